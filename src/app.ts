@@ -1,0 +1,121 @@
+/** Owns the whole of the server: what it is made of, and every route. */
+import cors from "@fastify/cors";
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { AppError } from "./errors.ts";
+import { registerHealth } from "./http/health.ts";
+import { watchMethods } from "./http/other-methods.ts";
+import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./http/problem.ts";
+import { registerStreamChat } from "./http/stream-chat.ts";
+import { LiveTurns } from "./live/live-turns.ts";
+import { DemoModel } from "./model/demo-model.ts";
+import { OpenAiModel } from "./model/openai-model.ts";
+import type { OpenAiOptions } from "./model/openai-server.ts";
+import { openStore, type OpenStore, type StoreOptions } from "./store/open-store.ts";
+import type { Clock, Model, TurnBegin, TurnResult } from "./turn/ports.ts";
+
+/** The largest body of a request, in bytes. */
+const maxBodyBytes = 20 * 1024 * 1024;
+
+/** What a server is made from. */
+export interface AppOptions {
+  readonly model: { readonly type: "demo" } | { readonly type: "openai"; readonly openai: OpenAiOptions };
+  readonly store: StoreOptions;
+  /** The origins whose pages may read our answers, each like `http://localhost:3000`. */
+  readonly corsOrigins: readonly string[];
+}
+
+/** A server that is put together and does not listen yet. */
+export interface App {
+  readonly http: FastifyInstance;
+  readonly store: OpenStore;
+  /** Takes no new turns, gives the running ones `drainMs` to finish, then closes everything. */
+  close(drainMs: number): Promise<void>;
+}
+
+/**
+ * Puts a server together.
+ * @throws AppError `store_locked` or `store_unavailable` when the embedded database cannot be opened.
+ */
+export async function createApp(options: AppOptions, clock: Clock, logger: FastifyBaseLogger): Promise<App> {
+  const store = await openStore(options.store, clock, (error) =>
+    logger.warn({ err: error }, "the database connection had trouble"),
+  );
+  const model = createModel(options.model, clock);
+  const live = new LiveTurns({
+    model,
+    store: store.chats,
+    clock,
+    onNotStored: ({ turnId, conversationId }, { code, message }) =>
+      logger.warn({ turnId, conversationId, code, reason: message }, "a turn is not in the store"),
+    onEnd: (turn, result, error) => logTurn(logger, turn, result, error),
+  });
+
+  const http = createHttp(logger);
+  const closeOtherMethods = watchMethods(http);
+  registerProblems(http);
+  await http.register(cors, {
+    origin: [...options.corsOrigins],
+    exposedHeaders: ["X-Turn-Id", "X-Conversation-Id", "Retry-After"],
+    maxAge: 600,
+    strictPreflight: false,
+  });
+  registerHealth(http, { live, clock, checkStore: () => store.check() });
+  registerStreamChat(http, live, clock);
+  closeOtherMethods();
+
+  const close = async (drainMs: number): Promise<void> => {
+    await live.drain(drainMs);
+    await http.close();
+    await model.close();
+    await store.close();
+  };
+  return { http, store, close };
+}
+
+function createModel(options: AppOptions["model"], clock: Clock): Model {
+  return options.type === "demo" ? new DemoModel(clock) : new OpenAiModel(options.openai, clock);
+}
+
+function createHttp(logger: FastifyBaseLogger): FastifyInstance {
+  const http = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: maxBodyBytes,
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, fromHttpError(error)),
+    clientErrorHandler: (_error, socket) => {
+      const body = JSON.stringify(toProblem(new AppError("invalid_request", "not HTTP")));
+      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
+      if (socket.writable) socket.end(head + body);
+    },
+  });
+  http.removeContentTypeParser("text/plain");
+  // A connection whose last reply ends while we close would otherwise be kept for its next request.
+  http.addHook("preClose", (done) => {
+    const timer = setInterval(() => http.server.closeIdleConnections(), 50).unref();
+    http.server.once("close", () => clearInterval(timer));
+    done();
+  });
+  return http;
+}
+
+function logTurn(
+  logger: FastifyBaseLogger,
+  turn: TurnBegin,
+  result: TurnResult,
+  error: AppError | undefined,
+): void {
+  const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;
+  const facts = {
+    turnId: turn.turnId,
+    conversationId: turn.conversationId,
+    userId: turn.caller.userId,
+    outcome,
+    model,
+    finishReason,
+    usage,
+    durationMs: Math.round(durationMs),
+    firstTextMs: firstTextMs && Math.round(firstTextMs),
+  };
+  if (error === undefined) logger.info(facts, "turn");
+  else logger.warn({ ...facts, code: error.code, reason: error.message }, "turn");
+}

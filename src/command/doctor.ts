@@ -1,0 +1,203 @@
+/** Owns `foreword doctor`: what is wrong with configuration, model and store, and how to mend it. */
+import { z } from "zod";
+import type { AppOptions } from "../app.ts";
+import { AppError, toAppError } from "../errors.ts";
+import { createClient } from "../model/openai-server.ts";
+import { parse } from "../parse.ts";
+import { schemaVersion, service, type Database } from "../store/database.ts";
+import { openStore } from "../store/open-store.ts";
+import { systemClock } from "../system-clock.ts";
+
+/** A check's result: all is well, or what is wrong and how to mend it. */
+interface Finding {
+  readonly subject: string;
+  readonly isWell: boolean;
+  readonly text: string;
+  readonly mend?: string;
+}
+
+/** A user who exists nowhere: what this one sees, everybody does. */
+const stranger = "ffffffff-ffff-4fff-bfff-ffffffffffff";
+const modelTimeoutMs = 10_000;
+const reapply =
+  "apply the schema again: `foreword migrate`, or paste `foreword schema` into Supabase's SQL editor";
+
+const Description = z.object({
+  version: z.number(),
+  caller: z.string(),
+  tables: z.record(
+    z.string(),
+    z.object({
+      row_level_security: z.boolean(),
+      policies: z.number(),
+      anon: z.boolean(),
+      service_role: z.boolean(),
+    }),
+  ),
+  functions: z.record(
+    z.string(),
+    z.object({ anon: z.boolean(), authenticated: z.boolean(), service_role: z.boolean() }),
+  ),
+});
+
+/** Prints every finding; resolves with 0 when all is well, else with 1. */
+export async function doctor(loadConfig: () => { readonly app: AppOptions }): Promise<number> {
+  let isWell = true;
+  const print = (finding: Finding): void => {
+    isWell &&= finding.isWell;
+    process.stdout.write(
+      `${finding.isWell ? "ok   " : "WRONG"} ${finding.subject.padEnd(14)} ${finding.text}\n`,
+    );
+    if (finding.mend !== undefined) process.stdout.write(`${" ".repeat(21)}→ ${finding.mend}\n`);
+  };
+  const { app } = loadConfig();
+  print({ subject: "configuration", isWell: true, text: "every variable can be read" });
+  print(await checkModel(app.model));
+  for (const finding of await checkStore(app.store)) print(finding);
+  return isWell ? 0 : 1;
+}
+
+async function checkModel(options: AppOptions["model"]): Promise<Finding> {
+  const subject = "model";
+  if (options.type === "demo")
+    return { subject, isWell: true, text: "the built-in demo; no key or base URL is set" };
+  const { openai } = options;
+  try {
+    const names: string[] = [];
+    for await (const model of createClient(openai).models.list({ timeout: modelTimeoutMs }))
+      names.push(model.id);
+    if (openai.azure !== undefined || names.includes(openai.model))
+      return { subject, isWell: true, text: `${openai.model} is there` };
+    const some = names.slice(0, 8).join(", ");
+    return {
+      subject,
+      isWell: false,
+      text: `the server does not list ${openai.model}`,
+      mend: `set OPENAI_MODEL to one that it lists: ${some}`,
+    };
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return {
+      subject,
+      isWell: false,
+      text,
+      mend: "check OPENAI_API_KEY and OPENAI_BASE_URL, and that the server runs",
+    };
+  }
+}
+
+async function checkStore(options: AppOptions["store"]): Promise<readonly Finding[]> {
+  const subject = "store";
+  if (options.type === "none") return [{ subject, isWell: true, text: "none: CHAT_STORE_ENABLED is false" }];
+  if (options.type === "supabase" && options.supabase.usesCallerToken)
+    return [await checkReducedStore(options)];
+  try {
+    const store = await openStore(options, systemClock, () => {});
+    try {
+      return store.database === undefined ? [] : await checkDatabase(store.database);
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    return [toFinding(subject, toAppError(error))];
+  }
+}
+
+/** With the anonymous key nothing can be looked at; that the project answers is all that can be told. */
+async function checkReducedStore(options: AppOptions["store"]): Promise<Finding> {
+  const store = await openStore(options, systemClock, () => {});
+  try {
+    await store.check();
+    return {
+      subject: "store",
+      isWell: true,
+      text: "reduced: the project answers; its functions and grants cannot be seen with this key",
+    };
+  } catch (error) {
+    return toFinding("store", toAppError(error));
+  }
+}
+
+async function checkDatabase(database: Database): Promise<readonly Finding[]> {
+  const { version, caller, tables, functions } = parse(
+    Description,
+    await database.call("chat_describe_schema", {}, service),
+    "store_refused",
+  );
+  const openTables = Object.fromEntries(
+    Object.entries(tables).filter(([, table]) => !table.row_level_security || table.policies === 0),
+  );
+  const closedTables = Object.fromEntries(
+    Object.entries(tables).filter(([, table]) => table.anon || !table.service_role),
+  );
+  const wrongFunctions = Object.fromEntries(
+    Object.entries(functions).filter(
+      ([name, grant]) =>
+        grant.anon || !grant.service_role || grant.authenticated !== (name === "chat_save_messages"),
+    ),
+  );
+  const judge = (
+    subject: string,
+    wrong: Readonly<Record<string, unknown>>,
+    well: string,
+    ill: string,
+  ): Finding =>
+    Object.keys(wrong).length === 0
+      ? { subject, isWell: true, text: well }
+      : { subject, isWell: false, text: `${ill}: ${toNames(wrong)}`, mend: reapply };
+  return [
+    version === schemaVersion
+      ? { subject: "schema", isWell: true, text: `version ${version}, asked as ${caller}` }
+      : {
+          subject: "schema",
+          isWell: false,
+          text: `version ${version}, this server asks for ${schemaVersion}`,
+          mend: reapply,
+        },
+    judge(
+      "functions",
+      wrongFunctions,
+      `${Object.keys(functions).length}, for the service only`,
+      "wrongly granted",
+    ),
+    judge("grants", closedTables, "the service may write, the anonymous role may nothing", "wrongly granted"),
+    judge("row security", openTables, `on for ${toNames(tables)}`, "off, or without a policy"),
+    await checkIsolation(database),
+  ];
+}
+
+function toNames(record: Readonly<Record<string, unknown>>): string {
+  return Object.keys(record).join(", ");
+}
+
+/** Steps down to a user whom nobody is, inside a function, as every read does. */
+async function checkIsolation(database: Database): Promise<Finding> {
+  const subject = "isolation";
+  try {
+    const caller = { userId: stranger, accessToken: undefined };
+    const rows = await database.call("chat_list_conversations", { limit: 1 }, caller);
+    if (Array.isArray(rows) && rows.length === 0)
+      return { subject, isWell: true, text: "a stranger sees no conversation" };
+    return {
+      subject,
+      isWell: false,
+      text: "a stranger sees conversations",
+      mend: "drop the policies on conversations that are not Foreword's",
+    };
+  } catch (error) {
+    return toFinding(subject, toAppError(error));
+  }
+}
+
+function toFinding(subject: string, error: AppError): Finding {
+  return { subject, isWell: false, text: `${error.code}: ${error.message}`, mend: toMend(error) };
+}
+
+function toMend(error: AppError): string {
+  if (error.code === "store_schema_missing" || error.code === "store_schema_mismatch") return reapply;
+  if (error.code === "store_locked")
+    return "a running server holds it, which is well; ask its /readyz, or stop it and run this again";
+  if (error.code === "store_refused")
+    return "check the key or the user of DATABASE_URL: it must be the service-role key, or the schema's owner";
+  return "check DATABASE_URL or SUPABASE_URL, and that the database runs";
+}

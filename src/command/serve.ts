@@ -1,0 +1,69 @@
+/** Owns the life of the serving process: start, listen, and a graceful stop. */
+import { pino } from "pino";
+import { createApp, type App, type AppOptions } from "../app.ts";
+import { AppError, toAppError } from "../errors.ts";
+import { systemClock } from "../system-clock.ts";
+import { toStartBlock } from "./start-block.ts";
+
+/** How long the first look at the store may take, in milliseconds. */
+const checkTimeoutMs = 2_000;
+
+/** What to serve, and where. */
+export interface ServeOptions {
+  readonly version: string;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: string;
+  readonly drainMs: number;
+  readonly app: AppOptions;
+}
+
+/** Serves until SIGTERM or SIGINT; then resolves with the exit code. @throws AppError, or Node's own, when it cannot start. */
+export async function serve(options: ServeOptions): Promise<number> {
+  const logger = pino({ level: options.logLevel });
+  if (options.app.store.type === "embedded") {
+    process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
+  }
+  const app = await createApp(options.app, systemClock, logger);
+  const storeTrouble = await findTrouble(app);
+  try {
+    await app.http.listen({ host: options.host, port: options.port, listenTextResolver: () => "listening" });
+  } catch (error) {
+    await app.close(0);
+    throw error;
+  }
+  process.stderr.write(
+    toStartBlock({ version: options.version, address: toAddress(app), app: options.app, storeTrouble }),
+  );
+  const signal = await nextSignal();
+  logger.info({ signal, drainMs: options.drainMs }, "stopping");
+  process.once("SIGTERM", () => process.exit(1)).once("SIGINT", () => process.exit(1));
+  await app.close(options.drainMs);
+  return 0;
+}
+
+async function nextSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  process.once("SIGTERM", resolve).once("SIGINT", resolve);
+  return await promise;
+}
+
+async function findTrouble(app: App): Promise<AppError | undefined> {
+  const { promise, resolve } = Promise.withResolvers<AppError | undefined>();
+  const late = new AppError("store_unavailable", `no answer within ${checkTimeoutMs} ms`);
+  const timer = setTimeout(() => resolve(late), checkTimeoutMs);
+  void app.store
+    .check()
+    .then(
+      () => resolve(undefined),
+      (error: unknown) => resolve(toAppError(error)),
+    )
+    .finally(() => clearTimeout(timer));
+  return await promise;
+}
+
+function toAddress(app: App): string {
+  const address = app.http.server.address();
+  if (address === null || typeof address === "string") return String(address);
+  return `http://${address.family === "IPv6" ? `[${address.address}]` : address.address}:${address.port}`;
+}

@@ -1,0 +1,81 @@
+/** Owns what is printed when the server starts: where it listens, which model, which store, what is off. */
+import type { AppOptions } from "../app.ts";
+import type { AppError } from "../errors.ts";
+
+/** What the block tells. */
+export interface StartBlockOptions {
+  readonly version: string;
+  readonly address: string;
+  readonly app: AppOptions;
+  /** What keeps the store from taking writes now. */
+  readonly storeTrouble: AppError | undefined;
+}
+
+/** Returns the block, ended by a line break. */
+export function toStartBlock({ version, address, app, storeTrouble }: StartBlockOptions): string {
+  const rows = [
+    ["listening", address],
+    ["model", describeModel(app.model)],
+    ["store", describeStore(app.store)],
+    ...(storeTrouble === undefined
+      ? []
+      : [
+          ["", `AWAY: ${storeTrouble.code} (${storeTrouble.message})`],
+          ["", toStoreAdvice(storeTrouble)],
+        ]),
+    ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read the answers"],
+    ...describeOff(app).map((text, index) => [index === 0 ? "off" : "", text]),
+    [
+      "try",
+      `curl -N ${address}/stream-chat -H 'content-type: application/json' -d '{"messages":[{"sender":"user","text":"Hello"}]}'`,
+    ],
+  ];
+  const lines = rows.map(([label = "", text = ""]) => `  ${label.padEnd(10)} ${text}`);
+  return `Foreword ${version}\n${lines.join("\n")}\n`;
+}
+
+function describeModel(model: AppOptions["model"]): string {
+  if (model.type === "demo")
+    return "demo, built in (set OPENAI_API_KEY or OPENAI_BASE_URL, and OPENAI_MODEL, for a real one)";
+  const { openai } = model;
+  const place = openai.azure?.endpoint ?? openai.baseUrl ?? "https://api.openai.com/v1";
+  return `${openai.model} at ${toHost(place)}${openai.temperature === undefined ? "" : `, temperature ${openai.temperature}`}`;
+}
+
+function describeStore(store: AppOptions["store"]): string {
+  switch (store.type) {
+    case "none":
+      return "none: nothing is kept (CHAT_STORE_ENABLED=false)";
+    case "postgres":
+      return `Postgres at ${toHost(store.postgres.url)}`;
+    case "supabase":
+      return `Supabase at ${toHost(store.supabase.url)}${store.supabase.usesCallerToken ? ", with the anonymous key" : ""}`;
+    case "embedded":
+      return `embedded Postgres (PGlite) in ${store.dataDir}`;
+  }
+}
+
+function describeOff(app: AppOptions): readonly string[] {
+  const off = ["authentication: whoever can reach this address can chat"];
+  if (app.store.type === "none") off.push("history");
+  if (app.store.type === "supabase" && app.store.supabase.usesCallerToken) {
+    off.push(
+      "reduced store: a turn is stored when it is over, and only with its user's access token; no turn records,",
+    );
+    off.push("no recovery, no limits (set SUPABASE_SERVICE_ROLE_KEY for all of it)");
+  }
+  return off;
+}
+
+function toStoreAdvice(trouble: AppError): string {
+  if (trouble.code === "store_schema_missing" || trouble.code === "store_schema_mismatch") {
+    return "replies go on but are not kept; apply the schema: `foreword migrate`, or paste `foreword schema` into Supabase's SQL editor";
+  }
+  return "replies go on but are not kept until it is back; `foreword doctor` says more";
+}
+
+/** A URL without its user, password and query, none of which belong on a screen. */
+function toHost(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
+}

@@ -1,0 +1,128 @@
+/** Owns every way Foreword can fail: one table of codes, one error class. */
+
+interface ErrorDefinition {
+  /** HTTP status when nothing has been sent yet. */
+  readonly status: number;
+  /** Whether the same request may succeed if it is sent again. */
+  readonly retryable: boolean;
+  /** The sentence a client may see; never text from a model, a database or a stack trace. */
+  readonly publicMessage: string;
+}
+
+/**
+ * Every code Foreword can answer with. A code never changes its meaning; `docs/errors.md` says who can fix each
+ * and how.
+ */
+export const errorTable = {
+  invalid_request: { status: 400, retryable: false, publicMessage: "The request is not valid." },
+  invalid_json: { status: 400, retryable: false, publicMessage: "The body is not valid JSON." },
+  not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this address." },
+  method_not_allowed: {
+    status: 405,
+    retryable: false,
+    publicMessage: "This address does not take that method.",
+  },
+  body_too_large: { status: 413, retryable: false, publicMessage: "The body is larger than 20 MiB." },
+  message_too_large: { status: 413, retryable: false, publicMessage: "The text of a message is too large." },
+  unsupported_media_type: {
+    status: 415,
+    retryable: false,
+    publicMessage: "The body must be application/json.",
+  },
+  server_stopping: {
+    status: 503,
+    retryable: true,
+    publicMessage: "The server is stopping; try again shortly.",
+  },
+  internal_error: { status: 500, retryable: true, publicMessage: "Something went wrong in the server." },
+
+  model_rate_limited: {
+    status: 429,
+    retryable: true,
+    publicMessage: "The model is taking no more requests for now.",
+  },
+  model_unavailable: { status: 503, retryable: true, publicMessage: "The model cannot be reached." },
+  model_refused: { status: 502, retryable: false, publicMessage: "The model refused the request." },
+  model_silent: { status: 504, retryable: true, publicMessage: "The model did not answer in time." },
+  model_stalled: {
+    status: 504,
+    retryable: true,
+    publicMessage: "The model stopped in the middle of its reply.",
+  },
+  model_truncated: {
+    status: 502,
+    retryable: true,
+    publicMessage: "The model's reply broke off before its end.",
+  },
+  model_failed: { status: 502, retryable: true, publicMessage: "The model reported an error." },
+  model_invalid_stream: {
+    status: 502,
+    retryable: false,
+    publicMessage: "The model did not answer with a stream that can be read.",
+  },
+  empty_reply: { status: 502, retryable: true, publicMessage: "The model's reply was empty." },
+  empty_answer: { status: 502, retryable: true, publicMessage: "The model made a plan but gave no answer." },
+  reply_too_large: {
+    status: 502,
+    retryable: false,
+    publicMessage: "The model's reply is larger than 2 MiB.",
+  },
+  interrupted: {
+    status: 503,
+    retryable: true,
+    publicMessage: "The server stopped before the reply was complete.",
+  },
+
+  store_unavailable: { status: 503, retryable: true, publicMessage: "The store cannot be reached." },
+  store_refused: { status: 503, retryable: false, publicMessage: "The store refused the write." },
+  store_schema_missing: {
+    status: 503,
+    retryable: false,
+    publicMessage: "The store lacks Foreword's functions.",
+  },
+  store_schema_mismatch: {
+    status: 503,
+    retryable: false,
+    publicMessage: "The store holds another version of Foreword's schema.",
+  },
+  store_locked: {
+    status: 503,
+    retryable: false,
+    publicMessage: "Another process uses the embedded database.",
+  },
+} as const satisfies Record<string, ErrorDefinition>;
+
+/** A code of {@link errorTable}. */
+export type ErrorCode = keyof typeof errorTable;
+
+interface AppErrorOptions {
+  /** The failure this one was made from. */
+  readonly cause?: unknown;
+  /** A sentence about this very request that its sender may see; the table's when absent. */
+  readonly detail?: string;
+  /** How long the client should wait before it tries again, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/** The one error of the application. `message` is for our logs, `detail` for clients. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.detail = options.detail ?? errorTable[code].publicMessage;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Returns `error` itself when it is ours, else an `internal_error` that keeps it as its cause. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  return new AppError("internal_error", error instanceof Error ? error.message : String(error), {
+    cause: error,
+  });
+}

@@ -1,0 +1,93 @@
+/** Owns the request of `POST /stream-chat`: what the old service's frontends send, as a turn is asked for. */
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { parse } from "../parse.ts";
+import { imageTypes, toRole, toStorable, type Message } from "../turn/message.ts";
+import type { Caller } from "../turn/ports.ts";
+import type { TurnRequest } from "../turn/run-turn.ts";
+
+const mebibyte = 1024 * 1024;
+/** The largest text of a message, in bytes. */
+const maxTextBytes = mebibyte;
+/** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
+const maxReplyTextBytes = 2 * mebibyte + 1024;
+
+const Uuid = z.guid("must be a UUID").toLowerCase();
+const Text = z.string().nullish();
+
+const Base64 = z
+  .string()
+  .min(1, "must not be empty")
+  .refine(
+    (data) => data.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(data),
+    "must be base64, without a data URL's prefix",
+  );
+
+const ChatMessage = z
+  .object({
+    sender: Text,
+    role: Text,
+    text: Text,
+    content: Text,
+    value: Text,
+    images: z
+      .array(
+        z.object({
+          inlineData: z.object({
+            data: Base64,
+            mimeType: z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`),
+          }),
+        }),
+      )
+      .nullish(),
+  })
+  .refine(({ sender, role }) => Boolean(sender ?? role), { path: ["sender"], message: "is required" });
+
+/** Fields that are not named here are ignored, as the old service did. */
+const ChatRequest = z.object({
+  messages: z.array(ChatMessage),
+  use_web_search: z.boolean().nullish(),
+  knowledge_base: z.string().nullish(),
+  conversationId: Uuid.or(z.literal("")).nullish(),
+  userId: Uuid.or(z.literal("")).nullish(),
+});
+
+/**
+ * Returns the turn that `body` asks for.
+ * @throws AppError `invalid_request`, naming each wrong field, or `message_too_large`.
+ */
+export function parseChatRequest(body: unknown, accessToken: string | undefined): TurnRequest {
+  const request = parse(ChatRequest, body ?? {}, "invalid_request");
+  const messages = request.messages.map(toMessage);
+  checkLast(messages);
+  const caller: Caller = { userId: request.userId || undefined, accessToken };
+  return {
+    messages,
+    caller,
+    conversationId: request.conversationId || undefined,
+    useWebSearch: request.use_web_search ?? false,
+    knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
+  };
+}
+
+function toMessage(message: z.infer<typeof ChatMessage>, index: number): Message {
+  const role = toRole(message.sender ?? message.role ?? "");
+  const field = (["text", "content", "value"] as const).find((name) => (message[name]?.trim() ?? "") !== "");
+  const text = field === undefined ? "" : toStorable(message[field]?.trim() ?? "");
+  if (Buffer.byteLength(text) > (role === "assistant" ? maxReplyTextBytes : maxTextBytes)) {
+    const detail = `messages[${index}].${field}: must be at most ${role === "assistant" ? 2 : 1} MiB`;
+    throw new AppError("message_too_large", detail, { detail });
+  }
+  return { role, text, images: message.images?.map(({ inlineData }) => inlineData) ?? [] };
+}
+
+function checkLast(messages: readonly Message[]): void {
+  const last = messages.at(-1);
+  if (last?.role !== "user") return refuse("messages: Last message must be from the user");
+  if (last.text === "" && last.images.length === 0)
+    refuse("messages: Last message must have a text or an image");
+}
+
+function refuse(detail: string): never {
+  throw new AppError("invalid_request", detail, { detail });
+}

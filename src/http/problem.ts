@@ -1,0 +1,83 @@
+/** Owns every error answer: `application/problem+json` (RFC 9457), one translation from our errors and Fastify's. */
+import { STATUS_CODES } from "node:http";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { AppError, errorTable, toAppError, type ErrorCode } from "../errors.ts";
+
+/** The media type of an error. */
+export const problemType = "application/problem+json; charset=utf-8";
+
+/** How long a client is asked to wait where nobody said, in milliseconds. */
+const defaultRetryAfterMs = 5_000;
+
+/** What an error looks like on the wire. */
+export interface Problem {
+  readonly type: "about:blank";
+  /** The status's own words. */
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  /** What is wrong with this very request. */
+  readonly detail: string;
+}
+
+/** Returns `error` as its client may see it. */
+export function toProblem(error: AppError): Problem {
+  const { status } = errorTable[error.code];
+  return {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    code: error.code,
+    detail: error.detail,
+  };
+}
+
+const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
+  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
+  FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
+};
+
+interface HttpError extends Error {
+  readonly code?: string;
+  readonly statusCode?: number;
+}
+
+/** Returns what an error that Fastify raised, or let through, means. */
+export function fromHttpError(error: HttpError): AppError {
+  if (error instanceof AppError) return error;
+  const code = fastifyCodes[error.code ?? ""];
+  if (code !== undefined) return new AppError(code, error.message, { cause: error });
+  const status = error.statusCode ?? 500;
+  if (status < 400 || status >= 500) return toAppError(error);
+  // A body that is not JSON has no code of its own, only its class.
+  return new AppError(error instanceof SyntaxError ? "invalid_json" : "invalid_request", error.message, {
+    cause: error,
+  });
+}
+
+/** Answers with `error`. */
+export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply {
+  const { status, retryable } = errorTable[error.code];
+  if (error.retryAfterMs !== undefined || (retryable && (status === 429 || status === 503))) {
+    void reply.header("retry-after", String(Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000)));
+  }
+  return reply
+    .code(status)
+    .header("content-type", problemType)
+    .header("cache-control", "no-store")
+    .send(JSON.stringify(toProblem(error)));
+}
+
+/** Makes every error of `app` a problem; what is our fault is logged. */
+export function registerProblems(app: FastifyInstance): void {
+  app.setNotFoundHandler((request, reply) => {
+    return sendProblem(reply, new AppError("not_found", `no route ${request.method} ${request.url}`));
+  });
+  app.setErrorHandler((error: HttpError, request, reply) => {
+    const known = fromHttpError(error);
+    if (known.code === "internal_error") request.log.error({ err: error }, "a request failed");
+    return sendProblem(reply, known);
+  });
+}

@@ -1,0 +1,138 @@
+/** Owns what the events of a chat completion mean: text, the finish reason, usage, or an error under status 200. */
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { toStorable } from "../turn/message.ts";
+import type { ModelEnd } from "../turn/ports.ts";
+import type { FinishReason, Usage } from "../turn/turn-event.ts";
+import { toModelFailure } from "./model-failure.ts";
+import { SseReader } from "./sse-reader.ts";
+
+const Text = z.union([z.string(), z.array(z.object({ text: z.string().nullish() }))]).nullish();
+
+/** What we read of a `chat.completion.chunk`; servers differ in all the rest. */
+const CompletionChunk = z.object({
+  error: z.unknown().optional(),
+  model: z.string().nullish(),
+  choices: z
+    .array(
+      z.object({
+        index: z.number().nullish(),
+        delta: z.object({ content: Text, refusal: z.string().nullish() }).nullish(),
+        finish_reason: z.string().nullish(),
+      }),
+    )
+    .nullish(),
+  usage: z
+    .object({
+      prompt_tokens: z.number().nullish(),
+      completion_tokens: z.number().nullish(),
+      completion_tokens_details: z.object({ reasoning_tokens: z.number().nullish() }).nullish(),
+      prompt_tokens_details: z.object({ cached_tokens: z.number().nullish() }).nullish(),
+    })
+    .nullish(),
+});
+
+const finishReasons: Readonly<Record<string, FinishReason>> = {
+  stop: "stop",
+  length: "length",
+  content_filter: "content-filter",
+};
+
+/** Reads the body of one streamed chat completion. */
+export class CompletionStream {
+  readonly #reader = new SseReader((data, name) => this.#takeEvent(data, name));
+  /** Text of the events read so far that {@link push} has not returned. */
+  #text = "";
+  #events = 0;
+  #isDone = false;
+  #finishReason: FinishReason | undefined;
+  #model: string | undefined;
+  #usage: Usage | undefined;
+
+  /** How many events came. Comments are none. */
+  get events(): number {
+    return this.#events;
+  }
+
+  /** Whether the reply is whole: the model said why it finished. */
+  get isWhole(): boolean {
+    return this.#finishReason !== undefined;
+  }
+
+  /** Whether `[DONE]` came: nothing more will. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /**
+   * Takes the next bytes; returns the text that they completed, storable, in one piece.
+   * @throws AppError `model_invalid_stream`, or what an error event says.
+   */
+  push(chunk: Buffer): string {
+    this.#reader.push(chunk);
+    const end = (this.#text.charCodeAt(this.#text.length - 1) & 0xfc00) === 0xd800 ? -1 : this.#text.length;
+    const text = this.#text.slice(0, end);
+    this.#text = this.#text.slice(text.length);
+    return toStorable(text);
+  }
+
+  /** The body is over; returns the text that only its end completed. @throws AppError as {@link push}. */
+  finish(): string {
+    this.#reader.end();
+    const text = this.#text;
+    this.#text = "";
+    return toStorable(text);
+  }
+
+  /** What the model said of the reply. Of use once {@link isWhole}. */
+  toEnd(): ModelEnd {
+    return { finishReason: this.#finishReason ?? "other", model: this.#model, usage: this.#usage };
+  }
+
+  #takeEvent(data: string, name: string): void {
+    this.#events += 1;
+    if (this.#isDone) return;
+    if (data === "[DONE]") {
+      this.#isDone = true;
+      return;
+    }
+    const chunk = CompletionChunk.safeParse(parseJson(data));
+    if (!chunk.success)
+      throw new AppError("model_invalid_stream", "an event is not a completion chunk", {
+        cause: chunk.error,
+      });
+    const { error, model, choices, usage } = chunk.data;
+    if (name === "error" || (error !== undefined && error !== null)) throw toModelFailure(200, data);
+    this.#model ??= model === null || model === undefined ? undefined : toStorable(model);
+    if (usage !== null && usage !== undefined) this.#usage = toUsage(usage);
+    const choice = choices?.find(({ index }) => (index ?? 0) === 0);
+    if (choice === undefined || this.isWhole) return;
+    this.#text += toText(choice.delta?.content) + (choice.delta?.refusal ?? "");
+    if (choice.finish_reason) this.#finishReason = finishReasons[choice.finish_reason] ?? "other";
+  }
+}
+
+function parseJson(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch (error) {
+    throw new AppError("model_invalid_stream", "an event is not JSON", { cause: error });
+  }
+}
+
+/** Some servers send content as a list of parts; only those with text are text. */
+function toText(content: z.infer<typeof Text>): string {
+  if (content === null || content === undefined) return "";
+  return typeof content === "string" ? content : content.map((part) => part.text ?? "").join("");
+}
+
+function toUsage(usage: NonNullable<z.infer<typeof CompletionChunk>["usage"]>): Usage {
+  const reasoningTokens = usage.completion_tokens_details?.reasoning_tokens;
+  const cachedInputTokens = usage.prompt_tokens_details?.cached_tokens;
+  return {
+    inputTokens: usage.prompt_tokens ?? 0,
+    outputTokens: usage.completion_tokens ?? 0,
+    ...(typeof reasoningTokens === "number" && { reasoningTokens }),
+    ...(typeof cachedInputTokens === "number" && { cachedInputTokens }),
+  };
+}

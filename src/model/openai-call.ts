@@ -1,0 +1,86 @@
+/** Owns one reply from an OpenAI-compatible server: its attempts, and when there is another. */
+import { type AppError, toAppError } from "../errors.ts";
+import type { Prompt } from "../turn/instructions.ts";
+import type { Clock, ModelCall, ModelSink, Timer } from "../turn/ports.ts";
+import { findRefusedParameter, isOutOfQuota } from "./model-failure.ts";
+import { OpenAiAttempt } from "./openai-attempt.ts";
+import type { CompletionRequest, OpenAiServer } from "./openai-server.ts";
+
+const maxRetryAfterMs = 60_000;
+const retryDelayMs = 500;
+
+/** Failures before the first text that a second attempt may mend. */
+const retried = new Set(["model_unavailable", "model_rate_limited", "model_truncated", "model_failed"]);
+
+/** One reply; at most one attempt of it runs at a time. */
+export class OpenAiCall implements ModelCall {
+  readonly #server: OpenAiServer;
+  readonly #clock: Clock;
+  readonly #prompt: Prompt;
+  readonly #sink: ModelSink;
+  #request: CompletionRequest | undefined;
+  #attempt: OpenAiAttempt | undefined;
+  #retry: Timer | undefined;
+  #hasRetried = false;
+  #isOver = false;
+
+  constructor(server: OpenAiServer, clock: Clock, prompt: Prompt, sink: ModelSink) {
+    this.#server = server;
+    this.#clock = clock;
+    this.#prompt = prompt;
+    this.#sink = sink;
+    void this.#send();
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#retry?.cancel();
+    this.#attempt?.abort();
+  }
+
+  async #send(): Promise<void> {
+    try {
+      const request = await this.#server.toRequest(this.#prompt);
+      if (this.#isOver) return;
+      this.#request = request;
+      this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, {
+        text: (piece) => this.#sink.text(piece),
+        end: (end) => this.#settle(() => this.#sink.end(end)),
+        fail: (error, body) => this.#fail(error, body),
+      });
+      const { origin, path, headers, body } = request;
+      this.#server.agent.dispatch({ origin, path, method: "POST", headers, body }, this.#attempt);
+    } catch (error) {
+      this.#settle(() => this.#sink.fail(toAppError(error)));
+    }
+  }
+
+  #settle(tell: () => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    tell();
+  }
+
+  #fail(error: AppError, body: string): void {
+    if (this.#isOver) return;
+    const wasSilent = this.#attempt?.hasText !== true;
+    if (wasSilent && this.#mayAskWithout(error, body)) return void this.#send();
+    if (!wasSilent || this.#hasRetried || !retried.has(error.code) || isOutOfQuota(body)) {
+      return this.#settle(() => this.#sink.fail(error));
+    }
+    const delayMs = error.retryAfterMs ?? retryDelayMs * (1 + Math.random());
+    if (delayMs > maxRetryAfterMs) return this.#settle(() => this.#sink.fail(error));
+    this.#hasRetried = true;
+    this.#retry = this.#clock.after(delayMs, () => void this.#send());
+  }
+
+  /** A model that refuses one of the optional parameters is asked again without it; that is remembered. */
+  #mayAskWithout(error: AppError, body: string): boolean {
+    if (error.code !== "model_refused") return false;
+    const name = findRefusedParameter(body, this.#request?.parameters ?? []);
+    if (name === undefined) return false;
+    this.#server.refused.add(name);
+    return true;
+  }
+}

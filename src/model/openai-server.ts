@@ -1,0 +1,121 @@
+/** Owns requests to an OpenAI-compatible server: address, headers and body, made by the `openai` package; it sends none. */
+import OpenAI, { AzureOpenAI } from "openai";
+import { Agent, type Dispatcher } from "undici";
+import type { Prompt } from "../turn/instructions.ts";
+import type { Message } from "../turn/message.ts";
+
+/** How to reach the model, and how long to wait for it. */
+export interface OpenAiOptions {
+  readonly model: string;
+  readonly apiKey: string | undefined;
+  readonly baseUrl: string | undefined;
+  readonly organization: string | undefined;
+  readonly project: string | undefined;
+  /** Set for Azure OpenAI; `model` is then the deployment's name. */
+  readonly azure:
+    | { readonly endpoint: string; readonly apiKey: string; readonly apiVersion: string }
+    | undefined;
+  /** `undefined` sends none. */
+  readonly temperature: number | undefined;
+  /** The longest wait from the request to the first event, in milliseconds. */
+  readonly firstByteTimeoutMs: number;
+  /** The longest silence between two events, in milliseconds. */
+  readonly idleTimeoutMs: number;
+}
+
+/** A request ready to be sent. */
+export interface CompletionRequest {
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Those of the optional parameters that are in it. */
+  readonly parameters: readonly OptionalParameter[];
+}
+
+/** Parameters we send that a model may refuse; it is then asked again without, and never sent them again. */
+const optionalParameters = ["temperature", "stream_options"] as const;
+type OptionalParameter = (typeof optionalParameters)[number];
+
+const connectTimeoutMs = 5_000;
+
+/** Returns the package's client, which knows addresses, headers and Azure; it sends nothing of its own accord. */
+export function createClient(options: OpenAiOptions): OpenAI {
+  if (options.azure !== undefined) return new AzureOpenAI({ ...options.azure, maxRetries: 0 });
+  return new OpenAI({
+    apiKey: options.apiKey ?? "none",
+    baseURL: options.baseUrl ?? null,
+    organization: options.organization ?? null,
+    project: options.project ?? null,
+    maxRetries: 0,
+  });
+}
+
+/** A server, and what it was found to refuse. */
+export class OpenAiServer {
+  readonly options: OpenAiOptions;
+  /** Sends the requests: one connection each at a time, kept open for the next. */
+  readonly agent: Dispatcher = new Agent({
+    connect: { timeout: connectTimeoutMs },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  readonly refused = new Set<OptionalParameter>();
+  readonly #client: OpenAI;
+
+  constructor(options: OpenAiOptions) {
+    this.options = options;
+    this.#client = createClient(options);
+  }
+
+  /** Returns the request for `prompt`, without the parameters that this model has refused. */
+  async toRequest(prompt: Prompt): Promise<CompletionRequest> {
+    const body: OpenAI.ChatCompletionCreateParamsStreaming = {
+      model: this.options.model,
+      messages: [{ role: "system", content: prompt.instruction }, ...prompt.messages.map(toOpenAiMessage)],
+      stream: true,
+    };
+    const parameters = optionalParameters.filter((name) => !this.refused.has(name));
+    if (parameters.includes("stream_options")) body.stream_options = { include_usage: true };
+    if (parameters.includes("temperature") && this.options.temperature !== undefined) {
+      body.temperature = this.options.temperature;
+    }
+    const { req, url } = await this.#client.buildRequest({
+      method: "post",
+      path: "/chat/completions",
+      body,
+      stream: true,
+    });
+    if (typeof req.body !== "string")
+      throw new TypeError("the openai package built a request without a text body");
+    const headers = new Headers(req.headers);
+    headers.set("accept", "text/event-stream");
+    headers.set("accept-encoding", "identity");
+    if (this.options.azure === undefined && this.options.apiKey === undefined)
+      headers.delete("authorization");
+    const { origin, pathname, search } = new URL(url);
+    return {
+      origin,
+      path: pathname + search,
+      headers: Object.fromEntries(headers),
+      body: req.body,
+      parameters,
+    };
+  }
+
+  /** Closes the connections that are kept open. */
+  close(): Promise<void> {
+    return this.agent.destroy();
+  }
+}
+
+function toOpenAiMessage(message: Message): OpenAI.ChatCompletionMessageParam {
+  if (message.role !== "user") return { role: message.role, content: message.text };
+  if (message.images.length === 0) return { role: "user", content: message.text };
+  const images = message.images.map(({ mimeType, data }): OpenAI.ChatCompletionContentPartImage => ({
+    type: "image_url",
+    image_url: { url: `data:${mimeType};base64,${data}` },
+  }));
+  if (message.text === "") return { role: "user", content: images };
+  return { role: "user", content: [{ type: "text", text: message.text }, ...images] };
+}

@@ -1,0 +1,110 @@
+/** Owns how turns become rows. */
+import { AppError } from "../errors.ts";
+import type { ChatStore, Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
+import { service, type Database, type Json } from "./database.ts";
+import { MessageWriter } from "./message-writer.ts";
+
+/** Stores turns through the functions that only the service may call. */
+export class DatabaseChatStore implements ChatStore {
+  readonly #database: Database;
+  readonly #messages: MessageWriter;
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#messages = new MessageWriter(database, clock);
+  }
+
+  async begin(turn: TurnBegin): Promise<{ readonly conversationId: string }> {
+    const { turnId, model, startedAt } = turn;
+    const row = { id: turnId, model, started_at: startedAt.toISOString() };
+    return { conversationId: await this.#messages.save("chat_begin_turn", turn, service, { turn: row }) };
+  }
+
+  async end(turn: TurnBegin, result: TurnResult): Promise<void> {
+    const { reply, usage } = result;
+    await this.#database.call(
+      "chat_end_turn",
+      {
+        turn: {
+          id: turn.turnId,
+          status: result.outcome,
+          plan: result.plan,
+          answer: result.answer,
+          model: result.model,
+          usage: usage && toUsageRow(usage),
+          finish_reason: result.finishReason,
+          error_code: result.errorCode,
+          duration_ms: Math.round(result.durationMs),
+          first_text_ms: result.firstTextMs === undefined ? undefined : Math.round(result.firstTextMs),
+          ended_at: result.endedAt.toISOString(),
+        },
+        reply: reply && {
+          id: reply.id,
+          content: reply.content,
+          metadata: toReplyMetadata(result),
+          digest: reply.contentDigest,
+        },
+      },
+      service,
+    );
+  }
+}
+
+/** Stores a turn once it is over, with its caller's own token: all that the anonymous key of a project allows. */
+export class FinishedTurnStore implements ChatStore {
+  readonly #messages: MessageWriter;
+
+  constructor(database: Database, clock: Clock) {
+    this.#messages = new MessageWriter(database, clock);
+  }
+
+  async begin(turn: TurnBegin): Promise<{ readonly conversationId: string }> {
+    return { conversationId: turn.conversationId };
+  }
+
+  async end(turn: TurnBegin, result: TurnResult): Promise<void> {
+    if (turn.caller.accessToken === undefined) {
+      throw new AppError(
+        "store_refused",
+        "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
+      );
+    }
+    const { reply } = result;
+    const tail = reply && [
+      {
+        id: reply.id,
+        role: "assistant",
+        content: reply.content,
+        metadata: toReplyMetadata(result),
+        status: result.outcome,
+        digests: [reply.contentDigest],
+      },
+    ];
+    await this.#messages.save("chat_save_messages", turn, turn.caller, {}, tail);
+  }
+}
+
+/** Keeps nothing. */
+export const emptyStore: ChatStore = {
+  begin: async ({ conversationId }) => ({ conversationId }),
+  end: async () => {},
+};
+
+function toReplyMetadata(result: TurnResult): Json {
+  return {
+    plan: result.plan,
+    model: result.model,
+    finish_reason: result.finishReason,
+    usage: result.usage && toUsageRow(result.usage),
+    duration_ms: Math.round(result.durationMs),
+  };
+}
+
+function toUsageRow(usage: NonNullable<TurnResult["usage"]>): Json {
+  return {
+    input_tokens: usage.inputTokens,
+    output_tokens: usage.outputTokens,
+    reasoning_tokens: usage.reasoningTokens,
+    cached_input_tokens: usage.cachedInputTokens,
+  };
+}

@@ -1,0 +1,54 @@
+/** Owns the one door to the rows: SQL functions called with one JSON argument, the same on every database. */
+import type { AppError } from "../errors.ts";
+import type { Caller } from "../turn/ports.ts";
+
+/** The version of `supabase_schema.sql` that this server asks for. */
+export const schemaVersion = 1;
+
+/** How long a call may take, in milliseconds. */
+export const callDeadlineMs = 5_000;
+
+/** A value that JSON can carry. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+/** The functions of `supabase_schema.sql` that the server calls. */
+export type FunctionName =
+  | "chat_begin_turn"
+  | "chat_end_turn"
+  | "chat_save_messages"
+  | "chat_list_conversations"
+  | "chat_list_messages"
+  | "chat_describe_schema";
+
+/** A database that holds the schema. */
+export interface Database {
+  /**
+   * Calls a function as `caller`: what a user reads or edits, it does as that user.
+   * @throws AppError `store_unavailable` after 5 s or without a connection, `store_schema_missing`,
+   * `store_schema_mismatch`, `store_refused`.
+   */
+  call(name: FunctionName, argument: { readonly [key: string]: Json }, caller: Caller): Promise<unknown>;
+  /** Ends its connections. */
+  close(): Promise<void>;
+}
+
+/** The caller for what the service does on its own behalf. */
+export const service: Caller = { userId: undefined, accessToken: undefined };
+
+/** Returns the argument as the functions read it: with the version asked for, and the user it is called for. */
+export function toArgument(
+  argument: { readonly [key: string]: Json },
+  caller: Caller,
+): { readonly [key: string]: Json } {
+  return { schema_version: schemaVersion, user_id: caller.userId, ...argument };
+}
+
+/** Told of trouble that no call is there to report, like a connection that breaks while idle. */
+export type OnDatabaseTrouble = (error: AppError) => void;

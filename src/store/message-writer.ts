@@ -1,0 +1,149 @@
+/** Owns the way of a path into the tree: how much of it is sent to the database, and what the answer asks for. */
+import { v7 as createId } from "uuid";
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { parse } from "../parse.ts";
+import {
+  digestContent,
+  digestPath,
+  toSentAnswer,
+  type AddressedMessage,
+  type Digest,
+} from "../turn/message-tree.ts";
+import type { Caller, Clock, TurnBegin } from "../turn/ports.ts";
+import type { Database, FunctionName, Json } from "./database.ts";
+
+/** A path up to this long is sent whole; of a longer one only its end, which is all that is new as a rule. */
+const shortPath = 8;
+/** How many replies of an unnamed conversation may be the one that it continues. */
+const maxCandidates = 16;
+/** How many changed paths are remembered; each takes about 200 bytes. */
+const maxKnownPaths = 10_000;
+
+const SaveAnswer = z.union([
+  z.object({ conversation_id: z.string(), message_id: z.string(), digest: z.string() }),
+  z.object({ missing: z.literal(true) }),
+  z.object({ deleted: z.literal(true) }),
+  z.object({
+    unaddressed: z.array(
+      z.object({ id: z.string(), role: z.enum(["user", "assistant", "system"]), content: z.string() }),
+    ),
+  }),
+]);
+
+/** Sends paths to the database: the end of a long one first, the whole of it where that is asked for. */
+export class MessageWriter {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  /** Where a client sends a message back changed, the path as it tells it → the path as it is stored. */
+  readonly #knownPaths = new Map<Digest, Digest>();
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** Returns the conversation that the path of `turn`, and `tail` after it, was added to. */
+  async save(
+    name: FunctionName,
+    turn: TurnBegin,
+    caller: Caller,
+    argument: { readonly [key: string]: Json },
+    tail: readonly Json[] = [],
+  ): Promise<string> {
+    const stored = this.#toStoredDigests(turn.path);
+    const candidates = turn.isConversationNamed ? [] : toCandidates(turn.path, stored);
+    const mayBeKnown =
+      turn.isConversationNamed || (candidates.length > 0 && turn.caller.userId !== undefined);
+    let from = mayBeKnown ? findTailStart(turn.path) : 0;
+    let addresses: { readonly [key: string]: Json } = {};
+    for (;;) {
+      const answer = await this.#database.call(
+        name,
+        {
+          ...argument,
+          conversation: toConversation(turn, this.#clock.now()),
+          anchor: from === 0 ? null : stored[from - 1],
+          path: [...turn.path.slice(from).map(toPathItem), ...tail],
+          candidates,
+          addresses,
+        },
+        caller,
+      );
+      const saved = parse(SaveAnswer, answer, "store_refused");
+      if ("conversation_id" in saved) {
+        if (tail.length === 0) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
+        return saved.conversation_id;
+      }
+      if ("deleted" in saved)
+        throw new AppError("store_refused", "the conversation was deleted after the turn began");
+      if ("missing" in saved) from = 0;
+      else addresses = toAddresses(saved.unaddressed);
+    }
+  }
+
+  /** Returns the digests that the messages of `path` have in the store, as far as is known here. */
+  #toStoredDigests(path: readonly AddressedMessage[]): readonly Digest[] {
+    if (this.#knownPaths.size === 0) return path.map(({ pathDigest }) => pathDigest);
+    let parent: Digest | undefined;
+    return path.map(({ pathDigest, contentDigests }) => {
+      parent = this.#knownPaths.get(pathDigest) ?? digestPath(parent, contentDigests[0] ?? "");
+      return parent;
+    });
+  }
+
+  #remember(told: Digest | undefined, stored: Digest): void {
+    if (told === undefined || told === stored) return;
+    this.#knownPaths.delete(told);
+    this.#knownPaths.set(told, stored);
+    const [oldest] = this.#knownPaths.keys();
+    if (this.#knownPaths.size > maxKnownPaths && oldest !== undefined) this.#knownPaths.delete(oldest);
+  }
+}
+
+/** Returns where the end of a path starts that a client has not sent before: after its last but one user message. */
+function findTailStart(path: readonly AddressedMessage[]): number {
+  if (path.length <= shortPath) return 0;
+  const previous = path.findLastIndex(
+    ({ message }, index) => message.role === "user" && index < path.length - 1,
+  );
+  return previous + 1;
+}
+
+function toCandidates(path: readonly AddressedMessage[], stored: readonly Digest[]): readonly Digest[] {
+  return stored
+    .filter((_, index) => path[index]?.message.role === "assistant")
+    .slice(-maxCandidates)
+    .toReversed();
+}
+
+function toConversation(turn: TurnBegin, now: Date): Json {
+  return {
+    id: turn.conversationId,
+    is_named: turn.isConversationNamed,
+    title: turn.title,
+    user_id: turn.caller.userId,
+    age_ms: Math.max(0, now.getTime() - turn.startedAt.getTime()),
+  };
+}
+
+function toPathItem({ message, content, plan, contentDigests }: AddressedMessage): Json {
+  const metadata = {
+    ...(plan !== undefined && { plan }),
+    ...(message.images.length > 0 && { images_count: message.images.length }),
+  };
+  return { id: createId(), role: message.role, content, metadata, digests: contentDigests };
+}
+
+function toAddresses(
+  rows: readonly { id: string; role: "user" | "assistant" | "system"; content: string }[],
+): {
+  readonly [key: string]: Json;
+} {
+  return Object.fromEntries(
+    rows.map(({ id, role, content }) => [
+      id,
+      digestContent(role, role === "assistant" ? toSentAnswer(content) : content),
+    ]),
+  );
+}

@@ -1,0 +1,76 @@
+/** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
+import { AppError } from "../errors.ts";
+import type { ChatStore, Clock } from "../turn/ports.ts";
+import { DatabaseChatStore, emptyStore, FinishedTurnStore } from "./chat-store.ts";
+import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
+import { PgliteDatabase } from "./pglite.ts";
+import { PostgresDatabase, type PostgresOptions } from "./postgres.ts";
+import type { TableNames } from "./schema.ts";
+import { SupabaseDatabase, type SupabaseOptions } from "./supabase.ts";
+
+/** Where rows live. */
+export type StoreOptions =
+  | { readonly type: "none" }
+  | { readonly type: "postgres"; readonly postgres: PostgresOptions }
+  | { readonly type: "supabase"; readonly supabase: SupabaseOptions }
+  | { readonly type: "embedded"; readonly dataDir: string; readonly tables: TableNames };
+
+/** A store that is open. */
+export interface OpenStore {
+  readonly chats: ChatStore;
+  /** The database behind it; `undefined` where nothing is kept. */
+  readonly database: Database | undefined;
+  /** Rejects with what keeps the store from taking writes. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store. A database that is away is no error here: it may come back.
+ * @throws AppError `store_locked` or `store_unavailable` for the embedded database, which cannot.
+ */
+export async function openStore(
+  options: StoreOptions,
+  clock: Clock,
+  onTrouble: OnDatabaseTrouble,
+): Promise<OpenStore> {
+  const database = await openDatabase(options, clock, onTrouble);
+  if (database === undefined) {
+    return { chats: emptyStore, database, check: async () => {}, close: async () => {} };
+  }
+  const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
+  return {
+    chats: isReduced ? new FinishedTurnStore(database, clock) : new DatabaseChatStore(database, clock),
+    database,
+    check: () => check(database, isReduced),
+    close: () => database.close(),
+  };
+}
+
+/** Opens the database of a store; `undefined` where there is none. @throws AppError as {@link openStore}. */
+async function openDatabase(
+  options: StoreOptions,
+  clock: Clock,
+  onTrouble: OnDatabaseTrouble,
+): Promise<Database | undefined> {
+  switch (options.type) {
+    case "none":
+      return undefined;
+    case "postgres":
+      return new PostgresDatabase(options.postgres, clock, onTrouble);
+    case "supabase":
+      return new SupabaseDatabase(options.supabase, clock);
+    case "embedded":
+      return await PgliteDatabase.open(options.dataDir, options.tables, clock);
+  }
+}
+
+async function check(database: Database, isReduced: boolean): Promise<void> {
+  try {
+    await database.call("chat_describe_schema", {}, service);
+  } catch (error) {
+    // The anonymous key may not ask this; being told so is an answer too.
+    if (isReduced && error instanceof AppError && error.code === "store_refused") return;
+    throw error;
+  }
+}

@@ -1,0 +1,104 @@
+/** Owns the embedded database: PGlite, which is Postgres, in a thread of its own on a folder of its own. */
+import { once } from "node:events";
+import { extname, join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { AppError } from "../errors.ts";
+import type { Caller, Clock } from "../turn/ports.ts";
+import { toArgument, type Database, type FunctionName, type Json } from "./database.ts";
+import { lockFolder, type FolderLock } from "./folder-lock.ts";
+import { loadSchema, type TableNames } from "./schema.ts";
+import { toStoreFailure, withDeadline } from "./store-failure.ts";
+
+/** What the thread tells. */
+export type WorkerReply =
+  | { readonly type: "ready" }
+  | { readonly type: "broken"; readonly message: string }
+  | { readonly type: "result"; readonly id: number; readonly result: string }
+  | { readonly type: "failure"; readonly id: number; readonly code: string; readonly message: string };
+
+const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.meta.url);
+
+/** The embedded database. */
+export class PgliteDatabase implements Database {
+  readonly #worker: Worker;
+  readonly #lock: FolderLock;
+  readonly #clock: Clock;
+  readonly #calls = new Map<number, PromiseWithResolvers<string>>();
+  #lastId = 0;
+  #isClosed = false;
+
+  private constructor(worker: Worker, lock: FolderLock, clock: Clock) {
+    this.#worker = worker;
+    this.#lock = lock;
+    this.#clock = clock;
+  }
+
+  /**
+   * Opens the database in `dataDir`, made and given its schema if need be: a few seconds the first time.
+   * @throws AppError `store_locked` when another process has it open, `store_unavailable` when it cannot be opened.
+   */
+  static async open(dataDir: string, tables: TableNames, clock: Clock): Promise<PgliteDatabase> {
+    const folder = join(dataDir, "database");
+    const lock = lockFolder(folder);
+    const schema = await loadSchema(tables);
+    const worker = new Worker(workerFile, { workerData: { folder: join(folder, "pglite"), schema } });
+    const database = new PgliteDatabase(worker, lock, clock);
+    const opened = Promise.withResolvers<void>();
+    worker.on("message", (reply: WorkerReply) => database.#take(reply, opened));
+    worker.on("error", (error) => database.#break(error, opened));
+    worker.on("exit", () => database.#break(new Error("the database's thread has ended"), opened));
+    try {
+      await opened.promise;
+      return database;
+    } catch (error) {
+      await worker.terminate();
+      lock.release();
+      throw error;
+    }
+  }
+
+  async call(
+    name: FunctionName,
+    argument: { readonly [key: string]: Json },
+    caller: Caller,
+  ): Promise<unknown> {
+    if (this.#isClosed) throw new AppError("store_unavailable", "the embedded database is closed");
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answer = Promise.withResolvers<string>();
+    this.#calls.set(id, answer);
+    this.#worker.postMessage({ id, name, argument: JSON.stringify(toArgument(argument, caller)) });
+    const work = answer.promise.finally(() => this.#calls.delete(id));
+    const result: unknown = JSON.parse(await withDeadline(this.#clock, work));
+    return result;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const exit = once(this.#worker, "exit");
+    this.#worker.postMessage("close");
+    await exit;
+    this.#lock.release();
+  }
+
+  #take(reply: WorkerReply, opened: PromiseWithResolvers<void>): void {
+    switch (reply.type) {
+      case "ready":
+        return opened.resolve();
+      case "broken":
+        return this.#break(new Error(reply.message), opened);
+      case "result":
+        return this.#calls.get(reply.id)?.resolve(reply.result);
+      case "failure":
+        return this.#calls.get(reply.id)?.reject(toStoreFailure(reply.code, reply.message));
+    }
+  }
+
+  #break(cause: Error, opened: PromiseWithResolvers<void>): void {
+    this.#isClosed = true;
+    const error = new AppError("store_unavailable", `the embedded database: ${cause.message}`, { cause });
+    opened.reject(error);
+    for (const answer of this.#calls.values()) answer.reject(error);
+  }
+}

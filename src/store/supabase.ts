@@ -1,0 +1,62 @@
+/** Owns rows in a Supabase project, over its HTTP API (PostgREST). */
+import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import { AppError } from "../errors.ts";
+import type { Caller, Clock } from "../turn/ports.ts";
+import { toArgument, type Database, type FunctionName, type Json } from "./database.ts";
+import { toStoreFailure, withDeadline } from "./store-failure.ts";
+
+/** Which project, and the key it is asked with. */
+export interface SupabaseOptions {
+  readonly url: string;
+  readonly key: string;
+  /** Whether each call carries its caller's access token: the key is the anonymous one. */
+  readonly usesCallerToken: boolean;
+}
+
+/** A Supabase project with the schema in it. */
+export class SupabaseDatabase implements Database {
+  readonly #client: SupabaseClient;
+  readonly #clock: Clock;
+  readonly #usesCallerToken: boolean;
+
+  constructor(options: SupabaseOptions, clock: Clock) {
+    this.#clock = clock;
+    this.#usesCallerToken = options.usesCallerToken;
+    this.#client = createClient(options.url, options.key, {
+      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    });
+  }
+
+  async call(
+    name: FunctionName,
+    argument: { readonly [key: string]: Json },
+    caller: Caller,
+  ): Promise<unknown> {
+    const abort = new AbortController();
+    const request = this.#client
+      .rpc(name, { argument: toArgument(argument, caller) })
+      .abortSignal(abort.signal);
+    if (this.#usesCallerToken && caller.accessToken !== undefined) {
+      request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
+    }
+    const answer = await withDeadline(this.#clock, Promise.resolve(request), () => abort.abort());
+    const data: unknown = answer.data;
+    if (answer.error !== null) throw toFailure(answer.error, answer.status);
+    // The client reports an empty 404, as a wrong address gives, as success: no function answers with null.
+    if (data === null)
+      throw new AppError("store_unavailable", `SUPABASE_URL answered ${answer.status} and nothing else`);
+    return data;
+  }
+
+  async close(): Promise<void> {}
+}
+
+function toFailure(error: { readonly code?: string; readonly message: string }, status: number): AppError {
+  const code = error.code ?? "";
+  const message = error.message.slice(0, 300);
+  // Without a code the answer is a gateway's, or PostgREST's own 400 for a connection that had died: none to be blamed
+  // on us, except where it says that the key or the address is wrong.
+  if (code === "" && [401, 403, 404].includes(status))
+    return toStoreFailure(`HTTP ${status}`, message, error);
+  return toStoreFailure(code, message, error);
+}

@@ -1,0 +1,76 @@
+/**
+ * Owns the address of a message: a digest of what it says and of everything before it. Equal paths have equal
+ * digests, so a history that is sent again is found, not stored again.
+ */
+import { createHash, hash } from "node:crypto";
+import { toAnswer, toPlan } from "./boundary.ts";
+import type { Message } from "./message.ts";
+
+/** SHA-256, as 64 hexadecimal digits. */
+export type Digest = string;
+
+/** A message with all the store needs to find its row, or to make it. */
+export interface AddressedMessage {
+  readonly message: Message;
+  /** What the row holds: the answer alone of a reply that came back with its plan. */
+  readonly content: string;
+  /** The plan of such a reply; `undefined` when there was none in the text. */
+  readonly plan: string | undefined;
+  /** Digests of what it says, the likeliest first: a reply's text may be an answer that itself holds a boundary. */
+  readonly contentDigests: readonly Digest[];
+  /** Digest of the path that ends in it, as its sender tells it. */
+  readonly pathDigest: Digest;
+}
+
+/** The `[error]` line that ends a reply that broke off, as a frontend may send it back. */
+const errorLine = /\n?\[error\] [a-z_]+: [^\n]*\n?$/;
+
+/** More marks on one character than any language writes: composing such a text takes quadratic time (measured). */
+const stackedMarks = /\p{M}{31}/u;
+
+/** Returns a reply's text, as a frontend sends it back, without what the wire added: plan, boundary, `[error]` line. */
+export function toSentAnswer(text: string): string {
+  return toAnswer(text).replace(errorLine, "").trim();
+}
+
+/** Returns the digest of what one message says: its role, its canonical text (trimmed, NFC) and its images. */
+export function digestContent(role: Message["role"], text: string, images: Message["images"] = []): Digest {
+  const trimmed = text.trim();
+  const canonical = stackedMarks.test(trimmed) ? trimmed : trimmed.normalize("NFC");
+  const content = createHash("sha256").update(`${role}\n${Buffer.byteLength(canonical)}\n${canonical}`);
+  for (const image of images) content.update(`\n${image.mimeType} ${hash("sha256", image.data)}`);
+  return content.digest("hex");
+}
+
+/** Returns the digest of a path that ends in a message with `contentDigest`, after the path `parent`. */
+export function digestPath(parent: Digest | undefined, contentDigest: Digest): Digest {
+  return hash("sha256", Buffer.from((parent ?? "") + contentDigest, "hex"));
+}
+
+/** Returns `messages`, a whole path from the root, each with its address. */
+export function addressMessages(messages: readonly Message[]): readonly AddressedMessage[] {
+  let parent: Digest | undefined;
+  return messages.map((message) => {
+    const { content, plan, contentDigests } = digestMessage(message);
+    const pathDigest = digestPath(parent, contentDigests[0]);
+    parent = pathDigest;
+    return { message, content, plan, contentDigests, pathDigest };
+  });
+}
+
+function digestMessage(message: Message): {
+  content: string;
+  plan: string | undefined;
+  contentDigests: readonly [Digest, ...Digest[]];
+} {
+  const digest = digestContent(message.role, message.text, message.images);
+  if (message.role !== "assistant")
+    return { content: message.text, plan: undefined, contentDigests: [digest] };
+  const content = toSentAnswer(message.text);
+  if (content === message.text) return { content, plan: undefined, contentDigests: [digest] };
+  return {
+    content,
+    plan: toPlan(message.text),
+    contentDigests: [digestContent("assistant", content, message.images), digest],
+  };
+}

@@ -1,0 +1,56 @@
+/** Owns what a message is inside Foreword: who says it, its text, its images. */
+
+/** Who says a message. */
+export type Role = "user" | "assistant" | "system";
+
+/** The image types a model is sent. */
+export const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
+
+/** An image as it came inline: base64 without a data URL's prefix. */
+export interface Image {
+  readonly mimeType: (typeof imageTypes)[number];
+  readonly data: string;
+}
+
+/** A message of a chat. `text` is trimmed and storable; it may be empty where there are images. */
+export interface Message {
+  readonly role: Role;
+  readonly text: string;
+  readonly images: readonly Image[];
+}
+
+const roles: Readonly<Record<string, Role>> = {
+  assistant: "assistant",
+  gpt: "assistant",
+  ai: "assistant",
+  bot: "assistant",
+  system: "system",
+};
+
+/** Returns the role that a frontend's `sender` names, whatever its case; any that is not known is a user. */
+export function toRole(sender: string): Role {
+  const name = sender.trim().toLowerCase();
+  return Object.hasOwn(roles, name) ? (roles[name] ?? "user") : "user";
+}
+
+/**
+ * Returns `text` as every database can hold it: a NUL and half of a surrogate pair, which Postgres or JSON refuse,
+ * become U+FFFD. Done once, where text enters, so that what a client sees and what a row holds are equal.
+ */
+export function toStorable(text: string): string {
+  const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
+  return wellFormed.includes("\0") ? wellFormed.replaceAll("\0", "\uFFFD") : wellFormed;
+}
+
+const maxTitleLength = 40;
+
+/** Returns a conversation's title: the newest user message that has text, its white space folded, 40 characters. */
+export function toTitle(messages: readonly Message[]): string {
+  const newest = messages.findLast((message) => message.role === "user" && message.text !== "");
+  const folded = newest?.text.replaceAll(/\s+/g, " ") ?? "";
+  const title = Array.from(folded.slice(0, 2 * maxTitleLength))
+    .slice(0, maxTitleLength)
+    .join("")
+    .trim();
+  return title === "" ? "New Chat" : title;
+}

@@ -1,0 +1,42 @@
+/** Owns what happens in a turn, as events: the one union that every wire is made from. */
+import type { ErrorCode } from "../errors.ts";
+
+/** How a turn ended. */
+export type Outcome = "complete" | "stopped" | "failed" | "interrupted";
+
+/** Why a model said that its reply was over. */
+export type FinishReason = "stop" | "length" | "content-filter" | "other";
+
+/** What a reply cost, in tokens, as the model counted them. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly reasoningTokens?: number;
+  readonly cachedInputTokens?: number;
+}
+
+/** The end of a turn; always its last event. */
+export interface TurnEnd {
+  readonly type: "turn-end";
+  readonly outcome: Outcome;
+  /** Bytes of the plain-text body in all. */
+  readonly position: number;
+  /** Set where the outcome is `complete`. */
+  readonly finishReason: FinishReason | undefined;
+  readonly usage: Usage | undefined;
+  /** Set where the outcome is `failed` or `interrupted`: a code of the error table, and how long to wait. */
+  readonly error: { readonly code: ErrorCode; readonly retryAfterMs: number | undefined } | undefined;
+  /** Whether the reply is in the store. */
+  readonly isStored: boolean;
+}
+
+/**
+ * An event of a turn. Order: `turn-start`, any `plan-delta`, then, if there is any text, `plan-end` (the boundary) and
+ * any `answer-delta`, then `turn-end`. `position` counts the bytes of the plain-text body up to and with the event.
+ */
+export type TurnEvent =
+  | { readonly type: "turn-start"; readonly turnId: string; readonly conversationId: string }
+  | { readonly type: "plan-delta"; readonly text: string; readonly position: number }
+  | { readonly type: "plan-end"; readonly position: number }
+  | { readonly type: "answer-delta"; readonly text: string; readonly position: number }
+  | TurnEnd;

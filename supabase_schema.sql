@@ -1,0 +1,509 @@
+-- Foreword's schema, version 1: tables, row level security and every question the server asks.
+-- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
+-- time, and over the two tables of the service that Foreword replaces: their rows stay.
+-- Postgres 15 to 18. `foreword schema` prints it with other table names.
+
+begin;
+
+-- Two servers that migrate at once take turns.
+select pg_advisory_xact_lock(hashtext('foreword schema'));
+
+-- Roles and auth.uid(): Supabase has them, plain Postgres gets them here. --------------------------------------
+
+do $$
+declare
+  v_role text;
+begin
+  foreach v_role in array array['anon', 'authenticated', 'service_role'] loop
+    if not exists (select from pg_roles where rolname = v_role) then
+      begin
+        execute format('create role %I nologin noinherit', v_role);
+      exception when duplicate_object then null; -- another database of this server made it meanwhile
+      end;
+    end if;
+  end loop;
+  if not (select rolbypassrls from pg_roles where rolname = 'service_role') then
+    begin
+      alter role service_role bypassrls;
+    exception when insufficient_privilege then null; -- the owner bypasses row level security all the same
+    end;
+  end if;
+  -- The functions step down to the user whose rows they read: whoever runs them must be able to become one.
+  begin
+    execute format('grant authenticated to %I', current_user);
+  exception when others then null; -- a superuser needs no grant, Supabase has made it
+  end;
+end $$;
+
+do $$
+begin
+  if to_regprocedure('auth.uid()') is null then
+    create schema if not exists auth;
+    create function auth.uid() returns uuid language sql stable set search_path = '' as $f$
+      select nullif(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub', '')::uuid
+    $f$;
+    grant usage on schema auth to anon, authenticated, service_role;
+  end if;
+end $$;
+
+grant usage on schema public to anon, authenticated, service_role;
+
+-- Tables. -------------------------------------------------------------------------------------------------------
+
+create table if not exists public.conversations (
+  id uuid primary key default gen_random_uuid(),
+  title text not null,
+  user_id uuid,
+  created_at timestamptz default now()
+);
+alter table public.conversations
+  add column if not exists metadata jsonb not null default '{}',
+  add column if not exists leaf_id uuid, -- the message that the path now shown ends in
+  add column if not exists updated_at timestamptz;
+
+create table if not exists public.messages (
+  id uuid primary key default gen_random_uuid(),
+  conversation_id uuid not null references public.conversations (id) on delete cascade,
+  role text not null check (role in ('user', 'assistant', 'system')),
+  content text,
+  metadata jsonb default '{}',
+  created_at timestamptz not null default now()
+);
+alter table public.messages
+  add column if not exists user_id uuid,
+  add column if not exists parent_id uuid,
+  add column if not exists digest bytea, -- SHA-256 of the path that ends here; null: not yet part of the tree
+  add column if not exists status text check (status in ('complete', 'stopped', 'failed', 'interrupted')); -- of our replies
+
+create table if not exists public.turns (
+  id uuid primary key,
+  conversation_id uuid not null references public.conversations (id) on delete cascade,
+  user_id uuid,
+  parent_id uuid references public.messages (id) on delete cascade, -- the message it answers
+  message_id uuid references public.messages (id) on delete set null, -- its reply
+  status text not null default 'running' check (status in ('running', 'complete', 'stopped', 'failed', 'interrupted')),
+  plan text, -- as it was sent
+  answer text,
+  model text,
+  usage jsonb,
+  finish_reason text,
+  error_code text,
+  duration_ms integer,
+  first_text_ms integer,
+  idempotency_key text,
+  request_digest bytea,
+  stop_requested boolean not null default false,
+  owner uuid, -- the process that runs it
+  heartbeat_at timestamptz not null default now(),
+  started_at timestamptz not null default now(),
+  ended_at timestamptz
+);
+
+create table if not exists public.turn_pieces (
+  turn_id uuid not null references public.turns (id) on delete cascade,
+  position integer not null, -- bytes of the plain-text body before it
+  text text not null,
+  primary key (turn_id, position)
+);
+
+create table if not exists public.deleted_conversations (
+  id uuid primary key,
+  user_id uuid,
+  deleted_at timestamptz not null default now()
+);
+
+-- Rows of the old service get what the columns above ask of them.
+update public.conversations c
+  set updated_at = coalesce((select max(m.created_at) from public.messages m where m.conversation_id = c.id), c.created_at, now())
+  where c.updated_at is null;
+alter table public.conversations alter column updated_at set default now(), alter column updated_at set not null;
+update public.messages m set user_id = c.user_id
+  from public.conversations c
+  where c.id = m.conversation_id and m.user_id is null and c.user_id is not null;
+
+create index if not exists conversations_user_idx on public.conversations (user_id, updated_at desc, id);
+create unique index if not exists messages_id_idx on public.messages (conversation_id, id);
+create unique index if not exists messages_digest_idx on public.messages (conversation_id, digest);
+create index if not exists messages_order_idx on public.messages (conversation_id, created_at);
+create index if not exists messages_parent_idx on public.messages (conversation_id, parent_id);
+create index if not exists messages_user_idx on public.messages (user_id, digest);
+create index if not exists turns_conversation_idx on public.turns (conversation_id, started_at);
+create index if not exists turns_user_idx on public.turns (user_id, started_at);
+create index if not exists turns_parent_idx on public.turns (parent_id);
+create index if not exists turns_message_idx on public.turns (message_id);
+create index if not exists turns_running_idx on public.turns (heartbeat_at) where status = 'running';
+create unique index if not exists turns_key_idx on public.turns (user_id, idempotency_key) nulls not distinct
+  where idempotency_key is not null;
+create index if not exists deleted_conversations_age_idx on public.deleted_conversations (deleted_at);
+
+-- A message's parent, and the leaf of a conversation, are messages of the same conversation.
+do $$
+begin
+  if not exists (select from pg_constraint where conname = 'messages_parent_fk' and conrelid = 'public.messages'::regclass) then
+    alter table public.messages add constraint messages_parent_fk
+      foreign key (conversation_id, parent_id) references public.messages (conversation_id, id) on delete cascade;
+  end if;
+  if not exists (select from pg_constraint where conname = 'conversations_leaf_fk' and conrelid = 'public.conversations'::regclass) then
+    alter table public.conversations add constraint conversations_leaf_fk
+      foreign key (id, leaf_id) references public.messages (conversation_id, id) on delete set null (leaf_id);
+  end if;
+end $$;
+
+-- Deleting a conversation, by whatever way, leaves a tombstone for 30 days, so that a late write never brings it back.
+create or replace function public.chat_bury_conversations() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.deleted_conversations (id, user_id) select id, user_id from gone
+    on conflict (id) do update set deleted_at = excluded.deleted_at, user_id = excluded.user_id;
+  delete from public.deleted_conversations where deleted_at < now() - interval '30 days';
+  return null;
+end $$;
+
+create or replace trigger conversations_bury after delete on public.conversations
+  referencing old table as gone for each statement execute function public.chat_bury_conversations();
+
+-- Who may see what. Users read and write their own; turns, pieces and tombstones they only read. ---------------
+
+alter table public.conversations enable row level security;
+alter table public.messages enable row level security;
+alter table public.turns enable row level security;
+alter table public.turn_pieces enable row level security;
+alter table public.deleted_conversations enable row level security;
+
+drop policy if exists conversations_own on public.conversations;
+create policy conversations_own on public.conversations for all to authenticated
+  using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
+
+drop policy if exists messages_read_own on public.messages;
+create policy messages_read_own on public.messages for select to authenticated
+  using (user_id = (select auth.uid()));
+drop policy if exists messages_add_own on public.messages;
+create policy messages_add_own on public.messages for insert to authenticated
+  with check (
+    user_id = (select auth.uid())
+    and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
+  );
+drop policy if exists messages_edit_own on public.messages;
+create policy messages_edit_own on public.messages for update to authenticated
+  using (user_id = (select auth.uid()))
+  with check (
+    user_id = (select auth.uid())
+    and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
+  );
+drop policy if exists messages_delete_own on public.messages;
+create policy messages_delete_own on public.messages for delete to authenticated
+  using (user_id = (select auth.uid()));
+
+drop policy if exists turns_read_own on public.turns;
+create policy turns_read_own on public.turns for select to authenticated
+  using (user_id = (select auth.uid()));
+drop policy if exists turn_pieces_read_own on public.turn_pieces;
+create policy turn_pieces_read_own on public.turn_pieces for select to authenticated
+  using (exists (select from public.turns t where t.id = turn_id and t.user_id = (select auth.uid())));
+drop policy if exists deleted_conversations_read_own on public.deleted_conversations;
+create policy deleted_conversations_read_own on public.deleted_conversations for select to authenticated
+  using (user_id = (select auth.uid()));
+
+revoke all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations
+  from public, anon, authenticated;
+grant select, insert, update, delete on public.conversations, public.messages to authenticated;
+grant select on public.turns, public.turn_pieces, public.deleted_conversations to authenticated;
+grant all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations
+  to service_role;
+
+-- Functions. Each takes one JSON argument, answers with JSON, and is one transaction. ---------------------------
+
+-- A server that was made for another version of this schema is told so: SQLSTATE FW001.
+create or replace function public.chat_check_version(argument jsonb) returns void
+language plpgsql immutable set search_path = '' as $$
+begin
+  if (argument ->> 'schema_version')::integer is distinct from 1 then
+    raise exception 'this schema has version 1, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  end if;
+end $$;
+
+-- Becomes the user `argument.user_id` until the transaction ends: from here on row level security decides.
+create or replace function public.chat_become_user(argument jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  perform set_config('request.jwt.claims', json_build_object('sub', argument ->> 'user_id', 'role', 'authenticated')::text, true);
+  perform set_config('role', 'authenticated', true);
+end $$;
+
+-- Adds to a conversation the messages of a path that it does not hold yet. Answers with the conversation and the
+-- last message; or, having written nothing, with `missing` (the path does not start at the root and its anchor is not
+-- stored), `deleted` (the conversation was, since the turn began), or `unaddressed` (rows of the old service, which
+-- must come back with their content digests first).
+-- argument: conversation {id, is_named, title, user_id, age_ms: since the turn began}, anchor: the path's digest before
+-- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first}],
+-- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}.
+-- The other functions call it as the service. A user with an own token may call it too: row level security decides.
+create or replace function public.chat_save_messages(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_user uuid := coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid);
+  v_conversation uuid := (argument #>> '{conversation,id}')::uuid;
+  v_anchor bytea := decode(argument ->> 'anchor', 'hex');
+  v_last bigint := jsonb_array_length(argument -> 'path');
+  v_parent uuid;
+  v_digest bytea := '';
+  v_found uuid;
+  v_is_known boolean := true;
+  v_time timestamptz;
+  v_item record;
+begin
+  if (argument ->> 'schema_version')::integer is distinct from 1 then
+    raise exception 'this schema has version 1, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  end if;
+
+  if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
+    select m.conversation_id into v_found
+      from jsonb_array_elements_text(argument -> 'candidates') with ordinality as c (digest, place)
+      join public.messages m on m.user_id = v_user and m.digest = decode(c.digest, 'hex') and m.status is not null
+      order by c.place, m.created_at desc limit 1;
+    v_conversation := coalesce(v_found, v_conversation);
+  end if;
+
+  -- One writer at a time in a conversation, whose messages all belong to its owner.
+  select c.id, c.user_id into v_found, v_user from public.conversations c where c.id = v_conversation for update;
+  if v_found is null then
+    if v_anchor is not null then
+      return jsonb_build_object('missing', true);
+    end if;
+    if exists (
+      select from public.deleted_conversations d where d.id = v_conversation
+        and d.deleted_at >= clock_timestamp() - (argument #>> '{conversation,age_ms}')::integer * interval '1 millisecond'
+    ) then
+      return jsonb_build_object('deleted', true);
+    end if;
+    insert into public.conversations (id, title, user_id)
+      values (v_conversation, argument #>> '{conversation,title}', coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid))
+      on conflict (id) do nothing;
+    select c.user_id into v_user from public.conversations c where c.id = v_conversation for update;
+  end if;
+
+  -- Rows of the old service enter the tree by their order, as the path before all others.
+  if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
+    if exists (
+      select from public.messages m where m.conversation_id = v_conversation and m.digest is null
+        and not coalesce(argument -> 'addresses', '{}') ? m.id::text
+    ) then
+      return (
+        select jsonb_build_object('unaddressed', jsonb_agg(
+          jsonb_build_object('id', m.id, 'role', m.role, 'content', coalesce(m.content, ''))))
+        from public.messages m where m.conversation_id = v_conversation and m.digest is null
+      );
+    end if;
+    for v_item in
+      select m.id from public.messages m where m.conversation_id = v_conversation and m.digest is null order by m.created_at, m.id
+    loop
+      v_digest := sha256(v_digest || decode(argument #>> array['addresses', v_item.id::text], 'hex'));
+      update public.messages set digest = v_digest, parent_id = v_parent,
+        metadata = coalesce(metadata, '{}') || case when metadata ? 'images_count' then '{"images_unknown": true}' else '{}' end::jsonb
+        where id = v_item.id;
+      v_parent := v_item.id;
+    end loop;
+    v_parent := null;
+    v_digest := '';
+  end if;
+
+  if v_anchor is not null then
+    select m.id, m.digest into v_parent, v_digest from public.messages m
+      where m.conversation_id = v_conversation and m.digest = v_anchor;
+    if v_parent is null then
+      return jsonb_build_object('missing', true);
+    end if;
+  end if;
+
+  v_time := greatest(
+    clock_timestamp(),
+    (select max(m.created_at) + interval '1 microsecond' from public.messages m where m.conversation_id = v_conversation)
+  );
+  -- Down the tree as far as it is known, then a new branch for the rest, each row a microsecond after the one before.
+  for v_item in
+    select e.place, e.message, e.message ->> 'role' as role, coalesce(e.message ->> 'content', '') as content,
+      coalesce(e.message -> 'metadata', '{}') as metadata
+    from jsonb_array_elements(argument -> 'path') with ordinality as e (message, place) order by e.place
+  loop
+    if v_is_known then
+      select m.id into v_found
+        from jsonb_array_elements_text(v_item.message -> 'digests') with ordinality as d (digest, place)
+        join public.messages m
+          on m.conversation_id = v_conversation and m.digest = sha256(v_digest || decode(d.digest, 'hex'))
+        order by d.place limit 1;
+      if v_found is null then
+        -- Changed by the client that sends it back: the same text otherwise canonical; a reply that broke off and that
+        -- the client saw more of; an earlier message whose images were left out.
+        select m.id into v_found from public.messages m
+          where m.conversation_id = v_conversation and m.parent_id is not distinct from v_parent and m.role = v_item.role
+            and case
+              when m.role = 'assistant' then
+                m.content = v_item.content
+                or (m.status in ('stopped', 'failed', 'interrupted') and m.content <> '' and starts_with(v_item.content, m.content))
+              else
+                btrim(m.content, E' \t\r\n') = v_item.content and v_item.place < v_last and m.metadata ? 'images_count'
+                and (not v_item.metadata ? 'images_count' or m.metadata ? 'images_unknown')
+            end
+          order by m.content = v_item.content desc, length(m.content) desc, m.created_at desc limit 1;
+      end if;
+      v_is_known := v_found is not null;
+    end if;
+    if v_is_known then
+      select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
+    else
+      v_digest := sha256(v_digest || decode(v_item.message #>> '{digests,0}', 'hex'));
+      insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
+        values (
+          (v_item.message ->> 'id')::uuid, v_conversation, v_user, v_parent, v_item.role, v_item.content, v_item.metadata,
+          v_item.message ->> 'status', v_digest, v_time
+        );
+      v_parent := (v_item.message ->> 'id')::uuid;
+      v_time := v_time + interval '1 microsecond';
+    end if;
+  end loop;
+
+  update public.conversations set leaf_id = v_parent, updated_at = clock_timestamp() where id = v_conversation;
+  return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_parent, 'digest', encode(v_digest, 'hex'));
+end $$;
+
+-- A turn begins: its messages, and the turn as running. The same turn may begin again. argument: as
+-- chat_save_messages, and turn {id, model, started_at}.
+create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_saved jsonb := public.chat_save_messages(argument);
+begin
+  if v_saved ? 'message_id' then
+    insert into public.turns (id, conversation_id, user_id, parent_id, model, started_at)
+      values (
+        (argument #>> '{turn,id}')::uuid, (v_saved ->> 'conversation_id')::uuid, (argument #>> '{conversation,user_id}')::uuid,
+        (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}', (argument #>> '{turn,started_at}')::timestamptz
+      )
+      on conflict (id) do nothing;
+  end if;
+  return v_saved;
+end $$;
+
+-- A turn ends: its reply, if it has one, and how. The same turn may end again. Answers with `gone` when the turn's
+-- conversation was deleted meanwhile. argument: turn {id, status, plan, answer, model, usage, finish_reason,
+-- error_code, duration_ms, first_text_ms, ended_at}, reply {id, content, metadata, digest} or null.
+create or replace function public.chat_end_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_turn public.turns;
+  v_owner uuid;
+  v_digest bytea;
+  v_message uuid;
+begin
+  perform public.chat_check_version(argument);
+  select * into v_turn from public.turns where id = (argument #>> '{turn,id}')::uuid;
+  if not found then
+    return jsonb_build_object('gone', true);
+  end if;
+  select c.user_id into v_owner from public.conversations c where c.id = v_turn.conversation_id for update;
+  if jsonb_typeof(argument -> 'reply') = 'object' then
+    select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
+      from public.messages m where m.id = v_turn.parent_id;
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
+      values (
+        (argument #>> '{reply,id}')::uuid, v_turn.conversation_id, v_owner, v_turn.parent_id, 'assistant',
+        argument #>> '{reply,content}', argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
+        greatest(
+          clock_timestamp(),
+          (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)
+        )
+      )
+      on conflict do nothing;
+    select id into v_message from public.messages where conversation_id = v_turn.conversation_id and digest = v_digest;
+    update public.conversations set leaf_id = v_message, updated_at = clock_timestamp() where id = v_turn.conversation_id;
+  end if;
+  update public.turns set
+    status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}', answer = argument #>> '{turn,answer}',
+    model = argument #>> '{turn,model}', usage = nullif(argument #> '{turn,usage}', 'null'),
+    finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
+    duration_ms = (argument #>> '{turn,duration_ms}')::integer, first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,
+    ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = v_message
+    where id = v_turn.id;
+  return jsonb_build_object('message_id', v_message);
+end $$;
+
+-- The user's conversations, newest first. argument: user_id, limit.
+create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  perform public.chat_become_user(argument);
+  return coalesce((
+    select jsonb_agg(to_jsonb(c) order by c.updated_at desc, c.id)
+    from (
+      select id, title, metadata, leaf_id, created_at, updated_at from public.conversations
+      order by updated_at desc, id limit (argument ->> 'limit')::integer
+    ) c
+  ), '[]');
+end $$;
+
+-- The messages of a conversation as it is shown, the path to its leaf, in order. argument: user_id, conversation_id.
+create or replace function public.chat_list_messages(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  perform public.chat_become_user(argument);
+  return coalesce((
+    with recursive path as (
+      select m.* from public.conversations c join public.messages m on m.id = c.leaf_id
+        where c.id = (argument ->> 'conversation_id')::uuid
+      union all
+      select m.* from path p join public.messages m on m.conversation_id = p.conversation_id and m.id = p.parent_id
+    )
+    select jsonb_agg(jsonb_build_object(
+      'id', id, 'parent_id', parent_id, 'role', role, 'content', content, 'metadata', metadata, 'status', status,
+      'created_at', created_at) order by created_at, id)
+    from path
+  ), '[]');
+end $$;
+
+-- What a server or `foreword doctor` must know of this schema. argument: none of its fields are read.
+create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object(
+    'version', 1,
+    'caller', current_user,
+    'tables', (
+      select jsonb_object_agg(c.relname, jsonb_build_object(
+        'row_level_security', c.relrowsecurity,
+        'policies', (select count(*) from pg_policy p where p.polrelid = c.oid),
+        'anon', has_table_privilege('anon', c.oid, 'select, insert, update, delete, truncate'),
+        'service_role', has_table_privilege('service_role', c.oid, 'select') and has_table_privilege('service_role', c.oid, 'insert')
+          and has_table_privilege('service_role', c.oid, 'update') and has_table_privilege('service_role', c.oid, 'delete')))
+      from pg_class c
+      where c.oid in ('public.conversations'::regclass, 'public.messages'::regclass, 'public.turns'::regclass,
+        'public.turn_pieces'::regclass, 'public.deleted_conversations'::regclass)
+    ),
+    'functions', (
+      select jsonb_object_agg(p.proname, jsonb_build_object(
+        'anon', has_function_privilege('anon', p.oid, 'execute'),
+        'authenticated', has_function_privilege('authenticated', p.oid, 'execute'),
+        'service_role', has_function_privilege('service_role', p.oid, 'execute')))
+      from pg_proc p where p.pronamespace = 'public'::regnamespace and p.proname like 'chat\_%'
+    )
+  )
+$$;
+
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid::regprocedure from pg_proc p where p.pronamespace = 'public'::regnamespace and p.proname like 'chat\_%'
+  loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function);
+    execute format('grant execute on function %s to service_role', v_function);
+  end loop;
+end $$;
+-- The one function of the mode without a service-role key: it stores a finished turn with the user's own token.
+grant execute on function public.chat_save_messages(jsonb) to authenticated;
+
+-- PostgREST, which Supabase's HTTP API is, sees the functions at once.
+notify pgrst, 'reload schema';
+
+commit;

@@ -1,0 +1,105 @@
+/** Owns the import rule: which folder may import which, which package is used where, and how long a file may be. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../src", import.meta.url));
+const base = ["errors.ts", "parse.ts"];
+
+/** What each folder, or file at the root, may import besides itself. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  "errors.ts": [],
+  "parse.ts": ["errors.ts"],
+  turn: base,
+  "system-clock.ts": ["turn"],
+  model: [...base, "turn"],
+  live: [...base, "turn"],
+  store: [...base, "turn"],
+  wire: [...base, "turn"],
+  http: [...base, "turn", "wire", "live"],
+  "app.ts": [...base, "turn", "model", "live", "store", "http"],
+  "config.ts": ["app.ts"],
+  command: [...base, "app.ts", "model", "store", "system-clock.ts"],
+  "main.ts": ["command", "config.ts", "store"],
+};
+
+/** Packages that only these places may import. */
+const homes: Readonly<Record<string, readonly string[]>> = {
+  fastify: ["http", "app.ts"],
+  "@fastify/cors": ["app.ts"],
+  openai: ["model"],
+  undici: ["model"],
+  pg: ["store"],
+  "@electric-sql/pglite": ["store"],
+  "@supabase/supabase-js": ["store"],
+  pino: ["command"],
+};
+
+interface Import {
+  readonly file: string;
+  readonly place: string;
+  readonly target: string;
+  readonly isType: boolean;
+}
+
+const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const imports: readonly Import[] = files.flatMap((file) => {
+  const text = readFileSync(join(root, file), "utf8");
+  return Array.from(
+    text.matchAll(/^(?:import|export)\s(?<clause>[^;]*?)from\s+"(?<target>[^"]+)";$/gm),
+    ({ groups }) => ({
+      file,
+      place: toPlace(file),
+      target: groups?.["target"] ?? "",
+      isType: (groups?.["clause"] ?? "").startsWith("type "),
+    }),
+  );
+});
+
+function toPlace(file: string): string {
+  return file.split(sep)[0] ?? file;
+}
+
+describe("the source", () => {
+  test("has a rule for every folder and file at its root", () => {
+    assert.deepEqual(Array.from(new Set(files.map(toPlace))).toSorted(), Object.keys(mayImport).toSorted());
+    assert.ok(imports.length > 100, "the imports were read");
+  });
+
+  test("imports one way: base ← turn ← model, live, store, wire ← http ← app ← command ← main", () => {
+    const wrong = imports
+      .filter(({ target }) => target.startsWith("."))
+      .map(({ file, place, target }) => ({
+        file,
+        place,
+        to: toPlace(relative(root, join(root, dirname(file), target))),
+      }))
+      .filter(({ place, to }) => place !== to && !mayImport[place]?.includes(to));
+    assert.deepEqual(wrong, []);
+  });
+
+  test("imports each package only where it is at home", () => {
+    const wrong = imports.filter(
+      ({ place, target }) => homes[target] !== undefined && !homes[target].includes(place),
+    );
+    assert.deepEqual(wrong, []);
+  });
+
+  test("lets only the main file read the configuration, and only the configuration the environment", () => {
+    const readers = imports.filter(({ target }) => target.endsWith("/config.ts")).map(({ file }) => file);
+    assert.deepEqual(readers, ["main.ts"]);
+    const touching = files.filter((file) => readFileSync(join(root, file), "utf8").includes("process.env"));
+    assert.deepEqual(touching, ["config.ts"]);
+  });
+
+  test("has fewer than 50 files, each of at most 250 lines, each opening with what it owns", () => {
+    assert.ok(files.length < 50, `${files.length} files`);
+    for (const file of files) {
+      const text = readFileSync(join(root, file), "utf8");
+      assert.ok(text.split("\n").length <= 251, `${file} is longer than 250 lines`);
+      assert.match(text, /^(?:#!.*\n)?\/\*\*(?:\n \*)? Owns /, file);
+    }
+  });
+});

@@ -1,0 +1,115 @@
+/** Owns what a client sees while a reply streams: bytes as soon as they are known, headers, and no more than it takes. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+
+const body = { messages: [{ sender: "user", text: "Hi" }] };
+
+/** Reads what is there until it holds `text`. */
+async function readUntil(response: IncomingMessage, text: string): Promise<string> {
+  let seen = "";
+  while (!seen.includes(text)) {
+    const chunk: unknown = response.setEncoding("utf8").read();
+    if (typeof chunk === "string") seen += chunk;
+    else await once(response, "readable");
+  }
+  return seen;
+}
+
+describe("a streamed reply", () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  test("shows the plan while the model is still planning, and the answer while it is still answering", async () => {
+    const next = model.nextCall();
+    const opening = app.open("POST", "/stream-chat", body);
+    const call = await next;
+    call.text("- Look it");
+    const response = await opening;
+    assert.equal(await readUntil(response, "- Look it"), "- Look it");
+    call.text(" up\n- Answer\n---RESPONSE---\nIt");
+    assert.equal(await readUntil(response, "It"), " up\n- Answer\n---RESPONSE---\nIt");
+    call.text(" is").text(" so.");
+    assert.equal(await readUntil(response, "so."), " is so.");
+    call.finish();
+    assert.ok((await readAnswer(response)).isComplete);
+  });
+
+  test("holds back a plan only where it may be the start of a boundary", async () => {
+    const next = model.nextCall();
+    const opening = app.open("POST", "/stream-chat", body);
+    const call = await next;
+    call.text("- One --");
+    const response = await opening;
+    assert.equal(await readUntil(response, "One"), "- One");
+    call.text("- two");
+    assert.equal(await readUntil(response, "two"), " --- two");
+    call.finish();
+    const { body: rest } = await readAnswer(response);
+    assert.equal(rest, "\n---RESPONSE---\n- One --- two");
+  });
+
+  test("carries the headers that keep proxies from holding it and that name the turn", async () => {
+    model.say("- a\n---RESPONSE---\nb");
+    const { headers, status } = await app.chat("Hi");
+    assert.equal(status, 200);
+    assert.equal(headers["content-type"], "text/plain; charset=utf-8");
+    assert.equal(headers["x-accel-buffering"], "no");
+    assert.equal(headers["cache-control"], "no-store, no-transform");
+    assert.match(String(headers["x-turn-id"]), /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/);
+    assert.match(String(headers["x-conversation-id"]), /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/);
+  });
+
+  test("goes to the conversation that the client names", async () => {
+    const conversationId = "01890000-0000-7000-8000-0000000000AB";
+    const { headers } = await app.chat("Hi", { conversationId });
+    assert.equal(headers["x-conversation-id"], conversationId.toLowerCase());
+  });
+
+  test("is never written faster than its client reads: what waits is the log, not a copy of it", async () => {
+    const responses: ServerResponse[] = [];
+    app.app.http.server.on("request", (_request, response: ServerResponse) => responses.push(response));
+    const piece = "x".repeat(16 * 1024);
+    const next = model.nextCall();
+    const opening = app.open("POST", "/stream-chat", body);
+    const call = await next;
+    call.text("- a\n---RESPONSE---\n");
+    const paused = await opening;
+    for (let sent = 0; sent < 100; sent += 1) call.text(piece);
+    call.finish();
+    await app.logged(
+      ({ outcome, durationMs }) => outcome === "complete" && durationMs !== undefined && responses.length > 0,
+    );
+    const [response] = responses;
+    assert.ok(response !== undefined);
+    assert.ok(response.writableLength < 256 * 1024, `${response.writableLength} bytes wait in the response`);
+    const { body: read, isComplete } = await readAnswer(paused);
+    assert.ok(isComplete);
+    assert.equal(read, `- a\n---RESPONSE---\n${piece.repeat(100)}`);
+  });
+
+  test("is cut with reply_too_large once it passes 2 MiB, and its model is told to stop", async () => {
+    const piece = "y".repeat(128 * 1024);
+    const next = model.nextCall();
+    const answering = app.chat("Hi");
+    const call = await next;
+    call.text("- a\n---RESPONSE---\n");
+    for (let sent = 0; sent < 17; sent += 1) call.text(piece);
+    const answer = await answering;
+    await call.closed;
+    assert.equal(answer.isComplete, false);
+    assert.ok(answer.body.endsWith("y\n[error] reply_too_large: The model's reply is larger than 2 MiB.\n"));
+    assert.ok(Buffer.byteLength(answer.body) <= 2 * 1024 * 1024 + 100);
+  });
+});

@@ -1,0 +1,113 @@
+/** Owns the three databases that the store's promises are tested on, each opened as the server opens it. */
+import { join } from "node:path";
+import { PGlite } from "@electric-sql/pglite";
+import { Client } from "pg";
+import { z } from "zod";
+import { parseConfig } from "../../src/config.ts";
+import type { Database } from "../../src/store/database.ts";
+import { openStore } from "../../src/store/open-store.ts";
+import { loadSchema } from "../../src/store/schema.ts";
+import type { Clock } from "../../src/turn/ports.ts";
+import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
+import { makeFolder } from "../support/start-app.ts";
+import { startSupabaseStack, type SupabaseStack } from "../support/supabase-stack.ts";
+
+const Rows = z.array(z.record(z.string(), z.unknown()));
+/** A text of several statements, like the schema, has one result each: none is of use then. */
+const Result = z.union([z.array(z.unknown()).transform(() => ({ rows: [] })), z.object({ rows: Rows })]);
+type Row = Record<string, unknown>;
+
+/** A database under test. */
+export interface StoreHarness {
+  readonly name: string;
+  /** What an app that uses it is configured by. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** Opens it as the server does. */
+  open(clock: Clock): Promise<Database>;
+  /** Runs SQL as the database's owner, in one transaction, while nobody has it open; answers with the last rows. */
+  sql(...statements: string[]): Promise<Row[]>;
+  stop(): Promise<void>;
+}
+
+async function openDatabase(variables: Readonly<Record<string, string>>, clock: Clock): Promise<Database> {
+  const store = await openStore(parseConfig(variables).app.store, clock, () => {});
+  if (store.database === undefined) throw new Error("no database is configured");
+  return store.database;
+}
+
+/** The embedded database, in a folder of its own. */
+export async function startPglite(): Promise<StoreHarness> {
+  const folder = await makeFolder();
+  const variables = { DATA_DIR: folder.path };
+  return {
+    name: "PGlite",
+    variables,
+    open: (clock) => openDatabase(variables, clock),
+    sql: async (...statements) => {
+      const database = await PGlite.create({ dataDir: join(folder.path, "database", "pglite") });
+      try {
+        return await database.transaction(async (transaction) => {
+          let rows: Row[] = [];
+          for (const statement of statements) rows = Rows.parse((await transaction.query(statement)).rows);
+          return rows;
+        });
+      } finally {
+        await database.close();
+      }
+    },
+    stop: () => folder.remove(),
+  };
+}
+
+/** Runs statements in one transaction on the Postgres at `url`; answers with the rows of the last. */
+export async function runSql(url: string, statements: readonly string[]): Promise<Row[]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query("begin");
+    let rows: Row[] = [];
+    for (const statement of statements) {
+      const result: unknown = await client.query(statement);
+      rows = Result.parse(result).rows;
+    }
+    await client.query("commit");
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** A Postgres with the schema applied. */
+export async function startPostgresHarness(): Promise<StoreHarness & { readonly server: PostgresServer }> {
+  const server = await startPostgres();
+  const variables = { DATABASE_URL: server.url };
+  await runSql(server.url, [
+    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
+  ]);
+  return {
+    name: "Postgres",
+    server,
+    variables,
+    open: (clock) => openDatabase(variables, clock),
+    sql: (...statements) => runSql(server.url, statements),
+    stop: () => server.stop(),
+  };
+}
+
+/** Supabase's stack, a real PostgREST before a real Postgres, with the schema applied. */
+export async function startSupabaseHarness(): Promise<StoreHarness & { readonly stack: SupabaseStack }> {
+  const stack = await startSupabaseStack();
+  const variables = { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
+  await runSql(stack.databaseUrl, [
+    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
+  ]);
+  await stack.reloadSchema();
+  return {
+    name: "PostgREST",
+    stack,
+    variables,
+    open: (clock) => openDatabase(variables, clock),
+    sql: (...statements) => runSql(stack.databaseUrl, statements),
+    stop: () => stack.stop(),
+  };
+}

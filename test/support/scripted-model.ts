@@ -1,0 +1,151 @@
+/** Owns a model server that says exactly what a test scripts, over real HTTP. */
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import { z } from "zod";
+
+const RequestBody = z.looseObject({
+  model: z.string(),
+  messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })),
+});
+
+/** A request that the model server got, and the answer that a test gives it. */
+export class ScriptedCall {
+  readonly body: z.infer<typeof RequestBody>;
+  readonly headers: IncomingHttpHeaders;
+  readonly path: string;
+  readonly #response: ServerResponse;
+  /** Resolves when the connection of the request is closed, by whomever. */
+  readonly closed: Promise<unknown>;
+
+  constructor(body: unknown, headers: IncomingHttpHeaders, path: string, response: ServerResponse) {
+    this.body = RequestBody.parse(body);
+    this.headers = headers;
+    this.path = path;
+    this.#response = response;
+    this.closed = once(response, "close");
+  }
+
+  /** Sends status and headers, an event stream's by default. */
+  head(status = 200, headers: Record<string, string> = { "content-type": "text/event-stream" }): this {
+    this.#response.writeHead(status, headers).flushHeaders();
+    return this;
+  }
+
+  /** Sends bytes as they are. */
+  raw(bytes: string | Uint8Array): this {
+    if (!this.#response.headersSent) this.head();
+    this.#response.write(bytes);
+    return this;
+  }
+
+  /** Sends one event. */
+  event(value: unknown): this {
+    return this.raw(toEvent(value));
+  }
+
+  /** Sends a piece of text. */
+  text(content: string): this {
+    return this.event(toChunk({ content }));
+  }
+
+  /** Says why the reply is over, and ends the stream. */
+  finish(reason = "stop"): void {
+    this.event(toChunk({}, reason)).raw("data: [DONE]\n\n");
+    this.end();
+  }
+
+  /** Ends the body in good order, whatever was said. */
+  end(body = ""): void {
+    this.#response.end(body);
+  }
+
+  /** Breaks the connection. */
+  destroy(): void {
+    this.#response.socket?.resetAndDestroy();
+  }
+}
+
+/** Returns a completion chunk. */
+export function toChunk(delta: object, finishReason: string | null = null): object {
+  return {
+    id: "c",
+    object: "chat.completion.chunk",
+    created: 1,
+    model: "scripted-1",
+    choices: [{ index: 0, delta, finish_reason: finishReason }],
+  };
+}
+
+/** Returns `value` as an event, with its blank line. */
+export function toEvent(value: unknown): string {
+  return `data: ${JSON.stringify(value)}\n\n`;
+}
+
+/** What answers a request. */
+export type Script = (call: ScriptedCall) => unknown;
+
+/** A model server. */
+export class ScriptedModel {
+  readonly calls: ScriptedCall[] = [];
+  /** Answers each request; by default with a short reply. */
+  script: Script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+  readonly #server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      if (request.method === "GET") {
+        response
+          .setHeader("content-type", "application/json")
+          .end(JSON.stringify({ object: "list", data: this.models.map((id) => ({ id, object: "model" })) }));
+        return;
+      }
+      const call = new ScriptedCall(
+        JSON.parse(Buffer.concat(chunks).toString()),
+        request.headers,
+        request.url ?? "",
+        response,
+      );
+      this.calls.push(call);
+      void this.script(call);
+    });
+  });
+  models = ["scripted-1"];
+  #port = 0;
+
+  /** Starts one on a free port; close it with {@link close}. */
+  static async start(): Promise<ScriptedModel> {
+    const model = new ScriptedModel();
+    model.#server.listen(0, "127.0.0.1");
+    await once(model.#server, "listening");
+    const address = model.#server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    model.#port = address.port;
+    return model;
+  }
+
+  /** What OPENAI_BASE_URL is set to. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}/v1`;
+  }
+
+  /** Hands the next request to the test, which answers it. */
+  nextCall(): Promise<ScriptedCall> {
+    const { promise, resolve } = Promise.withResolvers<ScriptedCall>();
+    this.script = resolve;
+    return promise;
+  }
+
+  /** Answers every request with `pieces`, one event each, and a good end. */
+  say(...pieces: string[]): void {
+    this.script = (call) => {
+      for (const piece of pieces) call.text(piece);
+      call.finish();
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, "close");
+  }
+}

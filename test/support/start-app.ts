@@ -1,0 +1,126 @@
+/** Owns the running app under test: the real one, from an environment, on a free port. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { request, type IncomingMessage } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { EventEmitter, once } from "node:events";
+import { pino } from "pino";
+import { createApp, type App } from "../../src/app.ts";
+import { parseConfig } from "../../src/config.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import type { Clock } from "../../src/turn/ports.ts";
+
+/** A line of the log. */
+export interface LogLine {
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** An answer, read to whatever its end was. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+  /** Whether the body ended in good order; false for one that was cut. */
+  readonly isComplete: boolean;
+}
+
+/** An app that listens. */
+export class RunningApp {
+  readonly app: App;
+  readonly url: string;
+  readonly logs: LogLine[] = [];
+  readonly #logged = new EventEmitter();
+
+  constructor(app: App, url: string, log: EventEmitter<{ line: [LogLine] }>) {
+    this.app = app;
+    this.url = url;
+    log.on("line", (line) => {
+      this.logs.push(line);
+      this.#logged.emit("line");
+    });
+  }
+
+  /** Posts `body` (a string: as it is) and reads the whole answer. */
+  async post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    return await readAnswer(await this.open("POST", path, body, headers));
+  }
+
+  /** Asks for `path` and reads the whole answer. */
+  async get(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
+    return await readAnswer(await this.open(method, path, undefined, headers));
+  }
+
+  /** Posts a chat of one message, or of `messages`. */
+  async chat(text: string, more: object = {}): Promise<Answer> {
+    return await this.post("/stream-chat", { messages: [{ sender: "user", text }], ...more });
+  }
+
+  /** Sends a request; resolves with the answer's head, its body unread. */
+  async open(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<IncomingMessage> {
+    const bytes = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const type = body === undefined ? {} : { "content-type": "application/json" };
+    const sent = request(this.url + path, { method, agent: false, headers: { ...type, ...headers } });
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    sent.once("response", resolve).once("error", reject).end(bytes);
+    return await promise;
+  }
+
+  /** Resolves with the first log line that `isIt` accepts, now or later. */
+  async logged(isIt: (line: LogLine) => boolean): Promise<LogLine> {
+    for (;;) {
+      const line = this.logs.find(isIt);
+      if (line !== undefined) return line;
+      await once(this.#logged, "line");
+    }
+  }
+
+  close(drainMs = 0): Promise<void> {
+    return this.app.close(drainMs);
+  }
+}
+
+/** Reads `response` to its end. */
+export async function readAnswer(response: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response
+    .on("data", (chunk: Buffer) => chunks.push(chunk))
+    .once("close", resolve)
+    .on("error", () => {});
+  await promise;
+  const { statusCode, headers, complete } = response;
+  return { status: statusCode ?? 0, headers, body: Buffer.concat(chunks).toString(), isComplete: complete };
+}
+
+/** Starts an app configured by `variables` and nothing else; nothing is stored unless they say so. */
+export async function startApp(
+  variables: Record<string, string>,
+  clock: Clock = systemClock,
+): Promise<RunningApp> {
+  const log = new EventEmitter<{ line: [LogLine] }>();
+  const stream = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      log.emit("line", JSON.parse(chunk.toString()));
+      done();
+    },
+  });
+  const config = parseConfig({ CHAT_STORE_ENABLED: "false", ...variables });
+  const app = await createApp(config.app, clock, pino({ level: config.logLevel }, stream));
+  await app.http.listen({ host: "127.0.0.1", port: 0 });
+  const address = app.http.server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return new RunningApp(app, `http://127.0.0.1:${address.port}`, log);
+}
+
+/** Makes an empty folder below the system's temporary one; `remove` deletes it. */
+export async function makeFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), "foreword-test-"));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
