@@ -46,6 +46,7 @@ const wholeNumber = (min: number, max: number) => {
 
 const Temperature = z
   .string()
+  .default("0.3")
   .transform((value) => (value.trim() === "" ? undefined : Number(value)))
   .pipe(
     z
@@ -89,7 +90,7 @@ const Environment = z.object({
   OPENAI_MODEL: z.string().optional(),
   OPENAI_ORG_ID: z.string().optional(),
   OPENAI_PROJECT_ID: z.string().optional(),
-  OPENAI_TEMPERATURE: Temperature.default(0.3),
+  OPENAI_TEMPERATURE: Temperature,
   OPENAI_API_VERSION: z.string().optional(),
   AZURE_OPENAI_ENDPOINT: HttpUrl.optional(),
   AZURE_OPENAI_API_KEY: z.string().optional(),

@@ -20,7 +20,7 @@ export function parse<Schema extends z.ZodType>(
 }
 
 /** One line for the issues of `error`, each with the place it stands at; at most five. */
-export function toSentence(error: z.ZodError): string {
+function toSentence(error: z.ZodError): string {
   const shown = error.issues
     .slice(0, maxIssuesShown)
     .map((issue) => (issue.path.length === 0 ? issue.message : `${toPlace(issue.path)}: ${issue.message}`));

@@ -20,6 +20,7 @@ export interface ServeOptions {
 
 /** Serves until SIGTERM or SIGINT; then resolves with the exit code. @throws AppError, or Node's own, when it cannot start. */
 export async function serve(options: ServeOptions): Promise<number> {
+  const stopping = nextSignal();
   const logger = pino({ level: options.logLevel });
   if (options.app.store.type === "embedded") {
     process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
@@ -35,7 +36,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   process.stderr.write(
     toStartBlock({ version: options.version, address: toAddress(app), app: options.app, storeTrouble }),
   );
-  const signal = await nextSignal();
+  const signal = await stopping;
   logger.info({ signal, drainMs: options.drainMs }, "stopping");
   process.once("SIGTERM", () => process.exit(1)).once("SIGINT", () => process.exit(1));
   await app.close(options.drainMs);

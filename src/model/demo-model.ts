@@ -60,8 +60,10 @@ function toReply(prompt: Prompt, now: Date): string {
 
 function toEcho(text: string): string {
   const line = text.replaceAll(/\s+/g, " ");
-  const characters = Array.from(line.slice(0, 2 * maxEchoLength));
-  return characters.length > maxEchoLength ? `${characters.slice(0, maxEchoLength).join("")}…` : line;
+  const characters = Array.from(line.slice(0, 2 * maxEchoLength + 2));
+  return characters.length > maxEchoLength
+    ? `${characters.slice(0, maxEchoLength).join("")}…`
+    : characters.join("");
 }
 
 function toDate(now: Date): string {

@@ -16,7 +16,7 @@ export interface Usage {
 }
 
 /** The end of a turn; always its last event. */
-export interface TurnEnd {
+interface TurnEnd {
   readonly type: "turn-end";
   readonly outcome: Outcome;
   /** Bytes of the plain-text body in all. */

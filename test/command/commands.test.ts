@@ -1,0 +1,169 @@
+/** Owns the commands beside serve: schema, migrate, doctor, help and version. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { makeFolder } from "../support/start-app.ts";
+import { startSupabaseStack, type SupabaseStack } from "../support/supabase-stack.ts";
+import { runSql } from "../store/store-harness.ts";
+import { RunningCommand } from "./run-command.ts";
+
+const schema = readFileSync(new URL("../../supabase_schema.sql", import.meta.url), "utf8");
+
+describe("foreword", () => {
+  let folder: Awaited<ReturnType<typeof makeFolder>>;
+  let postgres: PostgresServer;
+  let stack: SupabaseStack;
+  before(async () => {
+    folder = await makeFolder();
+    [postgres, stack] = await Promise.all([startPostgres(), startSupabaseStack()]);
+  });
+  after(async () => {
+    await Promise.all([postgres.stop(), stack.stop()]);
+    await folder.remove();
+  });
+
+  async function run(
+    args: string[],
+    variables: Record<string, string> = {},
+  ): Promise<{ code: unknown; stdout: string; stderr: string }> {
+    const command = new RunningCommand(args, variables, folder.path);
+    const code = await command.exit();
+    return { code, stdout: command.stdout, stderr: command.stderr };
+  }
+
+  test("--help lists the commands, --version prints one, an unknown command or option is told with 2", async () => {
+    for (const option of ["--help", "-h"]) {
+      const { code, stdout } = await run([option]);
+      assert.equal(code, 0);
+      for (const name of ["serve", "schema", "migrate", "doctor"])
+        assert.match(stdout, new RegExp(`^ {2}${name} `, "m"));
+    }
+    assert.match((await run(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+    const unknown = await run(["destroy"]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.stderr, /there is no command "destroy"\n\nUsage:/);
+    assert.equal((await run(["--what"])).code, 2);
+  });
+
+  test("schema prints the file, or the file with the configured names", async () => {
+    assert.equal((await run(["schema"])).stdout, schema);
+    const names = {
+      SUPABASE_TABLE_CONVERSATIONS: "chats",
+      SUPABASE_TABLE_MESSAGES: "chat_lines",
+      SUPABASE_TABLE_TURNS: "chat_turns",
+    };
+    const { stdout } = await run(["schema"], names);
+    assert.match(stdout, /create table if not exists public\.chats \(/);
+    assert.doesNotMatch(stdout, /public\.(?:conversations|messages|turns)\b/);
+  });
+
+  test("migrate applies the schema to DATABASE_URL, again without harm, and says what to do without one", async () => {
+    const url = await postgres.createDatabase("migrated");
+    for (let time = 0; time < 2; time += 1) {
+      const { code, stdout } = await run(["migrate"], { DATABASE_URL: url });
+      assert.deepEqual([code, stdout], [0, "The schema is applied.\n"]);
+    }
+    const [row] = await runSql(url, ["select public.chat_describe_schema('{}') ->> 'version' as version"]);
+    assert.deepEqual(row, { version: "1" });
+    const without = await run(["migrate"]);
+    assert.equal(without.code, 1);
+    assert.match(without.stderr, /DATABASE_URL, which is not set\.[^]*SQL editor/);
+    const away = await run(["migrate"], { DATABASE_URL: "postgres://127.0.0.1:1/x" });
+    assert.equal(away.code, 1);
+    assert.match(away.stderr, /^Foreword cannot go on: .*ECONNREFUSED/);
+  });
+
+  test("doctor finds all well: demo and embedded", async () => {
+    const { code, stdout } = await run(["doctor"], { DATA_DIR: "doctored" });
+    assert.equal(code, 0, stdout);
+    for (const subject of [
+      "configuration",
+      "model",
+      "schema",
+      "functions",
+      "grants",
+      "row security",
+      "isolation",
+    ]) {
+      assert.match(stdout, new RegExp(`^ok +${subject} `, "m"));
+    }
+  });
+
+  test("doctor says how to mend a missing schema, on Postgres and on Supabase, and is well once that is done", async () => {
+    const url = await postgres.createDatabase("doctored");
+    const supabase = { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
+    for (const variables of [{ DATABASE_URL: url }, supabase]) {
+      const { code, stdout } = await run(["doctor"], variables);
+      assert.equal(code, 1);
+      assert.match(
+        stdout,
+        /^WRONG store +store_schema_missing: [^]*→ apply the schema again: `foreword migrate`, or paste `foreword schema`/m,
+      );
+    }
+    await runSql(url, [schema]);
+    await runSql(stack.databaseUrl, [schema]);
+    await stack.reloadSchema();
+    for (const variables of [{ DATABASE_URL: url }, supabase]) {
+      const { code, stdout } = await run(["doctor"], variables);
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /^ok +isolation +a stranger sees no conversation$/m);
+    }
+  });
+
+  test("doctor finds what is open that should be closed", async () => {
+    const url = await postgres.createDatabase("opened");
+    await runSql(url, [schema]);
+    await runSql(url, [
+      "alter table turns disable row level security",
+      "grant select on messages to anon",
+      "grant execute on function chat_end_turn(jsonb) to public",
+      "insert into conversations (title) values ('open')",
+      "create policy everybody on conversations using (true)",
+    ]);
+    const { code, stdout } = await run(["doctor"], { DATABASE_URL: url });
+    assert.equal(code, 1);
+    assert.match(stdout, /^WRONG row security +off, or without a policy: turns$/m);
+    assert.match(stdout, /^WRONG grants +wrongly granted: messages$/m);
+    assert.match(stdout, /^WRONG functions +wrongly granted: chat_end_turn$/m);
+    assert.match(stdout, /^WRONG isolation +a stranger sees conversations\n +→ drop the policies/m);
+  });
+
+  test("doctor tells a wrong key, a wrong model and a model server that is away", async () => {
+    const model = await ScriptedModel.start();
+    const wrongKey = await run(["doctor"], {
+      SUPABASE_URL: stack.url,
+      SUPABASE_SERVICE_ROLE_KEY: stack.anonKey,
+    });
+    assert.match(wrongKey.stdout, /^WRONG store +store_refused: [^]*→ check the key/m);
+    const store = { CHAT_STORE_ENABLED: "false" };
+    const there = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted-1" });
+    assert.deepEqual(
+      [there.code, /^ok +model +scripted-1 is there$/m.test(there.stdout)],
+      [0, true],
+      there.stdout,
+    );
+    const other = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "other" });
+    assert.match(
+      other.stdout,
+      /^WRONG model +the server does not list other\n +→ set OPENAI_MODEL to one that it lists: scripted-1$/m,
+    );
+    const away = await run(["doctor"], {
+      ...store,
+      OPENAI_BASE_URL: "http://127.0.0.1:1/v1",
+      OPENAI_MODEL: "m",
+    });
+    assert.match(
+      away.stdout,
+      /^WRONG model +Connection error\.[^]*→ check OPENAI_API_KEY and OPENAI_BASE_URL/m,
+    );
+    await model.close();
+  });
+
+  test("doctor tells a wrong environment like serve does", async () => {
+    const { code, stderr } = await run(["doctor"], { PORT: "x" });
+    assert.equal(code, 1);
+    assert.match(stderr, /a setting is wrong\.\n {2}PORT /);
+  });
+});

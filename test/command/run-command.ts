@@ -1,0 +1,49 @@
+/** Owns real `foreword` processes under test. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** A process that runs, and all that it has said. */
+export class RunningCommand {
+  readonly #child;
+  readonly #exit: Promise<unknown[]>;
+  stdout = "";
+  stderr = "";
+
+  constructor(args: readonly string[], variables: Readonly<Record<string, string>>, folder: string) {
+    this.#child = spawn(process.execPath, [main, ...args], {
+      cwd: folder,
+      env: { PATH: process.env["PATH"], ...variables },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
+    this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
+    this.#exit = once(this.#child, "close");
+  }
+
+  /** Resolves with the first match in what it prints to its error stream. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.stderr);
+      if (match !== null) return match;
+      const over = await Promise.race([
+        once(this.#child.stderr, "data").then(() => false),
+        this.#exit.then(() => true),
+      ]);
+      if (over && !pattern.test(this.stderr))
+        throw new Error(`ended without ${pattern}: ${this.stderr}${this.stdout}`);
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves with the exit code, or the signal's name. */
+  async exit(): Promise<unknown> {
+    const [code, signal] = await this.#exit;
+    return code ?? signal;
+  }
+}

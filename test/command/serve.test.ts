@@ -1,0 +1,140 @@
+/** Owns the serving process: what it prints, how it refuses to start, how it ends. */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { listen } from "../support/local-port.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { makeFolder } from "../support/start-app.ts";
+import { RunningCommand } from "./run-command.ts";
+
+describe("foreword serve", () => {
+  let folder: Awaited<ReturnType<typeof makeFolder>>;
+  before(async () => {
+    folder = await makeFolder();
+  });
+  after(() => folder.remove());
+
+  async function refuse(variables: Record<string, string>): Promise<string> {
+    const command = new RunningCommand([], variables, folder.path);
+    assert.equal(await command.exit(), 1);
+    assert.equal(command.stdout, "");
+    return command.stderr;
+  }
+
+  test("needs nothing: prints where it listens, which model and store, what is off, and answers; SIGTERM ends it with 0", async () => {
+    const command = new RunningCommand([], { PORT: "0" }, folder.path);
+    const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
+    assert.match(
+      command.stderr,
+      /^Opening the embedded database; the first time takes a few seconds …\nForeword \d+\.\d+\.\d+\n/,
+    );
+    assert.match(command.stderr, /model +demo, built in/);
+    assert.match(command.stderr, /store +embedded Postgres \(PGlite\) in \.foreword/);
+    assert.match(command.stderr, /off +authentication: whoever can reach this address can chat/);
+    const answer = await fetch(`${address}/stream-chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ messages: [{ sender: "user", text: "Hello" }] }),
+    });
+    assert.match(await answer.text(), /^- [^]*\n---RESPONSE---\nI am Foreword's built-in demo/);
+    const second = new RunningCommand([], { PORT: "0" }, folder.path);
+    assert.equal(await second.exit(), 1);
+    assert.match(
+      second.stderr,
+      /database is in use by process \d+ on .* since .*; stop it, or set DATA_DIR to another folder/,
+    );
+    command.kill("SIGTERM");
+    assert.equal(await command.exit(), 0);
+    for (const line of command.stdout.trim().split("\n"))
+      assert.ok(JSON.parse(line), "the log is one JSON object a line");
+  });
+
+  test("opens a folder whose last owner was killed", async () => {
+    const killed = new RunningCommand([], { PORT: "0" }, folder.path);
+    await killed.printed(/listening/);
+    killed.kill("SIGKILL");
+    assert.equal(await killed.exit(), "SIGKILL");
+    const next = new RunningCommand([], { PORT: "0" }, folder.path);
+    await next.printed(/listening/);
+    next.kill("SIGINT");
+    assert.equal(await next.exit(), 0);
+  });
+
+  test("names every wrong variable at once", async () => {
+    const text = await refuse({ PORT: "x", DATABASE_URL: "x", OPENAI_API_KEY: "sk-secret" });
+    assert.match(
+      text,
+      /^Foreword cannot start: 3 settings are wrong\.\n {2}PORT must be .*\n {2}DATABASE_URL must be .*\n {2}OPENAI_MODEL is required beside OPENAI_API_KEY\n/,
+    );
+    assert.ok(!text.includes("secret"));
+  });
+
+  test("reads .env, below what the environment says", async () => {
+    await writeFile(join(folder.path, ".env"), "PORT=x\nLOG_LEVEL=loud\n");
+    const text = await refuse({ PORT: "0" });
+    await writeFile(join(folder.path, ".env"), "");
+    assert.match(text, /a setting is wrong\.\n {2}LOG_LEVEL /);
+  });
+
+  test("says that a port is in use, and by what to change that", async () => {
+    const other = createServer();
+    const port = await listen(other);
+    const text = await refuse({ PORT: String(port), CHAT_STORE_ENABLED: "false" });
+    other.close();
+    assert.match(
+      text,
+      new RegExp(
+        `cannot start: .*address already in use 127\\.0\\.0\\.1:${port}\\. Another process listens there; set PORT`,
+      ),
+    );
+  });
+
+  test("starts although its database is away, and says so", async () => {
+    const command = new RunningCommand(
+      [],
+      { PORT: "0", DATABASE_URL: "postgres://u:secret@127.0.0.1:1/chat" },
+      folder.path,
+    );
+    await command.printed(/AWAY: store_unavailable[^]*try .*\n/);
+    assert.match(command.stderr, /store +Postgres at postgres:\/\/127\.0\.0\.1:1\/chat\n/);
+    assert.ok(!command.stderr.includes("secret"));
+    command.kill("SIGTERM");
+    assert.equal(await command.exit(), 0);
+  });
+
+  test("gives a running reply DRAIN_SECONDS, then ends by itself; a second signal ends it at once", async () => {
+    const model = await ScriptedModel.start();
+    const variables = {
+      PORT: "0",
+      CHAT_STORE_ENABLED: "false",
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+    };
+    for (const [drainSeconds, signals, code] of [
+      ["0", 1, 0],
+      ["600", 2, 1],
+    ] as const) {
+      const command = new RunningCommand([], { ...variables, DRAIN_SECONDS: drainSeconds }, folder.path);
+      const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
+      const next = model.nextCall();
+      const asking = fetch(`${address}/stream-chat`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ messages: [{ sender: "user", text: "Hello" }] }),
+      });
+      const call = await next;
+      call.text("- a\n---RESPONSE---\nHalf");
+      const answer = await asking;
+      command.kill("SIGTERM");
+      if (signals === 2) {
+        while (!command.stdout.includes('"stopping"')) await new Promise((resolve) => setImmediate(resolve));
+        command.kill("SIGTERM");
+      }
+      assert.equal(await command.exit(), code);
+      await assert.rejects(answer.text());
+    }
+    await model.close();
+  });
+});

@@ -1,0 +1,122 @@
+/** Owns what the environment may say: defaults, precedence, and every way to be wrong, all told at once. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConfigError, parseConfig } from "../src/config.ts";
+
+function problemsOf(variables: Record<string, string>): readonly string[] {
+  try {
+    parseConfig(variables);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("parseConfig", () => {
+  test("needs nothing: demo model, embedded store, loopback, the old service's origins", () => {
+    const { host, port, drainMs, app } = parseConfig({});
+    assert.deepEqual([host, port, drainMs], ["127.0.0.1", 8000, 10_000]);
+    assert.equal(app.model.type, "demo");
+    assert.equal(app.store.type, "embedded");
+    assert.equal(app.corsOrigins.length, 8);
+  });
+
+  test("takes an empty variable for an absent one, but for the temperature: empty sends none", () => {
+    const { app } = parseConfig({
+      PORT: "",
+      DATABASE_URL: " ",
+      OPENAI_API_KEY: "k",
+      OPENAI_MODEL: "m",
+      OPENAI_TEMPERATURE: "",
+    });
+    assert.equal(app.store.type, "embedded");
+    assert.ok(app.model.type === "openai");
+    assert.equal(app.model.openai.temperature, undefined);
+    const usual = parseConfig({ OPENAI_API_KEY: "k", OPENAI_MODEL: "m" }).app.model;
+    assert.equal(usual.type === "openai" && usual.openai.temperature, 0.3);
+  });
+
+  test("names every variable that is wrong at once", () => {
+    const problems = problemsOf({
+      PORT: "http",
+      DRAIN_SECONDS: "-1",
+      OPENAI_API_KEY: "sk-secret",
+      OPENAI_TEMPERATURE: "warm",
+      DATABASE_URL: "mysql://x",
+      SUPABASE_ANON_KEY: "secret-key",
+      CORS_ALLOW_ORIGINS: "*",
+      DEMO_MODE: "perhaps",
+      SUPABASE_TABLE_MESSAGES: 'm"; drop table x',
+      MODEL_IDLE_TIMEOUT_MS: "0",
+      LOG_LEVEL: "loud",
+      AZURE_OPENAI_ENDPOINT: "azure.example",
+    });
+    const names = [
+      "PORT",
+      "DRAIN_SECONDS",
+      "OPENAI_TEMPERATURE",
+      "DATABASE_URL",
+      "CORS_ALLOW_ORIGINS",
+      "DEMO_MODE",
+      "SUPABASE_TABLE_MESSAGES",
+    ];
+    const more = [
+      "MODEL_IDLE_TIMEOUT_MS",
+      "LOG_LEVEL",
+      "AZURE_OPENAI_ENDPOINT",
+      "OPENAI_MODEL",
+      "AZURE_OPENAI_API_KEY",
+      "OPENAI_API_VERSION",
+      "SUPABASE_ANON_KEY",
+    ];
+    assert.deepEqual(
+      problems.map((problem) => problem.replace(/ .*/, "")).toSorted(),
+      [...names, ...more].toSorted(),
+    );
+    assert.ok(!problems.join().includes("secret"));
+  });
+
+  test("asks for OPENAI_MODEL once a key or a base URL is set, not in demo mode", () => {
+    assert.deepEqual(problemsOf({ OPENAI_BASE_URL: "http://localhost:11434/v1" }), [
+      "OPENAI_MODEL is required beside OPENAI_BASE_URL",
+    ]);
+    assert.equal(parseConfig({ OPENAI_API_KEY: "k", DEMO_MODE: "True" }).app.model.type, "demo");
+  });
+
+  test("takes DATABASE_URL for the store, else Supabase with a key, else the embedded one", () => {
+    const postgres = { DATABASE_URL: "postgres://localhost/chat" };
+    const supabase = { SUPABASE_URL: "https://x.supabase.co", SUPABASE_SERVICE_ROLE_KEY: "s" };
+    const type = (variables: Record<string, string>): string => parseConfig(variables).app.store.type;
+    assert.equal(type({ ...postgres, ...supabase }), "postgres");
+    assert.equal(type(supabase), "supabase");
+    assert.equal(type({ SUPABASE_URL: "https://x.supabase.co" }), "embedded");
+    assert.equal(type({ ...postgres, CHAT_STORE_ENABLED: "false" }), "none");
+    const both = parseConfig({ ...supabase, SUPABASE_ANON_KEY: "a" }).app.store;
+    assert.deepEqual(both, {
+      type: "supabase",
+      supabase: { url: "https://x.supabase.co", key: "s", usesCallerToken: false },
+    });
+    const anonymous = parseConfig({ SUPABASE_URL: "https://x.supabase.co", SUPABASE_ANON_KEY: "a" }).app
+      .store;
+    assert.deepEqual(anonymous, {
+      type: "supabase",
+      supabase: { url: "https://x.supabase.co", key: "a", usesCallerToken: true },
+    });
+  });
+
+  test("takes Azure OpenAI as the package does", () => {
+    const { model } = parseConfig({
+      AZURE_OPENAI_ENDPOINT: "https://x.openai.azure.com",
+      AZURE_OPENAI_API_KEY: "k",
+      OPENAI_API_VERSION: "2025-01-01",
+      OPENAI_MODEL: "deployment",
+    }).app;
+    assert.ok(model.type === "openai");
+    assert.deepEqual(model.openai.azure, {
+      endpoint: "https://x.openai.azure.com",
+      apiKey: "k",
+      apiVersion: "2025-01-01",
+    });
+  });
+});

@@ -1,0 +1,51 @@
+/** Owns the promise that the docs are whole: every code, setting, command and column of the wire is in them. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { variableNames } from "../src/config.ts";
+import { errorTable } from "../src/errors.ts";
+
+const read = (name: string): string => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
+
+describe("the docs", () => {
+  test("list every error code with its status, and no other", () => {
+    const rows = Array.from(
+      read("docs/errors.md").matchAll(/^\| `(\w+)` \| (\d+) \|/gm),
+      ([, code, status]) => [code, Number(status)],
+    );
+    assert.deepEqual(
+      rows,
+      Object.entries(errorTable).map(([code, { status }]) => [code, status]),
+    );
+  });
+
+  test("list every variable, in README and in .env.example, and no other", () => {
+    const example = Array.from(read(".env.example").matchAll(/^#?([A-Z_]+)=/gm), ([, name]) => name ?? "");
+    assert.deepEqual(example.toSorted(), [...variableNames].toSorted());
+    const table = read("README.md").split("## Configuration")[1]?.split("## Commands")[0] ?? "";
+    const rows = Array.from(table.matchAll(/`([A-Z]{3,}(?:_[A-Z]+)*|HOST|PORT)`/g), ([, name]) => name ?? "");
+    assert.deepEqual(Array.from(new Set(rows)).toSorted(), [...variableNames].toSorted());
+  });
+
+  test("name every dependency with its reason in ARCHITECTURE.md", () => {
+    const { dependencies, devDependencies } = JSON.parse(read("package.json"));
+    const text = read("ARCHITECTURE.md");
+    const names = [...Object.keys(dependencies), ...Object.keys(devDependencies)].filter(
+      (name) => !/^@types\/|postgres-\d\d$/.test(name),
+    );
+    for (const name of names) assert.ok(text.includes(`\`${name}\``), name);
+  });
+
+  test("do not name the places this was made at", () => {
+    for (const name of [
+      "README.md",
+      "ARCHITECTURE.md",
+      "CONTRIBUTING.md",
+      "docs/protocol.md",
+      "docs/errors.md",
+      "docs/operations.md",
+    ]) {
+      assert.doesNotMatch(read(name), /\/work\/|\/root\/|\/tmp\//, name);
+    }
+  });
+});

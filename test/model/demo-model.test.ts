@@ -1,0 +1,91 @@
+/** Owns what the demo mode promises: honest, deterministic, paced, with plan and boundary. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { DemoModel } from "../../src/model/demo-model.ts";
+import type { ModelEnd } from "../../src/turn/ports.ts";
+import { makeFolder, startApp } from "../support/start-app.ts";
+import { readConversations, readMessages } from "../support/read-rows.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { toMessages, type Line } from "../support/make-turn.ts";
+
+/** Everything the demo says to a chat, and after how many steps of 20 ms it was done. */
+function say(...lines: Line[]): { text: string; pieces: number; end: ModelEnd | undefined } {
+  const clock = new ManualClock();
+  let [text, pieces] = ["", 0];
+  let end: ModelEnd | undefined;
+  new DemoModel(clock).complete(
+    { instruction: "", messages: toMessages(lines) },
+    {
+      text: (piece) => void ((text += piece), (pieces += 1)),
+      end: (told) => void (end = told),
+      fail: assert.fail,
+    },
+  );
+  assert.equal(text, "", "nothing is said before time passes");
+  clock.advance(60_000);
+  assert.ok(end !== undefined);
+  return { text, pieces, end };
+}
+
+describe("DemoModel", () => {
+  test("plans, sends the boundary, says that it is a demo, and how to connect a model", () => {
+    const { text, end } = say("u: Hello");
+    assert.match(text, /^- .+\n- .+\n- .+\n---RESPONSE---\n/);
+    assert.match(text, /built-in demo: no language model is connected/);
+    assert.match(text, /OPENAI_API_KEY and OPENAI_MODEL/);
+    assert.match(text, /OPENAI_BASE_URL \(like http:\/\/localhost:11434\/v1\)/);
+    assert.equal(end?.finishReason, "stop");
+  });
+
+  test("answers about what was asked: it repeats it, knows the date, counts the messages, sees that there are images", () => {
+    assert.match(say("u: Tell me  about\nwhales").text, /You wrote:\n> Tell me about whales\n/);
+    assert.match(say("u: What day is it today?").text, /It is Monday,? 23 November 2026, 12:00 UTC\./);
+    assert.doesNotMatch(say("u: Hello").text, /2026/);
+    assert.match(say("u: one", "a: 1", "u: two").text, /message number 2/);
+    assert.match(
+      say({ role: "user", text: "", images: [{ mimeType: "image/png", data: "AAAA" }] }).text,
+      /1 image\(s\), which I cannot see/,
+    );
+    assert.ok(say(`u: ${"😀".repeat(1000)}`).text.includes(`> ${"😀".repeat(300)}…\n`));
+  });
+
+  test("says the same each time, one word after the other", () => {
+    const [first, second] = [say("u: Hello"), say("u: Hello")];
+    assert.equal(first.text, second.text);
+    assert.ok(first.pieces > 50);
+  });
+
+  test("stops when it is told to", () => {
+    const clock = new ManualClock();
+    let pieces = 0;
+    const call = new DemoModel(clock).complete(
+      { instruction: "", messages: toMessages(["u: Hello"]) },
+      { text: () => void (pieces += 1), end: () => assert.fail(), fail: assert.fail },
+    );
+    clock.advance(20);
+    call.abort();
+    clock.advance(60_000);
+    assert.equal(pieces, 1);
+  });
+
+  test("is what a server without key and base URL answers with, and its turns are stored like any other", async () => {
+    const folder = await makeFolder();
+    const clock = new ManualClock();
+    const app = await startApp({ CHAT_STORE_ENABLED: "true", DATA_DIR: folder.path }, clock);
+    const userId = "01890000-0000-7000-8000-000000000001";
+    const answering = app.chat("Hello", { userId });
+    for (;;) {
+      const isOver = await Promise.race([clock.timer(20).then(() => false), answering.then(() => true)]);
+      if (isOver) break;
+      clock.advance(20);
+    }
+    const { status, body } = await answering;
+    assert.equal(status, 200);
+    const [conversation] = await readConversations(app.app.store.database, userId);
+    const messages = await readMessages(app.app.store.database, conversation?.id ?? "", userId);
+    assert.equal(messages.length, 2);
+    assert.equal(`${String(messages[1]?.metadata?.["plan"])}\n---RESPONSE---\n${messages[1]?.content}`, body);
+    await app.close();
+    await folder.remove();
+  });
+});

@@ -1,0 +1,75 @@
+/** Owns random replies: texts made of what matters to the splitter, and random ways to cut them. */
+import fc from "fast-check";
+
+const fragments = fc.constantFrom(
+  "-",
+  "--",
+  "---",
+  "---RESPONSE---",
+  "--- response ---",
+  "---\tResponse---",
+  "---RESPONS",
+  "RESPONSE---",
+  " ",
+  "\t",
+  "\n",
+  "\r\n",
+  "**",
+  "*",
+  "_",
+  "`",
+  "#",
+  "### ",
+  "> ",
+  "- item\n",
+  "* item\n",
+  "1. one\n",
+  "• dot\n",
+  "Plan",
+  "**Plan**\n",
+  "plans",
+  "<think>",
+  "</think>",
+  "a",
+  "word ",
+  "ä",
+  "漢",
+  "😀",
+  "\u0301",
+  "\uFEFF",
+  "\u00A0",
+);
+const long = fc.tuple(
+  fc.constantFrom("x", "word ", "- item\n", "*", "-", " "),
+  fc.integer({ min: 60, max: 500 }),
+);
+
+/** A reply: fragments, runs long enough to pass every limit, and any Unicode at all. */
+export const arbitraryReply: fc.Arbitrary<string> = fc
+  .array(
+    fc.oneof(
+      { arbitrary: fragments, weight: 8 },
+      { arbitrary: long.map(([text, count]) => text.repeat(count)), weight: 1 },
+      { arbitrary: fc.string({ unit: "grapheme", maxLength: 20 }), weight: 2 },
+    ),
+    { maxLength: 24 },
+  )
+  .map((parts) => parts.join(""));
+
+/** A way to cut any text: how long each piece is, over and over. */
+export const arbitraryCutting: fc.Arbitrary<readonly number[]> = fc.array(fc.integer({ min: 1, max: 40 }), {
+  minLength: 1,
+  maxLength: 8,
+});
+
+/** Returns `text` in pieces as long as `lengths` say, in characters. */
+export function cut(text: string, lengths: readonly number[]): string[] {
+  const characters = Array.from(text);
+  const pieces: string[] = [];
+  for (let start = 0, next = 0; start < characters.length; next += 1) {
+    const length = lengths[next % lengths.length] ?? 1;
+    pieces.push(characters.slice(start, start + length).join(""));
+    start += length;
+  }
+  return pieces;
+}
