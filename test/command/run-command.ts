@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const sourceMain = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
 /** A process that runs, and all that it has said. */
 export class RunningCommand {
@@ -12,7 +12,12 @@ export class RunningCommand {
   stdout = "";
   stderr = "";
 
-  constructor(args: readonly string[], variables: Readonly<Record<string, string>>, folder: string) {
+  constructor(
+    args: readonly string[],
+    variables: Readonly<Record<string, string>>,
+    folder: string,
+    main = sourceMain,
+  ) {
     this.#child = spawn(process.execPath, [main, ...args], {
       cwd: folder,
       env: { PATH: process.env["PATH"], ...variables },
