@@ -15,6 +15,8 @@ import type { Clock, Model, TurnBegin, TurnResult } from "./turn/ports.ts";
 
 /** The largest body of a request, in bytes. */
 const maxBodyBytes = 20 * 1024 * 1024;
+/** How long clients may take, once no turn runs any more, for what they have not read yet. */
+const lastWordsMs = 2_000;
 
 /** What a server is made from. */
 export interface AppOptions {
@@ -64,8 +66,11 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   closeOtherMethods();
 
   const close = async (drainMs: number): Promise<void> => {
+    // A client that does not take the end of its reply must not keep the process.
+    const lastCall = clock.after(drainMs + lastWordsMs, () => http.server.closeAllConnections());
     await live.drain(drainMs);
     await http.close();
+    lastCall.cancel();
     await model.close();
     await store.close();
   };

@@ -7,6 +7,8 @@ import type { Caller } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/run-turn.ts";
 
 const mebibyte = 1024 * 1024;
+/** The longest history. */
+const maxMessages = 20_000;
 /** The largest text of a message, in bytes. */
 const maxTextBytes = mebibyte;
 /** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
@@ -45,7 +47,10 @@ const ChatMessage = z
 
 /** Fields that are not named here are ignored, as the old service did. */
 const ChatRequest = z.object({
-  messages: z.array(ChatMessage),
+  messages: z
+    .array(z.unknown())
+    .max(maxMessages, `must be at most ${maxMessages}`)
+    .pipe(z.array(ChatMessage)),
   use_web_search: z.boolean().nullish(),
   knowledge_base: z.string().nullish(),
   conversationId: Uuid.or(z.literal("")).nullish(),

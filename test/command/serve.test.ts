@@ -28,7 +28,7 @@ describe("foreword serve", () => {
     const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
     assert.match(
       command.stderr,
-      /^Opening the embedded database; the first time takes a few seconds …\nForeword \d+\.\d+\.\d+\n/,
+      /Opening the embedded database; the first time takes a few seconds …\nForeword \d+\.\d+\.\d+\n/,
     );
     assert.match(command.stderr, /model +demo, built in/);
     assert.match(command.stderr, /store +embedded Postgres \(PGlite\) in \.foreword/);

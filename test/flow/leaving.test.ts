@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
 import { readMessages } from "../support/read-rows.ts";
@@ -168,5 +169,28 @@ describe("a server that is asked to stop", () => {
     await again.close();
     await model.close();
     await folder.remove();
+  });
+
+  test("does not wait for a client that takes nothing of a reply that is over", async () => {
+    const model = await ScriptedModel.start();
+    const clock = new ManualClock();
+    const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
+    const connection = once(app.app.http.server, "connection");
+    const next = model.nextCall();
+    const opening = app.open("POST", "/stream-chat", { messages: [{ sender: "user", text: "Hi" }] });
+    const call = await next;
+    call.text("- a\n---RESPONSE---\n").text("So");
+    const reading = readAnswer(await opening);
+    const [socket]: Socket[] = await connection;
+    socket?.cork();
+    for (let sent = 0; sent < 20; sent += 1) call.text("x".repeat(16 * 1024));
+    call.finish();
+    await app.logged(({ msg }) => msg === "turn");
+    const closing = app.close(10_000);
+    await clock.timer(12_000);
+    clock.advance(12_000);
+    await closing;
+    assert.equal((await reading).isComplete, false);
+    await model.close();
   });
 });

@@ -14,6 +14,8 @@ export class ScriptedCall {
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
   readonly #response: ServerResponse;
+  /** Which connection it came by. */
+  readonly remotePort: number | undefined;
   /** Resolves when the connection of the request is closed, by whomever. */
   readonly closed: Promise<unknown>;
 
@@ -22,6 +24,7 @@ export class ScriptedCall {
     this.headers = headers;
     this.path = path;
     this.#response = response;
+    this.remotePort = response.socket?.remotePort;
     this.closed = once(response, "close");
   }
 

@@ -91,7 +91,7 @@ export async function readAnswer(response: IncomingMessage): Promise<Answer> {
   const chunks: Buffer[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
   response
-    .on("data", (chunk: Buffer) => chunks.push(chunk))
+    .on("data", (chunk: Buffer | string) => chunks.push(Buffer.from(chunk)))
     .once("close", resolve)
     .on("error", () => {});
   await promise;
