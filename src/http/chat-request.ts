@@ -9,6 +9,8 @@ import type { TurnRequest } from "../turn/run-turn.ts";
 const mebibyte = 1024 * 1024;
 /** The longest history. */
 const maxMessages = 20_000;
+/** The most images of a message. */
+const maxImages = 100;
 /** The largest text of a message, in bytes. */
 const maxTextBytes = mebibyte;
 /** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
@@ -25,6 +27,13 @@ const Base64 = z
     "must be base64, without a data URL's prefix",
   );
 
+const ChatImage = z.object({
+  inlineData: z.object({
+    data: Base64,
+    mimeType: z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`),
+  }),
+});
+
 const ChatMessage = z
   .object({
     sender: Text,
@@ -33,14 +42,9 @@ const ChatMessage = z
     content: Text,
     value: Text,
     images: z
-      .array(
-        z.object({
-          inlineData: z.object({
-            data: Base64,
-            mimeType: z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`),
-          }),
-        }),
-      )
+      .array(z.unknown())
+      .max(maxImages, `must be at most ${maxImages}`)
+      .pipe(z.array(ChatImage))
       .nullish(),
   })
   .refine(({ sender, role }) => Boolean(sender ?? role), { path: ["sender"], message: "is required" });

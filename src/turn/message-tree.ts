@@ -3,7 +3,7 @@
  * digests, so a history that is sent again is found, not stored again.
  */
 import { createHash, hash } from "node:crypto";
-import { toAnswer, toPlan } from "./boundary.ts";
+import { findLineStart, toAnswer, toPlan } from "./boundary.ts";
 import type { Message } from "./message.ts";
 
 /** SHA-256, as 64 hexadecimal digits. */
@@ -22,15 +22,17 @@ export interface AddressedMessage {
   readonly pathDigest: Digest;
 }
 
-/** The `[error]` line that ends a reply that broke off, as a frontend may send it back. */
-const errorLine = /\n?\[error\] [a-z_]+: [^\n]*\n?$/;
+/** How the line starts that ends a reply that broke off, as a frontend may send it back. */
+const errorLine = /^\[error\] [a-z_]+: /;
 
 /** More marks on one character than any language writes: composing such a text takes quadratic time (measured). */
 const stackedMarks = /\p{M}{31}/u;
 
 /** Returns a reply's text, as a frontend sends it back, without what the wire added: plan, boundary, `[error]` line. */
 export function toSentAnswer(text: string): string {
-  return toAnswer(text).replace(errorLine, "").trim();
+  const answer = toAnswer(text).trim();
+  const lastLine = findLineStart(answer);
+  return errorLine.test(answer.slice(lastLine)) ? answer.slice(0, lastLine).trim() : answer;
 }
 
 /** Returns the digest of what one message says: its role, its canonical text (trimmed, NFC) and its images. */

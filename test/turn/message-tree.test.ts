@@ -1,0 +1,65 @@
+/** Owns what makes two messages, and two paths, the same. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { addressMessages, digestContent, toSentAnswer } from "../../src/turn/message-tree.ts";
+import { toMessages } from "../support/make-turn.ts";
+
+const pathOf = (...lines: string[]): string | undefined =>
+  addressMessages(toMessages(lines)).at(-1)?.pathDigest;
+
+describe("addressMessages", () => {
+  test("gives equal paths equal digests, and any difference before or in a message another one", () => {
+    assert.equal(pathOf("u: a", "a: b"), pathOf("u: a", "a: b"));
+    assert.notEqual(pathOf("u: a", "a: b"), pathOf("u: a", "u: b"));
+    assert.notEqual(pathOf("u: a", "a: b"), pathOf("u: c", "a: b"));
+    assert.notEqual(pathOf("u: a", "a: b"), pathOf("a: b"));
+    assert.equal(pathOf("u: \u00e9"), pathOf("u: e\u0301"));
+  });
+
+  test("tells images apart by what they show, not by where they are sent", () => {
+    const image = (data: string) => [{ mimeType: "image/png", data } as const];
+    assert.equal(digestContent("user", "a", image("AAAA")), digestContent("user", "a", image("AAAA")));
+    assert.notEqual(digestContent("user", "a", image("AAAA")), digestContent("user", "a", image("BBBB")));
+    assert.notEqual(digestContent("user", "a", image("AAAA")), digestContent("user", "a"));
+  });
+});
+
+describe("toSentAnswer", () => {
+  const sent: readonly [string, string][] = [
+    ["- p\n---RESPONSE---\nanswer", "answer"],
+    ["answer\n[error] model_stalled: It stopped.\n", "answer"],
+    ["- p\n---RESPONSE---\n\n[error] model_stalled: It stopped.\n", ""],
+    ["[error] model_stalled: It stopped.", ""],
+    ["answer [error] model_stalled: It stopped.", "answer [error] model_stalled: It stopped."],
+    ["[error] one: a\nanswer", "[error] one: a\nanswer"],
+    ["answer\n[error] Not a code", "answer\n[error] Not a code"],
+  ];
+  for (const [text, answer] of sent) {
+    test(`makes ${JSON.stringify(answer)} of ${JSON.stringify(text)}`, () =>
+      assert.equal(toSentAnswer(text), answer));
+  }
+
+  const hostile: readonly [string, string][] = [
+    ["[error] lines without an end", "[error] a: "],
+    ["lines that start like one", "\n[error] a"],
+    ["tokens that never end", "--- "],
+    ["hyphens", "-"],
+    ["white space", " \n"],
+    ["combining marks", "\u0301\u0316"],
+  ];
+  for (const [name, piece] of hostile) {
+    test(`and its digest take work in proportion to the length of ${name}`, () => {
+      const cost = (count: number): number => {
+        const text = `a${piece.repeat(count)}b`;
+        const before = process.cpuUsage();
+        digestContent("assistant", toSentAnswer(text));
+        const { user, system } = process.cpuUsage(before);
+        return user + system;
+      };
+      const median = (count: number): number =>
+        [cost(count), cost(count), cost(count)].toSorted((a, b) => a - b)[1] ?? 0;
+      // 16 times the text: 16 times the work, or 256 times if it were quadratic.
+      assert.ok(median(160_000) < 80 * Math.max(median(10_000), 1_000));
+    });
+  }
+});
