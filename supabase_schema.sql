@@ -18,7 +18,7 @@ begin
     if not exists (select from pg_roles where rolname = v_role) then
       begin
         execute format('create role %I nologin noinherit', v_role);
-      exception when duplicate_object then null; -- another database of this server made it meanwhile
+      exception when duplicate_object or unique_violation then null; -- another database's migration made it meanwhile
       end;
     end if;
   end loop;
@@ -100,7 +100,7 @@ create table if not exists public.turns (
 );
 
 create table if not exists public.turn_pieces (
-  turn_id uuid not null references public.turns (id) on delete cascade,
+  turn_id uuid not null,
   position integer not null, -- bytes of the plain-text body before it
   text text not null,
   primary key (turn_id, position)
@@ -139,6 +139,12 @@ create index if not exists deleted_conversations_age_idx on public.deleted_conve
 -- A message's parent, and the leaf of a conversation, are messages of the same conversation.
 do $$
 begin
+  if not exists (select from pg_constraint where conrelid = 'public.turn_pieces'::regclass and confrelid = 'public.turns'::regclass) then
+    alter table public.turn_pieces drop constraint if exists turn_pieces_turn_fk;
+    delete from public.turn_pieces p where not exists (select from public.turns t where t.id = p.turn_id);
+    alter table public.turn_pieces add constraint turn_pieces_turn_fk
+      foreign key (turn_id) references public.turns (id) on delete cascade;
+  end if;
   if not exists (select from pg_constraint where conname = 'messages_parent_fk' and conrelid = 'public.messages'::regclass) then
     alter table public.messages add constraint messages_parent_fk
       foreign key (conversation_id, parent_id) references public.messages (conversation_id, id) on delete cascade;
@@ -190,6 +196,13 @@ create policy messages_edit_own on public.messages for update to authenticated
     user_id = (select auth.uid())
     and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
   );
+-- The old service's policies stay beside these: they must not let anybody write in another's name.
+drop policy if exists messages_add_in_own_name on public.messages;
+create policy messages_add_in_own_name on public.messages as restrictive for insert to authenticated
+  with check (user_id is null or user_id = (select auth.uid()));
+drop policy if exists messages_edit_in_own_name on public.messages;
+create policy messages_edit_in_own_name on public.messages as restrictive for update to authenticated
+  using (user_id is null or user_id = (select auth.uid())) with check (user_id is null or user_id = (select auth.uid()));
 drop policy if exists messages_delete_own on public.messages;
 create policy messages_delete_own on public.messages for delete to authenticated
   using (user_id = (select auth.uid()));
@@ -251,6 +264,7 @@ declare
   v_is_known boolean := true;
   v_time timestamptz;
   v_item record;
+  v_text text;
 begin
   if (argument ->> 'schema_version')::integer is distinct from 1 then
     raise exception 'this schema has version 1, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
@@ -259,8 +273,12 @@ begin
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
     select m.conversation_id into v_found
       from jsonb_array_elements_text(argument -> 'candidates') with ordinality as c (digest, place)
-      join public.messages m on m.user_id = v_user and m.digest = decode(c.digest, 'hex') and m.status is not null
-      order by c.place, m.created_at desc limit 1;
+      cross join lateral (
+        select conversation_id from public.messages
+          where user_id = v_user and digest = decode(c.digest, 'hex') and status is not null
+          order by created_at desc limit 1
+      ) m
+      order by c.place limit 1;
     v_conversation := coalesce(v_found, v_conversation);
   end if;
 
@@ -282,7 +300,7 @@ begin
     select c.user_id into v_user from public.conversations c where c.id = v_conversation for update;
   end if;
 
-  -- Rows of the old service enter the tree by their order, as the path before all others.
+  -- Rows that the old service wrote enter the tree by their order, below what the conversation holds already.
   if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
     if exists (
       select from public.messages m where m.conversation_id = v_conversation and m.digest is null
@@ -294,11 +312,17 @@ begin
         from public.messages m where m.conversation_id = v_conversation and m.digest is null
       );
     end if;
+    select m.id, m.digest into v_parent, v_digest
+      from public.conversations c join public.messages m on m.id = c.leaf_id where c.id = v_conversation;
+    v_digest := coalesce(v_digest, '');
     for v_item in
       select m.id from public.messages m where m.conversation_id = v_conversation and m.digest is null order by m.created_at, m.id
     loop
       v_digest := sha256(v_digest || decode(argument #>> array['addresses', v_item.id::text], 'hex'));
-      update public.messages set digest = v_digest, parent_id = v_parent,
+      if exists (select from public.messages where conversation_id = v_conversation and digest = v_digest) then
+        v_digest := sha256(v_digest || uuid_send(v_item.id)); -- it says what is there already: a row of its own all the same
+      end if;
+      update public.messages set digest = v_digest, parent_id = v_parent, user_id = v_user,
         metadata = coalesce(metadata, '{}') || case when metadata ? 'images_count' then '{"images_unknown": true}' else '{}' end::jsonb
         where id = v_item.id;
       v_parent := v_item.id;
@@ -322,20 +346,27 @@ begin
   -- Down the tree as far as it is known, then a new branch for the rest, each row a microsecond after the one before.
   for v_item in
     select e.place, e.message, e.message ->> 'role' as role, coalesce(e.message ->> 'content', '') as content,
-      coalesce(e.message -> 'metadata', '{}') as metadata
+      coalesce(e.message -> 'metadata', '{}') as metadata,
+      array(select jsonb_array_elements_text(e.message -> 'digests')) as digests
     from jsonb_array_elements(argument -> 'path') with ordinality as e (message, place) order by e.place
   loop
     if v_is_known then
-      select m.id into v_found
-        from jsonb_array_elements_text(v_item.message -> 'digests') with ordinality as d (digest, place)
-        join public.messages m
-          on m.conversation_id = v_conversation and m.digest = sha256(v_digest || decode(d.digest, 'hex'))
-        order by d.place limit 1;
+      -- One look-up a digest, not a join: without statistics a join reads the whole conversation.
+      v_found := null;
+      foreach v_text in array v_item.digests loop
+        exit when v_found is not null;
+        select m.id into v_found from public.messages m
+          where m.conversation_id = v_conversation and m.digest = sha256(v_digest || decode(v_text, 'hex'));
+      end loop;
       if v_found is null then
         -- Changed by the client that sends it back: the same text otherwise canonical; a reply that broke off and that
         -- the client saw more of; an earlier message whose images were left out.
-        select m.id into v_found from public.messages m
-          where m.conversation_id = v_conversation and m.parent_id is not distinct from v_parent and m.role = v_item.role
+        select m.id into v_found from (
+            select * from public.messages where conversation_id = v_conversation and parent_id = v_parent
+            union all
+            select * from public.messages where v_parent is null and conversation_id = v_conversation and parent_id is null
+          ) m
+          where m.role = v_item.role
             and case
               when m.role = 'assistant' then
                 m.content = v_item.content
@@ -351,7 +382,7 @@ begin
     if v_is_known then
       select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
     else
-      v_digest := sha256(v_digest || decode(v_item.message #>> '{digests,0}', 'hex'));
+      v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
       insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
         values (
           (v_item.message ->> 'id')::uuid, v_conversation, v_user, v_parent, v_item.role, v_item.content, v_item.metadata,
@@ -500,7 +531,7 @@ begin
     execute format('grant execute on function %s to service_role', v_function);
   end loop;
 end $$;
--- The one function of the mode without a service-role key: it stores a finished turn with the user's own token.
+-- The one function of the mode without a service-role key: it stores messages with their user's own token.
 grant execute on function public.chat_save_messages(jsonb) to authenticated;
 
 -- PostgREST, which Supabase's HTTP API is, sees the functions at once.

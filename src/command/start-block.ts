@@ -59,9 +59,7 @@ function describeOff(app: AppOptions): readonly string[] {
   const off = ["authentication: whoever can reach this address can chat"];
   if (app.store.type === "none") off.push("history");
   if (app.store.type === "supabase" && app.store.supabase.usesCallerToken) {
-    off.push(
-      "reduced store: a turn is stored when it is over, and only with its user's access token; no turn records,",
-    );
+    off.push("reduced store: messages are stored only with their user's access token; no record of turns,");
     off.push("no recovery, no limits (set SUPABASE_SERVICE_ROLE_KEY for all of it)");
   }
   return off;

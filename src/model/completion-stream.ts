@@ -76,9 +76,14 @@ export class CompletionStream {
     return toStorable(text);
   }
 
-  /** The body is over; returns the text that only its end completed. @throws AppError as {@link push}. */
+  /** The body is over: reads what no line end has ended. Returns as {@link push}. @throws AppError likewise. */
   finish(): string {
     this.#reader.end();
+    return this.flush();
+  }
+
+  /** Returns the text that waits for the other half of its last character, which will not come. */
+  flush(): string {
     const text = this.#text;
     this.#text = "";
     return toStorable(text);

@@ -119,6 +119,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     if (this.#isOver) return;
     if (!this.#stream.isWhole)
       return this.#fail(new AppError("model_truncated", "the stream ended without a finish reason"));
+    this.#read(() => this.#stream.flush());
     this.#close();
     // The body should end by itself now, which keeps the connection; one that does not is closed.
     this.#idle = this.#clock.after(graceMs, () => this.abort());

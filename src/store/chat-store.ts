@@ -50,8 +50,11 @@ export class DatabaseChatStore implements ChatStore {
   }
 }
 
-/** Stores a turn once it is over, with its caller's own token: all that the anonymous key of a project allows. */
-export class FinishedTurnStore implements ChatStore {
+/**
+ * Stores turns with their callers' own tokens, as far as row level security lets them: the messages, and no record of
+ * the turn. All that the anonymous key of a project allows.
+ */
+export class UserChatStore implements ChatStore {
   readonly #messages: MessageWriter;
 
   constructor(database: Database, clock: Clock) {
@@ -59,28 +62,28 @@ export class FinishedTurnStore implements ChatStore {
   }
 
   async begin(turn: TurnBegin): Promise<{ readonly conversationId: string }> {
-    return { conversationId: turn.conversationId };
-  }
-
-  async end(turn: TurnBegin, result: TurnResult): Promise<void> {
     if (turn.caller.accessToken === undefined) {
       throw new AppError(
         "store_refused",
         "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
       );
     }
-    const { reply } = result;
-    const tail = reply && [
-      {
-        id: reply.id,
-        role: "assistant",
-        content: reply.content,
-        metadata: toReplyMetadata(result),
-        status: result.outcome,
-        digests: [reply.contentDigest],
-      },
-    ];
-    await this.#messages.save("chat_save_messages", turn, turn.caller, {}, tail);
+    return { conversationId: await this.#messages.save("chat_save_messages", turn, turn.caller, {}) };
+  }
+
+  async end(turn: TurnBegin, result: TurnResult): Promise<void> {
+    const { reply, outcome } = result;
+    if (reply === undefined) return;
+    const { id, content, contentDigest } = reply;
+    const row = {
+      id,
+      role: "assistant",
+      content,
+      metadata: toReplyMetadata(result),
+      status: outcome,
+      digests: [contentDigest],
+    };
+    await this.#messages.save("chat_save_messages", turn, turn.caller, {}, [row]);
   }
 }
 

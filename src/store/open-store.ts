@@ -1,7 +1,7 @@
 /** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
 import { AppError } from "../errors.ts";
 import type { ChatStore, Clock } from "../turn/ports.ts";
-import { DatabaseChatStore, emptyStore, FinishedTurnStore } from "./chat-store.ts";
+import { DatabaseChatStore, emptyStore, UserChatStore } from "./chat-store.ts";
 import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
 import { PgliteDatabase } from "./pglite.ts";
 import { PostgresDatabase, type PostgresOptions } from "./postgres.ts";
@@ -40,7 +40,7 @@ export async function openStore(
   }
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
   return {
-    chats: isReduced ? new FinishedTurnStore(database, clock) : new DatabaseChatStore(database, clock),
+    chats: isReduced ? new UserChatStore(database, clock) : new DatabaseChatStore(database, clock),
     database,
     check: () => check(database, isReduced),
     close: () => database.close(),

@@ -45,7 +45,7 @@ interface Ending {
 export class RunningTurn {
   readonly #ports: TurnPorts;
   readonly #emitNow: (event: TurnEvent) => void;
-  readonly #begin: TurnBegin;
+  #begin: TurnBegin;
   readonly #startedMs: number;
   readonly #reasoning = new ReasoningFilter();
   readonly #splitter: PlanSplitter;
@@ -84,10 +84,8 @@ export class RunningTurn {
       startedAt: ports.clock.now(),
       model: ports.model.name,
     };
-    this.#isBegun = this.#store(async () =>
-      this.#start((await ports.store.begin(this.#begin)).conversationId),
-    );
-    void this.#within(this.#isBegun).then(() => this.#start(this.#begin.conversationId));
+    this.#isBegun = this.#store(() => this.#beginInStore());
+    void this.#within(this.#isBegun).then(() => this.#start());
   }
 
   /** Resolves when the turn is over and its rows are stored, or cannot be. Never rejects. */
@@ -103,6 +101,11 @@ export class RunningTurn {
   /** Ends the turn because the server must: what came stays, as `interrupted`. Harmless when it is over. */
   interrupt(): void {
     this.#finish({ outcome: "interrupted", error: new AppError("interrupted", "the server is stopping") });
+  }
+
+  async #beginInStore(): Promise<void> {
+    const { conversationId } = await this.#ports.store.begin(this.#begin);
+    this.#begin = { ...this.#begin, conversationId, isConversationNamed: true };
   }
 
   #text(piece: string): void {
@@ -133,11 +136,12 @@ export class RunningTurn {
   }
 
   /** The user's message is safe, or has been waited for long enough: from here on events go out at once. */
-  #start(conversationId: string): void {
+  #start(): void {
     const backlog = this.#backlog;
     if (backlog === undefined) return;
     this.#backlog = undefined;
-    this.#emitNow({ type: "turn-start", turnId: this.#begin.turnId, conversationId });
+    const { turnId, conversationId } = this.#begin;
+    this.#emitNow({ type: "turn-start", turnId, conversationId });
     for (const event of backlog) this.#emitNow(event);
   }
 

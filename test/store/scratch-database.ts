@@ -7,6 +7,36 @@ import { toArgument, type Database } from "../../src/store/database.ts";
 type Row = Record<string, unknown>;
 const Names = z.array(z.object({ name: z.string() }));
 
+/** The tables of the old service, with policies as it had them; after {@link supabaseBasics}. */
+export const oldTables = `
+create table conversations (
+  id uuid default gen_random_uuid() primary key, title text not null, user_id uuid, created_at timestamptz default now());
+create table messages (
+  id uuid default gen_random_uuid() primary key, conversation_id uuid not null references conversations on delete cascade,
+  role text not null check (role in ('user','assistant','system')), content text, metadata jsonb default '{}',
+  created_at timestamptz not null default now());
+alter table conversations enable row level security;
+alter table messages enable row level security;
+create policy "Own conversations" on conversations for all using (auth.uid() = user_id) with check (auth.uid() = user_id);
+create policy "Messages of own conversations" on messages for all
+  using (exists (select 1 from conversations c where c.id = messages.conversation_id and c.user_id = auth.uid()))
+  with check (exists (select 1 from conversations c where c.id = messages.conversation_id and c.user_id = auth.uid()));
+grant all on conversations, messages to anon, authenticated, service_role;`;
+
+/** What Supabase brings: the roles, auth.uid(), and, in projects made before 2026, open default privileges. */
+export const supabaseBasics = `
+do $$ declare v_role text; begin
+  foreach v_role in array array['anon', 'authenticated', 'service_role'] loop
+    if not exists (select from pg_roles where rolname = v_role) then execute format('create role %I nologin', v_role); end if;
+  end loop;
+end $$;
+create schema auth;
+grant usage on schema auth to anon, authenticated, service_role;
+create function auth.uid() returns uuid language sql stable as
+  $$ select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$;
+alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
+alter default privileges in schema public grant all on functions to anon, authenticated, service_role;`;
+
 /** One session with a database. */
 export interface Scratch {
   /** Runs a text of any number of statements. */

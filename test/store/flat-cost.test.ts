@@ -1,0 +1,154 @@
+/** Owns the promise that a turn costs the same however long its conversation is: rows read, bytes sent, and time. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { PGlite } from "@electric-sql/pglite";
+import { z } from "zod";
+import { DatabaseChatStore, UserChatStore } from "../../src/store/chat-store.ts";
+import { toArgument, type Database } from "../../src/store/database.ts";
+import { loadSchema } from "../../src/store/schema.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import type { AddressedMessage } from "../../src/turn/message-tree.ts";
+import { makeResult, makeTurn } from "../support/make-turn.ts";
+import { startPostgres } from "../support/postgres-server.ts";
+import { openPostgres, toDatabase, toScratch, type Scratch } from "./scratch-database.ts";
+
+const [short, long] = [10, 2_000];
+const rounds = 30;
+/** Both conversations are in one table, so that reading all of it would cost both the same: this says that none does. */
+const maxRowsRead = 100;
+
+/** What one more turn took. */
+interface Cost {
+  readonly rowsRead: number;
+  readonly bytesSent: number;
+  readonly durationMs: number;
+}
+
+/** A conversation, whose it is, and the path of its next turn. */
+interface Chat {
+  readonly userId: string;
+  readonly conversationId: string;
+  readonly path: readonly AddressedMessage[];
+}
+
+const Counter = z.tuple([z.object({ count: z.coerce.number() })]);
+/** What this session has read; what it read long ago may be left out, so only a difference means something. */
+const countRowsRead =
+  "select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) as count from pg_stat_xact_user_tables";
+
+/** How a turn comes: by whose right it is stored, and whether it says which conversation it is of. */
+interface Way {
+  readonly name: string;
+  readonly isConversationNamed: boolean;
+  /** Whether all is stored at the end and as the user, under row level security. */
+  readonly isReduced: boolean;
+}
+
+const named: Way = { name: "named", isConversationNamed: true, isReduced: false };
+const unnamed: Way = { name: "unnamed", isConversationNamed: false, isReduced: false };
+const reduced: Way = { name: "with its user's token", isConversationNamed: true, isReduced: true };
+
+async function addChat(scratch: Scratch, messages: number): Promise<Chat> {
+  const lines = Array.from({ length: messages }, (_, index) => `${index % 2 === 0 ? "u" : "a"}: ${index}`);
+  const chat = {
+    userId: randomUUID(),
+    conversationId: randomUUID(),
+    path: makeTurn(lines.slice(0, -1)).path,
+  };
+  await runTurn(toDatabase(scratch), named, chat, `${messages - 1}`);
+  return { ...chat, path: makeTurn([...lines, "u: And now?"]).path };
+}
+
+async function runTurn(database: Database, way: Way, chat: Chat, answer: string): Promise<void> {
+  const { userId, conversationId, path } = chat;
+  const caller = { userId, accessToken: "theirs" };
+  const turn = makeTurn([], { conversationId, caller, path, isConversationNamed: way.isConversationNamed });
+  const Store = way.isReduced ? UserChatStore : DatabaseChatStore;
+  const chats = new Store(database, systemClock);
+  await chats.begin(turn);
+  await chats.end(turn, makeResult(answer));
+}
+
+/** Measures one more turn in `chat`, and takes it back. */
+async function measureTurn(scratch: Scratch, way: Way, chat: Chat): Promise<Cost> {
+  let bytesSent = 0;
+  let durationMs = 0;
+  const database = toDatabase(scratch);
+  const measured: Database = {
+    ...database,
+    call: async (name, argument, caller) => {
+      bytesSent += Buffer.byteLength(JSON.stringify(toArgument(argument, caller)));
+      const startMs = performance.now();
+      const answer = await database.call(name, argument, caller);
+      durationMs += performance.now() - startMs;
+      return answer;
+    },
+  };
+  await scratch.sql("begin");
+  const [earlier] = Counter.parse(await scratch.sql(countRowsRead));
+  if (way.isReduced) {
+    const claims = JSON.stringify({ sub: chat.userId, role: "authenticated" });
+    await scratch.sql("select set_config('request.jwt.claims', $1, true)", [claims]);
+    await scratch.sql("set local role authenticated");
+  }
+  await runTurn(measured, way, chat, "Now this.");
+  const [later] = Counter.parse(await scratch.sql(countRowsRead));
+  await scratch.sql("rollback");
+  return { rowsRead: later.count - earlier.count, bytesSent, durationMs };
+}
+
+function toMedian(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
+
+async function checkCost(scratch: Scratch): Promise<void> {
+  await scratch.apply(
+    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
+  );
+  const chats = { short: await addChat(scratch, short), long: await addChat(scratch, long) };
+  for (const way of [named, unnamed]) await compareCosts(scratch, chats, way, "without statistics");
+  await scratch.sql("analyze");
+  for (const way of [named, unnamed, reduced]) await compareCosts(scratch, chats, way, "with statistics");
+}
+
+async function compareCosts(
+  scratch: Scratch,
+  chats: { readonly short: Chat; readonly long: Chat },
+  way: Way,
+  statistics: string,
+): Promise<void> {
+  const costs: { short: Cost[]; long: Cost[] } = { short: [], long: [] };
+  for (let round = 0; round < rounds; round += 1) {
+    costs.short.push(await measureTurn(scratch, way, chats.short));
+    costs.long.push(await measureTurn(scratch, way, chats.long));
+  }
+  const compare = (measure: keyof Cost, factor: number): void => {
+    const toCost = (list: readonly Cost[]): number => toMedian(list.map((cost) => cost[measure]));
+    const [few, many] = [toCost(costs.short), toCost(costs.long)];
+    const text = `${way.name}, ${statistics}, ${measure}: ${few} with ${short} messages, ${many} with ${long}`;
+    assert.ok(few > 0 && many <= few * factor, text);
+  };
+  compare("rowsRead", 1.5);
+  const most = Math.max(...costs.long.map(({ rowsRead }) => rowsRead));
+  assert.ok(most < maxRowsRead, `${way.name}, ${statistics}: a turn has read ${most} rows`);
+  compare("bytesSent", 1.5);
+  compare("durationMs", 3);
+}
+
+describe("one more turn costs what it would in a short conversation", () => {
+  test("on Postgres", async () => {
+    const server = await startPostgres();
+    try {
+      const scratch = await openPostgres(server.url);
+      await checkCost(scratch).finally(() => scratch.close());
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("on PGlite", async () => {
+    const scratch = toScratch(await PGlite.create());
+    await checkCost(scratch).finally(() => scratch.close());
+  });
+});
