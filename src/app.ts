@@ -61,7 +61,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     maxAge: 600,
     strictPreflight: false,
   });
-  registerHealth(http, { live, clock, checkStore: () => store.check() });
+  registerHealth(http, { live, findStoreTrouble: (timeoutMs) => store.findTrouble(timeoutMs) });
   registerStreamChat(http, live, clock);
   closeOtherMethods();
 

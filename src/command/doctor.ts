@@ -4,7 +4,7 @@ import type { AppOptions } from "../app.ts";
 import { AppError, toAppError } from "../errors.ts";
 import { createClient } from "../model/openai-server.ts";
 import { parse } from "../parse.ts";
-import { schemaVersion, service, type Database } from "../store/database.ts";
+import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database.ts";
 import { openStore } from "../store/open-store.ts";
 import { systemClock } from "../system-clock.ts";
 
@@ -106,16 +106,13 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
 /** With the anonymous key nothing can be looked at; that the project answers is all that can be told. */
 async function checkReducedStore(options: AppOptions["store"]): Promise<Finding> {
   const store = await openStore(options, systemClock, () => {});
-  try {
-    await store.check();
-    return {
-      subject: "store",
-      isWell: true,
-      text: "reduced: the project answers; its functions and grants cannot be seen with this key",
-    };
-  } catch (error) {
-    return toFinding("store", toAppError(error));
-  }
+  const trouble = await store.findTrouble(callDeadlineMs);
+  if (trouble !== undefined) return toFinding("store", trouble);
+  return {
+    subject: "store",
+    isWell: true,
+    text: "reduced: the project answers; its functions and grants cannot be seen with this key",
+  };
 }
 
 async function checkDatabase(database: Database): Promise<readonly Finding[]> {

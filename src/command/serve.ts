@@ -1,7 +1,6 @@
 /** Owns the life of the serving process: start, listen, and a graceful stop. */
 import { pino } from "pino";
 import { createApp, type App, type AppOptions } from "../app.ts";
-import { AppError, toAppError } from "../errors.ts";
 import { systemClock } from "../system-clock.ts";
 import { toStartBlock } from "./start-block.ts";
 
@@ -26,7 +25,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
   }
   const app = await createApp(options.app, systemClock, logger);
-  const storeTrouble = await findTrouble(app);
+  const storeTrouble = await app.store.findTrouble(checkTimeoutMs);
   try {
     await app.http.listen({ host: options.host, port: options.port, listenTextResolver: () => "listening" });
   } catch (error) {
@@ -46,20 +45,6 @@ export async function serve(options: ServeOptions): Promise<number> {
 async function nextSignal(): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   process.once("SIGTERM", resolve).once("SIGINT", resolve);
-  return await promise;
-}
-
-async function findTrouble(app: App): Promise<AppError | undefined> {
-  const { promise, resolve } = Promise.withResolvers<AppError | undefined>();
-  const late = new AppError("store_unavailable", `no answer within ${checkTimeoutMs} ms`);
-  const timer = setTimeout(() => resolve(late), checkTimeoutMs);
-  void app.store
-    .check()
-    .then(
-      () => resolve(undefined),
-      (error: unknown) => resolve(toAppError(error)),
-    )
-    .finally(() => clearTimeout(timer));
   return await promise;
 }
 

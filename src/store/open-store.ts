@@ -1,11 +1,12 @@
 /** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
-import { AppError } from "../errors.ts";
+import { toAppError, type AppError } from "../errors.ts";
 import type { ChatStore, Clock } from "../turn/ports.ts";
 import { DatabaseChatStore, emptyStore, UserChatStore } from "./chat-store.ts";
 import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
 import { PgliteDatabase } from "./pglite.ts";
 import { PostgresDatabase, type PostgresOptions } from "./postgres.ts";
 import type { TableNames } from "./schema.ts";
+import { withDeadline } from "./store-failure.ts";
 import { SupabaseDatabase, type SupabaseOptions } from "./supabase.ts";
 
 /** Where rows live. */
@@ -20,8 +21,8 @@ export interface OpenStore {
   readonly chats: ChatStore;
   /** The database behind it; `undefined` where nothing is kept. */
   readonly database: Database | undefined;
-  /** Rejects with what keeps the store from taking writes. */
-  check(): Promise<void>;
+  /** Resolves with what keeps the store from taking writes, or does so for now: no answer within `timeoutMs`. */
+  findTrouble(timeoutMs: number): Promise<AppError | undefined>;
   close(): Promise<void>;
 }
 
@@ -36,13 +37,13 @@ export async function openStore(
 ): Promise<OpenStore> {
   const database = await openDatabase(options, clock, onTrouble);
   if (database === undefined) {
-    return { chats: emptyStore, database, check: async () => {}, close: async () => {} };
+    return { chats: emptyStore, database, findTrouble: async () => undefined, close: async () => {} };
   }
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
   return {
     chats: isReduced ? new UserChatStore(database, clock) : new DatabaseChatStore(database, clock),
     database,
-    check: () => check(database, isReduced),
+    findTrouble: (timeoutMs) => findTrouble(database, isReduced, clock, timeoutMs),
     close: () => database.close(),
   };
 }
@@ -65,12 +66,18 @@ async function openDatabase(
   }
 }
 
-async function check(database: Database, isReduced: boolean): Promise<void> {
+async function findTrouble(
+  database: Database,
+  isReduced: boolean,
+  clock: Clock,
+  timeoutMs: number,
+): Promise<AppError | undefined> {
   try {
-    await database.call("chat_describe_schema", {}, service);
+    await withDeadline(clock, database.call("chat_describe_schema", {}, service), timeoutMs);
+    return undefined;
   } catch (error) {
+    const trouble = toAppError(error);
     // The anonymous key may not ask this; being told so is an answer too.
-    if (isReduced && error instanceof AppError && error.code === "store_refused") return;
-    throw error;
+    return isReduced && trouble.code === "store_refused" ? undefined : trouble;
   }
 }

@@ -19,15 +19,16 @@ function toErrorCode(code: string): ErrorCode {
   return "store_refused";
 }
 
-/** Settles as `work` does, or rejects with `store_unavailable` after 5 s; `onLate` is called then. */
+/** Settles as `work` does, or rejects with `store_unavailable` after `deadlineMs`; `onLate` is called then. */
 export function withDeadline<Result>(
   clock: Clock,
   work: Promise<Result>,
+  deadlineMs = callDeadlineMs,
   onLate?: () => void,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(callDeadlineMs, () => {
-      reject(new AppError("store_unavailable", `no answer within ${callDeadlineMs} ms`));
+    const timer = clock.after(deadlineMs, () => {
+      reject(new AppError("store_unavailable", `no answer within ${deadlineMs} ms`));
       onLate?.();
     });
     void work.then(resolve, reject).finally(() => timer.cancel());

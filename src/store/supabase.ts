@@ -2,7 +2,7 @@
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
-import { toArgument, type Database, type FunctionName, type Json } from "./database.ts";
+import { callDeadlineMs, toArgument, type Database, type FunctionName, type Json } from "./database.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
 
 /** Which project, and the key it is asked with. */
@@ -39,7 +39,9 @@ export class SupabaseDatabase implements Database {
     if (this.#usesCallerToken && caller.accessToken !== undefined) {
       request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
     }
-    const answer = await withDeadline(this.#clock, Promise.resolve(request), () => abort.abort());
+    const answer = await withDeadline(this.#clock, Promise.resolve(request), callDeadlineMs, () =>
+      abort.abort(),
+    );
     const data: unknown = answer.data;
     if (answer.error !== null) throw toFailure(answer.error, answer.status);
     // The client reports an empty 404, as a wrong address gives, as success: no function answers with null.

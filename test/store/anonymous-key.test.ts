@@ -1,4 +1,4 @@
-/** Owns the reduced store: with the project's anonymous key, a finished turn is stored by its user's own token. */
+/** Owns the reduced store: with the project's anonymous key, a turn's messages are stored by its user's own token. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -86,7 +86,7 @@ describe("with SUPABASE_ANON_KEY", () => {
   const hi: Line = { sender: "user", text: "Hi" };
   const reply: Line = { sender: "bot", text: body };
 
-  test("a finished turn is stored once under the token's user, whoever the payload says it is", async () => {
+  test("a turn is stored once under the token's user, whoever the payload says it is", async () => {
     for (const payload of [{}, { userId: randomUUID() }, { userId: "" }]) {
       const userId = randomUUID();
       const answer = await chat([hi], stack.userToken(userId), payload);

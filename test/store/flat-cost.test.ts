@@ -41,7 +41,7 @@ const countRowsRead =
 interface Way {
   readonly name: string;
   readonly isConversationNamed: boolean;
-  /** Whether all is stored at the end and as the user, under row level security. */
+  /** Whether its messages alone are stored, and as the user, under row level security. */
   readonly isReduced: boolean;
 }
 

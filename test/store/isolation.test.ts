@@ -155,7 +155,7 @@ const databaseOfBob: Database = {
   close: async () => {},
 };
 
-/** Stores a finished turn with Bob's token; the payload says that it is Alice's. */
+/** Stores a turn's messages with Bob's token; the payload says that they are Alice's. */
 async function storeAsBob(
   lines: readonly Line[],
   conversationId: string = randomUUID(),
@@ -249,7 +249,7 @@ describe("in SQL, whoever has no user", () => {
 });
 
 describe("in SQL, the functions", () => {
-  test("are for the service, but for the one that stores a user's finished turn", async () => {
+  test("are for the service, but for the one that stores a user's messages", async () => {
     for (const name of functions) {
       const call = `select public.${name}(${name === "chat_bury_conversations" ? "" : "'{}'"})`;
       assert.equal((await runAs({ role: "anon" }, call)).code, "42501", name);

@@ -156,7 +156,7 @@ async function applySchema(): Promise<void> {
   await stack.reloadSchema();
 }
 
-describe("a turn whose database lacks the schema streams all the same", { timeout: 60_000 }, () => {
+describe("a turn whose database lacks the schema streams all the same", { timeout: 120_000 }, () => {
   for (const [store, toVariables] of Object.entries(stores)) {
     test(`on ${store}, and the next is stored once it is there`, async () => {
       await runSql(stack.databaseUrl, [
@@ -186,7 +186,7 @@ describe("a turn whose database lacks the schema streams all the same", { timeou
   });
 });
 
-describe("a turn whose store fails at once streams all the same", { timeout: 60_000 }, () => {
+describe("a turn whose store fails at once streams all the same", { timeout: 120_000 }, () => {
   const proxies = { Postgres: () => postgres, PostgREST: () => supabase } as const;
   for (const store of ["Postgres", "PostgREST"] as const) {
     test(`with ${store} refusing connections`, async () => {
@@ -288,7 +288,7 @@ function createFailingGateway(
   };
 }
 
-describe("a turn whose store does not answer waits 500 ms for it and no longer", { timeout: 60_000 }, () => {
+describe("a turn whose store does not answer waits 500 ms for it and no longer", { timeout: 120_000 }, () => {
   const outages: readonly [string, keyof typeof stores, () => void, () => void][] = [
     [
       "the network to Postgres swallowing everything",

@@ -81,15 +81,20 @@ async function runTurn(
   return ids;
 }
 
-/** Runs the tests on databases that `open` makes, each empty. */
+/** A new database takes its time; all but the roles can be dropped at once. */
+const reset = `rollback; reset role; reset all;
+  drop schema public cascade; drop schema if exists auth cascade; create schema public;`;
+
+/** Runs the tests on the database that `open` opens, empty for each. */
 function runSchemaSuite(open: () => Promise<Scratch>): void {
+  let shared: Scratch;
+  before(async () => {
+    shared = await open();
+  });
+  after(() => shared.close());
+
   async function withScratch(run: (scratch: Scratch) => Promise<void>): Promise<void> {
-    const scratch = await open();
-    try {
-      await run(scratch);
-    } finally {
-      await scratch.close();
-    }
+    await run(shared).finally(() => shared.apply(reset));
   }
 
   test("is applied to an empty database, and a second time without a change", async () => {
@@ -377,18 +382,8 @@ for (const version of versions) {
       assert.deepEqual(await applyTogether([url, url], server.url), ["applied", "applied"]);
     });
 
-    runSchemaSuite(async () => openPostgres(await createDatabase()));
+    describe("in one session", () => runSchemaSuite(async () => openPostgres(await createDatabase())));
   });
 }
 
-describe("supabase_schema.sql on PGlite", () => {
-  let scratch: Scratch;
-  before(async () => {
-    scratch = toScratch(await PGlite.create());
-  });
-  after(() => scratch.close());
-  /** A new database takes PGlite a second; all but the roles can be dropped at once. */
-  const empty = `rollback; reset role; reset all;
-    drop schema public cascade; drop schema if exists auth cascade; create schema public`;
-  runSchemaSuite(async () => ({ ...scratch, close: () => scratch.apply(empty) }));
-});
+describe("supabase_schema.sql on PGlite", () => runSchemaSuite(async () => toScratch(await PGlite.create())));

@@ -63,7 +63,7 @@ const cases: readonly Case[] = [
   })),
 ];
 
-describe("a turn's text is stored as its client saw it, on every store alike", { timeout: 60_000 }, () => {
+describe("a turn's text is stored as its client saw it, on every store alike", { timeout: 120_000 }, () => {
   let model: ScriptedModel;
   const harnesses: StoreHarness[] = [];
   const apps: RunningApp[] = [];
