@@ -31,7 +31,10 @@ begin
   -- The functions step down to the user whose rows they read: whoever runs them must be able to become one.
   begin
     execute format('grant authenticated to %I', current_user);
-  exception when others then null; -- a superuser needs no grant, Supabase has made it
+  exception when insufficient_privilege then
+    if not pg_has_role(current_user, 'authenticated', 'member') then
+      raise warning 'as a superuser, run: grant authenticated to %', quote_ident(current_user);
+    end if;
   end;
 end $$;
 
@@ -79,7 +82,7 @@ create table if not exists public.turns (
   id uuid primary key,
   conversation_id uuid not null references public.conversations (id) on delete cascade,
   user_id uuid,
-  parent_id uuid references public.messages (id) on delete cascade, -- the message it answers
+  parent_id uuid references public.messages (id) on delete set null, -- the message it answers
   message_id uuid references public.messages (id) on delete set null, -- its reply
   status text not null default 'running' check (status in ('running', 'complete', 'stopped', 'failed', 'interrupted')),
   plan text, -- as it was sent
@@ -112,7 +115,8 @@ create table if not exists public.deleted_conversations (
   deleted_at timestamptz not null default now()
 );
 
--- Rows of the old service get what the columns above ask of them.
+-- Rows of the old service get what the columns above ask of them; without this index that takes quadratic time.
+create index if not exists messages_order_idx on public.messages (conversation_id, created_at);
 update public.conversations c
   set updated_at = coalesce((select max(m.created_at) from public.messages m where m.conversation_id = c.id), c.created_at, now())
   where c.updated_at is null;
@@ -124,7 +128,6 @@ update public.messages m set user_id = c.user_id
 create index if not exists conversations_user_idx on public.conversations (user_id, updated_at desc, id);
 create unique index if not exists messages_id_idx on public.messages (conversation_id, id);
 create unique index if not exists messages_digest_idx on public.messages (conversation_id, digest);
-create index if not exists messages_order_idx on public.messages (conversation_id, created_at);
 create index if not exists messages_parent_idx on public.messages (conversation_id, parent_id);
 create index if not exists messages_user_idx on public.messages (user_id, digest);
 create index if not exists turns_conversation_idx on public.turns (conversation_id, started_at);
@@ -136,7 +139,8 @@ create unique index if not exists turns_key_idx on public.turns (user_id, idempo
   where idempotency_key is not null;
 create index if not exists deleted_conversations_age_idx on public.deleted_conversations (deleted_at);
 
--- A message's parent, and the leaf of a conversation, are messages of the same conversation.
+-- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
+-- two tables would make PostgREST refuse queries that embed one in the other.)
 do $$
 begin
   if not exists (select from pg_constraint where conrelid = 'public.turn_pieces'::regclass and confrelid = 'public.turns'::regclass) then
@@ -147,11 +151,7 @@ begin
   end if;
   if not exists (select from pg_constraint where conname = 'messages_parent_fk' and conrelid = 'public.messages'::regclass) then
     alter table public.messages add constraint messages_parent_fk
-      foreign key (conversation_id, parent_id) references public.messages (conversation_id, id) on delete cascade;
-  end if;
-  if not exists (select from pg_constraint where conname = 'conversations_leaf_fk' and conrelid = 'public.conversations'::regclass) then
-    alter table public.conversations add constraint conversations_leaf_fk
-      foreign key (id, leaf_id) references public.messages (conversation_id, id) on delete set null (leaf_id);
+      foreign key (conversation_id, parent_id) references public.messages (conversation_id, id) on delete set null (parent_id);
   end if;
 end $$;
 
@@ -178,7 +178,11 @@ alter table public.deleted_conversations enable row level security;
 
 drop policy if exists conversations_own on public.conversations;
 create policy conversations_own on public.conversations for all to authenticated
-  using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
+  using (user_id = (select auth.uid()))
+  with check (
+    user_id = (select auth.uid())
+    and (leaf_id is null or exists (select from public.messages m where m.id = leaf_id and m.conversation_id = public.conversations.id))
+  );
 
 drop policy if exists messages_read_own on public.messages;
 create policy messages_read_own on public.messages for select to authenticated
@@ -255,6 +259,7 @@ create or replace function public.chat_save_messages(argument jsonb) returns jso
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
   v_user uuid := coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid);
+  v_owner uuid;
   v_conversation uuid := (argument #>> '{conversation,id}')::uuid;
   v_anchor bytea := decode(argument ->> 'anchor', 'hex');
   v_last bigint := jsonb_array_length(argument -> 'path');
@@ -283,7 +288,12 @@ begin
   end if;
 
   -- One writer at a time in a conversation, whose messages all belong to its owner.
-  select c.id, c.user_id into v_found, v_user from public.conversations c where c.id = v_conversation for update;
+  -- What is somebody else's is not touched: the turn gets a conversation of its own.
+  select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
+  if v_owner <> v_user then
+    v_conversation := coalesce((argument #>> '{turn,id}')::uuid, gen_random_uuid());
+    select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
+  end if;
   if v_found is null then
     if v_anchor is not null then
       return jsonb_build_object('missing', true);
@@ -295,9 +305,9 @@ begin
       return jsonb_build_object('deleted', true);
     end if;
     insert into public.conversations (id, title, user_id)
-      values (v_conversation, argument #>> '{conversation,title}', coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid))
+      values (v_conversation, argument #>> '{conversation,title}', v_user)
       on conflict (id) do nothing;
-    select c.user_id into v_user from public.conversations c where c.id = v_conversation for update;
+    select c.user_id into v_owner from public.conversations c where c.id = v_conversation for update;
   end if;
 
   -- Rows that the old service wrote enter the tree by their order, below what the conversation holds already.
@@ -313,7 +323,8 @@ begin
       );
     end if;
     select m.id, m.digest into v_parent, v_digest
-      from public.conversations c join public.messages m on m.id = c.leaf_id where c.id = v_conversation;
+      from public.conversations c join public.messages m on m.id = c.leaf_id and m.conversation_id = c.id
+      where c.id = v_conversation;
     v_digest := coalesce(v_digest, '');
     for v_item in
       select m.id from public.messages m where m.conversation_id = v_conversation and m.digest is null order by m.created_at, m.id
@@ -322,7 +333,7 @@ begin
       if exists (select from public.messages where conversation_id = v_conversation and digest = v_digest) then
         v_digest := sha256(v_digest || uuid_send(v_item.id)); -- it says what is there already: a row of its own all the same
       end if;
-      update public.messages set digest = v_digest, parent_id = v_parent, user_id = v_user,
+      update public.messages set digest = v_digest, parent_id = v_parent, user_id = v_owner,
         metadata = coalesce(metadata, '{}') || case when metadata ? 'images_count' then '{"images_unknown": true}' else '{}' end::jsonb
         where id = v_item.id;
       v_parent := v_item.id;
@@ -385,7 +396,7 @@ begin
       v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
       insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
         values (
-          (v_item.message ->> 'id')::uuid, v_conversation, v_user, v_parent, v_item.role, v_item.content, v_item.metadata,
+          (v_item.message ->> 'id')::uuid, v_conversation, v_owner, v_parent, v_item.role, v_item.content, v_item.metadata,
           v_item.message ->> 'status', v_digest, v_time
         );
       v_parent := (v_item.message ->> 'id')::uuid;
@@ -407,8 +418,8 @@ begin
   if v_saved ? 'message_id' then
     insert into public.turns (id, conversation_id, user_id, parent_id, model, started_at)
       values (
-        (argument #>> '{turn,id}')::uuid, (v_saved ->> 'conversation_id')::uuid, (argument #>> '{conversation,user_id}')::uuid,
-        (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}', (argument #>> '{turn,started_at}')::timestamptz
+        (argument #>> '{turn,id}')::uuid, (v_saved ->> 'conversation_id')::uuid,
+        (select user_id from public.conversations where id = (v_saved ->> 'conversation_id')::uuid), (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}', (argument #>> '{turn,started_at}')::timestamptz
       )
       on conflict (id) do nothing;
   end if;
@@ -432,6 +443,9 @@ begin
     return jsonb_build_object('gone', true);
   end if;
   select c.user_id into v_owner from public.conversations c where c.id = v_turn.conversation_id for update;
+  if not found then
+    return jsonb_build_object('gone', true);
+  end if;
   if jsonb_typeof(argument -> 'reply') = 'object' then
     select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
       from public.messages m where m.id = v_turn.parent_id;
@@ -480,16 +494,16 @@ begin
   perform public.chat_check_version(argument);
   perform public.chat_become_user(argument);
   return coalesce((
-    with recursive path as (
-      select m.* from public.conversations c join public.messages m on m.id = c.leaf_id
+    with recursive path as ( -- `union`: users may edit their rows, and must not make a circle of them
+      select m.id, m.parent_id from public.conversations c join public.messages m on m.id = c.leaf_id and m.conversation_id = c.id
         where c.id = (argument ->> 'conversation_id')::uuid
-      union all
-      select m.* from path p join public.messages m on m.conversation_id = p.conversation_id and m.id = p.parent_id
+      union
+      select m.id, m.parent_id from path p join public.messages m on m.id = p.parent_id
     )
     select jsonb_agg(jsonb_build_object(
-      'id', id, 'parent_id', parent_id, 'role', role, 'content', content, 'metadata', metadata, 'status', status,
-      'created_at', created_at) order by created_at, id)
-    from path
+      'id', m.id, 'parent_id', m.parent_id, 'role', m.role, 'content', m.content, 'metadata', m.metadata,
+      'status', m.status, 'created_at', m.created_at) order by m.created_at, m.id)
+    from path join public.messages m using (id)
   ), '[]');
 end $$;
 
@@ -515,20 +529,23 @@ language sql stable set search_path = '' as $$
         'anon', has_function_privilege('anon', p.oid, 'execute'),
         'authenticated', has_function_privilege('authenticated', p.oid, 'execute'),
         'service_role', has_function_privilege('service_role', p.oid, 'execute')))
-      from pg_proc p where p.pronamespace = 'public'::regnamespace and p.proname like 'chat\_%'
+      from pg_proc p
+      where p.oid in ('public.chat_check_version(jsonb)'::regprocedure, 'public.chat_become_user(jsonb)'::regprocedure,
+        'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
+        'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
+        'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )
   )
 $$;
 
 do $$
 declare
-  v_function regprocedure;
+  v_name text;
 begin
-  for v_function in
-    select p.oid::regprocedure from pg_proc p where p.pronamespace = 'public'::regnamespace and p.proname like 'chat\_%'
-  loop
-    execute format('revoke all on function %s from public, anon, authenticated', v_function);
-    execute format('grant execute on function %s to service_role', v_function);
+  revoke all on function public.chat_bury_conversations() from public, anon, authenticated;
+  for v_name in select jsonb_object_keys(public.chat_describe_schema('{}') -> 'functions') loop
+    execute format('revoke all on function public.%I(jsonb) from public, anon, authenticated', v_name);
+    execute format('grant execute on function public.%I(jsonb) to service_role', v_name);
   end loop;
 end $$;
 -- The one function of the mode without a service-role key: it stores messages with their user's own token.

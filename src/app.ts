@@ -3,7 +3,7 @@ import cors from "@fastify/cors";
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { AppError } from "./errors.ts";
 import { registerHealth } from "./http/health.ts";
-import { watchMethods } from "./http/other-methods.ts";
+import { refuseOtherMethods } from "./http/other-methods.ts";
 import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./http/problem.ts";
 import { registerStreamChat } from "./http/stream-chat.ts";
 import { LiveTurns } from "./live/live-turns.ts";
@@ -53,7 +53,6 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   });
 
   const http = createHttp(logger);
-  const closeOtherMethods = watchMethods(http);
   registerProblems(http);
   await http.register(cors, {
     origin: [...options.corsOrigins],
@@ -61,14 +60,14 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     maxAge: 600,
     strictPreflight: false,
   });
+  refuseOtherMethods(http);
   registerHealth(http, { live, findStoreTrouble: (timeoutMs) => store.findTrouble(timeoutMs) });
   registerStreamChat(http, live, clock);
-  closeOtherMethods();
 
   const close = async (drainMs: number): Promise<void> => {
-    // A client that does not take the end of its reply must not keep the process.
-    const lastCall = clock.after(drainMs + lastWordsMs, () => http.server.closeAllConnections());
     await live.drain(drainMs);
+    // A client that does not take the end of its reply must not keep the process.
+    const lastCall = clock.after(lastWordsMs, () => http.server.closeAllConnections());
     await http.close();
     lastCall.cancel();
     await model.close();

@@ -52,9 +52,10 @@ function explain(error: unknown): string {
   }
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";
+  if (code.startsWith("ERR_PARSE_ARGS")) return `foreword: ${error.message}\n\n${help}`;
   if (code === "EADDRINUSE")
     return `Foreword cannot start: ${error.message}. Another process listens there; set PORT to a free one.`;
-  if (code === "EACCES" || code === "EADDRNOTAVAIL")
+  if ("syscall" in error && error.syscall === "listen")
     return `Foreword cannot start: ${error.message}. See HOST and PORT.`;
   if (code.startsWith("store_")) return `Foreword cannot go on: ${error.message}.`;
   return error.stack ?? error.message;

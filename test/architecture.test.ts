@@ -20,7 +20,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   wire: [...base, "turn"],
   http: [...base, "turn", "wire", "live"],
   "app.ts": [...base, "turn", "model", "live", "store", "http"],
-  "config.ts": ["app.ts"],
+  "environment.ts": [],
+  "config.ts": ["app.ts", "environment.ts"],
   command: [...base, "app.ts", "model", "store", "system-clock.ts"],
   "main.ts": ["command", "config.ts", "store"],
 };

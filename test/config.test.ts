@@ -77,6 +77,31 @@ describe("parseConfig", () => {
     assert.ok(!problems.join().includes("secret"));
   });
 
+  test("names what cannot stand side by side", () => {
+    const azure = {
+      AZURE_OPENAI_ENDPOINT: "https://x.example",
+      AZURE_OPENAI_API_KEY: "k",
+      OPENAI_API_VERSION: "1",
+      OPENAI_MODEL: "m",
+    };
+    const clashes: readonly [Record<string, string>, RegExp][] = [
+      [
+        { ...azure, OPENAI_BASE_URL: "https://y.example" },
+        /^OPENAI_BASE_URL and AZURE_OPENAI_ENDPOINT exclude each other$/,
+      ],
+      [{ AZURE_OPENAI_API_KEY: "k" }, /^AZURE_OPENAI_API_KEY needs AZURE_OPENAI_ENDPOINT/],
+      [{ SUPABASE_TABLE_MESSAGES: "conversations" }, /^SUPABASE_TABLE_MESSAGES is the name of another table/],
+      [{ SUPABASE_TABLE_TURNS: "turn_pieces" }, /^SUPABASE_TABLE_TURNS is the name of another table/],
+      [{ SUPABASE_URL: "https://x.supabase.co/rest/v1" }, /^SUPABASE_URL must be the project's address/],
+      [{ DEMO_MODE: "true", OPENAI_API_KEY: "k", PORT: "x" }, /^PORT /],
+    ];
+    for (const [variables, problem] of clashes) {
+      const problems = problemsOf(variables);
+      assert.equal(problems.length, 1, problems.join("; "));
+      assert.match(problems[0] ?? "", problem);
+    }
+  });
+
   test("asks for OPENAI_MODEL once a key or a base URL is set, not in demo mode", () => {
     assert.deepEqual(problemsOf({ OPENAI_BASE_URL: "http://localhost:11434/v1" }), [
       "OPENAI_MODEL is required beside OPENAI_BASE_URL",

@@ -59,14 +59,17 @@ export async function doctor(loadConfig: () => { readonly app: AppOptions }): Pr
 
 async function checkModel(options: AppOptions["model"]): Promise<Finding> {
   const subject = "model";
-  if (options.type === "demo")
-    return { subject, isWell: true, text: "the built-in demo; no key or base URL is set" };
+  if (options.type === "demo") return { subject, isWell: true, text: "the built-in demo" };
   const { openai } = options;
   try {
     const names: string[] = [];
     for await (const model of createClient(openai).models.list({ timeout: modelTimeoutMs }))
       names.push(model.id);
-    if (openai.azure !== undefined || names.includes(openai.model))
+    if (
+      openai.azure !== undefined ||
+      names.includes(openai.model) ||
+      names.includes(`${openai.model}:latest`)
+    )
       return { subject, isWell: true, text: `${openai.model} is there` };
     const some = names.slice(0, 8).join(", ");
     return {
@@ -99,7 +102,15 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
       await store.close();
     }
   } catch (error) {
-    return [toFinding(subject, toAppError(error))];
+    const trouble = toAppError(error);
+    if (trouble.code !== "store_locked") return [toFinding(subject, trouble)];
+    return [
+      {
+        subject,
+        isWell: true,
+        text: `${trouble.message.replace(/;.*/, "")}: ask its /readyz, or stop it to look closer`,
+      },
+    ];
   }
 }
 

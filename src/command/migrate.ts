@@ -1,8 +1,7 @@
 /** Owns `foreword migrate`: the schema, applied to the Postgres at DATABASE_URL. */
 import type { StoreOptions } from "../store/open-store.ts";
-import { PostgresDatabase } from "../store/postgres.ts";
+import { applySql } from "../store/postgres.ts";
 import { loadSchema, type TableNames } from "../store/schema.ts";
-import { systemClock } from "../system-clock.ts";
 
 /** What to migrate. */
 export interface MigrateOptions {
@@ -20,12 +19,7 @@ export async function migrate({ app, tables }: MigrateOptions): Promise<number> 
     );
     return 1;
   }
-  const database = new PostgresDatabase(app.store.postgres, systemClock, () => {});
-  try {
-    await database.apply(await loadSchema(tables));
-    process.stdout.write("The schema is applied.\n");
-    return 0;
-  } finally {
-    await database.close();
-  }
+  await applySql(app.store.postgres.url, await loadSchema(tables));
+  process.stdout.write("The schema is applied.\n");
+  return 0;
 }

@@ -1,4 +1,5 @@
 /** Owns the request of `POST /stream-chat`: what the old service's frontends send, as a turn is asked for. */
+import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
@@ -27,6 +28,26 @@ const Base64 = z
     "must be base64, without a data URL's prefix",
   );
 
+/** A list that is given up at its first wrong item: one that is wrong throughout would cost seconds. */
+function listOf<Item extends z.ZodType>(item: Item, max: number) {
+  return z
+    .array(z.unknown())
+    .max(max, `must be at most ${max}`)
+    .transform((values, context): z.output<Item>[] => {
+      const items: z.output<Item>[] = [];
+      for (const [index, value] of values.entries()) {
+        const result = item.safeParse(value);
+        if (!result.success) {
+          for (const issue of result.error.issues)
+            context.addIssue({ ...issue, path: [index, ...issue.path] });
+          return z.NEVER;
+        }
+        items.push(result.data);
+      }
+      return items;
+    });
+}
+
 const ChatImage = z.object({
   inlineData: z.object({
     data: Base64,
@@ -41,20 +62,18 @@ const ChatMessage = z
     text: Text,
     content: Text,
     value: Text,
-    images: z
-      .array(z.unknown())
-      .max(maxImages, `must be at most ${maxImages}`)
-      .pipe(z.array(ChatImage))
-      .nullish(),
+    images: listOf(ChatImage, maxImages).nullish(),
   })
-  .refine(({ sender, role }) => Boolean(sender ?? role), { path: ["sender"], message: "is required" });
+  .refine(({ sender, role }) => typeof (sender ?? role) === "string", {
+    path: ["sender"],
+    message: "is required",
+  });
+
+const Headers = z.object({ "x-conversation-id": Uuid.optional() });
 
 /** Fields that are not named here are ignored, as the old service did. */
 const ChatRequest = z.object({
-  messages: z
-    .array(z.unknown())
-    .max(maxMessages, `must be at most ${maxMessages}`)
-    .pipe(z.array(ChatMessage)),
+  messages: listOf(ChatMessage, maxMessages),
   use_web_search: z.boolean().nullish(),
   knowledge_base: z.string().nullish(),
   conversationId: Uuid.or(z.literal("")).nullish(),
@@ -62,25 +81,29 @@ const ChatRequest = z.object({
 });
 
 /**
- * Returns the turn that `body` asks for.
+ * Returns the turn that `body` asks for; `X-Conversation-Id` stands in where it names no conversation.
  * @throws AppError `invalid_request`, naming each wrong field, or `message_too_large`.
  */
-export function parseChatRequest(body: unknown, accessToken: string | undefined): TurnRequest {
+export function parseChatRequest(body: unknown, headers: IncomingHttpHeaders): TurnRequest {
   const request = parse(ChatRequest, body ?? {}, "invalid_request");
   const messages = request.messages.map(toMessage);
   checkLast(messages);
-  const caller: Caller = { userId: request.userId || undefined, accessToken };
+  const { "x-conversation-id": conversationId } = parse(Headers, headers, "invalid_request");
+  const caller: Caller = {
+    userId: request.userId || undefined,
+    accessToken: toAccessToken(headers.authorization),
+  };
   return {
     messages,
     caller,
-    conversationId: request.conversationId || undefined,
+    conversationId: request.conversationId || conversationId || undefined,
     useWebSearch: request.use_web_search ?? false,
     knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
   };
 }
 
 function toMessage(message: z.infer<typeof ChatMessage>, index: number): Message {
-  const role = toRole(message.sender ?? message.role ?? "");
+  const role = toRole(message.sender || (message.role ?? ""));
   const field = (["text", "content", "value"] as const).find((name) => (message[name]?.trim() ?? "") !== "");
   const text = field === undefined ? "" : toStorable(message[field]?.trim() ?? "");
   if (Buffer.byteLength(text) > (role === "assistant" ? maxReplyTextBytes : maxTextBytes)) {
@@ -88,6 +111,10 @@ function toMessage(message: z.infer<typeof ChatMessage>, index: number): Message
     throw new AppError("message_too_large", detail, { detail });
   }
   return { role, text, images: message.images?.map(({ inlineData }) => inlineData) ?? [] };
+}
+
+function toAccessToken(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 }
 
 function checkLast(messages: readonly Message[]): void {

@@ -24,6 +24,9 @@ export async function followTurn(turn: LiveTurn, reply: FastifyReply, clock: Clo
   const { events } = turn.log;
   const [start] = events;
   const end = events.at(-1);
+  if (start?.type !== "turn-start") throw new Error("a turn's first event is its start");
+  void reply.header("x-turn-id", start.turnId);
+  if (start.conversationId !== undefined) void reply.header("x-conversation-id", start.conversationId);
   if (end?.type === "turn-end" && end.position === 0 && end.error !== undefined) {
     const { code, retryAfterMs } = end.error;
     throw new AppError(
@@ -32,10 +35,8 @@ export async function followTurn(turn: LiveTurn, reply: FastifyReply, clock: Clo
       retryAfterMs === undefined ? {} : { retryAfterMs },
     );
   }
-  if (start?.type !== "turn-start") throw new Error("a turn's first event is its start");
   void reply.header("content-type", plainTextType).header("cache-control", "no-store, no-transform");
   void reply.header("x-accel-buffering", "no").header("x-content-type-options", "nosniff");
-  void reply.header("x-turn-id", start.turnId).header("x-conversation-id", start.conversationId);
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) response.setHeader(name, value);

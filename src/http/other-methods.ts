@@ -3,31 +3,33 @@ import type { FastifyInstance } from "fastify";
 import { AppError } from "../errors.ts";
 import { sendProblem } from "./problem.ts";
 
-const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
-
-/** Collects the routes that are added to `app` from now on; the function it returns closes their other methods. */
-export function watchMethods(app: FastifyInstance): () => void {
-  const taken = new Map<string, Set<string>>();
+/** Watches the routes that are added to `app` from now on; a request that none takes is 405 if its address is known. */
+export function refuseOtherMethods(app: FastifyInstance): void {
+  const routes = new Map<string, { readonly address: RegExp; readonly methods: Set<string> }>();
   app.addHook("onRoute", ({ url, method }) => {
-    const known = taken.get(url) ?? new Set();
-    for (const name of Array.isArray(method) ? method : [method]) known.add(name);
-    taken.set(url, known);
+    if (url === "*") return;
+    const route = routes.get(url) ?? { address: toPattern(url), methods: new Set() };
+    for (const name of [method].flat()) route.methods.add(name);
+    routes.set(url, route);
   });
-  return () => {
-    for (const [url, known] of taken) {
-      if (url === "*") continue;
-      const allow = Array.from(known).toSorted().join(", ");
-      const method = methods.filter((name) => !known.has(name));
-      // Its `onRequest` keeps the body from being read, whatever its type.
-      app.route({
-        method,
-        url,
-        onRequest: (_request, reply, done) => {
-          sendProblem(reply.header("allow", allow), new AppError("method_not_allowed", "wrong method"));
-          done();
-        },
-        handler: () => {},
-      });
-    }
-  };
+  // Before the body is read, whatever its type.
+  app.addHook("onRequest", (request, reply, done) => {
+    const [path = ""] = request.url.split("?");
+    const route = request.is404
+      ? Array.from(routes.values()).find(({ address }) => address.test(path))
+      : undefined;
+    if (route === undefined) return done();
+    const allow = Array.from(route.methods).toSorted().join(", ");
+    sendProblem(
+      reply.header("allow", allow),
+      new AppError("method_not_allowed", `no route ${request.method} ${path}`),
+    );
+  });
+}
+
+function toPattern(url: string): RegExp {
+  const parts = url
+    .split("/")
+    .map((part) => (part.startsWith(":") ? "[^/]+" : part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")));
+  return new RegExp(`^${parts.join("/")}$`);
 }

@@ -10,11 +10,7 @@ import { followTurn } from "./follow-turn.ts";
 export function registerStreamChat(app: FastifyInstance, live: LiveTurns, clock: Clock): void {
   app.post("/stream-chat", async (request, reply) => {
     if (live.isDraining) throw new AppError("server_stopping", "draining");
-    const turn = live.start(parseChatRequest(request.body, toAccessToken(request.headers.authorization)));
+    const turn = live.start(parseChatRequest(request.body, request.headers));
     await followTurn(turn, reply, clock);
   });
-}
-
-function toAccessToken(authorization: string | undefined): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
 }

@@ -38,14 +38,9 @@ export class LiveTurns {
     return { log, stop: () => turn.stop() };
   }
 
-  /** Takes no new turns from now on. */
-  startDraining(): void {
-    this.#isDraining = true;
-  }
-
-  /** Resolves when no turn runs any more; those that still do after `deadlineMs` are interrupted. */
+  /** Takes no new turns from now on; resolves when none runs any more: those that still do after `deadlineMs` are interrupted. */
   async drain(deadlineMs: number): Promise<void> {
-    this.startDraining();
+    this.#isDraining = true;
     const deadline = this.#ports.clock.after(deadlineMs, () => {
       for (const turn of this.#running) turn.interrupt();
     });

@@ -29,7 +29,8 @@ const CompletionChunk = z.object({
       completion_tokens_details: z.object({ reasoning_tokens: z.number().nullish() }).nullish(),
       prompt_tokens_details: z.object({ cached_tokens: z.number().nullish() }).nullish(),
     })
-    .nullish(),
+    .nullish()
+    .catch(undefined),
 });
 
 const finishReasons: Readonly<Record<string, FinishReason>> = {
@@ -96,7 +97,8 @@ export class CompletionStream {
 
   #takeEvent(data: string, name: string): void {
     this.#events += 1;
-    if (this.#isDone) return;
+    if (this.#isDone || data === "") return;
+    if (name === "error") throw toModelFailure(200, data);
     if (data === "[DONE]") {
       this.#isDone = true;
       return;
@@ -107,7 +109,7 @@ export class CompletionStream {
         cause: chunk.error,
       });
     const { error, model, choices, usage } = chunk.data;
-    if (name === "error" || (error !== undefined && error !== null)) throw toModelFailure(200, data);
+    if (error !== undefined && error !== null) throw toModelFailure(200, data);
     this.#model ??= model === null || model === undefined ? undefined : toStorable(model);
     if (usage !== null && usage !== undefined) this.#usage = toUsage(usage);
     const choice = choices?.find(({ index }) => (index ?? 0) === 0);

@@ -22,7 +22,7 @@ interface ModelComplaint {
   readonly param: string;
 }
 
-function parseComplaint(body: string): ModelComplaint {
+function toComplaint(body: string): ModelComplaint {
   const nothing = { message: body.slice(0, maxMessageLength), type: "", code: "", param: "" };
   let value: unknown;
   try {
@@ -44,7 +44,7 @@ function parseComplaint(body: string): ModelComplaint {
 
 /** Returns the failure that `status` and `body` of a model server's answer stand for; its message is for logs only. */
 export function toModelFailure(status: number, body: string, retryAfterMs?: number): AppError {
-  const { message, type, code, param } = parseComplaint(body);
+  const { message, type, code, param } = toComplaint(body);
   const facts = [`status ${status}`, type, code, param].filter((fact) => fact !== "").join(", ");
   const text = `${facts}: ${message.slice(0, maxMessageLength)}`;
   const errorCode = toCode(status === 200 ? Number(code) || 200 : status);
@@ -53,16 +53,16 @@ export function toModelFailure(status: number, body: string, retryAfterMs?: numb
 
 /** Whether the account, not the moment, is why a 429 came: asking again would not help. */
 export function isOutOfQuota(body: string): boolean {
-  const { type, code } = parseComplaint(body);
+  const { type, code } = toComplaint(body);
   return type === "insufficient_quota" || code === "insufficient_quota";
 }
 
-/** Returns which of `parameters` a refusal (status 400) is about, or `undefined`. */
+/** Returns which of `parameters` the body of a refusal is about, or `undefined`. */
 export function findRefusedParameter<Parameter extends string>(
   body: string,
   parameters: readonly Parameter[],
 ): Parameter | undefined {
-  const { message, param } = parseComplaint(body);
+  const { message, param } = toComplaint(body);
   return parameters.find((name) => param === name || param.startsWith(`${name}.`) || message.includes(name));
 }
 

@@ -6,7 +6,7 @@ import type { Clock, ModelSink, Timer } from "../turn/ports.ts";
 import { CompletionStream } from "./completion-stream.ts";
 import { toModelFailure } from "./model-failure.ts";
 import type { OpenAiOptions } from "./openai-server.ts";
-import { parseRetryAfter } from "./retry-after.ts";
+import { findRetryAfterMs } from "./retry-after.ts";
 
 /** How long the end of the body may take once the model has said why it finished. */
 const graceMs = 1_000;
@@ -32,7 +32,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   #refusal: { readonly status: number; readonly retryAfterMs: number | undefined; body: string } | undefined;
   #isOver = false;
   #isAborted = false;
-  hasText = false;
+  #hasText = false;
 
   constructor(options: OpenAiOptions, clock: Clock, sink: AttemptSink) {
     this.#clock = clock;
@@ -42,6 +42,11 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#timer = clock.after(firstByteTimeoutMs, () =>
       this.#fail(new AppError("model_silent", `no event within ${firstByteTimeoutMs} ms`)),
     );
+  }
+
+  /** Whether any text came: from then on there is no other attempt. */
+  get hasText(): boolean {
+    return this.#hasText;
   }
 
   abort(): void {
@@ -56,9 +61,10 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200) return; // an interim answer, like 103 Early Hints
     const type = headers["content-type"] ?? "";
     if (status === 200 && type.toLowerCase().startsWith("text/event-stream")) return;
-    this.#refusal = { status, retryAfterMs: parseRetryAfter(headers, this.#clock.now()), body: "" };
+    this.#refusal = { status, retryAfterMs: findRetryAfterMs(headers, this.#clock.now()), body: "" };
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -88,16 +94,20 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   /** @param code what it means when it cannot be read; by default what the error says. */
   #read(read: () => string, code?: ErrorCode): void {
     try {
-      const text = read();
-      if (text === "") return;
-      this.hasText = true;
-      this.#sink.text(text);
+      this.#tell(read());
     } catch (cause) {
+      this.#tell(this.#stream.flush());
       const error = toAppError(cause);
       this.#fail(
         code === undefined || this.#stream.isWhole ? error : new AppError(code, error.message, { cause }),
       );
     }
+  }
+
+  #tell(text: string): void {
+    if (text === "" || this.#isOver) return;
+    this.#hasText = true;
+    this.#sink.text(text);
   }
 
   /** An event came: the next must come within the idle time, or shortly once the reply is whole. */

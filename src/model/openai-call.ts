@@ -4,7 +4,7 @@ import type { Prompt } from "../turn/instructions.ts";
 import type { Clock, ModelCall, ModelSink, Timer } from "../turn/ports.ts";
 import { findRefusedParameter, isOutOfQuota } from "./model-failure.ts";
 import { OpenAiAttempt } from "./openai-attempt.ts";
-import type { CompletionRequest, OpenAiServer } from "./openai-server.ts";
+import type { CompletionRequest, OpenAiServer, OptionalParameter } from "./openai-server.ts";
 
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
@@ -21,6 +21,8 @@ export class OpenAiCall implements ModelCall {
   #request: CompletionRequest | undefined;
   #attempt: OpenAiAttempt | undefined;
   #retry: Timer | undefined;
+  /** Parameters that this reply was refused for. */
+  readonly #refused = new Set<OptionalParameter>();
   #hasRetried = false;
   #isOver = false;
 
@@ -41,11 +43,11 @@ export class OpenAiCall implements ModelCall {
 
   async #send(): Promise<void> {
     try {
-      const request = await this.#server.toRequest(this.#prompt);
+      const request = await this.#server.toRequest(this.#prompt, this.#refused);
       if (this.#isOver) return;
       this.#request = request;
       this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, {
-        text: (piece) => this.#sink.text(piece),
+        text: (piece) => this.#tell(piece),
         end: (end) => this.#settle(() => this.#sink.end(end)),
         fail: (error, body) => this.#fail(error, body),
       });
@@ -54,6 +56,11 @@ export class OpenAiCall implements ModelCall {
     } catch (error) {
       this.#settle(() => this.#sink.fail(toAppError(error)));
     }
+  }
+
+  #tell(piece: string): void {
+    this.#server.remember(this.#refused);
+    this.#sink.text(piece);
   }
 
   #settle(tell: () => void): void {
@@ -75,12 +82,12 @@ export class OpenAiCall implements ModelCall {
     this.#retry = this.#clock.after(delayMs, () => void this.#send());
   }
 
-  /** A model that refuses one of the optional parameters is asked again without it; that is remembered. */
+  /** A model that refuses one of the optional parameters is asked again without it; what then works is remembered. */
   #mayAskWithout(error: AppError, body: string): boolean {
-    if (error.code !== "model_refused") return false;
+    if (error.code !== "model_refused" || !/^status (?:400|422)\b/.test(error.message)) return false;
     const name = findRefusedParameter(body, this.#request?.parameters ?? []);
     if (name === undefined) return false;
-    this.#server.refused.add(name);
+    this.#refused.add(name);
     return true;
   }
 }

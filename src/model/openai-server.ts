@@ -35,7 +35,7 @@ export interface CompletionRequest {
 
 /** Parameters we send that a model may refuse; it is then asked again without, and never sent them again. */
 const optionalParameters = ["temperature", "stream_options"] as const;
-type OptionalParameter = (typeof optionalParameters)[number];
+export type OptionalParameter = (typeof optionalParameters)[number];
 
 const connectTimeoutMs = 5_000;
 
@@ -60,7 +60,8 @@ export class OpenAiServer {
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  readonly refused = new Set<OptionalParameter>();
+  /** What this model was found to refuse: it is never sent that again. */
+  readonly #refused = new Set<OptionalParameter>();
   readonly #client: OpenAI;
 
   constructor(options: OpenAiOptions) {
@@ -68,14 +69,14 @@ export class OpenAiServer {
     this.#client = createClient(options);
   }
 
-  /** Returns the request for `prompt`, without the parameters that this model has refused. */
-  async toRequest(prompt: Prompt): Promise<CompletionRequest> {
+  /** Returns the request for `prompt`, without the parameters in `without` and those that were refused before. */
+  async toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>): Promise<CompletionRequest> {
     const body: OpenAI.ChatCompletionCreateParamsStreaming = {
       model: this.options.model,
       messages: [{ role: "system", content: prompt.instruction }, ...prompt.messages.map(toOpenAiMessage)],
       stream: true,
     };
-    const parameters = optionalParameters.filter((name) => !this.refused.has(name));
+    const parameters = optionalParameters.filter((name) => !this.#refused.has(name) && !without.has(name));
     if (parameters.includes("stream_options")) body.stream_options = { include_usage: true };
     if (parameters.includes("temperature") && this.options.temperature !== undefined) {
       body.temperature = this.options.temperature;
@@ -103,9 +104,9 @@ export class OpenAiServer {
     };
   }
 
-  /** Closes the connections that are kept open. */
-  close(): Promise<void> {
-    return this.agent.destroy();
+  /** Remembers what a model answered without, after it had refused it. */
+  remember(refused: ReadonlySet<OptionalParameter>): void {
+    for (const name of refused) this.#refused.add(name);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 
 /** Returns the wait in milliseconds, or `undefined` where there is none, or none that makes sense. */
-export function parseRetryAfter(headers: IncomingHttpHeaders, now: Date): number | undefined {
+export function findRetryAfterMs(headers: IncomingHttpHeaders, now: Date): number | undefined {
   const milliseconds = Number(headers["retry-after-ms"] ?? Number.NaN);
   if (milliseconds > 0) return milliseconds;
   const value = headers["retry-after"];

@@ -1,8 +1,15 @@
 /** Owns how turns become rows. */
+import { z } from "zod";
 import { AppError } from "../errors.ts";
+import { parse } from "../parse.ts";
 import type { ChatStore, Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
 import { service, type Database, type Json } from "./database.ts";
 import { MessageWriter } from "./message-writer.ts";
+
+const EndAnswer = z.union([
+  z.object({ gone: z.literal(true) }),
+  z.object({ message_id: z.string().nullable() }),
+]);
 
 /** Stores turns through the functions that only the service may call. */
 export class DatabaseChatStore implements ChatStore {
@@ -22,7 +29,7 @@ export class DatabaseChatStore implements ChatStore {
 
   async end(turn: TurnBegin, result: TurnResult): Promise<void> {
     const { reply, usage } = result;
-    await this.#database.call(
+    const answer = await this.#database.call(
       "chat_end_turn",
       {
         turn: {
@@ -47,6 +54,12 @@ export class DatabaseChatStore implements ChatStore {
       },
       service,
     );
+    if ("gone" in parse(EndAnswer, answer, "store_refused")) {
+      throw new AppError(
+        "store_refused",
+        "the turn is not there: its conversation was deleted, or its begin was not taken",
+      );
+    }
   }
 }
 

@@ -9,6 +9,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../errors.ts";
 
+/** https://www.sqlite.org/rescode.html */
+const sqliteBusy = 5;
+const sqliteLocked = 6;
+
 /** A lock that is held. */
 export interface FolderLock {
   release(): void;
@@ -16,21 +20,37 @@ export interface FolderLock {
 
 /**
  * Takes the lock on `folder`, which is made if need be.
- * @throws AppError `store_locked`, naming the holder, when another process or thread has it.
+ * @throws AppError `store_locked`, naming the holder, when another process or thread has it; `store_unavailable` when the
+ * folder cannot be used.
  */
 export function lockFolder(folder: string): FolderLock {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const holderFile = join(folder, "holder.txt");
-  const lock = new DatabaseSync(join(folder, "lock.sqlite"));
+  let lock: DatabaseSync | undefined;
   try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    lock = new DatabaseSync(join(folder, "lock.sqlite"));
     lock.exec("pragma locking_mode = exclusive; begin exclusive");
+    writeFileSync(holderFile, `process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`);
   } catch (error) {
-    lock.close();
-    const message = `${folder} is in use by ${readHolder(holderFile)}; stop it, or set DATA_DIR to another folder`;
-    throw new AppError("store_locked", message, { cause: error });
+    lock?.close();
+    throw toFailure(error, folder, holderFile);
   }
-  writeFileSync(holderFile, `process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`);
   return { release: () => lock.close() };
+}
+
+function toFailure(error: unknown, folder: string, holderFile: string): AppError {
+  if (
+    error instanceof Error &&
+    "errcode" in error &&
+    (error.errcode === sqliteBusy || error.errcode === sqliteLocked)
+  ) {
+    const message = `${folder} is in use by ${readHolder(holderFile)}; stop it, or set DATA_DIR to another folder`;
+    return new AppError("store_locked", message, { cause: error });
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new AppError("store_unavailable", `${folder} cannot be used (${reason}); see DATA_DIR`, {
+    cause: error,
+  });
 }
 
 function readHolder(file: string): string {

@@ -1,5 +1,5 @@
 /** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
-import { toAppError, type AppError } from "../errors.ts";
+import { AppError, toAppError } from "../errors.ts";
 import type { ChatStore, Clock } from "../turn/ports.ts";
 import { DatabaseChatStore, emptyStore, UserChatStore } from "./chat-store.ts";
 import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
@@ -74,10 +74,10 @@ async function findTrouble(
 ): Promise<AppError | undefined> {
   try {
     await withDeadline(clock, database.call("chat_describe_schema", {}, service), timeoutMs);
-    return undefined;
   } catch (error) {
     const trouble = toAppError(error);
-    // The anonymous key may not ask this; being told so is an answer too.
-    return isReduced && trouble.code === "store_refused" ? undefined : trouble;
+    // The anonymous role may not ask this: being told so by the database shows that all else is well.
+    return isReduced && trouble.message.startsWith("42501") ? undefined : trouble;
   }
+  return isReduced ? new AppError("store_refused", "SUPABASE_ANON_KEY holds a service-role key") : undefined;
 }

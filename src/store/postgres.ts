@@ -1,5 +1,5 @@
 /** Owns rows in any Postgres, through `pg`: no session state and no named statements, so that a pooler may stand between. */
-import { DatabaseError, Pool } from "pg";
+import { Client, DatabaseError, Pool } from "pg";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import {
@@ -53,15 +53,21 @@ export class PostgresDatabase implements Database {
     return result;
   }
 
-  /** Runs the whole of `sql`, as `foreword migrate` does. @throws AppError as {@link call}. */
-  async apply(sql: string): Promise<void> {
-    await this.#pool.query(sql).catch((error: unknown) => {
-      throw toFailure(error);
-    });
-  }
-
   close(): Promise<void> {
     return this.#pool.end();
+  }
+}
+
+/** Runs the whole of `sql`, however long it takes, as `foreword migrate` does. @throws AppError like a call. */
+export async function applySql(url: string, sql: string): Promise<void> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: callDeadlineMs });
+  try {
+    await client.connect();
+    await client.query(sql);
+  } catch (error) {
+    throw toFailure(error);
+  } finally {
+    await client.end();
   }
 }
 

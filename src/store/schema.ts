@@ -13,9 +13,18 @@ const schemaFile = new URL("../../supabase_schema.sql", import.meta.url);
 /** Returns `supabase_schema.sql` with `names` in the places of the default ones. */
 export async function loadSchema(names: TableNames): Promise<string> {
   const sql = await readFile(schemaFile, "utf8");
-  const rename = (text: string, table: keyof TableNames): string =>
-    text
-      .replaceAll(new RegExp(`\\bpublic\\.${table}\\b`, "g"), `public.${names[table]}`)
-      .replaceAll(new RegExp(`\\b${table}(?=_[a-z]+_(?:idx|fk)\\b)`, "g"), names[table]);
-  return (["conversations", "messages", "turns"] as const).reduce(rename, sql);
+  // One pass: a new name may be another table's old one.
+  return sql.replaceAll(
+    /\bpublic\.(conversations|messages|turns)\b|\b(conversations|messages|turns)(?=_[a-z]+_(?:idx|fk)\b)/g,
+    (_, table: string | undefined, prefix: string | undefined) =>
+      table === undefined ? nameOf(names, prefix) : `public.${nameOf(names, table)}`,
+  );
+}
+
+function nameOf(names: TableNames, table: string | undefined): string {
+  return table === "conversations"
+    ? names.conversations
+    : table === "messages"
+      ? names.messages
+      : names.turns;
 }

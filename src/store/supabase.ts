@@ -53,9 +53,9 @@ export class SupabaseDatabase implements Database {
   async close(): Promise<void> {}
 }
 
-function toFailure(error: { readonly code?: string; readonly message: string }, status: number): AppError {
+function toFailure(error: { readonly code?: string; readonly message?: string }, status: number): AppError {
   const code = error.code ?? "";
-  const message = error.message.slice(0, 300);
+  const message = (error.message ?? "").slice(0, 300);
   // Without a code the answer is a gateway's, or PostgREST's own 400 for a connection that had died: none to be blamed
   // on us, except where it says that the key or the address is wrong.
   if (code === "" && [401, 403, 404].includes(status))

@@ -29,7 +29,7 @@ export function toPrompt(messages: readonly Message[], options: PromptOptions): 
       .map((message) =>
         message.role === "assistant" ? { ...message, text: toSentAnswer(message.text) } : message,
       )
-      .filter((message) => message.text !== "" || message.images.length > 0),
+      .filter(({ role, text, images }) => text !== "" || (role === "user" && images.length > 0)),
   };
 }
 

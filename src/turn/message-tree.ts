@@ -26,7 +26,7 @@ export interface AddressedMessage {
 const errorLine = /^\[error\] [a-z_]+: /;
 
 /** More marks on one character than any language writes: composing such a text takes quadratic time (measured). */
-const stackedMarks = /\p{M}{31}/u;
+const stackedMarks = /(?:^|\P{M})\p{M}{31}/u;
 
 /** Returns a reply's text, as a frontend sends it back, without what the wire added: plan, boundary, `[error]` line. */
 export function toSentAnswer(text: string): string {

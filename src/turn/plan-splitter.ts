@@ -97,7 +97,8 @@ export class PlanSplitter {
   /** Decides what only more text could have decided otherwise. */
   #settle(): void {
     if (this.#state === "start") this.#state = planStart.test(this.#held) ? "plan" : "prose";
-    if (this.#state === "prose" || this.#state === "mirror") this.#startAnswer();
+    if (this.#state === "mirror") this.#dropMirror();
+    if (this.#state === "prose" || this.#state === "gap") this.#startAnswer();
     else if (this.#state === "cut" && this.#held.trim() !== "") this.#startAnswer();
   }
 
@@ -140,7 +141,7 @@ export class PlanSplitter {
     const place = findToken(this.#held);
     if (place !== undefined && place.start < cut) return this.#split(place);
     const partial = findPartialToken(this.#held);
-    if (cut < this.#held.length && (partial >= cut || partial === this.#held.length)) {
+    if (cut < this.#held.length && partial >= cut) {
       this.#sendPlan(this.#held.slice(0, cut).trimEnd());
       this.#state = "cut";
       return;
@@ -180,6 +181,10 @@ export class PlanSplitter {
   #stepMirror(): void {
     if (this.#mirrors.some((mirror) => mirror.length > this.#held.length && mirror.startsWith(this.#held)))
       return;
+    this.#dropMirror();
+  }
+
+  #dropMirror(): void {
     const mirror = this.#mirrors.find((candidate) => this.#held.startsWith(candidate)) ?? "";
     this.#held = this.#held.slice(mirror.length);
     this.#state = "gap";

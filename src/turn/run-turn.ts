@@ -51,6 +51,8 @@ export class RunningTurn {
   readonly #splitter: PlanSplitter;
   readonly #call: ModelCall;
   readonly #isBegun: Promise<boolean>;
+  #isSettled: boolean;
+  #storeError: AppError | undefined;
   /** Events that came before the user's message was safe; `undefined` once it is. */
   #backlog: TurnEvent[] | undefined = [];
   #position = 0;
@@ -84,6 +86,8 @@ export class RunningTurn {
       startedAt: ports.clock.now(),
       model: ports.model.name,
     };
+    const { isConversationNamed, caller } = this.#begin;
+    this.#isSettled = isConversationNamed || caller.userId === undefined;
     this.#isBegun = this.#store(() => this.#beginInStore());
     void this.#within(this.#isBegun).then(() => this.#start());
   }
@@ -106,6 +110,7 @@ export class RunningTurn {
   async #beginInStore(): Promise<void> {
     const { conversationId } = await this.#ports.store.begin(this.#begin);
     this.#begin = { ...this.#begin, conversationId, isConversationNamed: true };
+    this.#isSettled = true;
   }
 
   #text(piece: string): void {
@@ -141,7 +146,11 @@ export class RunningTurn {
     if (backlog === undefined) return;
     this.#backlog = undefined;
     const { turnId, conversationId } = this.#begin;
-    this.#emitNow({ type: "turn-start", turnId, conversationId });
+    this.#emitNow({
+      type: "turn-start",
+      turnId,
+      conversationId: this.#isSettled ? conversationId : undefined,
+    });
     for (const event of backlog) this.#emitNow(event);
   }
 
@@ -167,15 +176,19 @@ export class RunningTurn {
 
   async #end(ending: Ending, reply: SplitReply): Promise<void> {
     const result = this.#toResult(ending, reply);
-    const isEnded = this.#isBegun.then(
-      (isBegun) => isBegun && this.#store(() => this.#ports.store.end(this.#begin, result)),
-    );
+    const isEnded = this.#isBegun.then(() => this.#endInStore(result));
     const isStored = await this.#within(isEnded);
     const error = ending.error && { code: ending.error.code, retryAfterMs: ending.error.retryAfterMs };
     const { finishReason, usage, outcome } = result;
     this.#emit({ type: "turn-end", outcome, position: this.#position, finishReason, usage, error, isStored });
     await isEnded;
     this.#ports.onEnd(this.#begin, result, ending.error);
+  }
+
+  /** A begin that the store has not answered may have been taken all the same. */
+  async #endInStore(result: TurnResult): Promise<boolean> {
+    if (this.#storeError !== undefined && this.#storeError.code !== "store_unavailable") return false;
+    return await this.#store(() => this.#ports.store.end(this.#begin, result));
   }
 
   #toResult({ outcome, modelEnd, error }: Ending, { plan, answer }: SplitReply): TurnResult {
@@ -204,7 +217,9 @@ export class RunningTurn {
       await write();
       return true;
     } catch (error) {
-      this.#ports.onNotStored(this.#begin, toAppError(error));
+      const isFirst = this.#storeError === undefined;
+      this.#storeError ??= toAppError(error);
+      if (isFirst) this.#ports.onNotStored(this.#begin, this.#storeError);
       return false;
     }
   }

@@ -30,12 +30,20 @@ interface TurnEnd {
   readonly isStored: boolean;
 }
 
+/** The start of a turn; always its first event. */
+interface TurnStart {
+  readonly type: "turn-start";
+  readonly turnId: string;
+  /** `undefined` where the store has not said in time which stored conversation this turn continues. */
+  readonly conversationId: string | undefined;
+}
+
 /**
  * An event of a turn. Order: `turn-start`, any `plan-delta`, then, if there is any text, `plan-end` (the boundary) and
  * any `answer-delta`, then `turn-end`. `position` counts the bytes of the plain-text body up to and with the event.
  */
 export type TurnEvent =
-  | { readonly type: "turn-start"; readonly turnId: string; readonly conversationId: string }
+  | TurnStart
   | { readonly type: "plan-delta"; readonly text: string; readonly position: number }
   | { readonly type: "plan-end"; readonly position: number }
   | { readonly type: "answer-delta"; readonly text: string; readonly position: number }

@@ -44,7 +44,9 @@ describe("foreword", () => {
     const unknown = await run(["destroy"]);
     assert.equal(unknown.code, 2);
     assert.match(unknown.stderr, /there is no command "destroy"\n\nUsage:/);
-    assert.equal((await run(["--what"])).code, 2);
+    const option = await run(["--what"]);
+    assert.equal(option.code, 2);
+    assert.match(option.stderr, /^foreword: Unknown option '--what'[^]*Usage:/);
   });
 
   test("schema prints the file, or the file with the configured names", async () => {
@@ -137,6 +139,15 @@ describe("foreword", () => {
       SUPABASE_SERVICE_ROLE_KEY: stack.anonKey,
     });
     assert.match(wrongKey.stdout, /^WRONG store +store_refused: [^]*→ check the key/m);
+    const junk = await run(["doctor"], { SUPABASE_URL: stack.url, SUPABASE_ANON_KEY: "junk" });
+    assert.match(junk.stdout, /^WRONG store +store_refused: PGRST301/m);
+    const service = await run(["doctor"], {
+      SUPABASE_URL: stack.url,
+      SUPABASE_ANON_KEY: stack.serviceRoleKey,
+    });
+    assert.match(service.stdout, /^WRONG store +store_refused: SUPABASE_ANON_KEY holds a service-role key/m);
+    const reduced = await run(["doctor"], { SUPABASE_URL: stack.url, SUPABASE_ANON_KEY: stack.anonKey });
+    assert.match(reduced.stdout, /^ok +store +reduced: /m);
     const store = { CHAT_STORE_ENABLED: "false" };
     const there = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted-1" });
     assert.deepEqual(
@@ -144,10 +155,13 @@ describe("foreword", () => {
       [0, true],
       there.stdout,
     );
+    model.models = ["scripted-1", "llama3.2:latest"];
+    const latest = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "llama3.2" });
+    assert.match(latest.stdout, /^ok +model +llama3\.2 is there$/m);
     const other = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "other" });
     assert.match(
       other.stdout,
-      /^WRONG model +the server does not list other\n +→ set OPENAI_MODEL to one that it lists: scripted-1$/m,
+      /^WRONG model +the server does not list other\n +→ set OPENAI_MODEL to one that it lists: scripted-1, llama3\.2:latest$/m,
     );
     const away = await run(["doctor"], {
       ...store,

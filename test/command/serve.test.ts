@@ -45,6 +45,9 @@ describe("foreword serve", () => {
       second.stderr,
       /database is in use by process \d+ on .* since .*; stop it, or set DATA_DIR to another folder/,
     );
+    const doctor = new RunningCommand(["doctor"], {}, folder.path);
+    assert.equal(await doctor.exit(), 0);
+    assert.match(doctor.stdout, /^ok +store +.*is in use by process \d+ on .*: ask its \/readyz/m);
     command.kill("SIGTERM");
     assert.equal(await command.exit(), 0);
     for (const line of command.stdout.trim().split("\n"))
@@ -69,6 +72,14 @@ describe("foreword serve", () => {
       /^Foreword cannot start: 3 settings are wrong\.\n {2}PORT must be .*\n {2}DATABASE_URL must be .*\n {2}OPENAI_MODEL is required beside OPENAI_API_KEY\n/,
     );
     assert.ok(!text.includes("secret"));
+  });
+
+  test("names DATA_DIR when it cannot be used", async () => {
+    await writeFile(join(folder.path, "file"), "");
+    assert.match(
+      await refuse({ PORT: "0", DATA_DIR: "file" }),
+      /Foreword cannot go on: file\/database cannot be used \(ENOTDIR.*\); see DATA_DIR\./,
+    );
   });
 
   test("reads .env, below what the environment says", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../src/errors.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { ScriptedModel, toChunk, type Script } from "../support/scripted-model.ts";
+import { ScriptedModel, toChunk, toEvent, type Script } from "../support/scripted-model.ts";
 import { startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 
 const errorBody = (fields: object): string =>
@@ -39,6 +39,7 @@ describe("a model that fails", () => {
     assert.equal(JSON.parse(answer.body).code, code);
     assert.equal(JSON.parse(answer.body).detail, errorTable[code].publicMessage);
     assert.ok(!answer.body.includes("sk-secret"));
+    assert.ok(answer.headers["x-turn-id"] !== undefined && answer.headers["x-conversation-id"] !== undefined);
   }
 
   const refusals: readonly [string, ErrorCode, number, Script][] = [
@@ -273,6 +274,54 @@ describe("a model that fails", () => {
         `- a\n---RESPONSE---\n\n[error] empty_answer: ${errorTable.empty_answer.publicMessage}\n`,
       );
       assert.equal(answer.isComplete, false);
+    });
+  });
+
+  const inOneRead: readonly [string, string, ErrorCode][] = [
+    ["an error", toEvent({ error: { message: "no" } }), "model_failed"],
+    ["nonsense", "data: {\n\n", "model_invalid_stream"],
+  ];
+  for (const [name, bytes, code] of inOneRead) {
+    test(`says text and ${name} in one breath: the text is kept, the model is not asked again`, async () => {
+      await withApp(async () => {
+        model.script = (call) =>
+          call.raw(toEvent(toChunk({ content: "- a\n---RESPONSE---\nSo far" })) + bytes).end();
+        const answer = await app.chat("Hi");
+        assert.equal(
+          answer.body,
+          `- a\n---RESPONSE---\nSo far\n[error] ${code}: ${errorTable[code].publicMessage}\n`,
+        );
+        assert.equal(model.calls.length, 1);
+      });
+    });
+  }
+
+  test("sends an interim answer first, or odd events between: the reply is read all the same", async () => {
+    await withApp(async () => {
+      model.script = (call) => {
+        call
+          .earlyHints()
+          .text("- a\n---RESPONSE---\n")
+          .raw("data:\n\n")
+          .event({ usage: { prompt_tokens: "7" } });
+        call.text("b").finish();
+      };
+      assert.equal((await app.chat("Hi")).body, "- a\n---RESPONSE---\nb");
+    });
+  });
+
+  test("complains of what is not its parameters: nothing is left out, then or later", async () => {
+    await withApp(async () => {
+      model.script = (call) =>
+        call.head(403, json).end(errorBody({ message: "stream_options and temperature are forbidden" }));
+      assertProblem(await app.chat("Hi"), "model_refused");
+      assert.equal(model.calls.length, 1);
+      model.script = (call) =>
+        call.head(400, json).end(errorBody({ message: "too long: {temperature: 0.3}" }));
+      assertProblem(await app.chat("Hi"), "model_refused");
+      model.say("- a\n---RESPONSE---\nb");
+      await app.chat("Hi");
+      assert.equal(model.calls.at(-1)?.body["temperature"], 0.3);
     });
   });
 

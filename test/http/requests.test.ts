@@ -69,6 +69,34 @@ describe("a request", () => {
     });
   }
 
+  test("that names its conversation in a header is taken, by that name", async () => {
+    const conversationId = "01890000-0000-7000-8000-0000000000ab";
+    const body = { messages: [{ sender: "user", text: "Hi" }] };
+    const { headers } = await app.post("/stream-chat", body, { "x-conversation-id": conversationId });
+    assert.equal(headers["x-conversation-id"], conversationId);
+    assertProblem(
+      await app.post("/stream-chat", body, { "x-conversation-id": "x" }),
+      400,
+      "invalid_request",
+      /x-conversation-id: must be a UUID/,
+    );
+  });
+
+  test("with an empty sender is the user's, or its role's", async () => {
+    const messages = [
+      { sender: "", role: "assistant", content: "Hello" },
+      { sender: "", text: "Hi" },
+    ];
+    assert.equal((await app.post("/stream-chat", { messages })).status, 200);
+    assert.deepEqual(
+      model.calls
+        .at(-1)
+        ?.body.messages.slice(1)
+        .map(({ role }) => role),
+      ["assistant", "user"],
+    );
+  });
+
   test("with nulls where the old frontends send them is taken", async () => {
     const body = {
       messages: [{ sender: "user", text: "Hi", images: null }],
@@ -143,6 +171,7 @@ describe("a request", () => {
     const got = await app.get("/stream-chat");
     assertProblem(got, 405, "method_not_allowed");
     assert.equal(got.headers.allow, "POST");
+    assert.equal((await app.get("/stream-chat?a=b", {}, "TRACE")).headers.allow, "POST");
     const posted = await app.post("/healthz", "nonsense", { "content-type": "text/plain" });
     assertProblem(posted, 405, "method_not_allowed");
     assert.equal(posted.headers.allow, "GET, HEAD");

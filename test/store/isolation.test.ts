@@ -42,7 +42,7 @@ const refused = `
 42501 adds no message of nobody to their own conversation: insert into messages (conversation_id, role) values (:bob.conversationId, 'user')
 23503 adds no message below another's: insert into messages (conversation_id, user_id, role, parent_id) values (:bob.conversationId, :bob.userId, 'user', :alice.messageId)
 23503 hangs no message of their own below another's: update messages set parent_id = :alice.messageId
-23503 makes no message of another the leaf of their conversation: update conversations set leaf_id = :alice.messageId
+42501 makes no message of another the leaf of their conversation: update conversations set leaf_id = :alice.messageId
 42501 moves no message into another's conversation: update messages set conversation_id = :alice.conversationId, parent_id = null where id = :bob.messageId
 42501 gives no message away: update messages set user_id = :alice.userId
 42501 gives no conversation away: update conversations set user_id = :alice.userId
@@ -313,9 +313,15 @@ describe("over Supabase's HTTP API, a user", () => {
     assert.deepEqual((await client.from("turn_pieces").select("turn_id")).data, [{ turn_id: bob.turnId }]);
     const joined = await client
       .from("messages")
-      .select("id, conversations!messages_conversation_id_fkey!inner(user_id)")
+      .select("id, conversations!inner(user_id)")
       .eq("conversations.user_id", alice.userId);
     assert.deepEqual([joined.data, joined.error], [[], null]);
+    const embedded = await client
+      .from("conversations")
+      .select("id, messages(id)")
+      .eq("id", bob.conversationId);
+    assert.equal(embedded.error, null, "an old frontend's query that embeds messages is not ambiguous");
+    assert.ok((embedded.data?.[0]?.messages.length ?? 0) > 0);
     const counted = client.from("messages").select("*", { count: "exact", head: true });
     assert.equal((await counted.eq("user_id", alice.userId)).count, 0);
   });
@@ -328,7 +334,7 @@ describe("over Supabase's HTTP API, a user", () => {
       [client.from("conversations").insert({ title: "x", user_id: userId }), "42501"],
       [client.from("conversations").upsert({ id: conversationId, title: "x", user_id: bob.userId }), "42501"],
       [client.from("conversations").update({ user_id: userId }).eq("id", bob.conversationId), "42501"],
-      [client.from("conversations").update({ leaf_id: messageId }).eq("id", bob.conversationId), "23503"],
+      [client.from("conversations").update({ leaf_id: messageId }).eq("id", bob.conversationId), "42501"],
       [client.from("messages").insert({ ...message, conversation_id: conversationId }), "42501"],
       [client.from("messages").insert({ ...message, user_id: userId }), "42501"],
       [client.from("messages").insert({ ...message, parent_id: messageId }), "23503"],

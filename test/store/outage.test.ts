@@ -350,6 +350,9 @@ async function checkWait(app: RunningApp, clock: WaitClock, chat: Chat): Promise
     "the store may still take it",
   );
   clock.advance(callDeadlineMs - storeWaitMs);
+  // The begin may have been taken although no answer came, so the end is sent too.
+  await clock.timer(callDeadlineMs);
+  clock.advance(callDeadlineMs);
   await chat.check(answer, ["store_unavailable"]);
   const ready = readReady(app);
   await clock.timer(readyTimeoutMs);

@@ -223,6 +223,18 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
     });
   });
 
+  test("leaves other people's functions and procedures alone, whatever their names", async () => {
+    await withScratch(async (scratch) => {
+      await scratch.apply(schema);
+      await scratch.apply(`create function chat_unread(argument jsonb) returns int language sql return 1;
+        grant execute on function chat_unread(jsonb) to anon;
+        create procedure chat_cleanup() language sql begin atomic select 1; end`);
+      await scratch.apply(schema);
+      const granted = "select has_function_privilege('anon', 'chat_unread(jsonb)', 'execute') as granted";
+      assert.deepEqual(await scratch.sql(granted), [{ granted: true }]);
+    });
+  });
+
   test("with other table names uses only those", async () => {
     await withScratch(async (scratch) => {
       await scratch.apply(await loadSchema(otherNames));

@@ -280,6 +280,31 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       );
     });
 
+    test("leaves another user's conversation alone: a turn that names it gets one of its own", async () => {
+      const [mine, other] = [randomUUID(), randomUUID()];
+      const conversationId = randomUUID();
+      await run(["u: mine"], "yours", { userId: mine, conversationId });
+      const taken = await run(["u: mine", "a: yours", "u: injected"], "secret", {
+        userId: other,
+        conversationId,
+      });
+      assert.notEqual(taken, conversationId);
+      assert.deepEqual(await shown(conversationId, mine), ["u: mine", "a: yours"]);
+      assert.deepEqual(await shown(taken, other), ["u: mine", "a: yours", "u: injected", "a: secret"]);
+      const rows = await sql(
+        `select distinct user_id from turns where conversation_id = '${conversationId}'`,
+      );
+      assert.deepEqual(rows, [{ user_id: mine }]);
+    });
+
+    test("answers though a user has made a circle of messages", async () => {
+      const userId = randomUUID();
+      const conversationId = await run(["u: round"], "and round", { userId });
+      await sql(`update messages set parent_id = (select id from messages m where m.conversation_id = messages.conversation_id
+        and m.role = 'assistant') where conversation_id = '${conversationId}'`);
+      assert.equal((await shown(conversationId, userId)).length, 1);
+    });
+
     test("does not take examples that a client sends along for a conversation to continue", async () => {
       const userId = randomUUID();
       const examples = ["u: 1+1", "a: 2", "u: 2+2"];
@@ -318,7 +343,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       const turn = makeTurn(["u: Hi"], { userId, conversationId, startedAt: new Date(Date.now() - 60_000) });
       await chats.begin(turn);
       await sql(`delete from conversations where id = '${conversationId}'`);
-      await chats.end(turn, makeResult("Hello"));
+      await assert.rejects(chats.end(turn, makeResult("Hello")), { code: "store_refused" });
       await assert.rejects(chats.begin(turn), { code: "store_refused" });
       assert.deepEqual(await readConversations(database, userId), []);
       await run(["u: Hi again"], "Hello again", { userId, conversationId });

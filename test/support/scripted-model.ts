@@ -34,6 +34,12 @@ export class ScriptedCall {
     return this;
   }
 
+  /** Sends an interim answer before the real one. */
+  earlyHints(): this {
+    this.#response.writeEarlyHints({ link: "</x>; rel=preload" });
+    return this;
+  }
+
   /** Sends bytes as they are. */
   raw(bytes: string | Uint8Array): this {
     if (!this.#response.headersSent) this.head();

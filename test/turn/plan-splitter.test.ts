@@ -114,6 +114,13 @@ describe("PlanSplitter", () => {
     );
   });
 
+  test("drops the marks that mirror a boundary's, also where they end the reply", () => {
+    assert.equal(split(["- a\n* **---RESPONSE---**"]).answer, "");
+    assert.equal(split(["- a\n* **---RESPONSE---**\nDone."]).answer, "Done.");
+    assert.equal(split(["> **_---RESPONSE---_** Done."]).answer, "Done.");
+    assert.equal(split(["- a\n**---RESPONSE---*Done*"]).answer, "*Done*");
+  });
+
   const growing: readonly [string, string][] = [
     ["an answer", `- a\n---RESPONSE---\n${"word ".repeat(4)}`],
     ["white space", " "],

@@ -1,0 +1,140 @@
+/** Owns the variables: which there are, what each may say, and which contradict each other. */
+import { z } from "zod";
+
+const localOrigins = ["localhost", "127.0.0.1"].flatMap((host) =>
+  ["", ":3000", ":5173", ":4173"].map((port) => `http://${host}${port}`),
+);
+
+/** A variable that is true or false. */
+export const Flag = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(["true", "1", "yes", "on", "false", "0", "no", "off"], "must be true or false"))
+  .transform((value) => ["true", "1", "yes", "on"].includes(value));
+
+const wholeNumber = (min: number, max: number) => {
+  const message = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\s*\d+\s*$/, message)
+    .transform(Number)
+    .pipe(z.number().min(min, message).max(max, message));
+};
+
+const Temperature = z
+  .string()
+  .default("0.3")
+  .transform((value) => (value.trim() === "" ? undefined : Number(value)))
+  .pipe(
+    z
+      .number("must be a number from 0 to 2, or empty")
+      .min(0, "must be at least 0")
+      .max(2, "must be at most 2")
+      .optional(),
+  );
+
+const HttpUrl = z.url({ protocol: /^https?$/, error: "must be a URL that starts with http:// or https://" });
+const PostgresUrl = z.url({
+  protocol: /^postgres(?:ql)?$/,
+  error: "must be a URL that starts with postgres://",
+});
+const TableName = z
+  .string()
+  .regex(/^[a-z_][a-z0-9_]{0,39}$/, "must be a lower-case table name of at most 40 characters");
+
+const Origins = z
+  .string()
+  .transform((value) =>
+    value
+      .split(",")
+      .map((origin) => origin.trim().replace(/\/$/, ""))
+      .filter((origin) => origin !== ""),
+  )
+  .refine(
+    (origins) => origins.every(isOrigin),
+    "must be exact origins like https://chat.example.com, with commas between; * is not one",
+  );
+
+/** Every variable, with its default and its range. */
+export const Environment = z.object({
+  HOST: z.string().default("127.0.0.1"),
+  PORT: wholeNumber(0, 65_535).default(8000),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+  DRAIN_SECONDS: wholeNumber(0, 600).default(10),
+  CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
+  DEMO_MODE: Flag.default(false),
+  OPENAI_API_KEY: z.string().optional(),
+  OPENAI_BASE_URL: HttpUrl.optional(),
+  OPENAI_MODEL: z.string().optional(),
+  OPENAI_ORG_ID: z.string().optional(),
+  OPENAI_PROJECT_ID: z.string().optional(),
+  OPENAI_TEMPERATURE: Temperature,
+  OPENAI_API_VERSION: z.string().optional(),
+  AZURE_OPENAI_ENDPOINT: HttpUrl.optional(),
+  AZURE_OPENAI_API_KEY: z.string().optional(),
+  MODEL_FIRST_BYTE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
+  MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
+  CHAT_STORE_ENABLED: Flag.default(true),
+  DATA_DIR: z.string().default(".foreword"),
+  DATABASE_URL: PostgresUrl.optional(),
+  DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
+  SUPABASE_URL: HttpUrl.refine(
+    (url) => new URL(url).pathname === "/",
+    "must be the project's address, without a path",
+  ).optional(),
+  SUPABASE_ANON_KEY: z.string().optional(),
+  SUPABASE_SERVICE_ROLE_KEY: z.string().optional(),
+  SUPABASE_TABLE_CONVERSATIONS: TableName.default("conversations"),
+  SUPABASE_TABLE_MESSAGES: TableName.default("messages"),
+  SUPABASE_TABLE_TURNS: TableName.default("turns"),
+});
+export type Environment = z.infer<typeof Environment>;
+
+/** The names of all variables that are read. */
+export const variableNames: readonly string[] = Object.keys(Environment.shape);
+
+/** What is wrong not with one variable, but with one beside another. */
+export function findContradictions(given: ReadonlySet<string>, isDemo: boolean): readonly string[] {
+  const problems: string[] = [];
+  const asks = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"].filter((name) =>
+    given.has(name),
+  );
+  if (!isDemo && asks.length > 0 && !given.has("OPENAI_MODEL")) {
+    problems.push(`OPENAI_MODEL is required beside ${asks.join(" and ")}`);
+  }
+  if (given.has("AZURE_OPENAI_ENDPOINT")) {
+    for (const name of ["AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"]) {
+      if (!given.has(name)) problems.push(`${name} is required beside AZURE_OPENAI_ENDPOINT`);
+    }
+  }
+  if (given.has("AZURE_OPENAI_ENDPOINT") && given.has("OPENAI_BASE_URL")) {
+    problems.push("OPENAI_BASE_URL and AZURE_OPENAI_ENDPOINT exclude each other");
+  }
+  if (given.has("AZURE_OPENAI_API_KEY") && !given.has("AZURE_OPENAI_ENDPOINT")) {
+    problems.push("AZURE_OPENAI_API_KEY needs AZURE_OPENAI_ENDPOINT beside it");
+  }
+  for (const name of ["SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"]) {
+    if (given.has(name) && !given.has("SUPABASE_URL")) problems.push(`${name} needs SUPABASE_URL beside it`);
+  }
+  return problems;
+}
+
+/** Two tables of one name, or of a name that the schema uses itself. */
+export function findNameClashes(environment: Environment | undefined): readonly string[] {
+  if (environment === undefined) return [];
+  const taken = ["turn_pieces", "deleted_conversations"];
+  const names = ["SUPABASE_TABLE_CONVERSATIONS", "SUPABASE_TABLE_MESSAGES", "SUPABASE_TABLE_TURNS"] as const;
+  return names.flatMap((name) => {
+    const table = environment[name];
+    const isTaken = taken.includes(table);
+    taken.push(table);
+    return isTaken ? [`${name} is the name of another table of the schema`] : [];
+  });
+}
+
+function isOrigin(origin: string): boolean {
+  return (
+    URL.canParse(origin) && /^https?:$/.test(new URL(origin).protocol) && new URL(origin).origin === origin
+  );
+}
