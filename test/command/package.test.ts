@@ -23,13 +23,13 @@ describe("the built package", () => {
   after(() => folder.remove());
 
   test("prints its schema", async () => {
-    const command = new RunningCommand(["schema"], {}, folder.path, main);
+    const command = new RunningCommand(["schema"], {}, folder.path, [process.execPath, main]);
     assert.equal(await command.exit(), 0);
     assert.match(command.stdout, /^-- Foreword's schema, version 1/);
   });
 
   test("serves from its embedded database", async () => {
-    const command = new RunningCommand([], { PORT: "0" }, folder.path, main);
+    const command = new RunningCommand([], { PORT: "0" }, folder.path, [process.execPath, main]);
     const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
     const ready = await fetch(`${address}/readyz`);
     assert.equal(JSON.parse(await ready.text()).parts.store.status, "ok");

@@ -16,9 +16,10 @@ export class RunningCommand {
     args: readonly string[],
     variables: Readonly<Record<string, string>>,
     folder: string,
-    main = sourceMain,
+    start: readonly string[] = [process.execPath, sourceMain],
   ) {
-    this.#child = spawn(process.execPath, [main, ...args], {
+    const [program = "", ...first] = start;
+    this.#child = spawn(program, [...first, ...args], {
       cwd: folder,
       env: { PATH: process.env["PATH"], ...variables },
       stdio: ["ignore", "pipe", "pipe"],

@@ -4,10 +4,13 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { listen } from "../support/local-port.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { makeFolder } from "../support/start-app.ts";
 import { RunningCommand } from "./run-command.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 describe("foreword serve", () => {
   let folder: Awaited<ReturnType<typeof makeFolder>>;
@@ -72,6 +75,15 @@ describe("foreword serve", () => {
       /^Foreword cannot start: 3 settings are wrong\.\n {2}PORT must be .*\n {2}DATABASE_URL must be .*\n {2}OPENAI_MODEL is required beside OPENAI_API_KEY\n/,
     );
     assert.ok(!text.includes("secret"));
+  });
+
+  test("is ended by a signal to npm start alone, as a supervisor sends it", async () => {
+    const variables = { PORT: "0", CHAT_STORE_ENABLED: "false", HOME: folder.path };
+    const command = new RunningCommand(["start"], variables, root, ["npm"]);
+    await command.printed(/listening[^]*try .*\n/);
+    command.kill("SIGTERM");
+    await command.exit();
+    assert.match(command.stdout, /"msg":"stopping"/);
   });
 
   test("names DATA_DIR when it cannot be used", async () => {
