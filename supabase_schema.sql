@@ -271,6 +271,7 @@ declare
   v_item record;
   v_text text;
 begin
+  -- As chat_check_version does, which a user may not call.
   if (argument ->> 'schema_version')::integer is distinct from 1 then
     raise exception 'this schema has version 1, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;

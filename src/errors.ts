@@ -101,7 +101,7 @@ interface AppErrorOptions {
   /** A sentence about this very request that its sender may see; the table's when absent. */
   readonly detail?: string;
   /** How long the client should wait before it tries again, in milliseconds. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The one error of the application. `message` is for our logs, `detail` for clients. */

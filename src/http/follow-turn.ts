@@ -29,11 +29,7 @@ export async function followTurn(turn: LiveTurn, reply: FastifyReply, clock: Clo
   if (start.conversationId !== undefined) void reply.header("x-conversation-id", start.conversationId);
   if (end?.type === "turn-end" && end.position === 0 && end.error !== undefined) {
     const { code, retryAfterMs } = end.error;
-    throw new AppError(
-      code,
-      "failed before its first text",
-      retryAfterMs === undefined ? {} : { retryAfterMs },
-    );
+    throw new AppError(code, "failed before its first text", { retryAfterMs });
   }
   void reply.header("content-type", plainTextType).header("cache-control", "no-store, no-transform");
   void reply.header("x-accel-buffering", "no").header("x-content-type-options", "nosniff");

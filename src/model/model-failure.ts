@@ -48,7 +48,7 @@ export function toModelFailure(status: number, body: string, retryAfterMs?: numb
   const facts = [`status ${status}`, type, code, param].filter((fact) => fact !== "").join(", ");
   const text = `${facts}: ${message.slice(0, maxMessageLength)}`;
   const errorCode = toCode(status === 200 ? Number(code) || 200 : status);
-  return new AppError(errorCode, text, retryAfterMs === undefined ? {} : { retryAfterMs });
+  return new AppError(errorCode, text, { retryAfterMs });
 }
 
 /** Whether the account, not the moment, is why a 429 came: asking again would not help. */

@@ -51,7 +51,6 @@ export class RunningTurn {
   readonly #splitter: PlanSplitter;
   readonly #call: ModelCall;
   readonly #isBegun: Promise<boolean>;
-  #isSettled: boolean;
   #storeError: AppError | undefined;
   /** Events that came before the user's message was safe; `undefined` once it is. */
   #backlog: TurnEvent[] | undefined = [];
@@ -86,8 +85,6 @@ export class RunningTurn {
       startedAt: ports.clock.now(),
       model: ports.model.name,
     };
-    const { isConversationNamed, caller } = this.#begin;
-    this.#isSettled = isConversationNamed || caller.userId === undefined;
     this.#isBegun = this.#store(() => this.#beginInStore());
     void this.#within(this.#isBegun).then(() => this.#start());
   }
@@ -110,7 +107,6 @@ export class RunningTurn {
   async #beginInStore(): Promise<void> {
     const { conversationId } = await this.#ports.store.begin(this.#begin);
     this.#begin = { ...this.#begin, conversationId, isConversationNamed: true };
-    this.#isSettled = true;
   }
 
   #text(piece: string): void {
@@ -145,12 +141,10 @@ export class RunningTurn {
     const backlog = this.#backlog;
     if (backlog === undefined) return;
     this.#backlog = undefined;
-    const { turnId, conversationId } = this.#begin;
-    this.#emitNow({
-      type: "turn-start",
-      turnId,
-      conversationId: this.#isSettled ? conversationId : undefined,
-    });
+    const { turnId, conversationId, isConversationNamed, caller } = this.#begin;
+    // Until the store has answered, a user's turn may yet turn out to continue a stored conversation.
+    const isSettled = isConversationNamed || caller.userId === undefined;
+    this.#emitNow({ type: "turn-start", turnId, conversationId: isSettled ? conversationId : undefined });
     for (const event of backlog) this.#emitNow(event);
   }
 

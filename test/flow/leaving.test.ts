@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { makeFolder, readAnswer, openTurn, startApp, type RunningApp } from "../support/start-app.ts";
 
 describe("a client that leaves", () => {
   let model: ScriptedModel;
@@ -50,13 +50,7 @@ describe("a client that leaves", () => {
   for (const [moment, text, rows] of moments) {
     test(`${moment} cancels the model within a second, and what came is stored as stopped`, async () => {
       const [userId, conversationId] = [randomUUID(), randomUUID()];
-      const next = model.nextCall();
-      const opening = app.open("POST", "/stream-chat", {
-        messages: [{ sender: "user", text: "Hi" }],
-        userId,
-        conversationId,
-      });
-      const call = await next;
+      const { call, opening } = await openTurn(app, model, { userId, conversationId });
       call.text(text);
       const response = await opening;
       await once(response, "readable");
@@ -77,14 +71,7 @@ describe("a client that leaves", () => {
 
   test("before the first text cancels the model too, and its message stays", async () => {
     const [userId, conversationId] = [randomUUID(), randomUUID()];
-    const next = model.nextCall();
-    const opening = app.open("POST", "/stream-chat", {
-      messages: [{ sender: "user", text: "Hi" }],
-      userId,
-      conversationId,
-    });
-    opening.catch(() => {});
-    const call = await next;
+    const { call, opening } = await openTurn(app, model, { userId, conversationId });
     app.app.http.server.closeAllConnections();
     await assert.rejects(opening);
     await call.closed;
@@ -103,9 +90,7 @@ describe("a server that is asked to stop", () => {
     const model = await ScriptedModel.start();
     const clock = new ManualClock();
     const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
-    const next = model.nextCall();
-    const opening = app.open("POST", "/stream-chat", { messages: [{ sender: "user", text: "Hi" }] });
-    const call = await next;
+    const { call, opening } = await openTurn(app, model);
     call.text("- a\n---RESPONSE---\n").text("Half,");
     const response = await opening;
     const closing = app.close(10_000);
@@ -137,13 +122,7 @@ describe("a server that is asked to stop", () => {
     const clock = new ManualClock();
     const app = await startApp(variables, clock);
     const [userId, conversationId] = [randomUUID(), randomUUID()];
-    const next = model.nextCall();
-    const opening = app.open("POST", "/stream-chat", {
-      messages: [{ sender: "user", text: "Hi" }],
-      userId,
-      conversationId,
-    });
-    const call = await next;
+    const { call, opening } = await openTurn(app, model, { userId, conversationId });
     call.text("- a\n---RESPONSE---\n").text("Half");
     const reading = readAnswer(await opening);
     const closing = app.close(10_000);
@@ -176,9 +155,7 @@ describe("a server that is asked to stop", () => {
     const clock = new ManualClock();
     const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
     const connection = once(app.app.http.server, "connection");
-    const next = model.nextCall();
-    const opening = app.open("POST", "/stream-chat", { messages: [{ sender: "user", text: "Hi" }] });
-    const call = await next;
+    const { call, opening } = await openTurn(app, model);
     call.text("- a\n---RESPONSE---\n").text("So");
     const reading = readAnswer(await opening);
     const [socket]: Socket[] = await connection;

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../src/errors.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedModel, toChunk, toEvent, type Script } from "../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { openTurn, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 
 const errorBody = (fields: object): string =>
   JSON.stringify({ error: { message: "sk-secret is wrong", ...fields } });
@@ -196,9 +196,7 @@ describe("a model that fails", () => {
 
   test("resets the connection after text began: model_truncated", async () => {
     await withApp(async () => {
-      const next = model.nextCall();
-      const opening = app.open("POST", "/stream-chat", { messages: [{ role: "user", content: "Hi" }] });
-      const call = await next;
+      const { call, opening } = await openTurn(app, model);
       call.text("- a\n---RESPONSE---\nSo far");
       const response = await opening;
       const chunks: string[] = [];
@@ -221,9 +219,7 @@ describe("a model that fails", () => {
   test("stalls after text began: model_stalled after MODEL_IDLE_TIMEOUT_MS of no event", async () => {
     await withApp(
       async () => {
-        const next = model.nextCall();
-        const opening = app.open("POST", "/stream-chat", { messages: [{ role: "user", content: "Hi" }] });
-        const call = await next;
+        const { call, opening } = await openTurn(app, model);
         call.text("- a\n---RESPONSE---\nSo far");
         const response = await opening;
         await clock.timer(9_000);

@@ -5,9 +5,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
-
-const body = { messages: [{ sender: "user", text: "Hi" }] };
+import { readAnswer, openTurn, startApp, type RunningApp } from "../support/start-app.ts";
 
 /** Reads what is there until it holds `text`. */
 async function readUntil(response: IncomingMessage, text: string): Promise<string> {
@@ -33,9 +31,7 @@ describe("a streamed reply", () => {
   });
 
   test("shows the plan while the model is still planning, and the answer while it is still answering", async () => {
-    const next = model.nextCall();
-    const opening = app.open("POST", "/stream-chat", body);
-    const call = await next;
+    const { call, opening } = await openTurn(app, model);
     call.text("- Look it");
     const response = await opening;
     assert.equal(await readUntil(response, "- Look it"), "- Look it");
@@ -48,9 +44,7 @@ describe("a streamed reply", () => {
   });
 
   test("holds back a plan only where it may be the start of a boundary", async () => {
-    const next = model.nextCall();
-    const opening = app.open("POST", "/stream-chat", body);
-    const call = await next;
+    const { call, opening } = await openTurn(app, model);
     call.text("- One --");
     const response = await opening;
     assert.equal(await readUntil(response, "One"), "- One");
@@ -81,9 +75,7 @@ describe("a streamed reply", () => {
   test("is never written faster than its client reads: what waits is the log, not a copy of it", async () => {
     const connection = once(app.app.http.server, "connection");
     const piece = "x".repeat(16 * 1024);
-    const next = model.nextCall();
-    const opening = app.open("POST", "/stream-chat", body);
-    const call = await next;
+    const { call, opening } = await openTurn(app, model);
     call.text("- a\n---RESPONSE---\n");
     const response = await opening;
     // The client's side of a connection on loopback swallows megabytes: hold them back on the server's side of it.

@@ -10,6 +10,7 @@ import { createApp, type App } from "../../src/app.ts";
 import { parseConfig } from "../../src/config.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Clock } from "../../src/turn/ports.ts";
+import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
 
 /** A line of the log. */
 export interface LogLine {
@@ -84,6 +85,17 @@ export class RunningApp {
   close(drainMs = 0): Promise<void> {
     return this.app.close(drainMs);
   }
+}
+
+/** Starts a turn of `app` and hands over both its ends: what `model` was asked, and the answer once its head is there. */
+export async function openTurn(
+  app: RunningApp,
+  model: ScriptedModel,
+  more: object = {},
+): Promise<{ readonly call: ScriptedCall; readonly opening: Promise<IncomingMessage> }> {
+  const next = model.nextCall();
+  const opening = app.open("POST", "/stream-chat", { messages: [{ sender: "user", text: "Hi" }], ...more });
+  return { opening, call: await next };
 }
 
 /** Reads `response` to its end. */
