@@ -1,11 +1,12 @@
 /** Owns what a client sees while a reply streams: bytes as soon as they are known, headers, and no more than it takes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readdir } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { readAnswer, openTurn, startApp, type RunningApp } from "../support/start-app.ts";
+import { makeFolder, openTurn, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
 
 /** Reads what is there until it holds `text`. */
 async function readUntil(response: IncomingMessage, text: string): Promise<string> {
@@ -106,5 +107,28 @@ describe("a streamed reply", () => {
     assert.equal(answer.isComplete, false);
     assert.ok(answer.body.endsWith("y\n[error] reply_too_large: The model's reply is larger than 2 MiB.\n"));
     assert.ok(Buffer.byteLength(answer.body) <= 2 * 1024 * 1024 + 100);
+  });
+});
+
+describe("a turn with CHAT_STORE_ENABLED=false", () => {
+  test("is answered and leaves nothing behind", async () => {
+    const folder = await makeFolder();
+    const model = await ScriptedModel.start();
+    const app = await startApp({
+      CHAT_STORE_ENABLED: "false",
+      DATA_DIR: folder.path,
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+    });
+    assert.equal((await app.chat("Hi")).status, 200);
+    await app.close();
+    assert.equal(app.app.store.database, undefined);
+    assert.deepEqual(await readdir(folder.path), []);
+    assert.deepEqual(
+      app.logs.map(({ msg }) => msg),
+      ["turn"],
+    );
+    await model.close();
+    await folder.remove();
   });
 });
