@@ -1,4 +1,4 @@
--- Foreword's schema, version 1: tables, row level security and every question the server asks.
+-- Foreword's schema, version 2: tables, row level security and every question the server asks.
 -- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
 -- time, and over the two tables of the service that Foreword replaces: their rows stay.
 -- Postgres 15 to 18. `foreword schema` prints it with other table names.
@@ -135,8 +135,10 @@ create index if not exists turns_user_idx on public.turns (user_id, started_at);
 create index if not exists turns_parent_idx on public.turns (parent_id);
 create index if not exists turns_message_idx on public.turns (message_id);
 create index if not exists turns_running_idx on public.turns (heartbeat_at) where status = 'running';
-create unique index if not exists turns_key_idx on public.turns (user_id, idempotency_key) nulls not distinct
+drop index if exists public.turns_key_idx; -- of version 1
+create unique index if not exists turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
   where idempotency_key is not null;
+create index if not exists turns_owner_idx on public.turns (owner) where status = 'running';
 create index if not exists deleted_conversations_age_idx on public.deleted_conversations (deleted_at);
 
 -- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
@@ -234,8 +236,8 @@ grant all on public.conversations, public.messages, public.turns, public.turn_pi
 create or replace function public.chat_check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if (argument ->> 'schema_version')::integer is distinct from 1 then
-    raise exception 'this schema has version 1, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 2 then
+    raise exception 'this schema has version 2, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 end $$;
 
@@ -253,7 +255,8 @@ end $$;
 -- must come back with their content digests first).
 -- argument: conversation {id, is_named, title, user_id, age_ms: since the turn began}, anchor: the path's digest before
 -- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first}],
--- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}.
+-- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; late: whether it
+-- waited in a journal: the conversation may have gone on since, and is then shown as it is.
 -- The other functions call it as the service. A user with an own token may call it too: row level security decides.
 create or replace function public.chat_save_messages(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -272,8 +275,8 @@ declare
   v_text text;
 begin
   -- As chat_check_version does, which a user may not call.
-  if (argument ->> 'schema_version')::integer is distinct from 1 then
-    raise exception 'this schema has version 1, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 2 then
+    raise exception 'this schema has version 2, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
@@ -405,72 +408,221 @@ begin
     end if;
   end loop;
 
-  update public.conversations set leaf_id = v_parent, updated_at = clock_timestamp() where id = v_conversation;
+  if not (v_is_known and coalesce((argument ->> 'late')::boolean, false)) then
+    update public.conversations set leaf_id = v_parent, updated_at = clock_timestamp() where id = v_conversation;
+  end if;
   return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_parent, 'digest', encode(v_digest, 'hex'));
 end $$;
 
--- A turn begins: its messages, and the turn as running. The same turn may begin again. argument: as
--- chat_save_messages, and turn {id, model, started_at}.
+-- A turn begins: its messages, and the turn as running. The same begin may come again. Answers as chat_save_messages; or,
+-- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours) or `exists` (another turn has
+-- this id). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key, request_digest}.
+-- A late begin whose key is taken lands without it: the turn has been had.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
-  v_saved jsonb := public.chat_save_messages(argument);
+  v_id uuid := (argument #>> '{turn,id}')::uuid;
+  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
+  v_key text := argument #>> '{turn,idempotency_key}';
+  v_started timestamptz := (argument #>> '{turn,started_at}')::timestamptz;
+  v_turn public.turns;
+  v_saved jsonb;
 begin
+  perform public.chat_check_version(argument);
+  if v_key is not null then
+    -- One at a time under a key, so that the second finds the first.
+    perform pg_advisory_xact_lock(hashtextextended(format('foreword key %s %s', v_user, v_key), 0));
+    select * into v_turn from public.turns
+      where idempotency_key = v_key and user_id is not distinct from v_user and id <> v_id;
+    if v_turn.started_at < clock_timestamp() - interval '24 hours' then
+      update public.turns set idempotency_key = null where id = v_turn.id;
+    elsif v_turn.id is not null and coalesce((argument ->> 'late')::boolean, false) then
+      v_key := null;
+    elsif v_turn.id is not null then
+      return jsonb_build_object('taken', jsonb_build_object(
+        'turn_id', v_turn.id, 'request_digest', encode(v_turn.request_digest, 'hex')));
+    end if;
+  end if;
+  select * into v_turn from public.turns where id = v_id;
+  if found then
+    if v_turn.started_at is distinct from v_started or v_turn.user_id is distinct from v_user then
+      return jsonb_build_object('exists', true);
+    end if;
+    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
+      'digest', coalesce((select encode(m.digest, 'hex') from public.messages m where m.id = v_turn.parent_id), ''));
+  end if;
+  v_saved := public.chat_save_messages(argument);
   if v_saved ? 'message_id' then
-    insert into public.turns (id, conversation_id, user_id, parent_id, model, started_at)
+    insert into public.turns (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest)
       values (
-        (argument #>> '{turn,id}')::uuid, (v_saved ->> 'conversation_id')::uuid,
-        (select user_id from public.conversations where id = (v_saved ->> 'conversation_id')::uuid), (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}', (argument #>> '{turn,started_at}')::timestamptz
+        v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}',
+        v_started, (argument #>> '{turn,owner}')::uuid, v_key, decode(argument #>> '{turn,request_digest}', 'hex')
       )
       on conflict (id) do nothing;
   end if;
   return v_saved;
 end $$;
 
--- A turn ends: its reply, if it has one, and how. The same turn may end again. Answers with `gone` when the turn's
--- conversation was deleted meanwhile. argument: turn {id, status, plan, answer, model, usage, finish_reason,
--- error_code, duration_ms, first_text_ms, ended_at}, reply {id, content, metadata, digest} or null.
+-- Progress of the turns that run in one process: the text that is new, a sign of life every 5 seconds, and back come the
+-- turns that are known here and those that somebody wants stopped. argument: running [turn ids], pieces [{turn_id,
+-- position: bytes of the body before it, text}]; a longer piece at the same position replaces a shorter one.
+create or replace function public.chat_save_progress(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_running uuid[] := array(select value::uuid from jsonb_array_elements_text(argument -> 'running'));
+begin
+  perform public.chat_check_version(argument);
+  insert into public.turn_pieces as saved (turn_id, position, text)
+    select t.id, p.position, p.text
+    from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
+    join public.turns t on t.id = p.turn_id and t.status = 'running'
+    on conflict (turn_id, position) do update set text = excluded.text where length(excluded.text) > length(saved.text);
+  update public.turns set heartbeat_at = clock_timestamp()
+    where id = any (v_running) and status = 'running' and heartbeat_at < clock_timestamp() - interval '5 seconds';
+  return (
+    select jsonb_build_object(
+      'known', coalesce(jsonb_agg(t.id), '[]'),
+      'stop', coalesce(jsonb_agg(t.id) filter (where t.stop_requested and t.status = 'running'), '[]'))
+    from public.turns t where t.id = any (v_running)
+  );
+end $$;
+
+-- A turn and its text: as it ended, or, while it runs, the pieces from the one that holds the byte `after`. Answers with
+-- `missing` where there is none, or it is somebody else's. argument: user_id (or null), turn_id, after.
+create or replace function public.chat_read_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_id uuid := (argument ->> 'turn_id')::uuid;
+  v_turn public.turns;
+begin
+  perform public.chat_check_version(argument);
+  if argument ->> 'user_id' is not null then
+    perform public.chat_become_user(argument);
+    select * into v_turn from public.turns where id = v_id;
+  else
+    select * into v_turn from public.turns where id = v_id and user_id is null;
+  end if;
+  if v_turn.id is null then
+    return jsonb_build_object('missing', true);
+  end if;
+  return jsonb_build_object(
+    'conversation_id', v_turn.conversation_id, 'status', v_turn.status, 'plan', v_turn.plan, 'answer', v_turn.answer,
+    'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code,
+    'pieces', (
+      select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text) order by p.position), '[]')
+      from public.turn_pieces p
+      where p.turn_id = v_id and v_turn.status = 'running' and p.position >= coalesce((
+        select max(b.position) from public.turn_pieces b
+        where b.turn_id = v_id and b.position <= (argument ->> 'after')::integer), 0)
+    ));
+end $$;
+
+-- Somebody wants a turn stopped; its owner hears of it with its next progress. Answers with whether there is such a turn
+-- of this user. argument: user_id (or null), turn_id.
+create or replace function public.chat_request_stop(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+begin
+  perform public.chat_check_version(argument);
+  update public.turns set stop_requested = true
+    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from (argument ->> 'user_id')::uuid;
+  return jsonb_build_object('found', found);
+end $$;
+
+-- Turns that nobody runs any more: their owner is one of `owners` (and they are not in `except`), or has given no sign of
+-- life for 30 seconds. argument: owners [ids], except [turn ids], is_stale_too, limit. Answers with [{turn_id, pieces}].
+create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  return coalesce((
+    select jsonb_agg(jsonb_build_object('turn_id', a.id, 'pieces', (
+      select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text) order by p.position), '[]')
+      from public.turn_pieces p where p.turn_id = a.id)))
+    from (
+      select t.id from public.turns t
+      where t.status = 'running' and not argument -> 'except' ? t.id::text and (
+        argument -> 'owners' ? t.owner::text
+        or ((argument ->> 'is_stale_too')::boolean and t.heartbeat_at < clock_timestamp() - interval '30 seconds'))
+      order by t.heartbeat_at limit (argument ->> 'limit')::integer
+    ) a
+  ), '[]');
+end $$;
+
+-- A turn ends: its reply, if it has one, and how; its pieces go. The same end may come again. One that was taken for
+-- abandoned ends anew when its owner's own end comes: the whole reply then stands beside the interrupted one, which says
+-- by which it is superseded. Answers with `gone` when the turn is not there: its conversation was deleted meanwhile.
+-- argument: turn {id, status, plan, answer, model, usage, finish_reason, error_code, duration_ms, first_text_ms,
+-- ended_at}, reply {id, content, metadata, digest} or null; if_abandoned: ends it only if it is, as
+-- chat_list_abandoned_turns says (owners, is_stale_too), or null.
 create or replace function public.chat_end_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
   v_turn public.turns;
-  v_owner uuid;
+  v_conversation public.conversations;
   v_digest bytea;
   v_message uuid;
+  v_is_new boolean;
 begin
   perform public.chat_check_version(argument);
-  select * into v_turn from public.turns where id = (argument #>> '{turn,id}')::uuid;
-  if not found then
+  select c.* into v_conversation from public.conversations c
+    join public.turns t on t.conversation_id = c.id where t.id = (argument #>> '{turn,id}')::uuid for update of c;
+  select * into v_turn from public.turns where id = (argument #>> '{turn,id}')::uuid for update;
+  if v_turn.id is null or v_conversation.id is null then
     return jsonb_build_object('gone', true);
   end if;
-  select c.user_id into v_owner from public.conversations c where c.id = v_turn.conversation_id for update;
-  if not found then
-    return jsonb_build_object('gone', true);
+  if (case
+    when jsonb_typeof(argument -> 'if_abandoned') = 'object' then
+      v_turn.status <> 'running' or not coalesce(
+        argument #> '{if_abandoned,owners}' ? v_turn.owner::text
+        or ((argument #>> '{if_abandoned,is_stale_too}')::boolean and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
+        false)
+    when v_turn.status = 'interrupted' then
+      argument #>> '{turn,status}' = 'interrupted' and v_turn.answer is not distinct from argument #>> '{turn,answer}'
+        and v_turn.plan is not distinct from argument #>> '{turn,plan}'
+    else v_turn.status <> 'running'
+  end) then
+    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
   end if;
+
   if jsonb_typeof(argument -> 'reply') = 'object' then
     select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
       from public.messages m where m.id = v_turn.parent_id;
     insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
       values (
-        (argument #>> '{reply,id}')::uuid, v_turn.conversation_id, v_owner, v_turn.parent_id, 'assistant',
+        (argument #>> '{reply,id}')::uuid, v_turn.conversation_id, v_conversation.user_id, v_turn.parent_id, 'assistant',
         argument #>> '{reply,content}', argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
         greatest(
           clock_timestamp(),
           (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)
         )
       )
-      on conflict do nothing;
-    select id into v_message from public.messages where conversation_id = v_turn.conversation_id and digest = v_digest;
-    update public.conversations set leaf_id = v_message, updated_at = clock_timestamp() where id = v_turn.conversation_id;
+      on conflict do nothing returning id into v_message;
+    v_is_new := v_message is not null;
+    if not v_is_new then
+      select id into v_message from public.messages where conversation_id = v_turn.conversation_id and digest = v_digest;
+    end if;
+    if v_message = v_turn.message_id then
+      update public.messages set status = argument #>> '{turn,status}', metadata = argument #> '{reply,metadata}' where id = v_message;
+    else
+      update public.messages set metadata = coalesce(metadata, '{}') || jsonb_build_object('superseded_by', v_message)
+        where id = v_turn.message_id;
+    end if;
+    -- It becomes the leaf, unless the conversation has gone on from another.
+    if v_conversation.leaf_id is null or v_conversation.leaf_id in (v_turn.parent_id, v_turn.message_id)
+      or (v_is_new and v_turn.status = 'running')
+    then
+      update public.conversations set leaf_id = v_message, updated_at = clock_timestamp() where id = v_turn.conversation_id;
+    end if;
   end if;
+  delete from public.turn_pieces where turn_id = v_turn.id;
   update public.turns set
     status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}', answer = argument #>> '{turn,answer}',
-    model = argument #>> '{turn,model}', usage = nullif(argument #> '{turn,usage}', 'null'),
+    model = coalesce(argument #>> '{turn,model}', model), usage = nullif(argument #> '{turn,usage}', 'null'),
     finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
     duration_ms = (argument #>> '{turn,duration_ms}')::integer, first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,
-    ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = v_message
+    ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = coalesce(v_message, message_id)
     where id = v_turn.id;
-  return jsonb_build_object('message_id', v_message);
+  return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
 end $$;
 
 -- The user's conversations, newest first. argument: user_id, limit.
@@ -512,7 +664,7 @@ end $$;
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'version', 1,
+    'version', 2,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(
@@ -533,6 +685,8 @@ language sql stable set search_path = '' as $$
       from pg_proc p
       where p.oid in ('public.chat_check_version(jsonb)'::regprocedure, 'public.chat_become_user(jsonb)'::regprocedure,
         'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
+        'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
+        'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )

@@ -6,12 +6,15 @@ import { registerHealth } from "./http/health.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
 import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./http/problem.ts";
 import { registerStreamChat } from "./http/stream-chat.ts";
+import { registerTurns } from "./http/turns.ts";
+import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
 import { openStore, type OpenStore, type StoreOptions } from "./store/open-store.ts";
-import type { Clock, Model, TurnBegin, TurnResult } from "./turn/ports.ts";
+import type { StoreEvent } from "./store/store-event.ts";
+import type { Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./turn/ports.ts";
 
 /** The largest body of a request, in bytes. */
 const maxBodyBytes = 20 * 1024 * 1024;
@@ -22,6 +25,7 @@ const lastWordsMs = 2_000;
 export interface AppOptions {
   readonly model: { readonly type: "demo" } | { readonly type: "openai"; readonly openai: OpenAiOptions };
   readonly store: StoreOptions;
+  readonly onDisconnect: OnDisconnect;
   /** The origins whose pages may read our answers, each like `http://localhost:3000`. */
   readonly corsOrigins: readonly string[];
 }
@@ -39,30 +43,33 @@ export interface App {
  * @throws AppError `store_locked` or `store_unavailable` when the embedded database cannot be opened.
  */
 export async function createApp(options: AppOptions, clock: Clock, logger: FastifyBaseLogger): Promise<App> {
-  const store = await openStore(options.store, clock, (error) =>
-    logger.warn({ err: error }, "the database connection had trouble"),
-  );
+  const store = await openStore(options.store, clock, {
+    onEvent: (event) => logStoreEvent(logger, event),
+    onTrouble: ({ code, message }) => logger.warn({ code, reason: message }, "the store had trouble"),
+  });
   const model = createModel(options.model, clock);
   const live = new LiveTurns({
     model,
     store: store.chats,
+    records: store.records,
     clock,
-    onNotStored: ({ turnId, conversationId }, { code, message }) =>
-      logger.warn({ turnId, conversationId, code, reason: message }, "a turn is not in the store"),
-    onEnd: (turn, result, error) => logTurn(logger, turn, result, error),
+    onDisconnect: options.onDisconnect,
+    onEnd: (turn, result, answer, error) => logTurn(logger, turn, result, answer, error),
+    onRecovered: (turnId) => logger.warn({ turnId }, "a turn whose process is gone was ended as interrupted"),
   });
 
   const http = createHttp(logger);
   registerProblems(http);
   await http.register(cors, {
     origin: [...options.corsOrigins],
-    exposedHeaders: ["X-Turn-Id", "X-Conversation-Id", "Retry-After"],
+    exposedHeaders: ["X-Turn-Id", "X-Conversation-Id", "Idempotency-Replayed", "Retry-After"],
     maxAge: 600,
     strictPreflight: false,
   });
   refuseOtherMethods(http);
-  registerHealth(http, { live, findStoreTrouble: (timeoutMs) => store.findTrouble(timeoutMs) });
+  registerHealth(http, { live, store });
   registerStreamChat(http, live, clock);
+  registerTurns(http, live, clock);
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);
@@ -102,22 +109,50 @@ function createHttp(logger: FastifyBaseLogger): FastifyInstance {
   return http;
 }
 
+function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
+  const { turnId, conversationId } = event.turn;
+  const facts = { turnId, conversationId };
+  switch (event.type) {
+    case "queued":
+      return logger.warn(
+        { ...facts, code: event.error?.code, reason: event.error?.message },
+        "a write waits in the journal",
+      );
+    case "landed":
+      return logger.info(facts, "a write that waited is in the store");
+    case "rejected":
+      return logger.error(
+        { ...facts, code: event.error.code, reason: event.error.message },
+        "the store will never take a write, which is kept apart in the journal",
+      );
+    case "lost":
+      return logger.error(
+        { ...facts, code: event.error.code, reason: event.error.message },
+        "a turn is not in the store",
+      );
+    case "deleted":
+      return logger.info(facts, "the conversation of a turn was deleted");
+  }
+}
+
 function logTurn(
   logger: FastifyBaseLogger,
   turn: TurnBegin,
   result: TurnResult,
+  { storage, conversationId }: EndAnswer,
   error: AppError | undefined,
 ): void {
   const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;
   const facts = {
     turnId: turn.turnId,
-    conversationId: turn.conversationId,
+    conversationId: conversationId ?? turn.conversationId,
     userId: turn.caller.userId,
     outcome,
+    storage,
     model,
     finishReason,
     usage,
-    durationMs: Math.round(durationMs),
+    durationMs: durationMs && Math.round(durationMs),
     firstTextMs: firstTextMs && Math.round(firstTextMs),
   };
   if (error === undefined) logger.info(facts, "turn");

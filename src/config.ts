@@ -59,6 +59,7 @@ function toConfig(environment: Environment): Config {
     messages: environment.SUPABASE_TABLE_MESSAGES,
     turns: environment.SUPABASE_TABLE_TURNS,
   };
+  const store = toStoreOptions(environment, tables);
   return {
     host: environment.HOST,
     port: environment.PORT,
@@ -66,7 +67,8 @@ function toConfig(environment: Environment): Config {
     drainMs: environment.DRAIN_SECONDS * 1000,
     app: {
       model: toModelOptions(environment),
-      store: toStoreOptions(environment, tables),
+      store,
+      onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
       corsOrigins: environment.CORS_ALLOW_ORIGINS,
     },
     tables,
@@ -104,8 +106,13 @@ function toModelOptions(environment: Environment): AppOptions["model"] {
 
 function toStoreOptions(environment: Environment, tables: Config["tables"]): AppOptions["store"] {
   if (!environment.CHAT_STORE_ENABLED) return { type: "none" };
+  const journal = {
+    dataDir: environment.DATA_DIR,
+    maxJournalBytes: environment.JOURNAL_MAX_MIB * 1024 * 1024,
+  };
   if (environment.DATABASE_URL !== undefined) {
     return {
+      ...journal,
       type: "postgres",
       postgres: { url: environment.DATABASE_URL, poolSize: environment.DATABASE_POOL_SIZE },
     };
@@ -113,7 +120,11 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
   const key = environment.SUPABASE_SERVICE_ROLE_KEY ?? environment.SUPABASE_ANON_KEY;
   if (environment.SUPABASE_URL !== undefined && key !== undefined) {
     const usesCallerToken = environment.SUPABASE_SERVICE_ROLE_KEY === undefined;
-    return { type: "supabase", supabase: { url: environment.SUPABASE_URL, key, usesCallerToken } };
+    return {
+      ...journal,
+      type: "supabase",
+      supabase: { url: environment.SUPABASE_URL, key, usesCallerToken },
+    };
   }
-  return { type: "embedded", dataDir: environment.DATA_DIR, tables };
+  return { ...journal, type: "embedded", tables };
 }

@@ -62,6 +62,12 @@ export const Environment = z.object({
   PORT: wholeNumber(0, 65_535).default(8000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   DRAIN_SECONDS: wholeNumber(0, 600).default(10),
+  ON_DISCONNECT: z
+    .string()
+    .trim()
+    .toLowerCase()
+    .pipe(z.enum(["continue", "abort"], "must be continue or abort"))
+    .optional(),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
   DEMO_MODE: Flag.default(false),
   OPENAI_API_KEY: z.string().optional(),
@@ -77,6 +83,7 @@ export const Environment = z.object({
   MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   CHAT_STORE_ENABLED: Flag.default(true),
   DATA_DIR: z.string().default(".foreword"),
+  JOURNAL_MAX_MIB: wholeNumber(1, 65_536).default(256),
   DATABASE_URL: PostgresUrl.optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   SUPABASE_URL: HttpUrl.refine(

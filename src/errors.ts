@@ -17,6 +17,12 @@ export const errorTable = {
   invalid_request: { status: 400, retryable: false, publicMessage: "The request is not valid." },
   invalid_json: { status: 400, retryable: false, publicMessage: "The body is not valid JSON." },
   not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this address." },
+  turn_exists: { status: 409, retryable: false, publicMessage: "The turn's id was used before." },
+  idempotency_mismatch: {
+    status: 409,
+    retryable: false,
+    publicMessage: "The idempotency key was used with another request.",
+  },
   method_not_allowed: {
     status: 405,
     retryable: false,
@@ -75,6 +81,11 @@ export const errorTable = {
 
   store_unavailable: { status: 503, retryable: true, publicMessage: "The store cannot be reached." },
   store_refused: { status: 503, retryable: false, publicMessage: "The store refused the write." },
+  write_rejected: {
+    status: 503,
+    retryable: false,
+    publicMessage: "The store will never take this write.",
+  },
   store_schema_missing: {
     status: 503,
     retryable: false,

@@ -118,13 +118,16 @@ describe("parseConfig", () => {
     assert.equal(type({ SUPABASE_URL: "https://x.supabase.co" }), "embedded");
     assert.equal(type({ ...postgres, CHAT_STORE_ENABLED: "false" }), "none");
     const both = parseConfig({ ...supabase, SUPABASE_ANON_KEY: "a" }).app.store;
+    const journal = { dataDir: ".foreword", maxJournalBytes: 256 * 1024 * 1024 };
     assert.deepEqual(both, {
+      ...journal,
       type: "supabase",
       supabase: { url: "https://x.supabase.co", key: "s", usesCallerToken: false },
     });
     const anonymous = parseConfig({ SUPABASE_URL: "https://x.supabase.co", SUPABASE_ANON_KEY: "a" }).app
       .store;
     assert.deepEqual(anonymous, {
+      ...journal,
       type: "supabase",
       supabase: { url: "https://x.supabase.co", key: "a", usesCallerToken: true },
     });

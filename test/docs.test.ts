@@ -23,7 +23,7 @@ describe("the docs", () => {
     const example = Array.from(read(".env.example").matchAll(/^#?([A-Z_]+)=/gm), ([, name]) => name ?? "");
     assert.deepEqual(example.toSorted(), [...variableNames].toSorted());
     const table = read("README.md").split("## Configuration")[1]?.split("## Commands")[0] ?? "";
-    const rows = Array.from(table.matchAll(/`([A-Z]{3,}(?:_[A-Z]+)*|HOST|PORT)`/g), ([, name]) => name ?? "");
+    const rows = Array.from(table.matchAll(/`([A-Z]{2,}(?:_[A-Z]+)*)`/g), ([, name]) => name ?? "");
     assert.deepEqual(Array.from(new Set(rows)).toSorted(), [...variableNames].toSorted());
   });
 

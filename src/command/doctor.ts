@@ -5,7 +5,7 @@ import { AppError, toAppError } from "../errors.ts";
 import { createClient } from "../model/openai-server.ts";
 import { parse } from "../parse.ts";
 import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database.ts";
-import { openStore } from "../store/open-store.ts";
+import { openDatabase, openStore } from "../store/open-store.ts";
 import { systemClock } from "../system-clock.ts";
 
 /** A check's result: all is well, or what is wrong and how to mend it. */
@@ -95,11 +95,11 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
   if (options.type === "supabase" && options.supabase.usesCallerToken)
     return [await checkReducedStore(options)];
   try {
-    const store = await openStore(options, systemClock, () => {});
+    const database = await openDatabase(options, systemClock, () => {});
     try {
-      return store.database === undefined ? [] : await checkDatabase(store.database);
+      return await checkDatabase(database);
     } finally {
-      await store.close();
+      await database.close();
     }
   } catch (error) {
     const trouble = toAppError(error);
@@ -116,7 +116,7 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
 
 /** With the anonymous key nothing can be looked at; that the project answers is all that can be told. */
 async function checkReducedStore(options: AppOptions["store"]): Promise<Finding> {
-  const store = await openStore(options, systemClock, () => {});
+  const store = await openStore(options, systemClock, { onEvent: () => {}, onTrouble: () => {} });
   const trouble = await store.findTrouble(callDeadlineMs);
   if (trouble !== undefined) return toFinding("store", trouble);
   return {

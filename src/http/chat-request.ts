@@ -5,7 +5,7 @@ import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { imageTypes, toRole, toStorable, type Message } from "../turn/message.ts";
 import type { Caller } from "../turn/ports.ts";
-import type { TurnRequest } from "../turn/run-turn.ts";
+import type { TurnRequest } from "../turn/turn-request.ts";
 
 const mebibyte = 1024 * 1024;
 /** The longest history. */
@@ -17,7 +17,8 @@ const maxTextBytes = mebibyte;
 /** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
 const maxReplyTextBytes = 2 * mebibyte + 1024;
 
-const Uuid = z.guid("must be a UUID").toLowerCase();
+/** An id as clients send it. */
+export const Uuid = z.guid("must be a UUID").toLowerCase();
 const Text = z.string().nullish();
 
 const Base64 = z
@@ -69,7 +70,14 @@ const ChatMessage = z
     message: "is required",
   });
 
-const Headers = z.object({ "x-conversation-id": Uuid.optional() });
+const Headers = z.object({
+  "x-conversation-id": Uuid.optional(),
+  "x-turn-id": Uuid.optional(),
+  "idempotency-key": z
+    .string()
+    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, "must be 1 to 255 characters of ASCII")
+    .optional(),
+});
 
 /** Fields that are not named here are ignored, as the old service did. */
 const ChatRequest = z.object({
@@ -81,22 +89,22 @@ const ChatRequest = z.object({
 });
 
 /**
- * Returns the turn that `body` asks for; `X-Conversation-Id` stands in where it names no conversation.
+ * Returns the turn that `body` asks for; `X-Conversation-Id` stands in where it names no conversation,
+ * `X-Turn-Id` and `Idempotency-Key` say which turn it is.
  * @throws AppError `invalid_request`, naming each wrong field, or `message_too_large`.
  */
 export function parseChatRequest(body: unknown, headers: IncomingHttpHeaders): TurnRequest {
   const request = parse(ChatRequest, body ?? {}, "invalid_request");
   const messages = request.messages.map(toMessage);
   checkLast(messages);
-  const { "x-conversation-id": conversationId } = parse(Headers, headers, "invalid_request");
-  const caller: Caller = {
-    userId: request.userId || undefined,
-    accessToken: toAccessToken(headers.authorization),
-  };
+  const named = parse(Headers, headers, "invalid_request");
+  const caller = toCaller(request.userId, headers);
   return {
     messages,
     caller,
-    conversationId: request.conversationId || conversationId || undefined,
+    conversationId: request.conversationId || named["x-conversation-id"] || undefined,
+    turnId: named["x-turn-id"],
+    idempotencyKey: named["idempotency-key"],
     useWebSearch: request.use_web_search ?? false,
     knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
   };
@@ -113,8 +121,10 @@ function toMessage(message: z.infer<typeof ChatMessage>, index: number): Message
   return { role, text, images: message.images?.map(({ inlineData }) => inlineData) ?? [] };
 }
 
-function toAccessToken(authorization: string | undefined): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+/** Returns whose request it is. */
+export function toCaller(userId: string | null | undefined, { authorization }: IncomingHttpHeaders): Caller {
+  const accessToken = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+  return { userId: userId || undefined, accessToken };
 }
 
 function checkLast(messages: readonly Message[]): void {

@@ -1,22 +1,70 @@
-/** Owns the turns that run in this process, from their start to their last write. */
-import { RunningTurn, type TurnPorts, type TurnRequest } from "../turn/run-turn.ts";
-import { TurnLog } from "./turn-log.ts";
+/** Owns the turns that run in this process, from their start to their last write, and the way to all others. */
+import { AppError } from "../errors.ts";
+import type { Caller, EndAnswer, TurnBegin, TurnRecords } from "../turn/ports.ts";
+import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
+import { digestRequest, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
+import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
+import { ProgressSaver } from "./progress-saver.ts";
+import { Recovery } from "./recovery.ts";
+import { RemoteTurns } from "./remote-turn.ts";
 
-/** A turn that runs here. */
-export interface LiveTurn {
-  readonly log: TurnLog;
-  /** Ends the turn as its user wishes. Harmless when it is over. */
-  stop(): void;
+/** How long a turn that is over is kept where the store does not have it, in milliseconds, and how much of them in all. */
+const keepMs = 10 * 60_000;
+const maxKeptBytes = 64 * 1024 * 1024;
+
+/** What turns are run with. */
+export interface LiveTurnsOptions extends TurnPorts {
+  /** `undefined` where nothing outlives this process. */
+  readonly records: TurnRecords | undefined;
+  readonly onDisconnect: OnDisconnect;
+  /** Told of each turn that another process left behind and that was ended here. */
+  readonly onRecovered: (turnId: string) => void;
 }
 
-/** All turns of the process. */
-export class LiveTurns {
-  readonly #ports: TurnPorts;
-  readonly #running = new Set<RunningTurn>();
-  #isDraining = false;
+/** A turn that was asked for. */
+export interface StartedTurn {
+  readonly turn: FollowedTurn;
+  /** Whether an earlier request under the same key has started it. */
+  readonly isReplay: boolean;
+}
 
-  constructor(ports: TurnPorts) {
-    this.#ports = ports;
+/** A turn under its key. */
+interface KeyedTurn {
+  readonly requestDigest: string | undefined;
+  readonly started: Promise<StartedTurn>;
+}
+
+/** A turn that is over. */
+interface KeptTurn {
+  readonly turn: LiveTurn;
+  readonly key: string | undefined;
+}
+
+/** All turns. */
+export class LiveTurns {
+  readonly #options: LiveTurnsOptions;
+  /** Those that run. */
+  readonly #running = new Map<string, LiveTurn>();
+  /** Those that are over and that only this process can show, oldest first. */
+  readonly #kept = new Map<string, KeptTurn>();
+  /** Those whose begin the store has yet to answer before they may run. */
+  readonly #asked = new Map<string, Promise<StartedTurn>>();
+  /** Those that run or are kept, by user and key. */
+  readonly #keyed = new Map<string, KeyedTurn>();
+  readonly #remotes: RemoteTurns | undefined;
+  readonly #saver: ProgressSaver | undefined;
+  readonly #recovery: Recovery | undefined;
+  #keptBytes = 0;
+  #isDraining = false;
+  #isOverdue = false;
+
+  constructor(options: LiveTurnsOptions) {
+    this.#options = options;
+    const { records, clock, onRecovered } = options;
+    if (records === undefined) return;
+    this.#remotes = new RemoteTurns({ records, clock });
+    this.#saver = new ProgressSaver(records, clock, this.#running);
+    this.#recovery = new Recovery({ records, clock, turns: this.#running, onRecovered });
   }
 
   /** Whether the process is on its way out and takes no new turns. */
@@ -29,22 +77,133 @@ export class LiveTurns {
     return this.#running.size;
   }
 
-  /** Starts a turn; it is owned here until its rows are stored. */
-  start(request: TurnRequest): LiveTurn {
-    const log = new TurnLog();
-    const turn = new RunningTurn(request, this.#ports, (event) => log.append(event));
-    this.#running.add(turn);
-    void turn.done.then(() => this.#running.delete(turn));
-    return { log, stop: () => turn.stop() };
+  /**
+   * Starts a turn, or finds the one that was started under the same key; it is owned here until its rows are safe.
+   * @throws AppError `idempotency_mismatch`, `turn_exists`, `server_stopping`, or a `store_…` code.
+   */
+  async start(request: TurnRequest): Promise<StartedTurn> {
+    const key = toKey(request);
+    const keyed = key === undefined ? undefined : this.#keyed.get(key);
+    if (keyed !== undefined) return await attach(keyed, request);
+    if (this.#isDraining) throw new AppError("server_stopping", "draining");
+    const { turnId } = request;
+    if (key === undefined && turnId === undefined) return { turn: this.#run(request), isReplay: false };
+    if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)
+      throw new AppError("turn_exists", turnId);
+    const begin = toTurnBegin(request, this.#options.model.name, this.#options.clock.now());
+    const started = this.#ask(request, begin);
+    this.#asked.set(begin.turnId, started);
+    if (key !== undefined) this.#keyed.set(key, { requestDigest: begin.requestDigest, started });
+    try {
+      const { turn, isReplay } = await started;
+      // A turn that is not of this process is looked up anew each time: it may have been deleted.
+      if (isReplay && key !== undefined) this.#keyed.delete(key);
+      return { turn, isReplay };
+    } catch (error) {
+      if (key !== undefined) this.#keyed.delete(key);
+      throw error;
+    } finally {
+      this.#asked.delete(begin.turnId);
+    }
   }
 
-  /** Takes no new turns from now on; resolves when none runs any more: those that still do after `deadlineMs` are interrupted. */
+  /** Resolves with a turn of `caller`, wherever it runs or ran. @throws AppError with a `store_…` code. */
+  async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
+    const here = this.#findHere(turnId) ?? (await this.#findAsked(turnId));
+    if (here !== undefined) return here.caller.userId === caller.userId ? here : undefined;
+    return await this.#remotes?.find(turnId, caller);
+  }
+
+  /**
+   * Takes no new turns from now on; resolves when none runs any more: those that still do after `deadlineMs` are
+   * interrupted. Followers of turns that run elsewhere are then told to go there.
+   */
   async drain(deadlineMs: number): Promise<void> {
     this.#isDraining = true;
-    const deadline = this.#ports.clock.after(deadlineMs, () => {
-      for (const turn of this.#running) turn.interrupt();
+    const deadline = this.#options.clock.after(deadlineMs, () => {
+      this.#isOverdue = true;
+      for (const turn of this.#running.values()) turn.interrupt();
     });
-    await Promise.all(Array.from(this.#running, (turn) => turn.done));
+    while (this.#running.size + this.#asked.size > 0) {
+      await Promise.allSettled(this.#asked.values());
+      await Promise.all(Array.from(this.#running.values(), (turn) => turn.done));
+    }
     deadline.cancel();
+    this.#remotes?.close();
+    await this.#recovery?.close();
   }
+
+  #findHere(turnId: string): FollowedTurn | undefined {
+    return this.#running.get(turnId) ?? this.#kept.get(turnId)?.turn;
+  }
+
+  async #findAsked(turnId: string): Promise<FollowedTurn | undefined> {
+    const started = await this.#asked.get(turnId)?.catch(() => undefined); // told to who asked for it
+    return started?.turn.id === turnId ? started.turn : undefined;
+  }
+
+  async #ask(request: TurnRequest, begin: TurnBegin): Promise<StartedTurn> {
+    const answer = await this.#options.store.begin(begin);
+    switch (answer.type) {
+      case "begun":
+        return { turn: this.#run(request, { begin, answer }), isReplay: false };
+      case "exists":
+        throw new AppError("turn_exists", begin.turnId);
+      case "taken": {
+        if (answer.requestDigest !== begin.requestDigest) throw toMismatch(answer.turnId);
+        const turn = await this.find(answer.turnId, request.caller);
+        if (turn === undefined)
+          throw new AppError("store_unavailable", `${answer.turnId} was there just now`);
+        return { turn, isReplay: true };
+      }
+    }
+  }
+
+  #run(request: TurnRequest, begun?: BegunTurn): LiveTurn {
+    const turn = new LiveTurn(request, this.#options, this.#options.onDisconnect, begun);
+    this.#running.set(turn.id, turn);
+    this.#saver?.wake();
+    void turn.done.then((answer) => this.#settle(turn, toKey(request), answer));
+    if (this.#isOverdue) turn.interrupt();
+    return turn;
+  }
+
+  /** A turn is over: if its rows are not in the store, it is kept here for a while. */
+  #settle(turn: LiveTurn, key: string | undefined, { storage }: EndAnswer): void {
+    this.#running.delete(turn.id);
+    this.#kept.set(turn.id, { turn, key });
+    this.#keptBytes += turn.log.position;
+    if (storage === "stored") return this.#forget(turn.id);
+    this.#options.clock.after(keepMs, () => this.#forget(turn.id));
+    for (const id of this.#kept.keys()) {
+      if (this.#keptBytes <= maxKeptBytes) break;
+      this.#forget(id);
+    }
+  }
+
+  #forget(turnId: string): void {
+    const kept = this.#kept.get(turnId);
+    if (kept === undefined) return;
+    this.#kept.delete(turnId);
+    this.#keptBytes -= kept.turn.log.position;
+    if (kept.key !== undefined) this.#keyed.delete(kept.key);
+  }
+}
+
+async function attach({ requestDigest, started }: KeyedTurn, request: TurnRequest): Promise<StartedTurn> {
+  const { turn } = await started;
+  if (requestDigest !== digestRequest(request)) throw toMismatch(turn.id);
+  return { turn, isReplay: true };
+}
+
+function toMismatch(turnId: string): AppError {
+  return new AppError(
+    "idempotency_mismatch",
+    `the key belongs to turn ${turnId}, which another request began`,
+  );
+}
+
+/** What a key is known by: it is its user's own. */
+function toKey({ caller, idempotencyKey }: TurnRequest): string | undefined {
+  return idempotencyKey === undefined ? undefined : `${caller.userId ?? ""} ${idempotencyKey}`;
 }

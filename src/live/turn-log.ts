@@ -1,22 +1,58 @@
-/** Owns the log of one turn: its events in order, kept until the last follower has gone. */
-import type { TurnEvent } from "../turn/turn-event.ts";
+/** Owns the log of one turn: its events in order, and the places that its followers have reached in it. */
+import { boundaryBytes, toBodyText } from "../turn/body.ts";
+import type { BodyEvent, TurnEnd, TurnEvent, TurnStart } from "../turn/turn-event.ts";
+
+/** After this many events the oldest are joined, so that a reply of many small pieces costs about its bytes. */
+const maxRecent = 256;
+/** How long joined texts may be, in UTF-16 code units: a follower that is behind is handed one at a time. */
+const maxJoinedLength = 16 * 1024;
 
 /**
- * Appended to by the turn, read by any number of followers, each at its own place. A follower that is slow costs
- * nothing: what it has not read is the log itself.
+ * Appended to by the turn, read by any number of followers, each with a {@link LogCursor} of its own. A follower that is
+ * slow costs nothing: what it has not read is the log itself.
  */
 export class TurnLog {
-  readonly #events: TurnEvent[] = [];
+  /** Events before the recent ones, small ones of a kind joined. */
+  readonly #joined: BodyEvent[] = [];
+  #recent: BodyEvent[] = [];
+  /** How many events came before the first recent one. */
+  #recentStart = 0;
+  #start: TurnStart | undefined;
+  #end: TurnEnd | undefined;
+  #position = 0;
   readonly #followers = new Set<() => void>();
 
-  /** The events so far. It only grows; its last event is `turn-end` once the turn is over. */
-  get events(): readonly TurnEvent[] {
-    return this.#events;
+  /** The first event; `undefined` until it came. */
+  get start(): TurnStart | undefined {
+    return this.#start;
+  }
+
+  /** The last event; `undefined` until it came. */
+  get end(): TurnEnd | undefined {
+    return this.#end;
+  }
+
+  /** Bytes of the plain-text body so far. */
+  get position(): number {
+    return this.#position;
   }
 
   /** Adds an event and tells every follower, in this tick. */
   append(event: TurnEvent): void {
-    this.#events.push(event);
+    switch (event.type) {
+      case "turn-start":
+        this.#start = event;
+        break;
+      case "turn-end":
+        this.#end = event;
+        break;
+      case "plan-delta":
+      case "plan-end":
+      case "answer-delta":
+        if (this.#recent.length === maxRecent) this.#join();
+        this.#recent.push(event);
+        this.#position = event.position;
+    }
     for (const tell of this.#followers) tell();
   }
 
@@ -25,4 +61,113 @@ export class TurnLog {
     this.#followers.add(tell);
     return () => void this.#followers.delete(tell);
   }
+
+  /** Returns a cursor that starts after the byte `position` of the body. */
+  read(position = 0): LogCursor {
+    return new LogCursor(this, position);
+  }
+
+  /** Returns the text after `position`, which must lie between two events. */
+  textAfter(position: number): string {
+    const cursor = this.read(position);
+    let text = "";
+    for (let event = cursor.next(); event !== undefined && event.type !== "turn-end"; event = cursor.next())
+      text += toBodyText(event);
+    return text;
+  }
+
+  /** Number of the first event that is still kept by itself. */
+  get recentStart(): number {
+    return this.#recentStart;
+  }
+
+  /** The event number `sequence`, which is recent or yet to come. */
+  recentAt(sequence: number): BodyEvent | undefined {
+    return this.#recent[sequence - this.#recentStart];
+  }
+
+  /** The first joined event that ends after `position`. */
+  joinedAfter(position: number): BodyEvent | undefined {
+    let [low, high] = [0, this.#joined.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#joined[middle]?.position ?? 0) > position) high = middle;
+      else low = middle + 1;
+    }
+    return this.#joined[low];
+  }
+
+  #join(): void {
+    let pieces: string[] = [];
+    let length = 0;
+    for (const [index, event] of this.#recent.entries()) {
+      if (event.type === "plan-end") {
+        this.#joined.push(event);
+        continue;
+      }
+      pieces.push(event.text);
+      length += event.text.length;
+      if (this.#recent[index + 1]?.type === event.type && length < maxJoinedLength) continue;
+      this.#joined.push({ ...event, text: pieces.join("") });
+      pieces = [];
+      length = 0;
+    }
+    this.#recentStart += this.#recent.length;
+    this.#recent = [];
+  }
+}
+
+/** A place in a log that only goes forward. */
+export class LogCursor {
+  readonly #log: TurnLog;
+  /** Number of the next event, where it is known to be recent. */
+  #sequence = -1;
+  #position: number;
+  /** Whether `#position` is known to lie between two events as the log holds them now. */
+  #isAligned = false;
+  #skipBytes = 0;
+  #isOver = false;
+
+  constructor(log: TurnLog, position: number) {
+    this.#log = log;
+    this.#position = position;
+  }
+
+  /** How many bytes of the event that {@link next} has just returned the cursor's reader has already. */
+  get skipBytes(): number {
+    return this.#skipBytes;
+  }
+
+  /** Returns the next event of the body, then the end, once; `undefined` where there is none yet. */
+  next(): BodyEvent | TurnEnd | undefined {
+    for (;;) {
+      if (this.#sequence < this.#log.recentStart) {
+        const joined = this.#log.joinedAfter(this.#position);
+        if (joined !== undefined) return this.#take(joined, false);
+        this.#sequence = this.#log.recentStart;
+      }
+      const event = this.#log.recentAt(this.#sequence);
+      if (event === undefined) return this.#takeEnd();
+      this.#sequence += 1;
+      if (event.position > this.#position) return this.#take(event, this.#isAligned);
+    }
+  }
+
+  #take(event: BodyEvent, isAligned: boolean): BodyEvent {
+    this.#skipBytes = isAligned ? 0 : this.#position - (event.position - toBytes(event));
+    this.#isAligned = true;
+    this.#position = event.position;
+    return event;
+  }
+
+  #takeEnd(): TurnEnd | undefined {
+    if (this.#isOver || this.#log.end === undefined) return undefined;
+    this.#isOver = true;
+    this.#skipBytes = 0;
+    return this.#log.end;
+  }
+}
+
+function toBytes(event: BodyEvent): number {
+  return event.type === "plan-end" ? boundaryBytes : Buffer.byteLength(event.text);
 }

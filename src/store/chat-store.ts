@@ -1,118 +1,95 @@
-/** Owns how turns become rows. */
+/** Owns how turns become rows, through the functions that only the service may call. */
 import { z } from "zod";
-import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
-import type { ChatStore, Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
-import { service, type Database, type Json } from "./database.ts";
-import { MessageWriter } from "./message-writer.ts";
+import type { Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
+import { service, type Database, type Json, type JsonObject } from "./database.ts";
+import { MessageWriter, type SaveAnswer } from "./message-writer.ts";
 
 const EndAnswer = z.union([
   z.object({ gone: z.literal(true) }),
-  z.object({ message_id: z.string().nullable() }),
+  z.object({ conversation_id: z.string(), is_changed: z.boolean() }),
 ]);
 
-/** Stores turns through the functions that only the service may call. */
-export class DatabaseChatStore implements ChatStore {
+/** What became of a turn's end: it is in the rows, whether it was before or not; or the turn itself is not there. */
+export type EndedRow =
+  | { readonly type: "ended"; readonly conversationId: string; readonly isChanged: boolean }
+  | { readonly type: "gone" };
+
+/** Writes turns. Rejects with a `store_…` or `write_rejected` code; nothing was written then, as far as is known. */
+export class DatabaseChatStore {
   readonly #database: Database;
   readonly #messages: MessageWriter;
+  readonly #owner: string | undefined;
 
-  constructor(database: Database, clock: Clock) {
+  /** @param owner the id of this process, which its turns carry. */
+  constructor(database: Database, clock: Clock, owner?: string) {
     this.#database = database;
     this.#messages = new MessageWriter(database, clock);
+    this.#owner = owner;
   }
 
-  async begin(turn: TurnBegin): Promise<{ readonly conversationId: string }> {
-    const { turnId, model, startedAt } = turn;
-    const row = { id: turnId, model, started_at: startedAt.toISOString() };
-    return { conversationId: await this.#messages.save("chat_begin_turn", turn, service, { turn: row }) };
-  }
-
-  async end(turn: TurnBegin, result: TurnResult): Promise<void> {
-    const { reply, usage } = result;
-    const answer = await this.#database.call(
-      "chat_end_turn",
-      {
-        turn: {
-          id: turn.turnId,
-          status: result.outcome,
-          plan: result.plan,
-          answer: result.answer,
-          model: result.model,
-          usage: usage && toUsageRow(usage),
-          finish_reason: result.finishReason,
-          error_code: result.errorCode,
-          duration_ms: Math.round(result.durationMs),
-          first_text_ms: result.firstTextMs === undefined ? undefined : Math.round(result.firstTextMs),
-          ended_at: result.endedAt.toISOString(),
-        },
-        reply: reply && {
-          id: reply.id,
-          content: reply.content,
-          metadata: toReplyMetadata(result),
-          digest: reply.contentDigest,
-        },
-      },
-      service,
-    );
-    if ("gone" in parse(EndAnswer, answer, "store_refused")) {
-      throw new AppError(
-        "store_refused",
-        "the turn is not there: its conversation was deleted, or its begin was not taken",
-      );
-    }
-  }
-}
-
-/**
- * Stores turns with their callers' own tokens, as far as row level security lets them: the messages, and no record of
- * the turn. All that the anonymous key of a project allows.
- */
-export class UserChatStore implements ChatStore {
-  readonly #messages: MessageWriter;
-
-  constructor(database: Database, clock: Clock) {
-    this.#messages = new MessageWriter(database, clock);
-  }
-
-  async begin(turn: TurnBegin): Promise<{ readonly conversationId: string }> {
-    if (turn.caller.accessToken === undefined) {
-      throw new AppError(
-        "store_refused",
-        "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
-      );
-    }
-    return { conversationId: await this.#messages.save("chat_save_messages", turn, turn.caller, {}) };
-  }
-
-  async end(turn: TurnBegin, result: TurnResult): Promise<void> {
-    const { reply, outcome } = result;
-    if (reply === undefined) return;
-    const { id, content, contentDigest } = reply;
+  /**
+   * Stores the messages that are new, and the turn as running.
+   * @param isLate whether it has waited in a journal, so that nothing it says is the newest any more.
+   */
+  async begin(turn: TurnBegin, isLate = false): Promise<SaveAnswer> {
     const row = {
-      id,
-      role: "assistant",
-      content,
-      metadata: toReplyMetadata(result),
-      status: outcome,
-      digests: [contentDigest],
+      id: turn.turnId,
+      model: turn.model,
+      started_at: turn.startedAt.toISOString(),
+      owner: this.#owner,
+      idempotency_key: turn.idempotencyKey,
+      request_digest: turn.requestDigest,
     };
-    await this.#messages.save("chat_save_messages", turn, turn.caller, {}, [row]);
+    return await this.#messages.save("chat_begin_turn", turn, service, { turn: row, late: isLate });
+  }
+
+  /** Stores the reply and how the turn ended: what {@link toEndArgument} made of it, now or long ago. */
+  async end(argument: JsonObject): Promise<EndedRow> {
+    const answer = parse(
+      EndAnswer,
+      await this.#database.call("chat_end_turn", argument, service),
+      "store_refused",
+    );
+    if ("gone" in answer) return { type: "gone" };
+    return { type: "ended", conversationId: answer.conversation_id, isChanged: answer.is_changed };
   }
 }
 
-/** Keeps nothing. */
-export const emptyStore: ChatStore = {
-  begin: async ({ conversationId }) => ({ conversationId }),
-  end: async () => {},
-};
-
-function toReplyMetadata(result: TurnResult): Json {
+/** Returns the end of a turn as `chat_end_turn` takes it. */
+export function toEndArgument(turnId: string, result: TurnResult): JsonObject {
+  const { reply, usage, body, outcome } = result;
   return {
-    plan: result.plan,
-    model: result.model,
-    finish_reason: result.finishReason,
-    usage: result.usage && toUsageRow(result.usage),
-    duration_ms: Math.round(result.durationMs),
+    turn: {
+      id: turnId,
+      status: outcome,
+      plan: reply === undefined ? undefined : body.plan,
+      answer: body.answer,
+      model: result.model,
+      usage: usage && toUsageRow(usage),
+      finish_reason: result.finishReason,
+      error_code: result.errorCode,
+      duration_ms: round(result.durationMs),
+      first_text_ms: round(result.firstTextMs),
+      ended_at: result.endedAt.toISOString(),
+    },
+    reply: reply && {
+      id: reply.id,
+      content: reply.content,
+      metadata: toReplyMetadata(result),
+      digest: reply.contentDigest,
+    },
+  };
+}
+
+/** Returns what is kept beside the content of a reply. */
+export function toReplyMetadata({ reply, model, finishReason, usage, durationMs }: TurnResult): Json {
+  return {
+    plan: reply?.plan,
+    model,
+    finish_reason: finishReason,
+    usage: usage && toUsageRow(usage),
+    duration_ms: round(durationMs),
   };
 }
 
@@ -123,4 +100,8 @@ function toUsageRow(usage: NonNullable<TurnResult["usage"]>): Json {
     reasoning_tokens: usage.reasoningTokens,
     cached_input_tokens: usage.cachedInputTokens,
   };
+}
+
+function round(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : Math.round(milliseconds);
 }

@@ -3,25 +3,27 @@ import type { AppError } from "../errors.ts";
 import type { Caller } from "../turn/ports.ts";
 
 /** The version of `supabase_schema.sql` that this server asks for. */
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;
 
 /** A value that JSON can carry. */
-export type Json =
-  | string
-  | number
-  | boolean
-  | null
-  | undefined
-  | readonly Json[]
-  | { readonly [key: string]: Json };
+export type Json = string | number | boolean | null | undefined | readonly Json[] | JsonObject;
+
+/** What a function takes. */
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
 
 /** The functions of `supabase_schema.sql` that the server calls. */
 export type FunctionName =
   | "chat_begin_turn"
   | "chat_end_turn"
+  | "chat_save_progress"
+  | "chat_read_turn"
+  | "chat_request_stop"
+  | "chat_list_abandoned_turns"
   | "chat_save_messages"
   | "chat_list_conversations"
   | "chat_list_messages"
@@ -32,9 +34,9 @@ export interface Database {
   /**
    * Calls a function as `caller`: what a user reads or edits, it does as that user.
    * @throws AppError `store_unavailable` after 5 s or without a connection, `store_schema_missing`,
-   * `store_schema_mismatch`, `store_refused`.
+   * `store_schema_mismatch`, `store_refused`, `write_rejected`.
    */
-  call(name: FunctionName, argument: { readonly [key: string]: Json }, caller: Caller): Promise<unknown>;
+  call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown>;
   /** Ends its connections. */
   close(): Promise<void>;
 }
@@ -43,10 +45,7 @@ export interface Database {
 export const service: Caller = { userId: undefined, accessToken: undefined };
 
 /** Returns the argument as the functions read it: with the version asked for, and the user it is called for. */
-export function toArgument(
-  argument: { readonly [key: string]: Json },
-  caller: Caller,
-): { readonly [key: string]: Json } {
+export function toArgument(argument: JsonObject, caller: Caller): JsonObject {
   return { schema_version: schemaVersion, user_id: caller.userId, ...argument };
 }
 

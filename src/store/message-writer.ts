@@ -1,7 +1,6 @@
 /** Owns the way of a path into the tree: how much of it is sent to the database, and what the answer asks for. */
 import { v7 as createId } from "uuid";
 import { z } from "zod";
-import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
 import {
   digestContent,
@@ -11,7 +10,7 @@ import {
   type Digest,
 } from "../turn/message-tree.ts";
 import type { Caller, Clock, TurnBegin } from "../turn/ports.ts";
-import type { Database, FunctionName, Json } from "./database.ts";
+import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
 
 /** A path up to this long is sent whole; of a longer one only its end, which is all that is new as a rule. */
 const shortPath = 8;
@@ -20,8 +19,20 @@ const maxCandidates = 16;
 /** How many changed paths are remembered; each takes about 200 bytes. */
 const maxKnownPaths = 10_000;
 
-const SaveAnswer = z.union([
-  z.object({ conversation_id: z.string(), message_id: z.string(), digest: z.string() }),
+/** What became of a path: saved; or, nothing written, why not. */
+export type SaveAnswer =
+  | { readonly type: "saved"; readonly conversationId: string }
+  /** The conversation was, after the turn began. */
+  | { readonly type: "deleted" }
+  /** The turn's key belongs to another turn of its user. */
+  | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
+  /** The turn's id belongs to another turn. */
+  | { readonly type: "exists" };
+
+const FunctionAnswer = z.union([
+  z.object({ conversation_id: z.string(), digest: z.string() }),
+  z.object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) }),
+  z.object({ exists: z.literal(true) }),
   z.object({ missing: z.literal(true) }),
   z.object({ deleted: z.literal(true) }),
   z.object({
@@ -43,20 +54,20 @@ export class MessageWriter {
     this.#clock = clock;
   }
 
-  /** Returns the conversation that the path of `turn`, and `tail` after it, was added to. */
+  /** Adds the path of `turn`, and `tail` after it, to its conversation. */
   async save(
     name: FunctionName,
     turn: TurnBegin,
     caller: Caller,
-    argument: { readonly [key: string]: Json },
+    argument: JsonObject,
     tail: readonly Json[] = [],
-  ): Promise<string> {
+  ): Promise<SaveAnswer> {
     const stored = this.#toStoredDigests(turn.path);
     const candidates = turn.isConversationNamed ? [] : toCandidates(turn.path, stored);
     const mayBeKnown =
       turn.isConversationNamed || (candidates.length > 0 && turn.caller.userId !== undefined);
     let from = mayBeKnown ? findTailStart(turn.path) : 0;
-    let addresses: { readonly [key: string]: Json } = {};
+    let addresses: JsonObject = {};
     for (;;) {
       const answer = await this.#database.call(
         name,
@@ -70,13 +81,17 @@ export class MessageWriter {
         },
         caller,
       );
-      const saved = parse(SaveAnswer, answer, "store_refused");
+      const saved = parse(FunctionAnswer, answer, "store_refused");
       if ("conversation_id" in saved) {
         if (tail.length === 0) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
-        return saved.conversation_id;
+        return { type: "saved", conversationId: saved.conversation_id };
       }
-      if ("deleted" in saved)
-        throw new AppError("store_refused", "the conversation was deleted after the turn began");
+      if ("taken" in saved) {
+        const { turn_id: turnId, request_digest: digest } = saved.taken;
+        return { type: "taken", turnId, requestDigest: digest ?? undefined };
+      }
+      if ("exists" in saved) return { type: "exists" };
+      if ("deleted" in saved) return { type: "deleted" };
       if ("missing" in saved) from = 0;
       else addresses = toAddresses(saved.unaddressed);
     }
@@ -93,7 +108,7 @@ export class MessageWriter {
   }
 
   #remember(told: Digest | undefined, stored: Digest): void {
-    if (told === undefined || told === stored) return;
+    if (told === undefined || told === stored || stored === "") return;
     this.#knownPaths.delete(told);
     this.#knownPaths.set(told, stored);
     const [oldest] = this.#knownPaths.keys();
@@ -104,15 +119,13 @@ export class MessageWriter {
 /** Returns where the end of a path starts that a client has not sent before: after its last but one user message. */
 function findTailStart(path: readonly AddressedMessage[]): number {
   if (path.length <= shortPath) return 0;
-  const previous = path.findLastIndex(
-    ({ message }, index) => message.role === "user" && index < path.length - 1,
-  );
+  const previous = path.findLastIndex(({ role }, index) => role === "user" && index < path.length - 1);
   return previous + 1;
 }
 
 function toCandidates(path: readonly AddressedMessage[], stored: readonly Digest[]): readonly Digest[] {
   return stored
-    .filter((_, index) => path[index]?.message.role === "assistant")
+    .filter((_, index) => path[index]?.role === "assistant")
     .slice(-maxCandidates)
     .toReversed();
 }
@@ -127,19 +140,17 @@ function toConversation(turn: TurnBegin, now: Date): Json {
   };
 }
 
-function toPathItem({ message, content, plan, contentDigests }: AddressedMessage): Json {
+function toPathItem({ role, imagesCount, content, plan, contentDigests }: AddressedMessage): Json {
   const metadata = {
     ...(plan !== undefined && { plan }),
-    ...(message.images.length > 0 && { images_count: message.images.length }),
+    ...(imagesCount > 0 && { images_count: imagesCount }),
   };
-  return { id: createId(), role: message.role, content, metadata, digests: contentDigests };
+  return { id: createId(), role, content, metadata, digests: contentDigests };
 }
 
 function toAddresses(
   rows: readonly { id: string; role: "user" | "assistant" | "system"; content: string }[],
-): {
-  readonly [key: string]: Json;
-} {
+): JsonObject {
   return Object.fromEntries(
     rows.map(({ id, role, content }) => [
       id,

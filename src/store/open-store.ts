@@ -1,30 +1,68 @@
 /** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
 import { AppError, toAppError } from "../errors.ts";
-import type { ChatStore, Clock } from "../turn/ports.ts";
-import { DatabaseChatStore, emptyStore, UserChatStore } from "./chat-store.ts";
+import type { ChatStore, Clock, TurnRecords } from "../turn/ports.ts";
+import { DatabaseChatStore } from "./chat-store.ts";
 import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
+import { Journal } from "./journal.ts";
+import { JournaledChatStore } from "./journaled-chat-store.ts";
 import { PgliteDatabase } from "./pglite.ts";
 import { PostgresDatabase, type PostgresOptions } from "./postgres.ts";
 import type { TableNames } from "./schema.ts";
-import { withDeadline } from "./store-failure.ts";
+import type { OnStoreEvent } from "./store-event.ts";
+import { settleWithin, withDeadline } from "./store-failure.ts";
 import { SupabaseDatabase, type SupabaseOptions } from "./supabase.ts";
+import { TurnRows } from "./turn-rows.ts";
+import { UserChatStore } from "./user-chat-store.ts";
+import { WatchedDatabase } from "./watched-database.ts";
+
+/** How long the end of connections may take: a database that is frozen never answers a farewell. */
+const closeTimeoutMs = 1_000;
 
 /** Where rows live. */
-export type StoreOptions =
-  | { readonly type: "none" }
+export type DatabaseOptions =
   | { readonly type: "postgres"; readonly postgres: PostgresOptions }
   | { readonly type: "supabase"; readonly supabase: SupabaseOptions }
-  | { readonly type: "embedded"; readonly dataDir: string; readonly tables: TableNames };
+  | { readonly type: "embedded"; readonly tables: TableNames };
+
+/** Where rows live, and where writes wait while that is away. */
+export type StoreOptions =
+  | { readonly type: "none" }
+  | (DatabaseOptions & { readonly dataDir: string; readonly maxJournalBytes: number });
+
+/** How the journal stands. */
+interface JournalState {
+  /** Writes that wait for the store. */
+  readonly queued: number;
+  /** Writes that the store will never take. */
+  readonly rejected: number;
+}
+
+/** Who is told of what happens in a store beyond its answers. */
+export interface StoreListeners {
+  readonly onEvent: OnStoreEvent;
+  /** Trouble that no call is there to report. */
+  readonly onTrouble: OnDatabaseTrouble;
+}
 
 /** A store that is open. */
 export interface OpenStore {
   readonly chats: ChatStore;
+  /** `undefined` where nothing is kept of turns but their messages. */
+  readonly records: TurnRecords | undefined;
   /** The database behind it; `undefined` where nothing is kept. */
   readonly database: Database | undefined;
+  /** `undefined` where there is no journal. */
+  readonly journal: JournalState | undefined;
   /** Resolves with what keeps the store from taking writes, or does so for now: no answer within `timeoutMs`. */
   findTrouble(timeoutMs: number): Promise<AppError | undefined>;
   close(): Promise<void>;
 }
+
+/** Keeps nothing. */
+const emptyStore: ChatStore = {
+  begin: async ({ conversationId }) => ({ type: "begun", storage: "none", conversationId }),
+  end: async ({ conversationId }) => ({ storage: "none", conversationId }),
+};
 
 /**
  * Opens the store. A database that is away is no error here: it may come back.
@@ -33,30 +71,79 @@ export interface OpenStore {
 export async function openStore(
   options: StoreOptions,
   clock: Clock,
-  onTrouble: OnDatabaseTrouble,
+  listeners: StoreListeners,
 ): Promise<OpenStore> {
-  const database = await openDatabase(options, clock, onTrouble);
-  if (database === undefined) {
-    return { chats: emptyStore, database, findTrouble: async () => undefined, close: async () => {} };
+  if (options.type === "none") {
+    return {
+      chats: emptyStore,
+      records: undefined,
+      database: undefined,
+      journal: undefined,
+      findTrouble: async () => undefined,
+      close: async () => {},
+    };
   }
+  const database = new WatchedDatabase(await openDatabase(options, clock, listeners.onTrouble), clock);
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
-  return {
-    chats: isReduced ? new UserChatStore(database, clock) : new DatabaseChatStore(database, clock),
+  const common = {
     database,
-    findTrouble: (timeoutMs) => findTrouble(database, isReduced, clock, timeoutMs),
-    close: () => database.close(),
+    findTrouble: (timeoutMs: number) => findTrouble(database, isReduced, clock, timeoutMs),
+  };
+  const closeDatabase = async (): Promise<void> =>
+    void (await settleWithin(clock, database.close(), closeTimeoutMs));
+  if (isReduced) {
+    const chats = new UserChatStore(database, clock, listeners.onEvent);
+    return { ...common, chats, records: undefined, journal: undefined, close: closeDatabase };
+  }
+  const journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
+  const store = new JournaledChatStore({
+    database,
+    chats: new DatabaseChatStore(database, clock, journal?.owner),
+    turns: new TurnRows(database),
+    journal,
+    clock,
+    ...listeners,
+  });
+  return {
+    ...common,
+    chats: store,
+    records: store,
+    get journal() {
+      return journal && { queued: journal.queue.size, rejected: journal.refusedCount };
+    },
+    close: async () => {
+      await store.close();
+      await closeDatabase();
+    },
   };
 }
 
-/** Opens the database of a store; `undefined` where there is none. @throws AppError as {@link openStore}. */
-async function openDatabase(
-  options: StoreOptions,
+/** Opens the journal; one that cannot be used is no error as long as the store is there. */
+async function openJournal(
+  dataDir: string,
+  maxBytes: number,
+  { onTrouble }: StoreListeners,
+): Promise<Journal | undefined> {
+  try {
+    const journal = await Journal.open(dataDir, maxBytes);
+    if (journal.brokenFile !== undefined)
+      onTrouble(
+        new AppError("store_unavailable", `the journal was broken; it is kept as ${journal.brokenFile}`),
+      );
+    return journal;
+  } catch (error) {
+    onTrouble(toAppError(error));
+    return undefined;
+  }
+}
+
+/** Opens the database of a store, and nothing else. @throws AppError as {@link openStore}. */
+export async function openDatabase(
+  options: DatabaseOptions & { readonly dataDir: string },
   clock: Clock,
   onTrouble: OnDatabaseTrouble,
-): Promise<Database | undefined> {
+): Promise<Database> {
   switch (options.type) {
-    case "none":
-      return undefined;
     case "postgres":
       return new PostgresDatabase(options.postgres, clock, onTrouble);
     case "supabase":

@@ -4,7 +4,7 @@ import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
-import { toArgument, type Database, type FunctionName, type Json } from "./database.ts";
+import { toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { loadSchema, type TableNames } from "./schema.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
@@ -57,11 +57,7 @@ export class PgliteDatabase implements Database {
     }
   }
 
-  async call(
-    name: FunctionName,
-    argument: { readonly [key: string]: Json },
-    caller: Caller,
-  ): Promise<unknown> {
+  async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     if (this.#isClosed) throw new AppError("store_unavailable", "the embedded database is closed");
     this.#lastId += 1;
     const id = this.#lastId;

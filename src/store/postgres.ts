@@ -7,7 +7,7 @@ import {
   toArgument,
   type Database,
   type FunctionName,
-  type Json,
+  type JsonObject,
   type OnDatabaseTrouble,
 } from "./database.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
@@ -37,11 +37,7 @@ export class PostgresDatabase implements Database {
     this.#pool.on("error", (error) => onTrouble(toFailure(error)));
   }
 
-  async call(
-    name: FunctionName,
-    argument: { readonly [key: string]: Json },
-    caller: Caller,
-  ): Promise<unknown> {
+  async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     const text = `select public.${name}($1::jsonb)::text as result`;
     const query = this.#pool.query<{ result: string | null }>(text, [
       JSON.stringify(toArgument(argument, caller)),

@@ -1,5 +1,5 @@
 /** Owns what a database's refusal means: SQLSTATE or PostgREST code in, one of our codes out. */
-import { AppError, type ErrorCode } from "../errors.ts";
+import { AppError, toAppError, type ErrorCode } from "../errors.ts";
 import type { Clock } from "../turn/ports.ts";
 import { callDeadlineMs } from "./database.ts";
 
@@ -16,7 +16,37 @@ function toErrorCode(code: string): ErrorCode {
   // 08 connection, 53 resources, 57 shut down or cancelled, 58 system, 55P03 lock timeout, 40 serialisation, 25006 standby.
   if (/^(?:|08...|53...|57...|58...|55P03|40...|25006|PGRST00.|XX000)$/.test(code))
     return "store_unavailable";
+  // 21 to 23 and 54: this very write is what is wrong. All else (rights, keys) may be mended.
+  if (/^(?:21...|22...|23...|54...|P0001|PGRST102|HTTP 413)$/.test(code)) return "write_rejected";
   return "store_refused";
+}
+
+/** How long the first byte, and the end of a stream, wait for the store, in milliseconds. */
+export const storeWaitMs = 500;
+
+/** How a piece of work stood after a while. */
+export type Settled<Result> =
+  | { readonly type: "answer"; readonly value: Result }
+  | { readonly type: "error"; readonly error: AppError }
+  | { readonly type: "late" };
+
+/** Resolves with how `work` settled, or with `late` after `waitMs`, while it goes on. Never rejects. */
+export function settleWithin<Result>(
+  clock: Clock,
+  work: Promise<Result>,
+  waitMs: number,
+): Promise<Settled<Result>> {
+  return new Promise((resolve) => {
+    const timer = clock.after(waitMs, () => resolve({ type: "late" }));
+    const settle = (settled: Settled<Result>): void => {
+      timer.cancel();
+      resolve(settled);
+    };
+    work.then(
+      (value) => settle({ type: "answer", value }),
+      (error: unknown) => settle({ type: "error", error: toAppError(error) }),
+    );
+  });
 }
 
 /** Settles as `work` does, or rejects with `store_unavailable` after `deadlineMs`; `onLate` is called then. */

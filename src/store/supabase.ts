@@ -2,7 +2,7 @@
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
-import { callDeadlineMs, toArgument, type Database, type FunctionName, type Json } from "./database.ts";
+import { callDeadlineMs, toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
 
 /** Which project, and the key it is asked with. */
@@ -27,11 +27,7 @@ export class SupabaseDatabase implements Database {
     });
   }
 
-  async call(
-    name: FunctionName,
-    argument: { readonly [key: string]: Json },
-    caller: Caller,
-  ): Promise<unknown> {
+  async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     const abort = new AbortController();
     const request = this.#client
       .rpc(name, { argument: toArgument(argument, caller) })
@@ -58,7 +54,7 @@ function toFailure(error: { readonly code?: string; readonly message?: string },
   const message = (error.message ?? "").slice(0, 300);
   // Without a code the answer is a gateway's, or PostgREST's own 400 for a connection that had died: none to be blamed
   // on us, except where it says that the key or the address is wrong.
-  if (code === "" && [401, 403, 404].includes(status))
+  if (code === "" && [401, 403, 404, 413].includes(status))
     return toStoreFailure(`HTTP ${status}`, message, error);
   return toStoreFailure(code, message, error);
 }

@@ -4,14 +4,15 @@
  */
 import { createHash, hash } from "node:crypto";
 import { findLineStart, toAnswer, toPlan } from "./boundary.ts";
-import type { Message } from "./message.ts";
+import type { Message, Role } from "./message.ts";
 
 /** SHA-256, as 64 hexadecimal digits. */
 export type Digest = string;
 
-/** A message with all the store needs to find its row, or to make it. */
+/** All that the store needs to find a message's row, or to make it. */
 export interface AddressedMessage {
-  readonly message: Message;
+  readonly role: Role;
+  readonly imagesCount: number;
   /** What the row holds: the answer alone of a reply that came back with its plan. */
   readonly content: string;
   /** The plan of such a reply; `undefined` when there was none in the text. */
@@ -56,7 +57,8 @@ export function addressMessages(messages: readonly Message[]): readonly Addresse
     const { content, plan, contentDigests } = digestMessage(message);
     const pathDigest = digestPath(parent, contentDigests[0]);
     parent = pathDigest;
-    return { message, content, plan, contentDigests, pathDigest };
+    const { role, images } = message;
+    return { role, imagesCount: images.length, content, plan, contentDigests, pathDigest };
   });
 }
 

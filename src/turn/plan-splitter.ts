@@ -32,8 +32,10 @@ export interface SplitterOutput {
 
 /** What a reply was once it is over. */
 export interface SplitReply {
-  /** The plan, trimmed; `undefined` when the reply had none and its text went out as plan and answer both. */
-  readonly plan: string | undefined;
+  /** The plan exactly as it went out, which is trimmed. */
+  readonly plan: string;
+  /** Whether that was the whole reply, which then went out as answer too: it had no plan. */
+  readonly isPlanAnswer: boolean;
   /** The answer exactly as it went out. */
   readonly answer: string;
 }
@@ -83,7 +85,7 @@ export class PlanSplitter {
   end(): SplitReply {
     this.#settle();
     if (this.#state === "plan" || this.#state === "cut") return this.#repeatPlanAsAnswer();
-    return { plan: this.#plan, answer: this.#answer };
+    return { plan: this.#plan, isPlanAnswer: false, answer: this.#answer };
   }
 
   /** The reply broke off: sends what was held, and the boundary if there was any text. */
@@ -91,7 +93,7 @@ export class PlanSplitter {
     this.#settle();
     if (this.#state === "plan") this.#sendPlan(this.#held.trimEnd());
     if (this.#plan !== "") this.#sendBoundary();
-    return { plan: this.#plan, answer: this.#answer };
+    return { plan: this.#plan, isPlanAnswer: false, answer: this.#answer };
   }
 
   /** Decides what only more text could have decided otherwise. */
@@ -231,6 +233,6 @@ export class PlanSplitter {
     this.#sendBoundary();
     this.#answer = text;
     this.#output.answer(text);
-    return { plan: undefined, answer: text };
+    return { plan: this.#plan, isPlanAnswer: true, answer: text };
   }
 }

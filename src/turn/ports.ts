@@ -1,8 +1,9 @@
 /** Owns what a turn needs from outside: a model, a store, a clock. */
-import type { AppError } from "../errors.ts";
+import type { AppError, ErrorCode } from "../errors.ts";
+import type { Body } from "./body.ts";
 import type { Prompt } from "./instructions.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
-import type { FinishReason, Outcome, Usage } from "./turn-event.ts";
+import type { FinishReason, Outcome, Storage, Usage } from "./turn-event.ts";
 
 /** A timer that was started; it fires once. */
 export interface Timer {
@@ -73,35 +74,120 @@ export interface TurnBegin {
   readonly path: readonly AddressedMessage[];
   readonly startedAt: Date;
   readonly model: string;
+  /** Under which a user has one turn, for 24 hours. */
+  readonly idempotencyKey: string | undefined;
+  /** Digest of what was asked, by which the same request is known again; set beside a key. */
+  readonly requestDigest: Digest | undefined;
+}
+
+/** The assistant's message. */
+interface Reply {
+  readonly id: string;
+  readonly content: string;
+  readonly contentDigest: Digest;
+  /** `undefined` when the reply had none, or its text went out as plan and answer both. */
+  readonly plan: string | undefined;
 }
 
 /** A turn as it ended. */
 export interface TurnResult {
   readonly outcome: Outcome;
-  /** Plan and answer exactly as they were sent; the plan is `undefined` when the text went out as both. */
-  readonly plan: string | undefined;
-  readonly answer: string;
-  /** The assistant's message; `undefined` when there was no text. */
-  readonly reply:
-    | { readonly id: string; readonly content: string; readonly contentDigest: Digest }
-    | undefined;
-  readonly model: string;
+  /** The body exactly as it was sent. */
+  readonly body: Body;
+  /** `undefined` when there was no text. */
+  readonly reply: Reply | undefined;
+  readonly model: string | undefined;
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
-  readonly errorCode: string | undefined;
+  readonly errorCode: ErrorCode | undefined;
   readonly endedAt: Date;
-  readonly durationMs: number;
+  readonly durationMs: number | undefined;
   /** From the start to the model's first text. */
   readonly firstTextMs: number | undefined;
 }
 
-/** Where rows live. Both writes are idempotent by the turn's id. */
+/** What became of a turn's begin. */
+export type BeginAnswer =
+  | {
+      readonly type: "begun";
+      /** The conversation it went to; `undefined` where the store has yet to say which stored one it continues. */
+      readonly conversationId: string | undefined;
+      readonly storage: Storage;
+    }
+  /** Its key belongs to another turn of this user. */
+  | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
+  /** Its id belongs to another turn. */
+  | { readonly type: "exists" };
+
+/** Where turns become rows. Both writes are idempotent by the turn's id. */
 export interface ChatStore {
   /**
-   * Stores the messages that are new and the turn as running; resolves with the conversation it went to.
-   * @throws AppError with a `store_…` code; nothing was written then.
+   * Makes the turn's messages safe: in the store, or, if that has not taken them within 500 ms, in the journal.
+   * @throws AppError `store_unavailable` when they are safe nowhere.
    */
-  begin(turn: TurnBegin): Promise<{ readonly conversationId: string }>;
-  /** Stores the reply and how the turn ended. @throws AppError with a `store_…` code. */
-  end(turn: TurnBegin, result: TurnResult): Promise<void>;
+  begin(turn: TurnBegin): Promise<BeginAnswer>;
+  /** Stores the reply and how the turn ended, as {@link begin} does. Never rejects: the log says what was lost. */
+  end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer>;
+}
+
+/** What became of a turn's end, and the conversation it belongs to, where that is known. */
+export interface EndAnswer {
+  readonly storage: Storage;
+  readonly conversationId: string | undefined;
+}
+
+/** A piece of a turn's body: the text from the byte `position` on. */
+export interface Piece {
+  readonly turnId: string;
+  readonly position: number;
+  readonly text: string;
+}
+
+/** A turn as the store has it. */
+export interface StoredTurn {
+  readonly conversationId: string;
+  readonly status: "running" | Outcome;
+  /** The body from the byte `position` on. */
+  readonly text: string;
+  readonly position: number;
+  readonly finishReason: FinishReason | undefined;
+  readonly usage: Usage | undefined;
+  readonly errorCode: ErrorCode | undefined;
+}
+
+/** A turn that nobody runs any more, and its body as far as it was saved. */
+export interface AbandonedTurn {
+  readonly turnId: string;
+  readonly text: string;
+}
+
+/** Which turns count as abandoned. */
+export interface AbandonedFilter {
+  /** Running here. */
+  readonly except: readonly string[];
+  /** Whether to take those of other processes that have given no sign of life for 30 s, too. */
+  readonly isStaleToo: boolean;
+}
+
+/** What is known of turns beyond this process, and what outlives it. Rejects with a `store_…` code. */
+export interface TurnRecords {
+  /** Stores the text of running turns; resolves with those that the store knows, and those that somebody wants stopped. */
+  saveProgress(
+    running: readonly string[],
+    pieces: readonly Piece[],
+  ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }>;
+  /** Puts text of running turns into the journal, for as long as the store does not take it. */
+  keepProgress(pieces: readonly Piece[]): Promise<void>;
+  /** Resolves with a turn of this caller and its text from about the byte `after` on; `undefined` where there is none. */
+  readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
+  /** Asks the owner of a turn of this caller to stop it; resolves with whether there is such a turn. */
+  requestStop(turnId: string, caller: Caller): Promise<boolean>;
+  /** Takes over what processes that died left in the journal; resolves with whether all of it is in the store. */
+  isSettled(): Promise<boolean>;
+  /** Resolves with some of the abandoned turns. */
+  listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]>;
+  /** Ends a turn as interrupted if it is still abandoned; resolves with whether it was. */
+  endAbandoned(turnId: string, result: TurnResult, filter: AbandonedFilter): Promise<boolean>;
+  /** For how long every call has been answered, in milliseconds; 0 since one was not. */
+  readonly healthyMs: number;
 }

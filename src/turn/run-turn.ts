@@ -1,37 +1,46 @@
 /** Owns the life of one turn: calls the model and the store, splits the text, and tells what happens as events. */
 import { v7 as createId } from "uuid";
 import { AppError, toAppError } from "../errors.ts";
-import { boundary } from "./boundary.ts";
-import { toPrompt, type PromptOptions } from "./instructions.ts";
-import { addressMessages, digestContent } from "./message-tree.ts";
-import { toTitle, type Message } from "./message.ts";
+import { boundaryBytes } from "./body.ts";
+import { toPrompt } from "./instructions.ts";
+import { digestContent } from "./message-tree.ts";
 import { PlanSplitter, type SplitReply } from "./plan-splitter.ts";
-import type { Caller, ChatStore, Clock, Model, ModelCall, ModelEnd, TurnBegin, TurnResult } from "./ports.ts";
+import type {
+  BeginAnswer,
+  ChatStore,
+  Clock,
+  EndAnswer,
+  Model,
+  ModelCall,
+  ModelEnd,
+  TurnBegin,
+  TurnResult,
+} from "./ports.ts";
 import { ReasoningFilter } from "./reasoning-filter.ts";
 import type { Outcome, TurnEvent } from "./turn-event.ts";
+import { toTurnBegin, type TurnRequest } from "./turn-request.ts";
 
-/** How long the first byte, and the end of a stream, wait for the store. */
-const storeWaitMs = 500;
 /** The longest reply, in bytes of its plain-text body. */
 const maxReplyBytes = 2 * 1024 * 1024;
-const boundaryBytes = Buffer.byteLength(boundary);
-
-/** What a client asks for. */
-export interface TurnRequest extends PromptOptions {
-  readonly conversationId: string | undefined;
-  readonly caller: Caller;
-  readonly messages: readonly Message[];
-}
 
 /** What a turn is run with. */
 export interface TurnPorts {
   readonly model: Model;
   readonly store: ChatStore;
   readonly clock: Clock;
-  /** Told, at most once a turn, that its rows are not in the store. */
-  readonly onNotStored: (turn: TurnBegin, error: AppError) => void;
   /** Told once, when the turn is over; `error` is why it failed. */
-  readonly onEnd: (turn: TurnBegin, result: TurnResult, error: AppError | undefined) => void;
+  readonly onEnd: (
+    turn: TurnBegin,
+    result: TurnResult,
+    answer: EndAnswer,
+    error: AppError | undefined,
+  ) => void;
+}
+
+/** A turn whose begin came first, since something in it could have refused the turn. */
+export interface BegunTurn {
+  readonly begin: TurnBegin;
+  readonly answer: BeginAnswer & { readonly type: "begun" };
 }
 
 /** How a model's reply came to its end. */
@@ -50,16 +59,16 @@ export class RunningTurn {
   readonly #reasoning = new ReasoningFilter();
   readonly #splitter: PlanSplitter;
   readonly #call: ModelCall;
-  readonly #isBegun: Promise<boolean>;
-  #storeError: AppError | undefined;
+  /** Resolves once the user's message is safe; with why it is not, if it cannot be made so. */
+  readonly #isSafe: Promise<AppError | undefined>;
   /** Events that came before the user's message was safe; `undefined` once it is. */
   #backlog: TurnEvent[] | undefined = [];
   #position = 0;
   #firstTextMs: number | undefined;
   #isOver = false;
-  readonly #done = Promise.withResolvers<void>();
+  readonly #done = Promise.withResolvers<EndAnswer>();
 
-  constructor(request: TurnRequest, ports: TurnPorts, emit: (event: TurnEvent) => void) {
+  constructor(request: TurnRequest, ports: TurnPorts, emit: (event: TurnEvent) => void, begun?: BegunTurn) {
     this.#ports = ports;
     this.#emitNow = emit;
     this.#startedMs = ports.clock.monotonicMs();
@@ -75,22 +84,17 @@ export class RunningTurn {
       end: (modelEnd) => this.#finish({ outcome: "complete", modelEnd }),
       fail: (error) => this.#finish({ outcome: "failed", error }),
     });
-    this.#begin = {
-      turnId: createId(),
-      conversationId: request.conversationId ?? createId(),
-      isConversationNamed: request.conversationId !== undefined,
-      caller: request.caller,
-      title: toTitle(request.messages),
-      path: addressMessages(request.messages),
-      startedAt: ports.clock.now(),
-      model: ports.model.name,
-    };
-    this.#isBegun = this.#store(() => this.#beginInStore());
-    void this.#within(this.#isBegun).then(() => this.#start());
+    this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, ports.clock.now());
+    this.#isSafe = this.#makeSafe(begun);
   }
 
-  /** Resolves when the turn is over and its rows are stored, or cannot be. Never rejects. */
-  get done(): Promise<void> {
+  /** The turn's id. */
+  get id(): string {
+    return this.#begin.turnId;
+  }
+
+  /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
+  get done(): Promise<EndAnswer> {
     return this.#done.promise;
   }
 
@@ -104,9 +108,18 @@ export class RunningTurn {
     this.#finish({ outcome: "interrupted", error: new AppError("interrupted", "the server is stopping") });
   }
 
-  async #beginInStore(): Promise<void> {
-    const { conversationId } = await this.#ports.store.begin(this.#begin);
-    this.#begin = { ...this.#begin, conversationId, isConversationNamed: true };
+  async #makeSafe(begun: BegunTurn | undefined): Promise<AppError | undefined> {
+    try {
+      const answer = begun?.answer ?? (await this.#ports.store.begin(this.#begin));
+      if (answer.type !== "begun")
+        throw new Error(`a turn without a key of its own was not begun: ${answer.type}`);
+      this.#start(answer.conversationId);
+      return undefined;
+    } catch (cause) {
+      const error = toAppError(cause);
+      this.#finish({ outcome: "failed", error });
+      return error;
+    }
   }
 
   #text(piece: string): void {
@@ -136,15 +149,13 @@ export class RunningTurn {
     else this.#backlog.push(event);
   }
 
-  /** The user's message is safe, or has been waited for long enough: from here on events go out at once. */
-  #start(): void {
-    const backlog = this.#backlog;
-    if (backlog === undefined) return;
+  /** The user's message is safe: from here on events go out at once. */
+  #start(conversationId: string | undefined): void {
+    if (conversationId !== undefined)
+      this.#begin = { ...this.#begin, conversationId, isConversationNamed: true };
+    this.#emitNow({ type: "turn-start", turnId: this.#begin.turnId, conversationId });
+    const backlog = this.#backlog ?? [];
     this.#backlog = undefined;
-    const { turnId, conversationId, isConversationNamed, caller } = this.#begin;
-    // Until the store has answered, a user's turn may yet turn out to continue a stored conversation.
-    const isSettled = isConversationNamed || caller.userId === undefined;
-    this.#emitNow({ type: "turn-start", turnId, conversationId: isSettled ? conversationId : undefined });
     for (const event of backlog) this.#emitNow(event);
   }
 
@@ -154,7 +165,7 @@ export class RunningTurn {
     this.#call.abort();
     this.#pushText(this.#reasoning.end());
     const reply = ending.outcome === "complete" ? this.#splitter.end() : this.#splitter.breakOff();
-    void this.#end(this.#judge(ending, reply), reply).finally(this.#done.resolve);
+    void this.#end(this.#judge(ending, reply), reply).then(this.#done.resolve, this.#done.reject);
   }
 
   /** A reply that the model calls whole has failed all the same when it says nothing. */
@@ -168,33 +179,53 @@ export class RunningTurn {
     };
   }
 
-  async #end(ending: Ending, reply: SplitReply): Promise<void> {
+  async #end(ending: Ending, reply: SplitReply): Promise<EndAnswer> {
+    const unsafe = await this.#isSafe;
+    if (unsafe !== undefined) return this.#refuse(unsafe, reply);
     const result = this.#toResult(ending, reply);
-    const isEnded = this.#isBegun.then(() => this.#endInStore(result));
-    const isStored = await this.#within(isEnded);
-    const error = ending.error && { code: ending.error.code, retryAfterMs: ending.error.retryAfterMs };
+    const answer = await this.#ports.store.end(this.#begin, result);
+    this.#emitEnd(result, ending.error, answer);
+    return answer;
+  }
+
+  /** What a turn said whose begin is safe nowhere is never told: to its client it has failed before its first text. */
+  #refuse(error: AppError, reply: SplitReply): EndAnswer {
+    this.#position = 0;
+    this.#backlog = [];
+    const answer: EndAnswer = { storage: "none", conversationId: undefined };
+    this.#start(this.#begin.conversationId);
+    this.#emitEnd(this.#toResult({ outcome: "failed", error }, reply), error, answer);
+    return answer;
+  }
+
+  #emitEnd(result: TurnResult, error: AppError | undefined, answer: EndAnswer): void {
     const { finishReason, usage, outcome } = result;
-    this.#emit({ type: "turn-end", outcome, position: this.#position, finishReason, usage, error, isStored });
-    await isEnded;
-    this.#ports.onEnd(this.#begin, result, ending.error);
+    this.#emit({
+      type: "turn-end",
+      outcome,
+      position: this.#position,
+      finishReason,
+      usage,
+      error: error && { code: error.code, retryAfterMs: error.retryAfterMs },
+      storage: answer.storage,
+    });
+    this.#ports.onEnd(this.#begin, result, answer, error);
   }
 
-  /** A begin that the store has not answered may have been taken all the same. */
-  async #endInStore(result: TurnResult): Promise<boolean> {
-    if (this.#storeError !== undefined && this.#storeError.code !== "store_unavailable") return false;
-    return await this.#store(() => this.#ports.store.end(this.#begin, result));
-  }
-
-  #toResult({ outcome, modelEnd, error }: Ending, { plan, answer }: SplitReply): TurnResult {
+  #toResult({ outcome, modelEnd, error }: Ending, { plan, isPlanAnswer, answer }: SplitReply): TurnResult {
+    const isSilent = this.#position === 0;
     const content = answer.trim();
     return {
       outcome,
-      plan,
-      answer,
-      reply:
-        this.#position === 0
-          ? undefined
-          : { id: createId(), content, contentDigest: digestContent("assistant", content) },
+      body: isSilent ? { plan: "", answer: undefined } : { plan, answer },
+      reply: isSilent
+        ? undefined
+        : {
+            id: createId(),
+            content,
+            contentDigest: digestContent("assistant", content),
+            plan: isPlanAnswer ? undefined : plan,
+          },
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: modelEnd?.finishReason,
       usage: modelEnd?.usage,
@@ -203,29 +234,5 @@ export class RunningTurn {
       durationMs: this.#ports.clock.monotonicMs() - this.#startedMs,
       firstTextMs: this.#firstTextMs,
     };
-  }
-
-  /** Runs a write; resolves with whether it was taken. */
-  async #store(write: () => Promise<void>): Promise<boolean> {
-    try {
-      await write();
-      return true;
-    } catch (error) {
-      const isFirst = this.#storeError === undefined;
-      this.#storeError ??= toAppError(error);
-      if (isFirst) this.#ports.onNotStored(this.#begin, this.#storeError);
-      return false;
-    }
-  }
-
-  /** Resolves as `write` does, or with `false` when the store takes longer than a client should wait. */
-  #within(write: Promise<boolean>): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = this.#ports.clock.after(storeWaitMs, () => resolve(false));
-    void write.then((isStored) => {
-      timer.cancel();
-      resolve(isStored);
-    });
-    return promise;
   }
 }

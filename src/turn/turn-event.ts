@@ -15,8 +15,11 @@ export interface Usage {
   readonly cachedInputTokens?: number;
 }
 
+/** Where a write is: in the store; in the journal, on its way there; or nowhere, as nothing keeps it. */
+export type Storage = "stored" | "queued" | "none";
+
 /** The end of a turn; always its last event. */
-interface TurnEnd {
+export interface TurnEnd {
   readonly type: "turn-end";
   readonly outcome: Outcome;
   /** Bytes of the plain-text body in all. */
@@ -26,12 +29,12 @@ interface TurnEnd {
   readonly usage: Usage | undefined;
   /** Set where the outcome is `failed` or `interrupted`: a code of the error table, and how long to wait. */
   readonly error: { readonly code: ErrorCode; readonly retryAfterMs: number | undefined } | undefined;
-  /** Whether the reply is in the store. */
-  readonly isStored: boolean;
+  /** Where its rows are. */
+  readonly storage: Storage;
 }
 
 /** The start of a turn; always its first event. */
-interface TurnStart {
+export interface TurnStart {
   readonly type: "turn-start";
   readonly turnId: string;
   /** `undefined` where the store has not said in time which stored conversation this turn continues. */
@@ -42,9 +45,10 @@ interface TurnStart {
  * An event of a turn. Order: `turn-start`, any `plan-delta`, then, if there is any text, `plan-end` (the boundary) and
  * any `answer-delta`, then `turn-end`. `position` counts the bytes of the plain-text body up to and with the event.
  */
-export type TurnEvent =
-  | TurnStart
+export type TurnEvent = TurnStart | BodyEvent | TurnEnd;
+
+/** An event that adds to the body. */
+export type BodyEvent =
   | { readonly type: "plan-delta"; readonly text: string; readonly position: number }
   | { readonly type: "plan-end"; readonly position: number }
-  | { readonly type: "answer-delta"; readonly text: string; readonly position: number }
-  | TurnEnd;
+  | { readonly type: "answer-delta"; readonly text: string; readonly position: number };

@@ -1,6 +1,6 @@
 /** Owns the plain-text wire: the body that the old service's frontends read. */
 import { errorTable } from "../errors.ts";
-import { boundary } from "../turn/boundary.ts";
+import { toBodyText } from "../turn/body.ts";
 import type { TurnEvent } from "../turn/turn-event.ts";
 
 /** The media type of the wire. */
@@ -12,10 +12,9 @@ export function toPlainText(event: TurnEvent): string {
     case "turn-start":
       return "";
     case "plan-delta":
-    case "answer-delta":
-      return event.text;
     case "plan-end":
-      return boundary;
+    case "answer-delta":
+      return toBodyText(event);
     case "turn-end":
       return event.error === undefined
         ? ""

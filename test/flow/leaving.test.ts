@@ -9,7 +9,7 @@ import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { makeFolder, readAnswer, openTurn, startApp, type RunningApp } from "../support/start-app.ts";
 
-describe("a client that leaves", () => {
+describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
   let model: ScriptedModel;
   let app: RunningApp;
   let folder: Awaited<ReturnType<typeof makeFolder>>;
@@ -20,6 +20,7 @@ describe("a client that leaves", () => {
       OPENAI_BASE_URL: model.url,
       OPENAI_MODEL: "scripted",
       CHAT_STORE_ENABLED: "true",
+      ON_DISCONNECT: "abort",
       DATA_DIR: folder.path,
     });
   });

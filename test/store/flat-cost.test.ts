@@ -4,12 +4,13 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { PGlite } from "@electric-sql/pglite";
 import { z } from "zod";
-import { DatabaseChatStore, UserChatStore } from "../../src/store/chat-store.ts";
+import { DatabaseChatStore } from "../../src/store/chat-store.ts";
+import { UserChatStore } from "../../src/store/user-chat-store.ts";
 import { toArgument, type Database } from "../../src/store/database.ts";
 import { loadSchema } from "../../src/store/schema.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { AddressedMessage } from "../../src/turn/message-tree.ts";
-import { makeResult, makeTurn } from "../support/make-turn.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../support/make-turn.ts";
 import { startPostgres } from "../support/postgres-server.ts";
 import { openPostgres, toDatabase, toScratch, type Scratch } from "./scratch-database.ts";
 
@@ -64,10 +65,15 @@ async function runTurn(database: Database, way: Way, chat: Chat, answer: string)
   const { userId, conversationId, path } = chat;
   const caller = { userId, accessToken: "theirs" };
   const turn = makeTurn([], { conversationId, caller, path, isConversationNamed: way.isConversationNamed });
-  const Store = way.isReduced ? UserChatStore : DatabaseChatStore;
-  const chats = new Store(database, systemClock);
-  await chats.begin(turn);
-  await chats.end(turn, makeResult(answer));
+  if (way.isReduced) {
+    const users = new UserChatStore(database, systemClock, ({ type }) => assert.fail(type));
+    await users.begin(turn);
+    await users.end(turn, makeResult(answer));
+    return;
+  }
+  const chats = new DatabaseChatStore(database, systemClock);
+  await beginTurn(chats, turn);
+  await endTurn(chats, turn, makeResult(answer));
 }
 
 /** Measures one more turn in `chat`, and takes it back. */

@@ -4,10 +4,11 @@ import { randomUUID } from "node:crypto";
 import { after, afterEach, before, describe, test } from "node:test";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { z } from "zod";
-import { DatabaseChatStore, UserChatStore } from "../../src/store/chat-store.ts";
-import { toArgument, type Database } from "../../src/store/database.ts";
+import { DatabaseChatStore } from "../../src/store/chat-store.ts";
+import { UserChatStore } from "../../src/store/user-chat-store.ts";
+import { schemaVersion, toArgument, type Database } from "../../src/store/database.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import { makeResult, makeTurn, type Line } from "../support/make-turn.ts";
+import { endTurn, makeResult, makeTurn, type Line } from "../support/make-turn.ts";
 import type { SupabaseStack } from "../support/supabase-stack.ts";
 import { listNames, openPostgres, toDatabase, type Scratch } from "./scratch-database.ts";
 import { startSupabaseHarness } from "./store-harness.ts";
@@ -92,7 +93,7 @@ async function addOwner(): Promise<Owner> {
   const [kept, deleted] = [makeTurn([`u: I am ${userId}`], { userId }), makeTurn(["u: Bye"], { userId })];
   const result = makeResult("Hello");
   for (const turn of [kept, deleted]) await chats.begin(turn);
-  await chats.end(kept, result);
+  await endTurn(chats, kept, result);
   await admin.sql("insert into turn_pieces (turn_id, position, text) values ($1, 0, 'Hel')", [kept.turnId]);
   await admin.sql("delete from conversations where id = $1", [deleted.conversationId]);
   return {
@@ -164,7 +165,12 @@ async function storeAsBob(
 ): Promise<string> {
   const caller = { userId: alice.userId, accessToken: "bob's" };
   const turn = makeTurn(lines, { caller, conversationId, isConversationNamed });
-  await new UserChatStore(database, systemClock).end(turn, makeResult("Hello"));
+  let trouble: Error | undefined;
+  const store = new UserChatStore(database, systemClock, (event) => {
+    if (event.type === "lost") trouble = event.error;
+  });
+  await store.end(turn, makeResult("Hello"));
+  if (trouble !== undefined) throw trouble.cause;
   return conversationId;
 }
 
@@ -290,7 +296,7 @@ describe("in SQL, the functions", () => {
       [{ conversation: unnamed, path: [{ ...path[0], id: messageId }] }, "23505"],
     ];
     for (const [index, [more, code]] of attacks.entries()) {
-      const argument = { schema_version: 1, candidates: [], addresses: {}, ...more };
+      const argument = { schema_version: schemaVersion, candidates: [], addresses: {}, ...more };
       const answer = await runAsBob(`select public.${userFunction}($1)::text as result`, [argument]);
       assert.equal(answer.code, code, `attack ${index}`);
       assert.ok(!JSON.stringify(answer.rows).includes(messageId));

@@ -42,10 +42,12 @@ describe("a turn whose begin takes more than 500 ms", () => {
       assert.ok(answer.headers["x-turn-id"] !== undefined);
       await lock.query("commit");
       assert.ok((await readAnswer(answer)).isComplete);
-      await app.logged(
-        ({ msg, conversationId: id, turnId }) =>
-          msg === "turn" && id === conversationId && turnId === answer.headers["x-turn-id"],
-      );
+      const landed = (): number =>
+        app.logs.filter(
+          ({ msg, turnId }) =>
+            msg === "a write that waited is in the store" && turnId === answer.headers["x-turn-id"],
+        ).length;
+      await app.logged(() => landed() === 2);
       const rows = await readMessages(app.app.store.database, conversationId, userId);
       assert.deepEqual(
         rows.map(({ content }) => content),

@@ -1,12 +1,11 @@
-/** Owns what becomes of turns while the store is away: they stream on, whole, and one line of the log says what is lost. */
+/** Owns what becomes of turns while the store is away: they stream on, whole, and land once it is back. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { EventEmitter, once } from "node:events";
 import { createServer, request, type Server } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { loadSchema } from "../../src/store/schema.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import type { Clock, Timer } from "../../src/turn/ports.ts";
+import type { Clock } from "../../src/turn/ports.ts";
 import { listen } from "../support/local-port.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { readMessages } from "../support/read-rows.ts";
@@ -18,33 +17,9 @@ import { runSql, startPglite } from "./store-harness.ts";
 
 const reply = "- Think\n---RESPONSE---\nHello.";
 const storeWaitMs = 500;
-const callDeadlineMs = 5_000;
 const readyTimeoutMs = 1_000;
-/** How long a test waits, in real time, for what is due at once. */
-const patienceMs = 5_000;
-
-/** A clock that also tells when turns wait for the store: each does once at its start and once at its end. */
-class WaitClock extends ManualClock {
-  readonly #begun = new EventEmitter();
-  #waits = 0;
-
-  override after(delayMs: number, callback: () => void): Timer {
-    const timer = super.after(delayMs, callback);
-    if (delayMs === storeWaitMs) {
-      this.#waits += 1;
-      this.#begun.emit("wait");
-    }
-    return timer;
-  }
-
-  /** Runs `work`; resolves once `count` waits have begun since. */
-  async waitsIn(work: () => void, count: number): Promise<void> {
-    const wanted = this.#waits + count;
-    work();
-    const signal = AbortSignal.timeout(patienceMs);
-    while (this.#waits < wanted) await once(this.#begun, "wait", { signal });
-  }
-}
+/** How far a clock that stands still is moved between two looks. */
+const stepMs = 50;
 
 let stack: SupabaseStack;
 let model: ScriptedModel;
@@ -103,28 +78,37 @@ class Chat {
     return { messages: [...this.#messages], userId, conversationId };
   }
 
-  /** Checks an answer to {@link ask}: whole, and, once the turn is over, noted in the log as `codes` say. */
-  async check(answer: Answer, codes: readonly string[]): Promise<void> {
+  /** Checks an answer to {@link ask}: whole, and stored; or waiting in the journal, for the reason that `outage` names. */
+  async check(answer: Answer, outage?: { readonly code: string | undefined }): Promise<void> {
     assert.deepEqual([answer.status, answer.isComplete, answer.body], [200, true, reply]);
     this.#messages.push({ sender: "bot", text: answer.body });
     const turnId = answer.headers["x-turn-id"];
-    await this.#app.logged((line) => line.turnId === turnId && line.msg === "turn");
-    const lines = this.#app.logs.filter((line) => line.turnId === turnId && line.msg !== "turn");
-    assert.deepEqual(
-      lines.map(({ msg, code }) => [msg, code]),
-      codes.map((code) => ["a turn is not in the store", code]),
+    const { storage } = await this.#app.logged((line) => line.turnId === turnId && line.msg === "turn");
+    assert.equal(storage, outage === undefined ? "stored" : "queued");
+    const waiting = this.#app.logs.filter(
+      ({ msg, turnId: id }) => id === turnId && msg === "a write waits in the journal",
     );
+    assert.equal(waiting[0]?.code, outage?.code);
   }
 
   /** Has a turn. */
-  async say(text: string, codes: readonly string[]): Promise<void> {
-    await this.check(await this.#app.post("/stream-chat", this.ask(text)), codes);
+  async say(text: string, outage?: { readonly code: string | undefined }): Promise<void> {
+    await this.check(await this.#app.post("/stream-chat", this.ask(text)), outage);
   }
 
-  /** The store is back: as soon as the server knows that, the next turn is stored, and with it all that was said. */
-  async checkRecovery(): Promise<void> {
-    while ((await readReady(this.#app)).status !== "ok");
-    await this.say("More", []);
+  /** The store is back: all that was said lands by itself, once and in order; the next turn is stored at once. */
+  async checkRecovery(clock?: ManualClock): Promise<void> {
+    for (;;) {
+      const { status, queued } = await readReady(this.#app);
+      if (status === "ok" && queued === 0) break;
+      clock?.advance(stepMs);
+    }
+    await this.#checkRows();
+    await this.say("More");
+    await this.#checkRows();
+  }
+
+  async #checkRows(): Promise<void> {
     const rows = await readMessages(this.#app.app.store.database, this.conversationId, this.userId);
     const said = this.#messages.map(({ text }) => (text === reply ? "Hello." : text));
     assert.deepEqual(
@@ -134,18 +118,25 @@ class Chat {
   }
 }
 
-async function readReady(app: RunningApp): Promise<{ status: string; code: string | undefined }> {
+async function readReady(
+  app: RunningApp,
+): Promise<{ readonly status: string; readonly code: string | undefined; readonly queued: number }> {
   const { status: httpStatus, body } = await app.get("/readyz");
   assert.equal(httpStatus, 200);
   const { status, parts } = JSON.parse(body);
-  return { status, code: parts.store.code };
+  return { status, code: parts.store.code, queued: parts.journal.queued };
+}
+
+/** What the server says of itself with a turn in its journal. */
+async function checkDegraded(app: RunningApp, code: string): Promise<void> {
+  assert.deepEqual(await readReady(app), { status: "degraded", code, queued: 2 });
 }
 
 /** A turn whose store is away, its recovery, and what `/readyz` says between. */
 async function checkOutage(app: RunningApp, code: string, mend: () => unknown): Promise<void> {
   const chat = new Chat(app);
-  await chat.say("Hi", [code]);
-  assert.deepEqual(await readReady(app), { status: "degraded", code });
+  await chat.say("Hi", { code });
+  await checkDegraded(app, code);
   await mend();
   await chat.checkRecovery();
 }
@@ -199,9 +190,9 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
     test(`with the connection to ${store} cut before the turn's begin is answered`, async () => {
       await withApp(stores[store](), async (app) => {
         const chat = new Chat(app);
-        await chat.say("Hi", []);
+        await chat.say("Hi");
         proxies[store]().cutAfterBytes(0);
-        await chat.say("Are you there?", ["store_unavailable"]);
+        await chat.say("Are you there?", { code: "store_unavailable" });
         await chat.checkRecovery();
       });
     });
@@ -217,7 +208,7 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
         proxies[store]().cutAfterBytes(0);
         call.text(reply.slice(12)).finish();
         model.say(reply);
-        await chat.check(await readAnswer(response), ["store_unavailable"]);
+        await chat.check(await readAnswer(response), { code: "store_unavailable" });
         await chat.checkRecovery();
       });
     });
@@ -227,11 +218,10 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
     await withApp(stores.Postgres(), async (app) => {
       await withApp(stores.PostgREST(), async (otherApp) => {
         const chats = [new Chat(app), new Chat(otherApp)];
-        for (const chat of chats) await chat.say("Hi", []);
+        for (const chat of chats) await chat.say("Hi");
         await stack.postgres.stop({ keepData: true });
-        for (const chat of chats) await chat.say("Are you there?", ["store_unavailable"]);
-        for (const each of [app, otherApp])
-          assert.deepEqual(await readReady(each), { status: "degraded", code: "store_unavailable" });
+        for (const chat of chats) await chat.say("Are you there?", { code: "store_unavailable" });
+        for (const each of [app, otherApp]) await checkDegraded(each, "store_unavailable");
         await stack.postgres.restart();
         await stack.reloadSchema();
         for (const chat of chats) await chat.checkRecovery();
@@ -288,76 +278,72 @@ function createFailingGateway(
   };
 }
 
-describe("a turn whose store does not answer waits 500 ms for it and no longer", { timeout: 120_000 }, () => {
-  const outages: readonly [string, keyof typeof stores, () => void, () => void][] = [
-    [
-      "the network to Postgres swallowing everything",
-      "Postgres",
-      () => postgres.blackHole(),
-      () => (postgres.pass(), postgres.cutAll()),
-    ],
-    ["Postgres frozen", "Postgres", () => stack.postgres.freeze(), () => stack.postgres.thaw()],
-    [
-      "the network to Supabase swallowing everything",
-      "PostgREST",
-      () => supabase.blackHole(),
-      () => (supabase.pass(), supabase.cutAll()),
-    ],
-    [
-      "Postgres frozen below PostgREST",
-      "PostgREST",
-      () => stack.postgres.freeze(),
-      () => stack.postgres.thaw(),
-    ],
-  ];
-  for (const [what, store, fail, mend] of outages) {
-    for (const isConnected of [true, false]) {
-      test(`with ${what}, ${isConnected ? "connected before" : "never connected"}`, async () => {
-        const clock = new WaitClock();
-        await withApp(
-          stores[store](),
-          async (app) => {
-            const chat = new Chat(app);
-            if (isConnected) await chat.say("Hi", []);
-            fail();
-            try {
-              await checkWait(app, clock, chat);
-            } finally {
-              mend();
-            }
-            await chat.checkRecovery();
-          },
-          clock,
-        );
-      });
+describe(
+  "a turn whose store does not answer waits 500 ms for it, then goes on from the journal",
+  { timeout: 120_000 },
+  () => {
+    const outages: readonly [string, keyof typeof stores, () => void, () => void][] = [
+      [
+        "the network to Postgres swallowing everything",
+        "Postgres",
+        () => postgres.blackHole(),
+        () => (postgres.pass(), postgres.cutAll()),
+      ],
+      ["Postgres frozen", "Postgres", () => stack.postgres.freeze(), () => stack.postgres.thaw()],
+      [
+        "the network to Supabase swallowing everything",
+        "PostgREST",
+        () => supabase.blackHole(),
+        () => (supabase.pass(), supabase.cutAll()),
+      ],
+      [
+        "Postgres frozen below PostgREST",
+        "PostgREST",
+        () => stack.postgres.freeze(),
+        () => stack.postgres.thaw(),
+      ],
+    ];
+    for (const [what, store, fail, mend] of outages) {
+      for (const isConnected of [true, false]) {
+        test(`with ${what}, ${isConnected ? "connected before" : "never connected"}`, async () => {
+          const clock = new ManualClock();
+          await withApp(
+            stores[store](),
+            async (app) => {
+              const chat = new Chat(app);
+              if (isConnected) await chat.say("Hi");
+              fail();
+              try {
+                await checkWait(app, clock, chat);
+              } finally {
+                mend();
+              }
+              await chat.checkRecovery(clock);
+            },
+            clock,
+          );
+        });
+      }
     }
-  }
-});
+  },
+);
 
-async function checkWait(app: RunningApp, clock: WaitClock, chat: Chat): Promise<void> {
-  const body = chat.ask("Are you there?");
-  const head = Promise.withResolvers<Awaited<ReturnType<RunningApp["open"]>>>();
-  // The second wait is the end's: by then the whole reply has come from the model.
-  await clock.waitsIn(() => void app.open("POST", "/stream-chat", body).then(head.resolve, head.reject), 2);
-  await assertPending(app, head.promise);
+async function checkWait(app: RunningApp, clock: ManualClock, chat: Chat): Promise<void> {
+  const next = model.nextCall();
+  const opening = app.open("POST", "/stream-chat", chat.ask("Are you there?"));
+  const call = await next;
+  model.say(reply);
+  call.text(reply).finish();
+  await assertPending(app, opening);
   clock.advance(storeWaitMs - 1);
-  await assertPending(app, head.promise);
+  await assertPending(app, opening);
   clock.advance(1);
-  const answer = await readAnswer(await head.promise);
-  assert.deepEqual(
-    app.logs.filter(({ msg }) => msg === "a turn is not in the store"),
-    [],
-    "the store may still take it",
-  );
-  clock.advance(callDeadlineMs - storeWaitMs);
-  // The begin may have been taken although no answer came, so the end is sent too.
-  await clock.timer(callDeadlineMs);
-  clock.advance(callDeadlineMs);
-  await chat.check(answer, ["store_unavailable"]);
+  const answer = await readAnswer(await opening);
+  await chat.check(answer, { code: undefined });
   const ready = readReady(app);
   await clock.timer(readyTimeoutMs);
   clock.advance(readyTimeoutMs);
-  assert.deepEqual(await ready, { status: "degraded", code: "store_unavailable" });
+  assert.deepEqual(await ready, { status: "degraded", code: "store_unavailable", queued: 2 });
 }
 
 /** An answer that had been written by now would come before that to a question asked only now. */

@@ -6,7 +6,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { DatabaseChatStore } from "../../src/store/chat-store.ts";
 import { loadSchema, type TableNames } from "../../src/store/schema.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import { makeResult, makeTurn } from "../support/make-turn.ts";
+import { endTurn, makeResult, makeTurn } from "../support/make-turn.ts";
 import type { PostgresVersion } from "../support/postgres-binaries.ts";
 import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
 import { readConversations, readMessages } from "../support/read-rows.ts";
@@ -77,7 +77,7 @@ async function runTurn(
   const chats = new DatabaseChatStore(toDatabase(scratch), systemClock);
   const turn = makeTurn(lines, ids);
   await chats.begin(turn);
-  await chats.end(turn, makeResult("Hello"));
+  await endTurn(chats, turn, makeResult("Hello"));
   return ids;
 }
 

@@ -5,7 +5,7 @@ import { Client } from "pg";
 import { z } from "zod";
 import { parseConfig } from "../../src/config.ts";
 import type { Database } from "../../src/store/database.ts";
-import { openStore } from "../../src/store/open-store.ts";
+import { openDatabase as openStoreDatabase } from "../../src/store/open-store.ts";
 import { loadSchema } from "../../src/store/schema.ts";
 import type { Clock } from "../../src/turn/ports.ts";
 import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
@@ -30,9 +30,9 @@ export interface StoreHarness {
 }
 
 async function openDatabase(variables: Readonly<Record<string, string>>, clock: Clock): Promise<Database> {
-  const store = await openStore(parseConfig(variables).app.store, clock, () => {});
-  if (store.database === undefined) throw new Error("no database is configured");
-  return store.database;
+  const { store } = parseConfig(variables).app;
+  if (store.type === "none") throw new Error("no database is configured");
+  return await openStoreDatabase(store, clock, () => {});
 }
 
 /** The embedded database, in a folder of its own. */

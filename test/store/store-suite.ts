@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { DatabaseChatStore } from "../../src/store/chat-store.ts";
-import { service, type Database } from "../../src/store/database.ts";
+import { schemaVersion, service, type Database } from "../../src/store/database.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Image } from "../../src/turn/message.ts";
-import { makeResult, makeTurn, type Line } from "../support/make-turn.ts";
+import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../support/make-turn.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { readConversations, readMessages } from "../support/read-rows.ts";
 import type { StoreHarness } from "./store-harness.ts";
@@ -46,8 +46,8 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       end = makeResult(answer),
     ): Promise<string> {
       const turn = makeTurn(lines, more);
-      const { conversationId } = await chats.begin(turn);
-      await chats.end(turn, end);
+      const conversationId = await beginTurn(chats, turn);
+      await endTurn(chats, turn, end);
       return conversationId;
     }
 
@@ -98,7 +98,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       const turn = makeTurn(["u: Once"], { userId, conversationId: randomUUID() });
       const result = makeResult("Yes");
       for (let time = 0; time < 2; time += 1) await chats.begin(turn);
-      for (let time = 0; time < 2; time += 1) await chats.end(turn, result);
+      for (let time = 0; time < 2; time += 1) await endTurn(chats, turn, result);
       assert.deepEqual(await shown(turn.conversationId, userId), ["u: Once", "a: Yes"]);
     });
 
@@ -122,7 +122,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       for (const [index, lines] of [["u: one"], ["u: one", "a: reply 0", "u: two"]].entries()) {
         const turn = makeTurn([...history, ...lines], { userId, conversationId });
         await watchedChats.begin(turn);
-        await watchedChats.end(turn, makeResult(`reply ${index}`));
+        await endTurn(watchedChats, turn, makeResult(`reply ${index}`));
       }
       assert.equal((await shown(conversationId, userId)).length, 204);
       assert.equal(sent.length, 4, "one call to begin and one to end each turn");
@@ -253,7 +253,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
         calls = 0;
         const turn = makeTurn([...told, ...lines], { userId, conversationId });
         await watchedChats.begin(turn);
-        await watchedChats.end(turn, makeResult("y"));
+        await endTurn(watchedChats, turn, makeResult("y"));
         counts.push(calls);
       }
       assert.deepEqual(counts, [3, 2]);
@@ -343,8 +343,8 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       const turn = makeTurn(["u: Hi"], { userId, conversationId, startedAt: new Date(Date.now() - 60_000) });
       await chats.begin(turn);
       await sql(`delete from conversations where id = '${conversationId}'`);
-      await assert.rejects(chats.end(turn, makeResult("Hello")), { code: "store_refused" });
-      await assert.rejects(chats.begin(turn), { code: "store_refused" });
+      assert.deepEqual(await endTurn(chats, turn, makeResult("Hello")), { type: "gone" });
+      assert.deepEqual(await chats.begin(turn), { type: "deleted" });
       assert.deepEqual(await readConversations(database, userId), []);
       await run(["u: Hi again"], "Hello again", { userId, conversationId });
       assert.deepEqual(await shown(conversationId, userId), ["u: Hi again", "a: Hello again"]);
@@ -391,7 +391,8 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
     test("says so when the schema is of another version", async () => {
       const turn = makeTurn(["u: Hi"]);
       const newer: Database = {
-        call: (name, argument, caller) => database.call(name, { ...argument, schema_version: 2 }, caller),
+        call: (name, argument, caller) =>
+          database.call(name, { ...argument, schema_version: schemaVersion + 1 }, caller),
         close: async () => {},
       };
       await assert.rejects(new DatabaseChatStore(newer, systemClock).begin(turn), {
@@ -402,11 +403,11 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       });
     });
 
-    test("answers a broken argument with store_refused", async () => {
+    test("says of a broken argument that it will never be taken", async () => {
       await assert.rejects(
         database.call("chat_list_messages", { conversation_id: "x" }, { ...service, userId: randomUUID() }),
         {
-          code: "store_refused",
+          code: "write_rejected",
         },
       );
     });

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { addressMessages, digestContent } from "../../src/turn/message-tree.ts";
 import { toTitle, type Message } from "../../src/turn/message.ts";
 import type { TurnBegin, TurnResult } from "../../src/turn/ports.ts";
+import { toEndArgument, type DatabaseChatStore, type EndedRow } from "../../src/store/chat-store.ts";
 
 /** A message in short: `u: text`, `a: text` or `s: text`; or whole. */
 export type Line = string | Message;
@@ -33,6 +34,8 @@ export function makeTurn(
     path: addressMessages(messages),
     startedAt: new Date(),
     model: "test",
+    idempotencyKey: undefined,
+    requestDigest: undefined,
     ...rest,
   };
 }
@@ -42,9 +45,13 @@ export function makeResult(answer: string, more: Partial<TurnResult> = {}): Turn
   const content = answer.trim();
   return {
     outcome: "complete",
-    plan: "- plan",
-    answer,
-    reply: { id: randomUUID(), content, contentDigest: digestContent("assistant", content) },
+    body: { plan: "- plan", answer },
+    reply: {
+      id: randomUUID(),
+      content,
+      contentDigest: digestContent("assistant", content),
+      plan: "- plan",
+    },
     model: "test",
     finishReason: "stop",
     usage: { inputTokens: 1, outputTokens: 2 },
@@ -54,4 +61,20 @@ export function makeResult(answer: string, more: Partial<TurnResult> = {}): Turn
     firstTextMs: 3.2,
     ...more,
   };
+}
+
+/** Begins `turn` in the rows; returns the conversation it went to. */
+export async function beginTurn(chats: DatabaseChatStore, turn: TurnBegin): Promise<string> {
+  const answer = await chats.begin(turn);
+  if (answer.type !== "saved") throw new Error(`the turn was not begun: ${answer.type}`);
+  return answer.conversationId;
+}
+
+/** Ends `turn` in the rows. */
+export async function endTurn(
+  chats: DatabaseChatStore,
+  turn: TurnBegin,
+  result: TurnResult,
+): Promise<EndedRow> {
+  return await chats.end(toEndArgument(turn.turnId, result));
 }

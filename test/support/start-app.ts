@@ -33,10 +33,17 @@ export class RunningApp {
   readonly url: string;
   readonly logs: LogLine[] = [];
   readonly #logged = new EventEmitter();
+  readonly #onClosed: () => Promise<void>;
 
-  constructor(app: App, url: string, log: EventEmitter<{ line: [LogLine] }>) {
+  constructor(
+    app: App,
+    url: string,
+    log: EventEmitter<{ line: [LogLine] }>,
+    onClosed: () => Promise<void> = async () => {},
+  ) {
     this.app = app;
     this.url = url;
+    this.#onClosed = onClosed;
     log.on("line", (line) => {
       this.logs.push(line);
       this.#logged.emit("line");
@@ -82,8 +89,9 @@ export class RunningApp {
     }
   }
 
-  close(drainMs = 0): Promise<void> {
-    return this.app.close(drainMs);
+  async close(drainMs = 0): Promise<void> {
+    await this.app.close(drainMs);
+    await this.#onClosed();
   }
 }
 
@@ -111,7 +119,10 @@ export async function readAnswer(response: IncomingMessage): Promise<Answer> {
   return { status: statusCode ?? 0, headers, body: Buffer.concat(chunks).toString(), isComplete: complete };
 }
 
-/** Starts an app configured by `variables` and nothing else; nothing is stored unless they say so. */
+/**
+ * Starts an app configured by `variables` and nothing else; nothing is stored unless they say so. Its DATA_DIR, unless they
+ * name one, goes with it.
+ */
 export async function startApp(
   variables: Record<string, string>,
   clock: Clock = systemClock,
@@ -123,12 +134,13 @@ export async function startApp(
       done();
     },
   });
-  const config = parseConfig({ CHAT_STORE_ENABLED: "false", ...variables });
+  const folder = variables["DATA_DIR"] === undefined ? await makeFolder() : undefined;
+  const config = parseConfig({ CHAT_STORE_ENABLED: "false", DATA_DIR: folder?.path, ...variables });
   const app = await createApp(config.app, clock, pino({ level: config.logLevel }, stream));
   await app.http.listen({ host: "127.0.0.1", port: 0 });
   const address = app.http.server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  return new RunningApp(app, `http://127.0.0.1:${address.port}`, log);
+  return new RunningApp(app, `http://127.0.0.1:${address.port}`, log, async () => folder?.remove());
 }
 
 /** Makes an empty folder below the system's temporary one; `remove` deletes it. */

@@ -66,8 +66,8 @@ describe("PlanSplitter", () => {
         assert.ok(!token.test(plan));
         assert.equal(answer, answer.trimStart());
         assert.equal(reply.answer, answer);
-        assert.equal(reply.plan, reply.plan === undefined ? undefined : plan);
-        if (reply.plan === undefined) assert.equal(plan, answer.trimEnd());
+        assert.equal(reply.plan, plan);
+        if (reply.isPlanAnswer) assert.equal(plan, answer.trimEnd());
       }),
       { numRuns: 10_000 },
     );
@@ -80,7 +80,7 @@ describe("PlanSplitter", () => {
         arbitraryReply.filter((text) => !text.includes("think>")),
         (text) => {
           const { reply, answer, plan } = split([text]);
-          const sent = letters(reply.plan === undefined ? answer : plan + answer);
+          const sent = letters(reply.isPlanAnswer ? answer : plan + answer);
           const withoutToken = letters(text.replace(token, ""));
           assert.ok(sent === letters(text) || sent === withoutToken, `${sent} of ${letters(text)}`);
         },

@@ -1,0 +1,73 @@
+/** Owns one turn that runs in this process, or ran here a moment ago: its log, and who follows it. */
+import type { Caller, EndAnswer } from "../turn/ports.ts";
+import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
+import type { TurnRequest } from "../turn/turn-request.ts";
+import { TurnLog } from "./turn-log.ts";
+
+/** A turn that can be followed, wherever it runs, or ran. */
+export interface FollowedTurn {
+  readonly id: string;
+  /** Whose it is. */
+  readonly caller: Caller;
+  readonly log: TurnLog;
+  /** Joins the turn's followers; returns how to leave them. */
+  follow(): () => void;
+  /** Ends the turn as its user wishes; resolves once its owner has been told. Harmless when it is over. */
+  stop(): Promise<void>;
+}
+
+/** What becomes of a turn that nobody follows any more. */
+export type OnDisconnect = "continue" | "abort";
+
+/** A turn of this process. */
+export class LiveTurn implements FollowedTurn {
+  readonly caller: Caller;
+  readonly log = new TurnLog();
+  /** Up to where the store has its text. */
+  storedPosition = 0;
+  /** Up to where the store or the journal has its text. */
+  safePosition = 0;
+  readonly #turn: RunningTurn;
+  readonly #onDisconnect: OnDisconnect;
+  #followers = 0;
+
+  constructor(
+    request: TurnRequest,
+    ports: TurnPorts,
+    onDisconnect: OnDisconnect,
+    begun: BegunTurn | undefined,
+  ) {
+    this.caller = request.caller;
+    this.#onDisconnect = onDisconnect;
+    this.#turn = new RunningTurn(request, ports, (event) => this.log.append(event), begun);
+  }
+
+  get id(): string {
+    return this.#turn.id;
+  }
+
+  /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
+  get done(): Promise<EndAnswer> {
+    return this.#turn.done;
+  }
+
+  follow(): () => void {
+    this.#followers += 1;
+    let hasLeft = false;
+    return () => {
+      if (hasLeft) return;
+      hasLeft = true;
+      this.#followers -= 1;
+      if (this.#followers === 0 && this.#onDisconnect === "abort") this.#turn.stop();
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.#turn.stop();
+  }
+
+  /** Ends the turn because the server must. */
+  interrupt(): void {
+    this.#turn.interrupt();
+  }
+}

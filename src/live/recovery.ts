@@ -1,0 +1,101 @@
+/** Owns the end of turns that nobody runs any more: what was saved of them becomes an interrupted reply. */
+import { v7 as createId } from "uuid";
+import { toBody } from "../turn/body.ts";
+import { digestContent } from "../turn/message-tree.ts";
+import type { AbandonedFilter, AbandonedTurn, Clock, Timer, TurnRecords, TurnResult } from "../turn/ports.ts";
+import type { LiveTurn } from "./live-turn.ts";
+
+/** From one look to the next. */
+const intervalMs = 5_000;
+/** The same, while what an earlier process left in the journal has not landed. */
+const unsettledIntervalMs = 500;
+/** For how long owners may be silent, and must have been able to speak, before their turns are taken from them. */
+const graceMs = 30_000;
+
+/** What recovery works with. */
+export interface RecoveryOptions {
+  readonly records: TurnRecords;
+  readonly clock: Clock;
+  /** The turns that run here. */
+  readonly turns: ReadonlyMap<string, LiveTurn>;
+  /** Told of each turn that was ended. */
+  readonly onRecovered: (turnId: string) => void;
+}
+
+/** Looks for abandoned turns from its making on: its own process's at once, others' once they are silent for 30 s. */
+export class Recovery {
+  readonly #options: RecoveryOptions;
+  #timer: Timer | undefined;
+  #looking: Promise<void>;
+  #isClosed = false;
+
+  constructor(options: RecoveryOptions) {
+    this.#options = options;
+    this.#looking = this.#look();
+  }
+
+  /** Looks no more; resolves once it does not. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { records, clock } = this.#options;
+    let isSettled = false;
+    try {
+      // Before that, a turn's own words, or its end, may still be on their way.
+      isSettled = await records.isSettled();
+      if (isSettled) await this.#recover();
+    } catch {
+      // The store is away, which its readiness tells: the next look finds what this one did not.
+    }
+    if (this.#isClosed) return;
+    this.#timer = clock.after(isSettled ? intervalMs : unsettledIntervalMs, () => {
+      this.#looking = this.#look();
+    });
+  }
+
+  async #recover(): Promise<void> {
+    const { records, turns } = this.#options;
+    for (;;) {
+      const filter = { except: [...turns.keys()], isStaleToo: records.healthyMs >= graceMs };
+      const abandoned = await records.listAbandoned(filter);
+      let count = 0;
+      for (const turn of abandoned) {
+        if (this.#isClosed) return;
+        if (!turns.has(turn.turnId) && (await this.#end(turn, filter))) count += 1;
+      }
+      if (count === 0) return;
+    }
+  }
+
+  async #end({ turnId, text }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
+    const { records, clock, onRecovered } = this.#options;
+    const isEnded = await records.endAbandoned(turnId, toInterrupted(text, clock.now()), filter);
+    if (isEnded) onRecovered(turnId);
+    return isEnded;
+  }
+}
+
+/** Returns the end of a turn of which `text` is all that is left. */
+function toInterrupted(text: string, endedAt: Date): TurnResult {
+  const body = toBody(text);
+  const content = (body.answer ?? "").trim();
+  return {
+    outcome: "interrupted",
+    body,
+    reply:
+      text === ""
+        ? undefined
+        : { id: createId(), content, contentDigest: digestContent("assistant", content), plan: body.plan },
+    model: undefined,
+    finishReason: undefined,
+    usage: undefined,
+    errorCode: "interrupted",
+    endedAt,
+    durationMs: undefined,
+    firstTextMs: undefined,
+  };
+}

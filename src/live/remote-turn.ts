@@ -1,0 +1,150 @@
+/** Owns the way to turns that other processes run, or ran: their logs, read from the store. */
+import { BodyReader } from "../turn/body.ts";
+import type { Caller, Clock, StoredTurn, Timer, TurnRecords } from "../turn/ports.ts";
+import type { FollowedTurn } from "./live-turn.ts";
+import { TurnLog } from "./turn-log.ts";
+
+/** How long to wait for more text: at first, and at most, while none comes. */
+const minDelayMs = 250;
+const maxDelayMs = 2_000;
+
+/** What remote turns are read with. */
+export interface RemoteTurnOptions {
+  readonly records: TurnRecords;
+  readonly clock: Clock;
+}
+
+/** The turns of other processes that somebody here follows: each is read once, for all of its followers. */
+export class RemoteTurns {
+  readonly #options: RemoteTurnOptions;
+  readonly #followed = new Map<string, RemoteTurn>();
+
+  constructor(options: RemoteTurnOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with a turn of `caller`; `undefined` where the store has none. @throws AppError with a `store_…` code. */
+  async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
+    const followed = this.#followed.get(turnId);
+    if (followed !== undefined) return followed.caller.userId === caller.userId ? followed : undefined;
+    const stored = await this.#options.records.readTurn(turnId, caller, 0);
+    if (stored === undefined) return undefined;
+    return new RemoteTurn(turnId, caller, stored, this.#options, this.#followed);
+  }
+
+  /** Tells all followers that this process is going: they may resume elsewhere. */
+  close(): void {
+    for (const turn of this.#followed.values()) turn.abandon();
+  }
+}
+
+class RemoteTurn implements FollowedTurn {
+  readonly id: string;
+  readonly caller: Caller;
+  readonly log = new TurnLog();
+  readonly #options: RemoteTurnOptions;
+  readonly #followed: Map<string, RemoteTurn>;
+  readonly #reader = new BodyReader();
+  #followers = 0;
+  #delayMs = minDelayMs;
+  #timer: Timer | undefined;
+
+  constructor(
+    id: string,
+    caller: Caller,
+    stored: StoredTurn,
+    options: RemoteTurnOptions,
+    followed: Map<string, RemoteTurn>,
+  ) {
+    this.id = id;
+    this.caller = caller;
+    this.#options = options;
+    this.#followed = followed;
+    this.log.append({ type: "turn-start", turnId: id, conversationId: stored.conversationId });
+    this.#take(stored);
+  }
+
+  follow(): () => void {
+    this.#followers += 1;
+    if (this.log.end === undefined && this.#followers === 1) {
+      this.#followed.set(this.id, this);
+      this.#schedule();
+    }
+    return () => {
+      this.#followers -= 1;
+      if (this.#followers === 0) this.#forget();
+    };
+  }
+
+  async stop(): Promise<void> {
+    if (this.log.end !== undefined) return;
+    await this.#options.records.requestStop(this.id, this.caller);
+    this.#delayMs = minDelayMs;
+    if (this.#timer !== undefined) this.#schedule();
+  }
+
+  abandon(): void {
+    this.#forget();
+    this.#end("interrupted", "server_stopping");
+  }
+
+  #forget(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#followed.get(this.id) === this) this.#followed.delete(this.id);
+  }
+
+  #schedule(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.after(this.#delayMs, () => void this.#poll());
+  }
+
+  async #poll(): Promise<void> {
+    const before = this.log.position;
+    try {
+      const stored = await this.#options.records.readTurn(this.id, this.caller, before);
+      if (this.log.end !== undefined) return;
+      if (stored === undefined) this.#end("interrupted", "not_found");
+      else this.#take(stored);
+    } catch {
+      // The store is away: its readiness tells; the turn may go on all the same, and is read again later.
+    }
+    if (this.log.end !== undefined || this.#followers === 0) return this.#forget();
+    const isIdle = this.log.position === before;
+    this.#delayMs = isIdle ? Math.min(maxDelayMs, this.#delayMs * 1.5) : minDelayMs;
+    this.#schedule();
+  }
+
+  /** Adds what is new. Text after a gap is left for when the gap is filled. */
+  #take(stored: StoredTurn): void {
+    const known = this.#reader.position - stored.position;
+    if (known >= 0) {
+      const text = known === 0 ? stored.text : Buffer.from(stored.text).subarray(known).toString();
+      for (const event of this.#reader.read(text)) this.log.append(event);
+    }
+    if (stored.status === "running") return;
+    const { status, finishReason, usage, errorCode } = stored;
+    const code = errorCode ?? (status === "complete" || status === "stopped" ? undefined : "interrupted");
+    this.log.append({
+      type: "turn-end",
+      outcome: status,
+      position: this.log.position,
+      finishReason,
+      usage,
+      error: code && { code, retryAfterMs: undefined },
+      storage: "stored",
+    });
+  }
+
+  #end(outcome: "interrupted", code: "server_stopping" | "not_found"): void {
+    this.log.append({
+      type: "turn-end",
+      outcome,
+      position: this.log.position,
+      finishReason: undefined,
+      usage: undefined,
+      error: { code, retryAfterMs: undefined },
+      storage: "none",
+    });
+  }
+}

@@ -1,0 +1,43 @@
+/** Owns the begin of a turn as the journal holds it: JSON, without the token it came with. */
+import { z } from "zod";
+import { parse } from "../parse.ts";
+import type { TurnBegin } from "../turn/ports.ts";
+
+/** JSON has no `undefined`; what was so is left out. */
+const Text = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? undefined);
+
+const QueuedBegin = z.object({
+  turnId: z.string(),
+  conversationId: z.string(),
+  isConversationNamed: z.boolean(),
+  userId: Text,
+  title: z.string(),
+  path: z.array(
+    z.object({
+      role: z.enum(["user", "assistant", "system"]),
+      imagesCount: z.number(),
+      content: z.string(),
+      plan: Text,
+      contentDigests: z.array(z.string()),
+      pathDigest: z.string(),
+    }),
+  ),
+  startedAt: z.coerce.date(),
+  model: z.string(),
+  idempotencyKey: Text,
+  requestDigest: Text,
+});
+
+/** Returns `turn` as JSON. */
+export function toQueuedBegin({ caller, ...turn }: TurnBegin): string {
+  return JSON.stringify({ ...turn, userId: caller.userId });
+}
+
+/** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
+export function parseQueuedBegin(text: string): TurnBegin {
+  const { userId, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
+  return { ...turn, caller: { userId, accessToken: undefined } };
+}

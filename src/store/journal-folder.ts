@@ -1,0 +1,245 @@
+/**
+ * Owns the folders of journals, of which a process has one: who has which, and the thread that has the file in ours open.
+ */
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { extname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { lockFolder, type FolderLock } from "./folder-lock.ts";
+import type { JournalOperation, JournalReply } from "./journal-worker.ts";
+import type { RefusedWrite } from "./journal.ts";
+
+/** The journal's file in its folder. Only {@link claimFolder}'s caller makes one where there is none. */
+export const journalFileName = "journal.sqlite";
+/** What the name of a file that was set aside as corrupt holds. */
+export const brokenMark = ".broken-";
+/** How long a statement waits for another process that looks into the file. */
+export const busyTimeoutMs = 5_000;
+/** The columns of a {@link QueuedRow}. */
+export const queuedColumns =
+  'id, kind, turn_id as "turnId", conversation_id as "conversationId", user_id as "userId"';
+
+const OptionalText = z
+  .string()
+  .nullable()
+  .transform((text) => text ?? undefined);
+/** A row of {@link queuedColumns}. */
+export const QueuedRow = z.object({
+  id: z.number(),
+  kind: z.enum(["begin", "end"]),
+  turnId: z.string(),
+  conversationId: z.string(),
+  userId: OptionalText,
+});
+const RefusedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
+const CountRow = z.object({ count: z.number() });
+
+const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+const workerFile = new URL(`./journal-worker${extname(import.meta.url)}`, import.meta.url);
+
+/** A folder that this process has. */
+export interface JournalFolder {
+  /** Its name: the id of the process that has it. */
+  readonly owner: string;
+  readonly path: string;
+  readonly lock: FolderLock;
+}
+
+/**
+ * The owners that have a folder in `dataDir`, dead or alive, in the order of their names; other names are ignored.
+ * @throws AppError `store_unavailable` when the folder of journals cannot be read.
+ */
+export function listOwners(dataDir: string): readonly string[] {
+  const root = join(dataDir, "journal");
+  try {
+    return readdirSync(root)
+      .filter((name) => uuid.test(name))
+      .toSorted();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw toJournalFailure(root, error);
+  }
+}
+
+/** Takes the folder of a dead process, else a new one. @throws AppError `store_unavailable` when neither can be had. */
+export function claimFolder(dataDir: string): JournalFolder {
+  for (const owner of listOwners(dataDir)) {
+    const folder = claimDeadFolder(dataDir, owner);
+    if (folder !== undefined) return folder;
+  }
+  const owner = randomUUID();
+  const path = toPath(dataDir, owner);
+  return { owner, path, lock: lockFolder(path) };
+}
+
+/** Takes the folder of `owner`; `undefined` when that process lives, or when there is no journal in it to take. */
+export function claimDeadFolder(dataDir: string, owner: string): JournalFolder | undefined {
+  const path = toPath(dataDir, owner);
+  const file = join(path, journalFileName);
+  // Looking first leaves alone a folder that is being made; looking again, one deleted before we got its lock.
+  if (!existsSync(file)) return undefined;
+  let lock: FolderLock;
+  try {
+    lock = lockFolder(path);
+  } catch {
+    return undefined; // in use, just gone, or not ours to open
+  }
+  if (existsSync(file)) return { owner, path, lock };
+  lock.release();
+  return undefined;
+}
+
+/**
+ * Deletes the folder `path`, whose lock is held; one with files set aside as corrupt only loses its journal.
+ * @throws AppError `store_unavailable` when it cannot be deleted.
+ */
+export function deleteJournal(path: string): void {
+  try {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(join(path, journalFileName + suffix), { force: true });
+    const isBroken = readdirSync(path).some((name) => name.includes(brokenMark));
+    if (!isBroken) rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    throw toJournalFailure(path, error);
+  }
+}
+
+/**
+ * What is queued and what is refused in all journals of `dataDir`, dead or alive.
+ * @throws AppError `store_unavailable` when one cannot be read.
+ */
+export function inspectJournals(dataDir: string): {
+  readonly queuedCount: number;
+  readonly refused: readonly RefusedWrite[];
+} {
+  const journals = listOwners(dataDir).map((owner) => inspectJournal(toPath(dataDir, owner), owner));
+  return {
+    queuedCount: journals.reduce((sum, { queuedCount }) => sum + queuedCount, 0),
+    refused: journals.flatMap(({ refused }) => refused),
+  };
+}
+
+function inspectJournal(path: string, owner: string): { queuedCount: number; refused: RefusedWrite[] } {
+  const file = join(path, journalFileName);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { readOnly: true, timeout: busyTimeoutMs });
+    const queued = database.prepare("select count(*) as count from write where reason is null").get();
+    const columns = `${queuedColumns}, reason, created_at as "createdAt"`;
+    const refused = database.prepare(`select ${columns} from write where reason is not null order by id`);
+    return {
+      queuedCount: CountRow.parse(queued).count,
+      refused: refused.all().map((row) => ({ ...RefusedRow.parse(row), owner })),
+    };
+  } catch (error) {
+    if (!existsSync(file)) return { queuedCount: 0, refused: [] }; // adopted, or being made
+    throw toJournalFailure(path, error);
+  } finally {
+    database?.close();
+  }
+}
+
+/** The failure that `cause`, which concerns the journal in `path`, stands for. */
+function toJournalFailure(path: string, cause: unknown): AppError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new AppError("store_unavailable", `the journal in ${path}: ${reason}`, { cause });
+}
+
+function toPath(dataDir: string, owner: string): string {
+  return join(dataDir, "journal", owner);
+}
+
+/** An operation that was asked for. */
+interface Request {
+  readonly operation: JournalOperation;
+  readonly settled: Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The thread that has the file of `folder` open. What is asked while it is busy is done in one transaction. */
+export class JournalThread {
+  readonly #folder: JournalFolder;
+  readonly #worker: Worker;
+  readonly #exit = Promise.withResolvers<void>();
+  /** What the thread was asked in its last message. */
+  #posted: readonly Request[] = [];
+  #waiting: Request[] = [];
+  /** Why nothing more can be asked. */
+  #failure: AppError | undefined;
+  #brokenFile: string | undefined;
+
+  constructor(folder: JournalFolder, maxBytes: number) {
+    this.#folder = folder;
+    this.#worker = new Worker(workerFile, { workerData: { folder: folder.path, maxBytes } });
+    this.#worker.on("message", (reply: JournalReply) => this.#take(reply));
+    this.#worker.on("error", (error) => this.#break(error));
+    this.#worker.on("exit", () => {
+      this.#break(new Error("its thread has ended"));
+      this.#exit.resolve();
+    });
+  }
+
+  /** Where the last file that was corrupt has been put. */
+  get brokenFile(): string | undefined {
+    return this.#brokenFile;
+  }
+
+  /**
+   * Resolves with what `take` makes of the value of `operation`; it is called in the order of the operations.
+   * @throws AppError `store_unavailable` when the operation could not be done.
+   */
+  async ask<Result>(operation: JournalOperation, take: (value: unknown) => Result): Promise<Result> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    this.#waiting.push({ operation, settled: promise, resolve: (value) => resolve(take(value)), reject });
+    queueMicrotask(() => this.#post());
+    return await promise;
+  }
+
+  /** Ends the thread, once everything that was asked is done, and releases the folder. */
+  async close(): Promise<void> {
+    this.#failure ??= toJournalFailure(this.#folder.path, "it is closed");
+    await Promise.allSettled([...this.#posted, ...this.#waiting].map(({ settled }) => settled));
+    this.#worker.postMessage("close");
+    await this.#exit.promise;
+    this.#folder.lock.release();
+  }
+
+  #post(): void {
+    if (this.#posted.length > 0 || this.#waiting.length === 0) return;
+    this.#posted = this.#waiting;
+    this.#waiting = [];
+    this.#worker.postMessage(this.#posted.map(({ operation }) => operation));
+  }
+
+  #take(reply: JournalReply): void {
+    if ("brokenFile" in reply) {
+      this.#brokenFile = reply.brokenFile;
+      return;
+    }
+    for (const [index, { resolve, reject }] of this.#posted.entries()) {
+      const outcome = reply.outcomes[index];
+      try {
+        if (outcome === undefined || "reason" in outcome) {
+          throw toJournalFailure(this.#folder.path, outcome?.reason);
+        }
+        resolve(outcome.value);
+      } catch (error) {
+        reject(error);
+      }
+    }
+    this.#posted = [];
+    this.#post();
+  }
+
+  #break(cause: Error): void {
+    const failure = toJournalFailure(this.#folder.path, cause);
+    this.#failure ??= failure;
+    for (const { reject } of [...this.#posted, ...this.#waiting]) reject(failure);
+    this.#posted = [];
+    this.#waiting = [];
+  }
+}

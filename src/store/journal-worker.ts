@@ -1,0 +1,248 @@
+/** Owns the journal's file, in a thread of its own: each commit waits for the disk. */
+import { randomUUID } from "node:crypto";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import { z } from "zod";
+import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./journal-folder.ts";
+import type { JournalWrite, Piece } from "./journal.ts";
+
+/** What the thread is asked, in lists. */
+export type JournalOperation =
+  | { readonly type: "load" | "list-piece-turns" }
+  | { readonly type: "append"; readonly write: JournalWrite }
+  | { readonly type: "read" | "remove"; readonly id: number }
+  | { readonly type: "refuse"; readonly id: number; readonly reason: string }
+  | { readonly type: "append-pieces"; readonly pieces: readonly Piece[] }
+  | { readonly type: "read-pieces" | "remove-pieces"; readonly turnId: string }
+  | { readonly type: "adopt"; readonly folder: string };
+
+/** What came of an operation: its value, which the journal parses, or why it was not done. */
+type JournalOutcome = { readonly value: unknown } | { readonly reason: string };
+
+/** What the thread tells: the outcomes of a list, and where it has put a file that was corrupt. */
+export type JournalReply = { readonly outcomes: readonly JournalOutcome[] } | { readonly brokenFile: string };
+
+/** https://www.sqlite.org/rescode.html */
+const sqliteCorrupt = 11;
+const sqliteNotDatabase = 26;
+
+/** How full a write may make the journal: begins leave room for the text of turns that run, both for the ends. */
+const maxShare = { begin: 0.9, pieces: 0.95, end: 1 } as const;
+/** More than a row takes beside its text: pages of the table, of its index and of the list of free ones. */
+const overheadPages = 5;
+const maxReasonCharacters = 1_000;
+
+/**
+ * `key` tells a write that was adopted already, by a process that died before it deleted the folder. A piece's `text` is
+ * JSON, as SQLite's has no half of a surrogate pair, and `size` the length of what that stands for.
+ */
+const schema = `
+  create table if not exists write (
+    id integer primary key autoincrement,
+    key text not null unique,
+    kind text not null,
+    turn_id text not null,
+    conversation_id text not null,
+    user_id text,
+    argument text not null,
+    created_at text not null,
+    reason text
+  ) strict;
+  create table if not exists piece (
+    turn_id text not null,
+    position integer not null,
+    size integer not null,
+    text text not null,
+    primary key (turn_id, position)
+  ) strict, without rowid;
+`;
+
+const WorkerData = z.object({ folder: z.string(), maxBytes: z.number() });
+const IdRow = z.object({ id: z.number() });
+const UsedRow = z.object({ usedBytes: z.number(), pageBytes: z.number() });
+
+const { folder, maxBytes } = WorkerData.parse(workerData);
+const database = openFile(folder);
+const findLastId = database.prepare("select coalesce(max(id), 0) as id from write");
+const countRefused = database.prepare(
+  "select count(*) as count from write where id > ? and reason is not null",
+);
+const listQueued = database.prepare(
+  `select ${queuedColumns} from write where id > ? and reason is null order by id`,
+);
+const insertWrite = database.prepare(
+  `insert into write (key, kind, turn_id, conversation_id, user_id, argument, created_at, reason)
+   values (:key, :kind, :turn_id, :conversation_id, :user_id, :argument, :created_at, :reason)
+   on conflict (key) do nothing`,
+);
+const readArgument = database.prepare("select argument from write where id = ?");
+const deleteWrite = database.prepare("delete from write where id = ? and reason is null");
+const refuseWrite = database.prepare("update write set reason = ? where id = ? and reason is null");
+const insertPiece = database.prepare(
+  `insert into piece (turn_id, position, size, text) values (:turn_id, :position, :size, :text)
+   on conflict (turn_id, position) do update set size = excluded.size, text = excluded.text
+   where excluded.size > piece.size`,
+);
+const listPieces = database.prepare("select position, text from piece where turn_id = ? order by position");
+const listPieceTurns = database.prepare('select distinct turn_id as "turnId" from piece');
+const deletePieces = database.prepare("delete from piece where turn_id = ?");
+const findUsed = database.prepare(
+  `select (page_count - freelist_count) * page_size as "usedBytes", page_size as "pageBytes"
+   from pragma_page_count, pragma_freelist_count, pragma_page_size`,
+);
+
+/** Opens the journal of a folder; one that is corrupt is set aside and a new one begun. */
+function openFile(path: string): DatabaseSync {
+  const file = join(path, journalFileName);
+  try {
+    return openSound(file);
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    const brokenFile = file + brokenMark + new Date().toISOString().replaceAll(":", "-");
+    renameSync(file, brokenFile);
+    // Left behind, it would be played into the new file.
+    if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${brokenFile}-wal`);
+    rmSync(`${file}-shm`, { force: true });
+    tell({ brokenFile });
+    return openSound(file);
+  }
+}
+
+function openSound(file: string): DatabaseSync {
+  const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
+  try {
+    opened.exec(`pragma journal_mode = wal; pragma synchronous = full; ${schema}`);
+    const [finding] = opened.prepare("pragma quick_check(1)").all();
+    if (finding?.["quick_check"] === "ok") return opened;
+    throw Object.assign(new Error("the file is corrupt"), { errcode: sqliteCorrupt });
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+function isCorrupt(error: unknown): boolean {
+  if (!(error instanceof Error && "errcode" in error && typeof error.errcode === "number")) return false;
+  const primaryCode = error.errcode & 0xff;
+  return primaryCode === sqliteCorrupt || primaryCode === sqliteNotDatabase;
+}
+
+function tell(reply: JournalReply): void {
+  parentPort?.postMessage(reply);
+}
+
+/** The journal is too full for a write; nothing of that was done. */
+class JournalFull extends Error {}
+
+function ensureRoom(share: number, text: string): void {
+  const { usedBytes, pageBytes } = UsedRow.parse(findUsed.get());
+  const limitBytes = Math.floor(maxBytes * share);
+  if (usedBytes + Buffer.byteLength(text) + overheadPages * pageBytes <= limitBytes) return;
+  throw new JournalFull(`it is full: ${usedBytes} bytes are used of the ${limitBytes} for a write like this`);
+}
+
+function append({ kind, turnId, conversationId, userId, argument }: JournalWrite): unknown {
+  ensureRoom(maxShare[kind], argument);
+  const ids = { turn_id: turnId, conversation_id: conversationId, user_id: userId ?? null };
+  const created_at = new Date().toISOString();
+  return insertWrite.run({ key: randomUUID(), kind, ...ids, argument, created_at, reason: null })
+    .lastInsertRowid;
+}
+
+function appendPieces(pieces: readonly Piece[]): void {
+  ensureRoom(maxShare.pieces, JSON.stringify(pieces));
+  for (const { turnId, position, text } of pieces) {
+    insertPiece.run({ turn_id: turnId, position, size: text.length, text: JSON.stringify(text) });
+  }
+}
+
+/** Copies what stands in `path`. No bound is put to that: it takes the place of what is deleted there next. */
+function adopt(path: string): unknown {
+  const { id } = IdRow.parse(findLastId.get());
+  const other = openFile(path);
+  try {
+    const columns = "key, kind, turn_id, conversation_id, user_id, argument, created_at, reason";
+    const writes = other.prepare(`select ${columns} from write order by id`);
+    for (const row of writes.iterate()) insertWrite.run(row);
+    const pieces = other.prepare("select turn_id, position, size, text from piece");
+    for (const row of pieces.iterate()) insertPiece.run(row);
+  } finally {
+    other.close();
+  }
+  return listSince(id);
+}
+
+/** The writes with an id above `id`: those that wait, and how many are refused. */
+function listSince(id: number): unknown {
+  return { writes: listQueued.all(id), refused: countRefused.get(id) };
+}
+
+/** Does `operation` in the transaction that is open. */
+function run(operation: JournalOperation): unknown {
+  switch (operation.type) {
+    case "load":
+      return listSince(0);
+    case "append":
+      return append(operation.write);
+    case "read":
+      return readArgument.get(operation.id);
+    case "remove":
+      return deleteWrite.run(operation.id);
+    case "refuse":
+      return refuseWrite.run(operation.reason.slice(0, maxReasonCharacters), operation.id);
+    case "append-pieces":
+      return appendPieces(operation.pieces);
+    case "read-pieces":
+      return listPieces.all(operation.turnId);
+    case "list-piece-turns":
+      return listPieceTurns.all();
+    case "remove-pieces":
+      return deletePieces.run(operation.turnId);
+    case "adopt":
+      return adopt(operation.folder);
+  }
+}
+
+function runUnlessFull(operation: JournalOperation): JournalOutcome {
+  try {
+    return { value: run(operation) };
+  } catch (error) {
+    if (error instanceof JournalFull) return { reason: error.message };
+    throw error;
+  }
+}
+
+function transact<Result>(work: () => Result): Result {
+  database.exec("begin immediate");
+  try {
+    const result = work();
+    database.exec("commit");
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec("rollback"); // SQLite has done that itself after some errors
+    throw error;
+  }
+}
+
+/** Does `operations` in one transaction; when that fails, each in one of its own. */
+function runAll(operations: readonly JournalOperation[]): readonly JournalOutcome[] {
+  try {
+    return transact(() => operations.map(runUnlessFull));
+  } catch {
+    return operations.map((operation) => {
+      try {
+        return transact(() => runUnlessFull(operation));
+      } catch (error) {
+        return { reason: error instanceof Error ? error.message : String(error) };
+      }
+    });
+  }
+}
+
+parentPort?.on("message", (message: readonly JournalOperation[] | "close") => {
+  if (message !== "close") return tell({ outcomes: runAll(message) });
+  database.close();
+  parentPort?.close();
+});

@@ -1,0 +1,132 @@
+/** Owns the store as turns see it: a database, with a journal before it. */
+import { toAppError } from "../errors.ts";
+import type {
+  AbandonedFilter,
+  AbandonedTurn,
+  BeginAnswer,
+  Caller,
+  ChatStore,
+  EndAnswer,
+  Piece,
+  StoredTurn,
+  TurnBegin,
+  TurnRecords,
+  TurnResult,
+} from "../turn/ports.ts";
+import { toEndArgument } from "./chat-store.ts";
+import { toQueuedBegin } from "./journal-entry.ts";
+import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
+import { toKnownConversation } from "./user-chat-store.ts";
+import type { WatchedDatabase } from "./watched-database.ts";
+
+/** What the store is made of. */
+export interface JournaledStoreOptions extends SafeWriterOptions {
+  readonly database: WatchedDatabase;
+}
+
+/** Keeps turns, and all that is known of them beyond this process. */
+export class JournaledChatStore implements ChatStore, TurnRecords {
+  readonly #options: JournaledStoreOptions;
+  readonly #writer: SafeWriter;
+
+  constructor(options: JournaledStoreOptions) {
+    this.#options = options;
+    this.#writer = new SafeWriter(options);
+  }
+
+  async begin(turn: TurnBegin): Promise<BeginAnswer> {
+    const { chats, onEvent } = this.#options;
+    const written = await this.#writer.write({
+      turn,
+      kind: "begin",
+      call: () => chats.begin(turn),
+      toArgument: () => toQueuedBegin(turn),
+    });
+    if (written.type !== "answer") {
+      const storage = written.type === "queued" ? "queued" : "none";
+      return { type: "begun", storage, conversationId: toKnownConversation(turn) };
+    }
+    const answer = written.value;
+    switch (answer.type) {
+      case "saved":
+        return { type: "begun", storage: "stored", conversationId: answer.conversationId };
+      case "deleted":
+        onEvent({ type: "deleted", turn });
+        return { type: "begun", storage: "none", conversationId: turn.conversationId };
+      case "taken":
+      case "exists":
+        return answer;
+    }
+  }
+
+  async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+    const answer = await this.#end(turn, result);
+    this.#writer.dropPieces(turn.turnId, answer.storage !== "queued");
+    return answer;
+  }
+
+  async saveProgress(
+    running: readonly string[],
+    pieces: readonly Piece[],
+  ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
+    return await this.#options.turns.saveProgress(running, pieces);
+  }
+
+  async keepProgress(pieces: readonly Piece[]): Promise<void> {
+    await this.#writer.keepPieces(pieces);
+  }
+
+  async readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
+    return await this.#options.turns.read(turnId, caller, after);
+  }
+
+  async requestStop(turnId: string, caller: Caller): Promise<boolean> {
+    return await this.#options.turns.requestStop(turnId, caller);
+  }
+
+  async isSettled(): Promise<boolean> {
+    return await this.#writer.isSettled();
+  }
+
+  async listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]> {
+    const { turns, journal } = this.#options;
+    const abandoned = await turns.listAbandoned(filter, journal?.owners ?? []);
+    return abandoned.filter(({ turnId }) => journal?.holdsTurn(turnId) !== true);
+  }
+
+  async endAbandoned(turnId: string, result: TurnResult, { isStaleToo }: AbandonedFilter): Promise<boolean> {
+    const { chats, journal } = this.#options;
+    const filter = { owners: journal?.owners ?? [], is_stale_too: isStaleToo };
+    const row = await chats.end({ ...toEndArgument(turnId, result), if_abandoned: filter });
+    return row.type === "ended" && row.isChanged;
+  }
+
+  get healthyMs(): number {
+    return this.#options.database.healthyMs;
+  }
+
+  /** Closes the journal; not the database. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+  }
+
+  async #end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+    const { chats, onEvent } = this.#options;
+    const argument = toEndArgument(turn.turnId, result);
+    try {
+      const written = await this.#writer.write({
+        turn,
+        kind: "end",
+        call: () => chats.end(argument),
+        toArgument: () => JSON.stringify(argument),
+      });
+      if (written.type === "queued") return { storage: "queued", conversationId: undefined };
+      if (written.type === "answer" && written.value.type === "ended")
+        return { storage: "stored", conversationId: written.value.conversationId };
+      if (written.type === "answer") onEvent({ type: "deleted", turn });
+    } catch (error) {
+      onEvent({ type: "lost", turn, error: toAppError(error) });
+    }
+    return { storage: "none", conversationId: undefined };
+  }
+}

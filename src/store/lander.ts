@@ -1,0 +1,170 @@
+/** Owns the way of the journal's writes into the store: in order, once each, again and again until it takes them. */
+import { AppError, toAppError } from "../errors.ts";
+import type { Clock, Timer } from "../turn/ports.ts";
+import type { DatabaseChatStore } from "./chat-store.ts";
+import { parseQueuedBegin } from "./journal-entry.ts";
+import type { Journal, QueuedWrite } from "./journal.ts";
+import type { OnStoreEvent } from "./store-event.ts";
+import type { TurnRows } from "./turn-rows.ts";
+
+const firstDelayMs = 500;
+const maxDelayMs = 30_000;
+/** After so many failures in one pass the store counts as away. */
+const maxFailures = 3;
+
+/** What a lander works with. */
+export interface LanderOptions {
+  readonly journal: Journal;
+  readonly chats: DatabaseChatStore;
+  readonly turns: TurnRows;
+  readonly clock: Clock;
+  /** Whether the first call of a write is still out: until that has settled nothing of its conversation moves. */
+  readonly isOut: (id: number) => boolean;
+  /** Turns whose begin the store will never take, and whose end it therefore cannot. */
+  readonly rejected: Set<string>;
+  readonly onEvent: OnStoreEvent;
+}
+
+/** Lands the writes of a journal. What fails blocks what came later in its conversation, or of its user, and no other. */
+export class Lander {
+  readonly #options: LanderOptions;
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #isWanted = false;
+  #failedPasses = 0;
+  #isClosed = false;
+  /** Turns whose pieces in the journal are not this process's own, but left by one that died. */
+  #orphans: readonly string[] = [];
+
+  constructor(options: LanderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether all that waits has landed. */
+  get isDone(): boolean {
+    return this.#options.journal.queue.size === 0 && this.#orphans.length === 0;
+  }
+
+  /** Takes on what is in the journal and was put there by a process that is no more. */
+  async takeOn(own: (turnId: string) => boolean): Promise<void> {
+    const turns = await this.#options.journal.listPieceTurns();
+    this.#orphans = turns.filter((turnId) => !own(turnId));
+    this.wake();
+  }
+
+  /** There is something to land: tries at once, unless it is waiting out a failure. */
+  wake(): void {
+    if (this.#isClosed || this.#timer !== undefined) return;
+    this.#isWanted = true;
+    this.#running ??= this.#run().then((isDone) => {
+      this.#running = undefined;
+      this.#failedPasses = isDone ? 0 : this.#failedPasses + 1;
+      if (!isDone) this.wakeLater();
+    });
+  }
+
+  /** The store took a write: it is back, and a failure need not be waited out for longer than the shortest time. */
+  hurry(): void {
+    if (this.#timer === undefined || this.#failedPasses === 0) return this.wake();
+    this.#failedPasses = 0;
+    this.#timer.cancel();
+    this.#timer = undefined;
+    this.wakeLater();
+  }
+
+  /** There is something to land, but the store has just failed: tries after a while, longer each time, up to 30 s. */
+  wakeLater(): void {
+    if (this.#isClosed || this.#running !== undefined || this.#timer !== undefined) return;
+    const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** this.#failedPasses);
+    this.#timer = this.#options.clock.after(delayMs * (0.5 + Math.random() / 2), () => {
+      this.#timer = undefined;
+      this.wake();
+    });
+  }
+
+  /** Ends the attempts; resolves once none runs. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** Resolves with whether the last pass met no failure. */
+  async #run(): Promise<boolean> {
+    let isDone = true;
+    while (isDone && this.#isWanted && !this.#isClosed) {
+      this.#isWanted = false;
+      isDone = await this.#pass();
+    }
+    return isDone;
+  }
+
+  /** Tries every write once; resolves with whether none failed. */
+  async #pass(): Promise<boolean> {
+    const { journal, isOut } = this.#options;
+    const blocked = new Set<string | undefined>();
+    let failures = 0;
+    for (const write of journal.queue.values()) {
+      if (this.#isClosed || failures >= maxFailures) break;
+      const { conversationId, userId, id } = write;
+      const isBlocked = blocked.has(conversationId) || (userId !== undefined && blocked.has(userId));
+      const isDone = !isBlocked && !isOut(id) && (await this.#attempt(write));
+      if (isDone) continue;
+      if (!isBlocked && !isOut(id)) failures += 1;
+      blocked.add(conversationId).add(userId);
+    }
+    if (failures === 0 && journal.queue.size === 0) return await this.#landOrphans();
+    return failures === 0;
+  }
+
+  /** Resolves with whether the write need not be tried again. */
+  async #attempt(write: QueuedWrite): Promise<boolean> {
+    const { journal, onEvent } = this.#options;
+    try {
+      const isKept = await this.#land(write);
+      await journal.remove(write.id);
+      if (write.kind === "end") await journal.removePieces(write.turnId);
+      onEvent({ type: isKept ? "landed" : "deleted", turn: write });
+      return true;
+    } catch (cause) {
+      const error = toAppError(cause);
+      if (error.code.startsWith("store_")) return false;
+      if (write.kind === "begin") this.#options.rejected.add(write.turnId);
+      await journal.refuse(write.id, error.message).catch(() => {}); // it is tried, and told, again
+      onEvent({ type: "rejected", turn: write, error });
+      return true;
+    }
+  }
+
+  /** Writes to the store; resolves with whether it keeps it. */
+  async #land({ id, kind, turnId }: QueuedWrite): Promise<boolean> {
+    const { journal, chats } = this.#options;
+    const text = await journal.read(id);
+    if (kind === "end") {
+      if (this.#options.rejected.delete(turnId))
+        throw new AppError("write_rejected", "its begin was rejected");
+      return (await chats.end(JSON.parse(text))).type === "ended";
+    }
+    const answer = await chats.begin(parseQueuedBegin(text), true);
+    if (answer.type === "exists")
+      throw new AppError("write_rejected", "the turn's id belongs to another turn");
+    return answer.type === "saved";
+  }
+
+  /** The last words of turns that died with their process and the store away: recovery finds them in the rows. */
+  async #landOrphans(): Promise<boolean> {
+    const { journal, turns } = this.#options;
+    while (!this.#isClosed) {
+      const [turnId] = this.#orphans;
+      if (turnId === undefined) return true;
+      try {
+        await turns.saveProgress([], await journal.readPieces(turnId));
+        await journal.removePieces(turnId);
+      } catch {
+        return false; // the store is away again
+      }
+      this.#orphans = this.#orphans.slice(1);
+    }
+    return true;
+  }
+}

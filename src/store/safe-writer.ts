@@ -1,0 +1,208 @@
+/** Owns the promise that a write is safe: in the store, or, where that has not taken it in time, in the journal. */
+import { AppError, toAppError } from "../errors.ts";
+import type { Clock, Piece, TurnBegin } from "../turn/ports.ts";
+import type { DatabaseChatStore } from "./chat-store.ts";
+import type { Journal, JournalWrite } from "./journal.ts";
+import { Lander } from "./lander.ts";
+import type { OnDatabaseTrouble } from "./database.ts";
+import type { OnStoreEvent } from "./store-event.ts";
+import { settleWithin, storeWaitMs } from "./store-failure.ts";
+import type { TurnRows } from "./turn-rows.ts";
+import { toKnownConversation } from "./user-chat-store.ts";
+
+/** What a writer works with. */
+export interface SafeWriterOptions {
+  readonly chats: DatabaseChatStore;
+  readonly turns: TurnRows;
+  /** `undefined` where its folder cannot be used: then only the store makes a write safe. */
+  readonly journal: Journal | undefined;
+  readonly clock: Clock;
+  readonly onEvent: OnStoreEvent;
+  readonly onTrouble: OnDatabaseTrouble;
+}
+
+/** An answer of the store: `taken` and `exists` say that it wrote nothing. */
+interface TypedAnswer {
+  readonly type: string;
+}
+
+/** A write that the store is asked to take. */
+export interface Write<Answer extends TypedAnswer> {
+  readonly turn: TurnBegin;
+  readonly kind: JournalWrite["kind"];
+  readonly call: () => Promise<Answer>;
+  /** As the journal holds it. */
+  readonly toArgument: () => string;
+}
+
+/** The store's answer; or the write waits in the journal, or is kept apart there. */
+export type Written<Answer extends TypedAnswer> =
+  | { readonly type: "answer"; readonly value: Answer }
+  | { readonly type: "queued" | "rejected" };
+
+/** Writes turns. */
+export class SafeWriter {
+  readonly #options: SafeWriterOptions;
+  readonly #lander: Lander | undefined;
+  /** Writes in the journal whose first call to the store has not settled yet. */
+  readonly #out = new Set<number>();
+  /** Turns of this process that have pieces in the journal. */
+  readonly #withPieces = new Set<string>();
+  /** Turns whose begin the store will never take. */
+  readonly #rejected = new Set<string>();
+  /** Settles once what an earlier process left is known. */
+  #taken: Promise<void> | undefined;
+  #hasToldOfAdoption = false;
+
+  constructor(options: SafeWriterOptions) {
+    this.#options = options;
+    const { journal } = options;
+    if (journal === undefined) return;
+    const isOut = (id: number): boolean => this.#out.has(id);
+    this.#lander = new Lander({ ...options, journal, isOut, rejected: this.#rejected });
+    this.#taken = this.#takeOn(this.#lander);
+  }
+
+  /** @throws AppError `store_unavailable` when the write is safe nowhere; or what the store said to refuse it for good. */
+  async write<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Written<Answer>> {
+    if (write.kind === "end" && this.#rejected.delete(write.turn.turnId))
+      return await this.#keepApart(write, new AppError("write_rejected", "its begin was rejected"));
+    if (this.#mustQueue(write)) return await this.#queue(write, undefined);
+    const calling = write.call();
+    const first = await settleWithin(this.#options.clock, calling, storeWaitMs);
+    switch (first.type) {
+      case "answer":
+        if (this.#options.journal?.queue.size) this.#lander?.hurry();
+        return first;
+      case "error":
+        if (first.error.code === "write_rejected") return await this.#keepApart(write, first.error);
+        return await this.#queue(write, first.error);
+      case "late":
+        return await this.#queueLate(write, calling);
+    }
+  }
+
+  /** Puts text of running turns into the journal. @throws AppError `store_unavailable`. */
+  async keepPieces(pieces: readonly Piece[]): Promise<void> {
+    const { journal } = this.#options;
+    if (journal === undefined || pieces.length === 0) return;
+    for (const { turnId } of pieces) this.#withPieces.add(turnId);
+    await journal.appendPieces(pieces);
+  }
+
+  /** The turn is over: its pieces are of no use any more once its end is in the store. */
+  dropPieces(turnId: string, isStored: boolean): void {
+    const hasPieces = this.#withPieces.delete(turnId);
+    // At worst they land later, to no effect.
+    if (hasPieces && isStored) void this.#options.journal?.removePieces(turnId).catch(() => {});
+  }
+
+  /** Takes over what processes that died left in the journal; resolves with whether all of it is in the store. */
+  async isSettled(): Promise<boolean> {
+    const { journal, onTrouble } = this.#options;
+    if (journal === undefined || this.#lander === undefined) return true;
+    const count = journal.owners.length;
+    try {
+      await journal.adopt();
+    } catch (error) {
+      if (!this.#hasToldOfAdoption) onTrouble(toAppError(error));
+      this.#hasToldOfAdoption = true;
+    }
+    if (journal.owners.length > count) this.#taken = this.#takeOn(this.#lander);
+    await this.#taken;
+    return this.#lander.isDone;
+  }
+
+  /** Ends the attempts to land what waits, and closes the journal: what waits then lands after the next start. */
+  async close(): Promise<void> {
+    await this.#lander?.close();
+    await this.#options.journal?.close();
+  }
+
+  async #takeOn(lander: Lander): Promise<void> {
+    await lander.takeOn((turnId) => this.#withPieces.has(turnId)).catch(this.#options.onTrouble);
+  }
+
+  /** Later writes of a conversation queue behind its earlier ones; so does one that may turn out to continue it. */
+  #mustQueue({ turn, kind }: Write<TypedAnswer>): boolean {
+    const { journal } = this.#options;
+    if (journal === undefined) return false;
+    const { conversationId, turnId, caller } = turn;
+    return (
+      journal.holdsConversation(conversationId) ||
+      journal.holdsTurn(turnId) ||
+      (kind === "begin" &&
+        toKnownConversation(turn) === undefined &&
+        caller.userId !== undefined &&
+        journal.holdsUser(caller.userId))
+    );
+  }
+
+  async #queue<Answer extends TypedAnswer>(
+    write: Write<Answer>,
+    error: AppError | undefined,
+  ): Promise<Written<Answer>> {
+    await this.#append(write, error);
+    if (error === undefined) this.#lander?.wake();
+    else this.#lander?.wakeLater();
+    return { type: "queued" };
+  }
+
+  /** The store will never take it. */
+  async #keepApart<Answer extends TypedAnswer>(
+    write: Write<Answer>,
+    error: AppError,
+  ): Promise<Written<Answer>> {
+    const { journal, onEvent } = this.#options;
+    const id = await this.#append(write, error);
+    await journal?.refuse(id, error.message);
+    if (write.kind === "begin") this.#rejected.add(write.turn.turnId);
+    onEvent({ type: "rejected", turn: write.turn, error });
+    return { type: "rejected" };
+  }
+
+  /** The store may still take it: it is put into the journal meanwhile, and taken out again if so. */
+  async #queueLate<Answer extends TypedAnswer>(
+    write: Write<Answer>,
+    calling: Promise<Answer>,
+  ): Promise<Written<Answer>> {
+    let id: number;
+    try {
+      id = await this.#append(write, undefined);
+    } catch {
+      return { type: "answer", value: await calling };
+    }
+    this.#out.add(id);
+    void this.#settleLate(write.turn, id, calling);
+    return { type: "queued" };
+  }
+
+  async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedAnswer>): Promise<void> {
+    try {
+      const { type } = await calling;
+      // What was not written for its key's or its id's sake is for the lander to land, or to refuse.
+      if (type !== "taken" && type !== "exists") {
+        await this.#options.journal?.remove(id);
+        this.#options.onEvent({ type: "landed", turn });
+      }
+      this.#out.delete(id);
+      this.#lander?.hurry();
+    } catch {
+      this.#out.delete(id); // it lands from the journal: everything may be written twice
+      this.#lander?.wakeLater();
+    }
+  }
+
+  async #append(
+    { turn, kind, toArgument }: Write<TypedAnswer>,
+    error: AppError | undefined,
+  ): Promise<number> {
+    const { journal, onEvent } = this.#options;
+    if (journal === undefined) throw error ?? new AppError("store_unavailable", "no answer, and no journal");
+    const { turnId, conversationId, caller } = turn;
+    const write = { kind, turnId, conversationId, userId: caller.userId, argument: toArgument() };
+    const { id } = await journal.append(write);
+    if (error?.code !== "write_rejected") onEvent({ type: "queued", turn, error });
+    return id;
+  }
+}

@@ -1,0 +1,87 @@
+/** Owns the reduced mode: turns kept with their callers' own tokens, all that the anonymous key of a project allows. */
+import { AppError, toAppError, type ErrorCode } from "../errors.ts";
+import type { BeginAnswer, ChatStore, Clock, EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
+import type { Storage } from "../turn/turn-event.ts";
+import { toReplyMetadata } from "./chat-store.ts";
+import type { Database, Json } from "./database.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { settleWithin, storeWaitMs } from "./store-failure.ts";
+import type { OnStoreEvent } from "./store-event.ts";
+
+/**
+ * Stores messages as far as row level security lets their user, and no record of the turn. There is no journal: a token
+ * must not outlive its request. What is not stored after 500 ms may still be; what is not at all, the log names.
+ */
+export class UserChatStore implements ChatStore {
+  readonly #messages: MessageWriter;
+  readonly #clock: Clock;
+  readonly #onEvent: OnStoreEvent;
+  /** Running turns whose messages were not taken, and why: the log has that already. */
+  readonly #lost = new Map<string, ErrorCode>();
+
+  constructor(database: Database, clock: Clock, onEvent: OnStoreEvent) {
+    this.#messages = new MessageWriter(database, clock);
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+  }
+
+  async begin(turn: TurnBegin): Promise<BeginAnswer> {
+    const { storage, conversationId } = await this.#save(turn, []);
+    return { type: "begun", storage, conversationId: conversationId ?? toKnownConversation(turn) };
+  }
+
+  async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+    const { reply, outcome } = result;
+    const lost = this.#lost.get(turn.turnId);
+    // Messages that were refused are so again; those that could not be sent go with the reply.
+    if (reply === undefined || (lost !== undefined && lost !== "store_unavailable")) {
+      this.#lost.delete(turn.turnId);
+      return { storage: lost === undefined ? "stored" : "none", conversationId: turn.conversationId };
+    }
+    const { id, content, contentDigest } = reply;
+    const metadata = toReplyMetadata(result);
+    const saved = await this.#save(turn, [
+      { id, role: "assistant", content, metadata, status: outcome, digests: [contentDigest] },
+    ]);
+    this.#lost.delete(turn.turnId);
+    return saved;
+  }
+
+  async #save(
+    turn: TurnBegin,
+    tail: readonly Json[],
+  ): Promise<{ readonly storage: Storage; readonly conversationId: string | undefined }> {
+    const saving = this.#saveMessages(turn, tail);
+    const result = await settleWithin(this.#clock, saving, storeWaitMs);
+    if (result.type === "answer") return { storage: "stored", conversationId: result.value };
+    const lose = (cause: unknown): void => {
+      const error = toAppError(cause);
+      if (!this.#lost.has(turn.turnId)) this.#onEvent({ type: "lost", turn, error });
+      if (tail.length === 0) this.#lost.set(turn.turnId, error.code);
+    };
+    if (result.type === "late") saving.catch(lose);
+    else lose(result.error);
+    return { storage: "none", conversationId: undefined };
+  }
+
+  async #saveMessages(turn: TurnBegin, tail: readonly Json[]): Promise<string> {
+    if (turn.caller.accessToken === undefined) {
+      throw new AppError(
+        "store_refused",
+        "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
+      );
+    }
+    const saved = await this.#messages.save("chat_save_messages", turn, turn.caller, {}, tail);
+    if (saved.type !== "saved") throw new AppError("store_refused", "the conversation was deleted");
+    return saved.conversationId;
+  }
+}
+
+/** The conversation of a turn that the store has not answered for: unknown where it may continue a stored one. */
+export function toKnownConversation(turn: TurnBegin): string | undefined {
+  const mayContinue =
+    !turn.isConversationNamed &&
+    turn.caller.userId !== undefined &&
+    turn.path.some(({ role }) => role === "assistant");
+  return mayContinue ? undefined : turn.conversationId;
+}

@@ -1,0 +1,59 @@
+/** Owns the body of a reply as one text: its parts, and the events that it is made of. */
+import { boundary } from "./boundary.ts";
+import type { BodyEvent } from "./turn-event.ts";
+
+/** The bytes of the boundary. */
+export const boundaryBytes = Buffer.byteLength(boundary);
+
+/** The parts of a body. */
+export interface Body {
+  readonly plan: string;
+  /** `undefined` when the boundary has not come. */
+  readonly answer: string | undefined;
+}
+
+/** Returns the whole text of a body. */
+export function toText({ plan, answer }: Body): string {
+  return answer === undefined ? plan : plan + boundary + answer;
+}
+
+/** Returns the parts of a body: its first boundary is the server's, since no plan holds one. */
+export function toBody(text: string): Body {
+  const place = text.indexOf(boundary);
+  if (place < 0) return { plan: text, answer: undefined };
+  return { plan: text.slice(0, place), answer: text.slice(place + boundary.length) };
+}
+
+/** Returns what an event adds to the body. */
+export function toBodyText(event: BodyEvent): string {
+  return event.type === "plan-end" ? boundary : event.text;
+}
+
+/** Turns the text of a body, which comes in pieces that end between events, back into events. */
+export class BodyReader {
+  #position = 0;
+  #isAnswer = false;
+
+  /** Bytes read so far. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Returns the events that `text` adds. */
+  read(text: string): readonly BodyEvent[] {
+    if (this.#isAnswer) return this.#toEvents("answer-delta", text);
+    const { plan, answer } = toBody(text);
+    const planEvents = this.#toEvents("plan-delta", plan);
+    if (answer === undefined) return planEvents;
+    this.#isAnswer = true;
+    this.#position += boundaryBytes;
+    const end: BodyEvent = { type: "plan-end", position: this.#position };
+    return [...planEvents, end, ...this.#toEvents("answer-delta", answer)];
+  }
+
+  #toEvents(type: "plan-delta" | "answer-delta", text: string): readonly BodyEvent[] {
+    if (text === "") return [];
+    this.#position += Buffer.byteLength(text);
+    return [{ type, text, position: this.#position }];
+  }
+}

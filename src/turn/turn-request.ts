@@ -1,0 +1,39 @@
+/** Owns what a client asks for, and the turn that begins with it. */
+import { hash } from "node:crypto";
+import { v7 as createId } from "uuid";
+import type { PromptOptions } from "./instructions.ts";
+import { addressMessages, type Digest } from "./message-tree.ts";
+import { toTitle, type Message } from "./message.ts";
+import type { Caller, TurnBegin } from "./ports.ts";
+
+/** What a client asks for. */
+export interface TurnRequest extends PromptOptions {
+  readonly conversationId: string | undefined;
+  readonly caller: Caller;
+  readonly messages: readonly Message[];
+  /** The id that the client chose for the turn. */
+  readonly turnId: string | undefined;
+  readonly idempotencyKey: string | undefined;
+}
+
+/** Returns the turn that `request` begins, with the ids that it gets at once. */
+export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date): TurnBegin {
+  return {
+    turnId: request.turnId ?? createId(),
+    conversationId: request.conversationId ?? createId(),
+    isConversationNamed: request.conversationId !== undefined,
+    caller: request.caller,
+    title: toTitle(request.messages),
+    path: addressMessages(request.messages),
+    startedAt,
+    model,
+    idempotencyKey: request.idempotencyKey,
+    requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
+  };
+}
+
+/** Returns the digest of all that a request asks for: equal for one that is sent again. */
+export function digestRequest(request: TurnRequest): Digest {
+  const { messages, conversationId = null, useWebSearch, knowledgeBase = null } = request;
+  return hash("sha256", JSON.stringify([messages, conversationId, useWebSearch, knowledgeBase]));
+}

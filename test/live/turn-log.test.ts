@@ -1,0 +1,168 @@
+/** Owns the log's promise: whoever reads it, from wherever and however often, reads the body and nothing else. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { TurnLog } from "../../src/live/turn-log.ts";
+import { BodyReader, boundaryBytes } from "../../src/turn/body.ts";
+import { boundary } from "../../src/turn/boundary.ts";
+import { toPlainText } from "../../src/wire/plain-text.ts";
+
+const runs = 10_000;
+const alphabet = ["a", "é", "語", "🙂", "\n", "---", "x".repeat(300)];
+
+/** Numbers from 0 to 1 that a seed decides, so that a failure can be had again. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+/** Appends a random reply, of `count` events, in random steps; `between` is called after each. */
+class RandomReply {
+  readonly log = new TurnLog();
+  body = "";
+  #events = 0;
+  readonly #random: () => number;
+  readonly #count: number;
+  readonly #planCount: number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+    this.#count = 2 + Math.floor(random() * (random() < 0.1 ? 1_200 : 30));
+    this.#planCount = Math.floor(random() * this.#count);
+    this.log.append({ type: "turn-start", turnId: "t", conversationId: "c" });
+  }
+
+  get isOver(): boolean {
+    return this.log.end !== undefined;
+  }
+
+  step(): void {
+    if (this.#events === this.#count) {
+      this.log.append({
+        type: "turn-end",
+        outcome: "complete",
+        position: this.log.position,
+        finishReason: "stop",
+        usage: undefined,
+        error: undefined,
+        storage: "stored",
+      });
+      return;
+    }
+    const isBoundary = this.#events === this.#planCount;
+    const text = isBoundary ? boundary : (alphabet[Math.floor(this.#random() * alphabet.length)] ?? "");
+    const position = this.log.position + (isBoundary ? boundaryBytes : Buffer.byteLength(text));
+    if (isBoundary) this.log.append({ type: "plan-end", position });
+    else
+      this.log.append({
+        type: this.#events < this.#planCount ? "plan-delta" : "answer-delta",
+        text,
+        position,
+      });
+    this.#events += 1;
+    this.body += text;
+  }
+}
+
+/** Reads what is there from the byte `after` on, at most `most` events of it. */
+function readSome(log: TurnLog, after: number, most: number): { bytes: Buffer; isOver: boolean } {
+  const cursor = log.read(after);
+  const chunks: Buffer[] = [];
+  for (let count = 0; count < most; count += 1) {
+    const event = cursor.next();
+    if (event === undefined) break;
+    if (event.type === "turn-end") return { bytes: Buffer.concat(chunks), isOver: true };
+    chunks.push(Buffer.from(toPlainText(event)).subarray(cursor.skipBytes));
+  }
+  return { bytes: Buffer.concat(chunks), isOver: false };
+}
+
+describe("TurnLog", () => {
+  test(`is read byte-exact by a follower that is cut at any byte and resumes there, ${runs} times`, (context) => {
+    const seed = Date.now() % 2 ** 31;
+    const random = createRandom(seed);
+    let cuts = 0;
+    let different = 0;
+    for (let run = 0; run < runs; run += 1) {
+      const reply = new RandomReply(random);
+      let seen = Buffer.alloc(0);
+      for (let isOver = false; !isOver;) {
+        while (!reply.isOver && random() < 0.9) reply.step();
+        const part = readSome(reply.log, seen.length, random() < 0.5 ? 1 + random() * 8 : Infinity);
+        // A connection is cut at any byte, inside characters and the boundary too; without the end that came with it.
+        const isCut = random() < 0.5;
+        const kept = isCut
+          ? part.bytes.subarray(0, Math.floor(random() * (part.bytes.length + 1)))
+          : part.bytes;
+        seen = Buffer.concat([seen, kept]);
+        isOver = part.isOver && !isCut;
+        cuts += isCut ? 1 : 0;
+      }
+      if (!seen.equals(Buffer.from(reply.body))) different += 1;
+    }
+    context.diagnostic(
+      `figure: cuts ${cuts} in ${runs} replies, replies that differ ${different}, seed ${seed}`,
+    );
+    assert.equal(different, 0, `seed ${seed}`);
+  });
+
+  test("is read by followers at different places, each at its own pace, while it grows", () => {
+    const random = createRandom(7);
+    for (let run = 0; run < 300; run += 1) {
+      const reply = new RandomReply(random);
+      const followers = Array.from({ length: 3 }, () => ({
+        cursor: reply.log.read(),
+        text: "",
+        isOver: false,
+      }));
+      while (followers.some(({ isOver }) => !isOver)) {
+        if (!reply.isOver) reply.step();
+        for (const follower of followers) {
+          if (random() < 0.5) continue;
+          const event = follower.cursor.next();
+          if (event?.type === "turn-end") follower.isOver = true;
+          else if (event !== undefined)
+            follower.text += Buffer.from(toPlainText(event)).subarray(follower.cursor.skipBytes).toString();
+        }
+      }
+      for (const { text } of followers) assert.equal(text, reply.body);
+    }
+  });
+
+  test("gives no bytes for a position beyond the end, then the end, once", () => {
+    const reply = new RandomReply(createRandom(3));
+    while (!reply.isOver) reply.step();
+    const cursor = reply.log.read(reply.log.position + 1_000);
+    assert.equal(cursor.next()?.type, "turn-end");
+    assert.equal(cursor.next(), undefined);
+  });
+
+  test("joins small pieces, so that a reply of a million of them is not a million events", () => {
+    const log = new TurnLog();
+    for (let position = 1; position <= 1_000_000; position += 1)
+      log.append({ type: "answer-delta", text: "x", position });
+    const cursor = log.read();
+    let events = 0;
+    while (cursor.next() !== undefined) events += 1;
+    assert.ok(events < 5_000, `${events} events`);
+  });
+});
+
+describe("BodyReader", () => {
+  test("finds plan, boundary and answer again in a body that comes in pieces between events", () => {
+    const reader = new BodyReader();
+    const events = ["- plan", `${boundary}an`, `swer${boundary}`].flatMap((text) => reader.read(text));
+    assert.deepEqual(
+      events.map((event) => [event.type, toPlainText(event)]),
+      [
+        ["plan-delta", "- plan"],
+        ["plan-end", boundary],
+        ["answer-delta", "an"],
+        ["answer-delta", `swer${boundary}`],
+      ],
+    );
+    assert.equal(reader.position, Buffer.byteLength(`- plan${boundary}answer${boundary}`));
+  });
+});
