@@ -19,7 +19,7 @@ import type { Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./turn/port
 /** The largest body of a request, in bytes. */
 const maxBodyBytes = 20 * 1024 * 1024;
 /** How long clients may take, once no turn runs any more, for what they have not read yet. */
-const lastWordsMs = 2_000;
+const lastWordsMs = 1_000;
 
 /** What a server is made from. */
 export interface AppOptions {

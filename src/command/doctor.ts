@@ -4,6 +4,7 @@ import type { AppOptions } from "../app.ts";
 import { AppError, toAppError } from "../errors.ts";
 import { createClient } from "../model/openai-server.ts";
 import { parse } from "../parse.ts";
+import { inspectJournals } from "../store/journal-folder.ts";
 import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database.ts";
 import { openDatabase, openStore } from "../store/open-store.ts";
 import { systemClock } from "../system-clock.ts";
@@ -54,6 +55,7 @@ export async function doctor(loadConfig: () => { readonly app: AppOptions }): Pr
   print({ subject: "configuration", isWell: true, text: "every variable can be read" });
   print(await checkModel(app.model));
   for (const finding of await checkStore(app.store)) print(finding);
+  for (const finding of checkJournal(app.store)) print(finding);
   return isWell ? 0 : 1;
 }
 
@@ -111,6 +113,30 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
         text: `${trouble.message.replace(/;.*/, "")}: ask its /readyz, or stop it to look closer`,
       },
     ];
+  }
+}
+
+/** What waits for the store here, and what it will never take. */
+function checkJournal(options: AppOptions["store"]): readonly Finding[] {
+  const subject = "journal";
+  if (options.type === "none" || (options.type === "supabase" && options.supabase.usesCallerToken)) return [];
+  try {
+    const { queuedCount, refused } = inspectJournals(options.dataDir);
+    const waiting = queuedCount === 0 ? "nothing waits" : `${queuedCount} writes wait for the store`;
+    const mend = "mend what the reason says, then restart the server: it is tried again at each start";
+    return [
+      { subject, isWell: true, text: `${waiting} in ${options.dataDir}` },
+      ...refused.map(({ kind, turnId, conversationId, createdAt, reason }) => ({
+        subject,
+        isWell: false,
+        text: `the ${kind} of turn ${turnId} in conversation ${conversationId}, of ${createdAt}, will never be taken: ${reason}`,
+        mend,
+      })),
+    ];
+  } catch (error) {
+    const { code, message } = toAppError(error);
+    const mend = "see that DATA_DIR is a folder that this user may write to";
+    return [{ subject, isWell: false, text: `${code}: ${message}`, mend }];
   }
 }
 

@@ -31,7 +31,8 @@ export async function followTurn(
   const { start, end } = turn.log;
   void reply.header("x-turn-id", turn.id);
   if (start?.conversationId !== undefined) void reply.header("x-conversation-id", start.conversationId);
-  if (end !== undefined && end.position === 0 && end.error !== undefined) {
+  // Whoever has text already, more than the rows could keep, is told of the end in-band.
+  if (end?.error !== undefined && end.position === 0 && after === 0) {
     const { code, retryAfterMs } = end.error;
     throw new AppError(code, "failed before its first text", { retryAfterMs });
   }

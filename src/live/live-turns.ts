@@ -130,7 +130,7 @@ export class LiveTurns {
     }
     deadline.cancel();
     this.#remotes?.close();
-    await this.#recovery?.close();
+    this.#recovery?.close();
   }
 
   #findHere(turnId: string): FollowedTurn | undefined {

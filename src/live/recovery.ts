@@ -6,7 +6,7 @@ import type { AbandonedFilter, AbandonedTurn, Clock, Timer, TurnRecords, TurnRes
 import type { LiveTurn } from "./live-turn.ts";
 
 /** From one look to the next. */
-const intervalMs = 5_000;
+const intervalMs = 4_000;
 /** The same, while what an earlier process left in the journal has not landed. */
 const unsettledIntervalMs = 500;
 /** For how long owners may be silent, and must have been able to speak, before their turns are taken from them. */
@@ -26,19 +26,17 @@ export interface RecoveryOptions {
 export class Recovery {
   readonly #options: RecoveryOptions;
   #timer: Timer | undefined;
-  #looking: Promise<void>;
   #isClosed = false;
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
-    this.#looking = this.#look();
+    void this.#look();
   }
 
-  /** Looks no more; resolves once it does not. */
-  async close(): Promise<void> {
+  /** Looks no more. */
+  close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
-    await this.#looking;
   }
 
   async #look(): Promise<void> {
@@ -52,9 +50,7 @@ export class Recovery {
       // The store is away, which its readiness tells: the next look finds what this one did not.
     }
     if (this.#isClosed) return;
-    this.#timer = clock.after(isSettled ? intervalMs : unsettledIntervalMs, () => {
-      this.#looking = this.#look();
-    });
+    this.#timer = clock.after(isSettled ? intervalMs : unsettledIntervalMs, () => void this.#look());
   }
 
   async #recover(): Promise<void> {

@@ -183,6 +183,7 @@ function listSince(id: number): unknown {
 function run(operation: JournalOperation): unknown {
   switch (operation.type) {
     case "load":
+      database.exec("update write set reason = null"); // what was wrong with it may have been mended
       return listSince(0);
     case "append":
       return append(operation.write);

@@ -75,7 +75,7 @@ export class Journal {
 
   /**
    * Opens the journal of a dead process of this `dataDir`, whose id becomes ours, or else a new one; and adopts those of
-   * all other dead processes. `maxBytes` bounds what is appended. The caller closes it.
+   * all other dead processes. What was refused before is in the queue again. `maxBytes` bounds what is appended.
    * @throws AppError `store_unavailable` when the folder cannot be used.
    */
   static async open(dataDir: string, maxBytes: number): Promise<Journal> {

@@ -16,7 +16,7 @@ import { UserChatStore } from "./user-chat-store.ts";
 import { WatchedDatabase } from "./watched-database.ts";
 
 /** How long the end of connections may take: a database that is frozen never answers a farewell. */
-const closeTimeoutMs = 1_000;
+const closeTimeoutMs = 500;
 
 /** Where rows live. */
 export type DatabaseOptions =

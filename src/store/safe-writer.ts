@@ -115,8 +115,10 @@ export class SafeWriter {
 
   /** Ends the attempts to land what waits, and closes the journal: what waits then lands after the next start. */
   async close(): Promise<void> {
-    await this.#lander?.close();
-    await this.#options.journal?.close();
+    const { clock, journal } = this.#options;
+    // An attempt that a frozen store does not answer is made again then.
+    if (this.#lander !== undefined) await settleWithin(clock, this.#lander.close(), storeWaitMs);
+    await journal?.close();
   }
 
   async #takeOn(lander: Lander): Promise<void> {

@@ -165,8 +165,8 @@ describe("a server that is asked to stop", () => {
     call.finish();
     await app.logged(({ msg }) => msg === "turn");
     const closing = app.close(10_000);
-    await clock.timer(2_000);
-    clock.advance(2_000);
+    await clock.timer(1_000);
+    clock.advance(1_000);
     await closing;
     assert.equal((await reading).isComplete, false);
     await model.close();

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { PGlite } from "@electric-sql/pglite";
 import { z } from "zod";
 import { DatabaseChatStore } from "../../src/store/chat-store.ts";
+import { TurnRows } from "../../src/store/turn-rows.ts";
 import { UserChatStore } from "../../src/store/user-chat-store.ts";
 import { toArgument, type Database } from "../../src/store/database.ts";
 import { loadSchema } from "../../src/store/schema.ts";
@@ -141,6 +142,79 @@ async function compareCosts(
   compare("bytesSent", 1.5);
   compare("durationMs", 3);
 }
+
+/** A turn that runs, of which so many pieces are saved. */
+async function addRunningTurn(scratch: Scratch, pieces: number): Promise<string> {
+  const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
+  await beginTurn(new DatabaseChatStore(toDatabase(scratch), systemClock), turn);
+  await scratch.sql(
+    "insert into turn_pieces (turn_id, position, text) select $1::uuid, i * 10, '0123456789' from generate_series(0, $2::integer - 1) i",
+    [turn.turnId, pieces],
+  );
+  return turn.turnId;
+}
+
+/** Measures a tick that saves one more piece of a turn that has so many, and takes it back. */
+async function measureTick(
+  scratch: Scratch,
+  turnId: string,
+  pieces: number,
+): Promise<Omit<Cost, "bytesSent">> {
+  await scratch.sql("begin");
+  const [earlier] = Counter.parse(await scratch.sql(countRowsRead));
+  const startMs = performance.now();
+  const piece = { turnId, position: pieces * 10, text: "0123456789" };
+  const { known } = await new TurnRows(toDatabase(scratch)).saveProgress([turnId], [piece]);
+  const durationMs = performance.now() - startMs;
+  const [later] = Counter.parse(await scratch.sql(countRowsRead));
+  await scratch.sql("rollback");
+  assert.ok(known.has(turnId));
+  return { rowsRead: later.count - earlier.count, durationMs };
+}
+
+async function checkTicks(scratch: Scratch): Promise<void> {
+  await scratch.apply(
+    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
+  );
+  const counts = { short: 10, long: 20_000 };
+  const turns = {
+    short: await addRunningTurn(scratch, counts.short),
+    long: await addRunningTurn(scratch, counts.long),
+  };
+  const costs: { short: Omit<Cost, "bytesSent">[]; long: Omit<Cost, "bytesSent">[] } = {
+    short: [],
+    long: [],
+  };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const length of ["short", "long"] as const)
+      costs[length].push(await measureTick(scratch, turns[length], counts[length]));
+  }
+  for (const [measure, factor] of [
+    ["rowsRead", 1.5],
+    ["durationMs", 3],
+  ] as const) {
+    const [few, many] = [costs.short, costs.long].map((list) => toMedian(list.map((cost) => cost[measure])));
+    const text = `${measure}: ${few} with ${counts.short} pieces, ${many} with ${counts.long}`;
+    assert.ok(few !== undefined && many !== undefined && many <= few * factor, text);
+  }
+}
+
+describe("a tick of progress costs what it would early in the reply", () => {
+  test("on Postgres", async () => {
+    const server = await startPostgres();
+    try {
+      const scratch = await openPostgres(server.url);
+      await checkTicks(scratch).finally(() => scratch.close());
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("on PGlite", async () => {
+    const scratch = toScratch(await PGlite.create());
+    await checkTicks(scratch).finally(() => scratch.close());
+  });
+});
 
 describe("one more turn costs what it would in a short conversation", () => {
   test("on Postgres", async () => {

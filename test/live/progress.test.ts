@@ -1,0 +1,73 @@
+/** Owns the saving of progress: one call a tick for all turns, each piece of text sent once, and the journal beside it. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { ManualClock } from "../support/manual-clock.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
+import { openTurn, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { startPostgresHarness } from "../store/store-harness.ts";
+
+const tickMs = 500;
+
+describe("progress", { timeout: 60_000 }, () => {
+  let harness: Awaited<ReturnType<typeof startPostgresHarness>>;
+  let model: ScriptedModel;
+  let clock: ManualClock;
+  let app: RunningApp;
+  before(async () => {
+    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
+    // What the server asks is counted where it arrives.
+    await harness.sql(
+      "create table calls (id serial, argument jsonb)",
+      "alter function public.chat_save_progress(jsonb) rename to real_save_progress",
+      `create function public.chat_save_progress(argument jsonb) returns jsonb language plpgsql as $$
+       begin insert into calls (argument) values (argument); return public.real_save_progress(argument); end $$`,
+    );
+    clock = new ManualClock();
+    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
+    app = await startApp({ ...base, ...harness.variables }, clock);
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+    await harness.stop();
+  });
+
+  /** Moves the clock by one tick; resolves with what was saved then, once it is. */
+  async function tick(count: number): Promise<{ running: number; text: string }[]> {
+    clock.advance(tickMs);
+    for (;;) {
+      const rows = await harness.sql("select argument from calls order by id");
+      if (rows.length < count) continue;
+      await app.get("/readyz"); // by then the server has its answer, too
+      return rows.map(({ argument }) => {
+        const { running, pieces }: { running: string[]; pieces: { text: string }[] } = JSON.parse(
+          JSON.stringify(argument),
+        );
+        return { running: running.length, text: pieces.map(({ text }) => text).join(" | ") };
+      });
+    }
+  }
+
+  test("of all turns goes in one call a tick, which holds what is new and no more", async () => {
+    const userId = randomUUID();
+    const calls: ScriptedCall[] = [];
+    const answers = [];
+    for (const word of ["one", "two", "three"]) {
+      const { call, opening } = await openTurn(app, model, { userId });
+      call.text(`- p\n---RESPONSE---\n${word}`);
+      answers.push(readAnswer(await opening));
+      calls.push(call);
+    }
+    const body = (word: string): string => `- p\n---RESPONSE---\n${word}`;
+    const saved = [{ running: 3, text: [body("one"), body("two"), body("three")].join(" | ") }];
+    assert.deepEqual(await tick(1), saved);
+    saved.push({ running: 3, text: "" });
+    assert.deepEqual(await tick(2), saved);
+    const turns = await harness.sql("select text from turn_pieces order by text");
+    assert.equal(turns.length, 3);
+    for (const call of calls) call.finish();
+    await Promise.all(answers);
+    assert.deepEqual(await harness.sql("select * from turn_pieces"), []);
+  });
+});
