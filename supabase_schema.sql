@@ -138,7 +138,6 @@ create index if not exists turns_running_idx on public.turns (heartbeat_at) wher
 drop index if exists public.turns_key_idx; -- of version 1
 create unique index if not exists turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
   where idempotency_key is not null;
-create index if not exists turns_owner_idx on public.turns (owner) where status = 'running';
 create index if not exists deleted_conversations_age_idx on public.deleted_conversations (deleted_at);
 
 -- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
@@ -385,7 +384,11 @@ begin
             and case
               when m.role = 'assistant' then
                 m.content = v_item.content
-                or (m.status in ('stopped', 'failed', 'interrupted') and m.content <> '' and starts_with(v_item.content, m.content))
+                or (m.status in ('stopped', 'failed', 'interrupted') and case
+                  when m.content <> '' then starts_with(v_item.content, m.content)
+                  -- It broke off in its plan.
+                  else starts_with(coalesce(v_item.metadata ->> 'plan', v_item.content), nullif(m.metadata ->> 'plan', ''))
+                end)
               else
                 btrim(m.content, E' \t\r\n') = v_item.content and v_item.place < v_last and m.metadata ? 'images_count'
                 and (not v_item.metadata ? 'images_count' or m.metadata ? 'images_unknown')
@@ -476,6 +479,7 @@ begin
     select t.id, p.position, p.text
     from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
     join public.turns t on t.id = p.turn_id and t.status = 'running'
+    order by t.id for no key update of t -- a turn that is ending meanwhile is waited for: its pieces go, and none may come after
     on conflict (turn_id, position) do update set text = excluded.text where length(excluded.text) > length(saved.text);
   update public.turns set heartbeat_at = clock_timestamp()
     where id = any (v_running) and status = 'running' and heartbeat_at < clock_timestamp() - interval '5 seconds';
@@ -561,7 +565,6 @@ declare
   v_conversation public.conversations;
   v_digest bytea;
   v_message uuid;
-  v_is_new boolean;
 begin
   perform public.chat_check_version(argument);
   select c.* into v_conversation from public.conversations c
@@ -597,8 +600,7 @@ begin
         )
       )
       on conflict do nothing returning id into v_message;
-    v_is_new := v_message is not null;
-    if not v_is_new then
+    if v_message is null then
       select id into v_message from public.messages where conversation_id = v_turn.conversation_id and digest = v_digest;
     end if;
     if v_message = v_turn.message_id then
@@ -607,9 +609,9 @@ begin
       update public.messages set metadata = coalesce(metadata, '{}') || jsonb_build_object('superseded_by', v_message)
         where id = v_turn.message_id;
     end if;
-    -- It becomes the leaf, unless the conversation has gone on from another.
-    if v_conversation.leaf_id is null or v_conversation.leaf_id in (v_turn.parent_id, v_turn.message_id)
-      or (v_is_new and v_turn.status = 'running')
+    -- It becomes the leaf, unless the conversation has gone on from elsewhere than the message it answers.
+    if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
+      or exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id)
     then
       update public.conversations set leaf_id = v_message, updated_at = clock_timestamp() where id = v_turn.conversation_id;
     end if;

@@ -33,7 +33,13 @@ export async function serve(options: ServeOptions): Promise<number> {
     throw error;
   }
   process.stderr.write(
-    toStartBlock({ version: options.version, address: toAddress(app), app: options.app, storeTrouble }),
+    toStartBlock({
+      version: options.version,
+      address: toAddress(app),
+      app: options.app,
+      storeTrouble,
+      journal: app.store.journal,
+    }),
   );
   const signal = await stopping;
   logger.info({ signal, drainMs: options.drainMs }, "stopping");

@@ -9,10 +9,12 @@ export interface StartBlockOptions {
   readonly app: AppOptions;
   /** What keeps the store from taking writes now. */
   readonly storeTrouble: AppError | undefined;
+  /** `undefined` where there is no journal, or it cannot be used. */
+  readonly journal: { readonly queued: number } | undefined;
 }
 
 /** Returns the block, ended by a line break. */
-export function toStartBlock({ version, address, app, storeTrouble }: StartBlockOptions): string {
+export function toStartBlock({ version, address, app, storeTrouble, journal }: StartBlockOptions): string {
   const rows = [
     ["listening", address],
     ["model", describeModel(app.model)],
@@ -21,8 +23,9 @@ export function toStartBlock({ version, address, app, storeTrouble }: StartBlock
       ? []
       : [
           ["", `AWAY: ${storeTrouble.code} (${storeTrouble.message})`],
-          ["", toStoreAdvice(storeTrouble)],
+          ["", toStoreAdvice(storeTrouble, journal !== undefined)],
         ]),
+    ...describeJournal(app.store, journal).map((text) => ["journal", text]),
     ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read the answers"],
     ...describeOff(app).map((text, index) => [index === 0 ? "off" : "", text]),
     [
@@ -55,6 +58,17 @@ function describeStore(store: AppOptions["store"]): string {
   }
 }
 
+/** Nothing, where all is as it should be. */
+function describeJournal(
+  store: AppOptions["store"],
+  journal: StartBlockOptions["journal"],
+): readonly string[] {
+  if (journal !== undefined)
+    return journal.queued === 0 ? [] : [`${journal.queued} writes of an earlier run wait for the store`];
+  if (store.type === "none" || (store.type === "supabase" && store.supabase.usesCallerToken)) return [];
+  return [`AWAY: ${store.dataDir} cannot be used, the log says why; with the store away new turns get 503`];
+}
+
 function describeOff(app: AppOptions): readonly string[] {
   const off = ["authentication: whoever can reach this address can chat"];
   if (app.store.type === "none") off.push("history");
@@ -65,11 +79,12 @@ function describeOff(app: AppOptions): readonly string[] {
   return off;
 }
 
-function toStoreAdvice(trouble: AppError): string {
+function toStoreAdvice(trouble: AppError, hasJournal: boolean): string {
+  const fate = hasJournal ? "replies go on and wait in the journal" : "replies go on but are not kept";
   if (trouble.code === "store_schema_missing" || trouble.code === "store_schema_mismatch") {
-    return "replies go on but are not kept; apply the schema: `foreword migrate`, or paste `foreword schema` into Supabase's SQL editor";
+    return `${fate}; apply the schema: \`foreword migrate\`, or paste \`foreword schema\` into Supabase's SQL editor`;
   }
-  return "replies go on but are not kept until it is back; `foreword doctor` says more";
+  return `${fate} until it is back; \`foreword doctor\` says more`;
 }
 
 /** A URL without its user, password and query, none of which belong on a screen. */

@@ -1,6 +1,6 @@
 /** Owns the serving process: what it prints, how it refuses to start, how it ends. */
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -121,8 +121,22 @@ describe("foreword serve", () => {
       folder.path,
     );
     await command.printed(/AWAY: store_unavailable[^]*try .*\n/);
+    assert.match(command.stderr, /replies go on and wait in the journal until it is back/);
     assert.match(command.stderr, /store +Postgres at postgres:\/\/127\.0\.0\.1:1\/chat\n/);
     assert.ok(!command.stderr.includes("secret"));
+    command.kill("SIGTERM");
+    assert.equal(await command.exit(), 0);
+  });
+
+  test("starts although its journal cannot be used, and says what that means", async () => {
+    await mkdir(join(folder.path, "blocked"));
+    await writeFile(join(folder.path, "blocked", "journal"), "");
+    const variables = { PORT: "0", DATA_DIR: "blocked" };
+    const command = new RunningCommand([], variables, folder.path);
+    await command.printed(/journal +AWAY: blocked cannot be used.*new turns get 503\n[^]*try .*\n/);
+    const doctor = new RunningCommand(["doctor"], variables, folder.path);
+    assert.equal(await doctor.exit(), 1);
+    assert.match(doctor.stdout, /^WRONG journal +store_unavailable: .*ENOTDIR/m);
     command.kill("SIGTERM");
     assert.equal(await command.exit(), 0);
   });

@@ -1,0 +1,83 @@
+/** Owns which path of a conversation is shown when turns overlap, or their writes come late: never an older wish. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { DatabaseChatStore } from "../../src/store/chat-store.ts";
+import type { Database } from "../../src/store/database.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../support/make-turn.ts";
+import { readMessages } from "../support/read-rows.ts";
+import { startPostgresHarness, type StoreHarness } from "./store-harness.ts";
+
+describe("the path that is shown", () => {
+  let harness: StoreHarness;
+  let database: Database;
+  let chats: DatabaseChatStore;
+  before(async () => {
+    harness = await startPostgresHarness();
+    database = await harness.open(systemClock);
+    chats = new DatabaseChatStore(database, systemClock);
+  });
+  after(async () => {
+    await database.close();
+    await harness.stop();
+  });
+
+  /** A user's conversation, and what is shown of it. */
+  function makeChat(): {
+    readonly place: { userId: string; conversationId: string };
+    shown(): Promise<string[]>;
+  } {
+    const place = { userId: randomUUID(), conversationId: randomUUID() };
+    return {
+      place,
+      shown: async () =>
+        (await readMessages(database, place.conversationId, place.userId)).map(
+          ({ content }) => content ?? "",
+        ),
+    };
+  }
+
+  test("is the edited message's, though the reply to the one before the edit ends later", async () => {
+    const { place, shown } = makeChat();
+    const [first, edited] = [makeTurn(["u: one"], place), makeTurn(["u: won"], place)];
+    for (const turn of [first, edited]) await beginTurn(chats, turn);
+    await endTurn(chats, edited, makeResult("WON"));
+    await endTurn(chats, first, makeResult("ONE"));
+    assert.deepEqual(await shown(), ["won", "WON"]);
+  });
+
+  test("is the newest of two replies to the same message", async () => {
+    const { place, shown } = makeChat();
+    const turns = [makeTurn(["u: toss"], place), makeTurn(["u: toss"], place)];
+    for (const turn of turns) await beginTurn(chats, turn);
+    for (const [index, turn] of turns.entries())
+      await endTurn(chats, turn, makeResult(index === 0 ? "heads" : "tails"));
+    assert.deepEqual(await shown(), ["toss", "tails"]);
+  });
+
+  test("is that of another replica where the conversation went on, though the first turn's writes land later", async () => {
+    const { place, shown } = makeChat();
+    const late = makeTurn(["u: Hi"], place);
+    const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
+    await beginTurn(chats, next);
+    await endTurn(chats, next, makeResult("So."));
+    assert.deepEqual(await chats.begin(late, true), { type: "saved", conversationId: place.conversationId });
+    await endTurn(chats, late, makeResult("Hello"));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
+    const rows = await harness.sql(
+      `select count(*)::int as count from messages where conversation_id = '${place.conversationId}'`,
+    );
+    assert.deepEqual(rows, [{ count: 4 }]);
+  });
+
+  test("ends in a reply that says again what an earlier one said", async () => {
+    const { place, shown } = makeChat();
+    for (const reply of ["heads", "tails", "heads"]) {
+      const turn = makeTurn(["u: toss"], place);
+      await beginTurn(chats, turn);
+      await endTurn(chats, turn, makeResult(reply));
+      assert.deepEqual(await shown(), ["toss", reply]);
+    }
+  });
+});
