@@ -1,16 +1,12 @@
-/**
- * Owns the folders of journals, of which a process has one: who has which, and the thread that has the file in ours open.
- */
+/** Owns the folders of journals, of which a process has one: who has which, and what is in them. */
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Worker } from "node:worker_threads";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
-import type { JournalOperation, JournalReply } from "./journal-worker.ts";
-import type { RefusedWrite } from "./journal.ts";
+import { QueuedRow, queuedColumns, type RefusedWrite } from "./journal-write.ts";
 
 /** The journal's file in its folder. Only {@link claimFolder}'s caller makes one where there is none. */
 export const journalFileName = "journal.sqlite";
@@ -18,27 +14,10 @@ export const journalFileName = "journal.sqlite";
 export const brokenMark = ".broken-";
 /** How long a statement waits for another process that looks into the file. */
 export const busyTimeoutMs = 5_000;
-/** The columns of a {@link QueuedRow}. */
-export const queuedColumns =
-  'id, kind, turn_id as "turnId", conversation_id as "conversationId", user_id as "userId"';
-
-const OptionalText = z
-  .string()
-  .nullable()
-  .transform((text) => text ?? undefined);
-/** A row of {@link queuedColumns}. */
-export const QueuedRow = z.object({
-  id: z.number(),
-  kind: z.enum(["begin", "end"]),
-  turnId: z.string(),
-  conversationId: z.string(),
-  userId: OptionalText,
-});
 const RefusedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
 const CountRow = z.object({ count: z.number() });
 
 const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
-const workerFile = new URL(`./journal-worker${extname(import.meta.url)}`, import.meta.url);
 
 /** A folder that this process has. */
 export interface JournalFolder {
@@ -142,104 +121,11 @@ function inspectJournal(path: string, owner: string): { queuedCount: number; ref
 }
 
 /** The failure that `cause`, which concerns the journal in `path`, stands for. */
-function toJournalFailure(path: string, cause: unknown): AppError {
+export function toJournalFailure(path: string, cause: unknown): AppError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new AppError("store_unavailable", `the journal in ${path}: ${reason}`, { cause });
 }
 
 function toPath(dataDir: string, owner: string): string {
   return join(dataDir, "journal", owner);
-}
-
-/** An operation that was asked for. */
-interface Request {
-  readonly operation: JournalOperation;
-  readonly settled: Promise<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** The thread that has the file of `folder` open. What is asked while it is busy is done in one transaction. */
-export class JournalThread {
-  readonly #folder: JournalFolder;
-  readonly #worker: Worker;
-  readonly #exit = Promise.withResolvers<void>();
-  /** What the thread was asked in its last message. */
-  #posted: readonly Request[] = [];
-  #waiting: Request[] = [];
-  /** Why nothing more can be asked. */
-  #failure: AppError | undefined;
-  #brokenFile: string | undefined;
-
-  constructor(folder: JournalFolder, maxBytes: number) {
-    this.#folder = folder;
-    this.#worker = new Worker(workerFile, { workerData: { folder: folder.path, maxBytes } });
-    this.#worker.on("message", (reply: JournalReply) => this.#take(reply));
-    this.#worker.on("error", (error) => this.#break(error));
-    this.#worker.on("exit", () => {
-      this.#break(new Error("its thread has ended"));
-      this.#exit.resolve();
-    });
-  }
-
-  /** Where the last file that was corrupt has been put. */
-  get brokenFile(): string | undefined {
-    return this.#brokenFile;
-  }
-
-  /**
-   * Resolves with what `take` makes of the value of `operation`; it is called in the order of the operations.
-   * @throws AppError `store_unavailable` when the operation could not be done.
-   */
-  async ask<Result>(operation: JournalOperation, take: (value: unknown) => Result): Promise<Result> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    this.#waiting.push({ operation, settled: promise, resolve: (value) => resolve(take(value)), reject });
-    queueMicrotask(() => this.#post());
-    return await promise;
-  }
-
-  /** Ends the thread, once everything that was asked is done, and releases the folder. */
-  async close(): Promise<void> {
-    this.#failure ??= toJournalFailure(this.#folder.path, "it is closed");
-    await Promise.allSettled([...this.#posted, ...this.#waiting].map(({ settled }) => settled));
-    this.#worker.postMessage("close");
-    await this.#exit.promise;
-    this.#folder.lock.release();
-  }
-
-  #post(): void {
-    if (this.#posted.length > 0 || this.#waiting.length === 0) return;
-    this.#posted = this.#waiting;
-    this.#waiting = [];
-    this.#worker.postMessage(this.#posted.map(({ operation }) => operation));
-  }
-
-  #take(reply: JournalReply): void {
-    if ("brokenFile" in reply) {
-      this.#brokenFile = reply.brokenFile;
-      return;
-    }
-    for (const [index, { resolve, reject }] of this.#posted.entries()) {
-      const outcome = reply.outcomes[index];
-      try {
-        if (outcome === undefined || "reason" in outcome) {
-          throw toJournalFailure(this.#folder.path, outcome?.reason);
-        }
-        resolve(outcome.value);
-      } catch (error) {
-        reject(error);
-      }
-    }
-    this.#posted = [];
-    this.#post();
-  }
-
-  #break(cause: Error): void {
-    const failure = toJournalFailure(this.#folder.path, cause);
-    this.#failure ??= failure;
-    for (const { reject } of [...this.#posted, ...this.#waiting]) reject(failure);
-    this.#posted = [];
-    this.#waiting = [];
-  }
 }

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
-import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./journal-folder.ts";
-import type { JournalWrite, Piece } from "./journal.ts";
+import type { Piece } from "../turn/ports.ts";
+import { brokenMark, busyTimeoutMs, journalFileName } from "./journal-folder.ts";
+import { queuedColumns, type JournalWrite } from "./journal-write.ts";
 
 /** What the thread is asked, in lists. */
 export type JournalOperation =

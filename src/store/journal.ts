@@ -3,48 +3,16 @@
  * disk. It knows their order, and nothing of what they mean.
  */
 import { z } from "zod";
+import type { Piece } from "../turn/ports.ts";
 import {
   claimDeadFolder,
   claimFolder,
   deleteJournal,
-  JournalThread,
   listOwners,
-  QueuedRow,
   type JournalFolder,
 } from "./journal-folder.ts";
-
-/** A write to the store: the start or the end of a turn. */
-export interface JournalWrite {
-  readonly kind: "begin" | "end";
-  readonly turnId: string;
-  readonly conversationId: string;
-  readonly userId: string | undefined;
-  /** JSON. */
-  readonly argument: string;
-}
-
-/** A write that waits, without its argument. */
-export interface QueuedWrite extends Omit<JournalWrite, "argument"> {
-  /** A later write has a larger one; none is used twice. */
-  readonly id: number;
-}
-
-/** A write that the store refused for good. */
-export interface RefusedWrite extends QueuedWrite {
-  readonly reason: string;
-  /** The process whose folder it is in. */
-  readonly owner: string;
-  /** When it was appended, ISO 8601. */
-  readonly createdAt: string;
-}
-
-/** A stretch of the text of a turn that runs. */
-export interface Piece {
-  readonly turnId: string;
-  /** Where it begins in the turn's text. */
-  readonly position: number;
-  readonly text: string;
-}
+import { JournalThread } from "./journal-thread.ts";
+import { QueuedRow, type JournalWrite, type QueuedWrite } from "./journal-write.ts";
 
 const Writes = z.object({ writes: z.array(QueuedRow), refused: z.object({ count: z.number() }) });
 const ArgumentRow = z.object({ argument: z.string() });

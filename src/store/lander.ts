@@ -3,7 +3,8 @@ import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
 import type { DatabaseChatStore } from "./chat-store.ts";
 import { parseQueuedBegin } from "./journal-entry.ts";
-import type { Journal, QueuedWrite } from "./journal.ts";
+import type { QueuedWrite } from "./journal-write.ts";
+import type { Journal } from "./journal.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import type { TurnRows } from "./turn-rows.ts";
 

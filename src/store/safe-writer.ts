@@ -2,7 +2,8 @@
 import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Piece, TurnBegin } from "../turn/ports.ts";
 import type { DatabaseChatStore } from "./chat-store.ts";
-import type { Journal, JournalWrite } from "./journal.ts";
+import type { JournalWrite } from "./journal-write.ts";
+import type { Journal } from "./journal.ts";
 import { Lander } from "./lander.ts";
 import type { OnDatabaseTrouble } from "./database.ts";
 import type { OnStoreEvent } from "./store-event.ts";

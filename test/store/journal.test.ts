@@ -10,7 +10,8 @@ import { describe, test, type TestContext } from "node:test";
 import { Worker } from "node:worker_threads";
 import { AppError } from "../../src/errors.ts";
 import { inspectJournals } from "../../src/store/journal-folder.ts";
-import { Journal, type JournalWrite } from "../../src/store/journal.ts";
+import type { JournalWrite } from "../../src/store/journal-write.ts";
+import { Journal } from "../../src/store/journal.ts";
 import { makeFolder } from "../support/start-app.ts";
 
 const roomyBytes = 64 * 1024 * 1024;

@@ -1,0 +1,101 @@
+/** Owns the thread that has a journal's file open: what it is asked, and its answers. */
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { AppError } from "../errors.ts";
+import { toJournalFailure, type JournalFolder } from "./journal-folder.ts";
+import type { JournalOperation, JournalReply } from "./journal-worker.ts";
+
+const workerFile = new URL(`./journal-worker${extname(import.meta.url)}`, import.meta.url);
+
+/** An operation that was asked for. */
+interface Request {
+  readonly operation: JournalOperation;
+  readonly settled: Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The thread that has the file of `folder` open. What is asked while it is busy is done in one transaction. */
+export class JournalThread {
+  readonly #folder: JournalFolder;
+  readonly #worker: Worker;
+  readonly #exit = Promise.withResolvers<void>();
+  /** What the thread was asked in its last message. */
+  #posted: readonly Request[] = [];
+  #waiting: Request[] = [];
+  /** Why nothing more can be asked. */
+  #failure: AppError | undefined;
+  #brokenFile: string | undefined;
+
+  constructor(folder: JournalFolder, maxBytes: number) {
+    this.#folder = folder;
+    this.#worker = new Worker(workerFile, { workerData: { folder: folder.path, maxBytes } });
+    this.#worker.on("message", (reply: JournalReply) => this.#take(reply));
+    this.#worker.on("error", (error) => this.#break(error));
+    this.#worker.on("exit", () => {
+      this.#break(new Error("its thread has ended"));
+      this.#exit.resolve();
+    });
+  }
+
+  /** Where the last file that was corrupt has been put. */
+  get brokenFile(): string | undefined {
+    return this.#brokenFile;
+  }
+
+  /**
+   * Resolves with what `take` makes of the value of `operation`; it is called in the order of the operations.
+   * @throws AppError `store_unavailable` when the operation could not be done.
+   */
+  async ask<Result>(operation: JournalOperation, take: (value: unknown) => Result): Promise<Result> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    this.#waiting.push({ operation, settled: promise, resolve: (value) => resolve(take(value)), reject });
+    queueMicrotask(() => this.#post());
+    return await promise;
+  }
+
+  /** Ends the thread, once everything that was asked is done, and releases the folder. */
+  async close(): Promise<void> {
+    this.#failure ??= toJournalFailure(this.#folder.path, "it is closed");
+    await Promise.allSettled([...this.#posted, ...this.#waiting].map(({ settled }) => settled));
+    this.#worker.postMessage("close");
+    await this.#exit.promise;
+    this.#folder.lock.release();
+  }
+
+  #post(): void {
+    if (this.#posted.length > 0 || this.#waiting.length === 0) return;
+    this.#posted = this.#waiting;
+    this.#waiting = [];
+    this.#worker.postMessage(this.#posted.map(({ operation }) => operation));
+  }
+
+  #take(reply: JournalReply): void {
+    if ("brokenFile" in reply) {
+      this.#brokenFile = reply.brokenFile;
+      return;
+    }
+    for (const [index, { resolve, reject }] of this.#posted.entries()) {
+      const outcome = reply.outcomes[index];
+      try {
+        if (outcome === undefined || "reason" in outcome) {
+          throw toJournalFailure(this.#folder.path, outcome?.reason);
+        }
+        resolve(outcome.value);
+      } catch (error) {
+        reject(error);
+      }
+    }
+    this.#posted = [];
+    this.#post();
+  }
+
+  #break(cause: Error): void {
+    const failure = toJournalFailure(this.#folder.path, cause);
+    this.#failure ??= failure;
+    for (const { reject } of [...this.#posted, ...this.#waiting]) reject(failure);
+    this.#posted = [];
+    this.#waiting = [];
+  }
+}

@@ -1,0 +1,44 @@
+/** Owns what a write of the journal is, in memory and as a row of its file. */
+import { z } from "zod";
+
+/** A write to the store: the start or the end of a turn. */
+export interface JournalWrite {
+  readonly kind: "begin" | "end";
+  readonly turnId: string;
+  readonly conversationId: string;
+  readonly userId: string | undefined;
+  /** JSON. */
+  readonly argument: string;
+}
+
+/** A write that waits, without its argument. */
+export interface QueuedWrite extends Omit<JournalWrite, "argument"> {
+  /** A later write has a larger one; none is used twice. */
+  readonly id: number;
+}
+
+/** A write that the store refused for good. */
+export interface RefusedWrite extends QueuedWrite {
+  readonly reason: string;
+  /** The process whose folder it is in. */
+  readonly owner: string;
+  /** When it was appended, ISO 8601. */
+  readonly createdAt: string;
+}
+
+/** The columns of a {@link QueuedRow}. */
+export const queuedColumns =
+  'id, kind, turn_id as "turnId", conversation_id as "conversationId", user_id as "userId"';
+
+const OptionalText = z
+  .string()
+  .nullable()
+  .transform((text) => text ?? undefined);
+/** A row of {@link queuedColumns}. */
+export const QueuedRow = z.object({
+  id: z.number(),
+  kind: z.enum(["begin", "end"]),
+  turnId: z.string(),
+  conversationId: z.string(),
+  userId: OptionalText,
+});
