@@ -13,10 +13,10 @@ import type {
   TurnRecords,
   TurnResult,
 } from "../turn/ports.ts";
+import { toKnownConversation } from "../turn/turn-request.ts";
 import { toEndArgument } from "./chat-store.ts";
 import { toQueuedBegin } from "./journal-entry.ts";
 import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
-import { toKnownConversation } from "./user-chat-store.ts";
 import type { WatchedDatabase } from "./watched-database.ts";
 
 /** What the store is made of. */

@@ -1,6 +1,7 @@
 /** Owns the promise that a write is safe: in the store, or, where that has not taken it in time, in the journal. */
 import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Piece, TurnBegin } from "../turn/ports.ts";
+import { toKnownConversation } from "../turn/turn-request.ts";
 import type { DatabaseChatStore } from "./chat-store.ts";
 import type { JournalWrite } from "./journal-write.ts";
 import type { Journal } from "./journal.ts";
@@ -9,7 +10,6 @@ import type { OnDatabaseTrouble } from "./database.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import { settleWithin, storeWaitMs } from "./store-failure.ts";
 import type { TurnRows } from "./turn-rows.ts";
-import { toKnownConversation } from "./user-chat-store.ts";
 
 /** What a writer works with. */
 export interface SafeWriterOptions {

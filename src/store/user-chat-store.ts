@@ -2,6 +2,7 @@
 import { AppError, toAppError, type ErrorCode } from "../errors.ts";
 import type { BeginAnswer, ChatStore, Clock, EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
 import type { Storage } from "../turn/turn-event.ts";
+import { toKnownConversation } from "../turn/turn-request.ts";
 import { toReplyMetadata } from "./chat-store.ts";
 import type { Database, Json } from "./database.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -75,13 +76,4 @@ export class UserChatStore implements ChatStore {
     if (saved.type !== "saved") throw new AppError("store_refused", "the conversation was deleted");
     return saved.conversationId;
   }
-}
-
-/** The conversation of a turn that the store has not answered for: unknown where it may continue a stored one. */
-export function toKnownConversation(turn: TurnBegin): string | undefined {
-  const mayContinue =
-    !turn.isConversationNamed &&
-    turn.caller.userId !== undefined &&
-    turn.path.some(({ role }) => role === "assistant");
-  return mayContinue ? undefined : turn.conversationId;
 }

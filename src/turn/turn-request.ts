@@ -37,3 +37,12 @@ export function digestRequest(request: TurnRequest): Digest {
   const { messages, conversationId = null, useWebSearch, knowledgeBase = null } = request;
   return hash("sha256", JSON.stringify([messages, conversationId, useWebSearch, knowledgeBase]));
 }
+
+/** The conversation of a turn that the store has not answered for: unknown where it may continue a stored one. */
+export function toKnownConversation(turn: TurnBegin): string | undefined {
+  const mayContinue =
+    !turn.isConversationNamed &&
+    turn.caller.userId !== undefined &&
+    turn.path.some(({ role }) => role === "assistant");
+  return mayContinue ? undefined : turn.conversationId;
+}
