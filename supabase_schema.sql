@@ -255,7 +255,7 @@ end $$;
 -- argument: conversation {id, is_named, title, user_id, age_ms: since the turn began}, anchor: the path's digest before
 -- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first}],
 -- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; late: whether it
--- waited in a journal: the conversation may have gone on since, and is then shown as it is.
+-- waited in a journal: where the conversation has gone on since it was said, it is shown as it is.
 -- The other functions call it as the service. A user with an own token may call it too: row level security decides.
 create or replace function public.chat_save_messages(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -269,6 +269,9 @@ declare
   v_digest bytea := '';
   v_found uuid;
   v_is_known boolean := true;
+  v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_said timestamptz := clock_timestamp() - (argument #>> '{conversation,age_ms}')::bigint * interval '1 millisecond';
+  v_fork uuid; -- the message that the first new one follows
   v_time timestamptz;
   v_item record;
   v_text text;
@@ -294,7 +297,10 @@ begin
   -- What is somebody else's is not touched: the turn gets a conversation of its own.
   select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
   if v_owner <> v_user then
-    v_conversation := coalesce((argument #>> '{turn,id}')::uuid, gen_random_uuid());
+    -- Its id follows from the turn's, so that the same begin finds it again, but is none that a client could choose.
+    v_conversation := coalesce(
+      encode(substr(sha256(convert_to('foreword ' || (argument #>> '{turn,id}'), 'utf8')), 1, 16), 'hex')::uuid,
+      gen_random_uuid());
     select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
   end if;
   if v_found is null then
@@ -303,7 +309,7 @@ begin
     end if;
     if exists (
       select from public.deleted_conversations d where d.id = v_conversation
-        and d.deleted_at >= clock_timestamp() - (argument #>> '{conversation,age_ms}')::integer * interval '1 millisecond'
+        and d.deleted_at >= v_said
     ) then
       return jsonb_build_object('deleted', true);
     end if;
@@ -396,6 +402,7 @@ begin
           order by m.content = v_item.content desc, length(m.content) desc, m.created_at desc limit 1;
       end if;
       v_is_known := v_found is not null;
+      v_fork := v_parent;
     end if;
     if v_is_known then
       select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
@@ -411,16 +418,19 @@ begin
     end if;
   end loop;
 
-  if not (v_is_known and coalesce((argument ->> 'late')::boolean, false)) then
-    update public.conversations set leaf_id = v_parent, updated_at = clock_timestamp() where id = v_conversation;
-  end if;
+  update public.conversations set
+      leaf_id = case when not v_is_late or leaf_id is null or updated_at <= v_said or (not v_is_known and leaf_id = v_fork)
+        then v_parent else leaf_id end,
+      updated_at = case when v_is_late then greatest(updated_at, v_said) else clock_timestamp() end
+    where id = v_conversation;
   return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_parent, 'digest', encode(v_digest, 'hex'));
 end $$;
 
 -- A turn begins: its messages, and the turn as running. The same begin may come again. Answers as chat_save_messages; or,
 -- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours) or `exists` (another turn has
 -- this id). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key, request_digest}.
--- A late begin whose key is taken lands without it: the turn has been had.
+-- A late begin whose key is taken lands without it: the turn has been had. With check_only nothing is written, and the answer
+-- is `free` where it would be.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -436,10 +446,10 @@ begin
     -- One at a time under a key, so that the second finds the first.
     perform pg_advisory_xact_lock(hashtextextended(format('foreword key %s %s', v_user, v_key), 0));
     select * into v_turn from public.turns
-      where idempotency_key = v_key and user_id is not distinct from v_user and id <> v_id;
+      where idempotency_key = v_key and user_id is not distinct from v_user and (id <> v_id or started_at <> v_started);
     if v_turn.started_at < clock_timestamp() - interval '24 hours' then
       update public.turns set idempotency_key = null where id = v_turn.id;
-    elsif v_turn.id is not null and coalesce((argument ->> 'late')::boolean, false) then
+    elsif v_turn.id <> v_id and coalesce((argument ->> 'late')::boolean, false) then
       v_key := null;
     elsif v_turn.id is not null then
       return jsonb_build_object('taken', jsonb_build_object(
@@ -453,6 +463,9 @@ begin
     end if;
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
       'digest', coalesce((select encode(m.digest, 'hex') from public.messages m where m.id = v_turn.parent_id), ''));
+  end if;
+  if coalesce((argument ->> 'check_only')::boolean, false) then
+    return jsonb_build_object('free', true);
   end if;
   v_saved := public.chat_save_messages(argument);
   if v_saved ? 'message_id' then
@@ -472,9 +485,13 @@ end $$;
 create or replace function public.chat_save_progress(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
-  v_running uuid[] := array(select value::uuid from jsonb_array_elements_text(argument -> 'running'));
+  v_running uuid[];
 begin
   perform public.chat_check_version(argument);
+  -- First: a turn that begins meanwhile is not called known, as its pieces may have come too early.
+  v_running := array(
+    select t.id from public.turns t
+    where t.id in (select value::uuid from jsonb_array_elements_text(argument -> 'running')));
   insert into public.turn_pieces as saved (turn_id, position, text)
     select t.id, p.position, p.text
     from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
@@ -483,12 +500,9 @@ begin
     on conflict (turn_id, position) do update set text = excluded.text where length(excluded.text) > length(saved.text);
   update public.turns set heartbeat_at = clock_timestamp()
     where id = any (v_running) and status = 'running' and heartbeat_at < clock_timestamp() - interval '5 seconds';
-  return (
-    select jsonb_build_object(
-      'known', coalesce(jsonb_agg(t.id), '[]'),
-      'stop', coalesce(jsonb_agg(t.id) filter (where t.stop_requested and t.status = 'running'), '[]'))
-    from public.turns t where t.id = any (v_running)
-  );
+  return jsonb_build_object('known', v_running, 'stop', (
+    select coalesce(jsonb_agg(t.id), '[]') from public.turns t
+    where t.id = any (v_running) and t.stop_requested and t.status = 'running'));
 end $$;
 
 -- A turn and its text: as it ended, or, while it runs, the pieces from the one that holds the byte `after`. Answers with
@@ -556,8 +570,8 @@ end $$;
 -- abandoned ends anew when its owner's own end comes: the whole reply then stands beside the interrupted one, which says
 -- by which it is superseded. Answers with `gone` when the turn is not there: its conversation was deleted meanwhile.
 -- argument: turn {id, status, plan, answer, model, usage, finish_reason, error_code, duration_ms, first_text_ms,
--- ended_at}, reply {id, content, metadata, digest} or null; if_abandoned: ends it only if it is, as
--- chat_list_abandoned_turns says (owners, is_stale_too), or null.
+-- ended_at}, reply {id, content, metadata, digest} or null; age_ms: how long it has waited, if it has; if_abandoned: ends it
+-- only if it is, as chat_list_abandoned_turns says (owners, is_stale_too), or null.
 create or replace function public.chat_end_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -603,6 +617,9 @@ begin
     if v_message is null then
       select id into v_message from public.messages where conversation_id = v_turn.conversation_id and digest = v_digest;
     end if;
+    -- A message that said this already: sent back by its client before it was stored, or a reply that broke off there.
+    update public.messages set status = argument #>> '{turn,status}', metadata = coalesce(metadata, '{}') || (argument #> '{reply,metadata}')
+      where id = v_message and status is distinct from 'complete';
     if v_message = v_turn.message_id then
       update public.messages set status = argument #>> '{turn,status}', metadata = argument #> '{reply,metadata}' where id = v_message;
     else
@@ -613,7 +630,9 @@ begin
     if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
       or exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id)
     then
-      update public.conversations set leaf_id = v_message, updated_at = clock_timestamp() where id = v_turn.conversation_id;
+      update public.conversations set leaf_id = v_message,
+          updated_at = greatest(updated_at, clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')
+        where id = v_turn.conversation_id;
     end if;
   end if;
   delete from public.turn_pieces where turn_id = v_turn.id;

@@ -59,6 +59,9 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   });
 
   const http = createHttp(logger);
+  // A client may close its own direction and still read. It cannot be told from one that has gone, so where that ends the
+  // turn it does not get its reply.
+  if (options.onDisconnect === "continue") Object.assign(http.server, { httpAllowHalfOpen: true });
   registerProblems(http);
   await http.register(cors, {
     origin: [...options.corsOrigins],

@@ -28,6 +28,7 @@ export async function followTurn(
   response.once("close", leave);
   if (response.destroyed) leave(); // it left while the store was asked
   await firstWord(turn.log);
+  if (response.destroyed) return void reply.hijack(); // nobody is there to be told
   const { start, end } = turn.log;
   void reply.header("x-turn-id", turn.id);
   if (start?.conversationId !== undefined) void reply.header("x-conversation-id", start.conversationId);

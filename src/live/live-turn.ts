@@ -66,6 +66,13 @@ export class LiveTurn implements FollowedTurn {
     this.#turn.stop();
   }
 
+  /** Returns the turn as it is to be followed once it is over, without what it was asked and run with. */
+  toEnded(): FollowedTurn {
+    const { id, log } = this;
+    const caller: Caller = { userId: this.caller.userId, accessToken: undefined };
+    return { id, log, caller, follow: () => () => {}, stop: async () => {} };
+  }
+
   /** Ends the turn because the server must. */
   interrupt(): void {
     this.#turn.interrupt();

@@ -11,6 +11,8 @@ import { RemoteTurns } from "./remote-turn.ts";
 /** How long a turn that is over is kept where the store does not have it, in milliseconds, and how much of them in all. */
 const keepMs = 10 * 60_000;
 const maxKeptBytes = 64 * 1024 * 1024;
+/** What a turn takes beside its text, about. */
+const keptOverheadBytes = 2 * 1024;
 
 /** What turns are run with. */
 export interface LiveTurnsOptions extends TurnPorts {
@@ -34,10 +36,11 @@ interface KeyedTurn {
   readonly started: Promise<StartedTurn>;
 }
 
-/** A turn that is over. */
+/** A turn that is over: its log, and no more of it than that. */
 interface KeptTurn {
-  readonly turn: LiveTurn;
+  readonly turn: FollowedTurn;
   readonly key: string | undefined;
+  readonly sizeBytes: number;
 }
 
 /** All turns. */
@@ -64,7 +67,11 @@ export class LiveTurns {
     if (records === undefined) return;
     this.#remotes = new RemoteTurns({ records, clock });
     this.#saver = new ProgressSaver(records, clock, this.#running);
-    this.#recovery = new Recovery({ records, clock, turns: this.#running, onRecovered });
+    const here = {
+      ids: () => [...this.#running.keys(), ...this.#asked.keys()],
+      has: (turnId: string) => this.#running.has(turnId) || this.#asked.has(turnId),
+    };
+    this.#recovery = new Recovery({ records, clock, here, onRecovered });
   }
 
   /** Whether the process is on its way out and takes no new turns. */
@@ -151,7 +158,9 @@ export class LiveTurns {
         throw new AppError("turn_exists", begin.turnId);
       case "taken": {
         if (answer.requestDigest !== begin.requestDigest) throw toMismatch(answer.turnId);
-        const turn = await this.find(answer.turnId, request.caller);
+        // Not one that is being asked for: that may be this very request, sent again under its own id.
+        const here = this.#findHere(answer.turnId);
+        const turn = here ?? (await this.#remotes?.find(answer.turnId, request.caller));
         if (turn === undefined)
           throw new AppError("store_unavailable", `${answer.turnId} was there just now`);
         return { turn, isReplay: true };
@@ -171,8 +180,9 @@ export class LiveTurns {
   /** A turn is over: if its rows are not in the store, it is kept here for a while. */
   #settle(turn: LiveTurn, key: string | undefined, { storage }: EndAnswer): void {
     this.#running.delete(turn.id);
-    this.#kept.set(turn.id, { turn, key });
-    this.#keptBytes += turn.log.position;
+    const sizeBytes = turn.log.position + keptOverheadBytes;
+    this.#kept.set(turn.id, { turn: turn.toEnded(), key, sizeBytes });
+    this.#keptBytes += sizeBytes;
     if (storage === "stored") return this.#forget(turn.id);
     this.#options.clock.after(keepMs, () => this.#forget(turn.id));
     for (const id of this.#kept.keys()) {
@@ -185,7 +195,7 @@ export class LiveTurns {
     const kept = this.#kept.get(turnId);
     if (kept === undefined) return;
     this.#kept.delete(turnId);
-    this.#keptBytes -= kept.turn.log.position;
+    this.#keptBytes -= kept.sizeBytes;
     if (kept.key !== undefined) this.#keyed.delete(kept.key);
   }
 }

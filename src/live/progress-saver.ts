@@ -1,4 +1,5 @@
 /** Owns the saving of what running turns have said so far, all together in one call a tick. */
+import { toAppError } from "../errors.ts";
 import type { Clock, Piece, TurnRecords } from "../turn/ports.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
@@ -17,6 +18,8 @@ export class ProgressSaver {
   readonly #clock: Clock;
   /** The turns that run, in order of their start. */
   readonly #turns: ReadonlyMap<string, LiveTurn>;
+  /** Running turns whose text the store will never take. */
+  readonly #unsavable = new Set<string>();
   #isTicking = false;
   #isSaving = false;
   #isKeeping = false;
@@ -38,7 +41,7 @@ export class ProgressSaver {
 
   #tick(): void {
     this.#isTicking = false;
-    if (this.#turns.size === 0) return;
+    if (this.#turns.size === 0) return this.#unsavable.clear();
     this.wake();
     if (this.#isSaving || this.#clock.monotonicMs() < this.#retryAtMs)
       return void this.#keep([...this.#turns.values()]);
@@ -48,21 +51,17 @@ export class ProgressSaver {
 
   async #save(): Promise<void> {
     const turns = [...this.#turns.values()];
-    const pieces = collectPieces(turns, ({ storedPosition }) => storedPosition);
+    const pieces = collectPieces(
+      turns.filter(({ id }) => !this.#unsavable.has(id)),
+      ({ storedPosition }) => storedPosition,
+    );
     try {
-      const ids = turns.map(({ id }) => id);
-      const { known, stop } = await this.#records.saveProgress(ids, pieces);
+      const known = await this.#send(turns, pieces);
       this.#failures = 0;
-      for (const piece of pieces) {
-        const turn = this.#turns.get(piece.turnId);
-        if (turn === undefined || !known.has(piece.turnId)) continue;
-        turn.storedPosition = piece.position + Buffer.byteLength(piece.text);
-        turn.safePosition = Math.max(turn.safePosition, turn.storedPosition);
-      }
-      for (const id of stop) void this.#turns.get(id)?.stop();
       // A turn that the store does not know yet began while it was away.
       await this.#keep(turns.filter(({ id }) => !known.has(id)));
-    } catch {
+    } catch (error) {
+      if (toAppError(error).code === "write_rejected") return await this.#sendEach(turns, pieces);
       this.#failures += 1;
       const delayMs = Math.min(maxRetryMs, tickMs * 2 ** this.#failures);
       this.#retryAtMs = this.#clock.monotonicMs() + delayMs * (0.5 + Math.random() / 2);
@@ -70,10 +69,36 @@ export class ProgressSaver {
     }
   }
 
+  /** Resolves with the turns that the store knows: of those it has the pieces. */
+  async #send(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<ReadonlySet<string>> {
+    const ids = turns.map(({ id }) => id);
+    const { known, stop } = await this.#records.saveProgress(ids, pieces);
+    for (const { turnId, position, text } of pieces) {
+      const turn = this.#turns.get(turnId);
+      if (turn === undefined || !known.has(turnId)) continue;
+      turn.storedPosition = position + Buffer.byteLength(text);
+      turn.safePosition = Math.max(turn.safePosition, turn.storedPosition);
+    }
+    for (const id of stop) void this.#turns.get(id)?.stop();
+    return known;
+  }
+
+  /** The store will never take one of the pieces, which must not keep it from the others, nor from the signs of life. */
+  async #sendEach(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<void> {
+    for (const piece of pieces) {
+      const turn = turns.filter(({ id }) => id === piece.turnId);
+      await this.#send(turn, [piece]).catch((error: unknown) => {
+        if (toAppError(error).code === "write_rejected") this.#unsavable.add(piece.turnId);
+      });
+    }
+  }
+
   async #keep(turns: readonly LiveTurn[]): Promise<void> {
     if (this.#isKeeping) return;
     this.#isKeeping = true;
-    const pieces = collectPieces(turns, ({ safePosition }) => safePosition);
+    // Not those that have ended meanwhile: their whole text is safe.
+    const running = turns.filter(({ id }) => this.#turns.has(id));
+    const pieces = collectPieces(running, ({ safePosition }) => safePosition);
     try {
       await this.#records.keepProgress(pieces);
       for (const { turnId, position, text } of pieces) {

@@ -1,9 +1,9 @@
 /** Owns the end of turns that nobody runs any more: what was saved of them becomes an interrupted reply. */
 import { v7 as createId } from "uuid";
+import { toAppError } from "../errors.ts";
 import { toBody } from "../turn/body.ts";
 import { digestContent } from "../turn/message-tree.ts";
 import type { AbandonedFilter, AbandonedTurn, Clock, Timer, TurnRecords, TurnResult } from "../turn/ports.ts";
-import type { LiveTurn } from "./live-turn.ts";
 
 /** From one look to the next. */
 const intervalMs = 4_000;
@@ -16,8 +16,8 @@ const graceMs = 30_000;
 export interface RecoveryOptions {
   readonly records: TurnRecords;
   readonly clock: Clock;
-  /** The turns that run here. */
-  readonly turns: ReadonlyMap<string, LiveTurn>;
+  /** The turns that run here, or are about to. */
+  readonly here: { ids(): readonly string[]; has(turnId: string): boolean };
   /** Told of each turn that was ended. */
   readonly onRecovered: (turnId: string) => void;
 }
@@ -54,14 +54,14 @@ export class Recovery {
   }
 
   async #recover(): Promise<void> {
-    const { records, turns } = this.#options;
+    const { records, here } = this.#options;
     for (;;) {
-      const filter = { except: [...turns.keys()], isStaleToo: records.healthyMs >= graceMs };
+      const filter = { except: here.ids(), isStaleToo: records.healthyMs >= graceMs };
       const abandoned = await records.listAbandoned(filter);
       let count = 0;
       for (const turn of abandoned) {
         if (this.#isClosed) return;
-        if (!turns.has(turn.turnId) && (await this.#end(turn, filter))) count += 1;
+        if (!here.has(turn.turnId) && (await this.#end(turn, filter))) count += 1;
       }
       if (count === 0) return;
     }
@@ -69,7 +69,12 @@ export class Recovery {
 
   async #end({ turnId, text }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
     const { records, clock, onRecovered } = this.#options;
-    const isEnded = await records.endAbandoned(turnId, toInterrupted(text, clock.now()), filter);
+    const end = async (saved: string): Promise<boolean> =>
+      await records.endAbandoned(turnId, toInterrupted(saved, clock.now()), filter);
+    const isEnded = await end(text).catch(async (error: unknown) => {
+      if (text === "" || toAppError(error).code !== "write_rejected") throw error;
+      return await end(""); // the store will never take its text, which must not keep other turns from their end
+    });
     if (isEnded) onRecovered(turnId);
     return isEnded;
   }

@@ -66,9 +66,9 @@ class RemoteTurn implements FollowedTurn {
 
   follow(): () => void {
     this.#followers += 1;
-    if (this.log.end === undefined && this.#followers === 1) {
+    if (this.#followers === 1) {
       this.#followed.set(this.id, this);
-      this.#schedule();
+      if (this.log.end === undefined) this.#schedule();
     }
     return () => {
       this.#followers -= 1;
@@ -85,7 +85,7 @@ class RemoteTurn implements FollowedTurn {
 
   abandon(): void {
     this.#forget();
-    this.#end("interrupted", "server_stopping");
+    if (this.log.end === undefined) this.#end("interrupted", "server_stopping");
   }
 
   #forget(): void {
@@ -109,7 +109,7 @@ class RemoteTurn implements FollowedTurn {
     } catch {
       // The store is away: its readiness tells; the turn may go on all the same, and is read again later.
     }
-    if (this.log.end !== undefined || this.#followers === 0) return this.#forget();
+    if (this.log.end !== undefined || this.#followers === 0) return;
     const isIdle = this.log.position === before;
     this.#delayMs = isIdle ? Math.min(maxDelayMs, this.#delayMs * 1.5) : minDelayMs;
     this.#schedule();

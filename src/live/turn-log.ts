@@ -67,12 +67,15 @@ export class TurnLog {
     return new LogCursor(this, position);
   }
 
-  /** Returns the text after `position`, which must lie between two events. */
+  /** Returns the text after `position`, which lies between two characters. */
   textAfter(position: number): string {
     const cursor = this.read(position);
     let text = "";
-    for (let event = cursor.next(); event !== undefined && event.type !== "turn-end"; event = cursor.next())
-      text += toBodyText(event);
+    for (let event = cursor.next(); event !== undefined && event.type !== "turn-end"; event = cursor.next()) {
+      const { skipBytes } = cursor;
+      const whole = toBodyText(event);
+      text += skipBytes === 0 ? whole : Buffer.from(whole).subarray(skipBytes).toString();
+    }
     return text;
   }
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { parse } from "../parse.ts";
 import type { Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
 import { service, type Database, type Json, type JsonObject } from "./database.ts";
-import { MessageWriter, type SaveAnswer } from "./message-writer.ts";
+import { MessageWriter, toRefusal, type Refusal, type SaveAnswer } from "./message-writer.ts";
 
 const EndAnswer = z.union([
   z.object({ gone: z.literal(true) }),
@@ -33,7 +33,21 @@ export class DatabaseChatStore {
    * @param isLate whether it has waited in a journal, so that nothing it says is the newest any more.
    */
   async begin(turn: TurnBegin, isLate = false): Promise<SaveAnswer> {
-    const row = {
+    return await this.#messages.save("chat_begin_turn", turn, service, {
+      turn: this.#toRow(turn),
+      late: isLate,
+    });
+  }
+
+  /** Resolves with why `turn` could not begin, for its key's or its id's sake. Writes nothing. */
+  async findRefusal(turn: TurnBegin): Promise<Refusal | undefined> {
+    const conversation = { user_id: turn.caller.userId };
+    const argument = { turn: this.#toRow(turn), conversation, check_only: true };
+    return toRefusal(await this.#database.call("chat_begin_turn", argument, service));
+  }
+
+  #toRow(turn: TurnBegin): Json {
+    return {
       id: turn.turnId,
       model: turn.model,
       started_at: turn.startedAt.toISOString(),
@@ -41,7 +55,6 @@ export class DatabaseChatStore {
       idempotency_key: turn.idempotencyKey,
       request_digest: turn.requestDigest,
     };
-    return await this.#messages.save("chat_begin_turn", turn, service, { turn: row, late: isLate });
   }
 
   /** Stores the reply and how the turn ended: what {@link toEndArgument} made of it, now or long ago. */

@@ -1,7 +1,8 @@
-/** Owns the begin of a turn as the journal holds it: JSON, without the token it came with. */
+/** Owns the begin and the end of a turn as the journal holds them: JSON, without the token it came with. */
 import { z } from "zod";
 import { parse } from "../parse.ts";
 import type { TurnBegin } from "../turn/ports.ts";
+import type { JsonObject } from "./database.ts";
 
 /** JSON has no `undefined`; what was so is left out. */
 const Text = z
@@ -27,6 +28,7 @@ const QueuedBegin = z.object({
   ),
   startedAt: z.coerce.date(),
   model: z.string(),
+  mayBeRefused: z.boolean(),
   idempotencyKey: Text,
   requestDigest: Text,
 });
@@ -40,4 +42,17 @@ export function toQueuedBegin({ caller, ...turn }: TurnBegin): string {
 export function parseQueuedBegin(text: string): TurnBegin {
   const { userId, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
   return { ...turn, caller: { userId, accessToken: undefined } };
+}
+
+const QueuedEnd = z.object({ turn: z.object({ ended_at: z.coerce.date() }) });
+
+/** Returns the end of a turn as `chat_end_turn` takes it, as JSON. */
+export function toQueuedEnd(argument: JsonObject): string {
+  return JSON.stringify(argument);
+}
+
+/** Returns what {@link toQueuedEnd} was given, and when the turn ended. @throws AppError `write_rejected`. */
+export function parseQueuedEnd(text: string): { readonly argument: JsonObject; readonly endedAt: Date } {
+  const argument: JsonObject = JSON.parse(text);
+  return { argument, endedAt: parse(QueuedEnd, argument, "write_rejected").turn.ended_at };
 }

@@ -1,5 +1,5 @@
 /** Owns the store as turns see it: a database, with a journal before it. */
-import { toAppError } from "../errors.ts";
+import { AppError, toAppError } from "../errors.ts";
 import type {
   AbandonedFilter,
   AbandonedTurn,
@@ -15,21 +15,15 @@ import type {
 } from "../turn/ports.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
 import { toEndArgument } from "./chat-store.ts";
-import { toQueuedBegin } from "./journal-entry.ts";
+import { toQueuedBegin, toQueuedEnd } from "./journal-entry.ts";
 import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
-import type { WatchedDatabase } from "./watched-database.ts";
-
-/** What the store is made of. */
-export interface JournaledStoreOptions extends SafeWriterOptions {
-  readonly database: WatchedDatabase;
-}
 
 /** Keeps turns, and all that is known of them beyond this process. */
 export class JournaledChatStore implements ChatStore, TurnRecords {
-  readonly #options: JournaledStoreOptions;
+  readonly #options: SafeWriterOptions;
   readonly #writer: SafeWriter;
 
-  constructor(options: JournaledStoreOptions) {
+  constructor(options: SafeWriterOptions) {
     this.#options = options;
     this.#writer = new SafeWriter(options);
   }
@@ -41,6 +35,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
       kind: "begin",
       call: () => chats.begin(turn),
       toArgument: () => toQueuedBegin(turn),
+      ...(turn.mayBeRefused && { findRefusal: () => chats.findRefusal(turn) }),
     });
     if (written.type !== "answer") {
       const storage = written.type === "queued" ? "queued" : "none";
@@ -69,7 +64,9 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
-    return await this.#options.turns.saveProgress(running, pieces);
+    const answer = await this.#options.turns.saveProgress(running, pieces);
+    this.#writer.hurry();
+    return answer;
   }
 
   async keepProgress(pieces: readonly Piece[]): Promise<void> {
@@ -77,11 +74,15 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   }
 
   async readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
-    return await this.#options.turns.read(turnId, caller, after);
+    const turn = await this.#options.turns.read(turnId, caller, after);
+    if (turn === undefined) this.#refuseWaiting(turnId);
+    return turn;
   }
 
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {
-    return await this.#options.turns.requestStop(turnId, caller);
+    const isThere = await this.#options.turns.requestStop(turnId, caller);
+    if (!isThere) this.#refuseWaiting(turnId);
+    return isThere;
   }
 
   async isSettled(): Promise<boolean> {
@@ -91,6 +92,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   async listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]> {
     const { turns, journal } = this.#options;
     const abandoned = await turns.listAbandoned(filter, journal?.owners ?? []);
+    this.#writer.hurry();
     return abandoned.filter(({ turnId }) => journal?.holdsTurn(turnId) !== true);
   }
 
@@ -110,6 +112,12 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     await this.#writer.close();
   }
 
+  /** A turn that waits in the journal is not missing, though the store does not know it yet. */
+  #refuseWaiting(turnId: string): void {
+    if (this.#options.journal?.holdsTurn(turnId) === true)
+      throw new AppError("store_unavailable", `turn ${turnId} waits in the journal`);
+  }
+
   async #end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
     const { chats, onEvent } = this.#options;
     const argument = toEndArgument(turn.turnId, result);
@@ -118,7 +126,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
         turn,
         kind: "end",
         call: () => chats.end(argument),
-        toArgument: () => JSON.stringify(argument),
+        toArgument: () => toQueuedEnd(argument),
       });
       if (written.type === "queued") return { storage: "queued", conversationId: undefined };
       if (written.type === "answer" && written.value.type === "ended")

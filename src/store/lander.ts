@@ -2,7 +2,7 @@
 import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
 import type { DatabaseChatStore } from "./chat-store.ts";
-import { parseQueuedBegin } from "./journal-entry.ts";
+import { parseQueuedBegin, parseQueuedEnd } from "./journal-entry.ts";
 import type { QueuedWrite } from "./journal-write.ts";
 import type { Journal } from "./journal.ts";
 import type { OnStoreEvent } from "./store-event.ts";
@@ -34,6 +34,8 @@ export class Lander {
   #isWanted = false;
   #failedPasses = 0;
   #isClosed = false;
+  /** Where the next pass starts. */
+  #nextId = 0;
   /** Turns whose pieces in the journal are not this process's own, but left by one that died. */
   #orphans: readonly string[] = [];
 
@@ -41,9 +43,9 @@ export class Lander {
     this.#options = options;
   }
 
-  /** Whether all that waits has landed. */
+  /** Whether the last words of turns that died with their process are in the rows, or must wait for what queues before. */
   get isDone(): boolean {
-    return this.#options.journal.queue.size === 0 && this.#orphans.length === 0;
+    return !this.#orphans.some((turnId) => !this.#options.journal.holdsTurn(turnId));
   }
 
   /** Takes on what is in the journal and was put there by a process that is no more. */
@@ -66,6 +68,7 @@ export class Lander {
 
   /** The store took a write: it is back, and a failure need not be waited out for longer than the shortest time. */
   hurry(): void {
+    if (this.#options.journal.queue.size + this.#orphans.length === 0) return;
     if (this.#timer === undefined || this.#failedPasses === 0) return this.wake();
     this.#failedPasses = 0;
     this.#timer.cancel();
@@ -100,22 +103,32 @@ export class Lander {
     return isDone;
   }
 
-  /** Tries every write once; resolves with whether none failed. */
+  /**
+   * Tries every write once, from where the last pass was given up: else three that always fail would keep all others out.
+   * Resolves with whether none failed.
+   */
   async #pass(): Promise<boolean> {
     const { journal, isOut } = this.#options;
-    const blocked = new Set<string | undefined>();
+    const blocked = new Set<string>();
+    const startId = this.#nextId;
+    this.#nextId = 0;
     let failures = 0;
     for (const write of journal.queue.values()) {
-      if (this.#isClosed || failures >= maxFailures) break;
-      const { conversationId, userId, id } = write;
-      const isBlocked = blocked.has(conversationId) || (userId !== undefined && blocked.has(userId));
-      const isDone = !isBlocked && !isOut(id) && (await this.#attempt(write));
-      if (isDone) continue;
-      if (!isBlocked && !isOut(id)) failures += 1;
+      if (this.#isClosed) return false;
+      const { conversationId, userId = conversationId, id } = write;
+      const mayTry = id >= startId && !blocked.has(conversationId) && !blocked.has(userId) && !isOut(id);
+      if (mayTry && (await this.#attempt(write))) continue;
       blocked.add(conversationId).add(userId);
+      if (!mayTry) continue;
+      failures += 1;
+      if (failures < maxFailures) continue;
+      this.#nextId = id + 1;
+      return false;
     }
-    if (failures === 0 && journal.queue.size === 0) return await this.#landOrphans();
-    return failures === 0;
+    if (!(await this.#landOrphans()) || failures > 0) return false;
+    // What was passed over at the start is due now.
+    this.#isWanted ||= startId > 0;
+    return true;
   }
 
   /** Resolves with whether the write need not be tried again. */
@@ -139,12 +152,14 @@ export class Lander {
 
   /** Writes to the store; resolves with whether it keeps it. */
   async #land({ id, kind, turnId }: QueuedWrite): Promise<boolean> {
-    const { journal, chats } = this.#options;
+    const { journal, chats, clock } = this.#options;
     const text = await journal.read(id);
     if (kind === "end") {
       if (this.#options.rejected.delete(turnId))
         throw new AppError("write_rejected", "its begin was rejected");
-      return (await chats.end(JSON.parse(text))).type === "ended";
+      const { argument, endedAt } = parseQueuedEnd(text);
+      const ageMs = Math.max(0, clock.now().getTime() - endedAt.getTime());
+      return (await chats.end({ ...argument, age_ms: ageMs })).type === "ended";
     }
     const answer = await chats.begin(parseQueuedBegin(text), true);
     if (answer.type === "exists")
@@ -152,19 +167,22 @@ export class Lander {
     return answer.type === "saved";
   }
 
-  /** The last words of turns that died with their process and the store away: recovery finds them in the rows. */
+  /**
+   * Lands the last words of turns that died with their process and the store away: recovery finds them in the rows.
+   * Resolves with whether all landed that need not wait for a write of their turn.
+   */
   async #landOrphans(): Promise<boolean> {
     const { journal, turns } = this.#options;
-    while (!this.#isClosed) {
-      const [turnId] = this.#orphans;
-      if (turnId === undefined) return true;
+    for (const turnId of this.#orphans) {
+      if (this.#isClosed) return false;
+      if (journal.holdsTurn(turnId)) continue;
       try {
         await turns.saveProgress([], await journal.readPieces(turnId));
         await journal.removePieces(turnId);
       } catch {
         return false; // the store is away again
       }
-      this.#orphans = this.#orphans.slice(1);
+      this.#orphans = this.#orphans.filter((orphan) => orphan !== turnId);
     }
     return true;
   }

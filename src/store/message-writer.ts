@@ -24,6 +24,10 @@ export type SaveAnswer =
   | { readonly type: "saved"; readonly conversationId: string }
   /** The conversation was, after the turn began. */
   | { readonly type: "deleted" }
+  | Refusal;
+
+/** Why a turn could not begin. */
+export type Refusal =
   /** The turn's key belongs to another turn of its user. */
   | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
   /** The turn's id belongs to another turn. */
@@ -31,8 +35,6 @@ export type SaveAnswer =
 
 const FunctionAnswer = z.union([
   z.object({ conversation_id: z.string(), digest: z.string() }),
-  z.object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) }),
-  z.object({ exists: z.literal(true) }),
   z.object({ missing: z.literal(true) }),
   z.object({ deleted: z.literal(true) }),
   z.object({
@@ -41,6 +43,20 @@ const FunctionAnswer = z.union([
     ),
   }),
 ]);
+
+const RefusalAnswer = z.union([
+  z.object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) }),
+  z.object({ exists: z.literal(true) }),
+]);
+
+/** Returns the refusal that a function's answer is; `undefined` for any other. */
+export function toRefusal(answer: unknown): Refusal | undefined {
+  const { data } = RefusalAnswer.safeParse(answer);
+  if (data === undefined) return undefined;
+  if ("exists" in data) return { type: "exists" };
+  const { turn_id: turnId, request_digest: digest } = data.taken;
+  return { type: "taken", turnId, requestDigest: digest ?? undefined };
+}
 
 /** Sends paths to the database: the end of a long one first, the whole of it where that is asked for. */
 export class MessageWriter {
@@ -81,16 +97,13 @@ export class MessageWriter {
         },
         caller,
       );
+      const refusal = toRefusal(answer);
+      if (refusal !== undefined) return refusal;
       const saved = parse(FunctionAnswer, answer, "store_refused");
       if ("conversation_id" in saved) {
         if (tail.length === 0) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
         return { type: "saved", conversationId: saved.conversation_id };
       }
-      if ("taken" in saved) {
-        const { turn_id: turnId, request_digest: digest } = saved.taken;
-        return { type: "taken", turnId, requestDigest: digest ?? undefined };
-      }
-      if ("exists" in saved) return { type: "exists" };
       if ("deleted" in saved) return { type: "deleted" };
       if ("missing" in saved) from = 0;
       else addresses = toAddresses(saved.unaddressed);

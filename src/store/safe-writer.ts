@@ -6,13 +6,15 @@ import type { DatabaseChatStore } from "./chat-store.ts";
 import type { JournalWrite } from "./journal-write.ts";
 import type { Journal } from "./journal.ts";
 import { Lander } from "./lander.ts";
-import type { OnDatabaseTrouble } from "./database.ts";
+import { callDeadlineMs, type OnDatabaseTrouble } from "./database.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import { settleWithin, storeWaitMs } from "./store-failure.ts";
 import type { TurnRows } from "./turn-rows.ts";
+import type { WatchedDatabase } from "./watched-database.ts";
 
 /** What a writer works with. */
 export interface SafeWriterOptions {
+  readonly database: WatchedDatabase;
   readonly chats: DatabaseChatStore;
   readonly turns: TurnRows;
   /** `undefined` where its folder cannot be used: then only the store makes a write safe. */
@@ -34,6 +36,8 @@ export interface Write<Answer extends TypedAnswer> {
   readonly call: () => Promise<Answer>;
   /** As the journal holds it. */
   readonly toArgument: () => string;
+  /** Asks whether the store would refuse the write for another turn's sake; where that may be. */
+  readonly findRefusal?: () => Promise<Answer | undefined>;
 }
 
 /** The store's answer; or the write waits in the journal, or is kept apart there. */
@@ -68,12 +72,15 @@ export class SafeWriter {
   async write<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Written<Answer>> {
     if (write.kind === "end" && this.#rejected.delete(write.turn.turnId))
       return await this.#keepApart(write, new AppError("write_rejected", "its begin was rejected"));
-    if (this.#mustQueue(write)) return await this.#queue(write, undefined);
+    if (this.#mustQueue(write)) {
+      const refusal = await this.#findRefusal(write);
+      return refusal === undefined ? await this.#queue(write, undefined) : { type: "answer", value: refusal };
+    }
     const calling = write.call();
-    const first = await settleWithin(this.#options.clock, calling, storeWaitMs);
+    const first = await settleWithin(this.#options.clock, calling, this.#waitMsFor(write));
     switch (first.type) {
       case "answer":
-        if (this.#options.journal?.queue.size) this.#lander?.hurry();
+        this.hurry();
         return first;
       case "error":
         if (first.error.code === "write_rejected") return await this.#keepApart(write, first.error);
@@ -124,6 +131,24 @@ export class SafeWriter {
 
   async #takeOn(lander: Lander): Promise<void> {
     await lander.takeOn((turnId) => this.#withPieces.has(turnId)).catch(this.#options.onTrouble);
+  }
+
+  /** The store took a call: what waits need not wait longer. */
+  hurry(): void {
+    this.#lander?.hurry();
+  }
+
+  /** What could be refused waits for a store that is slow, but not for one that is away: else there might be two turns. */
+  #waitMsFor({ findRefusal }: Write<TypedAnswer>): number {
+    return findRefusal !== undefined && this.#options.database.healthyMs > 0 ? callDeadlineMs : storeWaitMs;
+  }
+
+  /** A write that must queue may be refused all the same, if the store is there to say so. */
+  async #findRefusal<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Answer | undefined> {
+    if (write.findRefusal === undefined) return undefined;
+    const asked = await settleWithin(this.#options.clock, write.findRefusal(), this.#waitMsFor(write));
+    if (asked.type === "answer") this.hurry();
+    return asked.type === "answer" ? asked.value : undefined;
   }
 
   /** Later writes of a conversation queue behind its earlier ones; so does one that may turn out to continue it. */
@@ -189,7 +214,7 @@ export class SafeWriter {
         this.#options.onEvent({ type: "landed", turn });
       }
       this.#out.delete(id);
-      this.#lander?.hurry();
+      this.hurry();
     } catch {
       this.#out.delete(id); // it lands from the journal: everything may be written twice
       this.#lander?.wakeLater();

@@ -26,7 +26,7 @@ export class WatchedDatabase implements Database {
       this.#healthySinceMs ??= this.#clock.monotonicMs();
       return answer;
     } catch (error) {
-      if (toAppError(error).code === "store_unavailable") this.#healthySinceMs = undefined;
+      if (toAppError(error).code.startsWith("store_")) this.#healthySinceMs = undefined;
       throw error;
     }
   }

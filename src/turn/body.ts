@@ -5,6 +5,9 @@ import type { BodyEvent } from "./turn-event.ts";
 /** The bytes of the boundary. */
 export const boundaryBytes = Buffer.byteLength(boundary);
 
+/** How long the text of an event that is read back may be, in UTF-16 code units. */
+const maxEventLength = 16 * 1024;
+
 /** The parts of a body. */
 export interface Body {
   readonly plan: string;
@@ -51,9 +54,17 @@ export class BodyReader {
     return [...planEvents, end, ...this.#toEvents("answer-delta", answer)];
   }
 
+  /** One event could be a whole reply: a follower is handed no more at once than while it ran. */
   #toEvents(type: "plan-delta" | "answer-delta", text: string): readonly BodyEvent[] {
-    if (text === "") return [];
-    this.#position += Buffer.byteLength(text);
-    return [{ type, text, position: this.#position }];
+    const events: BodyEvent[] = [];
+    for (let start = 0; start < text.length;) {
+      const limit = start + maxEventLength;
+      const splitsPair = limit < text.length && (text.codePointAt(limit - 1) ?? 0) > 0xffff;
+      const piece = text.slice(start, splitsPair ? limit - 1 : limit);
+      start += piece.length;
+      this.#position += Buffer.byteLength(piece);
+      events.push({ type, text: piece, position: this.#position });
+    }
+    return events;
   }
 }

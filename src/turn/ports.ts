@@ -74,6 +74,8 @@ export interface TurnBegin {
   readonly path: readonly AddressedMessage[];
   readonly startedAt: Date;
   readonly model: string;
+  /** Whether the store may say that its key or its id is another turn's: it is asked first then. */
+  readonly mayBeRefused: boolean;
   /** Under which a user has one turn, for 24 hours. */
   readonly idempotencyKey: string | undefined;
   /** Digest of what was asked, by which the same request is known again; set beside a key. */

@@ -27,6 +27,7 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     path: addressMessages(request.messages),
     startedAt,
     model,
+    mayBeRefused: request.turnId !== undefined || request.idempotencyKey !== undefined,
     idempotencyKey: request.idempotencyKey,
     requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
   };

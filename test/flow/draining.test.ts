@@ -29,7 +29,7 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     const { call, opening } = await openTurn(owner, model, { userId });
     call.text("- a\n---RESPONSE---\nHalf");
     const first = await opening;
-    const path = `/turns/${first.headers["x-turn-id"]}/stream?userId=${userId}`;
+    const path = `/turns/${String(first.headers["x-turn-id"])}/stream?userId=${userId}`;
     const following = await other.open("GET", path);
     const reading = readAnswer(following);
     await other.close();

@@ -1,23 +1,15 @@
-/** Owns what every database promises of turns that were started: resume, stop, keys and recovery, on two replicas. */
+/** Owns what every database promises of turns that were started: resume, stop and keys, on two replicas. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { DatabaseChatStore } from "../../src/store/chat-store.ts";
-import type { Database } from "../../src/store/database.ts";
-import { TurnRows } from "../../src/store/turn-rows.ts";
-import { systemClock } from "../../src/system-clock.ts";
-import { beginTurn, endTurn, makeResult, makeTurn } from "../support/make-turn.ts";
-import { ManualClock } from "../support/manual-clock.ts";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 import type { StoreHarness } from "../store/store-harness.ts";
 
 const whole = "- Räk\n---RESPONSE---\nEtt, två, 三, 🙂.";
-const interruptedLine = "\n[error] interrupted: The server stopped before the reply was complete.\n";
-const graceMs = 30_000;
-const lookMs = 4_000;
 
 const State = z.object({
   id: z.string(),
@@ -28,6 +20,11 @@ const State = z.object({
   position: z.number(),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
+
+/** The id of the turn that an answer is of. */
+function idOf({ headers }: { readonly headers: IncomingMessage["headers"] }): string {
+  return String(headers["x-turn-id"]);
+}
 
 /** Runs the suite on the database that `start` starts; with one replica where no more can open it. */
 export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, replicaCount: 1 | 2): void {
@@ -55,7 +52,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       return { ...base, ...harness.variables };
     }
 
-    async function stateOf(app: RunningApp, turnId: unknown, userId: string): Promise<z.infer<typeof State>> {
+    async function stateOf(app: RunningApp, turnId: string, userId: string): Promise<z.infer<typeof State>> {
       const { status, body } = await app.get(`/turns/${turnId}?userId=${userId}`);
       assert.equal(status, 200);
       return State.parse(JSON.parse(body));
@@ -63,7 +60,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
 
     async function resume(
       app: RunningApp,
-      turnId: unknown,
+      turnId: string,
       userId: string,
       from: number | string = 0,
     ): Promise<Answer> {
@@ -75,7 +72,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
         "is complete",
         "complete",
         async () => {
-          model.say(...whole);
+          model.say(...Array.from(whole));
           return await here.chat("Hi", { userId: owner });
         },
         "",
@@ -96,7 +93,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
           const { call, opening } = await openTurn(here, model, { userId: owner });
           call.text(body);
           const response = await opening;
-          await here.post(`/turns/${response.headers["x-turn-id"]}/stop?userId=${owner}`, {});
+          await here.post(`/turns/${idOf(response)}/stop?userId=${owner}`, {});
           return await readAnswer(response);
         },
         "",
@@ -108,7 +105,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
         const first = await run(whole);
         const isClean = line === "";
         assert.deepEqual([first.body, first.isComplete], [whole + line, isClean]);
-        const turnId = first.headers["x-turn-id"];
+        const turnId = idOf(first);
         const bytes = Buffer.from(whole);
         for (const from of [0, 3, 5, 12, 27, 32, bytes.length - 2, bytes.length, bytes.length + 99]) {
           const again = await resume(there, turnId, owner, from);
@@ -133,13 +130,13 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       model.say("- All\n- plan");
       const first = await here.chat("Hi", { userId: owner });
       assert.equal(first.body, "- All\n- plan\n---RESPONSE---\n- All\n- plan");
-      assert.equal((await resume(there, first.headers["x-turn-id"], owner)).body, first.body);
+      assert.equal((await resume(there, idOf(first), owner)).body, first.body);
     });
 
     test("a turn that failed before its first text is the same problem again", async () => {
       model.script = (call) => call.head(400, {}).end("{}");
       const first = await here.chat("Hi", { userId: owner });
-      const turnId = first.headers["x-turn-id"];
+      const turnId = idOf(first);
       assert.equal(first.status, 502);
       const again = await resume(there, turnId, owner);
       assert.deepEqual([again.status, again.body], [502, first.body]);
@@ -150,7 +147,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       const { call, opening } = await openTurn(here, model, { userId: owner });
       call.text(whole.slice(0, 20));
       const first = await opening;
-      const turnId = first.headers["x-turn-id"];
+      const turnId = idOf(first);
       const following = [0, 3, 12, 25].map(async (from) => ({
         from,
         answer: await resume(there, turnId, owner, from),
@@ -167,8 +164,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
 
     test("a turn that is unknown, or somebody else's, is a 404 on every route, and what is malformed a 400 that names it", async () => {
       model.say(whole);
-      const { headers } = await here.chat("Hi", { userId: owner });
-      const turnId = headers["x-turn-id"];
+      const turnId = idOf(await here.chat("Hi", { userId: owner }));
       for (const app of apps) {
         for (const [id, user] of [
           [randomUUID(), owner],
@@ -200,7 +196,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       call.text("- a\n---RESPONSE---\nSo far");
       const first = await opening;
       const reading = readAnswer(first);
-      const turnId = first.headers["x-turn-id"];
+      const turnId = idOf(first);
       const askedMs = performance.now();
       const stopped = await there.post(`/turns/${turnId}/stop?userId=${owner}`, {});
       await call.closed;
@@ -291,6 +287,41 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       );
     });
 
+    test("a request that is sent again under its key and its own id gets its reply again", async () => {
+      const [turnId, key, userId] = [randomUUID(), randomUUID(), randomUUID()];
+      model.say(whole);
+      const ask = (app: RunningApp): Promise<Answer> =>
+        app.post(
+          "/stream-chat",
+          { messages: [{ sender: "user", text: "Hi" }], userId },
+          { "x-turn-id": turnId, "idempotency-key": key },
+        );
+      for (const app of [here, there, here]) {
+        const { status, body, headers } = await ask(app);
+        assert.deepEqual([status, body, headers["x-turn-id"]], [200, whole, turnId]);
+      }
+    });
+
+    test("a reply of many small pieces is followed elsewhere byte for byte", async () => {
+      const { call, opening } = await openTurn(here, model, { userId: owner });
+      const words = Array.from({ length: 1_500 }, (_, index) => `ö${index} `);
+      const body = `- p\n---RESPONSE---\n${words.join("")}`;
+      call.text("- p\n---RESPONSE---\n");
+      const first = await opening;
+      const turnId = idOf(first);
+      const reading = readAnswer(first);
+      const following = resume(there, turnId, owner);
+      for (let sent = 0; sent < words.length; sent += 300) {
+        for (const word of words.slice(sent, sent + 300)) call.text(word);
+        // What was sent is saved before there is more.
+        const position = Buffer.byteLength(`- p\n---RESPONSE---\n${words.slice(0, sent + 300).join("")}`);
+        while ((await stateOf(there, turnId, owner)).position < position);
+      }
+      call.finish();
+      assert.equal((await following).body, body);
+      assert.equal((await reading).body, body);
+    });
+
     test("a key that is malformed is a 400 that names it", async () => {
       for (const key of ["x".repeat(256), "ä"]) {
         const answer = await here.post(
@@ -301,154 +332,6 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
         assert.equal(answer.status, 400);
         assert.match(JSON.parse(answer.body).detail, /^idempotency-key: /);
       }
-    });
-
-    describe("left by its process", () => {
-      let database: Database;
-      let chats: DatabaseChatStore;
-      const dead = randomUUID();
-
-      /** Runs `work` with the store open and no replica on it; on a single-opener database that is all there may be. */
-      async function asOwner<Result>(work: () => Promise<Result>): Promise<Result> {
-        for (const app of apps.splice(0)) await app.close();
-        database = await harness.open(systemClock);
-        chats = new DatabaseChatStore(database, systemClock, dead);
-        const result = await work();
-        await database.close();
-        return result;
-      }
-
-      /** Lets a replica look until its store has been healthy for long enough that it may take the turns of others. */
-      async function recover(turnIds: readonly string[]): Promise<RunningApp> {
-        const clock = new ManualClock();
-        const app = await startApp(variables(), clock);
-        for (let passedMs = 0; passedMs <= graceMs + lookMs; passedMs += lookMs) {
-          await clock.timer(lookMs);
-          clock.advance(lookMs);
-        }
-        await clock.timer(lookMs);
-        const told = app.logs.filter(({ msg }) => msg.startsWith("a turn whose process is gone"));
-        assert.deepEqual(told.map(({ turnId }) => turnId).toSorted(), turnIds.toSorted());
-        return app;
-      }
-
-      test("a turn ends as interrupted with what was saved of it, once; its owner's own end still wins", async () => {
-        const userId = randomUUID();
-        const conversationId = randomUUID();
-        const turn = makeTurn(["u: Hi"], { userId, conversationId });
-        const silent = makeTurn(["u: Ho"], { userId });
-        await asOwner(async () => {
-          for (const each of [turn, silent]) await beginTurn(chats, each);
-          await new TurnRows(database).saveProgress(
-            [turn.turnId],
-            [
-              { turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHello," },
-              { turnId: turn.turnId, position: 28, text: " wör" },
-              { turnId: turn.turnId, position: 40, text: "after a gap" },
-            ],
-          );
-        });
-        await harness.sql(
-          `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
-        );
-        const app = await recover([turn.turnId, silent.turnId]);
-        const body = "- plan\n---RESPONSE---\nHello, wör";
-        for (const from of [0, 30, 99]) {
-          const answer = await resume(app, turn.turnId, userId, from);
-          assert.deepEqual(
-            [answer.isComplete, answer.body],
-            [false, Buffer.from(body).subarray(from).toString() + interruptedLine],
-          );
-        }
-        assert.equal((await resume(app, silent.turnId, userId)).status, 503);
-        const rows = await readMessages(app.app.store.database, conversationId, userId);
-        assert.deepEqual(
-          rows.map(({ content, status, metadata }) => [content, status, metadata?.["plan"]]).slice(1),
-          [["Hello, wör", "interrupted", "- plan"]],
-        );
-        await app.close();
-        await asOwner(async () => {
-          const late = makeResult("Hello, wörld!");
-          for (const isChanged of [true, false])
-            assert.deepEqual(await endTurn(chats, turn, late), { type: "ended", conversationId, isChanged });
-          const shown = await readMessages(database, conversationId, userId);
-          assert.deepEqual(shown.map(({ content, status }) => [content, status]).slice(1), [
-            ["Hello, wörld!", "complete"],
-          ]);
-          assert.deepEqual(
-            (await new TurnRows(database).read(turn.turnId, turn.caller, 0))?.text,
-            "- plan\n---RESPONSE---\nHello, wörld!",
-          );
-        });
-        const all = await harness.sql(
-          `select content, metadata ? 'superseded_by' as superseded from messages where conversation_id = '${conversationId}' and role = 'assistant' order by created_at`,
-        );
-        assert.deepEqual(all, [
-          { content: "Hello, wör", superseded: true },
-          { content: "Hello, wörld!", superseded: false },
-        ]);
-        assert.deepEqual(await harness.sql("select * from turn_pieces"), []);
-      });
-
-      test("a turn of another process is left alone while its owner gives signs of life", async () => {
-        const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
-        await asOwner(() => beginTurn(chats, turn));
-        await (await recover([])).close();
-        await harness.sql(
-          `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
-        );
-        await (await recover([turn.turnId])).close();
-      });
-
-      test("a whole reply that says what was saved of it turns the interrupted message into the whole one", async () => {
-        const [userId, conversationId] = [randomUUID(), randomUUID()];
-        const turn = makeTurn(["u: Hi"], { userId, conversationId });
-        await asOwner(async () => {
-          await beginTurn(chats, turn);
-          const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nAll." }];
-          await new TurnRows(database).saveProgress([turn.turnId], pieces);
-        });
-        await harness.sql(
-          `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
-        );
-        await (await recover([turn.turnId])).close();
-        await asOwner(async () => {
-          await endTurn(chats, turn, makeResult("All."));
-          const shown = await readMessages(database, conversationId, userId);
-          assert.deepEqual(
-            shown.map(({ content, status }) => [content, status]),
-            [
-              ["Hi", null],
-              ["All.", "complete"],
-            ],
-          );
-        });
-      });
-
-      test("an end that comes late does not hide what was said after the turn was given up", async () => {
-        const [userId, conversationId] = [randomUUID(), randomUUID()];
-        const turn = makeTurn(["u: Hi"], { userId, conversationId });
-        await asOwner(async () => {
-          await beginTurn(chats, turn);
-          const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHal" }];
-          await new TurnRows(database).saveProgress([turn.turnId], pieces);
-        });
-        await harness.sql(
-          `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
-        );
-        await (await recover([turn.turnId])).close();
-        await asOwner(async () => {
-          const next = makeTurn(["u: Hi", "a: Hal", "u: Go on"], { userId, conversationId });
-          await beginTurn(chats, next);
-          await endTurn(chats, next, makeResult("…lo."));
-          await endTurn(chats, turn, makeResult("Hallo."));
-          const shown = await readMessages(database, conversationId, userId);
-          assert.deepEqual(
-            shown.map(({ content }) => content),
-            ["Hi", "Hal", "Go on", "…lo."],
-          );
-        });
-      });
     });
   });
 }

@@ -131,6 +131,20 @@ describe("TurnLog", () => {
     }
   });
 
+  test("hands out the text after any earlier end, however many events came since", () => {
+    const random = createRandom(11);
+    for (let run = 0; run < 300; run += 1) {
+      const reply = new RandomReply(random);
+      let saved = "";
+      while (!reply.isOver) {
+        reply.step();
+        if (random() < 0.02) saved += reply.log.textAfter(Buffer.byteLength(saved));
+      }
+      saved += reply.log.textAfter(Buffer.byteLength(saved));
+      assert.equal(saved, reply.body);
+    }
+  });
+
   test("gives no bytes for a position beyond the end, then the end, once", () => {
     const reply = new RandomReply(createRandom(3));
     while (!reply.isOver) reply.step();
@@ -164,5 +178,18 @@ describe("BodyReader", () => {
       ],
     );
     assert.equal(reader.position, Buffer.byteLength(`- plan${boundary}answer${boundary}`));
+  });
+
+  test("makes many events of a long text, none of which is cut inside a character", () => {
+    const answer = "é🙂".repeat(100_000);
+    const events = new BodyReader().read(`- p${boundary}${answer}`);
+    assert.ok(events.length > 10);
+    let position = 0;
+    for (const event of events) {
+      position += Buffer.byteLength(toPlainText(event));
+      assert.equal(event.position, position);
+      assert.ok(toPlainText(event).isWellFormed() && toPlainText(event).length <= 16 * 1024);
+    }
+    assert.equal(events.map(toPlainText).join(""), `- p${boundary}${answer}`);
   });
 });

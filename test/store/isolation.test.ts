@@ -8,7 +8,7 @@ import { DatabaseChatStore } from "../../src/store/chat-store.ts";
 import { UserChatStore } from "../../src/store/user-chat-store.ts";
 import { schemaVersion, toArgument, type Database } from "../../src/store/database.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import { endTurn, makeResult, makeTurn, type Line } from "../support/make-turn.ts";
+import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../support/make-turn.ts";
 import type { SupabaseStack } from "../support/supabase-stack.ts";
 import { listNames, openPostgres, toDatabase, type Scratch } from "./scratch-database.ts";
 import { startSupabaseHarness } from "./store-harness.ts";
@@ -301,6 +301,20 @@ describe("in SQL, the functions", () => {
       assert.equal(answer.code, code, `attack ${index}`);
       assert.ok(!JSON.stringify(answer.rows).includes(messageId));
     }
+  });
+});
+
+describe("a turn of the service", () => {
+  test("writes nothing in another's conversation, though its client chose that one's id for the turn", async () => {
+    const earlier = await readRowsOf(alice);
+    const chats = new DatabaseChatStore(toDatabase(admin), systemClock);
+    const { conversationId } = alice;
+    const turn = makeTurn(["u: Mine"], { turnId: conversationId, conversationId, userId: bob.userId });
+    const place = await beginTurn(chats, turn);
+    assert.equal(await beginTurn(chats, turn), place, "the same begin again");
+    await endTurn(chats, turn, makeResult("Hello"));
+    assert.notEqual(place, conversationId);
+    assert.deepEqual(await readRowsOf(alice), earlier);
   });
 });
 

@@ -34,9 +34,11 @@ describe("a turn whose begin takes more than 500 ms", () => {
         { sender: "bot", text: first.body },
         { sender: "user", text: "And?" },
       ];
+      const next = model.nextCall();
       const opening = app.open("POST", "/stream-chat", { messages, userId });
-      await clock.timer(500);
+      const call = await next; // the begin is on its way, too
       clock.advance(500);
+      call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
       const answer = await opening;
       assert.equal(answer.headers["x-conversation-id"], undefined);
       assert.ok(answer.headers["x-turn-id"] !== undefined);

@@ -9,6 +9,10 @@ import { beginTurn, endTurn, makeResult, makeTurn } from "../support/make-turn.t
 import { readMessages } from "../support/read-rows.ts";
 import { startPostgresHarness, type StoreHarness } from "./store-harness.ts";
 
+function aSecondAgo(): Date {
+  return new Date(Date.now() - 1_000);
+}
+
 describe("the path that is shown", () => {
   let harness: StoreHarness;
   let database: Database;
@@ -26,7 +30,7 @@ describe("the path that is shown", () => {
   /** A user's conversation, and what is shown of it. */
   function makeChat(): {
     readonly place: { userId: string; conversationId: string };
-    shown(): Promise<string[]>;
+    readonly shown: () => Promise<string[]>;
   } {
     const place = { userId: randomUUID(), conversationId: randomUUID() };
     return {
@@ -58,7 +62,7 @@ describe("the path that is shown", () => {
 
   test("is that of another replica where the conversation went on, though the first turn's writes land later", async () => {
     const { place, shown } = makeChat();
-    const late = makeTurn(["u: Hi"], place);
+    const late = makeTurn(["u: Hi"], { ...place, startedAt: aSecondAgo() });
     const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
     await beginTurn(chats, next);
     await endTurn(chats, next, makeResult("So."));
@@ -69,6 +73,43 @@ describe("the path that is shown", () => {
       `select count(*)::int as count from messages where conversation_id = '${place.conversationId}'`,
     );
     assert.deepEqual(rows, [{ count: 4 }]);
+  });
+
+  test("is the newest wish, though an older one that had waited in a journal lands after it", async () => {
+    const { place, shown } = makeChat();
+    const start = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, start);
+    await endTurn(chats, start, makeResult("Hello"));
+    const older = makeTurn(["u: Hi", "a: Hello", "u: old wish"], { ...place, startedAt: aSecondAgo() });
+    const newer = makeTurn(["u: Hi", "a: Hello", "u: new wish"], place);
+    await beginTurn(chats, newer);
+    await endTurn(chats, newer, makeResult("New"));
+    await chats.begin(older, true);
+    await endTurn(chats, older, makeResult("Old"));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "new wish", "New"]);
+  });
+
+  test("goes on with what had waited in a journal where nothing newer was said", async () => {
+    const { place, shown } = makeChat();
+    const start = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, start);
+    await endTurn(chats, start, makeResult("Hello"));
+    const late = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
+    await chats.begin(late, true);
+    await endTurn(chats, late, makeResult("So."));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
+  });
+
+  test("shows a reply with its plan, model and status, though its client had sent it back before it was stored", async () => {
+    const { place } = makeChat();
+    const late = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, late);
+    const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
+    await beginTurn(chats, next);
+    await endTurn(chats, late, makeResult("Hello"));
+    const rows = await readMessages(database, place.conversationId, place.userId);
+    const { status, metadata } = rows[1] ?? assert.fail();
+    assert.deepEqual([status, metadata?.["plan"], metadata?.["model"]], ["complete", "- plan", "test"]);
   });
 
   test("ends in a reply that says again what an earlier one said", async () => {

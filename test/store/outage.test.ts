@@ -187,18 +187,22 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
       });
     });
 
+    // The clock stands still, so that no other call meets the cut.
     test(`with the connection to ${store} cut before the turn's begin is answered`, async () => {
-      await withApp(stores[store](), async (app) => {
+      const clock = new ManualClock();
+      const run = async (app: RunningApp): Promise<void> => {
         const chat = new Chat(app);
         await chat.say("Hi");
         proxies[store]().cutAfterBytes(0);
         await chat.say("Are you there?", { code: "store_unavailable" });
-        await chat.checkRecovery();
-      });
+        await chat.checkRecovery(clock);
+      };
+      await withApp(stores[store](), run, clock);
     });
 
     test(`with the connection to ${store} cut before the turn's end is answered`, async () => {
-      await withApp(stores[store](), async (app) => {
+      const clock = new ManualClock();
+      const run = async (app: RunningApp): Promise<void> => {
         const chat = new Chat(app);
         const next = model.nextCall();
         const opening = app.open("POST", "/stream-chat", chat.ask("Hi"));
@@ -209,8 +213,9 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
         call.text(reply.slice(12)).finish();
         model.say(reply);
         await chat.check(await readAnswer(response), { code: "store_unavailable" });
-        await chat.checkRecovery();
-      });
+        await chat.checkRecovery(clock);
+      };
+      await withApp(stores[store](), run, clock);
     });
   }
 

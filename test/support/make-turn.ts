@@ -34,6 +34,7 @@ export function makeTurn(
     path: addressMessages(messages),
     startedAt: new Date(),
     model: "test",
+    mayBeRefused: rest.idempotencyKey !== undefined,
     idempotencyKey: undefined,
     requestDigest: undefined,
     ...rest,

@@ -1,6 +1,6 @@
-/** Owns a TCP proxy on 127.0.0.1 that fails on demand: it refuses, swallows, slices or cuts what passes through it. */
+/** Owns a TCP proxy on 127.0.0.1 that fails on demand: it refuses, swallows, delays, slices or cuts what passes through it. */
 import { connect, createServer, type Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import { listen } from "./local-port.ts";
 
 /** A proxy that forwards everything until told otherwise. */
@@ -16,6 +16,13 @@ export interface TcpProxy {
   blackHole(): void;
   /** Sends clients one byte per write. */
   slice(): void;
+  /** From now on, in any mode, lets whatever either side sends wait `ms` on its way, ends included; order is kept. 0 ends that. */
+  delay(ms: number): void;
+  /**
+   * Ends one direction of all open connections in good order: `side` is told that the other will send nothing more, and
+   * gets nothing more. The other direction goes on.
+   */
+  halfClose(side: Side): void;
   /** Destroys all open connections, towards client and server. */
   cutAll(): void;
   /**
@@ -23,21 +30,37 @@ export interface TcpProxy {
    * the next connection that has something to deliver. Happens once, in any mode, to whichever connection gets there.
    */
   cutAfterBytes(count: number): void;
+  /** Resolves with the next cut that {@link cutAfterBytes} has asked for. */
+  nextCut(): Promise<void>;
   /** Destroys all connections and listens no more. */
   close(): Promise<void>;
 }
+
+/** The two ends of a connection. */
+export type Side = "client" | "server";
 
 type Mode = "pass" | "refuse" | "black-hole" | "slice";
 
 interface Rules {
   mode: Mode;
+  delayMs: number;
   /** Bytes for clients until the cut; unset while no cut is due. */
   bytesUntilCut: number | undefined;
+  /** Told of that cut. */
+  onCut: PromiseWithResolvers<void>;
 }
+
+/** How much may be on its way in one direction, in bytes, before its source has to wait. */
+const maxPendingBytes = 64 * 1024;
 
 /** Starts a proxy to `targetPort` on 127.0.0.1, on a port of its own; the caller closes it. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
-  const rules: Rules = { mode: "pass", bytesUntilCut: undefined };
+  const rules: Rules = {
+    mode: "pass",
+    delayMs: 0,
+    bytesUntilCut: undefined,
+    onCut: Promise.withResolvers(),
+  };
   const links = new Set<Link>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     if (rules.mode === "refuse") {
@@ -63,10 +86,17 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     refuse: setMode("refuse"),
     blackHole: setMode("black-hole"),
     slice: setMode("slice"),
+    delay(ms) {
+      rules.delayMs = ms;
+    },
+    halfClose(side) {
+      for (const link of links) link.endTowards(side);
+    },
     cutAll,
     cutAfterBytes(count) {
       rules.bytesUntilCut = count;
     },
+    nextCut: () => rules.onCut.promise,
     async close() {
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       cutAll();
@@ -81,10 +111,9 @@ class Link {
   /** Unset for a connection accepted by the black hole. */
   readonly #server: Socket | undefined;
   readonly #rules: Rules;
+  readonly #lanes: Readonly<Record<Side, Lane | undefined>>;
   /** Set once anything was swallowed: what follows would no longer fit, so nothing passes ever again. */
   #isLost = false;
-  /** The last thing on its way to the client; the server's end comes after it, though Node may report it before. */
-  #delivery = Promise.resolve();
 
   constructor(client: Socket, targetPort: number, rules: Rules, onClosed: () => void) {
     this.#client = client;
@@ -93,13 +122,19 @@ class Link {
       ? undefined
       : connect({ port: targetPort, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     const server = this.#server;
+    const isLost = (): boolean => this.#meetsBlackHole();
+    const lanes = {
+      server: server && new Lane(client, server, rules, isLost, () => false),
+      client: server && new Lane(server, client, rules, isLost, () => rules.mode === "slice"),
+    };
+    this.#lanes = lanes;
+    client.on("data", (chunk) => void lanes.server?.send(chunk));
+    client.on("end", () => void lanes.server?.end());
+    server?.on("data", (chunk) => void this.#toClient(chunk));
+    server?.on("end", () => void lanes.client?.end());
     const forget = (): void => {
       if (client.closed && (server === undefined || server.closed)) onClosed();
     };
-    client.on("data", (chunk) => this.#toServer(chunk));
-    client.on("end", () => this.#meetsBlackHole() || server?.end());
-    server?.on("data", (chunk) => this.#toClient(chunk));
-    server?.on("end", () => void this.#delivery.then(() => this.#meetsBlackHole() || client.end()));
     for (const [side, otherSide] of [
       [client, server],
       [server, client],
@@ -114,6 +149,10 @@ class Link {
     return !this.#client.destroyed;
   }
 
+  endTowards(side: Side): void {
+    void this.#lanes[side]?.end();
+  }
+
   cut(): void {
     this.#client.destroy();
     this.#server?.destroy();
@@ -125,29 +164,74 @@ class Link {
     return this.#isLost;
   }
 
-  #toServer(chunk: Buffer): void {
-    if (this.#meetsBlackHole() || this.#server?.write(chunk) !== false) return;
-    this.#client.pause();
-    this.#server.once("drain", () => this.#client.resume());
-  }
-
-  #toClient(chunk: Buffer): void {
+  async #toClient(chunk: Buffer): Promise<void> {
     const left = this.#meetsBlackHole() ? undefined : this.#rules.bytesUntilCut;
     const isCut = left !== undefined && chunk.length >= left;
     if (left !== undefined) this.#rules.bytesUntilCut = isCut ? undefined : left - chunk.length;
-    this.#server?.pause();
-    this.#delivery = this.#deliver(isCut ? chunk.subarray(0, left) : chunk);
-    void this.#delivery.then(() => (isCut ? this.cut() : this.#server?.resume()));
+    await this.#lanes.client?.send(isCut ? chunk.subarray(0, left) : chunk);
+    if (!isCut) return;
+    this.cut();
+    this.#rules.onCut.resolve();
+    this.#rules.onCut = Promise.withResolvers();
+  }
+}
+
+/** One direction of a link. */
+class Lane {
+  readonly #from: Socket;
+  readonly #to: Socket;
+  readonly #rules: Rules;
+  readonly #isLost: () => boolean;
+  readonly #isSliced: () => boolean;
+  /** The last thing on its way; the source's end comes after it, though Node may report it before. */
+  #delivery = Promise.resolve();
+  #pendingBytes = 0;
+  #isEnded = false;
+
+  constructor(from: Socket, to: Socket, rules: Rules, isLost: () => boolean, isSliced: () => boolean) {
+    this.#from = from;
+    this.#to = to;
+    this.#rules = rules;
+    this.#isLost = isLost;
+    this.#isSliced = isSliced;
   }
 
-  /** Settles once the system has taken all bytes, or the client has gone. Never rejects. */
+  /** Resolves once the system has taken all bytes, or their reader has gone. Never rejects. */
+  async send(chunk: Buffer): Promise<void> {
+    if (this.#isLost()) return;
+    this.#pendingBytes += chunk.length;
+    if (this.#rules.delayMs === 0 || this.#pendingBytes >= maxPendingBytes) this.#from.pause();
+    await this.#follow(() => this.#deliver(chunk));
+    this.#pendingBytes -= chunk.length;
+    if (this.#pendingBytes < maxPendingBytes) this.#from.resume();
+  }
+
+  /** Ends the direction once all that was sent before has arrived; what is sent later is swallowed. */
+  async end(): Promise<void> {
+    if (this.#isLost()) return;
+    await this.#follow(async () => {
+      if (this.#isLost() || this.#isEnded) return;
+      this.#isEnded = true;
+      this.#to.end();
+    });
+  }
+
+  /** Runs `step` after all that are on their way, and no sooner than the delay says. */
+  async #follow(step: () => Promise<void>): Promise<void> {
+    const { delayMs } = this.#rules;
+    const due = delayMs === 0 ? undefined : wait(delayMs, undefined, { ref: false });
+    this.#delivery = Promise.all([this.#delivery, due]).then(step);
+    await this.#delivery;
+  }
+
   async #deliver(bytes: Buffer): Promise<void> {
     let position = 0;
-    while (position < bytes.length && !this.#meetsBlackHole() && !this.#client.destroyed) {
-      const end = this.#rules.mode === "slice" ? position + 1 : bytes.length;
+    while (position < bytes.length && !this.#isLost() && !this.#isEnded && !this.#to.destroyed) {
+      const isSliced = this.#isSliced();
+      const end = isSliced ? position + 1 : bytes.length;
       const piece = bytes.subarray(position, end);
-      await new Promise<void>((resolve) => void this.#client.write(piece, () => resolve()));
-      if (this.#rules.mode === "slice") await nextTurn(); // else the system may join it to the next
+      await new Promise<void>((resolve) => void this.#to.write(piece, () => resolve()));
+      if (isSliced) await nextTurn(); // else the system may join it to the next
       position = end;
     }
   }

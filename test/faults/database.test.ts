@@ -1,0 +1,262 @@
+/** Owns what becomes of turns whose database dies, freezes, or loses its answers: nothing is lost, nothing is there twice. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test, type TestContext } from "node:test";
+import { Client } from "pg";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { makeFolder, type RunningApp } from "../support/start-app.ts";
+import {
+  boundary,
+  readReady,
+  startPostgresSite,
+  startStoringApp,
+  startSupabaseSite,
+  Talk,
+  Teller,
+  untilLanded,
+  untilReady,
+  Waits,
+  type Site,
+} from "./database-bench.ts";
+
+/** A way to lose a database, and to get it back. */
+interface Fault {
+  /** What the database does. */
+  readonly what: string;
+  readonly strike: (site: Site) => void;
+  readonly mend: (site: Site) => unknown;
+  /** Whether the app is closed and opened again in between. */
+  readonly isReopened: boolean;
+}
+
+const faults: readonly Fault[] = [
+  {
+    what: "is killed",
+    strike: ({ postgres }) => postgres.kill("SIGKILL"),
+    mend: ({ postgres }) => postgres.restart(),
+    isReopened: false,
+  },
+  {
+    what: "is killed, and the app starts again without it",
+    strike: ({ postgres }) => postgres.kill("SIGKILL"),
+    mend: ({ postgres }) => postgres.restart(),
+    isReopened: true,
+  },
+  {
+    what: "freezes",
+    strike: ({ postgres }) => postgres.freeze(),
+    mend: ({ postgres }) => postgres.thaw(),
+    isReopened: false,
+  },
+  {
+    what: "is behind a black hole",
+    strike: ({ proxy }) => proxy.blackHole(),
+    mend: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
+    isReopened: false,
+  },
+  {
+    what: "is behind a black hole, and the app starts again without it",
+    strike: ({ proxy }) => proxy.blackHole(),
+    mend: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
+    isReopened: true,
+  },
+];
+
+/** Starts an app with a folder of its own that can be closed and opened again. */
+class Bench {
+  readonly #variables: Record<string, string>;
+  readonly #remove: () => Promise<void>;
+  app: RunningApp;
+
+  private constructor(variables: Record<string, string>, app: RunningApp, remove: () => Promise<void>) {
+    this.#variables = variables;
+    this.app = app;
+    this.#remove = remove;
+  }
+
+  static async open(site: Site): Promise<Bench> {
+    const folder = await makeFolder();
+    const variables = { ...site.variables, DATA_DIR: folder.path };
+    return new Bench(variables, await startStoringApp(model, variables), () => folder.remove());
+  }
+
+  async reopen(): Promise<void> {
+    await this.app.close();
+    this.app = await startStoringApp(model, this.#variables);
+  }
+
+  async close(): Promise<void> {
+    await this.app.close();
+    await this.#remove();
+  }
+}
+
+let model: ScriptedModel;
+let teller: Teller;
+before(async () => {
+  model = await ScriptedModel.start();
+  teller = new Teller(model);
+});
+after(() => model.close());
+
+describe("turns lose nothing, and nothing is there twice", { concurrency: 2, timeout: 200_000 }, () => {
+  for (const [name, start] of [
+    ["Postgres", startPostgresSite],
+    ["PostgREST", startSupabaseSite],
+  ] as const) {
+    describe(`when ${name}`, { concurrency: 1 }, () => {
+      let site: Site;
+      before(async () => {
+        site = await start();
+      });
+      after(() => site.stop());
+
+      for (const fault of faults) {
+        test(`${fault.what} before a turn, in its middle, and at its end`, async (t) => {
+          const bench = await Bench.open(site);
+          try {
+            await sufferOutage(t, site, bench, fault);
+          } finally {
+            await bench.close();
+          }
+        });
+      }
+
+      test("loses its answers after COMMIT, each of the three", async (t) => {
+        const bench = await Bench.open(site);
+        try {
+          await loseAnswers(t, site, bench);
+        } finally {
+          await bench.close();
+        }
+      });
+    });
+  }
+});
+
+describe("progress that meets the end of its turn in the database", { timeout: 60_000 }, () => {
+  test("leaves no piece behind", async () => {
+    const site = await startPostgresSite();
+    const [ending, saving] = [1, 2].map(() => new Client({ connectionString: site.postgres.url }));
+    assert.ok(ending && saving);
+    await Promise.all([ending.connect(), saving.connect()]);
+    const [id, conversation] = [randomUUID(), randomUUID()];
+    await site.sql(
+      `insert into conversations (id, title) values ('${conversation}', 'x')`,
+      `insert into turns (id, conversation_id) values ('${id}', '${conversation}')`,
+    );
+    const ask = (name: string, argument: object): [string, string[]] => [
+      `select public.${name}($1)`,
+      [JSON.stringify({ schema_version: 2, ...argument })],
+    ];
+    await ending.query("begin");
+    await ending.query(...ask("chat_end_turn", { turn: { id, status: "complete" }, reply: null }));
+    const pieces = [{ turn_id: id, position: 0, text: "late" }];
+    const saved = saving.query(...ask("chat_save_progress", { running: [id], pieces }));
+    const blocked =
+      "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like '%chat_save_progress%'";
+    while ((await site.sql(blocked)).length === 0);
+    await ending.query("commit");
+    await saved;
+    assert.deepEqual(await site.sql("select text from turn_pieces"), []);
+    await Promise.all([ending.end(), saving.end()]);
+    await site.stop();
+  });
+});
+
+async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fault): Promise<void> {
+  const [finishing, streaming, coming, returning] = Array.from({ length: 4 }, () => new Talk(teller));
+  assert.ok(finishing && streaming && coming && returning);
+  await returning.say(bench.app, `Before ${randomUUID()}`);
+  const [end, middle] = await Promise.all([
+    finishing.hold(bench.app, `End ${randomUUID()}`, ["- a", `${boundary}Whole: é😀.`]),
+    streaming.hold(bench.app, `Middle ${randomUUID()}`, ["- b", `${boundary}${"Much.".repeat(2_000)}`]),
+  ]);
+  const held = [end, middle].map(({ turnId }) => `'${turnId}'`).join();
+  const begun = await site.sql(
+    `select t.id from turns t join messages m on m.id = t.parent_id and m.role = 'user' where t.id in (${held})`,
+  );
+  assert.equal(begun.length, 2, "a first byte came before its message was in the rows");
+
+  const waits = new Waits();
+  let mendedMs: number;
+  fault.strike(site);
+  try {
+    const seen = untilReady(bench.app, "degraded");
+    end.call.text(`${boundary}Whole: é😀.`).finish();
+    middle.call.text(boundary).text("Much.".repeat(1_000));
+    await end.finish(waits);
+    await coming.say(bench.app, `First ${randomUUID()}`, true, waits);
+    const seenMs = await seen;
+    assert.ok(seenMs < 5_000, `/readyz said so after ${seenMs} ms`);
+    t.diagnostic(`figure: ${site.name} ${fault.what}: seen in /readyz after ${Math.round(seenMs)} ms`);
+    await coming.say(bench.app, `Second ${randomUUID()}`, true, waits);
+    await returning.say(bench.app, `During ${randomUUID()}`, true, waits);
+    middle.call.text("Much.".repeat(1_000)).finish();
+    await middle.finish(waits);
+    await streaming.say(bench.app, `Again ${randomUUID()}`, true, waits);
+    if (fault.isReopened) {
+      await bench.reopen();
+      await coming.say(bench.app, `Reopened ${randomUUID()}`, true, waits);
+    }
+    assert.ok(((await readReady(bench.app)).parts.journal?.queued ?? 0) >= 8, "writes wait");
+  } finally {
+    await fault.mend(site);
+    mendedMs = performance.now();
+  }
+  await untilLanded(bench.app);
+  const landedMs = performance.now() - mendedMs;
+  await untilReady(bench.app, "ok");
+  await coming.say(bench.app, `After ${randomUUID()}`);
+  let [lost, duplicates] = [0, 0];
+  for (const talk of [finishing, streaming, coming, returning]) {
+    const found = await talk.check(site);
+    lost += found.lost;
+    duplicates += found.duplicates;
+  }
+  t.diagnostic(
+    `figure: ${site.name} ${fault.what}: saves lost ${lost}, duplicates ${duplicates}, ` +
+      `longest wait for the first byte ${Math.round(waits.firstByteMs)} ms, for the end ${Math.round(waits.endMs)} ms, ` +
+      `from the return to the last landing ${Math.round(landedMs)} ms`,
+  );
+}
+
+/** Cuts the connection that carries an answer, until it was the answer to a write of the turn that `run` has. */
+async function cutAnswer(bench: Bench, run: () => Promise<string>): Promise<void> {
+  for (;;) {
+    const turnId = await run();
+    await untilLanded(bench.app);
+    // Now and then the answer that was cut was one to recovery, which asks every 5 s.
+    if (bench.app.logs.some((line) => line.turnId === turnId && line.msg === "a write waits in the journal"))
+      return;
+  }
+}
+
+async function loseAnswers(t: TestContext, site: Site, bench: Bench): Promise<void> {
+  const talk = new Talk(teller);
+  const waits = new Waits();
+  await talk.say(bench.app, `Before ${randomUUID()}`);
+  await cutAnswer(bench, async () => {
+    site.proxy.cutAfterBytes(0);
+    return await talk.say(bench.app, `Begin ${randomUUID()}`, false, waits);
+  });
+  await cutAnswer(bench, async () => {
+    const rest = `${boundary}${randomUUID()}`;
+    const turn = await talk.hold(bench.app, `End ${randomUUID()}`, ["- a", rest]);
+    site.proxy.cutAfterBytes(0);
+    turn.call.text(rest).finish();
+    await turn.finish(waits);
+    return turn.turnId;
+  });
+  const turn = await talk.hold(bench.app, `Middle ${randomUUID()}`, ["- a", `${boundary}b`]);
+  site.proxy.cutAfterBytes(0);
+  await site.proxy.nextCut(); // of the answer to its progress
+  turn.call.text(`${boundary}b`).finish();
+  await turn.finish(waits);
+  await untilLanded(bench.app);
+  const { lost, duplicates } = await talk.check(site);
+  t.diagnostic(
+    `figure: ${site.name} loses answers after COMMIT: saves lost ${lost}, duplicates ${duplicates}, ` +
+      `longest wait for the first byte ${Math.round(waits.firstByteMs)} ms`,
+  );
+}

@@ -1,0 +1,340 @@
+/** Owns how streams end for clients of every kind: told of a failure without a reset, half-closed, or gone in any phase. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { request } from "node:http";
+import { connect, type Socket } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { readMessages } from "../support/read-rows.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
+import { makeFolder, openTurn, startApp, type RunningApp } from "../support/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import {
+  startPglite,
+  startPostgresHarness,
+  startSupabaseHarness,
+  type StoreHarness,
+} from "../store/store-harness.ts";
+import { boundary, startStoringApp } from "./database-bench.ts";
+
+/** What a client of its own on a plain socket was sent. */
+interface RawAnswer {
+  /** The decoded body. */
+  readonly body: string;
+  /** Whether the last chunk came, which says that the body is whole. */
+  readonly isWhole: boolean;
+  /** Why the connection ended other than in good order. */
+  readonly error: string | undefined;
+}
+
+/** Reads all that still comes, to the end of the connection. */
+async function readRaw(socket: Socket): Promise<RawAnswer> {
+  const chunks: Buffer[] = [];
+  let error: string | undefined;
+  socket.on("data", (chunk) => chunks.push(chunk)).on("error", ({ message }) => (error = message));
+  const closed = new Promise((resolve) => void socket.once("end", resolve).once("close", resolve));
+  socket.resume();
+  await closed;
+  socket.destroy();
+  const text = Buffer.concat(chunks);
+  const start = text.indexOf("\r\n\r\n") + 4;
+  const { body, isWhole } = joinChunks(text.subarray(start));
+  return { body, isWhole, error };
+}
+
+function joinChunks(bytes: Buffer): { readonly body: string; readonly isWhole: boolean } {
+  const parts: Buffer[] = [];
+  for (let position = 0; position < bytes.length;) {
+    const lineEnd = bytes.indexOf("\r\n", position);
+    const size = Number.parseInt(bytes.subarray(position, lineEnd).toString(), 16);
+    if (size === 0) return { body: Buffer.concat(parts).toString(), isWhole: true };
+    parts.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
+    position = lineEnd + 2 + size + 2;
+  }
+  return { body: Buffer.concat(parts).toString(), isWhole: false };
+}
+
+/** Connects and asks for a turn; nothing is read yet. */
+function askRaw(port: number, next = ""): Socket {
+  const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
+  const head = `POST /stream-chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  socket.pause();
+  socket.write(head + body + next);
+  return socket;
+}
+
+function toPort(app: RunningApp): number {
+  return Number(new URL(app.url).port);
+}
+
+describe("a reply that breaks off", () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  let proxy: TcpProxy;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
+    proxy = await startTcpProxy(toPort(app));
+  });
+  after(async () => {
+    await proxy.close();
+    await app.close();
+    await model.close();
+  });
+
+  const text = `- a${boundary}${"0123456789".repeat(2_000)}`;
+  const lastWords = "\n[error] model_truncated: The model's reply broke off before its end.\n";
+
+  /** Has the model break off after `said`. */
+  async function breakOff(call: Promise<ScriptedCall>, said = text): Promise<void> {
+    (await call).text(said).end();
+  }
+
+  function check(answer: RawAnswer, said = text): void {
+    assert.deepEqual(answer, { body: said + lastWords, isWhole: false, error: undefined });
+  }
+
+  const ways: readonly [string, () => void][] = [
+    ["", () => {}],
+    [", in slices of a byte", () => proxy.slice()],
+    [", with a delay in the network", () => proxy.delay(60)],
+  ];
+  for (const [way, prepare] of ways) {
+    test(`tells so with its last words and an end in good order but for the last chunk${way}`, async () => {
+      prepare();
+      const call = model.nextCall();
+      const socket = askRaw(proxy.port);
+      await breakOff(call);
+      check(await readRaw(socket));
+      proxy.pass();
+      proxy.delay(0);
+    });
+  }
+
+  test("tells so even to a client that reads nothing until the server has closed the connection", async () => {
+    const connection = once(app.app.http.server, "connection");
+    const call = model.nextCall();
+    const socket = askRaw(toPort(app));
+    const [atServer]: Socket[] = await connection;
+    assert.ok(atServer);
+    const closed = once(atServer, "close");
+    const long = text + "x".repeat(200_000);
+    const leftMs = performance.now();
+    await breakOff(call, long);
+    await closed;
+    assert.ok(performance.now() - leftMs < 2_500, "the server waits for a second at most");
+    check(await readRaw(socket), long);
+  });
+
+  test("tells so to a client that has sent its next request already", async () => {
+    const call = model.nextCall();
+    const socket = askRaw(toPort(app), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    await breakOff(call);
+    check(await readRaw(socket));
+  });
+
+  test("is whole for a client that reads in drops, as long as the model is", async () => {
+    const call = model.nextCall();
+    const socket = askRaw(toPort(app));
+    (await call).text(text).finish();
+    const parts: string[] = [];
+    for (;;) {
+      const part: unknown = socket.read(997) ?? socket.read();
+      if (part instanceof Buffer) parts.push(part.toString());
+      else await once(socket, "readable");
+      if (parts.at(-1)?.endsWith("0\r\n\r\n") === true) break;
+    }
+    socket.destroy();
+    const raw = parts.join("");
+    assert.deepEqual(joinChunks(Buffer.from(raw.slice(raw.indexOf("\r\n\r\n") + 4))), {
+      body: text,
+      isWhole: true,
+    });
+  });
+});
+
+const startHarnesses = [startPglite, startPostgresHarness, startSupabaseHarness];
+
+/** A turn whose client has gone. */
+interface LeftTurn {
+  readonly turnId: string;
+  readonly userId: string;
+  readonly conversationId: string;
+  readonly call: ScriptedCall;
+  /** What came before it left. */
+  readonly seen: string;
+  /** When it left, by `performance.now()`. */
+  readonly leftMs: number;
+}
+
+/** Asks for a turn, reads what `said` brings, leaves, and waits until the server has noticed. */
+async function leaveTurn(app: RunningApp, model: ScriptedModel, said: readonly string[]): Promise<LeftTurn> {
+  const [turnId, userId, conversationId] = [randomUUID(), randomUUID(), randomUUID()];
+  const connection = once(app.app.http.server, "connection");
+  const next = model.nextCall();
+  const headers = { "content-type": "application/json", "x-turn-id": turnId };
+  const sent = request(`${app.url}/stream-chat`, { method: "POST", agent: false, headers }).on(
+    "error",
+    () => {},
+  );
+  const responded = once(sent, "response");
+  responded.catch(() => {});
+  sent.end(JSON.stringify({ messages: [{ sender: "user", text: "Hi" }], userId, conversationId }));
+  const [atServer]: Socket[] = await connection;
+  assert.ok(atServer);
+  const noticed = Promise.race([once(atServer, "end"), once(atServer, "close")]);
+  const call = await next;
+  let seen = "";
+  for (const piece of said) {
+    call.text(piece);
+    const [response] = await responded;
+    while (!seen.endsWith(piece)) {
+      const chunk: unknown = response.setEncoding("utf8").read();
+      if (typeof chunk === "string") seen += chunk;
+      else await once(response, "readable");
+    }
+  }
+  const leftMs = performance.now();
+  sent.destroy();
+  await noticed;
+  return { turnId, userId, conversationId, call, seen, leftMs };
+}
+
+const phases: readonly [string, readonly string[], readonly string[]][] = [
+  ["before the first text", [], ["- plan", `${boundary}Answer: é😀`, " and on."]],
+  ["in the plan", ["- pl"], ["an", `${boundary}Answer: é😀`, " and on."]],
+  ["in the answer", ["- plan", `${boundary}Answer: é😀`], [" and", " on."]],
+];
+const whole = `- plan${boundary}Answer: é😀 and on.`;
+
+for (const start of startHarnesses) {
+  describe(
+    `on ${start.name.replaceAll(/^start|Harness$/g, "")}, a client that leaves`,
+    { timeout: 60_000 },
+    () => {
+      let harness: StoreHarness;
+      let model: ScriptedModel;
+      let folder: Awaited<ReturnType<typeof makeFolder>>;
+      let app: RunningApp;
+      before(async () => {
+        [harness, model, folder] = await Promise.all([start(), ScriptedModel.start(), makeFolder()]);
+      });
+      after(() => Promise.all([model.close(), harness.stop(), folder.remove()]));
+
+      function setUp(variables: Record<string, string>): void {
+        before(async () => {
+          app = await startStoringApp(model, { DATA_DIR: folder.path, ...harness.variables, ...variables });
+        });
+        after(() => app.close());
+      }
+
+      async function readState({ turnId, userId }: LeftTurn): Promise<Record<string, unknown>> {
+        const { status, body } = await app.get(`/turns/${turnId}?userId=${userId}`);
+        assert.equal(status, 200);
+        return JSON.parse(body);
+      }
+
+      async function checkRest({ turnId, userId, seen }: LeftTurn): Promise<void> {
+        const position = Buffer.byteLength(seen);
+        const rest = await app.get(`/turns/${turnId}/stream?after=${position}&userId=${userId}`);
+        assert.deepEqual([rest.status, seen + rest.body, rest.isComplete], [200, whole, true]);
+      }
+
+      async function checkStored(turn: LeftTurn): Promise<void> {
+        const line = await app.logged(({ msg, turnId }) => msg === "turn" && turnId === turn.turnId);
+        assert.deepEqual([line["outcome"], line["storage"]], ["complete", "stored"]);
+        const { status, plan, answer, storage } = await readState(turn);
+        assert.deepEqual(
+          [status, plan, answer, storage],
+          ["complete", "- plan", "Answer: é😀 and on.", "stored"],
+        );
+        await checkRest(turn);
+        const rows = await readMessages(app.app.store.database, turn.conversationId, turn.userId);
+        assert.deepEqual(
+          rows.map(({ role, content, status: rowStatus }) => [role, content, rowStatus]),
+          [
+            ["user", "Hi", null],
+            ["assistant", "Answer: é😀 and on.", "complete"],
+          ],
+        );
+      }
+
+      describe("with ON_DISCONNECT=continue", () => {
+        setUp({ ON_DISCONNECT: "continue" });
+
+        for (const [phase, said, toSay] of phases) {
+          test(`${phase} changes nothing: the turn ends, its row is whole, and the rest can be had live and later`, async () => {
+            const turn = await leaveTurn(app, model, said);
+            assert.equal((await readState(turn))["status"], "running");
+            const following = checkRest(turn);
+            for (const piece of toSay) turn.call.text(piece);
+            turn.call.finish();
+            await following;
+            await checkStored(turn);
+          });
+        }
+
+        test("after the end changes nothing: the row is whole, and all of it can be had again", async () => {
+          const [userId, conversationId] = [randomUUID(), randomUUID()];
+          const { call, opening } = await openTurn(app, model, { userId, conversationId });
+          call.text(whole).finish();
+          const response = await opening;
+          const turnId = String(response.headers["x-turn-id"]);
+          await app.logged((line) => line.msg === "turn" && line["turnId"] === turnId);
+          response.destroy();
+          await checkStored({ turnId, userId, conversationId, call, seen: "", leftMs: 0 });
+        });
+      });
+
+      describe("with ON_DISCONNECT=abort", () => {
+        setUp({ ON_DISCONNECT: "abort" });
+
+        for (const [phase, said] of phases) {
+          test(`${phase} stops the model within a second, and its row says so`, async (t) => {
+            const turn = await leaveTurn(app, model, said);
+            await turn.call.closed;
+            const stopMs = performance.now() - turn.leftMs;
+            assert.ok(stopMs < 1_000, `it took ${stopMs} ms`);
+            t.diagnostic(
+              `figure: ${phase}: from leaving to the model's connection closed ${Math.round(stopMs)} ms`,
+            );
+            await app.logged(({ msg, turnId }) => msg === "turn" && turnId === turn.turnId);
+            assert.equal((await readState(turn))["status"], "stopped");
+            const rest = await app.get(`/turns/${turn.turnId}/stream?userId=${turn.userId}`);
+            assert.ok(rest.body.startsWith(turn.seen) && rest.isComplete);
+          });
+        }
+      });
+    },
+  );
+}
+
+describe("a client that has closed its own direction", () => {
+  test("still gets the whole answer", async () => {
+    const model = await ScriptedModel.start();
+    const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ON_DISCONNECT: "continue" };
+    const app = await startApp(variables);
+    const proxy = await startTcpProxy(toPort(app));
+    for (const half of [(socket: Socket) => void socket.end(), () => proxy.halfClose("server")]) {
+      const connection = once(app.app.http.server, "connection");
+      const call = model.nextCall();
+      const socket = askRaw(proxy.port);
+      const [atServer]: Socket[] = await connection;
+      assert.ok(atServer);
+      const ended = once(atServer, "end");
+      (await call).text(`- a${boundary}`);
+      half(socket);
+      await ended;
+      (await call).text("All of it.").finish();
+      assert.deepEqual(await readRaw(socket), {
+        body: `- a${boundary}All of it.`,
+        isWhole: true,
+        error: undefined,
+      });
+    }
+    await proxy.close();
+    await app.close();
+    await model.close();
+  });
+});
