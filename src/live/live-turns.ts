@@ -12,7 +12,7 @@ import { RemoteTurns } from "./remote-turn.ts";
 const keepMs = 10 * 60_000;
 const maxKeptBytes = 64 * 1024 * 1024;
 /** What a turn takes beside its text, about. */
-const keptOverheadBytes = 2 * 1024;
+const keptOverheadBytes = 16 * 1024;
 
 /** What turns are run with. */
 export interface LiveTurnsOptions extends TurnPorts {
@@ -180,10 +180,17 @@ export class LiveTurns {
   /** A turn is over: if its rows are not in the store, it is kept here for a while. */
   #settle(turn: LiveTurn, key: string | undefined, { storage }: EndAnswer): void {
     this.#running.delete(turn.id);
+    if (storage !== "stored") return this.#keep(turn.toEnded(), key);
+    if (key !== undefined) this.#keyed.delete(key);
+  }
+
+  #keep(turn: FollowedTurn, key: string | undefined): void {
+    const keyed = key === undefined ? undefined : this.#keyed.get(key);
+    if (key !== undefined && keyed !== undefined)
+      this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn, isReplay: true }) });
     const sizeBytes = turn.log.position + keptOverheadBytes;
-    this.#kept.set(turn.id, { turn: turn.toEnded(), key, sizeBytes });
+    this.#kept.set(turn.id, { turn, key, sizeBytes });
     this.#keptBytes += sizeBytes;
-    if (storage === "stored") return this.#forget(turn.id);
     this.#options.clock.after(keepMs, () => this.#forget(turn.id));
     for (const id of this.#kept.keys()) {
       if (this.#keptBytes <= maxKeptBytes) break;

@@ -1,0 +1,51 @@
+/** Owns what an operator sees, and can do, of a write that the store will never take. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { makeFolder } from "../support/start-app.ts";
+import { startPostgresHarness } from "../store/store-harness.ts";
+import { RunningCommand } from "./run-command.ts";
+
+describe("a write that the store will never take", { timeout: 60_000 }, () => {
+  test("is named by the log and by doctor, with its reason, and lands at the start after that is mended", async () => {
+    const [harness, folder] = await Promise.all([startPostgresHarness(), makeFolder()]);
+    await harness.sql("alter table messages add constraint no_swearing check (content <> 'Damn')");
+    const variables = { ...harness.variables, PORT: "0", DEMO_MODE: "true" };
+    let server = new RunningCommand([], variables, folder.path);
+    const [, address = ""] = await server.printed(/listening +(http:\S+)\n[^]*try .*\n/);
+    const answer = await fetch(`${address}/stream-chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ messages: [{ sender: "user", text: "Damn" }] }),
+    });
+    assert.match(await answer.text(), /\n---RESPONSE---\n/);
+    const turnId = answer.headers.get("x-turn-id") ?? "";
+    const doctor = new RunningCommand(["doctor"], variables, folder.path);
+    assert.equal(await doctor.exit(), 1);
+    assert.match(doctor.stdout, /^ok +journal +nothing waits in \.foreword/m);
+    assert.match(
+      doctor.stdout,
+      new RegExp(
+        `^WRONG journal +the begin of turn ${turnId} in conversation .* will never be taken: 23514: .*no_swearing.*\\n +→ .*restart`,
+        "m",
+      ),
+    );
+    server.kill("SIGTERM");
+    assert.equal(await server.exit(), 0);
+    assert.match(
+      server.stdout,
+      new RegExp(`"turnId":"${turnId}".*"code":"write_rejected".*"the store will never take a write`),
+    );
+    await harness.sql("alter table messages drop constraint no_swearing");
+    server = new RunningCommand([], variables, folder.path);
+    await server.printed(/listening/);
+    const countMessages = async (): Promise<unknown> => {
+      const [row] = await harness.sql("select count(*)::int as count from messages");
+      return row?.["count"];
+    };
+    while ((await countMessages()) !== 2);
+    server.kill("SIGTERM");
+    assert.equal(await server.exit(), 0);
+    await harness.stop();
+    await folder.remove();
+  });
+});
