@@ -17,6 +17,8 @@ import { runSql, startPglite } from "./store-harness.ts";
 
 const reply = "- Think\n---RESPONSE---\nHello.";
 const storeWaitMs = 500;
+/** From one look for abandoned turns to the next. */
+const lookMs = 4_000;
 const readyTimeoutMs = 1_000;
 /** How far a clock that stands still is moved between two looks. */
 const stepMs = 50;
@@ -187,10 +189,11 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
       });
     });
 
-    // The clock stands still, so that no other call meets the cut.
+    // The clock stands still once the server has looked for what others left: no other call meets the cut.
     test(`with the connection to ${store} cut before the turn's begin is answered`, async () => {
       const clock = new ManualClock();
       const run = async (app: RunningApp): Promise<void> => {
+        await clock.timer(lookMs);
         const chat = new Chat(app);
         await chat.say("Hi");
         proxies[store]().cutAfterBytes(0);
@@ -203,6 +206,7 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
     test(`with the connection to ${store} cut before the turn's end is answered`, async () => {
       const clock = new ManualClock();
       const run = async (app: RunningApp): Promise<void> => {
+        await clock.timer(lookMs);
         const chat = new Chat(app);
         const next = model.nextCall();
         const opening = app.open("POST", "/stream-chat", chat.ask("Hi"));
