@@ -506,7 +506,8 @@ begin
 end $$;
 
 -- A turn and its text: as it ended, or, while it runs, the pieces from the one that holds the byte `after`. Answers with
--- `missing` where there is none, or it is somebody else's. argument: user_id (or null), turn_id, after.
+-- `missing` where there is none, or it is somebody else's. argument: user_id (or null), turn_id, after; for_service: whether
+-- it is asked for whosoever's it is.
 create or replace function public.chat_read_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -516,6 +517,8 @@ begin
   perform public.chat_check_version(argument);
   if argument ->> 'user_id' is not null then
     perform public.chat_become_user(argument);
+    select * into v_turn from public.turns where id = v_id;
+  elsif coalesce((argument ->> 'for_service')::boolean, false) then
     select * into v_turn from public.turns where id = v_id;
   else
     select * into v_turn from public.turns where id = v_id and user_id is null;

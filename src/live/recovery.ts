@@ -1,9 +1,7 @@
 /** Owns the end of turns that nobody runs any more: what was saved of them becomes an interrupted reply. */
-import { v7 as createId } from "uuid";
 import { toAppError } from "../errors.ts";
-import { toBody } from "../turn/body.ts";
-import { digestContent } from "../turn/message-tree.ts";
-import type { AbandonedFilter, AbandonedTurn, Clock, Timer, TurnRecords, TurnResult } from "../turn/ports.ts";
+import { toInterruptedResult } from "../turn/interrupted-turn.ts";
+import type { AbandonedFilter, AbandonedTurn, Clock, Timer, TurnRecords } from "../turn/ports.ts";
 
 /** From one look to the next. */
 const intervalMs = 4_000;
@@ -70,7 +68,7 @@ export class Recovery {
   async #end({ turnId, text }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
     const { records, clock, onRecovered } = this.#options;
     const end = async (saved: string): Promise<boolean> =>
-      await records.endAbandoned(turnId, toInterrupted(saved, clock.now()), filter);
+      await records.endAbandoned(turnId, toInterruptedResult(saved, clock.now()), filter);
     const isEnded = await end(text).catch(async (error: unknown) => {
       if (text === "" || toAppError(error).code !== "write_rejected") throw error;
       return await end(""); // the store will never take its text, which must not keep other turns from their end
@@ -78,25 +76,4 @@ export class Recovery {
     if (isEnded) onRecovered(turnId);
     return isEnded;
   }
-}
-
-/** Returns the end of a turn of which `text` is all that is left. */
-function toInterrupted(text: string, endedAt: Date): TurnResult {
-  const body = toBody(text);
-  const content = (body.answer ?? "").trim();
-  return {
-    outcome: "interrupted",
-    body,
-    reply:
-      text === ""
-        ? undefined
-        : { id: createId(), content, contentDigest: digestContent("assistant", content), plan: body.plan },
-    model: undefined,
-    finishReason: undefined,
-    usage: undefined,
-    errorCode: "interrupted",
-    endedAt,
-    durationMs: undefined,
-    firstTextMs: undefined,
-  };
 }

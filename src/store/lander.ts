@@ -1,7 +1,8 @@
 /** Owns the way of the journal's writes into the store: in order, once each, again and again until it takes them. */
 import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
-import type { DatabaseChatStore } from "./chat-store.ts";
+import { toInterruptedResult } from "../turn/interrupted-turn.ts";
+import { toEndArgument, type DatabaseChatStore } from "./chat-store.ts";
 import { parseQueuedBegin, parseQueuedEnd } from "./journal-entry.ts";
 import type { QueuedWrite } from "./journal-write.ts";
 import type { Journal } from "./journal.ts";
@@ -167,18 +168,27 @@ export class Lander {
     return answer.type === "saved";
   }
 
+  async #landPieces(turnId: string): Promise<void> {
+    const { journal, turns, chats, clock } = this.#options;
+    const pieces = await journal.readPieces(turnId);
+    await turns.saveProgress([], pieces);
+    // Another process may have ended the turn already, without these.
+    const text = await turns.extendInterrupted(turnId, pieces);
+    if (text !== undefined) await chats.end(toEndArgument(turnId, toInterruptedResult(text, clock.now())));
+    await journal.removePieces(turnId);
+  }
+
   /**
    * Lands the last words of turns that died with their process and the store away: recovery finds them in the rows.
    * Resolves with whether all landed that need not wait for a write of their turn.
    */
   async #landOrphans(): Promise<boolean> {
-    const { journal, turns } = this.#options;
+    const { journal } = this.#options;
     for (const turnId of this.#orphans) {
       if (this.#isClosed) return false;
       if (journal.holdsTurn(turnId)) continue;
       try {
-        await turns.saveProgress([], await journal.readPieces(turnId));
-        await journal.removePieces(turnId);
+        await this.#landPieces(turnId);
       } catch {
         return false; // the store is away again
       }

@@ -59,7 +59,22 @@ export class TurnRows {
 
   /** Resolves with a turn of `caller`; `undefined` where there is none. */
   async read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
-    const answer = await this.#database.call("chat_read_turn", { turn_id: turnId, after }, caller);
+    return await this.#read({ turn_id: turnId, after }, caller, after);
+  }
+
+  /**
+   * Resolves with the text of a turn that recovery has ended, with what `pieces` hold beyond it; `undefined` where there is
+   * no such turn, or they hold nothing more.
+   */
+  async extendInterrupted(turnId: string, pieces: readonly Piece[]): Promise<string | undefined> {
+    const turn = await this.#read({ turn_id: turnId, after: 0, for_service: true }, service, 0);
+    if (turn?.status !== "interrupted") return undefined;
+    const text = joinPieces([{ position: 0, text: turn.text }, ...pieces]);
+    return text.length > turn.text.length ? text : undefined;
+  }
+
+  async #read(argument: JsonObject, caller: Caller, after: number): Promise<StoredTurn | undefined> {
+    const answer = await this.#database.call("chat_read_turn", argument, caller);
     const row = parse(ReadAnswer, answer, "store_refused");
     if ("missing" in row) return undefined;
     const isRunning = row.status === "running";
@@ -99,7 +114,7 @@ export class TurnRows {
 }
 
 /** Returns the text of pieces in order, up to the first gap; what two of them hold both counts once. */
-function joinPieces(pieces: z.infer<typeof Pieces>): string {
+function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): string {
   let text = "";
   let end = pieces[0]?.position ?? 0;
   for (const piece of pieces) {

@@ -5,10 +5,12 @@ import { after, before, describe, test } from "node:test";
 import { Client } from "pg";
 import { service } from "../../src/store/database.ts";
 import { DatabaseChatStore } from "../../src/store/chat-store.ts";
+import { Journal } from "../../src/store/journal.ts";
 import { TurnRows } from "../../src/store/turn-rows.ts";
 import { WatchedDatabase } from "../../src/store/watched-database.ts";
 import { systemClock } from "../../src/system-clock.ts";
-import { beginTurn, makeTurn } from "../support/make-turn.ts";
+import { toInterruptedResult } from "../../src/turn/interrupted-turn.ts";
+import { beginTurn, endTurn, makeTurn } from "../support/make-turn.ts";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { makeFolder, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
@@ -108,6 +110,43 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
       ["Ho", "Hello."],
     );
     await app.close();
+  });
+});
+
+describe("text that a killed process had in its journal only", { timeout: 60_000 }, () => {
+  test("is added to a turn that another replica has ended as interrupted meanwhile", async () => {
+    const [harness, folder] = await Promise.all([startPostgresHarness(), makeFolder()]);
+    const database = await harness.open(systemClock);
+    const [userId, conversationId] = [randomUUID(), randomUUID()];
+    const turn = makeTurn(["u: Hi"], { userId, conversationId });
+    const body = "- p\n---RESPONSE---\nHällo, wörld";
+    const cut = body.indexOf(", w");
+    const journal = await Journal.open(folder.path, 2 ** 24);
+    const position = Buffer.byteLength(body.slice(0, cut - 2));
+    await journal.appendPieces([{ turnId: turn.turnId, position, text: body.slice(cut - 2) }]);
+    await journal.close();
+    const chats = new DatabaseChatStore(database, systemClock, journal.owner);
+    await beginTurn(chats, turn);
+    const saved = toInterruptedResult(body.slice(0, cut), new Date());
+    await endTurn(chats, turn, saved);
+    const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: folder.path, ...harness.variables };
+    const app = await startApp(variables);
+    for (let isThere = false; !isThere;) {
+      const answer = await app.get(`/turns/${turn.turnId}?userId=${userId}`);
+      isThere = JSON.parse(answer.body).answer === "Hällo, wörld";
+    }
+    const rows = await readMessages(database, conversationId, userId);
+    assert.deepEqual(
+      rows.map(({ content, status }) => [content, status]),
+      [
+        ["Hi", null],
+        ["Hällo, wörld", "interrupted"],
+      ],
+    );
+    await app.close();
+    await database.close();
+    await harness.stop();
+    await folder.remove();
   });
 });
 
