@@ -313,8 +313,8 @@ begin
     ) then
       return jsonb_build_object('deleted', true);
     end if;
-    insert into public.conversations (id, title, user_id)
-      values (v_conversation, argument #>> '{conversation,title}', v_user)
+    insert into public.conversations (id, title, user_id, updated_at)
+      values (v_conversation, argument #>> '{conversation,title}', v_user, case when v_is_late then v_said else clock_timestamp() end)
       on conflict (id) do nothing;
     select c.user_id into v_owner from public.conversations c where c.id = v_conversation for update;
   end if;
@@ -449,7 +449,7 @@ begin
       where idempotency_key = v_key and user_id is not distinct from v_user and (id <> v_id or started_at <> v_started);
     if v_turn.started_at < clock_timestamp() - interval '24 hours' then
       update public.turns set idempotency_key = null where id = v_turn.id;
-    elsif v_turn.id <> v_id and coalesce((argument ->> 'late')::boolean, false) then
+    elsif v_turn.id is not null and coalesce((argument ->> 'late')::boolean, false) then
       v_key := null;
     elsif v_turn.id is not null then
       return jsonb_build_object('taken', jsonb_build_object(
@@ -480,8 +480,9 @@ begin
 end $$;
 
 -- Progress of the turns that run in one process: the text that is new, a sign of life every 5 seconds, and back come the
--- turns that are known here and those that somebody wants stopped. argument: running [turn ids], pieces [{turn_id,
--- position: bytes of the body before it, text}]; a longer piece at the same position replaces a shorter one.
+-- turns that are known here and those that somebody wants stopped. Turns of other owners are not known. argument: owners [ids],
+-- running [turn ids], pieces [{turn_id, position: bytes of the body before it, text}]; a longer piece at the same position
+-- replaces a shorter one.
 create or replace function public.chat_save_progress(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -491,11 +492,12 @@ begin
   -- First: a turn that begins meanwhile is not called known, as its pieces may have come too early.
   v_running := array(
     select t.id from public.turns t
-    where t.id in (select value::uuid from jsonb_array_elements_text(argument -> 'running')));
+    where t.id in (select value::uuid from jsonb_array_elements_text(argument -> 'running'))
+      and (t.owner is null or argument -> 'owners' ? t.owner::text));
   insert into public.turn_pieces as saved (turn_id, position, text)
     select t.id, p.position, p.text
     from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
-    join public.turns t on t.id = p.turn_id and t.status = 'running'
+    join public.turns t on t.id = p.turn_id and t.status = 'running' and (t.owner is null or argument -> 'owners' ? t.owner::text)
     order by t.id for no key update of t -- a turn that is ending meanwhile is waited for: its pieces go, and none may come after
     on conflict (turn_id, position) do update set text = excluded.text where length(excluded.text) > length(saved.text);
   update public.turns set heartbeat_at = clock_timestamp()
@@ -623,12 +625,8 @@ begin
     -- A message that said this already: sent back by its client before it was stored, or a reply that broke off there.
     update public.messages set status = argument #>> '{turn,status}', metadata = coalesce(metadata, '{}') || (argument #> '{reply,metadata}')
       where id = v_message and status is distinct from 'complete';
-    if v_message = v_turn.message_id then
-      update public.messages set status = argument #>> '{turn,status}', metadata = argument #> '{reply,metadata}' where id = v_message;
-    else
-      update public.messages set metadata = coalesce(metadata, '{}') || jsonb_build_object('superseded_by', v_message)
-        where id = v_turn.message_id;
-    end if;
+    update public.messages set metadata = coalesce(metadata, '{}') || jsonb_build_object('superseded_by', v_message)
+      where id = v_turn.message_id and id <> v_message;
     -- It becomes the leaf, unless the conversation has gone on from elsewhere than the message it answers.
     if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
       or exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id)

@@ -127,12 +127,15 @@ export class LiveTurns {
    */
   async drain(deadlineMs: number): Promise<void> {
     this.#isDraining = true;
+    const overdue = Promise.withResolvers<void>();
     const deadline = this.#options.clock.after(deadlineMs, () => {
       this.#isOverdue = true;
+      overdue.resolve();
       for (const turn of this.#running.values()) turn.interrupt();
     });
-    while (this.#running.size + this.#asked.size > 0) {
-      await Promise.allSettled(this.#asked.values());
+    // What the store has not answered by then is for the next process to end, if it has begun at all.
+    while (this.#running.size > 0 || (this.#asked.size > 0 && !this.#isOverdue)) {
+      await Promise.race([overdue.promise, Promise.allSettled(this.#asked.values())]);
       await Promise.all(Array.from(this.#running.values(), (turn) => turn.done));
     }
     deadline.cancel();

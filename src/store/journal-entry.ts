@@ -28,7 +28,6 @@ const QueuedBegin = z.object({
   ),
   startedAt: z.coerce.date(),
   model: z.string(),
-  mayBeRefused: z.boolean(),
   idempotencyKey: Text,
   requestDigest: Text,
 });
@@ -41,17 +40,12 @@ export function toQueuedBegin({ caller, ...turn }: TurnBegin): string {
 /** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
 export function parseQueuedBegin(text: string): TurnBegin {
   const { userId, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
-  return { ...turn, caller: { userId, accessToken: undefined } };
+  return { ...turn, mayBeRefused: false, caller: { userId, accessToken: undefined } };
 }
 
 const QueuedEnd = z.object({ turn: z.object({ ended_at: z.coerce.date() }) });
 
-/** Returns the end of a turn as `chat_end_turn` takes it, as JSON. */
-export function toQueuedEnd(argument: JsonObject): string {
-  return JSON.stringify(argument);
-}
-
-/** Returns what {@link toQueuedEnd} was given, and when the turn ended. @throws AppError `write_rejected`. */
+/** Returns the argument of `chat_end_turn` that `text` is, and when the turn ended. @throws AppError `write_rejected`. */
 export function parseQueuedEnd(text: string): { readonly argument: JsonObject; readonly endedAt: Date } {
   const argument: JsonObject = JSON.parse(text);
   return { argument, endedAt: parse(QueuedEnd, argument, "write_rejected").turn.ended_at };

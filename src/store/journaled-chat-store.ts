@@ -15,8 +15,11 @@ import type {
 } from "../turn/ports.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
 import { toEndArgument } from "./chat-store.ts";
-import { toQueuedBegin, toQueuedEnd } from "./journal-entry.ts";
+import { toQueuedBegin } from "./journal-entry.ts";
 import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
+
+/** How many turns that the journal holds are told to the store, so that it lists others. */
+const maxHeldTurns = 1_000;
 
 /** Keeps turns, and all that is known of them beyond this process. */
 export class JournaledChatStore implements ChatStore, TurnRecords {
@@ -64,7 +67,8 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
-    const answer = await this.#options.turns.saveProgress(running, pieces);
+    const { turns, journal } = this.#options;
+    const answer = await turns.saveProgress(journal?.owners ?? [], running, pieces);
     this.#writer.hurry();
     return answer;
   }
@@ -91,7 +95,10 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
 
   async listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]> {
     const { turns, journal } = this.#options;
-    const abandoned = await turns.listAbandoned(filter, journal?.owners ?? []);
+    // What the journal holds is not abandoned, and must not stand before what is.
+    const held = Array.from(journal?.queue.values() ?? [], ({ turnId }) => turnId).slice(0, maxHeldTurns);
+    const except = [...filter.except, ...held];
+    const abandoned = await turns.listAbandoned({ ...filter, except }, journal?.owners ?? []);
     this.#writer.hurry();
     return abandoned.filter(({ turnId }) => journal?.holdsTurn(turnId) !== true);
   }
@@ -126,7 +133,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
         turn,
         kind: "end",
         call: () => chats.end(argument),
-        toArgument: () => toQueuedEnd(argument),
+        toArgument: () => JSON.stringify(argument),
       });
       if (written.type === "queued") return { storage: "queued", conversationId: undefined };
       if (written.type === "answer" && written.value.type === "ended")

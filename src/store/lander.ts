@@ -3,6 +3,7 @@ import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
 import { toInterruptedResult } from "../turn/interrupted-turn.ts";
 import { toEndArgument, type DatabaseChatStore } from "./chat-store.ts";
+import type { OnDatabaseTrouble } from "./database.ts";
 import { parseQueuedBegin, parseQueuedEnd } from "./journal-entry.ts";
 import type { QueuedWrite } from "./journal-write.ts";
 import type { Journal } from "./journal.ts";
@@ -25,6 +26,7 @@ export interface LanderOptions {
   /** Turns whose begin the store will never take, and whose end it therefore cannot. */
   readonly rejected: Set<string>;
   readonly onEvent: OnStoreEvent;
+  readonly onTrouble: OnDatabaseTrouble;
 }
 
 /** Lands the writes of a journal. What fails blocks what came later in its conversation, or of its user, and no other. */
@@ -35,6 +37,8 @@ export class Lander {
   #isWanted = false;
   #failedPasses = 0;
   #isClosed = false;
+  /** Whether the store could not be asked at all when a write was last tried. */
+  #wasAway = false;
   /** Where the next pass starts. */
   #nextId = 0;
   /** Turns whose pieces in the journal are not this process's own, but left by one that died. */
@@ -64,13 +68,19 @@ export class Lander {
       this.#running = undefined;
       this.#failedPasses = isDone ? 0 : this.#failedPasses + 1;
       if (!isDone) this.wakeLater();
+      else if (this.#isWanted) this.wake();
     });
   }
 
-  /** The store took a write: it is back, and a failure need not be waited out for longer than the shortest time. */
+  /**
+   * The store took a call. If it was away, it is back: that need not be waited out for longer than the shortest time. Writes
+   * that it refuses, though it is there, are not tried more often for it.
+   */
   hurry(): void {
     if (this.#options.journal.queue.size + this.#orphans.length === 0) return;
-    if (this.#timer === undefined || this.#failedPasses === 0) return this.wake();
+    if (this.#timer === undefined) return this.wake();
+    if (!this.#wasAway) return;
+    this.#wasAway = false;
     this.#failedPasses = 0;
     this.#timer.cancel();
     this.#timer = undefined;
@@ -143,6 +153,7 @@ export class Lander {
       return true;
     } catch (cause) {
       const error = toAppError(cause);
+      this.#wasAway = error.code === "store_unavailable";
       if (error.code.startsWith("store_")) return false;
       if (write.kind === "begin") this.#options.rejected.add(write.turnId);
       await journal.refuse(write.id, error.message).catch(() => {}); // it is tried, and told, again
@@ -163,15 +174,21 @@ export class Lander {
       return (await chats.end({ ...argument, age_ms: ageMs })).type === "ended";
     }
     const answer = await chats.begin(parseQueuedBegin(text), true);
-    if (answer.type === "exists")
-      throw new AppError("write_rejected", "the turn's id belongs to another turn");
-    return answer.type === "saved";
+    switch (answer.type) {
+      case "saved":
+        return true;
+      case "deleted":
+        return false;
+      case "taken":
+      case "exists":
+        throw new AppError("write_rejected", "the turn's id belongs to another turn");
+    }
   }
 
   async #landPieces(turnId: string): Promise<void> {
     const { journal, turns, chats, clock } = this.#options;
     const pieces = await journal.readPieces(turnId);
-    await turns.saveProgress([], pieces);
+    await turns.saveProgress(journal.owners, [], pieces);
     // Another process may have ended the turn already, without these.
     const text = await turns.extendInterrupted(turnId, pieces);
     if (text !== undefined) await chats.end(toEndArgument(turnId, toInterruptedResult(text, clock.now())));
@@ -189,8 +206,11 @@ export class Lander {
       if (journal.holdsTurn(turnId)) continue;
       try {
         await this.#landPieces(turnId);
-      } catch {
-        return false; // the store is away again
+      } catch (cause) {
+        const error = toAppError(cause);
+        this.#wasAway = error.code === "store_unavailable";
+        if (error.code.startsWith("store_")) return false;
+        this.#options.onTrouble(error); // it stays in the journal, and must not keep the others
       }
       this.#orphans = this.#orphans.filter((orphan) => orphan !== turnId);
     }

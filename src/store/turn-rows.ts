@@ -46,13 +46,14 @@ export class TurnRows {
     this.#database = database;
   }
 
-  /** Stores pieces; resolves with the running turns that the store knows, and those to be stopped. */
+  /** Stores pieces of turns of `owners`; resolves with the running ones that the store knows, and those to be stopped. */
   async saveProgress(
+    owners: readonly string[],
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
     const rows = pieces.map(({ turnId, position, text }) => ({ turn_id: turnId, position, text }));
-    const answer = await this.#call("chat_save_progress", { running, pieces: rows });
+    const answer = await this.#call("chat_save_progress", { owners, running, pieces: rows });
     const { known, stop } = parse(ProgressAnswer, answer, "store_refused");
     return { known: new Set(known), stop };
   }

@@ -3,6 +3,9 @@ import { toAppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import type { Database, FunctionName, JsonObject } from "./database.ts";
 
+/** The calls by which owners are alive to each other: refused, for whatever reason, they tell nothing. */
+const signsOfLife: ReadonlySet<FunctionName> = new Set(["chat_save_progress", "chat_list_abandoned_turns"]);
+
 /** A database whose health is watched by its calls. */
 export class WatchedDatabase implements Database {
   readonly #database: Database;
@@ -26,7 +29,9 @@ export class WatchedDatabase implements Database {
       this.#healthySinceMs ??= this.#clock.monotonicMs();
       return answer;
     } catch (error) {
-      if (toAppError(error).code.startsWith("store_")) this.#healthySinceMs = undefined;
+      const { code } = toAppError(error);
+      if (code === "store_unavailable" || (signsOfLife.has(name) && code.startsWith("store_")))
+        this.#healthySinceMs = undefined;
       throw error;
     }
   }

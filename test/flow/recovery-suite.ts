@@ -61,6 +61,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       await asOwner(async () => {
         for (const each of [turn, silent]) await beginTurn(chats, each);
         await new TurnRows(database).saveProgress(
+          [dead],
           [turn.turnId],
           [
             { turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHello," },
@@ -127,7 +128,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       await asOwner(async () => {
         await beginTurn(chats, turn);
         const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nAll." }];
-        await new TurnRows(database).saveProgress([turn.turnId], pieces);
+        await new TurnRows(database).saveProgress([dead], [turn.turnId], pieces);
       });
       await harness.sql(
         `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
@@ -152,7 +153,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       await asOwner(async () => {
         await beginTurn(chats, turn);
         const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHal" }];
-        await new TurnRows(database).saveProgress([turn.turnId], pieces);
+        await new TurnRows(database).saveProgress([dead], [turn.turnId], pieces);
       });
       await harness.sql(
         `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,

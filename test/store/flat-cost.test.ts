@@ -164,7 +164,7 @@ async function measureTick(
   const [earlier] = Counter.parse(await scratch.sql(countRowsRead));
   const startMs = performance.now();
   const piece = { turnId, position: pieces * 10, text: "0123456789" };
-  const { known } = await new TurnRows(toDatabase(scratch)).saveProgress([turnId], [piece]);
+  const { known } = await new TurnRows(toDatabase(scratch)).saveProgress([], [turnId], [piece]);
   const durationMs = performance.now() - startMs;
   const [later] = Counter.parse(await scratch.sql(countRowsRead));
   await scratch.sql("rollback");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { DatabaseChatStore } from "../../src/store/chat-store.ts";
+import { DatabaseChatStore, toEndArgument } from "../../src/store/chat-store.ts";
 import type { Database } from "../../src/store/database.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../support/make-turn.ts";
@@ -87,6 +87,20 @@ describe("the path that is shown", () => {
     await chats.begin(older, true);
     await endTurn(chats, older, makeResult("Old"));
     assert.deepEqual(await shown(), ["Hi", "Hello", "new wish", "New"]);
+  });
+
+  test("is an edit that waited in a journal behind the message it replaces, in a conversation that waited there too", async () => {
+    const { place, shown } = makeChat();
+    for (const [index, line] of ["u: first", "u: edited"].entries()) {
+      const turn = makeTurn([line], { ...place, startedAt: new Date(Date.now() - 10_000 + 1_000 * index) });
+      await chats.begin(turn, true);
+      const end = {
+        ...toEndArgument(turn.turnId, makeResult(`reply ${index}`)),
+        age_ms: 9_500 - 1_000 * index,
+      };
+      await chats.end(end);
+    }
+    assert.deepEqual(await shown(), ["edited", "reply 1"]);
   });
 
   test("goes on with what had waited in a journal where nothing newer was said", async () => {

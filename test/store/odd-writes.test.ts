@@ -9,6 +9,7 @@ import { Journal } from "../../src/store/journal.ts";
 import { TurnRows } from "../../src/store/turn-rows.ts";
 import { WatchedDatabase } from "../../src/store/watched-database.ts";
 import { systemClock } from "../../src/system-clock.ts";
+import type { Piece } from "../../src/turn/ports.ts";
 import { toInterruptedResult } from "../../src/turn/interrupted-turn.ts";
 import { beginTurn, endTurn, makeTurn } from "../support/make-turn.ts";
 import { readMessages } from "../support/read-rows.ts";
@@ -150,6 +151,29 @@ describe("text that a killed process had in its journal only", { timeout: 60_000
   });
 });
 
+describe("two replicas that were asked for the same turn, by id and key, while one could not ask the store", () => {
+  test("have one: the other's begin is kept apart, and neither its text nor its end touches the first's", async () => {
+    const harness = await startPostgresHarness();
+    const database = await harness.open(systemClock);
+    const turns = new TurnRows(database);
+    const [ownerA, ownerB] = [randomUUID(), randomUUID()];
+    const asked = { turnId: randomUUID(), idempotencyKey: "k", requestDigest: "00".repeat(32) };
+    const place = { ...asked, userId: randomUUID(), conversationId: randomUUID() };
+    const here = makeTurn(["u: Hi"], place);
+    const there = makeTurn(["u: Ho"], { ...place, startedAt: new Date(here.startedAt.getTime() + 5) });
+    await beginTurn(new DatabaseChatStore(database, systemClock, ownerA), here);
+    const late = await new DatabaseChatStore(database, systemClock, ownerB).begin(there, true);
+    assert.deepEqual(late, { type: "exists" });
+    const toPiece = (text: string): Piece => ({ turnId: asked.turnId, position: 0, text });
+    const foreign = await turns.saveProgress([ownerB], [asked.turnId], [toPiece("- not mine, but longer")]);
+    const own = await turns.saveProgress([ownerA], [asked.turnId], [toPiece("- mine")]);
+    assert.deepEqual([foreign.known.size, own.known.size], [0, 1]);
+    assert.equal((await turns.read(asked.turnId, here.caller, 0))?.text, "- mine");
+    await database.close();
+    await harness.stop();
+  });
+});
+
 describe("progress", { timeout: 60_000 }, () => {
   test("does not call a turn known that began while its pieces were being stored", async () => {
     const harness = await startPostgresHarness();
@@ -165,7 +189,7 @@ describe("progress", { timeout: 60_000 }, () => {
     await beginTurn(chats, early);
     await gate.query("select pg_advisory_lock(42)");
     const pieces = [early, late].map(({ turnId }) => ({ turnId, position: 0, text: "- plan" }));
-    const saving = new TurnRows(database).saveProgress([early.turnId, late.turnId], pieces);
+    const saving = new TurnRows(database).saveProgress([], [early.turnId, late.turnId], pieces);
     for (let isWaiting = false; !isWaiting;) {
       const { rows } = await gate.query("select from pg_locks where locktype = 'advisory' and not granted");
       isWaiting = rows.length > 0;
@@ -182,17 +206,49 @@ describe("progress", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a store that refuses every call", () => {
-  test("is not healthy, so that nobody's turn is taken for abandoned", async () => {
+describe("text in a journal that the store will never take", { timeout: 60_000 }, () => {
+  test("keeps no other turn of its process from its end", async () => {
+    const [harness, folder] = await Promise.all([startPostgresHarness(), makeFolder()]);
+    await harness.sql("alter table turn_pieces add constraint no_swearing check (text not like '%Damn%')");
+    const database = await harness.open(systemClock);
+    const journal = await Journal.open(folder.path, 2 ** 24);
+    const chats = new DatabaseChatStore(database, systemClock, journal.owner);
+    const turns = ["Damn", "Good"].map((text) => ({ text, turn: makeTurn(["u: Hi"]) }));
+    for (const { text, turn } of turns) {
+      await beginTurn(chats, turn);
+      const body = `- p\n---RESPONSE---\n${text}`;
+      await journal.appendPieces([{ turnId: turn.turnId, position: 0, text: body }]);
+    }
+    await journal.close();
+    const app = await startApp({ CHAT_STORE_ENABLED: "true", DATA_DIR: folder.path, ...harness.variables });
+    const list = (): Promise<Record<string, unknown>[]> =>
+      harness.sql("select status, answer from turns order by answer nulls first");
+    while ((await list()).some(({ status }) => status === "running"));
+    assert.deepEqual(await list(), [
+      { status: "interrupted", answer: null },
+      { status: "interrupted", answer: "Good" },
+    ]);
+    await app.close();
+    await database.close();
+    await harness.stop();
+    await folder.remove();
+  });
+});
+
+describe("a store that refuses the calls", () => {
+  test("by which owners are alive to each other is not healthy, so that nobody's turn is taken for abandoned", async () => {
     const harness = await startPostgresHarness();
     const database = new WatchedDatabase(await harness.open(systemClock), systemClock);
     await database.call("chat_describe_schema", {}, service);
     assert.ok(database.healthyMs >= 0);
-    await harness.sql("alter function public.chat_describe_schema(jsonb) rename to gone");
-    await assert.rejects(database.call("chat_describe_schema", {}, service), {
-      code: "store_schema_missing",
-    });
-    assert.equal(database.healthyMs, 0);
+    for (const [name, isHealthy] of [
+      ["chat_describe_schema", true],
+      ["chat_list_abandoned_turns", false],
+    ] as const) {
+      await harness.sql(`alter function public.${name}(jsonb) rename to gone_${name}`);
+      await assert.rejects(database.call(name, {}, service), { code: "store_schema_missing" });
+      assert.equal(database.healthyMs > 0, isHealthy, name);
+    }
     await database.close();
     await harness.stop();
   });
