@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DemoModel } from "../../src/model/demo-model.ts";
 import type { ModelEnd } from "../../src/turn/ports.ts";
-import { makeFolder, startApp } from "../support/start-app.ts";
+import { makeFolder, readAnswer, startApp } from "../support/start-app.ts";
 import { readConversations, readMessages } from "../support/read-rows.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { toMessages, type Line } from "../support/make-turn.ts";
@@ -73,7 +73,13 @@ describe("DemoModel", () => {
     const clock = new ManualClock();
     const app = await startApp({ CHAT_STORE_ENABLED: "true", DATA_DIR: folder.path }, clock);
     const userId = "01890000-0000-7000-8000-000000000001";
-    const answering = app.chat("Hello", { userId });
+    const opening = app.open("POST", "/stream-chat", {
+      messages: [{ sender: "user", text: "Hello" }],
+      userId,
+    });
+    await clock.timer(20);
+    clock.advance(20);
+    const answering = readAnswer(await opening); // the question is stored
     for (;;) {
       const isOver = await Promise.race([clock.timer(20).then(() => false), answering.then(() => true)]);
       if (isOver) break;
