@@ -41,9 +41,8 @@ export class Recovery {
     const { records, clock } = this.#options;
     let isSettled = false;
     try {
-      // Before that, a turn's own words, or its end, may still be on their way.
       isSettled = await records.isSettled();
-      if (isSettled) await this.#recover();
+      await this.#recover();
     } catch {
       // The store is away, which its readiness tells: the next look finds what this one did not.
     }

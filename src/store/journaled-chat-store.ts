@@ -96,11 +96,12 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   async listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]> {
     const { turns, journal } = this.#options;
     // What the journal holds is not abandoned, and must not stand before what is.
-    const held = Array.from(journal?.queue.values() ?? [], ({ turnId }) => turnId).slice(0, maxHeldTurns);
-    const except = [...filter.except, ...held];
+    const held = this.#writer.heldTurns;
+    const except = [...filter.except, ...held.slice(0, maxHeldTurns)];
     const abandoned = await turns.listAbandoned({ ...filter, except }, journal?.owners ?? []);
     this.#writer.hurry();
-    return abandoned.filter(({ turnId }) => journal?.holdsTurn(turnId) !== true);
+    const known = new Set(held);
+    return abandoned.filter(({ turnId }) => !known.has(turnId) && journal?.holdsTurn(turnId) !== true);
   }
 
   async endAbandoned(turnId: string, result: TurnResult, { isStaleToo }: AbandonedFilter): Promise<boolean> {

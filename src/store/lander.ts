@@ -48,9 +48,9 @@ export class Lander {
     this.#options = options;
   }
 
-  /** Whether the last words of turns that died with their process are in the rows, or must wait for what queues before. */
-  get isDone(): boolean {
-    return !this.#orphans.some((turnId) => !this.#options.journal.holdsTurn(turnId));
+  /** Turns that died with their process, whose last words are not in the rows yet. */
+  get orphans(): readonly string[] {
+    return this.#orphans;
   }
 
   /** Takes on what is in the journal and was put there by a process that is no more. */

@@ -105,7 +105,13 @@ export class SafeWriter {
     if (hasPieces && isStored) void this.#options.journal?.removePieces(turnId).catch(() => {});
   }
 
-  /** Takes over what processes that died left in the journal; resolves with whether all of it is in the store. */
+  /** Turns that the journal holds something of, some of them twice: what the rows say of them is not all there is. */
+  get heldTurns(): readonly string[] {
+    const queued = Array.from(this.#options.journal?.queue.values() ?? [], ({ turnId }) => turnId);
+    return [...(this.#lander?.orphans ?? []), ...queued];
+  }
+
+  /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */
   async isSettled(): Promise<boolean> {
     const { journal, onTrouble } = this.#options;
     if (journal === undefined || this.#lander === undefined) return true;
@@ -118,7 +124,7 @@ export class SafeWriter {
     }
     if (journal.owners.length > count) this.#taken = this.#takeOn(this.#lander);
     await this.#taken;
-    return this.#lander.isDone;
+    return this.#lander.orphans.length === 0;
   }
 
   /** Ends the attempts to land what waits, and closes the journal: what waits then lands after the next start. */

@@ -184,9 +184,9 @@ export interface TurnRecords {
   readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
   /** Asks the owner of a turn of this caller to stop it; resolves with whether there is such a turn. */
   requestStop(turnId: string, caller: Caller): Promise<boolean>;
-  /** Takes over what processes that died left in the journal; resolves with whether all of it is in the store. */
+  /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */
   isSettled(): Promise<boolean>;
-  /** Resolves with some of the abandoned turns. */
+  /** Resolves with some of the abandoned turns: none of which the journal still holds anything. */
   listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]>;
   /** Ends a turn as interrupted if it is still abandoned; resolves with whether it was. */
   endAbandoned(turnId: string, result: TurnResult, filter: AbandonedFilter): Promise<boolean>;
