@@ -27,7 +27,7 @@ export async function followTurn(
   const leave = turn.follow();
   response.once("close", leave);
   if (response.destroyed) leave(); // it left while the store was asked
-  await firstWord(turn.log);
+  await turn.log.until(() => turn.log.position > 0 || turn.log.end !== undefined);
   if (response.destroyed) return void reply.hijack(); // nobody is there to be told
   const { start, end } = turn.log;
   void reply.header("x-turn-id", turn.id);
@@ -44,18 +44,6 @@ export async function followTurn(
     if (value !== undefined) response.setHeader(name, value);
   response.writeHead(200);
   new Follower(turn.log, after, response, clock).start();
-}
-
-/** Resolves when the log holds text, or its end. */
-async function firstWord(log: TurnLog): Promise<void> {
-  const hasWord = (): boolean => log.position > 0 || log.end !== undefined;
-  if (hasWord()) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const unfollow = log.follow(() => {
-    if (hasWord()) resolve();
-  });
-  await promise;
-  unfollow();
 }
 
 /** Writes what the log holds, and will hold, no faster than the client takes it: the log is the only buffer. */

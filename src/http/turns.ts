@@ -70,13 +70,7 @@ async function waitForEnd(turn: FollowedTurn, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = clock.after(stopWaitMs, resolve);
   const leave = turn.follow();
-  const look = (): void => {
-    if (turn.log.end !== undefined) resolve();
-  };
-  const unfollow = turn.log.follow(look);
-  look();
-  await promise;
-  unfollow();
+  await turn.log.until(() => turn.log.end !== undefined, promise);
   leave();
   timer.cancel();
 }

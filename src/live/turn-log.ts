@@ -62,6 +62,17 @@ export class TurnLog {
     return () => void this.#followers.delete(tell);
   }
 
+  /** Resolves once `isIt` is true, which is asked now and after every event; or once `givenUp` resolves. */
+  async until(isIt: () => boolean, givenUp?: Promise<void>): Promise<void> {
+    if (isIt()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const unfollow = this.follow(() => {
+      if (isIt()) resolve();
+    });
+    await (givenUp === undefined ? promise : Promise.race([promise, givenUp]));
+    unfollow();
+  }
+
   /** Returns a cursor that starts after the byte `position` of the body. */
   read(position = 0): LogCursor {
     return new LogCursor(this, position);

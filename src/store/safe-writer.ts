@@ -68,7 +68,7 @@ export class SafeWriter {
     this.#taken = this.#takeOn(this.#lander);
   }
 
-  /** @throws AppError `store_unavailable` when the write is safe nowhere; or what the store said to refuse it for good. */
+  /** @throws AppError with a `store_…` or `write_rejected` code when the write is neither in the store nor in the journal. */
   async write<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Written<Answer>> {
     if (write.kind === "end" && this.#rejected.delete(write.turn.turnId))
       return await this.#keepApart(write, new AppError("write_rejected", "its begin was rejected"));
@@ -105,7 +105,7 @@ export class SafeWriter {
     if (hasPieces && isStored) void this.#options.journal?.removePieces(turnId).catch(() => {});
   }
 
-  /** Turns that the journal holds something of, some of them twice: what the rows say of them is not all there is. */
+  /** Turns that the journal holds something of; one may stand here twice: what the rows say of them is not all there is. */
   get heldTurns(): readonly string[] {
     const queued = Array.from(this.#options.journal?.queue.values() ?? [], ({ turnId }) => turnId);
     return [...(this.#lander?.orphans ?? []), ...queued];
