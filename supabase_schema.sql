@@ -1,4 +1,4 @@
--- Foreword's schema, version 2: tables, row level security and every question the server asks.
+-- Foreword's schema, version 3: tables, row level security and every question the server asks.
 -- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
 -- time, and over the two tables of the service that Foreword replaces: their rows stay.
 -- Postgres 15 to 18. `foreword schema` prints it with other table names.
@@ -235,8 +235,8 @@ grant all on public.conversations, public.messages, public.turns, public.turn_pi
 create or replace function public.chat_check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if (argument ->> 'schema_version')::integer is distinct from 2 then
-    raise exception 'this schema has version 2, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 3 then
+    raise exception 'this schema has version 3, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 end $$;
 
@@ -253,7 +253,7 @@ end $$;
 -- stored), `deleted` (the conversation was, since the turn began), or `unaddressed` (rows of the old service, which
 -- must come back with their content digests first).
 -- argument: conversation {id, is_named, title, user_id, age_ms: since the turn began}, anchor: the path's digest before
--- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first}],
+-- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of a reply of ours, or null}],
 -- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; late: whether it
 -- waited in a journal: where the conversation has gone on since it was said, it is shown as it is.
 -- The other functions call it as the service. A user with an own token may call it too: row level security decides.
@@ -277,8 +277,8 @@ declare
   v_text text;
 begin
   -- As chat_check_version does, which a user may not call.
-  if (argument ->> 'schema_version')::integer is distinct from 2 then
-    raise exception 'this schema has version 2, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 3 then
+    raise exception 'this schema has version 3, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
@@ -299,7 +299,9 @@ begin
   if v_owner <> v_user then
     -- Its id follows from the turn's, so that the same begin finds it again, but is none that a client could choose.
     v_conversation := coalesce(
-      encode(substr(sha256(convert_to('foreword ' || (argument #>> '{turn,id}'), 'utf8')), 1, 16), 'hex')::uuid,
+      -- UUID version 8
+      overlay(overlay(encode(substr(sha256(convert_to('foreword ' || (argument #>> '{turn,id}'), 'utf8')), 1, 16), 'hex')
+        placing '8' from 13) placing '8' from 17)::uuid,
       gen_random_uuid());
     select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
   end if;
@@ -380,7 +382,7 @@ begin
       end loop;
       if v_found is null then
         -- Changed by the client that sends it back: the same text otherwise canonical; a reply that broke off and that
-        -- the client saw more of; an earlier message whose images were left out.
+        -- the client saw more of, or one that it names and saw less of; an earlier message whose images were left out.
         select m.id into v_found from (
             select * from public.messages where conversation_id = v_conversation and parent_id = v_parent
             union all
@@ -390,6 +392,7 @@ begin
             and case
               when m.role = 'assistant' then
                 m.content = v_item.content
+                or (m.id::text = v_item.message ->> 'sent_id' and starts_with(m.content, v_item.content))
                 or (m.status in ('stopped', 'failed', 'interrupted') and case
                   when m.content <> '' then starts_with(v_item.content, m.content)
                   -- It broke off in its plan.
@@ -530,7 +533,8 @@ begin
   end if;
   return jsonb_build_object(
     'conversation_id', v_turn.conversation_id, 'status', v_turn.status, 'plan', v_turn.plan, 'answer', v_turn.answer,
-    'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code,
+    'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model', v_turn.model,
+    'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
     'pieces', (
       select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text) order by p.position), '[]')
       from public.turn_pieces p
@@ -538,6 +542,23 @@ begin
         select max(b.position) from public.turn_pieces b
         where b.turn_id = v_id and b.position <= (argument ->> 'after')::integer), 0)
     ));
+end $$;
+
+-- The newest turn that runs in a conversation of this user. argument: user_id (or null), conversation_id.
+create or replace function public.chat_find_running_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_user uuid := (argument ->> 'user_id')::uuid;
+begin
+  perform public.chat_check_version(argument);
+  if v_user is not null then
+    perform public.chat_become_user(argument);
+  end if;
+  return jsonb_build_object('turn_id', (
+    select t.id from public.turns t
+    where t.conversation_id = v_conversation and t.user_id is not distinct from v_user and t.status = 'running'
+    order by t.started_at desc limit 1));
 end $$;
 
 -- Somebody wants a turn stopped; its owner hears of it with its next progress. Answers with whether there is such a turn
@@ -611,7 +632,10 @@ begin
       from public.messages m where m.id = v_turn.parent_id;
     insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
       values (
-        (argument #>> '{reply,id}')::uuid, v_turn.conversation_id, v_conversation.user_id, v_turn.parent_id, 'assistant',
+        -- The turn's own id, as a rule, which its client may have chosen: a message may have it already.
+        case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
+          then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
+        v_turn.conversation_id, v_conversation.user_id, v_turn.parent_id, 'assistant',
         argument #>> '{reply,content}', argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
         greatest(
           clock_timestamp(),
@@ -627,9 +651,11 @@ begin
       where id = v_message and status is distinct from 'complete';
     update public.messages set metadata = coalesce(metadata, '{}') || jsonb_build_object('superseded_by', v_message)
       where id = v_turn.message_id and id <> v_message;
-    -- It becomes the leaf, unless the conversation has gone on from elsewhere than the message it answers.
+    -- It becomes the leaf, unless the conversation has gone on from elsewhere than the message it answers, or ends in
+    -- another answer to it, that was asked for later.
     if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
-      or exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id)
+      or (exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id)
+        and not exists (select from public.turns t where t.message_id = v_conversation.leaf_id and t.started_at > v_turn.started_at))
     then
       update public.conversations set leaf_id = v_message,
           updated_at = greatest(updated_at, clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')
@@ -686,7 +712,7 @@ end $$;
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'version', 2,
+    'version', 3,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(
@@ -708,7 +734,7 @@ language sql stable set search_path = '' as $$
       where p.oid in ('public.chat_check_version(jsonb)'::regprocedure, 'public.chat_become_user(jsonb)'::regprocedure,
         'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
-        'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
+        'public.chat_find_running_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )

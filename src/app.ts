@@ -2,11 +2,13 @@
 import cors from "@fastify/cors";
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { AppError } from "./errors.ts";
+import { registerCompletions } from "./http/completions.ts";
 import { registerHealth } from "./http/health.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
 import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./http/problem.ts";
 import { registerStreamChat } from "./http/stream-chat.ts";
 import { registerTurns } from "./http/turns.ts";
+import { registerUiChat } from "./http/ui-chat.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
@@ -26,6 +28,8 @@ export interface AppOptions {
   readonly model: { readonly type: "demo" } | { readonly type: "openai"; readonly openai: OpenAiOptions };
   readonly store: StoreOptions;
   readonly onDisconnect: OnDisconnect;
+  /** Whether typed wires carry what the model thinks aloud. */
+  readonly showsReasoning: boolean;
   /** The origins whose pages may read our answers, each like `http://localhost:3000`. */
   readonly corsOrigins: readonly string[];
 }
@@ -54,6 +58,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     records: store.records,
     clock,
     onDisconnect: options.onDisconnect,
+    showsReasoning: options.showsReasoning,
     onEnd: (turn, result, answer, error) => logTurn(logger, turn, result, answer, error),
     onRecovered: (turnId) => logger.warn({ turnId }, "a turn whose process is gone was ended as interrupted"),
   });
@@ -65,7 +70,14 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   registerProblems(http);
   await http.register(cors, {
     origin: [...options.corsOrigins],
-    exposedHeaders: ["X-Turn-Id", "X-Conversation-Id", "Idempotency-Replayed", "Retry-After"],
+    exposedHeaders: [
+      "X-Turn-Id",
+      "X-Conversation-Id",
+      "Idempotency-Replayed",
+      "Retry-After",
+      "X-Request-Id",
+      "X-Should-Retry",
+    ],
     maxAge: 600,
     strictPreflight: false,
   });
@@ -73,6 +85,8 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   registerHealth(http, { live, store });
   registerStreamChat(http, live, clock);
   registerTurns(http, live, clock);
+  registerUiChat(http, live, clock);
+  registerCompletions(http, live, clock, model.name);
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);
@@ -95,6 +109,7 @@ function createHttp(logger: FastifyBaseLogger): FastifyInstance {
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
+    routerOptions: { maxParamLength: 1_000 },
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, fromHttpError(error)),
     clientErrorHandler: (_error, socket) => {
       const body = JSON.stringify(toProblem(new AppError("invalid_request", "not HTTP")));

@@ -69,6 +69,7 @@ function toConfig(environment: Environment): Config {
       model: toModelOptions(environment),
       store,
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
+      showsReasoning: environment.SHOW_REASONING,
       corsOrigins: environment.CORS_ALLOW_ORIGINS,
     },
     tables,

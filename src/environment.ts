@@ -68,6 +68,7 @@ export const Environment = z.object({
     .toLowerCase()
     .pipe(z.enum(["continue", "abort"], "must be continue or abort"))
     .optional(),
+  SHOW_REASONING: Flag.default(false),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
   DEMO_MODE: Flag.default(false),
   OPENAI_API_KEY: z.string().optional(),

@@ -16,7 +16,13 @@ interface ErrorDefinition {
 export const errorTable = {
   invalid_request: { status: 400, retryable: false, publicMessage: "The request is not valid." },
   invalid_json: { status: 400, retryable: false, publicMessage: "The body is not valid JSON." },
+  not_acceptable: {
+    status: 406,
+    retryable: false,
+    publicMessage: "This address offers no answer of a type that the request accepts.",
+  },
   not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this address." },
+  model_not_found: { status: 404, retryable: false, publicMessage: "There is no such model." },
   turn_exists: { status: 409, retryable: false, publicMessage: "The turn's id was used before." },
   idempotency_mismatch: {
     status: 409,
@@ -49,6 +55,11 @@ export const errorTable = {
   },
   model_unavailable: { status: 503, retryable: true, publicMessage: "The model cannot be reached." },
   model_refused: { status: 502, retryable: false, publicMessage: "The model refused the request." },
+  request_refused: {
+    status: 400,
+    retryable: false,
+    publicMessage: "The model does not take this request: a message or a parameter of it.",
+  },
   model_silent: { status: 504, retryable: true, publicMessage: "The model did not answer in time." },
   model_stalled: {
     status: 504,
@@ -111,6 +122,8 @@ interface AppErrorOptions {
   readonly cause?: unknown;
   /** A sentence about this very request that its sender may see; the table's when absent. */
   readonly detail?: string;
+  /** The field of the request that is wrong, like `messages[0].content`. */
+  readonly field?: string | undefined;
   /** How long the client should wait before it tries again, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
 }
@@ -120,12 +133,14 @@ export class AppError extends Error {
   override readonly name = "AppError";
   readonly code: ErrorCode;
   readonly detail: string;
+  readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.code = code;
     this.detail = options.detail ?? errorTable[code].publicMessage;
+    this.field = options.field;
     this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -16,7 +16,8 @@ export function parse<Schema extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const detail = toSentence(result.error);
-  throw new AppError(code, detail, { cause: result.error, detail });
+  const field = toPlace(result.error.issues[0]?.path ?? []) || undefined;
+  throw new AppError(code, detail, { cause: result.error, detail, field });
 }
 
 /** One line for the issues of `error`, each with the place it stands at; at most five. */

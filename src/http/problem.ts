@@ -1,7 +1,11 @@
-/** Owns every error answer: `application/problem+json` (RFC 9457), one translation from our errors and Fastify's. */
+/**
+ * Owns every error answer, one translation from our errors and Fastify's: `application/problem+json` (RFC 9457), or what the
+ * clients of a foreign wire read.
+ */
 import { STATUS_CODES } from "node:http";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { AppError, errorTable, toAppError, type ErrorCode } from "../errors.ts";
+import { toOpenAiError } from "../wire/openai-completion.ts";
 
 /** The media type of an error. */
 export const problemType = "application/problem+json; charset=utf-8";
@@ -57,17 +61,23 @@ export function fromHttpError(error: HttpError): AppError {
   });
 }
 
-/** Answers with `error`. */
-export function sendProblem(reply: FastifyReply, error: AppError): FastifyReply {
+/** Answers with `error`; `more` says what else there is to say, where the wire has a place for it. */
+export function sendProblem(reply: FastifyReply, error: AppError, more: object = {}): FastifyReply {
   const { status, retryable } = errorTable[error.code];
   if (error.retryAfterMs !== undefined || (retryable && (status === 429 || status === 503))) {
     void reply.header("retry-after", String(Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000)));
   }
-  return reply
-    .code(status)
-    .header("content-type", problemType)
-    .header("cache-control", "no-store")
-    .send(JSON.stringify(toProblem(error)));
+  const { url } = reply.request;
+  void reply.code(status).header("cache-control", "no-store");
+  if (/^\/v1(?:[/?]|$)/.test(url)) {
+    void reply.header("content-type", "application/json; charset=utf-8");
+    void reply.header("x-should-retry", String(retryable)); // else OpenAI's client asks again for every 5xx
+    return reply.send(JSON.stringify(toOpenAiError(error.code, error.detail, error.field)));
+  }
+  // The AI SDK's client shows its user the body as it is.
+  if (/^\/api\/chat(?:[/?]|$)/.test(url))
+    return reply.header("content-type", "text/plain; charset=utf-8").send(error.detail);
+  return reply.header("content-type", problemType).send(JSON.stringify({ ...toProblem(error), ...more }));
 }
 
 /** Makes every error of `app` a problem; what is our fault is logged. */

@@ -1,26 +1,26 @@
 /** Owns the routes of a turn that was started: its state, its stream from any position on, its stop. */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { AppError, errorTable } from "../errors.ts";
+import { AppError } from "../errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
-import { toBody } from "../turn/body.ts";
-import type { Caller, Clock } from "../turn/ports.ts";
-import { toCaller, Uuid } from "./chat-request.ts";
+import type { Clock } from "../turn/ports.ts";
+import { chooseType } from "./accept.ts";
 import { followTurn } from "./follow-turn.ts";
+import { toCaller, UserQuery, Uuid } from "./request-fields.ts";
+import { streamWires, toState } from "./stream-chat.ts";
 
 /** How long the answer to a stop waits for the turn to be over. */
 const stopWaitMs = 2_000;
 
 const Params = z.object({ turnId: Uuid });
-const Query = z.object({ userId: Uuid.or(z.literal("")).optional() });
 /** A position, as a query or an event id says it; that of the end has a mark. */
 const Position = z
   .string()
   .regex(/^\d{1,9}(?:\.end)?$/, "must be a position: the number of bytes that came")
   .transform((text) => ({ after: Number.parseInt(text, 10), hasEnd: text.endsWith(".end") }));
-const StreamQuery = Query.extend({ after: Position.optional() });
+const StreamQuery = UserQuery.extend({ after: Position.optional() });
 const StreamHeaders = z.object({ "last-event-id": Position.optional() });
 
 /** `GET /turns/:turnId`, `GET /turns/:turnId/stream` and `POST /turns/:turnId/stop`. Contract: docs/protocol.md. */
@@ -33,36 +33,40 @@ export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Cloc
   app.get("/turns/:turnId/stream", async (request, reply) => {
     const query = parse(StreamQuery, request.query, "invalid_request");
     const { "last-event-id": last } = parse(StreamHeaders, request.headers, "invalid_request");
-    const { after, hasEnd } = query.after ?? last ?? { after: 0, hasEnd: false };
+    const type = chooseType(["text/plain", "text/event-stream"], reply);
+    const { after, hasEnd } = query.after ?? last ?? { after: undefined, hasEnd: false };
     const turn = await findTurn(request, live);
     // Whoever has seen the end is not to ask again.
     if (hasEnd && turn.log.end !== undefined) return reply.code(204).send();
-    await followTurn(turn, after, reply, clock);
+    return await followTurn(turn, reply, { wire: streamWires[type], clock, after });
   });
 
   app.post("/turns/:turnId/stop", async (request, reply) => {
     const turn = await findTurn(request, live);
-    await turn.stop();
-    await waitForEnd(turn, clock);
-    // An owner that does not answer may be gone: its turn is then ended as interrupted.
-    return reply
-      .code(turn.log.end === undefined ? 202 : 200)
-      .header("cache-control", "no-store")
-      .send(toState(turn));
+    return await stopTurn(turn, reply, clock);
   });
 }
 
 /** @throws AppError `not_found` for a turn that is unknown or somebody else's. */
 async function findTurn(request: FastifyRequest, live: LiveTurns): Promise<FollowedTurn> {
   const { turnId } = parse(Params, request.params, "invalid_request");
-  const { userId } = parse(Query, request.query, "invalid_request");
-  const caller: Caller = toCaller(userId, request.headers);
-  const turn = await live.find(turnId, caller);
+  const { userId } = parse(UserQuery, request.query, "invalid_request");
+  const turn = await live.find(turnId, toCaller(userId, request.headers));
   if (turn === undefined)
     throw new AppError("not_found", `no turn ${turnId} of ${userId ?? "nobody"}`, {
       detail: "There is no such turn.",
     });
   return turn;
+}
+
+/** Stops a turn and answers with it: 202 where its owner, which may be gone, has not said so in time. */
+export async function stopTurn(turn: FollowedTurn, reply: FastifyReply, clock: Clock): Promise<FastifyReply> {
+  await turn.stop();
+  await waitForEnd(turn, clock);
+  return reply
+    .code(turn.log.end === undefined ? 202 : 200)
+    .header("cache-control", "no-store")
+    .send(toState(turn));
 }
 
 /** Resolves when the turn is over, or has been waited for long enough. */
@@ -73,25 +77,4 @@ async function waitForEnd(turn: FollowedTurn, clock: Clock): Promise<void> {
   await turn.log.until(() => turn.log.end !== undefined, promise);
   leave();
   timer.cancel();
-}
-
-/** Returns a turn as it is now. */
-function toState({ id, log }: FollowedTurn): object {
-  const { end, start, position } = log;
-  const { plan, answer } = toBody(log.textAfter(0));
-  return {
-    id,
-    conversationId: start?.conversationId ?? null,
-    status: end?.outcome ?? "running",
-    plan,
-    answer: answer ?? null,
-    position,
-    finishReason: end?.finishReason ?? null,
-    usage: end?.usage ?? null,
-    error:
-      end?.error === undefined
-        ? null
-        : { code: end.error.code, message: errorTable[end.error.code].publicMessage },
-    storage: end?.storage ?? null,
-  };
 }

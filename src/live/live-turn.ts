@@ -31,6 +31,9 @@ export class LiveTurn implements FollowedTurn {
   readonly #onDisconnect: OnDisconnect;
   #followers = 0;
 
+  /** The conversation that its client has named. */
+  readonly #conversationId: string | undefined;
+
   constructor(
     request: TurnRequest,
     ports: TurnPorts,
@@ -39,11 +42,17 @@ export class LiveTurn implements FollowedTurn {
   ) {
     this.caller = request.caller;
     this.#onDisconnect = onDisconnect;
+    this.#conversationId = request.conversationId;
     this.#turn = new RunningTurn(request, ports, (event) => this.log.append(event), begun);
   }
 
   get id(): string {
     return this.#turn.id;
+  }
+
+  /** The conversation it belongs to, as far as that is known. */
+  get conversationId(): string | undefined {
+    return this.log.start === undefined ? this.#conversationId : this.log.start.conversationId;
   }
 
   /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */

@@ -121,6 +121,16 @@ export class LiveTurns {
     return await this.#remotes?.find(turnId, caller);
   }
 
+  /** Resolves with the newest turn of `caller` that runs in a conversation. @throws AppError with a `store_…` code. */
+  async findRunning(conversationId: string, caller: Caller): Promise<FollowedTurn | undefined> {
+    const here = Array.from(this.#running.values()).findLast(
+      (turn) => turn.conversationId === conversationId && turn.caller.userId === caller.userId,
+    );
+    if (here !== undefined) return here;
+    const turnId = await this.#options.records?.findRunning(conversationId, caller);
+    return turnId === undefined ? undefined : await this.find(turnId, caller);
+  }
+
   /**
    * Takes no new turns from now on; resolves when none runs any more: those that still do after `deadlineMs` are
    * interrupted. Followers of turns that run elsewhere are then told to go there.

@@ -1,6 +1,6 @@
 /** Owns the end of turns that nobody runs any more: what was saved of them becomes an interrupted reply. */
 import { toAppError } from "../errors.ts";
-import { toInterruptedResult } from "../turn/interrupted-turn.ts";
+import { toInterruptedResult } from "../turn/turn-result.ts";
 import type { AbandonedFilter, AbandonedTurn, Clock, Timer, TurnRecords } from "../turn/ports.ts";
 
 /** From one look to the next. */

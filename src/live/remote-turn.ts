@@ -60,7 +60,8 @@ class RemoteTurn implements FollowedTurn {
     this.caller = caller;
     this.#options = options;
     this.#followed = followed;
-    this.log.append({ type: "turn-start", turnId: id, conversationId: stored.conversationId });
+    const { conversationId, model, startedAt } = stored;
+    this.log.append({ type: "turn-start", turnId: id, conversationId, model, startedAt });
     this.#take(stored);
   }
 
@@ -123,7 +124,7 @@ class RemoteTurn implements FollowedTurn {
       for (const event of this.#reader.read(text)) this.log.append(event);
     }
     if (stored.status === "running") return;
-    const { status, finishReason, usage, errorCode } = stored;
+    const { status, finishReason, usage, errorCode, model, durationMs, firstTextMs } = stored;
     const code = errorCode ?? (status === "complete" || status === "stopped" ? undefined : "interrupted");
     this.log.append({
       type: "turn-end",
@@ -132,6 +133,9 @@ class RemoteTurn implements FollowedTurn {
       finishReason,
       usage,
       error: code && { code, retryAfterMs: undefined },
+      model,
+      durationMs,
+      firstTextMs,
       storage: "stored",
     });
   }
@@ -144,6 +148,9 @@ class RemoteTurn implements FollowedTurn {
       finishReason: undefined,
       usage: undefined,
       error: { code, retryAfterMs: undefined },
+      model: undefined,
+      durationMs: undefined,
+      firstTextMs: undefined,
       storage: "none",
     });
   }

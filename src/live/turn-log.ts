@@ -1,6 +1,6 @@
 /** Owns the log of one turn: its events in order, and the places that its followers have reached in it. */
-import { boundaryBytes, toBodyText } from "../turn/body.ts";
-import type { BodyEvent, TurnEnd, TurnEvent, TurnStart } from "../turn/turn-event.ts";
+import { boundaryBytes, toBodyText, toRest } from "../turn/body.ts";
+import type { BodyEvent, ReasoningDelta, TurnEnd, TurnEvent, TurnStart } from "../turn/turn-event.ts";
 
 /** After this many events the oldest are joined, so that a reply of many small pieces costs about its bytes. */
 const maxRecent = 256;
@@ -14,12 +14,13 @@ const maxJoinedLength = 16 * 1024;
 export class TurnLog {
   /** Events before the recent ones, small ones of a kind joined. */
   readonly #joined: BodyEvent[] = [];
-  #recent: BodyEvent[] = [];
+  #recent: (BodyEvent | ReasoningDelta)[] = [];
   /** How many events came before the first recent one. */
   #recentStart = 0;
   #start: TurnStart | undefined;
   #end: TurnEnd | undefined;
   #position = 0;
+  #hasReasoning = false;
   readonly #followers = new Set<() => void>();
 
   /** The first event; `undefined` until it came. */
@@ -37,6 +38,11 @@ export class TurnLog {
     return this.#position;
   }
 
+  /** Whether the model has thought aloud. */
+  get hasReasoning(): boolean {
+    return this.#hasReasoning;
+  }
+
   /** Adds an event and tells every follower, in this tick. */
   append(event: TurnEvent): void {
     switch (event.type) {
@@ -46,11 +52,14 @@ export class TurnLog {
       case "turn-end":
         this.#end = event;
         break;
+      case "reasoning-delta":
+        this.#hasReasoning = true;
+        this.#push(event);
+        break;
       case "plan-delta":
       case "plan-end":
       case "answer-delta":
-        if (this.#recent.length === maxRecent) this.#join();
-        this.#recent.push(event);
+        this.#push(event);
         this.#position = event.position;
     }
     for (const tell of this.#followers) tell();
@@ -73,9 +82,12 @@ export class TurnLog {
     unfollow();
   }
 
-  /** Returns a cursor that starts after the byte `position` of the body. */
-  read(position = 0): LogCursor {
-    return new LogCursor(this, position);
+  /**
+   * Returns a cursor that starts after the byte `position` of the body. A reader that was here before has had the reasoning
+   * that came so far; any other gets what of it is still kept.
+   */
+  read(position = 0, wasHere = false): LogCursor {
+    return new LogCursor(this, position, wasHere ? this.#recentStart + this.#recent.length : 0);
   }
 
   /** Returns the text after `position`, which lies between two characters. */
@@ -83,6 +95,7 @@ export class TurnLog {
     const cursor = this.read(position);
     let text = "";
     for (let event = cursor.next(); event !== undefined && event.type !== "turn-end"; event = cursor.next()) {
+      if (event.type === "reasoning-delta") continue;
       const { skipBytes } = cursor;
       const whole = toBodyText(event);
       text += skipBytes === 0 ? whole : Buffer.from(whole).subarray(skipBytes).toString();
@@ -96,7 +109,7 @@ export class TurnLog {
   }
 
   /** The event number `sequence`, which is recent or yet to come. */
-  recentAt(sequence: number): BodyEvent | undefined {
+  recentAt(sequence: number): BodyEvent | ReasoningDelta | undefined {
     return this.#recent[sequence - this.#recentStart];
   }
 
@@ -111,17 +124,24 @@ export class TurnLog {
     return this.#joined[low];
   }
 
+  #push(event: BodyEvent | ReasoningDelta): void {
+    if (this.#recent.length === maxRecent) this.#join();
+    this.#recent.push(event);
+  }
+
+  /** Joins the recent events. Reasoning goes: who has not read it by now is that far behind. */
   #join(): void {
     let pieces: string[] = [];
     let length = 0;
-    for (const [index, event] of this.#recent.entries()) {
+    const events = this.#recent.filter((event) => event.type !== "reasoning-delta");
+    for (const [index, event] of events.entries()) {
       if (event.type === "plan-end") {
         this.#joined.push(event);
         continue;
       }
       pieces.push(event.text);
       length += event.text.length;
-      if (this.#recent[index + 1]?.type === event.type && length < maxJoinedLength) continue;
+      if (events[index + 1]?.type === event.type && length < maxJoinedLength) continue;
       this.#joined.push({ ...event, text: pieces.join("") });
       pieces = [];
       length = 0;
@@ -137,23 +157,29 @@ export class LogCursor {
   /** Number of the next event, where it is known to be recent. */
   #sequence = -1;
   #position: number;
+  /** Number of the first event whose reasoning is news to the reader. */
+  readonly #reasoningFrom: number;
   /** Whether `#position` is known to lie between two events as the log holds them now. */
   #isAligned = false;
   #skipBytes = 0;
   #isOver = false;
 
-  constructor(log: TurnLog, position: number) {
+  constructor(log: TurnLog, position: number, reasoningFrom: number) {
     this.#log = log;
     this.#position = position;
+    this.#reasoningFrom = reasoningFrom;
   }
 
-  /** How many bytes of the event that {@link next} has just returned the cursor's reader has already. */
+  /**
+   * How many bytes of what {@link next} has just returned the cursor's reader has already: of its first character, or of the
+   * boundary.
+   */
   get skipBytes(): number {
     return this.#skipBytes;
   }
 
-  /** Returns the next event of the body, then the end, once; `undefined` where there is none yet. */
-  next(): BodyEvent | TurnEnd | undefined {
+  /** Returns the next event of the body, or reasoning, then the end, once; `undefined` where there is none yet. */
+  next(): BodyEvent | ReasoningDelta | TurnEnd | undefined {
     for (;;) {
       if (this.#sequence < this.#log.recentStart) {
         const joined = this.#log.joinedAfter(this.#position);
@@ -163,15 +189,21 @@ export class LogCursor {
       const event = this.#log.recentAt(this.#sequence);
       if (event === undefined) return this.#takeEnd();
       this.#sequence += 1;
+      if (event.type === "reasoning-delta") {
+        if (this.#sequence <= this.#reasoningFrom || event.position < this.#position) continue;
+        this.#skipBytes = 0;
+        return event;
+      }
       if (event.position > this.#position) return this.#take(event, this.#isAligned);
     }
   }
 
   #take(event: BodyEvent, isAligned: boolean): BodyEvent {
-    this.#skipBytes = isAligned ? 0 : this.#position - (event.position - toBytes(event));
+    const rest = toRest(event, isAligned ? 0 : this.#position - (event.position - toBytes(event)));
+    this.#skipBytes = rest.skipBytes;
     this.#isAligned = true;
     this.#position = event.position;
-    return event;
+    return rest.event;
   }
 
   #takeEnd(): TurnEnd | undefined {

@@ -1,4 +1,4 @@
-/** Owns what the events of a chat completion mean: text, the finish reason, usage, or an error under status 200. */
+/** Owns what the events of a chat completion mean: text, reasoning, the finish reason, usage, or an error under status 200. */
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { toStorable } from "../turn/message.ts";
@@ -17,7 +17,15 @@ const CompletionChunk = z.object({
     .array(
       z.object({
         index: z.number().nullish(),
-        delta: z.object({ content: Text, refusal: z.string().nullish() }).nullish(),
+        delta: z
+          .object({
+            content: Text,
+            refusal: z.string().nullish(),
+            // Vendors name it either way.
+            reasoning_content: z.string().nullish().catch(undefined),
+            reasoning: z.string().nullish().catch(undefined),
+          })
+          .nullish(),
         finish_reason: z.string().nullish(),
       }),
     )
@@ -44,6 +52,8 @@ export class CompletionStream {
   readonly #reader = new SseReader((data, name) => this.#takeEvent(data, name));
   /** Text of the events read so far that {@link push} has not returned. */
   #text = "";
+  /** Reasoning that {@link takeReasoning} has not returned. */
+  #reasoning = "";
   #events = 0;
   #isDone = false;
   #finishReason: FinishReason | undefined;
@@ -71,10 +81,17 @@ export class CompletionStream {
    */
   push(chunk: Buffer): string {
     this.#reader.push(chunk);
-    const end = (this.#text.charCodeAt(this.#text.length - 1) & 0xfc00) === 0xd800 ? -1 : this.#text.length;
-    const text = this.#text.slice(0, end);
+    const text = this.#text.slice(0, findWholeEnd(this.#text));
     this.#text = this.#text.slice(text.length);
     return toStorable(text);
+  }
+
+  /** Returns the reasoning that came since the last time, storable. */
+  takeReasoning(): string {
+    if (this.#reasoning === "") return "";
+    const reasoning = this.#reasoning.slice(0, findWholeEnd(this.#reasoning));
+    this.#reasoning = this.#reasoning.slice(reasoning.length);
+    return toStorable(reasoning);
   }
 
   /** The body is over: reads what no line end has ended. Returns as {@link push}. @throws AppError likewise. */
@@ -114,9 +131,16 @@ export class CompletionStream {
     if (usage !== null && usage !== undefined) this.#usage = toUsage(usage);
     const choice = choices?.find(({ index }) => (index ?? 0) === 0);
     if (choice === undefined || this.isWhole) return;
-    this.#text += toText(choice.delta?.content) + (choice.delta?.refusal ?? "");
+    const { content, refusal, reasoning_content, reasoning } = choice.delta ?? {};
+    this.#text += toText(content) + (refusal ?? "");
+    this.#reasoning += reasoning_content ?? reasoning ?? "";
     if (choice.finish_reason) this.#finishReason = finishReasons[choice.finish_reason] ?? "other";
   }
+}
+
+/** Returns up to where `text` holds whole characters. */
+function findWholeEnd(text: string): number {
+  return (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800 ? text.length - 1 : text.length;
 }
 
 function parseJson(data: string): unknown {

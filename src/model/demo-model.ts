@@ -46,7 +46,7 @@ function toReply(prompt: Prompt, now: Date): string {
   const last = questions.at(-1);
   const asked = last?.text ?? "";
   const parts = [
-    `${plan}\n---RESPONSE---`,
+    ...(prompt.instruction === undefined ? [] : [`${plan}\n---RESPONSE---`]),
     "I am Foreword's built-in demo: no language model is connected, so I can only repeat and point the way.",
   ];
   if (asked !== "") parts.push(`You wrote:\n> ${toEcho(asked)}`);

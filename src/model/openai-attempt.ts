@@ -32,7 +32,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   #refusal: { readonly status: number; readonly retryAfterMs: number | undefined; body: string } | undefined;
   #isOver = false;
   #isAborted = false;
-  #hasText = false;
+  #hasTold = false;
 
   constructor(options: OpenAiOptions, clock: Clock, sink: AttemptSink) {
     this.#clock = clock;
@@ -44,9 +44,9 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     );
   }
 
-  /** Whether any text came: from then on there is no other attempt. */
-  get hasText(): boolean {
-    return this.#hasText;
+  /** Whether anything was told: from then on there is no other attempt. */
+  get hasTold(): boolean {
+    return this.#hasTold;
   }
 
   abort(): void {
@@ -105,8 +105,14 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   }
 
   #tell(text: string): void {
-    if (text === "" || this.#isOver) return;
-    this.#hasText = true;
+    const reasoning = this.#stream.takeReasoning();
+    if (this.#isOver) return;
+    if (reasoning !== "" && this.#sink.reasoning !== undefined) {
+      this.#hasTold = true;
+      this.#sink.reasoning(reasoning);
+    }
+    if (text === "") return;
+    this.#hasTold = true;
     this.#sink.text(text);
   }
 

@@ -1,5 +1,5 @@
 /** Owns one reply from an OpenAI-compatible server: its attempts, and when there is another. */
-import { type AppError, toAppError } from "../errors.ts";
+import { AppError, toAppError } from "../errors.ts";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock, ModelCall, ModelSink, Timer } from "../turn/ports.ts";
 import { findRefusedParameter, isOutOfQuota } from "./model-failure.ts";
@@ -47,7 +47,11 @@ export class OpenAiCall implements ModelCall {
       if (this.#isOver) return;
       this.#request = request;
       this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, {
-        text: (piece) => this.#tell(piece),
+        text: (piece) => {
+          this.#server.remember(this.#refused);
+          this.#sink.text(piece);
+        },
+        reasoning: this.#sink.reasoning,
         end: (end) => this.#settle(() => this.#sink.end(end)),
         fail: (error, body) => this.#fail(error, body),
       });
@@ -58,21 +62,17 @@ export class OpenAiCall implements ModelCall {
     }
   }
 
-  #tell(piece: string): void {
-    this.#server.remember(this.#refused);
-    this.#sink.text(piece);
-  }
-
   #settle(tell: () => void): void {
     if (this.#isOver) return;
     this.#isOver = true;
     tell();
   }
 
-  #fail(error: AppError, body: string): void {
+  #fail(failure: AppError, body: string): void {
     if (this.#isOver) return;
-    const wasSilent = this.#attempt?.hasText !== true;
-    if (wasSilent && this.#mayAskWithout(error, body)) return void this.#send();
+    const wasSilent = this.#attempt?.hasTold !== true;
+    if (wasSilent && this.#mayAskWithout(failure, body)) return void this.#send();
+    const error = this.#toBlamed(failure);
     if (!wasSilent || this.#hasRetried || !retried.has(error.code) || isOutOfQuota(body)) {
       return this.#settle(() => this.#sink.fail(error));
     }
@@ -82,12 +82,23 @@ export class OpenAiCall implements ModelCall {
     this.#retry = this.#clock.after(delayMs, () => void this.#send());
   }
 
+  /** Where the model is asked as the client asks, it is the client's request that it does not take. */
+  #toBlamed(error: AppError): AppError {
+    const isClients = this.#prompt.instruction === undefined && isBadRequest(error);
+    return isClients ? new AppError("request_refused", error.message, { cause: error }) : error;
+  }
+
   /** A model that refuses one of the optional parameters is asked again without it; what then works is remembered. */
   #mayAskWithout(error: AppError, body: string): boolean {
-    if (error.code !== "model_refused" || !/^status (?:400|422)\b/.test(error.message)) return false;
+    if (!isBadRequest(error)) return false;
     const name = findRefusedParameter(body, this.#request?.parameters ?? []);
     if (name === undefined) return false;
     this.#refused.add(name);
     return true;
   }
+}
+
+/** Whether a model's refusal is about what it was asked, not about who asks. */
+function isBadRequest({ code, message }: AppError): boolean {
+  return code === "model_refused" && /^status (?:400|413|422)\b/.test(message);
 }

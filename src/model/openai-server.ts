@@ -33,7 +33,10 @@ export interface CompletionRequest {
   readonly parameters: readonly OptionalParameter[];
 }
 
-/** Parameters we send that a model may refuse; it is then asked again without, and never sent them again. */
+/**
+ * Parameters we send of our own accord and that a model may refuse; it is then asked again without, and never sent them
+ * again. What a client asks for is never left out.
+ */
 const optionalParameters = ["temperature", "stream_options"] as const;
 export type OptionalParameter = (typeof optionalParameters)[number];
 
@@ -71,16 +74,18 @@ export class OpenAiServer {
 
   /** Returns the request for `prompt`, without the parameters in `without` and those that were refused before. */
   async toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>): Promise<CompletionRequest> {
-    const body: OpenAI.ChatCompletionCreateParamsStreaming = {
+    const { instruction, messages, parameters: asked } = prompt;
+    const parameters = optionalParameters.filter(
+      (name) => !this.#refused.has(name) && !without.has(name) && !Object.hasOwn(asked, name),
+    );
+    const body = {
       model: this.options.model,
-      messages: [{ role: "system", content: prompt.instruction }, ...prompt.messages.map(toOpenAiMessage)],
+      messages: [...toInstructionMessage(instruction), ...messages.map(toOpenAiMessage)],
       stream: true,
+      ...(parameters.includes("stream_options") && { stream_options: { include_usage: true } }),
+      ...(parameters.includes("temperature") && { temperature: this.options.temperature }),
+      ...asked,
     };
-    const parameters = optionalParameters.filter((name) => !this.#refused.has(name) && !without.has(name));
-    if (parameters.includes("stream_options")) body.stream_options = { include_usage: true };
-    if (parameters.includes("temperature") && this.options.temperature !== undefined) {
-      body.temperature = this.options.temperature;
-    }
     const { req, url } = await this.#client.buildRequest({
       method: "post",
       path: "/chat/completions",
@@ -108,6 +113,10 @@ export class OpenAiServer {
   remember(refused: ReadonlySet<OptionalParameter>): void {
     for (const name of refused) this.#refused.add(name);
   }
+}
+
+function toInstructionMessage(instruction: string | undefined): OpenAI.ChatCompletionMessageParam[] {
+  return instruction === undefined ? [] : [{ role: "system", content: instruction }];
 }
 
 function toOpenAiMessage(message: Message): OpenAI.ChatCompletionMessageParam {

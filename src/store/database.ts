@@ -3,7 +3,7 @@ import type { AppError } from "../errors.ts";
 import type { Caller } from "../turn/ports.ts";
 
 /** The version of `supabase_schema.sql` that this server asks for. */
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;
@@ -22,6 +22,7 @@ export type FunctionName =
   | "chat_end_turn"
   | "chat_save_progress"
   | "chat_read_turn"
+  | "chat_find_running_turn"
   | "chat_request_stop"
   | "chat_list_abandoned_turns"
   | "chat_save_messages"

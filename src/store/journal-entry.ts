@@ -22,6 +22,7 @@ const QueuedBegin = z.object({
       imagesCount: z.number(),
       content: z.string(),
       plan: Text,
+      sentId: Text,
       contentDigests: z.array(z.string()),
       pathDigest: z.string(),
     }),

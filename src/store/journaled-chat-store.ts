@@ -83,6 +83,10 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     return turn;
   }
 
+  async findRunning(conversationId: string, caller: Caller): Promise<string | undefined> {
+    return await this.#options.turns.findRunning(conversationId, caller);
+  }
+
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {
     const isThere = await this.#options.turns.requestStop(turnId, caller);
     if (!isThere) this.#refuseWaiting(turnId);

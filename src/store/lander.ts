@@ -1,7 +1,7 @@
 /** Owns the way of the journal's writes into the store: in order, once each, again and again until it takes them. */
 import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
-import { toInterruptedResult } from "../turn/interrupted-turn.ts";
+import { toInterruptedResult } from "../turn/turn-result.ts";
 import { toEndArgument, type DatabaseChatStore } from "./chat-store.ts";
 import type { OnDatabaseTrouble } from "./database.ts";
 import { parseQueuedBegin, parseQueuedEnd } from "./journal-entry.ts";

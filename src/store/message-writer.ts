@@ -153,12 +153,12 @@ function toConversation(turn: TurnBegin, now: Date): Json {
   };
 }
 
-function toPathItem({ role, imagesCount, content, plan, contentDigests }: AddressedMessage): Json {
+function toPathItem({ role, imagesCount, content, plan, contentDigests, sentId }: AddressedMessage): Json {
   const metadata = {
     ...(plan !== undefined && { plan }),
     ...(imagesCount > 0 && { images_count: imagesCount }),
   };
-  return { id: createId(), role, content, metadata, digests: contentDigests };
+  return { id: createId(), role, content, metadata, digests: contentDigests, sent_id: sentId };
 }
 
 function toAddresses(

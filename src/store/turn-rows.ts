@@ -32,9 +32,14 @@ const ReadAnswer = z.union([
     usage: UsageRow,
     finish_reason: z.enum(["stop", "length", "content-filter", "other"]).nullable().catch(null),
     error_code: z.string().nullable(),
+    model: z.string().nullable(),
+    started_at: z.coerce.date(),
+    duration_ms: z.number().nullable(),
+    first_text_ms: z.number().nullable(),
     pieces: Pieces,
   }),
 ]);
+const RunningAnswer = z.object({ turn_id: z.string().nullable() });
 const ProgressAnswer = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
 const AbandonedAnswer = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
 
@@ -88,7 +93,18 @@ export class TurnRows {
       finishReason: row.finish_reason ?? undefined,
       usage: row.usage === null ? undefined : toUsage(row.usage),
       errorCode: toErrorCode(row.error_code),
+      model: row.model ?? undefined,
+      startedAt: row.started_at,
+      durationMs: row.duration_ms ?? undefined,
+      firstTextMs: row.first_text_ms ?? undefined,
     };
+  }
+
+  /** Resolves with the newest turn of `caller` that runs in a conversation. */
+  async findRunning(conversationId: string, caller: Caller): Promise<string | undefined> {
+    const argument = { conversation_id: conversationId };
+    const answer = await this.#database.call("chat_find_running_turn", argument, caller);
+    return parse(RunningAnswer, answer, "store_refused").turn_id ?? undefined;
   }
 
   /** Resolves with whether there is such a turn of `caller`, which is now asked to stop. */

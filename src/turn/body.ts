@@ -32,6 +32,21 @@ export function toBodyText(event: BodyEvent): string {
   return event.type === "plan-end" ? boundary : event.text;
 }
 
+/**
+ * Returns what is left of `event` for a reader that has `skipBytes` of it: whole characters; and how many bytes of the first
+ * of them, or of the boundary, the reader has already.
+ */
+export function toRest(
+  event: BodyEvent,
+  skipBytes: number,
+): { readonly event: BodyEvent; readonly skipBytes: number } {
+  if (skipBytes === 0 || event.type === "plan-end") return { event, skipBytes };
+  const bytes = Buffer.from(event.text);
+  let start = skipBytes;
+  while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
+  return { event: { ...event, text: bytes.subarray(start).toString() }, skipBytes: skipBytes - start };
+}
+
 /** Turns the text of a body, which comes in pieces that end between events, back into events. */
 export class BodyReader {
   #position = 0;

@@ -17,6 +17,8 @@ export interface AddressedMessage {
   readonly content: string;
   /** The plan of such a reply; `undefined` when there was none in the text. */
   readonly plan: string | undefined;
+  /** The id that its client knows it by, where that is one of ours: of a reply. */
+  readonly sentId?: string | undefined;
   /** Digests of what it says, the likeliest first: a reply's text may be an answer that itself holds a boundary. */
   readonly contentDigests: readonly Digest[];
   /** Digest of the path that ends in it, as its sender tells it. */
@@ -58,7 +60,16 @@ export function addressMessages(messages: readonly Message[]): readonly Addresse
     const pathDigest = digestPath(parent, contentDigests[0]);
     parent = pathDigest;
     const { role, images } = message;
-    return { role, imagesCount: images.length, content, plan, contentDigests, pathDigest };
+    const sentId = message.id;
+    return {
+      role,
+      imagesCount: images.length,
+      content,
+      plan,
+      contentDigests,
+      pathDigest,
+      ...(sentId && { sentId }),
+    };
   });
 }
 
@@ -68,10 +79,12 @@ function digestMessage(message: Message): {
   contentDigests: readonly [Digest, ...Digest[]];
 } {
   const digest = digestContent(message.role, message.text, message.images);
+  if (message.isAnswer === true)
+    return { content: message.text.trim(), plan: message.plan, contentDigests: [digest] };
   if (message.role !== "assistant")
-    return { content: message.text, plan: undefined, contentDigests: [digest] };
+    return { content: message.text.trim(), plan: undefined, contentDigests: [digest] };
   const content = toSentAnswer(message.text);
-  if (content === message.text) return { content, plan: undefined, contentDigests: [digest] };
+  if (content === message.text.trim()) return { content, plan: undefined, contentDigests: [digest] };
   return {
     content,
     plan: toPlan(message.text),

@@ -12,11 +12,16 @@ export interface Image {
   readonly data: string;
 }
 
-/** A message of a chat. `text` is trimmed and storable; it may be empty where there are images. */
+/** A message of a chat. `text` is storable; it may be empty where there are images. */
 export interface Message {
   readonly role: Role;
   readonly text: string;
   readonly images: readonly Image[];
+  /** Of a reply that comes back on a wire that tells it apart from its plan: whether `text` is the answer alone, as it was sent. */
+  readonly isAnswer?: boolean;
+  /** The plan of such a reply, where that came back too, and its id. */
+  readonly plan?: string | undefined;
+  readonly id?: string | undefined;
 }
 
 const roles: Readonly<Record<string, Role>> = {

@@ -34,10 +34,20 @@ export interface SplitterOutput {
 export interface SplitReply {
   /** The plan exactly as it went out, which is trimmed. */
   readonly plan: string;
-  /** Whether that was the whole reply, which then went out as answer too: it had no plan. */
-  readonly isPlanAnswer: boolean;
+  /** False where none was asked for, or where that was the whole reply, which then went out as answer too. */
+  readonly hasPlan: boolean;
   /** The answer exactly as it went out. */
   readonly answer: string;
+}
+
+/** Takes a reply in pieces, then one of its two ends. */
+export interface ReplySplitter {
+  /** Takes the next piece of the reply. */
+  push(piece: string): void;
+  /** The reply is whole. */
+  end(): SplitReply;
+  /** The reply broke off. */
+  breakOff(): SplitReply;
 }
 
 /**
@@ -52,7 +62,7 @@ type State = "start" | "prose" | "plan" | "cut" | "mirror" | "gap" | "answer";
  * space. What goes out depends on the text alone, never on how it was cut; the work is linear in its length.
  * Rules: contract/README.md, "Reply".
  */
-export class PlanSplitter {
+export class PlanSplitter implements ReplySplitter {
   readonly #output: SplitterOutput;
   #state: State = "start";
   /** Text that came and has not gone out: never longer than the limits above allow, plus one piece. */
@@ -69,7 +79,6 @@ export class PlanSplitter {
     this.#output = output;
   }
 
-  /** Takes the next piece of the reply. */
   push(piece: string): void {
     if (this.#state === "answer") {
       this.#answer += piece;
@@ -85,7 +94,7 @@ export class PlanSplitter {
   end(): SplitReply {
     this.#settle();
     if (this.#state === "plan" || this.#state === "cut") return this.#repeatPlanAsAnswer();
-    return { plan: this.#plan, isPlanAnswer: false, answer: this.#answer };
+    return { plan: this.#plan, hasPlan: true, answer: this.#answer };
   }
 
   /** The reply broke off: sends what was held, and the boundary if there was any text. */
@@ -93,7 +102,7 @@ export class PlanSplitter {
     this.#settle();
     if (this.#state === "plan") this.#sendPlan(this.#held.trimEnd());
     if (this.#plan !== "") this.#sendBoundary();
-    return { plan: this.#plan, isPlanAnswer: false, answer: this.#answer };
+    return { plan: this.#plan, hasPlan: true, answer: this.#answer };
   }
 
   /** Decides what only more text could have decided otherwise. */
@@ -233,6 +242,6 @@ export class PlanSplitter {
     this.#sendBoundary();
     this.#answer = text;
     this.#output.answer(text);
-    return { plan: this.#plan, isPlanAnswer: true, answer: text };
+    return { plan: this.#plan, hasPlan: false, answer: text };
   }
 }

@@ -26,6 +26,8 @@ export interface Clock {
 export interface ModelSink {
   /** The next piece of text, storable and well-formed; never empty. */
   text(piece: string): void;
+  /** The next piece of what the model thinks aloud, as {@link text}; absent where nobody wants it. */
+  readonly reasoning?: ((piece: string) => void) | undefined;
   /** The reply is whole. */
   end(end: ModelEnd): void;
   /** The reply broke off, or never began. */
@@ -83,11 +85,12 @@ export interface TurnBegin {
 }
 
 /** The assistant's message. */
-interface Reply {
+export interface Reply {
+  /** That of its turn, where its turn told its own end. */
   readonly id: string;
   readonly content: string;
   readonly contentDigest: Digest;
-  /** `undefined` when the reply had none, or its text went out as plan and answer both. */
+  /** `undefined` when none was asked for, or the reply's text went out as plan and answer both. */
   readonly plan: string | undefined;
 }
 
@@ -155,6 +158,10 @@ export interface StoredTurn {
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
   readonly errorCode: ErrorCode | undefined;
+  readonly model: string | undefined;
+  readonly startedAt: Date;
+  readonly durationMs: number | undefined;
+  readonly firstTextMs: number | undefined;
 }
 
 /** A turn that nobody runs any more, and its body as far as it was saved. */
@@ -182,6 +189,8 @@ export interface TurnRecords {
   keepProgress(pieces: readonly Piece[]): Promise<void>;
   /** Resolves with a turn of this caller and its text from about the byte `after` on; `undefined` where there is none. */
   readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
+  /** Resolves with the id of the newest turn of this caller that runs in a conversation. */
+  findRunning(conversationId: string, caller: Caller): Promise<string | undefined>;
   /** Asks the owner of a turn of this caller to stop it; resolves with whether there is such a turn. */
   requestStop(turnId: string, caller: Caller): Promise<boolean>;
   /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */

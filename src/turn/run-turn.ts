@@ -1,10 +1,8 @@
 /** Owns the life of one turn: calls the model and the store, splits the text, and tells what happens as events. */
-import { v7 as createId } from "uuid";
 import { AppError, toAppError } from "../errors.ts";
 import { boundaryBytes } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
-import { digestContent } from "./message-tree.ts";
-import { PlanSplitter, type SplitReply } from "./plan-splitter.ts";
+import { PlanSplitter, type ReplySplitter, type SplitReply } from "./plan-splitter.ts";
 import type {
   BeginAnswer,
   ChatStore,
@@ -12,13 +10,14 @@ import type {
   EndAnswer,
   Model,
   ModelCall,
-  ModelEnd,
   TurnBegin,
   TurnResult,
 } from "./ports.ts";
 import { ReasoningFilter } from "./reasoning-filter.ts";
-import type { Outcome, TurnEvent } from "./turn-event.ts";
+import type { TurnEvent } from "./turn-event.ts";
 import { toTurnBegin, type TurnRequest } from "./turn-request.ts";
+import { toJudged, toReply, type Ending } from "./turn-result.ts";
+import { WholeAnswer } from "./whole-answer.ts";
 
 /** The longest reply, in bytes of its plain-text body. */
 const maxReplyBytes = 2 * 1024 * 1024;
@@ -28,6 +27,8 @@ export interface TurnPorts {
   readonly model: Model;
   readonly store: ChatStore;
   readonly clock: Clock;
+  /** Whether what the model thinks aloud is told. */
+  readonly showsReasoning: boolean;
   /** Told once, when the turn is over; `error` is why it failed. */
   readonly onEnd: (
     turn: TurnBegin,
@@ -43,21 +44,15 @@ export interface BegunTurn {
   readonly answer: BeginAnswer & { readonly type: "begun" };
 }
 
-/** How a model's reply came to its end. */
-interface Ending {
-  readonly outcome: Outcome;
-  readonly modelEnd?: ModelEnd;
-  readonly error?: AppError;
-}
-
 /** A turn that runs; it begins when it is made. Its events go to `emit`, `turn-start` first and `turn-end` last. */
 export class RunningTurn {
   readonly #ports: TurnPorts;
   readonly #emitNow: (event: TurnEvent) => void;
   #begin: TurnBegin;
   readonly #startedMs: number;
-  readonly #reasoning = new ReasoningFilter();
-  readonly #splitter: PlanSplitter;
+  readonly #wantsPlan: boolean;
+  readonly #reasoning: ReasoningFilter;
+  readonly #splitter: ReplySplitter;
   readonly #call: ModelCall;
   /** Resolves once the user's message is safe; with why it is not, if it cannot be made so. */
   readonly #isSafe: Promise<AppError | undefined>;
@@ -72,15 +67,13 @@ export class RunningTurn {
     this.#ports = ports;
     this.#emitNow = emit;
     this.#startedMs = ports.clock.monotonicMs();
-    this.#splitter = new PlanSplitter({
-      plan: (text) =>
-        this.#emit({ type: "plan-delta", text, position: this.#advance(Buffer.byteLength(text)) }),
-      boundary: () => this.#emit({ type: "plan-end", position: this.#advance(boundaryBytes) }),
-      answer: (text) =>
-        this.#emit({ type: "answer-delta", text, position: this.#advance(Buffer.byteLength(text)) }),
-    });
+    this.#wantsPlan = request.wantsPlan;
+    const onReasoning = ports.showsReasoning ? (piece: string) => this.#think(piece) : undefined;
+    this.#reasoning = new ReasoningFilter({ onReasoning, keepsSpace: !request.wantsPlan });
+    this.#splitter = this.#createSplitter();
     this.#call = ports.model.complete(toPrompt(request.messages, request), {
       text: (piece) => this.#text(piece),
+      reasoning: onReasoning,
       end: (modelEnd) => this.#finish({ outcome: "complete", modelEnd }),
       fail: (error) => this.#finish({ outcome: "failed", error }),
     });
@@ -122,6 +115,21 @@ export class RunningTurn {
     }
   }
 
+  #createSplitter(): ReplySplitter {
+    const output = {
+      plan: (text: string) =>
+        this.#emit({ type: "plan-delta", text, position: this.#advance(Buffer.byteLength(text)) }),
+      boundary: () => this.#emit({ type: "plan-end", position: this.#advance(boundaryBytes) }),
+      answer: (text: string) =>
+        this.#emit({ type: "answer-delta", text, position: this.#advance(Buffer.byteLength(text)) }),
+    };
+    return this.#wantsPlan ? new PlanSplitter(output) : new WholeAnswer(output);
+  }
+
+  #think(text: string): void {
+    this.#emit({ type: "reasoning-delta", text, position: this.#position });
+  }
+
   #text(piece: string): void {
     if (this.#position + Buffer.byteLength(piece) > maxReplyBytes) {
       this.#finish({
@@ -153,7 +161,8 @@ export class RunningTurn {
   #start(conversationId: string | undefined): void {
     if (conversationId !== undefined)
       this.#begin = { ...this.#begin, conversationId, isConversationNamed: true };
-    this.#emitNow({ type: "turn-start", turnId: this.#begin.turnId, conversationId });
+    const { turnId, model, startedAt } = this.#begin;
+    this.#emitNow({ type: "turn-start", turnId, conversationId, model, startedAt });
     const backlog = this.#backlog ?? [];
     this.#backlog = undefined;
     for (const event of backlog) this.#emitNow(event);
@@ -165,18 +174,9 @@ export class RunningTurn {
     this.#call.abort();
     this.#pushText(this.#reasoning.end());
     const reply = ending.outcome === "complete" ? this.#splitter.end() : this.#splitter.breakOff();
-    void this.#end(this.#judge(ending, reply), reply).then(this.#done.resolve, this.#done.reject);
-  }
-
-  /** A reply that the model calls whole has failed all the same when it says nothing. */
-  #judge(ending: Ending, reply: SplitReply): Ending {
-    if (ending.outcome !== "complete" || reply.answer.trim() !== "") return ending;
-    const code = this.#position === 0 ? "empty_reply" : "empty_answer";
-    return {
-      ...ending,
-      outcome: "failed",
-      error: new AppError(code, `finish reason: ${ending.modelEnd?.finishReason}`),
-    };
+    // Who asks for no plan means what the model says, even if that is nothing.
+    const judged = this.#wantsPlan ? toJudged(ending, reply) : ending;
+    void this.#end(judged, reply).then(this.#done.resolve, this.#done.reject);
   }
 
   async #end(ending: Ending, reply: SplitReply): Promise<EndAnswer> {
@@ -199,7 +199,7 @@ export class RunningTurn {
   }
 
   #emitEnd(result: TurnResult, error: AppError | undefined, answer: EndAnswer): void {
-    const { finishReason, usage, outcome } = result;
+    const { finishReason, usage, outcome, model, durationMs, firstTextMs } = result;
     this.#emit({
       type: "turn-end",
       outcome,
@@ -207,25 +207,24 @@ export class RunningTurn {
       finishReason,
       usage,
       error: error && { code: error.code, retryAfterMs: error.retryAfterMs },
+      model,
+      durationMs: durationMs && Math.round(durationMs),
+      firstTextMs: firstTextMs && Math.round(firstTextMs),
       storage: answer.storage,
     });
     this.#ports.onEnd(this.#begin, result, answer, error);
   }
 
-  #toResult({ outcome, modelEnd, error }: Ending, { plan, isPlanAnswer, answer }: SplitReply): TurnResult {
+  #toResult({ outcome, modelEnd, error }: Ending, { plan, hasPlan, answer }: SplitReply): TurnResult {
     const isSilent = this.#position === 0;
-    const content = answer.trim();
     return {
       outcome,
       body: isSilent ? { plan: "", answer: undefined } : { plan, answer },
-      reply: isSilent
-        ? undefined
-        : {
-            id: createId(),
-            content,
-            contentDigest: digestContent("assistant", content),
-            plan: isPlanAnswer ? undefined : plan,
-          },
+      // What is complete has a reply, though it may say nothing where no plan was asked for.
+      reply:
+        isSilent && outcome !== "complete"
+          ? undefined
+          : toReply(this.#begin.turnId, answer, hasPlan ? plan : undefined),
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: modelEnd?.finishReason,
       usage: modelEnd?.usage,

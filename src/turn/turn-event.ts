@@ -29,6 +29,11 @@ export interface TurnEnd {
   readonly usage: Usage | undefined;
   /** Set where the outcome is `failed` or `interrupted`: a code of the error table, and how long to wait. */
   readonly error: { readonly code: ErrorCode; readonly retryAfterMs: number | undefined } | undefined;
+  /** The model that answered, where that is known. */
+  readonly model: string | undefined;
+  /** From its start to its end, and to the model's first text, in milliseconds; `undefined` where nobody knows. */
+  readonly durationMs: number | undefined;
+  readonly firstTextMs: number | undefined;
   /** Where its rows are. */
   readonly storage: Storage;
 }
@@ -39,16 +44,28 @@ export interface TurnStart {
   readonly turnId: string;
   /** `undefined` where the store has not said in time which stored conversation this turn continues. */
   readonly conversationId: string | undefined;
+  /** The name the model was asked for by, where that is known. */
+  readonly model: string | undefined;
+  readonly startedAt: Date;
 }
 
 /**
  * An event of a turn. Order: `turn-start`, any `plan-delta`, then, if there is any text, `plan-end` (the boundary) and
- * any `answer-delta`, then `turn-end`. `position` counts the bytes of the plain-text body up to and with the event.
+ * any `answer-delta`, then `turn-end`; `reasoning-delta` anywhere between, where reasoning is shown. `position` counts the
+ * bytes of the plain-text body up to and with the event.
  */
-export type TurnEvent = TurnStart | BodyEvent | TurnEnd;
+export type TurnEvent = TurnStart | BodyEvent | ReasoningDelta | TurnEnd;
 
 /** An event that adds to the body. */
 export type BodyEvent =
   | { readonly type: "plan-delta"; readonly text: string; readonly position: number }
   | { readonly type: "plan-end"; readonly position: number }
   | { readonly type: "answer-delta"; readonly text: string; readonly position: number };
+
+/** What a model thinks aloud. It is no part of the body: it is neither stored nor resumed. */
+export interface ReasoningDelta {
+  readonly type: "reasoning-delta";
+  readonly text: string;
+  /** Where in the body it came. */
+  readonly position: number;
+}

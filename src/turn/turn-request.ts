@@ -35,8 +35,17 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
 
 /** Returns the digest of all that a request asks for: equal for one that is sent again. */
 export function digestRequest(request: TurnRequest): Digest {
-  const { messages, conversationId = null, useWebSearch, knowledgeBase = null } = request;
-  return hash("sha256", JSON.stringify([messages, conversationId, useWebSearch, knowledgeBase]));
+  const {
+    messages,
+    conversationId = null,
+    useWebSearch,
+    knowledgeBase = null,
+    wantsPlan,
+    parameters,
+  } = request;
+  const asked = [messages, conversationId, useWebSearch, knowledgeBase, ...(wantsPlan ? [] : ["no plan"])];
+  const more = Object.keys(parameters).length === 0 ? [] : [parameters];
+  return hash("sha256", JSON.stringify([...asked, ...more]));
 }
 
 /** The conversation of a turn that the store has not answered for: unknown where it may continue a stored one. */

@@ -2,14 +2,25 @@
 import { errorTable } from "../errors.ts";
 import { toBodyText } from "../turn/body.ts";
 import type { TurnEvent } from "../turn/turn-event.ts";
+import type { StreamWire } from "./stream-wire.ts";
 
-/** The media type of the wire. */
-export const plainTextType = "text/plain; charset=utf-8";
+/** Every byte of the body, and nothing else; resumed at any byte. */
+export const plainText: StreamWire = {
+  headers: { "content-type": "text/plain; charset=utf-8" },
+  commitsAt: "first-text",
+  heartbeat: undefined,
+  cutsOff: true,
+  project: () => ({
+    toChunk: (event, skipBytes) =>
+      skipBytes === 0 ? toPlainText(event) : Buffer.from(toPlainText(event)).subarray(skipBytes),
+  }),
+};
 
-/** Returns what an event adds to the body; empty for one that does not show. */
+/** Returns what an event adds to the body, or the line that says how it broke off; empty for one that does not show. */
 export function toPlainText(event: TurnEvent): string {
   switch (event.type) {
     case "turn-start":
+    case "reasoning-delta":
       return "";
     case "plan-delta":
     case "plan-end":

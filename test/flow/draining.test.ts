@@ -32,7 +32,12 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     const path = `/turns/${String(first.headers["x-turn-id"])}/stream?userId=${userId}`;
     const following = await other.open("GET", path);
     const reading = readAnswer(following);
+    const typed = readAnswer(await other.open("GET", path, undefined, { accept: "text/event-stream" }));
     await other.close();
+    // A typed wire has no sign for this, and must not say that the turn is over: its connection is cut.
+    const cut = await typed;
+    assert.ok(!cut.isComplete && cut.body.includes("turn-start"));
+    assert.doesNotMatch(cut.body, /turn-end|turn-error|\.end/);
     const { body, isComplete } = await reading;
     assert.equal(isComplete, false);
     const [seen = ""] = body.split("\n[error] server_stopping: ");

@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
+import { readTypedEvents } from "../support/wire-readers.ts";
 import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 import type { StoreHarness } from "../store/store-harness.ts";
 
@@ -131,6 +132,62 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       const first = await here.chat("Hi", { userId: owner });
       assert.equal(first.body, "- All\n- plan\n---RESPONSE---\n- All\n- plan");
       assert.equal((await resume(there, idOf(first), owner)).body, first.body);
+    });
+
+    test("typed events of a turn are had again from its row, from any of their ids, with the same start and end", async () => {
+      model.say(...Array.from(whole));
+      const accept = "text/event-stream";
+      const body = { messages: [{ sender: "user", text: "Hi" }], userId: owner };
+      const first = await here.post("/stream-chat", body, { accept });
+      const lineOf = (text: string, type: string): string =>
+        new RegExp(`^data: .*"type":"${type}".*$`, "m").exec(text)?.[0].replace(/"position":\d+/, "") ?? "";
+      const ids = Array.from(first.body.matchAll(/^id: (\d+)$/gm), ([, id = ""]) => id);
+      assert.ok(ids.length > 20);
+      for (const id of ids) {
+        const path = `/turns/${idOf(first)}/stream?userId=${owner}`;
+        const again = await there.get(path, { accept, "last-event-id": id });
+        const { plan, answer, outcome } = readTypedEvents(again, Number(id));
+        assert.ok(whole.endsWith(answer), answer);
+        assert.ok(Number(id) > 0 || plan === "- Räk");
+        assert.equal(outcome, "complete");
+        for (const type of ["turn-start", "turn-end"])
+          assert.equal(
+            lineOf(again.body, type).replace('"model":"scripted-1"', '"model":"scripted"'),
+            lineOf(first.body, type).replace('"model":"scripted-1"', '"model":"scripted"'),
+          );
+      }
+    });
+
+    test("a reply is the message of its turn's id; where a message has that already, it is kept all the same", async () => {
+      model.say(whole);
+      const rowsOf = async (answer: Answer): Promise<{ id: string; content: string | null }[]> =>
+        await readMessages(here.app.store.database, String(answer.headers["x-conversation-id"]), owner);
+      const first = await here.chat("Hi", { userId: owner });
+      const [question, reply] = await rowsOf(first);
+      assert.equal(reply?.id, idOf(first));
+      const body = { messages: [{ sender: "user", text: "Again" }], userId: owner };
+      const second = await here.post("/stream-chat", body, { "x-turn-id": question?.id ?? "" });
+      const [, kept] = await rowsOf(second);
+      assert.equal(kept?.content, "Ett, två, 三, 🙂.");
+      assert.notEqual(kept?.id, question?.id);
+    });
+
+    test("the turn that runs in a conversation is found from anywhere, by its user alone, until it is over", async () => {
+      const conversationId = randomUUID();
+      const { call, opening } = await openTurn(here, model, { userId: owner, conversationId });
+      call.text("- a\n---RESPONSE---\nSo far");
+      const first = await opening;
+      const reading = readAnswer(first);
+      const path = `/api/chat/${conversationId}`;
+      for (const user of [randomUUID(), ""])
+        assert.equal((await there.post(`${path}/stop?userId=${user}`, {})).status, 204);
+      const resumed = there.get(`${path}/stream?userId=${owner}`);
+      const stopped = await there.post(`${path}/stop?userId=${owner}`, {});
+      assert.deepEqual([stopped.status, State.parse(JSON.parse(stopped.body)).id], [200, idOf(first)]);
+      assert.equal((await reading).isComplete, true);
+      assert.match((await resumed).body, /"finishReason":"interrupted".*\n\ndata: \[DONE\]\n\n$/);
+      assert.equal((await there.post(`${path}/stop?userId=${owner}`, {})).status, 204);
+      assert.equal((await there.get(`${path}/stream?userId=${owner}`)).status, 204);
     });
 
     test("a turn that failed before its first text is the same problem again", async () => {

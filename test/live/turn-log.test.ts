@@ -31,7 +31,13 @@ class RandomReply {
     this.#random = random;
     this.#count = 2 + Math.floor(random() * (random() < 0.1 ? 1_200 : 30));
     this.#planCount = Math.floor(random() * this.#count);
-    this.log.append({ type: "turn-start", turnId: "t", conversationId: "c" });
+    this.log.append({
+      type: "turn-start",
+      turnId: "t",
+      conversationId: "c",
+      model: "m",
+      startedAt: new Date(),
+    });
   }
 
   get isOver(): boolean {
@@ -47,6 +53,9 @@ class RandomReply {
         finishReason: "stop",
         usage: undefined,
         error: undefined,
+        model: "m",
+        durationMs: 1,
+        firstTextMs: 1,
         storage: "stored",
       });
       return;
@@ -106,6 +115,38 @@ describe("TurnLog", () => {
       `figure: cuts ${cuts} in ${runs} replies, replies that differ ${different}, seed ${seed}`,
     );
     assert.equal(different, 0, `seed ${seed}`);
+  });
+
+  test("gives reasoning to who follows while it comes, never counts it, and keeps none of it for ever", () => {
+    const log = new TurnLog();
+    const think = (text: string): void =>
+      log.append({ type: "reasoning-delta", text, position: log.position });
+    const say = (text: string): void =>
+      log.append({ type: "answer-delta", text, position: log.position + Buffer.byteLength(text) });
+    const readAll = (cursor: ReturnType<TurnLog["read"]>): string => {
+      let seen = "";
+      for (let event = cursor.next(); event !== undefined; event = cursor.next())
+        if (event.type === "reasoning-delta") seen += `(${event.text})`;
+        else if (event.type === "answer-delta") seen += event.text.slice(cursor.skipBytes);
+      return seen;
+    };
+    const cursor = log.read();
+    think("a");
+    assert.equal(readAll(cursor), "(a)");
+    say("one");
+    think("b");
+    assert.equal(readAll(cursor), "one(b)");
+    assert.equal(readAll(log.read()), "(a)one(b)");
+    assert.equal(readAll(log.read(2)), "e(b)");
+    const resumed = log.read(2, true);
+    assert.equal(readAll(resumed), "e");
+    think("c");
+    assert.equal(readAll(resumed), "(c)");
+    for (let index = 0; index < 1_000; index += 1) think("x");
+    say("two");
+    assert.equal(log.textAfter(0), "onetwo");
+    assert.equal(readAll(cursor).replaceAll("(x)", ""), "two");
+    assert.ok(readAll(log.read()).length < 1_200);
   });
 
   test("is read by followers at different places, each at its own pace, while it grows", () => {

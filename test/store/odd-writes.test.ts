@@ -10,7 +10,7 @@ import { TurnRows } from "../../src/store/turn-rows.ts";
 import { WatchedDatabase } from "../../src/store/watched-database.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Piece } from "../../src/turn/ports.ts";
-import { toInterruptedResult } from "../../src/turn/interrupted-turn.ts";
+import { toInterruptedResult } from "../../src/turn/turn-result.ts";
 import { beginTurn, endTurn, makeTurn } from "../support/make-turn.ts";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";

@@ -1,0 +1,174 @@
+/** Owns one request to the server and its answer: the address, the headers, the silence that counts as a cut. */
+import type { StreamEvent } from "../wire/event-stream.ts";
+import type { TurnState } from "../wire/turn-state.ts";
+import { abortable } from "./abortable.ts";
+import { EventSourceReader } from "./event-source-reader.ts";
+import { ForewordError, toHttpError } from "./foreword-error.ts";
+
+/** How many bytes of a request are sent in a millisecond, on the slowest way for which there is patience. */
+const minUploadBytesPerMs = 64;
+
+/** Every event there is. A server newer than this client may send others: they are skipped. */
+const eventTypes: Readonly<Record<StreamEvent["type"], true>> = {
+  "turn-start": true,
+  "plan-delta": true,
+  "plan-end": true,
+  "answer-delta": true,
+  "reasoning-delta": true,
+  "turn-error": true,
+  "turn-end": true,
+};
+
+/** The server, as a client was told of it. */
+export interface Server {
+  readonly baseUrl: URL;
+  readonly userId: string | undefined;
+  readonly headers: () => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>;
+  readonly fetch: typeof globalThis.fetch;
+  readonly silenceMs: number;
+}
+
+/** What is asked of it. */
+export interface ServerRequest {
+  readonly method: "GET" | "POST";
+  /** Below the server's base. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** JSON. */
+  readonly body?: string;
+}
+
+/**
+ * Asks for a turn as it is now, over one connection.
+ * @throws ForewordError, or the reason of `signal`.
+ */
+export async function fetchState(
+  server: Server,
+  request: ServerRequest,
+  signal: AbortSignal | undefined,
+): Promise<TurnState> {
+  const watch = new Watch(server.silenceMs, signal);
+  try {
+    const response = await open(server, request, "application/json", watch);
+    const text = await watch.over(() => response.text());
+    return orInvalid((): TurnState => JSON.parse(text), response.status);
+  } finally {
+    watch.close();
+  }
+}
+
+/**
+ * Yields a turn's events as they come over one connection, which is closed when the generator is. Returns where the
+ * body ends, whatever came before that.
+ * @throws ForewordError, or the reason of `signal`.
+ */
+export async function* fetchEvents(
+  server: Server,
+  request: ServerRequest,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<StreamEvent, void, undefined> {
+  const watch = new Watch(server.silenceMs, signal);
+  try {
+    const { body, status } = await open(server, request, "text/event-stream", watch);
+    const reader = body?.getReader();
+    const parser = new EventSourceReader();
+    for (;;) {
+      const bytes = (await watch.over(async () => reader?.read()))?.value;
+      if (bytes === undefined) return;
+      for (const { event, data } of parser.push(bytes))
+        if (Object.hasOwn(eventTypes, event)) yield orInvalid((): StreamEvent => JSON.parse(data), status);
+    }
+  } finally {
+    watch.close();
+  }
+}
+
+/** Resolves with an answer that has a good status and is of `type`. */
+async function open(server: Server, request: ServerRequest, type: string, watch: Watch): Promise<Response> {
+  const { method, body = null } = request;
+  const { fetch } = server; // called by itself: a browser's own one does not take another `this`
+  const headers = new Headers(await abortable(server.headers(), watch.signal));
+  for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
+  headers.set("accept", type);
+  if (body !== null) headers.set("content-type", "application/json");
+  const url = toUrl(server, request);
+  return await watch.over(
+    async () => {
+      const response = await fetch(url, { method, headers, body, signal: watch.signal });
+      const { status, ok } = response;
+      if (!ok) throw await toHttpError(response);
+      if (response.headers.get("content-type")?.startsWith(type) !== true)
+        throw new ForewordError("invalid_response", `the answer is not ${type}: is baseUrl Foreword's?`, {
+          status,
+        });
+      return response;
+    },
+    (body?.length ?? 0) / minUploadBytesPerMs,
+  );
+}
+
+/** Returns the path of a turn. */
+export function toTurnPath(turnId: string): string {
+  return `/turns/${encodeURIComponent(turnId)}`;
+}
+
+function toUrl({ baseUrl }: Server, { path, query = {} }: ServerRequest): string {
+  const url = new URL(baseUrl);
+  url.pathname = url.pathname.replace(/\/+$/, "") + path;
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined) url.searchParams.set(name, value);
+  return url.href;
+}
+
+/** Returns what `parse` finds in an answer. That its shape is what was promised is not checked again. */
+function orInvalid<Value>(parse: () => Value, status: number): Value {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new ForewordError("invalid_response", "the answer is not valid JSON", { cause, status });
+  }
+}
+
+/** Ends one request: at its user's wish, after a silence, or because it is done with. */
+class Watch {
+  readonly #controller = new AbortController();
+  readonly #silenceMs: number;
+  readonly #userSignal: AbortSignal | undefined;
+  readonly #abort = (): void => this.#controller.abort(this.#userSignal?.reason);
+
+  constructor(silenceMs: number, userSignal: AbortSignal | undefined) {
+    this.#silenceMs = silenceMs;
+    this.#userSignal = userSignal;
+    userSignal?.addEventListener("abort", this.#abort);
+    if (userSignal?.aborted === true) this.#abort();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /**
+   * Settles as `step` does, which is given the silence's time and `moreMs`.
+   * @throws ForewordError `connection_lost` for whatever `step` throws that is none; the reason of the user's signal.
+   */
+  async over<Value>(step: () => Promise<Value>, moreMs = 0): Promise<Value> {
+    const silence = new Error("nothing came for too long");
+    const timer = setTimeout(() => this.#controller.abort(silence), this.#silenceMs + moreMs);
+    try {
+      return await step();
+    } catch (cause) {
+      this.#userSignal?.throwIfAborted();
+      if (cause instanceof ForewordError) throw cause;
+      throw new ForewordError("connection_lost", "the connection to the server was lost", { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Closes the connection, if it is still open. */
+  close(): void {
+    this.#userSignal?.removeEventListener("abort", this.#abort);
+    this.#controller.abort();
+  }
+}

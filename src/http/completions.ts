@@ -1,0 +1,59 @@
+/** Owns `/v1`, where OpenAI's clients look: chat completions, and the models there are. */
+import type { FastifyInstance } from "fastify";
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import type { LiveTurns } from "../live/live-turns.ts";
+import { parse } from "../parse.ts";
+import type { Clock } from "../turn/ports.ts";
+import { createOpenAiChunks } from "../wire/openai-chunks.ts";
+import { toCompletion } from "../wire/openai-completion.ts";
+import { parseCompletionRequest, toModelNames, toUnknownModel } from "./completion-request.ts";
+import { awaitTurn, followTurn } from "./follow-turn.ts";
+
+const Params = z.object({ model: z.string() });
+
+/**
+ * `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/:model`. Contract: docs/protocol.md. A client of this
+ * wire cannot come back to its turn, unless it gave it a key: when it leaves, the turn is stopped.
+ * @param model the name of the model.
+ */
+export function registerCompletions(
+  app: FastifyInstance,
+  live: LiveTurns,
+  clock: Clock,
+  model: string,
+): void {
+  const created = Math.floor(clock.now().getTime() / 1000);
+  const models = toModelNames(model).map((id) => ({ id, object: "model", created, owned_by: "foreword" }));
+
+  app.get("/v1/models", () => ({ object: "list", data: models }));
+
+  app.get("/v1/models/:model", (request) => {
+    const { model: id } = parse(Params, request.params, "invalid_request");
+    const found = models.find((candidate) => candidate.id === id);
+    if (found === undefined) throw toUnknownModel(id, model);
+    return found;
+  });
+
+  app.post("/v1/chat/completions", async (request, reply) => {
+    const order = parseCompletionRequest(request.body, request.headers, model);
+    const { turn, isReplay } = await live.start(order.turn);
+    if (isReplay) void reply.header("idempotency-replayed", "true");
+    void reply.header("x-request-id", turn.id);
+    const stopsTurn = order.turn.idempotencyKey === undefined;
+    if (order.streams) {
+      const wire = createOpenAiChunks(order.includesUsage);
+      return await followTurn(turn, reply, { wire, clock, stopsTurn });
+    }
+    const { log } = turn;
+    const cursor = log.read();
+    let reasoning = "";
+    const end = await awaitTurn(turn, reply, stopsTurn, () => {
+      for (let event = cursor.next(); event !== undefined; event = cursor.next())
+        if (event.type === "reasoning-delta") reasoning += event.text;
+    });
+    if (end === undefined || log.start === undefined) return undefined;
+    if (end.error !== undefined) throw new AppError(end.error.code, "the reply broke off", end.error);
+    return toCompletion(log.start, log.textAfter(0), reasoning, end);
+  });
+}

@@ -1,0 +1,135 @@
+/** Owns what requests for a turn have in common on every wire: their headers, their caller, texts, images and limits. */
+import type { IncomingHttpHeaders } from "node:http";
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { parse } from "../parse.ts";
+import { imageTypes, toStorable, type Message, type Role } from "../turn/message.ts";
+import type { Caller } from "../turn/ports.ts";
+import type { TurnRequest } from "../turn/turn-request.ts";
+
+const mebibyte = 1024 * 1024;
+/** The longest history. */
+const maxMessages = 20_000;
+/** The most images, or other parts, of a message. */
+export const maxParts = 100;
+/** The largest text of a message, in bytes. */
+const maxTextBytes = mebibyte;
+/** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
+const maxReplyTextBytes = 2 * mebibyte + 1024;
+
+/** An id as clients send it. */
+export const Uuid = z.guid("must be a UUID").toLowerCase();
+/** A UUID, or an empty string, which counts as absent. */
+export const OptionalUuid = Uuid.or(z.literal("")).nullish();
+/** Whose rows are meant, in a query. */
+export const UserQuery = z.object({ userId: OptionalUuid });
+
+/** The bytes of an image. */
+export const Base64 = z
+  .string()
+  .min(1, "must not be empty")
+  .refine(
+    (data) => data.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(data),
+    "must be base64, without a data URL's prefix",
+  );
+
+/** The type of an image. */
+export const ImageType = z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`);
+
+/** An image as a URL that holds it. */
+export const ImageUrl = z.string().transform((url, context) => {
+  const comma = url.indexOf(",");
+  const type = /^data:(?<type>[a-z]+\/[a-z0-9.+-]+);base64$/i.exec(url.slice(0, Math.min(comma, 200)))
+    ?.groups?.["type"];
+  const image = z
+    .object({ mimeType: ImageType, data: Base64 })
+    .safeParse({ mimeType: type?.toLowerCase(), data: url.slice(comma + 1) });
+  if (image.success) return image.data;
+  context.addIssue(`must be a data URL of base64 with one of ${imageTypes.join(", ")}`);
+  return z.NEVER;
+});
+
+/** Says in `context` what `error` says of a part of its value. */
+export function addIssues(context: z.RefinementCtx, error: z.ZodError, ...place: PropertyKey[]): void {
+  for (const issue of error.issues) context.addIssue({ ...issue, path: [...place, ...issue.path] });
+}
+
+/** A list that is given up at its first wrong item: one that is wrong throughout would cost seconds. */
+export function listOf<Item extends z.ZodType>(item: Item, max: number = maxMessages) {
+  return z
+    .array(z.unknown())
+    .max(max, `must be at most ${max}`)
+    .transform((values, context): z.output<Item>[] => {
+      const items: z.output<Item>[] = [];
+      for (const [index, value] of values.entries()) {
+        const result = item.safeParse(value);
+        if (!result.success) {
+          addIssues(context, result.error, index);
+          return z.NEVER;
+        }
+        items.push(result.data);
+      }
+      return items;
+    });
+}
+
+const Headers = z.object({
+  "x-conversation-id": Uuid.optional(),
+  "x-turn-id": Uuid.optional(),
+  "idempotency-key": z
+    .string()
+    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, "must be 1 to 255 characters of ASCII")
+    .optional(),
+});
+
+/**
+ * Returns which turn of which conversation `headers` name.
+ * @throws AppError `invalid_request`.
+ */
+export function parseTurnHeaders(
+  headers: IncomingHttpHeaders,
+): Pick<TurnRequest, "conversationId" | "turnId" | "idempotencyKey"> {
+  const named = parse(Headers, headers, "invalid_request");
+  return {
+    conversationId: named["x-conversation-id"],
+    turnId: named["x-turn-id"],
+    idempotencyKey: named["idempotency-key"],
+  };
+}
+
+/** Returns whose request it is. */
+export function toCaller(userId: string | null | undefined, { authorization }: IncomingHttpHeaders): Caller {
+  const accessToken = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+  return { userId: userId || undefined, accessToken };
+}
+
+/**
+ * Returns `text`, which stands at `field`, as it can be stored.
+ * @throws AppError `message_too_large`.
+ */
+export function toMessageText(text: string, role: Role, field: string): string {
+  const storable = toStorable(text);
+  if (Buffer.byteLength(storable) <= (role === "assistant" ? maxReplyTextBytes : maxTextBytes))
+    return storable;
+  const detail = `${field}: must be at most ${role === "assistant" ? 2 : 1} MiB`;
+  throw new AppError("message_too_large", detail, { detail, field });
+}
+
+/** Checks that there is something to answer. @throws AppError `invalid_request`. */
+export function checkLast(messages: readonly Message[]): void {
+  const last = messages.at(-1);
+  if (last?.role !== "user") return refuse("messages", "Last message must be from the user");
+  checkSaysSomething(last);
+}
+
+/** @throws AppError `invalid_request` for a last message that says nothing. */
+export function checkSaysSomething(last: Message): void {
+  if (last.text.trim() === "" && last.images.length === 0)
+    refuse("messages", "Last message must have a text or an image");
+}
+
+/** @throws AppError `invalid_request`, always. */
+export function refuse(field: string, message: string): never {
+  const detail = `${field}: ${message}`;
+  throw new AppError("invalid_request", detail, { detail, field });
+}

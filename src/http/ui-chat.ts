@@ -1,0 +1,138 @@
+/** Owns `/api/chat`, where the AI SDK's `useChat` looks with its default transport: a turn, its resume, its stop. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { FollowedTurn } from "../live/live-turn.ts";
+import type { LiveTurns } from "../live/live-turns.ts";
+import { parse } from "../parse.ts";
+import type { Caller, Clock } from "../turn/ports.ts";
+import { uiMessageStream } from "../wire/ui-message-stream.ts";
+import { followTurn, type FollowOptions } from "./follow-turn.ts";
+import { toCaller, UserQuery } from "./request-fields.ts";
+import { stopTurn } from "./turns.ts";
+import { ChatId, parseUiChatRequest, toConversationId } from "./ui-chat-request.ts";
+
+/** For how long a reply that its client has not read to its end is sent again to who resumes, in milliseconds. */
+const unreadMs = 10 * 60_000;
+const maxChats = 10_000;
+
+const Params = z.object({ id: ChatId });
+
+/** A user's chat. */
+interface UiChat {
+  readonly conversationId: string;
+  readonly caller: Caller;
+}
+
+/** The newest turn of a chat that this process knows of. */
+interface LastTurn {
+  readonly id: string;
+  readonly startedAt: Date;
+  /** Whether a client has been sent all of it. */
+  isRead: boolean;
+}
+
+/**
+ * `POST /api/chat`, `GET /api/chat/:id/stream` and `POST /api/chat/:id/stop`. Contract: docs/protocol.md. A turn that no
+ * client has read to its end can be resumed here for ten minutes after it: whoever lost its connection and then its turn,
+ * which went on, still gets its reply.
+ */
+export function registerUiChat(app: FastifyInstance, live: LiveTurns, clock: Clock): void {
+  const chats = new LastTurns(live, clock);
+
+  app.post("/api/chat", async (request, reply) => {
+    const asked = parseUiChatRequest(request.body, request.query, request.headers);
+    const { turn, isReplay } = await live.start(asked);
+    if (isReplay) void reply.header("idempotency-replayed", "true");
+    return await followTurn(turn, reply, chats.follow(asked, turn, request));
+  });
+
+  // A HEAD would follow the turn too, and count as having read it.
+  app.get("/api/chat/:id/stream", { exposeHeadRoute: false }, async (request, reply) => {
+    const chat = toChat(request);
+    const turn = await chats.findResumable(chat);
+    if (turn === undefined) return reply.code(204).header("cache-control", "no-store").send();
+    return await followTurn(turn, reply, chats.follow(chat, turn, request));
+  });
+
+  app.post("/api/chat/:id/stop", async (request, reply) => {
+    const turn = await chats.findRunning(toChat(request));
+    if (turn === undefined) return reply.code(204).header("cache-control", "no-store").send();
+    return await stopTurn(turn, reply, clock);
+  });
+}
+
+/** Knows which turn of a chat its client means, which names none. */
+class LastTurns {
+  readonly #live: LiveTurns;
+  readonly #clock: Clock;
+  /** By user and conversation; the chat that was longest without a new turn first. */
+  readonly #turns = new Map<string, LastTurn>();
+
+  constructor(live: LiveTurns, clock: Clock) {
+    this.#live = live;
+    this.#clock = clock;
+  }
+
+  /** Remembers `turn`, which the client of `request` is about to follow, as the chat's newest; returns how it does so. */
+  follow(chat: UiChat, turn: FollowedTurn, { raw: { socket } }: FastifyRequest): FollowOptions {
+    const key = toKey(chat);
+    const known = this.#turns.get(key);
+    const startedAt = turn.log.start?.startedAt ?? this.#clock.now();
+    const last = known?.id === turn.id ? known : { id: turn.id, startedAt, isRead: false };
+    this.#turns.delete(key);
+    this.#turns.set(key, last);
+    const [oldest] = this.#turns.keys();
+    if (this.#turns.size > maxChats && oldest !== undefined) this.#turns.delete(oldest);
+    // Fetch never closes its own direction and reads on: then nobody is there, though the system still takes all there is.
+    const onRead = (): void => {
+      if (!socket.readableEnded) last.isRead = true;
+    };
+    return { wire: uiMessageStream, clock: this.#clock, onRead };
+  }
+
+  /** Resolves with the turn that runs in `chat`. @throws AppError with a `store_…` code. */
+  async findRunning(chat: UiChat): Promise<FollowedTurn | undefined> {
+    const last = await this.#findUnread(chat);
+    if (last !== undefined && last.log.end === undefined) return last;
+    return await this.#live.findRunning(chat.conversationId, chat.caller);
+  }
+
+  /**
+   * Resolves with the newest turn of `chat`, if it runs or nobody has read it.
+   * @throws AppError with a `store_…` code.
+   */
+  async findResumable(chat: UiChat): Promise<FollowedTurn | undefined> {
+    const last = await this.#findUnread(chat);
+    if (last !== undefined && last.log.end === undefined) return last;
+    const running = await this.#live.findRunning(chat.conversationId, chat.caller).catch((error: unknown) => {
+      if (last === undefined) throw error;
+      return undefined; // the store is away: what is known here is all that can be had
+    });
+    // One that began before the newest answers what is not shown any more.
+    const newest = this.#turns.get(toKey(chat))?.startedAt ?? new Date(0);
+    if (running !== undefined && (running.log.start?.startedAt ?? this.#clock.now()) > newest) return running;
+    return last !== undefined && findAgeMs(last, this.#clock) < unreadMs ? last : undefined;
+  }
+
+  async #findUnread(chat: UiChat): Promise<FollowedTurn | undefined> {
+    const last = this.#turns.get(toKey(chat));
+    return last === undefined || last.isRead ? undefined : await this.#live.find(last.id, chat.caller);
+  }
+}
+
+function toKey({ conversationId, caller }: UiChat): string {
+  return `${caller.userId ?? ""} ${conversationId}`;
+}
+
+function toChat(request: FastifyRequest): UiChat {
+  const { id } = parse(Params, request.params, "invalid_request");
+  const { userId } = parse(UserQuery, request.query, "invalid_request");
+  const caller = toCaller(userId, request.headers);
+  return { conversationId: toConversationId(id, caller.userId), caller };
+}
+
+/** Returns for how long a turn has been over; 0 for one that runs. */
+function findAgeMs({ log: { start, end } }: FollowedTurn, clock: Clock): number {
+  if (start === undefined || end === undefined) return 0;
+  return clock.now().getTime() - start.startedAt.getTime() - (end.durationMs ?? 0);
+}

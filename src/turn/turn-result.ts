@@ -1,0 +1,50 @@
+/** Owns what is made of a turn's end: its judgement, and the result that the store keeps. */
+import { v7 as createId } from "uuid";
+import { AppError } from "../errors.ts";
+import { toBody } from "./body.ts";
+import { digestContent } from "./message-tree.ts";
+import type { SplitReply } from "./plan-splitter.ts";
+import type { ModelEnd, Reply, TurnResult } from "./ports.ts";
+import type { Outcome } from "./turn-event.ts";
+
+/** How a model's reply came to its end. */
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly modelEnd?: ModelEnd;
+  readonly error?: AppError;
+}
+
+/** Returns the end of a reply that its model calls whole: one that says nothing has failed all the same. */
+export function toJudged(ending: Ending, reply: SplitReply): Ending {
+  if (ending.outcome !== "complete" || reply.answer.trim() !== "") return ending;
+  const code = reply.plan === "" ? "empty_reply" : "empty_answer";
+  return {
+    ...ending,
+    outcome: "failed",
+    error: new AppError(code, `finish reason: ${ending.modelEnd?.finishReason}`),
+  };
+}
+
+/** Returns the assistant's message: `content` is the answer, trimmed. */
+export function toReply(id: string, answer: string, plan: string | undefined): Reply {
+  const content = answer.trim();
+  return { id, content, contentDigest: digestContent("assistant", content), plan };
+}
+
+/** Returns the end of a turn whose body was `text` as far as anybody knows: its process is gone. */
+export function toInterruptedResult(text: string, endedAt: Date): TurnResult {
+  const body = toBody(text);
+  return {
+    outcome: "interrupted",
+    body,
+    // Not under the turn's id: its owner's own end, should it come, finds that free.
+    reply: text === "" ? undefined : toReply(createId(), body.answer ?? "", body.plan),
+    model: undefined,
+    finishReason: undefined,
+    usage: undefined,
+    errorCode: "interrupted",
+    endedAt,
+    durationMs: undefined,
+    firstTextMs: undefined,
+  };
+}

@@ -1,0 +1,68 @@
+/** Owns the promise that the client reads event streams as the standard says, however their bytes are cut. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { createParser } from "eventsource-parser";
+import fc from "fast-check";
+import { EventSourceReader, type EventSourceMessage } from "../../src/client/event-source-reader.ts";
+
+/** Reads `bytes` in pieces as long as `lengths` say, over and over. */
+function read(bytes: Uint8Array, lengths: readonly number[]): EventSourceMessage[] {
+  const reader = new EventSourceReader();
+  const messages: EventSourceMessage[] = [];
+  for (let start = 0, next = 0; start < bytes.length; next += 1) {
+    const length = lengths[next % lengths.length] ?? 1;
+    messages.push(...reader.push(bytes.subarray(start, start + length)));
+    start += length;
+  }
+  return messages;
+}
+
+/** What another implementation of the standard reads. */
+function readElsewhere(text: string): EventSourceMessage[] {
+  const messages: EventSourceMessage[] = [];
+  const parser = createParser({
+    onEvent: ({ event, data }) => messages.push({ event: event ?? "message", data }),
+  });
+  parser.feed(text);
+  return messages;
+}
+
+const parts = `data|data:|data: |event: |id: 7|retry: 10|other: z|: comment|:| |ä|漢|😀|\uFEFF|\0`.split("|");
+const piece = fc.oneof(
+  fc.constantFrom("\n", "\r", "\r\n", "\n\n", "\r\r", "\r\n\r\n", "data: x\ndata: y\n\n"),
+  fc.constantFrom(...parts),
+  fc.string({ unit: "grapheme", maxLength: 6 }),
+);
+const arbitraryStream = fc.array(piece, { maxLength: 40 }).map((pieces) => pieces.join(""));
+const arbitraryLengths = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 });
+
+describe("an event-source reader", () => {
+  test("reads what another implementation reads, whatever the stream and wherever it is cut", () => {
+    fc.assert(
+      fc.property(arbitraryStream, arbitraryLengths, (stream, lengths) => {
+        // A CR at the very end may be half a line end: it is settled here.
+        const text = `${stream.toWellFormed()}:`;
+        assert.deepEqual(read(new TextEncoder().encode(text), lengths), readElsewhere(text));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("joins the lines of a message, and names one that has no name", () => {
+    const bytes = new TextEncoder().encode("event: a\r\ndata: 1\r\ndata:2\rdata\n\ndata: x\n\n");
+    for (let length = 1; length <= bytes.length; length += 1)
+      assert.deepEqual(read(bytes, [length]), [
+        { event: "a", data: "1\n2\n" },
+        { event: "message", data: "x" },
+      ]);
+  });
+
+  test("delivers a message with its blank line and not before, even if that is a CR alone", () => {
+    const reader = new EventSourceReader();
+    const push = (text: string): readonly EventSourceMessage[] => reader.push(new TextEncoder().encode(text));
+    assert.deepEqual(push("data: x\r"), []);
+    assert.deepEqual(push("\r"), [{ event: "message", data: "x" }]);
+    assert.deepEqual(push("\ndata: y\n"), []);
+    assert.deepEqual(push("\n"), [{ event: "message", data: "y" }]);
+  });
+});

@@ -1,0 +1,210 @@
+/** Owns after what the client tries again, how long it waits, and when it gives up: against a server that says anything. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { createClient, type ClientOptions, type ForewordClient } from "../../src/client/client.ts";
+import {
+  answer,
+  breakOff,
+  end,
+  refuse,
+  refuseAs,
+  say,
+  sayAndBreak,
+  ScriptedServer,
+  start,
+} from "./scripted-server.ts";
+
+const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
+const id = "00000000-0000-4000-8000-000000000001";
+const whole = [start(id), answer("Hi.", 19), end(19)];
+
+describe("a client whose server is in trouble", () => {
+  let server: ScriptedServer;
+  before(async () => {
+    server = await ScriptedServer.start();
+  });
+  after(() => server.close());
+
+  function connect(retry: ClientOptions["retry"] = {}): ForewordClient {
+    return createClient({
+      baseUrl: `${server.url}/chat/`,
+      retry: { firstDelayMs: 1, maxDelayMs: 4, ...retry },
+    });
+  }
+
+  test("asks again for a turn that runs after 429 and any 5xx, whoever says so", async () => {
+    for (const refusal of [
+      refuse(429),
+      refuse(500),
+      refuse(502),
+      refuse(599),
+      refuseAs(503, "store_unavailable"),
+      refuseAs(503, "server_stopping"),
+    ]) {
+      server.expect(refusal, refusal, say(...whole));
+      assert.equal((await connect().resume(id).reply()).answer, "Hi.");
+      assert.equal(server.requests.length, 3);
+    }
+  });
+
+  test("throws any other error at once", async () => {
+    for (const [status, code] of [
+      [400, "invalid_request"],
+      [404, "not_found"],
+      [406, "not_acceptable"],
+    ] as const) {
+      server.expect(refuseAs(status, code));
+      await assert.rejects(connect().resume(id).reply(), { code, status, message: `It is ${code}.` });
+      assert.equal(server.requests.length, 1);
+    }
+    for (const status of [401, 403, 404]) {
+      server.expect(refuse(status));
+      await assert.rejects(connect().resume(id).reply(), { code: "http_error", status });
+      assert.equal(server.requests.length, 1);
+    }
+  });
+
+  test("sends its first request again only if no Foreword had it: else the error stays", async () => {
+    for (const refusal of [
+      refuse(502),
+      refuse(503),
+      refuse(504),
+      refuseAs(503, "server_stopping"),
+      breakOff,
+    ]) {
+      server.expect(refusal, say(...whole));
+      assert.equal((await connect().start(hello).reply()).answer, "Hi.");
+      assert.equal(server.requests.length, 2);
+      const [first, second] = server.requests;
+      assert.ok(first?.headers["idempotency-key"] !== undefined && first.headers["x-turn-id"] !== undefined);
+      for (const name of ["idempotency-key", "x-turn-id"])
+        assert.equal(second?.headers[name], first.headers[name]);
+    }
+    for (const [refusal, code] of [
+      [refuse(500), "http_error"],
+      [refuse(429), "http_error"],
+      [refuseAs(503, "store_unavailable"), "store_unavailable"],
+      [refuseAs(409, "idempotency_mismatch"), "idempotency_mismatch"],
+    ] as const) {
+      server.expect(refusal);
+      await assert.rejects(connect().start(hello).reply(), { code });
+      assert.equal(server.requests.length, 1);
+    }
+  });
+
+  test("takes an answer that is no event stream for what it is", async () => {
+    server.expect((response) => void response.setHeader("content-type", "text/html").end("<!doctype html>"));
+    await assert.rejects(connect().start(hello).reply(), { code: "invalid_response", status: 200 });
+    server.expect((response) => {
+      response.setHeader("content-type", "text/event-stream").end("event: turn-start\ndata: {\n\n");
+    });
+    await assert.rejects(connect().start(hello).reply(), { code: "invalid_response", status: 200 });
+    server.expect((response) => void response.setHeader("content-type", "application/json").end("{"));
+    await assert.rejects(connect().get(id), { code: "invalid_response", status: 200 });
+  });
+
+  test("waits as long as it is told to, but for no more than a minute", async () => {
+    server.expect(refuse(503, { "retry-after": "1" }), say(...whole));
+    await connect().resume(id).reply();
+    const [first, second] = server.requests.map(({ atMs }) => atMs);
+    assert.ok(Number(second) - Number(first) >= 950);
+    server.expect(refuse(503, { "retry-after": new Date(Date.now() + 120_000).toUTCString() }));
+    await assert.rejects(connect().resume(id).reply(), ({ status, retryAfterMs }) => {
+      assert.equal(status, 503);
+      assert.ok(retryAfterMs > 100_000 && retryAfterMs <= 120_000, `${retryAfterMs}`);
+      return true;
+    });
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("gives up after so many retries that brought nothing new, with the last failure", async () => {
+    server.expect(breakOff);
+    await assert.rejects(connect().start(hello).reply(), { code: "connection_lost", status: undefined });
+    assert.equal(server.requests.length, 11);
+    server.expect(breakOff, refuseAs(503, "server_stopping"));
+    await assert.rejects(connect({ maxRetries: 2 }).resume(id).reply(), {
+      code: "server_stopping",
+      status: 503,
+    });
+    assert.equal(server.requests.length, 3);
+    server.expect(breakOff);
+    await assert.rejects(connect({ maxRetries: 0 }).resume(id).reply(), { code: "connection_lost" });
+    assert.equal(server.requests.length, 1);
+  });
+
+  test("counts anew once something new came; what came before is nothing new, and not yielded again", async () => {
+    const [first, second, third] = [answer("Hi", 18), answer("!", 19), answer("?", 20)];
+    server.expect(
+      sayAndBreak(start(id)),
+      breakOff,
+      breakOff,
+      sayAndBreak(start(id), first),
+      sayAndBreak(start(id), first),
+      breakOff,
+      sayAndBreak(start(id), first, second),
+      sayAndBreak(start(id)),
+      say(start(id)),
+      say(start(id), third, end(20)),
+    );
+    const events = await Array.fromAsync(connect({ maxRetries: 3 }).start(hello));
+    assert.deepEqual(events, [start(id), first, second, third, end(20)]);
+    const lines = server.requests.map(({ line }) => line);
+    const at = (position: number): string => `GET /chat/turns/${id}/stream?after=${position}`;
+    const positions = [0, 0, 0, 18, 18, 18, 19, 19, 19];
+    assert.deepEqual(lines, ["POST /chat/stream-chat", ...positions.map(at)]);
+    server.expect(sayAndBreak(start(id)), sayAndBreak(start(id)));
+    await assert.rejects(connect({ maxRetries: 3 }).start(hello).reply(), { code: "connection_lost" });
+    assert.equal(server.requests.length, 4);
+  });
+
+  test("asks for headers before each request, and lets none of them stand for its own", async () => {
+    let token = 0;
+    const client = createClient({
+      baseUrl: server.url,
+      userId: "5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11",
+      headers: async () => ({ Authorization: `Bearer ${(token += 1)}`, Accept: "text/plain" }),
+      retry: { firstDelayMs: 1 },
+    });
+    server.expect(sayAndBreak(start(id)), breakOff, say(start(id), end(0)));
+    await client.start(hello).reply();
+    const facts = server.requests.map(({ line, headers }) => [line, headers.authorization, headers.accept]);
+    const path = `/turns/${id}/stream?userId=5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11&after=0`;
+    assert.deepEqual(facts, [
+      ["POST /stream-chat", "Bearer 1", "text/event-stream"],
+      [`GET ${path}`, "Bearer 2", "text/event-stream"],
+      [`GET ${path}`, "Bearer 3", "text/event-stream"],
+    ]);
+  });
+
+  test("throws what its headers throw, and for an address that is none, at once", async () => {
+    server.expect(say(...whole));
+    const failure = new Error("signed out");
+    const headers = (): never => {
+      throw failure;
+    };
+    await assert.rejects(createClient({ baseUrl: server.url, headers }).start(hello).reply(), failure);
+    assert.equal(server.requests.length, 0);
+    assert.throws(() => createClient({ baseUrl: "/chat" }), TypeError);
+  });
+
+  test("calls the function that sends by itself, as a browser's own needs", async () => {
+    server.expect(say(...whole));
+    const send = async function (this: unknown, ...args: Parameters<typeof fetch>): Promise<Response> {
+      assert.equal(this, undefined);
+      return await fetch(...args);
+    };
+    assert.equal(
+      (await createClient({ baseUrl: server.url, fetch: send }).start(hello).reply()).answer,
+      "Hi.",
+    );
+  });
+
+  test("skips what it does not know", async () => {
+    server.expect((response) => {
+      response.setHeader("content-type", "text/event-stream");
+      response.write("event: turn-news\ndata: {}\n\n: keep-alive\n\ndata: x\n\n");
+      say(...whole)(response);
+    });
+    assert.deepEqual(await Array.fromAsync(connect().start(hello)), whole);
+  });
+});

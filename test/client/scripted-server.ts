@@ -1,0 +1,125 @@
+/** Owns an HTTP server that answers the client as a test scripts: what a gateway, or a server on its way out, may say. */
+import { EventEmitter, once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { StreamEvent } from "../../src/client/client.ts";
+import { listen } from "../support/local-port.ts";
+
+/** A request that came, its body unread. */
+interface ScriptedRequest {
+  readonly line: string;
+  readonly headers: IncomingMessage["headers"];
+  readonly atMs: number;
+}
+
+/** Answers one request. */
+type Answer = (response: ServerResponse) => void;
+
+/** A server under script. */
+export class ScriptedServer {
+  readonly requests: ScriptedRequest[] = [];
+  /** Answer the next requests, in order; the last one all others too. */
+  answers: readonly Answer[] = [];
+  url = "";
+  readonly #came = new EventEmitter();
+  readonly #server = createServer((request, response) => {
+    const { method, url, headers } = request;
+    const respond = this.answers[Math.min(this.requests.length, this.answers.length - 1)];
+    this.requests.push({ line: `${method} ${url}`, headers, atMs: performance.now() });
+    request.resume();
+    respond?.(response);
+    this.#came.emit("request");
+  });
+
+  /** Starts one; close it with {@link close}. */
+  static async start(): Promise<ScriptedServer> {
+    const server = new ScriptedServer();
+    server.url = `http://127.0.0.1:${await listen(server.#server)}`;
+    return server;
+  }
+
+  /** Forgets what came, and answers by `answers` from now on. */
+  expect(...answers: readonly Answer[]): void {
+    this.requests.length = 0;
+    this.answers = answers;
+  }
+
+  /** Resolves once `count` requests have come. */
+  async received(count: number): Promise<void> {
+    while (this.requests.length < count) await once(this.#came, "request");
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, "close");
+  }
+}
+
+/** Sends events, and the end of the body. */
+export function say(...events: readonly StreamEvent[]): Answer {
+  return (response) => void sayOnly(response, events).end();
+}
+
+/** Sends events, then breaks the connection. */
+export function sayAndBreak(...events: readonly StreamEvent[]): Answer {
+  return (response) => void sayOnly(response, events).write("", () => response.destroy());
+}
+
+/** Sends events, and nothing more. */
+export function sayAndHang(...events: readonly StreamEvent[]): Answer {
+  return (response) => sayOnly(response, events).flushHeaders();
+}
+
+/** Breaks the connection. */
+export const breakOff: Answer = (response) => void response.destroy();
+
+/** Answers with an error. */
+export function refuse(
+  status: number,
+  headers: Record<string, string> = {},
+  body = "<h1>Bad Gateway</h1>",
+): Answer {
+  return (response) => void response.writeHead(status, headers).end(body);
+}
+
+/** Answers with one of Foreword's own errors. */
+export function refuseAs(status: number, code: string, headers: Record<string, string> = {}): Answer {
+  const body = JSON.stringify({ type: "about:blank", title: "x", status, code, detail: `It is ${code}.` });
+  return refuse(status, { ...headers, "content-type": "application/problem+json; charset=utf-8" }, body);
+}
+
+function sayOnly(response: ServerResponse, events: readonly StreamEvent[]): ServerResponse {
+  if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+  for (const event of events) response.write(toFrame(event));
+  return response;
+}
+
+/** Returns an event as the server sends it. */
+export function toFrame(event: StreamEvent): string {
+  return `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`;
+}
+
+/** The start of a turn. */
+export function start(turnId = "00000000-0000-4000-8000-000000000001", position = 0): StreamEvent {
+  const startedAt = "2026-11-23T12:00:00.000Z";
+  return { type: "turn-start", turnId, conversationId: null, model: "m", startedAt, position };
+}
+
+/** A piece of an answer that ends at `position`. */
+export function answer(text: string, position: number): StreamEvent {
+  return { type: "answer-delta", text, position };
+}
+
+/** The end of a turn. */
+export function end(position: number): StreamEvent {
+  return {
+    type: "turn-end",
+    outcome: "complete",
+    position,
+    finishReason: "stop",
+    usage: null,
+    model: "m",
+    timings: { durationMs: 1, firstTextMs: 1 },
+    storage: "stored",
+  };
+}

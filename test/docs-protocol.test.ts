@@ -1,0 +1,173 @@
+/** Owns the promise that docs/protocol.md is whole and true: every event and field that goes over a wire, every curl. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { createParser } from "eventsource-parser";
+import type { z } from "zod";
+import { ChatMessage, ChatRequest } from "../src/http/chat-request.ts";
+import { CompletionRequest } from "../src/http/completion-request.ts";
+import { UiChatRequest, UiMessage } from "../src/http/ui-chat-request.ts";
+import { ScriptedModel, toChunk } from "./support/scripted-model.ts";
+import { startApp, type Answer, type RunningApp } from "./support/start-app.ts";
+
+const docs = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
+const userId = "5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11";
+
+/** Every name below `value`, as the docs would write it in backticks or in JSON. */
+function collectNames(value: unknown, names: Set<string>): void {
+  if (Array.isArray(value)) for (const item of value) collectNames(item, names);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return;
+  for (const [name, inner] of Object.entries(value)) {
+    names.add(name);
+    if (name === "type" && typeof inner === "string") names.add(inner);
+    collectNames(inner, names);
+  }
+}
+
+/** The part of the docs under a heading, to the next of its level. */
+function section(heading: string): string {
+  const start = docs.indexOf(`\n${heading}\n`);
+  assert.ok(start >= 0, heading);
+  const [level = ""] = /^#+/.exec(heading) ?? [];
+  const end = docs.indexOf(`\n${level} `, start + 1);
+  return docs.slice(start, end < 0 ? undefined : end);
+}
+
+function assertNamed(names: ReadonlySet<string>, ...headings: string[]): void {
+  const text = headings.map(section).join("\n");
+  const missing = [...names].filter((name) => !new RegExp(`[\`".]${name}[\`".]`).test(text));
+  assert.deepEqual(missing, []);
+}
+
+function collectEvents({ body }: Answer, names: Set<string>): void {
+  const parser = createParser({
+    onEvent: ({ data, event }) => {
+      if (event !== undefined) names.add(event);
+      if (data !== "[DONE]") collectNames(JSON.parse(data), names);
+    },
+  });
+  parser.feed(body);
+}
+
+describe("docs/protocol.md", { timeout: 120_000 }, () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "demo",
+      SHOW_REASONING: "true",
+      ON_DISCONNECT: "continue",
+    });
+    model.script = (call) => {
+      const { content } = call.body.messages.at(-1) ?? {};
+      call.event(toChunk({ reasoning_content: "hm" })).text("- p\n---RESPONSE---\nDone.");
+      if (String(content).includes("fail")) return call.end();
+      const usage = {
+        prompt_tokens: 1,
+        completion_tokens: 2,
+        completion_tokens_details: { reasoning_tokens: 1 },
+        prompt_tokens_details: { cached_tokens: 1 },
+      };
+      call.event({ ...toChunk({}), choices: [], usage }).finish();
+    };
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  test("names every field of every request", () => {
+    const fields = (schema: z.ZodObject): Set<string> => new Set(Object.keys(schema.shape));
+    assertNamed(fields(ChatRequest), "## `POST /stream-chat`");
+    assertNamed(fields(ChatMessage), "## `POST /stream-chat`");
+    assertNamed(fields(UiChatRequest), "### `POST /api/chat`");
+    assertNamed(fields(UiMessage), "### `POST /api/chat`");
+    assertNamed(fields(CompletionRequest), "### `POST /v1/chat/completions`");
+  });
+
+  const texts = ["go on", "fail"];
+
+  test("names every typed event and every field of it", async () => {
+    const names = new Set<string>();
+    for (const text of texts) {
+      const body = { messages: [{ sender: "user", text }] };
+      collectEvents(await app.post("/stream-chat", body, { accept: "text/event-stream" }), names);
+    }
+    for (const event of ["turn-start", "reasoning-delta", "turn-error", "cachedInputTokens"])
+      assert.ok(names.has(event), `${event} was sent`);
+    assertNamed(names, "### Typed events", "## `GET /turns/:turnId`");
+  });
+
+  test("names every field of a turn's state, and of the problem that holds one", async () => {
+    const names = new Set<string>();
+    for (const text of texts) {
+      const body = { messages: [{ sender: "user", text }] };
+      const answer = await app.post("/stream-chat", body, { accept: "application/json" });
+      collectNames(JSON.parse(answer.body), names);
+    }
+    for (const name of ["type", "title", "detail", "about:blank"]) names.delete(name); // RFC 9457's, in errors.md
+    assertNamed(names, "### JSON", "## `GET /turns/:turnId`");
+  });
+
+  test("names every chunk of the AI SDK's wire and every field of it", async () => {
+    const names = new Set<string>();
+    for (const text of texts) {
+      const messages = [{ id: "m", role: "user", parts: [{ type: "text", text }] }];
+      collectEvents(await app.post("/api/chat", { id: "chat", messages }), names);
+    }
+    for (const name of ["data-plan", "reasoning-end", "finish-step", "errorText"])
+      assert.ok(names.has(name), `${name} was sent`);
+    names.delete("type");
+    assertNamed(names, "## The AI SDK", "## `GET /turns/:turnId`");
+  });
+
+  test("names every field of OpenAI's wire", async () => {
+    const names = new Set<string>();
+    for (const text of texts) {
+      const body = { model: "demo+plan", messages: [{ role: "user", content: text }] };
+      collectNames(JSON.parse((await app.post("/v1/chat/completions", body)).body), names);
+      const streamed = { ...body, stream: true, stream_options: { include_usage: true } };
+      collectEvents(await app.post("/v1/chat/completions", streamed), names);
+    }
+    collectNames(JSON.parse((await app.get("/v1/models")).body), names);
+    for (const name of ["reasoning_content", "cached_tokens", "owned_by", "param"])
+      assert.ok(names.has(name), `${name} was sent`);
+    assertNamed(names, "## OpenAI");
+  });
+
+  test("has curls that work as they stand, for every address", async (context) => {
+    const run = promisify(execFile);
+    const isThere = await run("curl", ["--version"]).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) return context.skip("curl is not installed");
+    const turnId = randomUUID();
+    await app.post(
+      "/stream-chat",
+      { messages: [{ sender: "user", text: "Hi" }], userId },
+      { "x-turn-id": turnId },
+    );
+    const commands = Array.from(docs.matchAll(/```sh\n([^`]*curl[^`]*)```/g), ([, command = ""]) => command);
+    const addresses = new Set<string>();
+    for (const command of commands) {
+      const here = command.replaceAll("http://127.0.0.1:8000", app.url).replaceAll("0199a3c4-…", turnId);
+      const { stdout } = await run("bash", [
+        "-c",
+        here.replace("curl ", "curl -sS --fail-with-body --max-time 10 "),
+      ]);
+      assert.ok(!stdout.includes('"error":{'), command);
+      addresses.add(new URL(/http[^ '"]*/.exec(here)?.[0] ?? "").pathname.replace(turnId, ":turnId"));
+    }
+    const documented = Array.from(docs.matchAll(/^##+ .*`(?:GET|POST) ([^`]*)`$/gm), ([, path = ""]) => path);
+    const missing = documented.filter(
+      (path) => !addresses.has(path.replace(":id", "chat-1").replace(":model", "demo")),
+    );
+    assert.deepEqual(missing, []);
+  });
+});

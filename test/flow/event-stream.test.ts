@@ -1,0 +1,228 @@
+/** Owns what typed events promise their clients: an EventSource resumes by itself, silence is told, the end ends it. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { EventSource } from "eventsource";
+import { z } from "zod";
+import { ManualClock } from "../support/manual-clock.ts";
+import { ScriptedModel, toChunk } from "../support/scripted-model.ts";
+import { openTurn, startApp, type RunningApp } from "../support/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { readTypedEvents } from "../support/wire-readers.ts";
+
+const typed = { accept: "text/event-stream" };
+const question = { messages: [{ sender: "user", text: "Hi" }] };
+const names = [
+  "turn-start",
+  "plan-delta",
+  "plan-end",
+  "answer-delta",
+  "reasoning-delta",
+  "turn-error",
+  "turn-end",
+];
+const Event = z.looseObject({ type: z.string(), text: z.string().default("") });
+
+/** What an EventSource was told, and how to wait for a part of it. */
+class Listener {
+  readonly events: z.infer<typeof Event>[] = [];
+  readonly ids: string[] = [];
+  readonly source: EventSource;
+  /** The statuses of the answers it got. */
+  readonly statuses: number[] = [];
+  readonly #told = new EventTarget();
+
+  constructor(url: string) {
+    this.source = new EventSource(url, {
+      fetch: async (input, init) => {
+        const response = await fetch(input, init);
+        this.statuses.push(response.status);
+        return response;
+      },
+    });
+    for (const name of names) {
+      this.source.addEventListener(name, ({ data, lastEventId }) => {
+        this.events.push(Event.parse(JSON.parse(String(data))));
+        this.ids.push(lastEventId);
+        this.#told.dispatchEvent(new globalThis.Event("told"));
+      });
+    }
+    this.source.addEventListener("error", () => this.#told.dispatchEvent(new globalThis.Event("told")));
+  }
+
+  /** Resolves once `isIt` is true. */
+  async until(isIt: () => boolean): Promise<void> {
+    while (!isIt()) await once(this.#told, "told");
+  }
+
+  textOf(type: string): string {
+    return this.events.map((event) => (event.type === type ? event.text : "")).join("");
+  }
+}
+
+/** Reads `response` until what came ends in `end`; returns it. */
+async function readUntil(response: IncomingMessage, end: string): Promise<string> {
+  let text = "";
+  response.setEncoding("utf8");
+  for (;;) {
+    const chunk: unknown = response.read();
+    text += typeof chunk === "string" ? chunk : "";
+    if (text.endsWith(end)) return text;
+    await once(response, "readable");
+  }
+}
+
+describe("typed events", { timeout: 120_000 }, () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  let proxy: TcpProxy;
+  before(async () => {
+    model = await ScriptedModel.start();
+    const base = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ON_DISCONNECT: "continue" };
+    app = await startApp({ ...base, SHOW_REASONING: "true" });
+    proxy = await startTcpProxy(Number(new URL(app.url).port));
+  });
+  after(async () => {
+    await proxy.close();
+    await app.close();
+    await model.close();
+  });
+
+  test("an EventSource that is cut again and again has every byte once, and stops by itself after the end", async () => {
+    const turnId = randomUUID();
+    const answer = Array.from({ length: 40 }, (_, index) => `é${index} `);
+    const next = model.nextCall();
+    void app.post("/stream-chat", question, { "x-turn-id": turnId, ...typed });
+    const call = await next;
+    call.text("- Think\n---RESPONSE---\n");
+    const listener = new Listener(`http://127.0.0.1:${proxy.port}/turns/${turnId}/stream`);
+    for (const [index, piece] of answer.entries()) {
+      call.text(piece);
+      await listener.until(() => listener.textOf("answer-delta").includes(piece));
+      if (index % 15 === 9) {
+        const connections = listener.statuses.length;
+        proxy.cutAll();
+        await listener.until(() => listener.statuses.length > connections);
+      }
+    }
+    call.finish();
+    await listener.until(() => listener.source.readyState === EventSource.CLOSED);
+    assert.equal(listener.textOf("plan-delta"), "- Think");
+    assert.equal(listener.textOf("answer-delta"), answer.join(""));
+    assert.equal(listener.events.filter(({ type }) => type === "turn-end").length, 1);
+    // Cut three times; after the end it asks once more, and 204 tells it to stop.
+    assert.deepEqual(listener.statuses, [200, 200, 200, 200, 204]);
+    assert.match(listener.ids.at(-1) ?? "", /^\d+\.end$/);
+  });
+
+  test("an EventSource that has missed the end gets it, not 204", async () => {
+    model.say("- p\n---RESPONSE---\n", "whole");
+    const answer = await app.post("/stream-chat", question, typed);
+    const turnId = String(answer.headers["x-turn-id"]);
+    const again = await app.get(`/turns/${turnId}/stream`, { ...typed, "last-event-id": "24" });
+    assert.deepEqual(readTypedEvents(again, 24), {
+      plan: "",
+      answer: "",
+      outcome: "complete",
+      code: undefined,
+    });
+    const seen = { ...typed, "last-event-id": "24.end" };
+    assert.equal((await app.get(`/turns/${turnId}/stream`, seen)).status, 204);
+  });
+
+  test("are committed with turn-start: a turn that fails before its first text is an event, with 200", async () => {
+    model.script = (call) => call.head(401, { "content-type": "application/json" }).end("{}");
+    const answer = await app.post("/stream-chat", question, typed);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers["content-type"], "text/event-stream; charset=utf-8");
+    assert.equal(readTypedEvents(answer).code, "model_refused");
+    const turnId = String(answer.headers["x-turn-id"]);
+    assert.equal(readTypedEvents(await app.get(`/turns/${turnId}/stream`, typed)).code, "model_refused");
+    assert.equal((await app.get(`/turns/${turnId}/stream`)).status, 502);
+  });
+
+  test("carry reasoning while it comes, before and between the text, and none of it again", async () => {
+    const { call, opening } = await openTyped(app, model);
+    call.event(toChunk({ reasoning_content: "Hm 🙂" }));
+    const response = await opening;
+    await readUntil(response, 'data: {"type":"reasoning-delta","text":"Hm 🙂"}\n\n');
+    call.text("<think>tag</think>- p\n---RESPONSE---\nOne");
+    call.event(toChunk({ reasoning: "more" }));
+    const text = await readUntil(response, '"text":"more"}\n\n');
+    assert.ok(text.includes('event: reasoning-delta\ndata: {"type":"reasoning-delta","text":"tag"}\n\n'));
+    const turnId = String(response.headers["x-turn-id"]);
+    const late = await app.open("GET", `/turns/${turnId}/stream`, undefined, {
+      ...typed,
+      "last-event-id": "22",
+    });
+    call.text(" two");
+    const rest = await readUntil(late, '"position":26}\n\n');
+    assert.ok(!rest.includes("reasoning"), rest);
+    call.finish();
+    response.destroy();
+    late.destroy();
+  });
+
+  test("resumed from within a character or the boundary begin with all of it", async () => {
+    model.say("- p\n---RESPONSE---\n", "é🙂.");
+    const { headers } = await app.post("/stream-chat", question);
+    const read = async (from: number): Promise<string[]> => {
+      const { body } = await app.get(`/turns/${String(headers["x-turn-id"])}/stream?after=${from}`, typed);
+      return Array.from(body.matchAll(/^data: (.*-(?:delta|end)".*)$/gm), ([, data = ""]) => {
+        const { type, text } = Event.parse(JSON.parse(data));
+        return type === "plan-end" || type === "turn-end" ? type : text;
+      });
+    };
+    const start = "- p\n---RESPONSE---\n".length;
+    assert.deepEqual(await read(start - 5), ["plan-end", "é🙂.", "turn-end"]);
+    assert.deepEqual(await read(start), ["é🙂.", "turn-end"]);
+    assert.deepEqual(await read(start + 1), ["é🙂.", "turn-end"]);
+    assert.deepEqual(await read(start + 2), ["🙂.", "turn-end"]);
+    assert.deepEqual(await read(start + 5), ["🙂.", "turn-end"]);
+    assert.deepEqual(await read(start + 99), ["turn-end"]);
+  });
+});
+
+async function openTyped(
+  app: RunningApp,
+  model: ScriptedModel,
+): Promise<{ call: Awaited<ReturnType<ScriptedModel["nextCall"]>>; opening: Promise<IncomingMessage> }> {
+  const next = model.nextCall();
+  const opening = app.open("POST", "/stream-chat", question, typed);
+  return { opening, call: await next };
+}
+
+describe("silence", () => {
+  test("is told by a comment every 15 s on typed events and the AI SDK's wire, and never on plain text", async () => {
+    const clock = new ManualClock();
+    const model = await ScriptedModel.start();
+    const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
+    const first = await openTyped(app, model);
+    const response = await first.opening;
+    assert.ok((await readUntil(response, "\n\n")).includes("turn-start"));
+    clock.advance(14_999);
+    first.call.text("- p\n---RESPONSE---\nOne");
+    assert.ok(!(await readUntil(response, '"position":22}\n\n')).includes("keep-alive"));
+    clock.advance(14_999);
+    clock.advance(1);
+    assert.equal(await readUntil(response, "\n\n"), ": keep-alive\n\n");
+    clock.advance(15_000);
+    assert.equal(await readUntil(response, "\n\n"), ": keep-alive\n\n");
+    first.call.finish();
+    const rest = await readUntil(response, "\n\n");
+    assert.ok(rest.startsWith("event: turn-end\n"), rest);
+
+    const second = await openTurn(app, model);
+    second.call.text("- p\n---RESPONSE---\nOne");
+    const plain = await second.opening;
+    await readUntil(plain, "One");
+    clock.advance(45_000);
+    second.call.text(" two");
+    assert.equal(await readUntil(plain, "two"), " two");
+    second.call.finish();
+    await app.close();
+    await model.close();
+  });
+});

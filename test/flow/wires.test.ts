@@ -1,0 +1,143 @@
+/** Owns the promise that there is one turn, on every wire: whatever a client speaks, it understands the same. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import fc from "fast-check";
+import { arbitraryCutting, arbitraryReply, cut } from "../support/arbitrary-reply.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
+import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import {
+  readChunks,
+  readCompletion,
+  readJson,
+  readPlainText,
+  readTypedEvents,
+  readUiMessages,
+  type Understood,
+} from "../support/wire-readers.ts";
+
+const question = { messages: [{ sender: "user", text: "Hi" }] };
+const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
+const completion = { model: "scripted+plan", messages: [{ role: "user", content: "Hi" }] };
+
+/** How a model's stream ends. */
+const endings = ["stop", "length", "content_filter", "cut", "error"] as const;
+
+describe("one turn on every wire", { timeout: 240_000 }, () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      ON_DISCONNECT: "continue",
+    });
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  /** Has the model say `pieces`, and end so, to every request from now on. */
+  function script(pieces: readonly string[], ending: (typeof endings)[number]): void {
+    model.script = (call) => play(call, pieces, ending);
+  }
+
+  async function resume(turnId: string, after_: number, accept: string): Promise<Answer> {
+    return await app.get(`/turns/${turnId}/stream?after=${after_}`, { accept });
+  }
+
+  test("each wire's own request gets the same plan, answer and outcome, from any text, cutting and end", async () => {
+    const property = fc.asyncProperty(
+      arbitraryReply,
+      arbitraryCutting,
+      fc.constantFrom(...endings),
+      async (text, lengths, ending) => {
+        script(cut(text, lengths), ending);
+        const typed = { accept: "text/event-stream" };
+        const json = { accept: "application/json" };
+        const expected = readTypedEvents(await app.post("/stream-chat", question, typed));
+        const understood: Record<string, Understood> = {
+          json: readJson(await app.post("/stream-chat", question, json)),
+          ui: await readUiMessages(await app.post("/api/chat", { id: randomUUID(), ...uiQuestion })),
+          chunks: await readChunks(await app.post("/v1/chat/completions", { ...completion, stream: true })),
+          plain: readPlainText(await app.post("/stream-chat", question)),
+        };
+        for (const [wire, found] of Object.entries(understood)) assert.deepEqual(found, expected, wire);
+        const whole = readCompletion(await app.post("/v1/chat/completions", completion));
+        const { outcome, code } = expected;
+        assert.deepEqual(whole, code === undefined ? expected : { plan: "", answer: "", outcome, code });
+      },
+    );
+    await fc.assert(property, { numRuns: 40 });
+  });
+
+  test("one turn that runs, is stopped at any moment or ends, is the same to all its followers, then and later", async () => {
+    const property = fc.asyncProperty(
+      arbitraryReply,
+      arbitraryCutting,
+      fc.constantFrom(...endings, "stopped" as const),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      async (text, lengths, ending, share) => {
+        const turnId = randomUUID();
+        const next = model.nextCall();
+        const asked = app.post("/api/chat", { id: turnId, ...uiQuestion }, { "x-turn-id": turnId });
+        const call = await next;
+        // Two of its followers have the turn's start; the third has nothing before there is text.
+        const [typed, ui] = await Promise.all([
+          app.open("GET", `/turns/${turnId}/stream`, undefined, { accept: "text/event-stream" }),
+          app.open("GET", `/api/chat/${turnId}/stream`),
+        ]);
+        const followers = [
+          app.get(`/turns/${turnId}/stream`).then(readPlainText),
+          readAnswer(typed).then((answer) => readTypedEvents(answer)),
+          readAnswer(ui).then(readUiMessages),
+        ];
+        if (ending !== "stopped") {
+          script(cut(text, lengths), ending); // of a second attempt
+          play(call, cut(text, lengths), ending);
+        } else {
+          call.head();
+          for (const piece of cut(text, lengths)) call.text(piece);
+          await app.post(`/turns/${turnId}/stop`, {});
+        }
+        const expected = await readUiMessages(await asked);
+        const plain = {
+          ...expected,
+          outcome: expected.outcome === "stopped" ? "complete" : expected.outcome,
+        };
+        const [first, second, third] = await Promise.all(followers);
+        assert.deepEqual([first, second, third], [plain, expected, expected]);
+        assert.deepEqual(readJson(await app.get(`/turns/${turnId}`)), expected);
+        assert.deepEqual(readPlainText(await resume(turnId, 0, "*/*")), plain);
+        // Resumed as typed events from between any two characters of the plain-text body.
+        const body = Buffer.from((await resume(turnId, 0, "*/*")).body);
+        let from = Math.floor(share * body.length);
+        while (from > 0 && ((body[from] ?? 0) & 0xc0) === 0x80) from -= 1;
+        const head = expected.plan === "" && expected.answer === "" ? 0 : Buffer.byteLength(expected.plan);
+        if (from > head && from < head + 16) from = head;
+        from = Math.min(from, Buffer.byteLength(toBody(expected)));
+        const rest = readTypedEvents(await resume(turnId, from, "text/event-stream"), from);
+        const seen = Buffer.from(toBody(expected)).subarray(from).toString();
+        const isPast = from > head;
+        assert.deepEqual([isPast ? rest.answer : toBody(rest), rest.outcome], [seen, expected.outcome]);
+      },
+    );
+    await fc.assert(property, { numRuns: 40 });
+  });
+});
+
+/** Says `pieces` and ends so. */
+function play(call: ScriptedCall, pieces: readonly string[], ending: (typeof endings)[number]): void {
+  call.head();
+  for (const piece of pieces) call.text(piece);
+  if (ending === "cut") call.end();
+  else if (ending === "error") call.event({ error: { message: "no" } }).end();
+  else call.finish(ending);
+}
+
+/** The plain-text body of what was understood. */
+function toBody({ plan, answer }: Understood): string {
+  return plan === "" && answer === "" ? "" : `${plan}\n---RESPONSE---\n${answer}`;
+}

@@ -1,0 +1,104 @@
+/** Owns the app as clients of OpenAI's wire see it: a scripted model, the app before it, the official client. */
+import OpenAI from "openai";
+import { z } from "zod";
+import type { Clock } from "../../src/turn/ports.ts";
+import { ScriptedModel } from "./scripted-model.ts";
+import { startApp, type RunningApp } from "./start-app.ts";
+
+/** What servers add to OpenAI's messages and deltas. */
+const WithReasoning = z.object({ reasoning_content: z.string().optional() });
+
+/** Returns a chat of one message. */
+export function toChat(text: string): OpenAI.ChatCompletionMessageParam[] {
+  return [{ role: "user", content: text }];
+}
+
+/** Returns the reasoning in a message, or in a piece of one. */
+export function toReasoning(message: unknown): string | undefined {
+  return WithReasoning.parse(message).reasoning_content;
+}
+
+/** A reply as it came, chunk by chunk. */
+export class StreamedReply {
+  readonly chunks: OpenAI.ChatCompletionChunk[] = [];
+  text = "";
+  reasoning = "";
+  /** Every finish reason that came: there must be one. */
+  readonly finishReasons: string[] = [];
+
+  /** Reads `stream` to its end, or to its error. */
+  async read(stream: AsyncIterable<OpenAI.ChatCompletionChunk>): Promise<this> {
+    for await (const chunk of stream) this.#take(chunk);
+    return this;
+  }
+
+  #take(chunk: OpenAI.ChatCompletionChunk): void {
+    this.chunks.push(chunk);
+    for (const { delta, finish_reason: finishReason } of chunk.choices) {
+      this.text += delta.content ?? "";
+      this.reasoning += toReasoning(delta) ?? "";
+      if (finishReason !== null) this.finishReasons.push(finishReason);
+    }
+  }
+}
+
+/** A model, the app that asks it, and a client of the app. */
+export class OpenAiWire {
+  readonly model: ScriptedModel;
+  readonly app: RunningApp;
+  /** How many requests {@link client} has sent. */
+  requests = 0;
+  /** With its defaults: what it may ask again it asks twice more. */
+  readonly client: OpenAI;
+
+  private constructor(model: ScriptedModel, app: RunningApp) {
+    this.model = model;
+    this.app = app;
+    this.client = new OpenAI({
+      apiKey: "none",
+      baseURL: this.url,
+      fetch: (...request) => {
+        this.requests += 1;
+        return fetch(...request);
+      },
+    });
+  }
+
+  /** Starts both; the model is called `scripted` unless `variables` say otherwise. */
+  static async start(variables: Record<string, string> = {}, clock?: Clock): Promise<OpenAiWire> {
+    const model = await ScriptedModel.start();
+    const asked = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ...variables };
+    return new OpenAiWire(model, await startApp(asked, clock));
+  }
+
+  /** What clients call the base URL. */
+  get url(): string {
+    return `${this.app.url}/v1`;
+  }
+
+  /** Asks for a whole reply to `text`. */
+  async complete(
+    text: string,
+    more: object = {},
+    options: OpenAI.RequestOptions = {},
+  ): Promise<OpenAI.ChatCompletion> {
+    const asked = { model: "scripted", messages: toChat(text), ...more, stream: false } as const;
+    return await this.client.chat.completions.create(asked, options);
+  }
+
+  /** Asks for a reply to `text` as a stream; reads it to its end. */
+  async stream(text: string, more: object = {}, options: OpenAI.RequestOptions = {}): Promise<StreamedReply> {
+    const asked = { model: "scripted", messages: toChat(text), ...more, stream: true } as const;
+    return await new StreamedReply().read(await this.client.chat.completions.create(asked, options));
+  }
+
+  async close(): Promise<void> {
+    await this.app.close();
+    await this.model.close();
+  }
+}
+
+/** Returns the data of each event of a body. */
+export function toEventData(body: string): string[] {
+  return Array.from(body.matchAll(/^data: (.*)$/gm), ([, data = ""]) => data);
+}

@@ -1,0 +1,103 @@
+/** Owns the AI SDK's own client under test: `Chat` with its default transport, and what a user of it sees over time. */
+import { Chat } from "@ai-sdk/react";
+import { DefaultChatTransport, type UIMessage } from "ai";
+import { z } from "zod";
+import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
+
+/** What a reply carries beside its parts: exactly this at its start, and all of it at its end. The client checks it. */
+const Metadata = z.strictObject({
+  turnId: z.uuid(),
+  conversationId: z.guid(),
+  model: z.string().nullable(),
+  startedAt: z.iso.datetime(),
+  outcome: z.enum(["complete", "stopped", "failed", "interrupted"]).optional(),
+  finishReason: z.enum(["stop", "length", "content-filter", "other"]).nullish(),
+  usage: z.strictObject({ inputTokens: z.number(), outputTokens: z.number() }).nullish(),
+  timings: z.strictObject({ durationMs: z.int().nullable(), firstTextMs: z.int().nullable() }).optional(),
+  storage: z.enum(["stored", "queued", "none"]).optional(),
+  errorCode: z.string().optional(),
+});
+const Plan = z.strictObject({ text: z.string().min(1), state: z.enum(["streaming", "done"]) });
+
+/** A message as the client holds it. */
+export type ShownMessage = UIMessage<z.infer<typeof Metadata>, { plan: z.infer<typeof Plan> }>;
+
+/** What a chat is opened with. */
+interface ChatOptions {
+  readonly id?: string;
+  readonly userId?: string;
+  readonly messages?: readonly ShownMessage[];
+  /** What goes into every body. */
+  readonly body?: object;
+}
+
+/** A chat, and what came of it. */
+export class ObservedChat {
+  readonly chat: Chat<ShownMessage>;
+  /** Every status, in order. */
+  readonly statuses: string[] = ["ready"];
+  /** Every plan that `onData` was told. */
+  readonly plans: z.infer<typeof Plan>[] = [];
+  /** How each request ended. */
+  readonly ends: { isAbort: boolean; isError: boolean; finishReason: string | undefined }[] = [];
+
+  /** Opens a chat at the server whose address is `url`, as `useChat` does. */
+  constructor(url: string, { id, userId, messages = [], body = {} }: ChatOptions = {}) {
+    const query = userId === undefined ? "" : `?userId=${userId}`;
+    this.chat = new Chat<ShownMessage>({
+      ...(id !== undefined && { id }),
+      messages: [...messages],
+      transport: new DefaultChatTransport({ api: `${url}/api/chat${query}`, body }),
+      messageMetadataSchema: Metadata,
+      dataPartSchemas: { plan: Plan },
+      onData: ({ data }) => void this.plans.push({ ...data }),
+      onFinish: ({ isAbort, isError, finishReason }) =>
+        void this.ends.push({ isAbort, isError, finishReason }),
+    });
+    this.chat["~registerStatusCallback"](() => void this.statuses.push(this.chat.status));
+  }
+
+  /** The message that is shown last. */
+  get last(): ShownMessage {
+    const { lastMessage } = this.chat;
+    if (lastMessage === undefined) throw new Error("no message is shown");
+    return lastMessage;
+  }
+
+  /** The text of the message that is shown last; empty where there is none. */
+  get text(): string {
+    return this.chat.lastMessage === undefined ? "" : textOf(this.chat.lastMessage);
+  }
+
+  /** Resolves once `isIt` is true of what is shown. */
+  async until(isIt: () => boolean): Promise<void> {
+    if (isIt()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (isIt()) resolve();
+    };
+    const off = [this.chat["~registerMessagesCallback"](look), this.chat["~registerStatusCallback"](look)];
+    await promise;
+    for (const unregister of off) unregister();
+  }
+
+  /** Sends a message; hands over the model's end of it, and when the client is through with its reply. */
+  async ask(
+    model: ScriptedModel,
+    text: string,
+  ): Promise<{ readonly call: ScriptedCall; readonly sending: Promise<void> }> {
+    const next = model.nextCall();
+    const sending = this.chat.sendMessage({ text });
+    return { sending, call: await next };
+  }
+}
+
+/** Returns the text of a message, all parts of it. */
+export function textOf({ parts }: ShownMessage): string {
+  return parts.map((part) => (part.type === "text" ? part.text : "")).join("");
+}
+
+/** Returns what a request told the model, without our instruction: role and content of each message. */
+export function promptOf(call: ScriptedCall | undefined): unknown[] {
+  return (call?.body.messages ?? []).slice(1).map(({ role, content }) => [role, content]);
+}
