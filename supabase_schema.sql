@@ -544,21 +544,23 @@ begin
     ));
 end $$;
 
--- The newest turn that runs in a conversation of this user. argument: user_id (or null), conversation_id.
-create or replace function public.chat_find_running_turn(argument jsonb) returns jsonb
+-- The newest turn of a conversation of this user: {turn_id, started_at, is_running}, or nulls. argument: user_id (or null),
+-- conversation_id.
+create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_conversation uuid := (argument ->> 'conversation_id')::uuid;
   v_user uuid := (argument ->> 'user_id')::uuid;
+  v_turn public.turns;
 begin
   perform public.chat_check_version(argument);
   if v_user is not null then
     perform public.chat_become_user(argument);
   end if;
-  return jsonb_build_object('turn_id', (
-    select t.id from public.turns t
-    where t.conversation_id = v_conversation and t.user_id is not distinct from v_user and t.status = 'running'
-    order by t.started_at desc limit 1));
+  select * into v_turn from public.turns t
+    where t.conversation_id = v_conversation and t.user_id is not distinct from v_user
+    order by t.started_at desc limit 1;
+  return jsonb_build_object('turn_id', v_turn.id, 'started_at', v_turn.started_at, 'is_running', v_turn.status = 'running');
 end $$;
 
 -- Somebody wants a turn stopped; its owner hears of it with its next progress. Answers with whether there is such a turn
@@ -734,7 +736,7 @@ language sql stable set search_path = '' as $$
       where p.oid in ('public.chat_check_version(jsonb)'::regprocedure, 'public.chat_become_user(jsonb)'::regprocedure,
         'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
-        'public.chat_find_running_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
+        'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )

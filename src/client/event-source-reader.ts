@@ -3,6 +3,9 @@
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
 
+/** The longest message, in characters: a whole reply is far below. */
+const maxLength = 16 * 1024 * 1024;
+
 /** A message of an event stream. Its `id` is left out: Foreword's events say their position themselves. */
 export interface EventSourceMessage {
   /** `message` where it has none of its own. */
@@ -21,18 +24,23 @@ export class EventSourceReader {
   #line = "";
   #event = "";
   #data: string[] = [];
+  /** Characters of the message that is being read. */
+  #length = 0;
 
-  /** Takes the next bytes; returns the messages that they complete. */
+  /** Takes the next bytes; returns the messages that they complete. @throws RangeError for a message that grows without end. */
   push(bytes: Uint8Array): readonly EventSourceMessage[] {
     const messages: EventSourceMessage[] = [];
     const [first = "", ...others] = this.#normalise(this.#decoder.decode(bytes, { stream: true })).split(
       "\n",
     );
     this.#line += first;
+    this.#length += first.length;
+    if (this.#length > maxLength) throw new RangeError("a message is longer than 16 MiB");
     for (const next of others) {
       const message = this.#takeLine(this.#line);
       if (message !== undefined) messages.push(message);
       this.#line = next;
+      this.#length += next.length;
     }
     return messages;
   }
@@ -61,6 +69,7 @@ export class EventSourceReader {
     const hasData = this.#data.length > 0;
     this.#event = "";
     this.#data = [];
+    this.#length = 0;
     return hasData ? message : undefined;
   }
 }

@@ -40,12 +40,12 @@ export class ForewordError extends Error {
 /** Resolves with what an answer with an error status says. Rejects as the reading of its body does. */
 export async function toHttpError(response: Response): Promise<ForewordError> {
   const { status, headers } = response;
-  const options = { status, retryAfterMs: parseRetryAfter(headers.get("retry-after")) };
+  const options = { status, retryAfterMs: findRetryAfterMs(headers.get("retry-after")) };
   const text = await response.text();
   if (headers.get("content-type")?.startsWith("application/problem+json") === true) {
     try {
       const { code, detail }: { code?: ErrorCode; detail?: string } = JSON.parse(text);
-      if (code !== undefined) return new ForewordError(code, detail ?? code, options);
+      if (typeof code === "string") return new ForewordError(code, detail ?? code, options);
     } catch {
       // It is not what it says that it is, so not Foreword's.
     }
@@ -54,7 +54,7 @@ export async function toHttpError(response: Response): Promise<ForewordError> {
 }
 
 /** Returns a `Retry-After`, seconds or a date, in milliseconds from now. */
-function parseRetryAfter(text: string | null): number | undefined {
+function findRetryAfterMs(text: string | null): number | undefined {
   if (text === null) return undefined;
   const seconds = Number(text);
   const delayMs = Number.isNaN(seconds) ? Date.parse(text) - Date.now() : seconds * 1_000;

@@ -8,6 +8,9 @@ import { ForewordError, toHttpError } from "./foreword-error.ts";
 /** How many bytes of a request are sent in a millisecond, on the slowest way for which there is patience. */
 const minUploadBytesPerMs = 64;
 
+/** The longest time that a timer can be set to, in milliseconds. */
+const maxTimerMs = 2 ** 31 - 1;
+
 /** Every event there is. A server newer than this client may send others: they are skipped. */
 const eventTypes: Readonly<Record<StreamEvent["type"], true>> = {
   "turn-start": true,
@@ -76,8 +79,8 @@ export async function* fetchEvents(
     for (;;) {
       const bytes = (await watch.over(async () => reader?.read()))?.value;
       if (bytes === undefined) return;
-      for (const { event, data } of parser.push(bytes))
-        if (Object.hasOwn(eventTypes, event)) yield orInvalid((): StreamEvent => JSON.parse(data), status);
+      for (const { event, data } of orInvalid(() => parser.push(bytes), status))
+        if (Object.hasOwn(eventTypes, event)) yield orInvalid(() => toStreamEvent(event, data), status);
     }
   } finally {
     watch.close();
@@ -121,12 +124,18 @@ function toUrl({ baseUrl }: Server, { path, query = {} }: ServerRequest): string
   return url.href;
 }
 
+function toStreamEvent(type: string, data: string): StreamEvent {
+  const event: StreamEvent | null = JSON.parse(data);
+  if (event?.type !== type) throw new TypeError(`the data is not a ${type}`);
+  return event;
+}
+
 /** Returns what `parse` finds in an answer. That its shape is what was promised is not checked again. */
 function orInvalid<Value>(parse: () => Value, status: number): Value {
   try {
     return parse();
   } catch (cause) {
-    throw new ForewordError("invalid_response", "the answer is not valid JSON", { cause, status });
+    throw new ForewordError("invalid_response", "the answer cannot be read", { cause, status });
   }
 }
 
@@ -154,7 +163,10 @@ class Watch {
    */
   async over<Value>(step: () => Promise<Value>, moreMs = 0): Promise<Value> {
     const silence = new Error("nothing came for too long");
-    const timer = setTimeout(() => this.#controller.abort(silence), this.#silenceMs + moreMs);
+    const timer = setTimeout(
+      () => this.#controller.abort(silence),
+      Math.min(maxTimerMs, this.#silenceMs + moreMs),
+    );
     try {
       return await step();
     } catch (cause) {

@@ -50,7 +50,7 @@ export class TurnReader {
         for await (const event of fetchEvents(server, request, signal)) {
           for (const news of this.#toNews(event)) {
             signal?.throwIfAborted();
-            this.#retries.reset();
+            if ("position" in news) this.#retries.reset(); // else one that is told again and again would pass for progress
             yield news;
             if (news.type === "turn-end") return;
           }
@@ -77,6 +77,7 @@ export class TurnReader {
   #toNews(event: StreamEvent): readonly StreamEvent[] {
     switch (event.type) {
       case "turn-start": {
+        this.#error = undefined;
         if (this.#hasStarted) return [];
         this.#hasStarted = true;
         this.#turnId = event.turnId;

@@ -5,7 +5,7 @@ import { AppError } from "../errors.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
 import type { Clock } from "../turn/ports.ts";
-import { createOpenAiChunks } from "../wire/openai-chunks.ts";
+import { toOpenAiChunks } from "../wire/openai-chunks.ts";
 import { toCompletion } from "../wire/openai-completion.ts";
 import { parseCompletionRequest, toModelNames, toUnknownModel } from "./completion-request.ts";
 import { awaitTurn, followTurn } from "./follow-turn.ts";
@@ -42,7 +42,7 @@ export function registerCompletions(
     void reply.header("x-request-id", turn.id);
     const stopsTurn = order.turn.idempotencyKey === undefined;
     if (order.streams) {
-      const wire = createOpenAiChunks(order.includesUsage);
+      const wire = toOpenAiChunks(order.includesUsage);
       return await followTurn(turn, reply, { wire, clock, stopsTurn });
     }
     const { log } = turn;

@@ -85,12 +85,12 @@ function attend(turn: FollowedTurn, response: ServerResponse, stopsTurn: boolean
   const stop = (): void => {
     if (stopsTurn && !response.writableFinished) void turn.stop().catch(() => {}); // it is over, or told so elsewhere
   };
-  const { socket } = response;
+  const { socket } = response.req; // a response that is queued behind another has none of its own yet
   // A client that closes its own direction is one that leaves, where that means anything.
-  if (stopsTurn) socket?.once("end", stop);
-  if (socket?.readableEnded === true) stop(); // it has, while the store was asked
+  if (stopsTurn) socket.once("end", stop);
+  if (socket.readableEnded) stop(); // it has, while the store was asked
   response.once("close", () => {
-    socket?.off("end", stop);
+    socket.off("end", stop);
     stop();
     leave();
   });

@@ -30,11 +30,13 @@ export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Cloc
     return reply.header("cache-control", "no-store").send(toState(turn));
   });
 
-  app.get("/turns/:turnId/stream", async (request, reply) => {
+  // A HEAD would follow the turn to its end.
+  app.get("/turns/:turnId/stream", { exposeHeadRoute: false }, async (request, reply) => {
     const query = parse(StreamQuery, request.query, "invalid_request");
     const { "last-event-id": last } = parse(StreamHeaders, request.headers, "invalid_request");
     const type = chooseType(["text/plain", "text/event-stream"], reply);
-    const { after, hasEnd } = query.after ?? last ?? { after: undefined, hasEnd: false };
+    // An EventSource keeps its address: what it says of itself is newer.
+    const { after, hasEnd } = last ?? query.after ?? { after: undefined, hasEnd: false };
     const turn = await findTurn(request, live);
     // Whoever has seen the end is not to ask again.
     if (hasEnd && turn.log.end !== undefined) return reply.code(204).send();

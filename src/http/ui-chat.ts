@@ -90,11 +90,10 @@ class LastTurns {
     return { wire: uiMessageStream, clock: this.#clock, onRead };
   }
 
-  /** Resolves with the turn that runs in `chat`. @throws AppError with a `store_…` code. */
+  /** Resolves with the newest turn of `chat`, if it runs. @throws AppError with a `store_…` code. */
   async findRunning(chat: UiChat): Promise<FollowedTurn | undefined> {
-    const last = await this.#findUnread(chat);
-    if (last !== undefined && last.log.end === undefined) return last;
-    return await this.#live.findRunning(chat.conversationId, chat.caller);
+    const turn = await this.#find(chat);
+    return turn?.log.end === undefined ? turn : undefined;
   }
 
   /**
@@ -102,21 +101,21 @@ class LastTurns {
    * @throws AppError with a `store_…` code.
    */
   async findResumable(chat: UiChat): Promise<FollowedTurn | undefined> {
-    const last = await this.#findUnread(chat);
-    if (last !== undefined && last.log.end === undefined) return last;
-    const running = await this.#live.findRunning(chat.conversationId, chat.caller).catch((error: unknown) => {
+    const turn = await this.#find(chat);
+    return turn === undefined || findAgeMs(turn, this.#clock) < unreadMs ? turn : undefined;
+  }
+
+  /** Resolves with the newest turn of `chat`, if it runs or is not known to have been read. */
+  async #find({ conversationId, caller }: UiChat): Promise<FollowedTurn | undefined> {
+    const last = this.#turns.get(toKey({ conversationId, caller }));
+    const newest = await this.#live.findNewest(conversationId, caller).catch((error: unknown) => {
       if (last === undefined) throw error;
       return undefined; // the store is away: what is known here is all that can be had
     });
-    // One that began before the newest answers what is not shown any more.
-    const newest = this.#turns.get(toKey(chat))?.startedAt ?? new Date(0);
-    if (running !== undefined && (running.log.start?.startedAt ?? this.#clock.now()) > newest) return running;
-    return last !== undefined && findAgeMs(last, this.#clock) < unreadMs ? last : undefined;
-  }
-
-  async #findUnread(chat: UiChat): Promise<FollowedTurn | undefined> {
-    const last = this.#turns.get(toKey(chat));
-    return last === undefined || last.isRead ? undefined : await this.#live.find(last.id, chat.caller);
+    // What began before the newest answers what is not shown any more.
+    const isLast = last !== undefined && (newest === undefined || last.startedAt >= newest.startedAt);
+    if (isLast) return last.isRead ? undefined : await this.#live.find(last.id, caller);
+    return newest?.isRunning === true ? await this.#live.find(newest.turnId, caller) : undefined;
   }
 }
 

@@ -50,6 +50,10 @@ export class LiveTurn implements FollowedTurn {
     return this.#turn.id;
   }
 
+  get startedAt(): Date {
+    return this.#turn.startedAt;
+  }
+
   /** The conversation it belongs to, as far as that is known. */
   get conversationId(): string | undefined {
     return this.log.start === undefined ? this.#conversationId : this.log.start.conversationId;

@@ -1,6 +1,6 @@
 /** Owns the turns that run in this process, from their start to their last write, and the way to all others. */
 import { AppError } from "../errors.ts";
-import type { Caller, EndAnswer, TurnBegin, TurnRecords } from "../turn/ports.ts";
+import type { Caller, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import { digestRequest, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
@@ -121,14 +121,17 @@ export class LiveTurns {
     return await this.#remotes?.find(turnId, caller);
   }
 
-  /** Resolves with the newest turn of `caller` that runs in a conversation. @throws AppError with a `store_…` code. */
-  async findRunning(conversationId: string, caller: Caller): Promise<FollowedTurn | undefined> {
+  /** Resolves with the newest turn of `caller` in a conversation. @throws AppError with a `store_…` code. */
+  async findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined> {
     const here = Array.from(this.#running.values()).findLast(
       (turn) => turn.conversationId === conversationId && turn.caller.userId === caller.userId,
     );
-    if (here !== undefined) return here;
-    const turnId = await this.#options.records?.findRunning(conversationId, caller);
-    return turnId === undefined ? undefined : await this.find(turnId, caller);
+    const stored = await this.#options.records?.findNewest(conversationId, caller).catch((error: unknown) => {
+      if (here === undefined) throw error;
+      return undefined; // the store is away: what runs here is all that can be had
+    });
+    if (here === undefined || (stored !== undefined && stored.startedAt > here.startedAt)) return stored;
+    return { turnId: here.id, startedAt: here.startedAt, isRunning: true };
   }
 
   /**

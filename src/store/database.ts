@@ -22,7 +22,7 @@ export type FunctionName =
   | "chat_end_turn"
   | "chat_save_progress"
   | "chat_read_turn"
-  | "chat_find_running_turn"
+  | "chat_find_newest_turn"
   | "chat_request_stop"
   | "chat_list_abandoned_turns"
   | "chat_save_messages"

@@ -7,6 +7,7 @@ import type {
   Caller,
   ChatStore,
   EndAnswer,
+  NewestTurn,
   Piece,
   StoredTurn,
   TurnBegin,
@@ -83,8 +84,8 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     return turn;
   }
 
-  async findRunning(conversationId: string, caller: Caller): Promise<string | undefined> {
-    return await this.#options.turns.findRunning(conversationId, caller);
+  async findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined> {
+    return await this.#options.turns.findNewest(conversationId, caller);
   }
 
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { errorTable, type ErrorCode } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { toText } from "../turn/body.ts";
-import type { AbandonedFilter, AbandonedTurn, Caller, Piece, StoredTurn } from "../turn/ports.ts";
+import type { AbandonedFilter, AbandonedTurn, Caller, NewestTurn, Piece, StoredTurn } from "../turn/ports.ts";
 import type { Usage } from "../turn/turn-event.ts";
 import { service, type Database, type JsonObject } from "./database.ts";
 
@@ -39,7 +39,11 @@ const ReadAnswer = z.union([
     pieces: Pieces,
   }),
 ]);
-const RunningAnswer = z.object({ turn_id: z.string().nullable() });
+const NewestAnswer = z.object({
+  turn_id: z.string().nullable(),
+  started_at: z.coerce.date(),
+  is_running: z.boolean().nullable(),
+});
 const ProgressAnswer = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
 const AbandonedAnswer = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
 
@@ -100,11 +104,16 @@ export class TurnRows {
     };
   }
 
-  /** Resolves with the newest turn of `caller` that runs in a conversation. */
-  async findRunning(conversationId: string, caller: Caller): Promise<string | undefined> {
+  /** Resolves with the newest turn of `caller` in a conversation. */
+  async findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined> {
     const argument = { conversation_id: conversationId };
-    const answer = await this.#database.call("chat_find_running_turn", argument, caller);
-    return parse(RunningAnswer, answer, "store_refused").turn_id ?? undefined;
+    const answer = await this.#database.call("chat_find_newest_turn", argument, caller);
+    const {
+      turn_id: turnId,
+      started_at: startedAt,
+      is_running: isRunning,
+    } = parse(NewestAnswer, answer, "store_refused");
+    return turnId === null ? undefined : { turnId, startedAt, isRunning: isRunning === true };
   }
 
   /** Resolves with whether there is such a turn of `caller`, which is now asked to stop. */

@@ -1,4 +1,5 @@
 /** Owns the reduced mode: turns kept with their callers' own tokens, all that the anonymous key of a project allows. */
+import { v7 as createId } from "uuid";
 import { AppError, toAppError, type ErrorCode } from "../errors.ts";
 import type { BeginAnswer, ChatStore, Clock, EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
 import type { Storage } from "../turn/turn-event.ts";
@@ -39,10 +40,11 @@ export class UserChatStore implements ChatStore {
       this.#lost.delete(turn.turnId);
       return { storage: lost === undefined ? "stored" : "none", conversationId: turn.conversationId };
     }
-    const { id, content, contentDigest } = reply;
+    const { content, contentDigest } = reply;
     const metadata = toReplyMetadata(result);
     const saved = await this.#save(turn, [
-      { id, role: "assistant", content, metadata, status: outcome, digests: [contentDigest] },
+      // Not the turn's id: nothing here keeps a client from choosing that a second time.
+      { id: createId(), role: "assistant", content, metadata, status: outcome, digests: [contentDigest] },
     ]);
     this.#lost.delete(turn.turnId);
     return saved;

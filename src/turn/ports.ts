@@ -164,6 +164,13 @@ export interface StoredTurn {
   readonly firstTextMs: number | undefined;
 }
 
+/** The newest turn of a conversation. */
+export interface NewestTurn {
+  readonly turnId: string;
+  readonly startedAt: Date;
+  readonly isRunning: boolean;
+}
+
 /** A turn that nobody runs any more, and its body as far as it was saved. */
 export interface AbandonedTurn {
   readonly turnId: string;
@@ -189,8 +196,8 @@ export interface TurnRecords {
   keepProgress(pieces: readonly Piece[]): Promise<void>;
   /** Resolves with a turn of this caller and its text from about the byte `after` on; `undefined` where there is none. */
   readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
-  /** Resolves with the id of the newest turn of this caller that runs in a conversation. */
-  findRunning(conversationId: string, caller: Caller): Promise<string | undefined>;
+  /** Resolves with the newest turn of this caller in a conversation; `undefined` where there is none. */
+  findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined>;
   /** Asks the owner of a turn of this caller to stop it; resolves with whether there is such a turn. */
   requestStop(turnId: string, caller: Caller): Promise<boolean>;
   /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */

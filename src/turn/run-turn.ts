@@ -86,6 +86,10 @@ export class RunningTurn {
     return this.#begin.turnId;
   }
 
+  get startedAt(): Date {
+    return this.#begin.startedAt;
+  }
+
   /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
   get done(): Promise<EndAnswer> {
     return this.#done.promise;
@@ -153,7 +157,11 @@ export class RunningTurn {
   }
 
   #emit(event: TurnEvent): void {
-    if (this.#backlog === undefined) this.#emitNow(event);
+    if (this.#backlog === undefined) return this.#emitNow(event);
+    const last = this.#backlog.at(-1);
+    // One piece: so many of them at once would be more than the log keeps.
+    if (last?.type === "reasoning-delta" && event.type === "reasoning-delta")
+      this.#backlog[this.#backlog.length - 1] = { ...event, text: last.text + event.text };
     else this.#backlog.push(event);
   }
 
@@ -226,7 +234,7 @@ export class RunningTurn {
           ? undefined
           : toReply(this.#begin.turnId, answer, hasPlan ? plan : undefined),
       model: modelEnd?.model ?? this.#begin.model,
-      finishReason: modelEnd?.finishReason,
+      finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
       usage: modelEnd?.usage,
       errorCode: error?.code,
       endedAt: this.#ports.clock.now(),

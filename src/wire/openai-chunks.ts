@@ -8,7 +8,7 @@ import { toCompletionHead, toCompletionUsage, toFinishReason, toOpenAiError } fr
 import { sseHeartbeat, type Projection, type StreamWire } from "./stream-wire.ts";
 
 /** Returns the wire, with or without a last chunk that says what the reply cost. */
-export function createOpenAiChunks(includesUsage: boolean): StreamWire {
+export function toOpenAiChunks(includesUsage: boolean): StreamWire {
   return {
     headers: { "content-type": "text/event-stream; charset=utf-8" },
     commitsAt: "first-delta",

@@ -48,7 +48,7 @@ const wrong: readonly [string, object, string, RegExp?][] = [
   ["five stops", { stop: ["a", "b", "c", "d", "e"] }, "stop", /1 to 4/],
   ["a stop that is no text", { stop: 7 }, "stop"],
   ["half a seed", { seed: 0.5 }, "seed"],
-  ["a bias that is no number", { logit_bias: { "50256": "none" } }, "logit_bias.50256"],
+  ["a bias that is no number", { logit_bias: { "50256": "none" } }, "logit_bias"],
   ["a format without a type", { response_format: {} }, "response_format.type"],
   ["a flag in words", { stream: "true" }, "stream"],
   ["a flag in words, further in", { stream_options: { include_usage: 1 } }, "stream_options.include_usage"],
@@ -149,9 +149,9 @@ describe("parseCompletionRequest", () => {
   });
 
   test("says all that is wrong, and names the first", () => {
-    assert.throws(() => parseBody({ n: 2, temperature: 9, top_k: 1 }), {
+    assert.throws(() => parseBody({ n: 2, temperature: 9 }), {
       field: "n",
-      detail: "n: is not supported, but for 1; temperature: must be at most 2; top_k: is not supported",
+      detail: "n: is not supported, but for 1; temperature: must be at most 2",
     });
   });
 

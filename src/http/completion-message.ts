@@ -1,0 +1,91 @@
+/** Owns a message as OpenAI's clients send it: its parts and roles, as ours and to the letter. */
+import { z } from "zod";
+import type { Image, Message, Role } from "../turn/message.ts";
+import { addIssues, ImageUrl, listOf, maxParts, refuse, toMessageText } from "./request-fields.ts";
+
+/** What is said of a field that means something elsewhere. */
+export const notSupported = "is not supported";
+/** A field that may only say what goes without saying. */
+export const only = <Value>(isIt: (value: unknown) => boolean, words: string) =>
+  z.custom<Value>(isIt, `${notSupported}, but for ${words}`).optional();
+/** A list of what is not supported. */
+export const emptyList = only((value) => Array.isArray(value) && value.length === 0, "an empty list");
+
+const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
+  const known = Object.hasOwn(parts, part.type) ? parts[part.type] : undefined;
+  const result = known?.safeParse(part);
+  if (result?.success === true) return result.data;
+  if (result === undefined) context.addIssue({ code: "custom", path: ["type"], message: notSupported });
+  else addIssues(context, result.error);
+  return z.NEVER;
+});
+
+const Parts = listOf(Part, maxParts);
+
+/** Not a union, which would not say what is wrong. */
+const Content = z.unknown().transform((content, context): readonly PartContent[] => {
+  if (typeof content === "string") return [{ text: content }];
+  if (content === null || content === undefined) return [];
+  const result = Parts.safeParse(content);
+  if (result.success) return result.data;
+  addIssues(context, result.error);
+  return z.NEVER;
+});
+
+interface PartContent {
+  readonly text?: string;
+  readonly image?: Image;
+}
+
+const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
+  text: z.object({ text: z.string() }),
+  refusal: z.object({ refusal: z.string() }).transform(({ refusal }) => ({ text: refusal })),
+  image_url: z
+    .object({ image_url: z.object({ url: ImageUrl }) })
+    .transform(({ image_url: { url } }) => ({ image: url })),
+};
+
+const roles: Readonly<Record<string, Role>> = {
+  system: "system",
+  developer: "system",
+  user: "user",
+  assistant: "assistant",
+};
+
+/** A message. */
+export const CompletionMessage = z.object({
+  role: z.enum(
+    ["system", "developer", "user", "assistant"],
+    "must be one of system, developer, user, assistant; tools are not supported",
+  ),
+  content: Content,
+  refusal: z.string().nullish(),
+  tool_calls: emptyList.nullable(),
+  function_call: z.null(notSupported).optional(),
+  audio: z.null(notSupported).optional(),
+});
+
+/** The messages as they came, but for what a reply had beside its answer: not every server takes that back. */
+export const Chat = z.object({
+  messages: z.array(
+    z.looseObject({}).transform((message) => {
+      const { reasoning_content: _, reasoning: __, ...sent } = message;
+      return sent;
+    }),
+  ),
+});
+
+/** Returns the message at `index` as ours. @throws AppError `invalid_request` or `message_too_large`. */
+export function toMessage(message: z.infer<typeof CompletionMessage>, index: number): Message {
+  const role = roles[message.role] ?? "user";
+  const { content, refusal } = message;
+  const contents = content.length === 0 && typeof refusal === "string" ? [{ text: refusal }] : content;
+  const images = contents.flatMap(({ image }: PartContent) => (image === undefined ? [] : [image]));
+  if (role !== "user" && images.length > 0)
+    refuse(`messages[${index}].content`, "images are the user's only");
+  const text = contents
+    .flatMap(({ text: part }: PartContent) => (part === undefined ? [] : [part]))
+    .join("\n");
+  const storable = toMessageText(text, role, `messages[${index}].content`);
+  return { role, text: storable, images, ...(role === "assistant" && { isAnswer: true }) };
+}
