@@ -21,6 +21,8 @@ import { WholeAnswer } from "./whole-answer.ts";
 
 /** The longest reply, in bytes of its plain-text body. */
 const maxReplyBytes = 2 * 1024 * 1024;
+/** After so many events that wait, those of a kind are joined: of more at once the log would not keep the reasoning. */
+const maxBacklog = 128;
 
 /** What a turn is run with. */
 export interface TurnPorts {
@@ -158,9 +160,8 @@ export class RunningTurn {
 
   #emit(event: TurnEvent): void {
     if (this.#backlog === undefined) return this.#emitNow(event);
-    const last = this.#backlog.at(-1);
-    // One piece: so many of them at once would be more than the log keeps.
-    if (last?.type === "reasoning-delta" && event.type === "reasoning-delta")
+    const last = this.#backlog.length < maxBacklog ? undefined : this.#backlog.at(-1);
+    if (last !== undefined && "text" in last && "text" in event && last.type === event.type)
       this.#backlog[this.#backlog.length - 1] = { ...event, text: last.text + event.text };
     else this.#backlog.push(event);
   }

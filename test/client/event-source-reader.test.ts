@@ -65,4 +65,25 @@ describe("an event-source reader", () => {
     assert.deepEqual(push("\ndata: y\n"), []);
     assert.deepEqual(push("\n"), [{ event: "message", data: "y" }]);
   });
+
+  test("reads a message of 16 MiB, and throws at one that is longer, in one line or in many", () => {
+    const mebibyte = 1024 * 1024;
+    const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+    const whole = `data:${"x".repeat(16 * mebibyte - 5)}`;
+    const reader = new EventSourceReader();
+    for (let time = 0; time < 2; time += 1)
+      assert.equal(reader.push(encode(`${whole}\n\n`))[0]?.data.length, 16 * mebibyte - 5);
+    assert.deepEqual(reader.push(encode(whole)), []);
+    assert.throws(() => reader.push(encode("x")), RangeError);
+    const other = new EventSourceReader();
+    const lines = encode(`data:${"x".repeat(59)}\n`.repeat(mebibyte / 64));
+    for (let pushed = 0; pushed < 16; pushed += 1) assert.deepEqual(other.push(lines), []);
+    assert.throws(() => other.push(encode("data:x")), RangeError);
+  });
+
+  test("is given heartbeats and messages without end", () => {
+    const reader = new EventSourceReader();
+    const beats = new TextEncoder().encode(`: ${"x".repeat(1_020)}\n\ndata: x\n\n`.repeat(1_024));
+    for (let mebibytes = 0; mebibytes < 20; mebibytes += 1) assert.equal(reader.push(beats).length, 1_024);
+  });
 });

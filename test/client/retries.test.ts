@@ -1,7 +1,14 @@
 /** Owns after what the client tries again, how long it waits, and when it gives up: against a server that says anything. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { createClient, type ClientOptions, type ForewordClient } from "../../src/client/client.ts";
+import {
+  createClient,
+  ForewordError,
+  type ClientOptions,
+  type ForewordClient,
+  type StreamEvent,
+  type Turn,
+} from "../../src/client/client.ts";
 import {
   answer,
   breakOff,
@@ -10,6 +17,7 @@ import {
   refuseAs,
   say,
   sayAndBreak,
+  sayOnly,
   ScriptedServer,
   start,
 } from "./scripted-server.ts";
@@ -17,6 +25,16 @@ import {
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 const id = "00000000-0000-4000-8000-000000000001";
 const whole = [start(id), answer("Hi.", 19), end(19)];
+
+/** Reads `turn` to the error that it throws. */
+async function failureOf(turn: Turn): Promise<ForewordError> {
+  const failure = await turn.reply().then(
+    () => "it has a reply",
+    (error: unknown) => error,
+  );
+  assert.ok(failure instanceof ForewordError, String(failure));
+  return failure;
+}
 
 describe("a client whose server is in trouble", () => {
   let server: ScriptedServer;
@@ -99,8 +117,32 @@ describe("a client whose server is in trouble", () => {
       response.setHeader("content-type", "text/event-stream").end("event: turn-start\ndata: {\n\n");
     });
     await assert.rejects(connect().start(hello).reply(), { code: "invalid_response", status: 200 });
+    for (const data of ["null", "7", "{}", `{"type":"turn-end"}`, `[{"type":"turn-start"}]`]) {
+      server.expect((response) => {
+        response.setHeader("content-type", "text/event-stream").end(`event: turn-start\ndata: ${data}\n\n`);
+      });
+      await assert.rejects(connect().start(hello).reply(), { code: "invalid_response", status: 200 }, data);
+    }
     server.expect((response) => void response.setHeader("content-type", "application/json").end("{"));
     await assert.rejects(connect().get(id), { code: "invalid_response", status: 200 });
+  });
+
+  test("takes a message that goes on without end for no event", async () => {
+    for (const piece of ["x".repeat(64), `data: ${"x".repeat(57)}\n`]) {
+      server.expect((response) => {
+        sayOnly(response, [start(id)]).end(`data: ${piece.repeat(320_000)}`); // 20 MB
+      });
+      const { code, cause } = await failureOf(connect({ maxRetries: 0 }).start(hello));
+      assert.deepEqual([code, cause instanceof RangeError], ["invalid_response", true]);
+    }
+  });
+
+  test("takes a problem whose code is none for anybody's error", async () => {
+    for (const body of [`{"code":5,"detail":{}}`, `{"code":null}`, "null", `"not_found"`]) {
+      server.expect(refuse(409, { "content-type": "application/problem+json" }, body));
+      await assert.rejects(connect().start(hello).reply(), { code: "http_error", status: 409 }, body);
+      assert.equal(server.requests.length, 1);
+    }
   });
 
   test("waits as long as it is told to, but for no more than a minute", async () => {
@@ -155,6 +197,29 @@ describe("a client whose server is in trouble", () => {
     server.expect(sayAndBreak(start(id)), sayAndBreak(start(id)));
     await assert.rejects(connect({ maxRetries: 3 }).start(hello).reply(), { code: "connection_lost" });
     assert.equal(server.requests.length, 4);
+  });
+
+  test("gives up on one that says the same from the start, again and again, though its reasoning is yielded", async () => {
+    const thought: StreamEvent = { type: "reasoning-delta", text: "Hm." };
+    const replay = say(start(id), thought, answer("Hi", 18));
+    server.expect(...Array.from({ length: 20 }, () => replay), say(start(id), end(18)));
+    const { code } = await failureOf(connect({ maxRetries: 3 }).start(hello));
+    assert.deepEqual([code, server.requests.length], ["connection_lost", 4]);
+  });
+
+  test("yields no error that a connection told before it was cut, where the turn then ends well", async () => {
+    const error: StreamEvent = {
+      type: "turn-error",
+      code: "interrupted",
+      message: "It stopped.",
+      retryable: true,
+      retryAfterMs: null,
+    };
+    server.expect(sayAndBreak(start(id), error), say(start(id), end(0)));
+    assert.deepEqual(await Array.fromAsync(connect().start(hello)), [start(id), end(0)]);
+    server.expect(sayAndBreak(start(id), error), say(start(id), error, end(0, "interrupted")));
+    const events = await Array.fromAsync(connect().start(hello));
+    assert.deepEqual(events, [start(id), error, end(0, "interrupted")]);
   });
 
   test("asks for headers before each request, and lets none of them stand for its own", async () => {

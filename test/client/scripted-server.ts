@@ -1,7 +1,7 @@
 /** Owns an HTTP server that answers the client as a test scripts: what a gateway, or a server on its way out, may say. */
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { StreamEvent } from "../../src/client/client.ts";
+import type { Reply, StreamEvent } from "../../src/client/client.ts";
 import { listen } from "../support/local-port.ts";
 
 /** A request that came, its body unread. */
@@ -88,7 +88,8 @@ export function refuseAs(status: number, code: string, headers: Record<string, s
   return refuse(status, { ...headers, "content-type": "application/problem+json; charset=utf-8" }, body);
 }
 
-function sayOnly(response: ServerResponse, events: readonly StreamEvent[]): ServerResponse {
+/** Sends events; more can follow. */
+export function sayOnly(response: ServerResponse, events: readonly StreamEvent[]): ServerResponse {
   if (!response.headersSent) response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
   for (const event of events) response.write(toFrame(event));
   return response;
@@ -111,12 +112,12 @@ export function answer(text: string, position: number): StreamEvent {
 }
 
 /** The end of a turn. */
-export function end(position: number): StreamEvent {
+export function end(position: number, outcome: Reply["outcome"] = "complete"): StreamEvent {
   return {
     type: "turn-end",
-    outcome: "complete",
+    outcome,
     position,
-    finishReason: "stop",
+    finishReason: outcome === "complete" ? "stop" : null,
     usage: null,
     model: "m",
     timings: { durationMs: 1, firstTextMs: 1 },

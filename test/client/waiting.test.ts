@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import { createClient } from "../../src/client/client.ts";
-import { start, toFrame } from "./scripted-server.ts";
+import { end, start, toFrame } from "./scripted-server.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 
@@ -114,4 +114,23 @@ describe("the time of a client", () => {
     assert.equal(signals[0]?.aborted, true);
     await rejected;
   });
+
+  for (const silenceMs of [Infinity, 2 ** 31]) {
+    test(`is as long as a timer can be where a silence of ${silenceMs} ms is allowed`, async () => {
+      const opened = Promise.withResolvers<Response>();
+      const signals: (AbortSignal | null | undefined)[] = [];
+      const fetch = async (_input: unknown, init?: RequestInit): Promise<Response> => {
+        signals.push(init?.signal);
+        return await opened.promise;
+      };
+      const retry = { silenceMs, maxRetries: 0 };
+      const replying = createClient({ baseUrl: "http://127.0.0.1:1", fetch, retry }).start(hello).reply();
+      await settle();
+      mock.timers.tick(2 ** 31 - 2);
+      assert.equal(signals[0]?.aborted, false);
+      const body = toFrame(start()) + toFrame(end(0));
+      opened.resolve(new Response(body, { headers: { "content-type": "text/event-stream" } }));
+      assert.equal((await replying).outcome, "complete");
+    });
+  }
 });

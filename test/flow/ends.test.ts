@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { z } from "zod";
+import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
 import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 
@@ -54,6 +55,13 @@ function toEvents({ body, isComplete }: Answer): (z.infer<typeof Data> | "[DONE]
   const parser = createParser({ onEvent: (message) => messages.push(message) });
   parser.feed(body);
   return messages.map(({ data }) => (data === "[DONE]" ? data : Data.parse(JSON.parse(data))));
+}
+
+/** Returns the error that typed events tell of. */
+function toTurnError(answer: Answer): z.infer<typeof Data> {
+  const error = toEvents(answer).find((event) => event !== "[DONE]" && event.type === "turn-error");
+  assert.ok(error !== undefined && error !== "[DONE]");
+  return error;
 }
 
 /** Says what an HTTP error is; `undefined` for any other answer. */
@@ -212,6 +220,46 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
       });
     }
   }
+});
+
+describe("the finish reason", { timeout: 60_000 }, () => {
+  test("of a turn that failed is null, whatever the model gave: as events, as JSON, and from its row", async (context) => {
+    const model = await ScriptedModel.start();
+    context.after(() => model.close());
+    const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", CHAT_STORE_ENABLED: "true" };
+    const app = await startApp(variables);
+    context.after(() => app.close());
+    const userId = randomUUID();
+    model.say("- p\n---RESPONSE---\n"); // and says that it is done
+    const failed = { outcome: "failed", finishReason: null };
+    const TurnEnd = z.object({ outcome: z.string(), finishReason: z.string().nullable() });
+    const ids: string[] = [];
+    for (const accept of ["text/event-stream", "application/json"]) {
+      const answer = await app.post("/stream-chat", { ...chat, userId }, { accept });
+      ids.push(String(answer.headers["x-turn-id"]));
+      const json = accept === "application/json";
+      const { code } = json ? Data.parse(JSON.parse(answer.body)) : toTurnError(answer);
+      assert.equal(code, "empty_answer");
+      const end: unknown = json ? JSON.parse(answer.body).turn : toEvents(answer).at(-1);
+      assert.deepEqual(TurnEnd.parse(end), failed);
+    }
+    for (const id of ids) {
+      const { body } = await app.get(`/turns/${id}?userId=${userId}`);
+      assert.deepEqual(TurnEnd.parse(JSON.parse(body)), failed);
+      const rows = await readMessages(
+        app.app.store.database,
+        String(JSON.parse(body).conversationId),
+        userId,
+      );
+      assert.deepEqual(
+        rows.map(({ status, metadata }) => [status, metadata?.["finish_reason"]]),
+        [
+          [null, undefined],
+          ["failed", undefined],
+        ],
+      );
+    }
+  });
 });
 
 /** Reads `length` bytes of a turn, then leaves. */

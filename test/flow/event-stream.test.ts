@@ -117,6 +117,27 @@ describe("typed events", { timeout: 120_000 }, () => {
     assert.match(listener.ids.at(-1) ?? "", /^\d+\.end$/);
   });
 
+  test("an EventSource whose address says where to begin goes on from what it has, and stops after the end", async () => {
+    const turnId = randomUUID();
+    const next = model.nextCall();
+    void app.post("/stream-chat", question, { "x-turn-id": turnId, ...typed });
+    const call = await next;
+    call.text("- p\n---RESPONSE---\nOne");
+    const from = "- p\n---RESPONSE---\n".length;
+    const listener = new Listener(`http://127.0.0.1:${proxy.port}/turns/${turnId}/stream?after=${from}`);
+    await listener.until(() => listener.textOf("answer-delta") === "One");
+    proxy.cutAll();
+    call.text(" two");
+    await listener.until(() => listener.textOf("answer-delta").includes("two"));
+    call.finish();
+    await listener.until(() => listener.statuses.length > 2);
+    await listener.until(() => listener.source.readyState !== EventSource.OPEN);
+    assert.equal(listener.textOf("answer-delta"), "One two");
+    assert.equal(listener.events.filter(({ type }) => type === "turn-end").length, 1);
+    assert.deepEqual([listener.statuses, listener.source.readyState], [[200, 200, 204], EventSource.CLOSED]);
+    listener.source.close();
+  });
+
   test("an EventSource that has missed the end gets it, not 204", async () => {
     model.say("- p\n---RESPONSE---\n", "whole");
     const answer = await app.post("/stream-chat", question, typed);
@@ -130,6 +151,18 @@ describe("typed events", { timeout: 120_000 }, () => {
     });
     const seen = { ...typed, "last-event-id": "24.end" };
     assert.equal((await app.get(`/turns/${turnId}/stream`, seen)).status, 204);
+  });
+
+  test("of a turn that runs are not had by HEAD, which would wait for its end: 405", async () => {
+    const { call, opening } = await openTyped(app, model);
+    const response = await opening;
+    const path = `/turns/${String(response.headers["x-turn-id"])}/stream`;
+    for (const headers of [typed, {}]) {
+      const { status, headers: sent } = await app.get(path, headers, "HEAD");
+      assert.deepEqual([status, sent.allow], [405, "GET"]);
+    }
+    response.destroy();
+    call.finish();
   });
 
   test("are committed with turn-start: a turn that fails before its first text is an event, with 200", async () => {

@@ -19,6 +19,7 @@ import { readAnswer, type Answer } from "../support/start-app.ts";
 const json = { "content-type": "application/json" };
 const secret = JSON.stringify({ error: { message: "sk-secret is wrong" } });
 const url = "/v1/chat/completions";
+const deep = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
 
 const Body = z.strictObject({
   error: z.strictObject({
@@ -259,6 +260,26 @@ describe("an error under /v1", () => {
   test("for no body at all says what there should be", async () => {
     const message = assertError(await wire.app.get(url, {}, "POST"), 400, "invalid_request", "model");
     assert.match(message, /^model: is required; messages: /);
+  });
+
+  for (const [name, field, more] of [
+    ["a response format", "response_format", `"response_format":{"type":"json_object","a":${deep}}`],
+    ["a message", "messages", `"messages":[{"role":"user","content":"Hi","a":${deep}}]`],
+  ] as const) {
+    test(`for ${name} that is nested 20,000 deep names the field, and the model is not asked`, async () => {
+      const calls = wire.model.calls.length;
+      const body = `${JSON.stringify(asked).slice(0, -1)},${more}}`;
+      const message = assertError(await wire.app.post(url, body), 400, "invalid_request", field);
+      assert.equal(message, `${field}: must be nested at most 100 levels deep`);
+      assert.equal(wire.model.calls.length, calls);
+    });
+  }
+
+  test("for a model's name of 10 MB does not repeat it", async () => {
+    const answer = await wire.app.post(url, { ...asked, model: "x".repeat(10_000_000) });
+    const message = assertError(answer, 400, "invalid_request", "model");
+    assert.equal(message, "model: must be at most 255 characters");
+    assert.ok(answer.body.length < 200, `${answer.body.length} characters`);
   });
 
   test("is a problem as before outside of /v1, and under a name that only starts like it", async () => {

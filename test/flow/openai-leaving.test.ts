@@ -123,6 +123,29 @@ for (const [name, variables] of [
       assert.equal((await turnOf(user))["outcome"], "stopped");
     });
 
+    for (const stream of [true, false]) {
+      test(
+        `which has sent a second request behind the first${stream ? ", streamed," : ""} and leaves after the first reply cancels it`,
+        { timeout: 30_000 },
+        async () => {
+          const [user, other] = [randomUUID(), randomUUID()];
+          const { call: first, socket } = await start({ stream: true, user });
+          const next = wire.model.nextCall();
+          socket.write(toHttp({ stream, user: other }));
+          const second = await next;
+          second.text("So far");
+          first.text("So.").finish();
+          assert.equal((await turnOf(user))["outcome"], "complete");
+          let body = "";
+          socket.setEncoding("utf8");
+          while (!body.includes("[DONE]")) body += String((await once(socket, "data"))[0]);
+          socket.destroy();
+          await second.closed;
+          assert.equal((await turnOf(other))["outcome"], "stopped");
+        },
+      );
+    }
+
     test("which has its reply and then closes the connection has stopped nothing", async () => {
       const user = randomUUID();
       const { call, socket } = await start({ stream: true, user });

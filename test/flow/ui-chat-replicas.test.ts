@@ -170,6 +170,43 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.deepEqual(second.last, moved.last);
   });
 
+  test("is not shown one that this replica made before and that nobody has read, where a newer one has ended there", async () => {
+    const first = new ObservedChat(there.url, { userId });
+    const { call } = await first.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nOld");
+    await first.until(() => first.text === "Old");
+    await first.chat.stop();
+    call.text(" reply.").finish();
+    await there.logged((line) => line["turnId"] === first.last.id);
+    model.say("- b\n---RESPONSE---\nNew reply.");
+    const moved = new ObservedChat(here.url, { id: first.chat.id, userId, messages: first.chat.messages });
+    await moved.chat.regenerate();
+    const loaded = new ObservedChat(there.url, { id: first.chat.id, userId, messages: moved.chat.messages });
+    await loaded.chat.resumeStream();
+    assert.deepEqual(loaded.statuses, ["ready"], "there is nothing to come");
+    assert.deepEqual(loaded.chat.messages.map(textOf), ["Hi", "New reply."]);
+  });
+
+  test("stops the newest there, not one that this replica began before and that still runs", async () => {
+    const first = new ObservedChat(there.url, { userId });
+    const old = await first.ask(model, "Hi");
+    old.call.text("- a\n---RESPONSE---\nOld");
+    await first.until(() => first.text === "Old");
+    await first.chat.stop();
+    const moved = new ObservedChat(here.url, { id: first.chat.id, userId, messages: first.chat.messages });
+    const next = model.nextCall();
+    const sending = moved.chat.regenerate();
+    const call = await next;
+    call.text("- b\n---RESPONSE---\nNew");
+    await moved.until(() => moved.text === "New");
+    const answer = await there.post(`/api/chat/${first.chat.id}/stop?userId=${userId}`, {});
+    const { id, status } = JSON.parse(answer.body);
+    assert.deepEqual([id, status], [moved.last.id, "stopped"]);
+    await Promise.all([sending, call.closed]);
+    assert.deepEqual([moved.chat.status, moved.text], ["ready", "New"]);
+    old.call.finish();
+  });
+
   test("of which that replica stops is not told that the reply has ended, and gets all of it elsewhere", async (context) => {
     const leaving = await start();
     context.after(() => leaving.close());

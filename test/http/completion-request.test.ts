@@ -155,6 +155,53 @@ describe("parseCompletionRequest", () => {
     });
   });
 
+  test("names one field that it does not know, however many there are", () => {
+    const unknown = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, index]));
+    assert.throws(() => parseBody({ n: 2, ...unknown }), { field: "k0", detail: "k0: is not supported" });
+    const name = "k".repeat(1_000_000);
+    assert.throws(() => parseBody({ [name]: 1 }), { detail: `${"k".repeat(255)}: is not supported` });
+  });
+
+  test("takes up to 1,024 biases, and says once that they are too many or wrong", () => {
+    const toBiases = (count: number, bias: unknown): object => ({
+      logit_bias: Object.fromEntries(Array.from({ length: count }, (_, index) => [`${index}`, bias])),
+    });
+    assert.deepEqual(toNamed(toBiases(1_024, -1)), toBiases(1_024, -1));
+    for (const biases of [
+      toBiases(1_025, -1),
+      toBiases(10_000, "none"),
+      { logit_bias: [1] },
+      { logit_bias: 1 },
+    ]) {
+      assert.throws(() => parseBody(biases), {
+        code: "invalid_request",
+        field: "logit_bias",
+        detail: "logit_bias: must be an object of at most 1024 numbers",
+      });
+    }
+  });
+
+  test("takes a field that is nested 100 levels deep, and refuses one that is deeper, wherever that is", () => {
+    const nest = (levels: number): object => {
+      let nested = {};
+      for (let level = 1; level < levels; level += 1) nested = { a: nested };
+      return nested;
+    };
+    const format = { type: "json_schema", json_schema: nest(100) };
+    assert.deepEqual(toNamed({ response_format: format }), { response_format: format });
+    for (const [field, more] of [
+      ["response_format", { response_format: { type: "json_schema", json_schema: nest(101) } }],
+      ["metadata", { metadata: nest(20_000) }],
+      ["messages", withMessage({ extra: [nest(20_000)] })],
+    ] as const) {
+      assert.throws(() => parseBody(more), {
+        code: "invalid_request",
+        field,
+        detail: `${field}: must be nested at most 100 levels deep`,
+      });
+    }
+  });
+
   test("refuses a model that is not there, and names those that are", () => {
     for (const model of ["gpt-4o", "SCRIPTED", "scripted+", "scripted+plan+plan", ""]) {
       assert.throws(() => parseBody({ model }), {

@@ -150,6 +150,25 @@ describe("with SUPABASE_ANON_KEY", () => {
     assert.equal((await see(userId, conversationId)).length, 26);
   });
 
+  test("two turns that their client gave the same id are both stored", async () => {
+    const [userId, turnId] = [randomUUID(), randomUUID()];
+    const headers = { authorization: `Bearer ${stack.userToken(userId)}`, "x-turn-id": turnId };
+    const conversationId = randomUUID();
+    const ended = (): number =>
+      app.logs.filter((line) => line.msg === "turn" && line.turnId === turnId).length;
+    for (const text of ["One", "Two"]) {
+      const answer = await app.post("/stream-chat", { messages: [{ ...hi, text }], conversationId }, headers);
+      assertWhole(answer);
+      await app.logged(() => ended() === (text === "One" ? 1 : 2));
+      assert.deepEqual(toTrouble(answer), []);
+    }
+    const rows = await see(userId, conversationId);
+    assert.deepEqual(
+      rows.map(({ content }) => content),
+      ["One", "Hello.", "Two", "Hello."],
+    );
+  });
+
   test("another user sees nothing of it and cannot write to it, but streams all the same", async () => {
     const [userId, stranger] = [randomUUID(), randomUUID()];
     const { headers } = await chat([hi], stack.userToken(userId));
