@@ -32,7 +32,8 @@ const Content = z.unknown().transform((content, context): readonly PartContent[]
   return z.NEVER;
 });
 
-interface PartContent {
+/** What a part says. */
+export interface PartContent {
   readonly text?: string;
   readonly image?: Image;
 }
