@@ -1,4 +1,4 @@
--- Foreword's schema, version 3: tables, row level security and every question the server asks.
+-- Foreword's schema, version 4: tables, row level security and every question the server asks.
 -- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
 -- time, and over the two tables of the service that Foreword replaces: their rows stay.
 -- Postgres 15 to 18. `foreword schema` prints it with other table names.
@@ -235,8 +235,8 @@ grant all on public.conversations, public.messages, public.turns, public.turn_pi
 create or replace function public.chat_check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if (argument ->> 'schema_version')::integer is distinct from 3 then
-    raise exception 'this schema has version 3, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 4 then
+    raise exception 'this schema has version 4, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 end $$;
 
@@ -252,7 +252,8 @@ end $$;
 -- last message; or, having written nothing, with `missing` (the path does not start at the root and its anchor is not
 -- stored), `deleted` (the conversation was, since the turn began), or `unaddressed` (rows of the old service, which
 -- must come back with their content digests first).
--- argument: conversation {id, is_named, title, user_id, age_ms: since the turn began}, anchor: the path's digest before
+-- argument: conversation {id, is_named, must_own: whether nobody's is somebody else's too, title, user_id, age_ms: since the
+-- turn began}, anchor: the path's digest before
 -- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of a reply of ours, or null}],
 -- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; late: whether it
 -- waited in a journal: where the conversation has gone on since it was said, it is shown as it is.
@@ -270,6 +271,7 @@ declare
   v_found uuid;
   v_is_known boolean := true;
   v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_must_own boolean := coalesce((argument #>> '{conversation,must_own}')::boolean, false);
   v_said timestamptz := clock_timestamp() - (argument #>> '{conversation,age_ms}')::bigint * interval '1 millisecond';
   v_fork uuid; -- the message that the first new one follows
   v_time timestamptz;
@@ -277,8 +279,8 @@ declare
   v_text text;
 begin
   -- As chat_check_version does, which a user may not call.
-  if (argument ->> 'schema_version')::integer is distinct from 3 then
-    raise exception 'this schema has version 3, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 4 then
+    raise exception 'this schema has version 4, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
@@ -296,7 +298,7 @@ begin
   -- One writer at a time in a conversation, whose messages all belong to its owner.
   -- What is somebody else's is not touched: the turn gets a conversation of its own.
   select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
-  if v_owner <> v_user then
+  if v_owner <> v_user or (v_found is not null and v_must_own and v_owner is distinct from v_user) then
     -- Its id follows from the turn's, so that the same begin finds it again, but is none that a client could choose.
     v_conversation := coalesce(
       -- UUID version 8
@@ -430,8 +432,8 @@ begin
 end $$;
 
 -- A turn begins: its messages, and the turn as running. The same begin may come again. Answers as chat_save_messages; or,
--- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours) or `exists` (another turn has
--- this id). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key, request_digest}.
+-- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours), `exists` (another turn has
+-- this id) or `foreign` (the named conversation is somebody else's). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key, request_digest}.
 -- A late begin whose key is taken lands without it: the turn has been had. With check_only nothing is written, and the answer
 -- is `free` where it would be.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
@@ -466,6 +468,13 @@ begin
     end if;
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
       'digest', coalesce((select encode(m.digest, 'hex') from public.messages m where m.id = v_turn.parent_id), ''));
+  end if;
+  if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
+    and not coalesce((argument ->> 'late')::boolean, false)
+    and exists (select from public.conversations c
+      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
+  then
+    return jsonb_build_object('foreign', true);
   end if;
   if coalesce((argument ->> 'check_only')::boolean, false) then
     return jsonb_build_object('free', true);
@@ -714,7 +723,7 @@ end $$;
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'version', 3,
+    'version', 4,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(

@@ -1,7 +1,12 @@
 /** Owns the whole of the server: what it is made of, and every route. */
 import cors from "@fastify/cors";
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import { Anybody } from "./auth/anybody.ts";
+import { ApiKeys } from "./auth/api-keys.ts";
+import type { Authenticator } from "./auth/identity.ts";
+import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-tokens.ts";
 import { AppError } from "./errors.ts";
+import { registerAuthentication } from "./http/authentication.ts";
 import { registerCompletions } from "./http/completions.ts";
 import { registerHealth } from "./http/health.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
@@ -27,6 +32,10 @@ const lastWordsMs = 1_000;
 export interface AppOptions {
   readonly model: { readonly type: "demo" } | { readonly type: "openai"; readonly openai: OpenAiOptions };
   readonly store: StoreOptions;
+  readonly auth:
+    | { readonly type: "none" }
+    | { readonly type: "supabase"; readonly supabase: SupabaseTokenOptions }
+    | { readonly type: "keys"; readonly keys: readonly string[] };
   readonly onDisconnect: OnDisconnect;
   /** Whether typed wires carry what the model thinks aloud. */
   readonly showsReasoning: boolean;
@@ -82,6 +91,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     strictPreflight: false,
   });
   refuseOtherMethods(http);
+  registerAuthentication(http, createAuthenticator(options.auth, clock));
   registerHealth(http, { live, store });
   registerStreamChat(http, live, clock);
   registerTurns(http, live, clock);
@@ -98,6 +108,17 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     await store.close();
   };
   return { http, store, close };
+}
+
+function createAuthenticator(options: AppOptions["auth"], clock: Clock): Authenticator {
+  switch (options.type) {
+    case "none":
+      return new Anybody();
+    case "supabase":
+      return new SupabaseTokens(options.supabase, clock);
+    case "keys":
+      return new ApiKeys(options.keys);
+  }
 }
 
 function createModel(options: AppOptions["model"], clock: Clock): Model {

@@ -1,6 +1,6 @@
 /** Owns the configuration: the environment, read once and checked at once, as the parts of the house want it. */
 import type { AppOptions } from "./app.ts";
-import { Environment, findContradictions, findNameClashes, Flag } from "./environment.ts";
+import { Environment, findContradictions, findExposure, findNameClashes, Flag } from "./environment.ts";
 
 /** Everything that may be configured. */
 export interface Config {
@@ -48,6 +48,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     ...(result.error?.issues ?? []).map(({ path, message }) => `${String(path[0])} ${message}`),
     ...findContradictions(given, Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false),
     ...findNameClashes(result.data),
+    ...findExposure(result.data),
   ];
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
   return toConfig(result.data);
@@ -67,6 +68,7 @@ function toConfig(environment: Environment): Config {
     drainMs: environment.DRAIN_SECONDS * 1000,
     app: {
       model: toModelOptions(environment),
+      auth: toAuthOptions(environment),
       store,
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
       showsReasoning: environment.SHOW_REASONING,
@@ -74,6 +76,13 @@ function toConfig(environment: Environment): Config {
     },
     tables,
   };
+}
+
+function toAuthOptions(environment: Environment): AppOptions["auth"] {
+  const { AUTH, SUPABASE_URL: url, SUPABASE_JWT_SECRET: jwtSecret, API_KEYS: keys } = environment;
+  if (AUTH === "supabase" && url !== undefined) return { type: "supabase", supabase: { url, jwtSecret } };
+  if (AUTH === "keys" && keys !== undefined) return { type: "keys", keys };
+  return { type: "none" };
 }
 
 function toModelOptions(environment: Environment): AppOptions["model"] {

@@ -56,6 +56,14 @@ const Origins = z
     "must be exact origins like https://chat.example.com, with commas between; * is not one",
   );
 
+const ApiKeys = z
+  .string()
+  .transform((value) => value.split(",").map((key) => key.trim()))
+  .refine(
+    (keys) => keys.every((key) => /^[\w.~+/-]{24,500}=*$/.test(key)),
+    "must be keys of 24 to 500 characters (letters, digits, . _ ~ + / -) with commas between",
+  );
+
 /** Every variable, with its default and its range. */
 export const Environment = z.object({
   HOST: z.string().default("127.0.0.1"),
@@ -69,6 +77,13 @@ export const Environment = z.object({
     .pipe(z.enum(["continue", "abort"], "must be continue or abort"))
     .optional(),
   SHOW_REASONING: Flag.default(false),
+  AUTH: z.enum(["none", "supabase", "keys"], "must be none, supabase or keys").default("none"),
+  ALLOW_UNAUTHENTICATED: Flag.default(false),
+  SUPABASE_JWT_SECRET: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= 32, "must be at least 32 bytes")
+    .optional(),
+  API_KEYS: ApiKeys.optional(),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
   DEMO_MODE: Flag.default(false),
   OPENAI_API_KEY: z.string().optional(),
@@ -126,6 +141,29 @@ export function findContradictions(given: ReadonlySet<string>, isDemo: boolean):
     if (given.has(name) && !given.has("SUPABASE_URL")) problems.push(`${name} needs SUPABASE_URL beside it`);
   }
   return problems;
+}
+
+/** What is wrong with who may reach the server. */
+export function findExposure(environment: Environment | undefined): readonly string[] {
+  if (environment === undefined) return [];
+  const { AUTH, HOST, ALLOW_UNAUTHENTICATED } = environment;
+  const problems: string[] = [];
+  if (AUTH === "none" && !ALLOW_UNAUTHENTICATED && !isLoopback(HOST))
+    problems.push(
+      "AUTH is none and HOST is not loopback: whoever reaches it could read and write everything; set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if a gate of yours stands before it",
+    );
+  if (AUTH === "supabase" && environment.SUPABASE_URL === undefined)
+    problems.push("AUTH=supabase needs SUPABASE_URL, which names the issuer of the tokens");
+  if (AUTH === "keys" && environment.API_KEYS === undefined) problems.push("AUTH=keys needs API_KEYS");
+  if (AUTH !== "keys" && environment.API_KEYS !== undefined)
+    problems.push("API_KEYS needs AUTH=keys beside it");
+  if (AUTH !== "supabase" && environment.SUPABASE_JWT_SECRET !== undefined)
+    problems.push("SUPABASE_JWT_SECRET needs AUTH=supabase beside it");
+  return problems;
+}
+
+function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
 }
 
 /** Two tables of one name, or of a name that the schema uses itself. */

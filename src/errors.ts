@@ -16,12 +16,23 @@ interface ErrorDefinition {
 export const errorTable = {
   invalid_request: { status: 400, retryable: false, publicMessage: "The request is not valid." },
   invalid_json: { status: 400, retryable: false, publicMessage: "The body is not valid JSON." },
+  unauthenticated: {
+    status: 401,
+    retryable: false,
+    publicMessage: "The request does not say, in a way that can be believed, who it is from.",
+  },
+  user_mismatch: {
+    status: 403,
+    retryable: false,
+    publicMessage: "The request names another user than the one it is from.",
+  },
   not_acceptable: {
     status: 406,
     retryable: false,
     publicMessage: "This address offers no answer of a type that the request accepts.",
   },
   not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this address." },
+  conversation_not_found: { status: 404, retryable: false, publicMessage: "There is no such conversation." },
   model_not_found: { status: 404, retryable: false, publicMessage: "There is no such model." },
   turn_exists: { status: 409, retryable: false, publicMessage: "The turn's id was used before." },
   idempotency_mismatch: {
@@ -45,6 +56,11 @@ export const errorTable = {
     status: 503,
     retryable: true,
     publicMessage: "The server is stopping; try again shortly.",
+  },
+  identity_unavailable: {
+    status: 503,
+    retryable: true,
+    publicMessage: "Who the request is from cannot be checked for now.",
   },
   internal_error: { status: 500, retryable: true, publicMessage: "Something went wrong in the server." },
 

@@ -37,6 +37,38 @@ describe("parseConfig", () => {
     assert.equal(usual.type === "openai" && usual.openai.temperature, 0.3);
   });
 
+  test("lets nobody be believed beyond loopback by mistake, and no key or secret be set in vain", () => {
+    for (const HOST of ["localhost", "127.0.0.1", "127.8.9.1", "::1"])
+      assert.deepEqual(problemsOf({ HOST }), []);
+    for (const HOST of ["0.0.0.0", "::", "chat.example.com", "127.0.0.1.example.com"]) {
+      assert.match(problemsOf({ HOST }).join(), /^AUTH is none and HOST is not loopback/);
+      assert.deepEqual(problemsOf({ HOST, ALLOW_UNAUTHENTICATED: "true" }), []);
+      assert.deepEqual(problemsOf({ HOST, AUTH: "keys", API_KEYS: "k".repeat(24) }), []);
+    }
+    const [secret, url] = ["s".repeat(32), "https://x.supabase.co"];
+    assert.match(problemsOf({ AUTH: "supabase" }).join(), /^AUTH=supabase needs SUPABASE_URL/);
+    assert.deepEqual(problemsOf({ AUTH: "keys" }), ["AUTH=keys needs API_KEYS"]);
+    assert.deepEqual(problemsOf({ API_KEYS: "k".repeat(24) }), ["API_KEYS needs AUTH=keys beside it"]);
+    assert.deepEqual(problemsOf({ SUPABASE_URL: url, SUPABASE_JWT_SECRET: secret }), [
+      "SUPABASE_JWT_SECRET needs AUTH=supabase beside it",
+    ]);
+    for (const API_KEYS of ["short", `${"k".repeat(24)},`, `${"k".repeat(24)} x`])
+      assert.match(problemsOf({ AUTH: "keys", API_KEYS }).join(), /^API_KEYS must be keys of 24/);
+    assert.match(problemsOf({ AUTH: "token" }).join(), /^AUTH must be none, supabase or keys/);
+  });
+
+  test("takes a project without a key for the issuer of tokens alone: the store is the embedded one, or DATABASE_URL", () => {
+    const SUPABASE_URL = "https://x.supabase.co";
+    const { app } = parseConfig({ AUTH: "supabase", SUPABASE_URL });
+    assert.deepEqual(app.auth, {
+      type: "supabase",
+      supabase: { url: SUPABASE_URL, jwtSecret: undefined },
+    });
+    assert.equal(app.store.type, "embedded");
+    const DATABASE_URL = "postgres://localhost/chat";
+    assert.equal(parseConfig({ AUTH: "supabase", SUPABASE_URL, DATABASE_URL }).app.store.type, "postgres");
+  });
+
   test("names every variable that is wrong at once", () => {
     const problems = problemsOf({
       PORT: "http",

@@ -70,7 +70,7 @@ function describeJournal(
 }
 
 function describeOff(app: AppOptions): readonly string[] {
-  const off = ["authentication: whoever can reach this address can chat"];
+  const off = app.auth.type === "none" ? ["authentication: whoever can reach this address can chat"] : [];
   if (app.store.type === "none") off.push("history");
   if (app.store.type === "supabase" && app.store.supabase.usesCallerToken) {
     off.push("reduced store: messages are stored only with their user's access token; no record of turns,");

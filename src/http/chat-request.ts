@@ -1,6 +1,7 @@
 /** Owns the request of `POST /stream-chat`: what the old service's frontends send, as a turn is asked for. */
 import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
+import { toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
 import { toRole, toStorable, type Message } from "../turn/message.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -12,7 +13,6 @@ import {
   maxParts,
   OptionalUuid,
   parseTurnHeaders,
-  toCaller,
   toMessageText,
 } from "./request-fields.ts";
 
@@ -49,7 +49,11 @@ export const ChatRequest = z.object({
  * `X-Turn-Id` and `Idempotency-Key` say which turn it is.
  * @throws AppError `invalid_request`, naming each wrong field, or `message_too_large`.
  */
-export function parseChatRequest(body: unknown, headers: IncomingHttpHeaders): TurnRequest {
+export function parseChatRequest(
+  body: unknown,
+  headers: IncomingHttpHeaders,
+  identity: Identity,
+): TurnRequest {
   const request = parse(ChatRequest, body ?? {}, "invalid_request");
   const messages = request.messages.map(toMessage);
   checkLast(messages);
@@ -57,8 +61,9 @@ export function parseChatRequest(body: unknown, headers: IncomingHttpHeaders): T
   return {
     ...named,
     messages,
-    caller: toCaller(request.userId, headers),
+    caller: toCaller(identity, request.userId),
     conversationId: request.conversationId || named.conversationId,
+    mustOwn: identity.type !== "anybody",
     wantsPlan: true,
     parameters: {},
     useWebSearch: request.use_web_search ?? false,

@@ -2,11 +2,12 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
+import { toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
 import type { ModelParameters } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { Chat, CompletionMessage, emptyList, notSupported, only, toMessage } from "./completion-message.ts";
-import { checkSaysSomething, listOf, parseTurnHeaders, refuse, toCaller, Uuid } from "./request-fields.ts";
+import { checkSaysSomething, listOf, parseTurnHeaders, refuse, Uuid } from "./request-fields.ts";
 
 /** What is added to the model's name to ask for a plan. */
 const planSuffix = "+plan";
@@ -103,6 +104,7 @@ export function toUnknownModel(name: string, model: string): AppError {
 export function parseCompletionRequest(
   body: unknown,
   headers: IncomingHttpHeaders,
+  identity: Identity,
   model: string,
 ): CompletionOrder {
   const request = parse(CompletionRequest, toGiven(body), "invalid_request");
@@ -122,7 +124,8 @@ export function parseCompletionRequest(
     turn: {
       ...parseTurnHeaders(headers),
       messages,
-      caller: toCaller(userId, headers),
+      caller: toCaller(identity, userId),
+      mustOwn: identity.type !== "anybody",
       wantsPlan,
       // Without a plan the model gets the client's messages to the letter; they were found to be fit for that.
       parameters: wantsPlan ? parameters : { messages: Chat.parse(body).messages, ...parameters },

@@ -7,6 +7,7 @@ import { parse } from "../parse.ts";
 import type { Clock } from "../turn/ports.ts";
 import { toOpenAiChunks } from "../wire/openai-chunks.ts";
 import { toCompletion } from "../wire/openai-completion.ts";
+import { identityOf } from "./authentication.ts";
 import { parseCompletionRequest, toModelNames, toUnknownModel } from "./completion-request.ts";
 import { awaitTurn, followTurn } from "./follow-turn.ts";
 
@@ -36,7 +37,7 @@ export function registerCompletions(
   });
 
   app.post("/v1/chat/completions", async (request, reply) => {
-    const order = parseCompletionRequest(request.body, request.headers, model);
+    const order = parseCompletionRequest(request.body, request.headers, identityOf(request), model);
     const { turn, isReplay } = await live.start(order.turn);
     if (isReplay) void reply.header("idempotency-replayed", "true");
     void reply.header("x-request-id", turn.id);

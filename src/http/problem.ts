@@ -69,6 +69,7 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
   }
   const { url } = reply.request;
   void reply.code(status).header("cache-control", "no-store");
+  if (status === 401) void reply.header("www-authenticate", "Bearer");
   if (/^\/v1(?:[/?]|$)/.test(url)) {
     void reply.header("content-type", "application/json; charset=utf-8");
     void reply.header("x-should-retry", String(retryable)); // else OpenAI's client asks again for every 5xx

@@ -4,7 +4,6 @@ import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { imageTypes, toStorable, type Message, type Role } from "../turn/message.ts";
-import type { Caller } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
 const mebibyte = 1024 * 1024;
@@ -95,12 +94,6 @@ export function parseTurnHeaders(
     turnId: named["x-turn-id"],
     idempotencyKey: named["idempotency-key"],
   };
-}
-
-/** Returns whose request it is. */
-export function toCaller(userId: string | null | undefined, { authorization }: IncomingHttpHeaders): Caller {
-  const accessToken = /^Bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
-  return { userId: userId || undefined, accessToken };
 }
 
 /**

@@ -8,6 +8,7 @@ import { eventStream } from "../wire/event-stream.ts";
 import { plainText } from "../wire/plain-text.ts";
 import { toTurnState, type TurnState } from "../wire/turn-state.ts";
 import { chooseType } from "./accept.ts";
+import { identityOf } from "./authentication.ts";
 import { parseChatRequest } from "./chat-request.ts";
 import { awaitTurn, followTurn } from "./follow-turn.ts";
 import { sendProblem } from "./problem.ts";
@@ -19,7 +20,9 @@ export const streamWires = { "text/plain": plainText, "text/event-stream": event
 export function registerStreamChat(app: FastifyInstance, live: LiveTurns, clock: Clock): void {
   app.post("/stream-chat", async (request, reply) => {
     const type = chooseType(["text/plain", "text/event-stream", "application/json"], reply);
-    const { turn, isReplay } = await live.start(parseChatRequest(request.body, request.headers));
+    const { turn, isReplay } = await live.start(
+      parseChatRequest(request.body, request.headers, identityOf(request)),
+    );
     if (isReplay) void reply.header("idempotency-replayed", "true");
     if (type !== "application/json") return await followTurn(turn, reply, { wire: streamWires[type], clock });
     return await sendWhole(turn, reply);

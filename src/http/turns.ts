@@ -1,14 +1,16 @@
 /** Owns the routes of a turn that was started: its state, its stream from any position on, its stop. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import { toCaller } from "../auth/identity.ts";
 import { AppError } from "../errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
 import type { Clock } from "../turn/ports.ts";
 import { chooseType } from "./accept.ts";
+import { identityOf } from "./authentication.ts";
 import { followTurn } from "./follow-turn.ts";
-import { toCaller, UserQuery, Uuid } from "./request-fields.ts";
+import { UserQuery, Uuid } from "./request-fields.ts";
 import { streamWires, toState } from "./stream-chat.ts";
 
 /** How long the answer to a stop waits for the turn to be over. */
@@ -53,7 +55,7 @@ export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Cloc
 async function findTurn(request: FastifyRequest, live: LiveTurns): Promise<FollowedTurn> {
   const { turnId } = parse(Params, request.params, "invalid_request");
   const { userId } = parse(UserQuery, request.query, "invalid_request");
-  const turn = await live.find(turnId, toCaller(userId, request.headers));
+  const turn = await live.find(turnId, toCaller(identityOf(request), userId));
   if (turn === undefined)
     throw new AppError("not_found", `no turn ${turnId} of ${userId ?? "nobody"}`, {
       detail: "There is no such turn.",

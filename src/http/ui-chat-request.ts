@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
+import { toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
 import { toStorable, type Image, type Message, type Role } from "../turn/message.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -13,7 +14,6 @@ import {
   maxParts,
   OptionalUuid,
   parseTurnHeaders,
-  toCaller,
   toMessageText,
   UserQuery,
   Uuid,
@@ -93,6 +93,7 @@ export function parseUiChatRequest(
   body: unknown,
   query: unknown,
   headers: IncomingHttpHeaders,
+  identity: Identity,
 ): TurnRequest & { readonly conversationId: string } {
   const request = parse(UiChatRequest, body ?? {}, "invalid_request");
   const { userId } = parse(UserQuery, query, "invalid_request");
@@ -102,12 +103,13 @@ export function parseUiChatRequest(
     .map(toMessage)
     .filter((message, index) => index === newest || saysSomething(message));
   checkLast(messages);
-  const caller = toCaller(request.userId || userId, headers);
+  const caller = toCaller(identity, request.userId || userId);
   return {
     ...parseTurnHeaders(headers),
     messages,
     caller,
     conversationId: toConversationId(request.id, caller.userId),
+    mustOwn: identity.type !== "anybody",
     wantsPlan: true,
     parameters: {},
     useWebSearch: request.use_web_search ?? false,

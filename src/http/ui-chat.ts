@@ -1,13 +1,15 @@
 /** Owns `/api/chat`, where the AI SDK's `useChat` looks with its default transport: a turn, its resume, its stop. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
+import { toCaller } from "../auth/identity.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import { uiMessageStream } from "../wire/ui-message-stream.ts";
+import { identityOf } from "./authentication.ts";
 import { followTurn, type FollowOptions } from "./follow-turn.ts";
-import { toCaller, UserQuery } from "./request-fields.ts";
+import { UserQuery } from "./request-fields.ts";
 import { stopTurn } from "./turns.ts";
 import { ChatId, parseUiChatRequest, toConversationId } from "./ui-chat-request.ts";
 
@@ -40,7 +42,7 @@ export function registerUiChat(app: FastifyInstance, live: LiveTurns, clock: Clo
   const chats = new LastTurns(live, clock);
 
   app.post("/api/chat", async (request, reply) => {
-    const asked = parseUiChatRequest(request.body, request.query, request.headers);
+    const asked = parseUiChatRequest(request.body, request.query, request.headers, identityOf(request));
     const { turn, isReplay } = await live.start(asked);
     if (isReplay) void reply.header("idempotency-replayed", "true");
     return await followTurn(turn, reply, chats.follow(asked, turn, request));
@@ -126,7 +128,7 @@ function toKey({ conversationId, caller }: UiChat): string {
 function toChat(request: FastifyRequest): UiChat {
   const { id } = parse(Params, request.params, "invalid_request");
   const { userId } = parse(UserQuery, request.query, "invalid_request");
-  const caller = toCaller(userId, request.headers);
+  const caller = toCaller(identityOf(request), userId);
   return { conversationId: toConversationId(id, caller.userId), caller };
 }
 

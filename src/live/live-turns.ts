@@ -2,7 +2,7 @@
 import { AppError } from "../errors.ts";
 import type { Caller, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
-import { digestRequest, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
+import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
@@ -94,7 +94,7 @@ export class LiveTurns {
     if (keyed !== undefined) return await attach(keyed, request);
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
     const { turnId } = request;
-    if (key === undefined && turnId === undefined) return { turn: this.#run(request), isReplay: false };
+    if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)
       throw new AppError("turn_exists", turnId);
     const begin = toTurnBegin(request, this.#options.model.name, this.#options.clock.now());
@@ -172,6 +172,8 @@ export class LiveTurns {
         return { turn: this.#run(request, { begin, answer }), isReplay: false };
       case "exists":
         throw new AppError("turn_exists", begin.turnId);
+      case "foreign":
+        throw new AppError("conversation_not_found", begin.conversationId, { field: "conversationId" });
       case "taken": {
         if (answer.requestDigest !== begin.requestDigest) throw toMismatch(answer.turnId);
         // Not one that is being asked for: that may be this very request, sent again under its own id.

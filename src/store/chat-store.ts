@@ -41,7 +41,8 @@ export class DatabaseChatStore {
 
   /** Resolves with why `turn` could not begin, for its key's or its id's sake. Writes nothing. */
   async findRefusal(turn: TurnBegin): Promise<Refusal | undefined> {
-    const conversation = { user_id: turn.caller.userId };
+    const { conversationId: id, isConversationNamed, mustOwn, caller } = turn;
+    const conversation = { id, is_named: isConversationNamed, must_own: mustOwn, user_id: caller.userId };
     const argument = { turn: this.#toRow(turn), conversation, check_only: true };
     return toRefusal(await this.#database.call("chat_begin_turn", argument, service));
   }

@@ -14,6 +14,7 @@ const QueuedBegin = z.object({
   turnId: z.string(),
   conversationId: z.string(),
   isConversationNamed: z.boolean(),
+  mustOwn: z.boolean().default(false),
   userId: Text,
   title: z.string(),
   path: z.array(

@@ -54,6 +54,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
         return { type: "begun", storage: "none", conversationId: turn.conversationId };
       case "taken":
       case "exists":
+      case "foreign":
         return answer;
     }
   }

@@ -181,6 +181,7 @@ export class Lander {
         return false;
       case "taken":
       case "exists":
+      case "foreign":
         throw new AppError("write_rejected", "the turn's id belongs to another turn");
     }
   }

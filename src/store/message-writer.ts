@@ -31,7 +31,9 @@ export type Refusal =
   /** The turn's key belongs to another turn of its user. */
   | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
   /** The turn's id belongs to another turn. */
-  | { readonly type: "exists" };
+  | { readonly type: "exists" }
+  /** The conversation that it names is somebody else's. */
+  | { readonly type: "foreign" };
 
 const FunctionAnswer = z.union([
   z.object({ conversation_id: z.string(), digest: z.string() }),
@@ -47,6 +49,7 @@ const FunctionAnswer = z.union([
 const RefusalAnswer = z.union([
   z.object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) }),
   z.object({ exists: z.literal(true) }),
+  z.object({ foreign: z.literal(true) }),
 ]);
 
 /** Returns the refusal that a function's answer is; `undefined` for any other. */
@@ -54,6 +57,7 @@ export function toRefusal(answer: unknown): Refusal | undefined {
   const { data } = RefusalAnswer.safeParse(answer);
   if (data === undefined) return undefined;
   if ("exists" in data) return { type: "exists" };
+  if ("foreign" in data) return { type: "foreign" };
   const { turn_id: turnId, request_digest: digest } = data.taken;
   return { type: "taken", turnId, requestDigest: digest ?? undefined };
 }
@@ -149,6 +153,7 @@ function toConversation(turn: TurnBegin, now: Date): Json {
     is_named: turn.isConversationNamed,
     title: turn.title,
     user_id: turn.caller.userId,
+    must_own: turn.mustOwn,
     age_ms: Math.max(0, now.getTime() - turn.startedAt.getTime()),
   };
 }

@@ -72,11 +72,13 @@ export interface TurnBegin {
   /** Whether the client named the conversation; else a stored one that this path continues may be taken instead. */
   readonly isConversationNamed: boolean;
   readonly caller: Caller;
+  /** Whether a conversation that is there must be the caller's own. */
+  readonly mustOwn: boolean;
   readonly title: string;
   readonly path: readonly AddressedMessage[];
   readonly startedAt: Date;
   readonly model: string;
-  /** Whether the store may say that its key or its id is another turn's: it is asked first then. */
+  /** Whether the store may refuse it, for its key, its id or its conversation: it is asked first then. */
   readonly mayBeRefused: boolean;
   /** Under which a user has one turn, for 24 hours. */
   readonly idempotencyKey: string | undefined;
@@ -122,7 +124,9 @@ export type BeginAnswer =
   /** Its key belongs to another turn of this user. */
   | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
   /** Its id belongs to another turn. */
-  | { readonly type: "exists" };
+  | { readonly type: "exists" }
+  /** Its conversation is somebody else's. */
+  | { readonly type: "foreign" };
 
 /** Where turns become rows. Both writes are idempotent by the turn's id. */
 export interface ChatStore {

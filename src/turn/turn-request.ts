@@ -10,6 +10,8 @@ import type { Caller, TurnBegin } from "./ports.ts";
 export interface TurnRequest extends PromptOptions {
   readonly conversationId: string | undefined;
   readonly caller: Caller;
+  /** Whether a conversation that it names must be its caller's, or new. */
+  readonly mustOwn: boolean;
   readonly messages: readonly Message[];
   /** The id that the client chose for the turn. */
   readonly turnId: string | undefined;
@@ -27,10 +29,16 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     path: addressMessages(request.messages),
     startedAt,
     model,
-    mayBeRefused: request.turnId !== undefined || request.idempotencyKey !== undefined,
+    mustOwn: request.mustOwn,
+    mayBeRefused: mayBeRefused(request),
     idempotencyKey: request.idempotencyKey,
     requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
   };
+}
+
+/** Whether the store may say that a turn's key or id is another's, or its conversation somebody else's. */
+export function mayBeRefused({ turnId, idempotencyKey, mustOwn, conversationId }: TurnRequest): boolean {
+  return turnId !== undefined || idempotencyKey !== undefined || (mustOwn && conversationId !== undefined);
 }
 
 /** Returns the digest of all that a request asks for: equal for one that is sent again. */

@@ -4,11 +4,17 @@ import { describe, test } from "node:test";
 import { AppError } from "../../src/errors.ts";
 import { parseCompletionRequest, type CompletionOrder } from "../../src/http/completion-request.ts";
 
+const anybody = { type: "anybody", accessToken: undefined } as const;
 const hello = { role: "user", content: "Hi" };
 const png = "data:image/png;base64,iVBORw0K";
 
 function parseBody(more: object, headers: Record<string, string> = {}): CompletionOrder {
-  return parseCompletionRequest({ model: "scripted", messages: [hello], ...more }, headers, "scripted");
+  return parseCompletionRequest(
+    { model: "scripted", messages: [hello], ...more },
+    headers,
+    anybody,
+    "scripted",
+  );
 }
 
 /** A body whose last message but one has `fields`. */
@@ -141,7 +147,7 @@ describe("parseCompletionRequest", () => {
 
   test("refuses a body that is no object, and names no field of it", () => {
     for (const body of [[], "Hi", 7]) {
-      assert.throws(() => parseCompletionRequest(body, {}, "scripted"), {
+      assert.throws(() => parseCompletionRequest(body, {}, anybody, "scripted"), {
         code: "invalid_request",
         field: undefined,
       });

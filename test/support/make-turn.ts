@@ -28,6 +28,7 @@ export function makeTurn(
   return {
     turnId: randomUUID(),
     conversationId: randomUUID(),
+    mustOwn: false,
     isConversationNamed: rest.conversationId !== undefined,
     caller: { userId, accessToken: undefined },
     title: toTitle(messages),

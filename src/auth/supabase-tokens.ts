@@ -1,0 +1,73 @@
+/** Owns the check of Supabase's access tokens: signed by the project, for a signed-in user, in time. */
+import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from "jose";
+import { z } from "zod";
+import { AppError, toAppError } from "../errors.ts";
+import type { Clock } from "../turn/ports.ts";
+import { toBearer, type Authenticator, type Identity } from "./identity.ts";
+import { RemoteKeySet } from "./key-set.ts";
+
+/** How far the clocks of issuer and server may be apart, in seconds. */
+const toleranceSeconds = 30;
+const role = "authenticated";
+
+/** What tokens are checked against. */
+export interface SupabaseTokenOptions {
+  /** The project's address: its path `/auth/v1` is the issuer, and says the public keys. */
+  readonly url: string;
+  /** The legacy secret that tokens with HS256 are signed with, if the project has one. */
+  readonly jwtSecret: string | undefined;
+}
+
+const Claims = z.object({
+  sub: z.guid(),
+  role: z.literal(role),
+  iat: z.number().optional(),
+});
+
+/** Knows users by their access tokens. */
+export class SupabaseTokens implements Authenticator {
+  readonly #issuer: string;
+  readonly #secret: Uint8Array | undefined;
+  readonly #keys: RemoteKeySet;
+  readonly #clock: Clock;
+
+  constructor({ url, jwtSecret }: SupabaseTokenOptions, clock: Clock) {
+    this.#issuer = new URL("/auth/v1", url).href;
+    this.#secret = jwtSecret === undefined ? undefined : Buffer.from(jwtSecret);
+    this.#keys = new RemoteKeySet(new URL(`${this.#issuer}/.well-known/jwks.json`), clock);
+    this.#clock = clock;
+  }
+
+  async authenticate(authorization: string | undefined): Promise<Identity> {
+    const accessToken = toBearer(authorization);
+    if (accessToken === undefined) throw new AppError("unauthenticated", "no access token came");
+    try {
+      const claims = Claims.parse(await this.#verify(accessToken));
+      const nowSeconds = this.#clock.now().getTime() / 1000;
+      if ((claims.iat ?? 0) > nowSeconds + toleranceSeconds)
+        throw new AppError("unauthenticated", "the token is of the future");
+      return { type: "user", userId: claims.sub.toLowerCase(), accessToken };
+    } catch (cause) {
+      if (cause instanceof AppError) throw cause;
+      if (cause instanceof errors.JOSEError || cause instanceof z.ZodError || cause instanceof TypeError)
+        throw new AppError("unauthenticated", `the token is not valid: ${cause.message}`, { cause });
+      throw toAppError(cause);
+    }
+  }
+
+  /** The algorithm says which kind of key a token was signed with; a key is only ever used for its own. */
+  async #verify(token: string): Promise<JWTPayload> {
+    const { alg } = decodeProtectedHeader(token);
+    const options = {
+      issuer: this.#issuer,
+      audience: role,
+      requiredClaims: ["exp", "sub"],
+      clockTolerance: toleranceSeconds,
+      currentDate: this.#clock.now(),
+    };
+    if (alg === "HS256" && this.#secret !== undefined)
+      return (await jwtVerify(token, this.#secret, { ...options, algorithms: ["HS256"] })).payload;
+    const find = this.#keys.find.bind(this.#keys);
+    return (await jwtVerify(token, find, { ...options, algorithms: ["ES256", "RS256"] })).payload;
+  }
+}

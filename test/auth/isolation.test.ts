@@ -1,0 +1,233 @@
+/** Owns who may see what: every route of the server, asked by its owner, by another user, by nobody, with an expired token. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { z } from "zod";
+import { IdentityProvider } from "../support/identity-provider.ts";
+import { readMessages } from "../support/read-rows.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { startPglite, type StoreHarness } from "../store/store-harness.ts";
+
+/** What belongs to the owner, and who asks for it. */
+interface World {
+  readonly turnId: string;
+  readonly conversationId: string;
+  readonly userId: string;
+}
+
+/** A request for what is the owner's. */
+interface Attempt {
+  readonly path: string;
+  readonly body?: object;
+  /** What it is to another user: nothing is there; or, where the request makes something, a thing of that user's own. */
+  readonly foreign: 404 | 204 | "open";
+}
+
+const chat = { messages: [{ sender: "user", text: "Hi" }] };
+const uiMessages = [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }];
+const completion = { model: "scripted", messages: [{ role: "user", content: "Hi" }] };
+
+/** Every route. One that is added and not listed fails the test below. */
+const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
+  "GET /healthz": "open",
+  "GET /readyz": "open",
+  "POST /stream-chat": ({ conversationId }) => ({
+    path: "/stream-chat",
+    body: { ...chat, conversationId },
+    foreign: 404,
+  }),
+  "GET /turns/:turnId": ({ turnId }) => ({ path: `/turns/${turnId}`, foreign: 404 }),
+  "GET /turns/:turnId/stream": ({ turnId }) => ({ path: `/turns/${turnId}/stream`, foreign: 404 }),
+  "POST /turns/:turnId/stop": ({ turnId }) => ({ path: `/turns/${turnId}/stop`, body: {}, foreign: 404 }),
+  "POST /api/chat": ({ conversationId }) => ({
+    path: "/api/chat",
+    body: { id: conversationId, messages: uiMessages },
+    foreign: 404,
+  }),
+  "GET /api/chat/:id/stream": ({ conversationId }) => ({
+    path: `/api/chat/${conversationId}/stream`,
+    foreign: 204,
+  }),
+  "POST /api/chat/:id/stop": ({ conversationId }) => ({
+    path: `/api/chat/${conversationId}/stop`,
+    body: {},
+    foreign: 204,
+  }),
+  "GET /v1/models": () => ({ path: "/v1/models", foreign: "open" }),
+  "GET /v1/models/:model": () => ({ path: "/v1/models/scripted", foreign: "open" }),
+  "POST /v1/chat/completions": () => ({ path: "/v1/chat/completions", body: completion, foreign: "open" }),
+};
+
+describe("with AUTH=supabase", { timeout: 120_000 }, () => {
+  let harness: StoreHarness;
+  let provider: IdentityProvider;
+  let model: ScriptedModel;
+  let app: RunningApp;
+  let world: World;
+  const canary = `canary ${randomUUID()}`;
+  const stranger = randomUUID();
+
+  before(async () => {
+    [harness, provider, model] = await Promise.all([
+      startPglite(),
+      IdentityProvider.start(),
+      ScriptedModel.start(),
+    ]);
+    app = await startApp({
+      AUTH: "supabase",
+      SUPABASE_URL: provider.url,
+      CHAT_STORE_ENABLED: "true",
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      ...harness.variables,
+    });
+    const userId = randomUUID();
+    model.say(`- p\n---RESPONSE---\n${canary}`);
+    const answer = await ask("POST", { path: "/stream-chat", body: chat, foreign: 404 }, userId);
+    assert.equal(answer.status, 200);
+    const conversationId = String(answer.headers["x-conversation-id"]);
+    world = { userId, turnId: String(answer.headers["x-turn-id"]), conversationId };
+    model.say("- p\n---RESPONSE---\nOther.");
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+    await provider.close();
+    await harness.stop();
+  });
+
+  async function tokenOf(userId: string, expired = false): Promise<string> {
+    const claims = provider.claimsOf(userId, new Date());
+    const past = Math.floor(Date.now() / 1000) - 60;
+    return `Bearer ${await provider.sign(expired ? { ...claims, exp: past } : claims)}`;
+  }
+
+  async function ask(
+    method: string,
+    { path, body }: Attempt,
+    userId: string | undefined,
+    expired = false,
+  ): Promise<Answer> {
+    const headers = userId === undefined ? {} : { authorization: await tokenOf(userId, expired) };
+    return method === "POST" ? await app.post(path, body, headers) : await app.get(path, headers);
+  }
+
+  /** `METHOD address` of everything the server answers. */
+  function listRoutes(): string[] {
+    const lines = app.app.http.printRoutes({ commonPrefix: false }).split("\n");
+    const stack: string[] = [];
+    return lines.flatMap((line) => {
+      const [, indent = "", segment = "", methods] = /^([│ ]*)[├└]── ([^ ]*)(?: \((.*)\))?$/.exec(line) ?? [];
+      stack.length = indent.length / 4;
+      stack.push(segment);
+      if (methods === undefined) return [];
+      return methods
+        .split(", ")
+        .filter((method) => !["HEAD", "OPTIONS"].includes(method))
+        .map((method) => `${method} ${stack.join("").replace(/(.)\/$/, "$1")}`);
+    });
+  }
+
+  test("there is a case here for every route that there is", () => {
+    assert.deepEqual(listRoutes().toSorted(), Object.keys(routes).toSorted());
+  });
+
+  for (const [route, makeAttempt] of Object.entries(routes)) {
+    if (makeAttempt === "open") continue;
+    const [method = ""] = route.split(" ");
+    test(`${route} is its owner's alone`, async () => {
+      const attempt = makeAttempt(world);
+      const calls = model.calls.length;
+      for (const [userId, expired] of [
+        [undefined, false],
+        [world.userId, true],
+      ] as const) {
+        const { status, body } = await ask(method, attempt, userId, expired);
+        assert.equal(status, 401);
+        assert.ok(!body.includes(canary));
+      }
+      const other = await ask(method, attempt, stranger);
+      assert.equal(other.status, attempt.foreign === "open" ? 200 : attempt.foreign);
+      assert.ok(!other.body.includes(canary));
+      if (attempt.foreign !== "open") assert.equal(model.calls.length, calls, "the model was not asked");
+      assert.ok([200, 204].includes((await ask(method, attempt, world.userId)).status));
+    });
+  }
+
+  test("what the payload says of its user is believed only where the token says so too", async () => {
+    for (const path of ["/stream-chat", "/api/chat"]) {
+      const body = {
+        ...chat,
+        id: "chat",
+        ...(path === "/api/chat" && { messages: uiMessages }),
+        userId: world.userId,
+      };
+      const calls = model.calls.length;
+      assert.equal((await ask("POST", { path, body, foreign: 404 }, stranger)).status, 403);
+      assert.equal(model.calls.length, calls);
+      assert.equal((await ask("POST", { path, body, foreign: 404 }, world.userId)).status, 200);
+    }
+    const path = `/turns/${world.turnId}?userId=${world.userId}`;
+    const answer = await ask("GET", { path, foreign: 404 }, stranger);
+    assert.deepEqual([answer.status, JSON.parse(answer.body).code], [403, "user_mismatch"]);
+  });
+
+  test("a conversation that is nobody's, or somebody else's, is not there to write in; a new one is", async () => {
+    const untouched = await readMessages(app.app.store.database, world.conversationId, world.userId);
+    const [code, detail] = [z.string(), z.string()];
+    const answer = await ask(
+      "POST",
+      { path: "/stream-chat", body: { ...chat, conversationId: world.conversationId }, foreign: 404 },
+      stranger,
+    );
+    const problem = z.object({ code, detail }).parse(JSON.parse(answer.body));
+    assert.deepEqual([answer.status, problem.code], [404, "conversation_not_found"]);
+    const header = { authorization: await tokenOf(stranger), "x-conversation-id": world.conversationId };
+    assert.equal((await app.post("/v1/chat/completions", completion, header)).status, 404);
+    assert.deepEqual(
+      await readMessages(app.app.store.database, world.conversationId, world.userId),
+      untouched,
+    );
+    const conversationId = randomUUID();
+    const body = { ...chat, conversationId };
+    const made = await ask("POST", { path: "/stream-chat", body, foreign: 404 }, stranger);
+    assert.deepEqual([made.status, made.headers["x-conversation-id"]], [200, conversationId]);
+  });
+});
+
+describe("with AUTH=keys", { timeout: 60_000 }, () => {
+  test("a server that has a key speaks for any user; without one, or with half of one, there is nothing", async () => {
+    const [first, second] = [randomUUID(), randomUUID()];
+    const harness = await startPglite();
+    const model = await ScriptedModel.start();
+    const app = await startApp({
+      AUTH: "keys",
+      API_KEYS: `${first},${second}`,
+      CHAT_STORE_ENABLED: "true",
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      ...harness.variables,
+    });
+    const userId = randomUUID();
+    for (const key of [first, second]) {
+      const headers = { authorization: `Bearer ${key}` };
+      const answer = await app.post("/stream-chat", { ...chat, userId }, headers);
+      assert.equal(answer.status, 200);
+      const turn = `/turns/${String(answer.headers["x-turn-id"])}`;
+      assert.equal((await app.get(`${turn}?userId=${userId}`, headers)).status, 200);
+      assert.equal((await app.get(turn, headers)).status, 404);
+      const conversationId = String(answer.headers["x-conversation-id"]);
+      const other = { ...chat, userId: randomUUID(), conversationId };
+      assert.equal((await app.post("/stream-chat", other, headers)).status, 404);
+    }
+    for (const bad of ["", first.slice(0, -1), `${first}x`, `${first},${second}`, first.toUpperCase()]) {
+      const answer = await app.post("/stream-chat", chat, { authorization: `Bearer ${bad}` });
+      assert.equal(answer.status, 401);
+      assert.ok(!answer.body.includes(first));
+    }
+    await app.close();
+    await model.close();
+    await harness.stop();
+  });
+});
