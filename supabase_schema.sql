@@ -62,6 +62,7 @@ create table if not exists public.conversations (
 alter table public.conversations
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists leaf_id uuid, -- the message that the path now shown ends in
+  add column if not exists archived_at timestamptz,
   add column if not exists updated_at timestamptz;
 
 create table if not exists public.messages (
@@ -125,7 +126,8 @@ update public.messages m set user_id = c.user_id
   from public.conversations c
   where c.id = m.conversation_id and m.user_id is null and c.user_id is not null;
 
-create index if not exists conversations_user_idx on public.conversations (user_id, updated_at desc, id);
+drop index if exists public.conversations_user_idx; -- of version 3
+create index if not exists conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc);
 create unique index if not exists messages_id_idx on public.messages (conversation_id, id);
 create unique index if not exists messages_digest_idx on public.messages (conversation_id, digest);
 create index if not exists messages_parent_idx on public.messages (conversation_id, parent_id);
@@ -138,6 +140,9 @@ create index if not exists turns_running_idx on public.turns (heartbeat_at) wher
 drop index if exists public.turns_key_idx; -- of version 1
 create unique index if not exists turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
   where idempotency_key is not null;
+-- What a search reads of a text, and whose it is: one index finds both, so that the cost is the user's, not everybody's.
+create index if not exists conversations_search_idx on public.conversations using gin ((to_tsvector('pg_catalog.simple', left(title, 100000)) || array_to_tsvector(array['owner ' || coalesce(user_id::text, 'nobody')])));
+create index if not exists messages_search_idx on public.messages using gin ((to_tsvector('pg_catalog.simple', left(content, 100000)) || array_to_tsvector(array['owner ' || coalesce(user_id::text, 'nobody')])));
 create index if not exists deleted_conversations_age_idx on public.deleted_conversations (deleted_at);
 
 -- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
@@ -684,38 +689,169 @@ begin
   return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
 end $$;
 
--- The user's conversations, newest first. argument: user_id, limit.
-create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
+-- Becomes the user that is asked for; where that is nobody, the rows that are nobody's are asked for as the service.
+create or replace function public.chat_become_caller(argument jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
-  perform public.chat_become_user(argument);
-  return coalesce((
-    select jsonb_agg(to_jsonb(c) order by c.updated_at desc, c.id)
-    from (
-      select id, title, metadata, leaf_id, created_at, updated_at from public.conversations
-      order by updated_at desc, id limit (argument ->> 'limit')::integer
-    ) c
-  ), '[]');
+  if argument ->> 'user_id' is not null then
+    perform public.chat_become_user(argument);
+  end if;
 end $$;
 
--- The messages of a conversation as it is shown, the path to its leaf, in order. argument: user_id, conversation_id.
-create or replace function public.chat_list_messages(argument jsonb) returns jsonb
+-- The user's conversations, newest first. argument: user_id (or null), limit, before {updated_at, id} or null: only those
+-- after it in this order, is_archived: whether those that are archived, or those that are not, and query: words, all of
+-- which a conversation's title or one of its messages holds, or null.
+create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_limit integer := (argument ->> 'limit')::integer;
+  v_before_at timestamptz := coalesce((argument #>> '{before,updated_at}')::timestamptz, 'infinity');
+  v_before_id uuid := coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_archived boolean := coalesce((argument ->> 'is_archived')::boolean, false);
+  v_query tsquery := websearch_to_tsquery('pg_catalog.simple', argument ->> 'query');
+  v_owner tsquery := quote_literal('owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
+  v_found uuid[];
+  v_answer jsonb;
+begin
+  if argument ->> 'query' is not null then
+    -- As the service: what compares words may not look behind row level security, so that no index would be used.
+    perform public.chat_check_version(argument);
+    if numnode(v_query) = 0 then
+      return '[]';
+    end if;
+    select array_agg(distinct f.id) into v_found from (
+      select c.id from public.conversations c where (to_tsvector('pg_catalog.simple', left(c.title, 100000)) || array_to_tsvector(array['owner ' || coalesce(c.user_id::text, 'nobody')])) @@ (v_owner && v_query)
+      union
+      select m.conversation_id from public.messages m where (to_tsvector('pg_catalog.simple', left(m.content, 100000)) || array_to_tsvector(array['owner ' || coalesce(m.user_id::text, 'nobody')])) @@ (v_owner && v_query)
+    ) f;
+  end if;
+  perform public.chat_become_caller(argument);
+  execute format($f$
+    select coalesce(jsonb_agg(to_jsonb(c) order by c.updated_at desc, c.id desc), '[]')
+    from (
+      select id, title, metadata, leaf_id, archived_at, created_at, updated_at from public.conversations
+      where %s and (archived_at is not null) = $1 and (updated_at, id) < ($2, $3) %s
+      order by updated_at desc, id desc limit $4
+    ) c $f$,
+    case when v_user is null then 'user_id is null' else 'user_id = $5' end,
+    case when argument ->> 'query' is null then '' else 'and id = any ($6)' end)
+    into v_answer using v_archived, v_before_at, v_before_id, v_limit, v_user, v_found;
+  return v_answer;
+end $$;
+
+-- One conversation of the user's; `missing` where there is none. argument: user_id (or null), conversation_id.
+create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-  perform public.chat_check_version(argument);
-  perform public.chat_become_user(argument);
+  perform public.chat_become_caller(argument);
   return coalesce((
-    with recursive path as ( -- `union`: users may edit their rows, and must not make a circle of them
-      select m.id, m.parent_id from public.conversations c join public.messages m on m.id = c.leaf_id and m.conversation_id = c.id
-        where c.id = (argument ->> 'conversation_id')::uuid
-      union
-      select m.id, m.parent_id from path p join public.messages m on m.id = p.parent_id
-    )
+    select to_jsonb(c) from public.conversations c
+    where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid
+  ), '{"missing": true}');
+end $$;
+
+-- Makes an empty conversation; `missing` where the id is taken. argument: user_id (or null), conversation_id, title, metadata.
+create or replace function public.chat_create_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_made jsonb;
+begin
+  perform public.chat_become_caller(argument);
+  insert into public.conversations as c (id, title, user_id, metadata)
+    values ((argument ->> 'conversation_id')::uuid, argument ->> 'title', (argument ->> 'user_id')::uuid, argument -> 'metadata')
+    on conflict (id) do nothing returning to_jsonb(c) into v_made;
+  return coalesce(v_made, '{"missing": true}');
+end $$;
+
+-- Changes what is given of a conversation of the user's; `missing` where there is none. argument: user_id (or null), conversation_id,
+-- changes {title, metadata, is_archived, leaf_id: a message of it}.
+create or replace function public.chat_update_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_changes jsonb := argument -> 'changes';
+  v_changed jsonb;
+begin
+  perform public.chat_become_caller(argument);
+  if v_changes ? 'leaf_id' and not exists (
+    select from public.messages m where m.id = (v_changes ->> 'leaf_id')::uuid and m.conversation_id = (argument ->> 'conversation_id')::uuid
+  ) then
+    return '{"missing": true}';
+  end if;
+  update public.conversations c set
+    title = coalesce(v_changes ->> 'title', c.title),
+    metadata = coalesce(v_changes -> 'metadata', c.metadata),
+    leaf_id = coalesce((v_changes ->> 'leaf_id')::uuid, c.leaf_id),
+    archived_at = case (v_changes ->> 'is_archived')::boolean
+      when true then coalesce(c.archived_at, clock_timestamp()) when false then null else c.archived_at end
+    where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid
+    returning to_jsonb(c) into v_changed;
+  return coalesce(v_changed, '{"missing": true}');
+end $$;
+
+-- Deletes conversations of the user's with all that is in them; answers with how many. argument: user_id (or null),
+-- conversation_id: one, or null for `limit` of them.
+create or replace function public.chat_delete_conversations(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_count integer;
+begin
+  perform public.chat_become_caller(argument);
+  if argument ->> 'conversation_id' is not null then
+    delete from public.conversations c
+      where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from v_user;
+  else
+    delete from public.conversations where id in (
+      select c.id from public.conversations c where c.user_id is not distinct from v_user limit (argument ->> 'limit')::integer);
+  end if;
+  get diagnostics v_count = row_count;
+  return jsonb_build_object('deleted', v_count);
+end $$;
+
+-- The messages of a conversation of the user's, oldest first: of the path to its leaf, or, with is_tree, of all. argument: user_id
+-- (or null), conversation_id, is_tree, limit (or null: all of them), before: the id of a message: only those before it.
+create or replace function public.chat_list_messages(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_limit integer := (argument ->> 'limit')::integer;
+  v_before public.messages;
+  v_ids uuid[];
+begin
+  perform public.chat_become_caller(argument);
+  if argument ->> 'before' is not null then
+    select * into v_before from public.messages m where m.id = (argument ->> 'before')::uuid and m.conversation_id = v_conversation;
+    if v_before.id is null then
+      return '[]';
+    end if;
+  end if;
+  if coalesce((argument ->> 'is_tree')::boolean, false) then
+    v_ids := array(
+      select m.id from public.messages m
+      where m.conversation_id = v_conversation and (v_before.id is null or (m.created_at, m.id) < (v_before.created_at, v_before.id))
+      order by m.created_at desc, m.id desc limit v_limit);
+  else
+    v_ids := array(
+      with recursive path as ( -- `union`: users may edit their rows, and must not make a circle of them
+        select m.id, m.parent_id from public.messages m
+          where m.conversation_id = v_conversation
+            and m.id = case when v_before.id is null
+              then (select c.leaf_id from public.conversations c where c.id = v_conversation) else v_before.parent_id end
+        union
+        select m.id, m.parent_id from path p join public.messages m on m.id = p.parent_id
+      )
+      select id from path limit v_limit);
+  end if;
+  return coalesce((
     select jsonb_agg(jsonb_build_object(
       'id', m.id, 'parent_id', m.parent_id, 'role', m.role, 'content', m.content, 'metadata', m.metadata,
       'status', m.status, 'created_at', m.created_at) order by m.created_at, m.id)
-    from path join public.messages m using (id)
+    from public.messages m
+    where m.id = any (v_ids) and exists (
+      select from public.conversations c where c.id = v_conversation and c.user_id is not distinct from v_user)
   ), '[]');
 end $$;
 
@@ -747,6 +883,9 @@ language sql stable set search_path = '' as $$
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
         'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
+        'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
+        'public.chat_create_conversation(jsonb)'::regprocedure, 'public.chat_update_conversation(jsonb)'::regprocedure,
+        'public.chat_delete_conversations(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )
   )

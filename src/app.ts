@@ -8,6 +8,7 @@ import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-token
 import { AppError } from "./errors.ts";
 import { registerAuthentication } from "./http/authentication.ts";
 import { registerCompletions } from "./http/completions.ts";
+import { registerConversations } from "./http/conversations.ts";
 import { registerHealth } from "./http/health.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
 import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./http/problem.ts";
@@ -87,6 +88,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
       "X-Request-Id",
       "X-Should-Retry",
     ],
+    methods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
     maxAge: 600,
     strictPreflight: false,
   });
@@ -97,6 +99,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   registerTurns(http, live, clock);
   registerUiChat(http, live, clock);
   registerCompletions(http, live, clock, model.name);
+  registerConversations(http, store.history, live);
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);

@@ -33,7 +33,13 @@ export const errorTable = {
   },
   not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this address." },
   conversation_not_found: { status: 404, retryable: false, publicMessage: "There is no such conversation." },
+  history_off: { status: 404, retryable: false, publicMessage: "This server keeps no history." },
   model_not_found: { status: 404, retryable: false, publicMessage: "There is no such model." },
+  conversation_exists: {
+    status: 409,
+    retryable: false,
+    publicMessage: "The conversation's id was used before.",
+  },
   turn_exists: { status: 409, retryable: false, publicMessage: "The turn's id was used before." },
   idempotency_mismatch: {
     status: 409,

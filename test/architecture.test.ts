@@ -111,8 +111,8 @@ describe("the source", () => {
     assert.deepEqual(touching, ["config.ts"]);
   });
 
-  test("has fewer than 100 files, each of at most 250 lines, each opening with what it owns", () => {
-    assert.ok(files.length < 100, `${files.length} files`);
+  test("has fewer than 130 files, each of at most 250 lines, each opening with what it owns", () => {
+    assert.ok(files.length < 130, `${files.length} files`);
     for (const file of files) {
       const text = readFileSync(join(root, file), "utf8");
       assert.ok(text.split("\n").length <= 251, `${file} is longer than 250 lines`);

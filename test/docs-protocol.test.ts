@@ -14,6 +14,8 @@ import { ScriptedModel, toChunk } from "./support/scripted-model.ts";
 import { startApp, type Answer, type RunningApp } from "./support/start-app.ts";
 
 const docs = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
+/** What a reply's row keeps in its metadata beside the plan. */
+const usageNames = ["input_tokens", "output_tokens", "reasoning_tokens", "cached_input_tokens"];
 const userId = "5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11";
 
 /** Every name below `value`, as the docs would write it in backticks or in JSON. */
@@ -58,6 +60,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
   before(async () => {
     model = await ScriptedModel.start();
     app = await startApp({
+      CHAT_STORE_ENABLED: "true",
       OPENAI_BASE_URL: model.url,
       OPENAI_MODEL: "demo",
       SHOW_REASONING: "true",
@@ -88,6 +91,17 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(fields(UiChatRequest), "### `POST /api/chat`");
     assertNamed(fields(UiMessage), "### `POST /api/chat`");
     assertNamed(fields(CompletionRequest), "### `POST /v1/chat/completions`");
+  });
+
+  test("names every field of a history", async () => {
+    const names = new Set<string>();
+    const conversationId = randomUUID();
+    await app.post("/stream-chat", { messages: [{ sender: "user", text: "Hi" }], conversationId });
+    for (const path of ["", `/${conversationId}`, `/${conversationId}/messages`, `/${conversationId}/export`])
+      collectNames(JSON.parse((await app.get(`/conversations${path}`)).body), names);
+    for (const name of ["nextCursor", "nextBefore", "archivedAt", "status"]) assert.ok(names.has(name), name);
+    for (const kept of ["model", "finish_reason", "duration_ms", "usage", ...usageNames]) names.delete(kept);
+    assertNamed(names, "## Conversations");
   });
 
   const texts = ["go on", "fail"];
@@ -148,25 +162,34 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     );
     if (!isThere) return context.skip("curl is not installed");
     const turnId = randomUUID();
-    await app.post(
-      "/stream-chat",
-      { messages: [{ sender: "user", text: "Hi" }], userId },
-      { "x-turn-id": turnId },
-    );
+    const body = { messages: [{ sender: "user", text: "Hi" }] };
+    await app.post("/stream-chat", { ...body, userId }, { "x-turn-id": turnId });
+    const conversationId = randomUUID();
+    await app.post("/stream-chat", { ...body, conversationId });
     const commands = Array.from(docs.matchAll(/```sh\n([^`]*curl[^`]*)```/g), ([, command = ""]) => command);
     const addresses = new Set<string>();
     for (const command of commands) {
-      const here = command.replaceAll("http://127.0.0.1:8000", app.url).replaceAll("0199a3c4-…", turnId);
+      const here = command
+        .replaceAll("http://127.0.0.1:8000", app.url)
+        .replaceAll("0199a3c4-…", turnId)
+        .replaceAll("CONVERSATION", conversationId);
       const { stdout } = await run("bash", [
         "-c",
         here.replace("curl ", "curl -sS --fail-with-body --max-time 10 "),
       ]);
       assert.ok(!stdout.includes('"error":{'), command);
-      addresses.add(new URL(/http[^ '"]*/.exec(here)?.[0] ?? "").pathname.replace(turnId, ":turnId"));
+      addresses.add(
+        new URL(/http[^ '"]*/.exec(here)?.[0] ?? "").pathname
+          .replace(turnId, ":turnId")
+          .replace(conversationId, ":id"),
+      );
     }
-    const documented = Array.from(docs.matchAll(/^##+ .*`(?:GET|POST) ([^`]*)`$/gm), ([, path = ""]) => path);
+    const documented = Array.from(
+      docs.matchAll(/^##+ .*`(?:GET|POST|PATCH|DELETE) ([^`]*)`$/gm),
+      ([, path = ""]) => path,
+    );
     const missing = documented.filter(
-      (path) => !addresses.has(path.replace(":id", "chat-1").replace(":model", "demo")),
+      (path) => !addresses.has(path.replace("/chat/:id", "/chat/chat-1").replace(":model", "demo")),
     );
     assert.deepEqual(missing, []);
   });

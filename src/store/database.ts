@@ -27,6 +27,10 @@ export type FunctionName =
   | "chat_list_abandoned_turns"
   | "chat_save_messages"
   | "chat_list_conversations"
+  | "chat_get_conversation"
+  | "chat_create_conversation"
+  | "chat_update_conversation"
+  | "chat_delete_conversations"
   | "chat_list_messages"
   | "chat_describe_schema";
 

@@ -1,7 +1,9 @@
 /** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
 import { AppError, toAppError } from "../errors.ts";
+import type { History } from "../turn/history.ts";
 import type { ChatStore, Clock, TurnRecords } from "../turn/ports.ts";
 import { DatabaseChatStore } from "./chat-store.ts";
+import { ConversationRows } from "./conversation-rows.ts";
 import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
 import { Journal } from "./journal.ts";
 import { JournaledChatStore } from "./journaled-chat-store.ts";
@@ -49,6 +51,8 @@ export interface OpenStore {
   readonly chats: ChatStore;
   /** `undefined` where nothing is kept of turns but their messages. */
   readonly records: TurnRecords | undefined;
+  /** `undefined` where nothing is kept, or users read it themselves. */
+  readonly history: History | undefined;
   /** The database behind it; `undefined` where nothing is kept. */
   readonly database: Database | undefined;
   /** `undefined` where there is no journal. */
@@ -77,6 +81,7 @@ export async function openStore(
     return {
       chats: emptyStore,
       records: undefined,
+      history: undefined,
       database: undefined,
       journal: undefined,
       findTrouble: async () => undefined,
@@ -93,7 +98,14 @@ export async function openStore(
     void (await settleWithin(clock, database.close(), closeTimeoutMs));
   if (isReduced) {
     const chats = new UserChatStore(database, clock, listeners.onEvent);
-    return { ...common, chats, records: undefined, journal: undefined, close: closeDatabase };
+    return {
+      ...common,
+      chats,
+      records: undefined,
+      history: undefined,
+      journal: undefined,
+      close: closeDatabase,
+    };
   }
   const journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
   const store = new JournaledChatStore({
@@ -108,6 +120,7 @@ export async function openStore(
     ...common,
     chats: store,
     records: store,
+    history: new ConversationRows(database),
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.refusedCount };
     },

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { IdentityProvider } from "../support/identity-provider.ts";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 import { startPglite, type StoreHarness } from "../store/store-harness.ts";
 
 /** What belongs to the owner, and who asks for it. */
@@ -20,8 +20,10 @@ interface World {
 interface Attempt {
   readonly path: string;
   readonly body?: object;
-  /** What it is to another user: nothing is there; or, where the request makes something, a thing of that user's own. */
-  readonly foreign: 404 | 204 | "open";
+  /** What another user gets: nothing is there; or what that user would get without the owner. */
+  readonly foreign: number;
+  /** What the owner gets, if it is not 200 or 204. */
+  readonly own?: number;
 }
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
@@ -54,9 +56,32 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
     body: {},
     foreign: 204,
   }),
-  "GET /v1/models": () => ({ path: "/v1/models", foreign: "open" }),
-  "GET /v1/models/:model": () => ({ path: "/v1/models/scripted", foreign: "open" }),
-  "POST /v1/chat/completions": () => ({ path: "/v1/chat/completions", body: completion, foreign: "open" }),
+  "GET /v1/models": () => ({ path: "/v1/models", foreign: 200 }),
+  "GET /v1/models/:model": () => ({ path: "/v1/models/scripted", foreign: 200 }),
+  "GET /conversations": () => ({ path: "/conversations?query=canary", foreign: 200 }),
+  "POST /conversations": ({ conversationId: id }) => ({
+    path: "/conversations",
+    body: { id },
+    foreign: 409,
+    own: 409,
+  }),
+  "DELETE /conversations": () => ({ path: "/conversations", foreign: 200 }),
+  "GET /conversations/:id": ({ conversationId: id }) => ({ path: `/conversations/${id}`, foreign: 404 }),
+  "PATCH /conversations/:id": ({ conversationId: id }) => ({
+    path: `/conversations/${id}`,
+    body: { title: "New" },
+    foreign: 404,
+  }),
+  "DELETE /conversations/:id": ({ conversationId: id }) => ({ path: `/conversations/${id}`, foreign: 404 }),
+  "GET /conversations/:id/messages": ({ conversationId: id }) => ({
+    path: `/conversations/${id}/messages`,
+    foreign: 404,
+  }),
+  "GET /conversations/:id/export": ({ conversationId: id }) => ({
+    path: `/conversations/${id}/export`,
+    foreign: 404,
+  }),
+  "POST /v1/chat/completions": () => ({ path: "/v1/chat/completions", body: completion, foreign: 200 }),
 };
 
 describe("with AUTH=supabase", { timeout: 120_000 }, () => {
@@ -64,7 +89,6 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
   let provider: IdentityProvider;
   let model: ScriptedModel;
   let app: RunningApp;
-  let world: World;
   const canary = `canary ${randomUUID()}`;
   const stranger = randomUUID();
 
@@ -82,13 +106,6 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
       OPENAI_MODEL: "scripted",
       ...harness.variables,
     });
-    const userId = randomUUID();
-    model.say(`- p\n---RESPONSE---\n${canary}`);
-    const answer = await ask("POST", { path: "/stream-chat", body: chat, foreign: 404 }, userId);
-    assert.equal(answer.status, 200);
-    const conversationId = String(answer.headers["x-conversation-id"]);
-    world = { userId, turnId: String(answer.headers["x-turn-id"]), conversationId };
-    model.say("- p\n---RESPONSE---\nOther.");
   });
   after(async () => {
     await app.close();
@@ -96,6 +113,17 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     await provider.close();
     await harness.stop();
   });
+
+  /** A user who has a conversation with one turn. */
+  async function makeWorld(): Promise<World> {
+    const userId = randomUUID();
+    model.say(`- p\n---RESPONSE---\n${canary}`);
+    const answer = await ask("POST", { path: "/stream-chat", body: chat, foreign: 404 }, userId);
+    assert.equal(answer.status, 200);
+    model.say("- p\n---RESPONSE---\nOther.");
+    const conversationId = String(answer.headers["x-conversation-id"]);
+    return { userId, turnId: String(answer.headers["x-turn-id"]), conversationId };
+  }
 
   async function tokenOf(userId: string, expired = false): Promise<string> {
     const claims = provider.claimsOf(userId, new Date());
@@ -110,7 +138,7 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     expired = false,
   ): Promise<Answer> {
     const headers = userId === undefined ? {} : { authorization: await tokenOf(userId, expired) };
-    return method === "POST" ? await app.post(path, body, headers) : await app.get(path, headers);
+    return await readAnswer(await app.open(method, path, body, headers));
   }
 
   /** `METHOD address` of everything the server answers. */
@@ -137,6 +165,7 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     if (makeAttempt === "open") continue;
     const [method = ""] = route.split(" ");
     test(`${route} is its owner's alone`, async () => {
+      const world = await makeWorld();
       const attempt = makeAttempt(world);
       const calls = model.calls.length;
       for (const [userId, expired] of [
@@ -148,14 +177,16 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
         assert.ok(!body.includes(canary));
       }
       const other = await ask(method, attempt, stranger);
-      assert.equal(other.status, attempt.foreign === "open" ? 200 : attempt.foreign);
+      assert.equal(other.status, attempt.foreign);
       assert.ok(!other.body.includes(canary));
-      if (attempt.foreign !== "open") assert.equal(model.calls.length, calls, "the model was not asked");
-      assert.ok([200, 204].includes((await ask(method, attempt, world.userId)).status));
+      if (attempt.foreign >= 400) assert.equal(model.calls.length, calls, "the model was not asked");
+      const own = await ask(method, attempt, world.userId);
+      assert.ok([200, 204, attempt.own].includes(own.status), own.body);
     });
   }
 
   test("what the payload says of its user is believed only where the token says so too", async () => {
+    const world = await makeWorld();
     for (const path of ["/stream-chat", "/api/chat"]) {
       const body = {
         ...chat,
@@ -174,6 +205,7 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
   });
 
   test("a conversation that is nobody's, or somebody else's, is not there to write in; a new one is", async () => {
+    const world = await makeWorld();
     const untouched = await readMessages(app.app.store.database, world.conversationId, world.userId);
     const [code, detail] = [z.string(), z.string()];
     const answer = await ask(

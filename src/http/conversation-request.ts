@@ -1,0 +1,94 @@
+/** Owns what the history's routes take: ids, pages, changes. */
+import { z } from "zod";
+import { toStorable } from "../turn/message.ts";
+import { UserQuery, Uuid } from "./request-fields.ts";
+
+const maxTitleLength = 500;
+const maxMetadataLength = 16 * 1024;
+const maxQueryLength = 200;
+
+/** Whole numbers as a query says them. */
+const Limit = z.coerce
+  .number("must be a whole number from 1 to 100")
+  .int("must be a whole number from 1 to 100")
+  .min(1, "must be at least 1")
+  .max(100, "must be at most 100")
+  .default(20);
+
+const Flag = z
+  .enum(["true", "false"], "must be true or false")
+  .default("false")
+  .transform((value) => value === "true");
+
+/** Where a page ends, as clients pass it back: they need not know what it says. */
+const Cursor = z.string().transform((text, context) => {
+  const [updatedAt = "", id = ""] = Buffer.from(text, "base64url").toString().split(" ");
+  const isTime = !Number.isNaN(Date.parse(updatedAt));
+  const known = Uuid.safeParse(id);
+  if (isTime && known.success) return { updatedAt, id: known.data };
+  context.addIssue("must be the nextCursor of a page");
+  return z.NEVER;
+});
+
+const Title = z
+  .string()
+  .transform((title) => toStorable(title.replaceAll(/\s+/g, " ").trim()))
+  .pipe(
+    z
+      .string()
+      .min(1, "must not be empty")
+      .max(maxTitleLength, `must be at most ${maxTitleLength} characters`),
+  );
+
+const Metadata = z
+  .record(z.string(), z.unknown())
+  .refine(isSmall, `must be at most ${maxMetadataLength} characters of JSON`)
+  .transform((metadata): Record<string, unknown> =>
+    JSON.parse(toStorable(JSON.stringify(metadata)).replaceAll("\\u0000", "\\ufffd")),
+  );
+
+function isSmall(value: object): boolean {
+  try {
+    return JSON.stringify(value).length <= maxMetadataLength;
+  } catch {
+    return false; // too deep to be written
+  }
+}
+
+/** The conversation that an address names. */
+export const ConversationParams = z.object({ id: Uuid });
+
+/** Which conversations are listed. */
+export const ListQuery = UserQuery.extend({
+  limit: Limit,
+  cursor: Cursor.optional(),
+  archived: Flag,
+  query: z
+    .string()
+    .max(maxQueryLength, `must be at most ${maxQueryLength} characters`)
+    .transform((words) => toStorable(words))
+    .optional(),
+}).strict();
+
+/** Which messages are listed. */
+export const MessagesQuery = UserQuery.extend({ limit: Limit, before: Uuid.optional(), tree: Flag }).strict();
+
+/** How a conversation is exported. */
+export const ExportQuery = UserQuery.extend({
+  format: z.enum(["json", "markdown"], "must be json or markdown").default("json"),
+}).strict();
+
+/** A conversation that is made before its first turn. */
+export const NewConversation = z
+  .strictObject({ id: Uuid.optional(), title: Title.default("New Chat"), metadata: Metadata.default({}) })
+  .default({ title: "New Chat", metadata: {} });
+
+/** What is to be changed of a conversation. */
+export const ConversationPatch = z
+  .strictObject({
+    title: Title.optional(),
+    archived: z.boolean("must be true or false").optional(),
+    metadata: Metadata.optional(),
+    leaf: Uuid.optional(),
+  })
+  .refine((patch) => Object.values(patch).some((value) => value !== undefined), "nothing is to be changed");

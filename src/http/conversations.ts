@@ -1,0 +1,147 @@
+/** Owns the history's routes: a user's conversations, their messages, what is changed and deleted of them. */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { v7 as createId } from "uuid";
+import { toCaller } from "../auth/identity.ts";
+import { AppError } from "../errors.ts";
+import type { LiveTurns } from "../live/live-turns.ts";
+import { parse } from "../parse.ts";
+import type { History } from "../turn/history.ts";
+import type { Caller } from "../turn/ports.ts";
+import {
+  toConversationJson,
+  toConversationPage,
+  toExport,
+  toMarkdown,
+  toMessagePage,
+} from "../wire/history-json.ts";
+import { identityOf } from "./authentication.ts";
+import {
+  ConversationParams,
+  ExportQuery,
+  ListQuery,
+  MessagesQuery,
+  NewConversation,
+  ConversationPatch,
+} from "./conversation-request.ts";
+import { UserQuery } from "./request-fields.ts";
+
+/** How many messages an export reads at once. */
+const exportPage = 1_000;
+
+/** `/conversations` and what is below it. Contract: docs/protocol.md. */
+export function registerConversations(
+  app: FastifyInstance,
+  history: History | undefined,
+  live: LiveTurns,
+): void {
+  const rows = (): History => history ?? fail("history_off");
+  registerMessages(app, rows);
+
+  app.get("/conversations", async (request, reply) => {
+    const query = parse(ListQuery, request.query, "invalid_request");
+    const { limit, cursor: before, archived: isArchived, query: words } = query;
+    const filter = { limit: limit + 1, before, isArchived, query: words };
+    const found = await rows().list(callerOf(request), filter);
+    return reply.header("cache-control", "no-store").send(toConversationPage(found, limit));
+  });
+
+  app.post("/conversations", async (request, reply) => {
+    const { id = createId(), title, metadata } = parse(NewConversation, request.body, "invalid_request");
+    const made = await rows().create(callerOf(request), id, title, metadata);
+    if (made === undefined) fail("conversation_exists", id);
+    return reply.code(201).header("location", `/conversations/${id}`).send(toConversationJson(made));
+  });
+
+  app.delete("/conversations", async (request, reply) => {
+    return reply.send({ deleted: await rows().deleteAll(callerOf(request)) });
+  });
+
+  app.get("/conversations/:id", async (request, reply) => {
+    const id = idOf(request);
+    const found = await rows().get(callerOf(request), id);
+    return reply.header("cache-control", "no-store").send(toConversationJson(found ?? missing(id)));
+  });
+
+  app.patch("/conversations/:id", async (request, reply) => {
+    const id = idOf(request);
+    const {
+      leaf: leafId,
+      archived: isArchived,
+      ...rest
+    } = parse(ConversationPatch, request.body, "invalid_request");
+    const changed = await rows().update(callerOf(request), id, { ...rest, isArchived, leafId });
+    return reply.send(toConversationJson(changed ?? missing(id)));
+  });
+
+  app.delete("/conversations/:id", async (request, reply) => {
+    const id = idOf(request);
+    const caller = callerOf(request);
+    await stopRunning(live, id, caller);
+    if (!(await rows().delete(caller, id))) missing(id);
+    return reply.code(204).send();
+  });
+}
+
+function registerMessages(app: FastifyInstance, rows: () => History): void {
+  app.get("/conversations/:id/messages", async (request, reply) => {
+    const id = idOf(request);
+    const caller = callerOf(request);
+    const { limit, before, tree: isTree } = parse(MessagesQuery, request.query, "invalid_request");
+    const found = await rows().listMessages(caller, id, { limit: limit + 1, before, isTree });
+    if (found.length === 0 && (await rows().get(caller, id)) === undefined) missing(id);
+    return reply.header("cache-control", "no-store").send(toMessagePage(found, limit));
+  });
+
+  app.get("/conversations/:id/export", async (request, reply) => {
+    const id = idOf(request);
+    const caller = callerOf(request);
+    const { format } = parse(ExportQuery, request.query, "invalid_request");
+    const conversation = (await rows().get(caller, id)) ?? missing(id);
+    const messages = [];
+    for (let before: string | undefined; ;) {
+      const page = await rows().listMessages(caller, id, {
+        limit: exportPage,
+        before,
+        isTree: format === "json",
+      });
+      messages.unshift(...page);
+      before = page[0]?.id;
+      if (page.length < exportPage) break;
+    }
+    void reply.header("cache-control", "no-store");
+    void reply.header(
+      "content-disposition",
+      `attachment; filename="${id}.${format === "json" ? "json" : "md"}"`,
+    );
+    if (format === "json") return reply.send(toExport(conversation, messages));
+    return reply
+      .header("content-type", "text/markdown; charset=utf-8")
+      .send(toMarkdown(conversation, messages));
+  });
+}
+
+/** Nobody will read what a conversation that is deleted is still answered. */
+async function stopRunning(live: LiveTurns, id: string, caller: Caller): Promise<void> {
+  const newest = await live.findNewest(id, caller);
+  if (newest?.isRunning === true) await (await live.find(newest.turnId, caller))?.stop();
+}
+
+function callerOf(request: FastifyRequest): Caller {
+  const { userId } = parse(UserQuery, request.query, "invalid_request");
+  return toCaller(identityOf(request), userId);
+}
+
+function idOf(request: FastifyRequest): string {
+  return parse(ConversationParams, request.params, "invalid_request").id;
+}
+
+function missing(id: string): never {
+  return fail("conversation_not_found", id);
+}
+
+function fail(
+  code: "conversation_not_found" | "conversation_exists" | "history_off",
+  message: string = code,
+): never {
+  throw new AppError(code, message);
+}

@@ -1,0 +1,146 @@
+/** Owns what is asked of the rows of conversations: a user's own, as that user. */
+import { z } from "zod";
+import { parse } from "../parse.ts";
+import type {
+  Conversation,
+  ConversationChanges,
+  ConversationFilter,
+  History,
+  MessageFilter,
+  Metadata,
+  StoredMessage,
+} from "../turn/history.ts";
+import type { Caller } from "../turn/ports.ts";
+import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
+
+/** How many conversations are deleted in one transaction. */
+const deleteBatch = 200;
+
+const MetadataRow = z.record(z.string(), z.unknown()).nullable();
+
+const ConversationRow = z
+  .object({
+    id: z.string(),
+    title: z.string(),
+    metadata: MetadataRow,
+    leaf_id: z.string().nullable(),
+    archived_at: z.string().nullable(),
+    created_at: z.string().nullable(),
+    updated_at: z.string(),
+  })
+  .transform((row): Conversation => ({
+    id: row.id,
+    title: row.title,
+    metadata: row.metadata ?? {},
+    leafId: row.leaf_id ?? undefined,
+    archivedAt: row.archived_at ?? undefined,
+    createdAt: row.created_at ?? row.updated_at,
+    updatedAt: row.updated_at,
+  }));
+
+const Missing = z.object({ missing: z.literal(true) });
+
+const MessageRow = z
+  .object({
+    id: z.string(),
+    parent_id: z.string().nullable(),
+    role: z.enum(["user", "assistant", "system"]),
+    content: z.string().nullable(),
+    metadata: MetadataRow,
+    status: z.enum(["complete", "stopped", "failed", "interrupted"]).nullable(),
+    created_at: z.string(),
+  })
+  .transform((row): StoredMessage => ({
+    id: row.id,
+    parentId: row.parent_id ?? undefined,
+    role: row.role,
+    content: row.content ?? "",
+    metadata: row.metadata ?? {},
+    status: row.status ?? undefined,
+    createdAt: row.created_at,
+  }));
+
+const DeleteAnswer = z.object({ deleted: z.number() });
+
+/** The rows of conversations. Rejects as {@link Database.call} does. */
+export class ConversationRows implements History {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]> {
+    const { limit, before, isArchived, query } = filter;
+    const argument = {
+      limit,
+      before: before && { updated_at: before.updatedAt, id: before.id },
+      is_archived: isArchived,
+      query,
+    };
+    return await this.#ask("chat_list_conversations", argument, caller, z.array(ConversationRow));
+  }
+
+  async get(caller: Caller, id: string): Promise<Conversation | undefined> {
+    return await this.#askOne("chat_get_conversation", { conversation_id: id }, caller);
+  }
+
+  async create(
+    caller: Caller,
+    id: string,
+    title: string,
+    metadata: Metadata,
+  ): Promise<Conversation | undefined> {
+    const argument = { conversation_id: id, title, metadata: toJson(metadata) };
+    return await this.#askOne("chat_create_conversation", argument, caller);
+  }
+
+  async update(caller: Caller, id: string, changes: ConversationChanges): Promise<Conversation | undefined> {
+    const { title, metadata, isArchived, leafId } = changes;
+    const row = { title, metadata: metadata && toJson(metadata), is_archived: isArchived, leaf_id: leafId };
+    return await this.#askOne("chat_update_conversation", { conversation_id: id, changes: row }, caller);
+  }
+
+  async delete(caller: Caller, id: string): Promise<boolean> {
+    const answer = await this.#ask(
+      "chat_delete_conversations",
+      { conversation_id: id },
+      caller,
+      DeleteAnswer,
+    );
+    return answer.deleted > 0;
+  }
+
+  async deleteAll(caller: Caller): Promise<number> {
+    for (let count = 0; ;) {
+      const argument = { limit: deleteBatch };
+      const { deleted } = await this.#ask("chat_delete_conversations", argument, caller, DeleteAnswer);
+      count += deleted;
+      if (deleted < deleteBatch) return count;
+    }
+  }
+
+  async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<readonly StoredMessage[]> {
+    const { limit, before, isTree } = filter;
+    const argument = { conversation_id: id, limit, before, is_tree: isTree };
+    return await this.#ask("chat_list_messages", argument, caller, z.array(MessageRow));
+  }
+
+  async #askOne(name: FunctionName, argument: JsonObject, caller: Caller): Promise<Conversation | undefined> {
+    const found = await this.#ask(name, argument, caller, ConversationRow.or(Missing));
+    return "missing" in found ? undefined : found;
+  }
+
+  async #ask<Schema extends z.ZodType>(
+    name: FunctionName,
+    argument: JsonObject,
+    caller: Caller,
+    schema: Schema,
+  ): Promise<z.output<Schema>> {
+    return parse(schema, await this.#database.call(name, argument, caller), "store_refused");
+  }
+}
+
+function toJson(metadata: Metadata): Json {
+  return JSON.parse(JSON.stringify(metadata));
+}
