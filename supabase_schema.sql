@@ -128,6 +128,7 @@ update public.messages m set user_id = c.user_id
 
 drop index if exists public.conversations_user_idx; -- of version 3
 create index if not exists conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc);
+create index if not exists conversations_age_idx on public.conversations (updated_at);
 create unique index if not exists messages_id_idx on public.messages (conversation_id, id);
 create unique index if not exists messages_digest_idx on public.messages (conversation_id, digest);
 create index if not exists messages_parent_idx on public.messages (conversation_id, parent_id);
@@ -810,6 +811,22 @@ begin
   return jsonb_build_object('deleted', v_count);
 end $$;
 
+-- Deletes conversations in which nothing was said for so many days, whosever they are; answers with how many. argument: days, limit.
+create or replace function public.chat_delete_expired(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_count integer;
+begin
+  perform public.chat_check_version(argument);
+  delete from public.conversations where id in (
+    select c.id from public.conversations c
+    where c.updated_at < clock_timestamp() - (argument ->> 'days')::integer * interval '1 day'
+      and not exists (select from public.turns t where t.conversation_id = c.id and t.status = 'running')
+    order by c.updated_at limit (argument ->> 'limit')::integer for update skip locked);
+  get diagnostics v_count = row_count;
+  return jsonb_build_object('deleted', v_count);
+end $$;
+
 -- The messages of a conversation of the user's, oldest first: of the path to its leaf, or, with is_tree, of all. argument: user_id
 -- (or null), conversation_id, is_tree, limit (or null: all of them), before: the id of a message: only those before it.
 create or replace function public.chat_list_messages(argument jsonb) returns jsonb
@@ -885,7 +902,7 @@ language sql stable set search_path = '' as $$
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
         'public.chat_create_conversation(jsonb)'::regprocedure, 'public.chat_update_conversation(jsonb)'::regprocedure,
-        'public.chat_delete_conversations(jsonb)'::regprocedure,
+        'public.chat_delete_conversations(jsonb)'::regprocedure, 'public.chat_delete_expired(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )
   )

@@ -21,6 +21,7 @@ import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
 import { openStore, type OpenStore, type StoreOptions } from "./store/open-store.ts";
+import { Retention } from "./store/retention.ts";
 import type { StoreEvent } from "./store/store-event.ts";
 import type { Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./turn/ports.ts";
 
@@ -37,6 +38,8 @@ export interface AppOptions {
     | { readonly type: "none" }
     | { readonly type: "supabase"; readonly supabase: SupabaseTokenOptions }
     | { readonly type: "keys"; readonly keys: readonly string[] };
+  /** After how many days without a word a conversation is deleted; `undefined` keeps all. */
+  readonly retentionDays: number | undefined;
   readonly onDisconnect: OnDisconnect;
   /** Whether typed wires carry what the model thinks aloud. */
   readonly showsReasoning: boolean;
@@ -61,6 +64,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     onEvent: (event) => logStoreEvent(logger, event),
     onTrouble: ({ code, message }) => logger.warn({ code, reason: message }, "the store had trouble"),
   });
+  const retention = createRetention(options.retentionDays, store, clock, logger);
   const model = createModel(options.model, clock);
   const live = new LiveTurns({
     model,
@@ -108,6 +112,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     await http.close();
     lastCall.cancel();
     await model.close();
+    retention?.close();
     await store.close();
   };
   return { http, store, close };
@@ -122,6 +127,19 @@ function createAuthenticator(options: AppOptions["auth"], clock: Clock): Authent
     case "keys":
       return new ApiKeys(options.keys);
   }
+}
+
+function createRetention(
+  days: number | undefined,
+  { database, records }: OpenStore,
+  clock: Clock,
+  logger: FastifyBaseLogger,
+): Retention | undefined {
+  // The anonymous key has no right to delete what is not its user's.
+  if (days === undefined || database === undefined || records === undefined) return undefined;
+  const onDeleted = (count: number): void =>
+    logger.info({ count }, "conversations were deleted for their age");
+  return new Retention({ database, clock, days, onDeleted });
 }
 
 function createModel(options: AppOptions["model"], clock: Clock): Model {

@@ -70,6 +70,7 @@ function toConfig(environment: Environment): Config {
       model: toModelOptions(environment),
       auth: toAuthOptions(environment),
       store,
+      retentionDays: environment.RETENTION_DAYS || undefined,
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
       showsReasoning: environment.SHOW_REASONING,
       corsOrigins: environment.CORS_ALLOW_ORIGINS,

@@ -100,6 +100,7 @@ export const Environment = z.object({
   CHAT_STORE_ENABLED: Flag.default(true),
   DATA_DIR: z.string().default(".foreword"),
   JOURNAL_MAX_MIB: wholeNumber(1, 65_536).default(256),
+  RETENTION_DAYS: wholeNumber(0, 36_500).default(0),
   DATABASE_URL: PostgresUrl.optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   SUPABASE_URL: HttpUrl.refine(

@@ -31,6 +31,7 @@ export type FunctionName =
   | "chat_create_conversation"
   | "chat_update_conversation"
   | "chat_delete_conversations"
+  | "chat_delete_expired"
   | "chat_list_messages"
   | "chat_describe_schema";
 
