@@ -559,6 +559,48 @@ begin
     ));
 end $$;
 
+-- The path that ends in a message of the user's, for a turn that goes on from there: its newest messages, oldest first, as many as
+-- `max_chars` of text hold, one at least. argument: user_id (or null), conversation_id (or null, where a message is named), parent_id: a
+-- message's id, or null for the leaf, max_chars. Answers with {conversation_id, digest: of the path, or null for an empty one, messages
+-- [{role, content}]}; or with `missing`.
+create or replace function public.chat_read_path(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_conversation public.conversations;
+  v_parent public.messages;
+begin
+  perform public.chat_check_version(argument);
+  if v_user is not null then
+    perform public.chat_become_user(argument);
+  end if;
+  if argument ->> 'parent_id' is not null then
+    select * into v_parent from public.messages m where m.id = (argument ->> 'parent_id')::uuid;
+  end if;
+  select * into v_conversation from public.conversations c
+    where c.id = coalesce((argument ->> 'conversation_id')::uuid, v_parent.conversation_id) and c.user_id is not distinct from v_user;
+  if argument ->> 'parent_id' is null then
+    select * into v_parent from public.messages m where m.id = v_conversation.leaf_id and m.conversation_id = v_conversation.id;
+  elsif v_parent.conversation_id is distinct from v_conversation.id then
+    return jsonb_build_object('missing', true);
+  end if;
+  -- Rows of the old service have no digest before their conversation was used.
+  if v_conversation.id is null or (v_parent.id is not null and v_parent.digest is null) then
+    return jsonb_build_object('missing', true);
+  end if;
+  return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'), 'messages', coalesce((
+    with recursive path as (
+      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
+        from public.messages m where m.id = v_parent.id
+      union all
+      select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+        from path p join public.messages m on m.id = p.parent_id
+        where p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer and p.place < 20000
+    )
+    select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, '')) order by p.place desc) from path p
+  ), '[]'));
+end $$;
+
 -- The newest turn of a conversation of this user: {turn_id, started_at, is_running}, or nulls. argument: user_id (or null),
 -- conversation_id.
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
@@ -898,7 +940,7 @@ language sql stable set search_path = '' as $$
       where p.oid in ('public.chat_check_version(jsonb)'::regprocedure, 'public.chat_become_user(jsonb)'::regprocedure,
         'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
-        'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
+        'public.chat_read_path(jsonb)'::regprocedure, 'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
         'public.chat_create_conversation(jsonb)'::regprocedure, 'public.chat_update_conversation(jsonb)'::regprocedure,

@@ -120,6 +120,7 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
   const journal = {
     dataDir: environment.DATA_DIR,
     maxJournalBytes: environment.JOURNAL_MAX_MIB * 1024 * 1024,
+    maxContextChars: environment.MODEL_CONTEXT_CHARS,
   };
   if (environment.DATABASE_URL !== undefined) {
     return {

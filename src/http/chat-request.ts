@@ -13,7 +13,9 @@ import {
   maxParts,
   OptionalUuid,
   parseTurnHeaders,
+  refuse,
   toMessageText,
+  Uuid,
 } from "./request-fields.ts";
 
 const Text = z.string().nullish();
@@ -41,6 +43,7 @@ export const ChatRequest = z.object({
   use_web_search: z.boolean().nullish(),
   knowledge_base: z.string().nullish(),
   conversationId: OptionalUuid,
+  parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf")).nullish(),
   userId: OptionalUuid,
 });
 
@@ -58,11 +61,15 @@ export function parseChatRequest(
   const messages = request.messages.map(toMessage);
   checkLast(messages);
   const named = parseTurnHeaders(headers);
+  const conversationId = request.conversationId || named.conversationId;
+  if (request.parentId === "leaf" && conversationId === undefined)
+    refuse("parentId", "leaf needs a conversationId, which says whose");
   return {
     ...named,
     messages,
     caller: toCaller(identity, request.userId),
-    conversationId: request.conversationId || named.conversationId,
+    conversationId,
+    parentId: request.parentId || undefined,
     mustOwn: identity.type !== "anybody",
     wantsPlan: true,
     parameters: {},

@@ -125,6 +125,7 @@ export function parseCompletionRequest(
       ...parseTurnHeaders(headers),
       messages,
       caller: toCaller(identity, userId),
+      parentId: undefined,
       mustOwn: identity.type !== "anybody",
       wantsPlan,
       // Without a plan the model gets the client's messages to the letter; they were found to be fit for that.

@@ -109,6 +109,7 @@ export function parseUiChatRequest(
     messages,
     caller,
     conversationId: toConversationId(request.id, caller.userId),
+    parentId: undefined,
     mustOwn: identity.type !== "anybody",
     wantsPlan: true,
     parameters: {},

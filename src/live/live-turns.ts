@@ -4,6 +4,7 @@ import type { Caller, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../t
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
+import { loadPath } from "./load-path.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
@@ -93,6 +94,9 @@ export class LiveTurns {
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
     if (keyed !== undefined) return await attach(keyed, request);
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
+    // Meanwhile another may have come under the same key, or the process been asked to stop.
+    if (request.parentId !== undefined && request.stored === undefined)
+      return await this.start(await loadPath(request, this.#options.records));
     const { turnId } = request;
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)

@@ -23,6 +23,7 @@ export type FunctionName =
   | "chat_save_progress"
   | "chat_read_turn"
   | "chat_find_newest_turn"
+  | "chat_read_path"
   | "chat_request_stop"
   | "chat_list_abandoned_turns"
   | "chat_save_messages"

@@ -28,6 +28,7 @@ const QueuedBegin = z.object({
       pathDigest: z.string(),
     }),
   ),
+  anchor: Text,
   startedAt: z.coerce.date(),
   model: z.string(),
   idempotencyKey: Text,

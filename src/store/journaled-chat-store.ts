@@ -8,7 +8,9 @@ import type {
   ChatStore,
   EndAnswer,
   NewestTurn,
+  PathStart,
   Piece,
+  StoredPath,
   StoredTurn,
   TurnBegin,
   TurnRecords,
@@ -87,6 +89,10 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
 
   async findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined> {
     return await this.#options.turns.findNewest(conversationId, caller);
+  }
+
+  async readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined> {
+    return await this.#options.turns.readPath(from, caller, this.#options.maxContextChars);
   }
 
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {

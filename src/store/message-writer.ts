@@ -82,7 +82,7 @@ export class MessageWriter {
     argument: JsonObject,
     tail: readonly Json[] = [],
   ): Promise<SaveAnswer> {
-    const stored = this.#toStoredDigests(turn.path);
+    const stored = this.#toStoredDigests(turn);
     const candidates = turn.isConversationNamed ? [] : toCandidates(turn.path, stored);
     const mayBeKnown =
       turn.isConversationNamed || (candidates.length > 0 && turn.caller.userId !== undefined);
@@ -94,7 +94,7 @@ export class MessageWriter {
         {
           ...argument,
           conversation: toConversation(turn, this.#clock.now()),
-          anchor: from === 0 ? null : stored[from - 1],
+          anchor: from === 0 ? (turn.anchor ?? null) : stored[from - 1],
           path: [...turn.path.slice(from).map(toPathItem), ...tail],
           candidates,
           addresses,
@@ -109,15 +109,17 @@ export class MessageWriter {
         return { type: "saved", conversationId: saved.conversation_id };
       }
       if ("deleted" in saved) return { type: "deleted" };
+      // What it goes on from was there when it was read.
+      if ("missing" in saved && from === 0) return { type: "deleted" };
       if ("missing" in saved) from = 0;
       else addresses = toAddresses(saved.unaddressed);
     }
   }
 
-  /** Returns the digests that the messages of `path` have in the store, as far as is known here. */
-  #toStoredDigests(path: readonly AddressedMessage[]): readonly Digest[] {
+  /** Returns the digests that the messages of a turn's path have in the store, as far as is known here. */
+  #toStoredDigests({ path, anchor }: TurnBegin): readonly Digest[] {
     if (this.#knownPaths.size === 0) return path.map(({ pathDigest }) => pathDigest);
-    let parent: Digest | undefined;
+    let parent = anchor;
     return path.map(({ pathDigest, contentDigests }) => {
       parent = this.#knownPaths.get(pathDigest) ?? digestPath(parent, contentDigests[0] ?? "");
       return parent;

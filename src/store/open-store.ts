@@ -29,7 +29,11 @@ export type DatabaseOptions =
 /** Where rows live, and where writes wait while that is away. */
 export type StoreOptions =
   | { readonly type: "none" }
-  | (DatabaseOptions & { readonly dataDir: string; readonly maxJournalBytes: number });
+  | (DatabaseOptions & {
+      readonly dataDir: string;
+      readonly maxJournalBytes: number;
+      readonly maxContextChars: number;
+    });
 
 /** How the journal stands. */
 interface JournalState {
@@ -114,6 +118,7 @@ export async function openStore(
     turns: new TurnRows(database),
     journal,
     clock,
+    maxContextChars: options.maxContextChars,
     ...listeners,
   });
   return {

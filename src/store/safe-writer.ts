@@ -14,6 +14,8 @@ import type { WatchedDatabase } from "./watched-database.ts";
 
 /** What a writer works with. */
 export interface SafeWriterOptions {
+  /** How much of a stored path a model is sent, in characters. */
+  readonly maxContextChars: number;
   readonly database: WatchedDatabase;
   readonly chats: DatabaseChatStore;
   readonly turns: TurnRows;

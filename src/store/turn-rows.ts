@@ -3,7 +3,17 @@ import { z } from "zod";
 import { errorTable, type ErrorCode } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { toText } from "../turn/body.ts";
-import type { AbandonedFilter, AbandonedTurn, Caller, NewestTurn, Piece, StoredTurn } from "../turn/ports.ts";
+import type {
+  AbandonedFilter,
+  AbandonedTurn,
+  Caller,
+  NewestTurn,
+  PathStart,
+  Piece,
+  StoredPath,
+  StoredTurn,
+} from "../turn/ports.ts";
+import type { Message } from "../turn/message.ts";
 import type { Usage } from "../turn/turn-event.ts";
 import { service, type Database, type JsonObject } from "./database.ts";
 
@@ -44,6 +54,14 @@ const NewestAnswer = z.object({
   started_at: z.coerce.date(),
   is_running: z.boolean().nullable(),
 });
+const PathAnswer = z.union([
+  z.object({ missing: z.literal(true) }),
+  z.object({
+    conversation_id: z.string(),
+    digest: z.string().nullable(),
+    messages: z.array(z.object({ role: z.enum(["user", "assistant", "system"]), content: z.string() })),
+  }),
+]);
 const ProgressAnswer = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
 const AbandonedAnswer = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
 
@@ -114,6 +132,23 @@ export class TurnRows {
       is_running: isRunning,
     } = parse(NewestAnswer, answer, "store_refused");
     return turnId === null ? undefined : { turnId, startedAt, isRunning: isRunning === true };
+  }
+
+  /** Resolves with a path of `caller`, of at most `maxChars` characters or one message. */
+  async readPath(from: PathStart, caller: Caller, maxChars: number): Promise<StoredPath | undefined> {
+    const { conversationId, parentId } = from;
+    const argument = {
+      conversation_id: conversationId,
+      parent_id: parentId === "leaf" ? undefined : parentId,
+      max_chars: maxChars,
+    };
+    const answer = await this.#database.call("chat_read_path", argument, caller);
+    const path = parse(PathAnswer, answer, "store_refused");
+    if ("missing" in path) return undefined;
+    const messages = path.messages.map(({ role, content }): Message => {
+      return { role, text: content, images: [], ...(role === "assistant" && { isAnswer: true }) };
+    });
+    return { conversationId: path.conversation_id, digest: path.digest ?? undefined, messages };
   }
 
   /** Resolves with whether there is such a turn of `caller`, which is now asked to stop. */

@@ -52,9 +52,12 @@ export function digestPath(parent: Digest | undefined, contentDigest: Digest): D
   return hash("sha256", Buffer.from((parent ?? "") + contentDigest, "hex"));
 }
 
-/** Returns `messages`, a whole path from the root, each with its address. */
-export function addressMessages(messages: readonly Message[]): readonly AddressedMessage[] {
-  let parent: Digest | undefined;
+/** Returns `messages`, a whole path from the root or what follows the path `anchor`, each with its address. */
+export function addressMessages(
+  messages: readonly Message[],
+  anchor?: Digest | undefined,
+): readonly AddressedMessage[] {
+  let parent = anchor;
   return messages.map((message) => {
     const { content, plan, contentDigests } = digestMessage(message);
     const pathDigest = digestPath(parent, contentDigests[0]);

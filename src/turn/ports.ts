@@ -3,6 +3,7 @@ import type { AppError, ErrorCode } from "../errors.ts";
 import type { Body } from "./body.ts";
 import type { Prompt } from "./instructions.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
+import type { Message } from "./message.ts";
 import type { FinishReason, Outcome, Storage, Usage } from "./turn-event.ts";
 
 /** A timer that was started; it fires once. */
@@ -76,6 +77,8 @@ export interface TurnBegin {
   readonly mustOwn: boolean;
   readonly title: string;
   readonly path: readonly AddressedMessage[];
+  /** The digest of the stored path that `path` goes on from; `undefined` where it starts at the root. */
+  readonly anchor: Digest | undefined;
   readonly startedAt: Date;
   readonly model: string;
   /** Whether the store may refuse it, for its key, its id or its conversation: it is asked first then. */
@@ -168,6 +171,21 @@ export interface StoredTurn {
   readonly firstTextMs: number | undefined;
 }
 
+/** Where a turn goes on from. */
+export interface PathStart {
+  readonly conversationId: string | undefined;
+  /** The message that the path ends in, by its id; or the leaf of the conversation, which is named then. */
+  readonly parentId: string;
+}
+
+/** A path as the store has it: as much of its end as a model is sent. */
+export interface StoredPath {
+  readonly conversationId: string;
+  /** The digest of the whole path; `undefined` for one that is empty. */
+  readonly digest: Digest | undefined;
+  readonly messages: readonly Message[];
+}
+
 /** The newest turn of a conversation. */
 export interface NewestTurn {
   readonly turnId: string;
@@ -202,6 +220,8 @@ export interface TurnRecords {
   readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
   /** Resolves with the newest turn of this caller in a conversation; `undefined` where there is none. */
   findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined>;
+  /** Resolves with the path of this caller that a turn goes on from; `undefined` where there is none. */
+  readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined>;
   /** Asks the owner of a turn of this caller to stop it; resolves with whether there is such a turn. */
   requestStop(turnId: string, caller: Caller): Promise<boolean>;
   /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */

@@ -73,12 +73,15 @@ export class RunningTurn {
     const onReasoning = ports.showsReasoning ? (piece: string) => this.#think(piece) : undefined;
     this.#reasoning = new ReasoningFilter({ onReasoning, keepsSpace: !request.wantsPlan });
     this.#splitter = this.#createSplitter();
-    this.#call = ports.model.complete(toPrompt(request.messages, request), {
-      text: (piece) => this.#text(piece),
-      reasoning: onReasoning,
-      end: (modelEnd) => this.#finish({ outcome: "complete", modelEnd }),
-      fail: (error) => this.#finish({ outcome: "failed", error }),
-    });
+    this.#call = ports.model.complete(
+      toPrompt([...(request.stored?.messages ?? []), ...request.messages], request),
+      {
+        text: (piece) => this.#text(piece),
+        reasoning: onReasoning,
+        end: (modelEnd) => this.#finish({ outcome: "complete", modelEnd }),
+        fail: (error) => this.#finish({ outcome: "failed", error }),
+      },
+    );
     this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, ports.clock.now());
     this.#isSafe = this.#makeSafe(begun);
   }

@@ -4,7 +4,7 @@ import { v7 as createId } from "uuid";
 import type { PromptOptions } from "./instructions.ts";
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
-import type { Caller, TurnBegin } from "./ports.ts";
+import type { Caller, StoredPath, TurnBegin } from "./ports.ts";
 
 /** What a client asks for. */
 export interface TurnRequest extends PromptOptions {
@@ -12,7 +12,12 @@ export interface TurnRequest extends PromptOptions {
   readonly caller: Caller;
   /** Whether a conversation that it names must be its caller's, or new. */
   readonly mustOwn: boolean;
+  /** The whole chat; or, with `parentId`, what is new of it. */
   readonly messages: readonly Message[];
+  /** The stored message that `messages` go on from: its id, or `leaf`. */
+  readonly parentId: string | undefined;
+  /** The path to it, once it was read. */
+  readonly stored?: StoredPath | undefined;
   /** The id that the client chose for the turn. */
   readonly turnId: string | undefined;
   readonly idempotencyKey: string | undefined;
@@ -26,7 +31,8 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     isConversationNamed: request.conversationId !== undefined,
     caller: request.caller,
     title: toTitle(request.messages),
-    path: addressMessages(request.messages),
+    path: addressMessages(request.messages, request.stored?.digest),
+    anchor: request.stored?.digest,
     startedAt,
     model,
     mustOwn: request.mustOwn,
@@ -50,9 +56,13 @@ export function digestRequest(request: TurnRequest): Digest {
     knowledgeBase = null,
     wantsPlan,
     parameters,
+    parentId,
   } = request;
   const asked = [messages, conversationId, useWebSearch, knowledgeBase, ...(wantsPlan ? [] : ["no plan"])];
-  const more = Object.keys(parameters).length === 0 ? [] : [parameters];
+  const more = [
+    ...(Object.keys(parameters).length === 0 ? [] : [parameters]),
+    ...(parentId === undefined ? [] : [{ parentId }]),
+  ];
   return hash("sha256", JSON.stringify([...asked, ...more]));
 }
 

@@ -38,7 +38,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
     before(async () => {
       [harness, model] = await Promise.all([start(), ScriptedModel.start()]);
       const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-      app = await startApp({ ...base, ...harness.variables });
+      app = await startApp({ ...base, MODEL_CONTEXT_CHARS: "1000", ...harness.variables });
     });
     after(async () => {
       await app.close();
@@ -187,6 +187,80 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const foreign = await say(userId, ["Other"], "A");
       const wrong = (await read(userId, foreign)).messages[0]?.id;
       assert.equal((await send("PATCH", `/conversations/${id}`, userId, { leaf: wrong })).status, 404);
+    });
+
+    test("goes on from a stored message, of which the client sends nothing again: the model gets the path, the tree one branch", async () => {
+      const userId = randomUUID();
+      const id = await say(userId, ["Q1"], "A1");
+      const prompt = (): unknown =>
+        model.calls
+          .at(-1)
+          ?.body.messages.slice(1)
+          .map(({ role, content }) => [role, content]);
+      await say(userId, ["Q2"], "A2", { conversationId: id, parentId: "leaf" });
+      assert.deepEqual(prompt(), [
+        ["user", "Q1"],
+        ["assistant", "A1"],
+        ["user", "Q2"],
+      ]);
+      assert.deepEqual(textsOf(await read(userId, id)), ["Q1", "A1", "Q2", "A2"]);
+      const [, first] = (await read(userId, id)).messages;
+      const found = await say(userId, ["Q2 else"], "A2 else", { parentId: first?.id });
+      assert.equal(found, id);
+      assert.deepEqual(textsOf(await read(userId, id)), ["Q1", "A1", "Q2 else", "A2 else"]);
+      assert.deepEqual(textsOf(await read(userId, id, "tree=true")), [
+        "Q1",
+        "A1",
+        "Q2",
+        "A2",
+        "Q2 else",
+        "A2 else",
+      ]);
+      // The same said again is the same; and the whole chat, sent as of old, is known.
+      await say(userId, ["Q2 else"], "A2 else", { parentId: first?.id });
+      await say(userId, ["Q1", "A1", "Q2 else", "A2 else", "Q3"], "A3", { conversationId: id });
+      assert.equal((await read(userId, id, "tree=true")).messages.length, 8);
+    });
+
+    test("sends the model no more of a stored path than MODEL_CONTEXT_CHARS, the newest of it, and the parent always", async () => {
+      const userId = randomUUID();
+      const id = await say(userId, ["old ".repeat(200)], "A1");
+      await say(userId, ["middle ".repeat(100)], "new ".repeat(60), { conversationId: id, parentId: "leaf" });
+      await say(userId, ["Q"], "A", { conversationId: id, parentId: "leaf" });
+      const sent = model.calls.at(-1)?.body.messages.map(({ content }) => String(content).slice(0, 6));
+      assert.deepEqual(sent?.slice(1), ["A1", "middle", "new ne", "Q"]);
+      const long = await say(userId, ["Q"], "x".repeat(5_000));
+      await say(userId, ["More"], "A", { conversationId: long, parentId: "leaf" });
+      assert.deepEqual(
+        model.calls
+          .at(-1)
+          ?.body.messages.slice(1)
+          .map(({ content }) => String(content).length),
+        [5_000, 4],
+      );
+    });
+
+    test("says which parent is none, before the model is asked", async () => {
+      const [userId, other] = [randomUUID(), randomUUID()];
+      const id = await say(userId, ["Q1"], "A1");
+      const elsewhere = await say(userId, ["Q"], "A");
+      const parentId = (await read(userId, id)).messages[1]?.id;
+      const calls = model.calls.length;
+      const messages = [{ sender: "user", text: "More" }];
+      for (const [status, code, body] of [
+        [404, "parent_not_found", { userId, conversationId: id, parentId: randomUUID() }],
+        [404, "parent_not_found", { userId, conversationId: elsewhere, parentId }],
+        [404, "parent_not_found", { userId: other, conversationId: id, parentId: "leaf" }],
+        [404, "parent_not_found", { userId: other, parentId }],
+        [404, "parent_not_found", { parentId }],
+        [404, "parent_not_found", { userId, conversationId: randomUUID(), parentId: "leaf" }],
+        [400, "invalid_request", { userId, parentId: "leaf" }],
+        [400, "invalid_request", { userId, conversationId: id, parentId: "root" }],
+      ] as const) {
+        const answer = await app.post("/stream-chat", { messages, ...body });
+        assert.deepEqual([answer.status, Problem.parse(JSON.parse(answer.body)).code], [status, code]);
+      }
+      assert.equal(model.calls.length, calls);
     });
 
     test("exports a conversation whole as JSON, and as it is shown as Markdown", async () => {
