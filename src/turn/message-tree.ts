@@ -53,10 +53,7 @@ export function digestPath(parent: Digest | undefined, contentDigest: Digest): D
 }
 
 /** Returns `messages`, a whole path from the root or what follows the path `anchor`, each with its address. */
-export function addressMessages(
-  messages: readonly Message[],
-  anchor?: Digest | undefined,
-): readonly AddressedMessage[] {
+export function addressMessages(messages: readonly Message[], anchor?: Digest): readonly AddressedMessage[] {
   let parent = anchor;
   return messages.map((message) => {
     const { content, plan, contentDigests } = digestMessage(message);
