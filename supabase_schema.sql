@@ -808,7 +808,7 @@ begin
   return coalesce(v_made, '{"missing": true}');
 end $$;
 
--- Changes what is given of a conversation of the user's; `missing` where there is none. argument: user_id (or null), conversation_id,
+-- Changes what is given of a conversation of the user's; `missing` where there is none, `missing_leaf` where it has no such message. argument: user_id (or null), conversation_id,
 -- changes {title, metadata, is_archived, leaf_id: a message of it}.
 create or replace function public.chat_update_conversation(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -820,7 +820,9 @@ begin
   if v_changes ? 'leaf_id' and not exists (
     select from public.messages m where m.id = (v_changes ->> 'leaf_id')::uuid and m.conversation_id = (argument ->> 'conversation_id')::uuid
   ) then
-    return '{"missing": true}';
+    return case when exists (select from public.conversations c
+        where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid)
+      then '{"missing_leaf": true}'::jsonb else '{"missing": true}' end;
   end if;
   update public.conversations c set
     title = coalesce(v_changes ->> 'title', c.title),
@@ -851,6 +853,20 @@ begin
   end if;
   get diagnostics v_count = row_count;
   return jsonb_build_object('deleted', v_count);
+end $$;
+
+-- What row level security alone lets a user see: which tables hold a row for `user_id`. argument: user_id.
+create or replace function public.chat_list_visible_tables(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  perform public.chat_become_user(argument);
+  return to_jsonb(array_remove(array[
+    case when exists (select from public.conversations) then 'conversations' end,
+    case when exists (select from public.messages) then 'messages' end,
+    case when exists (select from public.turns) then 'turns' end,
+    case when exists (select from public.turn_pieces) then 'turn_pieces' end,
+    case when exists (select from public.deleted_conversations) then 'deleted_conversations' end], null));
 end $$;
 
 -- Deletes conversations in which nothing was said for so many days, whosever they are; answers with how many. argument: days, limit.
@@ -943,6 +959,7 @@ language sql stable set search_path = '' as $$
         'public.chat_read_path(jsonb)'::regprocedure, 'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
+        'public.chat_list_visible_tables(jsonb)'::regprocedure,
         'public.chat_create_conversation(jsonb)'::regprocedure, 'public.chat_update_conversation(jsonb)'::regprocedure,
         'public.chat_delete_conversations(jsonb)'::regprocedure, 'public.chat_delete_expired(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)

@@ -33,10 +33,10 @@ export const errorTable = {
   },
   not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this address." },
   conversation_not_found: { status: 404, retryable: false, publicMessage: "There is no such conversation." },
-  parent_not_found: {
+  message_not_found: {
     status: 404,
     retryable: false,
-    publicMessage: "There is no such message to go on from.",
+    publicMessage: "There is no such message.",
   },
   history_off: { status: 404, retryable: false, publicMessage: "This server keeps no history." },
   model_not_found: { status: 404, retryable: false, publicMessage: "There is no such model." },

@@ -150,7 +150,7 @@ describe("parseConfig", () => {
     assert.equal(type({ SUPABASE_URL: "https://x.supabase.co" }), "embedded");
     assert.equal(type({ ...postgres, CHAT_STORE_ENABLED: "false" }), "none");
     const both = parseConfig({ ...supabase, SUPABASE_ANON_KEY: "a" }).app.store;
-    const journal = { dataDir: ".foreword", maxJournalBytes: 256 * 1024 * 1024 };
+    const journal = { dataDir: ".foreword", maxJournalBytes: 256 * 1024 * 1024, maxContextChars: 400_000 };
     assert.deepEqual(both, {
       ...journal,
       type: "supabase",

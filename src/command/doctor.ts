@@ -209,14 +209,14 @@ async function checkIsolation(database: Database): Promise<Finding> {
   const subject = "isolation";
   try {
     const caller = { userId: stranger, accessToken: undefined };
-    const rows = await database.call("chat_list_conversations", { limit: 1 }, caller);
-    if (Array.isArray(rows) && rows.length === 0)
-      return { subject, isWell: true, text: "a stranger sees no conversation" };
+    const answer = await database.call("chat_list_visible_tables", {}, caller);
+    const tables = parse(z.array(z.string()), answer, "store_refused").join(", ");
+    if (tables === "") return { subject, isWell: true, text: "a stranger sees nothing" };
     return {
       subject,
       isWell: false,
-      text: "a stranger sees conversations",
-      mend: "drop the policies on conversations that are not Foreword's",
+      text: `a stranger sees ${tables}`,
+      mend: `drop the policies on ${tables} that are not Foreword's`,
     };
   } catch (error) {
     return toFinding(subject, toAppError(error));

@@ -66,7 +66,7 @@ export const ListQuery = UserQuery.extend({
   query: z
     .string()
     .max(maxQueryLength, `must be at most ${maxQueryLength} characters`)
-    .transform((words) => toStorable(words))
+    .transform((words) => toStorable(words.trim()) || undefined)
     .optional(),
 }).strict();
 

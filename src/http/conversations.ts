@@ -23,7 +23,7 @@ import {
   NewConversation,
   ConversationPatch,
 } from "./conversation-request.ts";
-import { UserQuery } from "./request-fields.ts";
+import { refuse, UserQuery } from "./request-fields.ts";
 
 /** How many messages an export reads at once. */
 const exportPage = 1_000;
@@ -53,7 +53,10 @@ export function registerConversations(
   });
 
   app.delete("/conversations", async (request, reply) => {
-    return reply.send({ deleted: await rows().deleteAll(callerOf(request)) });
+    const caller = callerOf(request);
+    // What is nobody's is everybody's.
+    if (caller.userId === undefined) refuse("userId", "is required: whose conversations are to be deleted");
+    return reply.send({ deleted: await rows().deleteAll(caller) });
   });
 
   app.get("/conversations/:id", async (request, reply) => {
@@ -70,6 +73,7 @@ export function registerConversations(
       ...rest
     } = parse(ConversationPatch, request.body, "invalid_request");
     const changed = await rows().update(callerOf(request), id, { ...rest, isArchived, leafId });
+    if (changed === "no-leaf") throw new AppError("message_not_found", leafId ?? "", { field: "leaf" });
     return reply.send(toConversationJson(changed ?? missing(id)));
   });
 

@@ -39,6 +39,7 @@ const ConversationRow = z
   }));
 
 const Missing = z.object({ missing: z.literal(true) });
+const MissingLeaf = z.object({ missing_leaf: z.literal(true) });
 
 const MessageRow = z
   .object({
@@ -95,10 +96,18 @@ export class ConversationRows implements History {
     return await this.#askOne("chat_create_conversation", argument, caller);
   }
 
-  async update(caller: Caller, id: string, changes: ConversationChanges): Promise<Conversation | undefined> {
+  async update(
+    caller: Caller,
+    id: string,
+    changes: ConversationChanges,
+  ): Promise<Conversation | "no-leaf" | undefined> {
     const { title, metadata, isArchived, leafId } = changes;
     const row = { title, metadata: metadata && toJson(metadata), is_archived: isArchived, leaf_id: leafId };
-    return await this.#askOne("chat_update_conversation", { conversation_id: id, changes: row }, caller);
+    const argument = { conversation_id: id, changes: row };
+    const schema = ConversationRow.or(Missing).or(MissingLeaf);
+    const found = await this.#ask("chat_update_conversation", argument, caller, schema);
+    if ("missing_leaf" in found) return "no-leaf";
+    return "missing" in found ? undefined : found;
   }
 
   async delete(caller: Caller, id: string): Promise<boolean> {

@@ -33,6 +33,7 @@ export type FunctionName =
   | "chat_update_conversation"
   | "chat_delete_conversations"
   | "chat_delete_expired"
+  | "chat_list_visible_tables"
   | "chat_list_messages"
   | "chat_describe_schema";
 

@@ -73,8 +73,12 @@ export interface History {
   get(caller: Caller, id: string): Promise<Conversation | undefined>;
   /** Resolves with `undefined` where the id is taken. */
   create(caller: Caller, id: string, title: string, metadata: Metadata): Promise<Conversation | undefined>;
-  /** Resolves with `undefined` where there is no such conversation, or no such leaf in it. */
-  update(caller: Caller, id: string, changes: ConversationChanges): Promise<Conversation | undefined>;
+  /** Resolves with `undefined` where there is no such conversation, with `no-leaf` where it has no such message. */
+  update(
+    caller: Caller,
+    id: string,
+    changes: ConversationChanges,
+  ): Promise<Conversation | "no-leaf" | undefined>;
   /** Resolves with whether there was one. It does not come back. */
   delete(caller: Caller, id: string): Promise<boolean>;
   /** Deletes all; resolves with how many there were. */

@@ -110,7 +110,7 @@ describe("foreword", () => {
     for (const variables of [{ DATABASE_URL: url }, supabase]) {
       const { code, stdout } = await run(["doctor"], variables);
       assert.equal(code, 0, stdout);
-      assert.match(stdout, /^ok +isolation +a stranger sees no conversation$/m);
+      assert.match(stdout, /^ok +isolation +a stranger sees nothing$/m);
     }
   });
 

@@ -113,8 +113,6 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       assert.deepEqual(await find("stripes"), [first]);
       for (const nothing of [
         "unicorn",
-        "",
-        "  ",
         "' & | ! ( :*",
         `${rare} -stripes unicorn`,
         "owner",
@@ -186,7 +184,11 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       assert.deepEqual(textsOf(await read(userId, id)), ["Q1", "A1", "Q2", "A2"]);
       const foreign = await say(userId, ["Other"], "A");
       const wrong = (await read(userId, foreign)).messages[0]?.id;
-      assert.equal((await send("PATCH", `/conversations/${id}`, userId, { leaf: wrong })).status, 404);
+      const refused = await send("PATCH", `/conversations/${id}`, userId, { leaf: wrong });
+      assert.deepEqual(
+        [refused.status, Problem.parse(JSON.parse(refused.body)).code],
+        [404, "message_not_found"],
+      );
     });
 
     test("goes on from a stored message, of which the client sends nothing again: the model gets the path, the tree one branch", async () => {
@@ -248,12 +250,12 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const calls = model.calls.length;
       const messages = [{ sender: "user", text: "More" }];
       for (const [status, code, body] of [
-        [404, "parent_not_found", { userId, conversationId: id, parentId: randomUUID() }],
-        [404, "parent_not_found", { userId, conversationId: elsewhere, parentId }],
-        [404, "parent_not_found", { userId: other, conversationId: id, parentId: "leaf" }],
-        [404, "parent_not_found", { userId: other, parentId }],
-        [404, "parent_not_found", { parentId }],
-        [404, "parent_not_found", { userId, conversationId: randomUUID(), parentId: "leaf" }],
+        [404, "message_not_found", { userId, conversationId: id, parentId: randomUUID() }],
+        [404, "message_not_found", { userId, conversationId: elsewhere, parentId }],
+        [404, "message_not_found", { userId: other, conversationId: id, parentId: "leaf" }],
+        [404, "message_not_found", { userId: other, parentId }],
+        [404, "message_not_found", { parentId }],
+        [404, "message_not_found", { userId, conversationId: randomUUID(), parentId: "leaf" }],
         [400, "invalid_request", { userId, parentId: "leaf" }],
         [400, "invalid_request", { userId, conversationId: id, parentId: "root" }],
       ] as const) {
@@ -306,7 +308,8 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         }
         assert.equal((await send("POST", "/conversations", who, { id })).status, 409);
         assert.deepEqual((await list(who, "query=Secret")).conversations, []);
-        await send("DELETE", "/conversations", who);
+        const all = await send("DELETE", "/conversations", who);
+        assert.equal(all.status, who === "" ? 400 : 200);
       }
       assert.equal((await read(userId, id)).messages.length, 2);
     });
