@@ -1,17 +1,17 @@
 /** Owns the whole of the server: what it is made of, and every route. */
 import cors from "@fastify/cors";
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { Anybody } from "./auth/anybody.ts";
 import { ApiKeys } from "./auth/api-keys.ts";
 import type { Authenticator } from "./auth/identity.ts";
 import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-tokens.ts";
-import { AppError } from "./errors.ts";
+import type { AppError } from "./errors.ts";
 import { registerAuthentication } from "./http/authentication.ts";
 import { registerCompletions } from "./http/completions.ts";
 import { registerConversations } from "./http/conversations.ts";
 import { registerHealth } from "./http/health.ts";
+import { createHttpServer } from "./http/http-server.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
-import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./http/problem.ts";
 import { registerStreamChat } from "./http/stream-chat.ts";
 import { registerTurns } from "./http/turns.ts";
 import { registerUiChat } from "./http/ui-chat.ts";
@@ -25,10 +25,10 @@ import { Retention } from "./store/retention.ts";
 import type { StoreEvent } from "./store/store-event.ts";
 import type { Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./turn/ports.ts";
 
-/** The largest body of a request, in bytes. */
-const maxBodyBytes = 20 * 1024 * 1024;
 /** How long clients may take, once no turn runs any more, for what they have not read yet. */
 const lastWordsMs = 1_000;
+/** How much of a question, and of an answer, the log holds where it may, in UTF-16 code units. */
+const maxLoggedLength = 1_000;
 
 /** What a server is made from. */
 export interface AppOptions {
@@ -45,6 +45,10 @@ export interface AppOptions {
   readonly showsReasoning: boolean;
   /** The origins whose pages may read our answers, each like `http://localhost:3000`. */
   readonly corsOrigins: readonly string[];
+  /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
+  readonly trustedProxies: readonly string[];
+  /** Whether the log holds what users ask and what they are answered. */
+  readonly logsContent: boolean;
 }
 
 /** A server that is put together and does not listen yet. */
@@ -73,15 +77,17 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     clock,
     onDisconnect: options.onDisconnect,
     showsReasoning: options.showsReasoning,
-    onEnd: (turn, result, answer, error) => logTurn(logger, turn, result, answer, error),
+    onEnd: (turn, result, answer, error) => {
+      const content = options.logsContent ? toLoggedContent(turn, result) : {};
+      logTurn(logger, turn, result, answer, error, content);
+    },
     onRecovered: (turnId) => logger.warn({ turnId }, "a turn whose process is gone was ended as interrupted"),
   });
 
-  const http = createHttp(logger);
+  const http = createHttpServer({ logger, clock, trustedProxies: options.trustedProxies });
   // A client may close its own direction and still read. It cannot be told from one that has gone, so where that ends the
   // turn it does not get its reply.
   if (options.onDisconnect === "continue") Object.assign(http.server, { httpAllowHalfOpen: true });
-  registerProblems(http);
   await http.register(cors, {
     origin: [...options.corsOrigins],
     exposedHeaders: [
@@ -146,29 +152,6 @@ function createModel(options: AppOptions["model"], clock: Clock): Model {
   return options.type === "demo" ? new DemoModel(clock) : new OpenAiModel(options.openai, clock);
 }
 
-function createHttp(logger: FastifyBaseLogger): FastifyInstance {
-  const http = fastify({
-    loggerInstance: logger,
-    logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: maxBodyBytes,
-    routerOptions: { maxParamLength: 1_000 },
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply, fromHttpError(error)),
-    clientErrorHandler: (_error, socket) => {
-      const body = JSON.stringify(toProblem(new AppError("invalid_request", "not HTTP")));
-      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${problemType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
-      if (socket.writable) socket.end(head + body);
-    },
-  });
-  http.removeContentTypeParser("text/plain");
-  // A connection whose last reply ends while we close would otherwise be kept for its next request.
-  http.addHook("preClose", (done) => {
-    const timer = setInterval(() => http.server.closeIdleConnections(), 50).unref();
-    http.server.once("close", () => clearInterval(timer));
-    done();
-  });
-  return http;
-}
-
 function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
   const { turnId, conversationId } = event.turn;
   const facts = { turnId, conversationId };
@@ -195,12 +178,21 @@ function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
   }
 }
 
+function toLoggedContent({ path }: TurnBegin, { reply, body }: TurnResult): object {
+  return { question: cut(path.at(-1)?.content), answer: cut(reply?.content ?? body.answer) };
+}
+
+function cut(text: string | undefined): string | undefined {
+  return text?.slice(0, maxLoggedLength).toWellFormed();
+}
+
 function logTurn(
   logger: FastifyBaseLogger,
   turn: TurnBegin,
   result: TurnResult,
   { storage, conversationId }: EndAnswer,
   error: AppError | undefined,
+  content: object,
 ): void {
   const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;
   const facts = {
@@ -214,6 +206,7 @@ function logTurn(
     usage,
     durationMs: durationMs && Math.round(durationMs),
     firstTextMs: firstTextMs && Math.round(firstTextMs),
+    ...content,
   };
   if (error === undefined) logger.info(facts, "turn");
   else logger.warn({ ...facts, code: error.code, reason: error.message }, "turn");

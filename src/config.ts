@@ -1,12 +1,21 @@
 /** Owns the configuration: the environment, read once and checked at once, as the parts of the house want it. */
 import type { AppOptions } from "./app.ts";
-import { Environment, findContradictions, findExposure, findNameClashes, Flag } from "./environment.ts";
+import {
+  Environment,
+  findContradictions,
+  findExposure,
+  findNameClashes,
+  findSecrets,
+  Flag,
+} from "./environment.ts";
 
 /** Everything that may be configured. */
 export interface Config {
   readonly host: string;
   readonly port: number;
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+  /** What must never be in the log. */
+  readonly secrets: readonly string[];
   /** How long running turns may take once the process is asked to stop, in milliseconds. */
   readonly drainMs: number;
   readonly app: AppOptions;
@@ -65,6 +74,7 @@ function toConfig(environment: Environment): Config {
     host: environment.HOST,
     port: environment.PORT,
     logLevel: environment.LOG_LEVEL,
+    secrets: findSecrets(environment),
     drainMs: environment.DRAIN_SECONDS * 1000,
     app: {
       model: toModelOptions(environment),
@@ -74,6 +84,8 @@ function toConfig(environment: Environment): Config {
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
       showsReasoning: environment.SHOW_REASONING,
       corsOrigins: environment.CORS_ALLOW_ORIGINS,
+      trustedProxies: environment.TRUST_PROXY,
+      logsContent: environment.LOG_CONTENT,
     },
     tables,
   };

@@ -1,4 +1,6 @@
 /** Owns the variables: which there are, what each may say, and which contradict each other. */
+import { isIP } from "node:net";
+import { unescape } from "node:querystring";
 import { z } from "zod";
 
 const localOrigins = ["localhost", "127.0.0.1"].flatMap((host) =>
@@ -64,6 +66,14 @@ const ApiKeys = z
     "must be keys of 24 to 500 characters (letters, digits, . _ ~ + / -) with commas between",
   );
 
+const Addresses = z
+  .string()
+  .transform((value) => value.split(",").map((address) => address.trim()))
+  .refine(
+    (addresses) => addresses.every(isAddress),
+    "must be the addresses of your proxies, like 10.0.0.7 or 10.0.0.0/8, with commas between; true, a count and a range of everything are none",
+  );
+
 /** Every variable, with its default and its range. */
 export const Environment = z.object({
   HOST: z.string().default("127.0.0.1"),
@@ -85,6 +95,8 @@ export const Environment = z.object({
     .optional(),
   API_KEYS: ApiKeys.optional(),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
+  TRUST_PROXY: Addresses.default([]),
+  LOG_CONTENT: Flag.default(false),
   DEMO_MODE: Flag.default(false),
   OPENAI_API_KEY: z.string().optional(),
   OPENAI_BASE_URL: HttpUrl.optional(),
@@ -118,6 +130,23 @@ export type Environment = z.infer<typeof Environment>;
 
 /** The names of all variables that are read. */
 export const variableNames: readonly string[] = Object.keys(Environment.shape);
+
+/** Returns what `environment` holds that nobody may read in the log: keys, secrets, and passwords in addresses. */
+export function findSecrets(environment: Environment): readonly string[] {
+  const urls = [environment.DATABASE_URL, environment.OPENAI_BASE_URL, environment.AZURE_OPENAI_ENDPOINT];
+  const passwords = urls.map((url) => (url === undefined ? "" : new URL(url).password));
+  return [
+    environment.OPENAI_API_KEY,
+    environment.AZURE_OPENAI_API_KEY,
+    environment.SUPABASE_SERVICE_ROLE_KEY,
+    environment.SUPABASE_ANON_KEY,
+    environment.SUPABASE_JWT_SECRET,
+    environment.DATABASE_URL,
+    ...(environment.API_KEYS ?? []),
+    ...passwords,
+    ...passwords.map((password) => unescape(password)),
+  ].flatMap((secret) => (secret === undefined || secret === "" ? [] : [secret]));
+}
 
 /** What is wrong not with one variable, but with one beside another. */
 export function findContradictions(given: ReadonlySet<string>, isDemo: boolean): readonly string[] {
@@ -179,6 +208,16 @@ export function findNameClashes(environment: Environment | undefined): readonly 
     taken.push(table);
     return isTaken ? [`${name} is the name of another table of the schema`] : [];
   });
+}
+
+/** An address, or a range of some. All there are is no range of proxies. */
+function isAddress(text: string): boolean {
+  const [address = "", prefix, ...rest] = text.split("/");
+  const version = isIP(address);
+  if (version === 0 || address.includes("%") || rest.length > 0) return false;
+  return (
+    prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128))
+  );
 }
 
 function isOrigin(origin: string): boolean {

@@ -45,6 +45,7 @@ export const errorTable = {
     retryable: false,
     publicMessage: "The conversation's id was used before.",
   },
+  request_timeout: { status: 408, retryable: true, publicMessage: "The request did not arrive in time." },
   turn_exists: { status: 409, retryable: false, publicMessage: "The turn's id was used before." },
   idempotency_mismatch: {
     status: 409,

@@ -1,7 +1,7 @@
 /** Owns the life of the serving process: start, listen, and a graceful stop. */
-import { pino } from "pino";
 import { createApp, type App, type AppOptions } from "../app.ts";
 import { systemClock } from "../system-clock.ts";
+import { createLogger } from "./logger.ts";
 import { toStartBlock } from "./start-block.ts";
 
 /** How long the first look at the store may take, in milliseconds. */
@@ -13,6 +13,7 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
+  readonly secrets: readonly string[];
   readonly drainMs: number;
   readonly app: AppOptions;
 }
@@ -20,7 +21,7 @@ export interface ServeOptions {
 /** Serves until SIGTERM or SIGINT; then resolves with the exit code. @throws AppError, or Node's own, when it cannot start. */
 export async function serve(options: ServeOptions): Promise<number> {
   const stopping = nextSignal();
-  const logger = pino({ level: options.logLevel });
+  const logger = createLogger({ level: options.logLevel, secrets: options.secrets });
   if (options.app.store.type === "embedded") {
     process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
   }

@@ -48,7 +48,7 @@ export async function followTurn(
   if (!isCommitted(log, wire) && (after ?? 0) === 0) throwIfFailed(log.end);
   for (const [name, value] of Object.entries(wire.headers)) void reply.header(name, value);
   void reply.header("cache-control", "no-store, no-transform");
-  void reply.header("x-accel-buffering", "no").header("x-content-type-options", "nosniff");
+  void reply.header("x-accel-buffering", "no");
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) response.setHeader(name, value);

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { IdentityProvider } from "../support/identity-provider.ts";
+import { listRoutes } from "../support/list-routes.ts";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
@@ -141,24 +142,8 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     return await readAnswer(await app.open(method, path, body, headers));
   }
 
-  /** `METHOD address` of everything the server answers. */
-  function listRoutes(): string[] {
-    const lines = app.app.http.printRoutes({ commonPrefix: false }).split("\n");
-    const stack: string[] = [];
-    return lines.flatMap((line) => {
-      const [, indent = "", segment = "", methods] = /^([│ ]*)[├└]── ([^ ]*)(?: \((.*)\))?$/.exec(line) ?? [];
-      stack.length = indent.length / 4;
-      stack.push(segment);
-      if (methods === undefined) return [];
-      return methods
-        .split(", ")
-        .filter((method) => !["HEAD", "OPTIONS"].includes(method))
-        .map((method) => `${method} ${stack.join("").replace(/(.)\/$/, "$1")}`);
-    });
-  }
-
   test("there is a case here for every route that there is", () => {
-    assert.deepEqual(listRoutes().toSorted(), Object.keys(routes).toSorted());
+    assert.deepEqual(listRoutes(app.app).toSorted(), Object.keys(routes).toSorted());
   });
 
   for (const [route, makeAttempt] of Object.entries(routes)) {

@@ -373,6 +373,7 @@ describe("parseCompletionRequest", () => {
     assert.equal(parseBody({ user: id }).turn.caller.userId, id.toLowerCase());
     for (const user of [undefined, "", "bob", `${id}0`])
       assert.equal(parseBody({ user }).turn.caller.userId, undefined);
+    assert.equal(parseBody({}, { authorization: "Bearer abc" }).turn.caller.accessToken, undefined);
   });
 
   test("takes conversation, turn and key from the headers", () => {

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { EventEmitter, once } from "node:events";
-import { pino } from "pino";
 import { createApp, type App } from "../../src/app.ts";
+import { createLogger } from "../../src/command/logger.ts";
 import { parseConfig } from "../../src/config.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Clock } from "../../src/turn/ports.ts";
@@ -136,7 +136,11 @@ export async function startApp(
   });
   const folder = variables["DATA_DIR"] === undefined ? await makeFolder() : undefined;
   const config = parseConfig({ CHAT_STORE_ENABLED: "false", DATA_DIR: folder?.path, ...variables });
-  const app = await createApp(config.app, clock, pino({ level: config.logLevel }, stream));
+  const app = await createApp(
+    config.app,
+    clock,
+    createLogger({ level: config.logLevel, secrets: config.secrets }, stream),
+  );
   await app.http.listen({ host: "127.0.0.1", port: 0 });
   const address = app.http.server.address();
   if (address === null || typeof address === "string") throw new Error("no port");

@@ -1,0 +1,146 @@
+/** Owns how long a request may take, and a connection be kept: who holds one is cut, who is slow is not, and no stream is. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:http";
+import type { Socket } from "node:net";
+import { describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { pino } from "pino";
+import { createHttpServer } from "../../src/http/http-server.ts";
+import { createApp, type App } from "../../src/app.ts";
+import { parseConfig } from "../../src/config.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import type { Clock } from "../../src/turn/ports.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { openRaw, readRaw } from "../support/raw-request.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { readAnswer } from "../support/start-app.ts";
+
+const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
+const windowMs = 20_000;
+const pieceBytes = 1024 * 1024;
+
+function toHead(path: string, lengthBytes: number): string {
+  return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${lengthBytes}\r\n\r\n`;
+}
+
+/** Runs `use` with an app of `model` whose server `adjust` has changed before it listened. */
+async function withApp(
+  clock: Clock,
+  adjust: (server: App["http"]["server"]) => void,
+  use: (url: string, model: ScriptedModel, app: App) => Promise<void>,
+): Promise<void> {
+  const model = await ScriptedModel.start();
+  const variables = { CHAT_STORE_ENABLED: "false", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
+  const app = await createApp(parseConfig(variables).app, clock, pino({ level: "silent" }));
+  adjust(app.http.server);
+  try {
+    await use(await app.http.listen({ host: "127.0.0.1", port: 0 }), model, app);
+  } finally {
+    await app.close(0);
+    await model.close();
+  }
+}
+
+/** Sends `bytes` once the server has taken what was sent before. */
+async function send(socket: Socket, bytes: Buffer | string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.write(bytes, () => resolve());
+  await promise;
+}
+
+describe("a server", { timeout: 60_000 }, () => {
+  const options = { logger: pino({ level: "silent" }), clock: systemClock };
+
+  test("waits 10 s for a head and 15 min for a request, keeps 5,000 connections, for 1,000 requests each", () => {
+    const { server } = createHttpServer({ ...options, trustedProxies: [] });
+    const { headersTimeout, requestTimeout, keepAliveTimeout, timeout } = server;
+    assert.deepEqual(
+      { headersTimeout, requestTimeout, keepAliveTimeout, timeout },
+      { headersTimeout: 10_000, requestTimeout: 900_000, keepAliveTimeout: 5_000, timeout: 0 },
+    );
+    assert.deepEqual([server.maxConnections, server.maxRequestsPerSocket], [5_000, 1_000]);
+  });
+
+  test("keeps an idle connection longer than its proxy does", () => {
+    assert.equal(
+      createHttpServer({ ...options, trustedProxies: ["10.0.0.1"] }).server.keepAliveTimeout,
+      75_000,
+    );
+  });
+
+  test("cuts a head that does not end, with a 408, and never a stream, which is older than any limit by then", async () => {
+    const adjust = (server: App["http"]["server"]): void => {
+      Object.assign(server, {
+        headersTimeout: 30,
+        requestTimeout: 60,
+        connectionsCheckingInterval: 5,
+        keepAliveTimeout: 5,
+      });
+    };
+    await withApp(systemClock, adjust, async (url, model) => {
+      for (const accept of ["text/plain", "text/event-stream"]) {
+        const next = model.nextCall();
+        const headers = { "content-type": "application/json", accept };
+        const sent = request(`${url}/stream-chat`, { method: "POST", headers }).end(chat);
+        const opening = once(sent, "response");
+        const call = await next;
+        call.text("- p\n---RESPONSE---\nOne");
+        const [response] = await opening;
+        const reading = readAnswer(response);
+        const [head, body] = [openRaw(url, "GET / HTTP/1.1\r\nHos"), openRaw(url, toHead("/stream-chat", 9))];
+        for (const answer of await Promise.all([readRaw(head), readRaw(body)])) {
+          assert.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+          assert.match(answer, /"code":"request_timeout"/);
+        }
+        call.text(" two.").finish();
+        const { body: whole, isComplete } = await reading;
+        assert.equal(isComplete, true);
+        assert.match(whole, /One[^]* two\./);
+      }
+    });
+  });
+});
+
+describe("a body", { timeout: 60_000 }, () => {
+  test("of which less than 512 KiB come in 20 s is cut with a 408", async () => {
+    const clock = new ManualClock();
+    await withApp(
+      clock,
+      () => {},
+      async (url) => {
+        const socket = openRaw(url, toHead("/stream-chat", 20 * 1024 * 1024));
+        await clock.timer(windowMs);
+        await send(socket, "x".repeat(100));
+        const reading = readRaw(socket);
+        clock.advance(windowMs);
+        assert.match(await reading, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+      },
+    );
+  });
+
+  test("of 20 MiB that comes slowly, but comes, is taken, however long it takes", async () => {
+    const clock = new ManualClock();
+    await withApp(
+      clock,
+      () => {},
+      async (url, _, { http }) => {
+        const connection = once(http.server, "connection");
+        const body = Buffer.from(chat.padEnd(20 * 1024 * 1024, " "));
+        const head = toHead("/stream-chat", body.length).replace("Host", "Connection: close\r\nHost");
+        const socket = openRaw(url, head);
+        const reading = readRaw(socket);
+        const [taken]: Socket[] = await connection;
+        const isTaken = (bytes: number): boolean => taken === undefined || taken.bytesRead >= bytes;
+        for (let start = 0; start < body.length - pieceBytes; start += pieceBytes) {
+          await clock.timer(windowMs);
+          await send(socket, body.subarray(start, start + pieceBytes));
+          while (!isTaken(start + pieceBytes)) await nextTurn();
+          clock.advance(windowMs);
+        }
+        await send(socket, body.subarray(-pieceBytes));
+        assert.match(await reading, /^HTTP\/1\.1 200 OK[^]*Hello\./);
+      },
+    );
+  });
+});
