@@ -254,6 +254,16 @@ begin
   perform set_config('role', 'authenticated', true);
 end $$;
 
+-- Becomes the user that is asked for; where that is nobody, the rows that are nobody's are asked for as the service.
+create or replace function public.chat_become_caller(argument jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  if argument ->> 'user_id' is not null then
+    perform public.chat_become_user(argument);
+  end if;
+end $$;
+
 -- Adds to a conversation the messages of a path that it does not hold yet. Answers with the conversation and the
 -- last message; or, having written nothing, with `missing` (the path does not start at the root and its anchor is not
 -- stored), `deleted` (the conversation was, since the turn began), or `unaddressed` (rows of the old service, which
@@ -570,10 +580,7 @@ declare
   v_conversation public.conversations;
   v_parent public.messages;
 begin
-  perform public.chat_check_version(argument);
-  if v_user is not null then
-    perform public.chat_become_user(argument);
-  end if;
+  perform public.chat_become_caller(argument);
   if argument ->> 'parent_id' is not null then
     select * into v_parent from public.messages m where m.id = (argument ->> 'parent_id')::uuid;
   end if;
@@ -610,10 +617,7 @@ declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_turn public.turns;
 begin
-  perform public.chat_check_version(argument);
-  if v_user is not null then
-    perform public.chat_become_user(argument);
-  end if;
+  perform public.chat_become_caller(argument);
   select * into v_turn from public.turns t
     where t.conversation_id = v_conversation and t.user_id is not distinct from v_user
     order by t.started_at desc limit 1;
@@ -730,16 +734,6 @@ begin
     ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = coalesce(v_message, message_id)
     where id = v_turn.id;
   return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
-end $$;
-
--- Becomes the user that is asked for; where that is nobody, the rows that are nobody's are asked for as the service.
-create or replace function public.chat_become_caller(argument jsonb) returns void
-language plpgsql set search_path = '' as $$
-begin
-  perform public.chat_check_version(argument);
-  if argument ->> 'user_id' is not null then
-    perform public.chat_become_user(argument);
-  end if;
 end $$;
 
 -- The user's conversations, newest first. argument: user_id (or null), limit, before {updated_at, id} or null: only those

@@ -37,6 +37,11 @@ export function toBearer(authorization: string | undefined): string | undefined 
   return token;
 }
 
+/** Whether it was proved who a request is from: only then is anything somebody else's. */
+export function isKnown({ type }: Identity): boolean {
+  return type !== "anybody";
+}
+
 /**
  * Returns on whose behalf the store is asked, where a request names `userId`, or nobody.
  * @throws AppError `user_mismatch` for a user that names another.

@@ -1,6 +1,9 @@
 /** Owns the gate: every request but a load balancer's says who it is from, before its body is read. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Authenticator, Identity } from "../auth/identity.ts";
+import { toCaller, type Authenticator, type Identity } from "../auth/identity.ts";
+import { parse } from "../parse.ts";
+import type { Caller } from "../turn/ports.ts";
+import { UserQuery } from "./request-fields.ts";
 
 /** What is there for everybody. */
 const open: ReadonlySet<string | undefined> = new Set(["/healthz", "/readyz"]);
@@ -20,4 +23,10 @@ export function identityOf(request: FastifyRequest): Identity {
   const identity = identities.get(request);
   if (identity === undefined) throw new Error(`${request.url} is not behind the gate`);
   return identity;
+}
+
+/** Returns on whose behalf a request without a body asks. @throws AppError `invalid_request` or `user_mismatch`. */
+export function callerOf(request: FastifyRequest): Caller {
+  const { userId } = parse(UserQuery, request.query, "invalid_request");
+  return toCaller(identityOf(request), userId);
 }

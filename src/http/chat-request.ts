@@ -1,9 +1,9 @@
 /** Owns the request of `POST /stream-chat`: what the old service's frontends send, as a turn is asked for. */
 import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
-import { toCaller, type Identity } from "../auth/identity.ts";
+import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
-import { toRole, toStorable, type Message } from "../turn/message.ts";
+import { toRole, type Message } from "../turn/message.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import {
   Base64,
@@ -13,8 +13,10 @@ import {
   maxParts,
   OptionalUuid,
   parseTurnHeaders,
+  promptFields,
   refuse,
   toMessageText,
+  toPromptOptions,
   Uuid,
 } from "./request-fields.ts";
 
@@ -40,8 +42,7 @@ export const ChatMessage = z
 /** The body. Fields that are not named here are ignored, as the old service did. */
 export const ChatRequest = z.object({
   messages: listOf(ChatMessage),
-  use_web_search: z.boolean().nullish(),
-  knowledge_base: z.string().nullish(),
+  ...promptFields,
   conversationId: OptionalUuid,
   parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf")).nullish(),
   userId: OptionalUuid,
@@ -70,11 +71,8 @@ export function parseChatRequest(
     caller: toCaller(identity, request.userId),
     conversationId,
     parentId: request.parentId || undefined,
-    mustOwn: identity.type !== "anybody",
-    wantsPlan: true,
-    parameters: {},
-    useWebSearch: request.use_web_search ?? false,
-    knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
+    mustOwn: isKnown(identity),
+    ...toPromptOptions(request),
   };
 }
 

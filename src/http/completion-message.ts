@@ -1,7 +1,16 @@
 /** Owns a message as OpenAI's clients send it: its parts and roles, as ours and to the letter. */
 import { z } from "zod";
-import type { Image, Message, Role } from "../turn/message.ts";
-import { addIssues, ImageUrl, listOf, maxParts, refuse, toMessageText } from "./request-fields.ts";
+import type { Message, Role } from "../turn/message.ts";
+import {
+  addIssues,
+  ImageUrl,
+  joinParts,
+  listOf,
+  maxParts,
+  refuse,
+  toMessageText,
+  type PartContent,
+} from "./request-fields.ts";
 
 /** What is said of a field that means something elsewhere. */
 export const notSupported = "is not supported";
@@ -31,12 +40,6 @@ const Content = z.unknown().transform((content, context): readonly PartContent[]
   addIssues(context, result.error);
   return z.NEVER;
 });
-
-/** What a part says. */
-export interface PartContent {
-  readonly text?: string;
-  readonly image?: Image;
-}
 
 const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
   text: z.object({ text: z.string() }),
@@ -81,12 +84,9 @@ export function toMessage(message: z.infer<typeof CompletionMessage>, index: num
   const role = roles[message.role] ?? "user";
   const { content, refusal } = message;
   const contents = content.length === 0 && typeof refusal === "string" ? [{ text: refusal }] : content;
-  const images = contents.flatMap(({ image }: PartContent) => (image === undefined ? [] : [image]));
+  const { text, images } = joinParts(contents);
   if (role !== "user" && images.length > 0)
     refuse(`messages[${index}].content`, "images are the user's only");
-  const text = contents
-    .flatMap(({ text: part }: PartContent) => (part === undefined ? [] : [part]))
-    .join("\n");
   const storable = toMessageText(text, role, `messages[${index}].content`);
   return { role, text: storable, images, ...(role === "assistant" && { isAnswer: true }) };
 }

@@ -2,7 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import { toCaller, type Identity } from "../auth/identity.ts";
+import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
 import type { ModelParameters } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -126,7 +126,7 @@ export function parseCompletionRequest(
       messages,
       caller: toCaller(identity, userId),
       parentId: undefined,
-      mustOwn: identity.type !== "anybody",
+      mustOwn: isKnown(identity),
       wantsPlan,
       // Without a plan the model gets the client's messages to the letter; they were found to be fit for that.
       parameters: wantsPlan ? parameters : { messages: Chat.parse(body).messages, ...parameters },

@@ -1,7 +1,6 @@
 /** Owns the history's routes: a user's conversations, their messages, what is changed and deleted of them. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { v7 as createId } from "uuid";
-import { toCaller } from "../auth/identity.ts";
 import { AppError } from "../errors.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
@@ -14,7 +13,7 @@ import {
   toMarkdown,
   toMessagePage,
 } from "../wire/history-json.ts";
-import { identityOf } from "./authentication.ts";
+import { callerOf } from "./authentication.ts";
 import {
   ConversationParams,
   ExportQuery,
@@ -23,7 +22,7 @@ import {
   NewConversation,
   ConversationPatch,
 } from "./conversation-request.ts";
-import { refuse, UserQuery } from "./request-fields.ts";
+import { refuse } from "./request-fields.ts";
 
 /** How many messages an export reads at once. */
 const exportPage = 1_000;
@@ -42,7 +41,7 @@ export function registerConversations(
     const { limit, cursor: before, archived: isArchived, query: words } = query;
     const filter = { limit: limit + 1, before, isArchived, query: words };
     const found = await rows().list(callerOf(request), filter);
-    return reply.header("cache-control", "no-store").send(toConversationPage(found, limit));
+    return reply.send(toConversationPage(found, limit));
   });
 
   app.post("/conversations", async (request, reply) => {
@@ -62,7 +61,7 @@ export function registerConversations(
   app.get("/conversations/:id", async (request, reply) => {
     const id = idOf(request);
     const found = await rows().get(callerOf(request), id);
-    return reply.header("cache-control", "no-store").send(toConversationJson(found ?? missing(id)));
+    return reply.send(toConversationJson(found ?? missing(id)));
   });
 
   app.patch("/conversations/:id", async (request, reply) => {
@@ -93,7 +92,7 @@ function registerMessages(app: FastifyInstance, rows: () => History): void {
     const { limit, before, tree: isTree } = parse(MessagesQuery, request.query, "invalid_request");
     const found = await rows().listMessages(caller, id, { limit: limit + 1, before, isTree });
     if (found.length === 0 && (await rows().get(caller, id)) === undefined) missing(id);
-    return reply.header("cache-control", "no-store").send(toMessagePage(found, limit));
+    return reply.send(toMessagePage(found, limit));
   });
 
   app.get("/conversations/:id/export", async (request, reply) => {
@@ -112,7 +111,6 @@ function registerMessages(app: FastifyInstance, rows: () => History): void {
       before = page[0]?.id;
       if (page.length < exportPage) break;
     }
-    void reply.header("cache-control", "no-store");
     void reply.header(
       "content-disposition",
       `attachment; filename="${id}.${format === "json" ? "json" : "md"}"`,
@@ -128,11 +126,6 @@ function registerMessages(app: FastifyInstance, rows: () => History): void {
 async function stopRunning(live: LiveTurns, id: string, caller: Caller): Promise<void> {
   const newest = await live.findNewest(id, caller);
   if (newest?.isRunning === true) await (await live.find(newest.turnId, caller))?.stop();
-}
-
-function callerOf(request: FastifyRequest): Caller {
-  const { userId } = parse(UserQuery, request.query, "invalid_request");
-  return toCaller(identityOf(request), userId);
 }
 
 function idOf(request: FastifyRequest): string {

@@ -74,7 +74,6 @@ export async function awaitTurn(
   });
   if (reply.raw.destroyed) return void reply.hijack();
   sendIds(turn, reply);
-  void reply.header("cache-control", "no-store");
   if (log.position === 0) throwIfFailed(log.end);
   return log.end;
 }

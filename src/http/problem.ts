@@ -68,7 +68,7 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
     void reply.header("retry-after", String(Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000)));
   }
   const { url } = reply.request;
-  void reply.code(status).header("cache-control", "no-store");
+  void reply.code(status);
   if (status === 401) void reply.header("www-authenticate", "Bearer");
   if (/^\/v1(?:[/?]|$)/.test(url)) {
     void reply.header("content-type", "application/json; charset=utf-8");

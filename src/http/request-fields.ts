@@ -3,7 +3,15 @@ import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
-import { imageTypes, toStorable, type Message, type Role } from "../turn/message.ts";
+import {
+  imageTypes,
+  saysSomething,
+  toStorable,
+  type Image,
+  type Message,
+  type Role,
+} from "../turn/message.ts";
+import type { PromptOptions } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
 const mebibyte = 1024 * 1024;
@@ -22,6 +30,39 @@ export const Uuid = z.guid("must be a UUID").toLowerCase();
 export const OptionalUuid = Uuid.or(z.literal("")).nullish();
 /** Whose rows are meant, in a query. */
 export const UserQuery = z.object({ userId: OptionalUuid });
+
+/** What may be told to a model beside the messages, on our own routes and the AI SDK's. */
+export const promptFields = {
+  use_web_search: z.boolean().nullish(),
+  knowledge_base: z.string().nullish(),
+};
+
+/** Returns what {@link promptFields} say, of a turn that starts with a plan. */
+export function toPromptOptions(request: z.infer<z.ZodObject<typeof promptFields>>): PromptOptions {
+  return {
+    wantsPlan: true,
+    parameters: {},
+    useWebSearch: request.use_web_search ?? false,
+    knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
+  };
+}
+
+/** What a part of a message says, on wires whose messages are made of parts. */
+export interface PartContent {
+  readonly text?: string;
+  readonly image?: Image;
+}
+
+/** Returns the text of parts, a line each, and their images in order. */
+export function joinParts(parts: readonly PartContent[]): {
+  readonly text: string;
+  readonly images: readonly Image[];
+} {
+  return {
+    text: parts.flatMap(({ text }) => (text === undefined ? [] : [text])).join("\n"),
+    images: parts.flatMap(({ image }) => (image === undefined ? [] : [image])),
+  };
+}
 
 /** The bytes of an image. */
 export const Base64 = z
@@ -117,8 +158,7 @@ export function checkLast(messages: readonly Message[]): void {
 
 /** @throws AppError `invalid_request` for a last message that says nothing. */
 export function checkSaysSomething(last: Message): void {
-  if (last.text.trim() === "" && last.images.length === 0)
-    refuse("messages", "Last message must have a text or an image");
+  if (!saysSomething(last)) refuse("messages", "Last message must have a text or an image");
 }
 
 /** @throws AppError `invalid_request`, always. */

@@ -1,14 +1,13 @@
 /** Owns the routes of a turn that was started: its state, its stream from any position on, its stop. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { toCaller } from "../auth/identity.ts";
 import { AppError } from "../errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
 import type { Clock } from "../turn/ports.ts";
 import { chooseType } from "./accept.ts";
-import { identityOf } from "./authentication.ts";
+import { callerOf } from "./authentication.ts";
 import { followTurn } from "./follow-turn.ts";
 import { UserQuery, Uuid } from "./request-fields.ts";
 import { streamWires, toState } from "./stream-chat.ts";
@@ -29,7 +28,7 @@ const StreamHeaders = z.object({ "last-event-id": Position.optional() });
 export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Clock): void {
   app.get("/turns/:turnId", async (request, reply) => {
     const turn = await findTurn(request, live);
-    return reply.header("cache-control", "no-store").send(toState(turn));
+    return reply.send(toState(turn));
   });
 
   // A HEAD would follow the turn to its end.
@@ -54,10 +53,10 @@ export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Cloc
 /** @throws AppError `not_found` for a turn that is unknown or somebody else's. */
 async function findTurn(request: FastifyRequest, live: LiveTurns): Promise<FollowedTurn> {
   const { turnId } = parse(Params, request.params, "invalid_request");
-  const { userId } = parse(UserQuery, request.query, "invalid_request");
-  const turn = await live.find(turnId, toCaller(identityOf(request), userId));
+  const caller = callerOf(request);
+  const turn = await live.find(turnId, caller);
   if (turn === undefined)
-    throw new AppError("not_found", `no turn ${turnId} of ${userId ?? "nobody"}`, {
+    throw new AppError("not_found", `no turn ${turnId} of ${caller.userId ?? "nobody"}`, {
       detail: "There is no such turn.",
     });
   return turn;
@@ -67,10 +66,7 @@ async function findTurn(request: FastifyRequest, live: LiveTurns): Promise<Follo
 export async function stopTurn(turn: FollowedTurn, reply: FastifyReply, clock: Clock): Promise<FastifyReply> {
   await turn.stop();
   await waitForEnd(turn, clock);
-  return reply
-    .code(turn.log.end === undefined ? 202 : 200)
-    .header("cache-control", "no-store")
-    .send(toState(turn));
+  return reply.code(turn.log.end === undefined ? 202 : 200).send(toState(turn));
 }
 
 /** Resolves when the turn is over, or has been waited for long enough. */

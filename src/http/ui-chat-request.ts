@@ -2,21 +2,25 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
-import { toCaller, type Identity } from "../auth/identity.ts";
+import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
-import { toStorable, type Image, type Message, type Role } from "../turn/message.ts";
+import { saysSomething, toStorable, type Message, type Role } from "../turn/message.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import {
   addIssues,
   checkLast,
   ImageUrl,
+  joinParts,
   listOf,
   maxParts,
   OptionalUuid,
   parseTurnHeaders,
+  promptFields,
   toMessageText,
+  toPromptOptions,
   UserQuery,
   Uuid,
+  type PartContent,
 } from "./request-fields.ts";
 
 /** The namespace of the conversations of chats whose user nobody knows. */
@@ -25,9 +29,7 @@ const nobody = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
 /** A chat's id, which its client made up. */
 export const ChatId = z.string().min(1, "must not be empty").max(255, "must be at most 255 characters");
 
-interface PartContent {
-  readonly text?: string;
-  readonly image?: Image;
+interface UiPartContent extends PartContent {
   readonly plan?: string;
   /** What is wrong with a file that is no image. */
   readonly refusal?: z.ZodError;
@@ -36,7 +38,7 @@ interface PartContent {
 const ImageFile = z.object({ url: ImageUrl });
 
 /** The parts of a message that say something here; all others are ignored. */
-const parts: ReadonlyMap<string, z.ZodType<PartContent>> = new Map<string, z.ZodType<PartContent>>([
+const parts: ReadonlyMap<string, z.ZodType<UiPartContent>> = new Map<string, z.ZodType<UiPartContent>>([
   ["text", z.object({ text: z.string() })],
   [
     "data-plan",
@@ -44,14 +46,14 @@ const parts: ReadonlyMap<string, z.ZodType<PartContent>> = new Map<string, z.Zod
   ],
   [
     "file",
-    z.unknown().transform((part): PartContent => {
+    z.unknown().transform((part): UiPartContent => {
       const { data, error } = ImageFile.safeParse(part);
       return data === undefined ? { refusal: error } : { image: data.url };
     }),
   ],
 ]);
 
-const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
+const Part = z.looseObject({ type: z.string() }).transform((part, context): UiPartContent => {
   const result = parts.get(part.type)?.safeParse(part);
   if (result === undefined) return {};
   if (result.success) return result.data;
@@ -81,8 +83,7 @@ export const UiChatRequest = z.object({
   id: ChatId,
   messages: UiMessages,
   userId: OptionalUuid,
-  use_web_search: z.boolean().nullish(),
-  knowledge_base: z.string().nullish(),
+  ...promptFields,
 });
 
 /**
@@ -101,7 +102,7 @@ export function parseUiChatRequest(
   // One that says nothing is no message: a reply that failed before its first text, or what was refused for that.
   const messages = request.messages
     .map(toMessage)
-    .filter((message, index) => index === newest || saysSomething(message));
+    .filter((message, index) => index === newest || saysSomething(message) || (message.plan ?? "") !== "");
   checkLast(messages);
   const caller = toCaller(identity, request.userId || userId);
   return {
@@ -110,11 +111,8 @@ export function parseUiChatRequest(
     caller,
     conversationId: toConversationId(request.id, caller.userId),
     parentId: undefined,
-    mustOwn: identity.type !== "anybody",
-    wantsPlan: true,
-    parameters: {},
-    useWebSearch: request.use_web_search ?? false,
-    knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
+    mustOwn: isKnown(identity),
+    ...toPromptOptions(request),
   };
 }
 
@@ -132,18 +130,14 @@ function findNewest(messages: readonly { readonly role: Role }[]): number {
   return messages.findLastIndex(({ role }) => role === "user");
 }
 
-function saysSomething({ role, text, images, plan = "" }: Message): boolean {
-  return text.trim() !== "" || plan !== "" || (role === "user" && images.length > 0);
-}
-
 function toMessage({ id, role, parts: contents }: z.infer<typeof UiMessage>, index: number): Message {
-  const text = contents.flatMap((part) => (part.text === undefined ? [] : [part.text])).join("\n");
+  const { text, images } = joinParts(contents);
   const plan = contents.find((part) => part.plan !== undefined)?.plan;
   const field = `messages[${index}].parts`;
   return {
     role,
     text: toMessageText(text.trim(), role, field),
-    images: contents.flatMap(({ image }) => (image === undefined ? [] : [image])),
+    images,
     ...(role === "assistant" && {
       isAnswer: true,
       plan: plan && toMessageText(plan, role, field),

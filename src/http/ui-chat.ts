@@ -1,15 +1,13 @@
 /** Owns `/api/chat`, where the AI SDK's `useChat` looks with its default transport: a turn, its resume, its stop. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { z } from "zod";
-import { toCaller } from "../auth/identity.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import { uiMessageStream } from "../wire/ui-message-stream.ts";
-import { identityOf } from "./authentication.ts";
+import { callerOf, identityOf } from "./authentication.ts";
 import { followTurn, type FollowOptions } from "./follow-turn.ts";
-import { UserQuery } from "./request-fields.ts";
 import { stopTurn } from "./turns.ts";
 import { ChatId, parseUiChatRequest, toConversationId } from "./ui-chat-request.ts";
 
@@ -52,13 +50,13 @@ export function registerUiChat(app: FastifyInstance, live: LiveTurns, clock: Clo
   app.get("/api/chat/:id/stream", { exposeHeadRoute: false }, async (request, reply) => {
     const chat = toChat(request);
     const turn = await chats.findResumable(chat);
-    if (turn === undefined) return reply.code(204).header("cache-control", "no-store").send();
+    if (turn === undefined) return reply.code(204).send();
     return await followTurn(turn, reply, chats.follow(chat, turn, request));
   });
 
   app.post("/api/chat/:id/stop", async (request, reply) => {
     const turn = await chats.findRunning(toChat(request));
-    if (turn === undefined) return reply.code(204).header("cache-control", "no-store").send();
+    if (turn === undefined) return reply.code(204).send();
     return await stopTurn(turn, reply, clock);
   });
 }
@@ -127,8 +125,7 @@ function toKey({ conversationId, caller }: UiChat): string {
 
 function toChat(request: FastifyRequest): UiChat {
   const { id } = parse(Params, request.params, "invalid_request");
-  const { userId } = parse(UserQuery, request.query, "invalid_request");
-  const caller = toCaller(identityOf(request), userId);
+  const caller = callerOf(request);
   return { conversationId: toConversationId(id, caller.userId), caller };
 }
 

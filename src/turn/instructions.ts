@@ -1,6 +1,6 @@
 /** Owns what Foreword asks of a model: the instruction before every chat, and the chat as the model is sent it. */
 import { toSentAnswer } from "./message-tree.ts";
-import type { Message } from "./message.ts";
+import { saysSomething, type Message } from "./message.ts";
 
 /**
  * What a client may ask of the model, by the names, values and meanings of the Chat Completions API, which it is sent as.
@@ -66,7 +66,7 @@ function toTidy(messages: readonly Message[]): readonly Message[] {
         ? { ...message, text: toSentAnswer(message.text) }
         : message,
     )
-    .filter(({ role, text, images }) => text.trim() !== "" || (role === "user" && images.length > 0));
+    .filter(saysSomething);
 }
 
 function toInstruction(options: PromptOptions): string | undefined {

@@ -24,6 +24,11 @@ export interface Message {
   readonly id?: string | undefined;
 }
 
+/** Whether there is anything in a message for a model: a text, or a user's image. */
+export function saysSomething({ role, text, images }: Message): boolean {
+  return text.trim() !== "" || (role === "user" && images.length > 0);
+}
+
 const roles: Readonly<Record<string, Role>> = {
   assistant: "assistant",
   gpt: "assistant",

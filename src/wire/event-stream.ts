@@ -1,6 +1,6 @@
 /** Owns the typed wire: a turn's events by their own names, as server-sent events. */
 import { errorTable, type ErrorCode } from "../errors.ts";
-import type { FinishReason, Outcome, Storage, TurnEvent, Usage } from "../turn/turn-event.ts";
+import type { FinishReason, Outcome, Storage, TurnEnd, TurnEvent, Usage } from "../turn/turn-event.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "./stream-wire.ts";
 
 /** How long a client waits before it connects again, in milliseconds. */
@@ -46,6 +46,11 @@ export interface Timings {
   readonly firstTextMs: number | null;
 }
 
+/** Returns how long a turn took, as far as it is over. */
+export function toTimings(end: TurnEnd | undefined): Timings {
+  return { durationMs: end?.durationMs ?? null, firstTextMs: end?.firstTextMs ?? null };
+}
+
 /** Every event with its position as its id; resumed at any event. */
 export const eventStream: StreamWire = {
   headers: { "content-type": "text/event-stream; charset=utf-8" },
@@ -74,7 +79,7 @@ function toStreamEvents(event: TurnEvent, position: number): readonly StreamEven
       return [{ type: event.type, text: event.text }];
     case "turn-end": {
       const { type, outcome, finishReason = null, usage = null, model = null, storage } = event;
-      const timings = { durationMs: event.durationMs ?? null, firstTextMs: event.firstTextMs ?? null };
+      const timings = toTimings(event);
       const end = { type, outcome, position: event.position, finishReason, usage, model, timings, storage };
       return event.error === undefined ? [end] : [toErrorEvent(event.error), end];
     }

@@ -18,7 +18,7 @@ export function toConversationPage(found: readonly Conversation[], limit: number
   return { conversations: conversations.map(toConversationJson), nextCursor };
 }
 
-/** Returns the last `limit` of `found` as a page; `previous` is what to ask for before, if there is more. */
+/** Returns the last `limit` of `found` as a page; `nextBefore` names the message before which there is more. */
 export function toMessagePage(found: readonly StoredMessage[], limit: number): object {
   const messages = found.slice(-limit);
   return {

@@ -2,7 +2,7 @@
 import { errorTable, type ErrorCode } from "../errors.ts";
 import { toBody } from "../turn/body.ts";
 import type { FinishReason, Outcome, Storage, TurnEnd, TurnStart, Usage } from "../turn/turn-event.ts";
-import type { Timings } from "./event-stream.ts";
+import { toTimings, type Timings } from "./event-stream.ts";
 
 /** A turn as it is now. Contract: docs/protocol.md. */
 export interface TurnState {
@@ -46,7 +46,7 @@ export function toTurnState(
     usage: end?.usage ?? null,
     model: end?.model ?? start?.model ?? null,
     startedAt: start?.startedAt.toISOString() ?? null,
-    timings: { durationMs: end?.durationMs ?? null, firstTextMs: end?.firstTextMs ?? null },
+    timings: toTimings(end),
     error:
       end?.error === undefined
         ? null

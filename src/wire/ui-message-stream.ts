@@ -4,6 +4,7 @@
  */
 import { errorTable } from "../errors.ts";
 import type { TurnEnd, TurnEvent } from "../turn/turn-event.ts";
+import { toTimings } from "./event-stream.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "./stream-wire.ts";
 
 const textId = "answer";
@@ -95,7 +96,7 @@ class UiMessageProjection implements Projection {
 /** An `error` chunk is the only sign that this client takes for a failure. */
 function toEnd(end: TurnEnd): readonly UiMessageChunk[] {
   const { outcome, finishReason = null, usage = null, model = null, storage, error } = end;
-  const timings = { durationMs: end.durationMs ?? null, firstTextMs: end.firstTextMs ?? null };
+  const timings = toTimings(end);
   const messageMetadata = {
     outcome,
     finishReason,
