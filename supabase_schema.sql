@@ -1,4 +1,4 @@
--- Foreword's schema, version 4: tables, row level security and every question the server asks.
+-- Foreword's schema, version 5: tables, row level security and every question the server asks.
 -- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
 -- time, and over the two tables of the service that Foreword replaces: their rows stay.
 -- Postgres 15 to 18. `foreword schema` prints it with other table names.
@@ -103,6 +103,11 @@ create table if not exists public.turns (
   ended_at timestamptz
 );
 
+alter table public.turns
+  -- {input_tokens, output_tokens}: while it runs, what is reserved for it; once it is over, what it took, where its model did not say.
+  add column if not exists estimate jsonb,
+  add column if not exists subject text; -- while it runs: whose limits it counts in
+
 create table if not exists public.turn_pieces (
   turn_id uuid not null,
   position integer not null, -- bytes of the plain-text body before it
@@ -114,6 +119,26 @@ create table if not exists public.deleted_conversations (
   id uuid primary key,
   user_id uuid,
   deleted_at timestamptz not null default now()
+);
+
+-- What turns took, by the day they began on (UTC). It outlives them: who deletes a conversation has had its replies.
+create table if not exists public.daily_usage (
+  user_id uuid,
+  day date not null,
+  model text not null,
+  turns integer not null default 0,
+  estimated_turns integer not null default 0, -- of them those whose model did not say what they took
+  input_tokens bigint not null default 0, -- cached ones among them
+  output_tokens bigint not null default 0, -- those of reasoning among them
+  reasoning_tokens bigint not null default 0,
+  cached_input_tokens bigint not null default 0
+);
+
+-- Requests of the minute that began with the first. Unlogged: after a crash of the database everybody begins a new one.
+create unlogged table if not exists public.request_counts (
+  subject text primary key, -- a user, or an address
+  started_at timestamptz not null,
+  count integer not null
 );
 
 -- Rows of the old service get what the columns above ask of them; without this index that takes quadratic time.
@@ -138,6 +163,9 @@ create index if not exists turns_user_idx on public.turns (user_id, started_at);
 create index if not exists turns_parent_idx on public.turns (parent_id);
 create index if not exists turns_message_idx on public.turns (message_id);
 create index if not exists turns_running_idx on public.turns (heartbeat_at) where status = 'running';
+create index if not exists turns_subject_idx on public.turns (subject) where status = 'running' and subject is not null;
+create unique index if not exists daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct;
+create index if not exists request_counts_age_idx on public.request_counts (started_at);
 drop index if exists public.turns_key_idx; -- of version 1
 create unique index if not exists turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
   where idempotency_key is not null;
@@ -175,6 +203,23 @@ end $$;
 create or replace trigger conversations_bury after delete on public.conversations
   referencing old table as gone for each statement execute function public.chat_bury_conversations();
 
+-- A turn that is deleted while it runs has no end that would be counted: what was reserved for it is taken for what it took.
+create or replace function public.chat_count_deleted_turns() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.daily_usage as d (user_id, day, model, turns, estimated_turns, input_tokens, output_tokens)
+    select user_id, (started_at at time zone 'UTC')::date, coalesce(model, ''), count(*), count(*),
+        sum(coalesce((estimate ->> 'input_tokens')::bigint, 0)), sum(coalesce((estimate ->> 'output_tokens')::bigint, 0))
+      from gone where status = 'running' group by 1, 2, 3
+    on conflict (user_id, day, model) do update set
+      turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
+      input_tokens = d.input_tokens + excluded.input_tokens, output_tokens = d.output_tokens + excluded.output_tokens;
+  return null;
+end $$;
+
+create or replace trigger turns_count_deleted after delete on public.turns
+  referencing old table as gone for each statement execute function public.chat_count_deleted_turns();
+
 -- Who may see what. Users read and write their own; turns, pieces and tombstones they only read. ---------------
 
 alter table public.conversations enable row level security;
@@ -182,6 +227,8 @@ alter table public.messages enable row level security;
 alter table public.turns enable row level security;
 alter table public.turn_pieces enable row level security;
 alter table public.deleted_conversations enable row level security;
+alter table public.daily_usage enable row level security;
+alter table public.request_counts enable row level security;
 
 drop policy if exists conversations_own on public.conversations;
 create policy conversations_own on public.conversations for all to authenticated
@@ -228,12 +275,20 @@ drop policy if exists deleted_conversations_read_own on public.deleted_conversat
 create policy deleted_conversations_read_own on public.deleted_conversations for select to authenticated
   using (user_id = (select auth.uid()));
 
-revoke all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations
-  from public, anon, authenticated;
+drop policy if exists daily_usage_read_own on public.daily_usage;
+create policy daily_usage_read_own on public.daily_usage for select to authenticated
+  using (user_id = (select auth.uid()));
+
+drop policy if exists request_counts_none on public.request_counts;
+create policy request_counts_none on public.request_counts for all to authenticated
+  using (false) with check (false); -- the service's own
+
+revoke all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations,
+  public.daily_usage, public.request_counts from public, anon, authenticated;
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
-grant select on public.turns, public.turn_pieces, public.deleted_conversations to authenticated;
-grant all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations
-  to service_role;
+grant select on public.turns, public.turn_pieces, public.deleted_conversations, public.daily_usage to authenticated;
+grant all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations,
+  public.daily_usage, public.request_counts to service_role;
 
 -- Functions. Each takes one JSON argument, answers with JSON, and is one transaction. ---------------------------
 
@@ -241,8 +296,8 @@ grant all on public.conversations, public.messages, public.turns, public.turn_pi
 create or replace function public.chat_check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if (argument ->> 'schema_version')::integer is distinct from 4 then
-    raise exception 'this schema has version 4, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 5 then
+    raise exception 'this schema has version 5, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 end $$;
 
@@ -295,8 +350,8 @@ declare
   v_text text;
 begin
   -- As chat_check_version does, which a user may not call.
-  if (argument ->> 'schema_version')::integer is distinct from 4 then
-    raise exception 'this schema has version 4, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 5 then
+    raise exception 'this schema has version 5, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
@@ -447,9 +502,45 @@ begin
   return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_parent, 'digest', encode(v_digest, 'hex'));
 end $$;
 
+-- Says of which limit its user has no more for a turn, as chat_begin_turn answers it; or {}. Two turns of one user do not ask at
+-- once. argument: as chat_begin_turn.
+create or replace function public.chat_find_limit(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_subject text := argument #>> '{allowance,subject}';
+  v_day date := (clock_timestamp() at time zone 'UTC')::date;
+  v_turns integer;
+  v_left bigint;
+begin
+  if argument #>> '{allowance,over}' is not null then
+    return jsonb_build_object('limited', argument #>> '{allowance,over}');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(format('foreword allowance %s', v_subject), 0));
+  -- One that gives no sign of life is about to be ended, or was.
+  select count(*) filter (where t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
+      (argument #>> '{allowance,tokens_per_day}')::bigint
+        - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint, 0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0)
+    into v_turns, v_left
+    from public.turns t where t.subject = v_subject and t.status = 'running';
+  if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
+    return jsonb_build_object('limited', 'concurrent-turns');
+  end if;
+  if v_left is not null then
+    v_left := v_left - coalesce((select sum(d.input_tokens + d.output_tokens) from public.daily_usage d
+      where d.user_id = (argument #>> '{conversation,user_id}')::uuid and d.day = v_day), 0);
+    if v_left < (argument #>> '{turn,estimate,input_tokens}')::bigint + (argument #>> '{turn,estimate,output_tokens}')::bigint then
+      return jsonb_build_object('limited', 'tokens-per-day', 'tokens_left', greatest(v_left, 0));
+    end if;
+  end if;
+  return '{}';
+end $$;
+
 -- A turn begins: its messages, and the turn as running. The same begin may come again. Answers as chat_save_messages; or,
 -- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours), `exists` (another turn has
--- this id) or `foreign` (the named conversation is somebody else's). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key, request_digest}.
+-- this id), `foreign` (the named conversation is somebody else's) or `limited` (its user has no more of: requests, concurrent-turns,
+-- tokens-per-day; then also tokens_left today). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key,
+-- request_digest, estimate}, and where its user has limits allowance {subject, over: a limit that is known to be reached, or null,
+-- concurrent_turns, tokens_per_day: each may be null}.
 -- A late begin whose key is taken lands without it: the turn has been had. With check_only nothing is written, and the answer
 -- is `free` where it would be.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
@@ -460,6 +551,7 @@ declare
   v_key text := argument #>> '{turn,idempotency_key}';
   v_started timestamptz := (argument #>> '{turn,started_at}')::timestamptz;
   v_turn public.turns;
+  v_limited jsonb;
   v_saved jsonb;
 begin
   perform public.chat_check_version(argument);
@@ -492,15 +584,23 @@ begin
   then
     return jsonb_build_object('foreign', true);
   end if;
+  if jsonb_typeof(argument -> 'allowance') = 'object' and not coalesce((argument ->> 'late')::boolean, false) then
+    v_limited := public.chat_find_limit(argument);
+    if v_limited <> '{}' then
+      return v_limited;
+    end if;
+  end if;
   if coalesce((argument ->> 'check_only')::boolean, false) then
     return jsonb_build_object('free', true);
   end if;
   v_saved := public.chat_save_messages(argument);
   if v_saved ? 'message_id' then
-    insert into public.turns (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest)
+    insert into public.turns
+        (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest, estimate, subject)
       values (
         v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}',
-        v_started, (argument #>> '{turn,owner}')::uuid, v_key, decode(argument #>> '{turn,request_digest}', 'hex')
+        v_started, (argument #>> '{turn,owner}')::uuid, v_key, decode(argument #>> '{turn,request_digest}', 'hex'),
+        nullif(argument #> '{turn,estimate}', 'null'), argument #>> '{allowance,subject}'
       )
       on conflict (id) do nothing;
   end if;
@@ -658,8 +758,8 @@ end $$;
 -- A turn ends: its reply, if it has one, and how; its pieces go. The same end may come again. One that was taken for
 -- abandoned ends anew when its owner's own end comes: the whole reply then stands beside the interrupted one, which says
 -- by which it is superseded. Answers with `gone` when the turn is not there: its conversation was deleted meanwhile.
--- argument: turn {id, status, plan, answer, model, usage, finish_reason, error_code, duration_ms, first_text_ms,
--- ended_at}, reply {id, content, metadata, digest} or null; age_ms: how long it has waited, if it has; if_abandoned: ends it
+-- argument: turn {id, status, plan, answer, model, usage, estimate: where the model gave no usage (what it lacks is known from the
+-- begin), finish_reason, error_code, duration_ms, first_text_ms, ended_at}, reply {id, content, metadata, digest} or null; age_ms: how long it has waited, if it has; if_abandoned: ends it
 -- only if it is, as chat_list_abandoned_turns says (owners, is_stale_too), or null.
 create or replace function public.chat_end_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -668,6 +768,8 @@ declare
   v_conversation public.conversations;
   v_digest bytea;
   v_message uuid;
+  v_usage jsonb;
+  v_estimate jsonb;
 begin
   perform public.chat_check_version(argument);
   select c.* into v_conversation from public.conversations c
@@ -726,14 +828,72 @@ begin
     end if;
   end if;
   delete from public.turn_pieces where turn_id = v_turn.id;
+  v_usage := nullif(argument #> '{turn,usage}', 'null');
+  v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}') || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
+  -- What was counted for an end that this one takes the place of is not counted twice.
+  insert into public.daily_usage as d
+      (user_id, day, model, turns, estimated_turns, input_tokens, output_tokens, reasoning_tokens, cached_input_tokens)
+    select v_turn.user_id, (v_turn.started_at at time zone 'UTC')::date, coalesce(u.model, ''), sum(u.sign), coalesce(sum(u.sign) filter (where u.is_estimate), 0),
+        sum(u.sign * coalesce((u.tokens ->> 'input_tokens')::bigint, 0)), sum(u.sign * coalesce((u.tokens ->> 'output_tokens')::bigint, 0)),
+        sum(u.sign * coalesce((u.tokens ->> 'reasoning_tokens')::bigint, 0)), sum(u.sign * coalesce((u.tokens ->> 'cached_input_tokens')::bigint, 0))
+      from (values
+        (1, coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null),
+        (-1, v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null)
+      ) as u (sign, model, tokens, is_estimate)
+      where u.sign = 1 or v_turn.status <> 'running' group by coalesce(u.model, '')
+    on conflict (user_id, day, model) do update set
+      turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
+      input_tokens = d.input_tokens + excluded.input_tokens, output_tokens = d.output_tokens + excluded.output_tokens,
+      reasoning_tokens = d.reasoning_tokens + excluded.reasoning_tokens,
+      cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens;
   update public.turns set
     status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}', answer = argument #>> '{turn,answer}',
-    model = coalesce(argument #>> '{turn,model}', model), usage = nullif(argument #> '{turn,usage}', 'null'),
+    model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate, subject = null,
     finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
     duration_ms = (argument #>> '{turn,duration_ms}')::integer, first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,
     ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = coalesce(v_message, message_id)
     where id = v_turn.id;
   return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
+end $$;
+
+-- Takes up to `wanted` of the requests that a subject may make in a minute, which begins with the first. Answers with how many were
+-- `granted`, how many are `left` then, and in how many milliseconds the next minute begins. argument: subject, wanted, max.
+create or replace function public.chat_take_requests(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_subject text := argument ->> 'subject';
+  v_max integer := (argument ->> 'max')::integer;
+  v_now timestamptz := clock_timestamp();
+  v_count public.request_counts;
+  v_granted integer;
+begin
+  perform public.chat_check_version(argument);
+  insert into public.request_counts (subject, started_at, count) values (v_subject, v_now, 0) on conflict do nothing;
+  if found then
+    delete from public.request_counts where subject in (
+      select c.subject from public.request_counts c where c.started_at < v_now - interval '1 hour' limit 100 for update skip locked);
+  end if;
+  select * into v_count from public.request_counts where subject = v_subject for update;
+  if v_count.started_at <= v_now - interval '1 minute' then
+    v_count.started_at := v_now;
+    v_count.count := 0;
+  end if;
+  v_granted := greatest(least((argument ->> 'wanted')::integer, v_max - v_count.count), 0);
+  update public.request_counts set started_at = v_count.started_at, count = v_count.count + v_granted where subject = v_subject;
+  return jsonb_build_object('granted', v_granted, 'left', greatest(v_max - v_count.count - v_granted, 0),
+    'resets_in_ms', ceil(extract(epoch from v_count.started_at + interval '1 minute' - v_now) * 1000));
+end $$;
+
+-- What the user's turns took, by day and model, newest day first. argument: user_id (or null), from, to: days, both included.
+create or replace function public.chat_list_usage(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_become_caller(argument);
+  return coalesce((
+    select jsonb_agg(to_jsonb(d) - 'user_id' order by d.day desc, d.model) from public.daily_usage d
+    where d.user_id is not distinct from (argument ->> 'user_id')::uuid
+      and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date and d.turns > 0
+  ), '[]');
 end $$;
 
 -- The user's conversations, newest first. argument: user_id (or null), limit, before {updated_at, id} or null: only those
@@ -860,7 +1020,8 @@ begin
     case when exists (select from public.messages) then 'messages' end,
     case when exists (select from public.turns) then 'turns' end,
     case when exists (select from public.turn_pieces) then 'turn_pieces' end,
-    case when exists (select from public.deleted_conversations) then 'deleted_conversations' end], null));
+    case when exists (select from public.deleted_conversations) then 'deleted_conversations' end,
+    case when exists (select from public.daily_usage) then 'daily_usage' end], null));
 end $$;
 
 -- Deletes conversations in which nothing was said for so many days, whosever they are; answers with how many. argument: days, limit.
@@ -928,7 +1089,7 @@ end $$;
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'version', 4,
+    'version', 5,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(
@@ -939,7 +1100,8 @@ language sql stable set search_path = '' as $$
           and has_table_privilege('service_role', c.oid, 'update') and has_table_privilege('service_role', c.oid, 'delete')))
       from pg_class c
       where c.oid in ('public.conversations'::regclass, 'public.messages'::regclass, 'public.turns'::regclass,
-        'public.turn_pieces'::regclass, 'public.deleted_conversations'::regclass)
+        'public.turn_pieces'::regclass, 'public.deleted_conversations'::regclass, 'public.daily_usage'::regclass,
+        'public.request_counts'::regclass)
     ),
     'functions', (
       select jsonb_object_agg(p.proname, jsonb_build_object(
@@ -956,6 +1118,8 @@ language sql stable set search_path = '' as $$
         'public.chat_list_visible_tables(jsonb)'::regprocedure,
         'public.chat_create_conversation(jsonb)'::regprocedure, 'public.chat_update_conversation(jsonb)'::regprocedure,
         'public.chat_delete_conversations(jsonb)'::regprocedure, 'public.chat_delete_expired(jsonb)'::regprocedure,
+        'public.chat_find_limit(jsonb)'::regprocedure, 'public.chat_take_requests(jsonb)'::regprocedure,
+        'public.chat_list_usage(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )
   )
@@ -965,7 +1129,7 @@ do $$
 declare
   v_name text;
 begin
-  revoke all on function public.chat_bury_conversations() from public, anon, authenticated;
+  revoke all on function public.chat_bury_conversations(), public.chat_count_deleted_turns() from public, anon, authenticated;
   for v_name in select jsonb_object_keys(public.chat_describe_schema('{}') -> 'functions') loop
     execute format('revoke all on function public.%I(jsonb) from public, anon, authenticated', v_name);
     execute format('grant execute on function public.%I(jsonb) to service_role', v_name);

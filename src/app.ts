@@ -5,30 +5,30 @@ import { Anybody } from "./auth/anybody.ts";
 import { ApiKeys } from "./auth/api-keys.ts";
 import type { Authenticator } from "./auth/identity.ts";
 import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-tokens.ts";
-import type { AppError } from "./errors.ts";
 import { registerAuthentication } from "./http/authentication.ts";
 import { registerCompletions } from "./http/completions.ts";
 import { registerConversations } from "./http/conversations.ts";
 import { registerHealth } from "./http/health.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
+import { Limits, type LimitOptions } from "./http/limits.ts";
 import { registerStreamChat } from "./http/stream-chat.ts";
 import { registerTurns } from "./http/turns.ts";
 import { registerUiChat } from "./http/ui-chat.ts";
+import { registerUsage } from "./http/usage.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
+import { logStoreEvent, logTurn } from "./log.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
 import { openStore, type OpenStore, type StoreOptions } from "./store/open-store.ts";
 import { Retention } from "./store/retention.ts";
-import type { StoreEvent } from "./store/store-event.ts";
-import type { Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./turn/ports.ts";
+import type { Prices } from "./turn/prices.ts";
+import type { Clock, Model } from "./turn/ports.ts";
 
 /** How long clients may take, once no turn runs any more, for what they have not read yet. */
 const lastWordsMs = 1_000;
-/** How much of a question, and of an answer, the log holds where it may, in UTF-16 code units. */
-const maxLoggedLength = 1_000;
 
 /** What a server is made from. */
 export interface AppOptions {
@@ -47,6 +47,9 @@ export interface AppOptions {
   readonly corsOrigins: readonly string[];
   /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
   readonly trustedProxies: readonly string[];
+  readonly limits: LimitOptions;
+  /** What models cost, by name; nothing is said of what others do. */
+  readonly prices: Prices;
   /** Whether the log holds what users ask and what they are answered. */
   readonly logsContent: boolean;
 }
@@ -77,39 +80,22 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     clock,
     onDisconnect: options.onDisconnect,
     showsReasoning: options.showsReasoning,
-    onEnd: (turn, result, answer, error) => {
-      const content = options.logsContent ? toLoggedContent(turn, result) : {};
-      logTurn(logger, turn, result, answer, error, content);
-    },
+    onEnd: (...ended) => logTurn(logger, options.logsContent, ...ended),
     onRecovered: (turnId) => logger.warn({ turnId }, "a turn whose process is gone was ended as interrupted"),
   });
 
-  const http = createHttpServer({ logger, clock, trustedProxies: options.trustedProxies });
-  // A client may close its own direction and still read. It cannot be told from one that has gone, so where that ends the
-  // turn it does not get its reply.
-  if (options.onDisconnect === "continue") Object.assign(http.server, { httpAllowHalfOpen: true });
-  await http.register(cors, {
-    origin: [...options.corsOrigins],
-    exposedHeaders: [
-      "X-Turn-Id",
-      "X-Conversation-Id",
-      "Idempotency-Replayed",
-      "Retry-After",
-      "X-Request-Id",
-      "X-Should-Retry",
-    ],
-    methods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
-    maxAge: 600,
-    strictPreflight: false,
-  });
+  const http = await createHttp(options, clock, logger);
   refuseOtherMethods(http);
   registerAuthentication(http, createAuthenticator(options.auth, clock));
+  const limits = new Limits(options.limits, store.counters, clock);
+  limits.register(http);
   registerHealth(http, { live, store });
-  registerStreamChat(http, live, clock);
+  registerStreamChat(http, live, limits, clock);
   registerTurns(http, live, clock);
-  registerUiChat(http, live, clock);
-  registerCompletions(http, live, clock, model.name);
+  registerUiChat(http, live, limits, clock);
+  registerCompletions(http, live, limits, clock, model.name);
   registerConversations(http, store.history, live);
+  registerUsage(http, store.counters, clock, options);
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);
@@ -122,6 +108,40 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
     await store.close();
   };
   return { http, store, close };
+}
+
+/** Returns the server without its routes. */
+async function createHttp(
+  options: AppOptions,
+  clock: Clock,
+  logger: FastifyBaseLogger,
+): Promise<FastifyInstance> {
+  const http = createHttpServer({
+    logger,
+    clock,
+    trustedProxies: options.trustedProxies,
+    maxBodyBytes: options.limits.maxBodyBytes,
+  });
+  // A client may close its own direction and still read. It cannot be told from one that has gone, so where that ends the
+  // turn it does not get its reply.
+  if (options.onDisconnect === "continue") Object.assign(http.server, { httpAllowHalfOpen: true });
+  await http.register(cors, {
+    origin: [...options.corsOrigins],
+    exposedHeaders: [
+      "X-Turn-Id",
+      "X-Conversation-Id",
+      "Idempotency-Replayed",
+      "Retry-After",
+      "X-Request-Id",
+      "X-Should-Retry",
+      "RateLimit",
+      "RateLimit-Policy",
+    ],
+    methods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    maxAge: 600,
+    strictPreflight: false,
+  });
+  return http;
 }
 
 function createAuthenticator(options: AppOptions["auth"], clock: Clock): Authenticator {
@@ -150,64 +170,4 @@ function createRetention(
 
 function createModel(options: AppOptions["model"], clock: Clock): Model {
   return options.type === "demo" ? new DemoModel(clock) : new OpenAiModel(options.openai, clock);
-}
-
-function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
-  const { turnId, conversationId } = event.turn;
-  const facts = { turnId, conversationId };
-  switch (event.type) {
-    case "queued":
-      return logger.warn(
-        { ...facts, code: event.error?.code, reason: event.error?.message },
-        "a write waits in the journal",
-      );
-    case "landed":
-      return logger.info(facts, "a write that waited is in the store");
-    case "rejected":
-      return logger.error(
-        { ...facts, code: event.error.code, reason: event.error.message },
-        "the store will never take a write, which is kept apart in the journal",
-      );
-    case "lost":
-      return logger.error(
-        { ...facts, code: event.error.code, reason: event.error.message },
-        "a turn is not in the store",
-      );
-    case "deleted":
-      return logger.info(facts, "the conversation of a turn was deleted");
-  }
-}
-
-function toLoggedContent({ path }: TurnBegin, { reply, body }: TurnResult): object {
-  return { question: cut(path.at(-1)?.content), answer: cut(reply?.content ?? body.answer) };
-}
-
-function cut(text: string | undefined): string | undefined {
-  return text?.slice(0, maxLoggedLength).toWellFormed();
-}
-
-function logTurn(
-  logger: FastifyBaseLogger,
-  turn: TurnBegin,
-  result: TurnResult,
-  { storage, conversationId }: EndAnswer,
-  error: AppError | undefined,
-  content: object,
-): void {
-  const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;
-  const facts = {
-    turnId: turn.turnId,
-    conversationId: conversationId ?? turn.conversationId,
-    userId: turn.caller.userId,
-    outcome,
-    storage,
-    model,
-    finishReason,
-    usage,
-    durationMs: durationMs && Math.round(durationMs),
-    firstTextMs: firstTextMs && Math.round(firstTextMs),
-    ...content,
-  };
-  if (error === undefined) logger.info(facts, "turn");
-  else logger.warn({ ...facts, code: error.code, reason: error.message }, "turn");
 }

@@ -1,13 +1,9 @@
 /** Owns the configuration: the environment, read once and checked at once, as the parts of the house want it. */
 import type { AppOptions } from "./app.ts";
-import {
-  Environment,
-  findContradictions,
-  findExposure,
-  findNameClashes,
-  findSecrets,
-  Flag,
-} from "./environment.ts";
+import { findContradictions, findExposure, findNameClashes } from "./contradictions.ts";
+import { Environment, findSecrets, Flag } from "./environment.ts";
+
+const mebibyte = 1024 * 1024;
 
 /** Everything that may be configured. */
 export interface Config {
@@ -86,8 +82,24 @@ function toConfig(environment: Environment): Config {
       corsOrigins: environment.CORS_ALLOW_ORIGINS,
       trustedProxies: environment.TRUST_PROXY,
       logsContent: environment.LOG_CONTENT,
+      limits: toLimitOptions(environment),
+      prices: environment.MODEL_PRICES ?? new Map(),
     },
     tables,
+  };
+}
+
+/** Where nobody is known, everybody would share one address' limits behind a proxy: there they are off unless they are asked for. */
+function toLimitOptions(environment: Environment): AppOptions["limits"] {
+  const isOn = environment.AUTH !== "none";
+  return {
+    requestsPerMinute: (environment.LIMIT_REQUESTS_PER_MINUTE ?? (isOn ? 120 : 0)) || undefined,
+    concurrentTurns: (environment.LIMIT_CONCURRENT_TURNS ?? (isOn ? 3 : 0)) || undefined,
+    tokensPerDay: environment.LIMIT_TOKENS_PER_DAY || undefined,
+    maxBodyBytes: environment.LIMIT_BODY_MIB * mebibyte,
+    maxMessages: environment.LIMIT_MESSAGES,
+    maxMessageBytes: environment.LIMIT_MESSAGE_KIB * 1024,
+    maxImageBytes: environment.LIMIT_IMAGE_MIB * mebibyte,
   };
 }
 
@@ -131,7 +143,7 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
   if (!environment.CHAT_STORE_ENABLED) return { type: "none" };
   const journal = {
     dataDir: environment.DATA_DIR,
-    maxJournalBytes: environment.JOURNAL_MAX_MIB * 1024 * 1024,
+    maxJournalBytes: environment.JOURNAL_MAX_MIB * mebibyte,
     maxContextChars: environment.MODEL_CONTEXT_CHARS,
   };
   if (environment.DATABASE_URL !== undefined) {

@@ -1,4 +1,4 @@
-/** Owns the variables: which there are, what each may say, and which contradict each other. */
+/** Owns the variables: which there are, and what each may say. */
 import { isIP } from "node:net";
 import { unescape } from "node:querystring";
 import { z } from "zod";
@@ -74,6 +74,28 @@ const Addresses = z
     "must be the addresses of your proxies, like 10.0.0.7 or 10.0.0.0/8, with commas between; true, a count and a range of everything are none",
   );
 
+const price = z.number("must be a number").min(0, "must be at least 0");
+
+/** What a million tokens of each model cost. */
+const ModelPrices = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue("must be JSON");
+      return z.NEVER;
+    }
+  })
+  .pipe(
+    z.record(
+      z.string(),
+      z.strictObject({ input: price, cachedInput: price.optional(), output: price }),
+      'must be JSON like {"gpt-5":{"input":1.25,"cachedInput":0.125,"output":10}}',
+    ),
+  )
+  .transform((prices) => new Map(Object.entries(prices)));
+
 /** Every variable, with its default and its range. */
 export const Environment = z.object({
   HOST: z.string().default("127.0.0.1"),
@@ -94,6 +116,14 @@ export const Environment = z.object({
     .refine((secret) => Buffer.byteLength(secret) >= 32, "must be at least 32 bytes")
     .optional(),
   API_KEYS: ApiKeys.optional(),
+  LIMIT_REQUESTS_PER_MINUTE: wholeNumber(0, 1_000_000).optional(),
+  LIMIT_CONCURRENT_TURNS: wholeNumber(0, 10_000).optional(),
+  LIMIT_TOKENS_PER_DAY: wholeNumber(0, 1_000_000_000_000).default(0),
+  LIMIT_BODY_MIB: wholeNumber(1, 100).default(20),
+  LIMIT_MESSAGES: wholeNumber(1, 20_000).default(20_000),
+  LIMIT_MESSAGE_KIB: wholeNumber(1, 1024).default(1024),
+  LIMIT_IMAGE_MIB: wholeNumber(1, 100).default(20),
+  MODEL_PRICES: ModelPrices.optional(),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
   TRUST_PROXY: Addresses.default([]),
   LOG_CONTENT: Flag.default(false),
@@ -146,68 +176,6 @@ export function findSecrets(environment: Environment): readonly string[] {
     ...passwords,
     ...passwords.map((password) => unescape(password)),
   ].flatMap((secret) => (secret === undefined || secret === "" ? [] : [secret]));
-}
-
-/** What is wrong not with one variable, but with one beside another. */
-export function findContradictions(given: ReadonlySet<string>, isDemo: boolean): readonly string[] {
-  const problems: string[] = [];
-  const asks = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"].filter((name) =>
-    given.has(name),
-  );
-  if (!isDemo && asks.length > 0 && !given.has("OPENAI_MODEL")) {
-    problems.push(`OPENAI_MODEL is required beside ${asks.join(" and ")}`);
-  }
-  if (given.has("AZURE_OPENAI_ENDPOINT")) {
-    for (const name of ["AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"]) {
-      if (!given.has(name)) problems.push(`${name} is required beside AZURE_OPENAI_ENDPOINT`);
-    }
-  }
-  if (given.has("AZURE_OPENAI_ENDPOINT") && given.has("OPENAI_BASE_URL")) {
-    problems.push("OPENAI_BASE_URL and AZURE_OPENAI_ENDPOINT exclude each other");
-  }
-  if (given.has("AZURE_OPENAI_API_KEY") && !given.has("AZURE_OPENAI_ENDPOINT")) {
-    problems.push("AZURE_OPENAI_API_KEY needs AZURE_OPENAI_ENDPOINT beside it");
-  }
-  for (const name of ["SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"]) {
-    if (given.has(name) && !given.has("SUPABASE_URL")) problems.push(`${name} needs SUPABASE_URL beside it`);
-  }
-  return problems;
-}
-
-/** What is wrong with who may reach the server. */
-export function findExposure(environment: Environment | undefined): readonly string[] {
-  if (environment === undefined) return [];
-  const { AUTH, HOST, ALLOW_UNAUTHENTICATED } = environment;
-  const problems: string[] = [];
-  if (AUTH === "none" && !ALLOW_UNAUTHENTICATED && !isLoopback(HOST))
-    problems.push(
-      "AUTH is none and HOST is not loopback: whoever reaches it could read and write everything; set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if a gate of yours stands before it",
-    );
-  if (AUTH === "supabase" && environment.SUPABASE_URL === undefined)
-    problems.push("AUTH=supabase needs SUPABASE_URL, which names the issuer of the tokens");
-  if (AUTH === "keys" && environment.API_KEYS === undefined) problems.push("AUTH=keys needs API_KEYS");
-  if (AUTH !== "keys" && environment.API_KEYS !== undefined)
-    problems.push("API_KEYS needs AUTH=keys beside it");
-  if (AUTH !== "supabase" && environment.SUPABASE_JWT_SECRET !== undefined)
-    problems.push("SUPABASE_JWT_SECRET needs AUTH=supabase beside it");
-  return problems;
-}
-
-function isLoopback(host: string): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
-}
-
-/** Two tables of one name, or of a name that the schema uses itself. */
-export function findNameClashes(environment: Environment | undefined): readonly string[] {
-  if (environment === undefined) return [];
-  const taken = ["turn_pieces", "deleted_conversations"];
-  const names = ["SUPABASE_TABLE_CONVERSATIONS", "SUPABASE_TABLE_MESSAGES", "SUPABASE_TABLE_TURNS"] as const;
-  return names.flatMap((name) => {
-    const table = environment[name];
-    const isTaken = taken.includes(table);
-    taken.push(table);
-    return isTaken ? [`${name} is the name of another table of the schema`] : [];
-  });
 }
 
 /** An address, or a range of some. All there are is no range of proxies. */

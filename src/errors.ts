@@ -57,12 +57,27 @@ export const errorTable = {
     retryable: false,
     publicMessage: "This address does not take that method.",
   },
-  body_too_large: { status: 413, retryable: false, publicMessage: "The body is larger than 20 MiB." },
+  body_too_large: { status: 413, retryable: false, publicMessage: "The body is too large." },
   message_too_large: { status: 413, retryable: false, publicMessage: "The text of a message is too large." },
   unsupported_media_type: {
     status: 415,
     retryable: false,
     publicMessage: "The body must be application/json.",
+  },
+  rate_limited: {
+    status: 429,
+    retryable: true,
+    publicMessage: "There were too many requests in this minute.",
+  },
+  too_many_turns: {
+    status: 429,
+    retryable: true,
+    publicMessage: "Too many replies are being made at the same time.",
+  },
+  quota_exhausted: {
+    status: 429,
+    retryable: false,
+    publicMessage: "There are not enough tokens left for today.",
   },
   server_stopping: {
     status: 503,
@@ -145,6 +160,14 @@ export const errorTable = {
 /** A code of {@link errorTable}. */
 export type ErrorCode = keyof typeof errorTable;
 
+/** A limit that has been reached. */
+export interface SpentLimit {
+  readonly name: string;
+  /** How much there is of it, and in how long; `undefined` where it is at the same time. */
+  readonly quota: number;
+  readonly windowMs: number | undefined;
+}
+
 interface AppErrorOptions {
   /** The failure this one was made from. */
   readonly cause?: unknown;
@@ -154,6 +177,7 @@ interface AppErrorOptions {
   readonly field?: string | undefined;
   /** How long the client should wait before it tries again, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
+  readonly limit?: SpentLimit | undefined;
 }
 
 /** The one error of the application. `message` is for our logs, `detail` for clients. */
@@ -163,6 +187,7 @@ export class AppError extends Error {
   readonly detail: string;
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly limit: SpentLimit | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -170,6 +195,7 @@ export class AppError extends Error {
     this.detail = options.detail ?? errorTable[code].publicMessage;
     this.field = options.field;
     this.retryAfterMs = options.retryAfterMs;
+    this.limit = options.limit;
   }
 }
 

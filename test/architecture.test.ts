@@ -21,16 +21,18 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   wire: [...base, "turn"],
   client: ["errors.ts", "wire"],
   http: [...base, "turn", "auth", "wire", "live"],
-  "app.ts": [...base, "turn", "auth", "model", "live", "store", "http"],
+  "log.ts": [...base, "turn", "store"],
+  "app.ts": [...base, "log.ts", "turn", "auth", "model", "live", "store", "http"],
   "environment.ts": [],
-  "config.ts": ["app.ts", "environment.ts"],
+  "contradictions.ts": ["environment.ts"],
+  "config.ts": ["app.ts", "contradictions.ts", "environment.ts"],
   command: [...base, "app.ts", "model", "store", "system-clock.ts"],
   "main.ts": ["command", "config.ts", "store"],
 };
 
 /** Packages that only these places may import. */
 const homes: Readonly<Record<string, readonly string[]>> = {
-  fastify: ["http", "app.ts"],
+  fastify: ["http", "log.ts", "app.ts"],
   "@fastify/cors": ["app.ts"],
   jose: ["auth"],
   openai: ["model"],

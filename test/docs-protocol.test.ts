@@ -104,6 +104,14 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(names, "## Conversations");
   });
 
+  test("names every field of usage", async () => {
+    const names = new Set<string>();
+    await app.post("/stream-chat", { messages: [{ sender: "user", text: "Hi" }] });
+    collectNames(JSON.parse((await app.get("/usage")).body), names);
+    assert.ok(names.has("estimatedTurns"));
+    assertNamed(names, "## `GET /usage`");
+  });
+
   const texts = ["go on", "fail"];
 
   test("names every typed event and every field of it", async () => {

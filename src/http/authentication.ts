@@ -18,9 +18,14 @@ export function registerAuthentication(app: FastifyInstance, authenticator: Auth
   });
 }
 
+/** Returns who a request is from; `undefined` for what is there for everybody. */
+export function findIdentity(request: FastifyRequest): Identity | undefined {
+  return identities.get(request);
+}
+
 /** Returns who a request is from. */
 export function identityOf(request: FastifyRequest): Identity {
-  const identity = identities.get(request);
+  const identity = findIdentity(request);
   if (identity === undefined) throw new Error(`${request.url} is not behind the gate`);
   return identity;
 }

@@ -10,6 +10,7 @@ import { toCompletion } from "../wire/openai-completion.ts";
 import { identityOf } from "./authentication.ts";
 import { parseCompletionRequest, toModelNames, toUnknownModel } from "./completion-request.ts";
 import { awaitTurn, followTurn } from "./follow-turn.ts";
+import type { Limits } from "./limits.ts";
 
 const Params = z.object({ model: z.string() });
 
@@ -21,6 +22,7 @@ const Params = z.object({ model: z.string() });
 export function registerCompletions(
   app: FastifyInstance,
   live: LiveTurns,
+  limits: Limits,
   clock: Clock,
   model: string,
 ): void {
@@ -38,7 +40,7 @@ export function registerCompletions(
 
   app.post("/v1/chat/completions", async (request, reply) => {
     const order = parseCompletionRequest(request.body, request.headers, identityOf(request), model);
-    const { turn, isReplay } = await live.start(order.turn);
+    const { turn, isReplay } = await live.start(limits.allow(request, order.turn));
     if (isReplay) void reply.header("idempotency-replayed", "true");
     void reply.header("x-request-id", turn.id);
     const stopsTurn = order.turn.idempotencyKey === undefined;

@@ -7,8 +7,6 @@ import { AppError, errorTable } from "../errors.ts";
 import type { Clock } from "../turn/ports.ts";
 import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./problem.ts";
 
-/** The largest body of a request, in bytes. */
-const maxBodyBytes = 20 * 1024 * 1024;
 /** The largest head of a request, in bytes. */
 const maxHeadBytes = 16 * 1024;
 /** How long the head of a request may take, in milliseconds. */
@@ -50,10 +48,13 @@ export interface HttpServerOptions {
   readonly clock: Clock;
   /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
   readonly trustedProxies: readonly string[];
+  /** The largest body of a request, in bytes. */
+  readonly maxBodyBytes: number;
 }
 
 /** Returns a server without routes, whose errors are problems already. */
-export function createHttpServer({ logger, clock, trustedProxies }: HttpServerOptions): FastifyInstance {
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { logger, clock, trustedProxies, maxBodyBytes } = options;
   const isBehindProxy = trustedProxies.length > 0;
   const app = fastify({
     loggerInstance: logger,
@@ -79,7 +80,7 @@ export function createHttpServer({ logger, clock, trustedProxies }: HttpServerOp
   });
   app.server.maxConnections = maxConnections;
   app.removeContentTypeParser("text/plain");
-  registerProblems(app);
+  registerProblems(app, maxBodyBytes);
   watchBodies(app, clock);
   logRequests(app);
   // A connection whose last reply ends while we close would otherwise be kept for its next request.

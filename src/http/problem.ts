@@ -4,7 +4,7 @@
  */
 import { STATUS_CODES } from "node:http";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { AppError, errorTable, toAppError, type ErrorCode } from "../errors.ts";
+import { AppError, errorTable, toAppError, type ErrorCode, type SpentLimit } from "../errors.ts";
 import { toOpenAiError } from "../wire/openai-completion.ts";
 
 /** The media type of an error. */
@@ -65,7 +65,9 @@ export function fromHttpError(error: HttpError): AppError {
 export function sendProblem(reply: FastifyReply, error: AppError, more: object = {}): FastifyReply {
   const { status, retryable } = errorTable[error.code];
   if (error.retryAfterMs !== undefined || (retryable && (status === 429 || status === 503))) {
-    void reply.header("retry-after", String(Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000)));
+    const seconds = Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000);
+    void reply.header("retry-after", String(seconds));
+    if (error.limit !== undefined) sendLimit(reply, error.limit, seconds);
   }
   const { url } = reply.request;
   void reply.code(status);
@@ -81,13 +83,24 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
   return reply.header("content-type", problemType).send(JSON.stringify({ ...toProblem(error), ...more }));
 }
 
+/** Says which limit was reached. https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html */
+function sendLimit(reply: FastifyReply, { name, quota, windowMs }: SpentLimit, seconds: number): void {
+  const window = windowMs === undefined ? ';qu="concurrent-requests"' : `;w=${windowMs / 1000}`;
+  void reply.header("ratelimit-policy", `"${name}";q=${quota}${window}`);
+  void reply.header("ratelimit", `"${name}";r=0;t=${seconds}`);
+}
+
 /** Makes every error of `app` a problem; what is our fault is logged. */
-export function registerProblems(app: FastifyInstance): void {
+export function registerProblems(app: FastifyInstance, maxBodyBytes: number): void {
   app.setNotFoundHandler((request, reply) => {
     return sendProblem(reply, new AppError("not_found", `no route ${request.method} ${request.url}`));
   });
   app.setErrorHandler((error: HttpError, request, reply) => {
     const known = fromHttpError(error);
+    if (known.code === "body_too_large") {
+      const detail = `The body is larger than ${maxBodyBytes / 1024 / 1024} MiB.`;
+      return sendProblem(reply, new AppError(known.code, known.message, { cause: error, detail }));
+    }
     if (known.code === "internal_error") request.log.error({ err: error }, "a request failed");
     return sendProblem(reply, known);
   });

@@ -8,6 +8,7 @@ import type { Caller, Clock } from "../turn/ports.ts";
 import { uiMessageStream } from "../wire/ui-message-stream.ts";
 import { callerOf, identityOf } from "./authentication.ts";
 import { followTurn, type FollowOptions } from "./follow-turn.ts";
+import type { Limits } from "./limits.ts";
 import { stopTurn } from "./turns.ts";
 import { ChatId, parseUiChatRequest, toConversationId } from "./ui-chat-request.ts";
 
@@ -36,12 +37,12 @@ interface LastTurn {
  * client has read to its end can be resumed here for ten minutes after it: whoever lost its connection and then its turn,
  * which went on, still gets its reply.
  */
-export function registerUiChat(app: FastifyInstance, live: LiveTurns, clock: Clock): void {
+export function registerUiChat(app: FastifyInstance, live: LiveTurns, limits: Limits, clock: Clock): void {
   const chats = new LastTurns(live, clock);
 
   app.post("/api/chat", async (request, reply) => {
     const asked = parseUiChatRequest(request.body, request.query, request.headers, identityOf(request));
-    const { turn, isReplay } = await live.start(asked);
+    const { turn, isReplay } = await live.start(limits.allow(request, asked));
     if (isReplay) void reply.header("idempotency-replayed", "true");
     return await followTurn(turn, reply, chats.follow(asked, turn, request));
   });

@@ -3,17 +3,13 @@ import { AppError } from "../errors.ts";
 import type { Caller, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
+import { Allowances } from "./allowances.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
+import { KeptTurns } from "./kept-turns.ts";
 import { loadPath } from "./load-path.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
-
-/** How long a turn that is over is kept where the store does not have it, in milliseconds, and how much of them in all. */
-const keepMs = 10 * 60_000;
-const maxKeptBytes = 64 * 1024 * 1024;
-/** What a turn takes beside its text, about. */
-const keptOverheadBytes = 16 * 1024;
 
 /** What turns are run with. */
 export interface LiveTurnsOptions extends TurnPorts {
@@ -37,20 +33,14 @@ interface KeyedTurn {
   readonly started: Promise<StartedTurn>;
 }
 
-/** A turn that is over: its log, and no more of it than that. */
-interface KeptTurn {
-  readonly turn: FollowedTurn;
-  readonly key: string | undefined;
-  readonly sizeBytes: number;
-}
-
 /** All turns. */
 export class LiveTurns {
   readonly #options: LiveTurnsOptions;
+  readonly #allowances: Allowances;
   /** Those that run. */
   readonly #running = new Map<string, LiveTurn>();
-  /** Those that are over and that only this process can show, oldest first. */
-  readonly #kept = new Map<string, KeptTurn>();
+  /** Those that are over and that only this process can show. */
+  readonly #kept: KeptTurns;
   /** Those whose begin the store has yet to answer before they may run. */
   readonly #asked = new Map<string, Promise<StartedTurn>>();
   /** Those that run or are kept, by user and key. */
@@ -58,13 +48,20 @@ export class LiveTurns {
   readonly #remotes: RemoteTurns | undefined;
   readonly #saver: ProgressSaver | undefined;
   readonly #recovery: Recovery | undefined;
-  #keptBytes = 0;
   #isDraining = false;
   #isOverdue = false;
 
   constructor(options: LiveTurnsOptions) {
-    this.#options = options;
-    const { records, clock, onRecovered } = options;
+    const { records, clock, onEnd, onRecovered } = options;
+    this.#allowances = new Allowances(clock);
+    this.#kept = new KeptTurns(clock);
+    this.#options = {
+      ...options,
+      onEnd: (turn, result, answer, error) => {
+        this.#allowances.end(turn, result);
+        onEnd(turn, result, answer, error);
+      },
+    };
     if (records === undefined) return;
     this.#remotes = new RemoteTurns({ records, clock });
     this.#saver = new ProgressSaver(records, clock, this.#running);
@@ -101,7 +98,7 @@ export class LiveTurns {
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)
       throw new AppError("turn_exists", turnId);
-    const begin = toTurnBegin(request, this.#options.model.name, this.#options.clock.now());
+    const begin = this.#allow(toTurnBegin(request, this.#options.model.name, this.#options.clock.now()));
     const started = this.#ask(request, begin);
     this.#asked.set(begin.turnId, started);
     if (key !== undefined) this.#keyed.set(key, { requestDigest: begin.requestDigest, started });
@@ -109,9 +106,11 @@ export class LiveTurns {
       const { turn, isReplay } = await started;
       // A turn that is not of this process is looked up anew each time: it may have been deleted.
       if (isReplay && key !== undefined) this.#keyed.delete(key);
+      if (isReplay) this.#allowances.end(begin);
       return { turn, isReplay };
     } catch (error) {
       if (key !== undefined) this.#keyed.delete(key);
+      this.#allowances.end(begin);
       throw error;
     } finally {
       this.#asked.delete(begin.turnId);
@@ -161,12 +160,22 @@ export class LiveTurns {
   }
 
   #findHere(turnId: string): FollowedTurn | undefined {
-    return this.#running.get(turnId) ?? this.#kept.get(turnId)?.turn;
+    return this.#running.get(turnId) ?? this.#kept.find(turnId);
   }
 
   async #findAsked(turnId: string): Promise<FollowedTurn | undefined> {
     const started = await this.#asked.get(turnId)?.catch(() => undefined); // told to who asked for it
     return started?.turn.id === turnId ? started.turn : undefined;
+  }
+
+  /** Counts a turn that is about to begin. One that may not is asked for all the same, where its key may belong to another. */
+  #allow(begin: TurnBegin): TurnBegin {
+    const limit = this.#allowances.findLimit(begin);
+    const isAskedFor = begin.idempotencyKey !== undefined && this.#options.records !== undefined;
+    if (limit !== undefined && !isAskedFor) throw this.#allowances.toError(begin, limit, undefined);
+    this.#allowances.begin(begin);
+    const { allowance } = begin;
+    return allowance === undefined ? begin : { ...begin, allowance: { ...allowance, over: limit } };
   }
 
   async #ask(request: TurnRequest, begin: TurnBegin): Promise<StartedTurn> {
@@ -178,6 +187,8 @@ export class LiveTurns {
         throw new AppError("turn_exists", begin.turnId);
       case "foreign":
         throw new AppError("conversation_not_found", begin.conversationId, { field: "conversationId" });
+      case "limited":
+        throw this.#allowances.toError(begin, answer.limit, answer.tokensLeft);
       case "taken": {
         if (answer.requestDigest !== begin.requestDigest) throw toMismatch(answer.turnId);
         // Not one that is being asked for: that may be this very request, sent again under its own id.
@@ -202,30 +213,15 @@ export class LiveTurns {
   /** A turn is over: if its rows are not in the store, it is kept here for a while. */
   #settle(turn: LiveTurn, key: string | undefined, { storage }: EndAnswer): void {
     this.#running.delete(turn.id);
-    if (storage !== "stored") return this.#keep(turn.toEnded(), key);
-    if (key !== undefined) this.#keyed.delete(key);
-  }
-
-  #keep(turn: FollowedTurn, key: string | undefined): void {
+    const ended = turn.toEnded();
+    const forget = (): void => {
+      if (key !== undefined) this.#keyed.delete(key);
+    };
+    if (storage === "stored") return forget();
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
     if (key !== undefined && keyed !== undefined)
-      this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn, isReplay: true }) });
-    const sizeBytes = turn.log.position + keptOverheadBytes;
-    this.#kept.set(turn.id, { turn, key, sizeBytes });
-    this.#keptBytes += sizeBytes;
-    this.#options.clock.after(keepMs, () => this.#forget(turn.id));
-    for (const id of this.#kept.keys()) {
-      if (this.#keptBytes <= maxKeptBytes) break;
-      this.#forget(id);
-    }
-  }
-
-  #forget(turnId: string): void {
-    const kept = this.#kept.get(turnId);
-    if (kept === undefined) return;
-    this.#kept.delete(turnId);
-    this.#keptBytes -= kept.sizeBytes;
-    if (kept.key !== undefined) this.#keyed.delete(kept.key);
+      this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn: ended, isReplay: true }) });
+    this.#kept.keep(ended, forget);
   }
 }
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parse } from "../parse.ts";
 import type { Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
+import type { Usage } from "../turn/turn-event.ts";
 import { service, type Database, type Json, type JsonObject } from "./database.ts";
 import { MessageWriter, toRefusal, type Refusal, type SaveAnswer } from "./message-writer.ts";
 
@@ -35,15 +36,17 @@ export class DatabaseChatStore {
   async begin(turn: TurnBegin, isLate = false): Promise<SaveAnswer> {
     return await this.#messages.save("chat_begin_turn", turn, service, {
       turn: this.#toRow(turn),
+      allowance: toAllowanceRow(turn),
       late: isLate,
     });
   }
 
-  /** Resolves with why `turn` could not begin, for its key's or its id's sake. Writes nothing. */
+  /** Resolves with why `turn` could not begin: for its key, its id, its conversation or its user's limits. Writes nothing. */
   async findRefusal(turn: TurnBegin): Promise<Refusal | undefined> {
     const { conversationId: id, isConversationNamed, mustOwn, caller } = turn;
     const conversation = { id, is_named: isConversationNamed, must_own: mustOwn, user_id: caller.userId };
-    const argument = { turn: this.#toRow(turn), conversation, check_only: true };
+    const allowance = toAllowanceRow(turn);
+    const argument = { turn: this.#toRow(turn), conversation, allowance, check_only: true };
     return toRefusal(await this.#database.call("chat_begin_turn", argument, service));
   }
 
@@ -55,6 +58,7 @@ export class DatabaseChatStore {
       owner: this.#owner,
       idempotency_key: turn.idempotencyKey,
       request_digest: turn.requestDigest,
+      estimate: toUsageRow(turn.estimate),
     };
   }
 
@@ -81,6 +85,7 @@ export function toEndArgument(turnId: string, result: TurnResult): JsonObject {
       answer: body.answer,
       model: result.model,
       usage: usage && toUsageRow(usage),
+      estimate: usage === undefined && result.estimate ? toUsageRow(result.estimate) : undefined,
       finish_reason: result.finishReason,
       error_code: result.errorCode,
       duration_ms: round(result.durationMs),
@@ -107,7 +112,18 @@ export function toReplyMetadata({ reply, model, finishReason, usage, durationMs 
   };
 }
 
-function toUsageRow(usage: NonNullable<TurnResult["usage"]>): Json {
+function toAllowanceRow({ allowance }: TurnBegin): Json {
+  return (
+    allowance && {
+      subject: allowance.subject,
+      over: allowance.over,
+      concurrent_turns: allowance.concurrentTurns,
+      tokens_per_day: allowance.tokensPerDay,
+    }
+  );
+}
+
+function toUsageRow(usage: Partial<Usage>): JsonObject {
   return {
     input_tokens: usage.inputTokens,
     output_tokens: usage.outputTokens,

@@ -3,7 +3,7 @@ import type { AppError } from "../errors.ts";
 import type { Caller } from "../turn/ports.ts";
 
 /** The version of `supabase_schema.sql` that this server asks for. */
-export const schemaVersion = 4;
+export const schemaVersion = 5;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;
@@ -35,6 +35,8 @@ export type FunctionName =
   | "chat_delete_expired"
   | "chat_list_visible_tables"
   | "chat_list_messages"
+  | "chat_take_requests"
+  | "chat_list_usage"
   | "chat_describe_schema";
 
 /** A database that holds the schema. */

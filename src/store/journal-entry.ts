@@ -1,6 +1,7 @@
 /** Owns the begin and the end of a turn as the journal holds them: JSON, without the token it came with. */
 import { z } from "zod";
 import { parse } from "../parse.ts";
+import type { Estimate } from "../turn/limits.ts";
 import type { TurnBegin } from "../turn/ports.ts";
 import type { JsonObject } from "./database.ts";
 
@@ -9,6 +10,9 @@ const Text = z
   .string()
   .nullish()
   .transform((text) => text ?? undefined);
+
+/** The estimate of a begin that an earlier version has written. */
+const nothing: Estimate = { inputTokens: 0, outputTokens: 0 };
 
 const QueuedBegin = z.object({
   turnId: z.string(),
@@ -33,17 +37,23 @@ const QueuedBegin = z.object({
   model: z.string(),
   idempotencyKey: Text,
   requestDigest: Text,
+  estimate: z.object({ inputTokens: z.number(), outputTokens: z.number() }).default(nothing),
 });
 
 /** Returns `turn` as JSON. */
 export function toQueuedBegin({ caller, ...turn }: TurnBegin): string {
-  return JSON.stringify({ ...turn, userId: caller.userId });
+  return JSON.stringify({ ...turn, allowance: undefined, userId: caller.userId });
 }
 
 /** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
 export function parseQueuedBegin(text: string): TurnBegin {
   const { userId, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
-  return { ...turn, mayBeRefused: false, caller: { userId, accessToken: undefined } };
+  return {
+    ...turn,
+    mayBeRefused: false,
+    allowance: undefined,
+    caller: { userId, accessToken: undefined },
+  };
 }
 
 const QueuedEnd = z.object({ turn: z.object({ ended_at: z.coerce.date() }) });

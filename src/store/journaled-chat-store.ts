@@ -1,5 +1,6 @@
 /** Owns the store as turns see it: a database, with a journal before it. */
 import { AppError, toAppError } from "../errors.ts";
+import type { LimitName } from "../turn/limits.ts";
 import type {
   AbandonedFilter,
   AbandonedTurn,
@@ -36,6 +37,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
 
   async begin(turn: TurnBegin): Promise<BeginAnswer> {
     const { chats, onEvent } = this.#options;
+    if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
     const written = await this.#writer.write({
       turn,
       kind: "begin",
@@ -57,8 +59,15 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
       case "taken":
       case "exists":
       case "foreign":
+      case "limited":
         return answer;
     }
+  }
+
+  /** Resolves with the turn that the key of one that may not begin belongs to, or with why that may not. */
+  async #findBegun(turn: TurnBegin, limit: LimitName): Promise<BeginAnswer> {
+    const refusal = await this.#options.chats.findRefusal(turn);
+    return refusal ?? { type: "limited", limit, tokensLeft: undefined };
   }
 
   async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {

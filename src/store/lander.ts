@@ -182,6 +182,7 @@ export class Lander {
       case "taken":
       case "exists":
       case "foreign":
+      case "limited":
         throw new AppError("write_rejected", "the turn's id belongs to another turn");
     }
   }

@@ -9,6 +9,7 @@ import {
   type AddressedMessage,
   type Digest,
 } from "../turn/message-tree.ts";
+import type { LimitName } from "../turn/limits.ts";
 import type { Caller, Clock, TurnBegin } from "../turn/ports.ts";
 import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
 
@@ -33,7 +34,9 @@ export type Refusal =
   /** The turn's id belongs to another turn. */
   | { readonly type: "exists" }
   /** The conversation that it names is somebody else's. */
-  | { readonly type: "foreign" };
+  | { readonly type: "foreign" }
+  /** Its user has no more of this; of tokens, so many today. */
+  | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
 
 const FunctionAnswer = z.union([
   z.object({ conversation_id: z.string(), digest: z.string() }),
@@ -50,6 +53,10 @@ const RefusalAnswer = z.union([
   z.object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) }),
   z.object({ exists: z.literal(true) }),
   z.object({ foreign: z.literal(true) }),
+  z.object({
+    limited: z.enum(["requests", "concurrent-turns", "tokens-per-day"]),
+    tokens_left: z.number().optional(),
+  }),
 ]);
 
 /** Returns the refusal that a function's answer is; `undefined` for any other. */
@@ -58,6 +65,7 @@ export function toRefusal(answer: unknown): Refusal | undefined {
   if (data === undefined) return undefined;
   if ("exists" in data) return { type: "exists" };
   if ("foreign" in data) return { type: "foreign" };
+  if ("limited" in data) return { type: "limited", limit: data.limited, tokensLeft: data.tokens_left };
   const { turn_id: turnId, request_digest: digest } = data.taken;
   return { type: "taken", turnId, requestDigest: digest ?? undefined };
 }

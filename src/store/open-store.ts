@@ -1,6 +1,7 @@
 /** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
 import { AppError, toAppError } from "../errors.ts";
 import type { History } from "../turn/history.ts";
+import type { Counters } from "../turn/limits.ts";
 import type { ChatStore, Clock, TurnRecords } from "../turn/ports.ts";
 import { DatabaseChatStore } from "./chat-store.ts";
 import { ConversationRows } from "./conversation-rows.ts";
@@ -14,6 +15,7 @@ import type { OnStoreEvent } from "./store-event.ts";
 import { settleWithin, withDeadline } from "./store-failure.ts";
 import { SupabaseDatabase, type SupabaseOptions } from "./supabase.ts";
 import { TurnRows } from "./turn-rows.ts";
+import { UsageRows } from "./usage-rows.ts";
 import { UserChatStore } from "./user-chat-store.ts";
 import { WatchedDatabase } from "./watched-database.ts";
 
@@ -57,6 +59,8 @@ export interface OpenStore {
   readonly records: TurnRecords | undefined;
   /** `undefined` where nothing is kept, or users read it themselves. */
   readonly history: History | undefined;
+  /** `undefined` where every process counts for itself. */
+  readonly counters: Counters | undefined;
   /** The database behind it; `undefined` where nothing is kept. */
   readonly database: Database | undefined;
   /** `undefined` where there is no journal. */
@@ -65,6 +69,9 @@ export interface OpenStore {
   findTrouble(timeoutMs: number): Promise<AppError | undefined>;
   close(): Promise<void>;
 }
+
+/** What there is not where nothing outlives a turn but its messages. */
+const nothing = { records: undefined, history: undefined, counters: undefined, journal: undefined } as const;
 
 /** Keeps nothing. */
 const emptyStore: ChatStore = {
@@ -83,11 +90,9 @@ export async function openStore(
 ): Promise<OpenStore> {
   if (options.type === "none") {
     return {
+      ...nothing,
       chats: emptyStore,
-      records: undefined,
-      history: undefined,
       database: undefined,
-      journal: undefined,
       findTrouble: async () => undefined,
       close: async () => {},
     };
@@ -102,14 +107,7 @@ export async function openStore(
     void (await settleWithin(clock, database.close(), closeTimeoutMs));
   if (isReduced) {
     const chats = new UserChatStore(database, clock, listeners.onEvent);
-    return {
-      ...common,
-      chats,
-      records: undefined,
-      history: undefined,
-      journal: undefined,
-      close: closeDatabase,
-    };
+    return { ...common, ...nothing, chats, close: closeDatabase };
   }
   const journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
   const store = new JournaledChatStore({
@@ -126,6 +124,7 @@ export async function openStore(
     chats: store,
     records: store,
     history: new ConversationRows(database),
+    counters: new UsageRows(database),
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.refusedCount };
     },

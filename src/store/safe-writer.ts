@@ -26,7 +26,7 @@ export interface SafeWriterOptions {
   readonly onTrouble: OnDatabaseTrouble;
 }
 
-/** An answer of the store: `taken` and `exists` say that it wrote nothing. */
+/** An answer of the store: what it wrote, or why it did not. */
 interface TypedAnswer {
   readonly type: string;
 }
@@ -216,8 +216,8 @@ export class SafeWriter {
   async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedAnswer>): Promise<void> {
     try {
       const { type } = await calling;
-      // What was not written for its key's or its id's sake is for the lander to land, or to refuse.
-      if (type !== "taken" && type !== "exists") {
+      // What was refused is for the lander to land all the same, as far as it may be: the turn has gone on.
+      if (type === "saved" || type === "deleted" || type === "ended" || type === "gone") {
         await this.#options.journal?.remove(id);
         this.#options.onEvent({ type: "landed", turn });
       }

@@ -2,6 +2,7 @@
 import type { AppError, ErrorCode } from "../errors.ts";
 import type { Body } from "./body.ts";
 import type { Prompt } from "./instructions.ts";
+import type { Allowance, Estimate, LimitName } from "./limits.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { FinishReason, Outcome, Storage, Usage } from "./turn-event.ts";
@@ -81,12 +82,16 @@ export interface TurnBegin {
   readonly anchor: Digest | undefined;
   readonly startedAt: Date;
   readonly model: string;
-  /** Whether the store may refuse it, for its key, its id or its conversation: it is asked first then. */
+  /** Whether the store may refuse it, for its key, its id, its conversation or its user's limits: it is asked first then. */
   readonly mayBeRefused: boolean;
   /** Under which a user has one turn, for 24 hours. */
   readonly idempotencyKey: string | undefined;
   /** Digest of what was asked, by which the same request is known again; set beside a key. */
   readonly requestDigest: Digest | undefined;
+  /** What is reserved for it. */
+  readonly estimate: Estimate;
+  /** What it may take of its user's limits; `undefined` where there are none. */
+  readonly allowance: Allowance | undefined;
 }
 
 /** The assistant's message. */
@@ -109,6 +114,8 @@ export interface TurnResult {
   readonly model: string | undefined;
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
+  /** What it took, about, where the model did not say; what nobody here knows is left out. */
+  readonly estimate: Partial<Estimate> | undefined;
   readonly errorCode: ErrorCode | undefined;
   readonly endedAt: Date;
   readonly durationMs: number | undefined;
@@ -129,7 +136,9 @@ export type BeginAnswer =
   /** Its id belongs to another turn. */
   | { readonly type: "exists" }
   /** Its conversation is somebody else's. */
-  | { readonly type: "foreign" };
+  | { readonly type: "foreign" }
+  /** Its user has no more of this; of tokens, so many today. */
+  | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
 
 /** Where turns become rows. Both writes are idempotent by the turn's id. */
 export interface ChatStore {

@@ -16,7 +16,7 @@ import type {
 import { ReasoningFilter } from "./reasoning-filter.ts";
 import type { TurnEvent } from "./turn-event.ts";
 import { toTurnBegin, type TurnRequest } from "./turn-request.ts";
-import { toJudged, toReply, type Ending } from "./turn-result.ts";
+import { toJudged, toReply, toTaken, type Ending } from "./turn-result.ts";
 import { WholeAnswer } from "./whole-answer.ts";
 
 /** The longest reply, in bytes of its plain-text body. */
@@ -240,6 +240,7 @@ export class RunningTurn {
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
       usage: modelEnd?.usage,
+      estimate: toTaken(this.#begin.estimate, outcome, this.#position),
       errorCode: error?.code,
       endedAt: this.#ports.clock.now(),
       durationMs: this.#ports.clock.monotonicMs() - this.#startedMs,

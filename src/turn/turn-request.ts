@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import { v7 as createId } from "uuid";
 import type { PromptOptions } from "./instructions.ts";
+import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller, StoredPath, TurnBegin } from "./ports.ts";
@@ -21,6 +22,8 @@ export interface TurnRequest extends PromptOptions {
   /** The id that the client chose for the turn. */
   readonly turnId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** What it may take of its user's limits; `undefined` where there are none. */
+  readonly allowance?: Allowance | undefined;
 }
 
 /** Returns the turn that `request` begins, with the ids that it gets at once. */
@@ -39,12 +42,33 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     mayBeRefused: mayBeRefused(request),
     idempotencyKey: request.idempotencyKey,
     requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
+    estimate: estimateTurn(request),
+    allowance: request.allowance,
   };
 }
 
-/** Whether the store may say that a turn's key or id is another's, or its conversation somebody else's. */
-export function mayBeRefused({ turnId, idempotencyKey, mustOwn, conversationId }: TurnRequest): boolean {
-  return turnId !== undefined || idempotencyKey !== undefined || (mustOwn && conversationId !== undefined);
+/** Whether the store may say that a turn's key or id is another's, its conversation somebody else's, or that its user has had enough. */
+export function mayBeRefused(request: TurnRequest): boolean {
+  const { turnId, idempotencyKey, mustOwn, conversationId, allowance } = request;
+  return (
+    turnId !== undefined ||
+    idempotencyKey !== undefined ||
+    allowance !== undefined ||
+    (mustOwn && conversationId !== undefined)
+  );
+}
+
+/** Returns what is reserved for a turn: what its messages take, and a reply as long as it may be. */
+function estimateTurn({ messages, stored, parameters }: TurnRequest): Estimate {
+  let [bytes, imagesCount] = [0, 0];
+  for (const { text, images } of [...(stored?.messages ?? []), ...messages]) {
+    bytes += Buffer.byteLength(text);
+    imagesCount += images.length;
+  }
+  return {
+    inputTokens: toTokens(bytes, imagesCount),
+    outputTokens: toReservedOutput(parameters.max_completion_tokens ?? parameters.max_tokens),
+  };
 }
 
 /** Returns the digest of all that a request asks for: equal for one that is sent again. */

@@ -2,6 +2,7 @@
 import { v7 as createId } from "uuid";
 import { AppError } from "../errors.ts";
 import { toBody } from "./body.ts";
+import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
 import type { SplitReply } from "./plan-splitter.ts";
 import type { ModelEnd, Reply, TurnResult } from "./ports.ts";
@@ -31,6 +32,12 @@ export function toReply(id: string, answer: string, plan: string | undefined): R
   return { id, content, contentDigest: digestContent("assistant", content), plan };
 }
 
+/** Returns what a turn took, about, whose body has so many bytes. A model that refuses, or cannot be reached, takes nothing. */
+export function toTaken(reserved: Estimate, outcome: Outcome, bodyBytes: number): Estimate {
+  if (bodyBytes === 0 && outcome === "failed") return { inputTokens: 0, outputTokens: 0 };
+  return { ...reserved, outputTokens: toTokens(bodyBytes) };
+}
+
 /** Returns the end of a turn whose body was `text` as far as anybody knows: its process is gone. */
 export function toInterruptedResult(text: string, endedAt: Date): TurnResult {
   const body = toBody(text);
@@ -42,6 +49,7 @@ export function toInterruptedResult(text: string, endedAt: Date): TurnResult {
     model: undefined,
     finishReason: undefined,
     usage: undefined,
+    estimate: { outputTokens: toTokens(Buffer.byteLength(text)) }, // what it was sent is known from its begin
     errorCode: "interrupted",
     endedAt,
     durationMs: undefined,

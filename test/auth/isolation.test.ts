@@ -82,6 +82,7 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
     path: `/conversations/${id}/export`,
     foreign: 404,
   }),
+  "GET /usage": () => ({ path: "/usage", foreign: 200 }),
   "POST /v1/chat/completions": () => ({ path: "/v1/chat/completions", body: completion, foreign: 200 }),
 };
 

@@ -110,6 +110,12 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
         { content: "Hello, wörld!", superseded: false },
       ]);
       assert.deepEqual(await harness.sql("select * from turn_pieces"), []);
+      const usage = `select turns, estimated_turns, input_tokens::int, output_tokens::int from daily_usage where user_id = '${userId}'`;
+      assert.deepEqual(
+        await harness.sql(usage),
+        [{ turns: 2, estimated_turns: 1, input_tokens: 10 + 1, output_tokens: 2 }],
+        "the silent one by its estimate, the other as its owner said, once",
+      );
     });
 
     test("a turn of another process is left alone while its owner gives signs of life", async () => {

@@ -127,6 +127,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
       logger: pino({ level: "silent" }),
       clock: systemClock,
       trustedProxies: [],
+      maxBodyBytes: 20 * 1024 * 1024,
     });
     http.get("/broken", () => {
       throw new Error("broken");

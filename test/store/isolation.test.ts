@@ -13,7 +13,15 @@ import type { SupabaseStack } from "../support/supabase-stack.ts";
 import { listNames, openPostgres, toDatabase, type Scratch } from "./scratch-database.ts";
 import { startSupabaseHarness } from "./store-harness.ts";
 
-const tables = ["conversations", "messages", "turns", "turn_pieces", "deleted_conversations"] as const;
+const tables = [
+  "conversations",
+  "messages",
+  "turns",
+  "turn_pieces",
+  "deleted_conversations",
+  "daily_usage",
+] as const;
+const triggers: readonly string[] = ["chat_bury_conversations", "chat_count_deleted_turns"];
 const writable = ["conversations", "messages"] as const;
 const userFunction = "chat_save_messages";
 
@@ -58,6 +66,11 @@ const refused = `
 42501 adds no tombstone: insert into deleted_conversations (id, user_id) values (gen_random_uuid(), :bob.userId)
 42501 changes no tombstone of their own: update deleted_conversations set user_id = null where id = :bob.deletedId
 42501 deletes no tombstone of their own: delete from deleted_conversations where id = :bob.deletedId
+42501 adds no usage: insert into daily_usage (user_id, day, model) values (:bob.userId, now(), 'x')
+42501 changes no usage of their own: update daily_usage set input_tokens = 0
+42501 deletes no usage of their own: delete from daily_usage
+42501 sees no counts of requests: select * from request_counts
+42501 gives nobody more requests: delete from request_counts
 42501 adds no policy: create policy open on messages using (true)`;
 
 const Failure = z.object({ code: z.string() });
@@ -111,6 +124,7 @@ async function readRowsOf({ userId, conversationId, turnId }: Owner): Promise<un
      union all select to_jsonb(t)::text from messages t where user_id = $1 or conversation_id = $2
      union all select to_jsonb(t)::text from turns t where user_id = $1 or conversation_id = $2
      union all select to_jsonb(t)::text from turn_pieces t where turn_id = $3
+     union all select to_jsonb(t)::text from daily_usage t where user_id = $1
      union all select to_jsonb(t)::text from deleted_conversations t where user_id = $1 order by row`,
     [userId, conversationId, turnId],
   );
@@ -257,7 +271,7 @@ describe("in SQL, whoever has no user", () => {
 describe("in SQL, the functions", () => {
   test("are for the service, but for the one that stores a user's messages", async () => {
     for (const name of functions) {
-      const call = `select public.${name}(${name === "chat_bury_conversations" ? "" : "'{}'"})`;
+      const call = `select public.${name}(${triggers.includes(name) ? "" : "'{}'"})`;
       assert.equal((await runAs({ role: "anon" }, call)).code, "42501", name);
       assert.equal((await runAsBob(call)).code, name === userFunction ? "FW001" : "42501", name);
     }
@@ -379,9 +393,8 @@ describe("over Supabase's HTTP API, a user", () => {
 
   test("may call the one function only, and with it touch no conversation of another", async () => {
     for (const name of functions) {
-      const { error } = await client.rpc(name, name === "chat_bury_conversations" ? {} : { argument: {} });
-      const code =
-        name === userFunction ? "FW001" : name === "chat_bury_conversations" ? "PGRST202" : "42501";
+      const { error } = await client.rpc(name, triggers.includes(name) ? {} : { argument: {} });
+      const code = name === userFunction ? "FW001" : triggers.includes(name) ? "PGRST202" : "42501";
       assert.equal(error?.code, code, name);
     }
     const database: Database = {
@@ -411,7 +424,7 @@ describe("over Supabase's HTTP API, whoever has no user", () => {
       ])
         assert.equal((await request).error?.code, "42501");
     }
-    for (const name of functions.filter((other) => other !== "chat_bury_conversations"))
+    for (const name of functions.filter((other) => !triggers.includes(other)))
       assert.equal((await client.rpc(name, { argument: {} })).error?.code, "42501", name);
   });
 });

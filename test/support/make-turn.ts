@@ -39,6 +39,8 @@ export function makeTurn(
     mayBeRefused: rest.idempotencyKey !== undefined,
     idempotencyKey: undefined,
     requestDigest: undefined,
+    estimate: { inputTokens: 10, outputTokens: 1_000 },
+    allowance: undefined,
     ...rest,
   };
 }
@@ -58,6 +60,7 @@ export function makeResult(answer: string, more: Partial<TurnResult> = {}): Turn
     model: "test",
     finishReason: "stop",
     usage: { inputTokens: 1, outputTokens: 2 },
+    estimate: undefined,
     errorCode: undefined,
     endedAt: new Date(),
     durationMs: 12.5,

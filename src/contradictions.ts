@@ -1,0 +1,64 @@
+/** Owns what is wrong with the variables together: which contradict each other, or leave the server open. */
+import type { Environment } from "./environment.ts";
+
+/** What is wrong not with one variable, but with one beside another. */
+export function findContradictions(given: ReadonlySet<string>, isDemo: boolean): readonly string[] {
+  const problems: string[] = [];
+  const asks = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"].filter((name) =>
+    given.has(name),
+  );
+  if (!isDemo && asks.length > 0 && !given.has("OPENAI_MODEL")) {
+    problems.push(`OPENAI_MODEL is required beside ${asks.join(" and ")}`);
+  }
+  if (given.has("AZURE_OPENAI_ENDPOINT")) {
+    for (const name of ["AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"]) {
+      if (!given.has(name)) problems.push(`${name} is required beside AZURE_OPENAI_ENDPOINT`);
+    }
+  }
+  if (given.has("AZURE_OPENAI_ENDPOINT") && given.has("OPENAI_BASE_URL")) {
+    problems.push("OPENAI_BASE_URL and AZURE_OPENAI_ENDPOINT exclude each other");
+  }
+  if (given.has("AZURE_OPENAI_API_KEY") && !given.has("AZURE_OPENAI_ENDPOINT")) {
+    problems.push("AZURE_OPENAI_API_KEY needs AZURE_OPENAI_ENDPOINT beside it");
+  }
+  for (const name of ["SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"]) {
+    if (given.has(name) && !given.has("SUPABASE_URL")) problems.push(`${name} needs SUPABASE_URL beside it`);
+  }
+  return problems;
+}
+
+/** What is wrong with who may reach the server. */
+export function findExposure(environment: Environment | undefined): readonly string[] {
+  if (environment === undefined) return [];
+  const { AUTH, HOST, ALLOW_UNAUTHENTICATED } = environment;
+  const problems: string[] = [];
+  if (AUTH === "none" && !ALLOW_UNAUTHENTICATED && !isLoopback(HOST))
+    problems.push(
+      "AUTH is none and HOST is not loopback: whoever reaches it could read and write everything; set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if a gate of yours stands before it",
+    );
+  if (AUTH === "supabase" && environment.SUPABASE_URL === undefined)
+    problems.push("AUTH=supabase needs SUPABASE_URL, which names the issuer of the tokens");
+  if (AUTH === "keys" && environment.API_KEYS === undefined) problems.push("AUTH=keys needs API_KEYS");
+  if (AUTH !== "keys" && environment.API_KEYS !== undefined)
+    problems.push("API_KEYS needs AUTH=keys beside it");
+  if (AUTH !== "supabase" && environment.SUPABASE_JWT_SECRET !== undefined)
+    problems.push("SUPABASE_JWT_SECRET needs AUTH=supabase beside it");
+  return problems;
+}
+
+function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
+}
+
+/** Two tables of one name, or of a name that the schema uses itself. */
+export function findNameClashes(environment: Environment | undefined): readonly string[] {
+  if (environment === undefined) return [];
+  const taken = ["turn_pieces", "deleted_conversations", "daily_usage", "request_counts"];
+  const names = ["SUPABASE_TABLE_CONVERSATIONS", "SUPABASE_TABLE_MESSAGES", "SUPABASE_TABLE_TURNS"] as const;
+  return names.flatMap((name) => {
+    const table = environment[name];
+    const isTaken = taken.includes(table);
+    taken.push(table);
+    return isTaken ? [`${name} is the name of another table of the schema`] : [];
+  });
+}

@@ -1,0 +1,158 @@
+/** Owns what one user may have of this server: requests of a minute, turns, tokens, and how large what is sent may be. */
+import { isIPv6 } from "node:net";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
+import { AppError } from "../errors.ts";
+import type { Counters, LimitName, TurnLimits } from "../turn/limits.ts";
+import type { Message } from "../turn/message.ts";
+import type { Caller, Clock } from "../turn/ports.ts";
+import type { TurnRequest } from "../turn/turn-request.ts";
+import { findIdentity, identityOf } from "./authentication.ts";
+import { RequestWindows, windowMs } from "./request-windows.ts";
+import { OptionalUuid } from "./request-fields.ts";
+
+/** How large what a request holds may be. */
+export interface SizeLimits {
+  readonly maxMessages: number;
+  /** Of the text of a user's message. */
+  readonly maxMessageBytes: number;
+  /** Of one image. */
+  readonly maxImageBytes: number;
+}
+
+/** The limits; `undefined` is as much as there is. */
+export interface LimitOptions extends TurnLimits, SizeLimits {
+  readonly requestsPerMinute: number | undefined;
+  readonly maxBodyBytes: number;
+}
+
+/** Where a request under a key may be one that was had before: it is looked for, even if its user may begin nothing new. */
+const turnRoutes: ReadonlySet<string | undefined> = new Set([
+  "/stream-chat",
+  "/api/chat",
+  "/v1/chat/completions",
+]);
+
+/** Where a server says for which user it asks. What is not well-formed is refused by the route. */
+const NamedUser = z.looseObject({ userId: OptionalUuid.catch(null), user: OptionalUuid.catch(null) }).catch({
+  userId: null,
+  user: null,
+});
+
+/** The limits of one server. */
+export class Limits {
+  readonly #options: LimitOptions;
+  readonly #windows: RequestWindows | undefined;
+  /** Requests of a user who may begin nothing new. */
+  readonly #over = new WeakSet<FastifyRequest>();
+
+  /** @param counters `undefined` where there is only this process. */
+  constructor(options: LimitOptions, counters: Counters | undefined, clock: Clock) {
+    this.#options = options;
+    const { requestsPerMinute } = options;
+    if (requestsPerMinute !== undefined)
+      this.#windows = new RequestWindows(requestsPerMinute, counters, clock);
+  }
+
+  /** Counts every request of `app` that comes from now on; to be called behind the authentication. */
+  register(app: FastifyInstance): void {
+    const windows = this.#windows;
+    if (windows === undefined) return;
+    app.addHook("onRequest", async (request, reply) => {
+      const identity = findIdentity(request);
+      if (identity === undefined || identity.type === "server") return;
+      await this.#count(
+        windows,
+        toSubject(identity, toCaller(identity, undefined), request.ip),
+        request,
+        reply,
+      );
+    });
+    // Whom a server speaks for stands in its body.
+    app.addHook("preHandler", async (request, reply) => {
+      const identity = findIdentity(request);
+      if (identity?.type !== "server") return;
+      const query = NamedUser.parse(request.query);
+      const body = NamedUser.parse(request.body);
+      const caller = toCaller(identity, body.userId || body.user || query.userId);
+      await this.#count(windows, toSubject(identity, caller, request.ip), request, reply);
+    });
+  }
+
+  /**
+   * Returns the turn that `request` asks for with what it may take.
+   * @throws AppError `message_too_large` or `invalid_request`, naming what is larger than it may be.
+   */
+  allow<Turn extends TurnRequest>(request: FastifyRequest, turn: Turn): Turn {
+    checkSizes(turn.messages, this.#options);
+    const { concurrentTurns, tokensPerDay } = this.#options;
+    const over: LimitName | undefined = this.#over.has(request) ? "requests" : undefined;
+    if (concurrentTurns === undefined && tokensPerDay === undefined && over === undefined) return turn;
+    const subject = toSubject(identityOf(request), turn.caller, request.ip);
+    // Tokens are a user's: of an address nobody knows how many share it.
+    const isUser = subject.startsWith("user ");
+    return {
+      ...turn,
+      allowance: { subject, over, concurrentTurns, tokensPerDay: isUser ? tokensPerDay : undefined },
+    };
+  }
+
+  async #count(
+    windows: RequestWindows,
+    subject: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    const { isOver, left, resetsInMs } = await windows.count(subject);
+    const quota = this.#options.requestsPerMinute ?? 0;
+    if (!isOver) {
+      const seconds = Math.ceil(resetsInMs / 1000);
+      void reply.header("ratelimit-policy", `"requests";q=${quota};w=${windowMs / 1000}`);
+      void reply.header("ratelimit", `"requests";r=${left};t=${seconds}`);
+      return;
+    }
+    if (turnRoutes.has(request.routeOptions.url) && request.headers["idempotency-key"] !== undefined)
+      return void this.#over.add(request);
+    throw new AppError("rate_limited", `${subject} made ${quota} requests`, {
+      retryAfterMs: resetsInMs,
+      limit: { name: "requests", quota, windowMs },
+    });
+  }
+}
+
+/** Returns for whom is counted: a user who is known, else an address, or the network that one user has of version 6. */
+function toSubject(identity: Identity, caller: Caller, ip: string): string {
+  if (isKnown(identity) && caller.userId !== undefined) return `user ${caller.userId}`;
+  return `address ${toNetwork(ip)}`;
+}
+
+/** Returns an address of version 4 as it is, and of version 6 its first 64 bits. */
+function toNetwork(ip: string): string {
+  const mapped = /^::ffff:(?<v4>\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.groups?.["v4"];
+  if (mapped !== undefined || !isIPv6(ip)) return mapped ?? ip;
+  const [head = "", tail] = new URL(`http://[${ip.replace(/%.*/, "")}]`).hostname.slice(1, -1).split("::");
+  const start = head === "" ? [] : head.split(":");
+  const end = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = Array.from({ length: 8 - start.length - end.length }, () => "0");
+  return `${[...start, ...zeros, ...end].slice(0, 4).join(":")}::/64`;
+}
+
+function checkSizes(messages: readonly Message[], limits: SizeLimits): void {
+  const { maxMessages, maxMessageBytes, maxImageBytes } = limits;
+  if (messages.length > maxMessages) tooLarge("messages", `must be at most ${maxMessages}`);
+  for (const [index, { role, text, images }] of messages.entries()) {
+    // In characters first, of which none takes more than three bytes.
+    const isLong = role === "user" && text.length * 3 > maxMessageBytes;
+    if (isLong && Buffer.byteLength(text) > maxMessageBytes)
+      tooLarge(`messages[${index}]`, `must be at most ${maxMessageBytes / 1024} KiB of text`);
+    if (images.some(({ data }) => (data.length / 4) * 3 > maxImageBytes + 2))
+      // of padding
+      tooLarge(`messages[${index}]`, `an image must be at most ${maxImageBytes / 1024 / 1024} MiB`);
+  }
+}
+
+function tooLarge(field: string, words: string): never {
+  const detail = `${field}: ${words}`;
+  throw new AppError("message_too_large", detail, { detail, field });
+}

@@ -1,0 +1,51 @@
+/** Owns the turns that are over and that only this process can show: for a while, and within a bound. */
+import type { Clock } from "../turn/ports.ts";
+import type { FollowedTurn } from "./live-turn.ts";
+
+/** How long one is kept, in milliseconds, and how much of them in all. */
+const keepMs = 10 * 60_000;
+const maxKeptBytes = 64 * 1024 * 1024;
+/** What a turn takes beside its text, about. */
+const keptOverheadBytes = 16 * 1024;
+
+/** A turn that is over: its log, and no more of it than that. */
+interface KeptTurn {
+  readonly turn: FollowedTurn;
+  readonly sizeBytes: number;
+  readonly onForgotten: () => void;
+}
+
+/** Turns whose rows are not in the store, oldest first. */
+export class KeptTurns {
+  readonly #clock: Clock;
+  readonly #turns = new Map<string, KeptTurn>();
+  #bytes = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  find(turnId: string): FollowedTurn | undefined {
+    return this.#turns.get(turnId)?.turn;
+  }
+
+  /** Keeps `turn`; calls `onForgotten` when it is not kept any more. */
+  keep(turn: FollowedTurn, onForgotten: () => void): void {
+    const sizeBytes = turn.log.position + keptOverheadBytes;
+    this.#turns.set(turn.id, { turn, sizeBytes, onForgotten });
+    this.#bytes += sizeBytes;
+    this.#clock.after(keepMs, () => this.#forget(turn.id));
+    for (const id of this.#turns.keys()) {
+      if (this.#bytes <= maxKeptBytes) break;
+      this.#forget(id);
+    }
+  }
+
+  #forget(turnId: string): void {
+    const kept = this.#turns.get(turnId);
+    if (kept === undefined) return;
+    this.#turns.delete(turnId);
+    this.#bytes -= kept.sizeBytes;
+    kept.onForgotten();
+  }
+}
