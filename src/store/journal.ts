@@ -29,6 +29,7 @@ export class Journal {
   /** How many writes a conversation, user or turn has: those that wait and those on their way to the disk. */
   readonly #counts = new Map<string, number>();
   #refusedCount = 0;
+  #left = Promise.withResolvers<void>();
   #closed: Promise<void> | undefined;
 
   /** The id of this process: the name of its folder. */
@@ -73,6 +74,11 @@ export class Journal {
     return this.#refusedCount;
   }
 
+  /** Resolves when a write has left the queue, for whatever reason. */
+  get left(): Promise<void> {
+    return this.#left.promise;
+  }
+
   /** Where the last file that was corrupt has been put, ours or an adopted one. */
   get brokenFile(): string | undefined {
     return this.#thread.brokenFile;
@@ -83,8 +89,8 @@ export class Journal {
     return this.#counts.has(`conversation ${conversationId}`);
   }
 
-  /** Whether a write of this user waits, or is on its way to the disk. */
-  holdsUser(userId: string): boolean {
+  /** Whether a write of this user, or of nobody, waits, or is on its way to the disk. */
+  holdsUser(userId: string | undefined): boolean {
     return this.#counts.has(`user ${userId}`);
   }
 
@@ -214,5 +220,8 @@ export class Journal {
       if (count === 0) this.#counts.delete(key);
       else this.#counts.set(key, count);
     }
+    if (step === 1) return;
+    this.#left.resolve();
+    this.#left = Promise.withResolvers();
   }
 }

@@ -20,6 +20,7 @@ import type {
 import { toKnownConversation } from "../turn/turn-request.ts";
 import { toEndArgument } from "./chat-store.ts";
 import { toQueuedBegin } from "./journal-entry.ts";
+import { untilLanded } from "./own-writes.ts";
 import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
 
 /** How many turns that the journal holds are told to the store, so that it lists others. */
@@ -101,7 +102,14 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   }
 
   async readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined> {
+    await this.untilLanded(caller, from.conversationId);
     return await this.#options.turns.readPath(from, caller, this.#options.maxContextChars);
+  }
+
+  /** Resolves once nothing of `caller` waits in the journal, as {@link untilLanded} does. */
+  async untilLanded(caller: Caller, conversationId?: string): Promise<void> {
+    this.#writer.hurry();
+    await untilLanded(this.#options, caller, conversationId);
   }
 
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {

@@ -8,6 +8,7 @@ import { ConversationRows } from "./conversation-rows.ts";
 import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
 import { Journal } from "./journal.ts";
 import { JournaledChatStore } from "./journaled-chat-store.ts";
+import { JournaledHistory } from "./journaled-history.ts";
 import { PgliteDatabase } from "./pglite.ts";
 import { PostgresDatabase, type PostgresOptions } from "./postgres.ts";
 import type { TableNames } from "./schema.ts";
@@ -123,7 +124,7 @@ export async function openStore(
     ...common,
     chats: store,
     records: store,
-    history: new ConversationRows(database),
+    history: new JournaledHistory(new ConversationRows(database), (...whose) => store.untilLanded(...whose)),
     counters: new UsageRows(database),
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.refusedCount };
