@@ -29,6 +29,10 @@ export class UserChatStore implements ChatStore {
 
   async begin(turn: TurnBegin): Promise<BeginAnswer> {
     const { storage, conversationId } = await this.#save(turn, []);
+    if (this.#lost.get(turn.turnId) === "conversation_not_found") {
+      this.#lost.delete(turn.turnId);
+      return { type: "foreign" };
+    }
     return { type: "begun", storage, conversationId: conversationId ?? toKnownConversation(turn) };
   }
 
@@ -59,7 +63,8 @@ export class UserChatStore implements ChatStore {
     if (result.type === "answer") return { storage: "stored", conversationId: result.value };
     const lose = (cause: unknown): void => {
       const error = toAppError(cause);
-      if (!this.#lost.has(turn.turnId)) this.#onEvent({ type: "lost", turn, error });
+      if (!this.#lost.has(turn.turnId) && error.code !== "conversation_not_found")
+        this.#onEvent({ type: "lost", turn, error });
       if (tail.length === 0) this.#lost.set(turn.turnId, error.code);
     };
     if (result.type === "late") saving.catch(lose);
@@ -74,8 +79,18 @@ export class UserChatStore implements ChatStore {
         "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
       );
     }
-    const saved = await this.#messages.save("chat_save_messages", turn, turn.caller, {}, tail);
+    const saved = await this.#messages
+      .save("chat_save_messages", turn, turn.caller, {}, tail)
+      .catch((cause: unknown) => {
+        throw toForeign(turn, toAppError(cause));
+      });
     if (saved.type !== "saved") throw new AppError("store_refused", "the conversation was deleted");
     return saved.conversationId;
   }
+}
+
+/** Row level security does not show a conversation of somebody else's: it refuses to write there. */
+function toForeign({ mustOwn, isConversationNamed, conversationId }: TurnBegin, error: AppError): AppError {
+  const isForeign = mustOwn && isConversationNamed && /^42501: .*row-level security/.test(error.message);
+  return isForeign ? new AppError("conversation_not_found", conversationId, { cause: error }) : error;
 }

@@ -188,6 +188,28 @@ describe("with SUPABASE_ANON_KEY", () => {
     assert.equal((await see(userId, conversationId)).length, 2);
   });
 
+  test("where users are known, another's conversation is not there to write in, and the model is not asked", async () => {
+    const [userId, stranger] = [randomUUID(), randomUUID()];
+    const variables = { AUTH: "supabase", SUPABASE_JWT_SECRET: stack.jwtSecret };
+    const guarded = await startApp({ ...toVariables(stack.anonKey), ...variables });
+    const ask = async (whose: string, more: object = {}): Promise<Answer> =>
+      await guarded.post(
+        "/stream-chat",
+        { messages: [hi], ...more },
+        { authorization: `Bearer ${stack.userToken(whose)}` },
+      );
+    const first = await ask(userId, { conversationId: randomUUID() });
+    assertWhole(first);
+    const conversationId = first.headers["x-conversation-id"];
+    const calls = model.calls.length;
+    const refused = await ask(stranger, { conversationId });
+    assert.deepEqual([refused.status, JSON.parse(refused.body).code], [404, "conversation_not_found"]);
+    assert.equal(model.calls.length, calls);
+    assertWhole(await ask(userId, { conversationId }));
+    assert.equal((await see(userId, conversationId)).length, 2, "the same question, and its first answer");
+    await guarded.close();
+  });
+
   const tokens: readonly [string, () => string | undefined][] = [
     ["without a token", () => undefined],
     [
