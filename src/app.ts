@@ -90,10 +90,10 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   const limits = new Limits(options.limits, store.counters, clock);
   limits.register(http);
   registerHealth(http, { live, store });
-  registerStreamChat(http, live, limits, clock);
+  registerStreamChat(http, { live, limits }, clock);
   registerTurns(http, live, clock);
-  registerUiChat(http, live, limits, clock);
-  registerCompletions(http, live, limits, clock, model.name);
+  registerUiChat(http, { live, limits }, clock);
+  registerCompletions(http, { live, limits }, clock, model.name);
   registerConversations(http, store.history, live);
   registerUsage(http, store.counters, clock, options);
 

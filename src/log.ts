@@ -53,6 +53,7 @@ export function logTurn(
 ): void {
   const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;
   const facts = {
+    requestId: turn.requestId,
     turnId: turn.turnId,
     conversationId: conversationId ?? turn.conversationId,
     userId: turn.caller.userId,

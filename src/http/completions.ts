@@ -2,7 +2,6 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
-import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
 import type { Clock } from "../turn/ports.ts";
 import { toOpenAiChunks } from "../wire/openai-chunks.ts";
@@ -10,7 +9,7 @@ import { toCompletion } from "../wire/openai-completion.ts";
 import { identityOf } from "./authentication.ts";
 import { parseCompletionRequest, toModelNames, toUnknownModel } from "./completion-request.ts";
 import { awaitTurn, followTurn } from "./follow-turn.ts";
-import type { Limits } from "./limits.ts";
+import { startTurn, type TurnStarter } from "./start-turn.ts";
 
 const Params = z.object({ model: z.string() });
 
@@ -21,8 +20,7 @@ const Params = z.object({ model: z.string() });
  */
 export function registerCompletions(
   app: FastifyInstance,
-  live: LiveTurns,
-  limits: Limits,
+  starter: TurnStarter,
   clock: Clock,
   model: string,
 ): void {
@@ -40,8 +38,7 @@ export function registerCompletions(
 
   app.post("/v1/chat/completions", async (request, reply) => {
     const order = parseCompletionRequest(request.body, request.headers, identityOf(request), model);
-    const { turn, isReplay } = await live.start(limits.allow(request, order.turn));
-    if (isReplay) void reply.header("idempotency-replayed", "true");
+    const turn = await startTurn(starter, order.turn, request, reply);
     void reply.header("x-request-id", turn.id);
     const stopsTurn = order.turn.idempotencyKey === undefined;
     if (order.streams) {

@@ -84,7 +84,7 @@ export class Limits {
    * Returns the turn that `request` asks for with what it may take.
    * @throws AppError `message_too_large` or `invalid_request`, naming what is larger than it may be.
    */
-  allow<Turn extends TurnRequest>(request: FastifyRequest, turn: Turn): Turn {
+  allow(request: FastifyRequest, turn: TurnRequest): TurnRequest {
     checkSizes(turn.messages, this.#options);
     const { concurrentTurns, tokensPerDay } = this.#options;
     const over: LimitName | undefined = this.#over.has(request) ? "requests" : undefined;

@@ -2,7 +2,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { AppError } from "../errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
-import type { LiveTurns } from "../live/live-turns.ts";
 import type { Clock } from "../turn/ports.ts";
 import { eventStream } from "../wire/event-stream.ts";
 import { plainText } from "../wire/plain-text.ts";
@@ -11,24 +10,18 @@ import { chooseType } from "./accept.ts";
 import { identityOf } from "./authentication.ts";
 import { parseChatRequest } from "./chat-request.ts";
 import { awaitTurn, followTurn } from "./follow-turn.ts";
-import type { Limits } from "./limits.ts";
 import { sendProblem } from "./problem.ts";
+import { startTurn, type TurnStarter } from "./start-turn.ts";
 
 /** What our own routes stream, by media type; plain text for who does not mind. */
 export const streamWires = { "text/plain": plainText, "text/event-stream": eventStream } as const;
 
 /** Answers with plan, boundary and answer as they come. Contract: docs/protocol.md. */
-export function registerStreamChat(
-  app: FastifyInstance,
-  live: LiveTurns,
-  limits: Limits,
-  clock: Clock,
-): void {
+export function registerStreamChat(app: FastifyInstance, starter: TurnStarter, clock: Clock): void {
   app.post("/stream-chat", async (request, reply) => {
     const type = chooseType(["text/plain", "text/event-stream", "application/json"], reply);
     const asked = parseChatRequest(request.body, request.headers, identityOf(request));
-    const { turn, isReplay } = await live.start(limits.allow(request, asked));
-    if (isReplay) void reply.header("idempotency-replayed", "true");
+    const turn = await startTurn(starter, asked, request, reply);
     if (type !== "application/json") return await followTurn(turn, reply, { wire: streamWires[type], clock });
     return await sendWhole(turn, reply);
   });

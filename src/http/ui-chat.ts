@@ -8,7 +8,7 @@ import type { Caller, Clock } from "../turn/ports.ts";
 import { uiMessageStream } from "../wire/ui-message-stream.ts";
 import { callerOf, identityOf } from "./authentication.ts";
 import { followTurn, type FollowOptions } from "./follow-turn.ts";
-import type { Limits } from "./limits.ts";
+import { startTurn, type TurnStarter } from "./start-turn.ts";
 import { stopTurn } from "./turns.ts";
 import { ChatId, parseUiChatRequest, toConversationId } from "./ui-chat-request.ts";
 
@@ -37,13 +37,12 @@ interface LastTurn {
  * client has read to its end can be resumed here for ten minutes after it: whoever lost its connection and then its turn,
  * which went on, still gets its reply.
  */
-export function registerUiChat(app: FastifyInstance, live: LiveTurns, limits: Limits, clock: Clock): void {
-  const chats = new LastTurns(live, clock);
+export function registerUiChat(app: FastifyInstance, starter: TurnStarter, clock: Clock): void {
+  const chats = new LastTurns(starter.live, clock);
 
   app.post("/api/chat", async (request, reply) => {
     const asked = parseUiChatRequest(request.body, request.query, request.headers, identityOf(request));
-    const { turn, isReplay } = await live.start(limits.allow(request, asked));
-    if (isReplay) void reply.header("idempotency-replayed", "true");
+    const turn = await startTurn(starter, asked, request, reply);
     return await followTurn(turn, reply, chats.follow(asked, turn, request));
   });
 

@@ -42,7 +42,7 @@ const QueuedBegin = z.object({
 
 /** Returns `turn` as JSON. */
 export function toQueuedBegin({ caller, ...turn }: TurnBegin): string {
-  return JSON.stringify({ ...turn, allowance: undefined, userId: caller.userId });
+  return JSON.stringify({ ...turn, allowance: undefined, requestId: undefined, userId: caller.userId });
 }
 
 /** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
@@ -52,6 +52,7 @@ export function parseQueuedBegin(text: string): TurnBegin {
     ...turn,
     mayBeRefused: false,
     allowance: undefined,
+    requestId: undefined,
     caller: { userId, accessToken: undefined },
   };
 }

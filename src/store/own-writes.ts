@@ -27,13 +27,9 @@ export async function untilLanded(
   const waits = (): boolean =>
     isByUser ? journal.holdsUser(userId) : journal.holdsConversation(conversationId);
   if (!waits()) return;
-  let isLate = false;
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = clock.after(database.healthyMs > 0 ? callDeadlineMs : storeWaitMs, () => {
-    isLate = true;
-    resolve();
-  });
-  while (waits() && !isLate) await Promise.race([journal.left, late]);
+  const { promise: deadline, resolve } = Promise.withResolvers<"late">();
+  const timer = clock.after(database.healthyMs > 0 ? callDeadlineMs : storeWaitMs, () => resolve("late"));
+  while (waits()) if ((await Promise.race([journal.left, deadline])) === "late") break;
   timer.cancel();
   if (waits()) throw new AppError("store_unavailable", "what was written last waits in the journal");
 }

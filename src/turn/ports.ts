@@ -92,6 +92,8 @@ export interface TurnBegin {
   readonly estimate: Estimate;
   /** What it may take of its user's limits; `undefined` where there are none. */
   readonly allowance: Allowance | undefined;
+  /** The id of the request that began it, by which the log knows that; `undefined` where it waited in the journal. */
+  readonly requestId: string | undefined;
 }
 
 /** The assistant's message. */

@@ -24,6 +24,8 @@ export interface TurnRequest extends PromptOptions {
   readonly idempotencyKey: string | undefined;
   /** What it may take of its user's limits; `undefined` where there are none. */
   readonly allowance?: Allowance | undefined;
+  /** The id of the request, by which the log knows it. */
+  readonly requestId?: string | undefined;
 }
 
 /** Returns the turn that `request` begins, with the ids that it gets at once. */
@@ -44,6 +46,7 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
     estimate: estimateTurn(request),
     allowance: request.allowance,
+    requestId: request.requestId,
   };
 }
 

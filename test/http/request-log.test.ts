@@ -48,6 +48,8 @@ describe("the log", { timeout: 60_000 }, () => {
       const line = await app.logged(({ msg }) => msg === "request");
       assert.match(String(line["requestId"]), uuid);
       assert.equal(line["turnId"], headers["x-turn-id"]);
+      const turn = await app.logged(({ msg }) => msg === "turn");
+      assert.deepEqual([turn["requestId"], turn["turnId"]], [line["requestId"], line["turnId"]]);
       assert.deepEqual([line["route"], line["status"], line["ip"]], ["/stream-chat", 200, "127.0.0.1"]);
     });
   });

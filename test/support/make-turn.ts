@@ -41,6 +41,7 @@ export function makeTurn(
     requestDigest: undefined,
     estimate: { inputTokens: 10, outputTokens: 1_000 },
     allowance: undefined,
+    requestId: undefined,
     ...rest,
   };
 }
