@@ -3,6 +3,7 @@ import { AppError, toAppError } from "../errors.ts";
 import type { Clock, Piece, TurnBegin } from "../turn/ports.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
 import type { DatabaseChatStore } from "./chat-store.ts";
+import type { Refusal } from "./message-writer.ts";
 import type { JournalWrite } from "./journal-write.ts";
 import type { Journal } from "./journal.ts";
 import { Lander } from "./lander.ts";
@@ -26,10 +27,13 @@ export interface SafeWriterOptions {
   readonly onTrouble: OnDatabaseTrouble;
 }
 
-/** An answer of the store: `taken` and `exists` say that it wrote nothing. */
+/** An answer of the store. */
 interface TypedAnswer {
   readonly type: string;
 }
+
+/** Answers that say that it wrote nothing, for the sake of a key, an id or a conversation that is another's. */
+const refusals: ReadonlySet<string> = new Set(["taken", "exists", "foreign"] satisfies Refusal["type"][]);
 
 /** A write that the store is asked to take. */
 export interface Write<Answer extends TypedAnswer> {
@@ -216,8 +220,8 @@ export class SafeWriter {
   async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedAnswer>): Promise<void> {
     try {
       const { type } = await calling;
-      // What was not written for its key's or its id's sake is for the lander to land, or to refuse.
-      if (type !== "taken" && type !== "exists") {
+      // What was not written is for the lander to land, in another place or without its key, or to refuse.
+      if (!refusals.has(type)) {
         await this.#options.journal?.remove(id);
         this.#options.onEvent({ type: "landed", turn });
       }

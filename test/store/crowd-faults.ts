@@ -1,0 +1,115 @@
+/** Owns what goes wrong in a database under a crowd: queries cancelled, connections ended, rows and tables locked. */
+import { Client } from "pg";
+import { z } from "zod";
+import { callDeadlineMs } from "../../src/store/database.ts";
+import { systemClock } from "../../src/system-clock.ts";
+import type { Clock, Timer } from "../../src/turn/ports.ts";
+import type { SeededRandom } from "../support/seeded-reply.ts";
+import type { Tally } from "./crowd-client.ts";
+
+/** How long a statement of the crowd's may take, and wait for a lock where it writes, in milliseconds. */
+export const statementTimeoutMs = 400;
+const lockTimeoutMs = 60;
+const rowLockSeconds = 0.12;
+const tableLockSeconds = 0.6;
+/** One call in so many is overtaken by its deadline, at once. */
+const deadlineOneIn = 60;
+
+/** Makes the functions give a lock up early, so that a test need not wait for it. */
+export const impatienceSql = `
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in select oid from pg_proc where pronamespace = 'public'::regnamespace and 'lock_timeout=4s' = any (proconfig) loop
+    execute format('alter function %s set lock_timeout = ${lockTimeoutMs}', v_function);
+  end loop;
+end $$`;
+
+const Rows = z.object({ rowCount: z.number().nullable() });
+
+/** A clock by which the store's deadline sometimes passes at once, while the call goes on. */
+export class HastyClock implements Clock {
+  /** Whether it still does. */
+  isHasty = true;
+  readonly now = systemClock.now;
+  readonly monotonicMs = systemClock.monotonicMs;
+  readonly #random: SeededRandom;
+  readonly #tally: Tally;
+
+  constructor(random: SeededRandom, tally: Tally) {
+    this.#random = random;
+    this.#tally = tally;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const passes = this.isHasty && delayMs === callDeadlineMs && this.#random.isOneIn(deadlineOneIn);
+    if (passes) this.#tally.add("deadlines");
+    return systemClock.after(passes ? 1 : delayMs, callback);
+  }
+}
+
+/** Trouble for the connections of a pool. */
+export class Faults {
+  readonly #killer: Client;
+  readonly #locker: Client;
+  readonly #backends: string;
+  readonly #random: SeededRandom;
+  readonly #tally: Tally;
+  #killing: Promise<void> | undefined;
+  #locking: Promise<void> | undefined;
+
+  private constructor(url: string, backends: string, random: SeededRandom, tally: Tally) {
+    this.#killer = new Client({ connectionString: url });
+    this.#locker = new Client({ connectionString: url });
+    this.#backends = backends;
+    this.#random = random;
+    this.#tally = tally;
+  }
+
+  /**
+   * Gets ready.
+   * @param url the superuser's.
+   * @param backends which rows of pg_stat_activity are the pool's.
+   */
+  static async start(url: string, backends: string, random: SeededRandom, tally: Tally): Promise<Faults> {
+    const faults = new Faults(url, backends, random, tally);
+    await Promise.all([faults.#killer.connect(), faults.#locker.connect()]);
+    return faults;
+  }
+
+  /** Perhaps does something, beside a call; `conversation` is one that may be locked. */
+  strike(conversation: string | undefined): void {
+    const isEnd = this.#random.isOneIn(60);
+    const isCancel = this.#random.isOneIn(12);
+    const isTableLock = this.#random.isOneIn(1_200);
+    const isRowLock = this.#random.isOneIn(80);
+    if (isEnd) this.#kill("pg_terminate_backend", "true");
+    else if (isCancel) this.#kill("pg_cancel_backend", "state = 'active'");
+    if (isTableLock) this.#lock("lock table public.messages in access exclusive mode", tableLockSeconds);
+    else if (isRowLock && conversation !== undefined)
+      this.#lock(`select from public.conversations where id = '${conversation}' for update`, rowLockSeconds);
+  }
+
+  /** Resolves once nothing of it is left. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#killing, this.#locking]);
+    await Promise.all([this.#killer.end(), this.#locker.end()]);
+  }
+
+  #kill(how: "pg_cancel_backend" | "pg_terminate_backend", which: string): void {
+    const sql = `select ${how}(pid) from (
+      select pid from pg_stat_activity where ${this.#backends} and ${which} order by random() limit 1) victims`;
+    this.#killing ??= this.#killer.query(sql).then((result) => {
+      this.#tally.add(how, Rows.parse(result).rowCount ?? 0);
+      this.#killing = undefined;
+    });
+  }
+
+  #lock(how: string, seconds: number): void {
+    this.#locking ??= this.#locker.query(`begin; ${how}; select pg_sleep(${seconds}); commit`).then(() => {
+      this.#tally.add(seconds === rowLockSeconds ? "row locks" : "table locks");
+      this.#locking = undefined;
+    });
+  }
+}
