@@ -85,13 +85,16 @@ export async function runForeignTurn(user: CrowdUser, targets: Targets): Promise
         [404],
       ));
     default:
-      // Where the store does not answer in time it goes to a conversation of the user's own.
-      return void (await runTurn(
-        user,
-        { text, body: { messages, conversationId }, isForeign: true },
-        [404, 200],
-      ));
+      return await nameForeign(user, text, conversationId ?? randomUUID());
   }
+}
+
+/** Where the store does not answer in time, and then alone, the turn runs: it goes to a conversation of the user's own. */
+async function nameForeign(user: CrowdUser, text: string, conversationId: string): Promise<void> {
+  user.client.named.add(conversationId);
+  const body = { messages: [{ sender: "user", text }], conversationId };
+  const heard = await runTurn(user, { text, body, isForeign: true }, [404, 200]);
+  if (heard !== undefined) user.client.tally.add(heard.status === 404 ? "kept out" : "let in late");
 }
 
 /** Reads, follows or stops another's turn. */

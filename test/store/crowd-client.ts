@@ -83,12 +83,16 @@ export interface CrowdOptions {
 
 /** One user's client. */
 export class CrowdClient {
+  /** Conversations of others that a turn of this user's names, and is therefore known by until the store says otherwise. */
+  readonly named = new Set<string>();
+  readonly tally: Tally;
   readonly #options: CrowdOptions;
   readonly #user: number;
   readonly #token: string;
 
   constructor(options: CrowdOptions, user: number, token: string) {
     this.#options = options;
+    this.tally = options.tally;
     this.#user = user;
     this.#token = token;
   }
@@ -151,7 +155,11 @@ export class CrowdClient {
     await over.promise;
     clearTimeout(timer);
     const text = Buffer.concat(chunks).toString();
-    owners.check(`${JSON.stringify(response?.headers)}\n${text}`, this.#user, `${path} ${bytes}`);
+    owners.check(
+      `${JSON.stringify(response?.headers)}\n${text}`,
+      this.#user,
+      [path, bytes, ...this.named].join(),
+    );
     if (response?.complete === true)
       return { status: response.statusCode ?? 0, headers: response.headers, body: text };
     assert.ok(

@@ -32,14 +32,20 @@ const Rows = z.object({ rowCount: z.number().nullable() });
 export class HastyClock implements Clock {
   /** Whether it still does. */
   isHasty = true;
-  readonly now = systemClock.now;
-  readonly monotonicMs = systemClock.monotonicMs;
   readonly #random: SeededRandom;
   readonly #tally: Tally;
 
   constructor(random: SeededRandom, tally: Tally) {
     this.#random = random;
     this.#tally = tally;
+  }
+
+  now(): Date {
+    return systemClock.now();
+  }
+
+  monotonicMs(): number {
+    return systemClock.monotonicMs();
   }
 
   after(delayMs: number, callback: () => void): Timer {
@@ -58,6 +64,7 @@ export class Faults {
   readonly #tally: Tally;
   #killing: Promise<void> | undefined;
   #locking: Promise<void> | undefined;
+  #isOver = false;
 
   private constructor(url: string, backends: string, random: SeededRandom, tally: Tally) {
     this.#killer = new Client({ connectionString: url });
@@ -80,9 +87,10 @@ export class Faults {
 
   /** Perhaps does something, beside a call; `conversation` is one that may be locked. */
   strike(conversation: string | undefined): void {
+    if (this.#isOver) return;
     const isEnd = this.#random.isOneIn(60);
     const isCancel = this.#random.isOneIn(12);
-    const isTableLock = this.#random.isOneIn(1_200);
+    const isTableLock = this.#random.isOneIn(2_000);
     const isRowLock = this.#random.isOneIn(80);
     if (isEnd) this.#kill("pg_terminate_backend", "true");
     else if (isCancel) this.#kill("pg_cancel_backend", "state = 'active'");
@@ -93,6 +101,7 @@ export class Faults {
 
   /** Resolves once nothing of it is left. */
   async stop(): Promise<void> {
+    this.#isOver = true;
     await Promise.all([this.#killing, this.#locking]);
     await Promise.all([this.#killer.end(), this.#locker.end()]);
   }

@@ -25,6 +25,8 @@ export interface Remembered {
 export interface RememberedTurn {
   readonly id: string;
   readonly conversation: Remembered | undefined;
+  /** Whether the store had it when it was over; else its process keeps it for a while, whatever becomes of its conversation. */
+  readonly isStored: boolean;
 }
 
 /** What one user was told. */

@@ -56,7 +56,7 @@ export async function runTurn(
   const turnId = asked.turnId ?? (user.random.isOneIn(2) ? randomUUID() : undefined);
   if (turnId !== undefined) {
     owners.claim(turnId, person.number);
-    memory.turns.push({ id: turnId, conversation: undefined });
+    memory.turns.push({ id: turnId, conversation: undefined, isStored: false });
   }
   const headers = { accept, ...(turnId !== undefined && { "x-turn-id": turnId }) };
   const sent = { method: "POST", path: "/stream-chat", body: asked.body, headers };
@@ -72,7 +72,7 @@ export async function runTurn(
   const isElsewhere = asked.isForeign === true || started.conversationId === null;
   const place = isElsewhere ? conversation : memory.recall(started.conversationId ?? "");
   if (place !== undefined) owners.claim(place.id, person.number);
-  memory.turns.push({ id: started.turnId, conversation: place });
+  memory.turns.push({ id: started.turnId, conversation: place, isStored: ended.storage === "stored" });
   const texts = ended.outcome === "complete" ? [text, toReply(text)] : [text];
   remember(user, place, texts, ended.storage);
   return heard;
@@ -147,12 +147,12 @@ export async function stopTurn(user: CrowdUser): Promise<void> {
   const turnId = randomUUID();
   const body = { messages: say(text), conversationId: conversation.id, parentId: "leaf" };
   const asked: TurnAsked = { text, body, conversation, turnId, neverLeaves: true };
-  let isOver = false;
+  const fate = { isOver: false };
   const running = runTurn(user, asked, toPresence(conversation)).finally(() => {
-    isOver = true;
+    fate.isOver = true;
   });
   let isStopped = false;
-  while (!isOver && !isStopped) {
+  while (!fate.isOver && !isStopped) {
     const stop = { method: "POST", path: `/turns/${turnId}/stop`, leavesAfterMs: undefined };
     isStopped = (await user.ask(stop, [200, 202, 404]))?.status === 200;
   }

@@ -31,13 +31,13 @@ export class CrowdUser {
   readonly memory = new Memory();
   readonly random: SeededRandom;
   readonly owners: Owners;
-  readonly #client: CrowdClient;
+  readonly client: CrowdClient;
   #said = 0;
 
   constructor(person: Person, client: CrowdClient, owners: Owners, seed: string) {
     this.person = person;
     this.owners = owners;
-    this.#client = client;
+    this.client = client;
     this.random = new SeededRandom(`${seed} ${person.number}`);
     owners.claim(person.userId, person.number);
   }
@@ -46,7 +46,7 @@ export class CrowdUser {
   async ask(sent: Sent, expected: readonly number[]): Promise<Heard | undefined> {
     const leaves = this.random.integer(1, 100) <= leavePercent;
     const leavesAfterMs = leaves ? this.random.integer(0, maxStayMs) : undefined;
-    return await this.#client.ask({ leavesAfterMs, ...sent }, expected);
+    return await this.client.ask({ leavesAfterMs, ...sent }, expected);
   }
 
   /** Returns a text that nobody has said before. */
@@ -81,10 +81,10 @@ export class CrowdUser {
   }
 
   async createAgain(): Promise<void> {
-    const { id, state } = await this.drawOwn();
-    if (state !== "there") return;
-    const body = { id, title: this.say("title") };
-    await this.ask({ method: "POST", path: "/conversations", body }, this.#ofCertain(id, [409], [409, 201]));
+    const conversation = await this.drawOwn();
+    if (!isCertain(conversation)) return;
+    const body = { id: conversation.id, title: this.say("title") };
+    await this.ask({ method: "POST", path: "/conversations", body }, [409]);
   }
 
   async get(): Promise<void> {
@@ -179,12 +179,8 @@ export class CrowdUser {
     const turn = this.draw(this.memory.turns);
     if (turn === undefined) return;
     const path = `/turns/${turn.id}${this.random.isOneIn(2) ? "/stream?after=0" : ""}`;
-    await this.ask({ method: "GET", path }, turn.conversation ? toPresence(turn.conversation) : [200, 404]);
-  }
-
-  #ofCertain(id: string, certain: number[], other: number[]): number[] {
-    const conversation = this.memory.recall(id);
-    return isCertain(conversation) ? certain : other;
+    const isKnown = turn.isStored && turn.conversation !== undefined;
+    await this.ask({ method: "GET", path }, isKnown ? toPresence(turn.conversation) : [200, 404]);
   }
 
   #take(conversation: Remembered, { body }: Heard, title: string): void {
