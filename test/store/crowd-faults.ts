@@ -60,17 +60,16 @@ export class Faults {
   readonly #killer: Client;
   readonly #locker: Client;
   readonly #backends: string;
-  readonly #random: SeededRandom;
   readonly #tally: Tally;
   #killing: Promise<void> | undefined;
-  #locking: Promise<void> | undefined;
+  #locking = Promise.resolve();
+  #callCount = 0;
   #isOver = false;
 
-  private constructor(url: string, backends: string, random: SeededRandom, tally: Tally) {
+  private constructor(url: string, backends: string, tally: Tally) {
     this.#killer = new Client({ connectionString: url });
     this.#locker = new Client({ connectionString: url });
     this.#backends = backends;
-    this.#random = random;
     this.#tally = tally;
   }
 
@@ -79,24 +78,29 @@ export class Faults {
    * @param url the superuser's.
    * @param backends which rows of pg_stat_activity are the pool's.
    */
-  static async start(url: string, backends: string, random: SeededRandom, tally: Tally): Promise<Faults> {
-    const faults = new Faults(url, backends, random, tally);
+  static async start(url: string, backends: string, tally: Tally): Promise<Faults> {
+    const faults = new Faults(url, backends, tally);
     await Promise.all([faults.#killer.connect(), faults.#locker.connect()]);
     return faults;
   }
 
-  /** Perhaps does something, beside a call; `conversation` is one that may be locked. */
+  /** Does something beside every so many calls; `conversation` is one that may be locked. */
   strike(conversation: string | undefined): void {
     if (this.#isOver) return;
-    const isEnd = this.#random.isOneIn(60);
-    const isCancel = this.#random.isOneIn(12);
-    const isTableLock = this.#random.isOneIn(2_000);
-    const isRowLock = this.#random.isOneIn(80);
-    if (isEnd) this.#kill("pg_terminate_backend", "true");
-    else if (isCancel) this.#kill("pg_cancel_backend", "state = 'active'");
-    if (isTableLock) this.#lock("lock table public.messages in access exclusive mode", tableLockSeconds);
-    else if (isRowLock && conversation !== undefined)
-      this.#lock(`select from public.conversations where id = '${conversation}' for update`, rowLockSeconds);
+    this.#callCount += 1;
+    const isEach = (count: number): boolean => this.#callCount % count === 0;
+    if (isEach(60)) this.#kill("pg_terminate_backend", "true");
+    else if (isEach(12)) this.#kill("pg_cancel_backend", "state = 'active'");
+    if (isEach(2_000))
+      this.#lock("lock table public.messages in access exclusive mode", tableLockSeconds, "table locks");
+    else if (isEach(500))
+      this.#lock("lock table public.conversations in share mode", rowLockSeconds, "write locks");
+    else if (isEach(80) && conversation !== undefined)
+      this.#lock(
+        `select from public.conversations where id = '${conversation}' for update`,
+        rowLockSeconds,
+        "row locks",
+      );
   }
 
   /** Resolves once nothing of it is left. */
@@ -115,10 +119,11 @@ export class Faults {
     });
   }
 
-  #lock(how: string, seconds: number): void {
-    this.#locking ??= this.#locker.query(`begin; ${how}; select pg_sleep(${seconds}); commit`).then(() => {
-      this.#tally.add(seconds === rowLockSeconds ? "row locks" : "table locks");
-      this.#locking = undefined;
+  /** One lock after the other. */
+  #lock(how: string, seconds: number, kind: string): void {
+    this.#locking = this.#locking.then(async () => {
+      await this.#locker.query(`begin; ${how}; select pg_sleep(${seconds}); commit`);
+      this.#tally.add(kind);
     });
   }
 }

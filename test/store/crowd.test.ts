@@ -30,15 +30,14 @@ async function runDay(name: string, place: CrowdPlace, callCount: number): Promi
     tally.get("let in late") < tally.get("kept out") / 3,
     "a turn in another's conversation is refused",
   );
-  for (const kind of ["200", "201", "204", "401", "403", "404", "409", "left", "deadlines"])
-    assert.ok(tally.get(kind) > 0, kind);
+  for (const kind of ["200", "404", "left", "deadlines"]) assert.ok(tally.get(kind) > 0, kind);
   return tally;
 }
 
 describe(
   "no user of a crowd reads or changes what is another's, and all that they are told is so",
   {
-    timeout: 240_000,
+    timeout: 300_000,
   },
   () => {
     test("on Postgres, 10,000 calls over two connections, of which some are cancelled, cut, too slow or locked out", async () => {
@@ -53,12 +52,25 @@ describe(
         tally.get("let in late") < tally.get("kept out") / 3,
         "a turn in another's conversation is refused",
       );
-      for (const kind of ["pg_cancel_backend", "pg_terminate_backend", "row locks", "table locks"])
+      for (const kind of [
+        "pg_cancel_backend",
+        "pg_terminate_backend",
+        "row locks",
+        "write locks",
+        "table locks",
+      ])
         assert.ok(tally.get(kind) > 0, kind);
       for (const code of ["57014", "55P03", "57P01"]) assert.ok(tally.get(code) > 0, code);
     });
 
-    test("on PostgREST, 800 calls over two connections, of which some are cancelled, cut or locked out", async () => {
+    test("on Postgres without row level security, 600 calls: our own checks are enough", async () => {
+      const harness = await startPostgresHarness();
+      const tables = ["conversations", "messages", "turns", "turn_pieces", "deleted_conversations"];
+      await harness.sql(...tables.map((table) => `alter table ${table} disable row level security`));
+      await runDay("Postgres without row level security", { harness, variables: harness.variables }, 600);
+    });
+
+    test("on PostgREST, 600 calls over two connections, of which some are cancelled, cut or locked out", async () => {
       const harness = await startSupabaseHarness({ poolSize });
       const { databaseUrl, jwtSecret } = harness.stack;
       const sign = (userId: string): string => harness.stack.userToken(userId);
@@ -66,7 +78,7 @@ describe(
       const variables = { ...harness.variables, SUPABASE_JWT_SECRET: jwtSecret };
       const backends = "usename = 'authenticator' and query like '%chat\\_%'";
       const pool = { url: databaseUrl, size: poolSize, role: "service_role", backends };
-      const tally = await runDay("PostgREST", { harness, variables, sign, pool }, 800);
+      const tally = await runDay("PostgREST", { harness, variables, sign, pool }, 600);
       assert.ok(
         tally.get("let in late") < tally.get("kept out") / 3,
         "a turn in another's conversation is refused",
@@ -75,9 +87,9 @@ describe(
         assert.ok(tally.get(kind) > 0, kind);
     });
 
-    test("on PGlite, 800 calls", async () => {
+    test("on PGlite, 600 calls", async () => {
       const harness = await startPglite();
-      await runDay("PGlite", { harness, variables: harness.variables }, 800);
+      await runDay("PGlite", { harness, variables: harness.variables }, 600);
     });
   },
 );

@@ -95,7 +95,7 @@ export async function runCrowd(place: CrowdPlace, day: CrowdDay): Promise<void> 
     const unowned = await addUnowned(database);
     const untouched = await readUnowned(database, unowned);
     clock.isHasty = true;
-    const faults = pool && (await Faults.start(pool.url, pool.backends, random, tally));
+    const faults = pool && (await Faults.start(pool.url, pool.backends, tally));
     const sign = place.sign ?? ((userId) => provider.sign(provider.claimsOf(userId, new Date())));
     const users = await gather(app, agent, sign, day, (crowd) => faults?.strike(drawLocked(crowd, random)));
     await mingle(users, unowned, day).finally(() => faults?.stop());
