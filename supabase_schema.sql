@@ -647,7 +647,7 @@ begin
   perform public.chat_check_version(argument);
   if argument ->> 'user_id' is not null then
     perform public.chat_become_user(argument);
-    select * into v_turn from public.turns where id = v_id;
+    select * into v_turn from public.turns where id = v_id and user_id = (argument ->> 'user_id')::uuid;
   elsif coalesce((argument ->> 'for_service')::boolean, false) then
     select * into v_turn from public.turns where id = v_id;
   else

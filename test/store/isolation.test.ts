@@ -266,6 +266,13 @@ describe("in SQL, whoever has no user", () => {
       assert.deepEqual((await runAs({ role: "authenticated" }, change)).rows, []);
     }
   });
+
+  test("stores nothing in another's name, though the payload says whose it is", async () => {
+    const conversation = { id: randomUUID(), is_named: true, title: "x", user_id: alice.userId, age_ms: 0 };
+    const argument = { schema_version: schemaVersion, conversation, path: [], candidates: [], addresses: {} };
+    for (const claims of nobodies)
+      assert.equal((await runAs(claims, `select public.${userFunction}($1)`, [argument])).code, "42501");
+  });
 });
 
 describe("in SQL, the functions", () => {

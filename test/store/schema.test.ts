@@ -10,6 +10,7 @@ import { endTurn, makeResult, makeTurn } from "../support/make-turn.ts";
 import type { PostgresVersion } from "../support/postgres-binaries.ts";
 import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
 import { readConversations, readMessages } from "../support/read-rows.ts";
+import { listOpenings } from "./catalogue.ts";
 import {
   listNames,
   oldTables,
@@ -122,6 +123,7 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
       await scratch.apply(schema);
       assert.deepEqual(await state(), once);
       await assertCatalogue(scratch);
+      assert.deepEqual(await listOpenings(scratch), []);
     });
   });
 

@@ -95,8 +95,10 @@ export async function startPostgresHarness(): Promise<StoreHarness & { readonly 
 }
 
 /** Supabase's stack, a real PostgREST before a real Postgres, with the schema applied. */
-export async function startSupabaseHarness(): Promise<StoreHarness & { readonly stack: SupabaseStack }> {
-  const stack = await startSupabaseStack();
+export async function startSupabaseHarness(
+  options: { readonly poolSize?: number } = {},
+): Promise<StoreHarness & { readonly stack: SupabaseStack }> {
+  const stack = await startSupabaseStack(options);
   const variables = { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
   await runSql(stack.databaseUrl, [
     await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),

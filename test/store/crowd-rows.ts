@@ -1,0 +1,99 @@
+/** Owns the last word on a crowd: whether the rows are what each user was told, and nothing of another's. */
+import assert from "node:assert/strict";
+import { z } from "zod";
+import { findMarks, nobody } from "./crowd-client.ts";
+import type { CrowdUser } from "./crowd-user.ts";
+
+/** All rows, in one. */
+export const rowsSql = `select jsonb_build_object(
+  'conversations', (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from conversations c),
+  'messages', (select coalesce(jsonb_agg(to_jsonb(m)), '[]') from messages m),
+  'turns', (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from turns t),
+  'pieces', (select count(*) from turn_pieces),
+  'tombstones', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from deleted_conversations d)) as rows`;
+
+const Owned = z.looseObject({ id: z.string(), user_id: z.string().nullable() });
+const Conversation = Owned.extend({ title: z.string(), leaf_id: z.string().nullable() });
+const Message = Owned.extend({
+  conversation_id: z.string(),
+  parent_id: z.string().nullable(),
+  role: z.string(),
+  content: z.string(),
+});
+const Turn = Owned.extend({ conversation_id: z.string(), status: z.string() });
+const Rows = z.object({
+  conversations: z.array(Conversation),
+  messages: z.array(Message),
+  turns: z.array(Turn),
+  pieces: z.number(),
+  tombstones: z.array(Owned),
+});
+/** All rows. */
+export type CrowdRows = z.infer<typeof Rows>;
+
+/** Returns what {@link rowsSql} answers with. */
+export function parseRows(answer: readonly unknown[]): CrowdRows {
+  return z.tuple([z.object({ rows: Rows })]).parse(answer)[0].rows;
+}
+
+/** Checks every row against what `users` were told. */
+export function assertRows(rows: CrowdRows, users: readonly CrowdUser[]): void {
+  assertOwned(rows, users);
+  assertTree(rows);
+  for (const user of users) assertRemembered(rows, user);
+}
+
+/** Every row says only what its own user says. */
+function assertOwned(rows: CrowdRows, users: readonly CrowdUser[]): void {
+  const numbers = new Map(users.map(({ person }) => [person.userId, person.number]));
+  const { conversations, messages, turns, tombstones } = rows;
+  for (const row of [...conversations, ...messages, ...turns]) {
+    const owner = row.user_id === null ? nobody : numbers.get(row.user_id);
+    for (const mark of findMarks(JSON.stringify(row))) assert.equal(mark, owner, JSON.stringify(row));
+  }
+  const keepers = new Set(users.flatMap(({ person }) => (person.isKeeper ? [person.userId] : [])));
+  for (const { id, user_id } of tombstones) {
+    assert.ok(user_id !== null && !keepers.has(user_id), `${id} was not to be deleted`);
+    for (const { person, memory } of users)
+      assert.ok(!memory.conversations.has(id) || person.userId === user_id, `${id} was another's`);
+  }
+}
+
+/** What hangs together is one user's, and nothing was said twice. */
+function assertTree({ conversations, messages, turns, pieces }: CrowdRows): void {
+  const owners = new Map(conversations.map(({ id, user_id }) => [id, user_id]));
+  for (const row of [...messages, ...turns])
+    assert.equal(row.user_id, owners.get(row.conversation_id), JSON.stringify(row));
+  const places = new Map(messages.map(({ id, conversation_id }) => [id, conversation_id]));
+  for (const { parent_id, conversation_id } of messages)
+    if (parent_id !== null) assert.equal(places.get(parent_id), conversation_id);
+  for (const { leaf_id, id } of conversations) if (leaf_id !== null) assert.equal(places.get(leaf_id), id);
+  assert.deepEqual(
+    turns.filter(({ status }) => status === "running"),
+    [],
+  );
+  assert.equal(pieces, 0);
+}
+
+/** What was acknowledged is there, and what was deleted is not. */
+function assertRemembered(rows: CrowdRows, { person, memory }: CrowdUser): void {
+  const own = new Map(
+    rows.conversations.filter(({ user_id }) => user_id === person.userId).map((row) => [row.id, row]),
+  );
+  const messages = rows.messages.filter(({ user_id }) => user_id === person.userId);
+  for (const conversation of memory.conversations.values()) {
+    const { id, state, title, possibleTitles } = conversation;
+    const row = own.get(id);
+    if (state === "gone") assert.equal(row, undefined, `${id} was deleted`);
+    if (state !== "there") continue;
+    assert.ok(row !== undefined, `${id} of user ${person.number} is not there`);
+    if (title !== undefined && !possibleTitles.has(row.title)) assert.equal(row.title, title);
+    const texts = new Map<string, number>();
+    for (const { conversation_id, content } of messages)
+      if (conversation_id === id) texts.set(content, (texts.get(content) ?? 0) + 1);
+    for (const text of conversation.texts) assert.equal(texts.get(text), 1, `${text} in ${id}`);
+  }
+  if (!person.isKeeper) return;
+  const texts = new Set(messages.map(({ content }) => content));
+  for (const text of memory.textsAnywhere) assert.ok(texts.has(text), `${text} is nowhere`);
+}
