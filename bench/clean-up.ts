@@ -1,0 +1,33 @@
+/** Owns what must not outlive the bench: its processes, folders and servers, whether it ends, fails or is interrupted. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const steps = new Set<() => Promise<unknown>>();
+
+/** Has `step` done at the end, unless it is done before by what this returns. */
+export function atEnd(step: () => Promise<unknown>): () => Promise<void> {
+  steps.add(step);
+  return async () => {
+    if (steps.delete(step)) await step();
+  };
+}
+
+/** Does all that is left, the newest first. */
+export async function cleanUp(): Promise<void> {
+  for (const step of Array.from(steps).toReversed()) {
+    if (steps.delete(step)) await step().catch((error: unknown) => console.error(error));
+  }
+}
+
+/** Cleans up when the bench is interrupted, and ends it. */
+export function cleanUpOnSignal(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+}
+
+/** Makes a folder that is gone at the end. */
+export async function makeTemporaryFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), "foreword-bench-"));
+  return { path, remove: atEnd(() => rm(path, { recursive: true, force: true })) };
+}
