@@ -13,17 +13,22 @@ export function atEnd(step: () => Promise<unknown>): () => Promise<void> {
   };
 }
 
-/** Does all that is left, the newest first. */
+/** Does all that is left, the newest first, and what is added meanwhile. */
 export async function cleanUp(): Promise<void> {
-  for (const step of Array.from(steps).toReversed()) {
-    if (steps.delete(step)) await step().catch((error: unknown) => console.error(error));
+  for (;;) {
+    const step = Array.from(steps).at(-1);
+    if (step === undefined) return;
+    steps.delete(step);
+    await step().catch((error: unknown) => console.error(error));
   }
 }
 
-/** Cleans up when the bench is interrupted, and ends it. */
-export function cleanUpOnSignal(): void {
+/** Resolves when the bench is interrupted. */
+export async function nextSignal(): Promise<"interrupted"> {
+  const { promise, resolve } = Promise.withResolvers<"interrupted">();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+    process.once(signal, () => resolve("interrupted"));
+  return await promise;
 }
 
 /** Makes a folder that is gone at the end. */

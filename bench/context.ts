@@ -9,6 +9,8 @@ export interface Context {
   readonly peers: readonly PeerName[];
   /** Whether it is only to be seen that all of it works. */
   readonly isSmoke: boolean;
+  /** Where Foreword's profiles are written to, if they are wanted. */
+  readonly profileFolder: string | undefined;
   /** Of the upstream that all share. */
   readonly upstreamUrl: string;
   /** Tells one line of progress. */

@@ -24,6 +24,8 @@ export interface BenchDatabase {
   readonly port: number;
   /** Resolves with all that was done, whoever has done it; ends all other connections, since only then all is counted. */
   readUsage(): Promise<DatabaseUsage>;
+  /** Has the planner's statistics made. */
+  analyze(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -76,15 +78,20 @@ async function prepare(url: string): Promise<void> {
   await query(url, "alter database postgres set track_functions = 'all'");
 }
 
-/** Starts Postgres. */
-export async function openPostgres(): Promise<BenchDatabase> {
+/** Starts Postgres; without `autovacuum` it makes no statistics by itself. */
+export async function openPostgres({ autovacuum = true } = {}): Promise<BenchDatabase> {
   const server = await startPostgres();
   const close = atEnd(() => server.stop());
   await prepare(server.url);
+  if (!autovacuum) {
+    await query(server.url, "alter system set autovacuum = off");
+    await query(server.url, "select pg_reload_conf()");
+  }
   return {
     variables: { DATABASE_URL: server.url },
     port: server.port,
     readUsage: () => readUsage(server.url),
+    analyze: async () => void (await query(server.url, "analyze")),
     close,
   };
 }
@@ -99,6 +106,7 @@ export async function openSupabase(): Promise<BenchDatabase> {
     variables: { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey },
     port: stack.postgres.port,
     readUsage: () => readUsage(stack.databaseUrl),
+    analyze: async () => void (await query(stack.databaseUrl, "analyze")),
     close,
   };
 }

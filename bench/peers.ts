@@ -1,6 +1,7 @@
 /** Owns the list of who is measured, and how each is started. */
 import { startForeword, type RunningServer } from "./foreword.ts";
 import { Program, toPath } from "./program.ts";
+import { toProfileOptions } from "./profile.ts";
 import type { BodyKind } from "./script.ts";
 
 export const peerNames = ["raw-passthrough", "raw-parse", "fastify-openai", "ai-sdk", "foreword"] as const;
@@ -23,13 +24,15 @@ export function toBodyKind(peer: PeerName): BodyKind {
   }
 }
 
-/** Starts a peer; resolves once it listens. `prefix` goes before its command. */
+/** Starts a peer; resolves once it listens. `prefix` goes before its command; profiles are of Foreword only. */
 export async function startPeer(
   peer: PeerName,
   upstreamUrl: string,
   prefix: readonly string[],
+  profileFolder?: string,
 ): Promise<RunningServer> {
-  if (peer === "foreword") return await startForeword({ upstreamUrl, prefix });
+  if (peer === "foreword")
+    return await startForeword({ upstreamUrl, prefix, nodeOptions: toProfileOptions(profileFolder) });
   const program = new Program({
     args: [toPath(`peers/${peer}.ts`)],
     prefix,

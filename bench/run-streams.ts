@@ -53,17 +53,19 @@ async function measureUpstream({ script, load }: StreamScenario, place: Place): 
 }
 
 async function measure(
-  { isSmoke }: Context,
+  { isSmoke, profileFolder }: Context,
   { script, load }: StreamScenario,
   peer: PeerName,
   { upstreamUrl, network }: Place,
 ): Promise<Omit<Run, "direct">> {
-  const server = await startPeer(peer, upstreamUrl, [...network, ...onPeerProcessor]);
+  const server = await startPeer(peer, upstreamUrl, [...network, ...onPeerProcessor], profileFolder);
   const kind = toBodyKind(peer);
   const { clients, seconds } = warmUp;
   const warming = { type: "closed", clients, seconds: isSmoke ? 0.1 : seconds, pauseMs: 0 } as const;
   await runLoad({ url: server.url, kind, script: warmUp.script, load: warming }, server.program.pid, network);
   const usage = await runLoad({ url: server.url, kind, script, load }, server.program.pid, network);
+  // Only one that ends by itself writes its profiles.
+  if (profileFolder !== undefined && peer === "foreword") await server.program.stop();
   await server.close();
   return usage;
 }
