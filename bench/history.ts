@@ -142,7 +142,7 @@ export async function runHistory(context: Context): Promise<readonly Row[]> {
 /** What stands there where a turn was not served. */
 function toFailure(way: Way, count: number): Row {
   const figure = `turns served (${way.name}, ${count.toLocaleString("en")} messages)`;
-  return { scenario: "history", figure, values: {}, target: { text: "all", isMet: false } };
+  return { scenario: "history", figure, values: {}, target: { text: "all", isMet: false }, rounds: 1 };
 }
 
 function toRows(way: Way, count: number, cost: Cost, least: Cost): readonly Row[] {
@@ -151,6 +151,7 @@ function toRows(way: Way, count: number, cost: Cost, least: Cost): readonly Row[
       scenario: "history",
       figure: `${figure} (${way.name}, ${count.toLocaleString("en")} messages)`,
       values: { foreword: cost[figure] },
+      rounds: 1,
     };
     if (cost === least) return row;
     const ratio = cost[figure] / least[figure];

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
-import { parseLine, toTableHead, toTableLine } from "./table.ts";
+import { parseLine, toTableHead, toTableLine, type Measured } from "./table.ts";
 import { peerNames } from "./peers.ts";
 import { canPin } from "./processors.ts";
 import type { Row } from "./row.ts";
@@ -62,9 +62,9 @@ function readCommit(): string {
   }
 }
 
-/** Returns when and how rows were measured, for their last column. */
-export function toMeasured({ rounds }: Conditions): string {
-  return `${new Date().toISOString().slice(0, 10)}, ${readCommit()}, rounds ${rounds}`;
+/** Returns when and how rows were measured. */
+export function toMeasured({ rounds }: Conditions): Measured {
+  return { when: `${new Date().toISOString().slice(0, 10)}, ${readCommit()}`, rounds };
 }
 
 /** Writes `rows` into the file. Lines of scenarios that were not run stay as they are, and so does the prose. */

@@ -16,6 +16,8 @@ export interface Row {
   /** Foreword's over what it is compared with: the yardstick, or what the target says. */
   readonly ratio?: number | undefined;
   readonly target?: Target | undefined;
+  /** Of how many rounds it is the median, where that is not what was asked for. */
+  readonly rounds?: number;
 }
 
 /** Returns the middle one, or the mean of the two in the middle; `undefined` of none. */

@@ -3,6 +3,7 @@ import { startUpstream, type Context } from "./context.ts";
 import { makeSmallNetwork } from "./network.ts";
 import { startPeer, toBodyKind, yardstick, type PeerName } from "./peers.ts";
 import { onPeerProcessor } from "./processors.ts";
+import { profiled } from "./profile.ts";
 import { toFigure, toMedian, type Row, type Target } from "./row.ts";
 import { runJob, runLoad } from "./run-load.ts";
 import { streamFigures, type Run, type StreamFigure } from "./stream-figures.ts";
@@ -63,7 +64,9 @@ async function measure(
   const { clients, seconds } = warmUp;
   const warming = { type: "closed", clients, seconds: isSmoke ? 0.1 : seconds, pauseMs: 0 } as const;
   await runLoad({ url: server.url, kind, script: warmUp.script, load: warming }, server.program.pid, network);
-  const usage = await runLoad({ url: server.url, kind, script, load }, server.program.pid, network);
+  const usage = await profiled(() =>
+    runLoad({ url: server.url, kind, script, load }, server.program.pid, network),
+  );
   // Only one that ends by itself writes its profiles.
   if (profileFolder !== undefined && peer === "foreword") await server.program.stop();
   await server.close();
@@ -90,6 +93,7 @@ function toRow(
     values,
     ratio,
     target: toTarget(scenario, figure, foreword, ratio),
+    ...(scenario.isOneRound === true && { rounds: 1 }),
   };
 }
 

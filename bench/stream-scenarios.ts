@@ -32,8 +32,8 @@ export interface StreamScenario {
 /** As fast as it goes: 400 deltas, 16 events to a write. */
 const fast: Script = { deltas: 400, sizeChars: 0, paceMs: 0, eventsPerWrite: 16, firstDelayMs: 0 };
 
-/** What warms a peer up before it is measured. */
-export const warmUp = { script: fast, clients: 16, seconds: 1 } as const;
+/** What warms a peer up before it is measured: after a second V8 still compiles the embedded database. */
+export const warmUp = { script: fast, clients: 16, seconds: 3 } as const;
 
 /** Returns how many streams at once the system's limit of open files allows, of `wanted`: a relay has two sockets for each. */
 function limitStreams(wanted: number): number {

@@ -14,8 +14,15 @@ export function toTableHead(peers: readonly PeerName[]): readonly string[] {
   return [toLine(columns), `|${lines.join("|")}|`];
 }
 
-/** Returns the line of a row; `measured` says when and how. */
-export function toTableLine(row: Row, peers: readonly PeerName[], measured: string): string {
+/** When and how rows were measured. */
+export interface Measured {
+  /** Date and commit. */
+  readonly when: string;
+  readonly rounds: number;
+}
+
+/** Returns the line of a row. */
+export function toTableLine(row: Row, peers: readonly PeerName[], { when, rounds }: Measured): string {
   const values = peers.map((peer) => {
     const value = row.values[peer];
     return value === undefined ? "" : toFigure(value);
@@ -23,6 +30,7 @@ export function toTableLine(row: Row, peers: readonly PeerName[], measured: stri
   const ratio = row.ratio === undefined ? "" : `${toFigure(row.ratio)} ×`;
   const isMet = row.target?.isMet;
   const met = isMet === undefined ? "" : isMet ? "✓" : "✗";
+  const measured = `${when}, rounds ${row.rounds ?? rounds}`;
   return toLine([row.scenario, row.figure, ...values, ratio, row.target?.text ?? "", met, measured]);
 }
 
