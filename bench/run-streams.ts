@@ -104,10 +104,10 @@ function toTarget(
   ratio: number | undefined,
 ): Target | undefined {
   const limit = limits.find((candidate) => candidate.figure === figure);
-  if (limit === undefined) return undefined;
-  const held = limit.isRatio ? ratio : value;
+  const held = limit?.isRatio === true ? ratio : value;
+  if (limit === undefined || held === undefined) return undefined;
   return {
     text: limit.isRatio ? `≤ ${limit.most} × ${yardstick}` : `≤ ${toFigure(limit.most)}`,
-    isMet: held !== undefined && held <= limit.most,
+    isMet: held <= limit.most,
   };
 }
