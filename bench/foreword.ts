@@ -1,0 +1,72 @@
+/** Owns Foreword as a peer: the real server with all of it on, on a store of its own that has been opened before. */
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { makeTemporaryFolder } from "./clean-up.ts";
+import { Program } from "./program.ts";
+
+const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+/** How to start one. */
+export interface ForewordOptions {
+  readonly upstreamUrl: string;
+  readonly prefix?: readonly string[] | undefined;
+  readonly nodeOptions?: readonly string[] | undefined;
+  /** More variables, such as another store's. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
+  /** Its `DATA_DIR`; without one, a copy of a folder in which the embedded database has been made. */
+  readonly dataDir?: string | undefined;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  readonly url: string;
+  readonly program: Program;
+  /** Ends it, at once, and removes what it kept. */
+  close(): Promise<void>;
+}
+
+let template: Promise<string> | undefined;
+
+/** Resolves with a folder in which the embedded database was opened once, and closed. */
+async function makeTemplate(): Promise<string> {
+  const folder = await makeTemporaryFolder();
+  const dataDir = join(folder.path, "data");
+  const first = await startForeword({ upstreamUrl: "http://127.0.0.1:9", dataDir });
+  await first.program.stop();
+  return dataDir;
+}
+
+/** Returns the folder of {@link makeTemplate}, made once. */
+export function findTemplate(): Promise<string> {
+  template ??= makeTemplate();
+  return template;
+}
+
+/** Starts `foreword serve`; resolves once it listens. */
+export async function startForeword(options: ForewordOptions): Promise<RunningServer> {
+  const folder = await makeTemporaryFolder();
+  const dataDir = options.dataDir ?? join(folder.path, "data");
+  const isEmbedded = options.variables === undefined;
+  if (options.dataDir === undefined && isEmbedded)
+    await cp(await findTemplate(), dataDir, { recursive: true });
+  const program = new Program({
+    args: [main, "serve"],
+    prefix: options.prefix,
+    nodeOptions: options.nodeOptions,
+    folder: folder.path,
+    variables: {
+      PORT: "0",
+      DATA_DIR: dataDir,
+      OPENAI_BASE_URL: `${options.upstreamUrl}/v1`,
+      OPENAI_MODEL: "bench",
+      ...options.variables,
+    },
+  });
+  const url = await program.listening();
+  const close = async (): Promise<void> => {
+    await program.kill();
+    await folder.remove();
+  };
+  return { url, program, close };
+}

@@ -1,0 +1,162 @@
+/** Owns the scenario of one more turn in conversations of several lengths: rows, bytes and time of SQL, and the whole time. */
+import { randomUUID } from "node:crypto";
+import type { Context } from "./context.ts";
+import { startCountingProxy } from "./counting-proxy.ts";
+import { openPostgres, type BenchDatabase } from "./databases.ts";
+import { startForeword, type RunningServer } from "./foreword.ts";
+import { postTurn, shortReply, shortScript } from "./post-turn.ts";
+import { onPeerProcessor } from "./processors.ts";
+import { toFigure, toMedian, type Row } from "./row.ts";
+import { toPrompt } from "./script.ts";
+
+/** How much more the longest conversation may cost than the shortest. */
+const mostTimes = 1.5;
+/** A server that has just started is slower: these turns are not timed. */
+const warmingTurns = 4;
+
+/** How a turn says what it goes on from, and whether the database has counted its rows, as Postgres does by itself in time. */
+interface Way {
+  readonly name: string;
+  readonly namesParent: boolean;
+  readonly hasStatistics: boolean;
+}
+
+const ways: readonly Way[] = [
+  { name: "all messages sent again", namesParent: false, hasStatistics: true },
+  { name: "parentId", namesParent: true, hasStatistics: true },
+  // PGlite never counts them by itself.
+  { name: "parentId, no statistics", namesParent: true, hasStatistics: false },
+];
+
+const figures = ["rows read", "SQL bytes", "SQL ms", "whole ms"] as const;
+/** What one turn took. */
+type Cost = Readonly<Record<(typeof figures)[number], number>>;
+
+interface ChatMessage {
+  readonly sender: string;
+  readonly text: string;
+}
+
+/** A conversation and whose it is. */
+interface Chat {
+  readonly userId: string;
+  readonly conversationId: string;
+  readonly messages: ChatMessage[];
+}
+
+const question: ChatMessage = { sender: "user", text: toPrompt(shortScript) };
+
+async function runTurn(
+  url: string,
+  { namesParent }: Way,
+  { userId, conversationId, messages }: Chat,
+): Promise<number> {
+  messages.push(question);
+  const asked = namesParent ? { parentId: "leaf", messages: [question] } : { messages };
+  const timeMs = await postTurn(url, { userId, conversationId, ...asked });
+  messages.push({ sender: "assistant", text: shortReply });
+  return timeMs;
+}
+
+/** Makes a conversation of `count` messages. */
+async function makeChat(url: string, count: number): Promise<Chat> {
+  const chat = { userId: randomUUID(), conversationId: randomUUID(), messages: Array<ChatMessage>() };
+  for (let index = 0; index < count - 2; index += 1) {
+    const sender = index % 2 === 0 ? "user" : "assistant";
+    chat.messages.push({
+      sender,
+      text: `This is message ${index} of a long talk, as long as most of them are.`,
+    });
+  }
+  await runTurn(url, { name: "first", namesParent: false, hasStatistics: false }, chat);
+  return chat;
+}
+
+/** Measures turns in a conversation of `count` messages. */
+async function measure(
+  count: number,
+  way: Way,
+  turns: number,
+  database: BenchDatabase,
+  start: () => Promise<RunningServer>,
+  countBytes: () => number,
+): Promise<Cost> {
+  const maker = await start();
+  const chat = await makeChat(maker.url, count);
+  await maker.program.stop();
+  await maker.close();
+  if (way.hasStatistics) await database.analyze();
+  const server = await start();
+  const before = await database.readUsage();
+  const bytesBefore = countBytes();
+  const times: number[] = [];
+  try {
+    for (let turn = 0; turn < warmingTurns + turns; turn += 1)
+      times.push(await runTurn(server.url, way, chat));
+    await server.program.stop();
+  } finally {
+    await server.close();
+  }
+  const after = await database.readUsage();
+  const ofTurn = (sum: number): number => sum / (warmingTurns + turns);
+  return {
+    "rows read": ofTurn(after.rows - before.rows),
+    "SQL bytes": ofTurn(countBytes() - bytesBefore),
+    "SQL ms": ofTurn(after.timeMs - before.timeMs),
+    "whole ms": toMedian(times.slice(warmingTurns)) ?? Number.NaN,
+  };
+}
+
+/** Runs it on Postgres; resolves with its rows. */
+export async function runHistory(context: Context): Promise<readonly Row[]> {
+  const counts = context.isSmoke ? [10, 100] : [10, 1000, 10_000];
+  const turns = context.isSmoke ? 1 : 10;
+  const rows: Row[] = [];
+  for (const way of ways) {
+    const database = await openPostgres({ autovacuum: way.hasStatistics });
+    const proxy = await startCountingProxy(database.port);
+    const { DATABASE_URL: url = "" } = database.variables;
+    const variables = { DATABASE_URL: url.replace(`:${database.port}/`, `:${proxy.port}/`) };
+    const start = (): Promise<RunningServer> =>
+      startForeword({ upstreamUrl: context.upstreamUrl, prefix: onPeerProcessor, variables });
+    let least: Cost | undefined;
+    for (const count of counts) {
+      const cost = await measure(count, way, turns, database, start, () => proxy.bytes).catch(
+        (error: unknown) => context.say(`history ${way.name}, ${count} messages: ${String(error)}`),
+      );
+      if (cost === undefined) {
+        rows.push(toFailure(way, count));
+        continue;
+      }
+      least ??= cost;
+      rows.push(...toRows(way, count, cost, least));
+      const told = figures.map((figure) => `${figure} ${toFigure(cost[figure])}`);
+      context.say(`history ${way.name}, ${count} messages: ${told.join(" · ")}`);
+    }
+    proxy.close();
+    await database.close();
+  }
+  return rows;
+}
+
+/** What stands there where a turn was not served. */
+function toFailure(way: Way, count: number): Row {
+  const figure = `turns served (${way.name}, ${count.toLocaleString("en")} messages)`;
+  return { scenario: "history", figure, values: {}, target: { text: "all", isMet: false }, rounds: 1 };
+}
+
+function toRows(way: Way, count: number, cost: Cost, least: Cost): readonly Row[] {
+  return figures.map((figure) => {
+    const row = {
+      scenario: "history",
+      figure: `${figure} (${way.name}, ${count.toLocaleString("en")} messages)`,
+      values: { foreword: cost[figure] },
+      rounds: 1,
+    };
+    if (cost === least) return row;
+    const ratio = cost[figure] / least[figure];
+    // Who sends all messages again pays for reading them.
+    if (figure === "whole ms" && !way.namesParent) return { ...row, ratio };
+    return { ...row, ratio, target: { text: `≤ ${mostTimes} × with 10`, isMet: ratio <= mostTimes } };
+  });
+}

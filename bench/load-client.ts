@@ -1,0 +1,102 @@
+/** Owns one client of the load generator: a raw socket, the request as ready bytes, the answer checked as it comes. */
+import { randomUUID } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { ResponseReader } from "./response-reader.ts";
+import type { Tally } from "./tally.ts";
+
+/** Where a client asks, and what for. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly prompt: string;
+  readonly expected: Buffer;
+}
+
+/** Asks for one stream after another, on one connection as long as it stays open. */
+export class LoadClient {
+  readonly #target: Target;
+  readonly #tally: Tally;
+  readonly #request: Buffer;
+  /** Called when a stream is over, however. */
+  readonly #onOver: () => void;
+  /** Whether it stops reading at the first bytes. */
+  readonly #stalls: boolean;
+  #socket: Socket | undefined;
+  #reader: ResponseReader | undefined;
+  #askedMs = 0;
+  #lastMs = 0;
+
+  constructor(target: Target, tally: Tally, onOver: () => void, stalls = false) {
+    this.#target = target;
+    this.#tally = tally;
+    this.#onOver = onOver;
+    this.#stalls = stalls;
+    // A user of its own: what others have must not make its turns dearer.
+    const body = JSON.stringify({
+      messages: [{ sender: "user", text: target.prompt }],
+      userId: randomUUID(),
+    });
+    const head = [
+      `POST ${target.path}/stream-chat HTTP/1.1`,
+      `host: ${target.host}:${target.port}`,
+      "content-type: application/json",
+      "accept: text/plain",
+      `content-length: ${Buffer.byteLength(body)}`,
+    ];
+    this.#request = Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`);
+  }
+
+  ask(): void {
+    this.#reader = new ResponseReader(this.#target.expected);
+    this.#lastMs = 0;
+    const socket = this.#socket ?? this.#connect();
+    this.#askedMs = performance.now();
+    socket.write(this.#request);
+  }
+
+  /** Leaves, whatever is still to come. */
+  leave(): void {
+    this.#socket?.destroy();
+    this.#settle();
+  }
+
+  #connect(): Socket {
+    const { host, port } = this.#target;
+    const socket = connect({ host, port, noDelay: true });
+    socket.on("data", (bytes: Buffer) => this.#take(bytes, socket));
+    socket.on("error", () => {}); // told by its close
+    socket.on("close", () => {
+      if (this.#socket === socket) this.#socket = undefined;
+      this.#settle();
+    });
+    this.#socket = socket;
+    return socket;
+  }
+
+  #take(bytes: Buffer, socket: Socket): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    const before = reader.position;
+    reader.push(bytes);
+    if (reader.position > before) this.#time();
+    if (reader.refusal !== undefined) return void socket.destroy();
+    if (reader.isDone) this.#settle();
+    else if (this.#stalls && reader.position > 0) socket.pause();
+  }
+
+  #time(): void {
+    const nowMs = performance.now();
+    if (this.#lastMs === 0) this.#tally.addFirstByte(nowMs - this.#askedMs);
+    else this.#tally.addGap(nowMs - this.#lastMs);
+    this.#lastMs = nowMs;
+  }
+
+  #settle(): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    this.#reader = undefined;
+    this.#tally.addStream(reader);
+    this.#onOver();
+  }
+}

@@ -1,0 +1,42 @@
+/** Owns the list of who is measured, and how each is started. */
+import { startForeword, type RunningServer } from "./foreword.ts";
+import { Program, toPath } from "./program.ts";
+import { toProfileOptions } from "./profile.ts";
+import type { BodyKind } from "./script.ts";
+
+export const peerNames = ["raw-passthrough", "raw-parse", "fastify-openai", "ai-sdk", "foreword"] as const;
+export type PeerName = (typeof peerNames)[number];
+
+/** Whom all others are compared with. */
+export const yardstick: PeerName = "raw-parse";
+
+/** Returns what a peer sends. */
+export function toBodyKind(peer: PeerName): BodyKind {
+  switch (peer) {
+    case "raw-passthrough":
+      return "events";
+    case "raw-parse":
+    case "fastify-openai":
+    case "ai-sdk":
+      return "text";
+    case "foreword":
+      return "plan";
+  }
+}
+
+/** Starts a peer; resolves once it listens. `prefix` goes before its command; profiles are of Foreword only. */
+export async function startPeer(
+  peer: PeerName,
+  upstreamUrl: string,
+  prefix: readonly string[],
+  profileFolder?: string,
+): Promise<RunningServer> {
+  if (peer === "foreword")
+    return await startForeword({ upstreamUrl, prefix, nodeOptions: toProfileOptions(profileFolder) });
+  const program = new Program({
+    args: [toPath(`peers/${peer}.ts`)],
+    prefix,
+    variables: { UPSTREAM_URL: `${upstreamUrl}/v1`, NODE_ENV: "production" },
+  });
+  return { url: await program.listening(), program, close: () => program.kill() };
+}

@@ -1,0 +1,28 @@
+/** Owns a peer, a program: what many write today, the openai package on Fastify. */
+import Fastify from "fastify";
+import OpenAI from "openai";
+import { Readable } from "node:stream";
+import { listenAndTell } from "../listen-and-tell.ts";
+import { modelName, parseChat, upstreamUrl } from "./chat-request.ts";
+
+const openai = new OpenAI({ baseURL: upstreamUrl, apiKey: "none", maxRetries: 0 });
+const fastify = Fastify();
+
+fastify.post("/stream-chat", async (request, reply) => {
+  const stream = await openai.chat.completions.create({
+    model: modelName,
+    stream: true,
+    messages: parseChat(request.body),
+  });
+  reply.raw.once("close", () => stream.controller.abort());
+  async function* readText(): AsyncGenerator<string> {
+    for await (const chunk of stream) {
+      const content = chunk.choices[0]?.delta.content ?? "";
+      if (content !== "") yield content;
+    }
+  }
+  return await reply.type("text/plain; charset=utf-8").send(Readable.from(readText()));
+});
+
+await fastify.ready();
+listenAndTell(fastify.server, "");

@@ -1,0 +1,26 @@
+/** Owns how the two raw peers ask the upstream: node:http, a pool of open connections, no more. */
+import { Agent, request, type IncomingMessage, type ServerResponse } from "node:http";
+import { modelName, parseChat, upstreamUrl } from "./chat-request.ts";
+
+const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
+
+/** Reads a chat, asks the upstream, and hands its answer to `relay`; a client that leaves ends the request. */
+export function askUpstream(
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  relay: (upstream: IncomingMessage) => void,
+): void {
+  const chunks: Buffer[] = [];
+  incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+  incoming.on("end", () => {
+    const messages = parseChat(JSON.parse(Buffer.concat(chunks).toString()));
+    const body = JSON.stringify({ model: modelName, stream: true, messages });
+    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const sent = request(`${upstreamUrl}/chat/completions`, { method: "POST", agent, headers }, relay);
+    sent.on("error", () => response.destroy());
+    response.on("close", () => {
+      if (!response.writableFinished) sent.destroy();
+    });
+    sent.end(body);
+  });
+}

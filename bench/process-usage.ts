@@ -1,0 +1,67 @@
+/** Owns what the system says of a process and all that it started: processor time and memory. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Linux counts in hundredths of a second, whatever the kernel's own clock does. */
+const tickMs = 10;
+
+/** Processor time so far, in milliseconds. */
+export interface ProcessorTime {
+  /** Of all threads of all its processes. */
+  readonly allMs: number;
+  /** Of its main thread alone: what the relay costs, without the store's threads and the collector's. */
+  readonly mainMs: number;
+  /** Of the threads that its program started: in Foreword those of the embedded database and of the journal. */
+  readonly workersMs: number;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // it has just ended
+  }
+}
+
+/** Returns user and system time of what `path` is the `stat` of. */
+function readTimeMs(path: string): number {
+  const stat = read(path);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * tickMs;
+}
+
+function listThreads(pid: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return []; // it has just ended
+  }
+}
+
+/** Returns the ids of a process and all below it. */
+function listFamily(pid: number): readonly number[] {
+  const children = listThreads(pid).flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(listFamily)];
+}
+
+/** Returns the processor time of a process and all below it so far. */
+export function readProcessorTime(pid: number): ProcessorTime {
+  const toSum = (times: readonly number[]): number => times.reduce((sum, timeMs) => sum + timeMs, 0);
+  // Node calls the threads of its Worker class so.
+  const workers = listThreads(pid).filter(
+    (thread) => read(`/proc/${pid}/task/${thread}/comm`).trim() === "WorkerThread",
+  );
+  return {
+    allMs: toSum(listFamily(pid).map((id) => readTimeMs(`/proc/${id}/stat`))),
+    mainMs: readTimeMs(`/proc/${pid}/task/${pid}/stat`),
+    workersMs: toSum(workers.map((thread) => readTimeMs(`/proc/${pid}/task/${thread}/stat`))),
+  };
+}
+
+/** Returns the memory that is the processes' own or shared by them, in KiB. */
+export function readResidentKib(pid: number): number {
+  return listFamily(pid)
+    .map((id) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${id}/status`))?.[1] ?? 0))
+    .reduce((sum, kib) => sum + kib, 0);
+}

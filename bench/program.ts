@@ -1,0 +1,95 @@
+/** Owns the processes of the bench: started with a leash, told to be ready by what they print, ended with it. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Readable } from "node:stream";
+import { z } from "zod";
+import { atEnd } from "./clean-up.ts";
+
+const leash = fileURLToPath(new URL("leash.ts", import.meta.url));
+
+/** What to start, and where. */
+export interface ProgramOptions {
+  /** File and arguments. */
+  readonly args: readonly string[];
+  /** What goes before the command: which processor, which network. */
+  readonly prefix?: readonly string[] | undefined;
+  readonly nodeOptions?: readonly string[] | undefined;
+  readonly variables?: Readonly<Record<string, string>> | undefined;
+  readonly folder?: string | undefined;
+}
+
+/** A process of Node that runs. */
+export class Program {
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  readonly #end: () => Promise<void>;
+  #said = "";
+
+  constructor({ args, prefix = [], nodeOptions = [], variables = {}, folder }: ProgramOptions) {
+    const [command = "", ...rest] = [...prefix, process.execPath, "--import", leash, ...nodeOptions, ...args];
+    this.#child = spawn(command, rest, {
+      cwd: folder,
+      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...variables },
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    });
+    this.#exit = Promise.race([once(this.#child, "exit"), once(this.#child, "error")]);
+    this.#end = atEnd(async () => {
+      this.#child.kill("SIGKILL");
+      await this.#exit;
+    });
+    this.#errors.setEncoding("utf8").on("data", (text: string) => {
+      // Of a program that says a lot the last words are enough.
+      this.#said = (this.#said + text).slice(-10_000);
+    });
+  }
+
+  get #errors(): Readable {
+    const { stderr } = this.#child;
+    if (stderr === null) throw new Error("the program has no error stream");
+    return stderr;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Resolves with the address that it says it listens on. */
+  async listening(): Promise<string> {
+    for (;;) {
+      const address = /listening +(http:\S+)\n/.exec(this.#said)?.[1];
+      if (address !== undefined) return address;
+      const isOver = await Promise.race([
+        once(this.#errors, "data").then(() => false),
+        this.#exit.then(() => true),
+      ]);
+      if (isOver) throw new Error(`a program ended before it listened: ${this.#said}`);
+    }
+  }
+
+  /** Resolves with what it tells its parent next, after `question` if there is one. */
+  async tell<Schema extends z.ZodType>(schema: Schema, question?: string): Promise<z.output<Schema>> {
+    const told = once(this.#child, "message");
+    if (question !== undefined) this.#child.send(question);
+    const answer = await Promise.race([told, this.#exit.then(() => undefined)]);
+    if (answer === undefined) throw new Error(`a program ended without its word: ${this.#said}`);
+    return schema.parse(answer[0]);
+  }
+
+  /** Asks it to end; resolves once it has. */
+  async stop(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    await this.#exit;
+    await this.#end();
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    await this.#end();
+  }
+}
+
+/** Returns the path of a file of the bench. */
+export function toPath(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}

@@ -1,0 +1,113 @@
+/** Owns the run of one scenario of streams: rounds in which every peer has its turn, and the medians of them. */
+import { startUpstream, type Context } from "./context.ts";
+import { makeSmallNetwork } from "./network.ts";
+import { startPeer, toBodyKind, yardstick, type PeerName } from "./peers.ts";
+import { onPeerProcessor } from "./processors.ts";
+import { profiled } from "./profile.ts";
+import { toFigure, toMedian, type Row, type Target } from "./row.ts";
+import { runJob, runLoad } from "./run-load.ts";
+import { streamFigures, type Run, type StreamFigure } from "./stream-figures.ts";
+import { warmUp, type StreamScenario } from "./stream-scenarios.ts";
+
+type Values = Partial<Record<PeerName, number>>;
+
+/** Where a scenario runs. */
+interface Place {
+  readonly upstreamUrl: string;
+  readonly network: readonly string[];
+}
+
+/** Runs `scenario`; resolves with its rows. */
+export async function runStreams(context: Context, scenario: StreamScenario): Promise<readonly Row[]> {
+  if (scenario.isInSmallNetwork !== true)
+    return await runRounds(context, scenario, { upstreamUrl: context.upstreamUrl, network: [] });
+  const network = await makeSmallNetwork();
+  if (network.prefix.length === 0)
+    context.say("no network of its own can be made here: sockets hold all they want");
+  const upstream = await startUpstream(network.prefix);
+  const rows = await runRounds(context, scenario, { upstreamUrl: upstream.url, network: network.prefix });
+  await upstream.program.kill();
+  await network.close();
+  return rows;
+}
+
+async function runRounds(context: Context, scenario: StreamScenario, place: Place): Promise<readonly Row[]> {
+  const rounds = scenario.isOneRound === true ? 1 : context.rounds;
+  const runs = new Map<PeerName, Run[]>(context.peers.map((peer) => [peer, []]));
+  for (let round = 1; round <= rounds; round += 1) {
+    const direct = scenario.isAdded === true ? await measureUpstream(scenario, place) : undefined;
+    for (const [peer, list] of runs) {
+      const run = { ...(await measure(context, scenario, peer, place)), direct };
+      list.push(run);
+      const told = scenario.figures.map((figure) => `${figure} ${toFigure(streamFigures[figure](run))}`);
+      context.say(`${scenario.name} ${round}/${rounds} ${peer}: ${told.join(" · ")}`);
+    }
+  }
+  return scenario.figures.map((figure) => toRow(scenario, figure, runs));
+}
+
+/** Resolves with the upstream's own first byte, in milliseconds. */
+async function measureUpstream({ script, load }: StreamScenario, place: Place): Promise<number | undefined> {
+  const job = { url: place.upstreamUrl, script, load, kind: "events" } as const;
+  await runJob(job, place.network);
+  return (await runJob(job, place.network)).firstByteP50Ms ?? undefined;
+}
+
+async function measure(
+  { isSmoke, profileFolder }: Context,
+  { script, load }: StreamScenario,
+  peer: PeerName,
+  { upstreamUrl, network }: Place,
+): Promise<Omit<Run, "direct">> {
+  const server = await startPeer(peer, upstreamUrl, [...network, ...onPeerProcessor], profileFolder);
+  const kind = toBodyKind(peer);
+  const { clients, seconds } = warmUp;
+  const warming = { type: "closed", clients, seconds: isSmoke ? 0.1 : seconds, pauseMs: 0 } as const;
+  await runLoad({ url: server.url, kind, script: warmUp.script, load: warming }, server.program.pid, network);
+  const usage = await profiled(() =>
+    runLoad({ url: server.url, kind, script, load }, server.program.pid, network),
+  );
+  // Only one that ends by itself writes its profiles.
+  if (profileFolder !== undefined && peer === "foreword") await server.program.stop();
+  await server.close();
+  return usage;
+}
+
+function toRow(
+  scenario: StreamScenario,
+  figure: StreamFigure,
+  runs: ReadonlyMap<PeerName, readonly Run[]>,
+): Row {
+  const values: Values = {};
+  for (const [peer, list] of runs) {
+    const median = toMedian(list.map(streamFigures[figure]).filter((value) => !Number.isNaN(value)));
+    if (median !== undefined) values[peer] = median;
+  }
+  const { foreword } = values;
+  const base = values[yardstick];
+  const ratio = foreword === undefined || !base ? undefined : foreword / base;
+  const { name, note } = scenario;
+  return {
+    scenario: name,
+    figure: note === undefined ? figure : `${figure} (${note})`,
+    values,
+    ratio,
+    target: toTarget(scenario, figure, foreword, ratio),
+    ...(scenario.isOneRound === true && { rounds: 1 }),
+  };
+}
+
+function toTarget(
+  { limits }: StreamScenario,
+  figure: StreamFigure,
+  value: number | undefined,
+  ratio: number | undefined,
+): Target | undefined {
+  const limit = limits.find((candidate) => candidate.figure === figure);
+  const held = limit?.isRatio === true ? ratio : value;
+  if (limit === undefined || held === undefined) return undefined;
+  return {
+    text: limit.isRatio ? `≤ ${limit.most} × ${yardstick}` : `≤ ${toFigure(limit.most)}`,
+    isMet: held <= limit.most,
+  };
+}

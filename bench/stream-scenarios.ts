@@ -1,0 +1,155 @@
+/** Owns the scenarios that are streams alone: what is asked for, how, which figures count, and what they should be. */
+import { readFileSync } from "node:fs";
+import type { Context } from "./context.ts";
+import type { Load } from "./job.ts";
+import type { Script } from "./script.ts";
+import type { StreamFigure } from "./stream-figures.ts";
+
+/** What Foreword is held to: so many times the yardstick, or a number. */
+export interface Limit {
+  readonly figure: StreamFigure;
+  readonly most: number;
+  readonly isRatio: boolean;
+}
+
+/** A scenario of streams. */
+export interface StreamScenario {
+  readonly name: string;
+  /** What tells its figures from those of another of its name. */
+  readonly note?: string;
+  readonly script: Script;
+  readonly load: Load;
+  readonly figures: readonly StreamFigure[];
+  readonly limits: readonly Limit[];
+  /** Memory needs no median: it hardly differs from round to round. */
+  readonly isOneRound?: boolean;
+  /** Whether first bytes are compared with the upstream's own. */
+  readonly isAdded?: boolean;
+  /** Whether it runs in a network whose sockets hold little. */
+  readonly isInSmallNetwork?: boolean;
+}
+
+/** As fast as it goes: 400 deltas, 16 events to a write. */
+const fast: Script = { deltas: 400, sizeChars: 0, paceMs: 0, eventsPerWrite: 16, firstDelayMs: 0 };
+
+/** What warms a peer up before it is measured: after a second V8 still compiles the embedded database. */
+export const warmUp = { script: fast, clients: 16, seconds: 3 } as const;
+
+/** Returns how many streams at once the system's limit of open files allows, of `wanted`: a relay has two sockets for each. */
+function limitStreams(wanted: number): number {
+  const [, limit = ""] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return Math.min(wanted, Math.floor((Number(limit) - 200) / 2));
+}
+
+function toOpen(wanted: number, isSmoke: boolean): StreamScenario {
+  const streams = isSmoke ? wanted / 200 : limitStreams(wanted);
+  return {
+    name: "open",
+    note: `${streams.toLocaleString("en")} streams`,
+    script: { deltas: 12, sizeChars: 0, paceMs: isSmoke ? 50 : 1000, eventsPerWrite: 1, firstDelayMs: 0 },
+    load: {
+      type: "open",
+      streams,
+      rampMs: isSmoke ? 100 : Math.max(5000, wanted),
+      deadlineMs: 35_000,
+    },
+    figures: ["memory KiB a stream", "streams cut", "first byte p99, ms", "CPU %"],
+    limits: [
+      { figure: "memory KiB a stream", most: 60, isRatio: false },
+      { figure: "streams cut", most: 0, isRatio: false },
+    ],
+    isOneRound: true,
+  };
+}
+
+function toRelay({ seconds, isSmoke }: Context): StreamScenario {
+  return {
+    name: "relay",
+    script: fast,
+    load: { type: "closed", clients: isSmoke ? 8 : 64, seconds, pauseMs: 0 },
+    figures: [
+      "CPU µs a chunk",
+      "CPU µs a chunk, main thread",
+      "CPU µs a chunk, worker threads",
+      "thousand chunks a second",
+    ],
+    limits: [{ figure: "CPU µs a chunk", most: 0.8, isRatio: true }],
+  };
+}
+
+function toPaced({ isSmoke }: Context): StreamScenario {
+  return {
+    name: "paced",
+    script: { ...fast, deltas: isSmoke ? 20 : 200, paceMs: 25, eventsPerWrite: 1 },
+    load: { type: "open", streams: isSmoke ? 10 : 100, rampMs: isSmoke ? 100 : 1000, deadlineMs: 30_000 },
+    figures: [
+      "CPU µs a chunk",
+      "CPU µs a chunk, main thread",
+      "CPU µs a chunk, worker threads",
+      "gap p99, ms",
+    ],
+    limits: [{ figure: "CPU µs a chunk", most: 1.2, isRatio: true }],
+  };
+}
+
+function toFirstByte({ seconds }: Context): StreamScenario {
+  return {
+    name: "first-byte",
+    script: { ...fast, deltas: 8, firstDelayMs: 5 },
+    load: { type: "closed", clients: 1, seconds, pauseMs: 1 },
+    figures: ["added first byte p50, ms", "first byte p99, ms", "CPU µs a turn"],
+    limits: [{ figure: "added first byte p50, ms", most: 2.5, isRatio: true }],
+    isAdded: true,
+  };
+}
+
+function toCrowd({ isSmoke }: Context): StreamScenario {
+  return {
+    name: "crowd",
+    script: { ...fast, deltas: isSmoke ? 20 : 200, paceMs: 50, eventsPerWrite: 1 },
+    load: { type: "open", streams: isSmoke ? 20 : 1000, rampMs: isSmoke ? 100 : 2000, deadlineMs: 27_000 },
+    figures: [
+      "gap p99, ms",
+      "memory KiB a stream",
+      "streams cut",
+      "first byte p99, ms",
+      "CPU µs a chunk",
+      "CPU µs a chunk, main thread",
+      "CPU µs a chunk, worker threads",
+    ],
+    limits: [
+      { figure: "gap p99, ms", most: 1.1, isRatio: true },
+      { figure: "memory KiB a stream", most: 80, isRatio: false },
+    ],
+  };
+}
+
+function toSlowReaders({ isSmoke }: Context): StreamScenario {
+  const streams = isSmoke ? 10 : 200;
+  return {
+    name: "slow-readers",
+    script: { ...fast, deltas: isSmoke ? 500 : 20_000, sizeChars: 2000, eventsPerWrite: 1 },
+    load: { type: "stalled", streams, seconds: isSmoke ? 1 : 9 },
+    figures: ["memory growth, MiB", "CPU %"],
+    // One log of 2 MiB a turn. What the kernel's sockets hold is not the process's memory.
+    limits: [{ figure: "memory growth, MiB", most: streams * 2, isRatio: false }],
+    isOneRound: true,
+    isInSmallNetwork: true,
+  };
+}
+
+/** The names of {@link listStreamScenarios}, each once. */
+export const streamScenarioNames = ["relay", "paced", "first-byte", "crowd", "open", "slow-readers"] as const;
+
+/** Returns them all. */
+export function listStreamScenarios(context: Context): readonly StreamScenario[] {
+  const opens = [4000, 10_000].map((wanted) => toOpen(wanted, context.isSmoke));
+  return [
+    toRelay(context),
+    toPaced(context),
+    toFirstByte(context),
+    toCrowd(context),
+    ...opens,
+    toSlowReaders(context),
+  ];
+}

@@ -1,0 +1,61 @@
+/** Owns the sums of one run of the load generator. */
+import { Histogram } from "./histogram.ts";
+import type { LoadResult } from "./job.ts";
+import type { ResponseReader } from "./response-reader.ts";
+
+/** Counts streams and times as they come. */
+export class Tally {
+  readonly #expectedBytes: number;
+  readonly #deltas: number;
+  readonly #startMs = performance.now();
+  readonly #firstBytes = new Histogram();
+  readonly #gaps = new Histogram();
+  #whole = 0;
+  #cut = 0;
+  #wrong = 0;
+  #refused = 0;
+  #bytes = 0;
+  #refusal: string | undefined;
+
+  /** @param deltas how many make a body of `expectedBytes`. */
+  constructor(expectedBytes: number, deltas: number) {
+    this.#expectedBytes = expectedBytes;
+    this.#deltas = deltas;
+  }
+
+  addFirstByte(timeMs: number): void {
+    this.#firstBytes.add(timeMs);
+  }
+
+  addGap(timeMs: number): void {
+    this.#gaps.add(timeMs);
+  }
+
+  /** Takes a stream that is over. */
+  addStream(reader: ResponseReader): void {
+    this.#bytes += reader.position;
+    if (reader.refusal !== undefined) {
+      this.#refused += 1;
+      this.#refusal ??= reader.refusal;
+    } else if (!reader.isTrue || (reader.isDone && !reader.isWhole)) this.#wrong += 1;
+    else if (reader.isDone) this.#whole += 1;
+    else this.#cut += 1;
+  }
+
+  toResult(): LoadResult {
+    return {
+      streams: this.#whole + this.#cut + this.#wrong + this.#refused,
+      whole: this.#whole,
+      cut: this.#cut,
+      wrong: this.#wrong,
+      refused: this.#refused,
+      deltas: (this.#bytes / this.#expectedBytes) * this.#deltas,
+      bytes: this.#bytes,
+      seconds: (performance.now() - this.#startMs) / 1000,
+      firstByteP50Ms: this.#firstBytes.quantile(0.5),
+      firstByteP99Ms: this.#firstBytes.quantile(0.99),
+      gapP99Ms: this.#gaps.quantile(0.99),
+      ...(this.#refusal !== undefined && { refusal: this.#refusal }),
+    };
+  }
+}
