@@ -792,7 +792,7 @@ begin
       union
       select c.id from public.conversations c
         where c.id = any (v_ids) and to_tsvector('pg_catalog.simple', left(c.title, 100000)) @@ v_query);
-    if v_id is null or cardinality(v_found) >= v_limit then
+    if v_id is null or cardinality(v_found) > v_limit then -- one more than the page: one may be moved or deleted before it is read
       return v_found;
     end if;
     exit when v_asked >= 40 and cardinality(v_found) * c_most_asked < v_limit * v_asked;
