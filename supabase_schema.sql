@@ -153,7 +153,10 @@ update public.messages m set user_id = c.user_id
 
 drop index if exists public.conversations_user_idx; -- of version 3
 create index if not exists conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc);
-create index if not exists conversations_age_idx on public.conversations (updated_at);
+create index if not exists conversations_archived_idx on public.conversations (user_id, updated_at desc, id desc) where archived_at is not null;
+drop index if exists public.conversations_age_idx; -- it had the planner look for one user's newest among everybody's
+-- In another form than what lists are in the order of, so that it serves chat_delete_expired alone.
+create index if not exists conversations_expiry_idx on public.conversations ((updated_at at time zone 'UTC'));
 create unique index if not exists messages_id_idx on public.messages (conversation_id, id);
 create unique index if not exists messages_digest_idx on public.messages (conversation_id, digest);
 create index if not exists messages_parent_idx on public.messages (conversation_id, parent_id);
@@ -169,9 +172,13 @@ create index if not exists request_counts_age_idx on public.request_counts (star
 drop index if exists public.turns_key_idx; -- of version 1
 create unique index if not exists turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
   where idempotency_key is not null;
--- What a search reads of a text, and whose it is: one index finds both, so that the cost is the user's, not everybody's.
+-- What a search reads of a text, whose it is and where: one index finds all three, so that the cost is the user's, not everybody's,
+-- and that some of the user's conversations can be asked without the others. Without fastupdate: every look into the index would
+-- read the whole list of what waits to enter it, up to 4 MB.
 create index if not exists conversations_search_idx on public.conversations using gin ((to_tsvector('pg_catalog.simple', left(title, 100000)) || array_to_tsvector(array['owner ' || coalesce(user_id::text, 'nobody')])));
-create index if not exists messages_search_idx on public.messages using gin ((to_tsvector('pg_catalog.simple', left(content, 100000)) || array_to_tsvector(array['owner ' || coalesce(user_id::text, 'nobody')])));
+alter index public.conversations_search_idx set (fastupdate = off);
+drop index if exists public.messages_search_idx; -- it did not know the conversation
+create index if not exists messages_words_idx on public.messages using gin ((to_tsvector('pg_catalog.simple', left(content, 100000)) || array_to_tsvector(array['owner ' || coalesce(user_id::text, 'nobody'), 'conversation ' || conversation_id::text]))) with (fastupdate = off);
 create index if not exists deleted_conversations_age_idx on public.deleted_conversations (deleted_at);
 
 -- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
@@ -896,6 +903,69 @@ begin
   ), '[]');
 end $$;
 
+-- Ids of the user's conversations whose title or one of whose messages matches `query`: so many that the page which is asked for
+-- is among them. argument: as chat_list_conversations. It runs as the service, the owner being one of the words: what compares
+-- words may not look behind row level security, so that no index would be used.
+create or replace function public.chat_search_conversations(argument jsonb) returns uuid[]
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  -- An index of words knows no order, and to gather all that match takes 200 ms where 200,000 messages do. To ask conversations in
+  -- their order whether they match takes 20 µs each, and fills a page soon just where a word is common. So the newest are asked
+  -- first, for as long as they would fill the page within so many; where they would not, few match, and all are gathered.
+  c_most_asked constant integer := 1000;
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_limit integer := (argument ->> 'limit')::integer;
+  v_query tsquery := websearch_to_tsquery('pg_catalog.simple', argument ->> 'query');
+  v_owner tsquery := quote_literal('owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
+  -- Twenty are asked at once; but of a phrase the index knows only the words, and every text that holds them is read: then only
+  -- up to a conversation's first match.
+  v_is_phrase boolean := v_query::text like '%<%';
+  v_step integer := case when v_is_phrase then 1 else 20 end;
+  v_newest refcursor;
+  v_id uuid;
+  v_ids uuid[];
+  v_found uuid[] := '{}';
+begin
+  perform public.chat_check_version(argument);
+  if numnode(v_query) = 0 then
+    return v_found;
+  end if;
+  open v_newest no scroll for execute format($f$
+    select id from public.conversations
+    where %s and archived_at is %s and (updated_at, id) < ($1, $2) order by updated_at desc, id desc limit $3 $f$,
+    case when v_user is null then 'user_id is null' else 'user_id = $4' end,
+    case when (argument ->> 'is_archived')::boolean then 'not null' else 'null' end)
+    using coalesce((argument #>> '{before,updated_at}')::timestamptz, 'infinity'),
+      coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'), c_most_asked, v_user;
+  for v_asked in v_step .. c_most_asked by v_step loop
+    v_ids := '{}';
+    for v_place in 1 .. v_step loop
+      fetch v_newest into v_id;
+      exit when v_id is null;
+      v_ids := v_ids || v_id;
+    end loop;
+    v_found := v_found || array(
+      (select m.conversation_id from public.messages m
+        where (to_tsvector('pg_catalog.simple', left(m.content, 100000)) || array_to_tsvector(array['owner ' || coalesce(m.user_id::text, 'nobody'), 'conversation ' || m.conversation_id::text]))
+          @@ (v_owner && v_query && (select string_agg(quote_literal('conversation ' || id), ' | ')::tsquery from unnest(v_ids) id))
+        limit case when v_is_phrase then 1 end)
+      union
+      select c.id from public.conversations c
+        where c.id = any (v_ids) and to_tsvector('pg_catalog.simple', left(c.title, 100000)) @@ v_query);
+    if v_id is null or cardinality(v_found) > v_limit then -- one more than the page: one may be moved or deleted before it is read
+      return v_found;
+    end if;
+    exit when v_asked >= 40 and cardinality(v_found) * c_most_asked < v_limit * v_asked;
+  end loop;
+  return array(
+    select m.conversation_id from public.messages m
+      where (to_tsvector('pg_catalog.simple', left(m.content, 100000)) || array_to_tsvector(array['owner ' || coalesce(m.user_id::text, 'nobody'), 'conversation ' || m.conversation_id::text]))
+        @@ (v_owner && v_query)
+    union
+    select c.id from public.conversations c
+      where (to_tsvector('pg_catalog.simple', left(c.title, 100000)) || array_to_tsvector(array['owner ' || coalesce(c.user_id::text, 'nobody')])) @@ (v_owner && v_query));
+end $$;
+
 -- The user's conversations, newest first. argument: user_id (or null), limit, before {updated_at, id} or null: only those
 -- after it in this order, is_archived: whether those that are archived, or those that are not, and query: words, all of
 -- which a conversation's title or one of its messages holds, or null.
@@ -906,35 +976,24 @@ declare
   v_limit integer := (argument ->> 'limit')::integer;
   v_before_at timestamptz := coalesce((argument #>> '{before,updated_at}')::timestamptz, 'infinity');
   v_before_id uuid := coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
-  v_archived boolean := coalesce((argument ->> 'is_archived')::boolean, false);
-  v_query tsquery := websearch_to_tsquery('pg_catalog.simple', argument ->> 'query');
-  v_owner tsquery := quote_literal('owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
   v_found uuid[];
   v_answer jsonb;
 begin
   if argument ->> 'query' is not null then
-    -- As the service: what compares words may not look behind row level security, so that no index would be used.
-    perform public.chat_check_version(argument);
-    if numnode(v_query) = 0 then
-      return '[]';
-    end if;
-    select array_agg(distinct f.id) into v_found from (
-      select c.id from public.conversations c where (to_tsvector('pg_catalog.simple', left(c.title, 100000)) || array_to_tsvector(array['owner ' || coalesce(c.user_id::text, 'nobody')])) @@ (v_owner && v_query)
-      union
-      select m.conversation_id from public.messages m where (to_tsvector('pg_catalog.simple', left(m.content, 100000)) || array_to_tsvector(array['owner ' || coalesce(m.user_id::text, 'nobody')])) @@ (v_owner && v_query)
-    ) f;
+    v_found := public.chat_search_conversations(argument);
   end if;
   perform public.chat_become_caller(argument);
   execute format($f$
     select coalesce(jsonb_agg(to_jsonb(c) order by c.updated_at desc, c.id desc), '[]')
     from (
       select id, title, metadata, leaf_id, archived_at, created_at, updated_at from public.conversations
-      where %s and (archived_at is not null) = $1 and (updated_at, id) < ($2, $3) %s
-      order by updated_at desc, id desc limit $4
+      where %s and archived_at is %s and (updated_at, id) < ($1, $2) %s
+      order by updated_at desc, id desc limit $3
     ) c $f$,
-    case when v_user is null then 'user_id is null' else 'user_id = $5' end,
-    case when argument ->> 'query' is null then '' else 'and id = any ($6)' end)
-    into v_answer using v_archived, v_before_at, v_before_id, v_limit, v_user, v_found;
+    case when v_user is null then 'user_id is null' else 'user_id = $4' end,
+    case when (argument ->> 'is_archived')::boolean then 'not null' else 'null' end,
+    case when argument ->> 'query' is null then '' else 'and id = any ($5)' end)
+    into v_answer using v_before_at, v_before_id, v_limit, v_user, v_found;
   return v_answer;
 end $$;
 
@@ -1028,14 +1087,15 @@ end $$;
 create or replace function public.chat_delete_expired(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
+  v_expired timestamp := (clock_timestamp() - (argument ->> 'days')::integer * interval '1 day') at time zone 'UTC';
   v_count integer;
 begin
   perform public.chat_check_version(argument);
   delete from public.conversations where id in (
     select c.id from public.conversations c
-    where c.updated_at < clock_timestamp() - (argument ->> 'days')::integer * interval '1 day'
+    where c.updated_at at time zone 'UTC' < v_expired
       and not exists (select from public.turns t where t.conversation_id = c.id and t.status = 'running')
-    order by c.updated_at limit (argument ->> 'limit')::integer for update skip locked);
+    order by c.updated_at at time zone 'UTC' limit (argument ->> 'limit')::integer for update skip locked);
   get diagnostics v_count = row_count;
   return jsonb_build_object('deleted', v_count);
 end $$;
@@ -1113,7 +1173,8 @@ language sql stable set search_path = '' as $$
         'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
         'public.chat_read_path(jsonb)'::regprocedure, 'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
-        'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_list_conversations(jsonb)'::regprocedure,
+        'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_search_conversations(jsonb)'::regprocedure,
+        'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
         'public.chat_list_visible_tables(jsonb)'::regprocedure,
         'public.chat_create_conversation(jsonb)'::regprocedure, 'public.chat_update_conversation(jsonb)'::regprocedure,

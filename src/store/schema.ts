@@ -12,7 +12,11 @@ const schemaFile = new URL("../../supabase_schema.sql", import.meta.url);
 
 /** Returns `supabase_schema.sql` with `names` in the places of the default ones. */
 export async function loadSchema(names: TableNames): Promise<string> {
-  const sql = await readFile(schemaFile, "utf8");
+  return renameTables(await readFile(schemaFile, "utf8"), names);
+}
+
+/** Returns `sql`, which names our tables as `public.…`, with `names` in the places of the default ones. */
+export function renameTables(sql: string, names: TableNames): string {
   // One pass: a new name may be another table's old one.
   return sql.replaceAll(
     /\bpublic\.(conversations|messages|turns)\b|\b(conversations|messages|turns)(?=_[a-z]+_(?:idx|fk)\b)/g,

@@ -1,0 +1,131 @@
+/** Owns `npm run seed`: makes a large history in the Postgres at DATABASE_URL, or takes it away again. */
+import { parseArgs } from "node:util";
+import { Client } from "pg";
+import { v7 as createId } from "uuid";
+import { z } from "zod";
+import { ConfigError, loadConfig, type Config } from "../src/config.ts";
+import { AppError } from "../src/errors.ts";
+import { service } from "../src/store/database.ts";
+import { PostgresDatabase } from "../src/store/postgres.ts";
+import { renameTables } from "../src/store/schema.ts";
+import { systemClock } from "../src/system-clock.ts";
+import { showProgress } from "./show-progress.ts";
+import { analyzeRows, removeRows, seedRows, type Session } from "./seed-rows.ts";
+
+const help = `Usage: npm run seed -- [options]
+
+Makes conversations in the Postgres at DATABASE_URL, which holds the schema: trees of messages with their turns, as chats would have
+left them. Every fifth belongs to one user, the others to users of 80 each. They are marked ({"foreword_seed": true} in their
+metadata); no other row is touched. Some thousand messages a second; stopped half-way, what is there is whole.
+
+Options:
+  --conversations <n>  how many (50,000)
+  --messages <n>       how many in all of them together, at least one each (1,000,000)
+  --user <uuid>        whose every fifth conversation is (a new one, which is printed)
+  --remove             take away all that was ever made so, and make nothing
+  -h, --help           show this
+`;
+
+const most = 100_000_000;
+const Count = z
+  .string()
+  .regex(/^\d{1,9}$/, { error: `must be a whole number up to ${most.toLocaleString("en")}`, abort: true })
+  .transform(Number)
+  .refine((count) => count >= 1 && count <= most, {
+    error: `must be from 1 to ${most.toLocaleString("en")}`,
+    abort: true,
+  });
+const Options = z
+  .object({
+    conversations: Count.prefault("50000"),
+    messages: Count.prefault("1000000"),
+    user: z.guid("must be a UUID").default(() => createId()),
+    remove: z.boolean().default(false),
+  })
+  .refine(({ conversations, messages }) => messages >= conversations, {
+    path: ["messages"],
+    message: "must be at least as many as there are conversations",
+  });
+
+/** What its user can mend: said in a sentence, with exit code 2. */
+class SeedRefusal extends Error {}
+
+async function seed(options: z.infer<typeof Options>, { app, tables }: Config): Promise<void> {
+  if (app.store.type !== "postgres")
+    throw new SeedRefusal("DATABASE_URL is not set: rows are made in a Postgres only");
+  await requireSchema(app.store.postgres);
+  const client = new Client({ connectionString: app.store.postgres.url });
+  await client.connect();
+  const session: Session = { query: (text, values) => client.query(renameTables(text, tables), values) };
+  try {
+    if (options.remove) {
+      const removed = await removeRows(session, showProgress("conversations removed"));
+      print(`${removed.toLocaleString("en")} conversations are removed.`);
+      return;
+    }
+    const { conversations, messages, user: userId } = options;
+    await seedRows(session, { conversations, messages, userId }, showProgress("messages made", messages));
+    await analyzeRows(session);
+    print(
+      `${messages.toLocaleString("en")} messages are there. Every fifth conversation is of the user ${userId}.`,
+    );
+  } finally {
+    await client.end();
+  }
+}
+
+/** @throws AppError with a `store_…` code where the functions are not there, or of another version. */
+async function requireSchema({ url }: { readonly url: string }): Promise<void> {
+  const database = new PostgresDatabase({ url, poolSize: 1 }, systemClock, () => {});
+  try {
+    await database.call("chat_get_conversation", { conversation_id: createId() }, service);
+  } finally {
+    await database.close();
+  }
+}
+
+function parseOptions(): z.infer<typeof Options> | "help" {
+  const { values } = parseArgs({
+    options: {
+      conversations: { type: "string" },
+      messages: { type: "string" },
+      user: { type: "string" },
+      remove: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true) return "help";
+  const parsed = Options.safeParse(values);
+  if (parsed.success) return parsed.data;
+  throw new SeedRefusal(
+    parsed.error.issues.map(({ path, message }) => `--${path.join(".")} ${message}`).join("; "),
+  );
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Returns what to tell of an error that its user can mend; `undefined` for all else. */
+function explain(error: unknown): string | undefined {
+  if (error instanceof SeedRefusal) return error.message;
+  if (error instanceof ConfigError) return error.problems.join("; ");
+  if (error instanceof AppError) {
+    const isOfSchema = error.code === "store_schema_missing" || error.code === "store_schema_mismatch";
+    return `${error.message}${isOfSchema ? ". Apply the schema first: npm run foreword migrate" : ""}`;
+  }
+  if (error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS"))
+    return `${error.message}\n\n${help}`;
+  return undefined;
+}
+
+try {
+  const options = parseOptions();
+  if (options === "help") process.stdout.write(help);
+  else await seed(options, loadConfig());
+} catch (error) {
+  const told = explain(error);
+  if (told === undefined) throw error;
+  process.stderr.write(`seed: ${told}\n`);
+  process.exitCode = 2;
+}
