@@ -20,6 +20,7 @@ import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
+import { registerOpenApi } from "./openapi/routes.ts";
 import { openStore, type OpenStore, type StoreOptions } from "./store/open-store.ts";
 import { Retention } from "./store/retention.ts";
 import type { StoreEvent } from "./store/store-event.ts";
@@ -105,6 +106,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   refuseOtherMethods(http);
   registerAuthentication(http, createAuthenticator(options.auth, clock));
   registerHealth(http, { live, store });
+  registerOpenApi(http, { auth: options.auth.type, model: model.name });
   registerStreamChat(http, live, clock);
   registerTurns(http, live, clock);
   registerUiChat(http, live, clock);

@@ -12,7 +12,7 @@ import { parseCompletionRequest, toModelNames, toUnknownModel } from "./completi
 import { awaitTurn, followTurn } from "./follow-turn.ts";
 
 /** The model that an address names. */
-export const ModelParams = z.object({ model: z.string() });
+export const ModelParams = z.object({ model: z.string().describe("The model's name.") });
 
 /** A model as OpenAI's clients read it. */
 export interface ModelJson {

@@ -60,7 +60,7 @@ function isSmall(value: object): boolean {
 }
 
 /** The conversation that an address names. */
-export const ConversationParams = z.object({ id: Uuid });
+export const ConversationParams = z.object({ id: Uuid.describe("The conversation's id.") });
 
 /** Which conversations are listed. */
 export const ListQuery = UserQuery.extend({
@@ -84,7 +84,10 @@ export const MessagesQuery = UserQuery.extend({
 
 /** How a conversation is exported. */
 export const ExportQuery = UserQuery.extend({
-  format: z.enum(["json", "markdown"], "must be json or markdown").default("json"),
+  format: z
+    .enum(["json", "markdown"], "must be json or markdown")
+    .default("json")
+    .describe("JSON with all branches, or Markdown of the path that is shown."),
 }).strict();
 
 /** A conversation that is made before its first turn. */

@@ -16,7 +16,7 @@ import { streamWires, toState } from "./stream-chat.ts";
 const stopWaitMs = 2_000;
 
 /** The turn that an address names. */
-export const TurnParams = z.object({ turnId: Uuid });
+export const TurnParams = z.object({ turnId: Uuid.describe("The turn's id.") });
 /** A position, as a query or an event id says it; that of the end has a mark. */
 const Position = z
   .string()

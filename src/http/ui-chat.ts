@@ -16,7 +16,7 @@ const unreadMs = 10 * 60_000;
 const maxChats = 10_000;
 
 /** The chat that an address names. */
-export const ChatParams = z.object({ id: ChatId });
+export const ChatParams = z.object({ id: ChatId.describe("The chat's id, as its client made it up.") });
 
 /** A user's chat. */
 interface UiChat {
