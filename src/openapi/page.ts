@@ -1,9 +1,18 @@
 /** Owns the page that shows the document: one piece of HTML, without scripts, that needs nothing from anywhere. */
+import { hash } from "node:crypto";
 import type { OpenApiDocument, OperationObject, Parameter } from "./document.ts";
 import { Html, toProse, type HtmlValue } from "./html.ts";
 import { pageStyle } from "./page-style.ts";
 import type { ResponseObject } from "./response.ts";
 import { viewRow, viewSchema } from "./schema-view.ts";
+
+/** What a page may do: wear its own style, by its digest, and nothing else. */
+export const pageHeaders: Readonly<Record<string, string>> = {
+  "content-security-policy": `default-src 'none'; style-src 'sha256-${hash("sha256", pageStyle, "base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'`,
+  "x-frame-options": "DENY",
+  "cross-origin-opener-policy": "same-origin",
+  "permissions-policy": "camera=(), microphone=(), geolocation=()",
+};
 
 /** An operation and where it is. */
 interface Place {

@@ -2,49 +2,42 @@
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { toDocument, type DocumentOptions } from "./document.ts";
-import { toPage } from "./page.ts";
-import { pageStyle } from "./page-style.ts";
+import type { DocumentOptions } from "./document.ts";
 
-/** What a page may do: wear its own style, by its digest, and nothing else. */
-const pageHeaders: Readonly<Record<string, string>> = {
-  "content-type": "text/html; charset=utf-8",
-  "content-security-policy": `default-src 'none'; style-src 'sha256-${hash("sha256", pageStyle, "base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'`,
-  "x-frame-options": "DENY",
-  "cross-origin-opener-policy": "same-origin",
-  "permissions-policy": "camera=(), microphone=(), geolocation=()",
-};
-const documentHeaders = { "content-type": "application/json; charset=utf-8" };
-
-/** Text that is made when it is first asked for, and its tag. */
+/** A body, its media type and headers, and the tag by which it is known again. */
 interface Tagged {
+  readonly type: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly text: string;
   readonly tag: string;
 }
 
-/** Registers both. They are made when they are first asked for, once. */
+/** Registers both. They are loaded and made when they are first asked for, so that no start and no turn waits for them. */
 export function registerOpenApi(app: FastifyInstance, options: Omit<DocumentOptions, "version">): void {
-  const document = once(() => toDocument({ ...options, version: readVersion() }));
-  const json = once(() => toTagged(JSON.stringify(document())));
-  const page = once(() => toTagged(toPage(document())));
-  app.get("/openapi.json", (_request, reply) => send(reply, documentHeaders, json()));
-  app.get("/docs", (_request, reply) => send(reply, pageHeaders, page()));
+  const document = once(async () => {
+    const { toDocument } = await import("./document.ts");
+    return toDocument({ ...options, version: readVersion() });
+  });
+  const json = once(async () => toTagged(JSON.stringify(await document()), "application/json"));
+  const page = once(async () => {
+    const { pageHeaders, toPage } = await import("./page.ts");
+    return toTagged(toPage(await document()), "text/html", pageHeaders);
+  });
+  app.get("/openapi.json", async (_request, reply) => send(reply, await json()));
+  app.get("/docs", async (_request, reply) => send(reply, await page()));
 }
 
 /** Sends what a client may keep as long as it asks whether that has changed. */
-function send(
-  reply: FastifyReply,
-  headers: Readonly<Record<string, string>>,
-  { text, tag }: Tagged,
-): FastifyReply {
-  void reply.headers({ "cache-control": "no-cache", etag: tag });
+function send(reply: FastifyReply, { type, headers, text, tag }: Tagged): FastifyReply {
+  // Unchanged or not: a browser takes the headers of a 304 for those of the copy that it has.
+  void reply.headers({ ...headers, "cache-control": "no-cache", etag: tag });
   const known = reply.request.headers["if-none-match"]?.split(",") ?? [];
   if (known.some((name) => name.trim().replace(/^W\//, "") === tag)) return reply.code(304).send();
-  return reply.headers(headers).send(text);
+  return reply.header("content-type", `${type}; charset=utf-8`).send(text);
 }
 
-function toTagged(text: string): Tagged {
-  return { text, tag: `"${hash("sha256", text, "base64url").slice(0, 22)}"` };
+function toTagged(text: string, type: string, headers: Tagged["headers"] = {}): Tagged {
+  return { type, headers, text, tag: `"${hash("sha256", text, "base64url").slice(0, 22)}"` };
 }
 
 function once<Value>(make: () => Value): () => Value {

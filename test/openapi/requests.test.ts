@@ -87,6 +87,7 @@ const judged: readonly Judged[] = [
         model: "demo+plan",
         messages: [
           { role: "developer", content: [{ type: "text", text: "Be brief" }] },
+          { role: "assistant", content: [{ type: "refusal", refusal: "No" }] },
           {
             role: "assistant",
             content: null,
