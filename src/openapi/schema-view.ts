@@ -6,7 +6,7 @@ import type { JsonSchema } from "./json-schema.ts";
 const unbounded: ReadonlySet<unknown> = new Set([Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]);
 
 /** Returns a schema as a reader sees it: its kind, what is said of it, its fields. */
-export function viewSchema(schema: JsonSchema, description = schema["description"]): Html {
+export function viewSchema(schema: JsonSchema, description = findDescription(schema)): Html {
   return Html.of`<div class="kind">${viewKind(schema)}${viewBounds(schema)}</div>${
     typeof description === "string" ? toProse(description) : undefined
   }${viewFields(schema)}`;
@@ -19,8 +19,12 @@ function viewKind(schema: JsonSchema): HtmlValue {
   if (only !== undefined) return Html.of`<code>${JSON.stringify(only)}</code>`;
   if (Array.isArray(words))
     return join(words.map((word) => Html.of`<code>${word === "" ? '""' : toText(word)}</code>`));
-  if (Array.isArray(anyOf) && type === undefined) return join(toSchemas(anyOf).map(viewKind));
+  if (Array.isArray(anyOf) && type === undefined)
+    return join(
+      toUnique(toSchemas(anyOf).map((choice) => Html.of`${viewKind(choice)}${viewBounds(choice)}`)),
+    );
   const [item] = toSchemas(prefixItems ?? [items]);
+  if (type === "array" && schema["maxItems"] === 0) return "empty list";
   if (type === "array") return item === undefined ? "list" : ["list of ", viewKind(item)];
   const name = Array.isArray(type)
     ? type.map(String).join(" or ")
@@ -40,7 +44,7 @@ function viewBounds(schema: JsonSchema): HtmlValue {
   const words = [
     toRange(schema["minimum"], schema["maximum"], ""),
     toRange(schema["minLength"], schema["maxLength"], " characters"),
-    toRange(schema["minItems"], schema["maxItems"], " items"),
+    toRange(schema["minItems"], schema["maxItems"] === 0 ? undefined : schema["maxItems"], " items"),
     schema["default"] === undefined ? "" : `${toText(schema["default"])} by default`,
   ].filter((text) => text !== "");
   return words.length === 0 ? undefined : `, ${words.join(", ")}`;
@@ -85,6 +89,15 @@ function viewField(name: string, field: JsonSchema, isRequired: boolean): Html {
 export function viewRow(name: string, isRequired: boolean, content: HtmlValue): Html {
   const mark = isRequired ? Html.of` <em>required</em>` : undefined;
   return Html.of`<div><dt><code>${name}</code>${mark}</dt><dd>${content}</dd></div>`;
+}
+
+/** Returns what is said of a schema, or of the one that it makes a choice of. */
+function findDescription({ description, anyOf }: JsonSchema): unknown {
+  return description ?? toSchemas(anyOf).find((choice) => "description" in choice)?.["description"];
+}
+
+function toUnique(words: readonly Html[]): readonly Html[] {
+  return Array.from(new Map(words.map((word) => [word.markup, word])).values());
 }
 
 function join(words: readonly HtmlValue[]): HtmlValue {
