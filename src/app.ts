@@ -22,6 +22,7 @@ import { logStoreEvent, logTurn } from "./log.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
+import { registerOpenApi } from "./openapi/routes.ts";
 import { openStore, type OpenStore, type StoreOptions } from "./store/open-store.ts";
 import { Retention } from "./store/retention.ts";
 import type { Prices } from "./turn/prices.ts";
@@ -90,6 +91,7 @@ export async function createApp(options: AppOptions, clock: Clock, logger: Fasti
   const limits = new Limits(options.limits, store.counters, clock);
   limits.register(http);
   registerHealth(http, { live, store });
+  registerOpenApi(http, { auth: options.auth.type, model: model.name });
   registerStreamChat(http, { live, limits }, clock);
   registerTurns(http, live, clock);
   registerUiChat(http, { live, limits }, clock);

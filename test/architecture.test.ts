@@ -22,7 +22,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   client: ["errors.ts", "wire"],
   http: [...base, "turn", "auth", "wire", "live"],
   "log.ts": [...base, "turn", "store"],
-  "app.ts": [...base, "log.ts", "turn", "auth", "model", "live", "store", "http"],
+  openapi: [...base, "wire", "http"],
+  "app.ts": [...base, "log.ts", "turn", "auth", "model", "live", "store", "http", "openapi"],
   "environment.ts": [],
   "contradictions.ts": ["environment.ts"],
   "config.ts": ["app.ts", "contradictions.ts", "environment.ts"],
@@ -32,7 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** Packages that only these places may import. */
 const homes: Readonly<Record<string, readonly string[]>> = {
-  fastify: ["http", "log.ts", "app.ts"],
+  fastify: ["http", "openapi", "log.ts", "app.ts"],
   "@fastify/cors": ["app.ts"],
   jose: ["auth"],
   openai: ["model"],
@@ -74,7 +75,7 @@ describe("the source", () => {
     assert.ok(imports.length > 100, "the imports were read");
   });
 
-  test("imports one way: base ← turn ← auth, model, live, store, wire ← http ← app ← command ← main", () => {
+  test("imports one way: base ← turn ← auth, model, live, store, wire ← http ← openapi ← app ← command ← main", () => {
     const wrong = imports
       .filter(({ target }) => target.startsWith("."))
       .map(({ file, place, target }) => ({
@@ -113,8 +114,8 @@ describe("the source", () => {
     assert.deepEqual(touching, ["config.ts"]);
   });
 
-  test("has fewer than 130 files, each of at most 250 lines, each opening with what it owns", () => {
-    assert.ok(files.length < 130, `${files.length} files`);
+  test("has fewer than 150 files, each of at most 250 lines, each opening with what it owns", () => {
+    assert.ok(files.length < 150, `${files.length} files`);
     for (const file of files) {
       const text = readFileSync(join(root, file), "utf8");
       assert.ok(text.split("\n").length <= 251, `${file} is longer than 250 lines`);

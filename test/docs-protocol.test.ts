@@ -185,7 +185,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
         "-c",
         here.replace("curl ", "curl -sS --fail-with-body --max-time 10 "),
       ]);
-      assert.ok(!stdout.includes('"error":{'), command);
+      assert.doesNotMatch(stdout, /^(?:data: )?\{"error":\{/m, command);
       addresses.add(
         new URL(/http[^ '"]*/.exec(here)?.[0] ?? "").pathname
           .replace(turnId, ":turnId")

@@ -17,6 +17,7 @@ export interface StartBlockOptions {
 export function toStartBlock({ version, address, app, storeTrouble, journal }: StartBlockOptions): string {
   const rows = [
     ["listening", address],
+    ["docs", `${address}/docs`],
     ["model", describeModel(app.model)],
     ["store", describeStore(app.store)],
     ...(storeTrouble === undefined

@@ -1,4 +1,4 @@
-/** Owns the gate: every request but a load balancer's says who it is from, before its body is read. */
+/** Owns the gate: every request but a load balancer's, or for the description of the server, says who it is from, before its body is read. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { toCaller, type Authenticator, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
@@ -6,7 +6,7 @@ import type { Caller } from "../turn/ports.ts";
 import { UserQuery } from "./request-fields.ts";
 
 /** What is there for everybody. */
-const open: ReadonlySet<string | undefined> = new Set(["/healthz", "/readyz"]);
+const open: ReadonlySet<string | undefined> = new Set(["/healthz", "/readyz", "/openapi.json", "/docs"]);
 
 const identities = new WeakMap<FastifyRequest, Identity>();
 

@@ -21,31 +21,51 @@ import {
 } from "./request-fields.ts";
 
 const Text = z.string().nullish();
+const Sender = Text.describe(
+  "Who says it, whatever its case: assistant, gpt, ai or bot; system; any other is the user.",
+);
+const Says = Text.describe(
+  "The first of text, content and value that is not empty is what is said: at most 1 MiB.",
+);
 
 const ChatImage = z.object({ inlineData: z.object({ data: Base64, mimeType: ImageType }) });
 
 /** A message of it. */
 export const ChatMessage = z
   .object({
-    sender: Text,
-    role: Text,
-    text: Text,
-    content: Text,
-    value: Text,
-    images: listOf(ChatImage, maxParts).nullish(),
+    sender: Sender,
+    role: Sender,
+    text: Says,
+    content: Says,
+    value: Says,
+    images: listOf(ChatImage, maxParts)
+      .nullish()
+      .describe("Sent to the model for user messages, never stored."),
   })
   .refine(({ sender, role }) => typeof (sender ?? role) === "string", {
     path: ["sender"],
     message: "is required",
+  })
+  .meta({
+    anyOf: ["sender", "role"].map((name) => ({
+      required: [name],
+      properties: { [name]: { type: "string" } },
+    })),
   });
 
 /** The body. Fields that are not named here are ignored, as the old service did. */
 export const ChatRequest = z.object({
-  messages: listOf(ChatMessage),
+  messages: listOf(ChatMessage).meta({
+    description:
+      "The whole chat from its start, or what is new of it; the last is the user's and says something.",
+    minItems: 1,
+  }),
   ...promptFields,
-  conversationId: OptionalUuid,
-  parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf")).nullish(),
-  userId: OptionalUuid,
+  conversationId: OptionalUuid.describe("The conversation it belongs to; one that is not known is made."),
+  parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))
+    .nullish()
+    .describe("The stored message that the messages, then only what is new, go on from: its id, or leaf."),
+  userId: OptionalUuid.describe("Whose rows they are."),
 });
 
 /**

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Message, Role } from "../turn/message.ts";
 import {
   addIssues,
+  described,
   ImageUrl,
   joinParts,
   listOf,
@@ -15,10 +16,13 @@ import {
 /** What is said of a field that means something elsewhere. */
 export const notSupported = "is not supported";
 /** A field that may only say what goes without saying. */
-export const only = <Value>(isIt: (value: unknown) => boolean, words: string) =>
-  z.custom<Value>(isIt, `${notSupported}, but for ${words}`).optional();
+export const only = (as: z.ZodType, words: string) =>
+  z
+    .custom((value) => as.safeParse(value).success, `${notSupported}, but for ${words}`)
+    .register(described, { as })
+    .optional();
 /** A list of what is not supported. */
-export const emptyList = only((value) => Array.isArray(value) && value.length === 0, "an empty list");
+export const emptyList = only(z.array(z.unknown()).max(0), "an empty list");
 
 const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
   const known = Object.hasOwn(parts, part.type) ? parts[part.type] : undefined;
@@ -32,14 +36,31 @@ const Part = z.looseObject({ type: z.string() }).transform((part, context): Part
 const Parts = listOf(Part, maxParts);
 
 /** Not a union, which would not say what is wrong. */
-const Content = z.unknown().transform((content, context): readonly PartContent[] => {
-  if (typeof content === "string") return [{ text: content }];
-  if (content === null || content === undefined) return [];
-  const result = Parts.safeParse(content);
-  if (result.success) return result.data;
-  addIssues(context, result.error);
-  return z.NEVER;
-});
+const Content = z
+  .unknown()
+  .transform((content, context): readonly PartContent[] => {
+    if (typeof content === "string") return [{ text: content }];
+    if (content === null || content === undefined) return [];
+    const result = Parts.safeParse(content);
+    if (result.success) return result.data;
+    addIssues(context, result.error);
+    return z.NEVER;
+  })
+  .register(described, {
+    as: z.union([
+      z.string(),
+      z
+        .array(
+          z.union([
+            z.object({ type: z.literal("text"), text: z.string() }),
+            z.object({ type: z.literal("refusal"), refusal: z.string() }),
+            z.object({ type: z.literal("image_url"), image_url: z.object({ url: ImageUrl }) }),
+          ]),
+        )
+        .max(maxParts),
+      z.null(),
+    ]),
+  });
 
 const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
   text: z.object({ text: z.string() }),

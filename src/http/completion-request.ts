@@ -7,7 +7,7 @@ import { parse } from "../parse.ts";
 import type { ModelParameters } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { Chat, CompletionMessage, emptyList, notSupported, only, toMessage } from "./completion-message.ts";
-import { checkSaysSomething, listOf, parseTurnHeaders, refuse, Uuid } from "./request-fields.ts";
+import { checkSaysSomething, described, listOf, parseTurnHeaders, refuse, Uuid } from "./request-fields.ts";
 
 /** What is added to the model's name to ask for a plan. */
 const planSuffix = "+plan";
@@ -35,6 +35,7 @@ const Parameters = z.object({
   frequency_penalty: range(-2, 2),
   logit_bias: z
     .custom<Readonly<Record<string, number>>>(isBias, `must be an object of at most ${maxBiases} numbers`)
+    .register(described, { as: z.record(z.string(), z.number()).meta({ maxProperties: maxBiases }) })
     .optional(),
   response_format: z.looseObject({ type: z.string() }).optional(),
   reasoning_effort: z.string().optional(),
@@ -60,23 +61,43 @@ const ignored = [
 
 /** The body. */
 export const CompletionRequest = z.object({
-  model: z.string("is required").max(maxNameLength, `must be at most ${maxNameLength} characters`),
-  messages: listOf(CompletionMessage),
+  model: z
+    .string("is required")
+    .max(maxNameLength, `must be at most ${maxNameLength} characters`)
+    .describe("A name that GET /v1/models lists; with +plan the reply starts with a plan."),
+  messages: listOf(CompletionMessage).meta({
+    description: "The whole chat; the last message is not the assistant's and says something.",
+    minItems: 1,
+  }),
   stream: z.boolean().optional(),
   stream_options: z
     .object({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .optional(),
-  user: z.string().optional(),
-  n: only((value) => value === 1, "1"),
-  logprobs: only((value) => value === false, "false"),
-  top_logprobs: only((value) => value === 0, "0"),
-  modalities: only((value) => Array.isArray(value) && value.every((name) => name === "text"), '["text"]'),
+  user: z.string().optional().describe("A UUID says whose rows they are; any other is ignored."),
+  n: only(z.literal(1), "1"),
+  logprobs: only(z.literal(false), "false"),
+  top_logprobs: only(z.literal(0), "0"),
+  modalities: only(listOf(z.literal("text")), '["text"]'),
   tools: emptyList,
   functions: emptyList,
-  tool_choice: only((value) => value === "none" || value === "auto", "none or auto"),
-  function_call: only((value) => value === "none" || value === "auto", "none or auto"),
+  tool_choice: only(z.enum(["none", "auto"]), "none or auto"),
+  function_call: only(z.enum(["none", "auto"]), "none or auto"),
   ...Parameters.shape,
-  ...Object.fromEntries(ignored.map((name) => [name, z.unknown().optional()])),
+  ...Object.fromEntries(ignored.map((name) => [name, z.unknown().optional().describe("Ignored.")])),
+});
+
+// `null` counts as absent, where a field may be.
+CompletionRequest.register(described, {
+  as: z
+    .object(
+      Object.fromEntries(
+        Object.entries<z.ZodType>(CompletionRequest.shape).map(([name, field]) => [
+          name,
+          name === "model" || name === "messages" ? field : field.nullable(),
+        ]),
+      ),
+    )
+    .catchall(z.null()),
 });
 
 /** A turn, and how its completion is wanted. */

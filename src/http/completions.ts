@@ -11,7 +11,23 @@ import { parseCompletionRequest, toModelNames, toUnknownModel } from "./completi
 import { awaitTurn, followTurn } from "./follow-turn.ts";
 import { startTurn, type TurnStarter } from "./start-turn.ts";
 
-const Params = z.object({ model: z.string() });
+/** The model that an address names. */
+export const ModelParams = z.object({ model: z.string().describe("The model's name.") });
+
+/** A model as OpenAI's clients read it. */
+export interface ModelJson {
+  readonly id: string;
+  readonly object: "model";
+  /** In seconds since 1970. */
+  readonly created: number;
+  readonly owned_by: "foreword";
+}
+
+/** All models. */
+export interface ModelList {
+  readonly object: "list";
+  readonly data: readonly ModelJson[];
+}
 
 /**
  * `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/:model`. Contract: docs/protocol.md. A client of this
@@ -25,12 +41,17 @@ export function registerCompletions(
   model: string,
 ): void {
   const created = Math.floor(clock.now().getTime() / 1000);
-  const models = toModelNames(model).map((id) => ({ id, object: "model", created, owned_by: "foreword" }));
+  const models = toModelNames(model).map((id): ModelJson => ({
+    id,
+    object: "model",
+    created,
+    owned_by: "foreword",
+  }));
 
-  app.get("/v1/models", () => ({ object: "list", data: models }));
+  app.get("/v1/models", (): ModelList => ({ object: "list", data: models }));
 
   app.get("/v1/models/:model", (request) => {
-    const { model: id } = parse(Params, request.params, "invalid_request");
+    const { model: id } = parse(ModelParams, request.params, "invalid_request");
     const found = models.find((candidate) => candidate.id === id);
     if (found === undefined) throw toUnknownModel(id, model);
     return found;

@@ -38,14 +38,18 @@ const Title = z
       .string()
       .min(1, "must not be empty")
       .max(maxTitleLength, `must be at most ${maxTitleLength} characters`),
-  );
+  )
+  .meta({ description: `1 to ${maxTitleLength} characters, white space folded.`, pattern: "\\S" });
+
+const NewTitle = Title.default("New Chat").meta({ default: "New Chat" });
 
 const Metadata = z
   .record(z.string(), z.unknown())
   .refine(isSmall, `must be at most ${maxMetadataLength} characters of JSON`)
   .transform((metadata): Record<string, unknown> =>
     JSON.parse(toStorable(JSON.stringify(metadata)).replaceAll("\\u0000", "\\ufffd")),
-  );
+  )
+  .describe(`What a client keeps beside it: at most ${maxMetadataLength} characters of JSON.`);
 
 function isSmall(value: object): boolean {
   try {
@@ -56,31 +60,39 @@ function isSmall(value: object): boolean {
 }
 
 /** The conversation that an address names. */
-export const ConversationParams = z.object({ id: Uuid });
+export const ConversationParams = z.object({ id: Uuid.describe("The conversation's id.") });
 
 /** Which conversations are listed. */
 export const ListQuery = UserQuery.extend({
-  limit: Limit,
-  cursor: Cursor.optional(),
-  archived: Flag,
+  limit: Limit.describe("How many."),
+  cursor: Cursor.optional().describe("The nextCursor of the page before."),
+  archived: Flag.describe("Whether those that are archived are listed, or those that are not."),
   query: z
     .string()
     .max(maxQueryLength, `must be at most ${maxQueryLength} characters`)
     .transform((words) => toStorable(words.trim()) || undefined)
-    .optional(),
+    .optional()
+    .describe("Words that the title or one message must hold, all of them."),
 }).strict();
 
 /** Which messages are listed. */
-export const MessagesQuery = UserQuery.extend({ limit: Limit, before: Uuid.optional(), tree: Flag }).strict();
+export const MessagesQuery = UserQuery.extend({
+  limit: Limit.describe("How many."),
+  before: Uuid.optional().describe("The nextBefore of the page after."),
+  tree: Flag.describe("Whether all branches are listed, or the path that is shown."),
+}).strict();
 
 /** How a conversation is exported. */
 export const ExportQuery = UserQuery.extend({
-  format: z.enum(["json", "markdown"], "must be json or markdown").default("json"),
+  format: z
+    .enum(["json", "markdown"], "must be json or markdown")
+    .default("json")
+    .describe("JSON with all branches, or Markdown of the path that is shown."),
 }).strict();
 
 /** A conversation that is made before its first turn. */
 export const NewConversation = z
-  .strictObject({ id: Uuid.optional(), title: Title.default("New Chat"), metadata: Metadata.default({}) })
+  .strictObject({ id: Uuid.optional(), title: NewTitle, metadata: Metadata.default({}) })
   .default({ title: "New Chat", metadata: {} });
 
 /** What is to be changed of a conversation. */
@@ -89,6 +101,7 @@ export const ConversationPatch = z
     title: Title.optional(),
     archived: z.boolean("must be true or false").optional(),
     metadata: Metadata.optional(),
-    leaf: Uuid.optional(),
+    leaf: Uuid.optional().describe("A message of it: the path that ends there is shown from now on."),
   })
-  .refine((patch) => Object.values(patch).some((value) => value !== undefined), "nothing is to be changed");
+  .refine((patch) => Object.values(patch).some((value) => value !== undefined), "nothing is to be changed")
+  .meta({ minProperties: 1 });

@@ -61,6 +61,16 @@ export function fromHttpError(error: HttpError): AppError {
   });
 }
 
+/** What an error looks like to the clients of an address. */
+export type ErrorShape = "problem" | "openai" | "text";
+
+/** Returns the shape of errors at `url`. */
+export function toErrorShape(url: string): ErrorShape {
+  if (/^\/v1(?:[/?]|$)/.test(url)) return "openai";
+  // The AI SDK's client shows its user the body as it is.
+  return /^\/api\/chat(?:[/?]|$)/.test(url) ? "text" : "problem";
+}
+
 /** Answers with `error`; `more` says what else there is to say, where the wire has a place for it. */
 export function sendProblem(reply: FastifyReply, error: AppError, more: object = {}): FastifyReply {
   const { status, retryable } = errorTable[error.code];
@@ -69,18 +79,18 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
     void reply.header("retry-after", String(seconds));
     if (error.limit !== undefined) sendLimit(reply, error.limit, seconds);
   }
-  const { url } = reply.request;
   void reply.code(status);
   if (status === 401) void reply.header("www-authenticate", "Bearer");
-  if (/^\/v1(?:[/?]|$)/.test(url)) {
-    void reply.header("content-type", "application/json; charset=utf-8");
-    void reply.header("x-should-retry", String(retryable)); // else OpenAI's client asks again for every 5xx
-    return reply.send(JSON.stringify(toOpenAiError(error.code, error.detail, error.field)));
+  switch (toErrorShape(reply.request.url)) {
+    case "openai":
+      void reply.header("content-type", "application/json; charset=utf-8");
+      void reply.header("x-should-retry", String(retryable)); // else OpenAI's client asks again for every 5xx
+      return reply.send(JSON.stringify(toOpenAiError(error.code, error.detail, error.field)));
+    case "text":
+      return reply.header("content-type", "text/plain; charset=utf-8").send(error.detail);
+    case "problem":
+      return reply.header("content-type", problemType).send(JSON.stringify({ ...toProblem(error), ...more }));
   }
-  // The AI SDK's client shows its user the body as it is.
-  if (/^\/api\/chat(?:[/?]|$)/.test(url))
-    return reply.header("content-type", "text/plain; charset=utf-8").send(error.detail);
-  return reply.header("content-type", problemType).send(JSON.stringify({ ...toProblem(error), ...more }));
 }
 
 /** Says which limit was reached. https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html */

@@ -24,17 +24,22 @@ const maxTextBytes = mebibyte;
 /** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
 const maxReplyTextBytes = 2 * mebibyte + 1024;
 
+/** For schemas that check by code: what they take, as clients are told. */
+export const described = z.registry<{ /** A schema. */ readonly as: unknown }>();
+
 /** An id as clients send it. */
 export const Uuid = z.guid("must be a UUID").toLowerCase();
 /** A UUID, or an empty string, which counts as absent. */
 export const OptionalUuid = Uuid.or(z.literal("")).nullish();
 /** Whose rows are meant, in a query. */
-export const UserQuery = z.object({ userId: OptionalUuid });
+export const UserQuery = z.object({
+  userId: OptionalUuid.describe("Whose rows are meant.").register(described, { as: Uuid }),
+});
 
 /** What may be told to a model beside the messages, on our own routes and the AI SDK's. */
 export const promptFields = {
-  use_web_search: z.boolean().nullish(),
-  knowledge_base: z.string().nullish(),
+  use_web_search: z.boolean().nullish().describe("Told to the model."),
+  knowledge_base: z.string().nullish().describe("Its name is told to the model."),
 };
 
 /** Returns what {@link promptFields} say, of a turn that starts with a plan. */
@@ -71,23 +76,27 @@ export const Base64 = z
   .refine(
     (data) => data.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(data),
     "must be base64, without a data URL's prefix",
-  );
+  )
+  .meta({ contentEncoding: "base64", pattern: "^[A-Za-z0-9+/]+={0,2}$" });
 
 /** The type of an image. */
 export const ImageType = z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`);
 
 /** An image as a URL that holds it. */
-export const ImageUrl = z.string().transform((url, context) => {
-  const comma = url.indexOf(",");
-  const type = /^data:(?<type>[a-z]+\/[a-z0-9.+-]+);base64$/i.exec(url.slice(0, Math.min(comma, 200)))
-    ?.groups?.["type"];
-  const image = z
-    .object({ mimeType: ImageType, data: Base64 })
-    .safeParse({ mimeType: type?.toLowerCase(), data: url.slice(comma + 1) });
-  if (image.success) return image.data;
-  context.addIssue(`must be a data URL of base64 with one of ${imageTypes.join(", ")}`);
-  return z.NEVER;
-});
+export const ImageUrl = z
+  .string()
+  .describe("A data URL, in base64, of a PNG, JPEG, GIF or WebP.")
+  .transform((url, context) => {
+    const comma = url.indexOf(",");
+    const type = /^data:(?<type>[a-z]+\/[a-z0-9.+-]+);base64$/i.exec(url.slice(0, Math.min(comma, 200)))
+      ?.groups?.["type"];
+    const image = z
+      .object({ mimeType: ImageType, data: Base64 })
+      .safeParse({ mimeType: type?.toLowerCase(), data: url.slice(comma + 1) });
+    if (image.success) return image.data;
+    context.addIssue(`must be a data URL of base64 with one of ${imageTypes.join(", ")}`);
+    return z.NEVER;
+  });
 
 /** Says in `context` what `error` says of a part of its value. */
 export function addIssues(context: z.RefinementCtx, error: z.ZodError, ...place: PropertyKey[]): void {
@@ -110,16 +119,21 @@ export function listOf<Item extends z.ZodType>(item: Item, max: number = maxMess
         items.push(result.data);
       }
       return items;
-    });
+    })
+    .register(described, { as: z.array(item).max(max) });
 }
 
-const Headers = z.object({
-  "x-conversation-id": Uuid.optional(),
-  "x-turn-id": Uuid.optional(),
+/** Which turn it is, as headers say it. */
+export const TurnHeaders = z.object({
+  "x-conversation-id": Uuid.optional().describe("The conversation, where the body names none."),
+  "x-turn-id": Uuid.optional().describe(
+    "The id for the turn, so that it can be stopped before its first text.",
+  ),
   "idempotency-key": z
     .string()
     .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, "must be 1 to 255 characters of ASCII")
-    .optional(),
+    .optional()
+    .describe("Under which the same user has one turn for 24 hours."),
 });
 
 /**
@@ -129,7 +143,7 @@ const Headers = z.object({
 export function parseTurnHeaders(
   headers: IncomingHttpHeaders,
 ): Pick<TurnRequest, "conversationId" | "turnId" | "idempotencyKey"> {
-  const named = parse(Headers, headers, "invalid_request");
+  const named = parse(TurnHeaders, headers, "invalid_request");
   return {
     conversationId: named["x-conversation-id"],
     turnId: named["x-turn-id"],

@@ -15,14 +15,23 @@ import { streamWires, toState } from "./stream-chat.ts";
 /** How long the answer to a stop waits for the turn to be over. */
 const stopWaitMs = 2_000;
 
-const Params = z.object({ turnId: Uuid });
+/** The turn that an address names. */
+export const TurnParams = z.object({ turnId: Uuid.describe("The turn's id.") });
 /** A position, as a query or an event id says it; that of the end has a mark. */
 const Position = z
   .string()
   .regex(/^\d{1,9}(?:\.end)?$/, "must be a position: the number of bytes that came")
   .transform((text) => ({ after: Number.parseInt(text, 10), hasEnd: text.endsWith(".end") }));
-const StreamQuery = UserQuery.extend({ after: Position.optional() });
-const StreamHeaders = z.object({ "last-event-id": Position.optional() });
+/** From where on a reply is followed. */
+export const StreamQuery = UserQuery.extend({
+  after: Position.optional().describe("How many bytes of the reply the client has."),
+});
+/** The same, as an `EventSource` says it. */
+export const StreamHeaders = z.object({
+  "last-event-id": Position.optional().describe(
+    "The id of the last event that came: it goes before `after`.",
+  ),
+});
 
 /** `GET /turns/:turnId`, `GET /turns/:turnId/stream` and `POST /turns/:turnId/stop`. Contract: docs/protocol.md. */
 export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Clock): void {
@@ -52,7 +61,7 @@ export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Cloc
 
 /** @throws AppError `not_found` for a turn that is unknown or somebody else's. */
 async function findTurn(request: FastifyRequest, live: LiveTurns): Promise<FollowedTurn> {
-  const { turnId } = parse(Params, request.params, "invalid_request");
+  const { turnId } = parse(TurnParams, request.params, "invalid_request");
   const caller = callerOf(request);
   const turn = await live.find(turnId, caller);
   if (turn === undefined)

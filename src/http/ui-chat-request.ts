@@ -9,6 +9,7 @@ import type { TurnRequest } from "../turn/turn-request.ts";
 import {
   addIssues,
   checkLast,
+  described,
   ImageUrl,
   joinParts,
   listOf,
@@ -61,9 +62,23 @@ const Part = z.looseObject({ type: z.string() }).transform((part, context): UiPa
   return z.NEVER;
 });
 
+Part.register(described, {
+  as: z.union([
+    z.object({ type: z.literal("text"), text: z.string() }),
+    z.object({ type: z.literal("data-plan"), data: z.object({ text: z.string() }) }),
+    z
+      .object({ type: z.literal("file"), url: z.unknown() })
+      .partial({ url: true })
+      .describe("An image, as a data URL in base64: PNG, JPEG, GIF or WebP."),
+    z
+      .object({ type: z.string().meta({ not: { enum: Array.from(parts.keys()) } }) })
+      .describe("Any other part, which is ignored."),
+  ]),
+});
+
 /** A message of it. */
 export const UiMessage = z.object({
-  id: z.unknown().optional(),
+  id: z.unknown().optional().describe("Of a reply of ours, its turn's id."),
   role: z.enum(["system", "user", "assistant"], "must be one of system, user, assistant"),
   parts: listOf(Part, 10 * maxParts),
 });
@@ -80,9 +95,11 @@ const UiMessages = listOf(UiMessage).superRefine((messages, context) => {
 
 /** The body. Fields that are not named here, `trigger` and `messageId` among them, say nothing that the messages do not say. */
 export const UiChatRequest = z.object({
-  id: ChatId,
-  messages: UiMessages,
-  userId: OptionalUuid,
+  id: ChatId.describe(
+    "The chat's id. A UUID is the conversation's own; any other always leads to the same one.",
+  ),
+  messages: UiMessages.meta({ description: "The whole chat; the last message is the user's.", minItems: 1 }),
+  userId: OptionalUuid.describe("Whose rows they are."),
   ...promptFields,
 });
 

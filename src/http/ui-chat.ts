@@ -16,7 +16,8 @@ import { ChatId, parseUiChatRequest, toConversationId } from "./ui-chat-request.
 const unreadMs = 10 * 60_000;
 const maxChats = 10_000;
 
-const Params = z.object({ id: ChatId });
+/** The chat that an address names. */
+export const ChatParams = z.object({ id: ChatId.describe("The chat's id, as its client made it up.") });
 
 /** A user's chat. */
 interface UiChat {
@@ -124,7 +125,7 @@ function toKey({ conversationId, caller }: UiChat): string {
 }
 
 function toChat(request: FastifyRequest): UiChat {
-  const { id } = parse(Params, request.params, "invalid_request");
+  const { id } = parse(ChatParams, request.params, "invalid_request");
   const caller = callerOf(request);
   return { conversationId: toConversationId(id, caller.userId), caller };
 }

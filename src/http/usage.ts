@@ -16,10 +16,12 @@ const dayMs = 24 * 60 * 60_000;
 const usualDays = 30;
 const maxDays = 366;
 
+const Day = z.iso.date("must be a day, like 2026-11-25");
+
 /** Which days are meant. */
-const UsageQuery = UserQuery.extend({
-  from: z.iso.date("must be a day, like 2026-11-25").optional(),
-  to: z.iso.date("must be a day, like 2026-11-25").optional(),
+export const UsageQuery = UserQuery.extend({
+  from: Day.optional().describe(`By default ${usualDays} days, the last among them; at most ${maxDays}.`),
+  to: Day.optional().describe("By default today (UTC)."),
 });
 
 /** What reports are made with. */

@@ -4,7 +4,15 @@
  */
 import { errorTable } from "../errors.ts";
 import type { TurnEnd, TurnEvent } from "../turn/turn-event.ts";
-import { toCompletionHead, toCompletionUsage, toFinishReason, toOpenAiError } from "./openai-completion.ts";
+import {
+  toCompletionHead,
+  toCompletionUsage,
+  toFinishReason,
+  toOpenAiError,
+  type CompletionChunk,
+  type CompletionDelta,
+  type CompletionFinish,
+} from "./openai-completion.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "./stream-wire.ts";
 
 /** Returns the wire, with or without a last chunk that says what the reply cost. */
@@ -30,7 +38,10 @@ class ChunkProjection implements Projection {
   toChunk(event: TurnEvent): string {
     switch (event.type) {
       case "turn-start": {
-        const head = { ...toCompletionHead(event), object: "chat.completion.chunk" };
+        const head: Omit<CompletionChunk, "choices" | "usage"> = {
+          ...toCompletionHead(event),
+          object: "chat.completion.chunk",
+        };
         this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":`;
         return this.#toChoice({ role: "assistant", content: "" }, null);
       }
@@ -46,9 +57,14 @@ class ChunkProjection implements Projection {
     }
   }
 
-  #toChoice(delta: object, finishReason: string | null): string {
-    const choice = JSON.stringify({ index: 0, delta, logprobs: null, finish_reason: finishReason });
-    return `${this.#head}[${choice}]${this.#includesUsage ? ',"usage":null' : ""}}\n\n`;
+  #toChoice(delta: CompletionDelta, finishReason: CompletionFinish | null): string {
+    const choice: CompletionChunk["choices"][0] = {
+      index: 0,
+      delta,
+      logprobs: null,
+      finish_reason: finishReason,
+    };
+    return `${this.#head}[${JSON.stringify(choice)}]${this.#includesUsage ? ',"usage":null' : ""}}\n\n`;
   }
 
   /** A reply that broke off has neither a finish reason nor `[DONE]`, whatever a client makes of the error. */

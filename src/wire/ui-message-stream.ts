@@ -2,18 +2,56 @@
  * Owns the AI SDK's wire: the UI message stream, version 1, as `useChat` reads it.
  * https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol
  */
-import { errorTable } from "../errors.ts";
-import type { TurnEnd, TurnEvent } from "../turn/turn-event.ts";
-import { toTimings } from "./event-stream.ts";
+import { errorTable, type ErrorCode } from "../errors.ts";
+import type { FinishReason, Outcome, Storage, TurnEnd, TurnEvent, Usage } from "../turn/turn-event.ts";
+import { toTimings, type Timings } from "./event-stream.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "./stream-wire.ts";
 
 const textId = "answer";
 
-/** A chunk of the stream; the client refuses any type that it does not know. */
-interface UiMessageChunk {
-  readonly type: string;
-  readonly [field: string]: unknown;
+/** How a turn ended, as its message carries it. */
+interface UiEndMetadata {
+  readonly outcome: Outcome;
+  readonly finishReason: FinishReason | null;
+  readonly usage: Usage | null;
+  readonly model?: string;
+  readonly timings: Timings;
+  readonly storage: Storage;
 }
+
+/** A chunk of the stream; the client refuses any type that it does not know. */
+export type UiMessageChunk =
+  | {
+      readonly type: "start";
+      readonly messageId: string;
+      readonly messageMetadata: {
+        readonly turnId: string;
+        readonly conversationId: string | null;
+        readonly model: string | null;
+        readonly startedAt: string;
+      };
+    }
+  | { readonly type: "start-step" | "finish-step" }
+  | {
+      readonly type: "data-plan";
+      readonly id: "plan";
+      readonly data: { readonly text: string; readonly state: "streaming" | "done" };
+    }
+  | {
+      readonly type: "text-start" | "text-end" | "reasoning-start" | "reasoning-end";
+      readonly id: string;
+    }
+  | { readonly type: "text-delta" | "reasoning-delta"; readonly id: string; readonly delta: string }
+  | {
+      readonly type: "finish";
+      readonly finishReason: FinishReason | "interrupted";
+      readonly messageMetadata: UiEndMetadata;
+    }
+  | {
+      readonly type: "message-metadata";
+      readonly messageMetadata: UiEndMetadata & { readonly errorCode: ErrorCode };
+    }
+  | { readonly type: "error"; readonly errorText: string };
 
 /** The whole of a turn, always from its start: that client rebuilds its message when it resumes. */
 export const uiMessageStream: StreamWire = {
@@ -62,7 +100,7 @@ class UiMessageProjection implements Projection {
       case "turn-end":
         return [
           ...this.#endReasoning(),
-          ...(this.#hasText ? [{ type: "text-end", id: textId }] : []),
+          ...(this.#hasText ? [{ type: "text-end", id: textId } as const] : []),
           ...toEnd(event),
         ];
     }

@@ -35,6 +35,8 @@ const completion = { model: "scripted", messages: [{ role: "user", content: "Hi"
 const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
   "GET /healthz": "open",
   "GET /readyz": "open",
+  "GET /openapi.json": "open",
+  "GET /docs": "open",
   "POST /stream-chat": ({ conversationId }) => ({
     path: "/stream-chat",
     body: { ...chat, conversationId },

@@ -10,6 +10,7 @@ import { createLogger } from "../../src/command/logger.ts";
 import { parseConfig } from "../../src/config.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Clock } from "../../src/turn/ports.ts";
+import { checkOf, type AnswerCheck } from "./answer-check.ts";
 import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
 
 /** A line of the log. */
@@ -27,23 +28,32 @@ export interface Answer {
   readonly isComplete: boolean;
 }
 
-/** An app that listens. */
+/** What the answers of running apps were asked with, and who judges them. */
+const requests = new WeakMap<
+  IncomingMessage,
+  { readonly method: string; readonly path: string; readonly check: AnswerCheck }
+>();
+
+/** An app that listens. Its answers, where they are read to their end, are held against its OpenAPI document. */
 export class RunningApp {
   readonly app: App;
   readonly url: string;
   readonly logs: LogLine[] = [];
   readonly #logged = new EventEmitter();
   readonly #onClosed: () => Promise<void>;
+  readonly #check: AnswerCheck | undefined;
 
   constructor(
     app: App,
     url: string,
     log: EventEmitter<{ line: [LogLine] }>,
     onClosed: () => Promise<void> = async () => {},
+    check?: AnswerCheck,
   ) {
     this.app = app;
     this.url = url;
     this.#onClosed = onClosed;
+    this.#check = check;
     log.on("line", (line) => {
       this.logs.push(line);
       this.#logged.emit("line");
@@ -77,7 +87,11 @@ export class RunningApp {
     const sent = request(this.url + path, { method, agent: false, headers: { ...type, ...headers } });
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     sent.once("response", resolve).once("error", reject).end(bytes);
-    return await promise;
+    const response = await promise;
+    // What Node answers by itself, no route has promised.
+    if (this.#check !== undefined && headers["expect"] === undefined)
+      requests.set(response, { method, path, check: this.#check });
+    return response;
   }
 
   /** Resolves with the first log line that `isIt` accepts, now or later. */
@@ -116,7 +130,11 @@ export async function readAnswer(response: IncomingMessage): Promise<Answer> {
     .on("error", () => {});
   await promise;
   const { statusCode, headers, complete } = response;
-  return { status: statusCode ?? 0, headers, body: Buffer.concat(chunks).toString(), isComplete: complete };
+  const body = Buffer.concat(chunks).toString();
+  const answer = { status: statusCode ?? 0, headers, body, isComplete: complete };
+  const asked = requests.get(response);
+  asked?.check.check(asked.method, asked.path, answer);
+  return answer;
 }
 
 /**
@@ -150,7 +168,8 @@ export async function startApp(
   await app.http.listen({ host: "127.0.0.1", port: 0 });
   const address = app.http.server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  return new RunningApp(app, `http://127.0.0.1:${address.port}`, log, async () => folder?.remove());
+  const url = `http://127.0.0.1:${address.port}`;
+  return new RunningApp(app, url, log, async () => folder?.remove(), checkOf(config.app.auth.type));
 }
 
 /** Makes an empty folder below the system's temporary one; `remove` deletes it. */

@@ -1,0 +1,138 @@
+/** Owns the page that shows the document: one piece of HTML, without scripts, that needs nothing from anywhere. */
+import { hash } from "node:crypto";
+import type { OpenApiDocument, OperationObject, Parameter } from "./document.ts";
+import { Html, toProse, type HtmlValue } from "./html.ts";
+import { pageStyle } from "./page-style.ts";
+import type { ResponseObject } from "./response.ts";
+import { viewRow, viewSchema } from "./schema-view.ts";
+
+/** What a page may do: wear its own style, by its digest, and nothing else. */
+export const pageHeaders: Readonly<Record<string, string>> = {
+  "content-security-policy": `default-src 'none'; style-src 'sha256-${hash("sha256", pageStyle, "base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'`,
+  "x-frame-options": "DENY",
+  "cross-origin-opener-policy": "same-origin",
+  "permissions-policy": "camera=(), microphone=(), geolocation=()",
+};
+
+/** An operation and where it is. */
+interface Place {
+  readonly method: string;
+  readonly path: string;
+  readonly operation: OperationObject;
+}
+
+/** Returns the page. */
+export function toPage(document: OpenApiDocument): string {
+  const places = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): Place => ({ method, path, operation })),
+  );
+  const { markup } =
+    Html.of`<body><div class="frame">${viewIndex(document, places)}<main>${viewHead(document)}${document.tags.map(
+      ({ name, description }) =>
+        Html.of`<section><h2>${name}</h2><p class="quiet">${toProse(description)}</p>${places
+          .filter(({ operation }) => operation.tags.includes(name))
+          .map((place) => viewOperation(document, place))}</section>`,
+    )}${viewSchemas(document)}</main></div></body>`;
+  const title = `${document.info.title} ${document.info.version}`;
+  // The style as it is: the page's policy knows it by its digest.
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${Html.of`${title}`.markup}</title><style>${pageStyle}</style></head>
+${markup}</html>
+`;
+}
+
+function viewIndex({ info, tags }: OpenApiDocument, places: readonly Place[]): Html {
+  return Html.of`<nav aria-label="Contents"><a href="#top"><b>${info.title}</b></a><div class="index">${tags.map(
+    ({ name }) =>
+      Html.of`<strong>${name}</strong><ul>${places
+        .filter(({ operation }) => operation.tags.includes(name))
+        .map(
+          ({ method, path, operation }) =>
+            Html.of`<li><a href="#${operation.operationId}" title="${operation.summary}">${viewMethod(method)}<span>${path}</span></a></li>`,
+        )}</ul>`,
+  )}<strong><a href="#schemas">Schemas</a></strong></div></nav>`;
+}
+
+function viewHead({ info, components }: OpenApiDocument): Html {
+  const { securitySchemes } = components;
+  const token = Object.values(securitySchemes ?? {}).map(
+    ({ description }) =>
+      Html.of`<p>Requests carry <code>Authorization: Bearer $TOKEN</code>. ${toProse(description)}</p>`,
+  );
+  return Html.of`<h1 id="top">${info.title} <small>${info.version}</small></h1><p>${toProse(info.summary)}</p><p class="quiet">${toProse(
+    info.description,
+  )}</p><p>The same, for machines: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>${token}<p>The commands below ask the server that the shell's variable <code>FOREWORD</code> names, like <code>FOREWORD=http://127.0.0.1:8000</code>.</p>`;
+}
+
+function viewMethod(method: string): Html {
+  return Html.of`<span class="method ${method}">${method.toUpperCase()}</span>`;
+}
+
+function viewOperation(document: OpenApiDocument, place: Place): Html {
+  const { method, path, operation } = place;
+  const { operationId, summary, description, parameters, responses } = operation;
+  return Html.of`<article id="${operationId}"><h3>${toProse(summary)}</h3><div class="address">${viewMethod(method)}<code>${path}</code></div>${
+    description === undefined ? undefined : Html.of`<p>${toProse(description)}</p>`
+  }<pre><code>${toCommand(place, document)}</code></pre>${viewParameters(parameters)}${viewBody(document, operation)}<h4>Answers</h4><dl>${Object.entries(
+    responses,
+  ).map(([status, response]) => viewResponse(status, response))}</dl></article>`;
+}
+
+function viewParameters(parameters: readonly Parameter[]): HtmlValue {
+  const places = { path: "Address", query: "Query", header: "Headers" } as const;
+  return (["path", "query", "header"] as const).map((place) => {
+    const found = parameters.filter((parameter) => parameter.in === place);
+    if (found.length === 0) return undefined;
+    return Html.of`<h4>${places[place]}</h4><dl>${found.map(({ name, required, description, schema }) =>
+      viewRow(name, required, viewSchema(schema, description)),
+    )}</dl>`;
+  });
+}
+
+function viewBody({ components }: OpenApiDocument, { requestBody }: OperationObject): HtmlValue {
+  const { schema } = requestBody?.content["application/json"] ?? {};
+  if (requestBody === undefined || schema === undefined) return undefined;
+  const name = String(schema["$ref"]).split("/").at(-1) ?? "";
+  const whole = components.schemas[name] ?? schema;
+  return Html.of`<h4>Body${requestBody.required ? "" : ", optional"}</h4>${viewSchema(whole)}`;
+}
+
+function viewResponse(status: string, { description, content = {}, headers = {} }: ResponseObject): Html {
+  const lines = description.split("\n\n").map((line) => Html.of`<li>${toProse(line)}</li>`);
+  const bodies = Object.entries(content).map(([type, { schema, "x-event-schema": event }]) => {
+    const { properties: _, ...named } = schema;
+    const shown = event ?? named;
+    const kind = "$ref" in shown || "anyOf" in shown ? viewSchema(shown) : undefined;
+    const prose = typeof schema["description"] === "string" ? toProse(schema["description"]) : undefined;
+    return Html.of`<details><summary>${type}</summary>${kind}${prose}</details>`;
+  });
+  const names = Object.keys(headers).map((name, index) => [
+    index === 0 ? "" : ", ",
+    Html.of`<code>${name}</code>`,
+  ]);
+  return viewRow(status, false, [
+    Html.of`<ul class="codes">${lines}</ul>`,
+    bodies,
+    names.length === 0 ? undefined : Html.of`<div class="kind">Headers: ${names}</div>`,
+  ]);
+}
+
+function viewSchemas({ components }: OpenApiDocument): Html {
+  return Html.of`<section id="schemas"><h2>Schemas</h2>${Object.entries(components.schemas).map(
+    ([name, schema]) => Html.of`<article id="schema-${name}"><h3>${name}</h3>${viewSchema(schema)}</article>`,
+  )}</section>`;
+}
+
+/** Returns a command that asks for an operation. */
+function toCommand({ method, path, operation }: Place, { security }: OpenApiDocument): string {
+  const { requestBody } = operation;
+  const [example] = Object.values(requestBody?.content["application/json"]?.examples ?? {});
+  const needsToken = security !== undefined && operation.security === undefined;
+  return [
+    `curl -N${method === "get" || (method === "post" && example) ? "" : ` -X ${method.toUpperCase()}`} "$FOREWORD${path}"`,
+    ...(needsToken ? [`-H "authorization: Bearer $TOKEN"`] : []),
+    ...(example === undefined
+      ? []
+      : ["-H 'content-type: application/json'", `-d '${JSON.stringify(example.value)}'`]),
+  ].join(" \\\n  ");
+}

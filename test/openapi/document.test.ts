@@ -1,0 +1,119 @@
+/** Owns that the OpenAPI document is one, names every route and no other, and has examples that work. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { toDocument } from "../../src/openapi/document.ts";
+import { listRoutes } from "../support/list-routes.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+
+const methods = ["GET", "POST", "PATCH", "DELETE"];
+
+describe("the OpenAPI document", { timeout: 60_000 }, () => {
+  let app: RunningApp;
+  let model: ScriptedModel;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "demo", CHAT_STORE_ENABLED: "true" });
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  for (const auth of ["none", "supabase", "keys"] as const) {
+    const document = toDocument({ version: "1.0.0", auth, model: "demo" });
+
+    test(`is valid OpenAPI 3.1 with AUTH=${auth}`, async () => {
+      const { valid, errors } = await new Validator().validate(JSON.parse(JSON.stringify(document)));
+      assert.ok(valid, JSON.stringify(errors));
+      assert.match(document.openapi, /^3\.1\./);
+    });
+
+    test(`asks for a token with AUTH=${auth} where the server does`, () => {
+      const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
+      const open = operations
+        .filter(({ security }) => security?.length === 0)
+        .map(({ operationId }) => operationId);
+      const isOff = auth === "none";
+      assert.equal(document.security === undefined, isOff);
+      assert.deepEqual(open, isOff ? [] : ["getHealth", "getReadiness", "getOpenApi", "getDocs"]);
+      const refusing = operations.filter(({ responses }) => "401" in responses);
+      assert.equal(refusing.length, isOff ? 0 : operations.length - open.length);
+    });
+  }
+
+  const document = toDocument({ version: "1.0.0", auth: "none", model: "demo" });
+
+  test("names every route and every method of it, and no other", () => {
+    const named = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((name) => `${name.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`),
+    );
+    assert.deepEqual(named.toSorted(), listRoutes(app.app).toSorted());
+    assert.ok(named.every((route) => methods.includes(route.split(" ")[0] ?? "")));
+  });
+
+  test("names each operation once, and each parameter of an address", () => {
+    const operations = Object.entries(document.paths).flatMap(([path, found]) =>
+      Object.values(found).map((operation) => ({ path, operation })),
+    );
+    const ids = operations.map(({ operation }) => operation.operationId);
+    assert.equal(new Set(ids).size, ids.length);
+    for (const { path, operation } of operations) {
+      const inPath = operation.parameters.filter((parameter) => parameter.in === "path");
+      assert.deepEqual(
+        inPath.map(({ name }) => name),
+        Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name),
+      );
+    }
+  });
+
+  test("says what each parameter means, and has a schema for each reference", () => {
+    const json = JSON.stringify(document);
+    for (const [, name = ""] of json.matchAll(/"#\/components\/schemas\/(\w+)"/g))
+      assert.ok(Object.hasOwn(document.components.schemas, name), name);
+    for (const operations of Object.values(document.paths))
+      for (const { operationId, parameters } of Object.values(operations))
+        for (const parameter of parameters)
+          assert.ok(parameter.description, `${operationId} ${parameter.name}`);
+  });
+
+  test("is what the server sends, with the version of the package", async () => {
+    const { status, body } = await app.get("/openapi.json");
+    assert.equal(status, 200);
+    const { info, ...rest } = JSON.parse(body);
+    const { info: expected, ...more } = structuredClone(document);
+    assert.deepEqual(rest, JSON.parse(JSON.stringify(more)));
+    assert.deepEqual({ ...info, version: expected.version }, expected);
+    assert.match(info.version, /^\d+\.\d+\.\d+/);
+  });
+
+  const examples = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, { requestBody, operationId }]) =>
+      Object.entries(requestBody?.content["application/json"]?.examples ?? {}).map(([name, { value }]) => ({
+        path,
+        method: method.toUpperCase(),
+        value,
+        title: `${operationId}, ${name}`,
+      })),
+    ),
+  );
+  for (const { path, method, value, title } of examples)
+    test(`has an example that works: ${title}`, async () => {
+      const made = JSON.parse((await app.post("/conversations", {})).body);
+      const { status } = await readAnswer(await app.open(method, path.replace("{id}", made.id), value));
+      assert.ok([200, 201].includes(status), String(status));
+    });
+
+  test("has an example for each request that has a body", () => {
+    const bodies = Object.values(document.paths).flatMap((found) =>
+      Object.values(found).filter(({ requestBody }) => requestBody !== undefined),
+    );
+    assert.ok(bodies.length >= 5);
+    for (const { operationId } of bodies)
+      assert.ok(
+        examples.some(({ title }) => title.startsWith(`${operationId},`)),
+        operationId,
+      );
+  });
+});

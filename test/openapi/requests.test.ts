@@ -1,0 +1,303 @@
+/** Owns that the document's schemas of requests and the parsers agree: what one takes the other takes, but for a list of rules. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { AppError } from "../../src/errors.ts";
+import { parseChatRequest } from "../../src/http/chat-request.ts";
+import { parseCompletionRequest } from "../../src/http/completion-request.ts";
+import { ConversationPatch, NewConversation } from "../../src/http/conversation-request.ts";
+import { parseUiChatRequest } from "../../src/http/ui-chat-request.ts";
+import { toDocument } from "../../src/openapi/document.ts";
+import { parse } from "../../src/parse.ts";
+import { AnswerCheck } from "../support/answer-check.ts";
+
+const check = new AnswerCheck(toDocument({ version: "1.0.0", auth: "none", model: "demo" }));
+const anybody = { type: "anybody", accessToken: undefined } as const;
+const image = { mimeType: "image/png", data: "AAAA" };
+const imageUrl = "data:image/png;base64,AAAA";
+
+/** A body that two judge, and what only the parser can know: rules that no JSON schema has words for. */
+interface Judged {
+  readonly name: string;
+  readonly parse: (body: unknown) => unknown;
+  /** Bodies that are good; their mutations are mostly not. */
+  readonly good: readonly object[];
+  /** What the parser says of what the schema lets pass. */
+  readonly exceptions: RegExp;
+}
+
+const judged: readonly Judged[] = [
+  {
+    name: "ChatRequest",
+    parse: (body) => parseChatRequest(body, {}, anybody),
+    good: [
+      { messages: [{ sender: "user", text: "Hi" }] },
+      {
+        messages: [
+          { role: "assistant", content: "Hello" },
+          { sender: "user", value: "Hi", images: [{ inlineData: image }] },
+        ],
+        conversationId: randomUUID(),
+        parentId: "leaf",
+        userId: randomUUID(),
+        use_web_search: true,
+        knowledge_base: "docs",
+      },
+      { messages: [{ sender: null, role: "user", text: null, content: "Hi" }], userId: "", parentId: null },
+    ],
+    exceptions:
+      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf needs a conversationId|must be base64/,
+  },
+  {
+    name: "UiChatRequest",
+    parse: (body) => parseUiChatRequest(body, {}, {}, anybody),
+    good: [
+      { id: "chat", messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] },
+      {
+        id: randomUUID(),
+        messages: [
+          {
+            role: "assistant",
+            parts: [
+              { type: "data-plan", data: { text: "- p" } },
+              { type: "text", text: "A" },
+            ],
+          },
+          {
+            role: "user",
+            parts: [{ type: "file", mediaType: "image/png", url: imageUrl }, { type: "step-start" }],
+          },
+        ],
+        use_web_search: null,
+        userId: "",
+      },
+    ],
+    // A file of an older message may be anything; that of the newest must be an image.
+    exceptions:
+      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|parts\[\d+\]\.url: /,
+  },
+  {
+    name: "CompletionRequest",
+    parse: (body) => parseCompletionRequest(body, {}, anybody, "demo"),
+    good: [
+      { model: "demo", messages: [{ role: "user", content: "Hi" }] },
+      {
+        model: "demo+plan",
+        messages: [
+          { role: "developer", content: [{ type: "text", text: "Be brief" }] },
+          { role: "assistant", content: [{ type: "refusal", refusal: "No" }] },
+          {
+            role: "assistant",
+            content: null,
+            refusal: "No",
+            tool_calls: [],
+            function_call: null,
+            audio: null,
+          },
+          { role: "user", content: [{ type: "image_url", image_url: { url: imageUrl, detail: "low" } }] },
+        ],
+        stream: true,
+        stream_options: { include_usage: true, include_obfuscation: null },
+        temperature: 0.5,
+        top_p: 1,
+        max_tokens: 10,
+        stop: ["a", "b"],
+        seed: -1,
+        logit_bias: { 50256: -100 },
+        response_format: { type: "json_object" },
+        n: 1,
+        logprobs: false,
+        top_logprobs: 0,
+        modalities: ["text"],
+        tools: [],
+        functions: [],
+        tool_choice: "none",
+        function_call: "auto",
+        user: "x",
+        metadata: { a: 1 },
+        store: true,
+        unknown: null,
+      },
+    ],
+    exceptions:
+      /^model: there is no |^messages: Last message must |^messages\[\d+\]\.content: images are the user's only$|must be nested at most|must be a data URL/,
+  },
+  {
+    name: "NewConversation",
+    parse: (body) => parse(NewConversation, body, "invalid_request"),
+    good: [{}, { id: randomUUID(), title: " A  plan ", metadata: { a: [1, { b: null }] } }],
+    exceptions:
+      /^title: must be at most 500 characters$|^metadata: must be at most 16384 characters of JSON$/,
+  },
+  {
+    name: "ConversationPatch",
+    parse: (body) => parse(ConversationPatch, body, "invalid_request"),
+    good: [{ title: "B" }, { archived: false, leaf: randomUUID(), metadata: {} }],
+    exceptions:
+      /^title: must be at most 500 characters$|^metadata: must be at most 16384 characters of JSON$/,
+  },
+];
+
+/** Returns what the parser has against a body; `undefined` for one that it takes. */
+function findRefusal(parser: Judged["parse"], body: unknown): string | undefined {
+  try {
+    parser(body);
+    return undefined;
+  } catch (error) {
+    assert.ok(error instanceof AppError, String(error));
+    return error.detail;
+  }
+}
+
+/** Fails where the two judge a body differently, but for the exceptions. */
+function assertAgreed({ name, parse: parser, exceptions }: Judged, body: unknown): void {
+  const refusal = findRefusal(parser, body);
+  const errors = check.findErrors(["components", "schemas", name], body);
+  const text = `${name} ${JSON.stringify(body)}`;
+  if (refusal === undefined) assert.equal(errors, undefined, `${text}: the parser takes it, the schema not`);
+  else if (errors === undefined)
+    assert.match(refusal, exceptions, `${text}: the schema takes it, the parser not`);
+}
+
+const leaf = fc.oneof(
+  fc.constantFrom<unknown>(
+    null,
+    true,
+    false,
+    0,
+    1,
+    -1,
+    1.5,
+    3,
+    1e300,
+    "",
+    " ",
+    "x",
+    "user",
+    "leaf",
+    "text",
+    "none",
+  ),
+  fc.constantFrom<unknown>(
+    "file",
+    "data-plan",
+    "image_url",
+    "assistant",
+    "demo",
+    imageUrl,
+    "AAAA",
+    "AAA",
+    [],
+    {},
+  ),
+  fc.uuid().map((id) => id.toUpperCase()),
+  fc.string({ unit: "binary", maxLength: 5 }),
+  fc.constant("x".repeat(600)),
+);
+const { value: anything } = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 3 },
+    leaf,
+    fc.array(tie("value"), { maxLength: 3 }),
+    fc.dictionary(fc.constantFrom("type", "text", "url", "role", "data", "extra"), tie("value"), {
+      maxKeys: 3,
+    }),
+  ),
+}));
+
+/** Returns all places in a value, the root's first. */
+function listPlaces(value: unknown, place: readonly string[] = []): readonly (readonly string[])[] {
+  if (typeof value !== "object" || value === null) return [place];
+  return [place, ...Object.entries(value).flatMap(([key, inner]) => listPlaces(inner, [...place, key]))];
+}
+
+/** Returns `value` with what stands at `place` replaced, or, where there is nothing instead, left out. */
+function replaceAt(
+  value: unknown,
+  [key, ...rest]: readonly string[],
+  by: { readonly value?: unknown },
+): unknown {
+  if (key === undefined) return by.value;
+  if (Array.isArray(value))
+    return value.flatMap((item: unknown, index) => {
+      if (String(index) !== key) return [item];
+      return rest.length === 0 && !("value" in by) ? [] : [replaceAt(item, rest, by)];
+    });
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries({ ...value, ...(rest.length === 0 && "value" in by && { [key]: by.value }) }).flatMap(
+      ([name, inner]): [string, unknown][] => {
+        if (name !== key) return [[name, inner]];
+        return rest.length === 0 && !("value" in by) ? [] : [[name, replaceAt(inner, rest, by)]];
+      },
+    ),
+  );
+}
+
+/** The mutations of bodies: one to three places replaced or left out, or a field added. */
+function mutationsOf(bodies: readonly object[]): fc.Arbitrary<unknown> {
+  const change = fc.record({
+    at: fc.nat(),
+    by: fc.option(
+      anything.map((value) => ({ value })),
+      { nil: {} },
+    ),
+    extra: fc.option(fc.constantFrom("extra", "text", "role", "title", "null"), { freq: 5, nil: undefined }),
+  });
+  return fc
+    .tuple(fc.constantFrom(...bodies), fc.array(change, { minLength: 1, maxLength: 3 }))
+    .map(([body, changes]) =>
+      changes.reduce<unknown>((value, { at, by, extra }) => {
+        const places = listPlaces(value);
+        const place = places[at % places.length] ?? [];
+        return replaceAt(value, extra === undefined ? place : [...place, extra], by);
+      }, body),
+    )
+    .map((value): unknown => JSON.parse(JSON.stringify(value ?? null)));
+}
+
+describe("the document and the parsers agree", { timeout: 120_000 }, () => {
+  for (const one of judged) {
+    test(`on ${one.name}s that are good`, () => {
+      for (const body of one.good) {
+        assert.equal(findRefusal(one.parse, body), undefined);
+        assertAgreed(one, body);
+      }
+    });
+
+    test(`on ${one.name}s that are nearly good: each place by each value, each place left out`, () => {
+      let refused = 0;
+      for (const body of one.good)
+        for (const place of listPlaces(body))
+          for (const by of [{}, ...fc.sample(leaf, { numRuns: 60, seed: 1 }).map((value) => ({ value }))]) {
+            const changed: unknown = JSON.parse(JSON.stringify(replaceAt(body, place, by) ?? null));
+            if (findRefusal(one.parse, changed) !== undefined) refused += 1;
+            assertAgreed(one, changed);
+          }
+      assert.ok(refused > 20, `${refused} were refused`);
+    });
+
+    test(`on ${one.name}s that are mutated at random, or anything`, () => {
+      const bodies = fc.oneof(
+        { weight: 5, arbitrary: mutationsOf(one.good) },
+        anything.filter((value) => value !== null),
+      );
+      fc.assert(
+        fc.property(bodies, (body) => assertAgreed(one, body)),
+        { numRuns: 1_500 },
+      );
+    });
+  }
+
+  test("on every request of the contract", () => {
+    const url = new URL("../contract/cases.json", import.meta.url);
+    const cases: readonly { readonly request: unknown }[] = JSON.parse(readFileSync(url, "utf8"));
+    const bodies = cases.map(({ request }) => request).filter((request) => typeof request === "object");
+    assert.ok(bodies.length > 30, `${bodies.length} cases`);
+    const [chat] = judged;
+    assert.ok(chat?.name === "ChatRequest");
+    for (const body of bodies) assertAgreed(chat, body);
+  });
+});

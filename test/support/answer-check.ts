@@ -1,0 +1,129 @@
+/** Owns the judge of answers: whether what came is what the OpenAPI document says of its route. */
+import assert from "node:assert/strict";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { toDocument, type OpenApiDocument, type OperationObject } from "../../src/openapi/document.ts";
+import type { Answer } from "./start-app.ts";
+
+/** The headers of answers that the framework or Node sets, or every answer has: no route's own. */
+const standing = new Set([
+  "connection",
+  "content-length",
+  "content-security-policy",
+  "content-type",
+  "cache-control",
+  "cross-origin-opener-policy",
+  "cross-origin-resource-policy",
+  "date",
+  "keep-alive",
+  "permissions-policy",
+  "referrer-policy",
+  "transfer-encoding",
+  "vary",
+  "x-content-type-options",
+  "x-frame-options",
+]);
+
+/** The answers that one document promises. */
+export class AnswerCheck {
+  readonly document: OpenApiDocument;
+  /** The operations that were checked, each with the status and media type that came. */
+  readonly seen = new Set<string>();
+  readonly #ajv = new Ajv2020({ strict: false, validateSchema: false });
+  readonly #places: readonly {
+    readonly method: string;
+    readonly path: string;
+    readonly address: RegExp;
+    readonly operation: OperationObject;
+  }[];
+
+  constructor(document: OpenApiDocument) {
+    this.document = document;
+    addFormats.default(this.#ajv);
+    this.#ajv.addSchema(document, "document");
+    this.#places = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        method,
+        path,
+        operation,
+        address: new RegExp(`^${path.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`),
+      })),
+    );
+  }
+
+  /** Fails where an answer is not as promised. A request that no route takes is promised nothing. */
+  check(method: string, url: string, { status, headers, body, isComplete }: Answer): void {
+    const [path = ""] = url.split("?");
+    const place = this.#places.find(
+      (candidate) => candidate.method === method.toLowerCase() && candidate.address.test(path),
+    );
+    if (place === undefined) return;
+    const what = `${method} ${path}: ${status}`;
+    const response = place.operation.responses[String(status)];
+    assert.ok(response !== undefined, `${what} is not in the document: ${body.slice(0, 200)}`);
+    this.#checkHeaders(what, headers, response.headers ?? {});
+    const [type = ""] = (headers["content-type"] ?? "").split(";");
+    this.seen.add(`${place.operation.operationId} ${status} ${type}`.trim());
+    if (response.content === undefined) return assert.equal(body, "", `${what} has no body`);
+    const content = response.content[type];
+    assert.ok(content !== undefined, `${what} as ${type} is not in the document`);
+    const pointer = ["paths", place.path, place.method, "responses", String(status), "content", type];
+    if (type === "text/event-stream") {
+      const names = place.path.startsWith("/turns") || place.path === "/stream-chat";
+      for (const event of readEvents(body, names)) this.validate(what, [...pointer, "x-event-schema"], event);
+    } else if (type.endsWith("json") && isComplete) {
+      this.validate(what, [...pointer, "schema"], JSON.parse(body));
+    }
+  }
+
+  /** Fails where `value` is not of the schema at a place of the document. */
+  validate(what: string, pointer: readonly string[], value: unknown): void {
+    const errors = this.findErrors(pointer, value);
+    assert.equal(errors, undefined, `${what} ${errors}: ${JSON.stringify(value)?.slice(0, 500)}`);
+  }
+
+  /** Returns what is wrong with `value`, by the schema at a place of the document; `undefined` where nothing is. */
+  findErrors(pointer: readonly string[], value: unknown): string | undefined {
+    const fragment = pointer.map((part) =>
+      encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1")),
+    );
+    const isValid = this.#ajv.getSchema(`document#/${fragment.join("/")}`);
+    assert.ok(isValid !== undefined, `there is a schema at ${pointer.join(" ")}`);
+    return isValid(value) === true ? undefined : this.#ajv.errorsText(isValid.errors);
+  }
+
+  #checkHeaders(
+    what: string,
+    headers: Answer["headers"],
+    documented: Readonly<Record<string, { readonly required: boolean }>>,
+  ): void {
+    const known = new Map(Object.entries(documented).map(([name, header]) => [name.toLowerCase(), header]));
+    for (const [name, { required }] of known)
+      assert.ok(!required || headers[name] !== undefined, `${what} has ${name}`);
+    const strange = Object.keys(headers).filter(
+      (name) => !standing.has(name) && !name.startsWith("access-control-") && !known.has(name),
+    );
+    assert.deepEqual(strange, [], `${what} has headers that are not in the document`);
+  }
+}
+
+/** Returns the data of the events that came whole; where they have names, those are their types. */
+function readEvents(body: string, areNamed: boolean): unknown[] {
+  const frames = body.split("\n\n").slice(0, -1);
+  return frames.flatMap((frame) => {
+    const data = /^data: (.*)$/m.exec(frame)?.[1];
+    if (data === undefined || data === "[DONE]") return [];
+    const event: { readonly type?: unknown } = JSON.parse(data);
+    if (areNamed) assert.equal(/^event: (.*)$/m.exec(frame)?.[1], event.type);
+    return [event];
+  });
+}
+
+const checks = new Map<string, AnswerCheck>();
+
+/** Returns the judge of servers that know who asks by `auth`. */
+export function checkOf(auth: "none" | "supabase" | "keys"): AnswerCheck {
+  const known = checks.get(auth) ?? new AnswerCheck(toDocument({ version: "0", auth, model: "demo" }));
+  checks.set(auth, known);
+  return known;
+}
