@@ -2,6 +2,7 @@
 import { AppError, toAppError } from "../errors.ts";
 import { boundaryBytes } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
+import { maxReplyBytes } from "./limits.ts";
 import { PlanSplitter, type ReplySplitter, type SplitReply } from "./plan-splitter.ts";
 import type {
   BeginAnswer,
@@ -19,8 +20,6 @@ import { toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import { toJudged, toReply, toTaken, type Ending } from "./turn-result.ts";
 import { WholeAnswer } from "./whole-answer.ts";
 
-/** The longest reply, in bytes of its plain-text body. */
-const maxReplyBytes = 2 * 1024 * 1024;
 /** After so many events that wait, those of a kind are joined: of more at once the log would not keep the reasoning. */
 const maxBacklog = 128;
 
@@ -240,7 +239,8 @@ export class RunningTurn {
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
       usage: modelEnd?.usage,
-      estimate: toTaken(this.#begin.estimate, outcome, this.#position),
+      // A model that ended its reply has read what it was sent, though it said nothing.
+      estimate: toTaken(this.#begin.estimate, modelEnd === undefined ? outcome : "complete", this.#position),
       errorCode: error?.code,
       endedAt: this.#ports.clock.now(),
       durationMs: this.#ports.clock.monotonicMs() - this.#startedMs,
