@@ -6,6 +6,7 @@ import { z } from "zod";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Clock } from "../../src/turn/ports.ts";
 import { startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
+import { readUntil } from "../support/read-until.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../support/scripted-model.ts";
 import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 
@@ -176,6 +177,20 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     const { turns, inputTokens } = await total(app);
     assert.equal(turns, 1);
     assert.ok(inputTokens > 0);
+  });
+
+  test("count what a model thought aloud in a turn that is stopped before its answer", async () => {
+    const app = await start({ SHOW_REASONING: "true" });
+    const next = model.nextCall();
+    const headers = { authorization, accept: "text/event-stream" };
+    const body = { messages: [{ sender: "user", text: "Hi" }], userId };
+    const opening = app.open("POST", "/stream-chat", body, headers);
+    (await next).event(toChunk({ reasoning_content: "x".repeat(4000) }));
+    const response = await opening;
+    await readUntil(response, "reasoning-delta");
+    await ask(app, "POST", `/turns/${String(response.headers["x-turn-id"])}/stop`, {});
+    await readAnswer(response);
+    assert.ok((await total(app)).outputTokens >= 1000);
   });
 
   test(
