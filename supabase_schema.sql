@@ -515,7 +515,8 @@ create or replace function public.chat_find_limit(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_subject text := argument #>> '{allowance,subject}';
-  v_day date := (clock_timestamp() at time zone 'UTC')::date;
+  -- The day it is counted on, by the clock of its server: the database's may name another.
+  v_day date := ((argument #>> '{turn,started_at}')::timestamptz at time zone 'UTC')::date;
   v_turns integer;
   v_left bigint;
 begin
@@ -847,7 +848,8 @@ begin
         (1, coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null),
         (-1, v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null)
       ) as u (sign, model, tokens, is_estimate)
-      where u.sign = 1 or v_turn.status <> 'running' group by coalesce(u.model, '')
+      -- One that ended before anything was counted has no estimate.
+      where u.sign = 1 or (v_turn.status <> 'running' and v_turn.estimate is not null) group by coalesce(u.model, '')
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
       input_tokens = d.input_tokens + excluded.input_tokens, output_tokens = d.output_tokens + excluded.output_tokens,
@@ -875,18 +877,17 @@ declare
   v_granted integer;
 begin
   perform public.chat_check_version(argument);
-  insert into public.request_counts (subject, started_at, count) values (v_subject, v_now, 0) on conflict do nothing;
-  if found then
+  -- One statement: between two, another call could delete the row. A minute that begins later than one from now is of another clock.
+  insert into public.request_counts as c (subject, started_at, count) values (v_subject, v_now, 0)
+    on conflict (subject) do update set (started_at, count) = (
+      select v_now, 0 where abs(extract(epoch from v_now - c.started_at)) >= 60 union all select c.started_at, c.count limit 1)
+    returning * into v_count;
+  if v_count.started_at = v_now then
     delete from public.request_counts where subject in (
       select c.subject from public.request_counts c where c.started_at < v_now - interval '1 hour' limit 100 for update skip locked);
   end if;
-  select * into v_count from public.request_counts where subject = v_subject for update;
-  if v_count.started_at <= v_now - interval '1 minute' then
-    v_count.started_at := v_now;
-    v_count.count := 0;
-  end if;
   v_granted := greatest(least((argument ->> 'wanted')::integer, v_max - v_count.count), 0);
-  update public.request_counts set started_at = v_count.started_at, count = v_count.count + v_granted where subject = v_subject;
+  update public.request_counts set count = v_count.count + v_granted where subject = v_subject;
   return jsonb_build_object('granted', v_granted, 'left', greatest(v_max - v_count.count - v_granted, 0),
     'resets_in_ms', ceil(extract(epoch from v_count.started_at + interval '1 minute' - v_now) * 1000));
 end $$;
@@ -894,11 +895,13 @@ end $$;
 -- What the user's turns took, by day and model, newest day first. argument: user_id (or null), from, to: days, both included.
 create or replace function public.chat_list_usage(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
 begin
   perform public.chat_become_caller(argument);
   return coalesce((
     select jsonb_agg(to_jsonb(d) - 'user_id' order by d.day desc, d.model) from public.daily_usage d
-    where d.user_id is not distinct from (argument ->> 'user_id')::uuid
+    where (d.user_id = v_user or (v_user is null and d.user_id is null)) -- `is not distinct from` would read all rows
       and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date and d.turns > 0
   ), '[]');
 end $$;

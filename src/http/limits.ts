@@ -44,8 +44,8 @@ const NamedUser = z.looseObject({ userId: OptionalUuid.catch(null), user: Option
 export class Limits {
   readonly #options: LimitOptions;
   readonly #windows: RequestWindows | undefined;
-  /** Requests of a user who may begin nothing new. */
-  readonly #over = new WeakSet<FastifyRequest>();
+  /** Requests of a user who may begin nothing new, and what is said to one that would. */
+  readonly #refusals = new WeakMap<FastifyRequest, AppError>();
 
   /** @param counters `undefined` where there is only this process. */
   constructor(options: LimitOptions, counters: Counters | undefined, clock: Clock) {
@@ -87,14 +87,15 @@ export class Limits {
   allow(request: FastifyRequest, turn: TurnRequest): TurnRequest {
     checkSizes(turn.messages, this.#options);
     const { concurrentTurns, tokensPerDay } = this.#options;
-    const over: LimitName | undefined = this.#over.has(request) ? "requests" : undefined;
+    const refusal = this.#refusals.get(request);
+    const over: LimitName | undefined = refusal && "requests";
     if (concurrentTurns === undefined && tokensPerDay === undefined && over === undefined) return turn;
     const subject = toSubject(identityOf(request), turn.caller, request.ip);
     // Tokens are a user's: of an address nobody knows how many share it.
     const isUser = subject.startsWith("user ");
     return {
       ...turn,
-      allowance: { subject, over, concurrentTurns, tokensPerDay: isUser ? tokensPerDay : undefined },
+      allowance: { subject, over, refusal, concurrentTurns, tokensPerDay: isUser ? tokensPerDay : undefined },
     };
   }
 
@@ -112,12 +113,13 @@ export class Limits {
       void reply.header("ratelimit", `"requests";r=${left};t=${seconds}`);
       return;
     }
-    if (turnRoutes.has(request.routeOptions.url) && request.headers["idempotency-key"] !== undefined)
-      return void this.#over.add(request);
-    throw new AppError("rate_limited", `${subject} made ${quota} requests`, {
+    const refusal = new AppError("rate_limited", `${subject} made ${quota} requests`, {
       retryAfterMs: resetsInMs,
       limit: { name: "requests", quota, windowMs },
     });
+    const isKeyed = request.headers["idempotency-key"] !== undefined;
+    if (!isKeyed || !turnRoutes.has(request.routeOptions.url)) throw refusal;
+    this.#refusals.set(request, refusal);
   }
 }
 
@@ -129,9 +131,11 @@ function toSubject(identity: Identity, caller: Caller, ip: string): string {
 
 /** Returns an address of version 4 as it is, and of version 6 its first 64 bits. */
 function toNetwork(ip: string): string {
-  const mapped = /^::ffff:(?<v4>\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.groups?.["v4"];
-  if (mapped !== undefined || !isIPv6(ip)) return mapped ?? ip;
-  const [head = "", tail] = new URL(`http://[${ip.replace(/%.*/, "")}]`).hostname.slice(1, -1).split("::");
+  // Some proxies name the port too, of which a client has many.
+  const { v4, v6 = ip } =
+    /^(?:::ffff:)?(?<v4>\d+\.\d+\.\d+\.\d+)(?::\d+)?$|^\[(?<v6>[^\]]+)\]/i.exec(ip)?.groups ?? {};
+  if (v4 !== undefined || !isIPv6(v6)) return v4 ?? ip;
+  const [head = "", tail] = new URL(`http://[${v6.replace(/%.*/, "")}]`).hostname.slice(1, -1).split("::");
   const start = head === "" ? [] : head.split(":");
   const end = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = Array.from({ length: 8 - start.length - end.length }, () => "0");

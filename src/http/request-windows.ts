@@ -84,6 +84,8 @@ export class RequestWindows {
   /** Fills the share of a window, from the counters if they answer in time. */
   async #take(subject: string, window: Window): Promise<void> {
     const wanted = Math.ceil(this.#max / sharesPerWindow);
+    // What is left when the counters' minute is over was of that minute: ours must not end later than theirs.
+    const askedAtMs = this.#clock.monotonicMs();
     const grant = await this.#ask(subject, wanted);
     if (grant === undefined) {
       window.share += Math.max(0, this.#max - window.made - window.share);
@@ -92,7 +94,7 @@ export class RequestWindows {
     }
     window.share += grant.granted;
     window.left = grant.granted === 0 ? 0 : grant.left;
-    window.endsAtMs = this.#clock.monotonicMs() + grant.resetsInMs;
+    window.endsAtMs = askedAtMs + grant.resetsInMs;
   }
 
   async #ask(subject: string, wanted: number): Promise<RequestGrant | undefined> {

@@ -15,6 +15,8 @@ const dayMs = 24 * 60 * 60_000;
 /** How many days there are where none are named, and at most. */
 const usualDays = 30;
 const maxDays = 366;
+/** No turn is older, and every calendar has it. */
+const firstDay = "1970-01-01";
 
 const Day = z.iso.date("must be a day, like 2026-11-25");
 
@@ -48,6 +50,7 @@ export function registerUsage(
     const days = (Date.parse(to) - Date.parse(from)) / dayMs + 1;
     if (days < 1 || days > maxDays)
       refuse("from", `must be at most ${maxDays} days before to, and not after it`);
+    if (from < firstDay) refuse("from", `must be no day before ${firstDay}`);
     // The rest of today's is known only from all of today.
     const isToday = from <= today && today <= to;
     const [usage, ofToday] = await Promise.all([

@@ -49,11 +49,12 @@ export class Allowances {
   }
 
   /** The turn is over; without a result it was none. */
-  end({ allowance, estimate }: TurnBegin, result?: TurnResult): void {
+  end({ allowance, estimate, startedAt }: TurnBegin, result?: TurnResult): void {
     if (allowance === undefined) return;
     const share = this.#find(allowance.subject);
     share.turns -= 1;
     share.reservedTokens -= estimate.inputTokens + estimate.outputTokens;
+    if (toDay(startedAt) !== share.day) return; // it counts for the day it began on
     const taken = result?.usage ?? result?.estimate;
     share.usedTokens += (taken?.inputTokens ?? 0) + (taken?.outputTokens ?? 0);
   }
@@ -63,7 +64,7 @@ export class Allowances {
     const words = `${allowance?.subject} has no more ${limit}`;
     switch (limit) {
       case "requests":
-        return new AppError("rate_limited", words);
+        return allowance?.refusal ?? new AppError("rate_limited", words);
       case "concurrent-turns": {
         const quota = allowance?.concurrentTurns ?? 0;
         return new AppError("too_many_turns", words, { limit: { name: limit, quota, windowMs: undefined } });

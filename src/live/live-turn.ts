@@ -23,6 +23,8 @@ export type OnDisconnect = "continue" | "abort";
 export class LiveTurn implements FollowedTurn {
   readonly caller: Caller;
   readonly log = new TurnLog();
+  /** Whether the store has it, or had. */
+  isKnown: boolean;
   /** Up to where the store has its text. */
   storedPosition = 0;
   /** Up to where the store or the journal has its text. */
@@ -43,6 +45,7 @@ export class LiveTurn implements FollowedTurn {
     this.caller = request.caller;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
+    this.isKnown = begun?.answer.storage === "stored";
     this.#turn = new RunningTurn(request, ports, (event) => this.log.append(event), begun);
   }
 

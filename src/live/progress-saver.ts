@@ -80,6 +80,11 @@ export class ProgressSaver {
       turn.safePosition = Math.max(turn.safePosition, turn.storedPosition);
     }
     for (const id of stop) void this.#turns.get(id)?.stop();
+    for (const turn of turns) {
+      // Deleted with its conversation: it is counted as if it had ended then, and nobody will read the rest.
+      if (turn.isKnown && !known.has(turn.id)) void turn.stop();
+      turn.isKnown ||= known.has(turn.id);
+    }
     return known;
   }
 

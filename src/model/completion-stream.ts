@@ -7,12 +7,20 @@ import type { FinishReason, Usage } from "../turn/turn-event.ts";
 import { toModelFailure } from "./model-failure.ts";
 import { SseReader } from "./sse-reader.ts";
 
+/** The longest name of a model that is believed, in characters. */
+const maxNameLength = 255;
+/** Tokens as they can be summed up: what is no such number was not counted. */
+const Count = z
+  .int()
+  .min(0)
+  .max(2 ** 31);
+
 const Text = z.union([z.string(), z.array(z.object({ text: z.string().nullish() }))]).nullish();
 
 /** What we read of a `chat.completion.chunk`; servers differ in all the rest. */
 const CompletionChunk = z.object({
   error: z.unknown().optional(),
-  model: z.string().nullish(),
+  model: z.string().max(maxNameLength).nullish().catch(undefined),
   choices: z
     .array(
       z.object({
@@ -32,10 +40,10 @@ const CompletionChunk = z.object({
     .nullish(),
   usage: z
     .object({
-      prompt_tokens: z.number().nullish(),
-      completion_tokens: z.number().nullish(),
-      completion_tokens_details: z.object({ reasoning_tokens: z.number().nullish() }).nullish(),
-      prompt_tokens_details: z.object({ cached_tokens: z.number().nullish() }).nullish(),
+      prompt_tokens: Count,
+      completion_tokens: Count,
+      completion_tokens_details: z.object({ reasoning_tokens: Count.nullish() }).nullish().catch(undefined),
+      prompt_tokens_details: z.object({ cached_tokens: Count.nullish() }).nullish().catch(undefined),
     })
     .nullish()
     .catch(undefined),
@@ -161,8 +169,8 @@ function toUsage(usage: NonNullable<z.infer<typeof CompletionChunk>["usage"]>): 
   const reasoningTokens = usage.completion_tokens_details?.reasoning_tokens;
   const cachedInputTokens = usage.prompt_tokens_details?.cached_tokens;
   return {
-    inputTokens: usage.prompt_tokens ?? 0,
-    outputTokens: usage.completion_tokens ?? 0,
+    inputTokens: usage.prompt_tokens,
+    outputTokens: usage.completion_tokens,
     ...(typeof reasoningTokens === "number" && { reasoningTokens }),
     ...(typeof cachedInputTokens === "number" && { cachedInputTokens }),
   };

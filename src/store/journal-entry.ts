@@ -38,20 +38,26 @@ const QueuedBegin = z.object({
   idempotencyKey: Text,
   requestDigest: Text,
   estimate: z.object({ inputTokens: z.number(), outputTokens: z.number() }).default(nothing),
+  subject: Text,
 });
 
 /** Returns `turn` as JSON. */
-export function toQueuedBegin({ caller, ...turn }: TurnBegin): string {
-  return JSON.stringify({ ...turn, allowance: undefined, requestId: undefined, userId: caller.userId });
+export function toQueuedBegin({ caller, allowance, ...turn }: TurnBegin): string {
+  const subject = allowance?.subject;
+  return JSON.stringify({ ...turn, subject, requestId: undefined, userId: caller.userId });
 }
 
 /** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
 export function parseQueuedBegin(text: string): TurnBegin {
-  const { userId, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
+  const { userId, subject, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
   return {
     ...turn,
     mayBeRefused: false,
-    allowance: undefined,
+    // It has begun, and is refused no more; but what it takes is its user's.
+    allowance:
+      subject === undefined
+        ? undefined
+        : { subject, over: undefined, concurrentTurns: undefined, tokensPerDay: undefined },
     requestId: undefined,
     caller: { userId, accessToken: undefined },
   };

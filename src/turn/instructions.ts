@@ -69,7 +69,8 @@ function toTidy(messages: readonly Message[]): readonly Message[] {
     .filter(saysSomething);
 }
 
-function toInstruction(options: PromptOptions): string | undefined {
+/** Returns what is said before every chat; `undefined` where that is nothing. */
+export function toInstruction(options: PromptOptions): string | undefined {
   const parts = options.wantsPlan ? [planInstruction] : [];
   if (options.useWebSearch)
     parts.push("The user wants you to use web search, if you have it, for what may have changed.");

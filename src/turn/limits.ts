@@ -1,4 +1,5 @@
 /** Owns what a user may have of a server, and what turns took of it: limits, estimates, usage by day. */
+import type { AppError } from "../errors.ts";
 import type { Caller } from "./ports.ts";
 import type { Usage } from "./turn-event.ts";
 
@@ -18,6 +19,8 @@ export interface Allowance extends TurnLimits {
   readonly subject: string;
   /** The limit that is known to be reached: then only a turn that was begun under its key can be had. */
   readonly over: LimitName | undefined;
+  /** What is said then to any other, where that is known. */
+  readonly refusal?: AppError | undefined;
 }
 
 /** Tokens that nobody has counted: about as many as the text makes. */
@@ -54,21 +57,26 @@ export interface Counters {
   listUsage(caller: Caller, from: string, to: string): Promise<readonly ModelUsage[]>;
 }
 
+/** The longest reply, in bytes of its plain-text body. */
+export const maxReplyBytes = 2 * 1024 * 1024;
 /** Bytes of text that make about one token. https://platform.openai.com/tokenizer: 4 characters of English. */
 const bytesPerToken = 4;
 /** What an image takes, about; servers count between some hundreds and some thousands. */
 const tokensPerImage = 1_000;
+/** What a message takes beside its text, about: its role, and that it is one. */
+const tokensPerMessage = 4;
 /** What is reserved for a reply, where its client says nothing of how long it may be. */
 const usualOutputTokens = 1_000;
 
-/** Returns how many tokens a text of so many bytes and so many images make, about. */
-export function toTokens(bytes: number, images = 0): number {
-  return Math.ceil(bytes / bytesPerToken) + images * tokensPerImage;
+/** Returns how many tokens a text of so many bytes makes, with so many images and in so many messages, about. */
+export function toTokens(bytes: number, images = 0, messages = 0): number {
+  return Math.ceil(bytes / bytesPerToken) + images * tokensPerImage + messages * tokensPerMessage;
 }
 
-/** Returns what is reserved for the reply to a request that allows it `maxOutputTokens`. */
-export function toReservedOutput(maxOutputTokens: number | undefined): number {
-  return maxOutputTokens ?? usualOutputTokens;
+/** Returns what is reserved for a reply whose request allows it `maxTokens`, whichever of them its model heeds; of {@link maxReplyBytes} at most. */
+export function toReservedOutput(...maxTokens: readonly (number | undefined)[]): number {
+  const given = maxTokens.filter((max) => max !== undefined);
+  return given.length === 0 ? usualOutputTokens : Math.min(Math.max(...given), toTokens(maxReplyBytes));
 }
 
 /** Returns the day (UTC) of `date`, as ISO 8601. */

@@ -17,9 +17,10 @@ const million = 1_000_000;
 
 /** Returns what `usage` cost; `undefined` where its model's price is not known. */
 export function toCost(usage: ModelUsage, prices: Prices): number | undefined {
+  const { inputTokens, cachedInputTokens, outputTokens } = usage;
+  if (inputTokens === 0 && outputTokens === 0) return 0;
   const price = findPrice(usage.model, prices);
   if (price === undefined) return undefined;
-  const { inputTokens, cachedInputTokens, outputTokens } = usage;
   const cached = Math.min(cachedInputTokens, inputTokens);
   const input = (inputTokens - cached) * price.input + cached * (price.cachedInput ?? price.input);
   return (input + outputTokens * price.output) / million;

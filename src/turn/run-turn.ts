@@ -2,6 +2,7 @@
 import { AppError, toAppError } from "../errors.ts";
 import { boundaryBytes } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
+import { maxReplyBytes } from "./limits.ts";
 import { PlanSplitter, type ReplySplitter, type SplitReply } from "./plan-splitter.ts";
 import type {
   BeginAnswer,
@@ -19,8 +20,6 @@ import { toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import { toJudged, toReply, toTaken, type Ending } from "./turn-result.ts";
 import { WholeAnswer } from "./whole-answer.ts";
 
-/** The longest reply, in bytes of its plain-text body. */
-const maxReplyBytes = 2 * 1024 * 1024;
 /** After so many events that wait, those of a kind are joined: of more at once the log would not keep the reasoning. */
 const maxBacklog = 128;
 
@@ -61,6 +60,8 @@ export class RunningTurn {
   /** Events that came before the user's message was safe; `undefined` once it is. */
   #backlog: TurnEvent[] | undefined = [];
   #position = 0;
+  /** What the model was heard to say so far, in bytes. */
+  #saidBytes = 0;
   #firstTextMs: number | undefined;
   #isOver = false;
   readonly #done = Promise.withResolvers<EndAnswer>();
@@ -77,7 +78,7 @@ export class RunningTurn {
       toPrompt([...(request.stored?.messages ?? []), ...request.messages], request),
       {
         text: (piece) => this.#text(piece),
-        reasoning: onReasoning,
+        reasoning: onReasoning && ((piece) => this.#think(piece, Buffer.byteLength(piece))),
         end: (modelEnd) => this.#finish({ outcome: "complete", modelEnd }),
         fail: (error) => this.#finish({ outcome: "failed", error }),
       },
@@ -135,17 +136,16 @@ export class RunningTurn {
     return this.#wantsPlan ? new PlanSplitter(output) : new WholeAnswer(output);
   }
 
-  #think(text: string): void {
+  #think(text: string, saidBytes = 0): void {
+    this.#saidBytes += saidBytes;
     this.#emit({ type: "reasoning-delta", text, position: this.#position });
   }
 
   #text(piece: string): void {
+    this.#saidBytes += Buffer.byteLength(piece);
     if (this.#position + Buffer.byteLength(piece) > maxReplyBytes) {
-      this.#finish({
-        outcome: "failed",
-        error: new AppError("reply_too_large", `over ${maxReplyBytes} bytes`),
-      });
-      return;
+      const error = new AppError("reply_too_large", `over ${maxReplyBytes} bytes`);
+      return this.#finish({ outcome: "failed", error });
     }
     this.#pushText(this.#reasoning.push(piece));
   }
@@ -240,7 +240,7 @@ export class RunningTurn {
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
       usage: modelEnd?.usage,
-      estimate: toTaken(this.#begin.estimate, outcome, this.#position),
+      estimate: toTaken(this.#begin.estimate, modelEnd === undefined ? outcome : "complete", this.#saidBytes),
       errorCode: error?.code,
       endedAt: this.#ports.clock.now(),
       durationMs: this.#ports.clock.monotonicMs() - this.#startedMs,

@@ -1,7 +1,7 @@
 /** Owns what a client asks for, and the turn that begins with it. */
 import { hash } from "node:crypto";
 import { v7 as createId } from "uuid";
-import type { PromptOptions } from "./instructions.ts";
+import { toInstruction, type PromptOptions } from "./instructions.ts";
 import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
@@ -61,16 +61,25 @@ export function mayBeRefused(request: TurnRequest): boolean {
   );
 }
 
-/** Returns what is reserved for a turn: what its messages take, and a reply as long as it may be. */
-function estimateTurn({ messages, stored, parameters }: TurnRequest): Estimate {
-  let [bytes, imagesCount] = [0, 0];
-  for (const { text, images } of [...(stored?.messages ?? []), ...messages]) {
+/** Returns what is reserved for a turn: what all that its model is sent takes, and a reply as long as it may be. */
+function estimateTurn(request: TurnRequest): Estimate {
+  const { max_tokens, max_completion_tokens, messages: sent, ...parameters } = request.parameters;
+  const messages = [...(request.stored?.messages ?? []), ...request.messages];
+  let bytes = Buffer.byteLength(toInstruction(request) ?? "");
+  let imagesCount = 0;
+  // A schema is read as messages are, and may be as long.
+  if (Object.keys(parameters).length > 0) bytes += Buffer.byteLength(JSON.stringify(parameters));
+  for (const { text, images } of messages) {
     bytes += Buffer.byteLength(text);
     imagesCount += images.length;
   }
+  // What is sent to the letter may say more than our messages do: a name, a refusal.
+  for (const message of sent ?? [])
+    for (const [field, value] of Object.entries<unknown>({ ...message }))
+      if (field !== "content" && typeof value === "string") bytes += Buffer.byteLength(value);
   return {
-    inputTokens: toTokens(bytes, imagesCount),
-    outputTokens: toReservedOutput(parameters.max_completion_tokens ?? parameters.max_tokens),
+    inputTokens: toTokens(bytes, imagesCount, messages.length),
+    outputTokens: toReservedOutput(max_tokens, max_completion_tokens),
   };
 }
 

@@ -32,10 +32,13 @@ export function toReply(id: string, answer: string, plan: string | undefined): R
   return { id, content, contentDigest: digestContent("assistant", content), plan };
 }
 
-/** Returns what a turn took, about, whose body has so many bytes. A model that refuses, or cannot be reached, takes nothing. */
-export function toTaken(reserved: Estimate, outcome: Outcome, bodyBytes: number): Estimate {
-  if (bodyBytes === 0 && outcome === "failed") return { inputTokens: 0, outputTokens: 0 };
-  return { ...reserved, outputTokens: toTokens(bodyBytes) };
+/**
+ * Returns what a turn took, about, whose model said so many bytes. One that refuses, or cannot be reached, takes nothing;
+ * one that ended its reply has read what it was sent, whatever became of that.
+ */
+export function toTaken(reserved: Estimate, outcome: Outcome, saidBytes: number): Estimate {
+  if (saidBytes === 0 && outcome === "failed") return { inputTokens: 0, outputTokens: 0 };
+  return { ...reserved, outputTokens: toTokens(saidBytes) };
 }
 
 /** Returns the end of a turn whose body was `text` as far as anybody knows: its process is gone. */

@@ -99,6 +99,10 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
         "x-forwarded-for": index % 2 === 0 ? "198.51.100.7" : "::ffff:198.51.100.7",
       });
       assert.deepEqual(await askOften(app, 3, mapped), [200, 200, 429]);
+      for (const host of ["192.0.2.1", "[2001:db8:0:9::1]"]) {
+        const withPort = (index: number) => ({ "x-forwarded-for": `${host}:${40_000 + index}` });
+        assert.deepEqual(await askOften(app, 3, withPort), [200, 200, 429], "a port is no other client");
+      }
     });
   });
 

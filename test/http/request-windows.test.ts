@@ -1,0 +1,66 @@
+/** Owns the minutes of requests beside counters that are slow: none of a share is used in a minute it was not taken from. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { RequestWindows } from "../../src/http/request-windows.ts";
+import type { Counters, RequestGrant } from "../../src/turn/limits.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+/** Counters that answer when a test says so. */
+class HeldCounters implements Counters {
+  readonly asked: ((grant: RequestGrant) => void)[] = [];
+
+  takeRequests(): Promise<RequestGrant> {
+    const { promise, resolve } = Promise.withResolvers<RequestGrant>();
+    this.asked.push(resolve);
+    return promise;
+  }
+
+  async listUsage(): Promise<[]> {
+    return [];
+  }
+}
+
+describe("RequestWindows", () => {
+  test("ends a minute no later than the counters do, however long their answer took", async () => {
+    const [clock, counters] = [new ManualClock(), new HeldCounters()];
+    const windows = new RequestWindows(20, counters, clock);
+    const first = windows.count("a");
+    clock.advance(400);
+    counters.asked[0]?.({ granted: 2, left: 18, resetsInMs: 60_000 });
+    assert.deepEqual(await first, { isOver: false, left: 19, resetsInMs: 59_600 });
+    clock.advance(59_600);
+    const next = windows.count("a");
+    assert.equal(counters.asked.length, 2, "a new minute is asked for");
+    counters.asked[1]?.({ granted: 2, left: 18, resetsInMs: 60_000 });
+    assert.equal((await next).left, 19);
+  });
+
+  test("counts for this process where no answer comes in half a second, and counts what it let through before", async () => {
+    const [clock, counters] = [new ManualClock(), new HeldCounters()];
+    const windows = new RequestWindows(20, counters, clock);
+    const both = [windows.count("a"), windows.count("a")];
+    counters.asked[0]?.({ granted: 2, left: 18, resetsInMs: 60_000 });
+    await Promise.all(both);
+    const third = windows.count("a");
+    clock.advance(500);
+    assert.deepEqual((await third).left, 17);
+    for (let index = 0; index < 17; index += 1) assert.equal((await windows.count("a")).isOver, false);
+    assert.equal((await windows.count("a")).isOver, true);
+    assert.equal(counters.asked.length, 2);
+  });
+
+  test("asks once for all who wait, and no more when there is none left", async () => {
+    const [clock, counters] = [new ManualClock(), new HeldCounters()];
+    const windows = new RequestWindows(20, counters, clock);
+    const three = [windows.count("a"), windows.count("a"), windows.count("a")];
+    assert.equal(counters.asked.length, 1);
+    counters.asked[0]?.({ granted: 1, left: 0, resetsInMs: 30_000 });
+    const states = await Promise.all(three);
+    assert.deepEqual(
+      states.map(({ isOver }) => isOver),
+      [false, true, true],
+    );
+    assert.deepEqual(states[2], { isOver: true, left: 0, resetsInMs: 30_000 });
+    assert.equal(counters.asked.length, 1);
+  });
+});
