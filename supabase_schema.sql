@@ -849,7 +849,7 @@ begin
         (-1, v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null)
       ) as u (sign, model, tokens, is_estimate)
       -- One that ended before anything was counted has no estimate.
-      where u.sign = 1 or (v_turn.status <> 'running' and v_turn.estimate is not null) group by coalesce(u.model, '')
+      where u.sign = 1 or (v_turn.status <> 'running' and coalesce(v_turn.usage, v_turn.estimate) is not null) group by coalesce(u.model, '')
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
       input_tokens = d.input_tokens + excluded.input_tokens, output_tokens = d.output_tokens + excluded.output_tokens,
