@@ -13,6 +13,8 @@ import { toPrompt } from "./script.ts";
 const mostTimes = 1.5;
 /** A server that has just started is slower: these turns are not timed. */
 const warmingTurns = 4;
+/** How long the conversations of other users are. */
+const otherMessages = 100;
 
 /** How a turn says what it goes on from, and whether the database has counted its rows, as Postgres does by itself in time. */
 interface Way {
@@ -72,21 +74,32 @@ async function makeChat(url: string, count: number): Promise<Chat> {
   return chat;
 }
 
-/** Measures turns in a conversation of `count` messages. */
+/**
+ * Makes a conversation of each length, and many of other users beside them: all are in the tables before any is measured, so
+ * that reading a whole table would cost each the same.
+ */
+async function makeChats(
+  counts: readonly number[],
+  others: number,
+  server: RunningServer,
+): Promise<ReadonlyMap<number, Chat>> {
+  for (let made = 0; made < others; made += 1) await makeChat(server.url, otherMessages);
+  const chats = new Map<number, Chat>();
+  for (const count of counts) chats.set(count, await makeChat(server.url, count));
+  await server.program.stop();
+  await server.close();
+  return chats;
+}
+
+/** Measures turns in `chat`. */
 async function measure(
-  count: number,
+  chat: Chat,
   way: Way,
   turns: number,
   database: BenchDatabase,
-  start: () => Promise<RunningServer>,
+  server: RunningServer,
   countBytes: () => number,
 ): Promise<Cost> {
-  const maker = await start();
-  const chat = await makeChat(maker.url, count);
-  await maker.program.stop();
-  await maker.close();
-  if (way.hasStatistics) await database.analyze();
-  const server = await start();
   const before = await database.readUsage();
   const bytesBefore = countBytes();
   const times: number[] = [];
@@ -109,33 +122,39 @@ async function measure(
 
 /** Runs it on Postgres; resolves with its rows. */
 export async function runHistory(context: Context): Promise<readonly Row[]> {
-  const counts = context.isSmoke ? [10, 100] : [10, 1000, 10_000];
-  const turns = context.isSmoke ? 1 : 10;
   const rows: Row[] = [];
-  for (const way of ways) {
-    const database = await openPostgres({ autovacuum: way.hasStatistics });
-    const proxy = await startCountingProxy(database.port);
-    const { DATABASE_URL: url = "" } = database.variables;
-    const variables = { DATABASE_URL: url.replace(`:${database.port}/`, `:${proxy.port}/`) };
-    const start = (): Promise<RunningServer> =>
-      startForeword({ upstreamUrl: context.upstreamUrl, prefix: onPeerProcessor, variables });
-    let least: Cost | undefined;
-    for (const count of counts) {
-      const cost = await measure(count, way, turns, database, start, () => proxy.bytes).catch(
-        (error: unknown) => context.say(`history ${way.name}, ${count} messages: ${String(error)}`),
-      );
-      if (cost === undefined) {
-        rows.push(toFailure(way, count));
-        continue;
-      }
-      least ??= cost;
-      rows.push(...toRows(way, count, cost, least));
-      const told = figures.map((figure) => `${figure} ${toFigure(cost[figure])}`);
-      context.say(`history ${way.name}, ${count} messages: ${told.join(" · ")}`);
+  for (const way of ways) rows.push(...(await runWay(context, way)));
+  return rows;
+}
+
+async function runWay(context: Context, way: Way): Promise<readonly Row[]> {
+  const turns = context.isSmoke ? 1 : 10;
+  const database = await openPostgres({ autovacuum: way.hasStatistics });
+  const proxy = await startCountingProxy(database.port);
+  const { DATABASE_URL: url = "" } = database.variables;
+  const variables = { DATABASE_URL: url.replace(`:${database.port}/`, `:${proxy.port}/`) };
+  const start = (): Promise<RunningServer> =>
+    startForeword({ upstreamUrl: context.upstreamUrl, prefix: onPeerProcessor, variables });
+  const [counts, others] = context.isSmoke ? [[10, 100], 2] : [[10, 1000, 10_000], 100];
+  const chats = await makeChats(counts, others, await start());
+  if (way.hasStatistics) await database.analyze();
+  const rows: Row[] = [];
+  let least: Cost | undefined;
+  for (const [count, chat] of chats) {
+    const told = `history ${way.name}, ${count} messages`;
+    const cost = await measure(chat, way, turns, database, await start(), () => proxy.bytes).catch(
+      (error: unknown) => context.say(`${told}: ${String(error)}`),
+    );
+    if (cost === undefined) {
+      rows.push(toFailure(way, count));
+      continue;
     }
-    proxy.close();
-    await database.close();
+    least ??= cost;
+    rows.push(...toRows(way, count, cost, least));
+    context.say(`${told}: ${figures.map((figure) => `${figure} ${toFigure(cost[figure])}`).join(" · ")}`);
   }
+  proxy.close();
+  await database.close();
   return rows;
 }
 
