@@ -197,8 +197,9 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     "a turn whose conversation is deleted ends, wherever it runs: what it said beyond its reservation would not be counted",
     { timeout: 30_000 },
     async () => {
-      const patient = { MODEL_IDLE_TIMEOUT_MS: "600000" };
+      const patient = { MODEL_IDLE_TIMEOUT_MS: "600000", LIMIT_CONCURRENT_TURNS: "3" };
       const [here, there] = [await start(patient), await start(patient)];
+      await total(here); // a store that has answered before is waited for
       const next = model.nextCall();
       const opening = here.open(
         "POST",
@@ -223,6 +224,15 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     assert.deepEqual([refused.status, codeOf(refused)], [429, "rate_limited"]);
     assert.equal(refused.headers["ratelimit-policy"], '"requests";q=2;w=60');
     assert.ok(Number(refused.headers["retry-after"]) >= Number(plain.headers["retry-after"]));
+  });
+
+  test("a turn that is had again under its key takes nothing of them", async () => {
+    const app = await start({ LIMIT_CONCURRENT_TURNS: "1" });
+    const keyed = { "idempotency-key": randomUUID() };
+    assert.equal((await chat(app, {}, keyed)).status, 200);
+    for (let time = 0; time < 2; time += 1)
+      assert.equal((await chat(app, {}, keyed)).headers["idempotency-replayed"], "true");
+    assert.equal((await chat(app)).status, 200);
   });
 
   test("usage of a year that no calendar of the database has is a 400", async () => {

@@ -137,6 +137,10 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
     const variables = { CHAT_STORE_ENABLED: "true", DATABASE_URL: url, LIMIT_REQUESTS_PER_MINUTE: "3" };
     await withApp(variables, async (app) => {
       assert.deepEqual(await askOften(app, 5, () => ({})), [200, 200, 200, 429, 429]);
+      // Whether its key belongs to a turn nobody can say now: it begins none.
+      const messages = [{ sender: "user", text: "Hi" }];
+      const keyed = await app.post("/stream-chat", { messages }, { "idempotency-key": randomUUID() });
+      assert.equal(keyed.status, 503);
     });
   });
 });
@@ -155,6 +159,14 @@ describe("the limit of turns at the same time", { timeout: 60_000 }, () => {
       assert.equal((await app.chat("Hi")).status, 200);
     });
     await model.close();
+  });
+});
+
+describe("the limit of tokens", { timeout: 60_000 }, () => {
+  test("is a user's: of an address nobody knows how many share it", async () => {
+    await withApp({ LIMIT_TOKENS_PER_DAY: "1", LIMIT_CONCURRENT_TURNS: "5" }, async (app) => {
+      assert.equal((await app.chat("Hi", { userId: randomUUID() })).status, 200);
+    });
   });
 });
 

@@ -26,6 +26,8 @@ describe("Allowances", () => {
     assert.equal(allowances.findLimit(third), undefined);
     allowances.begin(third);
     assert.equal(allowances.findLimit(turn()), "concurrent-turns");
+    const unbound = makeTurn(["u: Hi"], { allowance: { ...allowance, concurrentTurns: undefined } });
+    assert.equal(allowances.findLimit(unbound), "tokens-per-day", "what runs is reserved");
     allowances.end(third); // it was none
     assert.equal(allowances.findLimit(turn()), undefined);
     allowances.end(second, result);

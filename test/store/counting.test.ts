@@ -157,6 +157,11 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.deepEqual(await chats.begin(another), limited, "that runs now");
     await endTurn(chats, queued, toInterruptedResult("", new Date()));
     assert.equal((await chats.begin(another)).type, "saved");
+    const refused = makeTurn(["u: 5"], { userId, allowance });
+    assert.deepEqual(await chats.begin(refused), limited);
+    assert.equal((await chats.begin(refused, true)).type, "saved", "late");
+    const named = "select id from turns where user_id = $1 and subject is not null and status <> 'running'";
+    assert.deepEqual(await scratch.sql(named, [userId]), [], "none that is over says whose it was");
 
     const {
       estimate: _,
