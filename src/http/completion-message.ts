@@ -83,7 +83,7 @@ export const CompletionMessage = z.object({
     ["system", "developer", "user", "assistant"],
     "must be one of system, developer, user, assistant; tools are not supported",
   ),
-  content: Content,
+  content: Content.optional(),
   refusal: z.string().nullish(),
   tool_calls: emptyList.nullable(),
   function_call: z.null(notSupported).optional(),
@@ -103,7 +103,7 @@ export const Chat = z.object({
 /** Returns the message at `index` as ours. @throws AppError `invalid_request` or `message_too_large`. */
 export function toMessage(message: z.infer<typeof CompletionMessage>, index: number): Message {
   const role = roles[message.role] ?? "user";
-  const { content, refusal } = message;
+  const { content = [], refusal } = message;
   const contents = content.length === 0 && typeof refusal === "string" ? [{ text: refusal }] : content;
   const { text, images } = joinParts(contents);
   if (role !== "user" && images.length > 0)

@@ -23,8 +23,6 @@ export type OnDisconnect = "continue" | "abort";
 export class LiveTurn implements FollowedTurn {
   readonly caller: Caller;
   readonly log = new TurnLog();
-  /** Whether the store has it, or had. */
-  isKnown: boolean;
   /** Up to where the store has its text. */
   storedPosition = 0;
   /** Up to where the store or the journal has its text. */
@@ -45,12 +43,21 @@ export class LiveTurn implements FollowedTurn {
     this.caller = request.caller;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
-    this.isKnown = begun?.answer.storage === "stored";
     this.#turn = new RunningTurn(request, ports, (event) => this.log.append(event), begun);
   }
 
   get id(): string {
     return this.#turn.id;
+  }
+
+  /** Whether the store has its begin, or had. */
+  get isStored(): boolean {
+    return this.#turn.isStored;
+  }
+
+  /** Its begin, which waited in the journal, has landed. */
+  setStored(): void {
+    this.#turn.isStored = true;
   }
 
   get startedAt(): Date {

@@ -60,10 +60,10 @@ export class RunningTurn {
   /** Events that came before the user's message was safe; `undefined` once it is. */
   #backlog: TurnEvent[] | undefined = [];
   #position = 0;
-  /** What the model was heard to say so far, in bytes. */
-  #saidBytes = 0;
+  #saidBytes = 0; // by the model, reasoning that was heard included
   #firstTextMs: number | undefined;
   #isOver = false;
+  isStored = false; // its begin
   readonly #done = Promise.withResolvers<EndAnswer>();
 
   constructor(request: TurnRequest, ports: TurnPorts, emit: (event: TurnEvent) => void, begun?: BegunTurn) {
@@ -87,7 +87,6 @@ export class RunningTurn {
     this.#isSafe = this.#makeSafe(begun);
   }
 
-  /** The turn's id. */
   get id(): string {
     return this.#begin.turnId;
   }
@@ -116,6 +115,7 @@ export class RunningTurn {
       const answer = begun?.answer ?? (await this.#ports.store.begin(this.#begin));
       if (answer.type !== "begun")
         throw new Error(`a turn without a key of its own was not begun: ${answer.type}`);
+      this.isStored = answer.storage === "stored";
       this.#start(answer.conversationId);
       return undefined;
     } catch (cause) {

@@ -180,6 +180,32 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
       assert.equal((await ask("GET", kept, undefined, {}, bare)).status, 404);
   });
 
+  test("of usage", async () => {
+    await ask("POST", "/stream-chat", chat("go on", { userId }));
+    assert.equal((await ask("GET", `/usage?userId=${userId}`)).status, 200);
+    assert.equal((await ask("GET", "/usage?from=2026-02-30")).status, 400);
+    assert.equal((await ask("GET", "/usage", undefined, {}, bare)).status, 404);
+  });
+
+  test("of a user who has had enough: requests, turns", async () => {
+    const variables = { LIMIT_REQUESTS_PER_MINUTE: "3", LIMIT_CONCURRENT_TURNS: "1" };
+    const limited = await startApp({ ...variables, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
+    const opening = limited.open("POST", "/stream-chat", chat("wait"));
+    const [path, headers] = ["/stream-chat", { accept: "text/plain" }];
+    const response = await opening;
+    assert.equal((await ask("POST", path, chat("go on"), headers, limited)).status, 429);
+    assert.equal((await ask("POST", "/v1/chat/completions", completion("go on"), {}, limited)).status, 429);
+    for (const [method, other, body] of [
+      ["POST", path, chat("go on")],
+      ["POST", "/api/chat", ui("go on")],
+      ["POST", "/v1/chat/completions", completion("go on")],
+      ["GET", "/v1/models"],
+    ] as const)
+      assert.equal((await ask(method, other, body, {}, limited)).status, 429);
+    response.destroy();
+    await limited.close();
+  });
+
   test("of the server itself", async () => {
     for (const path of ["/healthz", "/readyz", "/openapi.json", "/docs"]) {
       for (const from of [app, bare]) {

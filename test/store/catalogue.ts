@@ -23,7 +23,7 @@ select opening as name from (
     from pg_policy where polcmd in ('a', 'w', '*') and polwithcheck is null
   union all select format('policy %s on %s does not ask who is there', polname, polrelid::regclass)
     from pg_policy, unnest(array[pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)]) expression
-    where expression !~ 'auth\\.uid\\(\\)'
+    where expression !~ 'auth\\.uid\\(\\)' and expression <> 'false'
   union all select format('policy %s on %s is for others than users', polname, polrelid::regclass)
     from pg_policy where polroles <> array['authenticated'::regrole::oid]
   union all select format('table %s may be used by anon', name)
