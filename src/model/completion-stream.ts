@@ -5,6 +5,7 @@ import { toStorable } from "../turn/message.ts";
 import type { ModelEnd } from "../turn/ports.ts";
 import type { FinishReason, Usage } from "../turn/turn-event.ts";
 import { toModelFailure } from "./model-failure.ts";
+import { EventTemplate } from "./event-template.ts";
 import { SseReader } from "./sse-reader.ts";
 
 /** The longest name of a model that is believed, in characters. */
@@ -57,7 +58,11 @@ const finishReasons: Readonly<Record<string, FinishReason>> = {
 
 /** Reads the body of one streamed chat completion. */
 export class CompletionStream {
-  readonly #reader = new SseReader((data, name) => this.#takeEvent(data, name));
+  readonly #reader = new SseReader(
+    (data, name) => this.#takeEvent(data, name),
+    (text, start) => this.#skim(text, start),
+  );
+  readonly #template = new EventTemplate();
   /** Text of the events read so far that {@link push} has not returned. */
   #text = "";
   /** Reasoning that {@link takeReasoning} has not returned. */
@@ -120,6 +125,19 @@ export class CompletionStream {
     return { finishReason: this.#finishReason ?? "other", model: this.#model, usage: this.#usage };
   }
 
+  /** Takes events of the kind that came last, which say nothing but text. */
+  #skim(text: string, start: number): number {
+    let end = start;
+    while (!this.#isDone && !this.isWhole) {
+      const content = this.#template.read(text, end);
+      if (content === undefined) break;
+      this.#events += 1;
+      this.#text += content;
+      ({ end } = this.#template);
+    }
+    return end;
+  }
+
   #takeEvent(data: string, name: string): void {
     this.#events += 1;
     if (this.#isDone || data === "") return;
@@ -143,7 +161,23 @@ export class CompletionStream {
     this.#text += toText(content) + (refusal ?? "");
     this.#reasoning += reasoning_content ?? reasoning ?? "";
     if (choice.finish_reason) this.#finishReason = finishReasons[choice.finish_reason] ?? "other";
+    else if (content) this.#template.learn(data, readText);
   }
+}
+
+/** Returns the text of an event that says nothing else. */
+function readText(data: string): string | undefined {
+  const { data: chunk } = CompletionChunk.safeParse(parseJson(data));
+  const [choice, ...others] = chunk?.choices ?? [];
+  const { content, refusal, reasoning_content, reasoning } = choice?.delta ?? {};
+  const isTextAlone =
+    (chunk?.error ?? chunk?.usage ?? choice?.finish_reason ?? null) === null &&
+    (choice?.index ?? 0) === 0 &&
+    others.length === 0 &&
+    !refusal &&
+    !reasoning_content &&
+    !reasoning;
+  return isTextAlone && typeof content === "string" ? content : undefined;
 }
 
 /** Returns up to where `text` holds whole characters. */

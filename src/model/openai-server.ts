@@ -23,11 +23,15 @@ export interface OpenAiOptions {
   readonly idleTimeoutMs: number;
 }
 
-/** A request ready to be sent. */
-export interface CompletionRequest {
+/** Where completions are asked for, and what every request says before its body. */
+interface Target {
   readonly origin: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A request ready to be sent. */
+export interface CompletionRequest extends Target {
   readonly body: string;
   /** Those of the optional parameters that are in it. */
   readonly parameters: readonly OptionalParameter[];
@@ -65,11 +69,13 @@ export class OpenAiServer {
   });
   /** What this model was found to refuse: it is never sent that again. */
   readonly #refused = new Set<OptionalParameter>();
-  readonly #client: OpenAI;
+  /** The same for every request; made once, since that takes longer than all else before one is sent. */
+  readonly #target: Promise<Target>;
 
   constructor(options: OpenAiOptions) {
     this.options = options;
-    this.#client = createClient(options);
+    this.#target = toTarget(options);
+    this.#target.catch(() => {}); // told to whoever asks
   }
 
   /** Returns the request for `prompt`, without the parameters in `without` and those that were refused before. */
@@ -86,33 +92,29 @@ export class OpenAiServer {
       ...(parameters.includes("temperature") && { temperature: this.options.temperature }),
       ...asked,
     };
-    const { req, url } = await this.#client.buildRequest({
-      method: "post",
-      path: "/chat/completions",
-      body,
-      stream: true,
-    });
-    if (typeof req.body !== "string")
-      throw new TypeError("the openai package built a request without a text body");
-    const headers = new Headers(req.headers);
-    headers.set("accept", "text/event-stream");
-    headers.set("accept-encoding", "identity");
-    if (this.options.azure === undefined && this.options.apiKey === undefined)
-      headers.delete("authorization");
-    const { origin, pathname, search } = new URL(url);
-    return {
-      origin,
-      path: pathname + search,
-      headers: Object.fromEntries(headers),
-      body: req.body,
-      parameters,
-    };
+    return { ...(await this.#target), body: JSON.stringify(body), parameters };
   }
 
   /** Remembers what a model answered without, after it had refused it. */
   remember(refused: ReadonlySet<OptionalParameter>): void {
     for (const name of refused) this.#refused.add(name);
   }
+}
+
+async function toTarget(options: OpenAiOptions): Promise<Target> {
+  const { model, azure, apiKey } = options;
+  const { req, url } = await createClient(options).buildRequest({
+    method: "post",
+    path: "/chat/completions",
+    body: { model, messages: [], stream: true }, // on Azure the address names the model
+    stream: true,
+  });
+  const headers = new Headers(req.headers);
+  headers.set("accept", "text/event-stream");
+  headers.set("accept-encoding", "identity");
+  if (azure === undefined && apiKey === undefined) headers.delete("authorization");
+  const { origin, pathname, search } = new URL(url);
+  return { origin, path: pathname + search, headers: Object.fromEntries(headers) };
 }
 
 function toInstructionMessage(instruction: string | undefined): OpenAI.ChatCompletionMessageParam[] {

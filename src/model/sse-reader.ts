@@ -11,9 +11,13 @@ const maxLength = 1024 * 1024;
 /** Called with each event: its data, lines joined, and its name (`message` when it has none). */
 export type OnEvent = (data: string, name: string) => void;
 
+/** Takes the events at `start` of a text that it knows; returns where the first begins that it does not. */
+export type Skim = (text: string, start: number) => number;
+
 /** Reads one stream. Where the format asks to drop an event that no blank line ends, this one still delivers it. */
 export class SseReader {
   readonly #onEvent: OnEvent;
+  readonly #skim: Skim;
   readonly #decoder = new StringDecoder("utf8");
   #isStart = true;
   /** The last chunk ended in a CR: a LF that comes next belongs to it. */
@@ -24,8 +28,10 @@ export class SseReader {
   #hasData = false;
   #name = "";
 
-  constructor(onEvent: OnEvent) {
+  /** @param skim takes whole events before they are read; by default none. */
+  constructor(onEvent: OnEvent, skim: Skim = (_, start) => start) {
     this.#onEvent = onEvent;
+    this.#skim = skim;
   }
 
   /** Takes the next bytes. @throws AppError `model_invalid_stream` for a line or an event over 1 MiB. */
@@ -43,15 +49,21 @@ export class SseReader {
 
   #pushText(decoded: string): void {
     const text = this.#normalise(decoded);
-    let start = 0;
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+    let start = this.#skimFrom(text, 0);
+    for (let end = text.indexOf("\n", start); end >= 0; end = text.indexOf("\n", start)) {
       this.#takeLine(this.#line + text.slice(start, end));
       this.#line = "";
-      start = end + 1;
+      start = this.#skimFrom(text, end + 1);
     }
     this.#line += text.slice(start);
     if (this.#line.length > maxLength)
       throw new AppError("model_invalid_stream", "a line is longer than 1 MiB");
+  }
+
+  /** Between two events those that are known are taken at once. */
+  #skimFrom(text: string, start: number): number {
+    const isBetween = this.#line === "" && !this.#hasData && this.#name === "";
+    return isBetween && start < text.length ? this.#skim(text, start) : start;
   }
 
   /** Returns `decoded` without the byte order mark and with every line end as LF. */

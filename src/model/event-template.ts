@@ -1,0 +1,94 @@
+/**
+ * Owns the short way through a stream whose events differ in one string alone, as those of a reply do: what is before and after
+ * that string is compared, and nothing parsed. It is right by construction: a string of JSON in the place of another.
+ */
+
+/** What a string in JSON holds where it says what it says to the letter: no quote, escape or control character. */
+// eslint-disable-next-line no-control-regex
+const plain = /^[^"\\\u0000-\u001F]*$/;
+/** A string of its own value in each event, which some servers pad them with. */
+const padding = /"obfuscation": ?"/;
+/** So many events in a row that were learned from, and met no second of their kind, end the learning. */
+const maxAttempts = 8;
+
+/** What is the same in each event of a kind. */
+interface Template {
+  /** The event up to its string, and from its end to the blank line, or to the padding. */
+  readonly head: string;
+  readonly tail: string;
+  /** What follows the padding; `undefined` where there is none. */
+  readonly end: string | undefined;
+}
+
+/** Knows events by the last one that was parsed. */
+export class EventTemplate {
+  #template: Template | undefined;
+  #attempts = 0;
+  /** Where the event ended that {@link read} returned last. */
+  end = 0;
+
+  /**
+   * Learns from the data of an event. `read` returns the string that an event of such data holds, and `undefined` for one that
+   * says anything else: it is asked whether a place in `data` is that string's.
+   */
+  learn(data: string, read: (data: string) => string | undefined): void {
+    if (this.#attempts === maxAttempts) return;
+    this.#attempts += 1;
+    this.#template = findTemplate(data, read);
+  }
+
+  /** Returns the string of the event that starts at `start`, if it is of the kind that was learned, and whole. */
+  read(text: string, start: number): string | undefined {
+    const template = this.#template;
+    if (template === undefined || !text.startsWith(template.head, start)) return undefined;
+    const from = start + template.head.length;
+    let to = text.indexOf('"', from);
+    if (!text.startsWith(template.tail, to)) to = text.indexOf(template.tail, from); // that quote was an escaped one
+    if (to < 0) return undefined;
+    let end = to + template.tail.length;
+    if (template.end !== undefined) {
+      const close = text.indexOf('"', end);
+      if (close < 0 || !text.startsWith(template.end, close) || !plain.test(text.slice(end, close)))
+        return undefined;
+      end = close + template.end.length;
+    }
+    const value = parseString(text.slice(from, to));
+    if (value === undefined) return undefined;
+    this.#attempts = 0;
+    this.end = end;
+    return value;
+  }
+}
+
+function findTemplate(data: string, read: (data: string) => string | undefined): Template | undefined {
+  for (const { index, 0: opening } of data.matchAll(/"content": ?"/g)) {
+    const from = index + opening.length;
+    const length = /^(?:[^"\\]|\\.)*/.exec(data.slice(from))?.[0].length ?? 0;
+    const [head, tail] = [data.slice(0, from), data.slice(from + length)];
+    // Another string in its place is what the event says then, and all it says.
+    if (read(`${head}one${tail}`) !== "one" || read(`${head}two${tail}`) !== "two") continue;
+    const padded = findPadding(tail);
+    const isPadded = padded !== undefined && read(`${head}one${padded.tail}two${padded.end}`) === "one";
+    const { tail: fixed, end } = isPadded ? padded : { tail: `${tail}\n\n`, end: undefined };
+    return { head: `data: ${head}`, tail: fixed, end: end && `${end}\n\n` };
+  }
+  return undefined;
+}
+
+/** Returns what is before and after the padding in the end of an event. */
+function findPadding(tail: string): { readonly tail: string; readonly end: string } | undefined {
+  const found = padding.exec(tail);
+  if (found === null) return undefined;
+  const start = found.index + found[0].length;
+  return { tail: tail.slice(0, start), end: tail.slice(tail.indexOf('"', start)) };
+}
+
+function parseString(text: string): string | undefined {
+  if (plain.test(text)) return text;
+  try {
+    const value: unknown = JSON.parse(`"${text}"`);
+    return typeof value === "string" ? value : undefined;
+  } catch {
+    return undefined; // the string ends elsewhere
+  }
+}
