@@ -678,7 +678,8 @@ begin
 end $$;
 
 -- The path that ends in a message of the user's, for a turn that goes on from there: its newest messages, oldest first, as many as
--- `max_chars` of text hold, one at least. argument: user_id (or null), conversation_id (or null, where a message is named), parent_id: a
+-- `max_chars` of text hold, one at least. (Each step is a lateral query of one row, here and below: a planner that knows nothing of a
+-- table yet would else read all of it at every step.) argument: user_id (or null), conversation_id (or null, where a message is named), parent_id: a
 -- message's id, or null for the leaf, max_chars. Answers with {conversation_id, digest: of the path, or null for an empty one, messages
 -- [{role, content}]}; or with `missing`.
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
@@ -709,7 +710,7 @@ begin
         from public.messages m where m.id = v_parent.id
       union all
       select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
-        from path p join public.messages m on m.id = p.parent_id
+        from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
         where p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer and p.place < 20000
     )
     select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, '')) order by p.place desc) from path p
@@ -1134,7 +1135,7 @@ begin
             and m.id = case when v_before.id is null
               then (select c.leaf_id from public.conversations c where c.id = v_conversation) else v_before.parent_id end
         union
-        select m.id, m.parent_id from path p join public.messages m on m.id = p.parent_id
+        select m.id, m.parent_id from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
       )
       select id from path limit v_limit);
   end if;
@@ -1142,8 +1143,8 @@ begin
     select jsonb_agg(jsonb_build_object(
       'id', m.id, 'parent_id', m.parent_id, 'role', m.role, 'content', m.content, 'metadata', m.metadata,
       'status', m.status, 'created_at', m.created_at) order by m.created_at, m.id)
-    from public.messages m
-    where m.id = any (v_ids) and exists (
+    from unnest(v_ids) as listed (id) cross join lateral (select * from public.messages message where message.id = listed.id limit 1) m
+    where exists (
       select from public.conversations c where c.id = v_conversation and c.user_id is not distinct from v_user)
   ), '[]');
 end $$;

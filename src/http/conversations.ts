@@ -55,6 +55,7 @@ export function registerConversations(
     const caller = callerOf(request);
     // What is nobody's is everybody's.
     if (caller.userId === undefined) refuse("userId", "is required: whose conversations are to be deleted");
+    live.stopAll(caller); // of those that run elsewhere their process hears with its next tick
     return reply.send({ deleted: await rows().deleteAll(caller) });
   });
 

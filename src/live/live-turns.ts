@@ -137,6 +137,11 @@ export class LiveTurns {
     return { turnId: here.id, startedAt: here.startedAt, isRunning: true };
   }
 
+  /** Stops the turns of `caller` that run here. */
+  stopAll({ userId }: Caller): void {
+    for (const turn of this.#running.values()) if (turn.caller.userId === userId) void turn.stop();
+  }
+
   /**
    * Takes no new turns from now on; resolves when none runs any more: those that still do after `deadlineMs` are
    * interrupted. Followers of turns that run elsewhere are then told to go there.

@@ -81,7 +81,11 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
-    const { turns, journal } = this.#options;
+    const { turns, journal, sharesProgress } = this.#options;
+    if (!sharesProgress && journal !== undefined) {
+      await this.#writer.keepPieces(pieces);
+      return { known: new Set(running), stop: [] };
+    }
     const answer = await turns.saveProgress(journal?.owners ?? [], running, pieces);
     this.#writer.hurry();
     return answer;

@@ -117,6 +117,7 @@ export async function openStore(
     turns: new TurnRows(database),
     journal,
     clock,
+    sharesProgress: options.type !== "embedded",
     maxContextChars: options.maxContextChars,
     ...listeners,
   });

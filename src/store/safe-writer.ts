@@ -21,6 +21,8 @@ export interface SafeWriterOptions {
   readonly turns: TurnRows;
   /** `undefined` where its folder cannot be used: then only the store makes a write safe. */
   readonly journal: Journal | undefined;
+  /** Whether other processes read what turns have said so far; else the journal keeps that, which costs a tenth. */
+  readonly sharesProgress: boolean;
   readonly clock: Clock;
   readonly onEvent: OnStoreEvent;
   readonly onTrouble: OnDatabaseTrouble;
