@@ -1,6 +1,6 @@
 /** Owns the configuration: the environment, read once and checked at once, as the parts of the house want it. */
 import type { AppOptions } from "./app.ts";
-import { findContradictions, findExposure, findNameClashes } from "./contradictions.ts";
+import { findContradictions, findExposure, findLoneStore, findNameClashes } from "./contradictions.ts";
 import { Environment, findSecrets, Flag } from "./environment.ts";
 
 const mebibyte = 1024 * 1024;
@@ -14,6 +14,8 @@ export interface Config {
   readonly secrets: readonly string[];
   /** How long running turns may take once the process is asked to stop, in milliseconds. */
   readonly drainMs: number;
+  /** How many processes serve. */
+  readonly workerCount: number;
   readonly app: AppOptions;
   readonly tables: { readonly conversations: string; readonly messages: string; readonly turns: string };
 }
@@ -53,6 +55,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     ...(result.error?.issues ?? []).map(({ path, message }) => `${String(path[0])} ${message}`),
     ...findContradictions(given, Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false),
     ...findNameClashes(result.data),
+    ...findLoneStore(result.data),
     ...findExposure(result.data),
   ];
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
@@ -72,6 +75,7 @@ function toConfig(environment: Environment): Config {
     logLevel: environment.LOG_LEVEL,
     secrets: findSecrets(environment),
     drainMs: environment.DRAIN_SECONDS * 1000,
+    workerCount: environment.WORKERS,
     app: {
       model: toModelOptions(environment),
       auth: toAuthOptions(environment),

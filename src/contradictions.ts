@@ -50,6 +50,18 @@ function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
 }
 
+/** Several processes on a store that is one process's own. */
+export function findLoneStore(environment: Environment | undefined): readonly string[] {
+  if (environment === undefined || environment.WORKERS === 1) return [];
+  const { CHAT_STORE_ENABLED, DATABASE_URL, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY } = environment;
+  const isShared =
+    DATABASE_URL !== undefined || (SUPABASE_URL !== undefined && SUPABASE_SERVICE_ROLE_KEY !== undefined);
+  if (CHAT_STORE_ENABLED && isShared) return [];
+  return [
+    "WORKERS needs a database that several processes share, since a turn is resumed and stopped through any of them: set DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY; the embedded database is one process's own",
+  ];
+}
+
 /** Two tables of one name, or of a name that the schema uses itself. */
 export function findNameClashes(environment: Environment | undefined): readonly string[] {
   if (environment === undefined) return [];

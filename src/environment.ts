@@ -1,5 +1,6 @@
 /** Owns the variables: which there are, and what each may say. */
 import { isIP } from "node:net";
+import { availableParallelism } from "node:os";
 import { unescape } from "node:querystring";
 import { z } from "zod";
 
@@ -23,6 +24,8 @@ const wholeNumber = (min: number, max: number) => {
     .transform(Number)
     .pipe(z.number().min(min, message).max(max, message));
 };
+
+const workersMessage = "must be a whole number from 1 to 64, or auto";
 
 const Temperature = z
   .string()
@@ -74,6 +77,14 @@ const Addresses = z
     "must be the addresses of your proxies, like 10.0.0.7 or 10.0.0.0/8, with commas between; true, a count and a range of everything are none",
   );
 
+/** How many processes; `auto` is one for each processor that may be used. */
+const Workers = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .transform((value) => (value === "auto" ? availableParallelism() : Number(value)))
+  .pipe(z.int(workersMessage).min(1, workersMessage).max(64, workersMessage));
+
 const price = z.number("must be a number").min(0, "must be at least 0");
 
 /** What a million tokens of each model cost. */
@@ -101,6 +112,7 @@ export const Environment = z.object({
   HOST: z.string().default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(8000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+  WORKERS: Workers.default(1),
   DRAIN_SECONDS: wholeNumber(0, 600).default(10),
   ON_DISCONNECT: z
     .string()

@@ -3,6 +3,7 @@ import { createApp, type App, type AppOptions } from "../app.ts";
 import { systemClock } from "../system-clock.ts";
 import { createLogger } from "./logger.ts";
 import { toStartBlock } from "./start-block.ts";
+import { isFirst, isWorker, runWorkers } from "./workers.ts";
 
 /** How long the first look at the store may take, in milliseconds. */
 const checkTimeoutMs = 2_000;
@@ -15,13 +16,16 @@ export interface ServeOptions {
   readonly logLevel: string;
   readonly secrets: readonly string[];
   readonly drainMs: number;
+  /** How many processes serve. */
+  readonly workerCount: number;
   readonly app: AppOptions;
 }
 
 /** Serves until SIGTERM or SIGINT; then resolves with the exit code. @throws AppError, or Node's own, when it cannot start. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const stopping = nextSignal();
   const logger = createLogger({ level: options.logLevel, secrets: options.secrets });
+  if (options.workerCount > 1 && !isWorker) return await runWorkers(options.workerCount, logger);
+  const stopping = nextSignal();
   if (options.app.store.type === "embedded") {
     process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
   }
@@ -33,15 +37,14 @@ export async function serve(options: ServeOptions): Promise<number> {
     await app.close(0);
     throw error;
   }
-  process.stderr.write(
-    toStartBlock({
-      version: options.version,
-      address: toAddress(app),
-      app: options.app,
-      storeTrouble,
-      journal: app.store.journal,
-    }),
-  );
+  if (isFirst) {
+    const { version, workerCount, app: appOptions } = options;
+    const { journal } = app.store;
+    const address = toAddress(app);
+    process.stderr.write(
+      toStartBlock({ version, address, workerCount, app: appOptions, storeTrouble, journal }),
+    );
+  }
   const signal = await stopping;
   logger.info({ signal, drainMs: options.drainMs }, "stopping");
   process.once("SIGTERM", () => process.exit(1)).once("SIGINT", () => process.exit(1));

@@ -6,6 +6,7 @@ import type { AppError } from "../errors.ts";
 export interface StartBlockOptions {
   readonly version: string;
   readonly address: string;
+  readonly workerCount: number;
   readonly app: AppOptions;
   /** What keeps the store from taking writes now. */
   readonly storeTrouble: AppError | undefined;
@@ -14,9 +15,11 @@ export interface StartBlockOptions {
 }
 
 /** Returns the block, ended by a line break. */
-export function toStartBlock({ version, address, app, storeTrouble, journal }: StartBlockOptions): string {
+export function toStartBlock(options: StartBlockOptions): string {
+  const { version, address, workerCount, app, storeTrouble, journal } = options;
   const rows = [
     ["listening", address],
+    ...(workerCount === 1 ? [] : [["workers", `${workerCount} processes`]]),
     ["docs", `${address}/docs`],
     ["model", describeModel(app.model)],
     ["store", describeStore(app.store)],

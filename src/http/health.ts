@@ -1,4 +1,5 @@
 /** Owns what a load balancer asks: is the process alive, and may it be sent work. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { FastifyInstance } from "fastify";
 import { AppError, type ErrorCode } from "../errors.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
@@ -6,6 +7,9 @@ import { problemType, toProblem, type Problem } from "./problem.ts";
 
 /** How long the store may take to answer a probe, in milliseconds. */
 const checkTimeoutMs = 1_000;
+/** How often the event loop is looked at, and how far one look back reaches, in milliseconds. */
+const resolutionMs = 10;
+const windowMs = 60_000;
 
 /** What the answers are made from. */
 export interface HealthOptions {
@@ -24,6 +28,8 @@ interface Parts {
   readonly store: { readonly status: "ok" } | { readonly status: "degraded"; readonly code: ErrorCode };
   /** Absent where there is none. */
   readonly journal?: { readonly queued: number; readonly rejected: number };
+  /** By how much work held up the process's event loop since a minute ago, or since this was asked before, in milliseconds. */
+  readonly eventLoop: { readonly delayP99Ms: number; readonly delayMaxMs: number };
 }
 
 /** The answer of a process that takes work. */
@@ -42,6 +48,7 @@ export interface StoppingProblem extends Problem {
  * go on; a process that is stopping is 503.
  */
 export function registerHealth(app: FastifyInstance, { live, store: opened }: HealthOptions): void {
+  const findDelay = watchEventLoop(app);
   app.get("/healthz", () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     const trouble = await opened.findTrouble(checkTimeoutMs);
@@ -49,6 +56,7 @@ export function registerHealth(app: FastifyInstance, { live, store: opened }: He
       turns: { status: live.isDraining ? "draining" : "ok", running: live.size },
       store: trouble === undefined ? { status: "ok" } : { status: "degraded", code: trouble.code },
       ...(opened.journal && { journal: opened.journal }),
+      eventLoop: findDelay(),
     };
     if (!live.isDraining) return reply.send({ status: parts.store.status, parts } satisfies Readiness);
     const problem: StoppingProblem = {
@@ -57,4 +65,25 @@ export function registerHealth(app: FastifyInstance, { live, store: opened }: He
     };
     return reply.code(503).header("content-type", problemType).send(JSON.stringify(problem));
   });
+}
+
+/** Returns what tells by how much the event loop was late since a minute ago, or since it was asked before that. */
+function watchEventLoop(app: FastifyInstance): () => Parts["eventLoop"] {
+  const delay = monitorEventLoopDelay({ resolution: resolutionMs });
+  delay.enable();
+  app.addHook("onClose", async () => void delay.disable());
+  let startedAtMs = performance.now();
+  const toMs = (nanoseconds: number): number =>
+    Math.round(Math.max(0, nanoseconds / 1e6 - resolutionMs) * 10) / 10;
+  return () => {
+    const found =
+      delay.count === 0
+        ? { delayP99Ms: 0, delayMaxMs: 0 }
+        : { delayP99Ms: toMs(delay.percentile(99)), delayMaxMs: toMs(delay.max) };
+    if (performance.now() - startedAtMs > windowMs) {
+      delay.reset();
+      startedAtMs = performance.now();
+    }
+    return found;
+  };
 }

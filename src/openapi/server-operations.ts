@@ -1,7 +1,7 @@
 /** Owns what the document says of the server itself: its health, this document, the page that shows it. */
 import { z } from "zod";
 import type { Readiness, StoppingProblem } from "../http/health.ts";
-import { Code, Count, nameFor } from "./answer-schema.ts";
+import { Code, Count, Milliseconds, nameFor } from "./answer-schema.ts";
 import { problemFields } from "./error-answers.ts";
 import type { Operation } from "./operation.ts";
 
@@ -17,6 +17,11 @@ const parts = z.object({
     .object({ queued: Count, rejected: Count })
     .exactOptional()
     .describe("How many writes wait for the store, and how many it will never take."),
+  eventLoop: z
+    .object({ delayP99Ms: Milliseconds, delayMaxMs: Milliseconds })
+    .describe(
+      "By how much work held up the process's event loop since a minute ago, or since this was asked before.",
+    ),
 });
 const ReadinessSchema = nameFor<Readiness>()(
   "Readiness",

@@ -43,6 +43,14 @@ export class RunningCommand {
     }
   }
 
+  /** Resolves when it has written to its log; fails when it has ended. */
+  async wrote(): Promise<void> {
+    const ended = this.#exit.then(() => {
+      throw new Error(`ended: ${this.stderr}${this.stdout}`);
+    });
+    await Promise.race([once(this.#child.stdout, "data"), ended]);
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

@@ -1,0 +1,153 @@
+/** Owns the processes that serve together: each does its share, one that dies is replaced, and all end together. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { z } from "zod";
+import { ConfigError, parseConfig } from "../../src/config.ts";
+import { startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { makeFolder } from "../support/start-app.ts";
+import { RunningCommand } from "./run-command.ts";
+
+const Line = z.looseObject({ msg: z.string(), pid: z.number() });
+
+describe("WORKERS", { timeout: 120_000 }, () => {
+  let harness: StoreHarness;
+  let model: ScriptedModel;
+  let folder: Awaited<ReturnType<typeof makeFolder>>;
+  before(async () => {
+    [harness, model, folder] = await Promise.all([
+      startPostgresHarness(),
+      ScriptedModel.start(),
+      makeFolder(),
+    ]);
+  });
+  after(async () => {
+    await model.close();
+    await harness.stop();
+    await folder.remove();
+  });
+
+  function linesOf(command: RunningCommand): z.infer<typeof Line>[] {
+    return command.stdout
+      .split("\n")
+      .filter((line) => line.endsWith("}"))
+      .map((line) => Line.parse(JSON.parse(line)));
+  }
+
+  /** Resolves with the processes that had turns, once there are `count` of them in the log after `from` lines. */
+  async function pidsOf(command: RunningCommand, count: number, from = 0): Promise<Set<number>> {
+    for (;;) {
+      const turns = linesOf(command)
+        .slice(from)
+        .filter(({ msg }) => msg === "turn");
+      if (turns.length >= count) return new Set(turns.map(({ pid }) => pid));
+      await command.wrote();
+    }
+  }
+
+  async function chat(address: string): Promise<string> {
+    const answer = await fetch(`${address}/stream-chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json", connection: "close" },
+      body: JSON.stringify({ messages: [{ sender: "user", text: "Hello" }] }),
+    });
+    return await answer.text();
+  }
+
+  test("serve on one port, in turn; one that is killed is replaced; a reply that runs is finished before they end", async () => {
+    const command = new RunningCommand(
+      ["serve"],
+      {
+        PORT: "0",
+        WORKERS: "2",
+        OPENAI_BASE_URL: model.url,
+        OPENAI_MODEL: "scripted",
+        DATA_DIR: folder.path,
+        ...harness.variables,
+      },
+      folder.path,
+    );
+    const [, address = ""] = await command.printed(
+      /listening +(http:\S+)\n[^]*workers +2 processes[^]*try .*\n/,
+    );
+    model.say("- p\n---RESPONSE---\nHello.");
+    // Which of them listens first is open: until both do, one has all.
+    let pids = new Set<number>();
+    let asked = 0;
+    while (pids.size < 2) {
+      assert.equal(await chat(address), "- p\n---RESPONSE---\nHello.");
+      pids = await pidsOf(command, (asked += 1));
+    }
+    const [victim = 0, survivor = 0] = pids;
+    process.kill(victim, "SIGKILL");
+    while (!linesOf(command).some(({ msg }) => msg === "a worker has died; another takes its place"))
+      await command.wrote();
+    const from = linesOf(command).length;
+    let later = new Set<number>();
+    for (asked = 0; later.size < 2;) {
+      assert.equal(await chat(address), "- p\n---RESPONSE---\nHello.");
+      later = await pidsOf(command, (asked += 1), from);
+    }
+    assert.ok(later.has(survivor) && !later.has(victim));
+    assert.equal(command.stderr.match(/listening/g)?.length, 1, "the start block is printed once");
+
+    const next = model.nextCall();
+    const reading = chat(address);
+    const call = (await next).text("- p\n---RESPONSE---\n");
+    command.kill("SIGTERM");
+    while (!linesOf(command).some(({ msg }) => msg === "stopping")) await command.wrote();
+    call.text("To the end.").finish();
+    assert.equal(await reading, "- p\n---RESPONSE---\nTo the end.");
+    assert.equal(await command.exit(), 0);
+    assert.ok(linesOf(command).some(({ msg }) => msg === "all workers have ended"));
+  });
+
+  test("that cannot start say why once each, and end all with 1", async () => {
+    const taken = new RunningCommand(
+      ["serve"],
+      { PORT: "0", DATA_DIR: folder.path, ...harness.variables },
+      folder.path,
+    );
+    const [, port = ""] = await taken.printed(/listening +http:\S+:(\d+)\n/);
+    const second = new RunningCommand(
+      ["serve"],
+      { PORT: port, WORKERS: "2", DATA_DIR: folder.path, ...harness.variables },
+      folder.path,
+    );
+    assert.equal(await second.exit(), 1);
+    assert.match(second.stderr, /Another process listens there; set PORT to a free one\./);
+    taken.kill("SIGTERM");
+    assert.equal(await taken.exit(), 0);
+  });
+
+  const shared = { DATABASE_URL: "postgres://u:p@localhost/x" };
+  test("is a whole number or auto, and refused on a store that is one process's own, with what to do", () => {
+    assert.equal(parseConfig({}).workerCount, 1);
+    assert.equal(parseConfig({ WORKERS: "3", ...shared }).workerCount, 3);
+    assert.ok(parseConfig({ WORKERS: " Auto ", ...shared }).workerCount >= 1);
+    const problemsOf = (variables: Record<string, string>): readonly string[] => {
+      try {
+        parseConfig(variables);
+        return [];
+      } catch (error) {
+        return error instanceof ConfigError ? error.problems : assert.fail();
+      }
+    };
+    for (const bad of ["0", "65", "1.5", "-1", "many"])
+      assert.deepEqual(problemsOf({ WORKERS: bad, ...shared }), [
+        "WORKERS must be a whole number from 1 to 64, or auto",
+      ]);
+    const supabase = { SUPABASE_URL: "https://x.supabase.co" };
+    for (const lone of [
+      {},
+      { CHAT_STORE_ENABLED: "false", ...shared },
+      supabase,
+      { ...supabase, SUPABASE_ANON_KEY: "k" },
+    ]) {
+      const [problem = "", ...others] = problemsOf({ WORKERS: "2", ...lone });
+      assert.match(problem, /^WORKERS needs a database that several processes share.*set DATABASE_URL/);
+      assert.deepEqual(others, []);
+    }
+    assert.deepEqual(problemsOf({ WORKERS: "2", ...supabase, SUPABASE_SERVICE_ROLE_KEY: "k" }), []);
+  });
+});
