@@ -1,11 +1,22 @@
 /** Owns the list of who is measured, and how each is started. */
+import { openPostgres, type BenchDatabase } from "./databases.ts";
 import { startForeword, type RunningServer } from "./foreword.ts";
 import { Program, toPath } from "./program.ts";
 import { toProfileOptions } from "./profile.ts";
 import type { BodyKind } from "./script.ts";
 
-export const peerNames = ["raw-passthrough", "raw-parse", "fastify-openai", "ai-sdk", "foreword"] as const;
+export const peerNames = [
+  "raw-passthrough",
+  "raw-parse",
+  "fastify-openai",
+  "ai-sdk",
+  "foreword",
+  "foreword-postgres",
+] as const;
 export type PeerName = (typeof peerNames)[number];
+
+/** The database of `foreword-postgres`, which goes with the bench. */
+let postgres: Promise<BenchDatabase> | undefined;
 
 /** Whom all others are compared with. */
 export const yardstick: PeerName = "raw-parse";
@@ -20,6 +31,7 @@ export function toBodyKind(peer: PeerName): BodyKind {
     case "ai-sdk":
       return "text";
     case "foreword":
+    case "foreword-postgres":
       return "plan";
   }
 }
@@ -31,8 +43,16 @@ export async function startPeer(
   prefix: readonly string[],
   profileFolder?: string,
 ): Promise<RunningServer> {
-  if (peer === "foreword")
-    return await startForeword({ upstreamUrl, prefix, nodeOptions: toProfileOptions(profileFolder) });
+  if (peer === "foreword" || peer === "foreword-postgres") {
+    postgres ??= peer === "foreword" ? undefined : openPostgres();
+    const variables = peer === "foreword" ? undefined : (await postgres)?.variables;
+    return await startForeword({
+      upstreamUrl,
+      prefix,
+      variables,
+      nodeOptions: toProfileOptions(profileFolder),
+    });
+  }
   const program = new Program({
     args: [toPath(`peers/${peer}.ts`)],
     prefix,

@@ -68,7 +68,7 @@ async function measure(
     runLoad({ url: server.url, kind, script, load }, server.program.pid, network),
   );
   // Only one that ends by itself writes its profiles.
-  if (profileFolder !== undefined && peer === "foreword") await server.program.stop();
+  if (profileFolder !== undefined && peer.startsWith("foreword")) await server.program.stop();
   await server.close();
   return usage;
 }
@@ -83,16 +83,16 @@ function toRow(
     const median = toMedian(list.map(streamFigures[figure]).filter((value) => !Number.isNaN(value)));
     if (median !== undefined) values[peer] = median;
   }
-  const { foreword } = values;
+  const { name, note, judged = "foreword" } = scenario;
+  const held = values[judged];
   const base = values[yardstick];
-  const ratio = foreword === undefined || !base ? undefined : foreword / base;
-  const { name, note } = scenario;
+  const ratio = held === undefined || !base ? undefined : held / base;
   return {
     scenario: name,
     figure: note === undefined ? figure : `${figure} (${note})`,
     values,
     ratio,
-    target: toTarget(scenario, figure, foreword, ratio),
+    target: toTarget(scenario, figure, held, ratio),
     ...(scenario.isOneRound === true && { rounds: 1 }),
   };
 }

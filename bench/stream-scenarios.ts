@@ -1,6 +1,7 @@
 /** Owns the scenarios that are streams alone: what is asked for, how, which figures count, and what they should be. */
 import { readFileSync } from "node:fs";
 import type { Context } from "./context.ts";
+import type { PeerName } from "./peers.ts";
 import type { Load } from "./job.ts";
 import type { Script } from "./script.ts";
 import type { StreamFigure } from "./stream-figures.ts";
@@ -21,6 +22,8 @@ export interface StreamScenario {
   readonly load: Load;
   readonly figures: readonly StreamFigure[];
   readonly limits: readonly Limit[];
+  /** Which Foreword is held to the limits: the embedded database is a part of its process, Postgres is not. By default `foreword`. */
+  readonly judged?: PeerName;
   /** Memory needs no median: it hardly differs from round to round. */
   readonly isOneRound?: boolean;
   /** Whether first bytes are compared with the upstream's own. */
@@ -65,6 +68,7 @@ function toOpen(wanted: number, isSmoke: boolean): StreamScenario {
 function toRelay({ seconds, isSmoke }: Context): StreamScenario {
   return {
     name: "relay",
+    judged: "foreword-postgres",
     script: fast,
     load: { type: "closed", clients: isSmoke ? 8 : 64, seconds, pauseMs: 0 },
     figures: [
@@ -80,6 +84,7 @@ function toRelay({ seconds, isSmoke }: Context): StreamScenario {
 function toPaced({ isSmoke }: Context): StreamScenario {
   return {
     name: "paced",
+    judged: "foreword-postgres",
     script: { ...fast, deltas: isSmoke ? 20 : 200, paceMs: 25, eventsPerWrite: 1 },
     load: { type: "open", streams: isSmoke ? 10 : 100, rampMs: isSmoke ? 100 : 1000, deadlineMs: 30_000 },
     figures: [
@@ -106,6 +111,7 @@ function toFirstByte({ seconds }: Context): StreamScenario {
 function toCrowd({ isSmoke }: Context): StreamScenario {
   return {
     name: "crowd",
+    judged: "foreword-postgres",
     script: { ...fast, deltas: isSmoke ? 20 : 200, paceMs: 50, eventsPerWrite: 1 },
     load: { type: "open", streams: isSmoke ? 20 : 1000, rampMs: isSmoke ? 100 : 2000, deadlineMs: 27_000 },
     figures: [
