@@ -1,6 +1,7 @@
 /** Owns one turn that runs in this process, or ran here a moment ago: its log, and who follows it. */
 import type { Caller, EndAnswer } from "../turn/ports.ts";
-import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
+import { RunningTurn } from "../turn/run-turn.ts";
+import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { TurnLog } from "./turn-log.ts";
 
@@ -43,7 +44,7 @@ export class LiveTurn implements FollowedTurn {
     this.caller = request.caller;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
-    this.#turn = new RunningTurn(request, ports, (event) => this.log.append(event), begun);
+    this.#turn = new RunningTurn(request, ports, this.log, begun);
   }
 
   get id(): string {

@@ -1,7 +1,7 @@
 /** Owns the turns that run in this process, from their start to their last write, and the way to all others. */
 import { AppError } from "../errors.ts";
 import type { Caller, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
-import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
+import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { Allowances } from "./allowances.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";

@@ -30,24 +30,17 @@ export interface SplitterOutput {
   readonly answer: (text: string) => void;
 }
 
-/** What a reply was once it is over. */
-export interface SplitReply {
-  /** The plan exactly as it went out, which is trimmed. */
-  readonly plan: string;
-  /** False where none was asked for, or where that was the whole reply, which then went out as answer too. */
-  readonly hasPlan: boolean;
-  /** The answer exactly as it went out. */
-  readonly answer: string;
-}
-
-/** Takes a reply in pieces, then one of its two ends. */
+/**
+ * Takes a reply in pieces, then one of its two ends, which return whether there was a plan: not where none was asked for, nor where
+ * it was the whole reply, which then went out as answer too. What went out is not kept: it is in the turn's log.
+ */
 export interface ReplySplitter {
   /** Takes the next piece of the reply. */
   push(piece: string): void;
   /** The reply is whole. */
-  end(): SplitReply;
+  end(): boolean;
   /** The reply broke off. */
-  breakOff(): SplitReply;
+  breakOff(): boolean;
 }
 
 /**
@@ -71,7 +64,6 @@ export class PlanSplitter implements ReplySplitter {
   #plan = "";
   /** White space between the end of a plan that was cut and what follows. */
   #cutSpace = "";
-  #answer = "";
   #mirrors: readonly string[] = [];
   #boundarySent = false;
 
@@ -80,29 +72,26 @@ export class PlanSplitter implements ReplySplitter {
   }
 
   push(piece: string): void {
-    if (this.#state === "answer") {
-      this.#answer += piece;
-      this.#output.answer(piece);
-      return;
-    }
+    if (this.#state === "answer") return this.#output.answer(piece);
     if (piece === "") return;
     this.#held += piece;
     this.#advance();
   }
 
   /** The reply is whole: sends what was held and makes sure that it has a boundary. */
-  end(): SplitReply {
+  end(): boolean {
     this.#settle();
-    if (this.#state === "plan" || this.#state === "cut") return this.#repeatPlanAsAnswer();
-    return { plan: this.#plan, hasPlan: true, answer: this.#answer };
+    if (this.#state !== "plan" && this.#state !== "cut") return true;
+    this.#repeatPlanAsAnswer();
+    return false;
   }
 
   /** The reply broke off: sends what was held, and the boundary if there was any text. */
-  breakOff(): SplitReply {
+  breakOff(): boolean {
     this.#settle();
     if (this.#state === "plan") this.#sendPlan(this.#held.trimEnd());
     if (this.#plan !== "") this.#sendBoundary();
-    return { plan: this.#plan, hasPlan: true, answer: this.#answer };
+    return true;
   }
 
   /** Decides what only more text could have decided otherwise. */
@@ -217,7 +206,6 @@ export class PlanSplitter implements ReplySplitter {
     if (text === "") return;
     this.#sendBoundary();
     this.#state = "answer";
-    this.#answer = text;
     this.#output.answer(text);
   }
 
@@ -235,13 +223,11 @@ export class PlanSplitter implements ReplySplitter {
     this.#output.boundary();
   }
 
-  #repeatPlanAsAnswer(): SplitReply {
+  #repeatPlanAsAnswer(): void {
     if (this.#state === "plan") this.#sendPlan(this.#held.trimEnd());
     const text = this.#plan + this.#cutSpace + this.#held;
     this.#held = "";
     this.#sendBoundary();
-    this.#answer = text;
     this.#output.answer(text);
-    return { plan: this.#plan, hasPlan: false, answer: text };
   }
 }

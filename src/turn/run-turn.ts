@@ -1,54 +1,24 @@
 /** Owns the life of one turn: calls the model and the store, splits the text, and tells what happens as events. */
 import { AppError, toAppError } from "../errors.ts";
-import { boundaryBytes } from "./body.ts";
+import { boundaryBytes, toBody, type Body } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
 import { maxReplyBytes } from "./limits.ts";
-import { PlanSplitter, type ReplySplitter, type SplitReply } from "./plan-splitter.ts";
-import type {
-  BeginAnswer,
-  ChatStore,
-  Clock,
-  EndAnswer,
-  Model,
-  ModelCall,
-  TurnBegin,
-  TurnResult,
-} from "./ports.ts";
+import { PlanSplitter, type ReplySplitter } from "./plan-splitter.ts";
+import type { EndAnswer, ModelCall, TurnBegin, TurnResult } from "./ports.ts";
 import { ReasoningFilter } from "./reasoning-filter.ts";
 import type { TurnEvent } from "./turn-event.ts";
 import { toTurnBegin, type TurnRequest } from "./turn-request.ts";
+import type { BegunTurn, TurnOutput, TurnPorts } from "./turn-ports.ts";
 import { toJudged, toReply, toTaken, type Ending } from "./turn-result.ts";
 import { WholeAnswer } from "./whole-answer.ts";
 
 /** After so many events that wait, those of a kind are joined: of more at once the log would not keep the reasoning. */
 const maxBacklog = 128;
 
-/** What a turn is run with. */
-export interface TurnPorts {
-  readonly model: Model;
-  readonly store: ChatStore;
-  readonly clock: Clock;
-  /** Whether what the model thinks aloud is told. */
-  readonly showsReasoning: boolean;
-  /** Told once, when the turn is over; `error` is why it failed. */
-  readonly onEnd: (
-    turn: TurnBegin,
-    result: TurnResult,
-    answer: EndAnswer,
-    error: AppError | undefined,
-  ) => void;
-}
-
-/** A turn whose begin came first, since something in it could have refused the turn. */
-export interface BegunTurn {
-  readonly begin: TurnBegin;
-  readonly answer: BeginAnswer & { readonly type: "begun" };
-}
-
-/** A turn that runs; it begins when it is made. Its events go to `emit`, `turn-start` first and `turn-end` last. */
+/** A turn that runs; it begins when it is made. Its events go to `output`, `turn-start` first and `turn-end` last. */
 export class RunningTurn {
   readonly #ports: TurnPorts;
-  readonly #emitNow: (event: TurnEvent) => void;
+  readonly #output: TurnOutput;
   #begin: TurnBegin;
   readonly #startedMs: number;
   readonly #wantsPlan: boolean;
@@ -66,9 +36,9 @@ export class RunningTurn {
   isStored = false; // its begin
   readonly #done = Promise.withResolvers<EndAnswer>();
 
-  constructor(request: TurnRequest, ports: TurnPorts, emit: (event: TurnEvent) => void, begun?: BegunTurn) {
+  constructor(request: TurnRequest, ports: TurnPorts, output: TurnOutput, begun?: BegunTurn) {
     this.#ports = ports;
-    this.#emitNow = emit;
+    this.#output = output;
     this.#startedMs = ports.clock.monotonicMs();
     this.#wantsPlan = request.wantsPlan;
     const onReasoning = ports.showsReasoning ? (piece: string) => this.#think(piece) : undefined;
@@ -162,7 +132,7 @@ export class RunningTurn {
   }
 
   #emit(event: TurnEvent): void {
-    if (this.#backlog === undefined) return this.#emitNow(event);
+    if (this.#backlog === undefined) return this.#output.append(event);
     const last = this.#backlog.length < maxBacklog ? undefined : this.#backlog.at(-1);
     if (last !== undefined && "text" in last && "text" in event && last.type === event.type)
       this.#backlog[this.#backlog.length - 1] = { ...event, text: last.text + event.text };
@@ -174,10 +144,10 @@ export class RunningTurn {
     if (conversationId !== undefined)
       this.#begin = { ...this.#begin, conversationId, isConversationNamed: true };
     const { turnId, model, startedAt } = this.#begin;
-    this.#emitNow({ type: "turn-start", turnId, conversationId, model, startedAt });
+    this.#output.append({ type: "turn-start", turnId, conversationId, model, startedAt });
     const backlog = this.#backlog ?? [];
     this.#backlog = undefined;
-    for (const event of backlog) this.#emitNow(event);
+    for (const event of backlog) this.#output.append(event);
   }
 
   #finish(ending: Ending): void {
@@ -185,28 +155,29 @@ export class RunningTurn {
     this.#isOver = true;
     this.#call.abort();
     this.#pushText(this.#reasoning.end());
-    const reply = ending.outcome === "complete" ? this.#splitter.end() : this.#splitter.breakOff();
-    // Who asks for no plan means what the model says, even if that is nothing.
-    const judged = this.#wantsPlan ? toJudged(ending, reply) : ending;
-    void this.#end(judged, reply).then(this.#done.resolve, this.#done.reject);
+    const hasPlan = ending.outcome === "complete" ? this.#splitter.end() : this.#splitter.breakOff();
+    void this.#end(ending, hasPlan).then(this.#done.resolve, this.#done.reject);
   }
 
-  async #end(ending: Ending, reply: SplitReply): Promise<EndAnswer> {
+  async #end(ending: Ending, hasPlan: boolean): Promise<EndAnswer> {
     const unsafe = await this.#isSafe;
-    if (unsafe !== undefined) return this.#refuse(unsafe, reply);
-    const result = this.#toResult(ending, reply);
+    if (unsafe !== undefined) return this.#refuse(unsafe);
+    const body = toBody(this.#output.textAfter(0));
+    // Who asks for no plan means what the model says, even if that is nothing.
+    const judged = this.#wantsPlan ? toJudged(ending, body) : ending;
+    const result = this.#toResult(judged, body, hasPlan);
     const answer = await this.#ports.store.end(this.#begin, result);
-    this.#emitEnd(result, ending.error, answer);
+    this.#emitEnd(result, judged.error, answer);
     return answer;
   }
 
   /** What a turn said whose begin is safe nowhere is never told: to its client it has failed before its first text. */
-  #refuse(error: AppError, reply: SplitReply): EndAnswer {
+  #refuse(error: AppError): EndAnswer {
     this.#position = 0;
     this.#backlog = [];
     const answer: EndAnswer = { storage: "none", conversationId: undefined };
     this.#start(this.#begin.conversationId);
-    this.#emitEnd(this.#toResult({ outcome: "failed", error }, reply), error, answer);
+    this.#emitEnd(this.#toResult({ outcome: "failed", error }, toBody(""), false), error, answer);
     return answer;
   }
 
@@ -227,14 +198,14 @@ export class RunningTurn {
     this.#ports.onEnd(this.#begin, result, answer, error);
   }
 
-  #toResult({ outcome, modelEnd, error }: Ending, { plan, hasPlan, answer }: SplitReply): TurnResult {
-    const isSilent = this.#position === 0;
+  #toResult({ outcome, modelEnd, error }: Ending, body: Body, hasPlan: boolean): TurnResult {
+    const { plan, answer = "" } = body;
     return {
       outcome,
-      body: isSilent ? { plan: "", answer: undefined } : { plan, answer },
+      body,
       // What is complete has a reply, though it may say nothing where no plan was asked for.
       reply:
-        isSilent && outcome !== "complete"
+        this.#position === 0 && outcome !== "complete"
           ? undefined
           : toReply(this.#begin.turnId, answer, hasPlan ? plan : undefined),
       model: modelEnd?.model ?? this.#begin.model,

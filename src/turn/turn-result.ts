@@ -1,10 +1,9 @@
 /** Owns what is made of a turn's end: its judgement, and the result that the store keeps. */
 import { v7 as createId } from "uuid";
 import { AppError } from "../errors.ts";
-import { toBody } from "./body.ts";
+import { toBody, type Body } from "./body.ts";
 import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
-import type { SplitReply } from "./plan-splitter.ts";
 import type { ModelEnd, Reply, TurnResult } from "./ports.ts";
 import type { Outcome } from "./turn-event.ts";
 
@@ -16,9 +15,9 @@ export interface Ending {
 }
 
 /** Returns the end of a reply that its model calls whole: one that says nothing has failed all the same. */
-export function toJudged(ending: Ending, reply: SplitReply): Ending {
-  if (ending.outcome !== "complete" || reply.answer.trim() !== "") return ending;
-  const code = reply.plan === "" ? "empty_reply" : "empty_answer";
+export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
+  if (ending.outcome !== "complete" || answer.trim() !== "") return ending;
+  const code = plan === "" ? "empty_reply" : "empty_answer";
   return {
     ...ending,
     outcome: "failed",

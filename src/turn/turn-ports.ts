@@ -1,0 +1,32 @@
+/** Owns what one turn is run with, and where its events go. */
+import type { AppError } from "../errors.ts";
+import type { BeginAnswer, ChatStore, Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./ports.ts";
+import type { TurnEvent } from "./turn-event.ts";
+
+/** What a turn is run with. */
+export interface TurnPorts {
+  readonly model: Model;
+  readonly store: ChatStore;
+  readonly clock: Clock;
+  /** Whether what the model thinks aloud is told. */
+  readonly showsReasoning: boolean;
+  /** Told once, when the turn is over; `error` is why it failed. */
+  readonly onEnd: (
+    turn: TurnBegin,
+    result: TurnResult,
+    answer: EndAnswer,
+    error: AppError | undefined,
+  ) => void;
+}
+
+/** A turn whose begin came first, since something in it could have refused the turn. */
+export interface BegunTurn {
+  readonly begin: TurnBegin;
+  readonly answer: BeginAnswer & { readonly type: "begun" };
+}
+
+/** Where the events of a turn go, and what they made of its body so far. */
+export interface TurnOutput {
+  append(event: TurnEvent): void;
+  textAfter(position: number): string;
+}
