@@ -231,10 +231,20 @@ describe("a request", () => {
     assert.deepEqual([status, body], [200, '{"status":"ok"}']);
     const ready = await app.get("/readyz");
     assert.equal(ready.status, 200);
-    assert.deepEqual(JSON.parse(ready.body), {
-      status: "ok",
-      parts: { turns: { status: "ok", running: 0 }, store: { status: "ok" } },
-    });
+    const { parts, status: state } = JSON.parse(ready.body);
+    const { eventLoop, ...others } = parts;
+    assert.equal(state, "ok");
+    assert.deepEqual(others, { turns: { status: "ok", running: 0 }, store: { status: "ok" } });
+    assert.ok(eventLoop.delayP99Ms >= 0 && eventLoop.delayMaxMs >= eventLoop.delayP99Ms);
+  });
+
+  test("that comes after work which held the process up is told by how much", async () => {
+    const read = async (): Promise<number> =>
+      JSON.parse((await app.get("/readyz")).body).parts.eventLoop.delayMaxMs;
+    await read();
+    const end = performance.now() + 150;
+    while (performance.now() < end);
+    assert.ok((await read()) >= 100);
   });
 });
 
