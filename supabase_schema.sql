@@ -880,8 +880,9 @@ begin
   perform public.chat_check_version(argument);
   -- One statement: between two, another call could delete the row. A minute that begins later than one from now is of another clock.
   insert into public.request_counts as c (subject, started_at, count) values (v_subject, v_now, 0)
-    on conflict (subject) do update set (started_at, count) = (
-      select v_now, 0 where abs(extract(epoch from v_now - c.started_at)) >= 60 union all select c.started_at, c.count limit 1)
+    on conflict (subject) do update set
+      started_at = case when abs(extract(epoch from v_now - c.started_at)) >= 60 then v_now else c.started_at end,
+      count = case when abs(extract(epoch from v_now - c.started_at)) >= 60 then 0 else c.count end
     returning * into v_count;
   if v_count.started_at = v_now then
     delete from public.request_counts where subject in (

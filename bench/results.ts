@@ -50,7 +50,7 @@ function describeMachine(): string {
     : "nothing pinned to any of them";
   return (
     `${cpus().length} cores (${first?.model.trim() ?? "unknown"}), ${pinning}; ${gibibytes} GiB; ` +
-    `Linux ${release()}; Node ${process.version}`
+    `Linux ${/^\d+\.\d+/.exec(release())?.[0]}; Node ${process.version}`
   );
 }
 

@@ -1,6 +1,13 @@
 /** Owns the configuration: the environment, read once and checked at once, as the parts of the house want it. */
 import type { AppOptions } from "./app.ts";
-import { findContradictions, findExposure, findLoneStore, findNameClashes } from "./contradictions.ts";
+import {
+  findContradictions,
+  findExposure,
+  findLargeImages,
+  findLoneStore,
+  findNameClashes,
+  imageShare,
+} from "./contradictions.ts";
 import { Environment, findSecrets, Flag } from "./environment.ts";
 
 const mebibyte = 1024 * 1024;
@@ -52,10 +59,14 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
   const given = new Set(present.map(([name]) => name));
   const result = Environment.safeParse(Object.fromEntries(present));
   const problems = [
-    ...(result.error?.issues ?? []).map(({ path, message }) => `${String(path[0])} ${message}`),
+    ...(result.error?.issues ?? []).map(
+      ({ path: [name, ...place], message }) =>
+        `${[String(name), ...place.map(String)].join(": ")} ${message}`,
+    ),
     ...findContradictions(given, Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false),
     ...findNameClashes(result.data),
     ...findLoneStore(result.data),
+    ...findLargeImages(result.data),
     ...findExposure(result.data),
   ];
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
@@ -103,7 +114,7 @@ function toLimitOptions(environment: Environment): AppOptions["limits"] {
     maxBodyBytes: environment.LIMIT_BODY_MIB * mebibyte,
     maxMessages: environment.LIMIT_MESSAGES,
     maxMessageBytes: environment.LIMIT_MESSAGE_KIB * 1024,
-    maxImageBytes: environment.LIMIT_IMAGE_MIB * mebibyte,
+    maxImageBytes: (environment.LIMIT_IMAGE_MIB ?? environment.LIMIT_BODY_MIB * imageShare) * mebibyte,
   };
 }
 

@@ -62,6 +62,17 @@ export function findLoneStore(environment: Environment | undefined): readonly st
   ];
 }
 
+/** How much of a body its images may be: they travel as base64. */
+export const imageShare = 3 / 4;
+
+/** Images that are larger than what they come in. */
+export function findLargeImages(environment: Environment | undefined): readonly string[] {
+  const { LIMIT_IMAGE_MIB: image = 0, LIMIT_BODY_MIB: body = 0 } = environment ?? {};
+  return image <= body * imageShare
+    ? []
+    : [`LIMIT_IMAGE_MIB is more than a body of LIMIT_BODY_MIB=${body} holds, where images take a third more`];
+}
+
 /** Two tables of one name, or of a name that the schema uses itself. */
 export function findNameClashes(environment: Environment | undefined): readonly string[] {
   if (environment === undefined) return [];

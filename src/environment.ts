@@ -25,7 +25,8 @@ const wholeNumber = (min: number, max: number) => {
     .pipe(z.number().min(min, message).max(max, message));
 };
 
-const workersMessage = "must be a whole number from 1 to 64, or auto";
+const maxWorkers = 64;
+const workersMessage = `must be a whole number from 1 to ${maxWorkers}, or auto`;
 
 const Temperature = z
   .string()
@@ -82,10 +83,13 @@ const Workers = z
   .string()
   .trim()
   .toLowerCase()
-  .transform((value) => (value === "auto" ? availableParallelism() : Number(value)))
-  .pipe(z.int(workersMessage).min(1, workersMessage).max(64, workersMessage));
+  .regex(/^(?:auto|\d{1,2})$/, workersMessage)
+  .transform((value) => (value === "auto" ? Math.min(maxWorkers, availableParallelism()) : Number(value)))
+  .pipe(z.number().min(1, workersMessage).max(maxWorkers, workersMessage));
 
 const price = z.number("must be a number").min(0, "must be at least 0");
+
+const pricesMessage = 'must be JSON like {"gpt-5":{"input":1.25,"cachedInput":0.125,"output":10}}';
 
 /** What a million tokens of each model cost. */
 const ModelPrices = z
@@ -101,8 +105,8 @@ const ModelPrices = z
   .pipe(
     z.record(
       z.string(),
-      z.strictObject({ input: price, cachedInput: price.optional(), output: price }),
-      'must be JSON like {"gpt-5":{"input":1.25,"cachedInput":0.125,"output":10}}',
+      z.strictObject({ input: price, cachedInput: price.optional(), output: price }, pricesMessage),
+      pricesMessage,
     ),
   )
   .transform((prices) => new Map(Object.entries(prices)));
@@ -134,7 +138,7 @@ export const Environment = z.object({
   LIMIT_BODY_MIB: wholeNumber(1, 100).default(20),
   LIMIT_MESSAGES: wholeNumber(1, 20_000).default(20_000),
   LIMIT_MESSAGE_KIB: wholeNumber(1, 1024).default(1024),
-  LIMIT_IMAGE_MIB: wholeNumber(1, 100).default(20),
+  LIMIT_IMAGE_MIB: wholeNumber(1, 75).optional(),
   MODEL_PRICES: ModelPrices.optional(),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
   TRUST_PROXY: Addresses.default([]),

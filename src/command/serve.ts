@@ -3,7 +3,7 @@ import { createApp, type App, type AppOptions } from "../app.ts";
 import { systemClock } from "../system-clock.ts";
 import { createLogger } from "./logger.ts";
 import { toStartBlock } from "./start-block.ts";
-import { isFirst, isWorker, runWorkers } from "./workers.ts";
+import { isFirst, isWorker, runWorkers, untilStopped } from "./workers.ts";
 
 /** How long the first look at the store may take, in milliseconds. */
 const checkTimeoutMs = 2_000;
@@ -25,7 +25,7 @@ export interface ServeOptions {
 export async function serve(options: ServeOptions): Promise<number> {
   const logger = createLogger({ level: options.logLevel, secrets: options.secrets });
   if (options.workerCount > 1 && !isWorker) return await runWorkers(options.workerCount, logger);
-  const stopping = nextSignal();
+  const stopping = isWorker ? untilStopped() : nextSignal();
   if (options.app.store.type === "embedded") {
     process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
   }
@@ -47,7 +47,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
   const signal = await stopping;
   logger.info({ signal, drainMs: options.drainMs }, "stopping");
-  process.once("SIGTERM", () => process.exit(1)).once("SIGINT", () => process.exit(1));
+  if (!isWorker) process.once("SIGTERM", () => process.exit(1)).once("SIGINT", () => process.exit(1));
   await app.close(options.drainMs);
   return 0;
 }

@@ -25,7 +25,7 @@ const Sender = Text.describe(
   "Who says it, whatever its case: assistant, gpt, ai or bot; system; any other is the user.",
 );
 const Says = Text.describe(
-  "The first of text, content and value that is not empty is what is said: at most 1 MiB.",
+  "The first of text, content and value that is not empty is what is said: at most `LIMIT_MESSAGE_KIB`, by default 1 MiB.",
 );
 
 const ChatImage = z.object({ inlineData: z.object({ data: Base64, mimeType: ImageType }) });

@@ -50,8 +50,11 @@ export interface StoppingProblem extends Problem {
 export function registerHealth(app: FastifyInstance, { live, store: opened }: HealthOptions): void {
   const findDelay = watchEventLoop(app);
   app.get("/healthz", () => ({ status: "ok" }));
+  // Anybody may ask, and as often: the store is asked once at a time.
+  let asking: Promise<AppError | undefined> | undefined;
   app.get("/readyz", async (_request, reply) => {
-    const trouble = await opened.findTrouble(checkTimeoutMs);
+    asking ??= opened.findTrouble(checkTimeoutMs).finally(() => (asking = undefined));
+    const trouble = await asking;
     const parts: Parts = {
       turns: { status: live.isDraining ? "draining" : "ok", running: live.size },
       store: trouble === undefined ? { status: "ok" } : { status: "degraded", code: trouble.code },

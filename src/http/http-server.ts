@@ -11,8 +11,8 @@ import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } 
 const maxHeadBytes = 16 * 1024;
 /** How long the head of a request may take, in milliseconds. */
 const headTimeoutMs = 10_000;
-/** How long a whole request may take, in milliseconds: 20 MiB as slowly as {@link minWindowBytes} allows, and a minute. */
-const requestTimeoutMs = 15 * 60_000;
+/** How long a whole request may take beyond what the slowest body that is allowed does, in milliseconds. */
+const requestSlackMs = 100_000;
 /** How much of a body that is not complete must come in each window; less is a client that only holds the connection. */
 const minWindowBytes = 512 * 1024;
 const windowMs = 20_000;
@@ -65,7 +65,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     bodyLimit: maxBodyBytes,
     onProtoPoisoning: "error",
     onConstructorPoisoning: "error",
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: (maxBodyBytes / minWindowBytes) * windowMs + requestSlackMs,
     keepAliveTimeout: isBehindProxy ? idleTimeoutBehindProxyMs : idleTimeoutMs,
     maxRequestsPerSocket: maxRequestsPerConnection,
     http: {

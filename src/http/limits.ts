@@ -10,7 +10,7 @@ import type { Caller, Clock } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { findIdentity, identityOf } from "./authentication.ts";
 import { RequestWindows, windowMs } from "./request-windows.ts";
-import { OptionalUuid } from "./request-fields.ts";
+import { OptionalUuid, refuse } from "./request-fields.ts";
 
 /** How large what a request holds may be. */
 export interface SizeLimits {
@@ -107,12 +107,10 @@ export class Limits {
   ): Promise<void> {
     const { isOver, left, resetsInMs } = await windows.count(subject);
     const quota = this.#options.requestsPerMinute ?? 0;
-    if (!isOver) {
-      const seconds = Math.ceil(resetsInMs / 1000);
-      void reply.header("ratelimit-policy", `"requests";q=${quota};w=${windowMs / 1000}`);
-      void reply.header("ratelimit", `"requests";r=${left};t=${seconds}`);
-      return;
-    }
+    const seconds = Math.ceil(resetsInMs / 1000);
+    void reply.header("ratelimit-policy", `"requests";q=${quota};w=${windowMs / 1000}`);
+    void reply.header("ratelimit", `"requests";r=${left};t=${seconds}`);
+    if (!isOver) return;
     const refusal = new AppError("rate_limited", `${subject} made ${quota} requests`, {
       retryAfterMs: resetsInMs,
       limit: { name: "requests", quota, windowMs },
@@ -144,7 +142,7 @@ function toNetwork(ip: string): string {
 
 function checkSizes(messages: readonly Message[], limits: SizeLimits): void {
   const { maxMessages, maxMessageBytes, maxImageBytes } = limits;
-  if (messages.length > maxMessages) tooLarge("messages", `must be at most ${maxMessages}`);
+  if (messages.length > maxMessages) refuse("messages", `must be at most ${maxMessages}`);
   for (const [index, { role, text, images }] of messages.entries()) {
     // In characters first, of which none takes more than three bytes.
     const isLong = role === "user" && text.length * 3 > maxMessageBytes;

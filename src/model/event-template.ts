@@ -10,6 +10,9 @@ const plain = /^[^"\\\u0000-\u001F]*$/;
 const padding = /"obfuscation": ?"/;
 /** So many events in a row that were learned from, and met no second of their kind, end the learning. */
 const maxAttempts = 8;
+/** An event that is longer, or names its content more often, is not learned from: each place is tried by parsing it. */
+const maxLength = 8 * 1024;
+const maxPlaces = 4;
 
 /** What is the same in each event of a kind. */
 interface Template {
@@ -32,7 +35,7 @@ export class EventTemplate {
    * says anything else: it is asked whether a place in `data` is that string's.
    */
   learn(data: string, read: (data: string) => string | undefined): void {
-    if (this.#attempts === maxAttempts) return;
+    if (this.#attempts === maxAttempts || data.length > maxLength) return;
     this.#attempts += 1;
     this.#template = findTemplate(data, read);
   }
@@ -61,7 +64,7 @@ export class EventTemplate {
 }
 
 function findTemplate(data: string, read: (data: string) => string | undefined): Template | undefined {
-  for (const { index, 0: opening } of data.matchAll(/"content": ?"/g)) {
+  for (const { index, 0: opening } of data.matchAll(/"content": ?"/g).take(maxPlaces)) {
     const from = index + opening.length;
     const length = /^(?:[^"\\]|\\.)*/.exec(data.slice(from))?.[0].length ?? 0;
     const [head, tail] = [data.slice(0, from), data.slice(from + length)];

@@ -12,7 +12,7 @@ const Text = z
   .transform((text) => text ?? undefined);
 
 /** The estimate of a begin that an earlier version has written. */
-const nothing: Estimate = { inputTokens: 0, outputTokens: 0 };
+const noEstimate: Estimate = { inputTokens: 0, outputTokens: 0 };
 
 const QueuedBegin = z.object({
   turnId: z.string(),
@@ -37,7 +37,7 @@ const QueuedBegin = z.object({
   model: z.string(),
   idempotencyKey: Text,
   requestDigest: Text,
-  estimate: z.object({ inputTokens: z.number(), outputTokens: z.number() }).default(nothing),
+  estimate: z.object({ inputTokens: z.number(), outputTokens: z.number() }).default(noEstimate),
   subject: Text,
 });
 

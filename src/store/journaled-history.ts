@@ -12,7 +12,7 @@ import type { Caller } from "../turn/ports.ts";
 
 /**
  * A history that waits for what its user has written. Rejects as the one behind it does, and with `store_unavailable` where a
- * write still waits after 5 s.
+ * write waits for longer than a call may take, or, while the store is away, than half a second.
  */
 export class JournaledHistory implements History {
   readonly #rows: History;

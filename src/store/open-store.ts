@@ -72,7 +72,12 @@ export interface OpenStore {
 }
 
 /** What there is not where nothing outlives a turn but its messages. */
-const nothing = { records: undefined, history: undefined, counters: undefined, journal: undefined } as const;
+const noRecords = {
+  records: undefined,
+  history: undefined,
+  counters: undefined,
+  journal: undefined,
+} as const;
 
 /** Keeps nothing. */
 const emptyStore: ChatStore = {
@@ -91,7 +96,7 @@ export async function openStore(
 ): Promise<OpenStore> {
   if (options.type === "none") {
     return {
-      ...nothing,
+      ...noRecords,
       chats: emptyStore,
       database: undefined,
       findTrouble: async () => undefined,
@@ -108,7 +113,7 @@ export async function openStore(
     void (await settleWithin(clock, database.close(), closeTimeoutMs));
   if (isReduced) {
     const chats = new UserChatStore(database, clock, listeners.onEvent);
-    return { ...common, ...nothing, chats, close: closeDatabase };
+    return { ...common, ...noRecords, chats, close: closeDatabase };
   }
   const journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
   const store = new JournaledChatStore({

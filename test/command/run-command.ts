@@ -17,12 +17,14 @@ export class RunningCommand {
     variables: Readonly<Record<string, string>>,
     folder: string,
     start: readonly string[] = [process.execPath, sourceMain],
+    isGroup = false,
   ) {
     const [program = "", ...first] = start;
     this.#child = spawn(program, [...first, ...args], {
       cwd: folder,
       env: { PATH: process.env["PATH"], ...variables },
       stdio: ["ignore", "pipe", "pipe"],
+      detached: isGroup,
     });
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
@@ -49,6 +51,11 @@ export class RunningCommand {
       throw new Error(`ended: ${this.stderr}${this.stdout}`);
     });
     await Promise.race([once(this.#child.stdout, "data"), ended]);
+  }
+
+  /** Sends a signal to the process and all that it has started, where it leads a group. */
+  killGroup(signal: NodeJS.Signals): void {
+    process.kill(-(this.#child.pid ?? 0), signal);
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -54,7 +54,8 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     return await answer.text();
   }
 
-  test("serve on one port, in turn; one that is killed is replaced; a reply that runs is finished before they end", async () => {
+  /** Starts two, which lead a group of their own; resolves once both have had turns. */
+  async function startBoth(): Promise<{ command: RunningCommand; address: string; pids: Set<number> }> {
     const command = new RunningCommand(
       ["serve"],
       {
@@ -66,6 +67,8 @@ describe("WORKERS", { timeout: 120_000 }, () => {
         ...harness.variables,
       },
       folder.path,
+      undefined,
+      true,
     );
     const [, address = ""] = await command.printed(
       /listening +(http:\S+)\n[^]*workers +2 processes[^]*try .*\n/,
@@ -78,13 +81,18 @@ describe("WORKERS", { timeout: 120_000 }, () => {
       assert.equal(await chat(address), "- p\n---RESPONSE---\nHello.");
       pids = await pidsOf(command, (asked += 1));
     }
+    return { command, address, pids };
+  }
+
+  test("serve on one port, in turn; one that is killed is replaced; a reply that runs is finished before they end", async () => {
+    const { command, address, pids } = await startBoth();
     const [victim = 0, survivor = 0] = pids;
     process.kill(victim, "SIGKILL");
     while (!linesOf(command).some(({ msg }) => msg === "a worker has died; another takes its place"))
       await command.wrote();
     const from = linesOf(command).length;
     let later = new Set<number>();
-    for (asked = 0; later.size < 2;) {
+    for (let asked = 0; later.size < 2;) {
       assert.equal(await chat(address), "- p\n---RESPONSE---\nHello.");
       later = await pidsOf(command, (asked += 1), from);
     }
@@ -100,6 +108,18 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     assert.equal(await reading, "- p\n---RESPONSE---\nTo the end.");
     assert.equal(await command.exit(), 0);
     assert.ok(linesOf(command).some(({ msg }) => msg === "all workers have ended"));
+  });
+
+  test("end in good order, too, where the signal goes to all of them at once, as a terminal sends it", async () => {
+    const { command, address } = await startBoth();
+    const next = model.nextCall();
+    const reading = chat(address);
+    const call = (await next).text("- p\n---RESPONSE---\n");
+    command.killGroup("SIGINT");
+    while (linesOf(command).filter(({ msg }) => msg === "stopping").length < 2) await command.wrote();
+    call.text("To the end.").finish();
+    assert.equal(await reading, "- p\n---RESPONSE---\nTo the end.");
+    assert.equal(await command.exit(), 0);
   });
 
   test("that cannot start say why once each, and end all with 1", async () => {

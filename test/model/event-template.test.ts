@@ -171,6 +171,18 @@ describe("a stream whose events differ in one string", () => {
     }
   });
 
+  test("is learned from at the price of a few parsings, however large it is and however often it names its content", () => {
+    for (const count of [10, 100, 2_000]) {
+      const template = new EventTemplate();
+      let asked = 0;
+      template.learn(`{${`"content":"x",`.repeat(count)}"n":0}`, () => {
+        asked += 1;
+        return undefined;
+      });
+      assert.ok(asked <= 8, `${asked}`);
+    }
+  });
+
   test("is learned from no more than so often in vain", () => {
     const template = new EventTemplate();
     let asked = 0;
