@@ -7,6 +7,7 @@ import { runStreams } from "./run-streams.ts";
 import { runStart } from "./start.ts";
 import { listStreamScenarios, streamScenarioNames } from "./stream-scenarios.ts";
 import { runTurns } from "./turns.ts";
+import { runWorkers } from "./workers.ts";
 
 /** Something to be measured. */
 export interface Scenario {
@@ -28,5 +29,5 @@ export const scenarios: readonly Scenario[] = [
   { name: "history", run: runHistory },
   { name: "start", run: runStart },
   { name: "loop-delay", run: runLoopDelay },
-  // "workers", two of them beside one, stands here once the server has them.
+  { name: "workers", run: runWorkers },
 ];

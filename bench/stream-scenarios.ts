@@ -33,7 +33,7 @@ export interface StreamScenario {
 }
 
 /** As fast as it goes: 400 deltas, 16 events to a write. */
-const fast: Script = { deltas: 400, sizeChars: 0, paceMs: 0, eventsPerWrite: 16, firstDelayMs: 0 };
+export const fast: Script = { deltas: 400, sizeChars: 0, paceMs: 0, eventsPerWrite: 16, firstDelayMs: 0 };
 
 /** What warms a peer up before it is measured: after a second V8 still compiles the embedded database. */
 export const warmUp = { script: fast, clients: 16, seconds: 3 } as const;

@@ -50,6 +50,10 @@ const CompletionChunk = z.object({
     .catch(undefined),
 });
 
+const ContentChunk = z.object({
+  choices: z.tuple([z.object({ delta: z.object({ content: z.string() }) })]),
+});
+
 const finishReasons: Readonly<Record<string, FinishReason>> = {
   stop: "stop",
   length: "length",
@@ -161,23 +165,14 @@ export class CompletionStream {
     this.#text += toText(content) + (refusal ?? "");
     this.#reasoning += reasoning_content ?? reasoning ?? "";
     if (choice.finish_reason) this.#finishReason = finishReasons[choice.finish_reason] ?? "other";
-    else if (content) this.#template.learn(data, readText);
+    else if (content && choices?.length === 1 && !refusal && !reasoning_content && !reasoning && !usage)
+      this.#template.learn(data, readContent);
   }
 }
 
-/** Returns the text of an event that says nothing else. */
-function readText(data: string): string | undefined {
-  const { data: chunk } = CompletionChunk.safeParse(parseJson(data));
-  const [choice, ...others] = chunk?.choices ?? [];
-  const { content, refusal, reasoning_content, reasoning } = choice?.delta ?? {};
-  const isTextAlone =
-    (chunk?.error ?? chunk?.usage ?? choice?.finish_reason ?? null) === null &&
-    (choice?.index ?? 0) === 0 &&
-    others.length === 0 &&
-    !refusal &&
-    !reasoning_content &&
-    !reasoning;
-  return isTextAlone && typeof content === "string" ? content : undefined;
+/** Returns the content of an event of one choice, if that is a string. */
+function readContent(data: string): string | undefined {
+  return ContentChunk.safeParse(parseJson(data)).data?.choices[0].delta.content;
 }
 
 /** Returns up to where `text` holds whole characters. */

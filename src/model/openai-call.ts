@@ -4,7 +4,7 @@ import type { Prompt } from "../turn/instructions.ts";
 import type { Clock, ModelCall, ModelSink, Timer } from "../turn/ports.ts";
 import { findRefusedParameter, isOutOfQuota } from "./model-failure.ts";
 import { OpenAiAttempt } from "./openai-attempt.ts";
-import type { CompletionRequest, OpenAiServer, OptionalParameter } from "./openai-server.ts";
+import type { CompletionRequest, OpenAiServer, OptionalParameter, Target } from "./openai-server.ts";
 
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
@@ -31,7 +31,7 @@ export class OpenAiCall implements ModelCall {
     this.#clock = clock;
     this.#prompt = prompt;
     this.#sink = sink;
-    void this.#send();
+    this.#send();
   }
 
   abort(): void {
@@ -41,24 +41,34 @@ export class OpenAiCall implements ModelCall {
     this.#attempt?.abort();
   }
 
-  async #send(): Promise<void> {
+  /** In this very tick, where that can be: all that is done with the turn beside it is in nobody's way then. */
+  #send(): void {
+    const { target } = this.#server;
+    if (target !== undefined) return this.#sendTo(target);
+    this.#server.loadTarget().then(
+      (loaded) => this.#sendTo(loaded),
+      (error: unknown) => this.#settle(() => this.#sink.fail(toAppError(error))),
+    );
+  }
+
+  #sendTo(target: Target): void {
+    if (this.#isOver) return;
+    const request = this.#server.toRequest(this.#prompt, this.#refused, target);
+    this.#request = request;
+    this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, {
+      text: (piece) => {
+        this.#server.remember(this.#refused);
+        this.#sink.text(piece);
+      },
+      reasoning: this.#sink.reasoning,
+      end: (end) => this.#settle(() => this.#sink.end(end)),
+      fail: (error, body) => this.#fail(error, body),
+    });
+    const { origin, path, headers, body } = request;
     try {
-      const request = await this.#server.toRequest(this.#prompt, this.#refused);
-      if (this.#isOver) return;
-      this.#request = request;
-      this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, {
-        text: (piece) => {
-          this.#server.remember(this.#refused);
-          this.#sink.text(piece);
-        },
-        reasoning: this.#sink.reasoning,
-        end: (end) => this.#settle(() => this.#sink.end(end)),
-        fail: (error, body) => this.#fail(error, body),
-      });
-      const { origin, path, headers, body } = request;
       this.#server.agent.dispatch({ origin, path, method: "POST", headers, body }, this.#attempt);
     } catch (error) {
-      this.#settle(() => this.#sink.fail(toAppError(error)));
+      queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error)))); // never in the caller's own tick
     }
   }
 
@@ -71,7 +81,7 @@ export class OpenAiCall implements ModelCall {
   #fail(failure: AppError, body: string): void {
     if (this.#isOver) return;
     const wasSilent = this.#attempt?.hasTold !== true;
-    if (wasSilent && this.#mayAskWithout(failure, body)) return void this.#send();
+    if (wasSilent && this.#mayAskWithout(failure, body)) return this.#send();
     const error = this.#toBlamed(failure);
     if (!wasSilent || this.#hasRetried || !retried.has(error.code) || isOutOfQuota(body)) {
       return this.#settle(() => this.#sink.fail(error));
@@ -79,7 +89,7 @@ export class OpenAiCall implements ModelCall {
     const delayMs = error.retryAfterMs ?? retryDelayMs * (1 + Math.random());
     if (delayMs > maxRetryAfterMs) return this.#settle(() => this.#sink.fail(error));
     this.#hasRetried = true;
-    this.#retry = this.#clock.after(delayMs, () => void this.#send());
+    this.#retry = this.#clock.after(delayMs, () => this.#send());
   }
 
   /** Where the model is asked as the client asks, it is the client's request that it does not take. */

@@ -24,7 +24,7 @@ export interface OpenAiOptions {
 }
 
 /** Where completions are asked for, and what every request says before its body. */
-interface Target {
+export interface Target {
   readonly origin: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -70,16 +70,30 @@ export class OpenAiServer {
   /** What this model was found to refuse: it is never sent that again. */
   readonly #refused = new Set<OptionalParameter>();
   /** The same for every request; made once, since that takes longer than all else before one is sent. */
-  readonly #target: Promise<Target>;
+  readonly #loading: Promise<Target>;
+  #target: Target | undefined;
 
   constructor(options: OpenAiOptions) {
     this.options = options;
-    this.#target = toTarget(options);
-    this.#target.catch(() => {}); // told to whoever asks
+    this.#loading = toTarget(options);
+    this.#loading.then(
+      (target) => (this.#target = target),
+      () => {}, // told to whoever asks
+    );
+  }
+
+  /** Where requests go; `undefined` for the moment until that is known. */
+  get target(): Target | undefined {
+    return this.#target;
+  }
+
+  /** Resolves with where requests go. */
+  async loadTarget(): Promise<Target> {
+    return await this.#loading;
   }
 
   /** Returns the request for `prompt`, without the parameters in `without` and those that were refused before. */
-  async toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>): Promise<CompletionRequest> {
+  toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>, target: Target): CompletionRequest {
     const { instruction, messages, parameters: asked } = prompt;
     const parameters = optionalParameters.filter(
       (name) => !this.#refused.has(name) && !without.has(name) && !Object.hasOwn(asked, name),
@@ -92,7 +106,7 @@ export class OpenAiServer {
       ...(parameters.includes("temperature") && { temperature: this.options.temperature }),
       ...asked,
     };
-    return { ...(await this.#target), body: JSON.stringify(body), parameters };
+    return { ...target, body: JSON.stringify(body), parameters };
   }
 
   /** Remembers what a model answered without, after it had refused it. */

@@ -2,23 +2,29 @@
  * Owns the event-stream format on the way in: bytes, cut anywhere, become events.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
-import { StringDecoder } from "node:string_decoder";
 import { AppError } from "../errors.ts";
 
-/** The longest line, and the most data of one event, in characters. */
+/** The longest line, and the most data of one event, in bytes. */
 const maxLength = 1024 * 1024;
+
+/** U+FEFF. */
+const byteOrderMark = "\u00EF\u00BB\u00BF";
+// eslint-disable-next-line no-control-regex
+const ascii = /^[\u0000-\u007F]*$/;
 
 /** Called with each event: its data, lines joined, and its name (`message` when it has none). */
 export type OnEvent = (data: string, name: string) => void;
 
-/** Takes the events at `start` of a text that it knows; returns where the first begins that it does not. */
+/**
+ * Takes the events at `start` of a text that it knows; returns where the first begins that it does not. The text has a character for
+ * each byte: only what is wanted of it is decoded.
+ */
 export type Skim = (text: string, start: number) => number;
 
 /** Reads one stream. Where the format asks to drop an event that no blank line ends, this one still delivers it. */
 export class SseReader {
   readonly #onEvent: OnEvent;
   readonly #skim: Skim;
-  readonly #decoder = new StringDecoder("utf8");
   #isStart = true;
   /** The last chunk ended in a CR: a LF that comes next belongs to it. */
   #endedInCr = false;
@@ -36,19 +42,18 @@ export class SseReader {
 
   /** Takes the next bytes. @throws AppError `model_invalid_stream` for a line or an event over 1 MiB. */
   push(chunk: Buffer): void {
-    this.#pushText(this.#decoder.write(chunk));
+    this.#pushBytes(chunk.toString("latin1"));
   }
 
   /** The stream is over: delivers what no blank line has ended. */
   end(): void {
-    this.#pushText(this.#decoder.end());
     if (this.#line !== "") this.#takeLine(this.#line);
     this.#line = "";
     this.#dispatch();
   }
 
-  #pushText(decoded: string): void {
-    const text = this.#normalise(decoded);
+  #pushBytes(bytes: string): void {
+    const text = this.#normalise(bytes);
     let start = this.#skimFrom(text, 0);
     for (let end = text.indexOf("\n", start); end >= 0; end = text.indexOf("\n", start)) {
       this.#takeLine(this.#line + text.slice(start, end));
@@ -66,18 +71,16 @@ export class SseReader {
     return isBetween && start < text.length ? this.#skim(text, start) : start;
   }
 
-  /** Returns `decoded` without the byte order mark and with every line end as LF. */
-  #normalise(decoded: string): string {
-    if (decoded === "") return "";
-    let text = decoded;
-    if (this.#isStart && text.startsWith("\uFEFF")) text = text.slice(1);
-    this.#isStart = false;
-    if (this.#endedInCr && text.startsWith("\n")) text = text.slice(1);
-    this.#endedInCr = decoded.endsWith("\r");
+  /** Returns `bytes` with every line end as LF. */
+  #normalise(bytes: string): string {
+    const text = this.#endedInCr && bytes.startsWith("\n") ? bytes.slice(1) : bytes;
+    if (bytes !== "") this.#endedInCr = bytes.endsWith("\r");
     return text.includes("\r") ? text.replaceAll(/\r\n?/g, "\n") : text;
   }
 
-  #takeLine(line: string): void {
+  #takeLine(bytes: string): void {
+    const line = this.#isStart && bytes.startsWith(byteOrderMark) ? bytes.slice(byteOrderMark.length) : bytes;
+    this.#isStart = false;
     if (line === "") return this.#dispatch();
     const colon = line.indexOf(":");
     if (colon === 0) return;
@@ -106,5 +109,15 @@ export class SseReader {
 
 function toValue(line: string, colon: number): string {
   if (colon < 0) return "";
-  return line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1);
+  return decode(line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1));
+}
+
+/** Returns the text that `bytes`, a character for each, are in UTF-8. */
+export function decode(bytes: string): string {
+  return ascii.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString();
+}
+
+/** Returns `text` in UTF-8, a character for each byte. */
+export function encode(text: string): string {
+  return ascii.test(text) ? text : Buffer.from(text).toString("latin1");
 }

@@ -161,12 +161,12 @@ describe("a stream whose events differ in one string", () => {
         asked += 1;
         return readPlainly([data]).text;
       });
-      assert.ok(asked >= 2);
+      assert.ok(asked >= 1);
       const next = `data: ${toData('b "quoted" \\ ü', "other-pad")}\n\n`;
-      const isKnown = template.read(next, 0);
+      const isKnown = template.read(Buffer.from(next).toString("latin1"), 0);
       if (toData("a", "1") === toData("a", "2") || toData("", "").endsWith('"}')) {
         assert.equal(isKnown, 'b "quoted" \\ ü');
-        assert.equal(template.end, next.length);
+        assert.equal(template.end, Buffer.byteLength(next));
       } else assert.equal(isKnown, undefined, "what varies before the string is another kind");
     }
   });
