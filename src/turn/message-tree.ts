@@ -2,7 +2,7 @@
  * Owns the address of a message: a digest of what it says and of everything before it. Equal paths have equal
  * digests, so a history that is sent again is found, not stored again.
  */
-import { createHash, hash } from "node:crypto";
+import { hash } from "node:crypto";
 import { findLineStart, toAnswer, toPlan } from "./boundary.ts";
 import type { Message, Role } from "./message.ts";
 
@@ -31,6 +31,10 @@ const errorLine = /^\[error\] [a-z_]+: /;
 /** More marks on one character than any language writes: composing such a text takes quadratic time (measured). */
 const stackedMarks = /(?:^|\P{M})\p{M}{31}/u;
 
+/** What has no other form: to look closer at it takes longer than all else that is done with a text. */
+// eslint-disable-next-line no-control-regex
+const ascii = /^[\u0000-\u007F]*$/;
+
 /** Returns a reply's text, as a frontend sends it back, without what the wire added: plan, boundary, `[error]` line. */
 export function toSentAnswer(text: string): string {
   const answer = toAnswer(text).trim();
@@ -41,10 +45,10 @@ export function toSentAnswer(text: string): string {
 /** Returns the digest of what one message says: its role, its canonical text (trimmed, NFC) and its images. */
 export function digestContent(role: Message["role"], text: string, images: Message["images"] = []): Digest {
   const trimmed = text.trim();
-  const canonical = stackedMarks.test(trimmed) ? trimmed : trimmed.normalize("NFC");
-  const content = createHash("sha256").update(`${role}\n${Buffer.byteLength(canonical)}\n${canonical}`);
-  for (const image of images) content.update(`\n${image.mimeType} ${hash("sha256", image.data)}`);
-  return content.digest("hex");
+  const isAsItIs = ascii.test(trimmed) || stackedMarks.test(trimmed);
+  const canonical = isAsItIs ? trimmed : trimmed.normalize("NFC");
+  const pictures = images.map(({ mimeType, data }) => `\n${mimeType} ${hash("sha256", data)}`);
+  return hash("sha256", `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${pictures.join("")}`);
 }
 
 /** Returns the digest of a path that ends in a message with `contentDigest`, after the path `parent`. */
