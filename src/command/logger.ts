@@ -11,6 +11,12 @@ const shapes = [
   /(?<=:\/\/)[^\s/@"':]{0,200}:[^\s/@"']{1,500}(?=@)/g,
 ];
 
+/**
+ * Lines are gathered for a moment: to write each by itself took a fifth of what a short turn takes. They are written when the process
+ * ends, too, unless it is killed.
+ */
+const buffered = { dest: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100 };
+
 /** How it is written. */
 export interface LoggerOptions {
   readonly level: string;
@@ -26,7 +32,7 @@ export function createLogger({ level, secrets }: LoggerOptions, destination?: De
     redact: { paths: ["authorization", "headers", "*.authorization", "*.headers"], censor },
     hooks: { streamWrite: createCensor(secrets) },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? pino.destination(buffered));
 }
 
 /** Returns an error without its other properties, in which drivers and clients keep requests, headers and addresses. */
