@@ -9,6 +9,7 @@ import type { Message } from "../turn/message.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { findIdentity, identityOf } from "./authentication.ts";
+import { sendLimit } from "./problem.ts";
 import { RequestWindows, windowMs } from "./request-windows.ts";
 import { OptionalUuid, refuse } from "./request-fields.ts";
 
@@ -107,13 +108,12 @@ export class Limits {
   ): Promise<void> {
     const { isOver, left, resetsInMs } = await windows.count(subject);
     const quota = this.#options.requestsPerMinute ?? 0;
-    const seconds = Math.ceil(resetsInMs / 1000);
-    void reply.header("ratelimit-policy", `"requests";q=${quota};w=${windowMs / 1000}`);
-    void reply.header("ratelimit", `"requests";r=${left};t=${seconds}`);
+    const limit = { name: "requests", quota, windowMs } as const;
+    sendLimit(reply, limit, left, Math.ceil(resetsInMs / 1000));
     if (!isOver) return;
     const refusal = new AppError("rate_limited", `${subject} made ${quota} requests`, {
       retryAfterMs: resetsInMs,
-      limit: { name: "requests", quota, windowMs },
+      limit,
     });
     const isKeyed = request.headers["idempotency-key"] !== undefined;
     if (!isKeyed || !turnRoutes.has(request.routeOptions.url)) throw refusal;

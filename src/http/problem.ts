@@ -77,7 +77,7 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
   if (error.retryAfterMs !== undefined || (retryable && (status === 429 || status === 503))) {
     const seconds = Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000);
     void reply.header("retry-after", String(seconds));
-    if (error.limit !== undefined) sendLimit(reply, error.limit, seconds);
+    if (error.limit !== undefined) sendLimit(reply, error.limit, 0, seconds);
   }
   void reply.code(status);
   if (status === 401) void reply.header("www-authenticate", "Bearer");
@@ -93,11 +93,16 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
   }
 }
 
-/** Says which limit was reached. https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html */
-function sendLimit(reply: FastifyReply, { name, quota, windowMs }: SpentLimit, seconds: number): void {
+/** Says how much is `left` of a limit, and in how many seconds there is all of it again. https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html */
+export function sendLimit(
+  reply: FastifyReply,
+  { name, quota, windowMs }: SpentLimit,
+  left: number,
+  seconds: number,
+): void {
   const window = windowMs === undefined ? ';qu="concurrent-requests"' : `;w=${windowMs / 1000}`;
   void reply.header("ratelimit-policy", `"${name}";q=${quota}${window}`);
-  void reply.header("ratelimit", `"${name}";r=0;t=${seconds}`);
+  void reply.header("ratelimit", `"${name}";r=${left};t=${seconds}`);
 }
 
 /** Makes every error of `app` a problem; what is our fault is logged. */

@@ -2,7 +2,6 @@
  * Owns the short way through a stream whose events differ in one string alone, as those of a reply do: what is before and after
  * that string is compared, and nothing parsed. It is right by construction: a string of JSON in the place of another.
  */
-
 import { decode, encode } from "./sse-reader.ts";
 
 /** What a string in JSON holds where it says what it says to the letter: no quote, escape or control character. */
