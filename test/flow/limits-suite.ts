@@ -4,11 +4,10 @@ import { randomUUID } from "node:crypto";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { z } from "zod";
 import type { StoreHarness } from "../store/store-harness.ts";
+import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../support/keyed-server.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../support/scripted-model.ts";
 import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 
-const key = randomUUID();
-const authorization = `Bearer ${key}`;
 const Problem = z.object({ code: z.string(), detail: z.string() });
 const Sum = z.object({
   turns: z.number(),
@@ -42,10 +41,6 @@ function answer(call: ScriptedCall, usage?: Told): void {
   call.raw("data: [DONE]\n\n").end();
 }
 
-function codeOf({ body }: Answer): string {
-  return Problem.parse(JSON.parse(body)).code;
-}
-
 /** Runs the suite on the database that `start` starts; with one replica where no more can open it. */
 export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>, replicaCount: 1 | 2): void {
   describe(`limits on ${name}`, { timeout: 120_000 }, () => {
@@ -74,8 +69,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       for (let index = 0; index < replicaCount; index += 1)
         apps.push(
           await startApp({
-            AUTH: "keys",
-            API_KEYS: key,
+            ...keyedVariables,
             CHAT_STORE_ENABLED: "true",
             OPENAI_BASE_URL: model.url,
             OPENAI_MODEL: "scripted",
@@ -90,25 +84,10 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       return apps[index % apps.length] ?? assert.fail();
     }
 
-    async function ask(
-      index: number,
-      method: string,
-      path: string,
-      body?: object,
-      headers: Record<string, string> = {},
-    ): Promise<Answer> {
-      const url = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-      return await readAnswer(await at(index).open(method, url, body, { authorization, ...headers }));
-    }
-
-    async function chat(
-      index: number,
-      more: object = {},
-      headers: Record<string, string> = {},
-    ): Promise<Answer> {
-      const body = { messages: [{ sender: "user", text: "Hi" }], userId, ...more };
-      return await ask(index, "POST", "/stream-chat", body, headers);
-    }
+    const ask = (index: number, method: string, path: string, body?: object): Promise<Answer> =>
+      askFor(userId, at(index), method, path, body);
+    const chat = (index: number, more?: object, headers?: Record<string, string>): Promise<Answer> =>
+      chatFor(userId, at(index), more, headers);
 
     async function report(query = ""): Promise<z.infer<typeof Report>> {
       const { status, body } = await ask(0, "GET", `/usage${query}`);

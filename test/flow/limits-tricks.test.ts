@@ -6,13 +6,12 @@ import { z } from "zod";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Clock } from "../../src/turn/ports.ts";
 import { startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
+import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../support/keyed-server.ts";
 import { readUntil } from "../support/read-until.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../support/scripted-model.ts";
 import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 
 const dayMs = 24 * 60 * 60_000;
-const key = randomUUID();
-const authorization = `Bearer ${key}`;
 const Report = z.object({
   total: z.object({
     turns: z.number(),
@@ -28,10 +27,6 @@ function answer(call: ScriptedCall, usage?: object, model = "scripted-1"): void 
   call.event({ ...toChunk({}, "stop"), model });
   if (usage !== undefined) call.event({ ...toChunk({}), model, choices: [], usage });
   call.raw("data: [DONE]\n\n").end();
-}
-
-function codeOf({ body }: Answer): string {
-  return z.object({ code: z.string() }).parse(JSON.parse(body)).code;
 }
 
 describe("a user's limits", { timeout: 120_000 }, () => {
@@ -59,8 +54,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
   async function start(variables: Record<string, string>, clock: Clock = systemClock): Promise<RunningApp> {
     const app = await startApp(
       {
-        AUTH: "keys",
-        API_KEYS: key,
+        ...keyedVariables,
         CHAT_STORE_ENABLED: "true",
         OPENAI_BASE_URL: model.url,
         OPENAI_MODEL: "scripted",
@@ -73,25 +67,10 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     return app;
   }
 
-  async function ask(
-    app: RunningApp,
-    method: string,
-    path: string,
-    body?: object,
-    headers: Record<string, string> = {},
-  ): Promise<Answer> {
-    const url = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-    return await readAnswer(await app.open(method, url, body, { authorization, ...headers }));
-  }
-
-  async function chat(
-    app: RunningApp,
-    more: object = {},
-    headers: Record<string, string> = {},
-  ): Promise<Answer> {
-    const body = { messages: [{ sender: "user", text: "Hi" }], userId, ...more };
-    return await ask(app, "POST", "/stream-chat", body, headers);
-  }
+  const ask = (app: RunningApp, method: string, path: string, body?: object): Promise<Answer> =>
+    askFor(userId, app, method, path, body);
+  const chat = (app: RunningApp, more?: object, headers?: Record<string, string>): Promise<Answer> =>
+    chatFor(userId, app, more, headers);
 
   async function complete(app: RunningApp, more: object): Promise<Answer> {
     const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }], user: userId, ...more };

@@ -1,0 +1,38 @@
+/** Owns the requests of a server of the operator's, which has a key and names the user that it asks for. */
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import { readAnswer, type Answer, type RunningApp } from "./start-app.ts";
+
+const key = randomUUID();
+/** What an app is configured by that believes it. */
+export const keyedVariables = { AUTH: "keys", API_KEYS: key };
+export const authorization = `Bearer ${key}`;
+
+/** The code of a problem. */
+export function codeOf({ body }: Answer): string {
+  return z.object({ code: z.string() }).parse(JSON.parse(body)).code;
+}
+
+/** Asks `app` for `userId`. */
+export async function askFor(
+  userId: string,
+  app: RunningApp,
+  method: string,
+  path: string,
+  body?: object,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const url = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
+  return await readAnswer(await app.open(method, url, body, { authorization, ...headers }));
+}
+
+/** Has a turn of `userId`, of one message unless `more` says otherwise. */
+export async function chatFor(
+  userId: string,
+  app: RunningApp,
+  more: object = {},
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const body = { messages: [{ sender: "user", text: "Hi" }], userId, ...more };
+  return await askFor(userId, app, "POST", "/stream-chat", body, headers);
+}
