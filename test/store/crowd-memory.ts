@@ -76,6 +76,12 @@ export function toPresence(conversation: Remembered, found = 200): number[] {
   return conversation.state === "gone" ? [404] : [found, 404];
 }
 
+/** Nobody answered for its deletion: if that was done, a later turn makes it anew, with a title of its own. */
+export function vanish(conversation: Remembered): void {
+  conversation.state = "vanishing";
+  conversation.title = undefined;
+}
+
 /** Its user has seen the conversation. */
 export function see(conversation: Remembered): void {
   if (conversation.state === "doubtful") conversation.state = "there";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { z } from "zod";
 import { SeededRandom } from "../support/seeded-reply.ts";
 import { toMark, type CrowdClient, type Heard, type Owners, type Sent } from "./crowd-client.ts";
-import { isCertain, Memory, see, toPresence, type Remembered } from "./crowd-memory.ts";
+import { isCertain, Memory, see, toPresence, vanish, type Remembered } from "./crowd-memory.ts";
 
 /** How many times in a hundred a client leaves in the middle, and after how long at most. */
 const leavePercent = 7;
@@ -160,7 +160,7 @@ export class CrowdUser {
     const path = `/conversations/${conversation.id}`;
     const expected = toPresence(conversation, 204);
     const heard = await this.ask({ method: "DELETE", path }, expected);
-    if (heard === undefined && conversation.state !== "gone") conversation.state = "vanishing";
+    if (heard === undefined && conversation.state !== "gone") vanish(conversation);
     if (heard?.status === 204) conversation.state = "gone";
   }
 
@@ -169,7 +169,7 @@ export class CrowdUser {
     const certain = this.memory.listCertain();
     const alive = this.memory.listAlive();
     const heard = await this.ask({ method: "DELETE", path: "/conversations" }, [200]);
-    for (const conversation of alive) conversation.state = "vanishing";
+    for (const conversation of alive) vanish(conversation);
     if (heard === undefined) return;
     assert.ok(Deleted.parse(JSON.parse(heard.body)).deleted >= certain.length);
     for (const conversation of certain) conversation.state = "gone";
