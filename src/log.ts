@@ -34,8 +34,8 @@ export function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): voi
   }
 }
 
-function toLoggedContent({ path }: TurnBegin, { reply, body }: TurnResult): object {
-  return { question: cut(path.at(-1)?.content), answer: cut(reply?.content ?? body.answer) };
+function toLoggedContent({ path }: TurnBegin, { toBody }: TurnResult): object {
+  return { question: cut(path.at(-1)?.content), answer: cut(toBody().answer?.trim()) };
 }
 
 function cut(text: string | undefined): string | undefined {

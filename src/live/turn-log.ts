@@ -2,10 +2,18 @@
 import { boundaryBytes, toBodyText, toRest } from "../turn/body.ts";
 import type { BodyEvent, ReasoningDelta, TurnEnd, TurnEvent, TurnStart } from "../turn/turn-event.ts";
 
-/** After this many events the oldest are joined, so that a reply of many small pieces costs about its bytes. */
+/** After so many events, or so much text in UTF-16 code units, those are joined, so that a reply costs about its bytes. */
 const maxRecent = 256;
+const maxRecentLength = 64 * 1024;
 /** How long joined texts may be, in UTF-16 code units: a follower that is behind is handed one at a time. */
 const maxJoinedLength = 16 * 1024;
+
+/** Events of a kind that were joined: their text as UTF-8, which takes half of what a string may, and no work of the collector. */
+type JoinedEvent =
+  | Extract<BodyEvent, { type: "plan-end" }>
+  | { readonly type: "plan-delta" | "answer-delta"; readonly utf8: Buffer; readonly position: number };
+
+const encoder = new TextEncoder();
 
 /**
  * Appended to by the turn, read by any number of followers, each with a {@link LogCursor} of its own. A follower that is
@@ -13,8 +21,9 @@ const maxJoinedLength = 16 * 1024;
  */
 export class TurnLog {
   /** Events before the recent ones, small ones of a kind joined. */
-  readonly #joined: BodyEvent[] = [];
+  readonly #joined: JoinedEvent[] = [];
   #recent: (BodyEvent | ReasoningDelta)[] = [];
+  #recentLength = 0;
   /** How many events came before the first recent one. */
   #recentStart = 0;
   #start: TurnStart | undefined;
@@ -121,12 +130,15 @@ export class TurnLog {
       if ((this.#joined[middle]?.position ?? 0) > position) high = middle;
       else low = middle + 1;
     }
-    return this.#joined[low];
+    const joined = this.#joined[low];
+    if (joined === undefined || joined.type === "plan-end") return joined;
+    return { type: joined.type, text: joined.utf8.toString(), position: joined.position };
   }
 
   #push(event: BodyEvent | ReasoningDelta): void {
-    if (this.#recent.length === maxRecent) this.#join();
+    if (this.#recent.length === maxRecent || this.#recentLength > maxRecentLength) this.#join();
     this.#recent.push(event);
+    if (event.type !== "plan-end") this.#recentLength += event.text.length;
   }
 
   /** Joins the recent events. Reasoning goes: who has not read it by now is that far behind. */
@@ -142,12 +154,14 @@ export class TurnLog {
       pieces.push(event.text);
       length += event.text.length;
       if (events[index + 1]?.type === event.type && length < maxJoinedLength) continue;
-      this.#joined.push({ ...event, text: pieces.join("") });
+      const utf8 = Buffer.from(encoder.encode(pieces.join("")).buffer);
+      this.#joined.push({ type: event.type, utf8, position: event.position });
       pieces = [];
       length = 0;
     }
     this.#recentStart += this.#recent.length;
     this.#recent = [];
+    this.#recentLength = 0;
   }
 }
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { parse } from "../parse.ts";
 import type { Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
 import type { Usage } from "../turn/turn-event.ts";
+import { toContent } from "../turn/turn-result.ts";
 import { service, type Database, type Json, type JsonObject } from "./database.ts";
 import { MessageWriter, toRefusal, type Refusal, type SaveAnswer } from "./message-writer.ts";
 
@@ -74,37 +75,56 @@ export class DatabaseChatStore {
   }
 }
 
-/** Returns the end of a turn as `chat_end_turn` takes it. */
+/** Returns the end of a turn as `chat_end_turn` takes it: its texts are read when it becomes JSON, for as long as that takes. */
 export function toEndArgument(turnId: string, result: TurnResult): JsonObject {
-  const { reply, usage, body, outcome } = result;
   return {
-    turn: {
-      id: turnId,
-      status: outcome,
-      plan: reply === undefined ? undefined : body.plan,
-      answer: body.answer,
-      model: result.model,
-      usage: usage && toUsageRow(usage),
-      estimate: usage === undefined && result.estimate ? toUsageRow(result.estimate) : undefined,
-      finish_reason: result.finishReason,
-      error_code: result.errorCode,
-      duration_ms: round(result.durationMs),
-      first_text_ms: round(result.firstTextMs),
-      ended_at: result.endedAt.toISOString(),
+    get turn() {
+      return toTurnEnd(turnId, result);
     },
-    reply: reply && {
-      id: reply.id,
-      content: reply.content,
-      metadata: toReplyMetadata(result),
-      digest: reply.contentDigest,
+    get reply() {
+      return toReplyRow(result);
     },
   };
 }
 
-/** Returns what is kept beside the content of a reply. */
-export function toReplyMetadata({ reply, model, finishReason, usage, durationMs }: TurnResult): Json {
+function toTurnEnd(turnId: string, result: TurnResult): Json {
+  const { reply, usage } = result;
+  const { plan, answer } = result.toBody();
   return {
-    plan: reply?.plan,
+    id: turnId,
+    status: result.outcome,
+    plan: reply === undefined ? undefined : plan,
+    answer,
+    model: result.model,
+    usage: usage && toUsageRow(usage),
+    estimate: usage === undefined && result.estimate ? toUsageRow(result.estimate) : undefined,
+    finish_reason: result.finishReason,
+    error_code: result.errorCode,
+    duration_ms: round(result.durationMs),
+    first_text_ms: round(result.firstTextMs),
+    ended_at: result.endedAt.toISOString(),
+  };
+}
+
+function toReplyRow(result: TurnResult): Json {
+  const { reply } = result;
+  if (reply === undefined) return undefined;
+  const { plan, answer } = result.toBody();
+  return {
+    id: reply.id,
+    content: toContent(answer),
+    metadata: toReplyMetadata(result, plan),
+    digest: reply.contentDigest,
+  };
+}
+
+/** Returns what is kept beside the content of a reply. */
+export function toReplyMetadata(
+  { reply, model, finishReason, usage, durationMs }: TurnResult,
+  plan: string,
+): Json {
+  return {
+    plan: reply?.hasPlan === true ? plan : undefined,
     model,
     finish_reason: finishReason,
     usage: usage && toUsageRow(usage),

@@ -4,12 +4,21 @@ import { Worker } from "node:worker_threads";
 import type { AppError } from "../errors.ts";
 import { toJournalFailure, type JournalFolder } from "./journal-folder.ts";
 import type { JournalOperation, JournalReply } from "./journal-worker.ts";
+import type { JournalWrite } from "./journal-write.ts";
+
+/** How much text a message to the thread carries, about, in UTF-16 code units: it is there twice until it is written. */
+const maxMessageLength = 4 * 1024 * 1024;
 
 const workerFile = new URL(`./journal-worker${extname(import.meta.url)}`, import.meta.url);
 
+/** What the journal asks for. */
+type AskedOperation =
+  | Exclude<JournalOperation, { type: "append" }>
+  | { readonly type: "append"; readonly write: JournalWrite };
+
 /** An operation that was asked for. */
 interface Request {
-  readonly operation: JournalOperation;
+  readonly operation: AskedOperation;
   readonly settled: Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -47,7 +56,7 @@ export class JournalThread {
    * Resolves with what `take` makes of the value of `operation`; it is called in the order of the operations.
    * @throws AppError `store_unavailable` when the operation could not be done.
    */
-  async ask<Result>(operation: JournalOperation, take: (value: unknown) => Result): Promise<Result> {
+  async ask<Result>(operation: AskedOperation, take: (value: unknown) => Result): Promise<Result> {
     if (this.#failure !== undefined) throw this.#failure;
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     this.#waiting.push({ operation, settled: promise, resolve: (value) => resolve(take(value)), reject });
@@ -66,9 +75,16 @@ export class JournalThread {
 
   #post(): void {
     if (this.#posted.length > 0 || this.#waiting.length === 0) return;
-    this.#posted = this.#waiting;
-    this.#waiting = [];
-    this.#worker.postMessage(this.#posted.map(({ operation }) => operation));
+    const operations: JournalOperation[] = [];
+    let length = 0;
+    for (const { operation } of this.#waiting) {
+      const posted = toPosted(operation);
+      operations.push(posted);
+      if (posted.type === "append") length += posted.argument.length;
+      if (length > maxMessageLength) break;
+    }
+    this.#posted = this.#waiting.splice(0, operations.length);
+    this.#worker.postMessage(operations);
   }
 
   #take(reply: JournalReply): void {
@@ -98,4 +114,11 @@ export class JournalThread {
     this.#posted = [];
     this.#waiting = [];
   }
+}
+
+/** Returns an operation as the thread takes it: what is to be written is made only now. */
+function toPosted(operation: AskedOperation): JournalOperation {
+  if (operation.type !== "append") return operation;
+  const { toArgument, ...write } = operation.write;
+  return { type: "append", write, argument: toArgument() };
 }

@@ -7,12 +7,12 @@ import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import type { Piece } from "../turn/ports.ts";
 import { brokenMark, busyTimeoutMs, journalFileName } from "./journal-folder.ts";
-import { queuedColumns, type JournalWrite } from "./journal-write.ts";
+import { queuedColumns, type WriteHead } from "./journal-write.ts";
 
 /** What the thread is asked, in lists. */
 export type JournalOperation =
   | { readonly type: "load" | "list-piece-turns" }
-  | { readonly type: "append"; readonly write: JournalWrite }
+  | { readonly type: "append"; readonly write: WriteHead; readonly argument: string }
   | { readonly type: "read" | "remove"; readonly id: number }
   | { readonly type: "refuse"; readonly id: number; readonly reason: string }
   | { readonly type: "append-pieces"; readonly pieces: readonly Piece[] }
@@ -144,7 +144,7 @@ function ensureRoom(share: number, text: string): void {
   throw new JournalFull(`it is full: ${usedBytes} bytes are used of the ${limitBytes} for a write like this`);
 }
 
-function append({ kind, turnId, conversationId, userId, argument }: JournalWrite): unknown {
+function append({ kind, turnId, conversationId, userId }: WriteHead, argument: string): unknown {
   ensureRoom(maxShare[kind], argument);
   const ids = { turn_id: turnId, conversation_id: conversationId, user_id: userId ?? null };
   const created_at = new Date().toISOString();
@@ -187,7 +187,7 @@ function run(operation: JournalOperation): unknown {
       database.exec("update write set reason = null"); // what was wrong with it may have been mended
       return listSince(0);
     case "append":
-      return append(operation.write);
+      return append(operation.write, operation.argument);
     case "read":
       return readArgument.get(operation.id);
     case "remove":

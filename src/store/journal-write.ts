@@ -1,18 +1,22 @@
 /** Owns what a write of the journal is, in memory and as a row of its file. */
 import { z } from "zod";
 
-/** A write to the store: the start or the end of a turn. */
-export interface JournalWrite {
+/** Whose write to the store it is: the start or the end of a turn. */
+export interface WriteHead {
   readonly kind: "begin" | "end";
   readonly turnId: string;
   readonly conversationId: string;
   readonly userId: string | undefined;
-  /** JSON. */
-  readonly argument: string;
+}
+
+/** A write to the store. */
+export interface JournalWrite extends WriteHead {
+  /** Returns its argument as JSON: a second copy of a reply, which is made when there is room for it. */
+  readonly toArgument: () => string;
 }
 
 /** A write that waits, without its argument. */
-export interface QueuedWrite extends Omit<JournalWrite, "argument"> {
+export interface QueuedWrite extends WriteHead {
   /** A later write has a larger one; none is used twice. */
   readonly id: number;
 }

@@ -12,7 +12,7 @@ import {
   type JournalFolder,
 } from "./journal-folder.ts";
 import { JournalThread } from "./journal-thread.ts";
-import { QueuedRow, type JournalWrite, type QueuedWrite } from "./journal-write.ts";
+import { QueuedRow, type JournalWrite, type QueuedWrite, type WriteHead } from "./journal-write.ts";
 
 const Writes = z.object({ writes: z.array(QueuedRow), refused: z.object({ count: z.number() }) });
 const ArgumentRow = z.object({ argument: z.string() });
@@ -214,7 +214,7 @@ export class Journal {
     return true;
   }
 
-  #count({ conversationId, userId, turnId }: Omit<QueuedWrite, "id">, step: 1 | -1): void {
+  #count({ conversationId, userId, turnId }: WriteHead, step: 1 | -1): void {
     for (const key of [`conversation ${conversationId}`, `user ${userId}`, `turn ${turnId}`]) {
       const count = (this.#counts.get(key) ?? 0) + step;
       if (count === 0) this.#counts.delete(key);

@@ -4,9 +4,10 @@ import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
-import { toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
+import { callDeadlineMs, toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
 import { loadSchema, type TableNames } from "./schema.ts";
+import { Slots } from "./slots.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
 
 /** What the thread tells. */
@@ -16,6 +17,9 @@ export type WorkerReply =
   | { readonly type: "result"; readonly id: number; readonly result: string }
   | { readonly type: "failure"; readonly id: number; readonly code: string; readonly message: string };
 
+/** How many calls are in the thread's hands: enough to keep it busy, since each is there twice, as JSON. */
+const maxCalls = 8;
+
 const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.meta.url);
 
 /** The embedded database. */
@@ -23,6 +27,7 @@ export class PgliteDatabase implements Database {
   readonly #worker: Worker;
   readonly #lock: FolderLock;
   readonly #clock: Clock;
+  readonly #slots = new Slots(maxCalls);
   readonly #calls = new Map<number, PromiseWithResolvers<string>>();
   #lastId = 0;
   #isClosed = false;
@@ -58,15 +63,24 @@ export class PgliteDatabase implements Database {
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
-    if (this.#isClosed) throw new AppError("store_unavailable", "the embedded database is closed");
+    let isLate = false;
+    const work = this.#slots.run(async () => {
+      if (this.#isClosed || isLate)
+        throw new AppError("store_unavailable", "the embedded database is closed");
+      return await this.#ask(name, JSON.stringify(toArgument(argument, caller)));
+    });
+    const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => (isLate = true));
+    const result: unknown = JSON.parse(answer);
+    return result;
+  }
+
+  async #ask(name: FunctionName, argument: string): Promise<string> {
     this.#lastId += 1;
     const id = this.#lastId;
     const answer = Promise.withResolvers<string>();
     this.#calls.set(id, answer);
-    this.#worker.postMessage({ id, name, argument: JSON.stringify(toArgument(argument, caller)) });
-    const work = answer.promise.finally(() => this.#calls.delete(id));
-    const result: unknown = JSON.parse(await withDeadline(this.#clock, work));
-    return result;
+    this.#worker.postMessage({ id, name, argument });
+    return await answer.promise.finally(() => this.#calls.delete(id));
   }
 
   async close(): Promise<void> {

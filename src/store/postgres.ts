@@ -39,9 +39,9 @@ export class PostgresDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     const text = `select public.${name}($1::jsonb)::text as result`;
-    const query = this.#pool.query<{ result: string | null }>(text, [
-      JSON.stringify(toArgument(argument, caller)),
-    ]);
+    // It becomes JSON when a connection takes it: of what waits for one there is no second copy.
+    const value = { toPostgres: () => JSON.stringify(toArgument(argument, caller)) };
+    const query = this.#pool.query<{ result: string | null }>(text, [value]);
     const { rows } = await withDeadline(this.#clock, query).catch((error: unknown) => {
       throw toFailure(error);
     });

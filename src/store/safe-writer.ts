@@ -238,8 +238,7 @@ export class SafeWriter {
     const { journal, onEvent } = this.#options;
     if (journal === undefined) throw error ?? new AppError("store_unavailable", "no answer, and no journal");
     const { turnId, conversationId, caller } = turn;
-    const write = { kind, turnId, conversationId, userId: caller.userId, argument: toArgument() };
-    const { id } = await journal.append(write);
+    const { id } = await journal.append({ kind, turnId, conversationId, userId: caller.userId, toArgument });
     if (error?.code !== "write_rejected") onEvent({ type: "queued", turn, error });
     return id;
   }

@@ -3,7 +3,11 @@ import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import { callDeadlineMs, toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
+import { Slots } from "./slots.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
+
+/** How many calls are out at once: PostgREST has ten connections, unless told otherwise, and lets the rest wait. */
+const maxCalls = 32;
 
 /** Which project, and the key it is asked with. */
 export interface SupabaseOptions {
@@ -18,6 +22,7 @@ export class SupabaseDatabase implements Database {
   readonly #client: SupabaseClient;
   readonly #clock: Clock;
   readonly #usesCallerToken: boolean;
+  readonly #slots = new Slots(maxCalls);
 
   constructor(options: SupabaseOptions, clock: Clock) {
     this.#clock = clock;
@@ -29,15 +34,10 @@ export class SupabaseDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     const abort = new AbortController();
-    const request = this.#client
-      .rpc(name, { argument: toArgument(argument, caller) })
-      .abortSignal(abort.signal);
-    if (this.#usesCallerToken && caller.accessToken !== undefined) {
-      request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
-    }
-    const answer = await withDeadline(this.#clock, Promise.resolve(request), callDeadlineMs, () =>
-      abort.abort(),
+    const work = this.#slots.run(
+      async () => await this.#request(name, argument, caller).abortSignal(abort.signal),
     );
+    const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => abort.abort());
     const data: unknown = answer.data;
     if (answer.error !== null) throw toFailure(answer.error, answer.status);
     // The client reports an empty 404, as a wrong address gives, as success: no function answers with null.
@@ -47,6 +47,14 @@ export class SupabaseDatabase implements Database {
   }
 
   async close(): Promise<void> {}
+
+  #request(name: FunctionName, argument: JsonObject, caller: Caller): ReturnType<SupabaseClient["rpc"]> {
+    const request = this.#client.rpc(name, { argument: toArgument(argument, caller) });
+    if (this.#usesCallerToken && caller.accessToken !== undefined) {
+      request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
+    }
+    return request;
+  }
 }
 
 function toFailure(error: { readonly code?: string; readonly message?: string }, status: number): AppError {

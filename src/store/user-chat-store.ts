@@ -4,6 +4,7 @@ import { AppError, toAppError, type ErrorCode } from "../errors.ts";
 import type { BeginAnswer, ChatStore, Clock, EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
 import type { Storage } from "../turn/turn-event.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
+import { toContent } from "../turn/turn-result.ts";
 import { toReplyMetadata } from "./chat-store.ts";
 import type { Database, Json } from "./database.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -44,11 +45,19 @@ export class UserChatStore implements ChatStore {
       this.#lost.delete(turn.turnId);
       return { storage: lost === undefined ? "stored" : "none", conversationId: turn.conversationId };
     }
-    const { content, contentDigest } = reply;
-    const metadata = toReplyMetadata(result);
+    const { plan, answer } = result.toBody();
+    const content = toContent(answer);
+    const metadata = toReplyMetadata(result, plan);
     const saved = await this.#save(turn, [
       // Not the turn's id: nothing here keeps a client from choosing that a second time.
-      { id: createId(), role: "assistant", content, metadata, status: outcome, digests: [contentDigest] },
+      {
+        id: createId(),
+        role: "assistant",
+        content,
+        metadata,
+        status: outcome,
+        digests: [reply.contentDigest],
+      },
     ]);
     this.#lost.delete(turn.turnId);
     return saved;

@@ -96,21 +96,20 @@ export interface TurnBegin {
   readonly requestId: string | undefined;
 }
 
-/** The assistant's message. */
+/** The assistant's message, whose content is the answer, trimmed. */
 export interface Reply {
   /** That of its turn, where its turn told its own end. */
   readonly id: string;
-  readonly content: string;
   readonly contentDigest: Digest;
-  /** `undefined` when none was asked for, or the reply's text went out as plan and answer both. */
-  readonly plan: string | undefined;
+  /** Not when none was asked for, nor when the reply's text went out as plan and answer both. */
+  readonly hasPlan: boolean;
 }
 
 /** A turn as it ended. */
 export interface TurnResult {
   readonly outcome: Outcome;
-  /** The body exactly as it was sent. */
-  readonly body: Body;
+  /** Returns the body exactly as it was sent: a second copy of what may be long, made when it is needed. */
+  readonly toBody: () => Body;
   /** `undefined` when there was no text. */
   readonly reply: Reply | undefined;
   readonly model: string | undefined;

@@ -14,6 +14,8 @@ import { WholeAnswer } from "./whole-answer.ts";
 
 /** After so many events that wait, those of a kind are joined: of more at once the log would not keep the reasoning. */
 const maxBacklog = 128;
+/** Bodies up to this many bytes are kept beside the log until they are stored. */
+const maxKeptBytes = 64 * 1024;
 
 /** A turn that runs; it begins when it is made. Its events go to `output`, `turn-start` first and `turn-end` last. */
 export class RunningTurn {
@@ -162,10 +164,10 @@ export class RunningTurn {
   async #end(ending: Ending, hasPlan: boolean): Promise<EndAnswer> {
     const unsafe = await this.#isSafe;
     if (unsafe !== undefined) return this.#refuse(unsafe);
-    const body = toBody(this.#output.textAfter(0));
+    const read = createBodyReader(this.#output);
     // Who asks for no plan means what the model says, even if that is nothing.
-    const judged = this.#wantsPlan ? toJudged(ending, body) : ending;
-    const result = this.#toResult(judged, body, hasPlan);
+    const judged = this.#wantsPlan ? toJudged(ending, read()) : ending;
+    const result = this.#toResult(judged, read, hasPlan);
     const answer = await this.#ports.store.end(this.#begin, result);
     this.#emitEnd(result, judged.error, answer);
     return answer;
@@ -177,7 +179,11 @@ export class RunningTurn {
     this.#backlog = [];
     const answer: EndAnswer = { storage: "none", conversationId: undefined };
     this.#start(this.#begin.conversationId);
-    this.#emitEnd(this.#toResult({ outcome: "failed", error }, toBody(""), false), error, answer);
+    this.#emitEnd(
+      this.#toResult({ outcome: "failed", error }, () => toBody(""), false),
+      error,
+      answer,
+    );
     return answer;
   }
 
@@ -198,16 +204,15 @@ export class RunningTurn {
     this.#ports.onEnd(this.#begin, result, answer, error);
   }
 
-  #toResult({ outcome, modelEnd, error }: Ending, body: Body, hasPlan: boolean): TurnResult {
-    const { plan, answer = "" } = body;
+  #toResult({ outcome, modelEnd, error }: Ending, read: () => Body, hasPlan: boolean): TurnResult {
     return {
       outcome,
-      body,
+      toBody: read,
       // What is complete has a reply, though it may say nothing where no plan was asked for.
       reply:
         this.#position === 0 && outcome !== "complete"
           ? undefined
-          : toReply(this.#begin.turnId, answer, hasPlan ? plan : undefined),
+          : toReply(this.#begin.turnId, read().answer, hasPlan),
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
       usage: modelEnd?.usage,
@@ -218,4 +223,10 @@ export class RunningTurn {
       firstTextMs: this.#firstTextMs,
     };
   }
+}
+
+/** Returns what reads the body of `output`, which is whole: one that is short is kept, a long one is made anew each time. */
+function createBodyReader(output: TurnOutput): () => Body {
+  const kept = output.position > maxKeptBytes ? undefined : toBody(output.textAfter(0));
+  return () => kept ?? toBody(output.textAfter(0));
 }

@@ -25,10 +25,14 @@ export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
   };
 }
 
-/** Returns the assistant's message: `content` is the answer, trimmed. */
-export function toReply(id: string, answer: string, plan: string | undefined): Reply {
-  const content = answer.trim();
-  return { id, content, contentDigest: digestContent("assistant", content), plan };
+/** Returns the assistant's message that says `answer`. */
+export function toReply(id: string, answer: string | undefined, hasPlan: boolean): Reply {
+  return { id, contentDigest: digestContent("assistant", toContent(answer)), hasPlan };
+}
+
+/** Returns the content of the assistant's message that says `answer`. */
+export function toContent(answer = ""): string {
+  return answer.trim();
 }
 
 /**
@@ -45,9 +49,9 @@ export function toInterruptedResult(text: string, endedAt: Date): TurnResult {
   const body = toBody(text);
   return {
     outcome: "interrupted",
-    body,
+    toBody: () => body,
     // Not under the turn's id: its owner's own end, should it come, finds that free.
-    reply: text === "" ? undefined : toReply(createId(), body.answer ?? "", body.plan),
+    reply: text === "" ? undefined : toReply(createId(), body.answer, true),
     model: undefined,
     finishReason: undefined,
     usage: undefined,

@@ -32,7 +32,7 @@ async function openJournal(context: TestContext, dataDir: string, maxBytes = roo
 
 function makeWrite(more: Partial<JournalWrite> = {}): JournalWrite {
   const ids = { turnId: randomUUID(), conversationId: randomUUID(), userId: randomUUID() };
-  return { kind: "begin", ...ids, argument: '{"text":"Hi"}', ...more };
+  return { kind: "begin", ...ids, toArgument: () => '{"text":"Hi"}', ...more };
 }
 
 function listTurns(journal: Journal): readonly string[] {
@@ -61,7 +61,7 @@ async function killWhileAppending(
     async function appendWithoutEnd() {
       for (;;) {
         const turnId = "turn " + (last += 1);
-        const write = { kind: "end", turnId, conversationId: "c", userId: undefined, argument: JSON.stringify(turnId) };
+        const write = { kind: "end", turnId, conversationId: "c", userId: undefined, toArgument: () => JSON.stringify(turnId) };
         await Promise.all([journal.append(write), journal.appendPieces([{ turnId, position: 0, text: turnId }])]);
         console.log(turnId);
       }
@@ -85,7 +85,7 @@ describe("Journal", () => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     const begin = makeWrite({ userId: undefined });
-    const end = makeWrite({ ...begin, kind: "end", argument: '{"text":"\\ud83d \\u0000 é"}' });
+    const end = makeWrite({ ...begin, kind: "end", toArgument: () => '{"text":"\\ud83d \\u0000 é"}' });
     const appended = await Promise.all([first.append(begin), first.append(makeWrite()), first.append(end)]);
     await first.remove(appended[1].id);
     await first.close();
@@ -95,7 +95,7 @@ describe("Journal", () => {
     assert.deepEqual(second.owners, [first.owner]);
     assert.deepEqual(Array.from(second.queue.values()), [appended[0], appended[2]]);
     assert.deepEqual(Array.from(second.queue.keys()), [appended[0].id, appended[2].id]);
-    assert.equal(await second.read(appended[2].id), end.argument);
+    assert.equal(await second.read(appended[2].id), end.toArgument());
     assert.ok(second.holdsConversation(begin.conversationId));
     assert.equal(second.brokenFile, undefined);
   });
@@ -183,7 +183,7 @@ describe("Journal", () => {
         { turnId: "t", position: 0, text: "undone with the other" },
         { turnId: "t", position: 0.5, text: "not at a place" },
       ]),
-      first.append(makeWrite({ argument: JSON.stringify("x".repeat(roomyBytes)) })),
+      first.append(makeWrite({ toArgument: () => JSON.stringify("x".repeat(roomyBytes)) })),
       first.append(makeWrite()),
     ]);
     assert.ok(broken.status === "rejected" && broken.reason instanceof AppError);
@@ -208,11 +208,11 @@ describe("Journal", () => {
     }
     let position = 0;
     const addPiece = () => journal.appendPieces([{ turnId: "t", position: (position += 1), text: argument }]);
-    assert.ok((await fill(() => journal.append(makeWrite({ argument })))) > 50);
+    assert.ok((await fill(() => journal.append(makeWrite({ toArgument: () => argument })))) > 50);
     assert.ok((await fill(addPiece)) > 0);
-    assert.ok((await fill(() => journal.append(makeWrite({ kind: "end", argument })))) > 0);
+    assert.ok((await fill(() => journal.append(makeWrite({ kind: "end", toArgument: () => argument })))) > 0);
 
-    const refused = makeWrite({ kind: "end", argument });
+    const refused = makeWrite({ kind: "end", toArgument: () => argument });
     await assert.rejects(journal.append(refused), unavailable);
     assert.ok(!journal.holdsTurn(refused.turnId) && !journal.holdsConversation(refused.conversationId));
 
@@ -223,7 +223,7 @@ describe("Journal", () => {
     await journal.append(refused);
     await assert.rejects(journal.append(makeWrite()), unavailable, "a begin needs more room");
     for (const id of others.slice(4)) await journal.remove(id);
-    await journal.append(makeWrite({ argument }));
+    await journal.append(makeWrite({ toArgument: () => argument }));
     await addPiece();
   });
 

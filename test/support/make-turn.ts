@@ -48,15 +48,13 @@ export function makeTurn(
 
 /** Returns the end of a turn that answered `answer`. */
 export function makeResult(answer: string, more: Partial<TurnResult> = {}): TurnResult {
-  const content = answer.trim();
   return {
     outcome: "complete",
-    body: { plan: "- plan", answer },
+    toBody: () => ({ plan: "- plan", answer }),
     reply: {
       id: randomUUID(),
-      content,
-      contentDigest: digestContent("assistant", content),
-      plan: "- plan",
+      contentDigest: digestContent("assistant", answer.trim()),
+      hasPlan: true,
     },
     model: "test",
     finishReason: "stop",
