@@ -1,6 +1,6 @@
 /** Owns the history's routes: a user's conversations, their messages, what is changed and deleted of them. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { v7 as createId } from "uuid";
+import { createId } from "../turn/create-id.ts";
 import { AppError } from "../errors.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";

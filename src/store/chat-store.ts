@@ -8,8 +8,8 @@ import { service, type Database, type Json, type JsonObject } from "./database.t
 import { MessageWriter, toRefusal, type Refusal, type SaveAnswer } from "./message-writer.ts";
 
 const EndAnswer = z.union([
-  z.object({ gone: z.literal(true) }),
   z.object({ conversation_id: z.string(), is_changed: z.boolean() }),
+  z.object({ gone: z.literal(true) }),
 ]);
 
 /** What became of a turn's end: it is in the rows, whether it was before or not; or the turn itself is not there. */

@@ -1,5 +1,5 @@
 /** Owns the way of a path into the tree: how much of it is sent to the database, and what the answer asks for. */
-import { v7 as createId } from "uuid";
+import { createId } from "../turn/create-id.ts";
 import { z } from "zod";
 import { parse } from "../parse.ts";
 import {
@@ -38,6 +38,25 @@ export type Refusal =
   /** Its user has no more of this; of tokens, so many today. */
   | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
 
+const RefusalAnswer = z.union([
+  z
+    .object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) })
+    .transform(({ taken }): Refusal => {
+      return { type: "taken", turnId: taken.turn_id, requestDigest: taken.request_digest ?? undefined };
+    }),
+  z.object({ exists: z.literal(true) }).transform((): Refusal => ({ type: "exists" })),
+  z.object({ foreign: z.literal(true) }).transform((): Refusal => ({ type: "foreign" })),
+  z
+    .object({
+      limited: z.enum(["requests", "concurrent-turns", "tokens-per-day"]),
+      tokens_left: z.number().optional(),
+    })
+    .transform((answer): Refusal => {
+      return { type: "limited", limit: answer.limited, tokensLeft: answer.tokens_left };
+    }),
+]);
+
+/** The usual one first: each that it is not costs an error that nobody reads. */
 const FunctionAnswer = z.union([
   z.object({ conversation_id: z.string(), digest: z.string() }),
   z.object({ missing: z.literal(true) }),
@@ -47,27 +66,12 @@ const FunctionAnswer = z.union([
       z.object({ id: z.string(), role: z.enum(["user", "assistant", "system"]), content: z.string() }),
     ),
   }),
-]);
-
-const RefusalAnswer = z.union([
-  z.object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) }),
-  z.object({ exists: z.literal(true) }),
-  z.object({ foreign: z.literal(true) }),
-  z.object({
-    limited: z.enum(["requests", "concurrent-turns", "tokens-per-day"]),
-    tokens_left: z.number().optional(),
-  }),
+  RefusalAnswer,
 ]);
 
 /** Returns the refusal that a function's answer is; `undefined` for any other. */
 export function toRefusal(answer: unknown): Refusal | undefined {
-  const { data } = RefusalAnswer.safeParse(answer);
-  if (data === undefined) return undefined;
-  if ("exists" in data) return { type: "exists" };
-  if ("foreign" in data) return { type: "foreign" };
-  if ("limited" in data) return { type: "limited", limit: data.limited, tokensLeft: data.tokens_left };
-  const { turn_id: turnId, request_digest: digest } = data.taken;
-  return { type: "taken", turnId, requestDigest: digest ?? undefined };
+  return RefusalAnswer.safeParse(answer).data;
 }
 
 /** Sends paths to the database: the end of a long one first, the whole of it where that is asked for. */
@@ -109,9 +113,8 @@ export class MessageWriter {
         },
         caller,
       );
-      const refusal = toRefusal(answer);
-      if (refusal !== undefined) return refusal;
       const saved = parse(FunctionAnswer, answer, "store_refused");
+      if ("type" in saved) return saved;
       if ("conversation_id" in saved) {
         if (tail.length === 0) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
         return { type: "saved", conversationId: saved.conversation_id };

@@ -1,5 +1,5 @@
 /** Owns the reduced mode: turns kept with their callers' own tokens, all that the anonymous key of a project allows. */
-import { v7 as createId } from "uuid";
+import { createId } from "../turn/create-id.ts";
 import { AppError, toAppError, type ErrorCode } from "../errors.ts";
 import type { BeginAnswer, ChatStore, Clock, EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
 import type { Storage } from "../turn/turn-event.ts";

@@ -28,12 +28,14 @@ export interface AddressedMessage {
 /** How the line starts that ends a reply that broke off, as a frontend may send it back. */
 const errorLine = /^\[error\] [a-z_]+: /;
 
+const mark = /\p{M}/u;
 /** More marks on one character than any language writes: composing such a text takes quadratic time (measured). */
-const stackedMarks = /(?:^|\P{M})\p{M}{31}/u;
+const maxMarks = 30;
+const stackedMarks = new RegExp(`\\p{M}{${maxMarks + 1}}`, "u");
 
-/** What has no other form: to look closer at it takes longer than all else that is done with a text. */
+/** What has no other form: marks, and all that is made of them, come after these. */
 // eslint-disable-next-line no-control-regex
-const ascii = /^[\u0000-\u007F]*$/;
+const simple = /^[\u0000-\u02FF]*$/;
 
 /** Returns a reply's text, as a frontend sends it back, without what the wire added: plan, boundary, `[error]` line. */
 export function toSentAnswer(text: string): string {
@@ -45,10 +47,21 @@ export function toSentAnswer(text: string): string {
 /** Returns the digest of what one message says: its role, its canonical text (trimmed, NFC) and its images. */
 export function digestContent(role: Message["role"], text: string, images: Message["images"] = []): Digest {
   const trimmed = text.trim();
-  const isAsItIs = ascii.test(trimmed) || stackedMarks.test(trimmed);
+  const isAsItIs = simple.test(trimmed) || hasStackedMarks(trimmed);
   const canonical = isAsItIs ? trimmed : trimmed.normalize("NFC");
   const pictures = images.map(({ mimeType, data }) => `\n${mimeType} ${hash("sha256", data)}`);
   return hash("sha256", `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${pictures.join("")}`);
+}
+
+/**
+ * Whether a character has more marks than {@link maxMarks}. One in so many places is looked at first, since to look at all of them
+ * takes longer than all else that is done with a text: no longer run of marks lies between two of those.
+ */
+function hasStackedMarks(text: string): boolean {
+  for (let place = maxMarks; place < text.length; place += maxMarks + 1)
+    // With its neighbours: it may be half of a mark.
+    if (mark.test(text.slice(place - 1, place + 2))) return stackedMarks.test(text);
+  return false;
 }
 
 /** Returns the digest of a path that ends in a message with `contentDigest`, after the path `parent`. */

@@ -114,8 +114,9 @@ export class RunningTurn {
   }
 
   #text(piece: string): void {
-    this.#saidBytes += Buffer.byteLength(piece);
-    if (this.#position + Buffer.byteLength(piece) > maxReplyBytes) {
+    const bytes = Buffer.byteLength(piece);
+    this.#saidBytes += bytes;
+    if (this.#position + bytes > maxReplyBytes) {
       const error = new AppError("reply_too_large", `over ${maxReplyBytes} bytes`);
       return this.#finish({ outcome: "failed", error });
     }

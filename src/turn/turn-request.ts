@@ -1,6 +1,6 @@
 /** Owns what a client asks for, and the turn that begins with it. */
 import { hash } from "node:crypto";
-import { v7 as createId } from "uuid";
+import { createId } from "./create-id.ts";
 import { toInstruction, type PromptOptions } from "./instructions.ts";
 import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
 import { addressMessages, type Digest } from "./message-tree.ts";

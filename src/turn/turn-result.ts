@@ -1,5 +1,5 @@
 /** Owns what is made of a turn's end: its judgement, and the result that the store keeps. */
-import { v7 as createId } from "uuid";
+import { createId } from "./create-id.ts";
 import { AppError } from "../errors.ts";
 import { toBody, type Body } from "./body.ts";
 import { toTokens, type Estimate } from "./limits.ts";

@@ -24,6 +24,20 @@ describe("addressMessages", () => {
   });
 });
 
+describe("digestContent", () => {
+  test("composes a character with up to 30 marks, and takes one with more as it is, wherever it stands", () => {
+    const isComposed = (text: string): boolean =>
+      digestContent("user", text) === digestContent("user", text.normalize("NFC"));
+    for (let place = 0; place < 70; place += 1) {
+      const before = "語".repeat(place);
+      for (const mark of ["\u0316\u0301", "\u{1D167}\u0301"]) {
+        assert.equal(isComposed(`${before}e${mark.repeat(15)}ö`), true, `${place}`);
+        assert.equal(isComposed(`${before}e\u0301${mark.repeat(15)}ö`), false, `${place}`);
+      }
+    }
+  });
+});
+
 describe("toSentAnswer", () => {
   const sent: readonly [string, string][] = [
     ["- p\n---RESPONSE---\nanswer", "answer"],
