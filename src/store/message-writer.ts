@@ -131,8 +131,11 @@ export class MessageWriter {
   #toStoredDigests({ path, anchor }: TurnBegin): readonly Digest[] {
     if (this.#knownPaths.size === 0) return path.map(({ pathDigest }) => pathDigest);
     let parent = anchor;
+    let isAsTold = true; // up to a message that is stored otherwise: what comes before it need not be digested again
     return path.map(({ pathDigest, contentDigests }) => {
-      parent = this.#knownPaths.get(pathDigest) ?? digestPath(parent, contentDigests[0] ?? "");
+      const known = this.#knownPaths.get(pathDigest);
+      isAsTold &&= known === undefined;
+      parent = known ?? (isAsTold ? pathDigest : digestPath(parent, contentDigests[0] ?? ""));
       return parent;
     });
   }

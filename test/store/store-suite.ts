@@ -190,19 +190,16 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
         const conversationId = randomUUID();
         await run(["u: Q"], kept, { userId, conversationId }, makeResult(kept, more));
         await run(["u: Q", `a: ${resent}`, "u: R"], "S", { userId, conversationId });
-        await run(["u: Q", `a: ${resent}`, "u: R", "a: S", "u: T"], "U", { userId, conversationId });
-        assert.deepEqual(await shown(conversationId, userId), [
-          "u: Q",
-          `a: ${kept}`,
-          "u: R",
-          "a: S",
-          "u: T",
-          "a: U",
-        ]);
+        const since = ["u: R", "a: S", "u: T"];
+        await run(["u: Q", `a: ${resent}`, ...since], "U", { userId, conversationId });
+        const unnamed = await run(["u: Q", `a: ${resent}`, ...since, "a: U", "u: V"], "W", { userId });
+        assert.equal(unnamed, conversationId);
+        const stored = ["u: Q", `a: ${kept}`, ...since, "a: U", "u: V", "a: W"];
+        assert.deepEqual(await shown(conversationId, userId), stored);
         const rows = await sql(
           `select count(*)::int as count from messages where conversation_id = '${conversationId}'`,
         );
-        assert.deepEqual(rows, [{ count: 6 }]);
+        assert.deepEqual(rows, [{ count: 8 }]);
       });
     }
 
