@@ -76,17 +76,8 @@ export function addressMessages(messages: readonly Message[], anchor?: Digest): 
     const { content, plan, contentDigests } = digestMessage(message);
     const pathDigest = digestPath(parent, contentDigests[0]);
     parent = pathDigest;
-    const { role, images } = message;
-    const sentId = message.id;
-    return {
-      role,
-      imagesCount: images.length,
-      content,
-      plan,
-      contentDigests,
-      pathDigest,
-      ...(sentId && { sentId }),
-    };
+    const { role, images, id: sentId } = message;
+    return { role, imagesCount: images.length, content, plan, sentId, contentDigests, pathDigest };
   });
 }
 
