@@ -11,8 +11,6 @@ import { atEnd } from "./clean-up.ts";
 export interface DatabaseUsage {
   /** How often each function was called. */
   readonly calls: Readonly<Record<string, number>>;
-  /** The time in the functions that the server calls, in milliseconds. */
-  readonly timeMs: number;
   /** Rows of tables that were looked at. */
   readonly rows: number;
 }
@@ -22,6 +20,8 @@ export interface BenchDatabase {
   /** How Foreword is told of it. */
   readonly variables: Readonly<Record<string, string>>;
   readonly port: number;
+  /** Of its first process, whose children serve. */
+  readonly pid: number;
   /** Resolves with all that was done, whoever has done it; ends all other connections, since only then all is counted. */
   readUsage(): Promise<DatabaseUsage>;
   /** Has the planner's statistics made. */
@@ -35,13 +35,13 @@ const endOthers = `
   select count(pg_terminate_backend(pid, 5000))
   from pg_stat_activity where pid <> pg_backend_pid() and backend_type = 'client backend'`;
 const readFunctions = `
-  select funcname as name, calls::float8, total_time as "timeMs"
+  select funcname as name, calls::float8
   from pg_stat_user_functions where funcname like 'chat\\_%'`;
 const readRows = `
   select coalesce(sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)), 0)::float8 as rows
   from pg_stat_user_tables`;
 
-const Functions = z.array(z.object({ name: z.string(), calls: z.number(), timeMs: z.number() }));
+const Functions = z.array(z.object({ name: z.string(), calls: z.number() }));
 const Rows = z.tuple([z.object({ rows: z.number() })]);
 
 /** What other functions call; the server itself does so only where it has the anonymous key. */
@@ -68,7 +68,6 @@ async function readUsage(url: string): Promise<DatabaseUsage> {
   const [{ rows }] = Rows.parse(await query(url, readRows));
   return {
     calls: Object.fromEntries(functions.map(({ name, calls }) => [name, calls])),
-    timeMs: functions.reduce((sum, { timeMs }) => sum + timeMs, 0),
     rows,
   };
 }
@@ -90,6 +89,7 @@ export async function openPostgres({ autovacuum = true } = {}): Promise<BenchDat
   return {
     variables: { DATABASE_URL: server.url },
     port: server.port,
+    pid: server.pid,
     readUsage: () => readUsage(server.url),
     analyze: async () => void (await query(server.url, "analyze")),
     close,
@@ -105,6 +105,7 @@ export async function openSupabase(): Promise<BenchDatabase> {
   return {
     variables: { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey },
     port: stack.postgres.port,
+    pid: stack.postgres.pid,
     readUsage: () => readUsage(stack.databaseUrl),
     analyze: async () => void (await query(stack.databaseUrl, "analyze")),
     close,

@@ -5,6 +5,7 @@ import { startCountingProxy } from "./counting-proxy.ts";
 import { openPostgres, type BenchDatabase } from "./databases.ts";
 import { startForeword, type RunningServer } from "./foreword.ts";
 import { postTurn, shortReply, shortScript } from "./post-turn.ts";
+import { readExactTimeMs } from "./process-usage.ts";
 import { onPeerProcessor } from "./processors.ts";
 import { toFigure, toMedian, type Row } from "./row.ts";
 import { toPrompt } from "./script.ts";
@@ -35,7 +36,7 @@ const ways: readonly Way[] = [
   { name: "parentId, no statistics", namesParent: true, hasStatistics: false },
 ];
 
-const figures = ["rows read", "SQL bytes", "SQL ms", "whole ms"] as const;
+const figures = ["rows read", "SQL bytes", "SQL CPU ms", "whole ms"] as const;
 /** What one turn took. */
 type Cost = Readonly<Record<(typeof figures)[number], number>>;
 
@@ -96,32 +97,72 @@ async function makeChats(
   return chats;
 }
 
-/** Measures turns in `chat`. */
-async function measure(
-  chat: Chat,
-  way: Way,
-  turns: number,
-  database: BenchDatabase,
-  server: RunningServer,
-  countBytes: () => number,
-): Promise<Cost> {
+/** What the turns of a way are measured with. */
+interface Measuring {
+  readonly way: Way;
+  readonly turns: number;
+  readonly database: BenchDatabase;
+  readonly start: () => Promise<RunningServer>;
+  readonly countBytes: () => number;
+}
+
+type Counts = Pick<Cost, "rows read" | "SQL bytes">;
+
+/** What the turns of one conversation took. */
+interface Measured {
+  readonly count: number;
+  readonly chat: Chat;
+  readonly counts: Counts;
+  readonly sqlMs: number[];
+  readonly wholeMs: number[];
+}
+
+/** Counts what turns in `chat` read and send. */
+async function countTurns(chat: Chat, measuring: Measuring): Promise<Counts> {
+  const { way, turns, database, start, countBytes } = measuring;
   const before = await database.readUsage();
   const bytesBefore = countBytes();
-  const times: number[] = [];
+  const server = await start();
   try {
-    for (let turn = 0; turn < warmingTurns + turns; turn += 1)
-      times.push(await runTurn(server.url, way, chat));
+    for (let turn = 0; turn < turns; turn += 1) await runTurn(server.url, way, chat);
     await server.program.stop();
   } finally {
     await server.close();
   }
   const after = await database.readUsage();
-  const ofTurn = (sum: number): number => sum / (warmingTurns + turns);
   return {
-    "rows read": ofTurn(after.rows - before.rows),
-    "SQL bytes": ofTurn(countBytes() - bytesBefore),
-    "SQL ms": ofTurn(after.timeMs - before.timeMs),
-    "whole ms": toMedian(times.slice(warmingTurns)) ?? Number.NaN,
+    "rows read": (after.rows - before.rows) / turns,
+    "SQL bytes": (countBytes() - bytesBefore) / turns,
+  };
+}
+
+/**
+ * Times turns. The conversations take turns too: one that had the server for itself would find connections, and the processors'
+ * caches, as it has left them.
+ */
+async function timeTurns(conversations: readonly Measured[], measuring: Measuring): Promise<void> {
+  const { way, turns, database, start } = measuring;
+  const server = await start();
+  try {
+    for (let turn = -warmingTurns; turn < turns; turn += 1) {
+      for (const { chat, sqlMs, wholeMs } of conversations) {
+        const beforeMs = readExactTimeMs(database.pid);
+        const timeMs = await runTurn(server.url, way, chat);
+        if (turn < 0) continue;
+        sqlMs.push(readExactTimeMs(database.pid) - beforeMs);
+        wholeMs.push(timeMs);
+      }
+    }
+  } finally {
+    await server.close();
+  }
+}
+
+function toCost({ counts, sqlMs, wholeMs }: Measured): Cost {
+  return {
+    ...counts,
+    "SQL CPU ms": toMedian(sqlMs) ?? Number.NaN,
+    "whole ms": toMedian(wholeMs) ?? Number.NaN,
   };
 }
 
@@ -133,7 +174,6 @@ export async function runHistory(context: Context): Promise<readonly Row[]> {
 }
 
 async function runWay(context: Context, way: Way): Promise<readonly Row[]> {
-  const turns = context.isSmoke ? 1 : 10;
   const database = await openPostgres({ autovacuum: way.hasStatistics });
   const proxy = await startCountingProxy(database.port);
   const { DATABASE_URL: url = "" } = database.variables;
@@ -146,29 +186,41 @@ async function runWay(context: Context, way: Way): Promise<readonly Row[]> {
   const [counts, others] = context.isSmoke ? [[10, 100], 2] : [[10, 1000, 10_000], 100];
   const chats = await makeChats(counts, others, await start());
   if (way.hasStatistics) await database.analyze();
-  const rows: Row[] = [];
-  let least: Cost | undefined;
-  for (const [count, chat] of chats) {
-    const told = `history ${way.name}, ${count} messages`;
-    const cost = await measure(chat, way, turns, database, await start(), () => proxy.bytes).catch(
-      (error: unknown) => context.say(`${told}: ${String(error)}`),
-    );
-    if (cost === undefined) {
-      rows.push(toFailure(way, count));
-      continue;
-    }
-    least ??= cost;
-    rows.push(...toRows(way, count, cost, least));
-    context.say(`${told}: ${figures.map((figure) => `${figure} ${toFigure(cost[figure])}`).join(" · ")}`);
-  }
+  const turns = context.isSmoke ? 1 : 10;
+  const measuring = { way, turns, database, start, countBytes: () => proxy.bytes };
+  const rows = await measure(chats, measuring, context.say).catch((error: unknown) => {
+    context.say(`history ${way.name}: ${String(error)}`);
+    return [toFailure(way)];
+  });
   proxy.close();
   await database.close();
   return rows;
 }
 
+async function measure(
+  chats: ReadonlyMap<number, Chat>,
+  measuring: Measuring,
+  say: Context["say"],
+): Promise<readonly Row[]> {
+  const measured: Measured[] = [];
+  for (const [count, chat] of chats)
+    measured.push({ count, chat, counts: await countTurns(chat, measuring), sqlMs: [], wholeMs: [] });
+  await timeTurns(measured, measuring);
+  const rows: Row[] = [];
+  let least: Cost | undefined;
+  for (const conversation of measured) {
+    const cost = toCost(conversation);
+    least ??= cost;
+    rows.push(...toRows(measuring.way, conversation.count, cost, least));
+    const told = figures.map((figure) => `${figure} ${toFigure(cost[figure])}`).join(" · ");
+    say(`history ${measuring.way.name}, ${conversation.count} messages: ${told}`);
+  }
+  return rows;
+}
+
 /** What stands there where a turn was not served. */
-function toFailure(way: Way, count: number): Row {
-  const figure = `turns served (${way.name}, ${count.toLocaleString("en")} messages)`;
+function toFailure(way: Way): Row {
+  const figure = `turns served (${way.name})`;
   return { scenario: "history", figure, values: {}, target: { text: "all", isMet: false }, rounds: 1 };
 }
 
