@@ -14,6 +14,8 @@ import { toPrompt } from "./script.ts";
 const mostTimes = 1.5;
 /** A server that has just started is slower: these turns are not timed. */
 const warmingTurns = 4;
+/** How many messages are new in a turn at most: thousands at once may take a busy database longer than a call has. */
+const mostNew = 1000;
 /** How long the conversations of other users are. */
 const otherMessages = 100;
 
@@ -68,15 +70,19 @@ async function runTurn(
 
 /** Makes a conversation of `count` messages. */
 async function makeChat(url: string, count: number): Promise<Chat> {
-  const chat = { userId: randomUUID(), conversationId: randomUUID(), messages: Array<ChatMessage>() };
-  for (let index = 0; index < count - 2; index += 1) {
-    const sender = index % 2 === 0 ? "user" : "assistant";
-    chat.messages.push({
-      sender,
-      text: `This is message ${index} of a long talk, as long as most of them are.`,
-    });
+  const messages: ChatMessage[] = [];
+  const chat = { userId: randomUUID(), conversationId: randomUUID(), messages };
+  while (messages.length < count) {
+    const newest = Math.min(count, messages.length + mostNew) - 2; // a turn brings two
+    for (let index = messages.length; index < newest; index += 1) {
+      const sender = index % 2 === 0 ? "user" : "assistant";
+      messages.push({
+        sender,
+        text: `This is message ${index} of a long talk, as long as most of them are.`,
+      });
+    }
+    await runTurn(url, { name: "first", namesParent: false, hasStatistics: false }, chat);
   }
-  await runTurn(url, { name: "first", namesParent: false, hasStatistics: false }, chat);
   return chat;
 }
 
