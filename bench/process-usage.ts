@@ -38,7 +38,7 @@ function listThreads(pid: number): readonly string[] {
 }
 
 /** Returns the ids of a process and all below it. */
-function listFamily(pid: number): readonly number[] {
+export function listFamily(pid: number): readonly number[] {
   const children = listThreads(pid).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
   );

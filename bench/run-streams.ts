@@ -7,7 +7,7 @@ import { profiled } from "./profile.ts";
 import { toFigure, toMedian, type Row, type Target } from "./row.ts";
 import { runJob, runLoad } from "./run-load.ts";
 import { streamFigures, type Run, type StreamFigure } from "./stream-figures.ts";
-import { warmUp, type StreamScenario } from "./stream-scenarios.ts";
+import { toWarmUp, type StreamScenario } from "./stream-scenarios.ts";
 
 type Values = Partial<Record<PeerName, number>>;
 
@@ -54,16 +54,15 @@ async function measureUpstream({ script, load }: StreamScenario, place: Place): 
 }
 
 async function measure(
-  { isSmoke, profileFolder }: Context,
+  context: Context,
   { script, load }: StreamScenario,
   peer: PeerName,
   { upstreamUrl, network }: Place,
 ): Promise<Omit<Run, "direct">> {
+  const { profileFolder } = context;
   const server = await startPeer(peer, upstreamUrl, [...network, ...onPeerProcessor], profileFolder);
   const kind = toBodyKind(peer);
-  const { clients, seconds } = warmUp;
-  const warming = { type: "closed", clients, seconds: isSmoke ? 0.1 : seconds, pauseMs: 0 } as const;
-  await runLoad({ url: server.url, kind, script: warmUp.script, load: warming }, server.program.pid, network);
+  await runLoad({ url: server.url, kind, ...toWarmUp(context) }, server.program.pid, network);
   const usage = await profiled(() =>
     runLoad({ url: server.url, kind, script, load }, server.program.pid, network),
   );

@@ -35,8 +35,10 @@ export interface StreamScenario {
 /** As fast as it goes: 400 deltas, 16 events to a write. */
 export const fast: Script = { deltas: 400, sizeChars: 0, paceMs: 0, eventsPerWrite: 16, firstDelayMs: 0 };
 
-/** What warms a peer up before it is measured: after a second V8 still compiles the embedded database. */
-export const warmUp = { script: fast, clients: 16, seconds: 3 } as const;
+/** What warms a peer up before it is measured: for as long as V8 still compiles what a turn runs through but once. */
+export function toWarmUp({ isSmoke }: Context): { readonly script: Script; readonly load: Load } {
+  return { script: fast, load: { type: "closed", clients: 16, seconds: isSmoke ? 0.1 : 10, pauseMs: 0 } };
+}
 
 /** Returns how many streams at once the system's limit of open files allows, of `wanted`: a relay has two sockets for each. */
 function limitStreams(wanted: number): number {

@@ -1,14 +1,22 @@
-/** Owns the scenario of two processes that serve together beside one: how much more they relay, at what cost. */
+/**
+ * Owns the scenario of two processes that serve together beside one: how much more they relay, at what cost. Each has a share of a
+ * processor, as the limit of a container gives it: else, on a machine with two, there is no second one to be had beside upstream, load
+ * generator and Postgres.
+ */
 import type { Context } from "./context.ts";
 import { openPostgres } from "./databases.ts";
 import { startForeword } from "./foreword.ts";
+import { listFamily } from "./process-usage.ts";
+import { limitProcessors } from "./processor-share.ts";
 import { onAnyProcessor } from "./processors.ts";
 import { toFigure, toMedian, type Row } from "./row.ts";
 import { runLoad } from "./run-load.ts";
-import { fast, warmUp } from "./stream-scenarios.ts";
+import { fast, toWarmUp } from "./stream-scenarios.ts";
 
 /** How much more two are to relay than one. */
 const leastTimes = 1.7;
+/** What of a processor each has. */
+const share = 0.2;
 const counts = [1, 2] as const;
 
 /** What so many processes did. */
@@ -24,13 +32,24 @@ async function measure(context: Context, count: number, url: string): Promise<Yi
     variables: { DATABASE_URL: url, WORKERS: String(count) },
   });
   const { pid } = server.program;
-  const clients = context.isSmoke ? 8 : 64;
-  const load = { type: "closed", clients, pauseMs: 0 } as const;
-  const job = { url: server.url, kind: "plan", script: fast } as const;
-  await runLoad({ ...job, load: { ...load, seconds: Math.min(warmUp.seconds, context.seconds) } }, pid);
-  const { result, allMs } = await runLoad({ ...job, load: { ...load, seconds: context.seconds } }, pid);
+  // Two serve below a first, which only looks after them.
+  const serving = count === 1 ? [pid] : listFamily(pid).slice(1);
+  if (serving.length !== count) throw new Error(`${serving.length} processes serve instead of ${count}`);
+  const load = {
+    type: "closed",
+    clients: context.isSmoke ? 8 : 64,
+    seconds: context.seconds,
+    pauseMs: 0,
+  } as const;
+  const to = { url: server.url, kind: "plan" } as const;
+  await runLoad({ ...to, ...toWarmUp(context) }, pid);
+  const release = limitProcessors(serving, share);
+  if (release === undefined)
+    context.say("workers: this system gives no shares of a processor: theirs is all they get");
+  const { result, allMs } = await runLoad({ ...to, script: fast, load }, pid);
   await server.program.stop();
   await server.close();
+  release?.();
   const chunks = result.streams * fast.deltas;
   return { thousandChunks: chunks / result.seconds / 1000, cpuUs: (allMs * 1000) / chunks };
 }
