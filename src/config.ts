@@ -33,7 +33,8 @@ export class ConfigError extends Error {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
-    super(`the environment is wrong: ${problems.join("; ")}`);
+    const count = problems.length === 1 ? "a setting is" : `${problems.length} settings are`;
+    super([`${count} wrong.`, ...problems].join("\n  "));
     this.problems = problems;
   }
 }

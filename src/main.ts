@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 /** Owns the `foreword` command: its arguments, its exit codes, and what it says when it cannot go on. */
 import { readFileSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { doctor } from "./command/doctor.ts";
-import { migrate } from "./command/migrate.ts";
-import { serve } from "./command/serve.ts";
-import { ConfigError, loadConfig } from "./config.ts";
-import { loadSchema } from "./store/schema.ts";
+
+// What Node compiles from here on it keeps for the next start, which is why nothing of ours is imported above. Where this folder cannot
+// be written to, nothing is kept. (Node's own choice is a folder for all users of the machine, in which any of them could lay code.)
+enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/foreword", import.meta.url)));
 
 const help = `Usage: foreword [command]
 
@@ -27,17 +28,27 @@ const { version }: { version: string } = JSON.parse(
   readFileSync(new URL("../package.json", import.meta.url), "utf8"),
 );
 
+/** Runs it, and loads no other. */
 async function run(command: string): Promise<number> {
+  const { loadConfig } = await import("./config.ts");
   switch (command) {
-    case "serve":
+    case "serve": {
+      const { serve } = await import("./command/serve.ts");
       return await serve({ version, ...loadConfig() });
-    case "schema":
+    }
+    case "schema": {
+      const { loadSchema } = await import("./store/schema.ts");
       process.stdout.write(await loadSchema(loadConfig().tables));
       return 0;
-    case "migrate":
+    }
+    case "migrate": {
+      const { migrate } = await import("./command/migrate.ts");
       return await migrate(loadConfig());
-    case "doctor":
+    }
+    case "doctor": {
+      const { doctor } = await import("./command/doctor.ts");
       return await doctor(loadConfig);
+    }
     default:
       process.stderr.write(`foreword: there is no command "${command}"\n\n${help}`);
       return 2;
@@ -46,11 +57,8 @@ async function run(command: string): Promise<number> {
 
 /** Returns what to tell of an error that ends the process: a sentence for what its user can mend, all else in full. */
 function explain(error: unknown): string {
-  if (error instanceof ConfigError) {
-    const count = error.problems.length === 1 ? "a setting is" : `${error.problems.length} settings are`;
-    return `Foreword cannot start: ${count} wrong.\n${error.problems.map((problem) => `  ${problem}`).join("\n")}\nSee .env.example.`;
-  }
   if (!(error instanceof Error)) return String(error);
+  if (error.name === "ConfigError") return `Foreword cannot start: ${error.message}\nSee .env.example.`;
   const code = "code" in error ? String(error.code) : "";
   if (code.startsWith("ERR_PARSE_ARGS")) return `foreword: ${error.message}\n\n${help}`;
   if (code === "EADDRINUSE")

@@ -49,18 +49,23 @@ interface Import {
   readonly place: string;
   readonly target: string;
   readonly isType: boolean;
+  /** Whether it is loaded when it is needed, not before its importer. */
+  readonly isLate: boolean;
 }
 
 const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 const imports: readonly Import[] = files.flatMap((file) => {
   const text = readFileSync(join(root, file), "utf8");
   return Array.from(
-    text.matchAll(/^(?:import|export)\s(?<clause>[^;]*?)from\s+"(?<target>[^"]+)";$/gm),
+    text.matchAll(
+      /^(?:import|export)\s(?<clause>[^;]*?)from\s+"(?<target>[^"]+)";$|\bimport\("(?<late>[^"]+)"\)/gm,
+    ),
     ({ groups }) => ({
       file,
       place: toPlace(file),
-      target: groups?.["target"] ?? "",
+      target: groups?.["target"] ?? groups?.["late"] ?? "",
       isType: (groups?.["clause"] ?? "").startsWith("type "),
+      isLate: groups?.["late"] !== undefined,
     }),
   );
 });
@@ -112,6 +117,13 @@ describe("the source", () => {
     assert.deepEqual(readers, ["main.ts"]);
     const touching = files.filter((file) => readFileSync(join(root, file), "utf8").includes("process.env"));
     assert.deepEqual(touching, ["config.ts"]);
+  });
+
+  test("lets the main file load nothing of ours before it has said where Node keeps what it compiles", () => {
+    const own = imports.filter(({ file }) => file === "main.ts");
+    const early = own.filter(({ isLate, target }) => !isLate && !target.startsWith("node:"));
+    assert.deepEqual(early, []);
+    assert.ok(own.some(({ isLate }) => isLate));
   });
 
   test("has fewer than 150 files, each of at most 250 lines, each opening with what it owns", () => {
