@@ -18,12 +18,12 @@ import { registerUiChat } from "./http/ui-chat.ts";
 import { registerUsage } from "./http/usage.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
-import { logStoreEvent, logTurn } from "./log.ts";
+import { logTurn } from "./log.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
 import { registerOpenApi } from "./openapi/routes.ts";
-import { openStore, type OpenStore, type StoreOptions } from "./store/open-store.ts";
+import type { OpenStore, StoreOptions } from "./store/open-store.ts";
 import { Retention } from "./store/retention.ts";
 import type { Prices } from "./turn/prices.ts";
 import type { Clock, Model } from "./turn/ports.ts";
@@ -63,15 +63,13 @@ export interface App {
   close(drainMs: number): Promise<void>;
 }
 
-/**
- * Puts a server together.
- * @throws AppError `store_locked` or `store_unavailable` when the embedded database cannot be opened.
- */
-export async function createApp(options: AppOptions, clock: Clock, logger: FastifyBaseLogger): Promise<App> {
-  const store = await openStore(options.store, clock, {
-    onEvent: (event) => logStoreEvent(logger, event),
-    onTrouble: ({ code, message }) => logger.warn({ code, reason: message }, "the store had trouble"),
-  });
+/** Puts a server together on `store`, which it closes at its end. */
+export async function createApp(
+  options: AppOptions,
+  store: OpenStore,
+  clock: Clock,
+  logger: FastifyBaseLogger,
+): Promise<App> {
   const retention = createRetention(options.retentionDays, store, clock, logger);
   const model = createModel(options.model, clock);
   const live = new LiveTurns({

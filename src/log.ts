@@ -1,14 +1,22 @@
 /** Owns what the log says of turns and of the store. */
 import type { FastifyBaseLogger } from "fastify";
 import type { AppError } from "./errors.ts";
+import type { StoreListeners } from "./store/open-store.ts";
 import type { StoreEvent } from "./store/store-event.ts";
 import type { EndAnswer, TurnBegin, TurnResult } from "./turn/ports.ts";
 
 /** How much of a question, and of an answer, the log holds where it may, in UTF-16 code units. */
 const maxLoggedLength = 1_000;
 
-/** Writes what happened in the store beyond its answers. */
-export function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
+/** Returns what writes to `logger` what happens in the store beyond its answers. */
+export function createStoreListeners(logger: FastifyBaseLogger): StoreListeners {
+  return {
+    onEvent: (event) => logStoreEvent(logger, event),
+    onTrouble: ({ code, message }) => logger.warn({ code, reason: message }, "the store had trouble"),
+  };
+}
+
+function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
   const { turnId, conversationId } = event.turn;
   const facts = { turnId, conversationId };
   switch (event.type) {

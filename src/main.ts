@@ -5,9 +5,12 @@ import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-// What Node compiles from here on it keeps for the next start, which is why nothing of ours is imported above. Where this folder cannot
-// be written to, nothing is kept. (Node's own choice is a folder for all users of the machine, in which any of them could lay code.)
-enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/foreword", import.meta.url)));
+// What Node compiles from here on, in threads and workers too, it keeps for the next start: so nothing of ours is imported above. Where
+// this folder cannot be written to, nothing is kept. (Node's own choice is one for all users of the machine, in which any could lay code.)
+process.env["NODE_COMPILE_CACHE"] ||= fileURLToPath(
+  new URL("../node_modules/.cache/foreword", import.meta.url),
+);
+enableCompileCache();
 
 const help = `Usage: foreword [command]
 

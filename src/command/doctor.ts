@@ -99,6 +99,7 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
   try {
     const database = await openDatabase(options, systemClock, () => {});
     try {
+      await database.opened;
       return await checkDatabase(database);
     } finally {
       await database.close();

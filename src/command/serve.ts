@@ -1,5 +1,7 @@
 /** Owns the life of the serving process: start, listen, and a graceful stop. */
-import { createApp, type App, type AppOptions } from "../app.ts";
+import type { App, AppOptions } from "../app.ts";
+import { createStoreListeners } from "../log.ts";
+import { openStore } from "../store/open-store.ts";
 import { systemClock } from "../system-clock.ts";
 import { createLogger } from "./logger.ts";
 import { toStartBlock } from "./start-block.ts";
@@ -29,8 +31,14 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (options.app.store.type === "embedded") {
     process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
   }
-  const app = await createApp(options.app, systemClock, logger);
-  const storeTrouble = await app.store.findTrouble(checkTimeoutMs);
+  // The embedded database opens in a thread of its own: what else a server is made of is loaded meanwhile.
+  const [store, { createApp }] = await Promise.all([
+    openStore(options.app.store, systemClock, createStoreListeners(logger)),
+    import("../app.ts"),
+  ]);
+  const finding = store.findTrouble(checkTimeoutMs);
+  const app = await createApp(options.app, store, systemClock, logger);
+  const storeTrouble = await finding;
   try {
     await app.http.listen({ host: options.host, port: options.port, listenTextResolver: () => "listening" });
   } catch (error) {

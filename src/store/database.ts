@@ -42,6 +42,11 @@ export type FunctionName =
 /** A database that holds the schema. */
 export interface Database {
   /**
+   * Settles when it can be called, or cannot be opened and never will; absent where each call finds that out.
+   * @throws AppError `store_unavailable`.
+   */
+  readonly opened?: Promise<void>;
+  /**
    * Calls a function as `caller`: what a user reads or edits, it does as that user.
    * @throws AppError `store_unavailable` after 5 s or without a connection, `store_schema_missing`,
    * `store_schema_mismatch`, `store_refused`, `write_rejected`.

@@ -6,14 +6,9 @@ import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
-import { QueuedRow, queuedColumns, type RefusedWrite } from "./journal-write.ts";
+import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./journal-file.ts";
+import { QueuedRow, type RefusedWrite } from "./journal-write.ts";
 
-/** The journal's file in its folder. Only {@link claimFolder}'s caller makes one where there is none. */
-export const journalFileName = "journal.sqlite";
-/** What the name of a file that was set aside as corrupt holds. */
-export const brokenMark = ".broken-";
-/** How long a statement waits for another process that looks into the file. */
-export const busyTimeoutMs = 5_000;
 const RefusedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
 const CountRow = z.object({ count: z.number() });
 

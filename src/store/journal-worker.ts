@@ -4,10 +4,9 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import { z } from "zod";
 import type { Piece } from "../turn/ports.ts";
-import { brokenMark, busyTimeoutMs, journalFileName } from "./journal-folder.ts";
-import { queuedColumns, type WriteHead } from "./journal-write.ts";
+import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./journal-file.ts";
+import type { WriteHead } from "./journal-write.ts";
 
 /** What the thread is asked, in lists. */
 export type JournalOperation =
@@ -60,11 +59,7 @@ const schema = `
   ) strict, without rowid;
 `;
 
-const WorkerData = z.object({ folder: z.string(), maxBytes: z.number() });
-const IdRow = z.object({ id: z.number() });
-const UsedRow = z.object({ usedBytes: z.number(), pageBytes: z.number() });
-
-const { folder, maxBytes } = WorkerData.parse(workerData);
+const { folder, maxBytes }: { readonly folder: string; readonly maxBytes: number } = workerData;
 const database = openFile(folder);
 const findLastId = database.prepare("select coalesce(max(id), 0) as id from write");
 const countRefused = database.prepare(
@@ -138,7 +133,8 @@ function tell(reply: JournalReply): void {
 class JournalFull extends Error {}
 
 function ensureRoom(share: number, text: string): void {
-  const { usedBytes, pageBytes } = UsedRow.parse(findUsed.get());
+  const used = findUsed.get();
+  const [usedBytes, pageBytes] = [Number(used?.["usedBytes"]), Number(used?.["pageBytes"])];
   const limitBytes = Math.floor(maxBytes * share);
   if (usedBytes + Buffer.byteLength(text) + overheadPages * pageBytes <= limitBytes) return;
   throw new JournalFull(`it is full: ${usedBytes} bytes are used of the ${limitBytes} for a write like this`);
@@ -161,7 +157,7 @@ function appendPieces(pieces: readonly Piece[]): void {
 
 /** Copies what stands in `path`. No bound is put to that: it takes the place of what is deleted there next. */
 function adopt(path: string): unknown {
-  const { id } = IdRow.parse(findLastId.get());
+  const id = Number(findLastId.get()?.["id"]);
   const other = openFile(path);
   try {
     const columns = "key, kind, turn_id, conversation_id, user_id, argument, created_at, reason";

@@ -30,15 +30,11 @@ export interface RefusedWrite extends QueuedWrite {
   readonly createdAt: string;
 }
 
-/** The columns of a {@link QueuedRow}. */
-export const queuedColumns =
-  'id, kind, turn_id as "turnId", conversation_id as "conversationId", user_id as "userId"';
-
 const OptionalText = z
   .string()
   .nullable()
   .transform((text) => text ?? undefined);
-/** A row of {@link queuedColumns}. */
+/** A row of `queuedColumns`. */
 export const QueuedRow = z.object({
   id: z.number(),
   kind: z.enum(["begin", "end"]),

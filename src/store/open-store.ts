@@ -10,11 +10,11 @@ import { Journal } from "./journal.ts";
 import { JournaledChatStore } from "./journaled-chat-store.ts";
 import { JournaledHistory } from "./journaled-history.ts";
 import { PgliteDatabase } from "./pglite.ts";
-import { PostgresDatabase, type PostgresOptions } from "./postgres.ts";
+import type { PostgresOptions } from "./postgres.ts";
 import type { TableNames } from "./schema.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import { settleWithin, withDeadline } from "./store-failure.ts";
-import { SupabaseDatabase, type SupabaseOptions } from "./supabase.ts";
+import type { SupabaseOptions } from "./supabase.ts";
 import { TurnRows } from "./turn-rows.ts";
 import { UsageRows } from "./usage-rows.ts";
 import { UserChatStore } from "./user-chat-store.ts";
@@ -103,8 +103,8 @@ export async function openStore(
       close: async () => {},
     };
   }
-  const database = new WatchedDatabase(await openDatabase(options, clock, listeners.onTrouble), clock);
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
+  const { database, journal } = await openParts(options, isReduced, clock, listeners);
   const common = {
     database,
     findTrouble: (timeoutMs: number) => findTrouble(database, isReduced, clock, timeoutMs),
@@ -115,7 +115,6 @@ export async function openStore(
     const chats = new UserChatStore(database, clock, listeners.onEvent);
     return { ...common, ...noRecords, chats, close: closeDatabase };
   }
-  const journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
   const store = new JournaledChatStore({
     database,
     chats: new DatabaseChatStore(database, clock, journal?.owner),
@@ -142,6 +141,24 @@ export async function openStore(
   };
 }
 
+/** Opens what a store is made of: once the database is ours, both parts at once, each in a thread of its own. */
+async function openParts(
+  options: Exclude<StoreOptions, { readonly type: "none" }>,
+  isReduced: boolean,
+  clock: Clock,
+  listeners: StoreListeners,
+): Promise<{ readonly database: WatchedDatabase; readonly journal: Journal | undefined }> {
+  const database = await openDatabase(options, clock, listeners.onTrouble);
+  const journal = isReduced ? undefined : openJournal(options.dataDir, options.maxJournalBytes, listeners);
+  try {
+    await database.opened;
+    return { database: new WatchedDatabase(database, clock), journal: await journal };
+  } catch (error) {
+    await (await journal)?.close();
+    throw error;
+  }
+}
+
 /** Opens the journal; one that cannot be used is no error as long as the store is there. */
 async function openJournal(
   dataDir: string,
@@ -161,19 +178,23 @@ async function openJournal(
   }
 }
 
-/** Opens the database of a store, and nothing else. @throws AppError as {@link openStore}. */
+/** Begins to open the database of a store, and nothing else. @throws AppError as {@link openStore}. */
 export async function openDatabase(
   options: DatabaseOptions & { readonly dataDir: string },
   clock: Clock,
   onTrouble: OnDatabaseTrouble,
 ): Promise<Database> {
   switch (options.type) {
-    case "postgres":
+    case "postgres": {
+      const { PostgresDatabase } = await import("./postgres.ts");
       return new PostgresDatabase(options.postgres, clock, onTrouble);
-    case "supabase":
+    }
+    case "supabase": {
+      const { SupabaseDatabase } = await import("./supabase.ts");
       return new SupabaseDatabase(options.supabase, clock);
+    }
     case "embedded":
-      return await PgliteDatabase.open(options.dataDir, options.tables, clock);
+      return PgliteDatabase.start(options.dataDir, options.tables, clock);
   }
 }
 

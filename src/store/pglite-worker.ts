@@ -2,14 +2,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
 import { hash } from "node:crypto";
-import { z } from "zod";
-import type { WorkerReply } from "./pglite.ts";
+import type { WorkerData, WorkerReply, WorkerRequest } from "./pglite.ts";
+import { loadSchema } from "./schema.ts";
 
-const WorkerData = z.object({ folder: z.string(), schema: z.string() });
-const Request = z.object({ id: z.number(), name: z.string(), argument: z.string() });
-const Failure = z.object({ code: z.string().catch(""), message: z.string() });
-
-const { folder, schema } = WorkerData.parse(workerData);
+const { folder, tables }: WorkerData = workerData;
 
 function tell(reply: WorkerReply): void {
   parentPort?.postMessage(reply);
@@ -17,6 +13,7 @@ function tell(reply: WorkerReply): void {
 
 /** Applies the schema unless this very text was the last one applied. */
 async function applySchema(database: PGlite): Promise<void> {
+  const schema = await loadSchema(tables);
   const digest = hash("sha256", schema);
   const marker = "to_regprocedure('public.chat_describe_schema(jsonb)')";
   const { rows } = await database.query<{ digest: string | null }>(
@@ -35,18 +32,24 @@ async function call(database: PGlite, name: string, argument: string): Promise<s
   return rows[0]?.result ?? "null";
 }
 
+/** What Postgres says has a SQLSTATE for its code. */
+function toFailure(error: unknown): { readonly code: string; readonly message: string } {
+  if (!(error instanceof Error)) return { code: "", message: String(error) };
+  return { code: "code" in error ? String(error.code) : "", message: error.message };
+}
+
 try {
   const database = await PGlite.create({ dataDir: folder });
   await applySchema(database);
-  parentPort?.on("message", (message: unknown) => {
+  parentPort?.on("message", (message: WorkerRequest) => {
     if (message === "close") {
       void database.close().then(() => parentPort?.close());
       return;
     }
-    const { id, name, argument } = Request.parse(message);
+    const { id, name, argument } = message;
     call(database, name, argument).then(
       (result) => tell({ type: "result", id, result }),
-      (error: unknown) => tell({ type: "failure", id, ...Failure.parse(error) }),
+      (error: unknown) => tell({ type: "failure", id, ...toFailure(error) }),
     );
   });
   tell({ type: "ready" });

@@ -6,9 +6,20 @@ import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import { callDeadlineMs, toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
-import { loadSchema, type TableNames } from "./schema.ts";
+import type { TableNames } from "./schema.ts";
 import { Slots } from "./slots.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
+
+/** What the thread is made with. */
+export interface WorkerData {
+  readonly folder: string;
+  readonly tables: TableNames;
+}
+
+/** What the thread is asked. */
+export type WorkerRequest =
+  | "close"
+  | { readonly id: number; readonly name: FunctionName; readonly argument: string };
 
 /** What the thread tells. */
 export type WorkerReply =
@@ -24,6 +35,7 @@ const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.
 
 /** The embedded database. */
 export class PgliteDatabase implements Database {
+  readonly opened: Promise<void>;
   readonly #worker: Worker;
   readonly #lock: FolderLock;
   readonly #clock: Clock;
@@ -32,37 +44,37 @@ export class PgliteDatabase implements Database {
   #lastId = 0;
   #isClosed = false;
 
-  private constructor(worker: Worker, lock: FolderLock, clock: Clock) {
+  private constructor(worker: Worker, lock: FolderLock, clock: Clock, opened: Promise<void>) {
     this.#worker = worker;
     this.#lock = lock;
     this.#clock = clock;
+    this.opened = opened;
   }
 
   /**
-   * Opens the database in `dataDir`, made and given its schema if need be: a few seconds the first time.
-   * @throws AppError `store_locked` when another process has it open, `store_unavailable` when it cannot be opened.
+   * Begins to open the database in `dataDir`, made and given its schema if need be: a few seconds the first time.
+   * @throws AppError `store_locked` when another process has it open, `store_unavailable` when its folder cannot be used.
    */
-  static async open(dataDir: string, tables: TableNames, clock: Clock): Promise<PgliteDatabase> {
+  static start(dataDir: string, tables: TableNames, clock: Clock): PgliteDatabase {
     const folder = join(dataDir, "database");
     const lock = lockFolder(folder);
-    const schema = await loadSchema(tables);
-    const worker = new Worker(workerFile, { workerData: { folder: join(folder, "pglite"), schema } });
-    const database = new PgliteDatabase(worker, lock, clock);
+    const workerData: WorkerData = { folder: join(folder, "pglite"), tables };
+    const worker = new Worker(workerFile, { workerData });
     const opened = Promise.withResolvers<void>();
-    worker.on("message", (reply: WorkerReply) => database.#take(reply, opened));
-    worker.on("error", (error) => database.#break(error, opened));
-    worker.on("exit", () => database.#break(new Error("the database's thread has ended"), opened));
-    try {
-      await opened.promise;
-      return database;
-    } catch (error) {
+    const settled = opened.promise.catch(async (error: unknown) => {
       await worker.terminate();
       lock.release();
       throw error;
-    }
+    });
+    const database = new PgliteDatabase(worker, lock, clock, settled);
+    worker.on("message", (reply: WorkerReply) => database.#take(reply, opened));
+    worker.on("error", (error) => database.#break(error, opened));
+    worker.on("exit", () => database.#break(new Error("the database's thread has ended"), opened));
+    return database;
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
+    await this.opened;
     let isLate = false;
     const work = this.#slots.run(async () => {
       if (this.#isClosed || isLate)
@@ -79,7 +91,8 @@ export class PgliteDatabase implements Database {
     const id = this.#lastId;
     const answer = Promise.withResolvers<string>();
     this.#calls.set(id, answer);
-    this.#worker.postMessage({ id, name, argument });
+    const request: WorkerRequest = { id, name, argument };
+    this.#worker.postMessage(request);
     return await answer.promise.finally(() => this.#calls.delete(id));
   }
 

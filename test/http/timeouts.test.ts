@@ -8,6 +8,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import { createHttpServer } from "../../src/http/http-server.ts";
 import { createApp, type App } from "../../src/app.ts";
+import { createStoreListeners } from "../../src/log.ts";
+import { openStore } from "../../src/store/open-store.ts";
 import { parseConfig } from "../../src/config.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Clock } from "../../src/turn/ports.ts";
@@ -32,7 +34,10 @@ async function withApp(
 ): Promise<void> {
   const model = await ScriptedModel.start();
   const variables = { CHAT_STORE_ENABLED: "false", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-  const app = await createApp(parseConfig(variables).app, clock, pino({ level: "silent" }));
+  const options = parseConfig(variables).app;
+  const logger = pino({ level: "silent" });
+  const store = await openStore(options.store, clock, createStoreListeners(logger));
+  const app = await createApp(options, store, clock, logger);
   adjust(app.http.server);
   try {
     await use(await app.http.listen({ host: "127.0.0.1", port: 0 }), model, app);

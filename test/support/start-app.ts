@@ -7,6 +7,8 @@ import { Writable } from "node:stream";
 import { EventEmitter, once } from "node:events";
 import { createApp, type App } from "../../src/app.ts";
 import { createLogger } from "../../src/command/logger.ts";
+import { createStoreListeners } from "../../src/log.ts";
+import { openStore } from "../../src/store/open-store.ts";
 import { parseConfig } from "../../src/config.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import type { Clock } from "../../src/turn/ports.ts";
@@ -160,11 +162,9 @@ export async function startApp(
     LIMIT_CONCURRENT_TURNS: "0",
     ...variables,
   });
-  const app = await createApp(
-    config.app,
-    clock,
-    createLogger({ level: config.logLevel, secrets: config.secrets }, stream),
-  );
+  const logger = createLogger({ level: config.logLevel, secrets: config.secrets }, stream);
+  const store = await openStore(config.app.store, clock, createStoreListeners(logger));
+  const app = await createApp(config.app, store, clock, logger);
   await app.http.listen({ host: "127.0.0.1", port: 0 });
   const address = app.http.server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
