@@ -5,13 +5,16 @@ import { fileURLToPath } from "node:url";
 import { makeTemporaryFolder } from "./clean-up.ts";
 import { Program } from "./program.ts";
 
-const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+const root = fileURLToPath(new URL("..", import.meta.url));
+const main = join(root, "src/main.ts");
 
 /** How to start one. */
 export interface ForewordOptions {
   readonly upstreamUrl: string;
   readonly prefix?: readonly string[] | undefined;
   readonly nodeOptions?: readonly string[] | undefined;
+  /** Whether it is started as its user does it, by `npm start`. */
+  readonly usesNpm?: boolean;
   /** More variables, such as another store's. */
   readonly variables?: Readonly<Record<string, string>> | undefined;
   /** Its `DATA_DIR`; without one, a copy of a folder in which the embedded database has been made. */
@@ -51,10 +54,11 @@ export async function startForeword(options: ForewordOptions): Promise<RunningSe
   if (options.dataDir === undefined && isEmbedded)
     await cp(await findTemplate(), dataDir, { recursive: true });
   const program = new Program({
-    args: [main, "serve"],
+    ...(options.usesNpm === true
+      ? { leader: "npm", args: ["start"], folder: root }
+      : { args: [main, "serve"], folder: folder.path }),
     prefix: options.prefix,
     nodeOptions: options.nodeOptions,
-    folder: folder.path,
     variables: {
       PORT: "0",
       DATA_DIR: dataDir,

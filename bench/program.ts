@@ -12,6 +12,8 @@ const leash = fileURLToPath(new URL("leash.ts", import.meta.url));
 export interface ProgramOptions {
   /** File and arguments. */
   readonly args: readonly string[];
+  /** What runs in the place of Node, such as npm: it leads a group, which is killed as one, since it may start others without a leash. */
+  readonly leader?: string | undefined;
   /** What goes before the command: which processor, which network. */
   readonly prefix?: readonly string[] | undefined;
   readonly nodeOptions?: readonly string[] | undefined;
@@ -26,16 +28,19 @@ export class Program {
   readonly #end: () => Promise<void>;
   #said = "";
 
-  constructor({ args, prefix = [], nodeOptions = [], variables = {}, folder }: ProgramOptions) {
-    const [command = "", ...rest] = [...prefix, process.execPath, "--import", leash, ...nodeOptions, ...args];
+  constructor({ args, leader, prefix = [], nodeOptions = [], variables = {}, folder }: ProgramOptions) {
+    const node = [process.execPath, "--import", leash, ...nodeOptions];
+    const [command = "", ...rest] = [...prefix, ...(leader === undefined ? node : [leader]), ...args];
     this.#child = spawn(command, rest, {
       cwd: folder,
       env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...variables },
       stdio: ["ignore", "ignore", "pipe", "ipc"],
+      detached: leader !== undefined,
     });
     this.#exit = Promise.race([once(this.#child, "exit"), once(this.#child, "error")]);
     this.#end = atEnd(async () => {
-      this.#child.kill("SIGKILL");
+      if (leader === undefined) this.#child.kill("SIGKILL");
+      else killGroup(this.pid);
       await this.#exit;
     });
     this.#errors.setEncoding("utf8").on("data", (text: string) => {
@@ -86,6 +91,14 @@ export class Program {
   /** Ends it at once. */
   async kill(): Promise<void> {
     await this.#end();
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of them have ended.
   }
 }
 
