@@ -1,5 +1,6 @@
 /** Owns the life of the serving process: start, listen, and a graceful stop. */
 import type { App, AppOptions } from "../app.ts";
+import type { AppError } from "../errors.ts";
 import { createStoreListeners } from "../log.ts";
 import { openStore } from "../store/open-store.ts";
 import { systemClock } from "../system-clock.ts";
@@ -36,10 +37,11 @@ export async function serve(options: ServeOptions): Promise<number> {
     openStore(options.app.store, systemClock, createStoreListeners(logger)),
     import("../app.ts"),
   ]);
-  const finding = store.findTrouble(checkTimeoutMs);
   const app = await createApp(options.app, store, systemClock, logger);
-  const storeTrouble = await finding;
+  let storeTrouble: AppError | undefined;
   try {
+    await Promise.all([store.opened, app.http.ready()]);
+    storeTrouble = await store.findTrouble(checkTimeoutMs);
     await app.http.listen({ host: options.host, port: options.port, listenTextResolver: () => "listening" });
   } catch (error) {
     await app.close(0);

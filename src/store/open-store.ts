@@ -53,7 +53,7 @@ export interface StoreListeners {
   readonly onTrouble: OnDatabaseTrouble;
 }
 
-/** A store that is open. */
+/** A store. */
 export interface OpenStore {
   readonly chats: ChatStore;
   /** `undefined` where nothing is kept of turns but their messages. */
@@ -64,6 +64,11 @@ export interface OpenStore {
   readonly counters: Counters | undefined;
   /** The database behind it; `undefined` where nothing is kept. */
   readonly database: Database | undefined;
+  /**
+   * Settles when its database is open: until then calls wait; `undefined` where each call finds out whether there is one.
+   * @throws AppError `store_unavailable` for the embedded database that cannot be opened.
+   */
+  readonly opened: Promise<void> | undefined;
   /** `undefined` where there is no journal. */
   readonly journal: JournalState | undefined;
   /** Resolves with what keeps the store from taking writes, or does so for now: no answer within `timeoutMs`. */
@@ -86,8 +91,8 @@ const emptyStore: ChatStore = {
 };
 
 /**
- * Opens the store. A database that is away is no error here: it may come back.
- * @throws AppError `store_locked` or `store_unavailable` for the embedded database, which cannot.
+ * Opens the store, the embedded database in a thread that need not be waited for. One that is away is no error here: it may come back.
+ * @throws AppError `store_locked` or `store_unavailable` where the folder of the embedded database cannot be had.
  */
 export async function openStore(
   options: StoreOptions,
@@ -99,14 +104,17 @@ export async function openStore(
       ...noRecords,
       chats: emptyStore,
       database: undefined,
+      opened: undefined,
       findTrouble: async () => undefined,
       close: async () => {},
     };
   }
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
-  const { database, journal } = await openParts(options, isReduced, clock, listeners);
+  const opening = await openDatabase(options, clock, listeners.onTrouble);
+  const database = new WatchedDatabase(opening, clock);
   const common = {
     database,
+    opened: opening.opened,
     findTrouble: (timeoutMs: number) => findTrouble(database, isReduced, clock, timeoutMs),
   };
   const closeDatabase = async (): Promise<void> =>
@@ -115,6 +123,7 @@ export async function openStore(
     const chats = new UserChatStore(database, clock, listeners.onEvent);
     return { ...common, ...noRecords, chats, close: closeDatabase };
   }
+  const journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
   const store = new JournaledChatStore({
     database,
     chats: new DatabaseChatStore(database, clock, journal?.owner),
@@ -139,24 +148,6 @@ export async function openStore(
       await closeDatabase();
     },
   };
-}
-
-/** Opens what a store is made of: once the database is ours, both parts at once, each in a thread of its own. */
-async function openParts(
-  options: Exclude<StoreOptions, { readonly type: "none" }>,
-  isReduced: boolean,
-  clock: Clock,
-  listeners: StoreListeners,
-): Promise<{ readonly database: WatchedDatabase; readonly journal: Journal | undefined }> {
-  const database = await openDatabase(options, clock, listeners.onTrouble);
-  const journal = isReduced ? undefined : openJournal(options.dataDir, options.maxJournalBytes, listeners);
-  try {
-    await database.opened;
-    return { database: new WatchedDatabase(database, clock), journal: await journal };
-  } catch (error) {
-    await (await journal)?.close();
-    throw error;
-  }
 }
 
 /** Opens the journal; one that cannot be used is no error as long as the store is there. */

@@ -66,6 +66,7 @@ export class PgliteDatabase implements Database {
       lock.release();
       throw error;
     });
+    settled.catch(() => {}); // told to whoever waits for it, or calls
     const database = new PgliteDatabase(worker, lock, clock, settled);
     worker.on("message", (reply: WorkerReply) => database.#take(reply, opened));
     worker.on("error", (error) => database.#break(error, opened));

@@ -165,6 +165,7 @@ export async function startApp(
   const logger = createLogger({ level: config.logLevel, secrets: config.secrets }, stream);
   const store = await openStore(config.app.store, clock, createStoreListeners(logger));
   const app = await createApp(config.app, store, clock, logger);
+  await store.opened;
   await app.http.listen({ host: "127.0.0.1", port: 0 });
   const address = app.http.server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
