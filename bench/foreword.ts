@@ -13,8 +13,8 @@ export interface ForewordOptions {
   readonly upstreamUrl: string;
   readonly prefix?: readonly string[] | undefined;
   readonly nodeOptions?: readonly string[] | undefined;
-  /** Whether it is started as its user does it, by `npm start`. */
-  readonly usesNpm?: boolean;
+  /** Starts it as its user does, by `npm start` or by Node itself, with nothing of the bench loaded into it. */
+  readonly by?: "npm" | "node";
   /** More variables, such as another store's. */
   readonly variables?: Readonly<Record<string, string>> | undefined;
   /** Its `DATA_DIR`; without one, a copy of a folder in which the embedded database has been made. */
@@ -54,9 +54,10 @@ export async function startForeword(options: ForewordOptions): Promise<RunningSe
   if (options.dataDir === undefined && isEmbedded)
     await cp(await findTemplate(), dataDir, { recursive: true });
   const program = new Program({
-    ...(options.usesNpm === true
+    ...(options.by === "npm"
       ? { leader: "npm", args: ["start"], folder: root }
       : { args: [main, "serve"], folder: folder.path }),
+    ...(options.by === "node" && { leader: process.execPath }),
     prefix: options.prefix,
     nodeOptions: options.nodeOptions,
     variables: {

@@ -12,7 +12,7 @@ const leash = fileURLToPath(new URL("leash.ts", import.meta.url));
 export interface ProgramOptions {
   /** File and arguments. */
   readonly args: readonly string[];
-  /** What runs in the place of Node, such as npm: it leads a group, which is killed as one, since it may start others without a leash. */
+  /** What runs in the place of Node, such as npm, with nothing of ours in it: it leads a group, which is killed as one, since it may start others without a leash. */
   readonly leader?: string | undefined;
   /** What goes before the command: which processor, which network. */
   readonly prefix?: readonly string[] | undefined;
