@@ -1,4 +1,4 @@
--- Foreword's schema, version 5: tables, row level security and every question the server asks.
+-- Foreword's schema, version 6: tables, row level security and every question the server asks.
 -- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
 -- time, and over the two tables of the service that Foreword replaces: their rows stay.
 -- Postgres 15 to 18. `foreword schema` prints it with other table names.
@@ -303,8 +303,8 @@ grant all on public.conversations, public.messages, public.turns, public.turn_pi
 create or replace function public.chat_check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if (argument ->> 'schema_version')::integer is distinct from 5 then
-    raise exception 'this schema has version 5, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 6 then
+    raise exception 'this schema has version 6, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 end $$;
 
@@ -357,8 +357,8 @@ declare
   v_text text;
 begin
   -- As chat_check_version does, which a user may not call.
-  if (argument ->> 'schema_version')::integer is distinct from 5 then
-    raise exception 'this schema has version 5, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if (argument ->> 'schema_version')::integer is distinct from 6 then
+    raise exception 'this schema has version 6, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
@@ -768,7 +768,7 @@ end $$;
 -- abandoned ends anew when its owner's own end comes: the whole reply then stands beside the interrupted one, which says
 -- by which it is superseded. Answers with `gone` when the turn is not there: its conversation was deleted meanwhile.
 -- argument: turn {id, status, plan, answer, model, usage, estimate: where the model gave no usage (what it lacks is known from the
--- begin), finish_reason, error_code, duration_ms, first_text_ms, ended_at}, reply {id, content, metadata, digest} or null; age_ms: how long it has waited, if it has; if_abandoned: ends it
+-- begin), finish_reason, error_code, duration_ms, first_text_ms, ended_at}, reply {id, content: where it is not the answer, metadata, digest} or null; age_ms: how long it has waited, if it has; if_abandoned: ends it
 -- only if it is, as chat_list_abandoned_turns says (owners, is_stale_too), or null.
 create or replace function public.chat_end_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -810,7 +810,8 @@ begin
         case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
           then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
         v_turn.conversation_id, v_conversation.user_id, v_turn.parent_id, 'assistant',
-        argument #>> '{reply,content}', argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
+        -- Its text is sent once, unless white space around it makes the message another than the answer.
+        coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
         greatest(
           clock_timestamp(),
           (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)
@@ -1154,7 +1155,7 @@ end $$;
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'version', 5,
+    'version', 6,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(

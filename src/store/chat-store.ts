@@ -110,9 +110,10 @@ function toReplyRow(result: TurnResult): Json {
   const { reply } = result;
   if (reply === undefined) return undefined;
   const { plan, answer } = result.toBody();
+  const content = toContent(answer);
   return {
     id: reply.id,
-    content: toContent(answer),
+    content: content === answer ? undefined : content, // it is the turn's answer
     metadata: toReplyMetadata(result, plan),
     digest: reply.contentDigest,
   };

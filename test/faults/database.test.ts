@@ -147,7 +147,7 @@ describe("progress that meets the end of its turn in the database", { timeout: 6
     );
     const ask = (name: string, argument: object): [string, string[]] => [
       `select public.${name}($1)`,
-      [JSON.stringify({ schema_version: 5, ...argument })],
+      [JSON.stringify({ schema_version: 6, ...argument })],
     ];
     await ending.query("begin");
     await ending.query(...ask("chat_end_turn", { turn: { id, status: "complete" }, reply: null }));
