@@ -16,6 +16,12 @@ const maxAttempts = 8;
 const maxLength = 8 * 1024;
 const maxPlaces = 4;
 
+/** What short strings say that do not say it to the letter: a reply's line breaks, quotes and letters come again and again. */
+const known = new Map<string, string>();
+const maxKnown = 1_000;
+/** V8 copies what is that short, so that it keeps no other text. */
+const maxKnownLength = 12;
+
 /** What is the same in each event of a kind. */
 interface Template {
   /** The event up to its string, and from its end to the blank line, or to the padding. */
@@ -91,12 +97,16 @@ function findPadding(tail: string): { readonly tail: string; readonly end: strin
 }
 
 function parseString(bytes: string): string | undefined {
-  if (plainAscii.test(bytes)) return bytes;
-  const text = decode(bytes);
-  if (plain.test(text)) return text;
+  return plainAscii.test(bytes) ? bytes : (known.get(bytes) ?? parseAnew(bytes));
+}
+
+function parseAnew(bytes: string): string | undefined {
   try {
-    const value: unknown = JSON.parse(`"${text}"`);
-    return typeof value === "string" ? value : undefined;
+    const value: unknown = JSON.parse(`"${decode(bytes)}"`);
+    if (typeof value !== "string") return undefined;
+    if (known.size === maxKnown) known.clear();
+    if (bytes.length <= maxKnownLength) known.set(bytes, value);
+    return value;
   } catch {
     return undefined; // the string ends elsewhere
   }
