@@ -44,6 +44,7 @@ describe("createLogger", () => {
       lineOf((logger) =>
         logger.info({ authorization: "Basic abc", headers: { authorization: "Basic abc" } }),
       ),
+      lineOf((logger) => logger.info({ a: [{ Headers: { cookie: "Basic abc" } }] }, "deep")),
     ]) {
       assert.doesNotMatch(line, /sk-canary|0\\\\123456789|Basic abc/);
       JSON.parse(line);
