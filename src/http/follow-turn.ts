@@ -46,13 +46,14 @@ export async function followTurn(
   sendIds(turn, reply);
   // Whoever has text already, more than the rows could keep, is told of the end in-band.
   if (!isCommitted(log, wire) && (after ?? 0) === 0) throwIfFailed(log.end);
-  for (const [name, value] of Object.entries(wire.headers)) void reply.header(name, value);
-  void reply.header("cache-control", "no-store, no-transform");
-  void reply.header("x-accel-buffering", "no");
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) response.setHeader(name, value);
-  response.writeHead(200);
+  response.writeHead(200, {
+    ...wire.headers,
+    "cache-control": "no-store, no-transform",
+    "x-accel-buffering": "no",
+  });
   new Follower(log, response, options).start();
 }
 
