@@ -28,8 +28,8 @@ export type WorkerReply =
   | { readonly type: "result"; readonly id: number; readonly result: string }
   | { readonly type: "failure"; readonly id: number; readonly code: string; readonly message: string };
 
-/** How many calls are in the thread's hands: enough to keep it busy, since each is there twice, as JSON. */
-const maxCalls = 8;
+/** How many calls are in the thread's hands: the one it works on, and the next. Each is there twice, as JSON. */
+const maxCalls = 2;
 
 const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.meta.url);
 
