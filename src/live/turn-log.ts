@@ -1,6 +1,14 @@
 /** Owns the log of one turn: its events in order, and the places that its followers have reached in it. */
 import { boundaryBytes, toBodyText, toRest } from "../turn/body.ts";
-import type { BodyEvent, ReasoningDelta, TurnEnd, TurnEvent, TurnStart } from "../turn/turn-event.ts";
+import {
+  utf8,
+  type BodyDelta,
+  type BodyEvent,
+  type ReasoningDelta,
+  type TurnEnd,
+  type TurnEvent,
+  type TurnStart,
+} from "../turn/turn-event.ts";
 
 /** After so many events, or so much text in UTF-16 code units, those are joined, so that a reply costs about its bytes. */
 const maxRecent = 256;
@@ -8,12 +16,20 @@ const maxRecentLength = 64 * 1024;
 /** How long joined texts may be, in UTF-16 code units: a follower that is behind is handed one at a time. */
 const maxJoinedLength = 16 * 1024;
 
-/** Events of a kind that were joined: their text as UTF-8, which takes half of what a string may, and no work of the collector. */
-type JoinedEvent =
-  | Extract<BodyEvent, { type: "plan-end" }>
-  | { readonly type: "plan-delta" | "answer-delta"; readonly utf8: Buffer; readonly position: number };
-
 const encoder = new TextEncoder();
+
+/** Returns a piece of the body that is kept in UTF-8: half of what a string may take, and shared by all who send it so. */
+function toKept({ type, position }: BodyDelta, text: string): BodyDelta {
+  const bytes = Buffer.from(encoder.encode(text).buffer);
+  return {
+    type,
+    get text() {
+      return bytes.toString();
+    },
+    position,
+    [utf8]: bytes,
+  };
+}
 
 /**
  * Appended to by the turn, read by any number of followers, each with a {@link LogCursor} of its own. A follower that is
@@ -21,7 +37,7 @@ const encoder = new TextEncoder();
  */
 export class TurnLog {
   /** Events before the recent ones, small ones of a kind joined. */
-  readonly #joined: JoinedEvent[] = [];
+  readonly #joined: BodyEvent[] = [];
   #recent: (BodyEvent | ReasoningDelta)[] = [];
   #recentLength = 0;
   /** How many events came before the first recent one. */
@@ -130,9 +146,7 @@ export class TurnLog {
       if ((this.#joined[middle]?.position ?? 0) > position) high = middle;
       else low = middle + 1;
     }
-    const joined = this.#joined[low];
-    if (joined === undefined || joined.type === "plan-end") return joined;
-    return { type: joined.type, text: joined.utf8.toString(), position: joined.position };
+    return this.#joined[low];
   }
 
   #push(event: BodyEvent | ReasoningDelta): void {
@@ -154,8 +168,7 @@ export class TurnLog {
       pieces.push(event.text);
       length += event.text.length;
       if (events[index + 1]?.type === event.type && length < maxJoinedLength) continue;
-      const utf8 = Buffer.from(encoder.encode(pieces.join("")).buffer);
-      this.#joined.push({ type: event.type, utf8, position: event.position });
+      this.#joined.push(toKept(event, pieces.join("")));
       pieces = [];
       length = 0;
     }
@@ -229,5 +242,5 @@ export class LogCursor {
 }
 
 function toBytes(event: BodyEvent): number {
-  return event.type === "plan-end" ? boundaryBytes : Buffer.byteLength(event.text);
+  return event.type === "plan-end" ? boundaryBytes : (event[utf8]?.length ?? Buffer.byteLength(event.text));
 }

@@ -1,6 +1,6 @@
 /** Owns the body of a reply as one text: its parts, and the events that it is made of. */
 import { boundary } from "./boundary.ts";
-import type { BodyEvent } from "./turn-event.ts";
+import { utf8, type BodyEvent } from "./turn-event.ts";
 
 /** The bytes of the boundary. */
 export const boundaryBytes = Buffer.byteLength(boundary);
@@ -41,10 +41,12 @@ export function toRest(
   skipBytes: number,
 ): { readonly event: BodyEvent; readonly skipBytes: number } {
   if (skipBytes === 0 || event.type === "plan-end") return { event, skipBytes };
-  const bytes = Buffer.from(event.text);
+  const { type, position } = event;
+  const bytes = Buffer.from(event[utf8] ?? event.text);
   let start = skipBytes;
   while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
-  return { event: { ...event, text: bytes.subarray(start).toString() }, skipBytes: skipBytes - start };
+  const text = bytes.subarray(start).toString();
+  return { event: { type, text, position }, skipBytes: skipBytes - start };
 }
 
 /** Turns the text of a body, which comes in pieces that end between events, back into events. */

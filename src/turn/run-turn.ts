@@ -226,8 +226,13 @@ export class RunningTurn {
   }
 }
 
-/** Returns what reads the body of `output`, which is whole: one that is short is kept, a long one is made anew each time. */
+/** Returns what reads the body of `output`, which is whole: one that is short is kept, a long one for the tick in which it is read. */
 function createBodyReader(output: TurnOutput): () => Body {
-  const kept = output.position > maxKeptBytes ? undefined : toBody(output.textAfter(0));
-  return () => kept ?? toBody(output.textAfter(0));
+  let kept: Body | undefined;
+  return () => {
+    if (kept !== undefined) return kept;
+    kept = toBody(output.textAfter(0));
+    if (output.position > maxKeptBytes) queueMicrotask(() => (kept = undefined));
+    return kept;
+  };
 }

@@ -56,11 +56,20 @@ export interface TurnStart {
  */
 export type TurnEvent = TurnStart | BodyEvent | ReasoningDelta | TurnEnd;
 
+/** Where an event has its text in UTF-8 too. It is no part of what the event says: JSON has no symbols. */
+export const utf8 = Symbol("utf8");
+
+/** A piece of the body's text. */
+export interface BodyDelta {
+  readonly type: "plan-delta" | "answer-delta";
+  readonly text: string;
+  readonly position: number;
+  /** Set where that is how it is kept. */
+  readonly [utf8]?: Uint8Array;
+}
+
 /** An event that adds to the body. */
-export type BodyEvent =
-  | { readonly type: "plan-delta"; readonly text: string; readonly position: number }
-  | { readonly type: "plan-end"; readonly position: number }
-  | { readonly type: "answer-delta"; readonly text: string; readonly position: number };
+export type BodyEvent = BodyDelta | { readonly type: "plan-end"; readonly position: number };
 
 /** What a model thinks aloud. It is no part of the body: it is neither stored nor resumed. */
 export interface ReasoningDelta {

@@ -1,7 +1,7 @@
 /** Owns the plain-text wire: the body that the old service's frontends read. */
 import { errorTable } from "../errors.ts";
 import { toBodyText } from "../turn/body.ts";
-import type { TurnEvent } from "../turn/turn-event.ts";
+import { utf8, type TurnEvent } from "../turn/turn-event.ts";
 import type { StreamWire } from "./stream-wire.ts";
 
 /** Every byte of the body, and nothing else; resumed at any byte. */
@@ -11,8 +11,11 @@ export const plainText: StreamWire = {
   heartbeat: undefined,
   cutsOff: true,
   project: () => ({
-    toChunk: (event, skipBytes) =>
-      skipBytes === 0 ? toPlainText(event) : Buffer.from(toPlainText(event)).subarray(skipBytes),
+    toChunk: (event, skipBytes) => {
+      const bytes = utf8 in event ? event[utf8] : undefined;
+      if (bytes === undefined && skipBytes === 0) return toPlainText(event);
+      return (bytes ?? Buffer.from(toPlainText(event))).subarray(skipBytes);
+    },
   }),
 };
 
