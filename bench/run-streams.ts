@@ -55,14 +55,14 @@ async function measureUpstream({ script, load }: StreamScenario, place: Place): 
 
 async function measure(
   context: Context,
-  { script, load }: StreamScenario,
+  { script, load, figures }: StreamScenario,
   peer: PeerName,
   { upstreamUrl, network }: Place,
 ): Promise<Omit<Run, "direct">> {
   const { profileFolder } = context;
   const server = await startPeer(peer, upstreamUrl, [...network, ...onPeerProcessor], profileFolder);
   const kind = toBodyKind(peer);
-  await runLoad({ url: server.url, kind, ...toWarmUp(context) }, server.program.pid, network);
+  await runLoad({ url: server.url, kind, ...toWarmUp(context, figures) }, server.program.pid, network);
   const usage = await profiled(() =>
     runLoad({ url: server.url, kind, script, load }, server.program.pid, network),
   );
