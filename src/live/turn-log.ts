@@ -10,7 +10,7 @@ import {
   type TurnStart,
 } from "../turn/turn-event.ts";
 
-/** After so many events, or so much text in UTF-16 code units, those are joined, so that a reply costs about its bytes. */
+/** After so many events, or so much of the body in UTF-16 code units, those are joined, so that a reply costs about its bytes. */
 const maxRecent = 256;
 const maxRecentLength = 64 * 1024;
 /** How long joined texts may be, in UTF-16 code units: a follower that is behind is handed one at a time. */
@@ -152,7 +152,7 @@ export class TurnLog {
   #push(event: BodyEvent | ReasoningDelta): void {
     if (this.#recent.length === maxRecent || this.#recentLength > maxRecentLength) this.#join();
     this.#recent.push(event);
-    if (event.type !== "plan-end") this.#recentLength += event.text.length;
+    if (event.type === "plan-delta" || event.type === "answer-delta") this.#recentLength += event.text.length;
   }
 
   /** Joins the recent events. Reasoning goes: who has not read it by now is that far behind. */
