@@ -62,7 +62,7 @@ export async function runTurn(
   const sent = { method: "POST", path: "/stream-chat", body: asked.body, headers };
   const heard = await user.ask({ ...sent, ...(neverLeaves && { leavesAfterMs: undefined }) }, expected);
   if (heard?.status !== 200) return heard;
-  const events = Array.from(heard.body.matchAll(/^data: (.*)$/gm), ([, data = ""]) =>
+  const events = Array.from(heard.body.matchAll(/^data: ([^\n]*)$/gm), ([, data = ""]) =>
     TurnEvent.parse(JSON.parse(data)),
   );
   const started = Started.parse(events.find(({ type }) => type === "turn-start"));

@@ -111,10 +111,14 @@ export class AnswerCheck {
 function readEvents(body: string, areNamed: boolean): unknown[] {
   const frames = body.split("\n\n").slice(0, -1);
   return frames.flatMap((frame) => {
-    const data = /^data: (.*)$/m.exec(frame)?.[1];
+    // By line feeds alone: a text may hold other ends of lines, such as U+2028.
+    const lines = frame.split("\n");
+    const find = (field: string): string | undefined =>
+      lines.find((line) => line.startsWith(`${field}: `))?.slice(field.length + 2);
+    const data = find("data");
     if (data === undefined || data === "[DONE]") return [];
     const event: { readonly type?: unknown } = JSON.parse(data);
-    if (areNamed) assert.equal(/^event: (.*)$/m.exec(frame)?.[1], event.type);
+    if (areNamed) assert.equal(find("event"), event.type);
     return [event];
   });
 }

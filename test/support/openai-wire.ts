@@ -100,5 +100,5 @@ export class OpenAiWire {
 
 /** Returns the data of each event of a body. */
 export function toEventData(body: string): string[] {
-  return Array.from(body.matchAll(/^data: (.*)$/gm), ([, data = ""]) => data);
+  return Array.from(body.matchAll(/^data: ([^\n]*)$/gm), ([, data = ""]) => data);
 }
