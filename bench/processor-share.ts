@@ -1,6 +1,7 @@
 /** Owns shares of a processor: what a process may take of one, as the limit of a container says it. */
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { atEnd } from "./clean-up.ts";
 
 /** The controller's folder, for either version of Linux's control groups. */
 const folder = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup"].find(
@@ -8,28 +9,39 @@ const folder = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup"].find(
 );
 const periodUs = 10_000;
 
-/** Gives a process, and what it starts, `share` of one processor; returns how to take the limit back once it has ended. */
-function limit(pid: number, share: number): () => void {
+/** Takes a process out of its group, if it still runs, and the group away. */
+function release(pid: number, group: string): void {
+  try {
+    writeFileSync(join(group, "..", "cgroup.procs"), `${pid}`);
+  } catch {
+    // It has ended.
+  }
+  rmdirSync(group);
+}
+
+/** Gives a process, and what it starts, `share` of one processor; returns how to take the limit back. */
+function limit(pid: number, share: number): () => Promise<void> {
   if (folder === undefined) throw new Error("this system has no control groups");
   const group = join(folder, `foreword-bench-${pid}`);
   const quotaUs = Math.round(share * periodUs);
   mkdirSync(group, { recursive: true });
+  const end = atEnd(async () => release(pid, group));
   if (existsSync(join(group, "cpu.cfs_quota_us"))) {
     writeFileSync(join(group, "cpu.cfs_period_us"), `${periodUs}`);
     writeFileSync(join(group, "cpu.cfs_quota_us"), `${quotaUs}`);
   } else writeFileSync(join(group, "cpu.max"), `${quotaUs} ${periodUs}`);
   writeFileSync(join(group, "cgroup.procs"), `${pid}`);
-  return () => rmdirSync(group);
+  return end;
 }
 
 /**
- * Gives each of the processes `share` of one processor; returns how to take the limits back once they have ended. `undefined` where the
- * system does not let us, as in most containers.
+ * Gives each of the processes `share` of one processor; returns how to take the limits back. `undefined` where the system does not
+ * let us, as in most containers.
  */
-export function limitProcessors(pids: readonly number[], share: number): (() => void) | undefined {
+export function limitProcessors(pids: readonly number[], share: number): (() => Promise<void>) | undefined {
   try {
     const ends = pids.map((pid) => limit(pid, share));
-    return () => ends.forEach((end) => end());
+    return async () => void (await Promise.all(ends.map((end) => end())));
   } catch {
     return undefined;
   }

@@ -50,7 +50,7 @@ async function measure(context: Context, count: number, url: string): Promise<Yi
   const { result, allMs } = await runLoad({ ...to, script: fast, load }, pid);
   await server.program.stop();
   await server.close();
-  release?.();
+  await release?.();
   const chunks = result.streams * fast.deltas;
   return { thousandChunks: chunks / result.seconds / 1000, cpuUs: (allMs * 1000) / chunks };
 }

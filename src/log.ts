@@ -4,6 +4,7 @@ import type { AppError } from "./errors.ts";
 import type { StoreListeners } from "./store/open-store.ts";
 import type { StoreEvent } from "./store/store-event.ts";
 import type { EndAnswer, TurnBegin, TurnResult } from "./turn/ports.ts";
+import { toContent } from "./turn/turn-result.ts";
 
 /** How much of a question, and of an answer, the log holds where it may, in UTF-16 code units. */
 const maxLoggedLength = 1_000;
@@ -42,8 +43,8 @@ function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
   }
 }
 
-function toLoggedContent({ path }: TurnBegin, { toBody }: TurnResult): object {
-  return { question: cut(path.at(-1)?.content), answer: cut(toBody().answer?.trim()) };
+function toLoggedContent({ path }: TurnBegin, { reply, toBody }: TurnResult): object {
+  return { question: cut(path.at(-1)?.content), answer: cut(reply && toContent(toBody().answer)) };
 }
 
 function cut(text: string | undefined): string | undefined {

@@ -1,9 +1,9 @@
 /** Owns the history's routes: a user's conversations, their messages, what is changed and deleted of them. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { createId } from "../turn/create-id.ts";
 import { AppError } from "../errors.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
+import { createId } from "../turn/create-id.ts";
 import type { History } from "../turn/history.ts";
 import type { Caller } from "../turn/ports.ts";
 import {

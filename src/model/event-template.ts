@@ -104,8 +104,9 @@ function parseAnew(bytes: string): string | undefined {
   try {
     const value: unknown = JSON.parse(`"${decode(bytes)}"`);
     if (typeof value !== "string") return undefined;
+    if (bytes.length > maxKnownLength) return value;
     if (known.size === maxKnown) known.clear();
-    if (bytes.length <= maxKnownLength) known.set(bytes, value);
+    known.set(bytes, value);
     return value;
   } catch {
     return undefined; // the string ends elsewhere

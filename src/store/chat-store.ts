@@ -109,23 +109,20 @@ function toTurnEnd(turnId: string, result: TurnResult): Json {
 function toReplyRow(result: TurnResult): Json {
   const { reply } = result;
   if (reply === undefined) return undefined;
-  const { plan, answer } = result.toBody();
+  const { answer } = result.toBody();
   const content = toContent(answer);
   return {
     id: reply.id,
     content: content === answer ? undefined : content, // it is the turn's answer
-    metadata: toReplyMetadata(result, plan),
+    metadata: toReplyMetadata(result),
     digest: reply.contentDigest,
   };
 }
 
 /** Returns what is kept beside the content of a reply. */
-export function toReplyMetadata(
-  { reply, model, finishReason, usage, durationMs }: TurnResult,
-  plan: string,
-): Json {
+export function toReplyMetadata({ reply, toBody, model, finishReason, usage, durationMs }: TurnResult): Json {
   return {
-    plan: reply?.hasPlan === true ? plan : undefined,
+    plan: reply?.hasPlan === true ? toBody().plan : undefined,
     model,
     finish_reason: finishReason,
     usage: usage && toUsageRow(usage),

@@ -1,7 +1,7 @@
 /** Owns the way of a path into the tree: how much of it is sent to the database, and what the answer asks for. */
-import { createId } from "../turn/create-id.ts";
 import { z } from "zod";
 import { parse } from "../parse.ts";
+import { createId } from "../turn/create-id.ts";
 import {
   digestContent,
   digestPath,

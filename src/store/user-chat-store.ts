@@ -1,6 +1,6 @@
 /** Owns the reduced mode: turns kept with their callers' own tokens, all that the anonymous key of a project allows. */
-import { createId } from "../turn/create-id.ts";
 import { AppError, toAppError, type ErrorCode } from "../errors.ts";
+import { createId } from "../turn/create-id.ts";
 import type { BeginAnswer, ChatStore, Clock, EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
 import type { Storage } from "../turn/turn-event.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
@@ -45,9 +45,8 @@ export class UserChatStore implements ChatStore {
       this.#lost.delete(turn.turnId);
       return { storage: lost === undefined ? "stored" : "none", conversationId: turn.conversationId };
     }
-    const { plan, answer } = result.toBody();
-    const content = toContent(answer);
-    const metadata = toReplyMetadata(result, plan);
+    const content = toContent(result.toBody().answer);
+    const metadata = toReplyMetadata(result);
     const saved = await this.#save(turn, [
       // Not the turn's id: nothing here keeps a client from choosing that a second time.
       {

@@ -165,7 +165,7 @@ export class RunningTurn {
   async #end(ending: Ending, hasPlan: boolean): Promise<EndAnswer> {
     const unsafe = await this.#isSafe;
     if (unsafe !== undefined) return this.#refuse(unsafe);
-    const read = createBodyReader(this.#output);
+    const read = createBodyReader(this.#output, this.#position);
     // Who asks for no plan means what the model says, even if that is nothing.
     const judged = this.#wantsPlan ? toJudged(ending, read()) : ending;
     const result = this.#toResult(judged, read, hasPlan);
@@ -227,12 +227,12 @@ export class RunningTurn {
 }
 
 /** Returns what reads the body of `output`, which is whole: one that is short is kept, a long one for the tick in which it is read. */
-function createBodyReader(output: TurnOutput): () => Body {
+function createBodyReader(output: TurnOutput, bytes: number): () => Body {
   let kept: Body | undefined;
   return () => {
     if (kept !== undefined) return kept;
     kept = toBody(output.textAfter(0));
-    if (output.position > maxKeptBytes) queueMicrotask(() => (kept = undefined));
+    if (bytes > maxKeptBytes) queueMicrotask(() => (kept = undefined));
     return kept;
   };
 }

@@ -28,7 +28,5 @@ export interface BegunTurn {
 /** Where the events of a turn go, and what they made of its body so far. */
 export interface TurnOutput {
   append(event: TurnEvent): void;
-  /** Bytes of the body. */
-  readonly position: number;
   textAfter(position: number): string;
 }

@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { DatabaseChatStore } from "../../src/store/chat-store.ts";
 import { Journal } from "../../src/store/journal.ts";
 import { systemClock } from "../../src/system-clock.ts";
+import type { Body } from "../../src/turn/body.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../support/make-turn.ts";
 import { makeFolder } from "../support/start-app.ts";
 import { startPglite, startPostgresHarness, startSupabaseHarness } from "./store-harness.ts";
@@ -41,7 +42,7 @@ describe("what waits is not there twice", { timeout: 120_000 }, () => {
       const meter = new Meter();
       const ended = await Promise.all(
         turns.map(async (turn) => {
-          const toBody = (): ReturnType<ReturnType<typeof makeResult>["toBody"]> => {
+          const toBody = (): Body => {
             meter.begin(turn.turnId);
             return { plan: "- plan", answer: `Answer ${turn.turnId}` };
           };
