@@ -1,4 +1,4 @@
--- Foreword's schema, version 6: tables, row level security and every question the server asks.
+-- Foreword's schema, version 7: tables, row level security and every question the server asks.
 -- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
 -- time, and over the two tables of the service that Foreword replaces: their rows stay.
 -- Postgres 15 to 18. `foreword schema` prints it with other table names.
@@ -299,12 +299,12 @@ grant all on public.conversations, public.messages, public.turns, public.turn_pi
 
 -- Functions. Each takes one JSON argument, answers with JSON, and is one transaction. ---------------------------
 
--- A server that was made for another version of this schema is told so: SQLSTATE FW001.
+-- Serves servers that ask for version 6 or 7 and refuses all others: SQLSTATE FW001.
 create or replace function public.chat_check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if (argument ->> 'schema_version')::integer is distinct from 6 then
-    raise exception 'this schema has version 6, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if coalesce((argument ->> 'schema_version')::integer, 0) not between 6 and 7 then
+    raise exception 'this schema has version 7 and serves servers from version 6 on, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 end $$;
 
@@ -357,8 +357,8 @@ declare
   v_text text;
 begin
   -- As chat_check_version does, which a user may not call.
-  if (argument ->> 'schema_version')::integer is distinct from 6 then
-    raise exception 'this schema has version 6, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+  if coalesce((argument ->> 'schema_version')::integer, 0) not between 6 and 7 then
+    raise exception 'this schema has version 7 and serves servers from version 6 on, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
   end if;
 
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
@@ -1155,7 +1155,8 @@ end $$;
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object(
-    'version', 6,
+    'version', 7,
+    'serves_from', 6,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(

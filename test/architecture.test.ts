@@ -1,4 +1,4 @@
-/** Owns the import rule: which folder may import which, which package is used where, and how long a file may be. */
+/** The import rule: which folder may import which, and which packages each may use. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
@@ -127,14 +127,5 @@ describe("the source", () => {
     const early = own.filter(({ isLate, target }) => !isLate && !target.startsWith("node:"));
     assert.deepEqual(early, []);
     assert.ok(own.some(({ isLate }) => isLate));
-  });
-
-  test("has fewer than 150 files, each of at most 250 lines, each opening with what it owns", () => {
-    assert.ok(files.length < 150, `${files.length} files`);
-    for (const file of files) {
-      const text = readFileSync(join(root, file), "utf8");
-      assert.ok(text.split("\n").length <= 251, `${file} is longer than 250 lines`);
-      assert.match(text, /^(?:#!.*\n)?\/\*\*(?:\n \*)? Owns /, file);
-    }
   });
 });

@@ -3,7 +3,7 @@ import type { AppError } from "../errors.ts";
 import type { Caller } from "../turn/ports.ts";
 
 /** The version of `supabase_schema.sql` that this server asks for. */
-export const schemaVersion = 6;
+export const schemaVersion = 7;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;

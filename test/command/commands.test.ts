@@ -68,7 +68,7 @@ describe("foreword", () => {
       assert.deepEqual([code, stdout], [0, "The schema is applied.\n"]);
     }
     const [row] = await runSql(url, ["select public.chat_describe_schema('{}') ->> 'version' as version"]);
-    assert.deepEqual(row, { version: "6" });
+    assert.deepEqual(row, { version: "7" });
     const without = await run(["migrate"]);
     assert.equal(without.code, 1);
     assert.match(without.stderr, /DATABASE_URL, which is not set\.[^]*SQL editor/);
