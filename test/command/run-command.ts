@@ -29,6 +29,10 @@ export class RunningCommand {
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => (this.stdout += text));
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.#exit = once(this.#child, "close");
+    // A test that fails leaves none behind.
+    const kill = (): boolean => this.#child.kill("SIGKILL");
+    process.once("exit", kill);
+    this.#child.once("exit", () => process.removeListener("exit", kill));
   }
 
   /** Resolves with the first match in what it prints to its error stream. */
