@@ -73,7 +73,7 @@ export function logTurn(
     usage,
     durationMs: durationMs && Math.round(durationMs),
     firstTextMs: firstTextMs && Math.round(firstTextMs),
-    ...(holdsContent && toLoggedContent(turn, result)),
+    ...(holdsContent && turn.isKept !== false && toLoggedContent(turn, result)),
   };
   if (error === undefined) logger.info(facts, "turn");
   else logger.warn({ ...facts, code: error.code, reason: error.message }, "turn");

@@ -10,6 +10,7 @@ import {
   maxParts,
   refuse,
   toMessageText,
+  toUsualType,
   type PartContent,
 } from "./request-fields.ts";
 
@@ -54,7 +55,10 @@ const Content = z
           z.union([
             z.object({ type: z.literal("text"), text: z.string() }),
             z.object({ type: z.literal("refusal"), refusal: z.string() }),
-            z.object({ type: z.literal("image_url"), image_url: z.object({ url: ImageUrl }) }),
+            z.object({
+              type: z.literal("image_url"),
+              image_url: z.union([z.object({ url: ImageUrl }), ImageUrl]),
+            }),
           ]),
         )
         .max(maxParts),
@@ -66,9 +70,14 @@ const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
   text: z.object({ text: z.string() }),
   refusal: z.object({ refusal: z.string() }).transform(({ refusal }) => ({ text: refusal })),
   image_url: z
-    .object({ image_url: z.object({ url: ImageUrl }) })
+    .object({ image_url: z.preprocess(toImageObject, z.object({ url: ImageUrl })) })
     .transform(({ image_url: { url } }) => ({ image: url })),
 };
+
+/** Many clients write the URL itself in the place of the object that holds it. */
+function toImageObject(image: unknown): unknown {
+  return typeof image === "string" ? { url: image } : image;
+}
 
 const roles: Readonly<Record<string, Role>> = {
   system: "system",
@@ -90,15 +99,35 @@ export const CompletionMessage = z.object({
   audio: z.null(notSupported).optional(),
 });
 
-/** The messages as they came, but for what a reply had beside its answer: not every server takes that back. */
+/** The messages as they came, but for what some servers do not take back: what a reply had beside its answer, and odd forms of images. */
 export const Chat = z.object({
   messages: z.array(
-    z.looseObject({}).transform((message) => {
-      const { reasoning_content: _, reasoning: __, ...sent } = message;
-      return sent;
+    z.looseObject({ content: z.unknown() }).transform((message) => {
+      const { reasoning_content: _, reasoning: __, tool_calls: ___, content, ...sent } = message;
+      if (content === undefined) return sent;
+      return { ...sent, content: Array.isArray(content) ? content.map(toSentPart) : content };
     }),
   ),
 });
+
+const SentImage = z.looseObject({
+  type: z.literal("image_url"),
+  image_url: z.preprocess(toImageObject, z.looseObject({ url: z.string() })),
+});
+
+/** Returns a part as every server reads it. */
+function toSentPart(part: unknown): unknown {
+  const image = SentImage.safeParse(part).data;
+  if (image === undefined) return part;
+  const { image_url: given } = image;
+  return { ...image, image_url: { ...given, url: toUsualUrl(given.url) } };
+}
+
+/** Returns a data URL with the usual name for its type. */
+function toUsualUrl(url: string): string {
+  const [, type = "", rest] = /^data:([^;,]{1,100})(;base64,)/i.exec(url.slice(0, 200)) ?? [];
+  return rest === undefined ? url : `data:${toUsualType(type)};base64,${url.slice(url.indexOf(",") + 1)}`;
+}
 
 /** Returns the message at `index` as ours. @throws AppError `invalid_request` or `message_too_large`. */
 export function toMessage(message: z.infer<typeof CompletionMessage>, index: number): Message {

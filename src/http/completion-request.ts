@@ -4,54 +4,22 @@ import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
-import type { ModelParameters } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
-import { Chat, CompletionMessage, emptyList, notSupported, only, toMessage } from "./completion-message.ts";
+import { Chat, CompletionMessage, emptyList, only, toMessage } from "./completion-message.ts";
+import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
 import { checkSaysSomething, described, listOf, parseTurnHeaders, refuse, Uuid } from "./request-fields.ts";
 
 /** What is added to the model's name to ask for a plan. */
 const planSuffix = "+plan";
 
-/** How deep a field may be nested; how long a name may be, in characters; how many tokens may be biased. */
-const maxDepth = 100;
+/** How long a model's name may be, in characters. */
 const maxNameLength = 255;
-const maxBiases = 1024;
-
-const range = (min: number, max: number) =>
-  z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`).optional();
-const tokens = z.int("must be a whole number").min(1, "must be at least 1").optional();
-
-/** What the model is sent as it is. */
-const Parameters = z.object({
-  temperature: range(0, 2),
-  top_p: range(0, 1),
-  max_tokens: tokens,
-  max_completion_tokens: tokens,
-  stop: z
-    .union([z.string(), z.array(z.string()).min(1).max(4)], "must be a string or 1 to 4 strings")
-    .optional(),
-  seed: z.int("must be a whole number").optional(),
-  presence_penalty: range(-2, 2),
-  frequency_penalty: range(-2, 2),
-  logit_bias: z
-    .custom<Readonly<Record<string, number>>>(isBias, `must be an object of at most ${maxBiases} numbers`)
-    .register(described, { as: z.record(z.string(), z.number()).meta({ maxProperties: maxBiases }) })
-    .optional(),
-  response_format: z.looseObject({ type: z.string() }).optional(),
-  reasoning_effort: z.string().optional(),
-  verbosity: z.string().optional(),
-});
-
-function isBias(value: unknown): boolean {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const biases: readonly unknown[] = Object.values(value);
-  return biases.length <= maxBiases && biases.every((bias) => typeof bias === "number");
-}
+/** Fields that must be there, and so are never taken for unset. */
+const required: ReadonlySet<string> = new Set(["model", "messages"]);
 
 /** What has no meaning here and changes nothing of the reply. */
 const ignored = [
   "metadata",
-  "store",
   "service_tier",
   "safety_identifier",
   "prompt_cache_key",
@@ -73,6 +41,7 @@ export const CompletionRequest = z.object({
   stream_options: z
     .object({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .optional(),
+  store: z.boolean("must be true or false").optional().describe("false keeps nothing of the turn."),
   user: z.string().optional().describe("A UUID says whose rows they are; any other is ignored."),
   n: only(z.literal(1), "1"),
   logprobs: only(z.literal(false), "false"),
@@ -83,21 +52,20 @@ export const CompletionRequest = z.object({
   tool_choice: only(z.enum(["none", "auto"]), "none or auto"),
   function_call: only(z.enum(["none", "auto"]), "none or auto"),
   ...Parameters.shape,
+  ...Refused.shape,
   ...Object.fromEntries(ignored.map((name) => [name, z.unknown().optional().describe("Ignored.")])),
 });
 
-// `null` counts as absent, where a field may be.
+// Empty values count as absent, where a field may be; fields that are not listed are the model server's.
 CompletionRequest.register(described, {
-  as: z
-    .object(
-      Object.fromEntries(
-        Object.entries<z.ZodType>(CompletionRequest.shape).map(([name, field]) => [
-          name,
-          name === "model" || name === "messages" ? field : field.nullable(),
-        ]),
-      ),
-    )
-    .catchall(z.null()),
+  as: z.looseObject(
+    Object.fromEntries(
+      Object.entries<z.ZodType>(CompletionRequest.shape).map(([name, field]) => [
+        name,
+        required.has(name) ? field : field.or(Empty),
+      ]),
+    ),
+  ),
 });
 
 /** A turn, and how its completion is wanted. */
@@ -128,7 +96,9 @@ export function parseCompletionRequest(
   identity: Identity,
   model: string,
 ): CompletionOrder {
-  const request = parse(CompletionRequest, toGiven(body), "invalid_request");
+  const isObject = typeof body === "object" && body !== null && !Array.isArray(body);
+  const { listed, extra } = toGivenFields(isObject ? body : {}, CompletionRequest.shape, required);
+  const request = parse(CompletionRequest, isObject ? listed : (body ?? {}), "invalid_request");
   const names = toModelNames(model);
   if (!names.includes(request.model)) throw toUnknownModel(request.model, model);
   const messages = request.messages.map(toMessage);
@@ -138,7 +108,7 @@ export function parseCompletionRequest(
   checkSaysSomething(last);
   const { data: userId } = Uuid.safeParse(request.user);
   const wantsPlan = request.model === names[1];
-  const parameters = toParameters(request);
+  const parameters = toParameters(request, extra);
   return {
     streams: request.stream ?? false,
     includesUsage: request.stream_options?.include_usage ?? false,
@@ -148,6 +118,7 @@ export function parseCompletionRequest(
       caller: toCaller(identity, userId),
       parentId: undefined,
       mustOwn: isKnown(identity),
+      isKept: request.store ?? true,
       wantsPlan,
       // Without a plan the model gets the client's messages to the letter; they were found to be fit for that.
       parameters: wantsPlan ? parameters : { messages: Chat.parse(body).messages, ...parameters },
@@ -155,33 +126,4 @@ export function parseCompletionRequest(
       knowledgeBase: undefined,
     },
   };
-}
-
-/** Returns the fields that are given: `null` counts as absent. The first that is not known is refused: a million would cost seconds. */
-function toGiven(body: unknown): unknown {
-  if (typeof body !== "object" || body === null || Array.isArray(body)) return body ?? {};
-  const given: [string, unknown][] = [];
-  for (const [name, value] of Object.entries(body)) {
-    if (value === null) continue;
-    if (!Object.hasOwn(CompletionRequest.shape, name)) refuse(name.slice(0, maxNameLength), notSupported);
-    if (isDeep(value)) refuse(name, `must be nested at most ${maxDepth} levels deep`);
-    given.push([name, value]);
-  }
-  return Object.fromEntries(given);
-}
-
-/** Whether a value is nested deeper than anything that means something: to write it again would take more than the stack has. */
-function isDeep(value: unknown): boolean {
-  let level: readonly unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > maxDepth) return true;
-    level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
-  }
-  return false;
-}
-
-/** Only what the client has said: what it has not is ours to choose. */
-function toParameters(request: ModelParameters): ModelParameters {
-  const said = Parameters.parse(request);
-  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }

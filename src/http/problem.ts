@@ -105,10 +105,29 @@ export function sendLimit(
   void reply.header("ratelimit", `"${name}";r=${left};t=${seconds}`);
 }
 
+/** How much of an address that is not there is told again, in characters. */
+const maxToldLength = 100;
+
+/** OpenAI has many routes more than these, and its clients call them by themselves. */
+function toMissingRoute(method: string, url: string, routes: readonly string[]): string {
+  const [path = ""] = url.split("?");
+  const told = path.length <= maxToldLength ? path : `${path.slice(0, maxToldLength)}…`;
+  return `There is no ${method} ${told} on this server. Of OpenAI's API it has ${routes.join(", ")}.`;
+}
+
 /** Makes every error of `app` a problem; what is our fault is logged. */
 export function registerProblems(app: FastifyInstance, maxBodyBytes: number): void {
-  app.setNotFoundHandler((request, reply) => {
-    return sendProblem(reply, new AppError("not_found", `no route ${request.method} ${request.url}`));
+  const openAiRoutes: string[] = [];
+  app.addHook("onRoute", ({ url, method }) => {
+    const shown = [method].flat().filter((name) => name !== "HEAD" && name !== "OPTIONS");
+    if (toErrorShape(url) === "openai") openAiRoutes.push(...shown.map((name) => `${name} ${url}`));
+  });
+  app.setNotFoundHandler(({ method, url }, reply) => {
+    const detail = toErrorShape(url) === "openai" ? toMissingRoute(method, url, openAiRoutes) : undefined;
+    return sendProblem(
+      reply,
+      new AppError("not_found", `no route ${method} ${url}`, detail === undefined ? {} : { detail }),
+    );
   });
   app.setErrorHandler((error: HttpError, request, reply) => {
     const known = fromHttpError(error);

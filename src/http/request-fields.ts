@@ -79,8 +79,31 @@ export const Base64 = z
   )
   .meta({ contentEncoding: "base64", pattern: "^[A-Za-z0-9+/]+={0,2}$" });
 
-/** The type of an image. */
-export const ImageType = z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`);
+/** Names that some clients have for types of images. */
+const otherTypes: Readonly<Record<string, string>> = {
+  "image/jpg": "image/jpeg",
+  "image/pjpeg": "image/jpeg",
+  "image/x-png": "image/png",
+};
+
+/** Returns the registered name of an image's type, in lower case. */
+export function toUsualType(type: string): string {
+  const name = type.toLowerCase();
+  return Object.hasOwn(otherTypes, name) ? (otherTypes[name] ?? name) : name;
+}
+
+/** The type of an image, by its registered name or another that is in use. */
+export const ImageType = z
+  .preprocess(
+    (type) => (typeof type === "string" ? toUsualType(type) : type),
+    z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`),
+  )
+  .register(described, {
+    as: z
+      .string()
+      .regex(/^image\/(?:png|x-png|jpe?g|pjpeg|gif|webp)$/i)
+      .describe(`One of ${imageTypes.join(", ")}; image/jpg counts as image/jpeg.`),
+  });
 
 /** An image as a URL that holds it. */
 export const ImageUrl = z
@@ -92,7 +115,7 @@ export const ImageUrl = z
       ?.groups?.["type"];
     const image = z
       .object({ mimeType: ImageType, data: Base64 })
-      .safeParse({ mimeType: type?.toLowerCase(), data: url.slice(comma + 1) });
+      .safeParse({ mimeType: type, data: url.slice(comma + 1) });
     if (image.success) return image.data;
     context.addIssue(`must be a data URL of base64 with one of ${imageTypes.join(", ")}`);
     return z.NEVER;

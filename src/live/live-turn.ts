@@ -32,6 +32,8 @@ export class LiveTurn implements FollowedTurn {
   readonly #onDisconnect: OnDisconnect;
   #followers = 0;
 
+  /** Whether anything of it is stored. */
+  readonly isKept: boolean;
   /** The conversation that its client has named. */
   readonly #conversationId: string | undefined;
 
@@ -42,6 +44,7 @@ export class LiveTurn implements FollowedTurn {
     begun: BegunTurn | undefined,
   ) {
     this.caller = request.caller;
+    this.isKept = request.isKept !== false;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
     this.#turn = new RunningTurn(request, ports, this.log, begun);

@@ -43,14 +43,14 @@ export class ProgressSaver {
     this.#isTicking = false;
     if (this.#turns.size === 0) return this.#unsavable.clear();
     this.wake();
-    if (this.#isSaving || this.#clock.monotonicMs() < this.#retryAtMs)
-      return void this.#keep([...this.#turns.values()]);
+    const turns = Array.from(this.#turns.values()).filter(({ isKept }) => isKept);
+    if (turns.length === 0) return;
+    if (this.#isSaving || this.#clock.monotonicMs() < this.#retryAtMs) return void this.#keep(turns);
     this.#isSaving = true;
-    void this.#save().finally(() => (this.#isSaving = false));
+    void this.#save(turns).finally(() => (this.#isSaving = false));
   }
 
-  async #save(): Promise<void> {
-    const turns = [...this.#turns.values()];
+  async #save(turns: readonly LiveTurn[]): Promise<void> {
     const pieces = collectPieces(
       turns.filter(({ id }) => !this.#unsavable.has(id)),
       ({ storedPosition }) => storedPosition,

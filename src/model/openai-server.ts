@@ -94,11 +94,13 @@ export class OpenAiServer {
 
   /** Returns the request for `prompt`, without the parameters in `without` and those that were refused before. */
   toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>, target: Target): CompletionRequest {
-    const { instruction, messages, parameters: asked } = prompt;
+    const { instruction, messages, parameters: given } = prompt;
+    const { extra, ...asked } = given;
     const parameters = optionalParameters.filter(
       (name) => !this.#refused.has(name) && !without.has(name) && !Object.hasOwn(asked, name),
     );
     const body = {
+      ...extra, // first: none of it may override ours
       model: this.options.model,
       messages: [...toInstructionMessage(instruction), ...messages.map(toOpenAiMessage)],
       stream: true,

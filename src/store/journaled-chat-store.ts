@@ -39,6 +39,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   async begin(turn: TurnBegin): Promise<BeginAnswer> {
     const { chats, onEvent } = this.#options;
     if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
+    if (turn.isKept === false) return await this.#beginUnkept(turn);
     const written = await this.#writer.write({
       turn,
       kind: "begin",
@@ -71,7 +72,16 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     return refusal ?? { type: "limited", limit, tokensLeft: undefined };
   }
 
+  /** Asks whether a turn may begin, and writes nothing. With the store away it may, as any other. */
+  async #beginUnkept(turn: TurnBegin): Promise<BeginAnswer> {
+    const refusal = turn.mayBeRefused
+      ? await this.#options.chats.findRefusal(turn).catch(() => undefined)
+      : undefined;
+    return refusal ?? { type: "begun", storage: "none", conversationId: turn.conversationId };
+  }
+
   async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+    if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
     const answer = await this.#end(turn, result);
     this.#writer.dropPieces(turn.turnId, answer.storage !== "queued");
     return answer;

@@ -29,6 +29,7 @@ export class UserChatStore implements ChatStore {
   }
 
   async begin(turn: TurnBegin): Promise<BeginAnswer> {
+    if (turn.isKept === false) return { type: "begun", storage: "none", conversationId: turn.conversationId };
     const { storage, conversationId } = await this.#save(turn, []);
     if (this.#lost.get(turn.turnId) === "conversation_not_found") {
       this.#lost.delete(turn.turnId);
@@ -39,6 +40,7 @@ export class UserChatStore implements ChatStore {
 
   async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
     const { reply, outcome } = result;
+    if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
     const lost = this.#lost.get(turn.turnId);
     // Messages that were refused are so again; those that could not be sent go with the reply.
     if (reply === undefined || (lost !== undefined && lost !== "store_unavailable")) {

@@ -21,6 +21,8 @@ export interface ModelParameters {
   readonly response_format?: Readonly<Record<string, unknown>> | undefined;
   readonly reasoning_effort?: string | undefined;
   readonly verbosity?: string | undefined;
+  /** Parameters that only the model server may know, as they came; none of them is named above. */
+  readonly extra?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What a client may ask for besides its messages. */

@@ -76,6 +76,8 @@ export interface TurnBegin {
   readonly caller: Caller;
   /** Whether a conversation that is there must be the caller's own. */
   readonly mustOwn: boolean;
+  /** `false` for a turn that is stored nowhere, not even in the log. */
+  readonly isKept?: boolean;
   readonly title: string;
   readonly path: readonly AddressedMessage[];
   /** The digest of the stored path that `path` goes on from; `undefined` where it starts at the root. */

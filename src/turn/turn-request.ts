@@ -22,6 +22,8 @@ export interface TurnRequest extends PromptOptions {
   /** The id that the client chose for the turn. */
   readonly turnId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** `false` stores nothing of the turn: no row, no line in the journal. Default `true`. */
+  readonly isKept?: boolean | undefined;
   /** What it may take of its user's limits; `undefined` where there are none. */
   readonly allowance?: Allowance | undefined;
   /** The id of the request, by which the log knows it. */
@@ -41,6 +43,7 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     startedAt,
     model,
     mustOwn: request.mustOwn,
+    ...(request.isKept === false && { isKept: false }),
     mayBeRefused: mayBeRefused(request),
     idempotencyKey: request.idempotencyKey,
     requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
@@ -98,6 +101,7 @@ export function digestRequest(request: TurnRequest): Digest {
   const more = [
     ...(Object.keys(parameters).length === 0 ? [] : [parameters]),
     ...(parentId === undefined ? [] : [{ parentId }]),
+    ...(request.isKept === false ? [{ store: false }] : []),
   ];
   return hash("sha256", JSON.stringify([...asked, ...more]));
 }

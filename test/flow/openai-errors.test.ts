@@ -321,7 +321,13 @@ describe("an error under /v1", () => {
 
   test("shows its message in the client: an address that is not there", async () => {
     const embedding = wire.client.embeddings.create({ model: "scripted", input: "Hi" });
-    await assert.rejects(embedding, { status: 404, message: "404 There is nothing at this address." });
+    const routes = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/:model";
+    await assert.rejects(embedding, (error) => {
+      assert.ok(error instanceof NotFoundError);
+      assert.match(error.message, /^404 There is no POST \/v1\/embeddings on this server\. /);
+      for (const route of routes.split(", ")) assert.ok(error.message.includes(route), error.message);
+      return true;
+    });
     const response = wire.client.responses.create({ model: "scripted", input: "Hi" });
     await assert.rejects(response, { status: 404, code: "not_found" });
   });
