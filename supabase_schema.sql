@@ -5,8 +5,25 @@
 
 begin;
 
--- Two servers that migrate at once take turns.
-select pg_advisory_xact_lock(hashtext('foreword schema'));
+-- One migration at a time, and never back to an older version: servers that need the newer one would fail. The functions say which
+-- version there is, and have the same names whatever the tables are called.
+do $$
+declare
+  c_version constant integer := 7;
+  v_version integer;
+begin
+  perform pg_advisory_xact_lock(hashtext('foreword schema'));
+  if to_regprocedure('public.chat_describe_schema(jsonb)') is not null then
+    begin
+      v_version := (public.chat_describe_schema('{}') ->> 'version')::integer;
+    exception when undefined_table or undefined_function or undefined_object then null; -- dropped by hand: this file brings it back
+    end;
+  end if;
+  if v_version > c_version then
+    raise exception 'this database holds version % of Foreword''s schema, and this file has version %, which is older: nothing was changed', v_version, c_version
+      using errcode = 'FW002', hint = 'Upgrade Foreword, and apply the schema it comes with.';
+  end if;
+end $$;
 
 -- Roles and auth.uid(): Supabase has them, plain Postgres gets them here. --------------------------------------
 
@@ -1151,10 +1168,15 @@ begin
   ), '[]');
 end $$;
 
--- What a server or `foreword doctor` must know of this schema. argument: none of its fields are read.
+-- What a server or `foreword doctor` must know of this schema. argument: schema_version, or nothing: then servers that are not
+-- served are told too, which version there is.
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
-language sql stable set search_path = '' as $$
-  select jsonb_build_object(
+language plpgsql stable set search_path = '' as $$
+begin
+  if argument ? 'schema_version' then
+    perform public.chat_check_version(argument);
+  end if;
+  return jsonb_build_object(
     'version', 7,
     'serves_from', 6,
     'caller', current_user,
@@ -1190,8 +1212,8 @@ language sql stable set search_path = '' as $$
         'public.chat_list_usage(jsonb)'::regprocedure,
         'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
     )
-  )
-$$;
+  );
+end $$;
 
 do $$
 declare

@@ -178,6 +178,8 @@ interface AppErrorOptions {
   /** How long the client should wait before it tries again, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
   readonly limit?: SpentLimit | undefined;
+  /** What the operator can do about this very failure. */
+  readonly advice?: string | undefined;
 }
 
 /** The one error of the application. `message` is for our logs, `detail` for clients. */
@@ -188,6 +190,7 @@ export class AppError extends Error {
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly limit: SpentLimit | undefined;
+  readonly advice: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -196,6 +199,7 @@ export class AppError extends Error {
     this.field = options.field;
     this.retryAfterMs = options.retryAfterMs;
     this.limit = options.limit;
+    this.advice = options.advice;
   }
 }
 

@@ -2,8 +2,11 @@
 import type { AppError } from "../errors.ts";
 import type { Caller } from "../turn/ports.ts";
 
-/** The version of `supabase_schema.sql` that this server asks for. */
+/** The version of `supabase_schema.sql` that this server comes with. */
 export const schemaVersion = 7;
+
+/** The oldest version of the schema that this server can use. */
+export const oldestSchemaVersion = 6;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;
@@ -45,13 +48,20 @@ export interface Database {
    * Settles when it can be called, or cannot be opened and never will; absent where each call finds that out.
    * @throws AppError `store_unavailable`.
    */
-  readonly opened?: Promise<void>;
+  readonly opened?: Promise<void> | undefined;
+  /**
+   * The version that calls are made with: the newest that both this server and the schema can use. A feature that needs a newer schema
+   * than {@link oldestSchemaVersion} looks here at each use, since the schema may be upgraded, or put back, while the server runs;
+   * `undefined` until a call has shown it.
+   */
+  readonly schemaVersion?: number | undefined;
   /**
    * Calls a function as `caller`: what a user reads or edits, it does as that user.
    * @throws AppError `store_unavailable` after 5 s or without a connection, `store_schema_missing`,
    * `store_schema_mismatch`, `store_refused`, `write_rejected`.
+   * @param version of the schema that the answer is read as; chosen by the database when absent.
    */
-  call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown>;
+  call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown>;
   /** Ends its connections. */
   close(): Promise<void>;
 }
@@ -59,9 +69,9 @@ export interface Database {
 /** The caller for what the service does on its own behalf. */
 export const service: Caller = { userId: undefined, accessToken: undefined };
 
-/** Returns the argument as the functions read it: with the version asked for, and the user it is called for. */
-export function toArgument(argument: JsonObject, caller: Caller): JsonObject {
-  return { schema_version: schemaVersion, user_id: caller.userId, ...argument };
+/** Returns the argument as the functions read it: with the version of the schema that is called, and the user it is called for. */
+export function toArgument(argument: JsonObject, caller: Caller, version = schemaVersion): JsonObject {
+  return { schema_version: version, user_id: caller.userId, ...argument };
 }
 
 /** Told of trouble that no call is there to report, like a connection that breaks while idle. */

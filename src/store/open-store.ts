@@ -18,6 +18,7 @@ import type { SupabaseOptions } from "./supabase.ts";
 import { TurnRows } from "./turn-rows.ts";
 import { UsageRows } from "./usage-rows.ts";
 import { UserChatStore } from "./user-chat-store.ts";
+import { VersionedDatabase } from "./versioned-database.ts";
 import { WatchedDatabase } from "./watched-database.ts";
 
 /** How long the end of connections may take: a database that is frozen never answers a farewell. */
@@ -171,6 +172,14 @@ async function openJournal(
 
 /** Begins to open the database of a store, and nothing else. @throws AppError as {@link openStore}. */
 export async function openDatabase(
+  options: DatabaseOptions & { readonly dataDir: string },
+  clock: Clock,
+  onTrouble: OnDatabaseTrouble,
+): Promise<Database> {
+  return new VersionedDatabase(await openTransport(options, clock, onTrouble), clock);
+}
+
+async function openTransport(
   options: DatabaseOptions & { readonly dataDir: string },
   clock: Clock,
   onTrouble: OnDatabaseTrouble,

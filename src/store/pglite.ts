@@ -74,13 +74,13 @@ export class PgliteDatabase implements Database {
     return database;
   }
 
-  async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
+  async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     await this.opened;
     let isLate = false;
     const work = this.#slots.run(async () => {
       if (this.#isClosed || isLate)
         throw new AppError("store_unavailable", "the embedded database is closed");
-      return await this.#ask(name, JSON.stringify(toArgument(argument, caller)));
+      return await this.#ask(name, JSON.stringify(toArgument(argument, caller, version)));
     });
     const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => (isLate = true));
     const result: unknown = JSON.parse(answer);

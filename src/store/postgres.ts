@@ -37,10 +37,10 @@ export class PostgresDatabase implements Database {
     this.#pool.on("error", (error) => onTrouble(toFailure(error)));
   }
 
-  async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
+  async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     const text = `select public.${name}($1::jsonb)::text as result`;
     // It becomes JSON when a connection takes it: of what waits for one there is no second copy.
-    const value = { toPostgres: () => JSON.stringify(toArgument(argument, caller)) };
+    const value = { toPostgres: () => JSON.stringify(toArgument(argument, caller, version)) };
     const query = this.#pool.query<{ result: string | null }>(text, [value]);
     const { rows } = await withDeadline(this.#clock, query).catch((error: unknown) => {
       throw toFailure(error);

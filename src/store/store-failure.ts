@@ -11,7 +11,7 @@ export function toStoreFailure(code: string, message: string, cause?: unknown): 
 }
 
 function toErrorCode(code: string): ErrorCode {
-  if (code === "FW001") return "store_schema_mismatch";
+  if (code === "FW001" || code === "FW002") return "store_schema_mismatch";
   if (missingCodes.has(code)) return "store_schema_missing";
   // 08 connection, 53 resources, 57 shut down or cancelled, 58 system, 55P03 lock timeout, 40 serialisation, 25006 standby.
   if (/^(?:|08...|53...|57...|58...|55P03|40...|25006|PGRST00.|XX000)$/.test(code))

@@ -32,10 +32,10 @@ export class SupabaseDatabase implements Database {
     });
   }
 
-  async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
+  async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     const abort = new AbortController();
     const work = this.#slots.run(
-      async () => await this.#request(name, argument, caller).abortSignal(abort.signal),
+      async () => await this.#request(name, argument, caller, version).abortSignal(abort.signal),
     );
     const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => abort.abort());
     const data: unknown = answer.data;
@@ -48,8 +48,13 @@ export class SupabaseDatabase implements Database {
 
   async close(): Promise<void> {}
 
-  #request(name: FunctionName, argument: JsonObject, caller: Caller): ReturnType<SupabaseClient["rpc"]> {
-    const request = this.#client.rpc(name, { argument: toArgument(argument, caller) });
+  #request(
+    name: FunctionName,
+    argument: JsonObject,
+    caller: Caller,
+    version: number | undefined,
+  ): ReturnType<SupabaseClient["rpc"]> {
+    const request = this.#client.rpc(name, { argument: toArgument(argument, caller, version) });
     if (this.#usesCallerToken && caller.accessToken !== undefined) {
       request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
     }

@@ -23,6 +23,10 @@ export class WatchedDatabase implements Database {
     return this.#healthySinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#healthySinceMs;
   }
 
+  get schemaVersion(): number | undefined {
+    return this.#database.schemaVersion;
+  }
+
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     try {
       const answer = await this.#database.call(name, argument, caller);

@@ -1,0 +1,53 @@
+/** Decides which version of the schema a server can use, and says what to do when it can use none. */
+import { z } from "zod";
+import { AppError } from "../errors.ts";
+import { parse } from "../parse.ts";
+import { oldestSchemaVersion, schemaVersion } from "./database.ts";
+
+/** The versions of servers that a schema serves: from `servesFrom` to its own. */
+export interface SchemaRange {
+  readonly version: number;
+  readonly servesFrom: number;
+}
+
+/** Before version 7 a schema served its own version alone, and said so by saying nothing. */
+const Description = z.object({ version: z.number(), serves_from: z.number().optional() });
+
+/** Returns what an answer of `chat_describe_schema` says of versions. @throws AppError `store_refused`. */
+export function parseSchemaRange(answer: unknown): SchemaRange {
+  const { version, serves_from: servesFrom = version } = parse(Description, answer, "store_refused");
+  return { version, servesFrom };
+}
+
+/**
+ * Returns the newest version that both this server and a schema of `range` can use; `undefined` if there is none.
+ * When the range is not known, the newest that has not been refused.
+ */
+export function chooseVersion(
+  range: SchemaRange | undefined,
+  refused: ReadonlySet<number> = new Set(),
+): number | undefined {
+  const newest = Math.min(range?.version ?? schemaVersion, schemaVersion);
+  const oldest = Math.max(range?.servesFrom ?? oldestSchemaVersion, oldestSchemaVersion);
+  for (let version = newest; version >= oldest; version -= 1) if (!refused.has(version)) return version;
+  return undefined;
+}
+
+/** Returns the error for a schema that shares no version with this server; its advice is for the operator. */
+export function toSchemaMismatch({ version, servesFrom }: SchemaRange, cause?: unknown): AppError {
+  if (version < schemaVersion)
+    return new AppError(
+      "store_schema_mismatch",
+      `the schema has version ${version}, and this server needs ${oldestSchemaVersion} to ${schemaVersion}`,
+      { cause, advice: migrateAdvice },
+    );
+  return new AppError(
+    "store_schema_mismatch",
+    `the schema has version ${version} and serves servers of versions ${servesFrom} to ${version}, and this server has ${schemaVersion}`,
+    { cause, advice: "upgrade this server to a build made for that version of the schema" },
+  );
+}
+
+/** How the schema is brought to this server's version. */
+export const migrateAdvice =
+  "run `foreword migrate`, or paste what `foreword schema` prints into Supabase's SQL editor";
