@@ -7,6 +7,13 @@ import { parse } from "../parse.ts";
 import { inspectJournals } from "../store/journal-folder.ts";
 import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database.ts";
 import { openDatabase, openStore } from "../store/open-store.ts";
+import {
+  chooseVersion,
+  migrateAdvice,
+  parseSchemaRange,
+  toSchemaMismatch,
+  type SchemaRange,
+} from "../store/schema-version.ts";
 import { systemClock } from "../system-clock.ts";
 
 /** A check's result: all is well, or what is wrong and how to mend it. */
@@ -20,11 +27,8 @@ interface Finding {
 /** A user who exists nowhere: what this one sees, everybody does. */
 const stranger = "ffffffff-ffff-4fff-bfff-ffffffffffff";
 const modelTimeoutMs = 10_000;
-const reapply =
-  "apply the schema again: `foreword migrate`, or paste `foreword schema` into Supabase's SQL editor";
 
 const Description = z.object({
-  version: z.number(),
   caller: z.string(),
   tables: z.record(
     z.string(),
@@ -154,11 +158,8 @@ async function checkReducedStore(options: AppOptions["store"]): Promise<Finding>
 }
 
 async function checkDatabase(database: Database): Promise<readonly Finding[]> {
-  const { version, caller, tables, functions } = parse(
-    Description,
-    await database.call("chat_describe_schema", {}, service),
-    "store_refused",
-  );
+  const description = await database.call("chat_describe_schema", {}, service);
+  const { caller, tables, functions } = parse(Description, description, "store_refused");
   const openTables = Object.fromEntries(
     Object.entries(tables).filter(([, table]) => !table.row_level_security || table.policies === 0),
   );
@@ -179,16 +180,9 @@ async function checkDatabase(database: Database): Promise<readonly Finding[]> {
   ): Finding =>
     Object.keys(wrong).length === 0
       ? { subject, isWell: true, text: well }
-      : { subject, isWell: false, text: `${ill}: ${toNames(wrong)}`, mend: reapply };
+      : { subject, isWell: false, text: `${ill}: ${toNames(wrong)}`, mend: migrateAdvice };
   return [
-    version === schemaVersion
-      ? { subject: "schema", isWell: true, text: `version ${version}, asked as ${caller}` }
-      : {
-          subject: "schema",
-          isWell: false,
-          text: `version ${version}, this server asks for ${schemaVersion}`,
-          mend: reapply,
-        },
+    checkVersion(parseSchemaRange(description), caller),
     judge(
       "functions",
       wrongFunctions,
@@ -199,6 +193,27 @@ async function checkDatabase(database: Database): Promise<readonly Finding[]> {
     judge("row security", openTables, `on for ${toNames(tables)}`, "off, or without a policy"),
     await checkIsolation(database),
   ];
+}
+
+/** An older schema that this server can use is well, and still worth upgrading. */
+function checkVersion(range: SchemaRange, caller: string): Finding {
+  const subject = "schema";
+  const usable = chooseVersion(range);
+  if (usable === undefined) return toFinding(subject, toSchemaMismatch(range));
+  const text = `version ${range.version}, asked as ${caller}`;
+  if (range.version === schemaVersion) return { subject, isWell: true, text };
+  if (range.version > schemaVersion)
+    return {
+      subject,
+      isWell: true,
+      text: `${text}; newer than this server's ${schemaVersion}, which it serves`,
+    };
+  return {
+    subject,
+    isWell: true,
+    text: `${text}; older than this server's ${schemaVersion}: what needs that version is off`,
+    mend: migrateAdvice,
+  };
 }
 
 function toNames(record: Readonly<Record<string, unknown>>): string {
@@ -229,7 +244,8 @@ function toFinding(subject: string, error: AppError): Finding {
 }
 
 function toMend(error: AppError): string {
-  if (error.code === "store_schema_missing" || error.code === "store_schema_mismatch") return reapply;
+  if (error.advice !== undefined) return error.advice;
+  if (error.code === "store_schema_missing" || error.code === "store_schema_mismatch") return migrateAdvice;
   if (error.code === "store_locked")
     return "a running server holds it, which is well; ask its /readyz, or stop it and run this again";
   if (error.code === "store_refused")

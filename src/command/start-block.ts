@@ -1,6 +1,7 @@
 /** Owns what is printed when the server starts: where it listens, which model, which store, what is off. */
 import type { AppOptions } from "../app.ts";
 import type { AppError } from "../errors.ts";
+import { migrateAdvice } from "../store/schema-version.ts";
 
 /** What the block tells. */
 export interface StartBlockOptions {
@@ -85,9 +86,9 @@ function describeOff(app: AppOptions): readonly string[] {
 
 function toStoreAdvice(trouble: AppError, hasJournal: boolean): string {
   const fate = hasJournal ? "replies go on and wait in the journal" : "replies go on but are not kept";
-  if (trouble.code === "store_schema_missing" || trouble.code === "store_schema_mismatch") {
-    return `${fate}; apply the schema: \`foreword migrate\`, or paste \`foreword schema\` into Supabase's SQL editor`;
-  }
+  if (trouble.advice !== undefined) return `${fate}; ${trouble.advice}`;
+  if (trouble.code === "store_schema_missing" || trouble.code === "store_schema_mismatch")
+    return `${fate}; ${migrateAdvice}`;
   return `${fate} until it is back; \`foreword doctor\` says more`;
 }
 

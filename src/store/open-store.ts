@@ -12,6 +12,7 @@ import { JournaledHistory } from "./journaled-history.ts";
 import { PgliteDatabase } from "./pglite.ts";
 import type { PostgresOptions } from "./postgres.ts";
 import type { TableNames } from "./schema.ts";
+import { chooseVersion, parseSchemaRange, toSchemaMismatch } from "./schema-version.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import { settleWithin, withDeadline } from "./store-failure.ts";
 import type { SupabaseOptions } from "./supabase.ts";
@@ -205,7 +206,9 @@ async function findTrouble(
   timeoutMs: number,
 ): Promise<AppError | undefined> {
   try {
-    await withDeadline(clock, database.call("chat_describe_schema", {}, service), timeoutMs);
+    const asked = database.call("chat_describe_schema", {}, service);
+    const range = parseSchemaRange(await withDeadline(clock, asked, timeoutMs));
+    if (chooseVersion(range) === undefined) return toSchemaMismatch(range);
   } catch (error) {
     const trouble = toAppError(error);
     // The anonymous role may not ask this: being told so by the database shows that all else is well.

@@ -4,6 +4,10 @@ import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { oldestSchemaVersion, schemaVersion } from "./database.ts";
 
+/** What brings the schema to this server's version. */
+export const migrateAdvice =
+  "apply the schema again: `foreword migrate`, or paste `foreword schema` into Supabase's SQL editor";
+
 /** The versions of servers that a schema serves: from `servesFrom` to its own. */
 export interface SchemaRange {
   readonly version: number;
@@ -44,10 +48,6 @@ export function toSchemaMismatch({ version, servesFrom }: SchemaRange, cause?: u
   return new AppError(
     "store_schema_mismatch",
     `the schema has version ${version} and serves servers of versions ${servesFrom} to ${version}, and this server has ${schemaVersion}`,
-    { cause, advice: "upgrade this server to a build made for that version of the schema" },
+    { cause, advice: "upgrade this server: the schema was made for a newer build" },
   );
 }
-
-/** How the schema is brought to this server's version. */
-export const migrateAdvice =
-  "run `foreword migrate`, or paste what `foreword schema` prints into Supabase's SQL editor";

@@ -153,7 +153,7 @@ for (const [name, isReduced, start] of connections)
 
     for (const [version, servesFrom, what, advice] of [
       [9, 8, /serves servers (from version 8|of versions 8 to 9)/, /^upgrade this server/],
-      [5, 5, /has version 5/, /^run `foreword migrate`/],
+      [5, 5, /has version 5/, /`foreword migrate`/],
     ] as const)
       test(`refuses by name the version ${version} that serves from ${servesFrom}, says what to do, and recovers`, async () => {
         await apply(version, servesFrom);
