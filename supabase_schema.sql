@@ -11,6 +11,8 @@ do $$
 declare
   c_version constant integer := 7;
   v_version integer;
+  v_tables regclass[];
+  v_attempts integer := 0;
 begin
   perform pg_advisory_xact_lock(hashtext('foreword schema'));
   if to_regprocedure('public.chat_describe_schema(jsonb)') is not null then
@@ -22,6 +24,29 @@ begin
   if v_version > c_version then
     raise exception 'this database holds version % of Foreword''s schema, and this file has version %, which is older: nothing was changed', v_version, c_version
       using errcode = 'FW002', hint = 'Upgrade Foreword, and apply the schema it comes with.';
+  end if;
+
+  -- From here on nothing waits long for a lock: all reads would wait behind it. What changes tables needs them for itself, and takes
+  -- them all at once, or none: by turns, a transaction that holds one and wants another would be the victim of a deadlock.
+  set local lock_timeout = '200ms';
+  if v_version is distinct from c_version then
+    v_tables := array(
+      select to_regclass(name) from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
+        'public.deleted_conversations', 'public.daily_usage', 'public.request_counts']) name
+      where to_regclass(name) is not null);
+    while cardinality(v_tables) > 0 loop
+      begin
+        execute format('lock table %s in access exclusive mode', array_to_string(v_tables, ', '));
+        exit;
+      exception when lock_not_available then
+        v_attempts := v_attempts + 1;
+        if v_attempts = 50 then
+          raise exception 'other transactions hold the tables: nothing was changed'
+            using errcode = 'lock_not_available', hint = 'End long transactions (see pg_stat_activity), and apply this again.';
+        end if;
+        perform pg_sleep(0.1 + random() / 5);
+      end;
+    end loop;
   end if;
 end $$;
 
@@ -76,11 +101,6 @@ create table if not exists public.conversations (
   user_id uuid,
   created_at timestamptz default now()
 );
-alter table public.conversations
-  add column if not exists metadata jsonb not null default '{}',
-  add column if not exists leaf_id uuid, -- the message that the path now shown ends in
-  add column if not exists archived_at timestamptz,
-  add column if not exists updated_at timestamptz;
 
 create table if not exists public.messages (
   id uuid primary key default gen_random_uuid(),
@@ -90,11 +110,6 @@ create table if not exists public.messages (
   metadata jsonb default '{}',
   created_at timestamptz not null default now()
 );
-alter table public.messages
-  add column if not exists user_id uuid,
-  add column if not exists parent_id uuid,
-  add column if not exists digest bytea, -- SHA-256 of the path that ends here; null: not yet part of the tree
-  add column if not exists status text check (status in ('complete', 'stopped', 'failed', 'interrupted')); -- of our replies
 
 create table if not exists public.turns (
   id uuid primary key,
@@ -119,11 +134,6 @@ create table if not exists public.turns (
   started_at timestamptz not null default now(),
   ended_at timestamptz
 );
-
-alter table public.turns
-  -- {input_tokens, output_tokens}: while it runs, what is reserved for it; once it is over, what it took, where its model did not say.
-  add column if not exists estimate jsonb,
-  add column if not exists subject text; -- while it runs: whose limits it counts in
 
 create table if not exists public.turn_pieces (
   turn_id uuid not null,
@@ -158,45 +168,92 @@ create unlogged table if not exists public.request_counts (
   count integer not null
 );
 
+-- Columns that tables got later. Only what is missing is made, here and below: each of these statements locks its table, even if it finds
+-- nothing to do, and applying this file again must hold up nobody.
+do $$
+declare
+  v_statement text;
+begin
+  foreach v_statement in array array[
+    'alter table public.conversations add column metadata jsonb not null default ''{}''',
+    'alter table public.conversations add column leaf_id uuid', -- the message that the path now shown ends in
+    'alter table public.conversations add column archived_at timestamptz',
+    'alter table public.conversations add column updated_at timestamptz',
+    'alter table public.messages add column user_id uuid',
+    'alter table public.messages add column parent_id uuid',
+    'alter table public.messages add column digest bytea', -- SHA-256 of the path that ends here; null: not yet part of the tree
+    'alter table public.messages add column status text check (status in (''complete'', ''stopped'', ''failed'', ''interrupted''))', -- of our replies
+    -- {input_tokens, output_tokens}: while it runs, what is reserved for it; once it is over, what it took, where its model did not say.
+    'alter table public.turns add column estimate jsonb',
+    'alter table public.turns add column subject text' -- while it runs: whose limits it counts in
+  ] loop
+    if not exists (
+      select from pg_attribute a where a.attrelid = to_regclass(substring(v_statement from 'alter table (\S+)'))
+        and a.attname = substring(v_statement from 'add column (\w+)') and not a.attisdropped
+    ) then
+      execute v_statement;
+    end if;
+  end loop;
+end $$;
+
 -- Rows of the old service get what the columns above ask of them; without this index that takes quadratic time.
-create index if not exists messages_order_idx on public.messages (conversation_id, created_at);
-update public.conversations c
-  set updated_at = coalesce((select max(m.created_at) from public.messages m where m.conversation_id = c.id), c.created_at, now())
-  where c.updated_at is null;
-alter table public.conversations alter column updated_at set default now(), alter column updated_at set not null;
+do $$
+begin
+  if to_regclass('public.messages_order_idx') is null then
+    create index messages_order_idx on public.messages (conversation_id, created_at);
+  end if;
+  if not (select attnotnull from pg_attribute where attrelid = 'public.conversations'::regclass and attname = 'updated_at') then
+    update public.conversations c
+      set updated_at = coalesce((select max(m.created_at) from public.messages m where m.conversation_id = c.id), c.created_at, now())
+      where c.updated_at is null;
+    alter table public.conversations alter column updated_at set default now(), alter column updated_at set not null;
+  end if;
+end $$;
 update public.messages m set user_id = c.user_id
   from public.conversations c
   where c.id = m.conversation_id and m.user_id is null and c.user_id is not null;
 
 drop index if exists public.conversations_user_idx; -- of version 3
-create index if not exists conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc);
-create index if not exists conversations_archived_idx on public.conversations (user_id, updated_at desc, id desc) where archived_at is not null;
 drop index if exists public.conversations_age_idx; -- it had the planner look for one user's newest among everybody's
--- In another form than what lists are in the order of, so that it serves chat_delete_expired alone.
-create index if not exists conversations_expiry_idx on public.conversations ((updated_at at time zone 'UTC'));
-create unique index if not exists messages_id_idx on public.messages (conversation_id, id);
-create unique index if not exists messages_digest_idx on public.messages (conversation_id, digest);
-create index if not exists messages_parent_idx on public.messages (conversation_id, parent_id);
-create index if not exists messages_user_idx on public.messages (user_id, digest);
-create index if not exists turns_conversation_idx on public.turns (conversation_id, started_at);
-create index if not exists turns_user_idx on public.turns (user_id, started_at);
-create index if not exists turns_parent_idx on public.turns (parent_id);
-create index if not exists turns_message_idx on public.turns (message_id);
-create index if not exists turns_running_idx on public.turns (heartbeat_at) where status = 'running';
-create index if not exists turns_subject_idx on public.turns (subject) where status = 'running' and subject is not null;
-create unique index if not exists daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct;
-create index if not exists request_counts_age_idx on public.request_counts (started_at);
 drop index if exists public.turns_key_idx; -- of version 1
-create unique index if not exists turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
-  where idempotency_key is not null;
--- What a search reads of a text, whose it is and where: one index finds all three, so that the cost is the user's, not everybody's,
--- and that some of the user's conversations can be asked without the others. Without fastupdate: every look into the index would
--- read the whole list of what waits to enter it, up to 4 MB.
-create index if not exists conversations_search_idx on public.conversations using gin ((to_tsvector('pg_catalog.simple', left(title, 100000)) || array_to_tsvector(array['owner ' || coalesce(user_id::text, 'nobody')])));
-alter index public.conversations_search_idx set (fastupdate = off);
 drop index if exists public.messages_search_idx; -- it did not know the conversation
-create index if not exists messages_words_idx on public.messages using gin ((to_tsvector('pg_catalog.simple', left(content, 100000)) || array_to_tsvector(array['owner ' || coalesce(user_id::text, 'nobody'), 'conversation ' || conversation_id::text]))) with (fastupdate = off);
-create index if not exists deleted_conversations_age_idx on public.deleted_conversations (deleted_at);
+do $$
+declare
+  v_statement text;
+begin
+  foreach v_statement in array array[
+    'create index conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc)',
+    'create index conversations_archived_idx on public.conversations (user_id, updated_at desc, id desc) where archived_at is not null',
+    -- In another form than what lists are in the order of, so that it serves chat_delete_expired alone.
+    'create index conversations_expiry_idx on public.conversations ((updated_at at time zone ''UTC''))',
+    'create unique index messages_id_idx on public.messages (conversation_id, id)',
+    'create unique index messages_digest_idx on public.messages (conversation_id, digest)',
+    'create index messages_parent_idx on public.messages (conversation_id, parent_id)',
+    'create index messages_user_idx on public.messages (user_id, digest)',
+    'create index turns_conversation_idx on public.turns (conversation_id, started_at)',
+    'create index turns_user_idx on public.turns (user_id, started_at)',
+    'create index turns_parent_idx on public.turns (parent_id)',
+    'create index turns_message_idx on public.turns (message_id)',
+    'create index turns_running_idx on public.turns (heartbeat_at) where status = ''running''',
+    'create index turns_subject_idx on public.turns (subject) where status = ''running'' and subject is not null',
+    'create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct',
+    'create index request_counts_age_idx on public.request_counts (started_at)',
+    'create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct where idempotency_key is not null',
+    -- What a search reads of a text, whose it is and where: one index finds all three, so that the cost is the user's, not everybody's,
+    -- and that some of the user's conversations can be asked without the others. Without fastupdate: every look into the index would
+    -- read the whole list of what waits to enter it, up to 4 MB.
+    'create index conversations_search_idx on public.conversations using gin ((to_tsvector(''pg_catalog.simple'', left(title, 100000)) || array_to_tsvector(array[''owner '' || coalesce(user_id::text, ''nobody'')])))',
+    'create index messages_words_idx on public.messages using gin ((to_tsvector(''pg_catalog.simple'', left(content, 100000)) || array_to_tsvector(array[''owner '' || coalesce(user_id::text, ''nobody''), ''conversation '' || conversation_id::text]))) with (fastupdate = off)',
+    'create index deleted_conversations_age_idx on public.deleted_conversations (deleted_at)'
+  ] loop
+    if to_regclass('public.' || substring(v_statement from 'index (\w+)')) is null then
+      execute v_statement;
+    end if;
+  end loop;
+  if not exists (select from pg_class where oid = 'public.conversations_search_idx'::regclass and 'fastupdate=off' = any (reloptions)) then
+    alter index public.conversations_search_idx set (fastupdate = off);
+  end if;
+end $$;
 
 -- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
 -- two tables would make PostgREST refuse queries that embed one in the other.)
@@ -224,8 +281,13 @@ begin
   return null;
 end $$;
 
-create or replace trigger conversations_bury after delete on public.conversations
-  referencing old table as gone for each statement execute function public.chat_bury_conversations();
+do $$
+begin
+  if not exists (select from pg_trigger where tgrelid = 'public.conversations'::regclass and tgname = 'conversations_bury') then
+    create trigger conversations_bury after delete on public.conversations
+      referencing old table as gone for each statement execute function public.chat_bury_conversations();
+  end if;
+end $$;
 
 -- A turn that is deleted while it runs has no end that would be counted: what was reserved for it is taken for what it took.
 create or replace function public.chat_count_deleted_turns() returns trigger
@@ -241,71 +303,84 @@ begin
   return null;
 end $$;
 
-create or replace trigger turns_count_deleted after delete on public.turns
-  referencing old table as gone for each statement execute function public.chat_count_deleted_turns();
+do $$
+begin
+  if not exists (select from pg_trigger where tgrelid = 'public.turns'::regclass and tgname = 'turns_count_deleted') then
+    create trigger turns_count_deleted after delete on public.turns
+      referencing old table as gone for each statement execute function public.chat_count_deleted_turns();
+  end if;
+end $$;
 
 -- Who may see what. Users read and write their own; turns, pieces and tombstones they only read. ---------------
 
-alter table public.conversations enable row level security;
-alter table public.messages enable row level security;
-alter table public.turns enable row level security;
-alter table public.turn_pieces enable row level security;
-alter table public.deleted_conversations enable row level security;
-alter table public.daily_usage enable row level security;
-alter table public.request_counts enable row level security;
-
-drop policy if exists conversations_own on public.conversations;
-create policy conversations_own on public.conversations for all to authenticated
-  using (user_id = (select auth.uid()))
-  with check (
-    user_id = (select auth.uid())
-    and (leaf_id is null or exists (select from public.messages m where m.id = leaf_id and m.conversation_id = public.conversations.id))
-  );
-
-drop policy if exists messages_read_own on public.messages;
-create policy messages_read_own on public.messages for select to authenticated
-  using (user_id = (select auth.uid()));
-drop policy if exists messages_add_own on public.messages;
-create policy messages_add_own on public.messages for insert to authenticated
-  with check (
-    user_id = (select auth.uid())
-    and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
-  );
-drop policy if exists messages_edit_own on public.messages;
-create policy messages_edit_own on public.messages for update to authenticated
-  using (user_id = (select auth.uid()))
-  with check (
-    user_id = (select auth.uid())
-    and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
-  );
--- The old service's policies stay beside these: they must not let anybody write in another's name.
-drop policy if exists messages_add_in_own_name on public.messages;
-create policy messages_add_in_own_name on public.messages as restrictive for insert to authenticated
-  with check (user_id is null or user_id = (select auth.uid()));
-drop policy if exists messages_edit_in_own_name on public.messages;
-create policy messages_edit_in_own_name on public.messages as restrictive for update to authenticated
-  using (user_id is null or user_id = (select auth.uid())) with check (user_id is null or user_id = (select auth.uid()));
-drop policy if exists messages_delete_own on public.messages;
-create policy messages_delete_own on public.messages for delete to authenticated
-  using (user_id = (select auth.uid()));
-
-drop policy if exists turns_read_own on public.turns;
-create policy turns_read_own on public.turns for select to authenticated
-  using (user_id = (select auth.uid()));
-drop policy if exists turn_pieces_read_own on public.turn_pieces;
-create policy turn_pieces_read_own on public.turn_pieces for select to authenticated
-  using (exists (select from public.turns t where t.id = turn_id and t.user_id = (select auth.uid())));
-drop policy if exists deleted_conversations_read_own on public.deleted_conversations;
-create policy deleted_conversations_read_own on public.deleted_conversations for select to authenticated
-  using (user_id = (select auth.uid()));
-
-drop policy if exists daily_usage_read_own on public.daily_usage;
-create policy daily_usage_read_own on public.daily_usage for select to authenticated
-  using (user_id = (select auth.uid()));
-
-drop policy if exists request_counts_none on public.request_counts;
-create policy request_counts_none on public.request_counts for all to authenticated
-  using (false) with check (false); -- the service's own
+-- Policies are made again only if they are not as this file made them: their comment remembers that.
+do $$
+declare
+  v_statement text;
+  v_name text;
+  v_table regclass;
+  v_seen text;
+begin
+  foreach v_table in array array['public.conversations'::regclass, 'public.messages'::regclass, 'public.turns'::regclass, 'public.turn_pieces'::regclass,
+    'public.deleted_conversations'::regclass, 'public.daily_usage'::regclass, 'public.request_counts'::regclass] loop
+    if not (select relrowsecurity from pg_class where oid = v_table) then
+      execute format('alter table %s enable row level security', v_table);
+    end if;
+  end loop;
+  foreach v_statement in array array[
+    $p$create policy conversations_own on public.conversations for all to authenticated
+      using (user_id = (select auth.uid()))
+      with check (
+        user_id = (select auth.uid())
+        and (leaf_id is null or exists (select from public.messages m where m.id = leaf_id and m.conversation_id = public.conversations.id))
+      )$p$,
+    $p$create policy messages_read_own on public.messages for select to authenticated
+      using (user_id = (select auth.uid()))$p$,
+    $p$create policy messages_add_own on public.messages for insert to authenticated
+      with check (
+        user_id = (select auth.uid())
+        and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
+      )$p$,
+    $p$create policy messages_edit_own on public.messages for update to authenticated
+      using (user_id = (select auth.uid()))
+      with check (
+        user_id = (select auth.uid())
+        and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
+      )$p$,
+    -- The old service's policies stay beside these: they must not let anybody write in another's name.
+    $p$create policy messages_add_in_own_name on public.messages as restrictive for insert to authenticated
+      with check (user_id is null or user_id = (select auth.uid()))$p$,
+    $p$create policy messages_edit_in_own_name on public.messages as restrictive for update to authenticated
+      using (user_id is null or user_id = (select auth.uid())) with check (user_id is null or user_id = (select auth.uid()))$p$,
+    $p$create policy messages_delete_own on public.messages for delete to authenticated
+      using (user_id = (select auth.uid()))$p$,
+    $p$create policy turns_read_own on public.turns for select to authenticated
+      using (user_id = (select auth.uid()))$p$,
+    $p$create policy turn_pieces_read_own on public.turn_pieces for select to authenticated
+      using (exists (select from public.turns t where t.id = turn_id and t.user_id = (select auth.uid())))$p$,
+    $p$create policy deleted_conversations_read_own on public.deleted_conversations for select to authenticated
+      using (user_id = (select auth.uid()))$p$,
+    $p$create policy daily_usage_read_own on public.daily_usage for select to authenticated
+      using (user_id = (select auth.uid()))$p$,
+    $p$create policy request_counts_none on public.request_counts for all to authenticated
+      using (false) with check (false)$p$ -- the service's own
+  ] loop
+    v_name := substring(v_statement from 'policy (\w+)');
+    v_table := substring(v_statement from 'policy \w+ on (\S+)')::regclass;
+    for v_attempt in 1 .. 2 loop
+      select md5(concat_ws(' ', v_statement, p.polcmd, p.polpermissive, p.polroles::text, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)))
+        into v_seen from pg_policy p where p.polrelid = v_table and p.polname = v_name;
+      exit when v_attempt = 1 and v_seen = (
+        select obj_description(p.oid, 'pg_policy') from pg_policy p where p.polrelid = v_table and p.polname = v_name);
+      if v_attempt = 2 then
+        execute format('comment on policy %I on %s is %L', v_name, v_table, v_seen);
+      else
+        execute format('drop policy if exists %I on %s', v_name, v_table);
+        execute v_statement;
+      end if;
+    end loop;
+  end loop;
+end $$;
 
 revoke all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations,
   public.daily_usage, public.request_counts from public, anon, authenticated;
