@@ -1243,6 +1243,24 @@ begin
   ), '[]');
 end $$;
 
+-- Tries to write a turn's rows, and leaves none: fails as a turn's begin would. argument: schema_version.
+create or replace function public.chat_try_write(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '500ms' as $$
+declare
+  v_id uuid := gen_random_uuid();
+begin
+  perform public.chat_check_version(argument);
+  begin
+    insert into public.conversations (id, title) values (v_id, '');
+    insert into public.messages (id, conversation_id, role, content) values (v_id, v_id, 'user', '');
+    insert into public.turns (id, conversation_id) values (v_id, v_id);
+    insert into public.turn_pieces (turn_id, position, text) values (v_id, 0, '');
+    raise exception 'all of them can be written' using errcode = 'FW003';
+  exception when sqlstate 'FW003' then null; -- takes the rows back
+  end;
+  return '{"written": true}';
+end $$;
+
 -- What a server or `foreword doctor` must know of this schema. argument: schema_version, or nothing: then servers that are not
 -- served are told too, which version there is.
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
@@ -1285,7 +1303,8 @@ begin
         'public.chat_delete_conversations(jsonb)'::regprocedure, 'public.chat_delete_expired(jsonb)'::regprocedure,
         'public.chat_find_limit(jsonb)'::regprocedure, 'public.chat_take_requests(jsonb)'::regprocedure,
         'public.chat_list_usage(jsonb)'::regprocedure,
-        'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_describe_schema(jsonb)'::regprocedure)
+        'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_try_write(jsonb)'::regprocedure,
+        'public.chat_describe_schema(jsonb)'::regprocedure)
     )
   );
 end $$;

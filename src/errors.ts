@@ -134,6 +134,12 @@ export const errorTable = {
   },
 
   store_unavailable: { status: 503, retryable: true, publicMessage: "The store cannot be reached." },
+  store_full: { status: 503, retryable: true, publicMessage: "The store's disk is full." },
+  store_read_only: {
+    status: 503,
+    retryable: true,
+    publicMessage: "The store takes no writes: it is read-only.",
+  },
   store_refused: { status: 503, retryable: false, publicMessage: "The store refused the write." },
   write_rejected: {
     status: 503,

@@ -68,6 +68,8 @@ export const turnErrors: readonly ErrorCode[] = [
 /** The codes of what only the store can answer. */
 export const storeErrors: readonly ErrorCode[] = [
   "store_unavailable",
+  "store_full",
+  "store_read_only",
   "store_refused",
   "write_rejected",
   "store_schema_missing",

@@ -40,7 +40,8 @@ export type FunctionName =
   | "chat_list_messages"
   | "chat_take_requests"
   | "chat_list_usage"
-  | "chat_describe_schema";
+  | "chat_describe_schema"
+  | "chat_try_write";
 
 /** A database that holds the schema. */
 export interface Database {
@@ -57,7 +58,7 @@ export interface Database {
   readonly schemaVersion?: number | undefined;
   /**
    * Calls a function as `caller`: what a user reads or edits, it does as that user.
-   * @throws AppError `store_unavailable` after 5 s or without a connection, `store_schema_missing`,
+   * @throws AppError `store_unavailable` after 5 s or without a connection, `store_full`, `store_read_only`, `store_schema_missing`,
    * `store_schema_mismatch`, `store_refused`, `write_rejected`.
    * @param version of the schema that the answer is read as; chosen by the database when absent.
    */

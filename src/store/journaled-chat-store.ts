@@ -1,5 +1,5 @@
 /** Owns the store as turns see it: a database, with a journal before it. */
-import { AppError, toAppError } from "../errors.ts";
+import { toAppError } from "../errors.ts";
 import type { LimitName } from "../turn/limits.ts";
 import type {
   AbandonedFilter,
@@ -20,7 +20,7 @@ import type {
 import { toKnownConversation } from "../turn/turn-request.ts";
 import { toEndArgument } from "./chat-store.ts";
 import { toQueuedBegin } from "./journal-entry.ts";
-import { untilLanded } from "./own-writes.ts";
+import { toWaitingError, untilLanded } from "./own-writes.ts";
 import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
 
 /** How many turns that the journal holds are told to the store, so that it lists others. */
@@ -166,7 +166,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   /** A turn that waits in the journal is not missing, though the store does not know it yet. */
   #refuseWaiting(turnId: string): void {
     if (this.#options.journal?.holdsTurn(turnId) === true)
-      throw new AppError("store_unavailable", `turn ${turnId} waits in the journal`);
+      throw toWaitingError(this.#options.database, `turn ${turnId} waits in the journal`);
   }
 
   async #end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {

@@ -11,7 +11,7 @@ import type {
 import type { Caller } from "../turn/ports.ts";
 
 /**
- * A history that waits for what its user has written. Rejects as the one behind it does, and with `store_unavailable` where a
+ * A history that waits for what its user has written. Rejects as the one behind it does, and with the `store_…` code that says why if a
  * write waits for longer than a call may take, or, while the store is away, than half a second.
  */
 export class JournaledHistory implements History {

@@ -5,16 +5,16 @@ import type { Counters } from "../turn/limits.ts";
 import type { ChatStore, Clock, TurnRecords } from "../turn/ports.ts";
 import { DatabaseChatStore } from "./chat-store.ts";
 import { ConversationRows } from "./conversation-rows.ts";
-import { service, type Database, type OnDatabaseTrouble } from "./database.ts";
+import type { Database, OnDatabaseTrouble } from "./database.ts";
+import { findTrouble } from "./find-trouble.ts";
 import { Journal } from "./journal.ts";
 import { JournaledChatStore } from "./journaled-chat-store.ts";
 import { JournaledHistory } from "./journaled-history.ts";
 import { PgliteDatabase } from "./pglite.ts";
 import type { PostgresOptions } from "./postgres.ts";
 import type { TableNames } from "./schema.ts";
-import { chooseVersion, parseSchemaRange, toSchemaMismatch } from "./schema-version.ts";
 import type { OnStoreEvent } from "./store-event.ts";
-import { settleWithin, withDeadline } from "./store-failure.ts";
+import { settleWithin } from "./store-failure.ts";
 import type { SupabaseOptions } from "./supabase.ts";
 import { TurnRows } from "./turn-rows.ts";
 import { UsageRows } from "./usage-rows.ts";
@@ -111,13 +111,15 @@ export async function openStore(
       close: async () => {},
     };
   }
+  let journal: Journal | undefined;
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
   const opening = await openDatabase(options, clock, listeners.onTrouble);
   const database = new WatchedDatabase(opening, clock);
   const common = {
     database,
     opened: opening.opened,
-    findTrouble: (timeoutMs: number) => findTrouble(database, isReduced, clock, timeoutMs),
+    findTrouble: (timeoutMs: number) =>
+      findTrouble({ database, isReduced, clock, countQueued: () => journal?.queue.size ?? 0 }, timeoutMs),
   };
   const closeDatabase = async (): Promise<void> =>
     void (await settleWithin(clock, database.close(), closeTimeoutMs));
@@ -125,7 +127,7 @@ export async function openStore(
     const chats = new UserChatStore(database, clock, listeners.onEvent);
     return { ...common, ...noRecords, chats, close: closeDatabase };
   }
-  const journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
+  journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
   const store = new JournaledChatStore({
     database,
     chats: new DatabaseChatStore(database, clock, journal?.owner),
@@ -197,22 +199,4 @@ async function openTransport(
     case "embedded":
       return PgliteDatabase.start(options.dataDir, options.tables, clock);
   }
-}
-
-async function findTrouble(
-  database: Database,
-  isReduced: boolean,
-  clock: Clock,
-  timeoutMs: number,
-): Promise<AppError | undefined> {
-  try {
-    const asked = database.call("chat_describe_schema", {}, service);
-    const range = parseSchemaRange(await withDeadline(clock, asked, timeoutMs));
-    if (chooseVersion(range) === undefined) return toSchemaMismatch(range);
-  } catch (error) {
-    const trouble = toAppError(error);
-    // The anonymous role may not ask this: being told so by the database shows that all else is well.
-    return isReduced && trouble.message.startsWith("42501") ? undefined : trouble;
-  }
-  return isReduced ? new AppError("store_refused", "SUPABASE_ANON_KEY holds a service-role key") : undefined;
 }

@@ -15,7 +15,7 @@ export interface OwnWritesOptions {
 
 /**
  * Resolves once nothing waits in the journal that `caller` has written; of nobody's, in this conversation.
- * @throws AppError `store_unavailable` where something does for longer than a call may take.
+ * @throws AppError with the `store_…` code that says why if something does for longer than a call may take.
  */
 export async function untilLanded(
   { journal, database, clock }: OwnWritesOptions,
@@ -28,8 +28,19 @@ export async function untilLanded(
     isByUser ? journal.holdsUser(userId) : journal.holdsConversation(conversationId);
   if (!waits()) return;
   const { promise: deadline, resolve } = Promise.withResolvers<"late">();
-  const timer = clock.after(database.healthyMs > 0 ? callDeadlineMs : storeWaitMs, () => resolve("late"));
+  // A store that is away, or says why it takes no writes, is not waited for.
+  const code = database.failedWrite?.error.code ?? "store_unavailable";
+  const isWorthIt = database.healthyMs > 0 && (code === "store_unavailable" || !code.startsWith("store_"));
+  const timer = clock.after(isWorthIt ? callDeadlineMs : storeWaitMs, () => resolve("late"));
   while (waits()) if ((await Promise.race([journal.left, deadline])) === "late") break;
   timer.cancel();
-  if (waits()) throw new AppError("store_unavailable", "what was written last waits in the journal");
+  if (waits()) throw toWaitingError(database, "what was written last waits in the journal");
+}
+
+/** Returns the error for what waits in the journal: its code is the reason why the store does not take it. */
+export function toWaitingError(database: WatchedDatabase, message: string): AppError {
+  const reason = database.failedWrite?.error;
+  if (reason === undefined || !reason.code.startsWith("store_"))
+    return new AppError("store_unavailable", message);
+  return new AppError(reason.code, `${message}: ${reason.message}`, { cause: reason });
 }

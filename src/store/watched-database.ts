@@ -1,10 +1,33 @@
-/** Owns the knowledge of how long a database has answered every call. */
-import { toAppError } from "../errors.ts";
+/** Remembers how a database has done: for how long it has answered every call, and whether it took the last write. */
+import { toAppError, type AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import type { Database, FunctionName, JsonObject } from "./database.ts";
 
 /** The calls by which owners are alive to each other: refused, for whatever reason, they tell nothing. */
 const signsOfLife: ReadonlySet<FunctionName> = new Set(["chat_save_progress", "chat_list_abandoned_turns"]);
+
+/** The calls that keep what is said: one that succeeds shows that the store takes writes. */
+const writes: ReadonlySet<FunctionName> = new Set([
+  "chat_begin_turn",
+  "chat_end_turn",
+  "chat_save_messages",
+  "chat_try_write",
+]);
+/** Calls that write less: refused by the store, rather than for what they ask, they show that it takes none. */
+const lesserWrites: ReadonlySet<FunctionName> = new Set([
+  "chat_save_progress",
+  "chat_take_requests",
+  "chat_create_conversation",
+  "chat_update_conversation",
+  "chat_delete_conversations",
+]);
+
+/** A write that the store did not take. */
+interface FailedWrite {
+  readonly error: AppError;
+  /** When it failed, by the clock's monotonic time. */
+  readonly atMs: number;
+}
 
 /** A database whose health is watched by its calls. */
 export class WatchedDatabase implements Database {
@@ -12,6 +35,7 @@ export class WatchedDatabase implements Database {
   readonly #clock: Clock;
   /** When the first of the calls was answered that all have been since. */
   #healthySinceMs: number | undefined;
+  #failedWrite: FailedWrite | undefined;
 
   constructor(database: Database, clock: Clock) {
     this.#database = database;
@@ -23,6 +47,11 @@ export class WatchedDatabase implements Database {
     return this.#healthySinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#healthySinceMs;
   }
 
+  /** The last write, if the store did not take it. */
+  get failedWrite(): FailedWrite | undefined {
+    return this.#failedWrite;
+  }
+
   get schemaVersion(): number | undefined {
     return this.#database.schemaVersion;
   }
@@ -31,12 +60,16 @@ export class WatchedDatabase implements Database {
     try {
       const answer = await this.#database.call(name, argument, caller);
       this.#healthySinceMs ??= this.#clock.monotonicMs();
+      if (writes.has(name)) this.#failedWrite = undefined;
       return answer;
-    } catch (error) {
-      const { code } = toAppError(error);
-      if (code === "store_unavailable" || (signsOfLife.has(name) && code.startsWith("store_")))
+    } catch (cause) {
+      const error = toAppError(cause);
+      const isOfStore = error.code.startsWith("store_");
+      if (error.code === "store_unavailable" || (signsOfLife.has(name) && isOfStore))
         this.#healthySinceMs = undefined;
-      throw error;
+      if (writes.has(name) || (isOfStore && lesserWrites.has(name)))
+        this.#failedWrite = { error, atMs: this.#clock.monotonicMs() };
+      throw cause;
     }
   }
 

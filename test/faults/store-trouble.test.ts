@@ -1,0 +1,128 @@
+/** Checks that a store which answers reads but takes no writes is not called well, and that history names the reason. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { z } from "zod";
+import { runSql, startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
+import { loadSchemaOf } from "../support/schema-versions.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/start-app.ts";
+
+const Readiness = z.object({
+  status: z.string(),
+  parts: z.object({ store: z.object({ status: z.string(), code: z.string().optional() }) }),
+});
+const Problem = z.object({ code: z.string() });
+
+/** A way to break a store's writes alone, and back. */
+interface Trouble {
+  readonly name: string;
+  readonly code: string;
+  /** Whether the store may yet take the write, which waits for that in the journal. */
+  readonly isQueued: boolean;
+  readonly breakWrites: readonly string[];
+  readonly repair: readonly string[];
+}
+
+const failingTrigger = `
+  create function public.fail() returns trigger language plpgsql as $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$;
+  create trigger fail before insert on public.messages for each row execute function public.fail()`;
+const endSessions =
+  "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and application_name = 'foreword'";
+
+const troubles: readonly Trouble[] = [
+  {
+    name: "a schema that is too new",
+    code: "store_schema_mismatch",
+    isQueued: true,
+    breakWrites: [await loadSchemaOf(9, 9)],
+    repair: [await loadSchemaOf(7, 6, { isForced: true })],
+  },
+  {
+    name: "a schema that is too old",
+    code: "store_schema_mismatch",
+    isQueued: true,
+    breakWrites: [await loadSchemaOf(5, 5, { isForced: true })],
+    repair: [await loadSchemaOf(7, 6)],
+  },
+  {
+    name: "a database that is read-only",
+    code: "store_read_only",
+    isQueued: true,
+    breakWrites: ["alter database postgres set default_transaction_read_only = on", endSessions],
+    repair: [
+      "set transaction read write",
+      "alter database postgres set default_transaction_read_only = off",
+      endSessions,
+    ],
+  },
+  {
+    name: "a full disk",
+    code: "store_full",
+    isQueued: true,
+    breakWrites: [failingTrigger],
+    repair: ["drop function public.fail() cascade"],
+  },
+  {
+    name: "a constraint that no message meets",
+    code: "write_rejected",
+    isQueued: false,
+    breakWrites: ["alter table public.messages add constraint never check (false) not valid"],
+    repair: ["alter table public.messages drop constraint never"],
+  },
+];
+
+describe("a store that answers reads and takes no writes", { timeout: 180_000 }, () => {
+  let harness: StoreHarness;
+  let model: ScriptedModel;
+  let app: RunningApp;
+  let url: string;
+  before(async () => {
+    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
+    url = harness.variables["DATABASE_URL"] ?? assert.fail();
+    app = await startApp({
+      CHAT_STORE_ENABLED: "true",
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      ...harness.variables,
+    });
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+    await harness.stop();
+  });
+
+  async function readStore(): Promise<object> {
+    const answer = await app.get("/readyz");
+    assert.equal(answer.status, 200);
+    const { status, parts } = Readiness.parse(JSON.parse(answer.body));
+    assert.equal(status, parts.store.status);
+    return parts.store;
+  }
+
+  for (const { name, code, isQueued, breakWrites, repair } of troubles)
+    test(`is degraded for ${name}, with ${code}, until that is over`, async () => {
+      const userId = randomUUID();
+      assert.deepEqual(await readStore(), { status: "ok" });
+      await runSql(url, breakWrites);
+      const answer = await app.chat("Hi", { userId });
+      assert.deepEqual([answer.status, answer.isComplete], [200, true]);
+      const turnId = answer.headers["x-turn-id"];
+      await app.logged((line) => line["turnId"] === turnId && line.msg === "turn");
+      assert.deepEqual(await readStore(), { status: "degraded", code });
+      const history = await app.get(`/conversations?userId=${userId}`);
+      if (isQueued) assert.equal(Problem.parse(JSON.parse(history.body)).code, code);
+      else assert.equal(history.status, 200);
+      await runSql(url, repair);
+      // The writes that wait are tried again by and by.
+      for (;;) {
+        const store = await readStore();
+        if (!("code" in store)) break;
+        assert.ok(isQueued, "nothing waits, and one look tells");
+      }
+      const list = await app.get(`/conversations?userId=${userId}`);
+      assert.equal(list.status, 200, list.body);
+      assert.equal(list.body.includes('"Hi"'), isQueued);
+    });
+});
