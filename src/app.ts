@@ -25,6 +25,7 @@ import type { OpenAiOptions } from "./model/openai-server.ts";
 import { registerOpenApi } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions } from "./store/open-store.ts";
 import { Retention } from "./store/retention.ts";
+import { OpenedReasoning, type OpensReasoning } from "./turn/opened-reasoning.ts";
 import type { Prices } from "./turn/prices.ts";
 import type { Clock, Model } from "./turn/ports.ts";
 
@@ -44,6 +45,8 @@ export interface AppOptions {
   readonly onDisconnect: OnDisconnect;
   /** Whether typed wires carry what the model thinks aloud. */
   readonly showsReasoning: boolean;
+  /** Whether the model's replies start inside its reasoning. */
+  readonly opensReasoning: OpensReasoning;
   /** The origins whose pages may read our answers, each like `http://localhost:3000`. */
   readonly corsOrigins: readonly string[];
   /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
@@ -79,6 +82,7 @@ export async function createApp(
     clock,
     onDisconnect: options.onDisconnect,
     showsReasoning: options.showsReasoning,
+    openedReasoning: new OpenedReasoning(options.opensReasoning),
     onEnd: (...ended) => logTurn(logger, options.logsContent, ...ended),
     onRecovered: (turnId) => logger.warn({ turnId }, "a turn whose process is gone was ended as interrupted"),
   });

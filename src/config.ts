@@ -95,6 +95,7 @@ function toConfig(environment: Environment): Config {
       retentionDays: environment.RETENTION_DAYS || undefined,
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
       showsReasoning: environment.SHOW_REASONING,
+      opensReasoning: environment.MODEL_OPENS_REASONING,
       corsOrigins: environment.CORS_ALLOW_ORIGINS,
       trustedProxies: environment.TRUST_PROXY,
       logsContent: environment.LOG_CONTENT,

@@ -3,8 +3,9 @@
  * digests, so a history that is sent again is found, not stored again.
  */
 import { hash } from "node:crypto";
-import { findLineStart, toAnswer, toPlan } from "./boundary.ts";
+import { findLineStart } from "./boundary.ts";
 import type { Message, Role } from "./message.ts";
+import { splitSentReply } from "./sent-reply.ts";
 
 /** SHA-256, as 64 hexadecimal digits. */
 export type Digest = string;
@@ -39,7 +40,7 @@ const simple = /^[\u0000-\u02FF]*$/;
 
 /** Returns a reply's text, as a frontend sends it back, without what the wire added: plan, boundary, `[error]` line. */
 export function toSentAnswer(text: string): string {
-  const answer = toAnswer(text).trim();
+  const answer = splitSentReply(text).answer.trim();
   const lastLine = findLineStart(answer);
   return errorLine.test(answer.slice(lastLine)) ? answer.slice(0, lastLine).trim() : answer;
 }
@@ -95,7 +96,7 @@ function digestMessage(message: Message): {
   if (content === message.text.trim()) return { content, plan: undefined, contentDigests: [digest] };
   return {
     content,
-    plan: toPlan(message.text),
+    plan: splitSentReply(message.text).plan,
     contentDigests: [digestContent("assistant", content, message.images), digest],
   };
 }

@@ -1,13 +1,14 @@
-/** Owns the split of a model's text into plan, boundary and answer, whatever the pieces it comes in. */
+/** The split of a model's text into plan, boundary and answer, whatever the pieces it comes in. */
+import { findPartialToken, findToken, type TokenPlace } from "./boundary.ts";
 import {
-  findLineStart,
-  findPartialToken,
-  findToken,
-  isDecoration,
-  splitAtToken,
-  toMirrors,
-  type TokenPlace,
-} from "./boundary.ts";
+  countFences,
+  findDressing,
+  findPlanEnd,
+  findSafeEnd,
+  isDressing,
+  type Dressing,
+} from "./boundary-dressing.ts";
+import { BoundaryTail, type BoundaryRest } from "./boundary-tail.ts";
 
 /** Text that does not look like a plan is held until its token starts before this many characters, or cannot. */
 const holdLimit = 400;
@@ -15,6 +16,10 @@ const holdLimit = 400;
 const planSoftLimit = 800;
 /** … and at this length whatever comes. */
 const planHardLimit = 1200;
+/** A token that starts so many characters past a plan's limit ends that plan, if what goes with it starts before the limit. */
+const maxDressingLength = 256;
+/** So much white space after a plan that was cut is kept, in characters, in case that the reply says nothing more. */
+const maxCutSpaceLength = 1200;
 
 /** How a plan starts that is streamed at once: a list item, or a heading called plan. */
 const planStart =
@@ -43,28 +48,43 @@ export interface ReplySplitter {
   breakOff(): boolean;
 }
 
+/** Whether a reply that starts with `text` has a plan that is streamed at once. */
+export function startsLikePlan(text: string): boolean {
+  return planStart.test(text);
+}
+
+/** Whether more text decides whether a reply that starts with `text` starts like a plan. */
+export function mayStartLikePlan(text: string): boolean {
+  return partialPlanStart.test(text);
+}
+
 /**
  * The state is named for what the next character may be: `start`, the first characters, not yet known to be a plan;
  * `prose`, held text that only a boundary makes a plan; `plan`, streamed at once; `cut`, after a plan that grew too
- * long, where a boundary is swallowed; `mirror`, right after the token; `gap`, white space before the answer.
+ * long, where a boundary is swallowed; `tail`, after the token; `gap`, white space before the answer.
  */
-type State = "start" | "prose" | "plan" | "cut" | "mirror" | "gap" | "answer";
+type State = "start" | "prose" | "plan" | "cut" | "tail" | "gap" | "answer";
 
 /**
  * Splits a reply, fed in pieces that are well-formed Unicode and start at its first character that is not white
- * space. What goes out depends on the text alone, never on how it was cut; the work is linear in its length.
+ * space. What goes out depends on the text alone, never on how it was cut; the work is linear in its length, and
+ * what is held is shorter than the limits above and a token together, plus one piece.
  * Rules: contract/README.md, "Reply".
  */
 export class PlanSplitter implements ReplySplitter {
   readonly #output: SplitterOutput;
   #state: State = "start";
-  /** Text that came and has not gone out: never longer than the limits above allow, plus one piece. */
-  #held = "";
-  /** The plan as it went out, and the white space between its pieces. */
+  /** Before the token: the reply so far, from its start or, after a cut, from the first text that followed. */
+  #text = "";
+  /** The plan as it went out: the start of the reply. */
   #plan = "";
   /** White space between the end of a plan that was cut and what follows. */
   #cutSpace = "";
-  #mirrors: readonly string[] = [];
+  #dressing: Dressing | undefined;
+  #tail: BoundaryTail | undefined;
+  #isCut = false;
+  /** Lines of the plan, once it was cut, that open or close a code fence. */
+  #fenceCount = 0;
   #boundarySent = false;
 
   constructor(output: SplitterOutput) {
@@ -72,10 +92,21 @@ export class PlanSplitter implements ReplySplitter {
   }
 
   push(piece: string): void {
-    if (this.#state === "answer") return this.#output.answer(piece);
     if (piece === "") return;
-    this.#held += piece;
-    this.#advance();
+    switch (this.#state) {
+      case "answer":
+        return this.#output.answer(piece);
+      case "gap":
+        return this.#startAnswer(piece);
+      case "tail":
+        return this.#pushTail(piece, false);
+      case "start":
+      case "prose":
+      case "plan":
+      case "cut":
+        this.#text += piece;
+        this.#advance();
+    }
   }
 
   /** The reply is whole: sends what was held and makes sure that it has a boundary. */
@@ -89,17 +120,17 @@ export class PlanSplitter implements ReplySplitter {
   /** The reply broke off: sends what was held, and the boundary if there was any text. */
   breakOff(): boolean {
     this.#settle();
-    if (this.#state === "plan") this.#sendPlan(this.#held.trimEnd());
-    if (this.#plan !== "") this.#sendBoundary();
+    if (this.#state === "plan") this.#sendPlan(this.#text.length);
+    this.#endPlan();
     return true;
   }
 
   /** Decides what only more text could have decided otherwise. */
   #settle(): void {
-    if (this.#state === "start") this.#state = planStart.test(this.#held) ? "plan" : "prose";
-    if (this.#state === "mirror") this.#dropMirror();
-    if (this.#state === "prose" || this.#state === "gap") this.#startAnswer();
-    else if (this.#state === "cut" && this.#held.trim() !== "") this.#startAnswer();
+    if (this.#state === "start") this.#state = startsLikePlan(this.#text) ? "plan" : "prose";
+    if (this.#state === "tail") this.#pushTail("", true);
+    else if (this.#state === "prose" || (this.#state === "cut" && this.#text !== ""))
+      this.#startAnswer(this.#text);
   }
 
   #advance(): void {
@@ -113,7 +144,7 @@ export class PlanSplitter implements ReplySplitter {
   #step(): void {
     switch (this.#state) {
       case "start":
-        if (!partialPlanStart.test(this.#held)) this.#state = planStart.test(this.#held) ? "plan" : "prose";
+        if (!mayStartLikePlan(this.#text)) this.#state = startsLikePlan(this.#text) ? "plan" : "prose";
         return;
       case "prose":
         return this.#stepProse();
@@ -121,100 +152,111 @@ export class PlanSplitter implements ReplySplitter {
         return this.#stepPlan();
       case "cut":
         return this.#stepCut();
-      case "mirror":
-        return this.#stepMirror();
+      case "tail":
       case "gap":
-        return this.#startAnswer();
       case "answer":
         return;
     }
   }
 
   #stepProse(): void {
-    const place = findToken(this.#held);
+    const place = findToken(this.#text);
     if (place !== undefined && place.start < holdLimit) this.#split(place);
-    else if (findPartialToken(this.#held) >= holdLimit) this.#startAnswer();
+    else if (findPartialToken(this.#text) >= holdLimit) this.#startAnswer(this.#text);
   }
 
   #stepPlan(): void {
-    const cut = this.#findCut();
-    const place = findToken(this.#held);
-    if (place !== undefined && place.start < cut) return this.#split(place);
-    const partial = findPartialToken(this.#held);
-    if (cut < this.#held.length && partial >= cut) {
-      this.#sendPlan(this.#held.slice(0, cut).trimEnd());
-      this.#state = "cut";
-      return;
+    const limit = this.#findLimit();
+    const place = findToken(this.#text, this.#plan.length);
+    if (place !== undefined) {
+      const start = findPlanEnd(findDressing(this.#text, place), true);
+      return isBefore(limit, start, place.start) ? this.#split(place) : this.#cut(limit);
     }
-    this.#sendPlan(this.#held.slice(0, this.#findSafeEnd(partial)));
+    const safeEnd = findSafeEnd(this.#text);
+    const mayEndPlan = isBefore(limit, safeEnd, findPartialToken(this.#text));
+    if (limit < this.#text.length && !mayEndPlan) this.#cut(limit);
+    else this.#sendPlan(Math.min(safeEnd, limit));
   }
 
-  /** Returns where in the held text the plan must end: at a line break past the soft limit, or at the hard limit. */
-  #findCut(): number {
-    const sent = this.#plan.length;
-    const lineBreak = this.#held.indexOf("\n", Math.max(0, planSoftLimit - sent));
-    const hard = planHardLimit - sent;
-    if (lineBreak >= 0 && lineBreak < hard) return lineBreak;
-    const splitsPair = this.#held.length > hard && (this.#held.codePointAt(hard - 1) ?? 0) > 0xffff;
-    return splitsPair ? hard - 1 : hard;
+  /** Returns where the plan must end: at a line break past the soft limit, or at the hard limit. */
+  #findLimit(): number {
+    const lineBreak = this.#text.indexOf("\n", planSoftLimit);
+    if (lineBreak >= 0 && lineBreak < planHardLimit) return lineBreak;
+    const splitsPair =
+      this.#text.length > planHardLimit && (this.#text.codePointAt(planHardLimit - 1) ?? 0) > 0xffff;
+    return splitsPair ? planHardLimit - 1 : planHardLimit;
   }
 
-  /** Returns up to where the held text is plan whatever follows: before any white space, decoration or partial token. */
-  #findSafeEnd(partial: number): number {
-    const lineStart = findLineStart(this.#held);
-    const isWholeLine = lineStart > 0 || this.#plan === "";
-    const end = isWholeLine && isDecoration(this.#held.slice(lineStart, partial)) ? lineStart : partial;
-    return this.#held.slice(0, end).trimEnd().length;
+  #cut(limit: number): void {
+    this.#sendPlan(limit);
+    this.#text = this.#text.slice(this.#plan.length);
+    this.#fenceCount = countFences(this.#plan);
+    this.#isCut = true;
+    this.#state = "cut";
   }
 
   #stepCut(): void {
-    const text = this.#held.trimStart();
-    this.#cutSpace += this.#held.slice(0, this.#held.length - text.length);
-    this.#held = text;
+    const text = this.#text.trimStart();
+    const space = this.#text.slice(0, this.#text.length - text.length);
+    this.#cutSpace += space.slice(0, maxCutSpaceLength - this.#cutSpace.length);
+    this.#text = text;
+    if (text === "") return;
     const place = findToken(text);
     const start = place?.start ?? findPartialToken(text);
-    const mayBeBoundary = start < holdLimit && isDecoration(text.slice(0, start));
-    if (!mayBeBoundary) this.#startAnswer();
+    const end =
+      place === undefined
+        ? findSafeEnd(text, this.#fenceCount)
+        : findPlanEnd(findDressing(text, place, this.#fenceCount), true);
+    if (start >= holdLimit || !isDressing(text.slice(0, end))) this.#startAnswer(text);
     else if (place !== undefined) this.#split(place);
   }
 
-  #stepMirror(): void {
-    if (this.#mirrors.some((mirror) => mirror.length > this.#held.length && mirror.startsWith(this.#held)))
-      return;
-    this.#dropMirror();
-  }
-
-  #dropMirror(): void {
-    const mirror = this.#mirrors.find((candidate) => this.#held.startsWith(candidate)) ?? "";
-    this.#held = this.#held.slice(mirror.length);
-    this.#state = "gap";
-  }
-
   #split(place: TokenPlace): void {
-    const isCut = this.#state === "cut";
-    const { before, marks, after } = splitAtToken(this.#held, place, !isCut && this.#plan !== "");
-    if (!isCut) this.#sendPlan(before.trimEnd());
-    if (this.#plan !== "") this.#sendBoundary();
-    this.#held = after;
-    this.#mirrors = toMirrors(marks);
-    this.#state = "mirror";
+    const dressing = findDressing(this.#text, place, this.#fenceCount);
+    const after = this.#text.slice(place.end);
+    if (!this.#isCut) this.#sendPlan(findPlanEnd(dressing, true));
+    // Whether the fence's opening line is plan is seen when its next line has come.
+    if (dressing.fence === undefined) this.#endPlan();
+    this.#dressing = dressing;
+    this.#tail = new BoundaryTail(dressing);
+    this.#state = "tail";
+    this.#pushTail(after, false);
   }
 
-  #startAnswer(): void {
-    const text = this.#held.trimStart();
-    this.#held = "";
+  #pushTail(piece: string, isEnd: boolean): void {
+    const rest = this.#tail?.push(piece, isEnd);
+    if (rest !== undefined) this.#endTail(rest);
+  }
+
+  #endTail({ text, isFenceClosed }: BoundaryRest): void {
+    const fence = isFenceClosed ? undefined : this.#dressing?.fence;
+    this.#state = "gap";
+    if (fence !== undefined && this.#isCut)
+      return this.#startAnswer(`${this.#text.slice(fence.start, fence.end)}\n${text}`);
+    if (fence !== undefined) this.#sendPlan(fence.end);
+    this.#endPlan();
+    this.#startAnswer(text);
+  }
+
+  #startAnswer(held: string): void {
+    const text = held.trimStart();
     if (text === "") return;
+    this.#text = "";
     this.#sendBoundary();
     this.#state = "answer";
     this.#output.answer(text);
   }
 
-  /** Sends the first part of the held text, `text`, as plan, and keeps the rest. */
-  #sendPlan(text: string): void {
+  /** Sends the text up to `end` as plan, but for what was sent and for white space at its end. */
+  #sendPlan(end: number): void {
+    const text = this.#text.slice(this.#plan.length, end).trimEnd();
     if (text === "") return;
     this.#plan += text;
-    this.#held = this.#held.slice(text.length);
     this.#output.plan(text);
+  }
+
+  #endPlan(): void {
+    if (this.#plan !== "") this.#sendBoundary();
   }
 
   #sendBoundary(): void {
@@ -224,10 +266,15 @@ export class PlanSplitter implements ReplySplitter {
   }
 
   #repeatPlanAsAnswer(): void {
-    if (this.#state === "plan") this.#sendPlan(this.#held.trimEnd());
-    const text = this.#plan + this.#cutSpace + this.#held;
-    this.#held = "";
+    if (this.#state === "plan") this.#sendPlan(this.#text.length);
+    const text = this.#isCut ? this.#plan + this.#cutSpace : this.#text;
+    this.#text = "";
     this.#sendBoundary();
     this.#output.answer(text);
   }
+}
+
+/** Whether a token at `tokenStart`, with what goes with it from `start` on, ends a plan that may not pass `limit`. */
+function isBefore(limit: number, start: number, tokenStart: number): boolean {
+  return tokenStart < limit || (start < limit && tokenStart < limit + maxDressingLength);
 }

@@ -44,7 +44,11 @@ export class RunningTurn {
     this.#startedMs = ports.clock.monotonicMs();
     this.#wantsPlan = request.wantsPlan;
     const onReasoning = ports.showsReasoning ? (piece: string) => this.#think(piece) : undefined;
-    this.#reasoning = new ReasoningFilter({ onReasoning, keepsSpace: !request.wantsPlan });
+    this.#reasoning = new ReasoningFilter({
+      onReasoning,
+      keepsSpace: !request.wantsPlan,
+      opened: ports.openedReasoning,
+    });
     this.#splitter = this.#createSplitter();
     this.#call = ports.model.complete(
       toPrompt([...(request.stored?.messages ?? []), ...request.messages], request),
@@ -157,8 +161,9 @@ export class RunningTurn {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#call.abort();
-    this.#pushText(this.#reasoning.end());
-    const hasPlan = ending.outcome === "complete" ? this.#splitter.end() : this.#splitter.breakOff();
+    const isWhole = ending.outcome === "complete";
+    this.#pushText(this.#reasoning.end(isWhole));
+    const hasPlan = isWhole ? this.#splitter.end() : this.#splitter.breakOff();
     void this.#end(ending, hasPlan).then(this.#done.resolve, this.#done.reject);
   }
 

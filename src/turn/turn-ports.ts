@@ -1,5 +1,6 @@
 /** Owns what one turn is run with, and where its events go. */
 import type { AppError } from "../errors.ts";
+import type { OpenedReasoning } from "./opened-reasoning.ts";
 import type { BeginAnswer, ChatStore, Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./ports.ts";
 import type { TurnEvent } from "./turn-event.ts";
 
@@ -10,6 +11,8 @@ export interface TurnPorts {
   readonly clock: Clock;
   /** Whether what the model thinks aloud is told. */
   readonly showsReasoning: boolean;
+  /** Whether the chat template of {@link model} opens the reasoning, as far as its replies have shown. */
+  readonly openedReasoning: OpenedReasoning;
   /** Told once, when the turn is over; `error` is why it failed. */
   readonly onEnd: (
     turn: TurnBegin,

@@ -28,7 +28,9 @@ const Case = z.strictObject({
 });
 type Case = z.infer<typeof Case>;
 
-const cases = z.array(Case).parse(JSON.parse(readFileSync(new URL("cases.json", import.meta.url), "utf8")));
+const cases = ["cases.json", "cases-2.json"].flatMap((file) =>
+  z.array(Case).parse(JSON.parse(readFileSync(new URL(file, import.meta.url), "utf8"))),
+);
 
 /** Ways to send the same reply. */
 const cuttings: Readonly<Record<string, (call: ScriptedCall, reply: string) => void>> = {

@@ -38,9 +38,25 @@ const fragments = fc.constantFrom(
   "\u0301",
   "\uFEFF",
   "\u00A0",
+  "\u200B",
+  "\u2060",
+  ":",
+  "<!--",
+  " -->",
+  "<",
+  "```\n",
+  "\n```",
+  "~~~\r\n",
+  "---RESPONSE---\n```\n",
+  "\n```\n---RESPONSE---\n",
+  "\n<!-- ---RESPONSE--- -->\n",
+  "[THINK]",
+  "[/think]",
+  "<|channel|>final<|message|>",
+  "<|end|>",
 );
 const long = fc.tuple(
-  fc.constantFrom("x", "word ", "- item\n", "*", "-", " "),
+  fc.constantFrom("x", "word ", "- item\n", "*", "-", " ", "`", "\u200B", "<!--", "```\n", "\n~~~"),
   fc.integer({ min: 60, max: 500 }),
 );
 

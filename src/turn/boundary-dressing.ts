@@ -1,0 +1,153 @@
+/** What models put before a boundary token, and what of it goes with the token. */
+import { findLineStart, findPartialToken, type TokenPlace } from "./boundary.ts";
+
+/** A line that holds nothing but white space, marks of heading, quote and emphasis, zero-width characters, and starts of comments. */
+const dressedLine = /^(?:[\s#>*_`\u200B\u2060]|<!--)*$/;
+/** White space, and characters that nobody sees. U+FEFF is white space. */
+const invisible = /[\s\u200B\u2060]/;
+/** A line that opens a code fence, and may name a language in one word. */
+const openingFence = /^[\s>\u200B\u2060]*(`{3,}|~{3,})[ \t]*[^\s`]*\s*$/;
+/** A line that more text could turn into one that opens a fence. */
+const partialFence = /^[\s>\u200B\u2060]*(?:`{1,2}|~{1,2}|(?:`{3,}|~{3,})[ \t]*[^\s`]*\s*)$/;
+const fence = /^[\s>\u200B\u2060]*(?:`{3,}[^`]*|~{3,}[^]*)$/;
+
+/** A line that opens a code fence whose first line is the token's. */
+export interface OpeningFence {
+  /** Where it starts and ends in the text. */
+  readonly start: number;
+  readonly end: number;
+  /** Its backticks or tildes. */
+  readonly marks: string;
+}
+
+/** What stands before a token and goes with it. */
+export interface Dressing {
+  /** Where it starts on the token's line, or on the line of the comment that the token is in. */
+  readonly start: number;
+  /** Its emphasis marks, outermost first, with a space for white space; empty when the line holds other text. */
+  readonly marks: string;
+  /** Whether it opens a comment. */
+  readonly isComment: boolean;
+  /** The fence that goes, too, if it holds nothing else. */
+  readonly fence: OpeningFence | undefined;
+}
+
+/** Whether `text` may stand before a token and go with it. */
+export function isDressing(text: string): boolean {
+  return dressedLine.test(text);
+}
+
+/** Whether `line` opens or closes a code fence. */
+export function isFence(line: string): boolean {
+  return fence.test(line);
+}
+
+/**
+ * Returns what goes with the token at `place` of what stands before it.
+ * @param fenceCount how many fence lines came before `text`.
+ */
+export function findDressing(text: string, place: TokenPlace, fenceCount = 0): Dressing {
+  const hyphens = skipHyphens(text, place.start);
+  const isComment = place.start - hyphens >= 2 && text.endsWith("<!", hyphens);
+  return dress(text, isComment ? hyphens - 2 : hyphens, isComment, fenceCount);
+}
+
+/** Returns where the plan before a token ends: before the token's fence if that goes, too, else after its opening line. */
+export function findPlanEnd({ start, fence: opening }: Dressing, isFenceClosed: boolean): number {
+  if (opening === undefined) return start;
+  return isFenceClosed ? opening.start : opening.end;
+}
+
+/**
+ * Returns up to where `text` is plan whatever follows: before white space, and before what may be a token or stand before one.
+ * @param fenceCount how many fence lines came before `text`.
+ */
+export function findSafeEnd(text: string, fenceCount = 0): number {
+  const { start, fence: opening } = dress(text, findPartialStart(text), false, fenceCount);
+  const lineStart = findLineStart(text);
+  const mayBeFence =
+    partialFence.test(text.slice(lineStart)) && isEven(countFences(text.slice(0, lineStart)) + fenceCount);
+  const safeEnd = Math.min(opening?.start ?? start, mayBeFence ? lineStart : start);
+  return text.slice(0, safeEnd).trimEnd().length;
+}
+
+/** Returns how many lines of `text` open or close a code fence. */
+export function countFences(text: string): number {
+  return text.split("\n").filter(isFence).length;
+}
+
+/** Returns where the start of a token, of a comment, or of both begins that `text` ends in; its length if it ends in none. */
+function findPartialStart(text: string): number {
+  const start = skipHyphens(text, findPartialToken(text));
+  if (text.endsWith("<!", start)) return start - 2;
+  return start === text.length && text.endsWith("<") ? start - 1 : start;
+}
+
+function dress(text: string, end: number, isInComment: boolean, fenceCount: number): Dressing {
+  let start = end;
+  let isComment = isInComment;
+  for (;;) {
+    const lineStart = findLineStart(text, start);
+    const isWholeLine = dressedLine.test(text.slice(lineStart, start));
+    const floor = isWholeLine ? lineStart : findTextEnd(text, start, lineStart);
+    isComment ||= text.slice(floor, start).includes("<!--");
+    if (!isWholeLine) return { start: floor, marks: "", isComment, fence: undefined };
+    start = floor;
+    // A comment may open on a line before the token's.
+    const before = findInvisibleStart(text, start);
+    if (isComment || !text.endsWith("<!--", before)) break;
+    start = before;
+  }
+  return {
+    start,
+    marks: text.slice(start, end).replaceAll(/[^*_`]+/g, (other) => (/\s|<!--/.test(other) ? " " : "")),
+    isComment,
+    fence: findFence(text, start, fenceCount),
+  };
+}
+
+/** Returns the fence that opens on the line before `start`. */
+function findFence(text: string, start: number, fenceCount: number): OpeningFence | undefined {
+  const end = findInvisibleStart(text, start);
+  const lineStart = findLineStart(text, end);
+  const marks = openingFence.exec(text.slice(lineStart, end))?.[1];
+  if (marks === undefined) return undefined;
+  const isOpening = isEven(countFences(text.slice(0, lineStart)) + fenceCount);
+  return isOpening ? { start: lineStart, end, marks } : undefined;
+}
+
+function isEven(count: number): boolean {
+  return count % 2 === 0;
+}
+
+function skipHyphens(text: string, end: number): number {
+  let start = end;
+  while (text[start - 1] === "-") start -= 1;
+  return start;
+}
+
+/** Returns where what is invisible begins that ends at `end`. */
+function findInvisibleStart(text: string, end: number): number {
+  let start = end;
+  while (start > 0 && invisible.test(text.charAt(start - 1))) start -= 1;
+  return start;
+}
+
+/** Returns where text other than invisible characters and starts of comments ends, at `floor` at the earliest. */
+function findTextEnd(text: string, end: number, floor: number): number {
+  let start = end;
+  for (;;) {
+    const next = findInvisibleStart(text, start);
+    if (next <= floor) return floor;
+    if (!text.endsWith("<!--", next)) return next;
+    start = next - "<!--".length;
+  }
+}
+
+/** Returns the ways `marks` may be mirrored after the token, longest first: all of them, or those that touch the token. */
+export function toMirrors(marks: string): readonly string[] {
+  const touching = marks.slice(marks.lastIndexOf(" ") + 1);
+  return [marks.replaceAll(" ", ""), touching]
+    .map((part) => Array.from(part).toReversed().join(""))
+    .filter((mirror, index, mirrors) => mirror !== "" && mirrors.indexOf(mirror) === index);
+}
