@@ -146,7 +146,7 @@ describe("the openai client", () => {
     ["a boundary in the middle", ["- a\n---RESP", "ONSE---\n", "b\n---RESPONSE---\nc"]],
     ["a boundary at the start", ["---RESPONSE---\n", "b"]],
     ["an [error] line at the end", ["So\n", "[error] model_failed: no\n"]],
-    ["a tag that only looks like thinking", [" <thin", "k", "ing> aloud"]],
+    ["a tag that only looks like thinking", [" <thin", "k", "er> aloud"]],
     ["a thought that comes late", ["So. <think>", "no</think>", " far"]],
     ["characters of every length", ["ö三🙂", "e\u0301", "\u2028", '"\\']],
     ["a start that is longer than a tag could be", [" ".repeat(300), "<think>x"]],
@@ -212,6 +212,11 @@ describe("the openai client, of a model that thinks,", () => {
     [
       "in <think>",
       [toChunk({ content: "\n<thi" }), toChunk({ content: "nk>Hm." }), toChunk({ content: "</think>\n\n" })],
+    ],
+    ["in [THINK]", [toChunk({ content: "[TH" }), toChunk({ content: "INK]Hm.[/THINK] \n" })]],
+    [
+      "in harmony's channel",
+      [toChunk({ content: "<|channel|>analysis<|message|>Hm.<|e" }), toChunk({ content: "nd|>" })],
     ],
   ] as const;
   for (const [variables, isShown] of [
