@@ -159,7 +159,7 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
 
   test("loses nothing of a reply that breaks off, or is stopped, while it is held", async () => {
     const app = await start({ MODEL_OPENS_REASONING: "yes", SHOW_REASONING: "true" });
-    model.script = (call: ScriptedCall) => void call.text("- a").text("\n--").text("-RESP").end();
+    model.script = (call: ScriptedCall) => call.text("- a").text("\n--").text("-RESP").end();
     const { status, body, isComplete } = await app.post("/stream-chat", question);
     assert.equal(status, 200);
     assert.ok(body.startsWith("- a\n---RESP\n---RESPONSE---\n\n[error] model_truncated: "), body);

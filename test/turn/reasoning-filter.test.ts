@@ -246,6 +246,7 @@ describe("a model that opens its reasoning", () => {
       '<think a="b">x</think>y\n</think>\n- c',
       "[THINK]x[/THINK]y\n[/THINK]\n- c",
       "a\n</think>\nb",
+      "a\n</think>\nplans are",
       "a\n</think>",
       `a\n</think>\n${"b".repeat(400)}---RESPONSE---`,
       `a\n</think>\nb\n<think>\n${"c".repeat(400)}\n</think>\n- d`,
