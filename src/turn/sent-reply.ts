@@ -1,5 +1,5 @@
 /** A reply that is sent back with its plan, split at its first boundary. */
-import { findToken } from "./boundary.ts";
+import { boundary, findToken } from "./boundary.ts";
 import { findDressing, findPlanEnd } from "./boundary-dressing.ts";
 import { BoundaryTail } from "./boundary-tail.ts";
 
@@ -9,11 +9,16 @@ export interface SentReply {
   readonly answer: string;
 }
 
-/** Returns the parts of a reply. The answer of a text without a boundary is the text as it is. */
+/**
+ * Returns the parts of a reply. The answer of a text without a boundary is the text as it is. A boundary as this server writes it
+ * takes nothing with it: plan and answer were sent so.
+ */
 export function splitSentReply(text: string): SentReply {
   const place = findToken(text);
   if (place === undefined) return { plan: undefined, answer: text };
   const before = text.slice(0, place.start);
+  if (text.startsWith(boundary, place.start - 1))
+    return { plan: before.trim(), answer: text.slice(place.end).trimStart() };
   const dressing = findDressing(before, place);
   const rest = new BoundaryTail(dressing).push(text.slice(place.end), true);
   const planEnd = findPlanEnd(dressing, rest?.isFenceClosed === true);

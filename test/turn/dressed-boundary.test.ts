@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { splitSentReply } from "../../src/turn/sent-reply.ts";
+import { arbitraryReply } from "../support/arbitrary-reply.ts";
 import { countWork } from "../support/count-work.ts";
 import { splitInAllCuttings, splitReply } from "../support/split-reply.ts";
 
@@ -82,10 +83,25 @@ describe("a boundary", () => {
         assert.deepEqual(parts([plan, lines, answer].join(lineEnd), false), [plan, answer]);
         assert.deepEqual(parts(lines + lineEnd + answer), ["", answer]);
         assert.deepEqual(parts(plan + lineEnd + lines), [plan, ""]);
-        assert.deepEqual(splitSentReply([plan, lines, answer].join(lineEnd)), { plan, answer });
       },
     );
     fc.assert(property, { numRuns: 400 });
+  });
+
+  test("is found again in a reply that is sent back, as this server sent it or dressed", () => {
+    for (const [before, after] of dressings) {
+      const dressedText = `- a\n${before}---Response---${after}\nDone.`;
+      assert.deepEqual(splitSentReply(dressedText), { plan: "- a", answer: "Done." });
+    }
+    const fenced = "- a\r\n```\r\n---RESPONSE---\r\n```\r\nDone.";
+    assert.deepEqual(splitSentReply(fenced), { plan: "- a", answer: "Done." });
+    const property = fc.property(arbitraryReply, (text) => {
+      const { plan, answer, boundaries } = splitReply([text]);
+      fc.pre(boundaries === 1 && plan === plan.trim());
+      const sent = splitSentReply(`${plan}\n---RESPONSE---\n${answer}`);
+      assert.deepEqual([sent.plan, sent.answer.trim()], [plan, answer.trim()]);
+    });
+    fc.assert(property, { numRuns: 5_000 });
   });
 
   test("in the midst of a line goes with hyphens, zero-width characters and a comment, and with no marks", () => {
@@ -130,7 +146,6 @@ describe("a boundary", () => {
     ];
     for (const [text, plan, answer] of cases) {
       assert.deepEqual(parts(text), [plan, answer], text);
-      assert.deepEqual(splitSentReply(text), { plan, answer }, text);
     }
   });
 
