@@ -103,6 +103,26 @@ export const errorTable = {
     retryable: false,
     publicMessage: "The model does not take this request: a message or a parameter of it.",
   },
+  model_unauthorized: {
+    status: 502,
+    retryable: false,
+    publicMessage: "The model does not accept this server's key.",
+  },
+  model_no_credit: {
+    status: 502,
+    retryable: false,
+    publicMessage: "The account with the model's provider has no credit left.",
+  },
+  model_filtered: {
+    status: 400,
+    retryable: false,
+    publicMessage: "The model's content filter stopped this request. Rephrase the message.",
+  },
+  context_too_long: {
+    status: 400,
+    retryable: false,
+    publicMessage: "The chat is too long for the model's context window. Shorten it, or start a new one.",
+  },
   model_silent: { status: 504, retryable: true, publicMessage: "The model did not answer in time." },
   model_stalled: {
     status: 504,

@@ -1,64 +1,34 @@
-/** Owns what the events of a chat completion mean: text, reasoning, the finish reason, usage, or an error under status 200. */
+/** The events of a streamed chat completion: text, reasoning, usage, an error under status 200, and whether the reply is whole. */
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { toStorable } from "../turn/message.ts";
 import type { ModelEnd } from "../turn/ports.ts";
 import type { FinishReason, Usage } from "../turn/turn-event.ts";
-import { toModelFailure } from "./model-failure.ts";
+import { readChunk, type CompletionChunk } from "./completion-chunk.ts";
 import { EventTemplate } from "./event-template.ts";
+import { readFinish } from "./finish-reason.ts";
+import { isRecord, parseJson } from "./json-value.ts";
+import { toModelFailure } from "./model-failure.ts";
+import { toLargerUsage } from "./model-usage.ts";
 import { SseReader } from "./sse-reader.ts";
 
-/** The longest name of a model that is believed, in characters. */
-const maxNameLength = 255;
-/** Tokens as they can be summed up: what is no such number was not counted. */
-const Count = z
-  .int()
-  .min(0)
-  .max(2 ** 31);
+/** So many characters of the end of the text are kept, to know it again in a message that repeats it. */
+const tailLength = 64;
 
-const Text = z.union([z.string(), z.array(z.object({ text: z.string().nullish() }))]).nullish();
-
-/** What we read of a `chat.completion.chunk`; servers differ in all the rest. */
-const CompletionChunk = z.object({
-  error: z.unknown().optional(),
-  model: z.string().max(maxNameLength).nullish().catch(undefined),
-  choices: z
-    .array(
-      z.object({
-        index: z.number().nullish(),
-        delta: z
-          .object({
-            content: Text,
-            refusal: z.string().nullish(),
-            // Vendors name it either way.
-            reasoning_content: z.string().nullish().catch(undefined),
-            reasoning: z.string().nullish().catch(undefined),
-          })
-          .nullish(),
-        finish_reason: z.string().nullish(),
-      }),
-    )
-    .nullish(),
-  usage: z
-    .object({
-      prompt_tokens: Count,
-      completion_tokens: Count,
-      completion_tokens_details: z.object({ reasoning_tokens: Count.nullish() }).nullish().catch(undefined),
-      prompt_tokens_details: z.object({ cached_tokens: Count.nullish() }).nullish().catch(undefined),
-    })
-    .nullish()
-    .catch(undefined),
-});
+/** `[DONE]`, quoted, in lower case or with white space around it, as some servers write it. */
+const doneMark = /^\s*["']?\[done\]["']?\s*$/i;
+const maxDoneMarkLength = 32;
 
 const ContentChunk = z.object({
   choices: z.tuple([z.object({ delta: z.object({ content: z.string() }) })]),
 });
 
-const finishReasons: Readonly<Record<string, FinishReason>> = {
-  stop: "stop",
-  length: "length",
-  content_filter: "content-filter",
-};
+/**
+ * What is known of the reply's end. `open`: nothing. `finished`: a finish reason came and no text after it; nothing can fail the
+ * reply then. `doubtful`: text followed a finish reason, as from servers that send one with every chunk; finish reasons
+ * count for nothing then.
+ */
+type EndState = "open" | "finished" | "doubtful";
 
 /** Reads the body of one streamed chat completion. */
 export class CompletionStream {
@@ -69,12 +39,19 @@ export class CompletionStream {
   readonly #template = new EventTemplate();
   /** Text of the events read so far that {@link push} has not returned. */
   #text = "";
+  /** The end of the text that was returned, and how much that was. */
+  #tail = "";
+  #length = 0;
   /** Reasoning that {@link takeReasoning} has not returned. */
   #reasoning = "";
   #events = 0;
   #isDone = false;
+  #state: EndState = "open";
+  #isSettled = false;
+  #hasDeltas = false;
+  #hasMessage = false;
   #finishReason: FinishReason | undefined;
-  #model: string | undefined;
+  #model = "";
   #usage: Usage | undefined;
 
   /** How many events came. Comments are none. */
@@ -82,14 +59,31 @@ export class CompletionStream {
     return this.#events;
   }
 
-  /** Whether the reply is whole: the model said why it finished. */
-  get isWhole(): boolean {
-    return this.#finishReason !== undefined;
+  /** Whether the model said why it finished, and no text after that: nothing that follows can fail the reply. */
+  get isFinished(): boolean {
+    return this.#state === "finished";
   }
 
-  /** Whether `[DONE]` came: nothing more will. */
+  /** Whether nothing but usage is expected after the finish reason: it came by itself, after the text. */
+  get isSettled(): boolean {
+    return this.isFinished && this.#isSettled;
+  }
+
+  /** Whether `[DONE]` came: nothing but usage will. */
   get isDone(): boolean {
     return this.#isDone;
+  }
+
+  /** Whether the model said what the reply took. */
+  get hasUsage(): boolean {
+    return this.#usage !== undefined;
+  }
+
+  /** Whether the reply is whole if nothing more comes. @param isBodyWhole whether its body ended in good order. */
+  isWhole(isBodyWhole: boolean): boolean {
+    if (this.#state === "finished") return true;
+    if (this.#state === "doubtful") return this.#isDone || isBodyWhole;
+    return this.#isDone && this.#length + this.#text.length > 0;
   }
 
   /**
@@ -98,9 +92,15 @@ export class CompletionStream {
    */
   push(chunk: Buffer): string {
     this.#reader.push(chunk);
-    const text = this.#text.slice(0, findWholeEnd(this.#text));
-    this.#text = this.#text.slice(text.length);
-    return toStorable(text);
+    return this.#takeText(findWholeEnd(this.#text));
+  }
+
+  /** Takes a body that is JSON, not a stream: a whole completion, or an error. Returns and throws as {@link push}. */
+  takeJson(body: string): string {
+    this.#events += 1;
+    for (const value of parseValues(body) ?? []) this.#takeValue(value);
+    this.#isDone ||= this.#hasMessage;
+    return this.flush();
   }
 
   /** Returns the reasoning that came since the last time, storable. */
@@ -111,7 +111,7 @@ export class CompletionStream {
     return toStorable(reasoning);
   }
 
-  /** The body is over: reads what no line end has ended. Returns as {@link push}. @throws AppError likewise. */
+  /** The body is over: reads what no line end has ended. Returns and throws as {@link push}. */
   finish(): string {
     this.#reader.end();
     return this.flush();
@@ -119,20 +119,31 @@ export class CompletionStream {
 
   /** Returns the text that waits for the other half of its last character, which will not come. */
   flush(): string {
-    const text = this.#text;
-    this.#text = "";
-    return toStorable(text);
+    return this.#takeText(this.#text.length);
   }
 
-  /** What the model said of the reply. Of use once {@link isWhole}. */
+  /** What the model said of the reply. Of use once it {@link isWhole}. */
   toEnd(): ModelEnd {
-    return { finishReason: this.#finishReason ?? "other", model: this.#model, usage: this.#usage };
+    return {
+      finishReason: this.#finishReason ?? "other",
+      model: this.#model === "" ? undefined : this.#model,
+      usage: this.#usage,
+    };
+  }
+
+  #takeText(end: number): string {
+    if (end === 0) return "";
+    const text = this.#text.slice(0, end);
+    this.#text = this.#text.slice(end);
+    this.#length += end;
+    this.#tail = (end < tailLength ? this.#tail + text : text).slice(-tailLength);
+    return toStorable(text);
   }
 
   /** Takes events of the kind that came last, which say nothing but text. */
   #skim(text: string, start: number): number {
     let end = start;
-    while (!this.#isDone && !this.isWhole) {
+    while (!this.#isDone && this.#state !== "finished") {
       const content = this.#template.read(text, end);
       if (content === undefined) break;
       this.#events += 1;
@@ -144,30 +155,85 @@ export class CompletionStream {
 
   #takeEvent(data: string, name: string): void {
     this.#events += 1;
-    if (this.#isDone || data === "") return;
-    if (name === "error") throw toModelFailure(200, data);
-    if (data === "[DONE]") {
+    if (isDoneMark(data)) {
       this.#isDone = true;
       return;
     }
-    const chunk = CompletionChunk.safeParse(parseJson(data));
-    if (!chunk.success)
-      throw new AppError("model_invalid_stream", "an event is not a completion chunk", {
-        cause: chunk.error,
-      });
-    const { error, model, choices, usage } = chunk.data;
-    if (error !== undefined && error !== null) throw toModelFailure(200, data);
-    this.#model ??= model === null || model === undefined ? undefined : toStorable(model);
-    if (usage !== null && usage !== undefined) this.#usage = toUsage(usage);
-    const choice = choices?.find(({ index }) => (index ?? 0) === 0);
-    if (choice === undefined || this.isWhole) return;
-    const { content, refusal, reasoning_content, reasoning } = choice.delta ?? {};
-    this.#text += toText(content) + (refusal ?? "");
-    this.#reasoning += reasoning_content ?? reasoning ?? "";
-    if (choice.finish_reason) this.#finishReason = finishReasons[choice.finish_reason] ?? "other";
-    else if (content && choices?.length === 1 && !refusal && !reasoning_content && !reasoning && !usage)
-      this.#template.learn(data, readContent);
+    const canFail = !this.#isDone && this.#state !== "finished";
+    if (canFail && name === "error") throw toModelFailure(200, data);
+    const values = parseValues(data);
+    // What is no JSON and has a name of its own, like `ping`, is no chunk.
+    if (values === undefined && canFail && name === "message")
+      throw new AppError("model_invalid_stream", "an event is not JSON");
+    for (const value of values ?? []) this.#takeValue(value, data);
   }
+
+  #takeValue(value: unknown, data?: string): void {
+    if (value === doneMark) {
+      this.#isDone = true;
+      return;
+    }
+    if (Array.isArray(value)) for (const each of value) this.#takeValue(each);
+    if (isRecord(value)) this.#takeChunk(readChunk(value), data);
+  }
+
+  #takeChunk(chunk: CompletionChunk, data: string | undefined): void {
+    if (chunk.usage !== undefined) this.#usage = toLargerUsage(this.#usage, chunk.usage);
+    if (this.#isDone) return;
+    if (this.#model === "") this.#model = toStorable(chunk.model);
+    const text = chunk.message === undefined ? chunk.text : this.#toAdded(chunk.message);
+    this.#hasDeltas ||= chunk.text !== "";
+    this.#hasMessage ||= chunk.message !== undefined;
+    if (text !== "" && this.#state === "finished") this.#state = "doubtful";
+    this.#text += text;
+    this.#reasoning += chunk.reasoning;
+    const isSilent = text === "" && chunk.reasoning === "";
+    if (this.#state === "finished")
+      this.#isSettled = isSilent && (this.#isSettled || chunk.usage !== undefined);
+    else if (chunk.failure !== undefined) throw toModelFailure(200, chunk.failure);
+    this.#takeFinish(chunk.finish, isSilent);
+    if (chunk.isTextOnly && data !== undefined) this.#template.learn(data, readContent);
+  }
+
+  #takeFinish(word: string, isSilent: boolean): void {
+    const finish = readFinish(word);
+    if (finish === undefined) return;
+    if (finish.type === "failed") {
+      if (this.#state === "finished") return;
+      throw new AppError(finish.code, `finish reason: ${word.slice(0, tailLength)}`);
+    }
+    this.#finishReason = finish.reason;
+    if (this.#state !== "open") return;
+    this.#state = "finished";
+    this.#isSettled = isSilent && this.#length + this.#text.length > 0;
+  }
+
+  /**
+   * Returns what a message in a delta's place adds to the text: what goes beyond it, if it repeats it.
+   * @throws AppError `model_invalid_stream` if it is neither the whole text nor the next piece.
+   */
+  #toAdded(message: string): string {
+    const known = (this.#tail + this.#text).slice(-tailLength);
+    const length = this.#length + this.#text.length;
+    if (message === "" || known === "") return message;
+    if (message.slice(0, length).endsWith(known) && message.length >= length) return message.slice(length);
+    if (!this.#hasDeltas) return message;
+    if (message.trimEnd().endsWith(known.trim())) return "";
+    throw new AppError("model_invalid_stream", "a message does not go on from the text before it");
+  }
+}
+
+function isDoneMark(data: string): boolean {
+  return data.length <= maxDoneMarkLength && doneMark.test(data);
+}
+
+/** Returns the JSON values in `data`: one, or one in each line; `doneMark` for a line that is one. `undefined` if it is no JSON. */
+function parseValues(data: string): readonly unknown[] | undefined {
+  const value = parseJson(data);
+  if (value !== undefined || data.trim() === "") return [value];
+  const lines = data.split("\n").filter((line) => line.trim() !== "");
+  const values = lines.map((line) => (isDoneMark(line) ? doneMark : parseJson(line)));
+  return values.includes(undefined) ? undefined : values;
 }
 
 /** Returns the content of an event of one choice, if that is a string. */
@@ -178,29 +244,4 @@ function readContent(data: string): string | undefined {
 /** Returns up to where `text` holds whole characters. */
 function findWholeEnd(text: string): number {
   return (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800 ? text.length - 1 : text.length;
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch (error) {
-    throw new AppError("model_invalid_stream", "an event is not JSON", { cause: error });
-  }
-}
-
-/** Some servers send content as a list of parts; only those with text are text. */
-function toText(content: z.infer<typeof Text>): string {
-  if (content === null || content === undefined) return "";
-  return typeof content === "string" ? content : content.map((part) => part.text ?? "").join("");
-}
-
-function toUsage(usage: NonNullable<z.infer<typeof CompletionChunk>["usage"]>): Usage {
-  const reasoningTokens = usage.completion_tokens_details?.reasoning_tokens;
-  const cachedInputTokens = usage.prompt_tokens_details?.cached_tokens;
-  return {
-    inputTokens: usage.prompt_tokens,
-    outputTokens: usage.completion_tokens,
-    ...(typeof reasoningTokens === "number" && { reasoningTokens }),
-    ...(typeof cachedInputTokens === "number" && { cachedInputTokens }),
-  };
 }

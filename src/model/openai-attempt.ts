@@ -1,47 +1,72 @@
-/** Owns one request to an OpenAI-compatible server and its answer: timers, and which end is believed. */
+/** One request to an OpenAI-compatible server and its response: how long it is waited for, and which end is believed. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import { AppError, toAppError, type ErrorCode } from "../errors.ts";
+import { AppError, toAppError } from "../errors.ts";
+import { afterReading } from "../turn/deadline.ts";
 import type { Clock, ModelSink, Timer } from "../turn/ports.ts";
+import { findBodyKind, type BodyKind } from "./body-kind.ts";
 import { CompletionStream } from "./completion-stream.ts";
+import { ContentDecoder, readContentEncoding } from "./content-decoder.ts";
 import { toModelFailure } from "./model-failure.ts";
 import type { OpenAiOptions } from "./openai-server.ts";
+import { firstOf } from "./response-headers.ts";
 import { findRetryAfterMs } from "./retry-after.ts";
 
-/** How long the end of the body may take once the model has said why it finished. */
+/** How long the end of the body, or usage, may take once the reply is whole. */
 const graceMs = 1_000;
-/** How much of an error body is read. */
+/** How long comments may hold off the first event: servers under load say nothing else for as long. */
+const maxHoldMs = 10 * 60 * 1_000;
+/** So much of an error body is read, and of a completion that came in one piece. */
 const maxErrorBytes = 64 * 1024;
+const maxJsonBytes = 8 * 1024 * 1024;
 
-/** What an attempt tells: as a {@link ModelSink}. */
+/** What is waited for after the first event: another event, text that may follow a finish reason, or the end of the body. */
+type Awaited = "event" | "text" | "end";
+
+/** Hears what an attempt tells, as a {@link ModelSink}. */
 export interface AttemptSink extends Omit<ModelSink, "fail"> {
   /** `body` is what the server said of its refusal, if it did. */
   readonly fail: (error: AppError, body: string) => void;
 }
 
-/** One request and its answer, as undici hands it over. */
+/** What the head of a response says. */
+interface ResponseHead {
+  readonly status: number;
+  /** The content type, in lower case. */
+  readonly type: string;
+  readonly retryAfterMs: number | undefined;
+}
+
+/** One request and its response, as undici hands it over. */
 export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   readonly #sink: AttemptSink;
   readonly #stream = new CompletionStream();
-  readonly #timer: Timer;
-  readonly #idleTimeoutMs: number;
+  readonly #options: OpenAiOptions;
   readonly #clock: Clock;
+  readonly #startedMs: number;
+  #firstEvent: Timer;
   #controller: Dispatcher.DispatchController | undefined;
-  #idle: Timer | undefined;
-  /** The status of an answer that is not a stream, and what its body says. */
-  #refusal: { readonly status: number; readonly retryAfterMs: number | undefined; body: string } | undefined;
+  #awaited: Awaited | undefined;
+  #timer: Timer | undefined;
+  #head: ResponseHead | undefined;
+  #decoder: ContentDecoder | undefined;
+  /** Why the connection broke, while what came before is still being decoded. */
+  #break: Error | undefined;
+  #kind: BodyKind | undefined;
+  /** The body so far, while it is not known to be a stream. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #hasEnded = false; // the response
   #isOver = false;
   #isAborted = false;
   #hasTold = false;
 
   constructor(options: OpenAiOptions, clock: Clock, sink: AttemptSink) {
+    this.#options = options;
     this.#clock = clock;
     this.#sink = sink;
-    this.#idleTimeoutMs = options.idleTimeoutMs;
-    const { firstByteTimeoutMs } = options;
-    this.#timer = clock.after(firstByteTimeoutMs, () =>
-      this.#fail(new AppError("model_silent", `no event within ${firstByteTimeoutMs} ms`)),
-    );
+    this.#startedMs = clock.monotonicMs();
+    this.#firstEvent = this.#awaitFirst(options.firstByteTimeoutMs);
   }
 
   /** Whether anything was told: from then on there is no other attempt. */
@@ -61,46 +86,154 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200) return; // an interim answer, like 103 Early Hints
-    const type = headers["content-type"] ?? "";
-    if (status === 200 && type.toLowerCase().startsWith("text/event-stream")) return;
-    this.#refusal = { status, retryAfterMs: findRetryAfterMs(headers, this.#clock.now()), body: "" };
+    if (status < 200 || this.#isOver) return; // an interim response, like 103 Early Hints
+    const type = firstOf(headers["content-type"])?.toLowerCase() ?? "";
+    this.#head = { status, type, retryAfterMs: findRetryAfterMs(headers, this.#clock.now()) };
+    const encoding = readContentEncoding(headers);
+    if (encoding === "unknown") {
+      const name = String(headers["content-encoding"]);
+      this.#fail(
+        new AppError(
+          "model_invalid_stream",
+          `status ${status}, in an encoding that was not asked for: ${name}`,
+        ),
+      );
+    } else if (encoding !== undefined) {
+      this.#decoder = new ContentDecoder(encoding, {
+        data: (chunk) => this.#take(chunk),
+        end: () => this.#end(),
+        fail: (error) => this.#breakOff(this.#break ?? error),
+      });
+    }
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isOver) return;
-    if (this.#refusal !== undefined) return this.#readRefusal(chunk);
-    const before = this.#stream.events;
-    this.#read(() => this.#stream.push(chunk));
-    if (this.#stream.events !== before) this.#keepAlive();
-    if (this.#stream.isDone) this.#judge();
+    if (this.#decoder === undefined) this.#take(chunk);
+    else this.#decoder.write(chunk);
   }
 
   onResponseEnd(): void {
-    if (this.#isOver) return this.#idle?.cancel();
-    if (this.#refusal !== undefined) return this.#failRefused();
-    this.#read(() => this.#stream.finish(), "model_truncated");
-    this.#judge();
+    this.#hasEnded = true;
+    if (this.#isOver) this.#timer?.cancel();
+    else if (this.#decoder === undefined) this.#end();
+    else this.#decoder.end();
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    if (this.#isOver) return this.#idle?.cancel();
-    if (this.#refusal !== undefined) return this.#failRefused();
-    if (this.#stream.isWhole) return this.#judge();
-    const code = this.#stream.events > 0 ? "model_truncated" : "model_unavailable";
-    this.#fail(new AppError(code, error.message, { cause: error }));
+    this.#break = error;
+    this.#hasEnded = true;
+    if (this.#isOver) this.#timer?.cancel();
+    else if (this.#decoder === undefined) this.#breakOff(error);
+    else this.#decoder.end();
   }
 
-  /** @param code what it means when it cannot be read; by default what the error says. */
-  #read(read: () => string, code?: ErrorCode): void {
+  #awaitFirst(delayMs: number): Timer {
+    const error = new AppError("model_silent", `no event within ${this.#options.firstByteTimeoutMs} ms`);
+    return afterReading(this.#clock, delayMs, () => this.#fail(error));
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#isOver) return;
+    if (this.#kind === "events") return this.#readEvents(chunk);
+    this.#held.push(chunk);
+    this.#heldBytes += chunk.length;
+    if (this.#head?.status === 200) this.#findKind();
+    const maxBytes = this.#kind === "json" ? maxJsonBytes : maxErrorBytes;
+    if (this.#heldBytes > maxBytes && !this.#isOver) this.#failRefused();
+  }
+
+  #findKind(): void {
+    this.#kind ??= findBodyKind(this.#readHeld("latin1"), this.#head?.type ?? "");
+    if (this.#kind !== "events") return this.#holdOff();
+    const bytes = Buffer.concat(this.#held);
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#readEvents(bytes);
+  }
+
+  #readHeld(encoding: "latin1" | "utf8" = "utf8"): string {
+    return Buffer.concat(this.#held).toString(encoding);
+  }
+
+  #readEvents(chunk: Buffer): void {
+    const before = this.#stream.events;
+    this.#read(() => this.#stream.push(chunk));
+    if (this.#isOver) return;
+    if (this.#stream.events === 0) this.#holdOff();
+    else if (this.#stream.events !== before) this.#keepAlive();
+  }
+
+  /** Bytes that are no event yet, like comments, show that the server is alive: the first event has more time, up to a limit. */
+  #holdOff(): void {
+    const { firstByteTimeoutMs } = this.#options;
+    const leftMs = this.#startedMs + Math.max(maxHoldMs, firstByteTimeoutMs) - this.#clock.monotonicMs();
+    if (leftMs <= 0 || this.#isOver) return;
+    this.#firstEvent.cancel();
+    this.#firstEvent = this.#awaitFirst(Math.min(firstByteTimeoutMs, leftMs));
+  }
+
+  /** An event came. Comments count for nothing from now on. */
+  #keepAlive(): void {
+    this.#firstEvent.cancel();
+    const { isDone, hasUsage, isFinished, isSettled } = this.#stream;
+    if (isDone && hasUsage) return this.#judge(false);
+    if (isDone || isSettled) this.#await("end");
+    else this.#await(isFinished ? "text" : "event");
+  }
+
+  #await(awaited: Awaited): void {
+    if (this.#awaited === awaited) {
+      if (awaited !== "end") this.#timer?.refresh();
+      return;
+    }
+    this.#awaited = awaited;
+    this.#timer?.cancel();
+    const { idleTimeoutMs } = this.#options;
+    this.#timer = afterReading(this.#clock, awaited === "end" ? graceMs : idleTimeoutMs, () => {
+      if (awaited !== "event") this.#judge(false);
+      else this.#fail(new AppError("model_stalled", `no event for ${idleTimeoutMs} ms`));
+    });
+  }
+
+  /** The body ended in good order. */
+  #end(): void {
+    if (this.#isOver) return;
+    // Where only a compressed body says that it is over, the connection may have broken all the same.
+    if (this.#break !== undefined) return this.#breakOff(this.#break);
+    const isStream = this.#kind === "events" || this.#head?.type.startsWith("text/event-stream") === true;
+    if (this.#head?.status === 200 && this.#kind === "json") return this.#endJson();
+    if (this.#head?.status !== 200 || !isStream) return this.#failRefused();
+    this.#read(() => this.#stream.finish(), true);
+    this.#judge(true);
+  }
+
+  #endJson(): void {
+    this.#read(() => this.#stream.takeJson(this.#readHeld()));
+    if (this.#stream.isWhole(true)) this.#judge(true);
+    else this.#failRefused();
+  }
+
+  /** The connection broke, or the body cannot be decoded any further. */
+  #breakOff(error: Error): void {
+    if (this.#isOver) return;
+    if (this.#head !== undefined && this.#head.status !== 200) return this.#failRefused();
+    if (this.#stream.isWhole(false)) return this.#judge(false);
+    const isCut = this.#stream.events > 0 || this.#heldBytes > 0;
+    const code = this.#break === undefined && !isCut ? "model_invalid_stream" : "model_unavailable";
+    this.#fail(new AppError(isCut ? "model_truncated" : code, error.message, { cause: error }));
+  }
+
+  /** @param isEnd whether the body is over: what cannot be read then was cut. */
+  #read(read: () => string, isEnd = false): void {
     try {
       this.#tell(read());
     } catch (cause) {
       this.#tell(this.#stream.flush());
+      if (this.#stream.isFinished) return this.#judge(false);
       const error = toAppError(cause);
-      this.#fail(
-        code === undefined || this.#stream.isWhole ? error : new AppError(code, error.message, { cause }),
-      );
+      const isCut = isEnd && error.code === "model_invalid_stream";
+      this.#fail(isCut ? new AppError("model_truncated", error.message, { cause }) : error);
     }
   }
 
@@ -116,41 +249,21 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#sink.text(text);
   }
 
-  /** An event came: the next must come within the idle time, or shortly once the reply is whole. */
-  #keepAlive(): void {
+  /** Nothing more is waited for. @param isBodyWhole whether the body ended in good order. */
+  #judge(isBodyWhole: boolean): void {
     if (this.#isOver) return;
-    this.#timer.cancel();
-    if (this.#stream.isWhole) {
-      this.#idle?.cancel();
-      this.#idle = this.#clock.after(graceMs, () => this.#judge());
-    } else if (this.#idle === undefined) {
-      this.#idle = this.#clock.after(this.#idleTimeoutMs, () =>
-        this.#fail(new AppError("model_stalled", `no event for ${this.#idleTimeoutMs} ms`)),
-      );
-    } else this.#idle.refresh();
-  }
-
-  /** The stream is over: the reply is whole if the model said why it finished, and only then. */
-  #judge(): void {
-    if (this.#isOver) return;
-    if (!this.#stream.isWhole)
-      return this.#fail(new AppError("model_truncated", "the stream ended without a finish reason"));
-    this.#read(() => this.#stream.flush());
+    if (!this.#stream.isWhole(isBodyWhole))
+      return this.#fail(new AppError("model_truncated", "the stream ended before the reply was whole"));
+    this.#tell(this.#stream.flush());
     this.#close();
     // The body should end by itself now, which keeps the connection; one that does not is closed.
-    this.#idle = this.#clock.after(graceMs, () => this.abort());
+    if (!this.#hasEnded) this.#timer = this.#clock.after(graceMs, () => this.abort());
     this.#sink.end(this.#stream.toEnd());
   }
 
-  #readRefusal(chunk: Buffer): void {
-    if (this.#refusal === undefined) return;
-    this.#refusal.body += chunk.toString("latin1");
-    if (this.#refusal.body.length > maxErrorBytes) this.#failRefused();
-  }
-
   #failRefused(): void {
-    const { status = 0, retryAfterMs, body: bytes = "" } = this.#refusal ?? {};
-    const body = Buffer.from(bytes.slice(0, maxErrorBytes), "latin1").toString("utf8");
+    const { status = 0, retryAfterMs } = this.#head ?? {};
+    const body = this.#readHeld().slice(0, maxErrorBytes);
     if (status !== 200) return this.#fail(toModelFailure(status, body, retryAfterMs), body);
     this.#fail(new AppError("model_invalid_stream", `not an event stream: ${body.slice(0, 100)}`));
   }
@@ -163,7 +276,8 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
 
   #close(): void {
     this.#isOver = true;
-    this.#timer.cancel();
-    this.#idle?.cancel();
+    this.#firstEvent.cancel();
+    this.#timer?.cancel();
+    this.#decoder?.close();
   }
 }

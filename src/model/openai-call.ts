@@ -2,15 +2,18 @@
 import { AppError, toAppError } from "../errors.ts";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock, ModelCall, ModelSink, Timer } from "../turn/ports.ts";
-import { findRefusedParameter, isOutOfQuota } from "./model-failure.ts";
+import type { Exchange } from "./connection-pool.ts";
+import { findRefusedParameter } from "./model-failure.ts";
 import { OpenAiAttempt } from "./openai-attempt.ts";
 import type { CompletionRequest, OpenAiServer, OptionalParameter, Target } from "./openai-server.ts";
 
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
 
-/** Failures before the first text that a second attempt may mend. */
+/** Failures before the first text that a second attempt may get past. */
 const retried = new Set(["model_unavailable", "model_rate_limited", "model_truncated", "model_failed"]);
+/** Failures that a connection which died unnoticed looks like. */
+const unheard = new Set(["model_unavailable", "model_silent"]);
 
 /** One reply; at most one attempt of it runs at a time. */
 export class OpenAiCall implements ModelCall {
@@ -20,6 +23,9 @@ export class OpenAiCall implements ModelCall {
   readonly #sink: ModelSink;
   #request: CompletionRequest | undefined;
   #attempt: OpenAiAttempt | undefined;
+  #exchange: Exchange | undefined;
+  /** Whether a connection that was used before turned out to be dead: a new one is asked for then. */
+  #needsFresh = false;
   #retry: Timer | undefined;
   /** Parameters that this reply was refused for. */
   readonly #refused = new Set<OptionalParameter>();
@@ -64,9 +70,9 @@ export class OpenAiCall implements ModelCall {
       end: (end) => this.#settle(() => this.#sink.end(end)),
       fail: (error, body) => this.#fail(error, body),
     });
-    const { origin, path, headers, body } = request;
+    this.#exchange = undefined;
     try {
-      this.#server.agent.dispatch({ origin, path, method: "POST", headers, body }, this.#attempt);
+      this.#exchange = this.#server.pool.dispatch(request, this.#attempt, this.#needsFresh);
     } catch (error) {
       queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error)))); // never in the caller's own tick
     }
@@ -82,8 +88,12 @@ export class OpenAiCall implements ModelCall {
     if (this.#isOver) return;
     const wasSilent = this.#attempt?.hasTold !== true;
     if (wasSilent && this.#mayAskWithout(failure, body)) return this.#send();
+    if (this.#exchange?.isUnheard === true && !this.#needsFresh && unheard.has(failure.code)) {
+      this.#needsFresh = true;
+      return this.#send();
+    }
     const error = this.#toBlamed(failure);
-    if (!wasSilent || this.#hasRetried || !retried.has(error.code) || isOutOfQuota(body)) {
+    if (!wasSilent || this.#hasRetried || !retried.has(error.code)) {
       return this.#settle(() => this.#sink.fail(error));
     }
     const delayMs = error.retryAfterMs ?? retryDelayMs * (1 + Math.random());
@@ -94,7 +104,8 @@ export class OpenAiCall implements ModelCall {
 
   /** Where the model is asked as the client asks, it is the client's request that it does not take. */
   #toBlamed(error: AppError): AppError {
-    const isClients = this.#prompt.instruction === undefined && isBadRequest(error);
+    const isClients =
+      this.#prompt.instruction === undefined && error.code === "model_refused" && isBadRequest(error);
     return isClients ? new AppError("request_refused", error.message, { cause: error }) : error;
   }
 
@@ -109,6 +120,6 @@ export class OpenAiCall implements ModelCall {
 }
 
 /** Whether a model's refusal is about what it was asked, not about who asks. */
-function isBadRequest({ code, message }: AppError): boolean {
-  return code === "model_refused" && /^status (?:400|413|422)\b/.test(message);
+function isBadRequest({ message }: AppError): boolean {
+  return /^status (?:400|413|422)\b/.test(message);
 }

@@ -12,7 +12,7 @@ export class OpenAiModel implements Model {
 
   constructor(options: OpenAiOptions, clock: Clock) {
     this.name = options.model;
-    this.#server = new OpenAiServer(options);
+    this.#server = new OpenAiServer(options, clock);
     this.#clock = clock;
   }
 
@@ -21,6 +21,6 @@ export class OpenAiModel implements Model {
   }
 
   close(): Promise<void> {
-    return this.#server.agent.destroy();
+    return this.#server.pool.destroy();
   }
 }

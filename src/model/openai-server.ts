@@ -1,8 +1,9 @@
 /** Owns requests to an OpenAI-compatible server: address, headers and body, made by the `openai` package; it sends none. */
 import OpenAI, { AzureOpenAI } from "openai";
-import { Agent, type Dispatcher } from "undici";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Message } from "../turn/message.ts";
+import type { Clock } from "../turn/ports.ts";
+import { ConnectionPool } from "./connection-pool.ts";
 
 /** How to reach the model, and how long to wait for it. */
 export interface OpenAiOptions {
@@ -44,8 +45,6 @@ export interface CompletionRequest extends Target {
 const optionalParameters = ["temperature", "stream_options"] as const;
 export type OptionalParameter = (typeof optionalParameters)[number];
 
-const connectTimeoutMs = 5_000;
-
 /** Returns the package's client, which knows addresses, headers and Azure; it sends nothing of its own accord. */
 export function createClient(options: OpenAiOptions): OpenAI {
   if (options.azure !== undefined) return new AzureOpenAI({ ...options.azure, maxRetries: 0 });
@@ -61,20 +60,17 @@ export function createClient(options: OpenAiOptions): OpenAI {
 /** A server, and what it was found to refuse. */
 export class OpenAiServer {
   readonly options: OpenAiOptions;
-  /** Sends the requests: one connection each at a time, kept open for the next. */
-  readonly agent: Dispatcher = new Agent({
-    connect: { timeout: connectTimeoutMs },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  /** Sends the requests. */
+  readonly pool: ConnectionPool;
   /** What this model was found to refuse: it is never sent that again. */
   readonly #refused = new Set<OptionalParameter>();
   /** The same for every request; made once, since that takes longer than all else before one is sent. */
   readonly #loading: Promise<Target>;
   #target: Target | undefined;
 
-  constructor(options: OpenAiOptions) {
+  constructor(options: OpenAiOptions, clock: Clock) {
     this.options = options;
+    this.pool = new ConnectionPool(clock);
     this.#loading = toTarget(options);
     this.#loading.then(
       (target) => (this.#target = target),

@@ -152,7 +152,7 @@ export function toOpenAiOperations(model: string): readonly Operation[] {
           optionalHeaders: ["X-Conversation-Id", "Idempotency-Replayed", "X-Accel-Buffering"],
         },
       ],
-      errors: ["model_not_found", "request_refused", ...startErrors, ...turnErrors, ...storeErrors],
+      errors: ["request_refused", ...startErrors, ...turnErrors, ...storeErrors],
     },
     ...modelOperations,
   ];

@@ -17,7 +17,8 @@ export interface Ending {
 /** Returns the end of a reply that its model calls whole: one that says nothing has failed all the same. */
 export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
   if (ending.outcome !== "complete" || answer.trim() !== "") return ending;
-  const code = plan === "" ? "empty_reply" : "empty_answer";
+  const isFiltered = ending.modelEnd?.finishReason === "content-filter";
+  const code = isFiltered ? "model_filtered" : plan === "" ? "empty_reply" : "empty_answer";
   return {
     ...ending,
     outcome: "failed",

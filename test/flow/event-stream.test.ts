@@ -170,9 +170,9 @@ describe("typed events", { timeout: 120_000 }, () => {
     const answer = await app.post("/stream-chat", question, typed);
     assert.equal(answer.status, 200);
     assert.equal(answer.headers["content-type"], "text/event-stream; charset=utf-8");
-    assert.equal(readTypedEvents(answer).code, "model_refused");
+    assert.equal(readTypedEvents(answer).code, "model_unauthorized");
     const turnId = String(answer.headers["x-turn-id"]);
-    assert.equal(readTypedEvents(await app.get(`/turns/${turnId}/stream`, typed)).code, "model_refused");
+    assert.equal(readTypedEvents(await app.get(`/turns/${turnId}/stream`, typed)).code, "model_unauthorized");
     assert.equal((await app.get(`/turns/${turnId}/stream`)).status, 502);
   });
 

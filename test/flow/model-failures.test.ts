@@ -43,7 +43,12 @@ describe("a model that fails", () => {
   }
 
   const refusals: readonly [string, ErrorCode, number, Script][] = [
-    ["401", "model_refused", 1, (call) => call.head(401, json).end(errorBody({ code: "invalid_api_key" }))],
+    [
+      "401",
+      "model_unauthorized",
+      1,
+      (call) => call.head(401, json).end(errorBody({ code: "invalid_api_key" })),
+    ],
     ["400", "model_refused", 1, (call) => call.head(400, json).end(errorBody({}))],
     [
       "404 with a page",
@@ -67,7 +72,7 @@ describe("a model that fails", () => {
     ["429", "model_rate_limited", 2, (call) => call.head(429, json).end(errorBody({}))],
     [
       "429 for lack of quota",
-      "model_rate_limited",
+      "model_no_credit",
       1,
       (call) => call.head(429, json).end(errorBody({ code: "insufficient_quota" })),
     ],
@@ -162,7 +167,6 @@ describe("a model that fails", () => {
         const next = model.nextCall();
         const answering = app.chat("Hi");
         const call = await next;
-        call.raw(": keep-alive\n\n");
         clock.advance(7_000);
         assertProblem(await answering, "model_silent");
         await call.closed;
@@ -174,7 +178,6 @@ describe("a model that fails", () => {
 
   const breaks: readonly [string, ErrorCode, Script][] = [
     ["ends without a finish reason", "model_truncated", (call) => call.end()],
-    ["ends with [DONE] alone", "model_truncated", (call) => call.raw("data: [DONE]\n\n").end()],
     ["reports an error", "model_failed", (call) => call.event({ error: { message: "sk-secret" } }).end()],
     ["ends in the middle of an event", "model_truncated", (call) => call.raw('data: {"choi').end()],
   ];
@@ -310,7 +313,7 @@ describe("a model that fails", () => {
     await withApp(async () => {
       model.script = (call) =>
         call.head(403, json).end(errorBody({ message: "stream_options and temperature are forbidden" }));
-      assertProblem(await app.chat("Hi"), "model_refused");
+      assertProblem(await app.chat("Hi"), "model_unauthorized");
       assert.equal(model.calls.length, 1);
       model.script = (call) =>
         call.head(400, json).end(errorBody({ message: "too long: {temperature: 0.3}" }));
@@ -372,7 +375,7 @@ describe("a model that fails", () => {
         call
           .head(404, json)
           .end(errorBody({ message: "the model `scripted` does not exist", code: "model_not_found" }));
-      assertProblem(await app.chat("Hi"), "model_refused");
+      assertProblem(await app.chat("Hi"), "model_not_found");
       const line = await app.logged(({ msg }) => msg === "turn");
       assert.match(
         String(line["reason"]),

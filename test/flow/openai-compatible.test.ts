@@ -166,7 +166,10 @@ describe("the AI SDK with openai-compatible", () => {
     wire.model.script = (call) => call.head(401, { "content-type": "application/json" }).end("{}");
     const isRefusal = (error: unknown): boolean => {
       assert.ok(APICallError.isInstance(error), String(error));
-      assert.deepEqual([error.statusCode, error.message], [502, "The model refused the request."]);
+      assert.deepEqual(
+        [error.statusCode, error.message],
+        [502, "The model does not accept this server's key."],
+      );
       return true;
     };
     const asked = { model: toModel(), prompt: "Hi", maxRetries: 0 };

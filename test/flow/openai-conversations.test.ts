@@ -215,7 +215,7 @@ describe("a completion with the store on", () => {
   test("that fails keeps the message it was asked with, and says so in its turn", async () => {
     const user = randomUUID();
     wire.model.script = (call) => call.head(401, { "content-type": "application/json" }).end("{}");
-    await assert.rejects(ask({ user }), { code: "model_refused" });
+    await assert.rejects(ask({ user }), { code: "model_unauthorized" });
     const [conversation] = await readConversations(wire.app.app.store.database, user);
     const rows = await rowsOf(conversation?.id ?? "", user);
     assert.deepEqual(

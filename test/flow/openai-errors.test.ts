@@ -41,7 +41,7 @@ describe("a completion that fails before its first text", () => {
   afterEach(() => wire.close());
 
   const failures: readonly [string, ErrorCode, new (...values: never[]) => APIError, Script][] = [
-    ["refuses us", "model_refused", InternalServerError, (call) => call.head(401, json).end(secret)],
+    ["refuses us", "model_unauthorized", InternalServerError, (call) => call.head(401, json).end(secret)],
     [
       "does not stream",
       "model_invalid_stream",
@@ -116,7 +116,6 @@ describe("a completion that breaks off after text began", () => {
 
   const breaks: readonly [string, ErrorCode, Script][] = [
     ["ends without a finish reason", "model_truncated", (call) => call.end()],
-    ["ends with [DONE] alone", "model_truncated", (call) => call.raw("data: [DONE]\n\n").end()],
     ["reports an error", "model_failed", (call) => call.event({ error: { message: "sk-secret" } }).end()],
     ["talks nonsense", "model_invalid_stream", (call) => call.raw("data: {\n\n").end()],
     [

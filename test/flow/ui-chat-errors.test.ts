@@ -49,7 +49,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
   const early: readonly [string, ErrorCode, Script, () => unknown][] = [
     ["answers 500", "model_unavailable", (call) => call.head(500, json).end(secret), retry],
     ["answers 429", "model_rate_limited", (call) => call.head(429, json).end(secret), retry],
-    ["answers 401", "model_refused", (call) => call.head(401, json).end(secret), () => {}],
+    ["answers 401", "model_unauthorized", (call) => call.head(401, json).end(secret), () => {}],
     [
       "reports an error",
       "model_failed",

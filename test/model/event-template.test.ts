@@ -98,7 +98,7 @@ function readPlainly(all: readonly string[]): Reply {
     const { delta } = choices.find(({ index = 0 }: { index?: number }) => index === 0);
     reply.text += delta.content ?? "";
     reply.reasoning += delta.reasoning ?? "";
-    reply.usage = usage?.prompt_tokens ?? reply.usage;
+    reply.usage = Math.max(reply.usage, usage?.prompt_tokens ?? -1);
   }
   return reply;
 }

@@ -29,7 +29,10 @@ export class ScriptedCall {
   }
 
   /** Sends status and headers, an event stream's by default. */
-  head(status = 200, headers: Record<string, string> = { "content-type": "text/event-stream" }): this {
+  head(
+    status = 200,
+    headers: Readonly<Record<string, string | string[]>> = { "content-type": "text/event-stream" },
+  ): this {
     this.#response.writeHead(status, headers).flushHeaders();
     return this;
   }
@@ -66,6 +69,11 @@ export class ScriptedCall {
   /** Ends the body in good order, whatever was said. */
   end(body = ""): void {
     this.#response.end(body);
+  }
+
+  /** Closes the connection in the middle of the body, after what was said. */
+  cutOff(): void {
+    this.#response.socket?.end();
   }
 
   /** Breaks the connection. */

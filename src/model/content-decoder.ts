@@ -1,0 +1,83 @@
+/** Response bodies that came compressed though `identity` was asked for: bytes in, decoded bytes out, in order. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { Transform } from "node:stream";
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+
+/** More than this is a bomb: the largest reply takes less, one event for each character. */
+const maxDecodedBytes = 1024 * 1024 * 1024;
+
+const decoders = {
+  gzip: createGunzip,
+  "x-gzip": createGunzip,
+  br: createBrotliDecompress,
+  deflate: createInflate,
+} as const;
+
+/** An encoding that is decoded. */
+export type ContentEncoding = keyof typeof decoders;
+
+/** Hears what was decoded, then one of `end` and `fail`. */
+export interface DecoderSink {
+  readonly data: (chunk: Buffer) => void;
+  readonly end: () => void;
+  /** The bytes are not what the encoding says, or broke off. */
+  readonly fail: (error: Error) => void;
+}
+
+/** Returns the encoding of a body: `undefined` if it has none, `unknown` if it is none that can be decoded. */
+export function readContentEncoding(headers: IncomingHttpHeaders): ContentEncoding | "unknown" | undefined {
+  const names = [headers["content-encoding"] ?? []].flat().join(",").split(",");
+  const codings = names
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== "" && name !== "identity");
+  const [coding] = codings;
+  if (coding === undefined) return undefined;
+  return codings.length === 1 && isContentEncoding(coding) ? coding : "unknown";
+}
+
+function isContentEncoding(name: string): name is ContentEncoding {
+  return Object.hasOwn(decoders, name);
+}
+
+/** Decodes one body. What waits in it is compressed: decoded pieces are handed over one at a time. */
+export class ContentDecoder {
+  readonly #encoding: ContentEncoding;
+  readonly #sink: DecoderSink;
+  #stream: Transform | undefined;
+  #decodedBytes = 0;
+
+  constructor(encoding: ContentEncoding, sink: DecoderSink) {
+    this.#encoding = encoding;
+    this.#sink = sink;
+  }
+
+  write(chunk: Buffer): void {
+    this.#stream ??= this.#open(chunk);
+    this.#stream.write(chunk);
+  }
+
+  /** The body is over. */
+  end(): void {
+    if (this.#stream === undefined) return this.#sink.end();
+    this.#stream.end();
+  }
+
+  /** Nothing more is wanted: the sink hears nothing more. */
+  close(): void {
+    this.#stream?.removeAllListeners("data").removeAllListeners("end").destroy();
+  }
+
+  #open(first: Buffer): Transform {
+    // Servers differ on whether `deflate` has zlib's header.
+    const isRaw = this.#encoding === "deflate" && ((first[0] ?? 0) & 0x0f) !== 8;
+    const stream = isRaw ? createInflateRaw() : decoders[this.#encoding]();
+    return stream
+      .on("data", (chunk: Buffer) => {
+        this.#decodedBytes += chunk.length;
+        if (this.#decodedBytes > maxDecodedBytes) stream.destroy(new Error("more than 1 GiB when decoded"));
+        else this.#sink.data(chunk);
+      })
+      .on("end", () => this.#sink.end())
+      .on("error", (error: Error) => this.#sink.fail(error));
+  }
+}
