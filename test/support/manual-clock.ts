@@ -29,6 +29,7 @@ export class ManualClock implements Clock {
       refresh: () => {
         pending.dueMs = this.#nowMs + delayMs;
         this.#pending.add(pending);
+        for (const look of this.#waiting) look();
       },
       cancel: () => void this.#pending.delete(pending),
     };

@@ -43,6 +43,12 @@ export class ScriptedCall {
     return this;
   }
 
+  /** Writes `bytes` to the connection itself, before the head. */
+  beforeHead(bytes: string): this {
+    this.#response.socket?.write(bytes);
+    return this;
+  }
+
   /** Sends bytes as they are. */
   raw(bytes: string | Uint8Array): this {
     if (!this.#response.headersSent) this.head();
