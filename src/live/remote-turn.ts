@@ -1,4 +1,5 @@
 /** Owns the way to turns that other processes run, or ran: their logs, read from the store. */
+import { toAppError, type ErrorCode } from "../errors.ts";
 import { BodyReader } from "../turn/body.ts";
 import type { Caller, Clock, StoredTurn, Timer, TurnRecords } from "../turn/ports.ts";
 import type { FollowedTurn } from "./live-turn.ts";
@@ -7,6 +8,8 @@ import { TurnLog } from "./turn-log.ts";
 /** How long to wait for more text: at first, and at most, while none comes. */
 const minDelayMs = 250;
 const maxDelayMs = 2_000;
+/** For how long the store may answer nothing about a turn before its followers are told, in milliseconds. They may resume. */
+const patienceMs = 60_000;
 
 /** What remote turns are read with. */
 export interface RemoteTurnOptions {
@@ -48,6 +51,8 @@ class RemoteTurn implements FollowedTurn {
   #followers = 0;
   #delayMs = minDelayMs;
   #timer: Timer | undefined;
+  /** When the store last told of the turn. */
+  #toldAtMs: number;
 
   constructor(
     id: string,
@@ -60,6 +65,7 @@ class RemoteTurn implements FollowedTurn {
     this.caller = caller;
     this.#options = options;
     this.#followed = followed;
+    this.#toldAtMs = options.clock.monotonicMs();
     const { conversationId, model, startedAt } = stored;
     this.log.append({ type: "turn-start", turnId: id, conversationId, model, startedAt });
     this.#take(stored);
@@ -69,6 +75,7 @@ class RemoteTurn implements FollowedTurn {
     this.#followers += 1;
     if (this.#followers === 1) {
       this.#followed.set(this.id, this);
+      this.#toldAtMs = this.#options.clock.monotonicMs();
       if (this.log.end === undefined) this.#schedule();
     }
     return () => {
@@ -105,10 +112,17 @@ class RemoteTurn implements FollowedTurn {
     try {
       const stored = await this.#options.records.readTurn(this.id, this.caller, before);
       if (this.log.end !== undefined) return;
+      this.#toldAtMs = this.#options.clock.monotonicMs();
       if (stored === undefined) this.#end("interrupted", "not_found");
       else this.#take(stored);
-    } catch {
-      // The store is away: its readiness tells; the turn may go on all the same, and is read again later.
+    } catch (error) {
+      // The turn may go on all the same, and is read again later: but followers must not wait for ever without a word.
+      const { code } = toAppError(error);
+      const silentMs = this.#options.clock.monotonicMs() - this.#toldAtMs;
+      if (this.log.end === undefined && silentMs >= patienceMs) {
+        this.#forget(); // who resumes asks the store again
+        this.#end("interrupted", code);
+      }
     }
     if (this.log.end !== undefined || this.#followers === 0) return;
     const isIdle = this.log.position === before;
@@ -140,7 +154,7 @@ class RemoteTurn implements FollowedTurn {
     });
   }
 
-  #end(outcome: "interrupted", code: "server_stopping" | "not_found"): void {
+  #end(outcome: "interrupted", code: ErrorCode): void {
     this.log.append({
       type: "turn-end",
       outcome,

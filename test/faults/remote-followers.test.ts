@@ -1,0 +1,97 @@
+/** Checks that who follows another replica's turn is never left without a word, whatever the store's trouble. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { runSql, startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { loadSchemaOf } from "../support/schema-versions.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
+import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+
+/** How often a turn of another replica is read at the least. */
+const pollMs = 2_000;
+
+describe(
+  "a follower of another replica's turn, while the store refuses every call",
+  { timeout: 120_000 },
+  () => {
+    let harness: StoreHarness;
+    let model: ScriptedModel;
+    let clock: ManualClock;
+    let owner: RunningApp;
+    let other: RunningApp;
+    let url: string;
+    before(async () => {
+      [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
+      url = harness.variables["DATABASE_URL"] ?? assert.fail();
+      const variables = {
+        CHAT_STORE_ENABLED: "true",
+        OPENAI_BASE_URL: model.url,
+        OPENAI_MODEL: "scripted",
+        ...harness.variables,
+      };
+      clock = new ManualClock();
+      [owner, other] = await Promise.all([startApp(variables), startApp(variables, clock)]);
+    });
+    after(async () => {
+      await Promise.all([owner.close(), other.close()]);
+      await model.close();
+      await harness.stop();
+    });
+
+    /** Starts a turn at its owner that has said `text`, and follows it elsewhere until that has come. */
+    async function follow(
+      text: string,
+      accept: string,
+    ): Promise<{ call: ScriptedCall; reply: Promise<Answer>; read: Promise<Answer> }> {
+      const { call, opening } = await openTurn(owner, model, {});
+      call.text(text);
+      const response = await opening;
+      const turnId = String(response.headers["x-turn-id"]);
+      const reply = readAnswer(response);
+      for (;;) {
+        const state = await other.get(`/turns/${turnId}`);
+        if (state.status === 200 && state.body.includes("Think")) break;
+      }
+      const stream = await other.open("GET", `/turns/${turnId}/stream`, undefined, { accept });
+      return { call, reply, read: readAnswer(stream) };
+    }
+
+    /** Lets `ms` pass where it is followed, one look at the store after the other. */
+    async function pass(ms: number): Promise<void> {
+      for (let passedMs = 0; passedMs < ms; passedMs += pollMs) {
+        await clock.timer(250, pollMs);
+        clock.advance(pollMs);
+      }
+    }
+
+    test("gets the sign of life of its wire, and the whole reply once the store is back", async () => {
+      const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", "text/event-stream");
+      await runSql(url, [await loadSchemaOf(9, 9)]);
+      await pass(50_000);
+      await runSql(url, [await loadSchemaOf(7, 6, { isForced: true })]);
+      call.text("lo.").finish();
+      assert.equal((await reply).isComplete, true);
+      let whole: Answer | undefined;
+      while (whole === undefined) whole = await Promise.race([read, pass(pollMs).then(() => undefined)]);
+      const { body, isComplete } = whole;
+      assert.equal(isComplete, true);
+      assert.ok((body.match(/^:/gm) ?? []).length >= 3, body);
+      assert.match(body, /lo\.[^]*event: turn-end[^]*"outcome":"complete"/);
+    });
+
+    for (const [accept, sign] of [
+      ["text/event-stream", /event: turn-error[^]*store_schema_mismatch[^]*event: turn-end/],
+      ["text/plain", /\[error\] store_schema_mismatch: .*\n$/],
+    ] as const)
+      test(`is told the reason after a minute, as ${accept}`, async () => {
+        const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", accept);
+        await runSql(url, [await loadSchemaOf(9, 9)]);
+        await Promise.race([read, pass(120_000)]);
+        const { body } = await read;
+        assert.match(body, sign);
+        await runSql(url, [await loadSchemaOf(7, 6, { isForced: true })]);
+        call.text("lo.").finish();
+        assert.equal((await reply).isComplete, true);
+      });
+  },
+);
