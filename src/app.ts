@@ -9,6 +9,8 @@ import { registerAuthentication } from "./http/authentication.ts";
 import { registerCompletions } from "./http/completions.ts";
 import { registerConversations } from "./http/conversations.ts";
 import { registerHealth } from "./http/health.ts";
+import type { HostOptions } from "./http/edge/host-rules.ts";
+import { refuseForeignPages, toOriginPatterns } from "./http/edge/origin-rules.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
 import { Limits, type LimitOptions } from "./http/limits.ts";
@@ -47,7 +49,9 @@ export interface AppOptions {
   readonly showsReasoning: boolean;
   /** Whether the model's replies start inside its reasoning. */
   readonly opensReasoning: OpensReasoning;
-  /** The origins whose pages may read our answers, each like `http://localhost:3000`. */
+  /** The names that requests must be for; `undefined` allows every name. */
+  readonly hosts: HostOptions | undefined;
+  /** The origins whose pages may read our answers, each like `http://localhost:3000` or `https://*.example.com`. */
   readonly corsOrigins: readonly string[];
   /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
   readonly trustedProxies: readonly string[];
@@ -124,13 +128,14 @@ async function createHttp(
     logger,
     clock,
     trustedProxies: options.trustedProxies,
-    maxBodyBytes: options.limits.maxBodyBytes,
+    hosts: options.hosts,
+    bodies: options.limits,
   });
   // A client may close its own direction and still read. It cannot be told from one that has gone, so where that ends the
   // turn it does not get its reply.
   if (options.onDisconnect === "continue") Object.assign(http.server, { httpAllowHalfOpen: true });
   await http.register(cors, {
-    origin: [...options.corsOrigins],
+    origin: toOriginPatterns(options.corsOrigins),
     exposedHeaders: [
       "X-Turn-Id",
       "X-Conversation-Id",
@@ -145,6 +150,8 @@ async function createHttp(
     maxAge: 600,
     strictPreflight: false,
   });
+  // With a credential in every request a page can ask nothing that CORS does not allow.
+  if (options.auth.type === "none") refuseForeignPages(http, options.corsOrigins);
   return http;
 }
 

@@ -4,6 +4,7 @@ import {
   findContradictions,
   findExposure,
   findLargeImages,
+  findLargeBodies,
   findLoneStore,
   findNameClashes,
   imageShare,
@@ -68,6 +69,7 @@ export function parseConfig(variables: Readonly<Record<string, string | undefine
     ...findNameClashes(result.data),
     ...findLoneStore(result.data),
     ...findLargeImages(result.data),
+    ...findLargeBodies(result.data),
     ...findExposure(result.data),
   ];
   if (!result.success || problems.length > 0) throw new ConfigError(problems);
@@ -96,6 +98,7 @@ function toConfig(environment: Environment): Config {
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
       showsReasoning: environment.SHOW_REASONING,
       opensReasoning: environment.MODEL_OPENS_REASONING,
+      hosts: toHostOptions(environment),
       corsOrigins: environment.CORS_ALLOW_ORIGINS,
       trustedProxies: environment.TRUST_PROXY,
       logsContent: environment.LOG_CONTENT,
@@ -114,10 +117,17 @@ function toLimitOptions(environment: Environment): AppOptions["limits"] {
     concurrentTurns: (environment.LIMIT_CONCURRENT_TURNS ?? (isOn ? 3 : 0)) || undefined,
     tokensPerDay: environment.LIMIT_TOKENS_PER_DAY || undefined,
     maxBodyBytes: environment.LIMIT_BODY_MIB * mebibyte,
+    maxBodiesBytes: environment.LIMIT_BODIES_MIB * mebibyte,
     maxMessages: environment.LIMIT_MESSAGES,
     maxMessageBytes: environment.LIMIT_MESSAGE_KIB * 1024,
     maxImageBytes: (environment.LIMIT_IMAGE_MIB ?? environment.LIMIT_BODY_MIB * imageShare) * mebibyte,
   };
+}
+
+/** With authentication a page that points its own name here has no credential, so that every name is allowed unless some are listed. */
+function toHostOptions(environment: Environment): AppOptions["hosts"] {
+  const { AUTH, HOST: host, ALLOWED_HOSTS: allowedHosts = [] } = environment;
+  return AUTH === "none" || allowedHosts.length > 0 ? { host, allowedHosts } : undefined;
 }
 
 function toAuthOptions(environment: Environment): AppOptions["auth"] {

@@ -73,6 +73,16 @@ export function findLargeImages(environment: Environment | undefined): readonly 
     : [`LIMIT_IMAGE_MIB is more than a body of LIMIT_BODY_MIB=${body} holds, where images take a third more`];
 }
 
+/** A body that there would never be room for. */
+export function findLargeBodies(environment: Environment | undefined): readonly string[] {
+  const { LIMIT_BODY_MIB: body = 0, LIMIT_BODIES_MIB: bodies = 0 } = environment ?? {};
+  return body <= bodies
+    ? []
+    : [
+        `LIMIT_BODIES_MIB=${bodies} is less than one body of LIMIT_BODY_MIB=${body}: raise it, or lower LIMIT_BODY_MIB`,
+      ];
+}
+
 /** Two tables of one name, or of a name that the schema uses itself. */
 export function findNameClashes(environment: Environment | undefined): readonly string[] {
   if (environment === undefined) return [];

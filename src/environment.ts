@@ -59,7 +59,16 @@ const Origins = z
   )
   .refine(
     (origins) => origins.every(isOrigin),
-    "must be exact origins like https://chat.example.com, with commas between; * is not one",
+    "must be comma-separated origins like https://chat.example.com, https://*.example.com (one label) or tauri://localhost, in lower case, without a path; * and null are refused",
+  );
+
+const Hosts = z
+  .string()
+  .toLowerCase()
+  .transform((value) => value.split(",").map((host) => host.trim().replace(/\.(?=:\d+$|$)/, "")))
+  .refine(
+    (hosts) => hosts.every(isHost),
+    "must be comma-separated host names like chat.example.com, chat.example.com:8443 or *.example.com (one label), without a scheme or a path; * alone is refused",
   );
 
 const ApiKeys = z
@@ -136,10 +145,12 @@ export const Environment = z.object({
   LIMIT_CONCURRENT_TURNS: wholeNumber(0, 10_000).optional(),
   LIMIT_TOKENS_PER_DAY: wholeNumber(0, 1_000_000_000_000).default(0),
   LIMIT_BODY_MIB: wholeNumber(1, 100).default(20),
+  LIMIT_BODIES_MIB: wholeNumber(1, 65_536).default(128),
   LIMIT_MESSAGES: wholeNumber(1, 20_000).default(20_000),
   LIMIT_MESSAGE_KIB: wholeNumber(1, 1024).default(1024),
   LIMIT_IMAGE_MIB: wholeNumber(1, 75).optional(),
   MODEL_PRICES: ModelPrices.optional(),
+  ALLOWED_HOSTS: Hosts.optional(),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
   TRUST_PROXY: Addresses.default([]),
   LOG_CONTENT: Flag.default(false),
@@ -210,8 +221,24 @@ function isAddress(text: string): boolean {
   );
 }
 
+/** An origin as a browser writes it, or one with `*` in place of the first label of its host. */
 function isOrigin(origin: string): boolean {
-  return (
-    URL.canParse(origin) && /^https?:$/.test(new URL(origin).protocol) && new URL(origin).origin === origin
-  );
+  const exact = origin.replace("://*.", "://wildcard.");
+  const [, scheme = "", host = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#@\s*\\]+)$/.exec(exact) ?? [];
+  if (host === "" || !URL.canParse(exact)) return false;
+  // `*.com` would be half of the web.
+  if (exact !== origin && !/^wildcard\.(?:[\w-]+\.[\w.-]+|localhost)(?::\d+)?$/.test(host)) return false;
+  // Only of these does the standard say what their origins look like.
+  return /^https?$/.test(scheme)
+    ? new URL(exact).origin === exact
+    : !/^(?:file|data|blob|javascript|ws|wss|ftp)$/.test(scheme);
+}
+
+/** A name or address, with a port or without, or a name with `*` in place of its first label. */
+function isHost(host: string): boolean {
+  const [, address, name = "", port = "1"] =
+    /^(?:\[([\da-f:.]+)\]|((?:\*\.)?[\w.-]+))(?::(\d{1,5}))?$/.exec(host) ?? [];
+  if (Number(port) < 1 || Number(port) > 65_535) return false;
+  if (address !== undefined) return isIP(address) === 6;
+  return /^(?:\*\.[\w-]+\.)?[\w-]+(?:\.[\w-]+)*$/.test(name);
 }

@@ -19,12 +19,23 @@ export const errorTable = {
   unauthenticated: {
     status: 401,
     retryable: false,
-    publicMessage: "The request does not say, in a way that can be believed, who it is from.",
+    publicMessage: "Authentication is required, or the credentials are invalid.",
   },
   user_mismatch: {
     status: 403,
     retryable: false,
     publicMessage: "The request names another user than the one it is from.",
+  },
+  origin_not_allowed: {
+    status: 403,
+    retryable: false,
+    publicMessage: "Pages of this origin may not use this server.",
+  },
+  host_not_allowed: {
+    status: 421,
+    retryable: false,
+    publicMessage:
+      "This server does not answer to the name in Host. Its operator can allow it with ALLOWED_HOSTS.",
   },
   not_acceptable: {
     status: 406,
@@ -62,7 +73,7 @@ export const errorTable = {
   unsupported_media_type: {
     status: 415,
     retryable: false,
-    publicMessage: "The body must be application/json.",
+    publicMessage: "The body must be uncompressed application/json.",
   },
   rate_limited: {
     status: 429,
@@ -78,6 +89,11 @@ export const errorTable = {
     status: 429,
     retryable: false,
     publicMessage: "There are not enough tokens left for today.",
+  },
+  server_busy: {
+    status: 503,
+    retryable: true,
+    publicMessage: "The server is reading as many large requests as it can; try again shortly.",
   },
   server_stopping: {
     status: 503,

@@ -49,6 +49,11 @@ export class SupabaseTokens implements Authenticator {
       return { type: "user", userId: claims.sub.toLowerCase(), accessToken };
     } catch (cause) {
       if (cause instanceof AppError) throw cause;
+      if (cause instanceof errors.JWTExpired)
+        throw new AppError("unauthenticated", "the token has expired", {
+          cause,
+          detail: "The access token has expired.",
+        });
       if (cause instanceof errors.JOSEError || cause instanceof z.ZodError || cause instanceof TypeError)
         throw new AppError("unauthenticated", `the token is not valid: ${cause.message}`, { cause });
       throw toAppError(cause);

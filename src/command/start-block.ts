@@ -31,6 +31,7 @@ export function toStartBlock(options: StartBlockOptions): string {
           ["", toStoreAdvice(storeTrouble, journal !== undefined)],
         ]),
     ...describeJournal(app.store, journal).map((text) => ["journal", text]),
+    ...(app.hosts === undefined ? [] : [["hosts", describeHosts(app.hosts)]]),
     ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read the answers"],
     ...describeOff(app).map((text, index) => [index === 0 ? "off" : "", text]),
     [
@@ -72,6 +73,11 @@ function describeJournal(
     return journal.queued === 0 ? [] : [`${journal.queued} writes of an earlier run wait for the store`];
   if (store.type === "none" || (store.type === "supabase" && store.supabase.usesCallerToken)) return [];
   return [`AWAY: ${store.dataDir} cannot be used, the log says why; with the store away new turns get 503`];
+}
+
+function describeHosts({ host, allowedHosts }: AppOptions["hosts"] & object): string {
+  const names = Array.from(new Set(["localhost", "loopback addresses", host, ...allowedHosts]));
+  return `${names.join(", ")}; requests with another Host get 421 (ALLOWED_HOSTS adds names)`;
 }
 
 function describeOff(app: AppOptions): readonly string[] {

@@ -52,7 +52,7 @@ export function registerHealth(app: FastifyInstance, { live, store: opened }: He
   app.get("/healthz", () => ({ status: "ok" }));
   // Anybody may ask, and as often: the store is asked once at a time.
   let asking: Promise<AppError | undefined> | undefined;
-  app.get("/readyz", async (_request, reply) => {
+  app.get("/readyz", async (request, reply) => {
     asking ??= opened.findTrouble(checkTimeoutMs).finally(() => (asking = undefined));
     const trouble = await asking;
     const parts: Parts = {
@@ -63,7 +63,7 @@ export function registerHealth(app: FastifyInstance, { live, store: opened }: He
     };
     if (!live.isDraining) return reply.send({ status: parts.store.status, parts } satisfies Readiness);
     const problem: StoppingProblem = {
-      ...toProblem(new AppError("server_stopping", "draining")),
+      ...toProblem(new AppError("server_stopping", "draining"), request.id),
       parts,
     };
     return reply.code(503).header("content-type", problemType).send(JSON.stringify(problem));

@@ -1,10 +1,20 @@
-/** Owns the HTTP server below the routes: its limits and timeouts, what every answer says, and answers to what is no request. */
+/** The HTTP server below the routes: its limits and timeouts, which hosts it answers for, and answers to what is no request. */
 import { randomUUID } from "node:crypto";
-import { ServerResponse, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+} from "fastify";
 import { AppError, errorTable } from "../errors.ts";
 import type { Clock } from "../turn/ports.ts";
+import { createAnswerType, delayContinue, isAnswered, requestIdOf, standingHeaders } from "./edge/answer.ts";
+import { HostRules, toPath, type HostOptions } from "./edge/host-rules.ts";
+import { registerBodies, type BodyLimits } from "./edge/request-body.ts";
+import { logRequests, RefusalLog } from "./edge/request-log.ts";
 import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./problem.ts";
 
 /** The largest head of a request, in bytes. */
@@ -16,31 +26,15 @@ const requestSlackMs = 100_000;
 /** How much of a body that is not complete must come in each window; less is a client that only holds the connection. */
 const minWindowBytes = 512 * 1024;
 const windowMs = 20_000;
-/** How long a connection without a request is kept, in milliseconds; proxies keep theirs for up to 60 s. */
-const idleTimeoutMs = 5_000;
-const idleTimeoutBehindProxyMs = 75_000;
+/**
+ * How long a connection without a request is kept, in milliseconds: longer than proxies and clients keep theirs, so that none sends a
+ * request on a connection that is being closed.
+ */
+const idleTimeoutMs = 75_000;
 /** How long a client that is refused may take to close its connection, before we do, in milliseconds. */
 const closeTimeoutMs = 1_000;
 const maxConnections = 5_000;
 const maxRequestsPerConnection = 1_000;
-
-/** What every answer says, unless it says something stricter itself. */
-const standingHeaders: Readonly<Record<string, string>> = {
-  "x-content-type-options": "nosniff",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "referrer-policy": "no-referrer",
-  // Pages of other origins cannot embed an answer. Reading one with CORS, where its origin is allowed, is not what this forbids.
-  "cross-origin-resource-policy": "same-origin",
-  "cache-control": "no-store",
-};
-
-/** An answer, whoever writes it: a route, a stream that has left the framework, the framework, or Node itself. */
-class Answer<Request extends IncomingMessage> extends ServerResponse<Request> {
-  constructor(...given: ConstructorParameters<typeof ServerResponse<Request>>) {
-    super(...given);
-    for (const [name, value] of Object.entries(standingHeaders)) this.setHeader(name, value);
-  }
-}
 
 /** What the server is made from. */
 export interface HttpServerOptions {
@@ -48,41 +42,51 @@ export interface HttpServerOptions {
   readonly clock: Clock;
   /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
   readonly trustedProxies: readonly string[];
-  /** The largest body of a request, in bytes. */
-  readonly maxBodyBytes: number;
+  /** The names that requests must be for; `undefined` allows every name. */
+  readonly hosts: HostOptions | undefined;
+  readonly bodies: BodyLimits;
 }
 
 /** Returns a server without routes, whose errors are problems already. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { logger, clock, trustedProxies, maxBodyBytes } = options;
-  const isBehindProxy = trustedProxies.length > 0;
+  const { logger, clock, trustedProxies, hosts, bodies } = options;
+  const { maxBodyBytes } = bodies;
+  const refusals = new RefusalLog(logger, clock);
+  const rules = new HostRules(hosts);
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
     requestIdHeader: false,
-    genReqId: () => randomUUID(),
-    trustProxy: isBehindProxy && [...trustedProxies],
+    genReqId: requestIdOf,
+    rewriteUrl: toPath,
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     bodyLimit: maxBodyBytes,
     onProtoPoisoning: "error",
     onConstructorPoisoning: "error",
+    return503OnClosing: false, // the routes say so themselves, in their own shape
     requestTimeout: (maxBodyBytes / minWindowBytes) * windowMs + requestSlackMs,
-    keepAliveTimeout: isBehindProxy ? idleTimeoutBehindProxyMs : idleTimeoutMs,
+    keepAliveTimeout: idleTimeoutMs,
     maxRequestsPerSocket: maxRequestsPerConnection,
     http: {
       headersTimeout: headTimeoutMs,
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: maxHeadBytes,
-      ServerResponse: Answer,
+      requireHostHeader: false, // its refusal has no body
+      ServerResponse: createAnswerType(clock),
     },
     routerOptions: { maxParamLength: 1_000 },
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply, fromHttpError(error)),
-    clientErrorHandler: (error, socket) => refuse(socket, fromParserError(error.code), clock),
+    frameworkErrors: (error, request, reply) =>
+      void sendProblem(reply, rules.findRefusal(request.raw) ?? fromHttpError(error)),
+    clientErrorHandler: (error, socket) =>
+      refuse(socket, fromParserError(error.code), { clock, refusals, logger }),
   });
   app.server.maxConnections = maxConnections;
-  app.removeContentTypeParser("text/plain");
-  registerProblems(app, maxBodyBytes);
-  watchBodies(app, clock);
-  logRequests(app);
+  delayContinue(app.server);
+  logRequests(app, refusals);
+  registerProblems(app);
+  checkHosts(app, rules);
+  watchBodies(app, { clock, refusals, logger });
+  registerBodies(app, bodies);
   // A connection whose last reply ends while we close would otherwise be kept for its next request.
   app.addHook("preClose", (done) => {
     const timer = setInterval(() => app.server.closeIdleConnections(), 50).unref();
@@ -92,38 +96,66 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   return app;
 }
 
+/** Refuses requests for other hosts, before anything else; load balancers may ask for the server's health by any name. */
+function checkHosts(app: FastifyInstance, rules: HostRules): void {
+  const healthRoutes: ReadonlySet<string | undefined> = new Set(["/healthz", "/readyz"]);
+  let isExplained = false;
+  const explain = (request: FastifyRequest, { message }: AppError): void => {
+    if (isExplained) return;
+    isExplained = true;
+    request.log.warn(
+      { reason: message, setting: "ALLOWED_HOSTS" },
+      "a request for another host was refused; if this is a name of this server, behind a proxy for instance, add it to ALLOWED_HOSTS",
+    );
+  };
+  app.addHook("onRequest", (request, _reply, done) => {
+    const refusal = rules.findRefusal(request.raw);
+    if (refusal === undefined) return done();
+    if (refusal.code === "host_not_allowed") {
+      if (healthRoutes.has(request.routeOptions.url)) return done();
+      explain(request, refusal);
+    }
+    done(refusal);
+  });
+}
+
+/** What a refusal on a bare connection needs. */
+interface RefusalTools {
+  readonly clock: Clock;
+  readonly refusals: RefusalLog;
+  readonly logger: FastifyBaseLogger;
+}
+
 /** Refuses requests whose body stands still. A slow line is not cut for being slow, nor one that waits for its answer. */
-function watchBodies(app: FastifyInstance, clock: Clock): void {
+function watchBodies(app: FastifyInstance, tools: RefusalTools): void {
   app.addHook("onRequest", (request, _reply, done) => {
     const { raw } = request;
     if (raw.headers["content-length"] !== undefined || raw.headers["transfer-encoding"] !== undefined)
-      watchBody(raw, clock);
+      watchBody(raw, tools);
     done();
   });
 }
 
-function watchBody(request: IncomingMessage, clock: Clock): void {
+function watchBody(request: IncomingMessage, tools: RefusalTools): void {
   const { socket } = request;
+  const { clock } = tools;
   let { bytesRead } = socket;
   const look = (): void => {
     if (request.complete || socket.destroyed) return;
-    if (socket.bytesRead - bytesRead < minWindowBytes)
-      return refuse(socket, new AppError("request_timeout", "the body stood still"), clock);
+    if (socket.bytesRead - bytesRead < minWindowBytes) {
+      if (isAnswered(request)) return void socket.destroy();
+      return refuse(
+        socket,
+        new AppError("request_timeout", "the body stood still"),
+        tools,
+        requestIdOf(request),
+      );
+    }
     ({ bytesRead } = socket);
     timer = clock.after(windowMs, look);
   };
   let timer = clock.after(windowMs, look);
   request.once("close", () => timer.cancel());
-}
-
-/** One line for each request, for who looks for one: which turn it was about, from where, and what it got. */
-function logRequests(app: FastifyInstance): void {
-  app.addHook("onResponse", (request, reply, done) => {
-    const { ip, method, routeOptions } = request;
-    const turnId = reply.getHeader("x-turn-id");
-    request.log.debug({ ip, method, route: routeOptions.url, status: reply.statusCode, turnId }, "request");
-    done();
-  });
 }
 
 function fromParserError(code: string): AppError {
@@ -133,15 +165,22 @@ function fromParserError(code: string): AppError {
 }
 
 /** Answers on a connection whose request cannot be answered, and closes it. */
-function refuse(socket: Socket, error: AppError, clock: Clock): void {
+function refuse(
+  socket: Socket,
+  error: AppError,
+  { clock, refusals, logger }: RefusalTools,
+  requestId: string = randomUUID(),
+): void {
   if (!socket.writable) return void socket.destroy();
   const { status } = errorTable[error.code];
-  const problem = toProblem(error);
+  refusals.write(logger, error, { requestId, ip: socket.remoteAddress, status });
+  const problem = toProblem(error, requestId);
   const body = JSON.stringify(problem);
   const headers = {
     "Content-Type": problemType,
     "Content-Length": Buffer.byteLength(body),
     Connection: "close",
+    "X-Request-Id": requestId,
     ...standingHeaders,
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -26,6 +26,7 @@ export interface SizeLimits {
 export interface LimitOptions extends TurnLimits, SizeLimits {
   readonly requestsPerMinute: number | undefined;
   readonly maxBodyBytes: number;
+  readonly maxBodiesBytes: number;
 }
 
 /** Where a request under a key may be one that was had before: it is looked for, even if its user may begin nothing new. */

@@ -3,7 +3,7 @@
  * clients of a foreign wire read.
  */
 import { STATUS_CODES } from "node:http";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError, errorTable, toAppError, type ErrorCode, type SpentLimit } from "../errors.ts";
 import { toOpenAiError } from "../wire/openai-completion.ts";
 
@@ -22,10 +22,20 @@ export interface Problem {
   readonly code: ErrorCode;
   /** What is wrong with this very request. */
   readonly detail: string;
+  /** The request's id, which the log has too. */
+  readonly requestId: string;
+}
+
+/** The errors that requests were answered with. */
+const answered = new WeakMap<FastifyRequest, AppError>();
+
+/** Returns the error that a request was answered with; `undefined` if there was none. */
+export function errorOf(request: FastifyRequest): AppError | undefined {
+  return answered.get(request);
 }
 
 /** Returns `error` as its client may see it. */
-export function toProblem(error: AppError): Problem {
+export function toProblem(error: AppError, requestId: string): Problem {
   const { status } = errorTable[error.code];
   return {
     type: "about:blank",
@@ -33,13 +43,12 @@ export function toProblem(error: AppError): Problem {
     status,
     code: error.code,
     detail: error.detail,
+    requestId,
   };
 }
 
 const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
-  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
-  FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
 };
 
@@ -73,15 +82,17 @@ export function toErrorShape(url: string): ErrorShape {
 
 /** Answers with `error`; `more` says what else there is to say, where the wire has a place for it. */
 export function sendProblem(reply: FastifyReply, error: AppError, more: object = {}): FastifyReply {
+  const { request } = reply;
   const { status, retryable } = errorTable[error.code];
+  answered.set(request, error);
   if (error.retryAfterMs !== undefined || (retryable && (status === 429 || status === 503))) {
     const seconds = Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000);
     void reply.header("retry-after", String(seconds));
     if (error.limit !== undefined) sendLimit(reply, error.limit, 0, seconds);
   }
   void reply.code(status);
-  if (status === 401) void reply.header("www-authenticate", "Bearer");
-  switch (toErrorShape(reply.request.url)) {
+  if (status === 401) void reply.header("www-authenticate", toChallenge(request, error));
+  switch (toErrorShape(request.url)) {
     case "openai":
       void reply.header("content-type", "application/json; charset=utf-8");
       void reply.header("x-should-retry", String(retryable)); // else OpenAI's client asks again for every 5xx
@@ -89,8 +100,16 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
     case "text":
       return reply.header("content-type", "text/plain; charset=utf-8").send(error.detail);
     case "problem":
-      return reply.header("content-type", problemType).send(JSON.stringify({ ...toProblem(error), ...more }));
+      return reply
+        .header("content-type", problemType)
+        .send(JSON.stringify({ ...toProblem(error, request.id), ...more }));
   }
+}
+
+/** Returns what a client is told of its credentials. https://www.rfc-editor.org/rfc/rfc6750#section-3 */
+function toChallenge({ headers }: FastifyRequest, { detail }: AppError): string {
+  if (!/^Bearer\b/i.test(headers.authorization ?? "")) return "Bearer";
+  return `Bearer error="invalid_token", error_description="${detail.replaceAll(/[^ !#-[\]-~]/g, "")}"`;
 }
 
 /** Says how much is `left` of a limit, and in how many seconds there is all of it again. https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html */
@@ -116,7 +135,7 @@ function toMissingRoute(method: string, url: string, routes: readonly string[]):
 }
 
 /** Makes every error of `app` a problem; what is our fault is logged. */
-export function registerProblems(app: FastifyInstance, maxBodyBytes: number): void {
+export function registerProblems(app: FastifyInstance): void {
   const openAiRoutes: string[] = [];
   app.addHook("onRoute", ({ url, method }) => {
     const shown = [method].flat().filter((name) => name !== "HEAD" && name !== "OPTIONS");
@@ -131,10 +150,6 @@ export function registerProblems(app: FastifyInstance, maxBodyBytes: number): vo
   });
   app.setErrorHandler((error: HttpError, request, reply) => {
     const known = fromHttpError(error);
-    if (known.code === "body_too_large") {
-      const detail = `The body is larger than ${maxBodyBytes / 1024 / 1024} MiB.`;
-      return sendProblem(reply, new AppError(known.code, known.message, { cause: error, detail }));
-    }
     if (known.code === "internal_error") request.log.error({ err: error }, "a request failed");
     return sendProblem(reply, known);
   });

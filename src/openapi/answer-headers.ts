@@ -10,7 +10,11 @@ const answerHeaders = {
       "The conversation it belongs to; absent where the store has not said in time which stored one it continues.",
     schema: Id,
   },
-  "X-Request-Id": { description: "The turn's id, where OpenAI's clients look for one.", schema: Id },
+  "X-Request-Id": {
+    description:
+      "The request's id, which the log has too; of a chat completion the turn's id, where OpenAI's clients look for one.",
+    schema: Id,
+  },
   "Idempotency-Replayed": {
     description: "An earlier request under the same key has started the turn.",
     schema: z.literal("true"),
@@ -28,7 +32,11 @@ const answerHeaders = {
     description: "Whether asking again may help, for OpenAI's clients.",
     schema: z.enum(["true", "false"]),
   },
-  "WWW-Authenticate": { description: "How to say who asks.", schema: z.literal("Bearer") },
+  "WWW-Authenticate": {
+    description:
+      'How to authenticate; with `error="invalid_token"` if the credentials that came are not valid (RFC 6750).',
+    schema: z.string().regex(/^Bearer(?: error="invalid_token", error_description="[^"\\]+")?$/),
+  },
   "X-Vercel-Ai-Ui-Message-Stream": { description: "The version of the protocol.", schema: z.literal("v1") },
   "X-Accel-Buffering": { description: "Keeps proxies from holding the stream.", schema: z.literal("no") },
   Location: { description: "The address of what was made.", schema: z.string() },

@@ -19,6 +19,7 @@ export const problemFields = {
   status: z.int(),
   code: Code,
   detail: z.string().describe("What is wrong with this very request."),
+  requestId: z.uuid().describe("The request's id, which the log has too."),
 };
 const ProblemSchema = nameFor<Problem>()("Problem", z.object(problemFields));
 
@@ -41,6 +42,7 @@ const bodyErrors: readonly ErrorCode[] = [
   "request_timeout",
   "body_too_large",
   "unsupported_media_type",
+  "server_busy",
 ];
 const authErrors: Readonly<Record<AuthType, readonly ErrorCode[]>> = {
   none: [],
@@ -48,13 +50,11 @@ const authErrors: Readonly<Record<AuthType, readonly ErrorCode[]>> = {
   supabase: ["unauthenticated", "user_mismatch", "identity_unavailable"],
 };
 
+/** Where load balancers look, by whatever name. */
+const hostlessPaths: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
+
 /** The headers of an answer that say of which turn it is: an error of a turn that had begun has them too. */
-const turnHeaders: readonly AnswerHeader[] = [
-  "X-Turn-Id",
-  "X-Conversation-Id",
-  "X-Request-Id",
-  "Idempotency-Replayed",
-];
+const turnHeaders: readonly AnswerHeader[] = ["X-Turn-Id", "X-Conversation-Id", "Idempotency-Replayed"];
 
 /** Returns the error answers of an operation, by status. */
 export function toErrorAnswers(
@@ -63,7 +63,9 @@ export function toErrorAnswers(
 ): Readonly<Record<string, ResponseObject>> {
   const codes = new Set([
     ...anyErrors,
+    ...(hostlessPaths.has(operation.path) ? [] : ["host_not_allowed" as const]),
     ...(operation.method === "get" ? [] : bodyErrors),
+    ...(operation.method === "get" || auth !== "none" ? [] : ["origin_not_allowed" as const]),
     ...(operation.isOpen === true ? [] : ["rate_limited" as const, ...authErrors[auth]]),
     ...operation.errors,
   ]);
@@ -77,7 +79,8 @@ export function toErrorAnswers(
 }
 
 function toErrorAnswer(operation: Operation, status: number, codes: readonly ErrorCode[]): ResponseObject {
-  const always: AnswerHeader[] = status === 401 ? ["WWW-Authenticate"] : [];
+  const always: AnswerHeader[] = ["X-Request-Id"];
+  if (status === 401) always.push("WWW-Authenticate");
   const isOpenAi = shapeOf(operation, status) === "openai";
   const given = operation.answers.flatMap(({ headers = [], optionalHeaders = [] }) => [
     ...headers,

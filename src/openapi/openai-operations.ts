@@ -148,7 +148,7 @@ export function toOpenAiOperations(model: string): readonly Operation[] {
                 "Chunks as server-sent events without a name; the last is `[DONE]`. A reply that breaks off ends in an error, without it.",
             },
           },
-          headers: ["X-Turn-Id", "X-Request-Id"],
+          headers: ["X-Turn-Id"],
           optionalHeaders: ["X-Conversation-Id", "Idempotency-Replayed", "X-Accel-Buffering"],
         },
       ],

@@ -25,7 +25,7 @@ export function toResponse(
 ): ResponseObject {
   return {
     description,
-    ...toHeaders(headers, [...optionalHeaders, ...more]),
+    ...toHeaders(["X-Request-Id", ...headers], [...optionalHeaders, ...more]),
     ...(content && {
       content: Object.fromEntries(Object.entries(content).map(([type, what]) => [type, toContent(what)])),
     }),

@@ -57,7 +57,7 @@ function joinChunks(bytes: Buffer): { readonly body: string; readonly isWhole: b
 /** Connects and asks for a turn; nothing is read yet. */
 function askRaw(port: number, next = ""): Socket {
   const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
-  const head = `POST /stream-chat HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const head = `POST /stream-chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   socket.pause();
   socket.write(head + body + next);
@@ -129,7 +129,7 @@ describe("a reply that breaks off", () => {
 
   test("tells so to a client that has sent its next request already", async () => {
     const call = model.nextCall();
-    const socket = askRaw(toPort(app), "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    const socket = askRaw(toPort(app), "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await breakOff(call);
     check(await readRaw(socket));
   });

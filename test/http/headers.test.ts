@@ -19,9 +19,11 @@ const standing = {
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
 };
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function assertStanding(headers: IncomingHttpHeaders, name: string): void {
   for (const [header, value] of Object.entries(standing)) assert.equal(headers[header], value, name);
+  assert.match(String(headers["x-request-id"]), uuid, name);
   assert.match(headers["cache-control"] ?? "", /^no-store(?:, no-transform)?$/, name);
   assert.doesNotMatch(headers["content-type"] ?? "", /html/, name);
 }
@@ -105,7 +107,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
   });
 
   test("the last answer of a connection of 1,000 requests, after which it is closed", async () => {
-    const one = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    const one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const socket = openRaw(app.url, one.repeat(1_000)).end();
     const answers = (await readRaw(socket)).split("HTTP/1.1 ").slice(1);
     assert.equal(answers.length, 1_000);
@@ -127,7 +129,8 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
       logger: pino({ level: "silent" }),
       clock: systemClock,
       trustedProxies: [],
-      maxBodyBytes: 20 * 1024 * 1024,
+      hosts: undefined,
+      bodies: { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 },
     });
     http.get("/broken", () => {
       throw new Error("broken");

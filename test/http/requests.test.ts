@@ -23,7 +23,7 @@ describe("a request", () => {
     assert.equal(answer.status, status);
     assert.equal(answer.headers["content-type"], "application/problem+json; charset=utf-8");
     const problem = JSON.parse(answer.body);
-    assert.deepEqual(Object.keys(problem), ["type", "title", "status", "code", "detail"]);
+    assert.deepEqual(Object.keys(problem), ["type", "title", "status", "code", "detail", "requestId"]);
     assert.equal(problem.status, status);
     assert.equal(problem.code, code);
     assert.match(problem.detail, detail);

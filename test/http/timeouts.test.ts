@@ -23,7 +23,7 @@ const windowMs = 20_000;
 const pieceBytes = 1024 * 1024;
 
 function toHead(path: string, lengthBytes: number): string {
-  return `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${lengthBytes}\r\n\r\n`;
+  return `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${lengthBytes}\r\n\r\n`;
 }
 
 /** Runs `use` with an app of `model` whose server `adjust` has changed before it listened. */
@@ -58,21 +58,22 @@ describe("a server", { timeout: 60_000 }, () => {
   const options = { logger: pino({ level: "silent" }), clock: systemClock };
 
   test("waits 10 s for a head and 15 min for a request, keeps 5,000 connections, for 1,000 requests each", () => {
-    const { server } = createHttpServer({ ...options, trustedProxies: [], maxBodyBytes: 20 * 1024 * 1024 });
-    const { headersTimeout, requestTimeout, keepAliveTimeout, timeout } = server;
+    const bodies = { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 };
+    const { server } = createHttpServer({ ...options, trustedProxies: [], hosts: undefined, bodies });
+    const { headersTimeout, requestTimeout, timeout } = server;
     assert.deepEqual(
-      { headersTimeout, requestTimeout, keepAliveTimeout, timeout },
-      { headersTimeout: 10_000, requestTimeout: 900_000, keepAliveTimeout: 5_000, timeout: 0 },
+      { headersTimeout, requestTimeout, timeout },
+      { headersTimeout: 10_000, requestTimeout: 900_000, timeout: 0 },
     );
     assert.deepEqual([server.maxConnections, server.maxRequestsPerSocket], [5_000, 1_000]);
   });
 
-  test("keeps an idle connection longer than its proxy does", () => {
-    assert.equal(
-      createHttpServer({ ...options, trustedProxies: ["10.0.0.1"], maxBodyBytes: 20 * 1024 * 1024 }).server
-        .keepAliveTimeout,
-      75_000,
-    );
+  test("keeps an idle connection for 75 s, longer than proxies keep theirs, whether it trusts one or not", () => {
+    const bodies = { maxBodyBytes: 1024 * 1024, maxBodiesBytes: 1024 * 1024 };
+    for (const trustedProxies of [[], ["10.0.0.1"]]) {
+      const { server } = createHttpServer({ ...options, trustedProxies, hosts: undefined, bodies });
+      assert.equal(server.keepAliveTimeout, 75_000);
+    }
   });
 
   test("cuts a head that does not end, with a 408, and never a stream, which is older than any limit by then", async () => {

@@ -1,0 +1,141 @@
+/**
+ * Every response of the server, written by a route, the framework or Node: standing headers, a request id, and an end that
+ * a client can still read if it is sending its body when it is refused.
+ */
+import { randomUUID } from "node:crypto";
+import { ServerResponse, type IncomingMessage, type Server } from "node:http";
+import type { Clock } from "../../turn/ports.ts";
+
+/** How long, and how much of, a body is read and dropped after its request has been answered. */
+const dropMs = 30_000;
+const maxDroppedBytes = 128 * 1024 * 1024;
+/** The rest of a body that is read so that the connection can be kept. */
+const maxKeptRestBytes = 64 * 1024;
+
+/** Headers of every response that does not set a stricter value itself. */
+export const standingHeaders: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "referrer-policy": "no-referrer",
+  // Pages of other origins cannot embed a response. Pages of an allowed origin still read it, by CORS.
+  "cross-origin-resource-policy": "same-origin",
+  "cache-control": "no-store",
+};
+
+/** What is known of a request before any route sees it. */
+interface RequestFacts {
+  readonly id: string;
+  readonly response: ServerResponse;
+  /** Whether the client waits for `100 Continue` before it sends its body. */
+  awaitsContinue: boolean;
+  /** Called when the head of the response is sent. */
+  onHead: (() => void) | undefined;
+}
+
+const known = new WeakMap<IncomingMessage, RequestFacts>();
+
+/** Returns the id of a request, a UUID of ours, which its response carries as `X-Request-Id`. */
+export function requestIdOf(request: IncomingMessage): string {
+  return known.get(request)?.id ?? randomUUID();
+}
+
+/** Whether the response to `request` has begun. */
+export function isAnswered(request: IncomingMessage): boolean {
+  return known.get(request)?.response.headersSent ?? false;
+}
+
+/** Calls `callback` once: when the head of the response is sent, or when the connection is closed before that. */
+export function onceAnswered(request: IncomingMessage, callback: () => void): void {
+  const facts = known.get(request);
+  if (facts === undefined || facts.response.headersSent || facts.response.destroyed) return callback();
+  const settle = (): void => {
+    facts.onHead = undefined;
+    facts.response.off("close", settle);
+    callback();
+  };
+  facts.onHead = settle;
+  facts.response.once("close", settle);
+}
+
+/** Asks for a body whose client waits to be asked. */
+export function requestBody(request: IncomingMessage): void {
+  const facts = known.get(request);
+  if (facts?.awaitsContinue !== true) return;
+  facts.awaitsContinue = false;
+  facts.response.writeContinue();
+}
+
+/** Leaves it to {@link requestBody} to ask for the body of a request that `Expect`s it. */
+export function delayContinue(server: Server): void {
+  server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    const facts = known.get(request);
+    if (facts !== undefined) facts.awaitsContinue = true;
+    server.emit("request", request, response);
+  });
+}
+
+/** Returns how many bytes of a body may still come: 0 for a request that is complete, `Infinity` for one of unknown length. */
+function findRestBytes(request: IncomingMessage): number {
+  if (request.complete || request.destroyed) return 0;
+  if (request.headers["transfer-encoding"] !== undefined) return Infinity;
+  return Number(request.headers["content-length"] ?? 0);
+}
+
+/**
+ * Returns the class that `node:http` makes responses of. One that ends before the body of its request has come is sent at
+ * once; the connection is closed, or reused, only when the client has sent the rest, has left, or took too long: a close
+ * before that would reset the connection, and the client would never read the response.
+ */
+export function createAnswerType(clock: Clock): typeof ServerResponse {
+  return class Answer<Request extends IncomingMessage> extends ServerResponse<Request> {
+    readonly #facts: RequestFacts;
+    #isDropping = false;
+
+    constructor(...given: ConstructorParameters<typeof ServerResponse<Request>>) {
+      super(...given);
+      this.#facts = { id: randomUUID(), response: this, awaitsContinue: false, onHead: undefined };
+      known.set(given[0], this.#facts);
+      for (const [name, value] of Object.entries(standingHeaders)) this.setHeader(name, value);
+      this.setHeader("x-request-id", this.#facts.id);
+    }
+
+    override writeHead(...given: readonly unknown[]): this {
+      const isCutShort = findRestBytes(this.req) > maxKeptRestBytes || this.#facts.awaitsContinue;
+      if (isCutShort) this.setHeader("connection", "close");
+      Reflect.apply(super.writeHead.bind(this), this, given);
+      this.#facts.onHead?.();
+      return this;
+    }
+
+    override end(...given: readonly unknown[]): this {
+      if (this.#isDropping) return this;
+      if (this.writableEnded || findRestBytes(this.req) === 0) {
+        Reflect.apply(super.end.bind(this), this, given);
+        return this;
+      }
+      const [chunk] = given;
+      this.flushHeaders();
+      if (typeof chunk === "string" || chunk instanceof Uint8Array) this.write(chunk);
+      this.#dropRest(given.filter((value) => typeof value === "function"));
+      return this;
+    }
+
+    #dropRest(callbacks: readonly unknown[]): void {
+      this.#isDropping = true;
+      const { req: request } = this;
+      let droppedBytes = 0;
+      const finish = (): void => {
+        timer.cancel();
+        request.off("data", count).off("end", finish).off("close", finish).off("error", finish);
+        if (!request.complete) this.once("finish", () => request.socket.destroySoon());
+        Reflect.apply(super.end.bind(this), this, callbacks);
+      };
+      const count = (chunk: Uint8Array): void => {
+        droppedBytes += chunk.length;
+        if (droppedBytes > maxDroppedBytes) finish();
+      };
+      const timer = clock.after(dropMs, finish);
+      request.on("data", count).once("end", finish).once("close", finish).once("error", finish).resume();
+    }
+  };
+}

@@ -1,0 +1,54 @@
+/** Which pages may ask a server that knows no users: a page can send some requests to any address without being allowed to. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { AppError } from "../../errors.ts";
+import { hostOf, parseHost } from "./host-rules.ts";
+
+const safeMethods: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
+/** Returns what matches `origins`, of which each may have `*` as the first label of its host, for exactly one label. */
+export function toOriginPatterns(origins: readonly string[]): (string | RegExp)[] {
+  return origins.map((origin) => {
+    if (!origin.includes("://*.")) return origin;
+    const [scheme = "", host = ""] = origin.split("://*.").map(escape);
+    return new RegExp(`^${scheme}://[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\\.${host}$`);
+  });
+}
+
+function escape(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+/**
+ * Refuses requests of foreign pages that change something, or start a turn, with `origin_not_allowed`. Clients that are no
+ * browsers name no origin. Not needed if requests need a credential, which a page cannot send unless CORS allows it.
+ */
+export function refuseForeignPages(app: FastifyInstance, origins: readonly string[]): void {
+  const patterns = toOriginPatterns(origins);
+  const isListed = (origin: string): boolean =>
+    patterns.some((pattern) => (typeof pattern === "string" ? pattern === origin : pattern.test(origin)));
+  app.addHook("onRequest", (request, _reply, done) => {
+    const { raw } = request;
+    if (safeMethods.has(raw.method) || isOwnPage(raw) || isListed(raw.headers.origin ?? "")) return done();
+    const { origin, "sec-fetch-site": site } = raw.headers;
+    const reason = `Origin is ${JSON.stringify(origin?.slice(0, 255) ?? "absent")}, Sec-Fetch-Site ${JSON.stringify(site)}`;
+    done(new AppError("origin_not_allowed", reason));
+  });
+}
+
+/** Whether a request is from no page, or from one that the server sent itself. */
+function isOwnPage(request: IncomingMessage): boolean {
+  const { origin, "sec-fetch-site": site } = request.headers;
+  // No page can set it: what the browser says goes.
+  if (site === "same-origin" || site === "none") return true;
+  if (origin === undefined) return site === undefined;
+  if (site === "cross-site" || !URL.canParse(origin)) return false;
+  const { protocol, hostname, port } = new URL(origin);
+  const host = parseHost(hostOf(request) ?? "");
+  if (host === undefined || !/^https?:$/.test(protocol)) return false;
+  // Whether TLS ends here or at a proxy cannot be seen.
+  const standardPort = protocol === "https:" ? "443" : "80";
+  return (
+    hostname.replace(/^\[|\]$/g, "") === host.name && (port || standardPort) === (host.port ?? standardPort)
+  );
+}

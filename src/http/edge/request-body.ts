@@ -1,0 +1,154 @@
+/** How the body of a request is read: its type and size, how much of it all requests may hold at once, its JSON. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { AppError } from "../../errors.ts";
+import { onceAnswered, requestBody } from "./answer.ts";
+import { BodyShare, ByteBudget } from "./byte-budget.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Whether the route takes no body: one that comes is dropped, whatever its type. Every DELETE is such a route. */
+    ignoresBody?: boolean;
+  }
+}
+
+const mebibyte = 1024 * 1024;
+/** Up to which size a body is small, in bytes: it does not wait for large ones, neither for memory nor to be parsed. */
+const maxSmallBytes = 64 * 1024;
+/** How much all small bodies may hold at once, in bytes. */
+const smallBodiesBytes = 16 * mebibyte;
+/** How long a client is asked to wait when there is no room for its body, in milliseconds. */
+const busyRetryAfterMs = 2_000;
+
+/** How much of bodies the server takes. */
+export interface BodyLimits {
+  /** The largest body, in bytes. */
+  readonly maxBodyBytes: number;
+  /** How much all bodies over 64 KiB may hold at once, in bytes; at least `maxBodyBytes`. */
+  readonly maxBodiesBytes: number;
+}
+
+/** Reads the bodies of all routes of `app`. */
+export function registerBodies(app: FastifyInstance, limits: BodyLimits): void {
+  const bodies = new Bodies(app, limits);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", async (request: FastifyRequest) => await bodies.read(request));
+  app.addHook("onRequest", (request, _reply, done) => {
+    // The framework refuses a malformed type before it looks for a body.
+    if (ignoresBody(request) || Number(request.headers["content-length"]) === 0)
+      delete request.raw.headers["content-type"];
+    done();
+  });
+}
+
+function ignoresBody(request: FastifyRequest): boolean {
+  return request.is404 || request.method === "DELETE" || request.routeOptions.config.ignoresBody === true;
+}
+
+class Bodies {
+  readonly #limits: BodyLimits;
+  readonly #small = new ByteBudget(smallBodiesBytes);
+  readonly #large: ByteBudget;
+  readonly #parseJson;
+  /** Settles when the large body before has been parsed, and what waited for the event loop had its turn. */
+  #parsed: Promise<void> = Promise.resolve();
+
+  constructor(app: FastifyInstance, limits: BodyLimits) {
+    this.#limits = limits;
+    this.#large = new ByteBudget(limits.maxBodiesBytes);
+    this.#parseJson = app.getDefaultJsonParser("error", "error");
+  }
+
+  /**
+   * Resolves with the JSON of a request's body; with `undefined` for an empty one, and for one that its route ignores.
+   * @throws AppError `unsupported_media_type`, `body_too_large`, `server_busy` or `invalid_json`.
+   */
+  async read(request: FastifyRequest): Promise<unknown> {
+    if (ignoresBody(request)) return undefined;
+    checkType(request);
+    const { raw } = request;
+    const share = new BodyShare(this.#small, this.#large, maxSmallBytes);
+    onceAnswered(raw, () => share.release());
+    const chunks = await this.#receive(raw, share);
+    const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0);
+    if (sizeBytes === 0) return undefined;
+    if (sizeBytes <= maxSmallBytes) return this.#parse(request, chunks);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = this.#parsed;
+    this.#parsed = promise;
+    await before;
+    try {
+      if (raw.socket.destroyed)
+        throw new AppError("invalid_request", "the client left before its body was parsed");
+      return this.#parse(request, chunks);
+    } finally {
+      // By then the route has had its first look at it, too, and the event loop its turn.
+      setImmediate(resolve);
+    }
+  }
+
+  async #receive(raw: IncomingMessage, share: BodyShare): Promise<readonly Buffer[]> {
+    const { maxBodyBytes } = this.#limits;
+    const declaredBytes = Number(raw.headers["content-length"] ?? 0);
+    takeRoom(share, declaredBytes, maxBodyBytes);
+    const { promise, resolve, reject } = Promise.withResolvers<readonly Buffer[]>();
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    const take = (chunk: Buffer): void => {
+      sizeBytes += chunk.length;
+      try {
+        if (sizeBytes > declaredBytes) takeRoom(share, sizeBytes, maxBodyBytes);
+        chunks.push(chunk);
+      } catch (error) {
+        stop();
+        reject(error);
+      }
+    };
+    const end = (): void => {
+      stop();
+      resolve(chunks);
+    };
+    const leave = (): void => {
+      stop();
+      reject(new AppError("invalid_request", "the client left before its body was complete"));
+    };
+    const stop = (): void =>
+      void raw.off("data", take).off("end", end).off("close", leave).off("error", leave);
+    raw.on("data", take).once("end", end).once("close", leave).once("error", leave);
+    requestBody(raw);
+    return await promise;
+  }
+
+  #parse(request: FastifyRequest, chunks: readonly Buffer[]): unknown {
+    const text = (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString() ?? "";
+    let outcome: { readonly error: Error | null; readonly value: unknown } | undefined;
+    void this.#parseJson(request, text, (error: Error | null, value?: unknown) => {
+      outcome = { error, value };
+    });
+    if (outcome?.error) throw outcome.error;
+    return outcome?.value;
+  }
+}
+
+/** @throws AppError `body_too_large` or `server_busy`. */
+function takeRoom(share: BodyShare, sizeBytes: number, maxBodyBytes: number): void {
+  if (sizeBytes > maxBodyBytes) {
+    const detail = `The body is larger than ${maxBodyBytes / mebibyte} MiB.`;
+    throw new AppError("body_too_large", `${sizeBytes} bytes or more`, { detail });
+  }
+  if (!share.resize(sizeBytes))
+    throw new AppError("server_busy", `no room for a body of ${sizeBytes} bytes or more`, {
+      retryAfterMs: busyRetryAfterMs,
+    });
+}
+
+/** @throws AppError `unsupported_media_type`. */
+function checkType(request: FastifyRequest): void {
+  const encoding = (request.headers["content-encoding"] ?? "identity").trim().toLowerCase();
+  if (encoding !== "identity" && encoding !== "") {
+    const detail = `Content-Encoding is ${/^[\w ,.-]{1,40}$/.test(encoding) ? encoding : "unknown"}: send the body uncompressed.`;
+    throw new AppError("unsupported_media_type", detail, { detail });
+  }
+  const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase();
+  if (type !== "application/json") throw new AppError("unsupported_media_type", `the body is ${type}`);
+}

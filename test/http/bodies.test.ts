@@ -1,0 +1,245 @@
+/** What bodies are taken: none where none is needed, no more at once than there is room for, large ones parsed one at a time. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { openRaw, readRaw } from "../support/raw-request.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/start-app.ts";
+
+const mebibyte = 1024 * 1024;
+const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
+
+/** Sends a request whose lines a test writes; returns its status. */
+async function statusOf(app: RunningApp, lines: readonly string[], body = ""): Promise<number> {
+  const text = [...lines, "Host: localhost", "Connection: close", "", body].join("\r\n");
+  return Number((await readRaw(openRaw(app.url, text))).split(" ")[1]);
+}
+
+describe("a request that needs no body", { timeout: 60_000 }, () => {
+  let app: RunningApp;
+  before(async () => {
+    app = await startApp({ DEMO_MODE: "true", CHAT_STORE_ENABLED: "true" });
+  });
+  after(() => app.close());
+
+  const bodies: readonly [string, readonly string[], string?][] = [
+    ["none", []],
+    ["none, of a type", ["Content-Type: application/json"]],
+    ["none, of a type, and its length", ["Content-Type: application/json", "Content-Length: 0"]],
+    ["none, in chunks", ["Content-Type: application/json", "Transfer-Encoding: chunked"], "0\r\n\r\n"],
+    ["none, of another type", ["Content-Type: text/plain;charset=UTF-8", "Content-Length: 0"]],
+    ["none, of no known type", ["Content-Type: nonsense", "Content-Length: 0"]],
+    ["one that says nothing", ["Content-Type: application/json", "Content-Length: 2"], "{}"],
+    ["null", ["Content-Type: application/json", "Content-Length: 4"], "null"],
+    ["one that is no JSON", ["Content-Type: application/json", "Content-Length: 1"], "{"],
+    ["a form", ["Content-Type: application/x-www-form-urlencoded", "Content-Length: 3"], "a=b"],
+    ["one of no known type", ["Content-Type: ;", "Content-Length: 3"], "a=b"],
+    ["one without a type", ["Content-Length: 3"], "a=b"],
+    [
+      "one in chunks",
+      ["Content-Type: application/json", "Transfer-Encoding: chunked"],
+      "2\r\n{}\r\n0\r\n\r\n",
+    ],
+    [
+      "one that is compressed",
+      ["Content-Type: application/json", "Content-Encoding: gzip", "Content-Length: 2"],
+      "xx",
+    ],
+  ];
+  for (const [name, lines, body] of bodies)
+    test(`does what it says, whatever comes with it: ${name}`, async () => {
+      const made = JSON.parse((await app.post("/conversations", {})).body);
+      assert.equal(await statusOf(app, [`DELETE /conversations/${made.id} HTTP/1.1`, ...lines], body), 204);
+      const { headers } = await app.post("/stream-chat", chat);
+      const turn = String(headers["x-turn-id"]);
+      assert.equal(await statusOf(app, [`POST /turns/${turn}/stop HTTP/1.1`, ...lines], body), 200);
+      assert.equal(await statusOf(app, ["POST /api/chat/x/stop HTTP/1.1", ...lines], body), 204);
+      assert.equal(
+        await statusOf(app, [`DELETE /conversations?userId=${randomUUID()} HTTP/1.1`, ...lines], body),
+        200,
+      );
+    });
+
+  test("makes a conversation, whose fields are all optional", async () => {
+    for (const [name, lines, body] of bodies.slice(0, 7)) {
+      const { length } = app.logs;
+      assert.equal(
+        await statusOf(app, ["POST /conversations HTTP/1.1", ...lines], body),
+        201,
+        `${name} ${length}`,
+      );
+    }
+  });
+
+  test("is told apart from one that needs one, which says what is missing", async () => {
+    const { status, body } = await app.post("/stream-chat", "");
+    assert.equal(status, 400);
+    assert.match(JSON.parse(body).detail, /messages/);
+  });
+});
+
+describe("a body that is compressed", { timeout: 60_000 }, () => {
+  test("is a 415 that names its encoding, on every wire", async () => {
+    const app = await startApp({ DEMO_MODE: "true" });
+    const encodings = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync };
+    try {
+      for (const [name, compress] of Object.entries(encodings))
+        for (const path of ["/stream-chat", "/api/chat", "/v1/chat/completions", "/conversations"]) {
+          const headers = { "content-encoding": name.toUpperCase(), "content-type": "application/json" };
+          const response = await fetch(app.url + path, { method: "POST", headers, body: compress(chat) });
+          assert.equal(response.status, 415);
+          assert.match(
+            await response.text(),
+            new RegExp(`Content-Encoding is ${name}: send the body uncompressed`),
+          );
+        }
+      assert.equal((await app.post("/stream-chat", chat, { "content-encoding": "identity" })).status, 200);
+    } finally {
+      await app.close();
+    }
+  });
+});
+
+describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      LIMIT_BODY_MIB: "4",
+      LIMIT_BODIES_MIB: "4",
+    });
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  const length = 3 * mebibyte;
+  const body = chat.padEnd(length, " ");
+  const known = `POST /stream-chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
+  const unknown = known.replace(/Content-Length: \d+/, "Transfer-Encoding: chunked");
+
+  /** Resolves when the server takes a body of 3 MiB again. */
+  async function roomed(): Promise<void> {
+    while ((await app.post("/stream-chat", body)).status === 503);
+  }
+
+  test("refuses a body that there is no room for with a 503 that says when to come back, on each wire, and takes small ones", async () => {
+    model.say("- p\n---RESPONSE---\n", "Hello.");
+    const taken = once(app.app.http.server, "request");
+    const first = openRaw(app.url, known);
+    first.write(body.slice(0, 10));
+    await taken;
+    const answer = await app.post("/stream-chat", body);
+    assert.equal(answer.status, 503);
+    assert.equal(JSON.parse(answer.body).code, "server_busy");
+    assert.match(String(answer.headers["retry-after"]), /^[1-9]$/);
+    const openAi = await app.post("/v1/chat/completions", body);
+    assert.equal(openAi.status, 503);
+    assert.equal(openAi.headers["x-should-retry"], "true");
+    assert.equal((await app.post("/api/chat", body)).status, 503);
+    // One without a length is taken up to where there is no room.
+    const chunked = openRaw(app.url, unknown);
+    const reading = readRaw(chunked);
+    const piece = `${mebibyte.toString(16)}\r\n${" ".repeat(mebibyte)}\r\n`;
+    chunked.write(`${piece.repeat(3)}0\r\n\r\n`);
+    assert.match(await reading, /^HTTP\/1\.1 503 /);
+    assert.equal((await app.post("/stream-chat", chat)).status, 200);
+    // The first is taken to its end.
+    const whole = readRaw(first);
+    first.write(body.slice(10));
+    assert.match(await whole, /^HTTP\/1\.1 200 [^]*Hello\./);
+    await roomed();
+  });
+
+  test("counts a body until its reply begins", async () => {
+    const next = model.nextCall();
+    const asking = app.open("POST", "/stream-chat", body);
+    const call = await next;
+    assert.equal((await app.post("/stream-chat", body)).status, 503);
+    call.text("- p\n---RESPONSE---\nHello");
+    const response = await asking;
+    model.say("- p\n---RESPONSE---\n", "Hello.");
+    assert.equal((await app.post("/stream-chat", body)).status, 200);
+    call.finish();
+    response.resume();
+    await once(response, "end");
+  });
+
+  test("gives the room back, however a request ends", async () => {
+    model.say("- p\n---RESPONSE---\n", "Hello.");
+    const endings: readonly ((socket: Socket) => void)[] = [
+      (socket) => void socket.resetAndDestroy(),
+      (socket) => void socket.end(),
+      (socket) => void socket.end("x".repeat(length)), // no JSON
+    ];
+    for (const end of endings)
+      for (const head of [known, unknown]) {
+        const piece =
+          head === known ? body.slice(0, 2 * mebibyte) : `200000\r\n${" ".repeat(2 * mebibyte)}\r\n`;
+        const taken = once(app.app.http.server, "request");
+        const socket = openRaw(app.url, head);
+        socket.resume().write(piece);
+        const [{ socket: theirs }] = await taken;
+        while (theirs.bytesRead < head.length + piece.length) await nextTurn();
+        assert.equal((await app.post("/stream-chat", body)).status, 503);
+        const { promise: closed, resolve } = Promise.withResolvers<void>();
+        socket.once("close", resolve);
+        end(socket);
+        await closed;
+        await roomed();
+      }
+    assert.equal((await app.post("/stream-chat", "[".repeat(length))).status, 400);
+    assert.equal((await app.post("/stream-chat", JSON.stringify({ a: "x".repeat(length) }))).status, 400);
+    assert.equal((await app.post("/stream-chat", body)).status, 200);
+  });
+});
+
+describe("large bodies", { timeout: 120_000 }, () => {
+  test("that come at once are parsed one at a time, each in a turn of the event loop of its own", async () => {
+    const app = await startApp({ DEMO_MODE: "true" });
+    let turn = 0;
+    let timer: NodeJS.Immediate;
+    const count = (): void => {
+      turn += 1;
+      timer = setImmediate(count);
+    };
+    timer = setImmediate(count);
+    try {
+      const turns: number[] = [];
+      const { server } = app.app.http;
+      const open: Socket[] = [];
+      server.on("request", (request, response) => {
+        open.push(request.socket);
+        // What is no chat is answered in the tick in which it was parsed.
+        const writeHead = response.writeHead.bind(response);
+        response.writeHead = (...given: readonly unknown[]) => {
+          turns.push(turn);
+          return Reflect.apply(writeHead, response, given);
+        };
+      });
+      const body = JSON.stringify({ messages: "x".repeat(mebibyte) });
+      const head = `POST /stream-chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`;
+      const sockets = Array.from({ length: 12 }, () => openRaw(app.url, head + body.slice(0, -1)));
+      const readings = sockets.map(readRaw);
+      const arrived = (): boolean =>
+        open.length === sockets.length &&
+        open.every(({ bytesRead }) => bytesRead === head.length + body.length - 1);
+      while (!arrived()) await nextTurn();
+      for (const socket of sockets) socket.write(body.slice(-1));
+      for (const answer of await Promise.all(readings)) assert.match(answer, /^HTTP\/1\.1 400 /);
+      assert.equal(turns.length, sockets.length);
+      assert.equal(new Set(turns).size, turns.length, String(turns));
+    } finally {
+      clearImmediate(timer);
+      await app.close();
+    }
+  });
+});
