@@ -1,6 +1,6 @@
 /** Owns the way of a turn's log to one client: the status, the bytes as fast as they are taken, the silence, the end. */
-import type { ServerResponse } from "node:http";
-import type { FastifyReply } from "fastify";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { AppError } from "../errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { TurnLog } from "../live/turn-log.ts";
@@ -10,6 +10,8 @@ import type { Projection, StreamWire } from "../wire/stream-wire.ts";
 
 /** How long a client may take to close a connection whose reply broke off, before we do. */
 const closeTimeoutMs = 1_000;
+/** How long the last words have, once the system has taken them, before a connection is reset, in milliseconds. */
+const resetDelayMs = 250;
 /** How long a client may take nothing before its connection is cut. It may resume. */
 const stallTimeoutMs = 30_000;
 /** How long nothing is said before a wire says that. */
@@ -46,6 +48,7 @@ export async function followTurn(
   sendIds(turn, reply);
   // Whoever has text already, more than the rows could keep, is told of the end in-band.
   if (!isCommitted(log, wire) && (after ?? 0) === 0) throwIfFailed(log.end);
+  warnOfHttp10(reply, wire);
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders()))
     if (value !== undefined) response.setHeader(name, value);
@@ -108,6 +111,29 @@ async function untilCommitted(log: TurnLog, { wire, clock }: FollowOptions): Pro
   await log.until(isReady, silence);
   timer.cancel();
   await log.until(() => log.start !== undefined);
+}
+
+const warned = new WeakSet<FastifyInstance>();
+
+/** Says once of each server that a client, or a proxy, asks in a way that can hide how a reply ended. */
+function warnOfHttp10({ request, server }: FastifyReply, { cutsOff }: StreamWire): void {
+  if (!cutsOff || !isHttp10(request.raw) || warned.has(server)) return;
+  warned.add(server);
+  request.log.warn(
+    { ip: request.ip },
+    "a reply is sent in HTTP/1.0, in which one that is cut off can look whole; behind nginx set `proxy_http_version 1.1` (docs/operations.md)",
+  );
+}
+
+/** Whether the body of a response ends with its connection, since HTTP/1.0 has no chunks. */
+function isHttp10({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
+  return httpVersionMajor === 1 && httpVersionMinor === 0;
+}
+
+/** Closes a connection in the middle of a response, so that the client sees that: in HTTP/1.0 only a reset tells it. */
+function cut(response: ServerResponse): void {
+  if (isHttp10(response.req)) response.socket?.resetAndDestroy();
+  else response.destroy();
 }
 
 function isCommitted(log: TurnLog, { commitsAt }: StreamWire): boolean {
@@ -209,7 +235,7 @@ class Follower {
     const pendingBytes = this.#response.writableLength;
     this.#stall ??= this.#clock.after(stallTimeoutMs, () => {
       this.#stall = undefined;
-      if (this.#response.writableLength >= pendingBytes) this.#response.destroy();
+      if (this.#response.writableLength >= pendingBytes) cut(this.#response);
       else this.#watch();
     });
   }
@@ -226,16 +252,18 @@ class Follower {
 
   /**
    * Writes `lastWords` and closes the connection without the last chunk, so that nobody takes the body for whole. The
-   * connection is ended, not destroyed: a reset could overtake the words.
+   * connection is ended, not destroyed: a reset could overtake the words. In HTTP/1.0 the end of the connection is the end of a
+   * whole body, so that it is reset, once the system has taken the words and had time to deliver them.
    */
   #breakOff(lastWords: string | Uint8Array): void {
     const response = this.#response;
+    const resets = isHttp10(response.req);
     const close = (): void => {
-      response.socket?.end();
-      const timer = this.#clock.after(closeTimeoutMs, () => response.destroy());
+      if (!resets) response.socket?.end();
+      const timer = this.#clock.after(resets ? resetDelayMs : closeTimeoutMs, () => cut(response));
       response.once("close", () => timer.cancel());
     };
-    if (lastWords.length === 0) close();
+    if (lastWords.length === 0) response.socket?.write("", close); // once all before it is written
     else response.write(lastWords, close);
   }
 }

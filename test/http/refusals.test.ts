@@ -1,0 +1,150 @@
+/** What the log and the client are told of requests that are refused. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { IdentityProvider } from "../support/identity-provider.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { openRaw, readRaw } from "../support/raw-request.ts";
+import { startApp, type LogLine, type RunningApp } from "../support/start-app.ts";
+
+const isRefusal = ({ msg }: LogLine): boolean => msg === "a request was refused";
+
+describe("a request that is refused", { timeout: 60_000 }, () => {
+  test("leaves one line at info, with the id that its client has, the code and the reason", async () => {
+    const app = await startApp({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
+    try {
+      const cases: readonly [string, number, () => ReturnType<RunningApp["get"]>][] = [
+        ["not_found", 404, () => app.get("/nowhere")],
+        ["method_not_allowed", 405, () => app.get("/stream-chat")],
+        ["invalid_request", 400, () => app.post("/stream-chat", {})],
+        ["invalid_json", 400, () => app.post("/stream-chat", "{")],
+        ["body_too_large", 413, () => app.post("/stream-chat", "x".repeat(1024 * 1024 + 1))],
+        [
+          "unsupported_media_type",
+          415,
+          () => app.post("/stream-chat", "x", { "content-type": "text/plain" }),
+        ],
+        ["host_not_allowed", 421, () => app.get("/docs", { host: "evil.example" })],
+        ["origin_not_allowed", 403, () => app.post("/stream-chat", {}, { origin: "https://evil.example" })],
+      ];
+      for (const [code, status, ask] of cases) {
+        const answer = await ask();
+        assert.equal(answer.status, status, code);
+        const line = await app.logged((one) => isRefusal(one) && one["code"] === code);
+        assert.deepEqual([line["level"], line["status"], line["ip"]], [30, status, "127.0.0.1"]);
+        assert.equal(line["requestId"], answer.headers["x-request-id"]);
+        assert.equal(JSON.parse(answer.body).requestId, line["requestId"]);
+        assert.ok(String(line["reason"]).length > 5, code);
+      }
+      assert.equal(app.logs.filter(isRefusal).length, cases.length);
+    } finally {
+      await app.close();
+    }
+  });
+
+  test("does so on a connection that speaks no HTTP, too", async () => {
+    const app = await startApp({ DEMO_MODE: "true" });
+    try {
+      const answer = await readRaw(openRaw(app.url, "nonsense\r\n\r\n"));
+      const { requestId, code } = JSON.parse(answer.slice(answer.indexOf("{")));
+      const line = await app.logged(isRefusal);
+      assert.deepEqual([line["requestId"], line["code"], line["status"]], [requestId, code, 400]);
+      assert.match(answer, new RegExp(`X-Request-Id: ${requestId}`));
+    } finally {
+      await app.close();
+    }
+  });
+
+  test("is only counted when there are many: 30 lines in 30 s, and how many more there were, by code", async () => {
+    const clock = new ManualClock();
+    const app = await startApp({ DEMO_MODE: "true" }, clock);
+    try {
+      for (let count = 0; count < 50; count += 1) await app.get(count < 40 ? "/nowhere" : "/stream-chat");
+      while (app.logs.filter(isRefusal).length < 30) await app.get("/healthz");
+      clock.advance(30_000);
+      const { count, codes } = await app.logged(({ msg }) => msg.startsWith("more requests were refused"));
+      assert.deepEqual([count, codes], [20, { not_found: 10, method_not_allowed: 10 }]);
+      await app.get("/nowhere");
+      await app.logged((line) => isRefusal(line) && app.logs.filter(isRefusal).length === 31);
+    } finally {
+      await app.close();
+    }
+  });
+
+  test("is named when the server stops, if it had no line yet", async () => {
+    const app = await startApp({ DEMO_MODE: "true" });
+    for (let count = 0; count < 31; count += 1) await app.get("/nowhere");
+    await app.close();
+    assert.ok(app.logs.some(({ count }) => count === 1));
+  });
+});
+
+describe("a 401", { timeout: 60_000 }, () => {
+  const clock = new ManualClock();
+  const key = "k".repeat(32);
+  let provider: IdentityProvider;
+  let users: RunningApp;
+  let servers: RunningApp;
+  before(async () => {
+    provider = await IdentityProvider.start();
+    users = await startApp({ AUTH: "supabase", SUPABASE_URL: provider.url }, clock);
+    servers = await startApp({ AUTH: "keys", API_KEYS: key });
+  });
+  after(async () => {
+    await users.close();
+    await servers.close();
+    await provider.close();
+  });
+
+  /** Returns the challenge and the detail that `authorization` gets, and the reason in the log. */
+  async function refuse(app: RunningApp, authorization?: string): Promise<readonly [string, string, string]> {
+    const { status, headers, body } = await app.get(
+      "/conversations",
+      authorization === undefined ? {} : { authorization },
+    );
+    assert.equal(status, 401);
+    const { requestId, detail } = JSON.parse(body);
+    const { reason } = await app.logged((line) => isRefusal(line) && line["requestId"] === requestId);
+    return [headers["www-authenticate"] ?? "", detail, String(reason)];
+  }
+
+  test("names no error to a client that sent no bearer token", async () => {
+    for (const authorization of [undefined, "Basic YTpi", "bearerx"]) {
+      const [challenge] = await refuse(servers, authorization);
+      assert.equal(challenge, "Bearer", authorization);
+    }
+  });
+
+  test("says invalid_token to one that did, and never repeats what it sent; the log says what was wrong", async () => {
+    const sentence = "Authentication is required, or the credentials are invalid.";
+    const invalid = `Bearer error="invalid_token", error_description="${sentence}"`;
+    const claims = provider.claimsOf(randomUUID(), clock.now());
+    const cases: readonly [RunningApp, string, RegExp][] = [
+      [servers, `Bearer ${"x".repeat(32)}`, /not one of API_KEYS/],
+      [servers, 'Bearer a"b\\c', /not a bearer token/],
+      [users, "Bearer a.b.c", /^the token is not valid: /],
+      [users, `Bearer ${await provider.sign({ ...claims, iss: "https://evil.example" })}`, /"iss"/],
+      [users, `Bearer ${await provider.sign({ ...claims, role: "anon" })}`, /role/],
+    ];
+    for (const [app, authorization, pattern] of cases) {
+      const [challenge, detail, reason] = await refuse(app, authorization);
+      assert.deepEqual([challenge, detail], [invalid, sentence]);
+      assert.match(reason, pattern);
+      assert.ok(
+        !JSON.stringify(app.logs).includes(authorization.slice("Bearer ".length)) ||
+          authorization.length < 20,
+      );
+    }
+  });
+
+  test("tells a client that its token has expired, so that it fetches a new one", async () => {
+    const claims = provider.claimsOf(randomUUID(), new Date(clock.now().getTime() - 7_200_000));
+    const [challenge, detail, reason] = await refuse(users, `Bearer ${await provider.sign(claims)}`);
+    assert.equal(
+      challenge,
+      'Bearer error="invalid_token", error_description="The access token has expired."',
+    );
+    assert.equal(detail, "The access token has expired.");
+    assert.equal(reason, "the token has expired");
+  });
+});
