@@ -36,7 +36,9 @@ const lastWordsMs = 1_000;
 
 /** What a server is made from. */
 export interface AppOptions {
-  readonly model: { readonly type: "demo" } | { readonly type: "openai"; readonly openai: OpenAiOptions };
+  readonly model:
+    | { readonly type: "demo"; /** Whether a real model is configured, too. */ readonly isForced: boolean }
+    | { readonly type: "openai"; readonly openai: OpenAiOptions };
   readonly store: StoreOptions;
   readonly auth:
     | { readonly type: "none" }

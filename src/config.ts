@@ -9,7 +9,10 @@ import {
   findNameClashes,
   imageShare,
 } from "./contradictions.ts";
-import { Environment, findSecrets, Flag } from "./environment.ts";
+import { readFileSync } from "node:fs";
+import { parseEnvFile, type EnvFile } from "./env-file.ts";
+import { Environment, findSecrets, Flag, variableNames } from "./environment.ts";
+import { findMisspelt } from "./misspelt-names.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -18,6 +21,7 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+  readonly logFormat: "auto" | "json" | "pretty";
   /** What must never be in the log. */
   readonly secrets: readonly string[];
   /** How long running turns may take once the process is asked to stop, in milliseconds. */
@@ -25,6 +29,8 @@ export interface Config {
   /** How many processes serve. */
   readonly workerCount: number;
   readonly app: AppOptions;
+  /** Sentences on what was given and probably means something else than its writer thinks. */
+  readonly warnings: readonly string[];
   readonly tables: { readonly conversations: string; readonly messages: string; readonly turns: string };
 }
 
@@ -33,50 +39,88 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
+  constructor(problems: readonly string[], warnings: readonly string[] = []) {
     const count = problems.length === 1 ? "a setting is" : `${problems.length} settings are`;
-    super([`${count} wrong.`, ...problems].join("\n  "));
+    super([`${count} wrong.`, ...problems, ...warnings].join("\n  "));
     this.problems = problems;
   }
 }
 
 /**
  * Reads `.env`, if there is one, below what the environment already says, and returns what both configure.
- * @throws ConfigError that names every wrong variable.
+ * @throws ConfigError that names every wrong variable, or says that `.env` cannot be read.
  */
 export function loadConfig(): Config {
+  const { variables, warnings } = readEnvFile();
+  const misspelt = [
+    ...findMisspelt(Object.keys(process.env), variableNames, false),
+    ...findMisspelt(Object.keys(variables), variableNames, true),
+  ];
+  // What libraries and worker processes read of the environment they read of `.env` too.
+  for (const [name, value] of Object.entries(variables))
+    if (!isGiven(name, process.env[name])) process.env[name] = value;
+  return parseConfig(process.env, Array.from(new Set([...warnings, ...misspelt])));
+}
+
+function readEnvFile(): EnvFile {
   try {
-    process.loadEnvFile();
+    return parseEnvFile(readFileSync(".env"));
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (error instanceof Error && "code" in error && error.code === "ENOENT")
+      return { variables: {}, warnings: [] };
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([
+      `.env in ${process.cwd()} cannot be read (${reason}); make it a file that this user may read`,
+    ]);
   }
-  return parseConfig(process.env);
 }
 
 /** Returns what `variables` configure. An empty one counts as absent. @throws ConfigError as {@link loadConfig}. */
-export function parseConfig(variables: Readonly<Record<string, string | undefined>>): Config {
-  const present = Object.entries(variables).filter(
-    ([name, value]) => value !== undefined && (value.trim() !== "" || name === "OPENAI_TEMPERATURE"),
+export function parseConfig(
+  variables: Readonly<Record<string, string | undefined>>,
+  warnings: readonly string[] = [],
+): Config {
+  const present = Object.entries(variables).flatMap(([name, value = ""]) =>
+    isGiven(name, variables[name]) ? [[name, unquote(value.trim())] as const] : [],
   );
   const given = new Set(present.map(([name]) => name));
   const result = Environment.safeParse(Object.fromEntries(present));
+  const issues = (result.error?.issues ?? []).map(({ path: [name, ...place], message }) => ({
+    name: String(name),
+    text: `${[String(name), ...place.map(String)].join(": ")} ${message}`,
+  }));
+  const wrong = new Set(issues.map(({ name }) => name));
+  // The others are looked at as if those that are wrong were not given, so that all is said at once.
+  const sound =
+    result.data ??
+    Environment.safeParse(Object.fromEntries(present.filter(([name]) => !wrong.has(name)))).data;
+  const clashes = [
+    ...findNameClashes(sound),
+    ...findLoneStore(sound),
+    ...findLargeImages(sound),
+    ...findLargeBodies(sound),
+    ...findExposure(sound),
+  ].filter((text) => !(text.match(/[A-Z]{2,}(?:_[A-Z]+)*/g) ?? []).some((name) => wrong.has(name)));
   const problems = [
-    ...(result.error?.issues ?? []).map(
-      ({ path: [name, ...place], message }) =>
-        `${[String(name), ...place.map(String)].join(": ")} ${message}`,
-    ),
+    ...issues.map(({ text }) => text),
     ...findContradictions(given, Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false),
-    ...findNameClashes(result.data),
-    ...findLoneStore(result.data),
-    ...findLargeImages(result.data),
-    ...findLargeBodies(result.data),
-    ...findExposure(result.data),
+    ...clashes,
   ];
-  if (!result.success || problems.length > 0) throw new ConfigError(problems);
-  return toConfig(result.data);
+  if (!result.success || problems.length > 0) throw new ConfigError(problems, warnings);
+  return toConfig(result.data, warnings);
 }
 
-function toConfig(environment: Environment): Config {
+/** Whether a variable says something. No temperature at all is one that may be said. */
+function isGiven(name: string, value: string | undefined): boolean {
+  return value !== undefined && (value.trim() !== "" || name === "OPENAI_TEMPERATURE");
+}
+
+/** Docker's `--env-file` hands on the quotes around a value. */
+function unquote(value: string): string {
+  return /^(?<quote>["'])(?<text>[^]*)\k<quote>$/.exec(value)?.groups?.["text"] ?? value;
+}
+
+function toConfig(environment: Environment, warnings: readonly string[]): Config {
   const tables = {
     conversations: environment.SUPABASE_TABLE_CONVERSATIONS,
     messages: environment.SUPABASE_TABLE_MESSAGES,
@@ -87,6 +131,7 @@ function toConfig(environment: Environment): Config {
     host: environment.HOST,
     port: environment.PORT,
     logLevel: environment.LOG_LEVEL,
+    logFormat: environment.LOG_FORMAT,
     secrets: findSecrets(environment),
     drainMs: environment.DRAIN_SECONDS * 1000,
     workerCount: environment.WORKERS,
@@ -105,6 +150,7 @@ function toConfig(environment: Environment): Config {
       limits: toLimitOptions(environment),
       prices: environment.MODEL_PRICES ?? new Map(),
     },
+    warnings,
     tables,
   };
 }
@@ -142,7 +188,7 @@ function toModelOptions(environment: Environment): AppOptions["model"] {
   const isConnected = [environment.OPENAI_API_KEY, environment.OPENAI_BASE_URL, endpoint].some(
     (value) => value !== undefined,
   );
-  if (environment.DEMO_MODE || !isConnected) return { type: "demo" };
+  if (environment.DEMO_MODE || !isConnected) return { type: "demo", isForced: isConnected };
   return {
     type: "openai",
     openai: {

@@ -16,6 +16,14 @@ export const Flag = z
   .pipe(z.enum(["true", "1", "yes", "on", "false", "0", "no", "off"], "must be true or false"))
   .transform((value) => ["true", "1", "yes", "on"].includes(value));
 
+/** One of some words, in any case. */
+const choice = <const Word extends string>(...words: readonly Word[]) =>
+  z
+    .string()
+    .trim()
+    .toLowerCase()
+    .pipe(z.enum(words, `must be ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`));
+
 const wholeNumber = (min: number, max: number) => {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
@@ -40,11 +48,18 @@ const Temperature = z
       .optional(),
   );
 
-const HttpUrl = z.url({ protocol: /^https?$/, error: "must be a URL that starts with http:// or https://" });
-const PostgresUrl = z.url({
-  protocol: /^postgres(?:ql)?$/,
-  error: "must be a URL that starts with postgres://",
-});
+/** How to write what would else end a password before its end. None of it is told: a piece of a password must not stand in a log. */
+const escapes = "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
+
+const HttpUrl = z
+  .url({ protocol: /^https?$/, error: "must be a URL that starts with http:// or https://" })
+  .refine(isWhole, `must be a URL that can be read in one way alone: ${escapes}`);
+const PostgresUrl = z
+  .url({
+    protocol: /^postgres(?:ql)?$/,
+    error: `must be a URL like postgres://user:password@host:5432/database; ${escapes}`,
+  })
+  .refine(isWhole, `must be a URL like postgres://user:password@host:5432/database; ${escapes}`);
 const TableName = z
   .string()
   .regex(/^[a-z_][a-z0-9_]{0,39}$/, "must be a lower-case table name of at most 40 characters");
@@ -124,17 +139,13 @@ const ModelPrices = z
 export const Environment = z.object({
   HOST: z.string().default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(8000),
-  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+  LOG_LEVEL: choice("fatal", "error", "warn", "info", "debug", "trace", "silent").default("info"),
+  LOG_FORMAT: choice("auto", "json", "pretty").default("auto"),
   WORKERS: Workers.default(1),
   DRAIN_SECONDS: wholeNumber(0, 600).default(10),
-  ON_DISCONNECT: z
-    .string()
-    .trim()
-    .toLowerCase()
-    .pipe(z.enum(["continue", "abort"], "must be continue or abort"))
-    .optional(),
+  ON_DISCONNECT: choice("continue", "abort").optional(),
   SHOW_REASONING: Flag.default(false),
-  AUTH: z.enum(["none", "supabase", "keys"], "must be none, supabase or keys").default("none"),
+  AUTH: choice("none", "supabase", "keys").default("none"),
   ALLOW_UNAUTHENTICATED: Flag.default(false),
   SUPABASE_JWT_SECRET: z
     .string()
@@ -219,6 +230,23 @@ function isAddress(text: string): boolean {
   return (
     prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128))
   );
+}
+
+/**
+ * Whether nothing of a URL's user or password stands where its host, path or rest is read: a sign that it holds a character that must be
+ * escaped. A URL that has no such sign can be decoded.
+ */
+function isWhole(text: string): boolean {
+  if (!URL.canParse(text)) return true; // said already
+  const { username, password, pathname, search, hash, protocol } = new URL(text);
+  const isDatabase = protocol.startsWith("postgres");
+  if (hash !== "" || /[^/]@/.test(pathname) || (username === "" && search.includes("@"))) return false;
+  if (isDatabase && pathname.includes("@")) return false;
+  try {
+    return [username, password, pathname].every((part) => typeof decodeURIComponent(part) === "string");
+  } catch {
+    return false;
+  }
 }
 
 /** An origin as a browser writes it, or one with `*` in place of the first label of its host. */

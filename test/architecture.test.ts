@@ -25,9 +25,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   openapi: [...base, "wire", "http"],
   "app.ts": [...base, "log.ts", "turn", "auth", "model", "live", "store", "http", "openapi"],
   "environment.ts": [],
+  "env-file.ts": [],
+  "misspelt-names.ts": [],
   "contradictions.ts": ["environment.ts"],
-  "config.ts": ["app.ts", "contradictions.ts", "environment.ts"],
-  command: [...base, "log.ts", "app.ts", "model", "store", "system-clock.ts"],
+  "config.ts": ["app.ts", "contradictions.ts", "env-file.ts", "environment.ts", "misspelt-names.ts"],
+  command: [
+    ...base,
+    "log.ts",
+    "app.ts",
+    "environment.ts",
+    "misspelt-names.ts",
+    "model",
+    "store",
+    "system-clock.ts",
+  ],
   "main.ts": ["command", "config.ts", "store"],
 };
 
@@ -42,6 +53,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@electric-sql/pglite": ["store"],
   "@supabase/supabase-js": ["store"],
   pino: ["command"],
+  "pino-pretty": ["command"],
 };
 
 interface Import {

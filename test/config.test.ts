@@ -37,6 +37,60 @@ describe("parseConfig", () => {
     assert.equal(usual.type === "openai" && usual.openai.temperature, 0.3);
   });
 
+  test("names what contradicts each other beside what is wrong by itself, but for what follows from that alone", () => {
+    assert.deepEqual(
+      problemsOf({ PORT: "x", HOST: "0.0.0.0", WORKERS: "2", API_KEYS: "k".repeat(24) }).map(
+        (text) => text.split(" ")[0],
+      ),
+      ["PORT", "WORKERS", "AUTH", "API_KEYS"],
+    );
+    assert.deepEqual(problemsOf({ AUTH: "nobody", HOST: "0.0.0.0", API_KEYS: "k".repeat(24) }), [
+      "AUTH must be none, supabase or keys",
+    ]);
+  });
+
+  test("takes words in any case, and values with blanks, line ends or Docker's quotes around them", () => {
+    const { app, logLevel, port } = parseConfig({
+      AUTH: "Keys",
+      API_KEYS: `${"k".repeat(24)}\r\n`,
+      LOG_LEVEL: "INFO",
+      PORT: '"9000"',
+    });
+    assert.deepEqual([app.auth.type, logLevel, port], ["keys", "info", 9000]);
+  });
+
+  test("refuses an address in which a password ends too early, says how to escape it, and repeats none of it", () => {
+    for (const [name, url] of [
+      ["DATABASE_URL", "postgres://me:hun/ter2@db:5432/chat"],
+      ["DATABASE_URL", "postgres://me:12/34ter2@db:5432/chat"],
+      ["DATABASE_URL", "postgres://me:hun#ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:12#ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:hun?ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:12?ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:p@hun/ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:hun%ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:hunter2@db/chat#x"],
+      ["OPENAI_BASE_URL", "http://me:12/ter2@model/v1"],
+      ["OPENAI_BASE_URL", "http://me:ter2@model/v1#x"],
+    ] as const) {
+      const [problem = "", ...others] = problemsOf({ [name]: url, OPENAI_MODEL: "m" });
+      assert.deepEqual(others, [], url);
+      assert.match(problem, new RegExp(`^${name} must be a URL`));
+      if (url.startsWith("postgres") || url.includes("12"))
+        assert.match(problem, /write @ as %40.*% as %25$/);
+      assert.doesNotMatch(problem, /hun|ter2|12/);
+    }
+    for (const url of [
+      "postgres://me:h%40n%2Fter@db/chat",
+      "postgres://me:h@n@db/chat",
+      "postgres:///chat?host=/run",
+      "postgres://db/chat?application_name=a",
+    ])
+      assert.deepEqual(problemsOf({ DATABASE_URL: url }), []);
+    for (const url of ["http://localhost:11434/v1", "https://x.example/@cf/v1", "http://me:pw@x.example/v1"])
+      assert.deepEqual(problemsOf({ OPENAI_BASE_URL: url, OPENAI_MODEL: "m" }), []);
+  });
+
   test("lets nobody be believed beyond loopback by mistake, and no key or secret be set in vain", () => {
     for (const HOST of ["localhost", "127.0.0.1", "127.8.9.1", "::1"])
       assert.deepEqual(problemsOf({ HOST }), []);

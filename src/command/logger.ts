@@ -1,4 +1,5 @@
-/** Owns the log: one JSON object a line, and nothing in it that is secret. */
+/** The log: one JSON object a line, or lines to read in a terminal; nothing in it is secret. */
+import { isatty } from "node:tty";
 import { pino, type DestinationStream, type Logger } from "pino";
 
 /** Secrets that are shorter are words: `ollama`, say, or `none`. */
@@ -22,6 +23,9 @@ const shapeHint = /eyJ|bearer|:\/\//i;
  */
 const buffered = { dest: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100 };
 
+/** `auto` is `pretty` in a terminal, else `json`. */
+export type LogFormat = "auto" | "json" | "pretty";
+
 /** How it is written. */
 export interface LoggerOptions {
   readonly level: string;
@@ -29,14 +33,47 @@ export interface LoggerOptions {
   readonly secrets: readonly string[];
 }
 
-/** Returns a log on `destination`, or on standard output. */
-export function createLogger({ level, secrets }: LoggerOptions, destination?: DestinationStream): Logger {
-  const options = {
-    level,
-    serializers: { err: toErrorFields },
-    hooks: { streamWrite: createCensor(secrets) },
-  };
-  return pino(options, destination ?? pino.destination(buffered));
+/** Resolves with a log on standard output. */
+export async function openLogger({
+  format,
+  ...options
+}: LoggerOptions & { readonly format: LogFormat }): Promise<Logger> {
+  const isPretty = format === "pretty" || (format === "auto" && isatty(1));
+  return createLogger(options, pino.destination(buffered), isPretty ? await loadPrettyPrinter() : undefined);
+}
+
+/** Returns a log on `destination`; `print` makes of a line, which ends in a line break, what is written. */
+export function createLogger(
+  { level, secrets }: LoggerOptions,
+  destination: DestinationStream,
+  print = (line: string): string => line,
+): Logger {
+  const censorLine = createCensor(secrets);
+  return pino(
+    {
+      level,
+      serializers: { err: toErrorFields },
+      hooks: { streamWrite: (line) => print(censorLine(line)) },
+    },
+    destination,
+  );
+}
+
+/** Resolves with what makes a line for people of one of JSON; loaded for them alone. Colours are as the terminal and `NO_COLOR` say. */
+export async function loadPrettyPrinter(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import("pino-pretty");
+  const print = prettyFactory({ ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+  return (line) => print(showControls(line)) ?? line;
+}
+
+/** Returns a line of JSON whose texts show what a terminal would obey: escapes, and marks that turn the direction of a text. */
+function showControls(line: string): string {
+  return line
+    .replaceAll(/\\(?:\\|u00[01][0-9a-f]|[bfr])/gi, (escape) => (escape === "\\\\" ? escape : `\\${escape}`))
+    .replaceAll(
+      /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
+      (mark) => `\\\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
 }
 
 /** Returns an error without its other properties, in which drivers and clients keep requests, headers and addresses. */

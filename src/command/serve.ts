@@ -4,7 +4,8 @@ import type { AppError } from "../errors.ts";
 import { createStoreListeners } from "../log.ts";
 import { openStore } from "../store/open-store.ts";
 import { systemClock } from "../system-clock.ts";
-import { createLogger } from "./logger.ts";
+import { checkAddress } from "./address-check.ts";
+import { openLogger, type LogFormat } from "./logger.ts";
 import { toStartBlock } from "./start-block.ts";
 import { isFirst, isWorker, runWorkers, untilStopped } from "./workers.ts";
 
@@ -17,6 +18,9 @@ export interface ServeOptions {
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
+  readonly logFormat: LogFormat;
+  /** Sentences on the configuration that are told before anything else. */
+  readonly warnings: readonly string[];
   readonly secrets: readonly string[];
   readonly drainMs: number;
   /** How many processes serve. */
@@ -26,7 +30,12 @@ export interface ServeOptions {
 
 /** Serves until SIGTERM or SIGINT; then resolves with the exit code. @throws AppError, or Node's own, when it cannot start. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const logger = createLogger({ level: options.logLevel, secrets: options.secrets });
+  if (!isWorker) {
+    for (const warning of options.warnings) process.stderr.write(`Warning: ${warning}\n`);
+    await checkAddress(options.host, options.port);
+  }
+  const { logLevel: level, logFormat: format, secrets } = options;
+  const logger = await openLogger({ level, format, secrets });
   if (options.workerCount > 1 && !isWorker) return await runWorkers(options.workerCount, logger);
   const stopping = isWorker ? untilStopped() : nextSignal();
   if (options.app.store.type === "embedded") {

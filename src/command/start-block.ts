@@ -21,7 +21,7 @@ export function toStartBlock(options: StartBlockOptions): string {
   const rows = [
     ["listening", address],
     ...(workerCount === 1 ? [] : [["workers", `${workerCount} processes`]]),
-    ["docs", `${address}/docs`],
+    ["docs", `${toNear(address)}/docs`],
     ["model", describeModel(app.model)],
     ["store", describeStore(app.store)],
     ...(storeTrouble === undefined
@@ -34,16 +34,14 @@ export function toStartBlock(options: StartBlockOptions): string {
     ...(app.hosts === undefined ? [] : [["hosts", describeHosts(app.hosts)]]),
     ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read the answers"],
     ...describeOff(app).map((text, index) => [index === 0 ? "off" : "", text]),
-    [
-      "try",
-      `curl -N ${address}/stream-chat -H 'content-type: application/json' -d '{"messages":[{"sender":"user","text":"Hello"}]}'`,
-    ],
+    ...describeTry(app.auth, toNear(address)).map((text, index) => [index === 0 ? "try" : "", text]),
   ];
   const lines = rows.map(([label = "", text = ""]) => `  ${label.padEnd(10)} ${text}`);
   return `Foreword ${version}\n${lines.join("\n")}\n`;
 }
 
 function describeModel(model: AppOptions["model"]): string {
+  if (model.type === "demo" && model.isForced) return "demo, built in, as DEMO_MODE is true";
   if (model.type === "demo")
     return "demo, built in (set OPENAI_API_KEY or OPENAI_BASE_URL, and OPENAI_MODEL, for a real one)";
   const { openai } = model;
@@ -88,6 +86,27 @@ function describeOff(app: AppOptions): readonly string[] {
     off.push("no recovery, no limits (set SUPABASE_SERVICE_ROLE_KEY for all of it)");
   }
   return off;
+}
+
+/** A request that works as it stands, once the token that it names is there. */
+function describeTry(auth: AppOptions["auth"], address: string): readonly string[] {
+  const headers = ["-H 'content-type: application/json'"];
+  if (auth.type !== "none") headers.push('-H "authorization: Bearer $TOKEN"');
+  const body = `-d '{"messages":[{"sender":"user","text":"Hello"}]}'`;
+  const ask = `curl -N ${address}/stream-chat ${headers.join(" ")} ${body}`;
+  switch (auth.type) {
+    case "none":
+      return [ask];
+    case "keys":
+      return [ask, "with one of API_KEYS as TOKEN: export TOKEN='…'"];
+    case "supabase":
+      return [ask, "with the access token of a signed-in user as TOKEN: export TOKEN='…'"];
+  }
+}
+
+/** Returns an address that this machine can ask: those that stand for all of its addresses can only be listened on. */
+function toNear(address: string): string {
+  return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
 function toStoreAdvice(trouble: AppError, hasJournal: boolean): string {

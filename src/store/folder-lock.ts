@@ -3,11 +3,12 @@
  * without an error. The operating system holds the lock (through SQLite's on a small file), so that it goes with the
  * process however that ends, and no process number has to be trusted.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../errors.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** https://www.sqlite.org/rescode.html */
 const sqliteBusy = 5;
@@ -27,7 +28,7 @@ export function lockFolder(folder: string): FolderLock {
   const holderFile = join(folder, "holder.txt");
   let lock: DatabaseSync | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     lock = new DatabaseSync(join(folder, "lock.sqlite"));
     lock.exec("pragma locking_mode = exclusive; begin exclusive");
     writeFileSync(holderFile, `process ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`);

@@ -46,7 +46,7 @@ describe("foreword", () => {
     assert.match(unknown.stderr, /there is no command "destroy"\n\nUsage:/);
     const option = await run(["--what"]);
     assert.equal(option.code, 2);
-    assert.match(option.stderr, /^foreword: Unknown option '--what'[^]*Usage:/);
+    assert.match(option.stderr, /^foreword: there is no option --what[^]*Usage:/);
   });
 
   test("schema prints the file, or the file with the configured names", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createLogger } from "../../src/command/logger.ts";
+import { createLogger, loadPrettyPrinter } from "../../src/command/logger.ts";
 import { findSecrets, Environment } from "../../src/environment.ts";
 
 const secret = 'sk-canary-"0\\123456789';
@@ -76,6 +76,24 @@ describe("createLogger", () => {
       ["1234567890"],
     );
     assert.deepEqual([JSON.parse(line).count, JSON.parse(line).text], [1234567890, "is [redacted]"]);
+  });
+
+  test("keeps secrets out of lines for people, too, and shows what a terminal would obey", async () => {
+    const print = await loadPrettyPrinter();
+    const lines: string[] = [];
+    const options = { level: "trace", secrets: [secret] };
+    const logger = createLogger(options, { write: (line) => void lines.push(line) }, print);
+    logger.warn({ reason: `said \u001b[2J\r ${secret}` }, "\u001b]0;title\u0007 \u009b2J \u202e \\u001b");
+    logger.error({ err: new Error(`refused \u001b[2J ${secret}`) }, "failed");
+    assert.equal(lines.length, 2);
+    for (const line of lines) {
+      assert.match(line, /^\[\d\d:\d\d:\d\d\.\d{3}\] (?:WARN|ERROR): /);
+      assert.doesNotMatch(line, /sk-canary/);
+      for (const mark of ["\u001b", "\u0007", "\u009b", "\u202e", "\r"])
+        assert.ok(!line.includes(mark), line);
+    }
+    assert.match(lines[0] ?? "", /\\u001b\]0;title\\u0007 \\u009b2J \\u202e \\u001b .*\[redacted\]/);
+    assert.match(lines[1] ?? "", /Error: refused \\u001b\[2J \[redacted\]\n +at /);
   });
 
   test("knows every key, and the passwords in addresses as they are written and as they are meant", () => {

@@ -1,0 +1,113 @@
+/** The arguments of `foreword`: which command they name, or what is wrong with them and what to type instead. */
+import { parseArgs } from "node:util";
+
+const commands = ["serve", "schema", "migrate", "doctor"] as const;
+
+/** A command. */
+export type Command = (typeof commands)[number];
+
+/** What was asked for; `wrong` holds a sentence that says what to type instead. */
+export type Arguments =
+  | { readonly type: "run"; readonly command: Command }
+  | { readonly type: "help" }
+  | { readonly type: "version" }
+  | { readonly type: "wrong"; readonly text: string };
+
+/** What `--help` prints. */
+export const help = `Usage: foreword [command]
+
+Commands:
+  serve     answer chats over HTTP (the default)
+  schema    print supabase_schema.sql with the configured table names
+  migrate   apply the schema to DATABASE_URL; safe to run again
+  doctor    check configuration, model and store, and say how to fix what is wrong
+
+Options:
+  -h, --help     show this
+  -v, --version  show the version
+
+Settings are environment variables, or lines of a file called .env in the working directory; the environment
+overrides the file. In a checkout:
+
+  PORT=3000 npm start
+  OPENAI_API_KEY=sk-… OPENAI_MODEL=gpt-4o-mini npm start
+  npm run foreword -- doctor
+
+.env.example and README.md list every setting: HOST and PORT, AUTH, OPENAI_…, DATABASE_URL, SUPABASE_…, LOG_LEVEL and more.
+`;
+
+/** Words for the same, as other programs have them. */
+const synonyms: Readonly<Record<string, Command>> = {
+  start: "serve",
+  run: "serve",
+  server: "serve",
+  dev: "serve",
+  migrations: "migrate",
+  check: "doctor",
+};
+const optionNames: Readonly<Record<string, string>> = {
+  p: "PORT",
+  H: "HOST",
+  hostname: "HOST",
+  model: "OPENAI_MODEL",
+  key: "OPENAI_API_KEY",
+  "api-key": "OPENAI_API_KEY",
+  "base-url": "OPENAI_BASE_URL",
+  db: "DATABASE_URL",
+  database: "DATABASE_URL",
+  demo: "DEMO_MODE",
+  cors: "CORS_ALLOW_ORIGINS",
+};
+
+/** Returns what `args` ask for. */
+export async function parseArguments(args: readonly string[]): Promise<Arguments> {
+  const { tokens } = parseArgs({ args: [...args], strict: false, allowPositionals: true, tokens: true });
+  const options = tokens.filter((token) => token.kind === "option");
+  const words = tokens.flatMap((token) => (token.kind === "positional" ? [token.value] : []));
+  const [first = "serve", ...rest] = words;
+  for (const { name, rawName, value } of options) {
+    if (["h", "help"].includes(name)) return { type: "help" };
+    if (["v", "version"].includes(name)) return { type: "version" };
+    return { type: "wrong", text: await toOptionAdvice(name, rawName, value ?? findValue(args, rawName)) };
+  }
+  if (first === "help" && rest.length === 0) return { type: "help" };
+  const command = commands.find((name) => name === first);
+  if (command === undefined) return { type: "wrong", text: toCommandAdvice(first) };
+  if (rest.length === 0) return { type: "run", command };
+  const [extra = ""] = rest;
+  // `npm start --port 3000` keeps the option to itself, and hands on its value.
+  const advice = /^\d+$/.test(extra)
+    ? `to listen on that port: PORT=${extra} npm start`
+    : "settings are environment variables, or lines of .env";
+  return { type: "wrong", text: `"${command}" takes no argument "${shorten(extra)}"; ${advice}.` };
+}
+
+/** A value that follows its option as a word of its own. */
+function findValue(args: readonly string[], rawName: string): string | undefined {
+  const value = args[args.indexOf(rawName) + 1];
+  return value?.startsWith("-") === true ? undefined : value;
+}
+
+async function toOptionAdvice(name: string, rawName: string, value: string | undefined): Promise<string> {
+  const [{ variableNames }, { findNearest }] = await Promise.all([
+    import("../environment.ts"),
+    import("../misspelt-names.ts"),
+  ]);
+  const variable = optionNames[name] ?? findNearest(name, variableNames);
+  if (name.length > 2 && ["helpp", "hlep", "hepl", "usage"].includes(name))
+    return `there is no option ${rawName}; try --help.`;
+  if (variable === undefined)
+    return `there is no option ${shorten(rawName)}. Settings are environment variables, or lines of .env.`;
+  const isShown = value !== undefined && /^[\w.:]{1,40}$/.test(value) && !/KEY|SECRET|URL/.test(variable);
+  return `there is no option ${rawName}. Settings are environment variables, or lines of .env: ${variable}=${isShown ? value : "…"} npm start`;
+}
+
+function toCommandAdvice(word: string): string {
+  const shown = shorten(word);
+  const meant = Object.hasOwn(synonyms, word) ? synonyms[word] : undefined;
+  return `there is no command "${shown}"${meant === undefined ? "" : `; did you mean ${meant}?`}`;
+}
+
+function shorten(word: string): string {
+  return word.length <= 60 ? word : `${word.slice(0, 60)}…`;
+}

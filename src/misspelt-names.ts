@@ -1,0 +1,83 @@
+/** Names of variables that look like ours and are not: what their writer probably meant. */
+
+/** Names that other programs, or older versions of the clients' own libraries, have for the same. */
+const otherNames: Readonly<Record<string, string>> = {
+  OPENAI_API_BASE: "OPENAI_BASE_URL",
+  OPENAI_API_BASE_URL: "OPENAI_BASE_URL",
+  OPENAI_ORGANIZATION: "OPENAI_ORG_ID",
+  OPENAI_ORGANIZATION_ID: "OPENAI_ORG_ID",
+  OPENAI_PROJECT: "OPENAI_PROJECT_ID",
+  AZURE_OPENAI_KEY: "AZURE_OPENAI_API_KEY",
+  AZURE_OPENAI_API_VERSION: "OPENAI_API_VERSION",
+  AZURE_OPENAI_DEPLOYMENT: "OPENAI_MODEL",
+  SUPABASE_KEY: "SUPABASE_SERVICE_ROLE_KEY",
+  SUPABASE_SERVICE_KEY: "SUPABASE_SERVICE_ROLE_KEY",
+  SUPABASE_SECRET_KEY: "SUPABASE_SERVICE_ROLE_KEY",
+  SUPABASE_PUBLISHABLE_KEY: "SUPABASE_ANON_KEY",
+  POSTGRES_URL: "DATABASE_URL",
+  CORS_ORIGINS: "CORS_ALLOW_ORIGINS",
+};
+
+/** What names of ours begin with, and few of others do. */
+const ownBeginning =
+  /^(?:OPENAI|AZURE_OPENAI|SUPABASE|LIMIT|MODEL|DATABASE|CORS|JOURNAL|RETENTION|CHAT_STORE|DRAIN)_/;
+/** What Kubernetes and Docker name after services. */
+const ofService = /_(?:SERVICE|PORT|TCP|UDP)(?:_|$)/;
+/** Names that short are like too many others, unless they stand in our own file. */
+const minLength = 6;
+
+/**
+ * Returns a sentence for each of `names` that is probably meant to be one of `known`. Names that are neither close to one of these nor
+ * begin like them are other programs', and pass.
+ * @param isOwnFile whether they stand in `.env`, where few names are other programs'.
+ */
+export function findMisspelt(
+  names: Iterable<string>,
+  known: readonly string[],
+  isOwnFile: boolean,
+): readonly string[] {
+  return Array.from(names).flatMap((name) => {
+    if (known.includes(name)) return [];
+    const nearest = findNearest(name, known);
+    if (nearest !== undefined && (isOwnFile || nearest.length >= minLength))
+      return [`${name} is not a setting, and is ignored; did you mean ${nearest}?`];
+    if (!ownBeginning.test(name) || ofService.test(name)) return [];
+    return [`${name} is not a setting of Foreword, and is ignored; .env.example lists them all.`];
+  });
+}
+
+/** Returns the one of `known` that is spelt most like `name`, if any is spelt alike. */
+export function findNearest(name: string, known: readonly string[]): string | undefined {
+  const usual = name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
+  const other = otherNames[usual];
+  if (other !== undefined && known.includes(other)) return other;
+  const [nearest] = known
+    .map((candidate) => ({ candidate, distance: countEdits(usual, candidate.toUpperCase()) }))
+    .filter(({ candidate, distance }) => distance <= Math.min(3, Math.floor(candidate.length / 4)))
+    .toSorted((a, b) => a.distance - b.distance);
+  return nearest?.candidate;
+}
+
+/** Returns how many letters must be changed, added, left out or swapped with the next to make `a` of `b`. */
+function countEdits(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 3) return Infinity;
+  let before: readonly number[] = [];
+  let above: readonly number[] = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row += 1) {
+    const line = [row];
+    for (let column = 1; column <= b.length; column += 1) {
+      const isSame = a[row - 1] === b[column - 1];
+      const isSwapped = a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      line.push(
+        Math.min(
+          (above[column] ?? 0) + 1,
+          (line[column - 1] ?? 0) + 1,
+          (above[column - 1] ?? 0) + (isSame ? 0 : 1),
+          isSwapped ? (before[column - 2] ?? Infinity) + 1 : Infinity,
+        ),
+      );
+    }
+    [before, above] = [above, line];
+  }
+  return above[b.length] ?? 0;
+}

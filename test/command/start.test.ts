@@ -1,0 +1,209 @@
+/** What a start says: in its block, of what is misspelt, of an address it cannot have, and in the log of a terminal. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { explain } from "../../src/command/explanation.ts";
+import { IdentityProvider } from "../support/identity-provider.ts";
+import { listen } from "../support/local-port.ts";
+import { makeFolder } from "../support/start-app.ts";
+import { RunningCommand } from "./run-command.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const run = promisify(execFile);
+const noStore = { CHAT_STORE_ENABLED: "false" };
+
+async function isThere(command: string): Promise<boolean> {
+  return await run("sh", ["-c", `command -v ${command}`]).then(
+    () => true,
+    () => false,
+  );
+}
+
+describe("foreword", () => {
+  let folder: Awaited<ReturnType<typeof makeFolder>>;
+  before(async () => {
+    folder = await makeFolder();
+  });
+  after(() => folder.remove());
+
+  async function refuse(variables: Record<string, string>, args: string[] = []): Promise<string> {
+    const command = new RunningCommand(args, variables, folder.path);
+    assert.notEqual(await command.exit(), 0);
+    assert.equal(command.stdout, "");
+    assert.doesNotMatch(command.stderr, /^ +at /m, "no stack");
+    return command.stderr;
+  }
+
+  async function stop(command: RunningCommand): Promise<void> {
+    command.kill("SIGTERM");
+    assert.equal(await command.exit(), 0);
+  }
+
+  test("asks for its port before it makes the embedded database", async () => {
+    const other = createServer();
+    const port = await listen(other);
+    const text = await refuse({ PORT: String(port), DATA_DIR: "unmade" });
+    other.close();
+    assert.match(
+      text,
+      /^Foreword cannot start: .*EADDRINUSE.*. Another process listens there; set PORT to a free one\. For example: PORT=8001 npm start\.\n$/,
+    );
+    assert.ok(!existsSync(join(folder.path, "unmade")));
+  });
+
+  test("says what to do about an address that is not this machine's, or no name of it, or a port it may not have", async () => {
+    const keys = { AUTH: "keys", API_KEYS: "k".repeat(24) };
+    assert.match(await refuse({ ...keys, HOST: "192.0.2.1" }), /EADDRNOTAVAIL.*set HOST to 127\.0\.0\.1/);
+    assert.match(
+      await refuse({ ...keys, HOST: "no such.invalid" }),
+      /ENOTFOUND.*HOST is no name.*set it to 127/,
+    );
+    const denied = Object.assign(new Error("listen EACCES: permission denied 127.0.0.1:80"), {
+      code: "EACCES",
+      syscall: "listen",
+    });
+    assert.match(
+      explain(denied),
+      /^Foreword cannot start: .*below 1024 need rights.*set PORT to 1024 or more/,
+    );
+  });
+
+  test("says which setting an option was meant to be, and what to type", async () => {
+    for (const [args, advice] of [
+      [["--port", "3000"], /^foreword: there is no option --port\. .*: PORT=3000 npm start\n/],
+      [["serve", "--port=3000"], /: PORT=3000 npm start\n/],
+      [["-p", "3000"], /there is no option -p\. .*: PORT=3000 npm start\n/],
+      [["serve", "3000"], /^foreword: "serve" takes no argument "3000"; .*: PORT=3000 npm start\.\n/],
+      [["--log-level", "debug"], /: LOG_LEVEL=debug npm start\n/],
+      [["--openai-api-key=sk-secret"], /: OPENAI_API_KEY=… npm start\n/],
+      [
+        ["--what"],
+        /^foreword: there is no option --what\. Settings are environment variables, or lines of \.env\.\n/,
+      ],
+      [["start"], /^foreword: there is no command "start"; did you mean serve\?\n/],
+    ] as const) {
+      const text = await refuse({}, [...args]);
+      assert.match(text, advice);
+      assert.match(text, /\n\nUsage: foreword/);
+      assert.ok(!text.includes("secret"));
+    }
+  });
+
+  test("names what is misspelt in .env and around it, and reads the first line behind a byte-order mark", async () => {
+    await writeFile(join(folder.path, ".env"), "\ufeffPORT=0\r\nOPENAI_MODLE=x\r\nAUTH none\r\n");
+    const command = new RunningCommand([], { ...noStore, PORT: "", LOGLEVEL: "debug" }, folder.path);
+    await command.printed(/try .*\n/);
+    await stop(command);
+    await rm(join(folder.path, ".env"));
+    for (const warning of [
+      "Warning: Line 3 of .env is ignored, as it is not of the form NAME=value.\n",
+      "Warning: OPENAI_MODLE is not a setting, and is ignored; did you mean OPENAI_MODEL?\n",
+      "Warning: LOGLEVEL is not a setting, and is ignored; did you mean LOG_LEVEL?\n",
+    ])
+      assert.ok(command.stderr.includes(warning), command.stderr);
+    assert.equal(command.stderr.match(/Warning/g)?.length, 3, command.stderr);
+  });
+
+  test("says in a sentence that .env cannot be read", async () => {
+    await mkdir(join(folder.path, ".env"));
+    const text = await refuse({});
+    await rm(join(folder.path, ".env"), { recursive: true });
+    assert.match(
+      text,
+      /^Foreword cannot start: a setting is wrong\.\n {2}\.env in .* cannot be read \(EISDIR/,
+    );
+  });
+
+  test("ends with a sentence where its data folder cannot be made, whatever the file system answers", async () => {
+    await writeFile(join(folder.path, "file"), "");
+    for (const DATA_DIR of ["/proc/foreword", "/dev/null/x", "file", "file/below", "n".repeat(300)])
+      assert.match(
+        await refuse({ PORT: "0", DATA_DIR }),
+        /^(?:Opening .*\n)?Foreword cannot go on: .* cannot be used \(E.*see DATA_DIR\.\n$/,
+      );
+  });
+
+  test("has a request in its block that works as it stands, with a token where one is asked for", async (context) => {
+    if (!(await isThere("curl"))) return context.skip("curl is not installed");
+    const key = "k".repeat(24);
+    const provider = await IdentityProvider.start();
+    const userId = "01890000-0000-7000-8000-0000000000ab";
+    const token = await provider.sign(provider.claimsOf(userId, new Date()));
+    for (const [variables, TOKEN] of [
+      [{}, ""],
+      [{ AUTH: "keys", API_KEYS: key, HOST: "0.0.0.0" }, key],
+      [{ AUTH: "supabase", SUPABASE_URL: provider.url }, token],
+    ] as const) {
+      const command = new RunningCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
+      const [, curl = ""] = await command.printed(/^ {2}try +(curl .*)\n(?: {13}.*\n)*/m);
+      if (TOKEN !== "") assert.match(command.stderr, /\n {13}with .* as TOKEN: export TOKEN='…'\n/);
+      const { stdout } = await run("sh", ["-c", curl], { env: { PATH: process.env["PATH"], TOKEN } });
+      assert.match(stdout, /---RESPONSE---/);
+      await stop(command);
+    }
+    await provider.close();
+  });
+
+  test("says of the demo model whether DEMO_MODE or missing settings are why", async () => {
+    const real = { OPENAI_API_KEY: "sk-x", OPENAI_MODEL: "m", DEMO_MODE: "true" };
+    for (const [variables, words] of [
+      [{}, /model +demo, built in \(set OPENAI_API_KEY or/],
+      [real, /model +demo, built in, as DEMO_MODE is true\n/],
+    ] as const) {
+      const command = new RunningCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
+      await command.printed(/try .*\n/);
+      assert.match(command.stderr, words);
+      await stop(command);
+    }
+  });
+});
+
+describe("the log", () => {
+  let folder: Awaited<ReturnType<typeof makeFolder>>;
+  before(async () => {
+    folder = await makeFolder();
+  });
+  after(() => folder.remove());
+
+  /** Serves until it has said so, with a terminal for its output if `script` makes one; resolves with all that it wrote. */
+  async function serve(variables: Record<string, string>, start: readonly string[]): Promise<string> {
+    const { HOME = folder.path } = variables;
+    const command = new RunningCommand([], { ...noStore, PORT: "0", HOME, ...variables }, root, start, true);
+    while (!/listening"|INFO.*listening/.test(command.stdout)) await command.wrote();
+    command.killGroup("SIGTERM");
+    await command.exit();
+    return command.stdout;
+  }
+
+  const main = `${process.execPath} ${join(root, "src/main.ts")}`;
+  const terminal = ["script", "-qec", main, "/dev/null"];
+
+  test("is for people in a terminal, in colours unless NO_COLOR is set, and JSON where LOG_FORMAT says so", async (context) => {
+    if (!(await isThere("script"))) return context.skip("script (util-linux) is not installed");
+    const colours = await serve({ TERM: "xterm-256color" }, terminal);
+    assert.match(
+      colours.replaceAll("\u001b", "ESC"),
+      /^\[[\d:.]{12}\] ESC\[32mINFOESC\[39m: ESC\[36mlistening/m,
+    );
+    const plain = await serve({ TERM: "xterm-256color", NO_COLOR: "1" }, terminal);
+    assert.match(plain, /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: listening\r$/m);
+    assert.ok(!plain.includes("\u001b"));
+    assert.match(
+      await serve({ TERM: "xterm", LOG_FORMAT: "json" }, terminal),
+      /^\{"level":30,.*"msg":"listening"\}\r$/m,
+    );
+  });
+
+  test("is JSON and nothing else where npm start --silent is not in a terminal, and readable if that is wanted", async () => {
+    const lines = (await serve({}, ["npm", "start", "--silent"])).trim().split("\n");
+    for (const line of lines) assert.equal(typeof JSON.parse(line).msg, "string");
+    const pretty = await serve({ LOG_FORMAT: "pretty" }, ["npm", "start", "--silent"]);
+    assert.match(pretty, /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: listening$/m);
+  });
+});
