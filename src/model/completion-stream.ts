@@ -45,6 +45,7 @@ export class CompletionStream {
   /** Reasoning that {@link takeReasoning} has not returned. */
   #reasoning = "";
   #events = 0;
+  #pieces = 0;
   #isDone = false;
   #state: EndState = "open";
   #isSettled = false;
@@ -57,6 +58,11 @@ export class CompletionStream {
   /** How many events came. Comments are none. */
   get events(): number {
     return this.#events;
+  }
+
+  /** How many chunks came that said anything, as text or as reasoning, besides those known by the last. */
+  get pieces(): number {
+    return this.#pieces;
   }
 
   /** Whether the model said why it finished, and no text after that: nothing that follows can fail the reply. */
@@ -188,6 +194,7 @@ export class CompletionStream {
     this.#text += text;
     this.#reasoning += chunk.reasoning;
     const isSilent = text === "" && chunk.reasoning === "";
+    if (!isSilent) this.#pieces += 1;
     if (this.#state === "finished")
       this.#isSettled = isSilent && (this.#isSettled || chunk.usage !== undefined);
     else if (chunk.failure !== undefined) throw toModelFailure(200, chunk.failure);

@@ -157,11 +157,11 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   }
 
   #readEvents(chunk: Buffer): void {
-    const before = this.#stream.events;
+    const { events, pieces } = this.#stream;
     this.#read(() => this.#stream.push(chunk));
     if (this.#isOver) return;
     if (this.#stream.events === 0) this.#holdOff();
-    else if (this.#stream.events !== before) this.#keepAlive();
+    else if (this.#stream.events !== events) this.#keepAlive(this.#stream.pieces !== pieces);
   }
 
   /** Bytes that are no event yet, like comments, show that the server is alive: the first event has more time, up to a limit. */
@@ -173,18 +173,20 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#firstEvent = this.#awaitFirst(Math.min(firstByteTimeoutMs, leftMs));
   }
 
-  /** An event came. Comments count for nothing from now on. */
-  #keepAlive(): void {
+  /** An event came; comments count for nothing from now on. @param isPiece whether it said anything. */
+  #keepAlive(isPiece: boolean): void {
     this.#firstEvent.cancel();
     const { isDone, hasUsage, isFinished, isSettled } = this.#stream;
     if (isDone && hasUsage) return this.#judge(false);
-    if (isDone || isSettled) this.#await("end");
-    else this.#await(isFinished ? "text" : "event");
+    if (isDone || isSettled) this.#await("end", false);
+    else if (isFinished) this.#await("text", isPiece);
+    else this.#await("event", true);
   }
 
-  #await(awaited: Awaited): void {
+  /** @param isRefreshed whether what is waited for already has its time again. */
+  #await(awaited: Awaited, isRefreshed: boolean): void {
     if (this.#awaited === awaited) {
-      if (awaited !== "end") this.#timer?.refresh();
+      if (isRefreshed) this.#timer?.refresh();
       return;
     }
     this.#awaited = awaited;

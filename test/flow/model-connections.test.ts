@@ -215,6 +215,21 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       assert.equal((await answering).body, `${body}c`);
     });
 
+    test("is not waited for longer, however many pings come", async () => {
+      const { call, opening } = await openTurn(app, model);
+      call.raw(early);
+      const answering = readAnswer(await opening);
+      for (let waitedMs = 0; waitedMs < idleMs; waitedMs += idleMs / 3) {
+        await clock.timer(idleMs);
+        call.event({ type: "ping" });
+        await nextTurn();
+        clock.advance(idleMs / 3);
+        await nextTurn();
+        await nextTurn();
+      }
+      assert.deepEqual([(await answering).body, (await answering).isComplete], [body, true]);
+    });
+
     test("and nothing more is whole then; with text after it, stalled", async () => {
       for (const more of ["", "c"]) {
         const { call, opening } = await openTurn(app, model);

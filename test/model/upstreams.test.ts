@@ -1,0 +1,146 @@
+/** Every recorded response is read the same whatever it is cut into, and is whole only where the rules say so, wherever it is cut off. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { AppError, type ErrorCode } from "../../src/errors.ts";
+import { CompletionStream } from "../../src/model/completion-stream.ts";
+import { upstreams } from "../fixtures/model/upstreams.ts";
+import { toChunk, toEvent } from "../support/scripted-model.ts";
+
+/** What was read of a stream. */
+interface Read {
+  text: string;
+  isFinished: boolean;
+  isDone: boolean;
+  /** Whether it is whole if the connection breaks here, and if the body ends here. */
+  isWholeCut: boolean;
+  isWholeEnded: boolean;
+  code: ErrorCode | undefined;
+}
+
+function read(chunks: readonly Buffer[], isEnded = true): Read {
+  const stream = new CompletionStream();
+  let [text, code]: [string, ErrorCode | undefined] = ["", undefined];
+  try {
+    for (const chunk of chunks) text += stream.push(chunk);
+    if (isEnded) text += stream.finish();
+  } catch (error) {
+    assert.ok(error instanceof AppError);
+    text += stream.flush();
+    ({ code } = error);
+  }
+  const { isFinished, isDone } = stream;
+  return {
+    text,
+    isFinished,
+    isDone,
+    isWholeCut: stream.isWhole(false),
+    isWholeEnded: stream.isWhole(true),
+    code: isFinished ? undefined : code,
+  };
+}
+
+const toBytes = (body: Buffer): Buffer[] => Array.from(body, (byte) => Buffer.from([byte]));
+
+/** What an event of a random stream says, and its bytes. */
+interface Step {
+  readonly bytes: string;
+  readonly text?: string;
+  readonly finish?: true;
+  readonly done?: true;
+  readonly fails?: true;
+}
+
+const steps: readonly Step[] = [
+  { bytes: toEvent(toChunk({ content: "a" })), text: "a" },
+  { bytes: toEvent(toChunk({ content: "b" })), text: "b" },
+  { bytes: toEvent(toChunk({ content: "c" }, "stop")), text: "c", finish: true },
+  { bytes: toEvent(toChunk({}, "STOP")), finish: true },
+  { bytes: toEvent(toChunk({ reasoning: "hm" }, "stop")), finish: true },
+  { bytes: toEvent(toChunk({ content: "" }, "")) },
+  { bytes: toEvent(toChunk({}, "error")), fails: true },
+  { bytes: toEvent({ error: { message: "no" } }), fails: true },
+  { bytes: "event: error\ndata: no\n\n", fails: true },
+  { bytes: "data: nonsense\n\n", fails: true },
+  { bytes: "event: ping\ndata: nonsense\n\n" },
+  { bytes: ": comment\n\n" },
+  { bytes: "data: null\n\n" },
+  { bytes: toEvent({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } }) },
+  { bytes: "data: [DONE]\n\n", done: true },
+  { bytes: 'data: "[done]" \r\n\r\n', done: true },
+];
+
+/** The rules for the end of a reply as they are worded, one event after another. */
+function readByRules(all: readonly Step[]): Omit<Read, "code"> & { failed: boolean } {
+  let [text, isFinished, isDoubtful, isDone, failed] = ["", false, false, false, false];
+  for (const step of all) {
+    if (failed || isDone) break;
+    if (step.done) isDone = true;
+    if (step.text !== undefined) {
+      isDoubtful ||= isFinished;
+      isFinished = false;
+      text += step.text;
+    }
+    if (step.finish && !isDoubtful) isFinished = true;
+    if (step.fails && !isFinished) failed = true;
+  }
+  const isWholeCut = isFinished || (isDone && text !== "");
+  return { text, isFinished, isDone, isWholeCut, isWholeEnded: isWholeCut || isDoubtful, failed };
+}
+
+describe("a recorded response", () => {
+  for (const { name, body, headers } of upstreams.filter(
+    (each) => each.headers["content-encoding"] === undefined,
+  )) {
+    const bytes = Buffer.from(body);
+    test(
+      `is read the same byte by byte: ${name}`,
+      { skip: headers["content-type"] === "application/json" },
+      () => {
+        const short = bytes.length > 100_000 ? bytes.subarray(0, 2_000) : bytes;
+        assert.deepEqual(read(toBytes(short)), read([short]));
+      },
+    );
+  }
+
+  test("that is cut off at any event never looks whole before its finish reason or [DONE]", () => {
+    for (const { body } of upstreams.filter(({ code }) => code === undefined)) {
+      const events = typeof body === "string" ? body.split("\n\n") : [];
+      for (let count = 1; count < events.length; count += 1) {
+        const part = events.slice(0, count).join("\n\n");
+        const { isWholeCut, isWholeEnded } = read([Buffer.from(`${part}\n\n`)]);
+        if (/finish_?reason":"\w|\[done\]/i.test(part)) continue;
+        assert.deepEqual([isWholeCut, isWholeEnded], [false, false], part);
+      }
+    }
+  });
+});
+
+describe("the end of a reply", () => {
+  test("is whole by the rules, and by them alone, for any events in any order, cut anywhere", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(...steps), { maxLength: 12 }),
+        fc.array(fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constant(10_000)), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        (all, lengths) => {
+          const bytes = Buffer.from(all.map((step) => step.bytes).join(""));
+          const chunks: Buffer[] = [];
+          for (let start = 0, next = 0; start < bytes.length; next += 1) {
+            const length = lengths[next % lengths.length] ?? 1;
+            chunks.push(bytes.subarray(start, start + length));
+            start += length;
+          }
+          const { code, ...seen } = read(chunks, false);
+          const { failed, ...expected } = readByRules(all);
+          assert.equal(code !== undefined, failed);
+          if (failed) assert.equal(seen.text, expected.text);
+          else assert.deepEqual(seen, expected);
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
+});
