@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { AppError } from "../errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { TurnLog } from "../live/turn-log.ts";
+import { afterReading } from "../turn/deadline.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
 import type { TurnEnd } from "../turn/turn-event.ts";
 import type { Projection, StreamWire } from "../wire/stream-wire.ts";
@@ -233,7 +234,7 @@ class Follower {
   /** Cuts a client that takes nothing: of what is pending, all still is when the time is over. */
   #watch(): void {
     const pendingBytes = this.#response.writableLength;
-    this.#stall ??= this.#clock.after(stallTimeoutMs, () => {
+    this.#stall ??= afterReading(this.#clock, stallTimeoutMs, () => {
       this.#stall = undefined;
       if (this.#response.writableLength >= pendingBytes) cut(this.#response);
       else this.#watch();

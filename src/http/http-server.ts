@@ -10,6 +10,7 @@ import {
   type FastifyRequest,
 } from "fastify";
 import { AppError, errorTable } from "../errors.ts";
+import { afterReading } from "../turn/deadline.ts";
 import type { Clock } from "../turn/ports.ts";
 import { createAnswerType, delayContinue, isAnswered, requestIdOf, standingHeaders } from "./edge/answer.ts";
 import { HostRules, toPath, type HostOptions } from "./edge/host-rules.ts";
@@ -152,9 +153,9 @@ function watchBody(request: IncomingMessage, tools: RefusalTools): void {
       );
     }
     ({ bytesRead } = socket);
-    timer = clock.after(windowMs, look);
+    timer = afterReading(clock, windowMs, look);
   };
-  let timer = clock.after(windowMs, look);
+  let timer = afterReading(clock, windowMs, look);
   request.once("close", () => timer.cancel());
 }
 

@@ -1,5 +1,6 @@
 /** Owns what a database's refusal means: SQLSTATE or PostgREST code in, one of our codes out. */
 import { AppError, toAppError, type ErrorCode } from "../errors.ts";
+import { afterReading } from "../turn/deadline.ts";
 import type { Clock } from "../turn/ports.ts";
 import { callDeadlineMs } from "./database.ts";
 
@@ -38,7 +39,7 @@ export function settleWithin<Result>(
   waitMs: number,
 ): Promise<Settled<Result>> {
   return new Promise((resolve) => {
-    const timer = clock.after(waitMs, () => resolve({ type: "late" }));
+    const timer = afterReading(clock, waitMs, () => resolve({ type: "late" }));
     const settle = (settled: Settled<Result>): void => {
       timer.cancel();
       resolve(settled);
@@ -58,7 +59,7 @@ export function withDeadline<Result>(
   onLate?: () => void,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(deadlineMs, () => {
+    const timer = afterReading(clock, deadlineMs, () => {
       reject(new AppError("store_unavailable", `no answer within ${deadlineMs} ms`));
       onLate?.();
     });

@@ -126,6 +126,23 @@ describe("a body", { timeout: 60_000 }, () => {
     );
   });
 
+  test("whose rest had arrived, unread, when the 20 s were over is taken", async () => {
+    const clock = new ManualClock();
+    await withApp(
+      clock,
+      () => {},
+      async (url) => {
+        const head = toHead("/stream-chat", chat.length).replace("Host", "Connection: close\r\nHost");
+        const socket = openRaw(url, head + chat.slice(0, 5));
+        await clock.timer(windowMs);
+        const reading = readRaw(socket);
+        socket.write(chat.slice(5));
+        clock.advance(windowMs);
+        assert.match(await reading, /^HTTP\/1\.1 200 OK\r\n/);
+      },
+    );
+  });
+
   test("of 20 MiB that comes slowly, but comes, is taken, however long it takes", async () => {
     const clock = new ManualClock();
     await withApp(
