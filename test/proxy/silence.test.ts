@@ -1,0 +1,64 @@
+/** A model that says nothing for longer than a proxy waits: typed events keep the stream open, plain text cannot. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { ManualClock } from "../support/manual-clock.ts";
+import { skipWithout, startProxy, type RunningProxy } from "../support/proxies.ts";
+import { ScriptedModel } from "../support/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/start-app.ts";
+import { clientProtocols, TlsReading } from "../support/tls-reading.ts";
+
+const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
+/** The documented timeouts of an hour, in two seconds. */
+const shortened = {
+  nginx: [["proxy_read_timeout 1h;", "proxy_read_timeout 2s;"]],
+  haproxy: [["timeout server 1h", "timeout server 2s"]],
+} as const;
+/** How often the server's 15 s of silence pass, in milliseconds. */
+const heartbeatMs = 250;
+
+for (const name of ["nginx", "haproxy"] as const)
+  describe(`silence behind ${name}`, { skip: skipWithout(name), timeout: 60_000 }, () => {
+    const clock = new ManualClock();
+    let model: ScriptedModel;
+    let app: RunningApp;
+    let proxy: RunningProxy;
+    before(async () => {
+      model = await ScriptedModel.start();
+      const variables = {
+        MODEL_FIRST_BYTE_TIMEOUT_MS: "3600000",
+        MODEL_IDLE_TIMEOUT_MS: "3600000",
+        ON_DISCONNECT: "continue",
+      };
+      app = await startApp({ ...variables, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
+      proxy = await startProxy(name, { targetPort: Number(new URL(app.url).port), changes: shortened[name] });
+    });
+    after(async () => {
+      await proxy?.close();
+      await app?.close();
+      await model?.close();
+    });
+
+    for (const protocol of clientProtocols)
+      test(`${protocol}: a silent reply in plain text is a 504 of the proxy's, one in typed events goes on`, async () => {
+        const first = model.nextCall();
+        const typed = new TlsReading(protocol, proxy.url, "POST", "/stream-chat", chat, {
+          accept: "text/event-stream",
+        });
+        const call = await first;
+        const second = model.nextCall();
+        const plain = new TlsReading(protocol, proxy.url, "POST", "/stream-chat", chat);
+        const other = await second;
+        const beat = setInterval(() => clock.advance(15_000), heartbeatMs);
+        try {
+          assert.equal((await plain.end()).status, 504);
+          // The other was asked for before it, and is there still.
+          assert.equal(typed.ending, undefined);
+          call.text("- a\n---RESPONSE---\nHello.").finish();
+          assert.equal((await typed.end()).ending, "whole");
+          assert.match(typed.text, /Hello\.[^]*event: turn-end/);
+          other.finish();
+        } finally {
+          clearInterval(beat);
+        }
+      });
+  });
