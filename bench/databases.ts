@@ -1,7 +1,7 @@
 /** Owns the databases that Foreword is measured on, each fresh, with the schema in it and its calls counted. */
 import { Client } from "pg";
 import { z } from "zod";
-import { applySql } from "../src/store/postgres.ts";
+import { applySchema } from "../src/store/apply-schema.ts";
 import { loadSchema } from "../src/store/schema.ts";
 import { startPostgres } from "../test/support/postgres-server.ts";
 import { startSupabaseStack } from "../test/support/supabase-stack.ts";
@@ -73,7 +73,7 @@ async function readUsage(url: string): Promise<DatabaseUsage> {
 }
 
 async function prepare(url: string): Promise<void> {
-  await applySql(url, await loadSchema(tables));
+  await applySchema(url, await loadSchema(tables), () => {});
   await query(url, "alter database postgres set track_functions = 'all'");
 }
 

@@ -21,7 +21,9 @@ export function explain(error: unknown): string {
   const syscall = "syscall" in error ? String(error.syscall) : "";
   if (["listen", "bind", "getaddrinfo"].includes(syscall))
     return `Foreword cannot start: ${error.message}. ${listenAdvice[code] ?? "See HOST and PORT"}.`;
-  if (code.startsWith("store_")) return `Foreword cannot go on: ${error.message}.`;
+  const advice =
+    "advice" in error && typeof error.advice === "string" ? `\nWhat to do: ${error.advice}.` : "";
+  if (code.startsWith("store_")) return `Foreword cannot go on: ${error.message}.${advice}`;
   // What the system refuses is not for us to fix.
   if (syscall !== "") return `Foreword cannot go on: ${error.message}.`;
   return error.stack ?? error.message;

@@ -1,6 +1,6 @@
-/** Owns `foreword migrate`: the schema, applied to the Postgres at DATABASE_URL. */
+/** Runs `foreword migrate`: applies the schema to the Postgres at DATABASE_URL, and says what that changed. */
 import type { StoreOptions } from "../store/open-store.ts";
-import { applySql } from "../store/postgres.ts";
+import { applySchema } from "../store/apply-schema.ts";
 import { loadSchema, type TableNames } from "../store/schema.ts";
 
 /** What to migrate. */
@@ -9,7 +9,7 @@ export interface MigrateOptions {
   readonly tables: TableNames;
 }
 
-/** Applies the schema; resolves with the exit code. @throws AppError with a `store_…` code. */
+/** Applies the schema; resolves with the exit code: 0 if it is there now, else 1. @throws AppError with a `store_…` code. */
 export async function migrate({ app, tables }: MigrateOptions): Promise<number> {
   if (app.store.type !== "postgres") {
     process.stderr.write(
@@ -19,7 +19,18 @@ export async function migrate({ app, tables }: MigrateOptions): Promise<number> 
     );
     return 1;
   }
-  await applySql(app.store.postgres.url, await loadSchema(tables));
+  const { from, to } = await applySchema(app.store.postgres.url, await loadSchema(tables), tell);
+  tell(toSentence(from, to));
   process.stdout.write("The schema is applied.\n");
   return 0;
+}
+
+function tell(sentence: string): void {
+  process.stderr.write(`${sentence}\n`);
+}
+
+function toSentence(from: number | undefined, to: number): string {
+  if (from === undefined) return `There was no schema; now there is version ${to}.`;
+  if (from === to) return `The schema was already at version ${to}.`;
+  return `The schema was at version ${from}; now it is at version ${to}.`;
 }

@@ -1,5 +1,5 @@
 /** Owns rows in any Postgres, through `pg`: no session state and no named statements, so that a pooler may stand between. */
-import { Client, DatabaseError, Pool } from "pg";
+import { DatabaseError, Pool } from "pg";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import {
@@ -34,7 +34,7 @@ export class PostgresDatabase implements Database {
       application_name: "foreword",
       keepAlive: true,
     });
-    this.#pool.on("error", (error) => onTrouble(toFailure(error)));
+    this.#pool.on("error", (error) => onTrouble(toPostgresFailure(error)));
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
@@ -43,7 +43,7 @@ export class PostgresDatabase implements Database {
     const value = { toPostgres: () => JSON.stringify(toArgument(argument, caller, version)) };
     const query = this.#pool.query<{ result: string | null }>(text, [value]);
     const { rows } = await withDeadline(this.#clock, query).catch((error: unknown) => {
-      throw toFailure(error);
+      throw toPostgresFailure(error);
     });
     const result: unknown = JSON.parse(rows[0]?.result ?? "null");
     return result;
@@ -54,21 +54,8 @@ export class PostgresDatabase implements Database {
   }
 }
 
-/** Runs the whole of `sql`, however long it takes, as `foreword migrate` does. @throws AppError like a call. */
-export async function applySql(url: string, sql: string): Promise<void> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: callDeadlineMs });
-  try {
-    await client.connect();
-    await client.query(sql);
-  } catch (error) {
-    throw toFailure(error);
-  } finally {
-    await client.end();
-  }
-}
-
-/** What the server itself says has a SQLSTATE; all else means that it could not be asked. */
-function toFailure(error: unknown): AppError {
+/** Returns the failure that an error of `pg` stands for: what the server says has a SQLSTATE, all else means that it could not be asked. */
+export function toPostgresFailure(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof DatabaseError) return toStoreFailure(error.code ?? "", error.message, error);
   // A host with several addresses fails with one error for each, and an empty message.

@@ -8,7 +8,8 @@ const missingCodes = new Set(["42883", "42P01", "3F000", "PGRST202", "PGRST205",
 
 /** Returns the failure that `code` stands for; an empty code is a database that could not be asked. */
 export function toStoreFailure(code: string, message: string, cause?: unknown): AppError {
-  return new AppError(toErrorCode(code), code === "" ? message : `${code}: ${message}`, { cause });
+  const advice = code === "FW002" ? "upgrade Foreword, and apply the schema it comes with" : undefined;
+  return new AppError(toErrorCode(code), code === "" ? message : `${code}: ${message}`, { cause, advice });
 }
 
 function toErrorCode(code: string): ErrorCode {

@@ -1,0 +1,91 @@
+/** Checks that `foreword migrate` says what it did, takes turns with others, waits out long transactions, and never goes back. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { openPostgres, type Scratch } from "../store/scratch-database.ts";
+import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
+import { loadSchemaOf } from "../support/schema-versions.ts";
+import { makeFolder } from "../support/start-app.ts";
+import { RunningCommand } from "./run-command.ts";
+
+describe("foreword migrate", { timeout: 180_000 }, () => {
+  let server: PostgresServer;
+  let folder: Awaited<ReturnType<typeof makeFolder>>;
+  let count = 0;
+  before(async () => {
+    [server, folder] = await Promise.all([startPostgres(), makeFolder()]);
+  });
+  after(async () => {
+    await folder.remove();
+    await server.stop();
+  });
+
+  function migrate(url: string): RunningCommand {
+    return new RunningCommand(["migrate"], { DATABASE_URL: url }, folder.path);
+  }
+
+  /** A new database, with the schema of `version` unless that is 0, and a session in it. */
+  async function create(version: number): Promise<{ url: string; session: Scratch }> {
+    count += 1;
+    const url = await server.createDatabase(`migrated_${count}`);
+    const session = await openPostgres(url);
+    if (version > 0) await session.apply(await loadSchemaOf(version, version));
+    return { url, session };
+  }
+
+  for (const [version, said] of [
+    [0, /^There was no schema; now there is version 7\.$/m],
+    [6, /^The schema was at version 6; now it is at version 7\.$/m],
+    [7, /^The schema was already at version 7\.$/m],
+  ] as const)
+    test(`says what it did to version ${version}`, async () => {
+      const { url, session } = await create(version);
+      const command = migrate(url);
+      assert.equal(await command.exit(), 0, command.stderr);
+      assert.match(command.stderr, said);
+      await session.close();
+    });
+
+  test("refuses to go back, says what to do, and exits with 1", async () => {
+    const { url, session } = await create(8);
+    const command = migrate(url);
+    assert.equal(await command.exit(), 1);
+    assert.match(command.stderr, /holds version 8 [^]*file has version 7[^]*What to do: upgrade Foreword/);
+    const [row] = await session.sql("select public.chat_describe_schema('{}') ->> 'version' as version");
+    assert.deepEqual(row, { version: "8" });
+    await session.close();
+  });
+
+  test("waits for another migration, and says so", async () => {
+    const { url, session } = await create(6);
+    await session.apply("begin; select pg_advisory_xact_lock(hashtext('foreword schema'))");
+    const command = migrate(url);
+    await command.printed(/^another migration is running; trying again in 0\.5 s$/m);
+    await session.apply("commit");
+    assert.equal(await command.exit(), 0, command.stderr);
+    await session.close();
+  });
+
+  test("waits for a transaction that holds a table, without a queue behind it", async () => {
+    const { url, session } = await create(7);
+    const reader = await openPostgres(url);
+    await session.apply("alter table public.turns disable row level security");
+    await session.apply("begin; select from public.turns");
+    const command = migrate(url);
+    await command.printed(/^another transaction holds a table; trying again in 0\.5 s$/m);
+    await reader.apply("set statement_timeout = '5s'; select from public.turns");
+    await session.apply("commit");
+    assert.equal(await command.exit(), 0, command.stderr);
+    const [row] = await reader.sql(
+      "select relrowsecurity from pg_class where oid = 'public.turns'::regclass",
+    );
+    assert.deepEqual(row, { relrowsecurity: true });
+    await Promise.all([session.close(), reader.close()]);
+  });
+
+  test("may be run by four at once", async () => {
+    const { url, session } = await create(0);
+    const commands = Array.from({ length: 4 }, () => migrate(url));
+    for (const command of commands) assert.equal(await command.exit(), 0, command.stderr);
+    await session.close();
+  });
+});
