@@ -1,12 +1,11 @@
-/** Owns `foreword doctor`: what is wrong with configuration, model and store, and how to mend it. */
+/** Owns `foreword doctor`: what is wrong with configuration, model and store, and how to fix it. */
 import { z } from "zod";
 import type { AppOptions } from "../app.ts";
-import { AppError, toAppError } from "../errors.ts";
-import { createClient } from "../model/openai-server.ts";
+import { toAppError, type AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { inspectJournals } from "../store/journal-folder.ts";
 import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database.ts";
-import { openDatabase, openStore } from "../store/open-store.ts";
+import { openDatabase, openStore, type StoreOptions } from "../store/open-store.ts";
 import {
   chooseVersion,
   migrateAdvice,
@@ -15,18 +14,13 @@ import {
   type SchemaRange,
 } from "../store/schema-version.ts";
 import { systemClock } from "../system-clock.ts";
-
-/** A check's result: all is well, or what is wrong and how to mend it. */
-interface Finding {
-  readonly subject: string;
-  readonly isWell: boolean;
-  readonly text: string;
-  readonly mend?: string;
-}
+import type { Finding } from "./finding.ts";
+import { createTextCensor } from "./logger.ts";
+import { checkModel } from "./model-check.ts";
+import { toStoreAdvice } from "./store-advice.ts";
 
 /** A user who exists nowhere: what this one sees, everybody does. */
 const stranger = "ffffffff-ffff-4fff-bfff-ffffffffffff";
-const modelTimeoutMs = 10_000;
 
 const Description = z.object({
   caller: z.string(),
@@ -45,54 +39,30 @@ const Description = z.object({
   ),
 });
 
-/** Prints every finding; resolves with 0 when all is well, else with 1. */
-export async function doctor(loadConfig: () => { readonly app: AppOptions }): Promise<number> {
+/** What the doctor looks at. */
+export interface DoctorOptions {
+  readonly app: AppOptions;
+  readonly secrets: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Prints every finding, without any secret; resolves with 0 when all is well, else with 1. */
+export async function doctor(loadConfig: () => DoctorOptions): Promise<number> {
+  const { app, secrets, warnings } = loadConfig();
+  const clean = createTextCensor(secrets);
   let isWell = true;
-  const print = (finding: Finding): void => {
-    isWell &&= finding.isWell;
-    process.stdout.write(
-      `${finding.isWell ? "ok   " : "WRONG"} ${finding.subject.padEnd(14)} ${finding.text}\n`,
-    );
-    if (finding.mend !== undefined) process.stdout.write(`${" ".repeat(21)}→ ${finding.mend}\n`);
+  const print = ({ subject, isWell: isFine, isWarning, text, fix }: Finding): void => {
+    isWell &&= isFine;
+    const sign = isWarning === true ? "WARN " : isFine ? "ok   " : "WRONG";
+    process.stdout.write(`${clean(`${sign} ${subject.padEnd(14)} ${text}`)}\n`);
+    if (fix !== undefined) process.stdout.write(`${clean(`${" ".repeat(21)}→ ${fix}`)}\n`);
   };
-  const { app } = loadConfig();
+  for (const text of warnings) print({ subject: "configuration", isWell: true, isWarning: true, text });
   print({ subject: "configuration", isWell: true, text: "every variable can be read" });
   print(await checkModel(app.model));
   for (const finding of await checkStore(app.store)) print(finding);
   for (const finding of checkJournal(app.store)) print(finding);
   return isWell ? 0 : 1;
-}
-
-async function checkModel(options: AppOptions["model"]): Promise<Finding> {
-  const subject = "model";
-  if (options.type === "demo") return { subject, isWell: true, text: "the built-in demo" };
-  const { openai } = options;
-  try {
-    const names: string[] = [];
-    for await (const model of createClient(openai).models.list({ timeout: modelTimeoutMs }))
-      names.push(model.id);
-    if (
-      openai.azure !== undefined ||
-      names.includes(openai.model) ||
-      names.includes(`${openai.model}:latest`)
-    )
-      return { subject, isWell: true, text: `${openai.model} is there` };
-    const some = names.slice(0, 8).join(", ");
-    return {
-      subject,
-      isWell: false,
-      text: `the server does not list ${openai.model}`,
-      mend: `set OPENAI_MODEL to one that it lists: ${some}`,
-    };
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return {
-      subject,
-      isWell: false,
-      text,
-      mend: "check OPENAI_API_KEY and OPENAI_BASE_URL, and that the server runs",
-    };
-  }
 }
 
 async function checkStore(options: AppOptions["store"]): Promise<readonly Finding[]> {
@@ -104,13 +74,13 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
     const database = await openDatabase(options, systemClock, () => {});
     try {
       await database.opened;
-      return await checkDatabase(database);
+      return await checkDatabase(database, options);
     } finally {
       await database.close();
     }
   } catch (error) {
     const trouble = toAppError(error);
-    if (trouble.code !== "store_locked") return [toFinding(subject, trouble)];
+    if (trouble.code !== "store_locked") return [toFinding(subject, trouble, options)];
     return [
       {
         subject,
@@ -128,20 +98,20 @@ function checkJournal(options: AppOptions["store"]): readonly Finding[] {
   try {
     const { queuedCount, refused } = inspectJournals(options.dataDir);
     const waiting = queuedCount === 0 ? "nothing waits" : `${queuedCount} writes wait for the store`;
-    const mend = "mend what the reason says, then restart the server: it is tried again at each start";
+    const fix = "fix what the reason says, then restart the server: it is tried again at each start";
     return [
       { subject, isWell: true, text: `${waiting} in ${options.dataDir}` },
       ...refused.map(({ kind, turnId, conversationId, createdAt, reason }) => ({
         subject,
         isWell: false,
         text: `the ${kind} of turn ${turnId} in conversation ${conversationId}, of ${createdAt}, will never be taken: ${reason}`,
-        mend,
+        fix,
       })),
     ];
   } catch (error) {
     const { code, message } = toAppError(error);
-    const mend = "see that DATA_DIR is a folder that this user may write to";
-    return [{ subject, isWell: false, text: `${code}: ${message}`, mend }];
+    const fix = "see that DATA_DIR is a folder that this user may write to";
+    return [{ subject, isWell: false, text: `${code}: ${message}`, fix }];
   }
 }
 
@@ -149,7 +119,7 @@ function checkJournal(options: AppOptions["store"]): readonly Finding[] {
 async function checkReducedStore(options: AppOptions["store"]): Promise<Finding> {
   const store = await openStore(options, systemClock, { onEvent: () => {}, onTrouble: () => {} });
   const trouble = await store.findTrouble(callDeadlineMs);
-  if (trouble !== undefined) return toFinding("store", trouble);
+  if (trouble !== undefined) return toFinding("store", trouble, options);
   return {
     subject: "store",
     isWell: true,
@@ -157,7 +127,7 @@ async function checkReducedStore(options: AppOptions["store"]): Promise<Finding>
   };
 }
 
-async function checkDatabase(database: Database): Promise<readonly Finding[]> {
+async function checkDatabase(database: Database, options: StoreOptions): Promise<readonly Finding[]> {
   const description = await database.call("chat_describe_schema", {}, service);
   const { caller, tables, functions } = parse(Description, description, "store_refused");
   const openTables = Object.fromEntries(
@@ -180,9 +150,9 @@ async function checkDatabase(database: Database): Promise<readonly Finding[]> {
   ): Finding =>
     Object.keys(wrong).length === 0
       ? { subject, isWell: true, text: well }
-      : { subject, isWell: false, text: `${ill}: ${toNames(wrong)}`, mend: migrateAdvice };
+      : { subject, isWell: false, text: `${ill}: ${toNames(wrong)}`, fix: migrateAdvice };
   return [
-    checkVersion(parseSchemaRange(description), caller),
+    checkVersion(parseSchemaRange(description), caller, options),
     judge(
       "functions",
       wrongFunctions,
@@ -191,15 +161,15 @@ async function checkDatabase(database: Database): Promise<readonly Finding[]> {
     ),
     judge("grants", closedTables, "the service may write, the anonymous role may nothing", "wrongly granted"),
     judge("row security", openTables, `on for ${toNames(tables)}`, "off, or without a policy"),
-    await checkIsolation(database),
+    await checkIsolation(database, options),
   ];
 }
 
 /** An older schema that this server can use is well, and still worth upgrading. */
-function checkVersion(range: SchemaRange, caller: string): Finding {
+function checkVersion(range: SchemaRange, caller: string, options: StoreOptions): Finding {
   const subject = "schema";
   const usable = chooseVersion(range);
-  if (usable === undefined) return toFinding(subject, toSchemaMismatch(range));
+  if (usable === undefined) return toFinding(subject, toSchemaMismatch(range), options);
   const text = `version ${range.version}, asked as ${caller}`;
   if (range.version === schemaVersion) return { subject, isWell: true, text };
   if (range.version > schemaVersion)
@@ -212,7 +182,7 @@ function checkVersion(range: SchemaRange, caller: string): Finding {
     subject,
     isWell: true,
     text: `${text}; older than this server's ${schemaVersion}: what needs that version is off`,
-    mend: migrateAdvice,
+    fix: migrateAdvice,
   };
 }
 
@@ -221,7 +191,7 @@ function toNames(record: Readonly<Record<string, unknown>>): string {
 }
 
 /** Steps down to a user whom nobody is, inside a function, as every read does. */
-async function checkIsolation(database: Database): Promise<Finding> {
+async function checkIsolation(database: Database, options: StoreOptions): Promise<Finding> {
   const subject = "isolation";
   try {
     const caller = { userId: stranger, accessToken: undefined };
@@ -232,23 +202,22 @@ async function checkIsolation(database: Database): Promise<Finding> {
       subject,
       isWell: false,
       text: `a stranger sees ${tables}`,
-      mend: `drop the policies on ${tables} that are not Foreword's`,
+      fix: `drop the policies on ${tables} that are not Foreword's`,
     };
   } catch (error) {
-    return toFinding(subject, toAppError(error));
+    return toFinding(subject, toAppError(error), options);
   }
 }
 
-function toFinding(subject: string, error: AppError): Finding {
-  return { subject, isWell: false, text: `${error.code}: ${error.message}`, mend: toMend(error) };
-}
+/** The log has some advice behind what was wrong; here it has a line of its own. */
+const toldAdvice = /; (?:set|add|remove|connect by) .*$/;
 
-function toMend(error: AppError): string {
-  if (error.advice !== undefined) return error.advice;
-  if (error.code === "store_schema_missing" || error.code === "store_schema_mismatch") return migrateAdvice;
-  if (error.code === "store_locked")
-    return "a running server holds it, which is well; ask its /readyz, or stop it and run this again";
-  if (error.code === "store_refused")
-    return "check the key or the user of DATABASE_URL: it must be the service-role key, or the schema's owner";
-  return "check DATABASE_URL or SUPABASE_URL, and that the database runs";
+function toFinding(subject: string, error: AppError, options: StoreOptions): Finding {
+  const { code, message } = error;
+  return {
+    subject,
+    isWell: false,
+    text: `${code}: ${message.replace(toldAdvice, "")}`,
+    fix: toStoreAdvice(error, options),
+  };
 }

@@ -92,15 +92,9 @@ function toErrorFields(error: unknown, depth = 0): object {
 
 /** Returns what makes a line of the log one without any of `secrets`. */
 function createCensor(secrets: readonly string[]): (line: string) => string {
-  // The longest first: one may be a part of another.
-  const known = Array.from(new Set(secrets))
-    .filter(({ length }) => length >= minSecretLength)
-    .toSorted((a, b) => b.length - a.length);
+  const known = toKnown(secrets);
   const beginnings = known.map((secret) => JSON.stringify(secret.slice(0, minSecretLength)).slice(1, -1));
-  const clean = (text: string): string => {
-    const rest = known.reduce((result, secret) => cutSecret(result, secret), text);
-    return shapes.reduce((result, shape) => result.replaceAll(shape, censor), rest);
-  };
+  const clean = createTextCensor(secrets);
   return (line) => {
     const isSuspect =
       beginnings.some((beginning) => line.includes(beginning)) ||
@@ -114,6 +108,22 @@ function createCensor(secrets: readonly string[]): (line: string) => string {
     });
     return `${JSON.stringify(fields)}\n`;
   };
+}
+
+/** Returns what makes a text one without any of `secrets`. */
+export function createTextCensor(secrets: readonly string[]): (text: string) => string {
+  const known = toKnown(secrets);
+  return (text) => {
+    const rest = known.reduce((result, secret) => cutSecret(result, secret), text);
+    return shapes.reduce((result, shape) => result.replaceAll(shape, censor), rest);
+  };
+}
+
+/** Returns those of `secrets` that are no words, the longest first: one may be a part of another. */
+function toKnown(secrets: readonly string[]): readonly string[] {
+  return Array.from(new Set(secrets))
+    .filter(({ length }) => length >= minSecretLength)
+    .toSorted((a, b) => b.length - a.length);
 }
 
 /** Returns `text` without `secret`, and without the beginning of it that a text which was cut may end in. */

@@ -62,9 +62,21 @@ export class SupabaseDatabase implements Database {
   }
 }
 
-function toFailure(error: { readonly code?: string; readonly message?: string }, status: number): AppError {
+/** What the client makes of a request that failed, or was refused. */
+interface RequestError {
+  readonly code?: string;
+  readonly message?: string;
+  readonly details?: string | null;
+}
+
+/** Of a request that never arrived the client's message says only that: why stands behind the stack. */
+function toCauseOf({ message = "", details }: RequestError): string | undefined {
+  return message.includes("fetch failed") ? /Caused by: (.*)/.exec(details ?? "")?.[1] : undefined;
+}
+
+function toFailure(error: RequestError, status: number): AppError {
   const code = error.code ?? "";
-  const message = (error.message ?? "").slice(0, 300);
+  const message = (toCauseOf(error) ?? error.message ?? "").slice(0, 300);
   // Without a code the answer is a gateway's, or PostgREST's own 400 for a connection that had died: none to be blamed
   // on us, except where it says that the key or the address is wrong.
   if (code === "" && [401, 403, 404, 413].includes(status))

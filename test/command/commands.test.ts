@@ -174,7 +174,7 @@ describe("foreword", () => {
     });
     assert.match(
       away.stdout,
-      /^WRONG model +Connection error\.[^]*→ check OPENAI_API_KEY and OPENAI_BASE_URL/m,
+      /^WRONG model +model_unavailable: nothing listens there [^]*→ check OPENAI_BASE_URL: start the model server/m,
     );
     await model.close();
   });

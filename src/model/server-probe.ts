@@ -1,0 +1,28 @@
+/** One plain request to a model server, as its turns reach it: same address, headers and key. */
+import { request } from "undici";
+import { createClient, type OpenAiOptions } from "./openai-server.ts";
+
+const timeoutMs = 10_000;
+/** So much of an answer is read, in characters. */
+const maxBodyLength = 1024 * 1024;
+
+/** What a server answered. */
+export interface ProbeAnswer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Resolves with the answer to a request for `path` below the API's root. Rejects when there is none within 10 s. */
+export async function probeServer(options: OpenAiOptions, path: string, body?: object): Promise<ProbeAnswer> {
+  const method = body === undefined ? "get" : "post";
+  const { req, url } = await createClient(options).buildRequest({ method, path, ...(body && { body }) });
+  const headers = new Headers(req.headers);
+  if (options.azure === undefined && options.apiKey === undefined) headers.delete("authorization");
+  const response = await request(url, {
+    method: body === undefined ? "GET" : "POST",
+    headers: Object.fromEntries(headers),
+    body: typeof req.body === "string" ? req.body : null,
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  return { status: response.statusCode, body: (await response.body.text()).slice(0, maxBodyLength) };
+}
