@@ -44,7 +44,7 @@ export function registerConversations(
     return reply.send(toConversationPage(found, limit));
   });
 
-  app.post("/conversations", async (request, reply) => {
+  app.post("/conversations", { config: { body: "optional" } }, async (request, reply) => {
     const { id = createId(), title, metadata } = parse(NewConversation, request.body, "invalid_request");
     const made = await rows().create(callerOf(request), id, title, metadata);
     if (made === undefined) fail("conversation_exists", id);

@@ -53,7 +53,7 @@ export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Cloc
     return await followTurn(turn, reply, { wire: streamWires[type], clock, after });
   });
 
-  app.post("/turns/:turnId/stop", { config: { ignoresBody: true } }, async (request, reply) => {
+  app.post("/turns/:turnId/stop", { config: { body: "ignored" } }, async (request, reply) => {
     const turn = await findTurn(request, live);
     return await stopTurn(turn, reply, clock);
   });

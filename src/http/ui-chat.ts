@@ -55,7 +55,7 @@ export function registerUiChat(app: FastifyInstance, starter: TurnStarter, clock
     return await followTurn(turn, reply, chats.follow(chat, turn, request));
   });
 
-  app.post("/api/chat/:id/stop", { config: { ignoresBody: true } }, async (request, reply) => {
+  app.post("/api/chat/:id/stop", { config: { body: "ignored" } }, async (request, reply) => {
     const turn = await chats.findRunning(toChat(request));
     if (turn === undefined) return reply.code(204).send();
     return await stopTurn(turn, reply, clock);

@@ -7,8 +7,11 @@ import { BodyShare, ByteBudget } from "./byte-budget.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** Whether the route takes no body: one that comes is dropped, whatever its type. Every DELETE is such a route. */
-    ignoresBody?: boolean;
+    /**
+     * `ignored`: the route takes no body, one that comes is dropped, whatever its type; every DELETE is such a route. `optional`: it
+     * may be empty. Absent: it must be JSON.
+     */
+    body?: "ignored" | "optional";
   }
 }
 
@@ -35,14 +38,15 @@ export function registerBodies(app: FastifyInstance, limits: BodyLimits): void {
   app.addContentTypeParser("*", async (request: FastifyRequest) => await bodies.read(request));
   app.addHook("onRequest", (request, _reply, done) => {
     // The framework refuses a malformed type before it looks for a body.
-    if (ignoresBody(request) || Number(request.headers["content-length"]) === 0)
+    const isOptional = request.routeOptions.config.body === "optional";
+    if (ignoresBody(request) || (isOptional && Number(request.headers["content-length"]) === 0))
       delete request.raw.headers["content-type"];
     done();
   });
 }
 
 function ignoresBody(request: FastifyRequest): boolean {
-  return request.is404 || request.method === "DELETE" || request.routeOptions.config.ignoresBody === true;
+  return request.is404 || request.method === "DELETE" || request.routeOptions.config.body === "ignored";
 }
 
 class Bodies {
@@ -60,7 +64,7 @@ class Bodies {
   }
 
   /**
-   * Resolves with the JSON of a request's body; with `undefined` for an empty one, and for one that its route ignores.
+   * Resolves with the JSON of a request's body; with `undefined` for one that its route ignores, or that may be and is empty.
    * @throws AppError `unsupported_media_type`, `body_too_large`, `server_busy` or `invalid_json`.
    */
   async read(request: FastifyRequest): Promise<unknown> {
@@ -71,7 +75,9 @@ class Bodies {
     onceAnswered(raw, () => share.release());
     const chunks = await this.#receive(raw, share);
     const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0);
-    if (sizeBytes === 0) return undefined;
+    if (sizeBytes === 0 && request.routeOptions.config.body === "optional") return undefined;
+    if (sizeBytes === 0)
+      throw new AppError("invalid_json", "the body is empty", { detail: "The body is empty." });
     if (sizeBytes <= maxSmallBytes) return this.#parse(request, chunks);
     const { promise, resolve } = Promise.withResolvers<void>();
     const before = this.#parsed;
