@@ -19,6 +19,8 @@ export type TurnState = z.infer<typeof TurnState>;
 /** A `foreword serve` in a folder of its own, which it is started in again after its death. */
 export class Replica {
   readonly #variables: Readonly<Record<string, string>>;
+  /** What runs `foreword`: this build, unless it names another. */
+  readonly #program: readonly string[] | undefined;
   readonly #folder: Awaited<ReturnType<typeof makeFolder>>;
   readonly #killAtExit = (): void => this.kill("SIGKILL");
   #command: RunningCommand | undefined;
@@ -27,15 +29,20 @@ export class Replica {
   private constructor(
     variables: Readonly<Record<string, string>>,
     folder: Awaited<ReturnType<typeof makeFolder>>,
+    program: readonly string[] | undefined,
   ) {
+    this.#program = program;
     this.#variables = { DATA_DIR: folder.path, PORT: "0", DRAIN_SECONDS: "2", ...variables };
     this.#folder = folder;
     process.once("exit", this.#killAtExit);
   }
 
-  /** Starts one that is configured by `variables`; resolves once it listens. End it with {@link close}. */
-  static async start(variables: Readonly<Record<string, string>>): Promise<Replica> {
-    const replica = new Replica(variables, await makeFolder());
+  /** Starts one that is configured by `variables`, of this build or by `program`; resolves once it listens. End it with {@link close}. */
+  static async start(
+    variables: Readonly<Record<string, string>>,
+    program?: readonly string[],
+  ): Promise<Replica> {
+    const replica = new Replica(variables, await makeFolder(), program);
     await replica.restart();
     return replica;
   }
@@ -43,7 +50,7 @@ export class Replica {
   /** Starts it again once it has ended, on the same data and with the same variables; resolves once it listens. */
   async restart(): Promise<void> {
     await this.#command?.exit();
-    const command = new RunningCommand(["serve"], this.#variables, this.#folder.path);
+    const command = new RunningCommand(["serve"], this.#variables, this.#folder.path, this.#program);
     this.#command = command;
     const [, url = ""] = await command.printed(/listening +(http:\S+)\n/);
     this.#url = url;

@@ -1,0 +1,218 @@
+/**
+ * Checks that the schema is replaced without an outage: servers of this build and of the one before serve one Postgres while it is
+ * upgraded, put back and upgraded again under load.
+ */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { z } from "zod";
+import { applySchema } from "../../src/store/apply-schema.ts";
+import { openPostgres } from "../store/scratch-database.ts";
+import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
+import { findMissingHistory, unpackPreviousBuild, type PreviousBuild } from "../support/previous-build.ts";
+import { Replica, type Reading } from "../support/replica.ts";
+import { loadSchemaOf } from "../support/schema-versions.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
+
+const Conversations = z.object({ conversations: z.array(z.object({ id: z.string() })) });
+const Messages = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
+const Ready = z.object({ status: z.string() });
+
+/** How many users each replica serves at once, and how many rounds each has at least before and after the schema is replaced. */
+const lanesPerReplica = 2;
+const minRounds = 3;
+
+/** What one user has done and seen: a turn a round, each followed by all kinds of reads. */
+class Lane {
+  readonly userId = randomUUID();
+  readonly conversationId = randomUUID();
+  rounds = 0;
+  readonly #replica: Replica;
+  readonly #other: Replica;
+
+  constructor(replica: Replica, other: Replica) {
+    this.#replica = replica;
+    this.#other = other;
+  }
+
+  async round(): Promise<void> {
+    const { userId, conversationId } = this;
+    const messages = [{ sender: "user", text: `round ${this.rounds} zebra` }];
+    const chat = this.#replica.send("POST", "/stream-chat", { userId, conversationId, messages });
+    assert.match((await chat.whole()).toString(), /Hello\.$/, "the reply");
+    assert.deepEqual([chat.status, chat.isComplete], [200, true]);
+    this.rounds += 1;
+    const base = `/conversations/${conversationId}`;
+    const list = await read(this.#replica, `/conversations?userId=${userId}`, Conversations);
+    assert.deepEqual(list.conversations, [{ id: conversationId }]);
+    await read(this.#replica, `${base}/messages?userId=${userId}`, Messages);
+    const found = await read(this.#replica, `/conversations?userId=${userId}&query=zebra`, Conversations);
+    assert.equal(found.conversations.length, 1, "what a search finds");
+    await read(this.#other, `/conversations?userId=${userId}`, Conversations);
+  }
+
+  /** Reads the conversation on both replicas: each turn is there once. */
+  async check(): Promise<void> {
+    const { userId, conversationId, rounds } = this;
+    for (const replica of [this.#replica, this.#other]) {
+      const path = `/conversations/${conversationId}/messages?userId=${userId}&tree=true&limit=100`;
+      const { messages } = await read(replica, path, Messages);
+      const asked = messages.filter(({ role }) => role === "user").map(({ content }) => content);
+      assert.deepEqual(
+        asked.toSorted(),
+        Array.from({ length: rounds }, (_, round) => `round ${round} zebra`).toSorted(),
+      );
+      assert.equal(messages.filter(({ role }) => role === "assistant").length, rounds);
+    }
+  }
+}
+
+/** A turn whose text the test gives, followed on the other replica. */
+interface Held {
+  readonly call: ScriptedCall;
+  readonly turnId: string;
+  readonly userId: string;
+  readonly owner: Reading;
+  readonly follower: Reading;
+}
+
+async function read<Schema extends z.ZodType>(
+  replica: Replica,
+  path: string,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  return await replica.send("GET", path).json(schema);
+}
+
+const missing = await findMissingHistory();
+
+describe("the build before and this one on one Postgres", { timeout: 300_000, skip: missing }, () => {
+  let server: PostgresServer;
+  let model: ScriptedModel;
+  let previous: PreviousBuild;
+  let url: string;
+  let old: Replica;
+  let current: Replica;
+  const held = new Map<string, (call: ScriptedCall) => void>();
+  before(async () => {
+    [server, model, previous] = await Promise.all([
+      startPostgres(),
+      ScriptedModel.start(),
+      unpackPreviousBuild(),
+    ]);
+    url = await server.createDatabase("rolling");
+    await apply(previous.schema);
+    model.script = (call) => {
+      const text = JSON.stringify(call.body.messages.at(-1)?.content);
+      const take = held.get(/held [0-9a-f-]{36}/.exec(text)?.[0] ?? "");
+      if (take === undefined) call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+      else take(call);
+    };
+    const variables = {
+      DATABASE_URL: url,
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      OPENAI_API_KEY: "sk-test",
+      LOG_LEVEL: "warn",
+    };
+    [old, current] = await Promise.all([
+      Replica.start(variables, previous.command),
+      Replica.start(variables),
+    ]);
+  });
+  after(async () => {
+    await Promise.all([old.close(), current.close()]);
+    await Promise.all([model.close(), server.stop(), previous.remove()]);
+  });
+
+  /** Applies a schema as its own build would: the one before knows no refusal. */
+  async function apply(sql: string): Promise<void> {
+    const session = await openPostgres(url);
+    await session.apply(sql);
+    await session.close();
+  }
+
+  async function hold(replica: Replica, other: Replica): Promise<Held> {
+    const name = `held ${randomUUID()}`;
+    const [userId, turnId] = [randomUUID(), randomUUID()];
+    const { promise, resolve } = Promise.withResolvers<ScriptedCall>();
+    held.set(name, resolve);
+    const body = { userId, conversationId: randomUUID(), messages: [{ sender: "user", text: name }] };
+    const owner = replica.send("POST", "/stream-chat", body, { "x-turn-id": turnId });
+    const call = await promise;
+    call.text("- Think\n---RESPONSE---\none");
+    await owner.received(25);
+    for (;;) {
+      const state = other.send("GET", `/turns/${turnId}?userId=${userId}`);
+      if (/Think/.test((await state.whole()).toString())) break;
+    }
+    const follower = other.send("GET", `/turns/${turnId}/stream?userId=${userId}`, undefined, {
+      accept: "text/event-stream",
+    });
+    await follower.received(1);
+    return { call, turnId, userId, owner, follower };
+  }
+
+  /** Runs `replaceSchema` in the middle of all that users do, on both builds; nothing of that may fail or stand still. */
+  async function changeUnderLoad(replaceSchema: () => Promise<void>): Promise<void> {
+    const lanes = [old, current].flatMap((replica) =>
+      Array.from({ length: lanesPerReplica }, () => new Lane(replica, replica === old ? current : old)),
+    );
+    const turns = [await hold(old, current), await hold(current, old)];
+    const stopped = [await hold(old, current), await hold(current, old)];
+    const warm = Promise.withResolvers<void>();
+    const change = { isOver: false, roundsSince: 0 };
+    const load = lanes.map(async (lane) => {
+      while (!change.isOver || change.roundsSince < minRounds * lanes.length) {
+        await lane.round();
+        if (change.isOver) change.roundsSince += 1;
+        if (lanes.every(({ rounds }) => rounds >= minRounds)) warm.resolve();
+      }
+    });
+    const changing = warm.promise.then(async () => {
+      for (const { call } of turns) call.text(" two");
+      await replaceSchema();
+      change.isOver = true;
+    });
+    await Promise.all([changing, ...load]);
+    for (const { call } of turns) call.text(" three").finish();
+    for (const { owner, follower } of turns) {
+      assert.match((await owner.whole()).toString(), /\none two three$/);
+      const events = (await follower.whole()).toString();
+      const text = Array.from(events.matchAll(/"text":"([^"]*)"/g), ([, piece]) => piece).join("");
+      assert.match(text, /one two three$/, "what a follower elsewhere reads");
+      assert.match(events, /event: turn-end[^]*"outcome":"complete"/);
+    }
+    for (const [index, { turnId, userId, owner }] of stopped.entries()) {
+      await [current, old][index]?.stop(turnId, userId);
+      await owner.whole();
+    }
+    await Promise.all(lanes.map((lane) => lane.check()));
+    for (const replica of [old, current]) assert.equal((await read(replica, "/readyz", Ready)).status, "ok");
+  }
+
+  test("both serve the schema of the build before", async () => {
+    await changeUnderLoad(async () => {});
+  });
+
+  test("the schema is upgraded under load", async () => {
+    const schema = await loadSchemaOf(7, 6);
+    await changeUnderLoad(async () => {
+      const { from, to } = await applySchema(url, schema, () => {});
+      assert.deepEqual([from, to], [6, 7]);
+    });
+  });
+
+  test("it is applied again under load", async () => {
+    const schema = await loadSchemaOf(7, 6);
+    await changeUnderLoad(async () => void (await applySchema(url, schema, () => {})));
+  });
+
+  test("it is put back to the one before, and upgraded again, under load", async () => {
+    const schema = await loadSchemaOf(7, 6);
+    await changeUnderLoad(async () => {
+      await apply(previous.schema);
+      await applySchema(url, schema, () => {});
+    });
+  });
+});
