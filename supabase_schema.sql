@@ -179,6 +179,8 @@ begin
     'alter table public.conversations add column leaf_id uuid', -- the message that the path now shown ends in
     'alter table public.conversations add column archived_at timestamptz',
     'alter table public.conversations add column updated_at timestamptz',
+    -- The id of its AI SDK chat, if it could not take the id that follows from that.
+    'alter table public.conversations add column chat_id text',
     'alter table public.messages add column user_id uuid',
     'alter table public.messages add column parent_id uuid',
     'alter table public.messages add column digest bytea', -- SHA-256 of the path that ends here; null: not yet part of the tree
@@ -229,6 +231,8 @@ begin
     'create unique index messages_id_idx on public.messages (conversation_id, id)',
     'create unique index messages_digest_idx on public.messages (conversation_id, digest)',
     'create index messages_parent_idx on public.messages (conversation_id, parent_id)',
+    'create unique index conversations_chat_idx on public.conversations (chat_id, user_id) nulls not distinct where chat_id is not null',
+    'create index messages_client_idx on public.messages (conversation_id, (metadata ->> ''client_id'')) where metadata ->> ''client_id'' is not null',
     'create index messages_user_idx on public.messages (user_id, digest)',
     'create index turns_conversation_idx on public.turns (conversation_id, started_at)',
     'create index turns_user_idx on public.turns (user_id, started_at)',
@@ -418,6 +422,182 @@ begin
   end if;
 end $$;
 
+-- The conversation of an AI SDK chat: the one that was made for it; else the one whose id follows from the chat's, unless it belongs to
+-- another user, who cannot keep the chat from being used by taking that id first; else null. argument: conversation {id, user_id, chat_id}.
+create or replace function public.chat_find_chat(argument jsonb) returns uuid
+language plpgsql stable set search_path = '' as $$
+declare
+  v_id uuid := (argument #>> '{conversation,id}')::uuid;
+  v_user uuid := coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid);
+begin
+  return coalesce(
+    (select c.id from public.conversations c where c.chat_id = argument #>> '{conversation,chat_id}' and c.user_id is not distinct from v_user),
+    case when not exists (select from public.conversations c where c.id = v_id and c.user_id is distinct from v_user) then v_id end);
+end $$;
+
+-- The message of a conversation that its client calls by `id`: the id that the client gave it, its row's, or its turn's.
+-- argument: conversation_id, id. Answers with {id, parent_id, role}: `id` is null for a reply that is still being made.
+create or replace function public.chat_find_message(argument jsonb) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_text text := argument ->> 'id';
+  v_id uuid;
+  v_found jsonb;
+begin
+  select jsonb_build_object('id', m.id, 'parent_id', m.parent_id, 'role', m.role) into v_found from public.messages m
+    where m.conversation_id = v_conversation and m.metadata ->> 'client_id' = v_text
+    order by m.created_at desc limit 1;
+  if v_found is null and v_text ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then
+    v_id := v_text::uuid;
+    select jsonb_build_object('id', t.message_id, 'parent_id', t.parent_id, 'role', 'assistant') into v_found
+      from public.turns t where t.id = v_id and t.conversation_id = v_conversation and (t.message_id is not null or t.status = 'running');
+    if v_found is null then
+      select jsonb_build_object('id', m.id, 'parent_id', m.parent_id, 'role', m.role) into v_found
+        from public.messages m where m.conversation_id = v_conversation and m.id = v_id;
+    end if;
+  end if;
+  return v_found;
+end $$;
+
+-- The row of a reply that is still being made, so that what its client says next can stand below it; its turn's end completes the row.
+-- Answers with its id; null if the turn does not run, or answers another message. argument: conversation_id, turn_id, parent_id, content:
+-- what the client has seen of it, metadata, digest: of that content, created_at: each of these may be left out.
+create or replace function public.chat_hold_reply(argument jsonb) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_turn public.turns;
+  v_parent public.messages;
+  v_digest bytea;
+  v_id uuid;
+begin
+  select * into v_turn from public.turns t
+    where t.id = (argument ->> 'turn_id')::uuid and t.conversation_id = (argument ->> 'conversation_id')::uuid
+      and t.parent_id = (argument ->> 'parent_id')::uuid and t.status = 'running';
+  if v_turn.id is null then
+    return null;
+  end if;
+  select * into v_parent from public.messages m where m.id = v_turn.parent_id;
+  v_digest := sha256(v_parent.digest || coalesce(decode(argument ->> 'digest', 'hex'), sha256(uuid_send(v_turn.id))));
+  if exists (select from public.messages m where m.conversation_id = v_turn.conversation_id and m.digest = v_digest) then
+    v_digest := sha256(v_digest || uuid_send(v_turn.id)); -- another reply begins with the same words
+  end if;
+  select m.id into v_id from public.messages m
+    where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id and m.role = 'assistant' and m.status is null
+      and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text) limit 1;
+  if v_id is null then
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, digest, created_at)
+      values (
+        -- A message of another conversation may have the id that a client chose for its turn.
+        case when exists (select from public.messages m where m.id = v_turn.id) then gen_random_uuid() else v_turn.id end,
+        v_turn.conversation_id, v_parent.user_id, v_parent.id, 'assistant', coalesce(argument ->> 'content', ''),
+        coalesce(argument -> 'metadata', '{}') || jsonb_build_object('reply_of', v_turn.id), v_digest,
+        coalesce((argument ->> 'created_at')::timestamptz, greatest(
+          clock_timestamp(),
+          (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)))
+      )
+      returning id into v_id;
+  end if;
+  return v_id;
+end $$;
+
+-- Where a path goes on that need not start at its conversation's root: below `parent` (null: at the root), without its first `skip` messages.
+-- Or `running`: the turn that answers the leaf, which the path would have to wait for. argument: conversation_id; path and late, as
+-- chat_save_messages; continue {mode: `leaf`: below the leaf, whatever is said; `new`: below the leaf, unless its only message, or `reply_id`,
+-- the reply to be made again, is one that the conversation knows; `whole`: at the root, if its first message is one that the
+-- conversation starts with; else at the last message that the conversation knows by its id; else below the leaf; is_again: whether a
+-- reply is made again}.
+create or replace function public.chat_find_place(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_path jsonb := argument -> 'path';
+  v_count integer := jsonb_array_length(argument -> 'path');
+  v_mode text := argument #>> '{continue,mode}';
+  v_is_again boolean := coalesce((argument #>> '{continue,is_again}')::boolean, false);
+  v_leaf public.messages;
+  v_known jsonb;
+  v_asked public.messages;
+  v_turn uuid;
+  v_reply uuid;
+begin
+  select m.* into v_leaf from public.conversations c join public.messages m on m.id = c.leaf_id and m.conversation_id = c.id
+    where c.id = v_conversation;
+  if v_leaf.id is null then -- rows of the old service, which had no leaf
+    select * into v_leaf from public.messages m where m.conversation_id = v_conversation order by m.created_at desc, m.id desc limit 1;
+  end if;
+  if v_leaf.id is null then
+    return '{"skip": 0}';
+  end if;
+  if v_mode <> 'leaf' then
+    if argument #>> '{continue,reply_id}' is not null then
+      v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', argument #>> '{continue,reply_id}'));
+      if v_known ->> 'role' = 'assistant' then
+        select * into v_asked from public.messages m where m.id = (v_known ->> 'parent_id')::uuid;
+      elsif v_known is not null then
+        select * into v_asked from public.messages m where m.id = (v_known ->> 'id')::uuid;
+      end if;
+    elsif v_count = 0 or v_is_again then
+      select * into v_asked from public.messages m where m.id = case v_leaf.role when 'assistant' then v_leaf.parent_id else v_leaf.id end;
+      if v_count = 1 and not exists (
+        select from jsonb_array_elements_text(v_path #> '{0,digests}') d
+        where v_asked.digest = sha256(coalesce((select p.digest from public.messages p where p.id = v_asked.parent_id), '') || decode(d, 'hex'))
+      ) then
+        v_asked := null;
+      end if;
+    end if;
+    if v_count = 0 then
+      return case when v_asked.id is null then '{"missing_path": true}' else jsonb_build_object('parent', v_asked.id, 'skip', 0) end;
+    end if;
+    if v_asked.id is not null and v_mode = 'new' then
+      return jsonb_build_object('parent', v_asked.parent_id, 'skip', 0);
+    end if;
+    if (v_mode = 'whole' or v_is_again) and exists (
+      select from jsonb_array_elements_text(v_path #> '{0,digests}') d
+        join public.messages m on m.conversation_id = v_conversation and m.digest = sha256(decode(d, 'hex'))
+    ) then
+      return '{"skip": 0}';
+    end if;
+    v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_path #>> '{0,client_id}'));
+    if v_known is not null then
+      return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', 0);
+    end if;
+    for v_place in reverse v_count - 1 .. 1 loop
+      v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_path #>> array[v_place::text, 'client_id']));
+      if v_known is not null then
+        return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', v_place);
+      end if;
+    end loop;
+  end if;
+  select t.id into v_turn from public.turns t
+    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status = 'running'
+    order by t.started_at desc limit 1;
+  if v_turn is null then
+    return jsonb_build_object('parent', v_leaf.id, 'skip', 0);
+  end if;
+  -- One that has begun already, or whose model was told what its client has seen, is refused no more.
+  if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then
+    v_reply := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_turn, 'parent_id', v_leaf.id));
+    return jsonb_build_object('parent', v_reply, 'skip', 0);
+  end if;
+  return jsonb_build_object('running', v_turn);
+end $$;
+
+-- The newest messages of the path that ends in `parent_id`, oldest first: [{role, content}], as many as `max_chars` of text hold, one at
+-- least. argument: parent_id, max_chars.
+create or replace function public.chat_list_path(argument jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  with recursive path as (
+    select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
+      from public.messages m where m.id = (argument ->> 'parent_id')::uuid
+    union all
+    select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+      from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+      where p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer and p.place < 20000
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, '')) order by p.place desc), '[]') from path p
+$$;
+
 -- Adds to a conversation the messages of a path that it does not hold yet. Answers with the conversation and the
 -- last message; or, having written nothing, with `missing` (the path does not start at the root and its anchor is not
 -- stored), `deleted` (the conversation was, since the turn began), or `unaddressed` (rows of the old service, which
@@ -426,7 +606,10 @@ end $$;
 -- turn began}, anchor: the path's digest before
 -- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of a reply of ours, or null}],
 -- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; late: whether it
--- waited in a journal: where the conversation has gone on since it was said, it is shown as it is.
+-- waited in a journal: where the conversation has gone on since it was said, it is shown as it is. Since version 7: conversation.chat_id,
+-- as chat_find_chat; continue, as chat_find_place, and {must_exist, max_chars}, where a path need not start at the root: then the answer
+-- has `history`, the messages before it as chat_list_path lists them, or is `missing_path` or `running`, with nothing written;
+-- of a message of the path client_id, which its client calls it by, and after: a reply without text that stands before it.
 -- The other functions call it as the service. A user with an own token may call it too: row level security decides.
 create or replace function public.chat_save_messages(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -447,6 +630,12 @@ declare
   v_time timestamptz;
   v_item record;
   v_text text;
+  v_chat text := argument #>> '{conversation,chat_id}';
+  v_continues boolean := coalesce(jsonb_typeof(argument -> 'continue') = 'object', false);
+  v_skip integer := 0;
+  v_held uuid;
+  v_place jsonb;
+  v_history jsonb;
 begin
   -- As chat_check_version does, which a user may not call.
   if coalesce((argument ->> 'schema_version')::integer, 0) not between 6 and 7 then
@@ -465,6 +654,11 @@ begin
     v_conversation := coalesce(v_found, v_conversation);
   end if;
 
+  if v_chat is not null then
+    perform pg_advisory_xact_lock(hashtextextended(format('foreword chat %s %s', v_user, v_chat), 0)); -- it is made once
+    v_conversation := coalesce(public.chat_find_chat(argument), gen_random_uuid());
+  end if;
+
   -- One writer at a time in a conversation, whose messages all belong to its owner.
   -- What is somebody else's is not touched: the turn gets a conversation of its own.
   select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
@@ -477,18 +671,24 @@ begin
       gen_random_uuid());
     select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
   end if;
+  if v_continues and coalesce((argument #>> '{continue,must_exist}')::boolean, false) and not v_is_late
+    and (v_found is null or v_owner is distinct from v_user)
+  then
+    return jsonb_build_object('missing_path', true);
+  end if;
   if v_found is null then
     if v_anchor is not null then
       return jsonb_build_object('missing', true);
     end if;
     if exists (
-      select from public.deleted_conversations d where d.id = v_conversation
-        and d.deleted_at >= v_said
+      select from public.deleted_conversations d where d.id = v_conversation and d.deleted_at >= v_said
+        and (d.user_id is null or v_user is null or d.user_id = v_user) -- what others delete says nothing of this one
     ) then
       return jsonb_build_object('deleted', true);
     end if;
-    insert into public.conversations (id, title, user_id, updated_at)
-      values (v_conversation, argument #>> '{conversation,title}', v_user, case when v_is_late then v_said else clock_timestamp() end)
+    insert into public.conversations (id, title, user_id, updated_at, chat_id)
+      values (v_conversation, argument #>> '{conversation,title}', v_user, case when v_is_late then v_said else clock_timestamp() end,
+        case when v_conversation::text <> argument #>> '{conversation,id}' then v_chat end)
       on conflict (id) do nothing;
     select c.user_id into v_owner from public.conversations c where c.id = v_conversation for update;
   end if;
@@ -531,6 +731,17 @@ begin
     if v_parent is null then
       return jsonb_build_object('missing', true);
     end if;
+  elsif v_continues then
+    v_place := public.chat_find_place(argument || jsonb_build_object('conversation_id', v_conversation));
+    if v_place ?| array['running', 'missing_path'] then
+      return v_place;
+    end if;
+    v_skip := (v_place ->> 'skip')::integer;
+    select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = (v_place ->> 'parent')::uuid;
+    v_digest := coalesce(v_digest, '');
+    if argument #>> '{continue,max_chars}' is not null then
+      v_history := public.chat_list_path(jsonb_build_object('parent_id', v_parent, 'max_chars', argument #> '{continue,max_chars}'));
+    end if;
   end if;
 
   v_time := greatest(
@@ -542,11 +753,28 @@ begin
     select e.place, e.message, e.message ->> 'role' as role, coalesce(e.message ->> 'content', '') as content,
       coalesce(e.message -> 'metadata', '{}') as metadata,
       array(select jsonb_array_elements_text(e.message -> 'digests')) as digests
-    from jsonb_array_elements(argument -> 'path') with ordinality as e (message, place) order by e.place
+    from jsonb_array_elements(argument -> 'path') with ordinality as e (message, place) where e.place > v_skip order by e.place
   loop
+    if v_is_known and v_item.message ->> 'after' is not null then
+      -- A reply that its client had seen nothing of.
+      v_held := coalesce(
+        (public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_item.message ->> 'after')) ->> 'id')::uuid,
+        public.chat_hold_reply(jsonb_build_object(
+          'conversation_id', v_conversation, 'turn_id', v_item.message ->> 'after', 'parent_id', v_parent, 'created_at', v_time)));
+      v_time := v_time + interval '1 microsecond';
+      v_parent := coalesce((select m.id from public.messages m where m.id = v_held and m.parent_id = v_parent), v_parent);
+      select m.digest into v_digest from public.messages m where m.id = v_parent;
+      v_digest := coalesce(v_digest, '');
+    end if;
     if v_is_known then
       -- One look-up a digest, not a join: without statistics a join reads the whole conversation.
       v_found := null;
+      if v_item.message ->> 'sent_id' is not null then
+        -- A reply that its client names, and has seen no more of than there is.
+        select m.id into v_found from public.messages m
+          where m.id = (v_item.message ->> 'sent_id')::uuid and m.conversation_id = v_conversation and m.parent_id = v_parent
+            and starts_with(m.content, v_item.content);
+      end if;
       foreach v_text in array v_item.digests loop
         exit when v_found is not null;
         select m.id into v_found from public.messages m
@@ -564,7 +792,9 @@ begin
             and case
               when m.role = 'assistant' then
                 m.content = v_item.content
-                or (m.id::text = v_item.message ->> 'sent_id' and starts_with(m.content, v_item.content))
+                or ((m.id::text = v_item.message ->> 'sent_id' or m.metadata ->> 'reply_of' = v_item.message ->> 'sent_id'
+                    or m.id = (select t.message_id from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid))
+                  and (starts_with(m.content, v_item.content) or (m.status is null and starts_with(v_item.content, m.content))))
                 or (m.status in ('stopped', 'failed', 'interrupted') and case
                   when m.content <> '' then starts_with(v_item.content, m.content)
                   -- It broke off in its plan.
@@ -576,6 +806,33 @@ begin
             end
           order by m.content = v_item.content desc, length(m.content) desc, m.created_at desc limit 1;
       end if;
+      if v_found is null and exists (select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid and t.status = 'running') then
+        -- A reply that is still being made.
+        v_found := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_item.message ->> 'sent_id',
+          'parent_id', v_parent, 'content', v_item.content, 'metadata', v_item.metadata, 'digest', v_item.digests[1], 'created_at', v_time));
+        v_time := v_time + interval '1 microsecond';
+      end if;
+      if v_found is null and v_continues and v_item.role = 'user' then
+        -- Said before its client knew of the reply to its message before: it follows that reply.
+        select m.id into v_found from public.messages r
+          join lateral unnest(v_item.digests) as d (digest) on true
+          join public.messages m on m.conversation_id = v_conversation and m.digest = sha256(r.digest || decode(d.digest, 'hex'))
+          where r.conversation_id = v_conversation and r.parent_id = v_parent and r.role = 'assistant' limit 1;
+        if v_found is null then
+          v_held := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'parent_id', v_parent, 'created_at', v_time,
+            'turn_id', (select t.id from public.turns t where t.conversation_id = v_conversation and t.parent_id = v_parent and t.status = 'running'
+              order by t.started_at desc limit 1)));
+          -- Or, if that has come meanwhile, the one that is shown.
+          v_held := coalesce(v_held, (
+            select leaf.id from public.conversations c join public.messages leaf on leaf.id = c.leaf_id and leaf.role = 'assistant'
+              join public.messages asked on asked.id = v_parent and asked.role = 'user'
+              where c.id = v_conversation and leaf.parent_id = v_parent));
+          if v_held is not null then
+            select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_held;
+            v_time := v_time + interval '1 microsecond';
+          end if;
+        end if;
+      end if;
       v_is_known := v_found is not null;
       v_fork := v_parent;
     end if;
@@ -585,7 +842,10 @@ begin
       v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
       insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
         values (
-          (v_item.message ->> 'id')::uuid, v_conversation, v_owner, v_parent, v_item.role, v_item.content, v_item.metadata,
+          (v_item.message ->> 'id')::uuid, v_conversation, v_owner, v_parent, v_item.role, v_item.content,
+          -- A reply whose turn is not here yet, as it waits in the journal of another process: its end finds it by this.
+          v_item.metadata || case when v_item.role = 'assistant' and v_item.message ->> 'sent_id' is not null
+            then jsonb_build_object('reply_of', v_item.message ->> 'sent_id') else '{}' end,
           v_item.message ->> 'status', v_digest, v_time
         );
       v_parent := (v_item.message ->> 'id')::uuid;
@@ -595,10 +855,12 @@ begin
 
   update public.conversations set
       leaf_id = case when not v_is_late or leaf_id is null or updated_at <= v_said or (not v_is_known and leaf_id = v_fork)
+          or leaf_id = (select m.parent_id from public.messages m where m.id = v_parent)
         then v_parent else leaf_id end,
       updated_at = case when v_is_late then greatest(updated_at, v_said) else clock_timestamp() end
     where id = v_conversation;
-  return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_parent, 'digest', encode(v_digest, 'hex'));
+  return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_parent, 'digest', encode(v_digest, 'hex'))
+    || case when v_history is null then '{}' else jsonb_build_object('history', v_history) end;
 end $$;
 
 -- Says of which limit its user has no more for a turn, as chat_begin_turn answers it; or {}. Two turns of one user do not ask at
@@ -637,7 +899,7 @@ end $$;
 
 -- A turn begins: its messages, and the turn as running. The same begin may come again. Answers as chat_save_messages; or,
 -- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours), `exists` (another turn has
--- this id), `foreign` (the named conversation is somebody else's) or `limited` (its user has no more of: requests, concurrent-turns,
+-- this id), `running` (it goes on from a leaf that this turn of the same user still answers), `foreign` (the named conversation is somebody else's) or `limited` (its user has no more of: requests, concurrent-turns,
 -- tokens-per-day; then also tokens_left today). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key,
 -- request_digest, estimate}, and where its user has limits allowance {subject, over: a limit that is known to be reached, or null,
 -- concurrent_turns, tokens_per_day: each may be null}.
@@ -653,8 +915,12 @@ declare
   v_turn public.turns;
   v_limited jsonb;
   v_saved jsonb;
+  v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_history_tokens integer := 0;
 begin
   perform public.chat_check_version(argument);
+  -- One at a time with an id, so that the second finds the first.
+  perform pg_advisory_xact_lock(hashtextextended(format('foreword turn %s', v_id), 0));
   if v_key is not null then
     -- One at a time under a key, so that the second finds the first.
     perform pg_advisory_xact_lock(hashtextextended(format('foreword key %s %s', v_user, v_key), 0));
@@ -671,14 +937,19 @@ begin
   end if;
   select * into v_turn from public.turns where id = v_id;
   if found then
-    if v_turn.started_at is distinct from v_started or v_turn.user_id is distinct from v_user then
+    -- Of two processes that were asked for one id in the same millisecond, one has it; a begin that waited may come from the journal of
+    -- a process that is no more.
+    if v_turn.started_at is distinct from v_started or v_turn.user_id is distinct from v_user
+      or (not v_is_late and v_turn.owner::text <> argument #>> '{turn,owner}')
+      or (v_is_late and argument ? 'owners' and not argument -> 'owners' ? v_turn.owner::text)
+    then
       return jsonb_build_object('exists', true);
     end if;
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
       'digest', coalesce((select encode(m.digest, 'hex') from public.messages m where m.id = v_turn.parent_id), ''));
   end if;
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
-    and not coalesce((argument ->> 'late')::boolean, false)
+    and not v_is_late and argument #>> '{conversation,chat_id}' is null and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
     and exists (select from public.conversations c
       where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
   then
@@ -693,14 +964,30 @@ begin
   if coalesce((argument ->> 'check_only')::boolean, false) then
     return jsonb_build_object('free', true);
   end if;
-  v_saved := public.chat_save_messages(argument);
+  if jsonb_typeof(argument -> 'continue') = 'object' and argument #>> '{allowance,tokens_per_day}' is not null and not v_is_late then
+    -- What it goes on from counts as well, and is known once its place is.
+    begin
+      v_saved := public.chat_save_messages(argument);
+      v_history_tokens := octet_length(coalesce(v_saved ->> 'history', '')) / 4;
+      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate,input_tokens}',
+        to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)));
+      if v_limited <> '{}' then
+        raise exception 'limited' using errcode = 'FWLIM';
+      end if;
+    exception when sqlstate 'FWLIM' then
+      return v_limited;
+    end;
+  else
+    v_saved := public.chat_save_messages(argument);
+  end if;
   if v_saved ? 'message_id' then
     insert into public.turns
         (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest, estimate, subject)
       values (
         v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}',
         v_started, (argument #>> '{turn,owner}')::uuid, v_key, decode(argument #>> '{turn,request_digest}', 'hex'),
-        nullif(argument #> '{turn,estimate}', 'null'), argument #>> '{allowance,subject}'
+        nullif(case when v_history_tokens = 0 then argument #> '{turn,estimate}' else jsonb_set(argument #> '{turn,estimate}', '{input_tokens}',
+          to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)) end, 'null'), argument #>> '{allowance,subject}'
       )
       on conflict (id) do nothing;
   end if;
@@ -773,20 +1060,34 @@ end $$;
 -- `max_chars` of text hold, one at least. (Each step is a lateral query of one row, here and below: a planner that knows nothing of a
 -- table yet would else read all of it at every step.) argument: user_id (or null), conversation_id (or null, where a message is named), parent_id: a
 -- message's id, or null for the leaf, max_chars. Answers with {conversation_id, digest: of the path, or null for an empty one, messages
--- [{role, content}]}; or with `missing`.
+-- [{role, content}]}; or with `missing`, or `running`: the turn whose reply `parent_id` is, while it runs. Since version 7: chat_id.
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_conversation public.conversations;
   v_parent public.messages;
+  v_turn public.turns;
+  v_id uuid;
 begin
   perform public.chat_become_caller(argument);
+  if argument ->> 'chat_id' is not null then
+    select c.id into v_id from public.conversations c where c.chat_id = argument ->> 'chat_id' and c.user_id is not distinct from v_user;
+  end if;
   if argument ->> 'parent_id' is not null then
     select * into v_parent from public.messages m where m.id = (argument ->> 'parent_id')::uuid;
+    if v_parent.id is null then
+      select * into v_turn from public.turns t where t.id = (argument ->> 'parent_id')::uuid and t.user_id is not distinct from v_user;
+      select * into v_parent from public.messages m where m.id = v_turn.message_id;
+    else
+      select * into v_turn from public.turns t where t.id = v_parent.id and t.user_id is not distinct from v_user;
+    end if;
+    if v_turn.status = 'running' then
+      return jsonb_build_object('running', v_turn.id);
+    end if;
   end if;
   select * into v_conversation from public.conversations c
-    where c.id = coalesce((argument ->> 'conversation_id')::uuid, v_parent.conversation_id) and c.user_id is not distinct from v_user;
+    where c.id = coalesce(v_id, (argument ->> 'conversation_id')::uuid, v_parent.conversation_id) and c.user_id is not distinct from v_user;
   if argument ->> 'parent_id' is null then
     select * into v_parent from public.messages m where m.id = v_conversation.leaf_id and m.conversation_id = v_conversation.id;
   elsif v_parent.conversation_id is distinct from v_conversation.id then
@@ -796,6 +1097,7 @@ begin
   if v_conversation.id is null or (v_parent.id is not null and v_parent.digest is null) then
     return jsonb_build_object('missing', true);
   end if;
+  -- As chat_list_path does, which a user may not call.
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'), 'messages', coalesce((
     with recursive path as (
       select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
@@ -810,7 +1112,7 @@ begin
 end $$;
 
 -- The newest turn of a conversation of this user: {turn_id, started_at, is_running}, or nulls. argument: user_id (or null),
--- conversation_id.
+-- conversation_id, chat_id (since version 7): of the AI SDK chat that it belongs to, or null.
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -819,20 +1121,38 @@ declare
   v_turn public.turns;
 begin
   perform public.chat_become_caller(argument);
+  if argument ->> 'chat_id' is not null then
+    v_conversation := coalesce(
+      (select c.id from public.conversations c where c.chat_id = argument ->> 'chat_id' and c.user_id is not distinct from v_user), v_conversation);
+  end if;
   select * into v_turn from public.turns t
     where t.conversation_id = v_conversation and t.user_id is not distinct from v_user
     order by t.started_at desc limit 1;
   return jsonb_build_object('turn_id', v_turn.id, 'started_at', v_turn.started_at, 'is_running', v_turn.status = 'running');
 end $$;
 
--- Somebody wants a turn stopped; its owner hears of it with its next progress. Answers with whether there is such a turn
--- of this user. argument: user_id (or null), turn_id.
+-- A turn is to be stopped; its owner hears of it with its next progress. Answers with whether there is such a turn of this user.
+-- argument: user_id (or null), turn_id. Or, since version 7, every running turn of a conversation: conversation_id, chat_id (or null); the
+-- answer then has their ids as `turns`, too, the newest first.
 create or replace function public.chat_request_stop(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_conversation uuid := coalesce(
+    (select c.id from public.conversations c where c.chat_id = argument ->> 'chat_id' and c.user_id is not distinct from v_user),
+    (argument ->> 'conversation_id')::uuid);
+  v_turns jsonb;
 begin
   perform public.chat_check_version(argument);
+  if v_conversation is not null then
+    with stopped as (
+      update public.turns set stop_requested = true
+        where conversation_id = v_conversation and status = 'running' and user_id is not distinct from v_user returning id, started_at)
+    select coalesce(jsonb_agg(id order by started_at desc), '[]') into v_turns from stopped;
+    return jsonb_build_object('found', v_turns <> '[]', 'turns', v_turns);
+  end if;
   update public.turns set stop_requested = true
-    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from (argument ->> 'user_id')::uuid;
+    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from v_user;
   return jsonb_build_object('found', found);
 end $$;
 
@@ -896,20 +1216,32 @@ begin
   if jsonb_typeof(argument -> 'reply') = 'object' then
     select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
       from public.messages m where m.id = v_turn.parent_id;
-    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
-      values (
-        -- The turn's own id, as a rule, which its client may have chosen: a message may have it already.
-        case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
-          then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
-        v_turn.conversation_id, v_conversation.user_id, v_turn.parent_id, 'assistant',
-        -- Its text is sent once, unless white space around it makes the message another than the answer.
-        coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
-        greatest(
-          clock_timestamp(),
-          (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)
+    -- The row that was made for it while it ran, since its client went on below it.
+    select m.id into v_message from public.messages m
+      where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id and m.role = 'assistant'
+        and m.status is null and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
+      order by m.created_at limit 1;
+    if v_message is not null then
+      -- It keeps its digest, by which what follows it is known, and by which its client tells it.
+      update public.messages set content = coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), status = argument #>> '{turn,status}',
+          metadata = (coalesce(metadata, '{}') - 'reply_of') || (argument #> '{reply,metadata}')
+        where id = v_message;
+    else
+      insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
+        values (
+          -- The turn's own id, as a rule, which its client may have chosen: a message may have it already.
+          case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
+            then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
+          v_turn.conversation_id, v_conversation.user_id, v_turn.parent_id, 'assistant',
+          -- Its text is sent once, unless white space around it makes the message another than the answer.
+          coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
+          greatest(
+            clock_timestamp(),
+            (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)
+          )
         )
-      )
-      on conflict do nothing returning id into v_message;
+        on conflict do nothing returning id into v_message;
+    end if;
     if v_message is null then
       select id into v_message from public.messages where conversation_id = v_turn.conversation_id and digest = v_digest;
     end if;
@@ -921,13 +1253,20 @@ begin
     -- It becomes the leaf, unless the conversation has gone on from elsewhere than the message it answers, or ends in
     -- another answer to it, that was asked for later.
     if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
-      or (exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id)
+      or (exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id and m.role = 'assistant')
         and not exists (select from public.turns t where t.message_id = v_conversation.leaf_id and t.started_at > v_turn.started_at))
     then
       update public.conversations set leaf_id = v_message,
           updated_at = greatest(updated_at, clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')
         where id = v_turn.conversation_id;
     end if;
+  end if;
+  if v_message is null then
+    -- It said nothing, but its client went on below it.
+    update public.messages m set status = argument #>> '{turn,status}', metadata = m.metadata - 'reply_of'
+      where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id and m.role = 'assistant' and m.status is null
+        and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
+      returning m.id into v_message;
   end if;
   delete from public.turn_pieces where turn_id = v_turn.id;
   v_usage := nullif(argument #> '{turn,usage}', 'null');
@@ -1292,6 +1631,8 @@ begin
         'service_role', has_function_privilege('service_role', p.oid, 'execute')))
       from pg_proc p
       where p.oid in ('public.chat_check_version(jsonb)'::regprocedure, 'public.chat_become_user(jsonb)'::regprocedure,
+        'public.chat_find_chat(jsonb)'::regprocedure, 'public.chat_find_message(jsonb)'::regprocedure,
+        'public.chat_hold_reply(jsonb)'::regprocedure, 'public.chat_find_place(jsonb)'::regprocedure, 'public.chat_list_path(jsonb)'::regprocedure,
         'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
         'public.chat_read_path(jsonb)'::regprocedure, 'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,

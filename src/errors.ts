@@ -58,6 +58,11 @@ export const errorTable = {
   },
   request_timeout: { status: 408, retryable: true, publicMessage: "The request did not arrive in time." },
   turn_exists: { status: 409, retryable: false, publicMessage: "The turn's id was used before." },
+  turn_running: {
+    status: 409,
+    retryable: true,
+    publicMessage: "A reply is still being made in this conversation. Wait for its end, or stop it.",
+  },
   idempotency_mismatch: {
     status: 409,
     retryable: false,
@@ -250,5 +255,13 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   return new AppError("internal_error", error instanceof Error ? error.message : String(error), {
     cause: error,
+  });
+}
+
+/** Returns why a turn may not go on from a reply that `turnId` is still making. */
+export function toTurnRunning(turnId: string): AppError {
+  return new AppError("turn_running", `turn ${turnId} runs`, {
+    detail: `Turn ${turnId} is still running in this conversation. Wait for its end, or stop it, then send the message again.`,
+    retryAfterMs: 1_000,
   });
 }

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { parse } from "../parse.ts";
+import type { Continuation } from "../turn/ports.ts";
 import { toRole, type Message } from "../turn/message.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import {
@@ -68,6 +69,15 @@ export const ChatRequest = z.object({
   userId: OptionalUuid.describe("Whose rows they are."),
 });
 
+/** What is new goes below the end of the path that is shown. */
+const leafContinuation: Continuation = {
+  mode: "leaf",
+  isAgain: false,
+  replyId: undefined,
+  mustExist: true,
+  needsStore: true,
+};
+
 /**
  * Returns the turn that `body` asks for; `X-Conversation-Id` stands in where it names no conversation,
  * `X-Turn-Id` and `Idempotency-Key` say which turn it is.
@@ -91,6 +101,7 @@ export function parseChatRequest(
     caller: toCaller(identity, request.userId),
     conversationId,
     parentId: request.parentId || undefined,
+    ...(request.parentId === "leaf" && { continues: leafContinuation }),
     mustOwn: isKnown(identity),
     ...toPromptOptions(request),
   };

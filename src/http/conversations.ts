@@ -125,8 +125,7 @@ function registerMessages(app: FastifyInstance, rows: () => History): void {
 
 /** Nobody will read what a conversation that is deleted is still answered. */
 async function stopRunning(live: LiveTurns, id: string, caller: Caller): Promise<void> {
-  const newest = await live.findNewest(id, caller);
-  if (newest?.isRunning === true) await (await live.find(newest.turnId, caller))?.stop();
+  await live.stopChat({ conversationId: id, chatId: undefined }, caller);
 }
 
 function idOf(request: FastifyRequest): string {

@@ -26,6 +26,8 @@ export interface FollowOptions {
   readonly after?: number | undefined;
   /** Whether its leaving ends the turn. */
   readonly stopsTurn?: boolean;
+  /** Whether a client that closes its own direction has left: fetch never reads on then. */
+  readonly leavesAtEnd?: boolean;
   /** Called once it has been sent all there is, the end included. */
   readonly onRead?: () => void;
 }
@@ -41,7 +43,7 @@ export async function followTurn(
 ): Promise<void> {
   const { wire, after, onRead } = options;
   const response = reply.raw;
-  attend(turn, response, options.stopsTurn ?? false);
+  attend(turn, response, options.stopsTurn ?? false, options.leavesAtEnd ?? false);
   response.once("finish", () => onRead?.());
   const { log } = turn;
   await untilCommitted(log, options);
@@ -84,7 +86,7 @@ export async function awaitTurn(
 }
 
 /** Joins the turn's followers until the response is closed. */
-function attend(turn: FollowedTurn, response: ServerResponse, stopsTurn: boolean): void {
+function attend(turn: FollowedTurn, response: ServerResponse, stopsTurn: boolean, leavesAtEnd = false): void {
   const leave = turn.follow();
   const stop = (): void => {
     if (stopsTurn && !response.writableFinished) void turn.stop().catch(() => {}); // it is over, or told so elsewhere
@@ -92,9 +94,11 @@ function attend(turn: FollowedTurn, response: ServerResponse, stopsTurn: boolean
   const { socket } = response.req; // a response that is queued behind another has none of its own yet
   // A client that closes its own direction is one that leaves, where that means anything.
   if (stopsTurn) socket.once("end", stop);
+  if (leavesAtEnd) socket.once("end", leave);
   if (socket.readableEnded) stop(); // it has, while the store was asked
+  if (leavesAtEnd && socket.readableEnded) leave();
   response.once("close", () => {
-    socket.off("end", stop);
+    socket.off("end", stop).off("end", leave);
     stop();
     leave();
   });

@@ -71,11 +71,22 @@ async function findTurn(request: FastifyRequest, live: LiveTurns): Promise<Follo
   return turn;
 }
 
-/** Stops a turn and answers with it: 202 where its owner, which may be gone, has not said so in time. */
-export async function stopTurn(turn: FollowedTurn, reply: FastifyReply, clock: Clock): Promise<FastifyReply> {
-  await turn.stop();
-  await waitForEnd(turn, clock);
-  return reply.code(turn.log.end === undefined ? 202 : 200).send(toState(turn));
+/** Stops a turn, and `others` with it, and answers with it: 202 if an owner, which may be gone, has not said so in time. */
+export async function stopTurn(
+  turn: FollowedTurn,
+  reply: FastifyReply,
+  clock: Clock,
+  others: readonly FollowedTurn[] = [],
+): Promise<FastifyReply> {
+  const turns = [turn, ...others];
+  await Promise.all(
+    turns.map(async (each) => {
+      await each.stop();
+      await waitForEnd(each, clock);
+    }),
+  );
+  const isOver = turns.every(({ log }) => log.end !== undefined);
+  return reply.code(isOver ? 200 : 202).send(toState(turn));
 }
 
 /** Resolves when the turn is over, or has been waited for long enough. */

@@ -4,13 +4,13 @@ import { z } from "zod";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { parse } from "../parse.ts";
-import type { Caller, Clock } from "../turn/ports.ts";
+import type { Caller, ChatPlace, Clock } from "../turn/ports.ts";
 import { uiMessageStream } from "../wire/ui-message-stream.ts";
 import { callerOf, identityOf } from "./authentication.ts";
 import { followTurn, type FollowOptions } from "./follow-turn.ts";
 import { startTurn, type TurnStarter } from "./start-turn.ts";
 import { stopTurn } from "./turns.ts";
-import { ChatId, parseUiChatRequest, toConversationId } from "./ui-chat-request.ts";
+import { ChatId, parseUiChatRequest, toChatPlace } from "./ui-chat-request.ts";
 
 /** For how long a reply that its client has not read to its end is sent again to who resumes, in milliseconds. */
 const unreadMs = 10 * 60_000;
@@ -20,8 +20,7 @@ const maxChats = 10_000;
 export const ChatParams = z.object({ id: ChatId.describe("The chat's id, as its client made it up.") });
 
 /** A user's chat. */
-interface UiChat {
-  readonly conversationId: string;
+interface UiChat extends ChatPlace {
   readonly caller: Caller;
 }
 
@@ -39,12 +38,13 @@ interface LastTurn {
  * which went on, still gets its reply.
  */
 export function registerUiChat(app: FastifyInstance, starter: TurnStarter, clock: Clock): void {
-  const chats = new LastTurns(starter.live, clock);
+  const { live } = starter;
+  const chats = new LastTurns(live, clock);
 
   app.post("/api/chat", async (request, reply) => {
     const asked = parseUiChatRequest(request.body, request.query, request.headers, identityOf(request));
     const turn = await startTurn(starter, asked, request, reply);
-    return await followTurn(turn, reply, chats.follow(asked, turn, request));
+    return await followTurn(turn, reply, chats.follow(toAsked(asked), turn, request));
   });
 
   // A HEAD would follow the turn too, and count as having read it.
@@ -56,9 +56,10 @@ export function registerUiChat(app: FastifyInstance, starter: TurnStarter, clock
   });
 
   app.post("/api/chat/:id/stop", { config: { body: "ignored" } }, async (request, reply) => {
-    const turn = await chats.findRunning(toChat(request));
-    if (turn === undefined) return reply.code(204).send();
-    return await stopTurn(turn, reply, clock);
+    const chat = toChat(request);
+    const [newest, ...others] = await live.stopChat(chat, chat.caller);
+    if (newest === undefined) return reply.code(204).send();
+    return await stopTurn(newest, reply, clock, others);
   });
 }
 
@@ -88,13 +89,7 @@ class LastTurns {
     const onRead = (): void => {
       if (!socket.readableEnded) last.isRead = true;
     };
-    return { wire: uiMessageStream, clock: this.#clock, onRead };
-  }
-
-  /** Resolves with the newest turn of `chat`, if it runs. @throws AppError with a `store_…` code. */
-  async findRunning(chat: UiChat): Promise<FollowedTurn | undefined> {
-    const turn = await this.#find(chat);
-    return turn?.log.end === undefined ? turn : undefined;
+    return { wire: uiMessageStream, clock: this.#clock, leavesAtEnd: true, onRead };
   }
 
   /**
@@ -107,9 +102,10 @@ class LastTurns {
   }
 
   /** Resolves with the newest turn of `chat`, if it runs or is not known to have been read. */
-  async #find({ conversationId, caller }: UiChat): Promise<FollowedTurn | undefined> {
-    const last = this.#turns.get(toKey({ conversationId, caller }));
-    const newest = await this.#live.findNewest(conversationId, caller).catch((error: unknown) => {
+  async #find(chat: UiChat): Promise<FollowedTurn | undefined> {
+    const { caller } = chat;
+    const last = this.#turns.get(toKey(chat));
+    const newest = await this.#live.findNewest(chat, caller).catch((error: unknown) => {
       if (last === undefined) throw error;
       return undefined; // the store is away: what is known here is all that can be had
     });
@@ -127,7 +123,11 @@ function toKey({ conversationId, caller }: UiChat): string {
 function toChat(request: FastifyRequest): UiChat {
   const { id } = parse(ChatParams, request.params, "invalid_request");
   const caller = callerOf(request);
-  return { conversationId: toConversationId(id, caller.userId), caller };
+  return { ...toChatPlace(id, caller.userId), caller };
+}
+
+function toAsked({ conversationId, chatId, caller }: ReturnType<typeof parseUiChatRequest>): UiChat {
+  return { conversationId, chatId, caller };
 }
 
 /** Returns for how long a turn has been over; 0 for one that runs. */

@@ -1,5 +1,5 @@
 /** Owns one turn that runs in this process, or ran here a moment ago: its log, and who follows it. */
-import type { Caller, EndAnswer } from "../turn/ports.ts";
+import type { Caller, ChatPlace, Clock, EndAnswer } from "../turn/ports.ts";
 import { RunningTurn } from "../turn/run-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -36,6 +36,8 @@ export class LiveTurn implements FollowedTurn {
   readonly isKept: boolean;
   /** The conversation that its client has named. */
   readonly #conversationId: string | undefined;
+  readonly #chatId: string | undefined;
+  #onLeft: (() => void)[] = [];
 
   constructor(
     request: TurnRequest,
@@ -47,6 +49,7 @@ export class LiveTurn implements FollowedTurn {
     this.isKept = request.isKept !== false;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
+    this.#chatId = request.chatId;
     this.#turn = new RunningTurn(request, ports, this.log, begun);
   }
 
@@ -73,6 +76,27 @@ export class LiveTurn implements FollowedTurn {
     return this.log.start === undefined ? this.#conversationId : this.log.start.conversationId;
   }
 
+  /** Whether it belongs to a conversation of `caller`. */
+  isOf({ conversationId, chatId }: ChatPlace, caller: Caller): boolean {
+    if (this.caller.userId !== caller.userId) return false;
+    // The conversation may be another than its client named, which was another user's.
+    return (
+      [this.conversationId, this.#conversationId].includes(conversationId) ||
+      (chatId !== undefined && this.#chatId === chatId)
+    );
+  }
+
+  /** Resolves with whether nobody follows it, at once, or once the last has left within `timeoutMs`. */
+  async isUnread(clock: Clock, timeoutMs: number): Promise<boolean> {
+    if (this.#followers === 0) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onLeft.push(resolve);
+    const timer = clock.after(timeoutMs, resolve);
+    await promise;
+    timer.cancel();
+    return this.#followers === 0;
+  }
+
   /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
   get done(): Promise<EndAnswer> {
     return this.#turn.done;
@@ -85,7 +109,9 @@ export class LiveTurn implements FollowedTurn {
       if (hasLeft) return;
       hasLeft = true;
       this.#followers -= 1;
-      if (this.#followers === 0 && this.#onDisconnect === "abort") this.#turn.stop();
+      if (this.#followers > 0) return;
+      for (const tell of this.#onLeft.splice(0)) tell();
+      if (this.#onDisconnect === "abort") this.#turn.stop();
     };
   }
 

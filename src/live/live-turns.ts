@@ -1,12 +1,13 @@
 /** Owns the turns that run in this process, from their start to their last write, and the way to all others. */
-import { AppError } from "../errors.ts";
-import type { Caller, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
+import { AppError, toTurnRunning } from "../errors.ts";
+import type { Caller, ChatPlace, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
 import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { Allowances } from "./allowances.ts";
+import { ChatTurns } from "./chat-turns.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
-import { loadPath } from "./load-path.ts";
+import { placeRequest } from "./load-path.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
@@ -46,6 +47,7 @@ export class LiveTurns {
   /** Those that run or are kept, by user and key. */
   readonly #keyed = new Map<string, KeyedTurn>();
   readonly #remotes: RemoteTurns | undefined;
+  readonly #chats: ChatTurns;
   readonly #saver: ProgressSaver | undefined;
   readonly #recovery: Recovery | undefined;
   #isDraining = false;
@@ -62,8 +64,9 @@ export class LiveTurns {
         onEnd(turn, result, answer, error);
       },
     };
+    this.#remotes = records && new RemoteTurns({ records, clock });
+    this.#chats = new ChatTurns({ running: this.#running, records, remotes: this.#remotes, clock });
     if (records === undefined) return;
-    this.#remotes = new RemoteTurns({ records, clock });
     this.#saver = new ProgressSaver(records, clock, this.#running);
     const here = {
       ids: () => [...this.#running.keys(), ...this.#asked.keys()],
@@ -84,7 +87,7 @@ export class LiveTurns {
 
   /**
    * Starts a turn, or finds the one that was started under the same key; it is owned here until its rows are safe.
-   * @throws AppError `idempotency_mismatch`, `turn_exists`, `server_stopping`, or a `store_…` code.
+   * @throws AppError `idempotency_mismatch`, `turn_exists`, `turn_running`, `message_not_found`, `server_stopping`, or a `store_…` code.
    */
   async start(request: TurnRequest): Promise<StartedTurn> {
     const key = toKey(request);
@@ -92,8 +95,7 @@ export class LiveTurns {
     if (keyed !== undefined) return await attach(keyed, request);
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
     // Meanwhile another may have come under the same key, or the process been asked to stop.
-    if (request.parentId !== undefined && request.stored === undefined)
-      return await this.start(await loadPath(request, this.#options.records));
+    if (!isPrepared(request)) return await this.start(await this.#prepare(request));
     const { turnId } = request;
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)
@@ -125,16 +127,19 @@ export class LiveTurns {
   }
 
   /** Resolves with the newest turn of `caller` in a conversation. @throws AppError with a `store_…` code. */
-  async findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined> {
-    const here = Array.from(this.#running.values()).findLast(
-      (turn) => turn.conversationId === conversationId && turn.caller.userId === caller.userId,
-    );
-    const stored = await this.#options.records?.findNewest(conversationId, caller).catch((error: unknown) => {
+  async findNewest(place: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
+    const here = Array.from(this.#running.values()).findLast((turn) => turn.isOf(place, caller));
+    const stored = await this.#options.records?.findNewest(place, caller).catch((error: unknown) => {
       if (here === undefined) throw error;
       return undefined; // the store is away: what runs here is all that can be had
     });
     if (here === undefined || (stored !== undefined && stored.startedAt > here.startedAt)) return stored;
     return { turnId: here.id, startedAt: here.startedAt, isRunning: true };
+  }
+
+  /** Stops all running turns of `caller` in a conversation, as {@link ChatTurns.stopAll} does. */
+  async stopChat(place: ChatPlace, caller: Caller): Promise<readonly FollowedTurn[]> {
+    return await this.#chats.stopAll(place, caller);
   }
 
   /** Stops the turns of `caller` that run here. */
@@ -164,6 +169,12 @@ export class LiveTurns {
     this.#recovery?.close();
   }
 
+  /** A turn of a chat comes after what runs there; meanwhile another may come under the same key, or the process be asked to stop. */
+  async #prepare(request: TurnRequest): Promise<TurnRequest> {
+    if (request.continues !== undefined) await this.#chats.prepare(request);
+    return { ...(await placeRequest(request, this.#options.records)), isPrepared: true };
+  }
+
   #findHere(turnId: string): FollowedTurn | undefined {
     return this.#running.get(turnId) ?? this.#kept.find(turnId);
   }
@@ -187,7 +198,15 @@ export class LiveTurns {
     const answer = await this.#options.store.begin(begin);
     switch (answer.type) {
       case "begun":
-        return { turn: this.#run(request, { begin, answer }), isReplay: false };
+        return { turn: this.#run(toTold(request, answer), { begin, answer }), isReplay: false };
+      case "running": {
+        const isOver =
+          request.replacesUnread === true && (await this.#chats.stopUnread(this.#running.get(answer.turnId)));
+        if (!isOver) throw toTurnRunning(answer.turnId);
+        return await this.#ask(request, begin);
+      }
+      case "missing":
+        throw new AppError("message_not_found", "nothing to go on from", { field: "parentId" });
       case "exists":
         throw new AppError("turn_exists", begin.turnId);
       case "foreign":
@@ -228,6 +247,17 @@ export class LiveTurns {
       this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn: ended, isReplay: true }) });
     this.#kept.keep(ended, forget);
   }
+}
+
+function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): boolean {
+  return isDone === true || (parentId === undefined && continues === undefined);
+}
+
+/** Returns `request` with what its begin found to stand before its messages. */
+function toTold(request: TurnRequest, answer: BegunTurn["answer"]): TurnRequest {
+  const { history, conversationId = "" } = answer;
+  if (history === undefined) return request;
+  return { ...request, stored: { conversationId, digest: undefined, messages: history } };
 }
 
 async function attach({ requestDigest, started }: KeyedTurn, request: TurnRequest): Promise<StartedTurn> {

@@ -89,7 +89,7 @@ function toErrorAnswer(operation: Operation, status: number, codes: readonly Err
   const isOfTurn = codes.some((code) => turnErrors.includes(code) || code === "request_refused");
   const maybe = isOfTurn ? turnHeaders.filter((name) => given.includes(name)) : [];
   if (operation.isOpen !== true) maybe.push(...limitHeaders);
-  if (status === 429 || status >= 500) maybe.push("Retry-After");
+  if (status === 429 || status >= 500 || codes.includes("turn_running")) maybe.push("Retry-After");
   return {
     description: codes.map((code) => `\`${code}\`: ${errorTable[code].publicMessage}`).join("\n\n"),
     ...toHeaders(isOpenAi ? [...always, "X-Should-Retry"] : always, maybe),

@@ -138,7 +138,14 @@ export const turnOperations: readonly Operation[] = [
         optionalHeaders: ["X-Conversation-Id", "Idempotency-Replayed", "X-Accel-Buffering"],
       },
     ],
-    errors: [...startErrors, ...turnErrors, ...storeErrors, "not_acceptable", "message_not_found"],
+    errors: [
+      ...startErrors,
+      ...turnErrors,
+      ...storeErrors,
+      "not_acceptable",
+      "message_not_found",
+      "turn_running",
+    ],
     problem: TurnProblem,
   },
   {

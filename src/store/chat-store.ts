@@ -23,29 +23,40 @@ export class DatabaseChatStore {
   readonly #messages: MessageWriter;
   readonly #owner: string | undefined;
 
-  /** @param owner the id of this process, which its turns carry. */
-  constructor(database: Database, clock: Clock, owner?: string) {
+  /**
+   * @param owner the id of this process, which its turns carry.
+   * @param maxContextChars how much of a stored path a turn that goes on from it is told, in characters.
+   */
+  constructor(database: Database, clock: Clock, owner?: string, maxContextChars?: number) {
     this.#database = database;
-    this.#messages = new MessageWriter(database, clock);
+    this.#messages = new MessageWriter(database, clock, maxContextChars);
     this.#owner = owner;
   }
 
   /**
    * Stores the messages that are new, and the turn as running.
-   * @param isLate whether it has waited in a journal, so that nothing it says is the newest any more.
+   * @param isLate whether it has waited in a journal, so that nothing it says is the newest any more; `owners` are then the processes
+   * whose journal that may have been.
    */
-  async begin(turn: TurnBegin, isLate = false): Promise<SaveAnswer> {
+  async begin(turn: TurnBegin, isLate = false, owners?: readonly string[]): Promise<SaveAnswer> {
     return await this.#messages.save("chat_begin_turn", turn, service, {
       turn: this.#toRow(turn),
       allowance: toAllowanceRow(turn),
       late: isLate,
+      owners,
     });
   }
 
   /** Resolves with why `turn` could not begin: for its key, its id, its conversation or its user's limits. Writes nothing. */
   async findRefusal(turn: TurnBegin): Promise<Refusal | undefined> {
     const { conversationId: id, isConversationNamed, mustOwn, caller } = turn;
-    const conversation = { id, is_named: isConversationNamed, must_own: mustOwn, user_id: caller.userId };
+    const conversation = {
+      id,
+      is_named: isConversationNamed,
+      must_own: mustOwn,
+      user_id: caller.userId,
+      chat_id: turn.chatId,
+    };
     const allowance = toAllowanceRow(turn);
     const argument = { turn: this.#toRow(turn), conversation, allowance, check_only: true };
     return toRefusal(await this.#database.call("chat_begin_turn", argument, service));

@@ -28,11 +28,24 @@ const QueuedBegin = z.object({
       content: z.string(),
       plan: Text,
       sentId: Text,
+      clientId: Text,
+      after: Text,
       contentDigests: z.array(z.string()),
       pathDigest: z.string(),
     }),
   ),
   anchor: Text,
+  continues: z
+    .object({
+      mode: z.enum(["leaf", "new", "whole"]),
+      isAgain: z.boolean(),
+      replyId: Text,
+      mustExist: z.boolean(),
+      needsStore: z.boolean(),
+    })
+    .nullish()
+    .transform((continues) => continues ?? undefined),
+  chatId: Text,
   startedAt: z.coerce.date(),
   model: z.string(),
   idempotencyKey: Text,

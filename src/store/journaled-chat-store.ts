@@ -6,6 +6,7 @@ import type {
   AbandonedTurn,
   BeginAnswer,
   Caller,
+  ChatPlace,
   ChatStore,
   EndAnswer,
   NewestTurn,
@@ -18,11 +19,16 @@ import type {
   TurnResult,
 } from "../turn/ports.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
+import { schemaVersion } from "./database.ts";
+import type { SaveAnswer } from "./message-writer.ts";
+import type { OnStoreEvent } from "./store-event.ts";
 import { toEndArgument } from "./chat-store.ts";
 import { toQueuedBegin } from "./journal-entry.ts";
 import { toWaitingError, untilLanded } from "./own-writes.ts";
 import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
 
+/** The version of the schema since which `chat_begin_turn` finds what a turn goes on from. */
+const placesVersion = 7;
 /** How many turns that the journal holds are told to the store, so that it lists others. */
 const maxHeldTurns = 1_000;
 
@@ -40,6 +46,15 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     const { chats, onEvent } = this.#options;
     if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
     if (turn.isKept === false) return await this.#beginUnkept(turn);
+    const { continues } = turn;
+    if (continues !== undefined && continues.mode !== "whole") {
+      const landed = this.untilLanded(turn.caller, turn.conversationId);
+      if (continues.needsStore) {
+        await landed;
+        return toBeginAnswer(await chats.begin(turn), turn, onEvent);
+      }
+      await landed.catch(() => {}); // it goes on from what is stored by the time it lands
+    }
     const written = await this.#writer.write({
       turn,
       kind: "begin",
@@ -51,19 +66,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
       const storage = written.type === "queued" ? "queued" : "none";
       return { type: "begun", storage, conversationId: toKnownConversation(turn) };
     }
-    const answer = written.value;
-    switch (answer.type) {
-      case "saved":
-        return { type: "begun", storage: "stored", conversationId: answer.conversationId };
-      case "deleted":
-        onEvent({ type: "deleted", turn });
-        return { type: "begun", storage: "none", conversationId: turn.conversationId };
-      case "taken":
-      case "exists":
-      case "foreign":
-      case "limited":
-        return answer;
-    }
+    return toBeginAnswer(written.value, turn, onEvent);
   }
 
   /** Resolves with the turn that the key of one that may not begin belongs to, or with why that may not. */
@@ -111,8 +114,8 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     return turn;
   }
 
-  async findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined> {
-    return await this.#options.turns.findNewest(conversationId, caller);
+  async findNewest(chat: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
+    return await this.#options.turns.findNewest(chat, caller);
   }
 
   async readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined> {
@@ -130,6 +133,10 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     const isThere = await this.#options.turns.requestStop(turnId, caller);
     if (!isThere) this.#refuseWaiting(turnId);
     return isThere;
+  }
+
+  async requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]> {
+    return await this.#options.turns.requestStops(chat, caller);
   }
 
   async isSettled(): Promise<boolean> {
@@ -152,6 +159,10 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     const filter = { owners: journal?.owners ?? [], is_stale_too: isStaleToo };
     const row = await chats.end({ ...toEndArgument(turnId, result), if_abandoned: filter });
     return row.type === "ended" && row.isChanged;
+  }
+
+  get findsPlaces(): boolean {
+    return (this.#options.database.schemaVersion ?? schemaVersion) >= placesVersion;
   }
 
   get healthyMs(): number {
@@ -187,5 +198,25 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
       onEvent({ type: "lost", turn, error: toAppError(error) });
     }
     return { storage: "none", conversationId: undefined };
+  }
+}
+
+/** Returns what a turn is told of the rows that its begin became. */
+function toBeginAnswer(answer: SaveAnswer, turn: TurnBegin, onEvent: OnStoreEvent): BeginAnswer {
+  switch (answer.type) {
+    case "saved": {
+      const { conversationId, history } = answer;
+      return { type: "begun", storage: "stored", conversationId, history };
+    }
+    case "deleted":
+      onEvent({ type: "deleted", turn });
+      return { type: "begun", storage: "none", conversationId: turn.conversationId };
+    case "taken":
+    case "exists":
+    case "running":
+    case "missing":
+    case "foreign":
+    case "limited":
+      return answer;
   }
 }

@@ -173,7 +173,7 @@ export class Lander {
       const ageMs = Math.max(0, clock.now().getTime() - endedAt.getTime());
       return (await chats.end({ ...argument, age_ms: ageMs })).type === "ended";
     }
-    const answer = await chats.begin(parseQueuedBegin(text), true);
+    const answer = await chats.begin(parseQueuedBegin(text), true, journal.owners);
     switch (answer.type) {
       case "saved":
         return true;
@@ -183,6 +183,8 @@ export class Lander {
       case "exists":
       case "foreign":
       case "limited":
+      case "running":
+      case "missing":
         throw new AppError("write_rejected", "the turn's id belongs to another turn");
     }
   }

@@ -9,6 +9,7 @@ import {
   type AddressedMessage,
   type Digest,
 } from "../turn/message-tree.ts";
+import type { Message } from "../turn/message.ts";
 import type { LimitName } from "../turn/limits.ts";
 import type { Caller, Clock, TurnBegin } from "../turn/ports.ts";
 import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
@@ -22,7 +23,12 @@ const maxKnownPaths = 10_000;
 
 /** What became of a path: saved; or, nothing written, why not. */
 export type SaveAnswer =
-  | { readonly type: "saved"; readonly conversationId: string }
+  | {
+      readonly type: "saved";
+      readonly conversationId: string;
+      /** What stands before the path of a turn that its begin has placed. */
+      readonly history?: readonly Message[] | undefined;
+    }
   /** The conversation was, after the turn began. */
   | { readonly type: "deleted" }
   | Refusal;
@@ -33,6 +39,10 @@ export type Refusal =
   | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
   /** The turn's id belongs to another turn. */
   | { readonly type: "exists" }
+  /** It goes on from a leaf that this turn still answers. */
+  | { readonly type: "running"; readonly turnId: string }
+  /** There is no such message to go on from. */
+  | { readonly type: "missing" }
   /** The conversation that it names is somebody else's. */
   | { readonly type: "foreign" }
   /** Its user has no more of this; of tokens, so many today. */
@@ -45,6 +55,10 @@ const RefusalAnswer = z.union([
       return { type: "taken", turnId: taken.turn_id, requestDigest: taken.request_digest ?? undefined };
     }),
   z.object({ exists: z.literal(true) }).transform((): Refusal => ({ type: "exists" })),
+  z
+    .object({ running: z.string() })
+    .transform(({ running }): Refusal => ({ type: "running", turnId: running })),
+  z.object({ missing_path: z.literal(true) }).transform((): Refusal => ({ type: "missing" })),
   z.object({ foreign: z.literal(true) }).transform((): Refusal => ({ type: "foreign" })),
   z
     .object({
@@ -56,9 +70,18 @@ const RefusalAnswer = z.union([
     }),
 ]);
 
+/** The messages of a stored path, oldest first. */
+export const PathMessages = z.array(
+  z
+    .object({ role: z.enum(["user", "assistant", "system"]), content: z.string() })
+    .transform(({ role, content }): Message => {
+      return { role, text: content, images: [], ...(role === "assistant" && { isAnswer: true }) };
+    }),
+);
+
 /** The usual one first: each that it is not costs an error that nobody reads. */
 const FunctionAnswer = z.union([
-  z.object({ conversation_id: z.string(), digest: z.string() }),
+  z.object({ conversation_id: z.string(), digest: z.string(), history: PathMessages.optional() }),
   z.object({ missing: z.literal(true) }),
   z.object({ deleted: z.literal(true) }),
   z.object({
@@ -78,10 +101,13 @@ export function toRefusal(answer: unknown): Refusal | undefined {
 export class MessageWriter {
   readonly #database: Database;
   readonly #clock: Clock;
+  readonly #maxContextChars: number;
   /** Where a client sends a message back changed, the path as it tells it → the path as it is stored. */
   readonly #knownPaths = new Map<Digest, Digest>();
 
-  constructor(database: Database, clock: Clock) {
+  /** @param maxContextChars how much of a stored path a turn that goes on from it is told, in characters. */
+  constructor(database: Database, clock: Clock, maxContextChars = 0) {
+    this.#maxContextChars = maxContextChars;
     this.#database = database;
     this.#clock = clock;
   }
@@ -106,6 +132,7 @@ export class MessageWriter {
         {
           ...argument,
           conversation: toConversation(turn, this.#clock.now()),
+          continue: this.#toContinue(turn),
           anchor: from === 0 ? (turn.anchor ?? null) : stored[from - 1],
           path: [...turn.path.slice(from).map(toPathItem), ...tail],
           candidates,
@@ -116,8 +143,11 @@ export class MessageWriter {
       const saved = parse(FunctionAnswer, answer, "store_refused");
       if ("type" in saved) return saved;
       if ("conversation_id" in saved) {
-        if (tail.length === 0) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
-        return { type: "saved", conversationId: saved.conversation_id };
+        // A path that does not start at the root says the same in many places.
+        const isTold = turn.continues === undefined || turn.continues.mode === "whole";
+        if (tail.length === 0 && isTold) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
+        const { conversation_id: conversationId, history } = saved;
+        return { type: "saved", conversationId, ...(history !== undefined && { history }) };
       }
       if ("deleted" in saved) return { type: "deleted" };
       // What it goes on from was there when it was read.
@@ -138,6 +168,18 @@ export class MessageWriter {
       parent = known ?? (isAsTold ? pathDigest : digestPath(parent, contentDigests[0] ?? ""));
       return parent;
     });
+  }
+
+  #toContinue({ continues }: TurnBegin): Json {
+    if (continues === undefined) return undefined;
+    const { mode, isAgain, replyId, mustExist } = continues;
+    return {
+      mode,
+      is_again: isAgain,
+      reply_id: replyId,
+      must_exist: mustExist,
+      max_chars: mode === "whole" ? undefined : this.#maxContextChars,
+    };
   }
 
   #remember(told: Digest | undefined, stored: Digest): void {
@@ -170,16 +212,28 @@ function toConversation(turn: TurnBegin, now: Date): Json {
     title: turn.title,
     user_id: turn.caller.userId,
     must_own: turn.mustOwn,
+    chat_id: turn.chatId,
     age_ms: Math.max(0, now.getTime() - turn.startedAt.getTime()),
   };
 }
 
-function toPathItem({ role, imagesCount, content, plan, contentDigests, sentId }: AddressedMessage): Json {
+function toPathItem(message: AddressedMessage): Json {
+  const { role, imagesCount, content, plan, contentDigests, sentId, clientId, after } = message;
   const metadata = {
     ...(plan !== undefined && { plan }),
     ...(imagesCount > 0 && { images_count: imagesCount }),
+    ...(clientId !== undefined && { client_id: clientId }),
   };
-  return { id: createId(), role, content, metadata, digests: contentDigests, sent_id: sentId };
+  return {
+    id: createId(),
+    role,
+    content,
+    metadata,
+    digests: contentDigests,
+    sent_id: sentId,
+    client_id: sentId ?? clientId,
+    after,
+  };
 }
 
 function toAddresses(

@@ -130,7 +130,7 @@ export async function openStore(
   journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
   const store = new JournaledChatStore({
     database,
-    chats: new DatabaseChatStore(database, clock, journal?.owner),
+    chats: new DatabaseChatStore(database, clock, journal?.owner, options.maxContextChars),
     turns: new TurnRows(database),
     journal,
     clock,

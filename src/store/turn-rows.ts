@@ -1,20 +1,21 @@
 /** Owns what is asked of the rows of turns while they run, and once nobody runs them. */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../errors.ts";
+import { errorTable, toTurnRunning, type ErrorCode } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { toText } from "../turn/body.ts";
 import type {
   AbandonedFilter,
   AbandonedTurn,
   Caller,
+  ChatPlace,
   NewestTurn,
   PathStart,
   Piece,
   StoredPath,
   StoredTurn,
 } from "../turn/ports.ts";
-import type { Message } from "../turn/message.ts";
 import type { Usage } from "../turn/turn-event.ts";
+import { PathMessages } from "./message-writer.ts";
 import { service, type Database, type JsonObject } from "./database.ts";
 
 /** How many abandoned turns are taken at once: each may bring 2 MiB of text. */
@@ -56,11 +57,8 @@ const NewestAnswer = z.object({
 });
 const PathAnswer = z.union([
   z.object({ missing: z.literal(true) }),
-  z.object({
-    conversation_id: z.string(),
-    digest: z.string().nullable(),
-    messages: z.array(z.object({ role: z.enum(["user", "assistant", "system"]), content: z.string() })),
-  }),
+  z.object({ running: z.string() }),
+  z.object({ conversation_id: z.string(), digest: z.string().nullable(), messages: PathMessages }),
 ]);
 const ProgressAnswer = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
 const AbandonedAnswer = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
@@ -123,8 +121,8 @@ export class TurnRows {
   }
 
   /** Resolves with the newest turn of `caller` in a conversation. */
-  async findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined> {
-    const argument = { conversation_id: conversationId };
+  async findNewest({ conversationId, chatId }: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
+    const argument = { conversation_id: conversationId, chat_id: chatId };
     const answer = await this.#database.call("chat_find_newest_turn", argument, caller);
     const {
       turn_id: turnId,
@@ -136,19 +134,19 @@ export class TurnRows {
 
   /** Resolves with a path of `caller`, of at most `maxChars` characters or one message. */
   async readPath(from: PathStart, caller: Caller, maxChars: number): Promise<StoredPath | undefined> {
-    const { conversationId, parentId } = from;
+    const { conversationId, chatId, parentId } = from;
     const argument = {
       conversation_id: conversationId,
+      chat_id: chatId,
       parent_id: parentId === "leaf" ? undefined : parentId,
       max_chars: maxChars,
     };
     const answer = await this.#database.call("chat_read_path", argument, caller);
     const path = parse(PathAnswer, answer, "store_refused");
     if ("missing" in path) return undefined;
-    const messages = path.messages.map(({ role, content }): Message => {
-      return { role, text: content, images: [], ...(role === "assistant" && { isAnswer: true }) };
-    });
-    return { conversationId: path.conversation_id, digest: path.digest ?? undefined, messages };
+    if ("running" in path) throw toTurnRunning(path.running);
+    const { conversation_id, digest, messages } = path;
+    return { conversationId: conversation_id, digest: digest ?? undefined, messages };
   }
 
   /** Resolves with whether there is such a turn of `caller`, which is now asked to stop. */
@@ -156,6 +154,14 @@ export class TurnRows {
     const argument = { turn_id: turnId, user_id: caller.userId };
     const answer = await this.#call("chat_request_stop", argument);
     return parse(z.object({ found: z.boolean() }), answer, "store_refused").found;
+  }
+
+  /** Resolves with the running turns of `caller` in a conversation, the newest first, which are all asked to stop. */
+  async requestStops({ conversationId, chatId }: ChatPlace, caller: Caller): Promise<readonly string[]> {
+    const argument = { conversation_id: conversationId, chat_id: chatId, user_id: caller.userId };
+    const answer = await this.#call("chat_request_stop", argument);
+    // Before version 7 of the schema only a turn could be named.
+    return parse(z.object({ turns: z.array(z.string()).default([]) }), answer, "store_refused").turns;
   }
 
   /** Resolves with some of the turns that nobody runs; those of `owners` at once. */

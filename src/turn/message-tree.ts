@@ -20,6 +20,10 @@ export interface AddressedMessage {
   readonly plan: string | undefined;
   /** The id that its client knows it by, where that is one of ours: of a reply. */
   readonly sentId?: string | undefined;
+  /** What its client calls it otherwise. */
+  readonly clientId?: string | undefined;
+  /** The turn of the reply before it, if its client has seen no text of that reply. */
+  readonly after?: string | undefined;
   /** Digests of what it says, the likeliest first: a reply's text may be an answer that itself holds a boundary. */
   readonly contentDigests: readonly Digest[];
   /** Digest of the path that ends in it, as its sender tells it. */
@@ -77,8 +81,18 @@ export function addressMessages(messages: readonly Message[], anchor?: Digest): 
     const { content, plan, contentDigests } = digestMessage(message);
     const pathDigest = digestPath(parent, contentDigests[0]);
     parent = pathDigest;
-    const { role, images, id: sentId } = message;
-    return { role, imagesCount: images.length, content, plan, sentId, contentDigests, pathDigest };
+    const { role, images, id: sentId, clientId, after } = message;
+    return {
+      role,
+      imagesCount: images.length,
+      content,
+      plan,
+      sentId,
+      clientId,
+      after,
+      contentDigests,
+      pathDigest,
+    };
   });
 }
 

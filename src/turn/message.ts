@@ -22,6 +22,10 @@ export interface Message {
   /** The plan of such a reply, where that came back too, and its id. */
   readonly plan?: string | undefined;
   readonly id?: string | undefined;
+  /** What its client calls it, if that is no id of ours. */
+  readonly clientId?: string | undefined;
+  /** The turn whose reply stands before it, if its client has seen no text of that reply. */
+  readonly after?: string | undefined;
 }
 
 /** Whether there is anything in a message for a model: a text, or a user's image. */

@@ -67,6 +67,23 @@ export interface Caller {
   readonly accessToken: string | undefined;
 }
 
+/** How the message is found that a turn goes on from, when its begin is stored. */
+export interface Continuation {
+  /**
+   * `leaf`: the end of the path that is shown. `new`: the same, unless the only message of the path, or `replyId`, is one that the
+   * conversation knows. `whole`: the root, if the conversation starts with the first message of the path; else the last message that it
+   * knows by its id; else the leaf.
+   */
+  readonly mode: "leaf" | "new" | "whole";
+  /** Whether a reply is made again: `replyId`, or the last. */
+  readonly isAgain: boolean;
+  readonly replyId: string | undefined;
+  /** Whether the conversation must be there. */
+  readonly mustExist: boolean;
+  /** Whether the turn means nothing without what is stored, so that it has to wait for the store. */
+  readonly needsStore: boolean;
+}
+
 /** A turn as it begins: the path it answers and where that belongs. */
 export interface TurnBegin {
   readonly turnId: string;
@@ -82,6 +99,10 @@ export interface TurnBegin {
   readonly path: readonly AddressedMessage[];
   /** The digest of the stored path that `path` goes on from; `undefined` where it starts at the root. */
   readonly anchor: Digest | undefined;
+  /** How its begin finds the message that `path` goes on from; `undefined` if `path` starts at the root or at `anchor`. */
+  readonly continues: Continuation | undefined;
+  /** The AI SDK chat whose conversation it belongs to, if that has no id of its own. */
+  readonly chatId: string | undefined;
   readonly startedAt: Date;
   readonly model: string;
   /** Whether the store may refuse it, for its key, its id, its conversation or its user's limits: it is asked first then. */
@@ -133,7 +154,13 @@ export type BeginAnswer =
       /** The conversation it went to; `undefined` where the store has yet to say which stored one it continues. */
       readonly conversationId: string | undefined;
       readonly storage: Storage;
+      /** What stands before the path of a turn that its {@link Continuation} places: as much of it as a model is sent. */
+      readonly history?: readonly Message[] | undefined;
     }
+  /** It goes on from a leaf that this turn, of the same user, still answers. */
+  | { readonly type: "running"; readonly turnId: string }
+  /** There is no such message to go on from. */
+  | { readonly type: "missing" }
   /** Its key belongs to another turn of this user. */
   | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
   /** Its id belongs to another turn. */
@@ -183,9 +210,18 @@ export interface StoredTurn {
   readonly firstTextMs: number | undefined;
 }
 
+/** A conversation, as its client names it. */
+export interface ChatPlace {
+  readonly conversationId: string;
+  /** The AI SDK chat that it belongs to, as in {@link TurnBegin}. */
+  readonly chatId: string | undefined;
+}
+
 /** Where a turn goes on from. */
 export interface PathStart {
   readonly conversationId: string | undefined;
+  /** The AI SDK chat that the conversation belongs to, as in {@link TurnBegin}. */
+  readonly chatId?: string | undefined;
   /** The message that the path ends in, by its id; or the leaf of the conversation, which is named then. */
   readonly parentId: string;
 }
@@ -231,11 +267,16 @@ export interface TurnRecords {
   /** Resolves with a turn of this caller and its text from about the byte `after` on; `undefined` where there is none. */
   readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
   /** Resolves with the newest turn of this caller in a conversation; `undefined` where there is none. */
-  findNewest(conversationId: string, caller: Caller): Promise<NewestTurn | undefined>;
-  /** Resolves with the path of this caller that a turn goes on from; `undefined` where there is none. */
+  findNewest(chat: ChatPlace, caller: Caller): Promise<NewestTurn | undefined>;
+  /**
+   * Resolves with the path of this caller that a turn goes on from; `undefined` if there is none.
+   * @throws AppError `turn_running` for the reply of a turn that still runs.
+   */
   readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined>;
   /** Asks the owner of a turn of this caller to stop it; resolves with whether there is such a turn. */
   requestStop(turnId: string, caller: Caller): Promise<boolean>;
+  /** Asks the owners of all running turns of this caller in a conversation to stop them; resolves with their ids, the newest first. */
+  requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]>;
   /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */
   isSettled(): Promise<boolean>;
   /** Resolves with some of the abandoned turns: none of which the journal still holds anything. */
@@ -244,4 +285,6 @@ export interface TurnRecords {
   endAbandoned(turnId: string, result: TurnResult, filter: AbandonedFilter): Promise<boolean>;
   /** For how long every call has been answered, in milliseconds; 0 since one was not. */
   readonly healthyMs: number;
+  /** Whether {@link ChatStore.begin} finds what a {@link Continuation} names: the schema may be too old for that. */
+  readonly findsPlaces: boolean;
 }

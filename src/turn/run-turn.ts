@@ -2,12 +2,12 @@
 import { AppError, toAppError } from "../errors.ts";
 import { boundaryBytes, toBody, type Body } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
-import { maxReplyBytes } from "./limits.ts";
+import { maxReplyBytes, type Estimate } from "./limits.ts";
 import { PlanSplitter, type ReplySplitter } from "./plan-splitter.ts";
 import type { EndAnswer, ModelCall, TurnBegin, TurnResult } from "./ports.ts";
 import { ReasoningFilter } from "./reasoning-filter.ts";
 import type { TurnEvent } from "./turn-event.ts";
-import { toTurnBegin, type TurnRequest } from "./turn-request.ts";
+import { estimateTurn, toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import type { BegunTurn, TurnOutput, TurnPorts } from "./turn-ports.ts";
 import { toJudged, toReply, toTaken, type Ending } from "./turn-result.ts";
 import { WholeAnswer } from "./whole-answer.ts";
@@ -24,6 +24,7 @@ export class RunningTurn {
   #begin: TurnBegin;
   readonly #startedMs: number;
   readonly #wantsPlan: boolean;
+  readonly #estimate: Estimate; // of what its begin was placed below, too
   readonly #reasoning: ReasoningFilter;
   readonly #splitter: ReplySplitter;
   readonly #call: ModelCall;
@@ -59,6 +60,7 @@ export class RunningTurn {
         fail: (error) => this.#finish({ outcome: "failed", error }),
       },
     );
+    this.#estimate = estimateTurn(request);
     this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, ports.clock.now());
     this.#isSafe = this.#makeSafe(begun);
   }
@@ -222,7 +224,7 @@ export class RunningTurn {
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
       usage: modelEnd?.usage,
-      estimate: toTaken(this.#begin.estimate, modelEnd === undefined ? outcome : "complete", this.#saidBytes),
+      estimate: toTaken(this.#estimate, modelEnd === undefined ? outcome : "complete", this.#saidBytes),
       errorCode: error?.code,
       endedAt: this.#ports.clock.now(),
       durationMs: this.#ports.clock.monotonicMs() - this.#startedMs,

@@ -5,7 +5,7 @@ import { toInstruction, type PromptOptions } from "./instructions.ts";
 import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
-import type { Caller, StoredPath, TurnBegin } from "./ports.ts";
+import type { Caller, Continuation, StoredPath, TurnBegin } from "./ports.ts";
 
 /** What a client asks for. */
 export interface TurnRequest extends PromptOptions {
@@ -17,6 +17,14 @@ export interface TurnRequest extends PromptOptions {
   readonly messages: readonly Message[];
   /** The stored message that `messages` go on from: its id, or `leaf`. */
   readonly parentId: string | undefined;
+  /** How its begin finds what `messages` go on from, if they need not start at the root. */
+  readonly continues?: Continuation | undefined;
+  /** The AI SDK chat whose conversation it belongs to, if `conversationId` only follows from its id. */
+  readonly chatId?: string | undefined;
+  /** Whether turns of the same chat are stopped that nobody follows any more, and whose reply `messages` do not name. */
+  readonly replacesUnread?: boolean;
+  /** Whether all is known by which its begin is placed. */
+  readonly isPrepared?: boolean;
   /** The path to it, once it was read. */
   readonly stored?: StoredPath | undefined;
   /** The id that the client chose for the turn. */
@@ -40,6 +48,8 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     title: toTitle(request.messages),
     path: addressMessages(request.messages, request.stored?.digest),
     anchor: request.stored?.digest,
+    continues: request.continues,
+    chatId: request.chatId,
     startedAt,
     model,
     mustOwn: request.mustOwn,
@@ -55,8 +65,9 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
 
 /** Whether the store may say that a turn's key or id is another's, its conversation somebody else's, or that its user has had enough. */
 export function mayBeRefused(request: TurnRequest): boolean {
-  const { turnId, idempotencyKey, mustOwn, conversationId, allowance } = request;
+  const { turnId, idempotencyKey, mustOwn, conversationId, allowance, continues } = request;
   return (
+    (continues !== undefined && continues.mode !== "whole") ||
     turnId !== undefined ||
     idempotencyKey !== undefined ||
     allowance !== undefined ||
@@ -64,8 +75,8 @@ export function mayBeRefused(request: TurnRequest): boolean {
   );
 }
 
-/** Returns what is reserved for a turn: what all that its model is sent takes, and a reply as long as it may be. */
-function estimateTurn(request: TurnRequest): Estimate {
+/** Returns what is reserved for a turn, as far as its request says: what all that its model is sent takes, and a reply as long as it may be. */
+export function estimateTurn(request: TurnRequest): Estimate {
   const { max_tokens, max_completion_tokens, messages: sent, ...parameters } = request.parameters;
   const messages = [...(request.stored?.messages ?? []), ...request.messages];
   let bytes = Buffer.byteLength(toInstruction(request) ?? "");
@@ -89,18 +100,23 @@ function estimateTurn(request: TurnRequest): Estimate {
 /** Returns the digest of all that a request asks for: equal for one that is sent again. */
 export function digestRequest(request: TurnRequest): Digest {
   const {
-    messages,
     conversationId = null,
     useWebSearch,
     knowledgeBase = null,
     wantsPlan,
     parameters,
     parentId,
+    continues,
   } = request;
+  // What a client calls its messages says nothing.
+  const messages = request.messages.map((message) => {
+    return { ...message, clientId: undefined, after: undefined };
+  });
   const asked = [messages, conversationId, useWebSearch, knowledgeBase, ...(wantsPlan ? [] : ["no plan"])];
   const more = [
     ...(Object.keys(parameters).length === 0 ? [] : [parameters]),
     ...(parentId === undefined ? [] : [{ parentId }]),
+    ...(continues?.replyId === undefined ? [] : [{ again: continues.replyId }]),
     ...(request.isKept === false ? [{ store: false }] : []),
   ];
   return hash("sha256", JSON.stringify([...asked, ...more]));

@@ -245,7 +245,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     }
   });
 
-  test("whose reply was left and made again shows the newer one, though the older ends later", async () => {
+  test("whose reply was left and made again shows the newer one; the older is stopped", async () => {
     const shown = openChat();
     const { call, sending } = await shown.ask(model, "Q1");
     call.text("- 1\n---RESPONSE---\nOld");
@@ -255,10 +255,11 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     await sending;
     model.say("- 2\n---RESPONSE---\nNew");
     await shown.chat.regenerate();
-    call.finish();
-    await app.logged((line) => line["turnId"] === turnId);
+    await call.closed;
+    const line = await app.logged(({ turnId: id }) => id === turnId);
+    assert.equal(line["outcome"], "stopped", "nobody would have read the rest");
     assert.deepEqual(await pathOf(shown), ["Q1", "New"]);
-    assert.deepEqual(await branchesOf(shown), [" → Q1", "Q1 → New", "Q1 → Old"]);
+    assert.deepEqual(await branchesOf(shown), [" → Q1", "Q1 → Old", "Q1 → New"]);
   });
 
   test("whose reply is made again and says the same has it once", async () => {

@@ -63,7 +63,7 @@ describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
     const [id, userId] = [randomUUID(), randomUUID()];
     assert.equal(await askIn(id.toUpperCase(), userId), id);
     assert.equal(await askIn(id, userId), id);
-    assert.equal((await readMessages(app.app.store.database, id, userId)).length, 2);
+    assert.equal((await readMessages(app.app.store.database, id, userId)).length, 4);
   });
 
   test("that is the UUID of somebody else's conversation gives one's own, which it can stop", async () => {

@@ -163,7 +163,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     assert.equal((await stop(shown)).status, 204);
   });
 
-  test("ends the reply that it waits for, not one that it has left before", async () => {
+  test("ends every reply that is being made in the chat, those that it has left before as well", async () => {
     const shown = new ObservedChat(app.url, { userId });
     const left = await shown.ask(model, "Hi");
     left.call.text("- a\n---RESPONSE---\nOld");
@@ -176,11 +176,13 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     await call.closed;
     await sending;
     assert.equal(shown.last.metadata?.outcome, "stopped");
-    left.call.text(" and gone.").finish();
+    await left.call.closed;
     const oldId = shown.chat.messages[1]?.id;
     const line = await app.logged(({ turnId }) => turnId === oldId);
-    assert.equal(line["outcome"], "complete");
-    assert.deepEqual(toShort((await rowsOf(shown)).slice(-2)), [
+    assert.equal(line["outcome"], "stopped");
+    assert.deepEqual(toShort(await rowsOf(shown)), [
+      ["Hi", null],
+      ["Old", "stopped"],
       ["Instead", null],
       ["New", "stopped"],
     ]);

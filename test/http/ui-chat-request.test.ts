@@ -68,21 +68,29 @@ describe("a request of useChat", () => {
     [
       "with a PDF",
       chat(message("user", file("data:application/pdf;base64,JVBERi0="), text("Read it"))),
-      /^messages\[0\]\.parts\[0\]\.url: must be a data URL of base64 with one of image\/png, image\/jpeg, /,
+      /^This file \(application\/pdf\) cannot be read\. Attach a PNG, JPEG, GIF or WebP image, or paste the text/,
     ],
     [
       "with a drawing",
       chat(message("user", file("data:image/svg+xml;base64,PHN2Zz4="))),
-      /parts\[0\]\.url: /,
+      /^This file \(image\/svg\+xml\) cannot be read\. Attach a PNG/,
     ],
     [
       "with an image elsewhere",
       chat(message("user", file("https://example.com/a.png"))),
-      /parts\[0\]\.url: /,
+      /cannot be read from a link\. Attach the image itself\.$/,
     ],
-    ["with an image that is no base64", chat(message("user", file("data:image/png;base64,**"))), /\.url: /],
-    ["with an image without bytes", chat(message("user", file("data:image/png;base64,"))), /\.url: /],
-    ["with a file without a URL", chat(message("user", file(undefined))), /parts\[0\]\.url: /],
+    [
+      "with an image that is no base64",
+      chat(message("user", file("data:image/png;base64,**"))),
+      /Attach it again\.$/,
+    ],
+    [
+      "with an image without bytes",
+      chat(message("user", file("data:image/png;base64,"))),
+      /Attach it again\.$/,
+    ],
+    ["with a file without a URL", chat(message("user", file(undefined))), /^This file/],
     ["with a user who is no UUID", { ...chat(hi), userId: "bob" }, /^userId: must be a UUID$/],
     ["with a flag that is a string", { ...chat(hi), use_web_search: "yes" }, /^use_web_search: /],
   ];

@@ -73,10 +73,13 @@ const judged: readonly Judged[] = [
         use_web_search: null,
         userId: "",
       },
+      { id: "chat", message: { role: "user", parts: [{ type: "text", text: "Hi" }] }, parentId: "leaf" },
+      { id: "chat", trigger: "regenerate-message", messageId: randomUUID() },
     ],
-    // A file of an older message may be anything; that of the newest must be an image.
+    // A file of an older message may be anything; that of the newest must be an image. Without messages there is one message, or a reply
+    // that is made again.
     exceptions:
-      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|parts\[\d+\]\.url: /,
+      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: Invalid input/,
   },
   {
     name: "CompletionRequest",

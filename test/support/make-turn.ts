@@ -34,6 +34,8 @@ export function makeTurn(
     title: toTitle(messages),
     path: addressMessages(messages, rest.anchor),
     anchor: undefined,
+    continues: undefined,
+    chatId: undefined,
     startedAt: new Date(),
     model: "test",
     mayBeRefused: rest.idempotencyKey !== undefined,

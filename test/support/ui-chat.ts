@@ -1,6 +1,6 @@
 /** Owns the AI SDK's own client under test: `Chat` with its default transport, and what a user of it sees over time. */
 import { Chat } from "@ai-sdk/react";
-import { DefaultChatTransport, type UIMessage } from "ai";
+import { DefaultChatTransport, type PrepareSendMessagesRequest, type UIMessage } from "ai";
 import { z } from "zod";
 import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
 
@@ -29,6 +29,8 @@ interface ChatOptions {
   readonly messages?: readonly ShownMessage[];
   /** What goes into every body. */
   readonly body?: object;
+  /** Whether each request holds the newest message alone. */
+  readonly sendsLastOnly?: boolean;
 }
 
 /** A chat, and what came of it. */
@@ -42,12 +44,19 @@ export class ObservedChat {
   readonly ends: { isAbort: boolean; isError: boolean; finishReason: string | undefined }[] = [];
 
   /** Opens a chat at the server whose address is `url`, as `useChat` does. */
-  constructor(url: string, { id, userId, messages = [], body = {} }: ChatOptions = {}) {
+  constructor(
+    url: string,
+    { id, userId, messages = [], body = {}, sendsLastOnly = false }: ChatOptions = {},
+  ) {
     const query = userId === undefined ? "" : `?userId=${userId}`;
     this.chat = new Chat<ShownMessage>({
       ...(id !== undefined && { id }),
       messages: [...messages],
-      transport: new DefaultChatTransport({ api: `${url}/api/chat${query}`, body }),
+      transport: new DefaultChatTransport({
+        api: `${url}/api/chat${query}`,
+        body,
+        ...(sendsLastOnly && { prepareSendMessagesRequest: toLastMessage }),
+      }),
       messageMetadataSchema: Metadata,
       dataPartSchemas: { plan: Plan },
       onData: ({ data }) => void this.plans.push({ ...data }),
@@ -91,6 +100,11 @@ export class ObservedChat {
     return { sending, call: await next };
   }
 }
+
+/** The AI SDK's own pattern for a history that the server keeps. */
+const toLastMessage: PrepareSendMessagesRequest<ShownMessage> = ({ id, messages, trigger, messageId }) => ({
+  body: { id, message: messages.at(-1), trigger, messageId },
+});
 
 /** Returns the text of a message, all parts of it. */
 export function textOf({ parts }: ShownMessage): string {

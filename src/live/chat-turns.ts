@@ -1,0 +1,88 @@
+/** What a new turn means for those of the same chat that run in this process already, and how all of a chat's turns are stopped. */
+import type { Caller, ChatPlace, Clock, TurnRecords } from "../turn/ports.ts";
+import type { TurnRequest } from "../turn/turn-request.ts";
+import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
+import type { RemoteTurns } from "./remote-turn.ts";
+
+/** How long a client that goes on with its chat may take to leave the reply before, in milliseconds. */
+const leaveWaitMs = 250;
+/** How long the rows of a turn that was stopped are waited for, in milliseconds. */
+const stopWaitMs = 2_000;
+
+/** Where the turns of a chat are. */
+export interface ChatTurnsOptions {
+  readonly running: ReadonlyMap<string, LiveTurn>;
+  readonly records: TurnRecords | undefined;
+  readonly remotes: RemoteTurns | undefined;
+  readonly clock: Clock;
+}
+
+/** The running turns of chats. */
+export class ChatTurns {
+  readonly #options: ChatTurnsOptions;
+
+  constructor(options: ChatTurnsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves once `request` may begin: the messages that running turns of its chat answer are safe, so that it is placed behind them, and
+   * those turns are over that it leaves behind.
+   */
+  async prepare(request: TurnRequest): Promise<void> {
+    const turns = this.#findHere(toPlace(request), request.caller);
+    await Promise.all(
+      turns.map(({ log }) => log.until(() => log.start !== undefined || log.end !== undefined)),
+    );
+    if (request.replacesUnread !== true) return;
+    const named = new Set(request.messages.flatMap(({ id, after }) => [id, after]));
+    const waits = request.continues?.isAgain === true || request.continues?.mode === "new";
+    const left = turns.filter(({ id }) => !named.has(id));
+    await Promise.all(left.map((turn) => this.stopUnread(turn, waits ? leaveWaitMs : 0)));
+  }
+
+  /** Stops a turn that nobody follows any more; resolves with whether it is over and its rows are safe. */
+  async stopUnread(turn: LiveTurn | undefined, leaveMs = 0): Promise<boolean> {
+    if (turn === undefined) return false;
+    const { clock } = this.#options;
+    if (!(await turn.isUnread(clock, leaveMs))) return false;
+    await turn.stop();
+    const { promise, resolve } = Promise.withResolvers<"late">();
+    const timer = clock.after(stopWaitMs, () => resolve("late"));
+    const ended = await Promise.race([turn.done, promise]);
+    timer.cancel();
+    return ended !== "late";
+  }
+
+  /**
+   * Stops all running turns of `caller` in a chat, on any replica; resolves with them, the newest first.
+   * @throws AppError with a `store_…` code.
+   */
+  async stopAll(place: ChatPlace, caller: Caller): Promise<readonly FollowedTurn[]> {
+    const { records, remotes, running } = this.#options;
+    const here = this.#findHere(place, caller);
+    for (const turn of here) void turn.stop();
+    const ids = await records?.requestStops(place, caller).catch((error: unknown) => {
+      if (here.length === 0) throw error;
+      return []; // the store is away: the turns of this process are all that can be stopped
+    });
+    const there = await Promise.all(
+      (ids ?? []).filter((id) => !running.has(id)).map(async (id) => await remotes?.find(id, caller)),
+    );
+    return [...here, ...there.filter((turn) => turn !== undefined)].toSorted(
+      (one, other) => startOf(other) - startOf(one),
+    );
+  }
+
+  #findHere(place: ChatPlace, caller: Caller): readonly LiveTurn[] {
+    return Array.from(this.#options.running.values()).filter((turn) => turn.isOf(place, caller));
+  }
+}
+
+function toPlace({ conversationId, chatId }: TurnRequest): ChatPlace {
+  return { conversationId: conversationId ?? "", chatId };
+}
+
+function startOf({ log }: FollowedTurn): number {
+  return log.start?.startedAt.getTime() ?? 0;
+}
