@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { IdentityProvider } from "../support/identity-provider.ts";
 import { openRaw, readRaw } from "../support/raw-request.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { startApp, type RunningApp } from "../support/start-app.ts";
@@ -181,6 +182,34 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
     call.finish();
     response.resume();
     await once(response, "end");
+  });
+
+  test("leaves room for others when one user holds half of it, in requests whose bodies do not come", async () => {
+    const provider = await IdentityProvider.start();
+    const users = await startApp({
+      AUTH: "supabase",
+      SUPABASE_URL: provider.url,
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      LIMIT_BODY_MIB: "4",
+      LIMIT_BODIES_MIB: "8",
+    });
+    try {
+      model.say("- p\n---RESPONSE---\n", "Hello.");
+      const [greedy = "", other = ""] = await Promise.all(
+        [1, 2].map(async () => `Bearer ${await provider.sign(provider.claimsOf(randomUUID(), new Date()))}`),
+      );
+      const taken = once(users.app.http.server, "request");
+      const holding = openRaw(users.url, known.replace("Host", `Authorization: ${greedy}\r\nHost`));
+      await taken;
+      while ((await users.post("/stream-chat", body, { authorization: greedy })).status !== 503);
+      assert.equal((await users.post("/stream-chat", body, { authorization: other })).status, 200);
+      holding.destroy();
+      while ((await users.post("/stream-chat", body, { authorization: greedy })).status === 503);
+    } finally {
+      await users.close();
+      await provider.close();
+    }
   });
 
   test("gives the room back, however a request ends", async () => {

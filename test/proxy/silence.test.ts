@@ -8,10 +8,10 @@ import { startApp, type RunningApp } from "../support/start-app.ts";
 import { clientProtocols, TlsReading } from "../support/tls-reading.ts";
 
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
-/** The documented timeouts of an hour, in two seconds. */
+/** The documented timeouts of an hour, in three seconds. */
 const shortened = {
-  nginx: [["proxy_read_timeout 1h;", "proxy_read_timeout 2s;"]],
-  haproxy: [["timeout server 1h", "timeout server 2s"]],
+  nginx: [["proxy_read_timeout 1h;", "proxy_read_timeout 3s;"]],
+  haproxy: [["timeout server 1h", "timeout server 3s"]],
 } as const;
 /** How often the server's 15 s of silence pass, in milliseconds. */
 const heartbeatMs = 250;

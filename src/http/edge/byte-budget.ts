@@ -22,32 +22,37 @@ export class ByteBudget {
   }
 }
 
-/** The bytes of one body, taken from one budget while it is small and from another once it is large. */
+/** The bytes of one body, taken from one budget while it is small and from others once it is large. */
 export class BodyShare {
-  readonly #small: ByteBudget;
-  readonly #large: ByteBudget;
+  readonly #small: readonly ByteBudget[];
+  readonly #large: readonly ByteBudget[];
   readonly #maxSmallBytes: number;
   #bytes = 0;
   #isReleased = false;
 
   /** @param maxSmallBytes the size up to which a body is small. */
-  constructor(small: ByteBudget, large: ByteBudget, maxSmallBytes: number) {
+  constructor(small: readonly ByteBudget[], large: readonly ByteBudget[], maxSmallBytes: number) {
     this.#small = small;
     this.#large = large;
     this.#maxSmallBytes = maxSmallBytes;
   }
 
-  /** Makes it `bytes`, unless the budget does not have them; returns whether it did. */
+  /** Makes it `bytes`, unless a budget does not have them; returns whether it did. */
   resize(bytes: number): boolean {
     if (this.#isReleased) return true; // what still comes of a body whose request is over
-    const from = this.#budgetOf(this.#bytes);
-    const to = this.#budgetOf(bytes);
-    if (from === to) {
-      if (!to.take(bytes - this.#bytes)) return false;
-    } else {
-      if (!to.take(bytes)) return false;
-      from.give(this.#bytes);
+    const from = this.#budgetsOf(this.#bytes);
+    const to = this.#budgetsOf(bytes);
+    const heldBytes = from === to ? this.#bytes : 0;
+    const taken: ByteBudget[] = [];
+    for (const budget of to) {
+      if (budget.take(bytes - heldBytes)) {
+        taken.push(budget);
+        continue;
+      }
+      for (const other of taken) other.give(bytes - heldBytes);
+      return false;
     }
+    if (from !== to) for (const budget of from) budget.give(this.#bytes);
     this.#bytes = bytes;
     return true;
   }
@@ -55,11 +60,11 @@ export class BodyShare {
   /** Gives all of it back, for good; harmless a second time. */
   release(): void {
     this.#isReleased = true;
-    this.#budgetOf(this.#bytes).give(this.#bytes);
+    for (const budget of this.#budgetsOf(this.#bytes)) budget.give(this.#bytes);
     this.#bytes = 0;
   }
 
-  #budgetOf(bytes: number): ByteBudget {
+  #budgetsOf(bytes: number): readonly ByteBudget[] {
     return bytes > this.#maxSmallBytes ? this.#large : this.#small;
   }
 }

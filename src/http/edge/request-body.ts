@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../../errors.ts";
+import { findIdentity } from "../authentication.ts";
 import { onceAnswered, requestBody } from "./answer.ts";
 import { BodyShare, ByteBudget } from "./byte-budget.ts";
 
@@ -51,8 +52,10 @@ function ignoresBody(request: FastifyRequest): boolean {
 
 class Bodies {
   readonly #limits: BodyLimits;
-  readonly #small = new ByteBudget(smallBodiesBytes);
+  readonly #small = [new ByteBudget(smallBodiesBytes)];
   readonly #large: ByteBudget;
+  /** Of users who are known: one who holds connections with large bodies leaves room for others. */
+  readonly #users = new Map<string, { readonly budget: ByteBudget; shares: number }>();
   readonly #parseJson;
   /** Settles when the large body before has been parsed, and what waited for the event loop had its turn. */
   #parsed: Promise<void> = Promise.resolve();
@@ -71,8 +74,7 @@ class Bodies {
     if (ignoresBody(request)) return undefined;
     checkType(request);
     const { raw } = request;
-    const share = new BodyShare(this.#small, this.#large, maxSmallBytes);
-    onceAnswered(raw, () => share.release());
+    const share = this.#openShare(request);
     const chunks = await this.#receive(raw, share);
     const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0);
     if (sizeBytes === 0 && request.routeOptions.config.body === "optional") return undefined;
@@ -91,6 +93,28 @@ class Bodies {
       // By then the route has had its first look at it, too, and the event loop its turn.
       setImmediate(resolve);
     }
+  }
+
+  /** Returns the share of a request's body, which is released when the request is answered or gone. */
+  #openShare(request: FastifyRequest): BodyShare {
+    const identity = findIdentity(request);
+    const userId = identity?.type === "user" ? identity.userId : undefined;
+    if (userId === undefined) {
+      const share = new BodyShare(this.#small, [this.#large], maxSmallBytes);
+      onceAnswered(request.raw, () => share.release());
+      return share;
+    }
+    const halfBytes = Math.max(this.#large.capacityBytes / 2, this.#limits.maxBodyBytes);
+    const user = this.#users.get(userId) ?? { budget: new ByteBudget(halfBytes), shares: 0 };
+    this.#users.set(userId, user);
+    user.shares += 1;
+    const share = new BodyShare(this.#small, [user.budget, this.#large], maxSmallBytes);
+    onceAnswered(request.raw, () => {
+      share.release();
+      user.shares -= 1;
+      if (user.shares === 0) this.#users.delete(userId);
+    });
+    return share;
   }
 
   async #receive(raw: IncomingMessage, share: BodyShare): Promise<readonly Buffer[]> {
