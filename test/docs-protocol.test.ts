@@ -162,6 +162,15 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(names, "## OpenAI");
   });
 
+  test("has an example for OpenAI's client that works as it stands", async () => {
+    const run = promisify(execFile);
+    const [, code = ""] = /```js\n(import OpenAI[^`]*)```/.exec(docs) ?? assert.fail();
+    const here = code.replaceAll("http://127.0.0.1:8000", app.url);
+    const root = new URL("..", import.meta.url);
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", here], { cwd: root });
+    assert.match(stdout, /Done\./);
+  });
+
   test("has curls that work as they stand, for every address", async (context) => {
     const run = promisify(execFile);
     const isThere = await run("curl", ["--version"]).then(
