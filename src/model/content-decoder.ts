@@ -1,7 +1,13 @@
 /** Response bodies that came compressed though `identity` was asked for: bytes in, decoded bytes out, in order. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Transform } from "node:stream";
-import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from "node:zlib";
+import {
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
+  createZstdDecompress,
+} from "node:zlib";
 
 /** More than this is a bomb: the largest reply takes less, one event for each character. */
 const maxDecodedBytes = 1024 * 1024 * 1024;
@@ -11,6 +17,7 @@ const decoders = {
   "x-gzip": createGunzip,
   br: createBrotliDecompress,
   deflate: createInflate,
+  zstd: createZstdDecompress,
 } as const;
 
 /** An encoding that is decoded. */

@@ -90,14 +90,11 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     const type = firstOf(headers["content-type"])?.toLowerCase() ?? "";
     this.#head = { status, type, retryAfterMs: findRetryAfterMs(headers, this.#clock.now()) };
     const encoding = readContentEncoding(headers);
-    if (encoding === "unknown") {
+    if (encoding === "unknown" && status !== 200) {
+      this.#failRefused(); // its body says nothing, its status does
+    } else if (encoding === "unknown") {
       const name = String(headers["content-encoding"]);
-      this.#fail(
-        new AppError(
-          "model_invalid_stream",
-          `status ${status}, in an encoding that was not asked for: ${name}`,
-        ),
-      );
+      this.#fail(new AppError("model_invalid_stream", `an encoding that was not asked for: ${name}`));
     } else if (encoding !== undefined) {
       this.#decoder = new ContentDecoder(encoding, {
         data: (chunk) => this.#take(chunk),

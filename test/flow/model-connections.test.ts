@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { errorTable, type ErrorCode } from "../../src/errors.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../support/scripted-model.ts";
@@ -262,13 +263,18 @@ describe("a model's connection", { timeout: 120_000 }, () => {
 
   test("on which an encoding comes that cannot be decoded is refused with a clear reason, and asked once", async () => {
     model.script = (call) =>
-      call.head(200, { "content-type": "text/event-stream", "content-encoding": "zstd" }).end("x");
+      call.head(200, { "content-type": "text/event-stream", "content-encoding": "compress" }).end("x");
     assertFailed(await app.chat("Hi"), "model_invalid_stream");
     const line = await app.logged(({ msg }) => msg === "turn");
-    assert.match(String(line["reason"]), /an encoding that was not asked for: zstd/);
+    assert.match(String(line["reason"]), /an encoding that was not asked for: compress/);
     model.script = (call) =>
       call.head(200, { "content-type": "text/event-stream", "content-encoding": "gzip" }).end("x");
     assertFailed(await app.chat("Hi"), "model_invalid_stream");
     assert.equal(model.calls.length, 2);
+    model.script = (call) => call.head(401, { "content-encoding": "compress" }).end("x");
+    assertFailed(await app.chat("Hi"), "model_unauthorized");
+    const refusal = gzipSync(JSON.stringify({ error: { code: "context_length_exceeded" } }));
+    model.script = (call) => call.head(400, { "content-encoding": "gzip" }).raw(refusal).end();
+    assertFailed(await app.chat("Hi"), "context_too_long");
   });
 });
