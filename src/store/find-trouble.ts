@@ -52,12 +52,14 @@ async function findWriteTrouble(
 ): Promise<AppError | undefined> {
   const failed = database.failedWrite;
   if (failed === undefined || countQueued() > 0) return failed?.error;
-  if (database.schemaVersion !== schemaVersion)
-    return clock.monotonicMs() - failed.atMs < memoryMs ? failed.error : undefined;
+  const remembered = clock.monotonicMs() - failed.atMs < memoryMs ? failed.error : undefined;
+  if (database.schemaVersion !== schemaVersion) return remembered;
   try {
     await withDeadline(clock, database.call("chat_try_write", {}, service), timeoutMs);
     return undefined;
   } catch (error) {
-    return toAppError(error);
+    const trouble = toAppError(error);
+    // PostgREST may not have seen a new function yet.
+    return trouble.code === "store_schema_missing" ? remembered : trouble;
   }
 }

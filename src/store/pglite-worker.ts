@@ -23,7 +23,12 @@ async function applySchema(database: PGlite): Promise<void> {
     `select obj_description(${marker}, 'pg_proc') as digest`,
   );
   if (rows[0]?.digest === digest) return;
-  await database.exec(schema);
+  try {
+    await database.exec(schema);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
   await database.exec(`comment on function public.chat_describe_schema(jsonb) is '${digest}'`);
 }
 
@@ -57,5 +62,5 @@ try {
   });
   tell({ type: "ready" });
 } catch (error) {
-  tell({ type: "broken", message: error instanceof Error ? error.message : String(error) });
+  tell({ type: "broken", ...toFailure(error) });
 }

@@ -24,7 +24,8 @@ export type WorkerRequest =
 /** What the thread tells. */
 export type WorkerReply =
   | { readonly type: "ready" }
-  | { readonly type: "broken"; readonly message: string }
+  /** It cannot be opened; the code is Postgres' own, or empty. */
+  | { readonly type: "broken"; readonly code: string; readonly message: string }
   | { readonly type: "result"; readonly id: number; readonly result: string }
   | { readonly type: "failure"; readonly id: number; readonly code: string; readonly message: string };
 
@@ -53,7 +54,8 @@ export class PgliteDatabase implements Database {
 
   /**
    * Begins to open the database in `dataDir`, made and given its schema if need be: a few seconds the first time.
-   * @throws AppError `store_locked` when another process has it open, `store_unavailable` when its folder cannot be used.
+   * @throws AppError `store_locked` when another process has it open, `store_unavailable` when its folder cannot be used. `opened`
+   * rejects with `store_schema_mismatch` if a newer build has opened it.
    */
   static start(dataDir: string, tables: TableNames, clock: Clock): PgliteDatabase {
     const folder = join(dataDir, "database");
@@ -111,7 +113,7 @@ export class PgliteDatabase implements Database {
       case "ready":
         return opened.resolve();
       case "broken":
-        return this.#break(new Error(reply.message), opened);
+        return this.#break(toStoreFailure(reply.code, reply.message), opened);
       case "result":
         return this.#calls.get(reply.id)?.resolve(reply.result);
       case "failure":
@@ -121,7 +123,11 @@ export class PgliteDatabase implements Database {
 
   #break(cause: Error, opened: PromiseWithResolvers<void>): void {
     this.#isClosed = true;
-    const error = new AppError("store_unavailable", `the embedded database: ${cause.message}`, { cause });
+    // A schema of a newer build says what to do; all else is for the folder's owner to find out.
+    const isNewer = cause instanceof AppError && cause.code === "store_schema_mismatch";
+    const error = isNewer
+      ? cause
+      : new AppError("store_unavailable", `the embedded database: ${cause.message}`, { cause });
     opened.reject(error);
     for (const answer of this.#calls.values()) answer.reject(error);
   }
