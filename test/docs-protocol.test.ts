@@ -132,7 +132,8 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
       const answer = await app.post("/stream-chat", body, { accept: "application/json" });
       collectNames(JSON.parse(answer.body), names);
     }
-    for (const name of ["type", "title", "detail", "about:blank"]) names.delete(name); // RFC 9457's, in errors.md
+    // Those of every problem are in errors.md.
+    for (const name of ["type", "title", "detail", "about:blank", "requestId"]) names.delete(name);
     assertNamed(names, "### JSON", "## `GET /turns/:turnId`");
   });
 
