@@ -12,7 +12,14 @@ import {
 import { AppError, errorTable } from "../errors.ts";
 import { afterReading } from "../turn/deadline.ts";
 import type { Clock } from "../turn/ports.ts";
-import { createAnswerType, delayContinue, isAnswered, requestIdOf, standingHeaders } from "./edge/answer.ts";
+import {
+  createAnswerType,
+  delayContinue,
+  isAnswered,
+  isDropping,
+  requestIdOf,
+  standingHeaders,
+} from "./edge/answer.ts";
 import { HostRules, toPath, type HostOptions } from "./edge/host-rules.ts";
 import { registerBodies, type BodyLimits } from "./edge/request-body.ts";
 import { logRequests, RefusalLog } from "./edge/request-log.ts";
@@ -78,8 +85,11 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     routerOptions: { maxParamLength: 1_000 },
     frameworkErrors: (error, request, reply) =>
       void sendProblem(reply, rules.findRefusal(request.raw) ?? fromHttpError(error)),
-    clientErrorHandler: (error, socket) =>
-      refuse(socket, fromParserError(error.code), { clock, refusals, logger }),
+    clientErrorHandler: (error, socket) => {
+      // It has its answer, and left before it had sent all of its body.
+      if (isDropping(socket)) socket.destroySoon();
+      else refuse(socket, fromParserError(error.code), { clock, refusals, logger });
+    },
   });
   app.server.maxConnections = maxConnections;
   delayContinue(app.server);

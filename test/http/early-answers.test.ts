@@ -81,6 +81,27 @@ describe("a client whose body is over the limit reads a 413", { timeout: 120_000
     });
   }
 
+  test("once, however it leaves: the log has one line of each request", async () => {
+    const leaving = await startApp({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
+    try {
+      const head =
+        "POST /stream-chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9999999\r\n\r\n";
+      for (const body of ["", "x".repeat(100_000)]) {
+        const socket = openRaw(leaving.url, head + body);
+        const reading = readRaw(socket);
+        socket.once("data", () => socket.end());
+        assert.equal((await reading).split("HTTP/1.1 ").length, 2);
+      }
+    } finally {
+      await leaving.close();
+    }
+    const lines = leaving.logs.filter(({ msg }) => msg === "a request was refused");
+    assert.deepEqual(
+      lines.map(({ code }) => code),
+      ["body_too_large", "body_too_large"],
+    );
+  });
+
   test("and its connection is closed, while that of a small body which nobody wants is kept", async () => {
     const large = await app.post("/stream-chat", "x".repeat(2 * mebibyte));
     assert.equal(large.headers.connection, "close");

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { ServerResponse, type IncomingMessage, type Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Clock } from "../../turn/ports.ts";
 
 /** How long, and how much of, a body is read and dropped after its request has been answered. */
@@ -42,6 +43,14 @@ export function requestIdOf(request: IncomingMessage): string {
 /** Whether the response to `request` has begun. */
 export function isAnswered(request: IncomingMessage): boolean {
   return known.get(request)?.response.headersSent ?? false;
+}
+
+/** Connections whose request has been answered, while the rest of its body is dropped. */
+const dropping = new WeakSet<Socket>();
+
+/** Whether what still comes on a connection belongs to a request that has been answered. */
+export function isDropping(socket: Socket): boolean {
+  return dropping.has(socket);
 }
 
 /** Calls `callback` once: when the head of the response is sent, or when the connection is closed before that. */
@@ -123,11 +132,14 @@ export function createAnswerType(clock: Clock): typeof ServerResponse {
     #dropRest(callbacks: readonly unknown[]): void {
       this.#isDropping = true;
       const { req: request } = this;
+      const { socket } = request;
+      dropping.add(socket);
       let droppedBytes = 0;
       const finish = (): void => {
         timer.cancel();
         request.off("data", count).off("end", finish).off("close", finish).off("error", finish);
-        if (!request.complete) this.once("finish", () => request.socket.destroySoon());
+        if (request.complete) dropping.delete(socket);
+        else this.once("finish", () => socket.destroySoon());
         Reflect.apply(super.end.bind(this), this, callbacks);
       };
       const count = (chunk: Uint8Array): void => {
