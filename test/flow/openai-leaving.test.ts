@@ -163,7 +163,7 @@ for (const [name, variables] of [
 function toHttp(more: object, headers: Record<string, string> = {}): string {
   const body = JSON.stringify({ model: "scripted", messages: toChat("Hi"), ...more });
   const all = {
-    host: "x",
+    host: "localhost",
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
     ...headers,
