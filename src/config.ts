@@ -223,7 +223,11 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
     return {
       ...journal,
       type: "postgres",
-      postgres: { url: environment.DATABASE_URL, poolSize: environment.DATABASE_POOL_SIZE },
+      postgres: {
+        url: environment.DATABASE_URL,
+        authorities: environment.DATABASE_CA,
+        poolSize: environment.DATABASE_POOL_SIZE,
+      },
     };
   }
   const key = environment.SUPABASE_SERVICE_ROLE_KEY ?? environment.SUPABASE_ANON_KEY;

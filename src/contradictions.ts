@@ -24,6 +24,9 @@ export function findContradictions(given: ReadonlySet<string>, isDemo: boolean):
   for (const name of ["SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"]) {
     if (given.has(name) && !given.has("SUPABASE_URL")) problems.push(`${name} needs SUPABASE_URL beside it`);
   }
+  if (given.has("DATABASE_CA") && !given.has("DATABASE_URL")) {
+    problems.push("DATABASE_CA needs DATABASE_URL beside it");
+  }
   return problems;
 }
 

@@ -189,6 +189,7 @@ export const Environment = z.object({
   JOURNAL_MAX_MIB: wholeNumber(1, 65_536).default(256),
   RETENTION_DAYS: wholeNumber(0, 36_500).default(0),
   DATABASE_URL: PostgresUrl.optional(),
+  DATABASE_CA: z.string().optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   SUPABASE_URL: HttpUrl.refine(
     (url) => new URL(url).pathname === "/",

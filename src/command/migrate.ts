@@ -19,7 +19,8 @@ export async function migrate({ app, tables }: MigrateOptions): Promise<number> 
     );
     return 1;
   }
-  const { from, to } = await applySchema(app.store.postgres.url, await loadSchema(tables), tell);
+  const { url, authorities } = app.store.postgres;
+  const { from, to } = await applySchema(url, await loadSchema(tables), tell, authorities);
   tell(toSentence(from, to));
   process.stdout.write("The schema is applied.\n");
   return 0;

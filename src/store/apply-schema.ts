@@ -5,6 +5,7 @@ import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { callDeadlineMs } from "./database.ts";
 import { parseSchemaRange } from "./schema-version.ts";
+import { toClientConfig, toConnectionSettings } from "./postgres-url.ts";
 import { toPostgresFailure } from "./postgres.ts";
 
 /** For how long other migrations and transactions are waited for, in milliseconds. */
@@ -29,15 +30,20 @@ export interface AppliedSchema {
 /**
  * Runs the whole of `sql`, which is one transaction, on the Postgres at `url`, however long that takes. While another migration runs, or
  * another transaction holds a table, it is tried again for a minute; `tell` gets a sentence each time.
+ * @param authorities as in `PostgresOptions`.
  * @throws AppError like a call, and `store_schema_mismatch` if the schema there is newer.
  */
 export async function applySchema(
   url: string,
   sql: string,
   tell: (sentence: string) => void,
+  authorities?: string,
 ): Promise<AppliedSchema> {
+  const config = await toClientConfig(toConnectionSettings(url, authorities)).catch((error: unknown) => {
+    throw toPostgresFailure(error);
+  });
   const client = new Client({
-    connectionString: url,
+    ...config,
     connectionTimeoutMillis: callDeadlineMs,
     application_name: "foreword migrate",
   });

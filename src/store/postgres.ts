@@ -1,5 +1,5 @@
-/** Owns rows in any Postgres, through `pg`: no session state and no named statements, so that a pooler may stand between. */
-import { DatabaseError, Pool } from "pg";
+/** Rows in any Postgres, through `pg`: no session state and no named statements, so that a pooler may stand between. */
+import { DatabaseError } from "pg";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import {
@@ -10,55 +10,119 @@ import {
   type JsonObject,
   type OnDatabaseTrouble,
 } from "./database.ts";
+import { FunctionCall } from "./function-call.ts";
+import { ConnectionLost, PostgresPool } from "./postgres-pool.ts";
+import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
+import { SecondTries, type Try } from "./second-try.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
 
 /** Where Postgres is. */
 export interface PostgresOptions {
   readonly url: string;
+  /** The authorities that its certificate must come from: PEM, or the path of a file of PEM. */
+  readonly authorities?: string | undefined;
   /** The most connections that are open at once. */
   readonly poolSize: number;
 }
 
 /** A Postgres with the schema in it. */
 export class PostgresDatabase implements Database {
-  readonly #pool: Pool;
+  readonly #settings: ConnectionSettings;
+  readonly #poolSize: number;
   readonly #clock: Clock;
+  readonly #onTrouble: OnDatabaseTrouble;
+  readonly #tries: SecondTries;
+  #pool: Promise<PostgresPool> | undefined;
 
+  /** @throws AppError `store_unavailable` for a TLS setting that cannot be used. */
   constructor(options: PostgresOptions, clock: Clock, onTrouble: OnDatabaseTrouble) {
+    this.#settings = toConnectionSettings(options.url, options.authorities);
+    this.#poolSize = options.poolSize;
     this.#clock = clock;
-    this.#pool = new Pool({
-      connectionString: options.url,
-      max: options.poolSize,
-      connectionTimeoutMillis: callDeadlineMs,
-      query_timeout: callDeadlineMs,
-      application_name: "foreword",
-      keepAlive: true,
-    });
-    this.#pool.on("error", (error) => onTrouble(toPostgresFailure(error)));
+    this.#onTrouble = onTrouble;
+    this.#tries = new SecondTries(Math.ceil(options.poolSize / 2));
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
-    const text = `select public.${name}($1::jsonb)::text as result`;
     // It becomes JSON when a connection takes it: of what waits for one there is no second copy.
-    const value = { toPostgres: () => JSON.stringify(toArgument(argument, caller, version)) };
-    const query = this.#pool.query<{ result: string | null }>(text, [value]);
-    const { rows } = await withDeadline(this.#clock, query).catch((error: unknown) => {
+    const toText = (): string => JSON.stringify(toArgument(argument, caller, version));
+    const dueMs = this.#clock.monotonicMs() + callDeadlineMs;
+    const tries: Try<string>[] = [];
+    const start = (isSecond: boolean): Try<string> => {
+      const made = this.#try(name, toText, dueMs, isSecond);
+      tries.push(made);
+      return made;
+    };
+    const work = this.#tries.run(name, { clock: this.#clock, start, isLoss });
+    const abort = (): void => {
+      for (const made of tries) made.abort();
+    };
+    const answer = await withDeadline(this.#clock, work, callDeadlineMs, abort).catch((error: unknown) => {
       throw toPostgresFailure(error);
     });
-    const result: unknown = JSON.parse(rows[0]?.result ?? "null");
+    const result: unknown = JSON.parse(answer);
     return result;
   }
 
-  close(): Promise<void> {
-    return this.#pool.end();
+  async close(): Promise<void> {
+    const pool = await this.#pool?.catch(() => undefined);
+    await pool?.close();
   }
+
+  /** The pool, which is made with the first call: only then the server says whether it offers TLS, if that matters. */
+  async #openPool(): Promise<PostgresPool> {
+    this.#pool ??= toClientConfig(this.#settings).then((config) => {
+      const pooled = { ...config, max: this.#poolSize, application_name: "foreword" };
+      return new PostgresPool(pooled, this.#clock, (error) => this.#onTrouble(toPostgresFailure(error)));
+    });
+    return await this.#pool.catch((error: unknown) => {
+      this.#pool = undefined;
+      throw error;
+    });
+  }
+
+  #try(name: FunctionName, toText: () => string, dueMs: number, isSecond: boolean): Try<string> {
+    const abort = new AbortController();
+    const call = {
+      toCall: (leftMs: number) => new FunctionCall(name, toText, leftMs),
+      dueMs,
+      signal: abort.signal,
+      heardSinceMs: isSecond ? dueMs - callDeadlineMs : Number.NEGATIVE_INFINITY,
+    };
+    const answer = this.#openPool().then((pool) => pool.run(call));
+    answer.catch(() => {}); // the other try may have answered
+    return { answer, abort: () => abort.abort() };
+  }
+}
+
+/** The call was under way when its connection was lost. */
+function isLoss(error: unknown): boolean {
+  return error instanceof ConnectionLost;
 }
 
 /** Returns the failure that an error of `pg` stands for: what the server says has a SQLSTATE, all else means that it could not be asked. */
 export function toPostgresFailure(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  if (error instanceof DatabaseError) return toStoreFailure(error.code ?? "", error.message, error);
+  if (error instanceof ConnectionLost) return toPostgresFailure(error.cause);
+  if (error instanceof DatabaseError)
+    return toStoreFailure(error.code ?? "", withAdvice(error.message, error.code), error);
   // A host with several addresses fails with one error for each, and an empty message.
   const message = error instanceof AggregateError ? error.errors.map(String).join("; ") : String(error);
-  return toStoreFailure("", message, error);
+  return toStoreFailure("", withAdvice(message, toCode(error)), error);
+}
+
+function toCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+/** Returns `message` with what to change in the settings where TLS is the trouble. */
+function withAdvice(message: string, code = ""): string {
+  if (/SELF_SIGNED|UNABLE_TO_|CERT_UNTRUSTED|ISSUER/.test(code))
+    return `${message}; set DATABASE_CA to the certificate of its authority, or sslmode=require in DATABASE_URL to encrypt without checking it`;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return `${message}; connect by a name in the certificate, or set sslmode=verify-ca in DATABASE_URL`;
+  if (/does not support SSL/.test(message)) return `${message}; remove sslmode from DATABASE_URL`;
+  if (code === "28000" && /no encryption|SSL off/.test(message))
+    return `${message}; add sslmode=require to DATABASE_URL`;
+  return message;
 }

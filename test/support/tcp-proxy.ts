@@ -8,6 +8,8 @@ export interface TcpProxy {
   readonly port: number;
   /** How many client connections are open. */
   readonly connections: number;
+  /** How many of them have met the black hole. */
+  readonly lost: number;
   /** Forwards everything, each side's end included. Connections that have met the black hole stay lost. */
   pass(): void;
   /** Destroys new connections at once; open ones pass. */
@@ -82,6 +84,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     get connections() {
       return [...links].filter((link) => link.isOpen).length;
     },
+    get lost() {
+      return [...links].filter((link) => link.isLost).length;
+    },
     pass: setMode("pass"),
     refuse: setMode("refuse"),
     blackHole: setMode("black-hole"),
@@ -147,6 +152,10 @@ class Link {
   /** Whether the client has not gone; one that left through the black hole has, for all we know, not. */
   get isOpen(): boolean {
     return !this.#client.destroyed;
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   endTowards(side: Side): void {

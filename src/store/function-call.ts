@@ -1,0 +1,67 @@
+/** One call of a function as `pg` submits it: its time limit and the call in one write, one transaction, one round trip. */
+import type { Connection, Submittable } from "pg";
+
+/**
+ * A call whose time limit holds for its own transaction alone. Both statements go out unnamed and before one Sync, which
+ * makes them one implicit transaction: a pooler keeps them on one server connection, `set_config(…, true)` ends with the
+ * transaction, and no session state is left for whoever gets that connection next. A limit that the role, the database
+ * or the URL sets, and that is shorter, stays.
+ */
+export class FunctionCall implements Submittable {
+  readonly #text: string;
+  readonly #toArgument: () => string;
+  readonly #timeoutMs: number;
+  readonly #settled = Promise.withResolvers<string>();
+  #result: string | undefined;
+
+  /**
+   * @param toArgument called when a connection takes the call: what waits for one is not there twice.
+   * @param timeoutMs whole milliseconds, at least 1.
+   */
+  constructor(name: string, toArgument: () => string, timeoutMs: number) {
+    this.#text = `select public.${name}($1::jsonb)::text`;
+    this.#toArgument = toArgument;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The function's answer as JSON; rejects with what the server, or the loss of its connection, said. */
+  get answer(): Promise<string> {
+    return this.#settled.promise;
+  }
+
+  submit(connection: Connection): void {
+    const argument = this.#toArgument();
+    connection.stream.cork();
+    connection.parse({ name: "", text: toTimeLimit(this.#timeoutMs), types: [] }, true);
+    connection.bind({}, true);
+    connection.execute({}, true);
+    connection.parse({ name: "", text: this.#text, types: [] }, true);
+    connection.bind({ values: [argument] }, true);
+    connection.execute({}, true);
+    connection.sync();
+    connection.stream.uncork();
+  }
+
+  handleDataRow(message: { readonly fields: readonly (string | null)[] }): void {
+    this.#result = message.fields[0] ?? undefined;
+  }
+
+  handleReadyForQuery(): void {
+    this.#settled.resolve(this.#result ?? "null");
+  }
+
+  handleError(error: Error): void {
+    this.#settled.reject(error);
+  }
+
+  /** A statement is done; the answer counts once its transaction is committed. */
+  handleCommandComplete(): void {}
+
+  handleRowDescription(): void {}
+}
+
+function toTimeLimit(timeoutMs: number): string {
+  return `select set_config('statement_timeout', '${timeoutMs}', true)
+    where current_setting('statement_timeout') = '0'
+      or current_setting('statement_timeout')::interval > interval '${timeoutMs} ms'`;
+}
