@@ -746,7 +746,9 @@ begin
 
   v_time := greatest(
     clock_timestamp(),
-    (select max(m.created_at) + interval '1 microsecond' from public.messages m where m.conversation_id = v_conversation)
+    -- A time that a user has set to the end of time has no next one.
+    (select max(m.created_at) + interval '1 microsecond' from public.messages m
+      where m.conversation_id = v_conversation and m.created_at < clock_timestamp() + interval '1 day')
   );
   -- Down the tree as far as it is known, then a new branch for the rest, each row a microsecond after the one before.
   for v_item in
@@ -784,9 +786,10 @@ begin
         -- Changed by the client that sends it back: the same text otherwise canonical; a reply that broke off and that
         -- the client saw more of, or one that it names and saw less of; an earlier message whose images were left out.
         select m.id into v_found from (
-            select * from public.messages where conversation_id = v_conversation and parent_id = v_parent
+            -- Of so many: their texts are read, and a user may have put any number there.
+            (select * from public.messages where conversation_id = v_conversation and parent_id = v_parent limit 500)
             union all
-            select * from public.messages where v_parent is null and conversation_id = v_conversation and parent_id is null
+            (select * from public.messages where v_parent is null and conversation_id = v_conversation and parent_id is null limit 500)
           ) m
           where m.role = v_item.role
             and case
@@ -1100,14 +1103,19 @@ begin
   -- As chat_list_path does, which a user may not call.
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'), 'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
+      select m.id, m.parent_id, m.role, left(m.content, (argument ->> 'max_chars')::integer) as content, 1 as place,
+          length(coalesce(left(m.content, (argument ->> 'max_chars')::integer), '')) as chars
         from public.messages m where m.id = v_parent.id
       union all
       select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
         from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
-        where p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer and p.place < 20000
+        where case when octet_length(m.content) > 4 * (argument ->> 'max_chars')::bigint then false
+            else p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer end and p.place < 20000
     )
     select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, '')) order by p.place desc) from path p
+    -- Users may make a circle of their rows: it is gone round once.
+    where p.place < coalesce((
+      select min(r.place) from (select w.place, row_number() over (partition by w.id order by w.place) as nth from path w) r where r.nth = 2), 2147483647)
   ), '[]'));
 end $$;
 
@@ -1237,7 +1245,8 @@ begin
           coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
           greatest(
             clock_timestamp(),
-            (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)
+            (select max(created_at) + interval '1 microsecond' from public.messages
+              where conversation_id = v_turn.conversation_id and created_at < clock_timestamp() + interval '1 day')
           )
         )
         on conflict do nothing returning id into v_message;
@@ -1423,7 +1432,8 @@ begin
   execute format($f$
     select coalesce(jsonb_agg(to_jsonb(c) order by c.updated_at desc, c.id desc), '[]')
     from (
-      select id, title, metadata, leaf_id, archived_at, created_at, updated_at from public.conversations
+      select id, left(title, 1000) as title, case when pg_column_size(metadata) > 65536 or octet_length(metadata::text) > 65536
+          then '{"is_cut": true}'::jsonb else metadata end as metadata, leaf_id, archived_at, created_at, updated_at from public.conversations
       where %s and archived_at is %s and (updated_at, id) < ($1, $2) %s
       order by updated_at desc, id desc limit $3
     ) c $f$,
@@ -1440,8 +1450,11 @@ language plpgsql set search_path = '' as $$
 begin
   perform public.chat_become_caller(argument);
   return coalesce((
-    select to_jsonb(c) from public.conversations c
-    where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid
+    select to_jsonb(s) from (
+        select c.id, left(c.title, 1000) as title, c.user_id, c.created_at, case when pg_column_size(c.metadata) > 65536 or octet_length(c.metadata::text) > 65536
+          then '{"is_cut": true}'::jsonb else c.metadata end as metadata,
+          c.leaf_id, c.archived_at, c.updated_at from public.conversations c
+    where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid) s
   ), '{"missing": true}');
 end $$;
 
@@ -1481,28 +1494,44 @@ begin
     archived_at = case (v_changes ->> 'is_archived')::boolean
       when true then coalesce(c.archived_at, clock_timestamp()) when false then null else c.archived_at end
     where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid
-    returning to_jsonb(c) into v_changed;
+    returning (select to_jsonb(s) from (
+        select c.id, left(c.title, 1000) as title, c.user_id, c.created_at, case when pg_column_size(c.metadata) > 65536 or octet_length(c.metadata::text) > 65536
+          then '{"is_cut": true}'::jsonb else c.metadata end as metadata,
+          c.leaf_id, c.archived_at, c.updated_at) s) into v_changed;
   return coalesce(v_changed, '{"missing": true}');
 end $$;
 
 -- Deletes conversations of the user's with all that is in them; answers with how many. argument: user_id (or null),
--- conversation_id: one, or null for `limit` of them.
+-- conversation_id: one, or null for `limit` of them; max_messages: deletes about so many messages at most, the newest first, and
+-- says with `more` that the same is to be asked again: an embedded database does nothing else meanwhile.
 create or replace function public.chat_delete_conversations(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
-  v_count integer;
+  v_left integer := (argument ->> 'max_messages')::integer;
+  v_id uuid;
+  v_part integer;
+  v_count integer := 0;
 begin
   perform public.chat_become_caller(argument);
-  if argument ->> 'conversation_id' is not null then
-    delete from public.conversations c
-      where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from v_user;
-  else
-    delete from public.conversations where id in (
-      select c.id from public.conversations c where c.user_id is not distinct from v_user limit (argument ->> 'limit')::integer);
-  end if;
-  get diagnostics v_count = row_count;
-  return jsonb_build_object('deleted', v_count);
+  for v_id in
+    select c.id from public.conversations c
+    where c.user_id is not distinct from v_user
+      and (argument ->> 'conversation_id' is null or c.id = (argument ->> 'conversation_id')::uuid)
+    limit (argument ->> 'limit')::integer
+  loop
+    if v_left is not null then
+      delete from public.messages where id in (
+        select m.id from public.messages m where m.conversation_id = v_id order by m.created_at desc, m.id desc limit v_left);
+      get diagnostics v_part = row_count;
+      v_left := v_left - v_part;
+      exit when v_left <= 0;
+    end if;
+    delete from public.conversations where id = v_id and user_id is not distinct from v_user;
+    get diagnostics v_part = row_count;
+    v_count := v_count + v_part;
+  end loop;
+  return jsonb_build_object('deleted', v_count, 'more', coalesce(v_left <= 0, false));
 end $$;
 
 -- What row level security alone lets a user see: which tables hold a row for `user_id`. argument: user_id.
@@ -1520,66 +1549,145 @@ begin
     case when exists (select from public.daily_usage) then 'daily_usage' end], null));
 end $$;
 
--- Deletes conversations in which nothing was said for so many days, whosever they are; answers with how many. argument: days, limit.
+-- Deletes conversations in which nothing was said for so many days, whosever they are; answers with how many. argument: days, limit,
+-- max_messages: as in chat_delete_conversations.
 create or replace function public.chat_delete_expired(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
   v_expired timestamp := (clock_timestamp() - (argument ->> 'days')::integer * interval '1 day') at time zone 'UTC';
-  v_count integer;
+  v_left integer := (argument ->> 'max_messages')::integer;
+  v_id uuid;
+  v_part integer;
+  v_count integer := 0;
 begin
   perform public.chat_check_version(argument);
-  delete from public.conversations where id in (
+  for v_id in
     select c.id from public.conversations c
     where c.updated_at at time zone 'UTC' < v_expired
       and not exists (select from public.turns t where t.conversation_id = c.id and t.status = 'running')
-    order by c.updated_at at time zone 'UTC' limit (argument ->> 'limit')::integer for update skip locked);
-  get diagnostics v_count = row_count;
-  return jsonb_build_object('deleted', v_count);
+    order by c.updated_at at time zone 'UTC' limit (argument ->> 'limit')::integer for update skip locked
+  loop
+    if v_left is not null then
+      delete from public.messages where id in (
+        select m.id from public.messages m where m.conversation_id = v_id order by m.created_at desc, m.id desc limit v_left);
+      get diagnostics v_part = row_count;
+      v_left := v_left - v_part;
+      exit when v_left <= 0;
+    end if;
+    delete from public.conversations where id = v_id;
+    v_count := v_count + 1;
+  end loop;
+  return jsonb_build_object('deleted', v_count, 'more', coalesce(v_left <= 0, false));
 end $$;
 
 -- The messages of a conversation of the user's, oldest first: of the path to its leaf, or, with is_tree, of all. argument: user_id
--- (or null), conversation_id, is_tree, limit (or null: all of them), before: the id of a message: only those before it.
+-- (or null), conversation_id, is_tree, limit (or null: all of them), before: the id of a message: only those before it; after, with
+-- is_tree: the id of a message, or null: only those after it, and the oldest of them; or ids: those messages, in this order. With max_bytes it
+-- answers with {messages, more: whether others come before (after) them}, which hold so many bytes at most, or are one; with only_ids as
+-- well, with {ids, more}, in the order in which they were found; else with all messages, however large. A text of more than 4 MiB, and
+-- metadata of more than 256 KiB, which nobody wrote through a server, are cut.
 create or replace function public.chat_list_messages(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_conversation uuid := (argument ->> 'conversation_id')::uuid;
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_limit integer := (argument ->> 'limit')::integer;
-  v_before public.messages;
-  v_ids uuid[];
+  v_max_bytes bigint := (argument ->> 'max_bytes')::bigint;
+  v_is_bounded boolean := argument ->> 'max_bytes' is not null;
+  v_is_found boolean := coalesce(jsonb_typeof(argument -> 'ids') = 'array', false);
+  v_is_tree boolean := coalesce((argument ->> 'is_tree')::boolean, false);
+  v_is_ascending boolean := v_is_found or argument ? 'after';
+  v_edge public.messages; -- where the page begins
+  v_item public.messages; -- the message below it
+  v_next uuid;
+  v_is_sound boolean := false; -- whether the path is known to have an end
+  v_ids uuid[] := '{}';
+  v_kept integer := 0;
+  v_size bigint;
+  v_more boolean := false;
+  v_nothing jsonb := case when not v_is_bounded then '[]' when (argument ->> 'only_ids')::boolean then '{"ids": [], "more": false}'
+    else '{"messages": [], "more": false}' end;
+  v_messages jsonb;
 begin
   perform public.chat_become_caller(argument);
-  if argument ->> 'before' is not null then
-    select * into v_before from public.messages m where m.id = (argument ->> 'before')::uuid and m.conversation_id = v_conversation;
-    if v_before.id is null then
-      return '[]';
-    end if;
+  select c.leaf_id into v_next from public.conversations c where c.id = v_conversation and c.user_id is not distinct from v_user;
+  if not found then
+    return v_nothing;
   end if;
-  if coalesce((argument ->> 'is_tree')::boolean, false) then
+  if coalesce(argument ->> 'before', argument ->> 'after') is not null and not v_is_found then
+    select * into v_edge from public.messages m
+      where m.id = coalesce(argument ->> 'before', argument ->> 'after')::uuid and m.conversation_id = v_conversation;
+    if v_edge.id is null then
+      return v_nothing;
+    end if;
+    v_next := v_edge.parent_id;
+  end if;
+
+  if v_is_found then
+    v_ids := array(select value::uuid from jsonb_array_elements_text(argument -> 'ids'));
+  elsif v_is_tree and v_is_ascending then
     v_ids := array(
       select m.id from public.messages m
-      where m.conversation_id = v_conversation and (v_before.id is null or (m.created_at, m.id) < (v_before.created_at, v_before.id))
-      order by m.created_at desc, m.id desc limit v_limit);
-  else
+      where m.conversation_id = v_conversation and (v_edge.id is null or (m.created_at, m.id) > (v_edge.created_at, v_edge.id))
+      order by m.created_at, m.id limit v_limit + 1);
+  elsif v_is_tree then
     v_ids := array(
-      with recursive path as ( -- `union`: users may edit their rows, and must not make a circle of them
-        select m.id, m.parent_id from public.messages m
-          where m.conversation_id = v_conversation
-            and m.id = case when v_before.id is null
-              then (select c.leaf_id from public.conversations c where c.id = v_conversation) else v_before.parent_id end
-        union
-        select m.id, m.parent_id from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
-      )
-      select id from path limit v_limit);
+      select m.id from public.messages m
+      where m.conversation_id = v_conversation and (v_edge.id is null or (m.created_at, m.id) < (v_edge.created_at, v_edge.id))
+      order by m.created_at desc, m.id desc limit v_limit + 1);
+  else
+    v_item := v_edge;
+    while v_next is not null and (v_limit is null or cardinality(v_ids) <= v_limit) loop
+      select * into v_edge from public.messages m where m.id = v_next and m.conversation_id = v_conversation;
+      exit when v_edge.id is null;
+      -- Users may edit their rows, and make a circle of them, in which some message stands below one that is no older. The path ends
+      -- there, unless what is above it has an end.
+      if v_item.id is not null and not v_is_sound and (v_edge.created_at, v_edge.id) >= (v_item.created_at, v_item.id) then
+        with recursive path as (
+          select v_edge.id as id, v_edge.parent_id as parent_id
+          union
+          select m.id, m.parent_id from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+        ), walked as (select id, parent_id from path limit 100000)
+        select count(*) < 100000 and bool_or(above.id is null) into v_is_sound
+          from walked w left join walked above on above.id = w.parent_id;
+        exit when not v_is_sound;
+      end if;
+      v_ids := v_ids || v_next;
+      v_item := v_edge;
+      v_next := v_edge.parent_id;
+    end loop;
   end if;
-  return coalesce((
+  if cardinality(v_ids) > v_limit then
+    v_more := true;
+    v_ids := v_ids[1:v_limit];
+  end if;
+  if v_is_bounded and coalesce((argument ->> 'only_ids')::boolean, false) then
+    return jsonb_build_object('ids', v_ids, 'more', v_more);
+  end if;
+
+  if v_is_bounded then
+    foreach v_next in array v_ids loop
+      select least(octet_length(coalesce(m.content, '')), 4194304)
+          + case when pg_column_size(m.metadata) > 262144 then 0 else coalesce(octet_length(m.metadata::text), 0) end
+        into v_size from public.messages m where m.id = v_next;
+      exit when v_kept > 0 and v_size > v_max_bytes;
+      v_max_bytes := v_max_bytes - coalesce(v_size, 0);
+      v_kept := v_kept + 1;
+    end loop;
+    v_more := v_more or v_kept < cardinality(v_ids);
+    v_ids := v_ids[1:v_kept];
+  end if;
+  v_messages := coalesce((
     select jsonb_agg(jsonb_build_object(
-      'id', m.id, 'parent_id', m.parent_id, 'role', m.role, 'content', m.content, 'metadata', m.metadata,
-      'status', m.status, 'created_at', m.created_at) order by m.created_at, m.id)
-    from unnest(v_ids) as listed (id) cross join lateral (select * from public.messages message where message.id = listed.id limit 1) m
-    where exists (
-      select from public.conversations c where c.id = v_conversation and c.user_id is not distinct from v_user)
+      'id', m.id, 'parent_id', m.parent_id, 'role', m.role,
+      'content', case when octet_length(m.content) > 4194304 then left(m.content, 1048576) else m.content end,
+      'metadata', case when pg_column_size(m.metadata) > 262144 or octet_length(m.metadata::text) > 262144
+        then '{"is_cut": true}'::jsonb else m.metadata end,
+      'status', m.status, 'created_at', m.created_at) order by case when v_is_ascending then l.place else - l.place end)
+    from unnest(v_ids) with ordinality as l (id, place)
+    cross join lateral (select * from public.messages message where message.id = l.id and message.conversation_id = v_conversation limit 1) m
   ), '[]');
+  return case when v_is_bounded then jsonb_build_object('messages', v_messages, 'more', v_more) else v_messages end;
 end $$;
 
 -- Tries to write a turn's rows, and leaves none: fails as a turn's begin would. argument: schema_version.
@@ -1658,6 +1766,8 @@ begin
   for v_name in select jsonb_object_keys(public.chat_describe_schema('{}') -> 'functions') loop
     execute format('revoke all on function public.%I(jsonb) from public, anon, authenticated', v_name);
     execute format('grant execute on function public.%I(jsonb) to service_role', v_name);
+    -- PostgREST applies it to the whole transaction; elsewhere the server sends what is left of its deadline.
+    execute format('alter function public.%I(jsonb) set statement_timeout = %L', v_name, '5s');
   end loop;
 end $$;
 -- The one function of the mode without a service-role key: it stores messages with their user's own token.

@@ -1,4 +1,5 @@
 /** Owns the history's routes: a user's conversations, their messages, what is changed and deleted of them. */
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
@@ -9,9 +10,9 @@ import type { Caller } from "../turn/ports.ts";
 import {
   toConversationJson,
   toConversationPage,
-  toExport,
-  toMarkdown,
   toMessagePage,
+  writeExport,
+  writeMarkdown,
 } from "../wire/history-json.ts";
 import { callerOf } from "./authentication.ts";
 import {
@@ -23,9 +24,6 @@ import {
   ConversationPatch,
 } from "./conversation-request.ts";
 import { refuse } from "./request-fields.ts";
-
-/** How many messages an export reads at once. */
-const exportPage = 1_000;
 
 /** `/conversations` and what is below it. Contract: docs/protocol.md. */
 export function registerConversations(
@@ -91,9 +89,9 @@ function registerMessages(app: FastifyInstance, rows: () => History): void {
     const id = idOf(request);
     const caller = callerOf(request);
     const { limit, before, tree: isTree } = parse(MessagesQuery, request.query, "invalid_request");
-    const found = await rows().listMessages(caller, id, { limit: limit + 1, before, isTree });
-    if (found.length === 0 && (await rows().get(caller, id)) === undefined) missing(id);
-    return reply.send(toMessagePage(found, limit));
+    const found = await rows().listMessages(caller, id, { limit, before, isTree });
+    if (found.messages.length === 0 && (await rows().get(caller, id)) === undefined) missing(id);
+    return reply.send(toMessagePage(found));
   });
 
   app.get("/conversations/:id/export", async (request, reply) => {
@@ -101,26 +99,27 @@ function registerMessages(app: FastifyInstance, rows: () => History): void {
     const caller = callerOf(request);
     const { format } = parse(ExportQuery, request.query, "invalid_request");
     const conversation = (await rows().get(caller, id)) ?? missing(id);
-    const messages = [];
-    for (let before: string | undefined; ;) {
-      const page = await rows().listMessages(caller, id, {
-        limit: exportPage,
-        before,
-        isTree: format === "json",
-      });
-      messages.unshift(...page);
-      before = page[0]?.id;
-      if (page.length < exportPage) break;
-    }
-    void reply.header(
-      "content-disposition",
-      `attachment; filename="${id}.${format === "json" ? "json" : "md"}"`,
-    );
-    if (format === "json") return reply.send(toExport(conversation, messages));
+    const isJson = format === "json";
+    const parts = await begin(rows().readAllMessages(caller, id, isJson));
+    const text = isJson ? writeExport(conversation, parts) : writeMarkdown(conversation, parts);
     return reply
-      .header("content-type", "text/markdown; charset=utf-8")
-      .send(toMarkdown(conversation, messages));
+      .header("content-disposition", `attachment; filename="${id}.${isJson ? "json" : "md"}"`)
+      .header("content-type", isJson ? "application/json; charset=utf-8" : "text/markdown; charset=utf-8")
+      .send(Readable.from(text));
   });
+}
+
+/** Resolves once the first of `parts` is there, so that a store which is away is told by the status. A later failure cuts the answer. */
+async function begin<Part>(parts: AsyncIterable<Part>): Promise<AsyncGenerator<Part>> {
+  const iterator = parts[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  return (async function* () {
+    try {
+      for (let next = first; next.done !== true; next = await iterator.next()) yield next.value;
+    } finally {
+      await iterator.return?.();
+    }
+  })();
 }
 
 /** Nobody will read what a conversation that is deleted is still answered. */

@@ -7,16 +7,18 @@ import type {
   ConversationFilter,
   History,
   MessageFilter,
+  MessageList,
   Metadata,
   StoredMessage,
 } from "../turn/history.ts";
 import type { Caller } from "../turn/ports.ts";
 import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
+import { MessageRows, MetadataRow } from "./message-rows.ts";
+import { toUtc } from "./row-time.ts";
 
-/** How many conversations are deleted in one transaction. */
+/** How many conversations are deleted in one transaction, and about how many messages. */
 const deleteBatch = 200;
-
-const MetadataRow = z.record(z.string(), z.unknown()).nullable();
+const deleteMessages = 1_000;
 
 const ConversationRow = z
   .object({
@@ -33,42 +35,25 @@ const ConversationRow = z
     title: row.title,
     metadata: row.metadata ?? {},
     leafId: row.leaf_id ?? undefined,
-    archivedAt: row.archived_at ?? undefined,
-    createdAt: row.created_at ?? row.updated_at,
-    updatedAt: row.updated_at,
+    archivedAt: row.archived_at === null ? undefined : toUtc(row.archived_at),
+    createdAt: toUtc(row.created_at ?? row.updated_at),
+    updatedAt: toUtc(row.updated_at),
   }));
 
 const Missing = z.object({ missing: z.literal(true) });
 const MissingLeaf = z.object({ missing_leaf: z.literal(true) });
 
-const MessageRow = z
-  .object({
-    id: z.string(),
-    parent_id: z.string().nullable(),
-    role: z.enum(["user", "assistant", "system"]),
-    content: z.string().nullable(),
-    metadata: MetadataRow,
-    status: z.enum(["complete", "stopped", "failed", "interrupted"]).nullable(),
-    created_at: z.string(),
-  })
-  .transform((row): StoredMessage => ({
-    id: row.id,
-    parentId: row.parent_id ?? undefined,
-    role: row.role,
-    content: row.content ?? "",
-    metadata: row.metadata ?? {},
-    status: row.status ?? undefined,
-    createdAt: row.created_at,
-  }));
-
-const DeleteAnswer = z.object({ deleted: z.number() });
+/** A database with an older schema does not say whether there is more. */
+const DeleteAnswer = z.object({ deleted: z.number(), more: z.boolean().optional() });
 
 /** The rows of conversations. Rejects as {@link Database.call} does. */
 export class ConversationRows implements History {
   readonly #database: Database;
+  readonly #messages: MessageRows;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#messages = new MessageRows(database);
   }
 
   async list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]> {
@@ -111,28 +96,28 @@ export class ConversationRows implements History {
   }
 
   async delete(caller: Caller, id: string): Promise<boolean> {
-    const answer = await this.#ask(
-      "chat_delete_conversations",
-      { conversation_id: id },
-      caller,
-      DeleteAnswer,
-    );
-    return answer.deleted > 0;
+    const argument = { conversation_id: id, max_messages: deleteMessages };
+    for (;;) {
+      const { deleted, more } = await this.#ask("chat_delete_conversations", argument, caller, DeleteAnswer);
+      if (more !== true) return deleted > 0;
+    }
   }
 
   async deleteAll(caller: Caller): Promise<number> {
     for (let count = 0; ;) {
-      const argument = { limit: deleteBatch };
-      const { deleted } = await this.#ask("chat_delete_conversations", argument, caller, DeleteAnswer);
+      const argument = { limit: deleteBatch, max_messages: deleteMessages };
+      const { deleted, more } = await this.#ask("chat_delete_conversations", argument, caller, DeleteAnswer);
       count += deleted;
-      if (deleted < deleteBatch) return count;
+      if (deleted < deleteBatch && more !== true) return count;
     }
   }
 
-  async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<readonly StoredMessage[]> {
-    const { limit, before, isTree } = filter;
-    const argument = { conversation_id: id, limit, before, is_tree: isTree };
-    return await this.#ask("chat_list_messages", argument, caller, z.array(MessageRow));
+  async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
+    return await this.#messages.list(caller, id, filter);
+  }
+
+  readAllMessages(caller: Caller, id: string, isTree: boolean): AsyncIterable<readonly StoredMessage[]> {
+    return isTree ? this.#messages.readTree(caller, id) : this.#messages.readPath(caller, id);
   }
 
   async #askOne(name: FunctionName, argument: JsonObject, caller: Caller): Promise<Conversation | undefined> {

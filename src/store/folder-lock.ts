@@ -8,6 +8,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../errors.ts";
+import { isDiskFull } from "./disk-full.ts";
 import { makeFolder } from "./make-folder.ts";
 
 /** https://www.sqlite.org/rescode.html */
@@ -21,8 +22,8 @@ export interface FolderLock {
 
 /**
  * Takes the lock on `folder`, which is made if need be.
- * @throws AppError `store_locked`, naming the holder, when another process or thread has it; `store_unavailable` when the
- * folder cannot be used.
+ * @throws AppError `store_locked`, naming the holder, when another process or thread has it; `store_full` when there is no
+ * room on its disk, `store_unavailable` when the folder cannot be used.
  */
 export function lockFolder(folder: string): FolderLock {
   const holderFile = join(folder, "holder.txt");
@@ -49,9 +50,10 @@ function toFailure(error: unknown, folder: string, holderFile: string): AppError
     return new AppError("store_locked", message, { cause: error });
   }
   const reason = error instanceof Error ? error.message : String(error);
-  return new AppError("store_unavailable", `${folder} cannot be used (${reason}); see DATA_DIR`, {
-    cause: error,
-  });
+  const [code, advice] = isDiskFull(error)
+    ? (["store_full", "free some space on its disk, or set DATA_DIR to a folder on another"] as const)
+    : (["store_unavailable", "see DATA_DIR"] as const);
+  return new AppError(code, `${folder} cannot be used (${reason}); ${advice}`, { cause: error });
 }
 
 function readHolder(file: string): string {

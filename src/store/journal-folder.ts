@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { lockFolder, type FolderLock } from "./folder-lock.ts";
+import { isDiskFull } from "./disk-full.ts";
 import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./journal-file.ts";
 import { QueuedRow, type RefusedWrite } from "./journal-write.ts";
 
@@ -117,8 +118,10 @@ function inspectJournal(path: string, owner: string): { queuedCount: number; ref
 
 /** The failure that `cause`, which concerns the journal in `path`, stands for. */
 export function toJournalFailure(path: string, cause: unknown): AppError {
+  if (cause instanceof AppError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new AppError("store_unavailable", `the journal in ${path}: ${reason}`, { cause });
+  const code = isDiskFull(cause) ? "store_full" : "store_unavailable";
+  return new AppError(code, `the journal in ${path}: ${reason}`, { cause });
 }
 
 function toPath(dataDir: string, owner: string): string {

@@ -33,6 +33,14 @@ const maxShare = { begin: 0.9, pieces: 0.95, end: 1 } as const;
 /** More than a row takes beside its text: pages of the table, of its index and of the list of free ones. */
 const overheadPages = 5;
 const maxReasonCharacters = 1_000;
+/**
+ * How much of what is still free a user's waiting writes may come to, all together. So one user alone gets half of the journal for begins,
+ * two get a third each: however many want too much, there is room for the next.
+ */
+const userShare = { begin: 1, end: 2 } as const;
+/** How much of what the store will never take is kept, as a share of the journal's bound, beside which it stands: of all, and of one user. */
+const refusedShare = { all: 1 / 4, user: 1 / 64 } as const;
+const minRefusedBytes = 256 * 1024;
 
 /**
  * `key` tells a write that was adopted already, by a process that died before it deleted the folder. A piece's `text` is
@@ -57,6 +65,8 @@ const schema = `
     text text not null,
     primary key (turn_id, position)
   ) strict, without rowid;
+  create index if not exists write_user_idx on write (coalesce(user_id, conversation_id));
+  create index if not exists write_refused_idx on write (id) where reason is not null;
 `;
 
 const { folder, maxBytes }: { readonly folder: string; readonly maxBytes: number } = workerData;
@@ -76,6 +86,25 @@ const insertWrite = database.prepare(
 const readArgument = database.prepare("select argument from write where id = ?");
 const deleteWrite = database.prepare("delete from write where id = ? and reason is null");
 const refuseWrite = database.prepare("update write set reason = ? where id = ? and reason is null");
+const findUserBytes = database.prepare(
+  `select coalesce(sum(octet_length(argument)), 0) as bytes from write
+   where coalesce(user_id, conversation_id) = ? and reason is null`,
+);
+const findRefusedBytes = database.prepare(
+  "select coalesce(sum(octet_length(argument)), 0) as bytes from write where reason is not null",
+);
+const findUser = database.prepare(
+  "select coalesce(user_id, conversation_id) as user from write where id = ?",
+);
+/** Deletes the oldest of what is refused, of a user or of all, once what is newer than it comes to the bound. */
+const pruneRefused = database.prepare(
+  `delete from write where id in (
+     select id from (
+       select id, sum(octet_length(argument)) over (order by id desc) - octet_length(argument) as newer_bytes,
+         sum(octet_length(argument)) over (order by id desc) as bytes
+       from write where reason is not null and (:user is null or coalesce(user_id, conversation_id) = :user))
+     where newer_bytes > 0 and bytes > :bound)`,
+);
 const insertPiece = database.prepare(
   `insert into piece (turn_id, position, size, text) values (:turn_id, :position, :size, :text)
    on conflict (turn_id, position) do update set size = excluded.size, text = excluded.text
@@ -132,16 +161,32 @@ function tell(reply: JournalReply): void {
 /** The journal is too full for a write; nothing of that was done. */
 class JournalFull extends Error {}
 
-function ensureRoom(share: number, text: string): void {
+/** Returns how much is free for a write like this, beside what is refused, and how much `text` takes. */
+function ensureRoom(share: number, text: string): { readonly freeBytes: number; readonly sizeBytes: number } {
   const used = findUsed.get();
-  const [usedBytes, pageBytes] = [Number(used?.["usedBytes"]), Number(used?.["pageBytes"])];
-  const limitBytes = Math.floor(maxBytes * share);
-  if (usedBytes + Buffer.byteLength(text) + overheadPages * pageBytes <= limitBytes) return;
-  throw new JournalFull(`it is full: ${usedBytes} bytes are used of the ${limitBytes} for a write like this`);
+  const pageBytes = Number(used?.["pageBytes"]);
+  const usedBytes = Number(used?.["usedBytes"]) - Number(findRefusedBytes.get()?.["bytes"]);
+  const freeBytes = Math.floor(maxBytes * share) - usedBytes;
+  const sizeBytes = Buffer.byteLength(text) + overheadPages * pageBytes;
+  if (sizeBytes <= freeBytes) return { freeBytes, sizeBytes };
+  throw new JournalFull(
+    `it is full: ${usedBytes} bytes are used, and ${Math.max(0, freeBytes)} are left for a write like this`,
+  );
 }
 
-function append({ kind, turnId, conversationId, userId }: WriteHead, argument: string): unknown {
-  ensureRoom(maxShare[kind], argument);
+/** Keeps room for others, whose first write is taken as long as there is any. */
+function ensureShare({ kind, conversationId, userId = conversationId }: WriteHead, argument: string): void {
+  const { freeBytes, sizeBytes } = ensureRoom(maxShare[kind], argument);
+  const userBytes = Number(findUserBytes.get(userId)?.["bytes"]);
+  if (userBytes === 0 || userBytes + sizeBytes <= freeBytes * userShare[kind]) return;
+  throw new JournalFull(
+    `it is full: ${userBytes} bytes of this user wait already, and ${freeBytes} are left for others`,
+  );
+}
+
+function append(head: WriteHead, argument: string): unknown {
+  ensureShare(head, argument);
+  const { kind, turnId, conversationId, userId } = head;
   const ids = { turn_id: turnId, conversation_id: conversationId, user_id: userId ?? null };
   const created_at = new Date().toISOString();
   return insertWrite.run({ key: randomUUID(), kind, ...ids, argument, created_at, reason: null })
@@ -176,6 +221,19 @@ function listSince(id: number): unknown {
   return { writes: listQueued.all(id), refused: countRefused.get(id) };
 }
 
+function toBound(share: number): number {
+  return Math.max(minRefusedBytes, Math.floor(maxBytes * share));
+}
+
+/** Answers with how many writes that were refused before are kept no longer. */
+function refuse(id: number, reason: string): { readonly dropped: number } {
+  if (refuseWrite.run(reason.slice(0, maxReasonCharacters), id).changes === 0) return { dropped: 0 };
+  const user = String(findUser.get(id)?.["user"]);
+  const ofUser = pruneRefused.run({ user, bound: toBound(refusedShare.user) });
+  const ofAll = pruneRefused.run({ user: null, bound: toBound(refusedShare.all) });
+  return { dropped: Number(ofUser.changes) + Number(ofAll.changes) };
+}
+
 /** Does `operation` in the transaction that is open. */
 function run(operation: JournalOperation): unknown {
   switch (operation.type) {
@@ -189,7 +247,7 @@ function run(operation: JournalOperation): unknown {
     case "remove":
       return deleteWrite.run(operation.id);
     case "refuse":
-      return refuseWrite.run(operation.reason.slice(0, maxReasonCharacters), operation.id);
+      return refuse(operation.id, operation.reason);
     case "append-pieces":
       return appendPieces(operation.pieces);
     case "read-pieces":

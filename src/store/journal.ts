@@ -15,6 +15,7 @@ import { JournalThread } from "./journal-thread.ts";
 import { QueuedRow, type JournalWrite, type QueuedWrite, type WriteHead } from "./journal-write.ts";
 
 const Writes = z.object({ writes: z.array(QueuedRow), refused: z.object({ count: z.number() }) });
+const Dropped = z.object({ dropped: z.number() });
 const ArgumentRow = z.object({ argument: z.string() });
 const Text = z.string().transform((text): unknown => JSON.parse(text));
 const PieceRows = z.array(z.object({ position: z.number(), text: Text.pipe(z.string()) }));
@@ -129,10 +130,14 @@ export class Journal {
     await this.#thread.ask({ type: "remove", id }, () => this.#leaveQueue(id));
   }
 
-  /** Takes the write `id` out of the queue and keeps it apart with `reason`: the store refuses it for good. */
+  /**
+   * Takes the write `id` out of the queue and keeps it apart with `reason`: the store refuses it for good. What is kept so takes no
+   * room from what waits; beyond a bound of its own, for each user and for all, the oldest goes.
+   */
   async refuse(id: number, reason: string): Promise<void> {
-    await this.#thread.ask({ type: "refuse", id, reason }, () => {
+    await this.#thread.ask({ type: "refuse", id, reason }, (value) => {
       if (this.#leaveQueue(id)) this.#refusedCount += 1;
+      this.#refusedCount -= Dropped.parse(value).dropped;
     });
   }
 

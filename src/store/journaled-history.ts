@@ -5,6 +5,7 @@ import type {
   ConversationFilter,
   History,
   MessageFilter,
+  MessageList,
   Metadata,
   StoredMessage,
 } from "../turn/history.ts";
@@ -63,8 +64,17 @@ export class JournaledHistory implements History {
     return await this.#rows.deleteAll(caller);
   }
 
-  async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<readonly StoredMessage[]> {
+  async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
     await this.#untilLanded(caller, id);
     return await this.#rows.listMessages(caller, id, filter);
+  }
+
+  async *readAllMessages(
+    caller: Caller,
+    id: string,
+    isTree: boolean,
+  ): AsyncGenerator<readonly StoredMessage[]> {
+    await this.#untilLanded(caller, id);
+    yield* this.#rows.readAllMessages(caller, id, isTree);
   }
 }

@@ -125,9 +125,17 @@ export class PgliteDatabase implements Database {
     this.#isClosed = true;
     // A schema of a newer build says what to do; all else is for the folder's owner to find out.
     const isNewer = cause instanceof AppError && cause.code === "store_schema_mismatch";
+    const isFull = cause instanceof AppError && cause.code === "store_full";
+    const place = isFull ? " on the disk that holds DATA_DIR" : "";
     const error = isNewer
       ? cause
-      : new AppError("store_unavailable", `the embedded database: ${cause.message}`, { cause });
+      : new AppError(
+          isFull ? "store_full" : "store_unavailable",
+          `the embedded database${place}: ${cause.message}`,
+          {
+            cause,
+          },
+        );
     opened.reject(error);
     for (const answer of this.#calls.values()) answer.reject(error);
   }

@@ -8,8 +8,11 @@ import { service, type Database } from "./database.ts";
 const intervalMs = 60 * 60_000;
 /** How many are deleted in one transaction, which other writes may have to wait for. */
 const batch = 100;
+/** About how many messages go with them. */
+const batchMessages = 1_000;
 
-const Answer = z.object({ deleted: z.number() });
+/** A database with an older schema does not say whether there is more. */
+const Answer = z.object({ deleted: z.number(), more: z.boolean().optional() });
 
 /** What retention works with. */
 export interface RetentionOptions {
@@ -41,8 +44,11 @@ export class Retention {
     const { clock, onDeleted } = this.#options;
     let count = 0;
     try {
-      for (let deleted = batch; deleted === batch && !this.#isClosed; count += deleted)
-        deleted = await this.#deleteBatch();
+      for (let isMore = true; isMore && !this.#isClosed;) {
+        const { deleted, more = false } = await this.#deleteBatch();
+        count += deleted;
+        isMore = more || deleted === batch;
+      }
     } catch {
       // The store is away, which its readiness tells: the next look finds what this one did not.
     }
@@ -50,9 +56,9 @@ export class Retention {
     if (!this.#isClosed) this.#timer = clock.after(intervalMs, () => void this.#look());
   }
 
-  async #deleteBatch(): Promise<number> {
+  async #deleteBatch(): Promise<z.infer<typeof Answer>> {
     const { database, days } = this.#options;
-    const answer = await database.call("chat_delete_expired", { days, limit: batch }, service);
-    return parse(Answer, answer, "store_refused").deleted;
+    const argument = { days, limit: batch, max_messages: batchMessages };
+    return parse(Answer, await database.call("chat_delete_expired", argument, service), "store_refused");
   }
 }

@@ -40,9 +40,13 @@ export class SupabaseDatabase implements Database {
     const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => abort.abort());
     const data: unknown = answer.data;
     if (answer.error !== null) throw toFailure(answer.error, answer.status);
-    // The client reports an empty 404, as a wrong address gives, as success: no function answers with null.
-    if (data === null)
-      throw new AppError("store_unavailable", `SUPABASE_URL answered ${answer.status} and nothing else`);
+    // The client reports an empty answer of any status as success, as a wrong address or a gateway gives. All functions answer with an
+    // object or a list.
+    if (typeof data !== "object" || data === null)
+      throw new AppError(
+        "store_unavailable",
+        `SUPABASE_URL answered ${answer.status} without rows: look at what stands before PostgREST`,
+      );
     return data;
   }
 

@@ -66,6 +66,13 @@ export interface MessageFilter {
   readonly isTree: boolean;
 }
 
+/** Some messages of a conversation, oldest first. */
+export interface MessageList {
+  readonly messages: readonly StoredMessage[];
+  /** Whether there are more before them. */
+  readonly hasMore: boolean;
+}
+
 /** The conversations of users. What is somebody else's is not there. Rejects with a `store_…` code. */
 export interface History {
   /** Resolves with conversations, newest first. */
@@ -83,6 +90,8 @@ export interface History {
   delete(caller: Caller, id: string): Promise<boolean>;
   /** Deletes all; resolves with how many there were. */
   deleteAll(caller: Caller): Promise<number>;
-  /** Resolves with messages, oldest first. */
-  listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<readonly StoredMessage[]>;
+  /** Resolves with messages of about 4 MiB at most, one at least. */
+  listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList>;
+  /** Reads all messages, or those of the path that is shown, oldest first, in parts of about 1 MiB. */
+  readAllMessages(caller: Caller, id: string, isTree: boolean): AsyncIterable<readonly StoredMessage[]>;
 }

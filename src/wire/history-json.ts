@@ -1,5 +1,5 @@
 /** Owns the history as clients read it: conversations and messages as JSON, pages of them, and whole ones as Markdown. */
-import type { Conversation, Metadata, StoredMessage } from "../turn/history.ts";
+import type { Conversation, MessageList, Metadata, StoredMessage } from "../turn/history.ts";
 import type { Role } from "../turn/message.ts";
 import type { Outcome } from "../turn/turn-event.ts";
 
@@ -60,28 +60,41 @@ export function toConversationPage(found: readonly Conversation[], limit: number
   return { conversations: conversations.map(toConversationJson), nextCursor };
 }
 
-/** Returns the last `limit` of `found` as a page; `nextBefore` names the message before which there is more. */
-export function toMessagePage(found: readonly StoredMessage[], limit: number): MessagePage {
-  const messages = found.slice(-limit);
-  return {
-    messages: messages.map(toMessageJson),
-    nextBefore: found.length > limit ? (messages[0]?.id ?? null) : null,
-  };
+/** Returns messages as a page; `nextBefore` names the message before which there is more. */
+export function toMessagePage({ messages, hasMore }: MessageList): MessagePage {
+  return { messages: messages.map(toMessageJson), nextBefore: hasMore ? (messages[0]?.id ?? null) : null };
 }
 
-/** Returns a whole conversation, with all its branches. */
-export function toExport(conversation: Conversation, messages: readonly StoredMessage[]): ConversationExport {
-  return { conversation: toConversationJson(conversation), messages: messages.map(toMessageJson) };
+/** Writes a {@link ConversationExport}, with all branches, as its messages come. */
+export async function* writeExport(
+  conversation: Conversation,
+  parts: AsyncIterable<readonly StoredMessage[]>,
+): AsyncGenerator<string> {
+  yield `{"conversation":${JSON.stringify(toConversationJson(conversation))},"messages":[`;
+  let isFirst = true;
+  for await (const part of parts) {
+    if (part.length === 0) continue;
+    const text = part.map((message) => JSON.stringify(toMessageJson(message))).join(",");
+    yield isFirst ? text : `,${text}`;
+    isFirst = false;
+  }
+  yield "]}";
 }
 
-/** Returns a conversation as it is shown, to be read. */
-export function toMarkdown({ title, createdAt }: Conversation, messages: readonly StoredMessage[]): string {
+/** Writes a conversation as it is shown, to be read, as its messages come. */
+export async function* writeMarkdown(
+  { title, createdAt }: Conversation,
+  parts: AsyncIterable<readonly StoredMessage[]>,
+): AsyncGenerator<string> {
   const names = { user: "User", assistant: "Assistant", system: "System" } as const;
-  const parts = messages.map(({ role, content, status }) => {
-    const end = status === undefined || status === "complete" ? "" : ` (${status})`;
-    return `## ${names[role]}${end}\n\n${content}`;
-  });
-  return `${[`# ${title}`, createdAt, ...parts].join("\n\n")}\n`;
+  yield `# ${title}\n\n${createdAt}`;
+  for await (const part of parts) {
+    for (const { role, content, status } of part) {
+      const end = status === undefined || status === "complete" ? "" : ` (${status})`;
+      yield `\n\n## ${names[role]}${end}\n\n${content}`;
+    }
+  }
+  yield "\n";
 }
 
 function toMessageJson(message: StoredMessage): MessageJson {
