@@ -38,9 +38,6 @@ const maxReasonCharacters = 1_000;
  * two get a third each: however many want too much, there is room for the next.
  */
 const userShare = { begin: 1, end: 2 } as const;
-/** How much of what the store will never take is kept, as a share of the journal's bound, beside which it stands: of all, and of one user. */
-const refusedShare = { all: 1 / 4, user: 1 / 64 } as const;
-const minRefusedBytes = 256 * 1024;
 
 /**
  * `key` tells a write that was adopted already, by a process that died before it deleted the folder. A piece's `text` is
@@ -70,6 +67,8 @@ const schema = `
 `;
 
 const { folder, maxBytes }: { readonly folder: string; readonly maxBytes: number } = workerData;
+/** How many bytes of what the store will never take are kept, beside what the journal's own bound allows: of one user, and of all. */
+const maxRefusedBytes = { user: Math.max(2 ** 18, maxBytes / 64), all: Math.max(2 ** 20, maxBytes / 4) };
 const database = openFile(folder);
 const findLastId = database.prepare("select coalesce(max(id), 0) as id from write");
 const countRefused = database.prepare(
@@ -221,16 +220,12 @@ function listSince(id: number): unknown {
   return { writes: listQueued.all(id), refused: countRefused.get(id) };
 }
 
-function toBound(share: number): number {
-  return Math.max(minRefusedBytes, Math.floor(maxBytes * share));
-}
-
 /** Answers with how many writes that were refused before are kept no longer. */
 function refuse(id: number, reason: string): { readonly dropped: number } {
   if (refuseWrite.run(reason.slice(0, maxReasonCharacters), id).changes === 0) return { dropped: 0 };
   const user = String(findUser.get(id)?.["user"]);
-  const ofUser = pruneRefused.run({ user, bound: toBound(refusedShare.user) });
-  const ofAll = pruneRefused.run({ user: null, bound: toBound(refusedShare.all) });
+  const ofUser = pruneRefused.run({ user, bound: maxRefusedBytes.user });
+  const ofAll = pruneRefused.run({ user: null, bound: maxRefusedBytes.all });
   return { dropped: Number(ofUser.changes) + Number(ofAll.changes) };
 }
 

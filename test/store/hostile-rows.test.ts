@@ -69,11 +69,11 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
       const [userId, id] = [randomUUID(), randomUUID()];
       await harness.sql(...toCircle(userId, id, count));
       const seen: string[] = [];
-      for (let before: string | null = ""; before !== null;) {
-        const query = `limit=100${before === "" ? "" : `&before=${before}`}`;
+      for (let cursor: string | null = ""; cursor !== null;) {
+        const query = `limit=100${cursor === "" ? "" : `&before=${cursor}`}`;
         const page: z.infer<typeof Page> = await read(userId, id, query);
         seen.unshift(...page.messages.map(({ content }) => content));
-        before = page.nextBefore;
+        cursor = page.nextBefore;
       }
       assert.equal(new Set(seen).size, seen.length, "each is there once");
       assert.ok(seen.length > 0);
