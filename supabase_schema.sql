@@ -786,10 +786,12 @@ begin
         -- Changed by the client that sends it back: the same text otherwise canonical; a reply that broke off and that
         -- the client saw more of, or one that it names and saw less of; an earlier message whose images were left out.
         select m.id into v_found from (
-            -- Of so many: their texts are read, and a user may have put any number there.
-            (select * from public.messages where conversation_id = v_conversation and parent_id = v_parent limit 500)
+            -- Of so many, and none that is longer: their texts are read, and a user may have put anything there.
+            (select * from public.messages where conversation_id = v_conversation and parent_id = v_parent
+              and (coalesce(octet_length(content), 0) <= octet_length(v_item.content) + 1024 or id::text = v_item.message ->> 'sent_id') limit 500)
             union all
-            (select * from public.messages where v_parent is null and conversation_id = v_conversation and parent_id is null limit 500)
+            (select * from public.messages where v_parent is null and conversation_id = v_conversation and parent_id is null
+              and (coalesce(octet_length(content), 0) <= octet_length(v_item.content) + 1024 or id::text = v_item.message ->> 'sent_id') limit 500)
           ) m
           where m.role = v_item.role
             and case
@@ -1103,9 +1105,9 @@ begin
   -- As chat_list_path does, which a user may not call.
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'), 'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, left(m.content, (argument ->> 'max_chars')::integer) as content, 1 as place,
-          length(coalesce(left(m.content, (argument ->> 'max_chars')::integer), '')) as chars
-        from public.messages m where m.id = v_parent.id
+      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
+        from (select id, parent_id, role, case when octet_length(content) > 4194304 then left(content, 1048576) else content end as content
+          from public.messages where id = v_parent.id) m
       union all
       select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
         from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m

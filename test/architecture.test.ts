@@ -48,7 +48,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@fastify/cors": ["app.ts"],
   jose: ["auth"],
   openai: ["model"],
-  undici: ["model"],
+  undici: ["model", "store"],
   pg: ["store"],
   "@electric-sql/pglite": ["store"],
   "@supabase/supabase-js": ["store"],

@@ -1,13 +1,17 @@
-/** Owns rows in a Supabase project, over its HTTP API (PostgREST). */
+/** Rows in a Supabase project, over its HTTP API (PostgREST). */
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
+import { Agent, fetch as fetchBy } from "undici";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import { callDeadlineMs, toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
+import { SecondTries, type Try } from "./second-try.ts";
 import { Slots } from "./slots.ts";
 import { toStoreFailure, withDeadline } from "./store-failure.ts";
 
 /** How many calls are out at once: PostgREST has ten connections, unless told otherwise, and lets the rest wait. */
 const maxCalls = 32;
+/** How long a connection that nobody uses is kept, whatever its server says: what is between forgets it without a word. */
+const keepAliveMs = 4_000;
 
 /** Which project, and the key it is asked with. */
 export interface SupabaseOptions {
@@ -19,51 +23,90 @@ export interface SupabaseOptions {
 
 /** A Supabase project with the schema in it. */
 export class SupabaseDatabase implements Database {
+  readonly #agent = new Agent({ keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs });
+  /** Each of its requests has a connection of its own. */
+  readonly #freshAgent = new Agent({ pipelining: 0 });
   readonly #client: SupabaseClient;
+  readonly #freshClient: SupabaseClient;
   readonly #clock: Clock;
   readonly #usesCallerToken: boolean;
   readonly #slots = new Slots(maxCalls);
+  readonly #tries = new SecondTries(maxCalls / 2);
 
   constructor(options: SupabaseOptions, clock: Clock) {
     this.#clock = clock;
     this.#usesCallerToken = options.usesCallerToken;
-    this.#client = createClient(options.url, options.key, {
-      auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    });
+    this.#client = connect(options, this.#agent);
+    this.#freshClient = connect(options, this.#freshAgent);
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
+    const asked = toArgument(argument, caller, version);
+    const tries: Try<unknown>[] = [];
+    const start = (isSecond: boolean): Try<unknown> => {
+      const made = this.#try(isSecond ? this.#freshClient : this.#client, name, asked, caller);
+      tries.push(made);
+      return made;
+    };
+    const work = this.#tries.run(name, { clock: this.#clock, start, isLoss });
+    return await withDeadline(this.#clock, work, callDeadlineMs, () => {
+      for (const made of tries) made.abort();
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#agent.destroy(), this.#freshAgent.destroy()]);
+  }
+
+  #try(client: SupabaseClient, name: FunctionName, argument: JsonObject, caller: Caller): Try<unknown> {
     const abort = new AbortController();
-    const work = this.#slots.run(
-      async () => await this.#request(name, argument, caller, version).abortSignal(abort.signal),
-    );
-    const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => abort.abort());
-    const data: unknown = answer.data;
-    if (answer.error !== null) throw toFailure(answer.error, answer.status);
-    // The client reports an empty answer of any status as success, as a wrong address or a gateway gives. All functions answer with an
-    // object or a list.
-    if (typeof data !== "object" || data === null)
-      throw new AppError(
-        "store_unavailable",
-        `SUPABASE_URL answered ${answer.status} without rows: look at what stands before PostgREST`,
-      );
-    return data;
+    const answer = this.#slots.run(async () => {
+      const request = client.rpc(name, { argument });
+      if (this.#usesCallerToken && caller.accessToken !== undefined)
+        request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
+      const { data, error, status } = await request.abortSignal(abort.signal);
+      if (error !== null) throw toFailure(error, status);
+      return toRows(data, status);
+    });
+    answer.catch(() => {}); // the other try may have answered
+    return { answer, abort: () => abort.abort() };
   }
+}
 
-  async close(): Promise<void> {}
+function connect({ url, key }: SupabaseOptions, dispatcher: Agent): SupabaseClient {
+  return createClient(url, key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    global: {
+      fetch: async (input, { method = "GET", headers, body, signal = null } = {}) =>
+        await fetchBy(input instanceof Request ? input.url : input, {
+          method,
+          headers: Object.fromEntries(new Headers(headers)),
+          body: typeof body === "string" ? body : null, // the client sends JSON, and nothing else
+          signal,
+          dispatcher,
+        }),
+    },
+  });
+}
 
-  #request(
-    name: FunctionName,
-    argument: JsonObject,
-    caller: Caller,
-    version: number | undefined,
-  ): ReturnType<SupabaseClient["rpc"]> {
-    const request = this.#client.rpc(name, { argument: toArgument(argument, caller, version) });
-    if (this.#usesCallerToken && caller.accessToken !== undefined) {
-      request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
-    }
-    return request;
-  }
+/**
+ * Returns an answer of a function, which is an object or a list. The client reports an empty answer of any status as success, as a wrong
+ * address or a gateway gives. @throws AppError `store_unavailable`.
+ */
+function toRows(data: unknown, status: number): unknown {
+  if (typeof data === "object" && data !== null) return data;
+  throw new AppError(
+    "store_unavailable",
+    `SUPABASE_URL answered ${status} without rows: look at what stands before PostgREST`,
+  );
+}
+
+/** A connection that was lost while it was used, rather than one that could not be made. */
+function isLoss(error: unknown): boolean {
+  return (
+    error instanceof AppError &&
+    /ECONNRESET|EPIPE|UND_ERR_SOCKET|other side closed/.test(JSON.stringify(error.cause))
+  );
 }
 
 /** What the client makes of a request that failed, or was refused. */
