@@ -494,7 +494,8 @@ begin
         coalesce(argument -> 'metadata', '{}') || jsonb_build_object('reply_of', v_turn.id), v_digest,
         coalesce((argument ->> 'created_at')::timestamptz, greatest(
           clock_timestamp(),
-          (select max(created_at) + interval '1 microsecond' from public.messages where conversation_id = v_turn.conversation_id)))
+          (select max(created_at) + interval '1 microsecond' from public.messages
+            where conversation_id = v_turn.conversation_id and created_at < clock_timestamp() + interval '1 day')))
       )
       returning id into v_id;
   end if;

@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { service } from "../../src/store/database.ts";
-import { applySql, PostgresDatabase, type PostgresOptions } from "../../src/store/postgres.ts";
+import { applySchema } from "../../src/store/apply-schema.ts";
+import { PostgresDatabase, type PostgresOptions } from "../../src/store/postgres.ts";
+import { loadSchema } from "../../src/store/schema.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { startPostgresHarness } from "./store-harness.ts";
 
@@ -107,10 +109,13 @@ describe(
 
     test("is used by migrate as well", async () => {
       await setTls(true);
-      await applySql(`${harness.server.url}?sslmode=verify-ca`, "select 1", ca);
-      await assert.rejects(applySql(`${harness.server.url}?sslmode=verify-full`, "select 1", ca), {
-        code: "store_unavailable",
-      });
+      const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+      await applySchema(`${harness.server.url}?sslmode=verify-ca`, schema, () => {}, ca);
+      await assert.rejects(
+        applySchema(`${harness.server.url}?sslmode=verify-full`, schema, () => {}, ca),
+        { code: "store_unavailable" },
+      );
+    });
     });
 
     test("is not used where the server has none, and required in vain", async () => {
