@@ -109,13 +109,16 @@ describe(
 
     test("is used by migrate as well", async () => {
       await setTls(true);
-      const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+      const schema = await loadSchema({
+        conversations: "conversations",
+        messages: "messages",
+        turns: "turns",
+      });
       await applySchema(`${harness.server.url}?sslmode=verify-ca`, schema, () => {}, ca);
       await assert.rejects(
         applySchema(`${harness.server.url}?sslmode=verify-full`, schema, () => {}, ca),
         { code: "store_unavailable" },
       );
-    });
     });
 
     test("is not used where the server has none, and required in vain", async () => {
