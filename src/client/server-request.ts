@@ -73,7 +73,14 @@ export async function* fetchEvents(
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const watch = new Watch(server.silenceMs, signal);
   try {
-    const { body, status } = await open(server, request, "text/event-stream", watch);
+    // With a second type, so that a server that is away says so: an EventSource, which names one, cannot be told.
+    const { body, status } = await open(
+      server,
+      request,
+      "text/event-stream",
+      watch,
+      ", application/problem+json",
+    );
     const reader = body?.getReader();
     const parser = new EventSourceReader();
     for (;;) {
@@ -88,12 +95,18 @@ export async function* fetchEvents(
 }
 
 /** Resolves with an answer that has a good status and is of `type`. */
-async function open(server: Server, request: ServerRequest, type: string, watch: Watch): Promise<Response> {
+async function open(
+  server: Server,
+  request: ServerRequest,
+  type: string,
+  watch: Watch,
+  alternative = "",
+): Promise<Response> {
   const { method, body = null } = request;
   const { fetch } = server; // called by itself: a browser's own one does not take another `this`
   const headers = new Headers(await abortable(server.headers(), watch.signal));
   for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
-  headers.set("accept", type);
+  headers.set("accept", type + alternative);
   if (body !== null) headers.set("content-type", "application/json");
   const url = toUrl(server, request);
   return await watch.over(

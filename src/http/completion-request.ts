@@ -7,7 +7,15 @@ import { parse } from "../parse.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { Chat, CompletionMessage, emptyList, only, toMessage } from "./completion-message.ts";
 import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
-import { checkSaysSomething, described, listOf, parseTurnHeaders, refuse, Uuid } from "./request-fields.ts";
+import {
+  checkSaysSomething,
+  described,
+  listOf,
+  parseTurnHeaders,
+  refuse,
+  toNamedUser,
+  Uuid,
+} from "./request-fields.ts";
 
 /** What is added to the model's name to ask for a plan. */
 const planSuffix = "+plan";
@@ -42,7 +50,10 @@ export const CompletionRequest = z.object({
     .object({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .optional(),
   store: z.boolean("must be true or false").optional().describe("false keeps nothing of the turn."),
-  user: z.string().optional().describe("A UUID says whose rows they are; any other is ignored."),
+  user: z
+    .string()
+    .optional()
+    .describe("Whose rows they are: a UUID, or any other name, which always stands for the same user."),
   n: only(z.literal(1), "1"),
   logprobs: only(z.literal(false), "false"),
   top_logprobs: only(z.literal(0), "0"),
@@ -106,7 +117,9 @@ export function parseCompletionRequest(
   if (last === undefined) return refuse("messages", "must not be empty");
   if (last.role === "assistant") return refuse("messages", "Last message must not be the assistant's");
   checkSaysSomething(last);
-  const { data: userId } = Uuid.safeParse(request.user);
+  // A token says whose they are by itself: beside it a name is the client's own.
+  const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
+  const userId = isOwnName ? undefined : toNamedUser(request.user);
   const wantsPlan = request.model === names[1];
   const parameters = toParameters(request, extra);
   return {

@@ -11,7 +11,7 @@ import type { TurnRequest } from "../turn/turn-request.ts";
 import { findIdentity, identityOf } from "./authentication.ts";
 import { sendLimit } from "./problem.ts";
 import { RequestWindows, windowMs } from "./request-windows.ts";
-import { OptionalUuid, refuse } from "./request-fields.ts";
+import { OptionalUuid, refuse, toNamedUser } from "./request-fields.ts";
 
 /** How large what a request holds may be. */
 export interface SizeLimits {
@@ -37,10 +37,9 @@ const turnRoutes: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /** Where a server says for which user it asks. What is not well-formed is refused by the route. */
-const NamedUser = z.looseObject({ userId: OptionalUuid.catch(null), user: OptionalUuid.catch(null) }).catch({
-  userId: null,
-  user: null,
-});
+const NamedUser = z
+  .looseObject({ userId: OptionalUuid.catch(null), user: z.string().nullish().catch(null) })
+  .catch({ userId: null, user: null });
 
 /** The limits of one server. */
 export class Limits {
@@ -77,7 +76,10 @@ export class Limits {
       if (identity?.type !== "server") return;
       const query = NamedUser.parse(request.query);
       const body = NamedUser.parse(request.body);
-      const caller = toCaller(identity, body.userId || body.user || query.userId);
+      const caller = toCaller(
+        identity,
+        body.userId || toNamedUser(request.url.startsWith("/v1/") ? body.user : undefined) || query.userId,
+      );
       await this.#count(windows, toSubject(identity, caller, request.ip), request, reply);
     });
   }

@@ -85,6 +85,8 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
   const { request } = reply;
   const { status, retryable } = errorTable[error.code];
   answered.set(request, error);
+  if (retryable && (status === 429 || status === 503) && isEventSource(request))
+    return sendRetry(reply, error.code, error.retryAfterMs ?? defaultRetryAfterMs);
   if (error.retryAfterMs !== undefined || (retryable && (status === 429 || status === 503))) {
     const seconds = Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000);
     void reply.header("retry-after", String(seconds));
@@ -104,6 +106,23 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
         .header("content-type", problemType)
         .send(JSON.stringify({ ...toProblem(error, request.id), ...more }));
   }
+}
+
+/** Whether an `EventSource` asks for a turn: it gives up for good at any status but 200. */
+function isEventSource({ method, url, headers }: FastifyRequest): boolean {
+  return (
+    method === "GET" &&
+    /^\/turns\/[^/?]+\/stream(?:\?|$)/.test(url) &&
+    headers.accept?.trim().toLowerCase() === "text/event-stream"
+  );
+}
+
+/** Answers with a stream that holds no event and ends, so that its `EventSource` asks again after `retryMs`. */
+function sendRetry(reply: FastifyReply, code: ErrorCode, retryMs: number): FastifyReply {
+  return reply
+    .code(200)
+    .header("content-type", "text/event-stream; charset=utf-8")
+    .send(`retry: ${Math.ceil(retryMs)}\n: ${code}: ${errorTable[code].publicMessage}\n\n`);
 }
 
 /** Returns what a client is told of its credentials. https://www.rfc-editor.org/rfc/rfc6750#section-3 */

@@ -1,5 +1,6 @@
 /** Owns what requests for a turn have in common on every wire: their headers, their caller, texts, images and limits. */
 import type { IncomingHttpHeaders } from "node:http";
+import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
@@ -31,6 +32,15 @@ export const described = z.registry<{ /** A schema. */ readonly as: unknown }>()
 export const Uuid = z.guid("must be a UUID").toLowerCase();
 /** A UUID, or an empty string, which counts as absent. */
 export const OptionalUuid = Uuid.or(z.literal("")).nullish();
+/** The namespace of users whose name is no UUID. */
+const namedUsers = "c3b5d1de-7a0f-4d3c-9d7e-1f0d3a3c6b52";
+
+/** Returns the user that a client of OpenAI's wire names: a UUID names one itself, any other name always the same one. */
+export function toNamedUser(name: string | null | undefined): string | undefined {
+  if (name === null || name === undefined || name === "") return undefined;
+  return Uuid.safeParse(name).data ?? createNamedId(toStorable(name), namedUsers);
+}
+
 /** Whose rows are meant, in a query. */
 export const UserQuery = z.object({
   userId: OptionalUuid.describe("Whose rows are meant.").register(described, { as: Uuid }),

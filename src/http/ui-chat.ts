@@ -30,6 +30,8 @@ interface LastTurn {
   readonly startedAt: Date;
   /** Whether a client has been sent all of it. */
   isRead: boolean;
+  /** Whether what it was sent ended as interrupted: the owner's late end may have made that whole. */
+  wasInterrupted: boolean;
 }
 
 /**
@@ -80,14 +82,17 @@ class LastTurns {
     const key = toKey(chat);
     const known = this.#turns.get(key);
     const startedAt = turn.log.start?.startedAt ?? this.#clock.now();
-    const last = known?.id === turn.id ? known : { id: turn.id, startedAt, isRead: false };
+    const last =
+      known?.id === turn.id ? known : { id: turn.id, startedAt, isRead: false, wasInterrupted: false };
     this.#turns.delete(key);
     this.#turns.set(key, last);
     const [oldest] = this.#turns.keys();
     if (this.#turns.size > maxChats && oldest !== undefined) this.#turns.delete(oldest);
     // Fetch never closes its own direction and reads on: then nobody is there, though the system still takes all there is.
     const onRead = (): void => {
-      if (!socket.readableEnded) last.isRead = true;
+      if (socket.readableEnded) return;
+      last.isRead = true;
+      last.wasInterrupted = turn.log.end?.outcome === "interrupted";
     };
     return { wire: uiMessageStream, clock: this.#clock, leavesAtEnd: true, onRead };
   }
@@ -111,7 +116,11 @@ class LastTurns {
     });
     // What began before the newest answers what is not shown any more.
     const isLast = last !== undefined && (newest === undefined || last.startedAt >= newest.startedAt);
-    if (isLast) return last.isRead ? undefined : await this.#live.find(last.id, caller);
+    if (isLast) {
+      if (last.isRead && !last.wasInterrupted) return undefined;
+      const turn = await this.#live.find(last.id, caller);
+      return last.isRead && turn?.log.end?.outcome === "interrupted" ? undefined : turn;
+    }
     return newest?.isRunning === true ? await this.#live.find(newest.turnId, caller) : undefined;
   }
 }

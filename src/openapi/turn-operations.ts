@@ -173,10 +173,10 @@ export const turnOperations: readonly Operation[] = [
     answers: [
       {
         status: 200,
-        description: "The rest of the reply.",
+        description:
+          "The rest of the reply. To an `EventSource`, whose `Accept` is `text/event-stream` alone, an empty stream with `retry` if the reply cannot be read for now.",
         content: streams,
-        headers: ["X-Turn-Id", "X-Accel-Buffering"],
-        optionalHeaders: ["X-Conversation-Id"],
+        optionalHeaders: ["X-Turn-Id", "X-Accel-Buffering", "X-Conversation-Id"],
       },
       { status: 204, description: "`Last-Event-ID` says that the end was seen." },
     ],

@@ -57,14 +57,36 @@ export function toStorable(text: string): string {
 }
 
 const maxTitleLength = 40;
+/** Of a text that is longer: enough to see where the character ends that the title would be cut in. */
+const titleSample = 4 * maxTitleLength;
+/** What is one character in each place. */
+// eslint-disable-next-line no-control-regex
+const plainText = /^[\u0000-\u02FF]*$/;
+const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 
-/** Returns a conversation's title: the newest user message that has text, its white space folded, 40 characters. */
+/**
+ * Returns a conversation's title: the newest user message that has text, its white space folded, at most 40 code points, none of them a
+ * part of a character that is cut.
+ */
 export function toTitle(messages: readonly Message[]): string {
   const newest = messages.findLast((message) => message.role === "user" && message.text !== "");
   const folded = newest?.text.replaceAll(/\s+/g, " ") ?? "";
-  const title = Array.from(folded.slice(0, 2 * maxTitleLength))
-    .slice(0, maxTitleLength)
-    .join("")
-    .trim();
+  const title = cutTitle(folded).trim();
   return title === "" ? "New Chat" : title;
+}
+
+function cutTitle(text: string): string {
+  const sample = text.slice(0, titleSample);
+  if (plainText.test(sample)) return sample.slice(0, maxTitleLength);
+  let title = "";
+  let length = 0;
+  for (const { segment } of graphemes.segment(sample)) {
+    const points = Array.from(segment);
+    // One that is longer than a title is no character of any language.
+    if (length === 0 && points.length > maxTitleLength) return points.slice(0, maxTitleLength).join("");
+    length += points.length;
+    if (length > maxTitleLength) break;
+    title += segment;
+  }
+  return title;
 }

@@ -234,10 +234,12 @@ describe("a client whose server is in trouble", () => {
     await client.start(hello).reply();
     const facts = server.requests.map(({ line, headers }) => [line, headers.authorization, headers.accept]);
     const path = `/turns/${id}/stream?userId=5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11&after=0`;
+    // An EventSource names one type, and cannot be told of errors.
+    const accepted = "text/event-stream, application/problem+json";
     assert.deepEqual(facts, [
-      ["POST /stream-chat", "Bearer 1", "text/event-stream"],
-      [`GET ${path}`, "Bearer 2", "text/event-stream"],
-      [`GET ${path}`, "Bearer 3", "text/event-stream"],
+      ["POST /stream-chat", "Bearer 1", accepted],
+      [`GET ${path}`, "Bearer 2", accepted],
+      [`GET ${path}`, "Bearer 3", accepted],
     ]);
   });
 

@@ -348,11 +348,16 @@ describe("parseCompletionRequest", () => {
     ]);
   });
 
-  test("knows its user by a UUID, and by nothing else", () => {
+  test("knows its user by a UUID, or by any other name, which always stands for the same one", () => {
     const id = "01890000-0000-7000-8000-0000000000AB";
     assert.equal(parseBody({ user: id }).turn.caller.userId, id.toLowerCase());
-    for (const user of [undefined, "", "bob", `${id}0`])
-      assert.equal(parseBody({ user }).turn.caller.userId, undefined);
+    for (const user of [undefined, ""]) assert.equal(parseBody({ user }).turn.caller.userId, undefined);
+    const named = ["bob", "Bob", `${id}0`].map((user) => parseBody({ user }).turn.caller.userId);
+    assert.deepEqual(
+      ["bob", "Bob", `${id}0`].map((user) => parseBody({ user }).turn.caller.userId),
+      named,
+    );
+    assert.equal(new Set([...named, id.toLowerCase(), undefined]).size, 5);
     assert.equal(parseBody({}, { authorization: "Bearer abc" }).turn.caller.accessToken, undefined);
   });
 
