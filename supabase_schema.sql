@@ -862,6 +862,7 @@ begin
   update public.conversations set
       leaf_id = case when not v_is_late or leaf_id is null or updated_at <= v_said or (not v_is_known and leaf_id = v_fork)
           or leaf_id = (select m.parent_id from public.messages m where m.id = v_parent)
+          or (v_continues and not v_is_known and leaf_id = (select m.parent_id from public.messages m where m.id = v_fork))
         then v_parent else leaf_id end,
       updated_at = case when v_is_late then greatest(updated_at, v_said) else clock_timestamp() end
     where id = v_conversation;

@@ -89,8 +89,9 @@ export class UserChatStore implements ChatStore {
         "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
       );
     }
+    // A reply comes after its turn began: what was said meanwhile stays on the path that is shown.
     const saved = await this.#messages
-      .save("chat_save_messages", turn, turn.caller, {}, tail)
+      .save("chat_save_messages", turn, turn.caller, { late: tail.length > 0 }, tail)
       .catch((cause: unknown) => {
         throw toForeign(turn, toAppError(cause));
       });

@@ -114,6 +114,51 @@ describe("the path that is shown", () => {
     assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
   });
 
+  const leaf = {
+    anchor: undefined,
+    continues: { mode: "leaf", isAgain: false, replyId: undefined, mustExist: true, needsStore: true },
+  } as const;
+
+  test("holds what waited in a journal to be said at its end, though others said something there meanwhile", async () => {
+    const { place, shown } = makeChat();
+    const start = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, start);
+    await endTurn(chats, start, makeResult("Hello"));
+    const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
+    const next = makeTurn(["u: next"], { ...place, ...leaf });
+    await beginTurn(chats, next);
+    await endTurn(chats, next, makeResult("Next."));
+    assert.equal((await chats.begin(late, true)).type, "saved");
+    await endTurn(chats, late, makeResult("Late."));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "next", "Next.", "late", "Late."]);
+  });
+
+  for (const endsFirst of [true, false]) {
+    test(`holds it below a reply that is being made, which ends ${endsFirst ? "first" : "last"}`, async () => {
+      const { place, shown } = makeChat();
+      const running = makeTurn(["u: Hi"], place);
+      await beginTurn(chats, running);
+      const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
+      assert.equal((await chats.begin(makeTurn(["u: refused"], { ...place, ...leaf }))).type, "running");
+      assert.equal((await chats.begin(late, true)).type, "saved");
+      if (endsFirst) await endTurn(chats, running, makeResult("Hello"));
+      await endTurn(chats, late, makeResult("Late."));
+      if (!endsFirst) await endTurn(chats, running, makeResult("Hello"));
+      assert.deepEqual(await shown(), ["Hi", "Hello", "late", "Late."]);
+    });
+  }
+
+  test("is the newest question's, though the reply to the message before it, which that stands beside, ends later", async () => {
+    const { place, shown } = makeChat();
+    const first = makeTurn(["u: one"], place);
+    await beginTurn(chats, first);
+    const second = makeTurn(["u: one", "u: two"], place);
+    await beginTurn(chats, second);
+    await endTurn(chats, first, makeResult("ONE"));
+    await endTurn(chats, second, makeResult("TWO"));
+    assert.deepEqual(await shown(), ["one", "two", "TWO"]);
+  });
+
   test("shows a reply with its plan, model and status, though its client had sent it back before it was stored", async () => {
     const { place } = makeChat();
     const late = makeTurn(["u: Hi"], place);
