@@ -606,7 +606,8 @@ $$;
 -- argument: conversation {id, is_named, must_own: whether nobody's is somebody else's too, title, user_id, age_ms: since the
 -- turn began}, anchor: the path's digest before
 -- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of a reply of ours, or null}],
--- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; late: whether it
+-- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; step_bytes: answers with so
+-- much of `unaddressed` at most, the oldest first, having taken in what is addressed; late: whether it
 -- waited in a journal: where the conversation has gone on since it was said, it is shown as it is. Since version 7: conversation.chat_id,
 -- as chat_find_chat; continue, as chat_find_place, and {must_exist, max_chars}, where a path need not start at the root: then the answer
 -- has `history`, the messages before it as chat_list_path lists them, or is `missing_path` or `running`, with nothing written;
@@ -696,7 +697,7 @@ begin
 
   -- Rows that the old service wrote enter the tree by their order, below what the conversation holds already.
   if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
-    if exists (
+    if argument ->> 'step_bytes' is null and exists (
       select from public.messages m where m.conversation_id = v_conversation and m.digest is null
         and not coalesce(argument -> 'addresses', '{}') ? m.id::text
     ) then
@@ -713,6 +714,7 @@ begin
     for v_item in
       select m.id from public.messages m where m.conversation_id = v_conversation and m.digest is null order by m.created_at, m.id
     loop
+      exit when not coalesce(argument -> 'addresses', '{}') ? v_item.id::text;
       v_digest := sha256(v_digest || decode(argument #>> array['addresses', v_item.id::text], 'hex'));
       if exists (select from public.messages where conversation_id = v_conversation and digest = v_digest) then
         v_digest := sha256(v_digest || uuid_send(v_item.id)); -- it says what is there already: a row of its own all the same
@@ -722,6 +724,20 @@ begin
         where id = v_item.id;
       v_parent := v_item.id;
     end loop;
+    if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
+      -- The next ones go below these. One is sent whatever its size, and what no server wrote is cut.
+      update public.conversations set leaf_id = v_parent where id = v_conversation and v_parent is not null;
+      return (
+        select jsonb_build_object('unaddressed', jsonb_agg(jsonb_build_object('id', m.id, 'role', m.role, 'content', coalesce(m.content, '')) order by m.place))
+        from (
+          select n.id, n.role, case when octet_length(n.content) > 4194304 then left(n.content, 1048576) else n.content end as content,
+            row_number() over (order by n.created_at, n.id) as place,
+            sum(least(octet_length(coalesce(n.content, '')), 4194304)) over (order by n.created_at, n.id) as bytes
+          from (select * from public.messages o where o.conversation_id = v_conversation and o.digest is null order by o.created_at, o.id limit 500) n
+        ) m
+        where m.place = 1 or m.bytes <= (argument ->> 'step_bytes')::bigint
+      );
+    end if;
     v_parent := null;
     v_digest := '';
   end if;
@@ -1642,8 +1658,8 @@ begin
   else
     v_item := v_edge;
     while v_next is not null and (v_limit is null or cardinality(v_ids) <= v_limit) loop
-      select * into v_edge from public.messages m where m.id = v_next and m.conversation_id = v_conversation;
-      exit when v_edge.id is null;
+      select * into v_edge from public.messages m where m.id = v_next;
+      exit when v_edge.id is null or v_edge.conversation_id <> v_conversation;
       -- Users may edit their rows, and make a circle of them, in which some message stands below one that is no older. The path ends
       -- there, unless what is above it has an end.
       if v_item.id is not null and not v_is_sound and (v_edge.created_at, v_edge.id) >= (v_item.created_at, v_item.id) then
@@ -1689,7 +1705,8 @@ begin
         then '{"is_cut": true}'::jsonb else m.metadata end,
       'status', m.status, 'created_at', m.created_at) order by case when v_is_ascending then l.place else - l.place end)
     from unnest(v_ids) with ordinality as l (id, place)
-    cross join lateral (select * from public.messages message where message.id = l.id and message.conversation_id = v_conversation limit 1) m
+    cross join lateral (select * from public.messages message where message.id = l.id limit 1) m
+    where m.conversation_id = v_conversation
   ), '[]');
   return case when v_is_bounded then jsonb_build_object('messages', v_messages, 'more', v_more) else v_messages end;
 end $$;

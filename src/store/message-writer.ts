@@ -1,5 +1,6 @@
 /** Owns the way of a path into the tree: how much of it is sent to the database, and what the answer asks for. */
 import { z } from "zod";
+import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
 import { createId } from "../turn/create-id.ts";
 import {
@@ -18,6 +19,12 @@ import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
 const shortPath = 8;
 /** How many replies of an unnamed conversation may be the one that it continues. */
 const maxCandidates = 16;
+/**
+ * How much of what the old service wrote comes back for its digests at once, and how often in one begin: of a longer conversation, which
+ * takes them in all the same, the rest is for the next try.
+ */
+const stepBytes = 4 * 1024 * 1024;
+const maxSteps = 20;
 /** How many changed paths are remembered; each takes about 200 bytes. */
 const maxKnownPaths = 10_000;
 
@@ -126,7 +133,7 @@ export class MessageWriter {
       turn.isConversationNamed || (candidates.length > 0 && turn.caller.userId !== undefined);
     let from = mayBeKnown ? findTailStart(turn.path) : 0;
     let addresses: JsonObject = {};
-    for (;;) {
+    for (let steps = 0; ;) {
       const answer = await this.#database.call(
         name,
         {
@@ -137,6 +144,7 @@ export class MessageWriter {
           path: [...turn.path.slice(from).map(toPathItem), ...tail],
           candidates,
           addresses,
+          step_bytes: stepBytes,
         },
         caller,
       );
@@ -152,8 +160,17 @@ export class MessageWriter {
       if ("deleted" in saved) return { type: "deleted" };
       // What it goes on from was there when it was read.
       if ("missing" in saved && from === 0) return { type: "deleted" };
-      if ("missing" in saved) from = 0;
-      else addresses = toAddresses(saved.unaddressed);
+      if ("missing" in saved) {
+        from = 0;
+        continue;
+      }
+      steps += 1;
+      if (steps > maxSteps)
+        throw new AppError(
+          "store_unavailable",
+          "the conversation holds more old messages than one begin takes in",
+        );
+      addresses = toAddresses(saved.unaddressed);
     }
   }
 

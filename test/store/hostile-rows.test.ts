@@ -50,13 +50,18 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     return Page.parse(JSON.parse(body));
   }
 
-  async function say(userId: string, conversationId: string, more: object = {}): Promise<void> {
+  async function say(
+    userId: string,
+    conversationId: string,
+    more: object = {},
+    isStoredAtOnce = true,
+  ): Promise<void> {
     model.say("- p\n---RESPONSE---\nSo.");
     const body = { messages: [{ sender: "user", text: "Go on" }], userId, conversationId, ...more };
     const answer = await app.post("/stream-chat", body);
     assert.equal(answer.status, 200, answer.body);
     assert.match(answer.body, /So\.$/);
-    assert.deepEqual(await listStatuses(conversationId), ["complete"]);
+    if (isStoredAtOnce) assert.deepEqual(await listStatuses(conversationId), ["complete"]);
   }
 
   async function listStatuses(conversationId: string): Promise<unknown[]> {
@@ -169,6 +174,36 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
       ],
     );
     await say(userId, id);
+  });
+
+  test("five thousand messages that are in no tree yet, of which one is huge, are taken in by steps, in their order", async () => {
+    const [userId, id] = [randomUUID(), randomUUID()];
+    await harness.sql(
+      `insert into conversations (id, title, user_id) values ('${id}', 'Old', '${userId}')`,
+      `insert into messages (conversation_id, user_id, role, content, created_at)
+         select '${id}', '${userId}', 'user', case n when 7 then repeat('h', 30000000) else 'old' || n end, now() - interval '1 day' + n * interval '1 s' from generate_series(1, 5000) n`,
+    );
+    const body = {
+      messages: [{ sender: "user", text: "Go on" }],
+      userId,
+      conversationId: id,
+      parentId: "leaf",
+    };
+    await app.post("/stream-chat", body); // it cannot go on from a leaf that is not there yet
+    await say(userId, id, {}, false);
+    const untilStored = async (): Promise<void> => {
+      while (!(await listStatuses(id)).includes("complete"));
+    };
+    await untilStored();
+    const [left] = await harness.sql(
+      `select count(*)::integer as count from messages where conversation_id = '${id}' and digest is null`,
+    );
+    assert.deepEqual(left, { count: 0 });
+    const [broken] = await harness.sql(
+      `select count(*)::integer as count from messages m join messages p on p.id = m.parent_id
+         where m.conversation_id = '${id}' and m.content like 'old%' and p.created_at <> m.created_at - interval '1 s'`,
+    );
+    assert.deepEqual(broken, { count: 0 });
   });
 
   test("a thousand replies to one message, and a leaf that is nobody's, keep no turn out", async () => {
