@@ -6,32 +6,33 @@ import type { Clock } from "../turn/ports.ts";
 export const secondTryAfterMs = 1_500;
 
 /**
- * Whether a second call leaves and answers the same as one. Reads do; so do the begin, the progress and the end of a
- * turn, which find their rows by id; a wish to stop, and what is set rather than added. Left out: what counts
- * (`chat_take_requests`), and what tells the first from the second (a conversation made or deleted).
+ * Whether a second call leaves and answers the same as one. Reads do; so do `safe` writes: the begin, the progress and the end of a
+ * turn, which find their rows by id, a wish to stop, and what is set rather than added. Those are asked again only where there is no
+ * answer at all: one whose connection broke goes on from the journal. `once`: what counts, and what tells the first call from the
+ * second (a conversation made or deleted).
  */
-const isRepeatable: Readonly<Record<FunctionName, boolean>> = {
-  chat_begin_turn: true,
-  chat_end_turn: true,
-  chat_save_progress: true,
-  chat_read_turn: true,
-  chat_find_newest_turn: true,
-  chat_read_path: true,
-  chat_request_stop: true,
-  chat_list_abandoned_turns: true,
-  chat_save_messages: true,
-  chat_list_conversations: true,
-  chat_get_conversation: true,
-  chat_create_conversation: false,
-  chat_update_conversation: true,
-  chat_delete_conversations: false,
-  chat_delete_expired: false,
-  chat_list_visible_tables: true,
-  chat_list_messages: true,
-  chat_take_requests: false,
-  chat_list_usage: true,
-  chat_describe_schema: true,
-  chat_try_write: true,
+const kinds: Readonly<Record<FunctionName, "read" | "safe" | "once">> = {
+  chat_begin_turn: "safe",
+  chat_end_turn: "safe",
+  chat_save_progress: "safe",
+  chat_read_turn: "read",
+  chat_find_newest_turn: "read",
+  chat_read_path: "read",
+  chat_request_stop: "safe",
+  chat_list_abandoned_turns: "read",
+  chat_save_messages: "safe",
+  chat_list_conversations: "read",
+  chat_get_conversation: "read",
+  chat_create_conversation: "once",
+  chat_update_conversation: "safe",
+  chat_delete_conversations: "once",
+  chat_delete_expired: "once",
+  chat_list_visible_tables: "read",
+  chat_list_messages: "read",
+  chat_take_requests: "once",
+  chat_list_usage: "read",
+  chat_describe_schema: "read",
+  chat_try_write: "safe",
 };
 
 /** One of the two tries of a call. */
@@ -62,7 +63,8 @@ export class SecondTries {
   /** Settles with the first answer; the other try is given up then. */
   async run<Answer>(name: FunctionName, options: SecondTryOptions<Answer>): Promise<Answer> {
     const first = options.start(false);
-    if (!isRepeatable[name]) return await first.answer;
+    const kind = kinds[name];
+    if (kind === "once") return await first.answer;
     const { clock, isLoss } = options;
     const late = Promise.withResolvers<"late">();
     const timer = clock.after(secondTryAfterMs, () => late.resolve("late"));
@@ -75,7 +77,7 @@ export class SecondTries {
     ]);
     timer.cancel();
     if (head !== "late" && "value" in head) return head.value;
-    if (head !== "late" && !isLoss(head.error)) throw head.error;
+    if (head !== "late" && (kind !== "read" || !isLoss(head.error))) throw head.error;
     if (this.#free === 0) return await first.answer;
     this.#free -= 1;
     try {
