@@ -198,6 +198,30 @@ begin
   end loop;
 end $$;
 
+-- The words of messages and titles, which servers decide: the database stores and matches them, and never reads a text itself, since
+-- some texts take its parser a minute. `words` is null until a server has read the text, and again when that was changed.
+create table if not exists public.message_words (
+  id uuid primary key, -- the message's
+  conversation_id uuid not null,
+  words tsvector,
+  revision integer not null default 0, -- of the text
+  attempts integer not null default 0, -- to read it
+  not_before timestamptz not null default '-infinity' -- when it may be read: one that a server has just taken is left to it
+);
+create table if not exists public.title_words (
+  id uuid primary key, -- the conversation's
+  conversation_id uuid not null, -- the same
+  words tsvector,
+  revision integer not null default 0,
+  attempts integer not null default 0,
+  not_before timestamptz not null default '-infinity'
+);
+-- Rows from before there were words are entered in the order of their ids, some at a time, when servers ask for texts.
+create table if not exists public.word_backlog (
+  kind text primary key,
+  last_id uuid not null default '00000000-0000-0000-0000-000000000000'
+);
+
 -- Rows of the old service get what the columns above ask of them; without this index that takes quadratic time.
 do $$
 begin
@@ -218,7 +242,8 @@ update public.messages m set user_id = c.user_id
 drop index if exists public.conversations_user_idx; -- of version 3
 drop index if exists public.conversations_age_idx; -- it had the planner look for one user's newest among everybody's
 drop index if exists public.turns_key_idx; -- of version 1
-drop index if exists public.messages_search_idx; -- it did not know the conversation
+-- Of versions before 7: they had the database read texts.
+drop index if exists public.messages_search_idx, public.messages_words_idx, public.conversations_search_idx;
 do $$
 declare
   v_statement text;
@@ -243,20 +268,19 @@ begin
     'create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct',
     'create index request_counts_age_idx on public.request_counts (started_at)',
     'create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct where idempotency_key is not null',
-    -- What a search reads of a text, whose it is and where: one index finds all three, so that the cost is the user's, not everybody's,
-    -- and that some of the user's conversations can be asked without the others. Without fastupdate: every look into the index would
-    -- read the whole list of what waits to enter it, up to 4 MB.
-    'create index conversations_search_idx on public.conversations using gin ((to_tsvector(''pg_catalog.simple'', left(title, 100000)) || array_to_tsvector(array[''owner '' || coalesce(user_id::text, ''nobody'')])))',
-    'create index messages_words_idx on public.messages using gin ((to_tsvector(''pg_catalog.simple'', left(content, 100000)) || array_to_tsvector(array[''owner '' || coalesce(user_id::text, ''nobody''), ''conversation '' || conversation_id::text]))) with (fastupdate = off)',
+    -- Words, whose they are and where: one index finds all three, so that the cost is the user's, not everybody's, and that some of the
+    -- user's conversations can be asked without the others. Without fastupdate: every look into the index would read the whole list
+    -- of what waits to enter it, up to 4 MB.
+    'create index message_words_idx on public.message_words using gin (words) with (fastupdate = off) where words is not null',
+    'create index title_words_idx on public.title_words using gin (words) with (fastupdate = off) where words is not null',
+    'create index message_words_due_idx on public.message_words (not_before) where words is null',
+    'create index title_words_due_idx on public.title_words (not_before) where words is null',
     'create index deleted_conversations_age_idx on public.deleted_conversations (deleted_at)'
   ] loop
     if to_regclass('public.' || substring(v_statement from 'index (\w+)')) is null then
       execute v_statement;
     end if;
   end loop;
-  if not exists (select from pg_class where oid = 'public.conversations_search_idx'::regclass and 'fastupdate=off' = any (reloptions)) then
-    alter index public.conversations_search_idx set (fastupdate = off);
-  end if;
 end $$;
 
 -- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
@@ -268,6 +292,18 @@ begin
     delete from public.turn_pieces p where not exists (select from public.turns t where t.id = p.turn_id);
     alter table public.turn_pieces add constraint turn_pieces_turn_fk
       foreign key (turn_id) references public.turns (id) on delete cascade;
+  end if;
+  if not exists (select from pg_constraint where conrelid = 'public.message_words'::regclass and confrelid = 'public.messages'::regclass) then
+    alter table public.message_words drop constraint if exists message_words_fk;
+    delete from public.message_words;
+    alter table public.message_words add constraint message_words_fk foreign key (id) references public.messages (id) on delete cascade;
+    insert into public.word_backlog (kind) values ('message') on conflict (kind) do update set last_id = excluded.last_id;
+  end if;
+  if not exists (select from pg_constraint where conrelid = 'public.title_words'::regclass and confrelid = 'public.conversations'::regclass) then
+    alter table public.title_words drop constraint if exists title_words_fk;
+    delete from public.title_words;
+    alter table public.title_words add constraint title_words_fk foreign key (id) references public.conversations (id) on delete cascade;
+    insert into public.word_backlog (kind) values ('title') on conflict (kind) do update set last_id = excluded.last_id;
   end if;
   if not exists (select from pg_constraint where conname = 'messages_parent_fk' and conrelid = 'public.messages'::regclass) then
     alter table public.messages add constraint messages_parent_fk
@@ -315,6 +351,51 @@ begin
   end if;
 end $$;
 
+-- A text that is new, or was changed by whatever way, is to be read: at once, before those of the backlog.
+create or replace function public.chat_mark_message() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if tg_relid = 'public.messages'::regclass then -- and no table that had its name before
+    insert into public.message_words as w (id, conversation_id) values (new.id, new.conversation_id)
+      on conflict (id) do update set conversation_id = excluded.conversation_id, words = null, revision = w.revision + 1, attempts = 0,
+        not_before = excluded.not_before;
+  end if;
+  return null;
+end $$;
+
+create or replace function public.chat_mark_title() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if tg_relid = 'public.conversations'::regclass then
+    insert into public.title_words as w (id, conversation_id) values (new.id, new.id)
+      on conflict (id) do update set words = null, revision = w.revision + 1, attempts = 0, not_before = excluded.not_before;
+  end if;
+  return null;
+end $$;
+
+do $$
+begin
+  if not exists (select from pg_trigger where tgrelid = 'public.messages'::regclass and tgname = 'messages_mark_new') then
+    create trigger messages_mark_new after insert on public.messages
+      for each row execute function public.chat_mark_message();
+  end if;
+  if not exists (select from pg_trigger where tgrelid = 'public.messages'::regclass and tgname = 'messages_mark_changed') then
+    create trigger messages_mark_changed after update on public.messages
+      for each row when (old.content is distinct from new.content or old.user_id is distinct from new.user_id
+        or old.conversation_id is distinct from new.conversation_id)
+      execute function public.chat_mark_message();
+  end if;
+  if not exists (select from pg_trigger where tgrelid = 'public.conversations'::regclass and tgname = 'conversations_mark_new') then
+    create trigger conversations_mark_new after insert on public.conversations
+      for each row execute function public.chat_mark_title();
+  end if;
+  if not exists (select from pg_trigger where tgrelid = 'public.conversations'::regclass and tgname = 'conversations_mark_changed') then
+    create trigger conversations_mark_changed after update on public.conversations
+      for each row when (old.title is distinct from new.title or old.user_id is distinct from new.user_id)
+      execute function public.chat_mark_title();
+  end if;
+end $$;
+
 -- Who may see what. Users read and write their own; turns, pieces and tombstones they only read. ---------------
 
 -- Policies are made again only if they are not as this file made them: their comment remembers that.
@@ -326,7 +407,8 @@ declare
   v_seen text;
 begin
   foreach v_table in array array['public.conversations'::regclass, 'public.messages'::regclass, 'public.turns'::regclass, 'public.turn_pieces'::regclass,
-    'public.deleted_conversations'::regclass, 'public.daily_usage'::regclass, 'public.request_counts'::regclass] loop
+    'public.deleted_conversations'::regclass, 'public.daily_usage'::regclass, 'public.request_counts'::regclass,
+    'public.message_words'::regclass, 'public.title_words'::regclass, 'public.word_backlog'::regclass] loop
     if not (select relrowsecurity from pg_class where oid = v_table) then
       execute format('alter table %s enable row level security', v_table);
     end if;
@@ -367,7 +449,11 @@ begin
     $p$create policy daily_usage_read_own on public.daily_usage for select to authenticated
       using (user_id = (select auth.uid()))$p$,
     $p$create policy request_counts_none on public.request_counts for all to authenticated
-      using (false) with check (false)$p$ -- the service's own
+      using (false) with check (false)$p$, -- the service's own
+    -- Words are, too: who could write words could have the database hold any number of them, and false ones.
+    'create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)',
+    'create policy title_words_none on public.title_words for all to authenticated using (false) with check (false)',
+    'create policy word_backlog_none on public.word_backlog for all to authenticated using (false) with check (false)'
   ] loop
     v_name := substring(v_statement from 'policy (\w+)');
     v_table := substring(v_statement from 'policy \w+ on (\S+)')::regclass;
@@ -387,11 +473,11 @@ begin
 end $$;
 
 revoke all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations,
-  public.daily_usage, public.request_counts from public, anon, authenticated;
+  public.daily_usage, public.request_counts, public.message_words, public.title_words, public.word_backlog from public, anon, authenticated;
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
 grant select on public.turns, public.turn_pieces, public.deleted_conversations, public.daily_usage to authenticated;
 grant all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations,
-  public.daily_usage, public.request_counts to service_role;
+  public.daily_usage, public.request_counts, public.message_words, public.title_words, public.word_backlog to service_role;
 
 -- Functions. Each takes one JSON argument, answers with JSON, and is one transaction. ---------------------------
 
@@ -1369,9 +1455,121 @@ begin
   ), '[]');
 end $$;
 
--- Ids of the user's conversations whose title or one of whose messages matches `query`: so many that the page which is asked for
--- is among them. argument: as chat_list_conversations. It runs as the service, the owner being one of the words: what compares
--- words may not look behind row level security, so that no index would be used.
+-- Keeps the words of texts that were read, and hands out texts that are to be read: those that were written or changed last, then the
+-- backlog. A text that was handed out is left to its taker for a minute, and twice as long each further time, so that several servers
+-- share the work, and none that fails comes again and again. Nothing here waits for another's lock. argument: read [{kind: message or
+-- title, id, revision, words: a tsvector}], limit: how many texts of a kind are wanted, max_bytes: of UTF-8 in all of them, one
+-- text in any way, of which the first 100000 characters count. Answers with {texts [{kind, id, conversation_id, user_id, revision, text,
+-- is_new: whether it is not of the backlog}], has_more: whether further texts may be had now}.
+create or replace function public.chat_index_texts(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  c_backlog constant integer := 500;
+  v_limit integer := (argument ->> 'limit')::integer;
+  v_bytes bigint := (argument ->> 'max_bytes')::bigint; -- that are left
+  v_texts jsonb := '[]';
+  v_has_more boolean := false;
+  v_kind record;
+  v_taken record;
+  v_place uuid;
+  v_ids uuid[];
+  v_count integer;
+begin
+  perform public.chat_check_version(argument);
+  for v_kind in
+    select * from (values ('title', 'public.conversations', 'title', 'id'), ('message', 'public.messages', 'content', 'conversation_id'))
+      as k (name, source, content, conversation)
+  loop
+    execute format($f$
+      with read as (
+        select w.id, r.words from jsonb_to_recordset($1) as r (kind text, id uuid, revision integer, words text)
+          cross join lateral (select w.id from public.%1$s_words w
+            where w.id = r.id and w.revision = r.revision and w.words is null for update skip locked) w
+          where r.kind = %1$L
+      )
+      update public.%1$s_words w set words = r.words::tsvector from read r where w.id = r.id $f$, v_kind.name)
+      using argument -> 'read';
+    continue when v_limit = 0 or v_bytes <= 0;
+    execute format($f$
+      with due as materialized (
+        select w.id, w.not_before from public.%1$s_words w where w.words is null and w.not_before <= $1
+          order by w.not_before limit $2 for update skip locked
+      ), sized as materialized (
+        select d.id, d.not_before, row_number() over place as number, sum(least(coalesce(octet_length(s.%3$I), 0), 400000)) over place as bytes
+          from due d cross join lateral (select * from %2$s s where s.id = d.id limit 1) s
+          window place as (order by d.not_before, d.id)
+      ), taken as (
+        update public.%1$s_words w
+          set attempts = w.attempts + 1, not_before = $1 + interval '1 minute' * power(2, least(w.attempts, 10))
+          from sized d where w.id = d.id and (d.number = 1 or d.bytes <= $3)
+          returning w.id, w.revision, d.not_before, d.bytes
+      )
+      select count(*) as count, max(t.bytes) as bytes, (select count(*) from due) as due, coalesce(jsonb_agg(jsonb_build_object(
+          'kind', %1$L, 'id', t.id, 'conversation_id', s.%4$I, 'user_id', s.user_id, 'revision', t.revision,
+          'text', coalesce(left(s.%3$I, 100000), ''), 'is_new', t.not_before = '-infinity')), '[]') as texts
+        from taken t cross join lateral (select * from %2$s s where s.id = t.id limit 1) s $f$,
+      v_kind.name, v_kind.source, v_kind.content, v_kind.conversation)
+      into v_taken using clock_timestamp(), v_limit, v_bytes;
+    v_texts := v_texts || v_taken.texts;
+    v_bytes := v_bytes - coalesce(v_taken.bytes, 0);
+    v_has_more := v_has_more or v_taken.due = v_limit or v_taken.due > v_taken.count or v_bytes <= 0;
+  end loop;
+  if v_has_more or v_limit = 0 then
+    return jsonb_build_object('texts', v_texts, 'has_more', v_has_more);
+  end if;
+
+  -- The backlog: one server at a time enters some of it, to be handed out from then on.
+  select b.kind as name, b.last_id as place, case b.kind when 'message' then 'public.messages' else 'public.conversations' end as source,
+      case b.kind when 'message' then 'conversation_id' else 'id' end as conversation
+    into v_kind from public.word_backlog b order by b.kind desc limit 1 for update skip locked;
+  if v_kind.name is null then
+    return jsonb_build_object('texts', v_texts, 'has_more', false);
+  end if;
+  execute format('select array(select s.id from %s s where s.id >= $1 order by s.id limit $2)', v_kind.source)
+    into v_ids using v_kind.place, c_backlog;
+  -- Those that are being deleted are not waited for, but looked at again.
+  execute format($f$
+    with free as (
+      select s.id, s.%3$I as conversation_id from %2$s s where s.id = any ($1) for key share skip locked
+    ), entered as (
+      insert into public.%1$s_words (id, conversation_id, not_before) select f.id, f.conversation_id, clock_timestamp() from free f
+        on conflict (id) do nothing
+    )
+    select count(*) from free $f$, v_kind.name, v_kind.source, v_kind.conversation)
+    into v_count using v_ids;
+  if v_count = cardinality(v_ids) then
+    if v_count < c_backlog then
+      delete from public.word_backlog b where b.kind = v_kind.name;
+    else
+      update public.word_backlog b set last_id = v_ids[v_count] where b.kind = v_kind.name;
+    end if;
+  end if;
+  return jsonb_build_object('texts', v_texts, 'has_more', v_count = cardinality(v_ids));
+end $$;
+
+-- What a server of version 6 searches for, as words: it sends the text of the search alone. Answers with a tsquery, or null where there is
+-- no word. argument: user_id (or null), query.
+create or replace function public.chat_split_query(argument jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select to_jsonb(string_agg('(' || a.words || ')', ' | '))
+  from regexp_split_to_table(lower(left(argument ->> 'query', 200)), '\s+or\s+') as alternative,
+    lateral (
+      select string_agg(case when t.term like '-%' then '!' else '' end || '(' || p.words || ')', ' & ') as words
+      from regexp_split_to_table(alternative, '\s+') as t (term),
+        lateral (
+          select string_agg(quote_literal(right(coalesce((argument ->> 'user_id')::uuid::text, 'nobody'), 8) || left(word, 64)), ' & ') as words
+          from regexp_split_to_table(t.term, '[][!-/:-@\\^_`{-~]+') as word where word <> ''
+        ) p
+      where p.words is not null
+    ) a
+  where a.words is not null
+$$;
+
+-- Ids of the user's conversations whose title or one of whose messages holds what is searched for: so many that the page which is asked
+-- for is among them; of those that there are, so many as are found within two seconds and some ten thousand texts. argument: as
+-- chat_list_conversations, and match: a tsquery, likely: a tsquery without phrases that finds no less, or null for one that all texts satisfy; or
+-- neither, from a server of version 6. It runs as the service, the owner being one of the words: what compares words may not look behind
+-- row level security, so that no index would be used.
 create or replace function public.chat_search_conversations(argument jsonb) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -1379,22 +1577,32 @@ declare
   -- their order whether they match takes 20 µs each, and fills a page soon just where a word is common. So the newest are asked
   -- first, for as long as they would fill the page within so many; where they would not, few match, and all are gathered.
   c_most_asked constant integer := 1000;
+  -- So many texts are gathered; and of a phrase the index knows only the words: so many texts are looked at, of one conversation or of all.
+  c_most_gathered constant integer := 100000;
+  c_most_read constant integer := 20000;
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_limit integer := (argument ->> 'limit')::integer;
-  v_query tsquery := websearch_to_tsquery('pg_catalog.simple', argument ->> 'query');
-  v_owner tsquery := quote_literal('owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
-  -- Twenty are asked at once; but of a phrase the index knows only the words, and every text that holds them is read: then only
-  -- up to a conversation's first match.
-  v_is_phrase boolean := v_query::text like '%<%';
+  v_match tsquery := coalesce(argument ->> 'match', public.chat_split_query(argument) #>> '{}')::tsquery;
+  v_is_phrase boolean := argument ->> 'match' is not null and argument ->> 'likely' is distinct from argument ->> 'match';
+  v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
+  v_ends timestamptz := clock_timestamp() + interval '2 seconds';
+  v_places tsquery;
+  -- Twenty are asked at once; but where texts must be looked at, one, and only up to its first match.
   v_step integer := case when v_is_phrase then 1 else 20 end;
   v_newest refcursor;
   v_id uuid;
   v_ids uuid[];
   v_found uuid[] := '{}';
+  v_text record;
 begin
   perform public.chat_check_version(argument);
-  if numnode(v_query) = 0 then
+  if v_match is null or numnode(v_match) = 0 then
     return v_found;
+  end if;
+  if not v_is_phrase then
+    v_likely := v_likely && v_match;
+  elsif argument ->> 'likely' is not null then
+    v_likely := v_likely && (argument ->> 'likely')::tsquery;
   end if;
   open v_newest no scroll for execute format($f$
     select id from public.conversations
@@ -1410,31 +1618,47 @@ begin
       exit when v_id is null;
       v_ids := v_ids || v_id;
     end loop;
-    v_found := v_found || array(
-      (select m.conversation_id from public.messages m
-        where (to_tsvector('pg_catalog.simple', left(m.content, 100000)) || array_to_tsvector(array['owner ' || coalesce(m.user_id::text, 'nobody'), 'conversation ' || m.conversation_id::text]))
-          @@ (v_owner && v_query && (select string_agg(quote_literal('conversation ' || id), ' | ')::tsquery from unnest(v_ids) id))
-        limit case when v_is_phrase then 1 end)
-      union
-      select c.id from public.conversations c
-        where c.id = any (v_ids) and to_tsvector('pg_catalog.simple', left(c.title, 100000)) @@ v_query);
-    if v_id is null or cardinality(v_found) > v_limit then -- one more than the page: one may be moved or deleted before it is read
+    v_places := v_likely && (select string_agg(quote_literal(' conversation ' || id), ' | ')::tsquery from unnest(v_ids) id);
+    if v_is_phrase then
+      v_found := v_found || array(
+        (select w.conversation_id from (select * from public.message_words w where w.words @@ v_places limit c_most_read) w where w.words @@ v_match limit 1)
+        union
+        select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match);
+    else
+      v_found := v_found || array(
+        select w.conversation_id from public.message_words w where w.words @@ v_places
+        union
+        select w.conversation_id from public.title_words w where w.words @@ v_places);
+    end if;
+    if v_id is null or cardinality(v_found) > v_limit -- one more than the page: one may be moved or deleted before it is read
+      or clock_timestamp() > v_ends
+    then
       return v_found;
     end if;
     exit when v_asked >= 40 and cardinality(v_found) * c_most_asked < v_limit * v_asked;
   end loop;
-  return array(
-    select m.conversation_id from public.messages m
-      where (to_tsvector('pg_catalog.simple', left(m.content, 100000)) || array_to_tsvector(array['owner ' || coalesce(m.user_id::text, 'nobody'), 'conversation ' || m.conversation_id::text]))
-        @@ (v_owner && v_query)
-    union
-    select c.id from public.conversations c
-      where (to_tsvector('pg_catalog.simple', left(c.title, 100000)) || array_to_tsvector(array['owner ' || coalesce(c.user_id::text, 'nobody')])) @@ (v_owner && v_query));
+  if not v_is_phrase then
+    return array(
+      (select w.conversation_id from public.message_words w where w.words @@ v_likely limit c_most_gathered)
+      union
+      select w.conversation_id from public.title_words w where w.words @@ v_likely);
+  end if;
+  for v_text in
+    (select w.conversation_id, w.words from public.message_words w where w.words @@ v_likely limit c_most_read)
+    union all
+    (select w.conversation_id, w.words from public.title_words w where w.words @@ v_likely limit c_most_read)
+  loop
+    if v_text.words @@ v_match then
+      v_found := v_found || v_text.conversation_id;
+    end if;
+    exit when clock_timestamp() > v_ends;
+  end loop;
+  return v_found;
 end $$;
 
 -- The user's conversations, newest first. argument: user_id (or null), limit, before {updated_at, id} or null: only those
 -- after it in this order, is_archived: whether those that are archived, or those that are not, and query: words, all of
--- which a conversation's title or one of its messages holds, or null.
+-- which a conversation's title or one of its messages holds, or null; with it match and likely, as chat_search_conversations takes them.
 create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -1751,7 +1975,7 @@ begin
       from pg_class c
       where c.oid in ('public.conversations'::regclass, 'public.messages'::regclass, 'public.turns'::regclass,
         'public.turn_pieces'::regclass, 'public.deleted_conversations'::regclass, 'public.daily_usage'::regclass,
-        'public.request_counts'::regclass)
+        'public.request_counts'::regclass, 'public.message_words'::regclass, 'public.title_words'::regclass, 'public.word_backlog'::regclass)
     ),
     'functions', (
       select jsonb_object_agg(p.proname, jsonb_build_object(
@@ -1765,7 +1989,8 @@ begin
         'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
         'public.chat_read_path(jsonb)'::regprocedure, 'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
-        'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_search_conversations(jsonb)'::regprocedure,
+        'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_index_texts(jsonb)'::regprocedure,
+        'public.chat_split_query(jsonb)'::regprocedure, 'public.chat_search_conversations(jsonb)'::regprocedure,
         'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
         'public.chat_list_visible_tables(jsonb)'::regprocedure,
@@ -1783,7 +2008,8 @@ do $$
 declare
   v_name text;
 begin
-  revoke all on function public.chat_bury_conversations(), public.chat_count_deleted_turns() from public, anon, authenticated;
+  revoke all on function public.chat_bury_conversations(), public.chat_count_deleted_turns(), public.chat_mark_message(),
+    public.chat_mark_title() from public, anon, authenticated;
   for v_name in select jsonb_object_keys(public.chat_describe_schema('{}') -> 'functions') loop
     execute format('revoke all on function public.%I(jsonb) from public, anon, authenticated', v_name);
     execute format('grant execute on function public.%I(jsonb) to service_role', v_name);

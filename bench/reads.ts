@@ -136,7 +136,7 @@ async function fill(url: string, options: z.infer<typeof Options>, userId: strin
   await client.connect();
   try {
     await client.query(schema);
-    await client.query("drop index public.messages_words_idx");
+    await client.query("drop index public.message_words_idx");
     await seedRows(client, { ...options, userId }, showProgress("messages made", options.messages));
     process.stderr.write("  the index of words\n");
     await client.query(schema);

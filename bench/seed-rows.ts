@@ -2,6 +2,8 @@
 import { v4 as createUserId, v7 as createId } from "uuid";
 import { z } from "zod";
 import { digestContent, digestPath, type Digest } from "../src/turn/message-tree.ts";
+import { toVector } from "../src/store/lexemes.ts";
+import { collectWords } from "../src/store/text-words.ts";
 import { createRandom, writeMessage } from "./seed-text.ts";
 
 /** A session with a database that holds the schema. */
@@ -72,6 +74,15 @@ const insertRows = `
   select m.id, m.conversation_id, m.user_id, m.parent_id, m.id, m.status, m.content, 'seed', 'stop', m.created_at, m.created_at, m.created_at
   from message m where m.role = 'assistant'`;
 
+/** Their words, as a server would have read them. */
+const insertWords = `
+  with title as (
+    update public.title_words w set words = r.words::tsvector
+    from jsonb_to_recordset($1::jsonb) as r (id uuid, words text) where w.id = r.id
+  )
+  update public.message_words w set words = r.words::tsvector
+  from jsonb_to_recordset($2::jsonb) as r (id uuid, words text) where w.id = r.id`;
+
 const removeConversations = [
   "delete from public.turns where conversation_id = any ($1)",
   "delete from public.conversations where id = any ($1)",
@@ -80,7 +91,7 @@ const removeConversations = [
 const batchConversations = 500;
 const Ids = z.array(z.object({ id: z.string() }));
 
-/** Makes conversations, a minute apart, the newest now. Each statement makes whole ones: it may be broken off. */
+/** Makes conversations, a minute apart, the newest now. Each transaction makes whole ones: it may be broken off. */
 export async function seedRows(
   session: Session,
   options: SeedOptions,
@@ -105,8 +116,27 @@ async function insertBatch(session: Session, batch: readonly SeedConversation[])
     .flatMap((conversation) => conversation.messages)
     .toSorted((a, b) => Number(a.created_at) - Number(b.created_at));
   const conversations = batch.map((row) => ({ ...row, messages: undefined }));
+  const words = [
+    batch.map(({ id, title, user_id: userId }) => ({ id, words: toWords(title, userId, id) })),
+    messages.map(({ id, content, user_id: userId, conversation_id: conversationId }) => ({
+      id,
+      words: toWords(content, userId, conversationId),
+    })),
+  ];
+  await session.query("begin");
   await session.query(insertRows, [JSON.stringify(conversations), JSON.stringify(messages)]);
+  await session.query(
+    insertWords,
+    words.map((rows) => JSON.stringify(rows)),
+  );
+  await session.query("commit");
   return messages.length;
+}
+
+function toWords(text: string, userId: string, conversationId: string): string {
+  const reading = collectWords(text);
+  for (let step = reading.next(); ; step = reading.next())
+    if (step.done === true) return toVector(step.value, userId, conversationId);
 }
 
 function* writeConversations({ conversations, messages, userId }: SeedOptions): Generator<SeedConversation> {
@@ -186,6 +216,6 @@ export async function removeRows(session: Session, onProgress: OnProgress = () =
 
 /** Tells the planner what is there now. */
 export async function analyzeRows(session: Session): Promise<void> {
-  for (const table of ["conversations", "messages", "turns"])
+  for (const table of ["conversations", "messages", "turns", "message_words", "title_words"])
     await session.query(`vacuum (analyze) public.${table}`);
 }

@@ -14,6 +14,10 @@ export function createStoreListeners(logger: FastifyBaseLogger): StoreListeners 
   return {
     onEvent: (event) => logStoreEvent(logger, event),
     onTrouble: ({ code, message }) => logger.warn({ code, reason: message }, "the store had trouble"),
+    onBacklog: (event) =>
+      event.type === "begun"
+        ? logger.info("older messages and titles are being read for the search")
+        : logger.info({ count: event.count }, "older messages and titles can be searched"),
   };
 }
 

@@ -20,12 +20,15 @@ const Flag = z
   .default("false")
   .transform((value) => value === "true");
 
+/** A time that Postgres takes, too: it has no year 0, and no clock is further from UTC than this. */
+const StoredTime = z.iso.datetime({ offset: true }).regex(/^(?!0000).{10,40}(?:Z|[+-](?:0\d|1[0-5]):\d\d)$/);
+
 /** Where a page ends, as clients pass it back: they need not know what it says. */
 const Cursor = z.string().transform((text, context) => {
   const [updatedAt = "", id = ""] = Buffer.from(text, "base64url").toString().split(" ");
-  const isTime = !Number.isNaN(Date.parse(updatedAt));
+  const time = StoredTime.safeParse(updatedAt);
   const known = Uuid.safeParse(id);
-  if (isTime && known.success) return { updatedAt, id: known.data };
+  if (time.success && known.success) return { updatedAt: time.data, id: known.data };
   context.addIssue("must be the nextCursor of a page");
   return z.NEVER;
 });
@@ -72,7 +75,9 @@ export const ListQuery = UserQuery.extend({
     .max(maxQueryLength, `must be at most ${maxQueryLength} characters`)
     .transform((words) => toStorable(words.trim()) || undefined)
     .optional()
-    .describe("Words that the title or one message must hold, all of them."),
+    .describe(
+      "Words that the title or one message must hold, all of them, the last one at least at a word's beginning.",
+    ),
 }).strict();
 
 /** Which messages are listed. */

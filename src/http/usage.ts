@@ -46,6 +46,7 @@ export function registerUsage(
     const tokensPerDay = isLimited(identityOf(request), caller) ? limits.tokensPerDay : undefined;
     const today = toDay(clock.now());
     const { to = today } = query;
+    if (to < firstDay) refuse("to", `must be no day before ${firstDay}`);
     const { from = addDays(to, 1 - usualDays) } = query;
     const days = (Date.parse(to) - Date.parse(from)) / dayMs + 1;
     if (days < 1 || days > maxDays)

@@ -13,6 +13,7 @@ import type {
 } from "../turn/history.ts";
 import type { Caller } from "../turn/ports.ts";
 import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
+import { toSearchQuery } from "./lexemes.ts";
 import { MessageRows, MetadataRow } from "./message-rows.ts";
 import { toUtc } from "./row-time.ts";
 
@@ -58,11 +59,14 @@ export class ConversationRows implements History {
 
   async list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]> {
     const { limit, before, isArchived, query } = filter;
+    const words = query === undefined ? undefined : toSearchQuery(query, caller.userId);
+    if (query !== undefined && words === undefined) return []; // it asks for nothing: not for everything
     const argument = {
       limit,
       before: before && { updated_at: before.updatedAt, id: before.id },
       is_archived: isArchived,
-      query,
+      query, // what a schema of version 6 searches for by itself
+      ...words,
     };
     return await this.#ask("chat_list_conversations", argument, caller, z.array(ConversationRow));
   }

@@ -40,6 +40,7 @@ export type FunctionName =
   | "chat_list_messages"
   | "chat_take_requests"
   | "chat_list_usage"
+  | "chat_index_texts"
   | "chat_describe_schema"
   | "chat_try_write";
 

@@ -11,27 +11,41 @@ import type {
 } from "../turn/history.ts";
 import type { Caller } from "../turn/ports.ts";
 
+/** Knows the writes that wait in the journal. */
+interface Landing {
+  /** Resolves once no write of the caller's waits; if the caller is unknown, none in the conversation. */
+  untilLanded(caller: Caller, conversationId?: string): Promise<void>;
+}
+
+/** Reads stored texts for the search. */
+interface Reading {
+  /** Resolves once the texts that are stored by now can be searched, or after a while. */
+  untilRead(): Promise<void>;
+}
+
 /**
  * A history that waits for what its user has written. Rejects as the one behind it does, and with the `store_…` code that says why if a
  * write waits for longer than a call may take, or, while the store is away, than half a second.
  */
 export class JournaledHistory implements History {
   readonly #rows: History;
-  readonly #untilLanded: (caller: Caller, conversationId?: string) => Promise<void>;
+  readonly #landing: Landing;
+  readonly #reading: Reading;
 
-  /** @param untilLanded resolves once no write waits that `caller` has made, in the conversation if nobody knows whose it is. */
-  constructor(rows: History, untilLanded: (caller: Caller, conversationId?: string) => Promise<void>) {
+  constructor(rows: History, landing: Landing, reading: Reading) {
     this.#rows = rows;
-    this.#untilLanded = untilLanded;
+    this.#landing = landing;
+    this.#reading = reading;
   }
 
   async list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]> {
-    await this.#untilLanded(caller);
+    await this.#landing.untilLanded(caller);
+    if (filter.query !== undefined) await this.#reading.untilRead();
     return await this.#rows.list(caller, filter);
   }
 
   async get(caller: Caller, id: string): Promise<Conversation | undefined> {
-    await this.#untilLanded(caller, id);
+    await this.#landing.untilLanded(caller, id);
     return await this.#rows.get(caller, id);
   }
 
@@ -41,7 +55,7 @@ export class JournaledHistory implements History {
     title: string,
     metadata: Metadata,
   ): Promise<Conversation | undefined> {
-    await this.#untilLanded(caller, id);
+    await this.#landing.untilLanded(caller, id);
     return await this.#rows.create(caller, id, title, metadata);
   }
 
@@ -50,22 +64,22 @@ export class JournaledHistory implements History {
     id: string,
     changes: ConversationChanges,
   ): Promise<Conversation | "no-leaf" | undefined> {
-    await this.#untilLanded(caller, id);
+    await this.#landing.untilLanded(caller, id);
     return await this.#rows.update(caller, id, changes);
   }
 
   async delete(caller: Caller, id: string): Promise<boolean> {
-    await this.#untilLanded(caller, id);
+    await this.#landing.untilLanded(caller, id);
     return await this.#rows.delete(caller, id);
   }
 
   async deleteAll(caller: Caller): Promise<number> {
-    await this.#untilLanded(caller);
+    await this.#landing.untilLanded(caller);
     return await this.#rows.deleteAll(caller);
   }
 
   async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
-    await this.#untilLanded(caller, id);
+    await this.#landing.untilLanded(caller, id);
     return await this.#rows.listMessages(caller, id, filter);
   }
 
@@ -74,7 +88,7 @@ export class JournaledHistory implements History {
     id: string,
     isTree: boolean,
   ): AsyncGenerator<readonly StoredMessage[]> {
-    await this.#untilLanded(caller, id);
+    await this.#landing.untilLanded(caller, id);
     yield* this.#rows.readAllMessages(caller, id, isTree);
   }
 }

@@ -21,6 +21,7 @@ import { UsageRows } from "./usage-rows.ts";
 import { UserChatStore } from "./user-chat-store.ts";
 import { VersionedDatabase } from "./versioned-database.ts";
 import { WatchedDatabase } from "./watched-database.ts";
+import { WordIndexer, type BacklogEvent } from "./word-indexer.ts";
 
 /** How long the end of connections may take: a database that is frozen never answers a farewell. */
 const closeTimeoutMs = 500;
@@ -53,6 +54,8 @@ export interface StoreListeners {
   readonly onEvent: OnStoreEvent;
   /** Trouble that no call is there to report. */
   readonly onTrouble: OnDatabaseTrouble;
+  /** The reading of old texts for the search. */
+  readonly onBacklog: (event: BacklogEvent) => void;
 }
 
 /** A store. */
@@ -114,7 +117,8 @@ export async function openStore(
   let journal: Journal | undefined;
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
   const opening = await openDatabase(options, clock, listeners.onTrouble);
-  const database = new WatchedDatabase(opening, clock);
+  let indexer: WordIndexer | undefined;
+  const database = new WatchedDatabase(opening, clock, (name) => indexer?.nudge(name));
   const common = {
     database,
     opened: opening.opened,
@@ -138,17 +142,19 @@ export async function openStore(
     maxContextChars: options.maxContextChars,
     ...listeners,
   });
+  const words = new WordIndexer({ database, clock, onBacklog: listeners.onBacklog });
+  indexer = words;
   return {
     ...common,
     chats: store,
     records: store,
-    history: new JournaledHistory(new ConversationRows(database), (...whose) => store.untilLanded(...whose)),
+    history: new JournaledHistory(new ConversationRows(database), store, words),
     counters: new UsageRows(database),
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.refusedCount };
     },
     close: async () => {
-      await store.close();
+      await Promise.all([store.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
       await closeDatabase();
     },
   };

@@ -33,13 +33,16 @@ interface FailedWrite {
 export class WatchedDatabase implements Database {
   readonly #database: Database;
   readonly #clock: Clock;
+  readonly #onAnswer: (name: FunctionName) => void;
   /** When the first of the calls was answered that all have been since. */
   #healthySinceMs: number | undefined;
   #failedWrite: FailedWrite | undefined;
 
-  constructor(database: Database, clock: Clock) {
+  /** @param onAnswer told of every call that was answered. */
+  constructor(database: Database, clock: Clock, onAnswer: (name: FunctionName) => void = () => {}) {
     this.#database = database;
     this.#clock = clock;
+    this.#onAnswer = onAnswer;
   }
 
   /** For how long every call has been answered, in milliseconds; 0 since one was not. */
@@ -61,6 +64,7 @@ export class WatchedDatabase implements Database {
       const answer = await this.#database.call(name, argument, caller);
       this.#healthySinceMs ??= this.#clock.monotonicMs();
       if (writes.has(name)) this.#failedWrite = undefined;
+      this.#onAnswer(name);
       return answer;
     } catch (cause) {
       const error = toAppError(cause);

@@ -21,7 +21,12 @@ const tables = [
   "deleted_conversations",
   "daily_usage",
 ] as const;
-const triggers: readonly string[] = ["chat_bury_conversations", "chat_count_deleted_turns"];
+const triggers: readonly string[] = [
+  "chat_bury_conversations",
+  "chat_count_deleted_turns",
+  "chat_mark_message",
+  "chat_mark_title",
+];
 const writable = ["conversations", "messages"] as const;
 const userFunction = "chat_save_messages";
 

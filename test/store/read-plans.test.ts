@@ -6,6 +6,7 @@ import { Client, type ClientBase } from "pg";
 import { z } from "zod";
 import { analyzeRows, seedRows } from "../../bench/seed-rows.ts";
 import { toArgument, type FunctionName, type JsonObject } from "../../src/store/database.ts";
+import { toSearchQuery } from "../../src/store/lexemes.ts";
 import { loadSchema } from "../../src/store/schema.ts";
 import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
 
@@ -50,8 +51,8 @@ interface History {
 
 const search = (query: string, more: JsonObject = {}): Read => ({
   name: "chat_list_conversations",
-  argument: () => ({ query, limit: 21, ...more }),
-  index: "messages_words_idx",
+  argument: ({ userId }) => ({ query, ...toSearchQuery(query, userId), limit: 21, ...more }),
+  index: "message_words_idx",
 });
 const reads: Readonly<Record<string, Read>> = {
   "the newest conversations": {
@@ -110,6 +111,8 @@ const reads: Readonly<Record<string, Read>> = {
   "a word in none": search("nowhere"),
   "a word in each conversation": search("opening"),
   "a common word and a rare one": search("everywhere rare"),
+  "the beginning of a common word": search("everyw"),
+  "the beginning of a rare word": search("rar"),
   "a phrase in every reply": search('"everywhere replied"'),
   "what holds not a rare word": search("-rare"),
   "what holds not a common word": search("-everywhere"),
@@ -121,7 +124,7 @@ async function fill(server: PostgresServer, name: keyof typeof sizes): Promise<H
   const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
   const userId = randomUUID();
   await client.query(schema);
-  await client.query("drop index public.messages_words_idx"); // made faster at once than row by row
+  await client.query("drop index public.message_words_idx"); // made faster at once than row by row
   await seedRows(client, { ...sizes[name], userId });
   await client.query(schema);
   await analyzeRows(client);

@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { z } from "zod";
 import { createRandom } from "../../bench/seed-text.ts";
+import { ConversationRows } from "../../src/store/conversation-rows.ts";
 import type { Database } from "../../src/store/database.ts";
 import { systemClock } from "../../src/system-clock.ts";
+import type { Conversation as StoredConversation } from "../../src/turn/history.ts";
+import { readTexts } from "./read-texts.ts";
 import {
   startPglite,
   startPostgresHarness,
@@ -14,7 +16,6 @@ import {
   type StoreHarness,
 } from "./store-harness.ts";
 
-const Page = z.array(z.object({ id: z.string(), updated_at: z.string() }));
 const seed = Date.now() % 1_000_000;
 
 interface Text {
@@ -131,6 +132,7 @@ function describeSearch(name: string, start: () => Promise<StoreHarness>): void 
       await (await harness.open(systemClock)).close();
       await harness.sql(...toInsert(conversations));
       database = await harness.open(systemClock);
+      await readTexts(database);
     });
     after(async () => {
       await database.close();
@@ -142,10 +144,10 @@ function describeSearch(name: string, start: () => Promise<StoreHarness>): void 
       { userId, isArchived, limit }: Omit<Asked, "query">,
     ): Promise<string[]> {
       const found: string[] = [];
-      for (let last: z.infer<typeof Page>[number] | undefined; ;) {
-        const argument = { query, limit, before: last, is_archived: isArchived };
+      const rows = new ConversationRows(database);
+      for (let last: StoredConversation | undefined; ;) {
         const caller = { userId, accessToken: undefined };
-        const page = Page.parse(await database.call("chat_list_conversations", argument, caller));
+        const page = await rows.list(caller, { query, limit, before: last, isArchived });
         found.push(...page.map(({ id }) => id));
         last = page.at(-1);
         if (page.length < limit) return found;

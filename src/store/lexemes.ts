@@ -1,0 +1,125 @@
+/** Writes words as Postgres stores and matches them, so that it never has to read a text itself. */
+import { readTokens, type Token, type Words } from "./text-words.ts";
+
+/** What a search asks the database, as texts of `tsquery`. */
+export interface SearchQuery {
+  /** What a text must hold. */
+  readonly match: string;
+  /**
+   * What it must hold at least, where `match` has phrases: the index knows which texts hold words, not where they stand in them.
+   * `null` for any text.
+   */
+  readonly likely: string | null;
+}
+
+/** How many words of a search count: its first ones. */
+const maxQueryWords = 32;
+/** Terms of a search: phrases, of which the last may be open still, and what stands between white space. */
+const term = /-*"[^"]*"?|[^\s"]+/g;
+
+/** Words that are asked for side by side. */
+interface Term {
+  readonly words: readonly Asked[];
+  readonly isNegated: boolean;
+}
+
+interface Asked extends Pick<Token, "word" | "position"> {
+  readonly isPrefix: boolean;
+}
+
+/**
+ * What every word of a user's texts starts with in the index, so that a search costs what the user has written, and not what all have:
+ * the beginning of a word is looked for among the user's words alone. Two users may have the same; the owner's lexeme tells them apart.
+ */
+function toNamespace(userId: string | undefined): string {
+  return (userId ?? "nobody").slice(-8).toLowerCase();
+}
+
+/** Returns a text's words as a `tsvector` that says, too, whose text it is and in which conversation. */
+export function toVector(words: Words, userId: string | undefined, conversationId: string): string {
+  const namespace = toNamespace(userId);
+  const lexemes = Array.from(words, ([word, positions]) => {
+    const lexeme = quote(namespace + word);
+    return positions.length === 0 ? lexeme : `${lexeme}:${positions.join(",")}`;
+  });
+  return [
+    quote(` owner ${userId?.toLowerCase() ?? "nobody"}`),
+    quote(` conversation ${conversationId}`),
+    ...lexemes,
+  ].join(" ");
+}
+
+/**
+ * Returns what `text` asks for: all its words, those in quotes side by side, none that has a hyphen before it, and with `or` the
+ * words before it or those after it. Its last word may be the beginning of one, unless it is in quotes. `undefined` for a text
+ * without words.
+ */
+export function toSearchQuery(text: string, userId: string | undefined): SearchQuery | undefined {
+  const namespace = toNamespace(userId);
+  const alternatives = readTerms(text).filter((terms) => terms.length > 0);
+  if (alternatives.length === 0) return undefined;
+  const match = joinAny(alternatives.map((terms) => terms.map((one) => toPhrase(one, namespace))));
+  const isPlain = alternatives.flat().every(({ words }) => words.length === 1);
+  const likely = alternatives.map((terms) => terms.flatMap((one) => toLikely(one, namespace)));
+  return {
+    match,
+    likely: isPlain ? match : likely.some((parts) => parts.length === 0) ? null : joinAny(likely),
+  };
+}
+
+function readTerms(text: string): Term[][] {
+  const alternatives: Term[][] = [[]];
+  const found = text.match(term) ?? [];
+  let left = maxQueryWords;
+  for (const [index, chunk] of found.entries()) {
+    if (/^or$/i.test(chunk)) {
+      alternatives.push([]);
+      continue;
+    }
+    const isNegated = chunk.startsWith("-");
+    const isOpen = index === found.length - 1 && !isNegated && !/"[^"]*"/.test(chunk);
+    const words = readWords(chunk, isOpen).slice(0, left);
+    left -= words.length;
+    if (words.length > 0) alternatives.at(-1)?.push({ words, isNegated });
+  }
+  return alternatives;
+}
+
+/** A run's pairs hold its last character, too; a single one may stand at the beginning of any pair. */
+function readWords(text: string, isOpen: boolean): Asked[] {
+  const tokens = Array.from(readTokens(text)).filter(({ kind }) => kind !== "part" && kind !== "tail");
+  return tokens.map(({ word, position, kind }, index) => ({
+    word,
+    position,
+    isPrefix: kind === "single" || (kind === "word" && isOpen && index === tokens.length - 1),
+  }));
+}
+
+function joinAny(alternatives: readonly (readonly string[])[]): string {
+  return alternatives.map((parts) => `(${parts.join(" & ")})`).join(" | ");
+}
+
+function toPhrase({ words, isNegated }: Term, namespace: string): string {
+  let phrase = "";
+  let last = 0;
+  for (const asked of words) {
+    phrase += `${phrase === "" ? "" : ` <${asked.position - last}> `}${toLexeme(asked, namespace)}`;
+    last = asked.position;
+  }
+  return isNegated ? `!(${phrase})` : `(${phrase})`;
+}
+
+function toLikely({ words, isNegated }: Term, namespace: string): string[] {
+  const lexemes = words.map((asked) => toLexeme(asked, namespace));
+  if (!isNegated) return lexemes;
+  // A text may hold the words of a phrase that it must not hold.
+  return lexemes.length === 1 ? lexemes.map((lexeme) => `!${lexeme}`) : [];
+}
+
+function toLexeme({ word, isPrefix }: Asked, namespace: string): string {
+  return quote(namespace + word) + (isPrefix ? ":*" : "");
+}
+
+function quote(lexeme: string): string {
+  return `'${lexeme.replaceAll(/['\\]/g, "$&$&")}'`;
+}

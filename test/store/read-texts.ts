@@ -1,0 +1,31 @@
+/** Has every text of a database read for the search, as a server that runs beside it does in time. */
+import { z } from "zod";
+import type { Database } from "../../src/store/database.ts";
+import { WordIndexer, type BacklogEvent } from "../../src/store/word-indexer.ts";
+import { systemClock } from "../../src/system-clock.ts";
+
+const Nothing = z.object({ texts: z.tuple([]), has_more: z.literal(false) });
+
+/** Resolves, once nothing is left to be read, with what was told of the backlog. */
+export async function readTexts(database: Database): Promise<readonly BacklogEvent[]> {
+  const events: BacklogEvent[] = [];
+  const done = Promise.withResolvers<void>();
+  const watched: Database = {
+    call: async (name, argument, caller) => {
+      const answer = await database.call(name, argument, caller).catch((error: unknown) => {
+        done.reject(error);
+        throw error;
+      });
+      if (Nothing.safeParse(answer).success) done.resolve();
+      return answer;
+    },
+    close: async () => {},
+  };
+  const indexer = new WordIndexer({
+    database: watched,
+    clock: systemClock,
+    onBacklog: (event) => events.push(event),
+  });
+  await done.promise.finally(() => indexer.close());
+  return events;
+}
