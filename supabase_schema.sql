@@ -1565,6 +1565,32 @@ language sql immutable set search_path = '' as $$
   where a.words is not null
 $$;
 
+-- Conversations with messages among the user's newest that hold what is searched for, and that no server has read yet: one that asks for
+-- version 6 does not wait for that. argument: user_id (or null), query.
+create or replace function public.chat_search_unread(argument jsonb) returns uuid[]
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_words text[] := array(select word from regexp_split_to_table(lower(left(argument ->> 'query', 200)), '[ "]+') as word where word !~ '^(-.*|or)?$');
+  v_found uuid[];
+begin
+  if cardinality(v_words) = 0 then
+    return '{}';
+  end if;
+  execute format($f$
+    select coalesce(array_agg(distinct m.conversation_id), '{}')
+    from (select id from public.conversations where %s order by updated_at desc, id desc limit 20) c
+      cross join lateral (
+        select n.id, n.conversation_id, lower(left(n.content, 20000)) as content from public.messages n
+        where n.conversation_id = c.id order by n.created_at desc limit 20
+      ) m
+    where not exists (select from public.message_words w where w.id = m.id and w.words is not null)
+      and (select bool_and(strpos(m.content, word) > 0) from unnest($2) word) $f$,
+    case when v_user is null then 'user_id is null and $1 is null' else 'user_id = $1' end)
+    into v_found using v_user, v_words;
+  return v_found;
+end $$;
+
 -- Ids of the user's conversations whose title or one of whose messages holds what is searched for: so many that the page which is asked
 -- for is among them; of those that there are, so many as are found within two seconds and some ten thousand texts. argument: as
 -- chat_list_conversations, and match: a tsquery, likely: a tsquery without phrases that finds no less, or null for one that all texts satisfy; or
@@ -1598,6 +1624,9 @@ begin
   perform public.chat_check_version(argument);
   if v_match is null or numnode(v_match) = 0 then
     return v_found;
+  end if;
+  if (argument ->> 'schema_version')::integer < 7 then
+    v_found := public.chat_search_unread(argument);
   end if;
   if not v_is_phrase then
     v_likely := v_likely && v_match;
@@ -1638,7 +1667,7 @@ begin
     exit when v_asked >= 40 and cardinality(v_found) * c_most_asked < v_limit * v_asked;
   end loop;
   if not v_is_phrase then
-    return array(
+    return v_found || array(
       (select w.conversation_id from public.message_words w where w.words @@ v_likely limit c_most_gathered)
       union
       select w.conversation_id from public.title_words w where w.words @@ v_likely);
@@ -1990,7 +2019,8 @@ begin
         'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
         'public.chat_read_path(jsonb)'::regprocedure, 'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
         'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_index_texts(jsonb)'::regprocedure,
-        'public.chat_split_query(jsonb)'::regprocedure, 'public.chat_search_conversations(jsonb)'::regprocedure,
+        'public.chat_split_query(jsonb)'::regprocedure, 'public.chat_search_unread(jsonb)'::regprocedure,
+        'public.chat_search_conversations(jsonb)'::regprocedure,
         'public.chat_list_conversations(jsonb)'::regprocedure,
         'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
         'public.chat_list_visible_tables(jsonb)'::regprocedure,
