@@ -9,7 +9,7 @@ export const secondTryAfterMs = 1_500;
  * Whether a second call leaves and answers the same as one. Reads do; so do `safe` writes: the begin, the progress and the end of a
  * turn, which find their rows by id, a wish to stop, and what is set rather than added. Those are asked again only where there is no
  * answer at all: one whose connection broke goes on from the journal. `once`: what counts, and what tells the first call from the
- * second (a conversation made or deleted).
+ * second (a conversation made or deleted, texts handed out to be read).
  */
 const kinds: Readonly<Record<FunctionName, "read" | "safe" | "once">> = {
   chat_begin_turn: "safe",
@@ -31,6 +31,7 @@ const kinds: Readonly<Record<FunctionName, "read" | "safe" | "once">> = {
   chat_list_messages: "read",
   chat_take_requests: "once",
   chat_list_usage: "read",
+  chat_index_texts: "once",
   chat_describe_schema: "read",
   chat_try_write: "safe",
 };

@@ -20,7 +20,7 @@ const nudgeMs = 800;
 /** From one look for what others have stored to the next: twice as long each time that there is nothing. */
 const idleMs = { first: 2_500, most: 60_000 };
 /** How long a search waits for what was stored before it. */
-const searchWaitMs = 1_500;
+const searchWaitMs = 1_700;
 /** How long the reading rests after a batch of old texts, at most: as long as it took, so that turns have half of a processor. */
 const maxRestMs = 1_000;
 
@@ -92,7 +92,7 @@ export class WordIndexer {
     if (this.#running === undefined) this.#schedule();
   }
 
-  /** Resolves once the texts are read that are stored by now; after a second and a half in any way, or when the store fails. */
+  /** Resolves once the texts are read that are stored by now; after two seconds in any way, or when the store fails. */
   async untilRead(): Promise<void> {
     if (this.#isClosed || !this.#isSupported()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
