@@ -172,7 +172,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     ]);
   });
 
-  test("whose message is refused shows the sentence that names the field, and its chat goes on", async () => {
+  test("whose message is refused shows a sentence that says what to send instead, and its chat goes on", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     const pdf = {
@@ -185,7 +185,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     assert.deepEqual(shown.statuses, ["ready", "submitted", "error"]);
     assert.equal(
       shown.chat.error?.message,
-      "messages[0].parts[0].url: must be a data URL of base64 with one of image/png, image/jpeg, image/gif, image/webp",
+      "This file (application/pdf) cannot be read. Attach a PNG, JPEG, GIF or WebP image, or paste the text of the file.",
     );
     assert.equal(shown.chat.messages.length, 1);
     assert.equal(model.calls.length, calls);
