@@ -1,5 +1,5 @@
 /** What one `chat.completion.chunk` says, however its server writes it: a field of another type, or none, costs no other field. */
-import type { Usage } from "../turn/turn-event.ts";
+import type { ReportedUsage } from "../turn/turn-event.ts";
 import { isRecord, toFirstString } from "./json-value.ts";
 import { readUsage } from "./model-usage.ts";
 
@@ -23,7 +23,7 @@ export interface CompletionChunk {
   readonly reasoning: string;
   /** The server's word for why the reply is over; `""` if it gives none. */
   readonly finish: string;
-  readonly usage: Usage | undefined;
+  readonly usage: ReportedUsage | undefined;
   /** Whether a string of text in its only choice is all it says. */
   readonly isTextOnly: boolean;
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { toStorable } from "../turn/message.ts";
 import type { ModelEnd } from "../turn/ports.ts";
-import type { FinishReason, Usage } from "../turn/turn-event.ts";
+import type { FinishReason, ReportedUsage } from "../turn/turn-event.ts";
 import { readChunk, type CompletionChunk } from "./completion-chunk.ts";
 import { EventTemplate } from "./event-template.ts";
 import { readFinish } from "./finish-reason.ts";
@@ -53,7 +53,7 @@ export class CompletionStream {
   #hasMessage = false;
   #finishReason: FinishReason | undefined;
   #model = "";
-  #usage: Usage | undefined;
+  #usage: ReportedUsage | undefined;
 
   /** How many events came. Comments are none. */
   get events(): number {

@@ -5,7 +5,7 @@ import type { Prompt } from "./instructions.ts";
 import type { Allowance, Estimate, LimitName } from "./limits.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
-import type { FinishReason, Outcome, Storage, Usage } from "./turn-event.ts";
+import type { FinishReason, Outcome, ReportedUsage, Storage, Usage } from "./turn-event.ts";
 
 /** A timer that was started; it fires once. */
 export interface Timer {
@@ -41,7 +41,7 @@ export interface ModelEnd {
   readonly finishReason: FinishReason;
   /** The model that answered, where it says so. */
   readonly model: string | undefined;
-  readonly usage: Usage | undefined;
+  readonly usage: ReportedUsage | undefined;
 }
 
 /** One reply that a model is making. */

@@ -213,6 +213,7 @@ export class RunningTurn {
   }
 
   #toResult({ outcome, modelEnd, error }: Ending, read: () => Body, hasPlan: boolean): TurnResult {
+    const estimate = toTaken(this.#estimate, modelEnd === undefined ? outcome : "complete", this.#saidBytes);
     return {
       outcome,
       toBody: read,
@@ -223,8 +224,8 @@ export class RunningTurn {
           : toReply(this.#begin.turnId, read().answer, hasPlan),
       model: modelEnd?.model ?? this.#begin.model,
       finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
-      usage: modelEnd?.usage,
-      estimate: toTaken(this.#estimate, modelEnd === undefined ? outcome : "complete", this.#saidBytes),
+      usage: modelEnd?.usage && { ...estimate, ...modelEnd.usage },
+      estimate,
       errorCode: error?.code,
       endedAt: this.#ports.clock.now(),
       durationMs: this.#ports.clock.monotonicMs() - this.#startedMs,

@@ -15,6 +15,9 @@ export interface Usage {
   readonly cachedInputTokens?: number;
 }
 
+/** The counts of a {@link Usage} that a model reported; an absent one was not, or was no number. */
+export type ReportedUsage = Partial<Usage>;
+
 /** Where a write is: in the store; in the journal, on its way there; or nowhere, as nothing keeps it. */
 export type Storage = "stored" | "queued" | "none";
 

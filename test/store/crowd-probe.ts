@@ -31,7 +31,7 @@ create or replace function public.chat_describe_schema(argument jsonb) returns j
 language plpgsql stable set search_path = '' as $$
 begin
   perform pg_advisory_xact_lock_shared(4711);
-  return jsonb_build_object('role', current_user, 'subject', ${subject}, 'role_setting', current_setting('role'), 'pid', pg_backend_pid());
+  return jsonb_build_object('version', ${schemaVersion}, 'role', current_user, 'subject', ${subject}, 'role_setting', current_setting('role'), 'pid', pg_backend_pid());
 end $$`;
 
 const Session = z.object({
