@@ -1514,8 +1514,8 @@ begin
     v_bytes := v_bytes - coalesce(v_taken.bytes, 0);
     v_has_more := v_has_more or v_taken.due = v_limit or v_taken.due > v_taken.count or v_bytes <= 0;
   end loop;
-  if v_has_more or v_limit = 0 then
-    return jsonb_build_object('texts', v_texts, 'has_more', v_has_more);
+  if v_has_more or v_limit = 0 or v_texts <> '[]' then
+    return jsonb_build_object('texts', v_texts, 'has_more', v_has_more or exists (select from public.word_backlog));
   end if;
 
   -- The backlog: one server at a time enters some of it, to be handed out from then on.
@@ -1533,6 +1533,8 @@ begin
       select s.id, s.%3$I as conversation_id from %2$s s where s.id = any ($1) for key share skip locked
     ), entered as (
       insert into public.%1$s_words (id, conversation_id, not_before) select f.id, f.conversation_id, clock_timestamp() from free f
+        -- Else those that another server has just taken would be waited for.
+        where not exists (select from public.%1$s_words w where w.id = f.id)
         on conflict (id) do nothing
     )
     select count(*) from free $f$, v_kind.name, v_kind.source, v_kind.conversation)

@@ -5,7 +5,7 @@ export const maxTextLength = 100_000;
 /** How long a word is at most, in UTF-16 code units: of a longer one its beginning counts. */
 export const maxWordLength = 64;
 /** How many different words of a text count: its first ones. */
-export const maxWords = 10_000;
+export const maxWords = 8_000;
 /** How large a text's different words are together, in bytes of UTF-8 at most: Postgres stores a mebibyte, with all that it adds. */
 const maxWordBytes = 400_000;
 /** The last position that Postgres keeps, and how many it keeps of one word. */

@@ -1,7 +1,7 @@
 /** Reads stored texts for the search, beside everything else, and has the database keep their words. */
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
-import { toAppError } from "../errors.ts";
+import { toAppError, type ErrorCode } from "../errors.ts";
 import { parse } from "../parse.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
 import { service, type Database, type FunctionName, type Json } from "./database.ts";
@@ -12,9 +12,9 @@ import { collectWords, type Words } from "./text-words.ts";
 /** The version of the schema that keeps words. */
 const firstSchemaVersion = 7;
 /** How many texts of a kind, and how many bytes of them, are taken at once. */
-const batch = { texts: 50, bytes: 128 * 1024 };
-/** How many words the database is given at once, but for those of one text: some 40 ms of the embedded one's time. */
-const maxWordsPerCall = 10_000;
+const batch = { texts: 50, bytes: 64 * 1024 };
+/** How many words the database is given at once, but for those of one text: some 15 ms of the embedded one's time. */
+const maxWordsPerCall = 4_000;
 /** From the storing of a text to its reading, unless a search hurries it: so that many are read in one go. */
 const nudgeMs = 800;
 /** From one look for what others have stored to the next: twice as long each time that there is nothing. */
@@ -23,6 +23,9 @@ const idleMs = { first: 2_500, most: 60_000 };
 const searchWaitMs = 1_700;
 /** How long the reading rests after a batch of old texts, at most: as long as it took, so that turns have half of a processor. */
 const maxRestMs = 1_000;
+
+/** How the database may refuse words. */
+const refusals: ReadonlySet<ErrorCode> = new Set(["write_rejected", "store_refused"]);
 
 /** The calls after which there may be a text to read. */
 const writes: ReadonlySet<FunctionName> = new Set([
@@ -161,7 +164,7 @@ export class WordIndexer {
       this.#tellOfBacklog(texts, hasMore);
       if (texts.length === 0) for (const resolve of waiting.splice(0)) resolve();
       if (texts.length === 0 && !hasMore && this.#waiting.length === 0) return;
-      if (hasMore && !mayHaveNew) await this.#rest(this.#options.clock.monotonicMs() - startMs);
+      if (hasMore && waiting.length === 0) await this.#rest(this.#options.clock.monotonicMs() - startMs);
     }
   }
 
@@ -183,7 +186,7 @@ export class WordIndexer {
       this.#read = this.#read.slice(read.length);
       return answer;
     } catch (error) {
-      if (toAppError(error).code !== "write_rejected" || read.length === 0) throw error;
+      if (!refusals.has(toAppError(error).code) || read.length === 0) throw error;
       this.#read = [];
       // One of them is wrong, as none should be: it comes again, and more seldom each time.
       if (read.length > 1) for (const item of read) await this.#ask([item], 0).catch(() => {});
@@ -210,6 +213,8 @@ export class WordIndexer {
       const vector = toVector(words, userId ?? undefined, conversationId);
       this.#read.push({ kind, id, revision, words: vector });
     }
+    // Not in one call with the taking of others, which would hold up the embedded database for as long again.
+    if (size > maxWordsPerCall) await this.#exchange(0);
   }
 
   async #rest(workedMs: number): Promise<void> {
