@@ -1,12 +1,14 @@
 /** What one `chat.completion.chunk` says, however its server writes it: a field of another type, or none, costs no other field. */
 import type { ReportedUsage } from "../turn/turn-event.ts";
-import { isRecord, toFirstString } from "./json-value.ts";
+import { isRecord, toFirstString, toJson } from "./json-value.ts";
 import { readUsage } from "./model-usage.ts";
 
 /** The longest name of a model that is believed, in characters. */
 const maxNameLength = 255;
 /** How deep a thought may be wrapped: deeper ones are no thoughts. */
 const maxDepth = 4;
+/** How deep an error is looked into for anything that it says. */
+const maxErrorDepth = 8;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -73,14 +75,12 @@ function toName(value: unknown): string {
 }
 
 function readFinishReason(value: Fields, choice: Fields, delta: Fields): string {
-  return toFirstString(
-    choice["finish_reason"],
-    choice["finishReason"],
-    delta["finish_reason"],
-    delta["finishReason"],
-    value["finish_reason"],
-    value["finishReason"],
-  );
+  const reasons = [choice, delta, value].flatMap((fields) => [
+    fields["finish_reason"],
+    fields["finishReason"],
+  ]);
+  // SGLang has objects within, which some versions hand on.
+  return toFirstString(...reasons.map((reason) => (isRecord(reason) ? reason["type"] : reason)));
 }
 
 function toMessageText(message: Fields): string {
@@ -135,22 +135,35 @@ function toThought(value: unknown, depth = 0): string {
 
 /** Returns what is reported as an error, be it beside choices, in one, or in their place. */
 function findFailure(value: Fields, choice: Fields): string | undefined {
-  const { error, choices } = value;
+  const { error, choices, x_groq: groq, base_resp: status } = value;
   const hasChoices = choices !== undefined && choices !== null;
-  if (hasContent(error) || (isRecord(error) && !hasChoices)) return JSON.stringify(value);
-  if (hasContent(choice["error"])) return JSON.stringify({ error: choice["error"] });
-  if (value["object"] === "error" || value["type"] === "error") return JSON.stringify(value);
-  return !hasChoices && isBareError(value) ? JSON.stringify(value) : undefined;
+  if (hasContent(error) || (isRecord(error) && !hasChoices)) return toJson(value);
+  if (hasContent(choice["error"])) return toJson({ error: choice["error"] });
+  if (isRecord(groq) && hasContent(groq["error"])) return toJson({ error: groq["error"] });
+  // MiniMax says with every chunk that nothing is wrong: 0.
+  if (isRecord(status) && hasContent(status["status_code"]))
+    return toJson({ error: { code: status["status_code"], message: status["status_msg"] } });
+  if (value["object"] === "error" || value["type"] === "error") return toJson(value);
+  return !hasChoices && isBareError(value) ? toJson(value) : undefined;
 }
 
 /** Whether fields that stand alone are an error body: FastAPI's `detail`, `errors`, or a message with a code. */
-function isBareError({ detail, errors, message, code, status }: Fields): boolean {
-  if (hasContent(detail) || hasContent(errors)) return true;
-  return typeof message === "string" && [code, status].some((number) => Number(number) >= 400);
+function isBareError(value: Fields): boolean {
+  if (hasContent(value["detail"]) || hasContent(value["errors"]) || hasContent(value["error_code"]))
+    return true;
+  if (value["status"] === "error" || value["success"] === false) return true;
+  const message = toFirstString(value["message"], value["msg"]);
+  return message !== "" && [value["code"], value["status"], value["statusCode"]].some(isErrorCode);
+}
+
+/** Whether a code is an error's: a status from 400 on, or a name in Pascal case, as DashScope's `InvalidApiKey`. */
+function isErrorCode(code: unknown): boolean {
+  if (typeof code === "number") return code >= 400;
+  return typeof code === "string" && (Number(code) >= 400 || /^[A-Z][a-z]+(?:[A-Z.][A-Za-z]+)+$/.test(code));
 }
 
 /** Whether a field for an error holds one: empty values are what some servers send with every chunk. */
-function hasContent(error: unknown): boolean {
-  if (Array.isArray(error)) return error.some(hasContent);
-  return isRecord(error) ? Object.values(error).some(hasContent) : Boolean(error);
+function hasContent(error: unknown, depth = 0): boolean {
+  if (depth === maxErrorDepth || typeof error !== "object" || error === null) return Boolean(error);
+  return Object.values(error).some((value) => hasContent(value, depth + 1));
 }

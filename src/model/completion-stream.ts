@@ -179,7 +179,8 @@ export class CompletionStream {
       this.#isDone = true;
       return;
     }
-    if (Array.isArray(value)) for (const each of value) this.#takeValue(each);
+    if (Array.isArray(value))
+      for (const chunk of value.filter(isRecord)) this.#takeChunk(readChunk(chunk), undefined);
     if (isRecord(value)) this.#takeChunk(readChunk(value), data);
   }
 
@@ -209,7 +210,10 @@ export class CompletionStream {
       if (this.#state === "finished") return;
       throw new AppError(finish.code, `finish reason: ${word.slice(0, tailLength)}`);
     }
-    this.#finishReason = finish.reason;
+    const isLater = this.#state === "finished" && this.#finishReason !== undefined;
+    // Of several after the same text, the one that says what the text lacks counts.
+    if (!isLater || finish.reason === "length" || finish.reason === "content-filter")
+      this.#finishReason = finish.reason;
     if (this.#state !== "open") return;
     this.#state = "finished";
     this.#isSettled = isSilent && this.#length + this.#text.length > 0;

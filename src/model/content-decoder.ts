@@ -20,6 +20,9 @@ const decoders = {
   zstd: createZstdDecompress,
 } as const;
 
+/** What some servers name that is no encoding of the body. */
+const plain = /^(?:identity|none|utf-?8|binary|8bit)?$/;
+
 /** An encoding that is decoded. */
 export type ContentEncoding = keyof typeof decoders;
 
@@ -34,9 +37,7 @@ export interface DecoderSink {
 /** Returns the encoding of a body: `undefined` if it has none, `unknown` if it is none that can be decoded. */
 export function readContentEncoding(headers: IncomingHttpHeaders): ContentEncoding | "unknown" | undefined {
   const names = [headers["content-encoding"] ?? []].flat().join(",").split(",");
-  const codings = names
-    .map((name) => name.trim().toLowerCase())
-    .filter((name) => name !== "" && name !== "identity");
+  const codings = names.map((name) => name.trim().toLowerCase()).filter((name) => !plain.test(name));
   const [coding] = codings;
   if (coding === undefined) return undefined;
   return codings.length === 1 && isContentEncoding(coding) ? coding : "unknown";

@@ -12,11 +12,11 @@ const absent = /^(?:|null|none|undefined|unspecified|in_progress)$/;
 // OpenAI, Gemini (`SAFETY`, `RECITATION`, `SPII`), GLM (`sensitive`), Anthropic (`refusal`), Cohere (`ERROR_TOXIC`), Bedrock.
 const filtered =
   /filter|safety|sensitive|moderat|recitation|block|prohibited|spii|policy|guardrail|toxic|refusal|flagged/;
-// Mistral (`model_length`), Gemini (`MAX_TOKENS`), Anthropic (`model_context_window_exceeded`), OpenAI's Responses (`incomplete`).
-const cut = /length|max_(?:\w+_)?tokens|token_limit|context_window|^incomplete/;
+// Mistral (`model_length`), Gemini (`MAX_TOKENS`), Anthropic (`model_context_window_exceeded`), OpenAI's Responses (`incomplete`), Cohere (`ERROR_LIMIT`).
+const cut = /length|max_?(?:\w+_)?tokens|token_limit|error_limit|context_window|^incomplete/;
 // OpenRouter (`error`), vLLM (`abort`), GLM (`network_error`), DeepSeek (`insufficient_system_resource`).
 const failed =
-  /error|fail|abort|cancel|interrupt|time_?out|timed_out|unavailable|overload|insufficient|exhaust|disconnect/;
+  /error|fail|abort|cancel|interrupt|time_?out|timed_out|unavailable|overload|insufficient|exhaust|disconnect|preempt|evict|crash|killed/;
 const passing = /network|insufficient|unavailable|overload|time_?out|timed_out|exhaust|disconnect/;
 const stopped = /^stop|^eos|^eot|^end|complete|^finish|^done$|^success|^normal$/;
 

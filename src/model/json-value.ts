@@ -19,3 +19,12 @@ export function parseJson(json: string): unknown {
     return undefined;
   }
 }
+
+/** Returns `value` as JSON; `""` for what is nested too deep to be written. */
+export function toJson(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return "";
+  }
+}

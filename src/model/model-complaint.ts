@@ -1,5 +1,5 @@
 /** Error bodies of model servers, as fields: every vendor writes them differently. */
-import { isRecord, parseJson, toFirstString } from "./json-value.ts";
+import { isRecord, parseJson, toFirstString, toJson } from "./json-value.ts";
 
 /** So much of a body that holds no known field stands for its message, in characters. */
 const maxRawLength = 4_096;
@@ -20,16 +20,34 @@ export interface ModelComplaint {
   readonly isApiError: boolean;
 }
 
-/** Returns what `body` says. Its message is the body itself if no known field holds one. */
+/** Returns what `body` says. Its message is the body itself if no known field holds one. Never throws. */
 export function toComplaint(body: string): ModelComplaint {
+  const { complaint, error } = readBody(body);
+  const cause = isRecord(error) && isRecord(error["metadata"]) ? error["metadata"]["raw"] : undefined;
+  if (typeof cause !== "string" && !isRecord(cause)) return complaint;
+  // OpenRouter says no more itself than that its provider returned an error.
+  const inner = readBody(typeof cause === "string" ? cause : toJson(cause)).complaint;
+  return {
+    ...complaint,
+    message: `${complaint.message}: ${inner.message}`,
+    type: `${complaint.type} ${inner.type}`.trim(),
+    code: `${complaint.code} ${inner.code}`.trim(),
+    param: complaint.param || inner.param,
+    windowTokens: complaint.windowTokens ?? inner.windowTokens,
+  };
+}
+
+function readBody(body: string): { readonly complaint: ModelComplaint; readonly error: unknown } {
   const raw = body.slice(0, maxRawLength);
   const parsed = parseJson(body);
   const value: unknown = Array.isArray(parsed) ? parsed[0] : parsed;
-  if (typeof value === "string" && value !== "") return toFields({}, {}, value);
-  if (!isRecord(value)) return { ...toFields({}, {}, raw), isApiError: false };
+  if (typeof value === "string" && value !== "")
+    return { complaint: toFields({}, {}, value), error: undefined };
+  if (!isRecord(value))
+    return { complaint: { ...toFields({}, {}, raw), isApiError: false }, error: undefined };
   const error = findError(value);
   const message = toFirstString(toMessage(error), toMessage(value), toDetail(value["detail"])) || raw;
-  return toFields(isRecord(error) ? error : {}, value, message);
+  return { complaint: toFields(isRecord(error) ? error : {}, value, message), error };
 }
 
 function findError({ error, errors }: Fields): unknown {
@@ -40,7 +58,7 @@ function findError({ error, errors }: Fields): unknown {
 function toMessage(error: unknown): string {
   if (!isRecord(error)) return typeof error === "string" ? error : "";
   const { message, msg, error_msg: errorMessage } = error;
-  if (isRecord(message)) return toDetail(message["detail"]) || JSON.stringify(message).slice(0, maxRawLength);
+  if (isRecord(message)) return toDetail(message["detail"]) || toJson(message).slice(0, maxRawLength);
   return toFirstString(message, msg, errorMessage) || toDetail(error["detail"]);
 }
 
@@ -50,7 +68,7 @@ function toDetail(detail: unknown): string {
   if (!Array.isArray(detail)) return "";
   return detail
     .filter(isRecord)
-    .map(({ loc, msg }) => `${Array.isArray(loc) ? loc.join(".") : ""}: ${toFirstString(msg)}`)
+    .map(({ loc, msg }) => `${Array.isArray(loc) ? loc.map(toCode).join(".") : ""}: ${toFirstString(msg)}`)
     .join("; ");
 }
 
@@ -63,13 +81,16 @@ function toFields(error: Fields, value: Fields, message: string): ModelComplaint
     error["status"],
     value["status"],
     value["status_code"],
+    value["statusCode"],
   ];
   return {
     message,
     type: toFirstString(error["type"], value["type"], error["status"]),
     code: toCode(error["code"]) || toCode(value["code"]) || toCode(inner["code"]),
     param: toFirstString(error["param"], value["param"]),
-    status: codes.map(Number).find((code) => Number.isInteger(code) && code >= 400 && code < 600),
+    status: codes
+      .map((code) => Number(toCode(code)))
+      .find((code) => Number.isInteger(code) && code >= 400 && code < 600),
     windowTokens: typeof error["n_ctx"] === "number" ? error["n_ctx"] : undefined,
     isApiError: value["error"] !== undefined || value["object"] === "error" || Object.keys(error).length > 0,
   };

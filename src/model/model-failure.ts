@@ -8,9 +8,9 @@ const maxWordsLength = 4_096;
 /** A window that is larger is a number of something else. */
 const maxWindowTokens = 100_000_000;
 
-/** Codes and types of a chat that is too long: OpenAI's and its followers', llama.cpp's, GLM's. */
+/** Codes and types of a chat that is too long, without their separators: OpenAI's and its followers', llama.cpp's, GLM's. */
 const tooLongCodes =
-  /context_length_exceeded|exceed_context_size|context_window_exceeded|string_above_max_length|\b1261\b/;
+  /contextlengthexceeded|exceedcontextsize|contextwindowexceeded|stringabovemaxlength|tokenslimitreached|\b1261\b/;
 /** Sentences of vLLM, SGLang, TGI, llama.cpp, LM Studio, Anthropic, Gemini, Mistral, Groq, xAI, Bedrock, Moonshot, DashScope. */
 const tooLongWords = [
   /context[ _-]?(?:length|size|window)/,
@@ -20,31 +20,55 @@ const tooLongWords = [
   /input (?:token count|length|tokens?)\b.{0,80}(?:exceed|longer|too)/,
   /exceed.{0,40}(?:model )?token limit|maximum number of (?:input )?tokens/,
   /reduce the length|longer than the (?:model|maximum)|string too long|range of input length/,
-  /tokens \+ `?max_new_tokens/,
+  /tokens \+ `?max_new_tokens|must have less than \d+ tokens|max_(?:seq|model)_len/,
+  /contextwindowexceeded|context shift is disabled/,
 ];
 /** Where such a sentence names the window, the surest first. */
 const windowWords = [
   /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,})/i,
   /(\d[\d,]{2,})(?: tokens?)? maximum/i,
-  /(?:length|size|window|limit)\D{0,40}?\b(\d[\d,]{2,})/i,
   /(?:>|<=) *(\d[\d,]{2,})/,
+  /(?:length|size|window|limit)\D{0,40}?\b(\d[\d,]{2,})/i,
+  /less than (\d[\d,]{2,})/i,
 ];
 const filteredCodes =
-  /content_?filter|content_policy|responsibleai|data_inspection|moderation|safety_violation|input_blocked|\b1301\b/;
-const filteredWords =
-  /content (?:management |filter(?:ing)? )?polic|content[ _-]?filter|flagged (?:as|by|for)|requires? moderation|safety (?:system|filter)|inappropriate content/;
-const noCreditCodes = /insufficient_(?:quota|credit|balance|fund)|billing_|payment_required|\b1113\b/;
-const noCreditWords =
-  /insufficient (?:account )?(?:balance|credit|fund)|credit balance is too low|(?:not enough|out of|no) credits?\b|more credits|payment required/;
+  /contentfilter|contentpolicy|responsibleai|datainspection|moderation|safetyviolation|inputblocked|sensitive|\b1301\b/;
+const filteredWords = [
+  /content (?:management |filter(?:ing)? )?polic|contentpolicy|content[ _-]?filter|inappropriate content/,
+  /flagged (?:as|by|for)|requires? moderation|safety (?:system|filter)|violates? (?:our |the )?usage/,
+  /content exists risk|considered high risk|sensitive (?:information|content|words)|敏感/,
+];
+const noCreditCodes =
+  /insufficient(?:user|account)?(?:quota|credit|balance|fund)|currentquota|preconsume|budget|billing|paymentrequired|arrear|overdue|freetier|\b1113\b/;
+const noCreditWords = [
+  /insufficient (?:account |user )?(?:balance|credit|fund|quota)|credit balance is too low|payment required/,
+  /(?:not enough|out of|no|any|all available) (?:credits?|balance|funds)\b(?! were)|more credits/,
+  /(?:balance|quota) is (?:insufficient|not enough|exhausted)|overdue balance|good standing/,
+  /spending limit|past invoices|budget has been exceeded|over budget|free tier .{0,40}exhausted/,
+  /额度不足|额度已用尽|余额不足|欠费/,
+];
 const unauthorizedCodes =
-  /invalid_api_key|authentication_error|invalid_authentication|unauthenticated|permission_(?:denied|error)/;
+  /invalidapikey|authenticationerror|invalidauthentication|unauthenticated|permission(?:denied|error)/;
 const unauthorizedWords =
   /(?:invalid|incorrect|missing|expired|no) api[ _-]?key|api[ _-]?key (?:is )?(?:not valid|invalid|expired|missing)/;
-const noModelCodes = /model_?not_?found|invalid_model|deployment_?not_?found|model_not_exist|unknown_model/;
-const noModelWords =
-  /model\b.{0,120}(?:not found|not exist|is not a valid model|not available|not supported by)|(?:unknown|invalid|no such) model\b|not a valid model|no endpoints found/;
+const noModelCodes =
+  /modelnot(?:found|exist|available|supported|open)|invalidmodel|deploymentnotfound|unknownmodel|modeld(?:ecommissioned|eprecated)|\b1211\b/;
+const noModelWords = [
+  /model\b.{0,120}(?:not found|not exist|is not a valid model|not available|not supported by any)/,
+  /model\b.{0,120}(?:no longer (?:supported|available)|decommissioned|identifier is invalid)/,
+  /(?:unknown|invalid|no such) model\b|not a valid model|no endpoints found|no models? loaded|模型不存在/,
+  /function '[^']*': not found/, // NVIDIA
+];
+/** Codes and sentences of Bedrock, GLM, Gemini: they name tokens, too, but of a minute. */
+const rateCodes = /ratelimit|toomanyrequests|resourceexhausted|throttl|\b130[2-5]\b/;
+const rateWords = /throttl|too many requests|wait before trying again/;
+/** LM Studio answers so with status 200. */
+const misdirected = /^unexpected endpoint or method/;
+/** Statuses below 500 of servers that may do better the next time: TGI (424), Groq (498), nginx (499). */
+const passingStatuses = new Set([408, 409, 424, 425, 498, 499]);
 /** Sentences of servers whose address is wrong. */
-const noRouteWords = /url|route|path|\bpage\b|cannot post|resource not found|no handler/;
+const noRouteWords =
+  /url|route|path|\bpage\b|cannot post|resource not found|no handler|unexpected endpoint|file not found|^not found\.?$/;
 
 /** Returns the failure that `status` and `body` of a model server's response stand for; its message is for logs only. */
 export function toModelFailure(status: number, body: string, retryAfterMs?: number): AppError {
@@ -76,30 +100,33 @@ function findWindow({ message, windowTokens }: ModelComplaint): number | undefin
 
 /** @param status 200 if the error came in a response that had begun well, and names no status of its own. */
 function toErrorCode(status: number, complaint: ModelComplaint): ErrorCode {
-  const codes = `${complaint.code} ${complaint.type}`.toLowerCase();
+  const codes = `${complaint.code} ${complaint.type}`.toLowerCase().replaceAll(/[_.-]/g, "");
   const words = complaint.message.slice(0, maxWordsLength).toLowerCase();
   const isRequest = status === 200 || status === 400 || status === 403 || status === 422;
   if (tooLongCodes.test(codes) || status === 413) return "context_too_long";
-  if (filteredCodes.test(codes) || (isRequest && filteredWords.test(words))) return "model_filtered";
-  if (noCreditCodes.test(codes) || status === 402 || noCreditWords.test(words)) return "model_no_credit";
+  if (filteredCodes.test(codes) || (isRequest && says(words, filteredWords))) return "model_filtered";
+  if (noCreditCodes.test(codes) || status === 402 || says(words, noCreditWords)) return "model_no_credit";
   if (noModelCodes.test(codes)) return "model_not_found";
   if (unauthorizedCodes.test(codes) || status === 401) return "model_unauthorized";
-  if (status === 429) return "model_rate_limited";
-  if (status !== 404 && tooLongWords.some((sentence) => sentence.test(words))) return "context_too_long";
   if (status === 404) return isNoModel(words, complaint) ? "model_not_found" : "model_refused";
-  if (isRequest && noModelWords.test(words)) return "model_not_found";
+  if (status === 429 || rateCodes.test(codes) || rateWords.test(words)) return "model_rate_limited";
+  if (says(words, tooLongWords)) return "context_too_long";
+  if (isRequest && says(words, noModelWords)) return "model_not_found";
   if (status === 403 || (isRequest && unauthorizedWords.test(words))) return "model_unauthorized";
-  return toPlainCode(status, codes);
+  return toPlainCode(status, codes, words);
+}
+
+function says(words: string, sentences: readonly RegExp[]): boolean {
+  return sentences.some((sentence) => sentence.test(words));
 }
 
 /** Whether a 404 is about the model, not about an address that the server does not have. */
 function isNoModel(words: string, { isApiError }: ModelComplaint): boolean {
-  return noModelWords.test(words) || (isApiError && !noRouteWords.test(words));
+  return says(words, noModelWords) || (isApiError && !noRouteWords.test(words));
 }
 
-function toPlainCode(status: number, codes: string): ErrorCode {
-  if (status === 408 || status === 409 || status >= 500) return "model_unavailable";
-  if (status !== 200) return "model_refused";
-  if (/rate_?limit|too_many_requests|resource_exhausted/.test(codes)) return "model_rate_limited";
-  return /overload|unavailable/.test(codes) ? "model_unavailable" : "model_failed";
+function toPlainCode(status: number, codes: string, words: string): ErrorCode {
+  if (passingStatuses.has(status) || status >= 500) return "model_unavailable";
+  if (status !== 200 || misdirected.test(words)) return "model_refused";
+  return /overload|unavailable|capacity/.test(codes) ? "model_unavailable" : "model_failed";
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import OpenAI, { APIError } from "openai";
 import { errorTable, type ErrorCode } from "../../src/errors.ts";
+import { passingRefusals, vendorRefusals } from "../fixtures/model/vendor-refusals.ts";
 import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
 import { startApp, type RunningApp } from "../support/start-app.ts";
 
@@ -207,6 +208,59 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
       assert.ok(!answer.body.includes(secret));
     });
   }
+
+  for (const [status, body, code] of vendorRefusals) {
+    const bytes = typeof body === "string" ? body : JSON.stringify(body);
+    test(`with ${status} ${bytes.slice(0, 120)} is ${code}, as its vendor means it`, async () => {
+      model.script = (call) => call.head(status, json).end(bytes);
+      const answer = await app.post("/stream-chat", chat);
+      assert.deepEqual([answer.status, JSON.parse(answer.body).code], [errorTable[code].status, code]);
+      assert.equal(model.calls.length, 1);
+      assert.ok(!answer.body.includes("litellm") && !answer.body.includes("Provider"));
+    });
+  }
+
+  for (const [status, body, code] of passingRefusals) {
+    const bytes = JSON.stringify(body);
+    test(`with ${status} ${bytes.slice(0, 120)} is ${code}, and asked once more`, async () => {
+      model.script = (call) =>
+        (status === 200 ? call.event(body) : call.head(status, json)).end(status === 200 ? "" : bytes);
+      const answer = await app.post("/stream-chat", chat);
+      assert.deepEqual([answer.status, JSON.parse(answer.body).code], [errorTable[code].status, code]);
+      assert.equal(model.calls.length, 2);
+    });
+  }
+
+  for (const [name, body] of [
+    ["a code that is no text", '{"error":{"code":{"toString":1,"valueOf":1}}}'],
+    ["a code that is nested deep", `{"error":{"code":${"[".repeat(30_000)}${"]".repeat(30_000)}}}`],
+    [
+      "a message that is nested deep",
+      `{"error":{"message":${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}}}`,
+    ],
+    ["places that are no text", '{"detail":[{"loc":[{"toString":1}],"msg":"no"}]}'],
+  ] as const)
+    test(`with ${name} ends the turn, too`, async () => {
+      model.script = (call) => call.head(400, json).end(body);
+      assert.equal(JSON.parse((await app.post("/stream-chat", chat)).body).code, "model_refused");
+      assert.equal(model.calls.length, 1);
+    });
+
+  test("says through OpenRouter which parameter its provider does not take, and is asked again without it", async () => {
+    const raw = JSON.stringify({ error: { message: "Unsupported value", param: "stream_options" } });
+    model.script = (call) => {
+      if (call.body["stream_options"] === undefined) call.text("- a\n---RESPONSE---\nb").finish();
+      else
+        call
+          .head(400, json)
+          .end(
+            JSON.stringify({ error: { message: "Provider returned error", code: 400, metadata: { raw } } }),
+          );
+    };
+    const own = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
+    assert.equal((await own.post("/stream-chat", chat)).status, 200);
+    await own.close();
+  });
 
   const bodies = refusals.filter(
     ([status, body, code]) =>
