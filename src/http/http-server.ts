@@ -1,6 +1,6 @@
 /** The HTTP server below the routes: its limits and timeouts, which hosts it answers for, and answers to what is no request. */
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
+import { STATUS_CODES, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import {
   fastify,
@@ -15,6 +15,7 @@ import type { Clock } from "../turn/ports.ts";
 import {
   createAnswerType,
   delayContinue,
+  findRefused,
   isAnswered,
   isDropping,
   requestIdOf,
@@ -23,7 +24,7 @@ import {
 import { HostRules, toPath, type HostOptions } from "./edge/host-rules.ts";
 import { registerBodies, type BodyLimits } from "./edge/request-body.ts";
 import { logRequests, RefusalLog } from "./edge/request-log.ts";
-import { fromHttpError, problemType, registerProblems, sendProblem, toProblem } from "./problem.ts";
+import { fromHttpError, registerProblems, sendProblem, toErrorAnswer, toShownPath } from "./problem.ts";
 
 /** The largest head of a request, in bytes. */
 const maxHeadBytes = 16 * 1024;
@@ -83,8 +84,15 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       ServerResponse: createAnswerType(clock),
     },
     routerOptions: { maxParamLength: 1_000 },
-    frameworkErrors: (error, request, reply) =>
-      void sendProblem(reply, rules.findRefusal(request.raw) ?? fromHttpError(error)),
+    frameworkErrors: (error, request, reply) => {
+      const { ip, method, url } = request;
+      // The framework's own sentence would repeat the query.
+      const reason = `${error.code}: ${method} ${toShownPath(url)}`;
+      const refusal =
+        rules.findRefusal(request.raw) ?? new AppError(fromHttpError(error).code, reason, { cause: error });
+      sendProblem(reply, refusal);
+      refusals.write(request.log, refusal, { ip, method, status: errorTable[refusal.code].status });
+    },
     clientErrorHandler: (error, socket) => {
       // It has its answer, and left before it had sent all of its body.
       if (isDropping(socket)) socket.destroySoon();
@@ -154,13 +162,9 @@ function watchBody(request: IncomingMessage, tools: RefusalTools): void {
   const look = (): void => {
     if (request.complete || socket.destroyed) return;
     if (socket.bytesRead - bytesRead < minWindowBytes) {
-      if (isAnswered(request)) return void socket.destroy();
-      return refuse(
-        socket,
-        new AppError("request_timeout", "the body stood still"),
-        tools,
-        requestIdOf(request),
-      );
+      // A reply that runs on must not end in good order; one that is complete must not be lost.
+      if (isAnswered(request)) return void (isDropping(socket) ? socket.destroy() : socket.resetAndDestroy());
+      return refuse(socket, new AppError("request_timeout", "the body stood still"), tools);
     }
     ({ bytesRead } = socket);
     timer = afterReading(clock, windowMs, look);
@@ -175,27 +179,27 @@ function fromParserError(code: string): AppError {
   return new AppError("invalid_request", `not HTTP: ${code}`, detail);
 }
 
-/** Answers on a connection whose request cannot be answered, and closes it. */
-function refuse(
-  socket: Socket,
-  error: AppError,
-  { clock, refusals, logger }: RefusalTools,
-  requestId: string = randomUUID(),
-): void {
+/** Answers on a connection whose request cannot be answered, and closes it; resets it if an earlier answer is under way there. */
+function refuse(socket: Socket, error: AppError, { clock, refusals, logger }: RefusalTools): void {
+  const { request, isSafe } = findRefused(socket);
   if (!socket.writable) return void socket.destroy();
   const { status } = errorTable[error.code];
-  refusals.write(logger, error, { requestId, ip: socket.remoteAddress, status });
-  const problem = toProblem(error, requestId);
-  const body = JSON.stringify(problem);
+  const requestId = request === undefined ? randomUUID() : requestIdOf(request);
+  refusals.write(logger, error, { requestId, ip: socket.remoteAddress, method: request?.method, status });
+  // A close in good order would let a reply in HTTP/1.0 look whole.
+  if (!isSafe) return void socket.resetAndDestroy();
+  const answer = toErrorAnswer({ url: request?.url ?? "", id: requestId }, error);
+  const { "content-type": type = "", ...more } = answer.headers;
   const headers = {
-    "Content-Type": problemType,
-    "Content-Length": Buffer.byteLength(body),
+    "Content-Type": type,
+    ...more,
+    "Content-Length": Buffer.byteLength(answer.body),
     Connection: "close",
     "X-Request-Id": requestId,
     ...standingHeaders,
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${problem.title}\r\n${lines.join("")}\r\n${body}`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Error"}\r\n${lines.join("")}\r\n${answer.body}`);
   // Not at once: a reset could overtake the answer.
   const timer = clock.after(closeTimeoutMs, () => socket.destroy());
   socket.once("close", () => timer.cancel());

@@ -1,7 +1,7 @@
 /** Owns the answer to a method that an address does not take: 405 with `Allow`, not 404. */
 import type { FastifyInstance } from "fastify";
 import { AppError } from "../errors.ts";
-import { sendProblem } from "./problem.ts";
+import { sendProblem, toShownPath } from "./problem.ts";
 
 /** Watches the routes that are added to `app` from now on; a request that none takes is 405 if its address is known. */
 export function refuseOtherMethods(app: FastifyInstance): void {
@@ -22,7 +22,7 @@ export function refuseOtherMethods(app: FastifyInstance): void {
     const allow = Array.from(route.methods).toSorted().join(", ");
     sendProblem(
       reply.header("allow", allow),
-      new AppError("method_not_allowed", `no route ${request.method} ${path}`),
+      new AppError("method_not_allowed", `no route ${request.method} ${toShownPath(path)}`),
     );
   });
 }

@@ -94,17 +94,32 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
   }
   void reply.code(status);
   if (status === 401) void reply.header("www-authenticate", toChallenge(request, error));
-  switch (toErrorShape(request.url)) {
+  const { headers, body } = toErrorAnswer(request, error, more);
+  return reply.headers(headers).send(body);
+}
+
+/** Returns an error as the clients of the address of a request read it; `more` as for {@link sendProblem}. */
+export function toErrorAnswer(
+  { url, id }: { readonly url: string; readonly id: string },
+  error: AppError,
+  more: object = {},
+): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
+  switch (toErrorShape(url)) {
     case "openai":
-      void reply.header("content-type", "application/json; charset=utf-8");
-      void reply.header("x-should-retry", String(retryable)); // else OpenAI's client asks again for every 5xx
-      return reply.send(JSON.stringify(toOpenAiError(error.code, error.detail, error.field)));
+      return {
+        headers: {
+          "content-type": "application/json; charset=utf-8",
+          "x-should-retry": String(errorTable[error.code].retryable), // else OpenAI's client asks again for every 5xx
+        },
+        body: JSON.stringify(toOpenAiError(error.code, error.detail, error.field)),
+      };
     case "text":
-      return reply.header("content-type", "text/plain; charset=utf-8").send(error.detail);
+      return { headers: { "content-type": "text/plain; charset=utf-8" }, body: error.detail };
     case "problem":
-      return reply
-        .header("content-type", problemType)
-        .send(JSON.stringify({ ...toProblem(error, request.id), ...more }));
+      return {
+        headers: { "content-type": problemType },
+        body: JSON.stringify({ ...toProblem(error, id), ...more }),
+      };
   }
 }
 
@@ -127,7 +142,7 @@ function sendRetry(reply: FastifyReply, code: ErrorCode, retryMs: number): Fasti
 
 /** Returns what a client is told of its credentials. https://www.rfc-editor.org/rfc/rfc6750#section-3 */
 function toChallenge({ headers }: FastifyRequest, { detail }: AppError): string {
-  if (!/^Bearer\b/i.test(headers.authorization ?? "")) return "Bearer";
+  if (!/^Bearer\b/i.test(headers.authorization ?? "")) return 'Bearer realm="Foreword"';
   return `Bearer error="invalid_token", error_description="${detail.replaceAll(/[^ !#-[\]-~]/g, "")}"`;
 }
 
@@ -146,11 +161,15 @@ export function sendLimit(
 /** How much of an address that is not there is told again, in characters. */
 const maxToldLength = 100;
 
+/** Returns the path of an address, cut if it is long. Its query is left out: it may hold a token, or what a user searches for. */
+export function toShownPath(url: string): string {
+  const [path = ""] = url.split("?");
+  return path.length <= maxToldLength ? path : `${path.slice(0, maxToldLength)}…`;
+}
+
 /** OpenAI has many routes more than these, and its clients call them by themselves. */
 function toMissingRoute(method: string, url: string, routes: readonly string[]): string {
-  const [path = ""] = url.split("?");
-  const told = path.length <= maxToldLength ? path : `${path.slice(0, maxToldLength)}…`;
-  return `There is no ${method} ${told} on this server. Of OpenAI's API it has ${routes.join(", ")}.`;
+  return `There is no ${method} ${toShownPath(url)} on this server. Of OpenAI's API it has ${routes.join(", ")}.`;
 }
 
 /** Makes every error of `app` a problem; what is our fault is logged. */
@@ -162,10 +181,8 @@ export function registerProblems(app: FastifyInstance): void {
   });
   app.setNotFoundHandler(({ method, url }, reply) => {
     const detail = toErrorShape(url) === "openai" ? toMissingRoute(method, url, openAiRoutes) : undefined;
-    return sendProblem(
-      reply,
-      new AppError("not_found", `no route ${method} ${url}`, detail === undefined ? {} : { detail }),
-    );
+    const reason = `no route ${method} ${toShownPath(url)}`;
+    return sendProblem(reply, new AppError("not_found", reason, detail === undefined ? {} : { detail }));
   });
   app.setErrorHandler((error: HttpError, request, reply) => {
     const known = fromHttpError(error);

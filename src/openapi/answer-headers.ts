@@ -35,7 +35,9 @@ const answerHeaders = {
   "WWW-Authenticate": {
     description:
       'How to authenticate; with `error="invalid_token"` if the credentials that came are not valid (RFC 6750).',
-    schema: z.string().regex(/^Bearer(?: error="invalid_token", error_description="[^"\\]+")?$/),
+    schema: z
+      .string()
+      .regex(/^Bearer (?:realm="Foreword"|error="invalid_token", error_description="[^"\\]+")$/),
   },
   "X-Vercel-Ai-Ui-Message-Stream": { description: "The version of the protocol.", schema: z.literal("v1") },
   "X-Accel-Buffering": { description: "Keeps proxies from holding the stream.", schema: z.literal("no") },

@@ -122,7 +122,7 @@ describe("AUTH=supabase", { timeout: 60_000 }, () => {
 
   test("says with 401 how to come back, and reads no body before", async () => {
     const answer = await app.post("/stream-chat", "not JSON");
-    assert.deepEqual([answer.status, answer.headers["www-authenticate"]], [401, "Bearer"]);
+    assert.deepEqual([answer.status, answer.headers["www-authenticate"]], [401, 'Bearer realm="Foreword"']);
     assert.equal(JSON.parse(answer.body).code, "unauthenticated");
   });
 

@@ -24,19 +24,45 @@ describe("a request that is refused", { timeout: 60_000 }, () => {
           415,
           () => app.post("/stream-chat", "x", { "content-type": "text/plain" }),
         ],
+        ["invalid_request", 400, () => app.get("/turns/%zz")],
+        ["invalid_request", 400, () => app.get(`/turns/${"a".repeat(2_000)}`)],
         ["host_not_allowed", 421, () => app.get("/docs", { host: "evil.example" })],
         ["origin_not_allowed", 403, () => app.post("/stream-chat", {}, { origin: "https://evil.example" })],
       ];
       for (const [code, status, ask] of cases) {
         const answer = await ask();
         assert.equal(answer.status, status, code);
-        const line = await app.logged((one) => isRefusal(one) && one["code"] === code);
-        assert.deepEqual([line["level"], line["status"], line["ip"]], [30, status, "127.0.0.1"]);
-        assert.equal(line["requestId"], answer.headers["x-request-id"]);
+        const id = answer.headers["x-request-id"];
+        const line = await app.logged((one) => isRefusal(one) && one["requestId"] === id);
+        assert.deepEqual([line["level"], line["status"], line["code"]], [30, status, code]);
+        assert.deepEqual([line["ip"], line["method"] === undefined], ["127.0.0.1", false]);
         assert.equal(JSON.parse(answer.body).requestId, line["requestId"]);
         assert.ok(String(line["reason"]).length > 5, code);
       }
       assert.equal(app.logs.filter(isRefusal).length, cases.length);
+    } finally {
+      await app.close();
+    }
+  });
+
+  test("leaves no query in the log, and no more of a long path than says which it was", async () => {
+    const app = await startApp({ DEMO_MODE: "true" });
+    try {
+      const query = "?api_key=sk-secret&query=private+words";
+      const paths = [
+        "/nowhere",
+        "/v1/nowhere",
+        "/turns/%zz",
+        "/api/chat/%zz/stream",
+        `/${"long".repeat(500)}`,
+      ];
+      for (const path of paths) await app.get(path + query);
+      await app.get(`/conversations${query}`, {}, "PUT");
+      await app.get("/healthz");
+      await app.logged((line) => isRefusal(line) && app.logs.filter(isRefusal).length === paths.length + 1);
+      const log = JSON.stringify(app.logs);
+      assert.doesNotMatch(log, /sk-secret|private|(?:long){100}/);
+      assert.match(log, /no route GET \/v1\/nowhere"/);
     } finally {
       await app.close();
     }
@@ -111,7 +137,7 @@ describe("a 401", { timeout: 60_000 }, () => {
   test("names no error to a client that sent no bearer token", async () => {
     for (const authorization of [undefined, "Basic YTpi", "bearerx"]) {
       const [challenge] = await refuse(servers, authorization);
-      assert.equal(challenge, "Bearer", authorization);
+      assert.equal(challenge, 'Bearer realm="Foreword"', authorization);
     }
   });
 

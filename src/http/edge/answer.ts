@@ -26,6 +26,7 @@ export const standingHeaders: Readonly<Record<string, string>> = {
 /** What is known of a request before any route sees it. */
 interface RequestFacts {
   readonly id: string;
+  readonly request: IncomingMessage;
   readonly response: ServerResponse;
   /** Whether the client waits for `100 Continue` before it sends its body. */
   awaitsContinue: boolean;
@@ -43,6 +44,30 @@ export function requestIdOf(request: IncomingMessage): string {
 /** Whether the response to `request` has begun. */
 export function isAnswered(request: IncomingMessage): boolean {
   return known.get(request)?.response.headersSent ?? false;
+}
+
+/** The requests of each connection whose answers are not complete, in order. */
+const unanswered = new WeakMap<Socket, Set<RequestFacts>>();
+
+function attach(facts: RequestFacts): void {
+  const { socket } = facts.request;
+  const others = unanswered.get(socket) ?? new Set();
+  unanswered.set(socket, others.add(facts));
+  const detach = (): void => void others.delete(facts);
+  facts.response.once("finish", detach).once("close", detach);
+}
+
+/**
+ * Returns the request that a refusal on a bare connection answers: the one whose body is still on its way, or `undefined` for one whose
+ * head is. With `isSafe` false the connection owes an earlier answer, or has begun one, which what is written there would become part of.
+ */
+export function findRefused(socket: Socket): {
+  readonly request: IncomingMessage | undefined;
+  readonly isSafe: boolean;
+} {
+  const open = Array.from(unanswered.get(socket) ?? []);
+  const refused = open.find(({ request, response }) => !request.complete && !response.headersSent);
+  return { request: refused?.request, isSafe: open.every((facts) => facts === refused) };
 }
 
 /** Connections whose request has been answered, while the rest of its body is dropped. */
@@ -102,8 +127,10 @@ export function createAnswerType(clock: Clock): typeof ServerResponse {
 
     constructor(...given: ConstructorParameters<typeof ServerResponse<Request>>) {
       super(...given);
-      this.#facts = { id: randomUUID(), response: this, awaitsContinue: false, onHead: undefined };
-      known.set(given[0], this.#facts);
+      const [request] = given;
+      this.#facts = { id: randomUUID(), request, response: this, awaitsContinue: false, onHead: undefined };
+      known.set(request, this.#facts);
+      attach(this.#facts);
       for (const [name, value] of Object.entries(standingHeaders)) this.setHeader(name, value);
       this.setHeader("x-request-id", this.#facts.id);
     }

@@ -1,0 +1,132 @@
+/** Refusals on a bare connection, of what is no request or stood still: none becomes part of a reply that is under way there. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { ManualClock } from "../support/manual-clock.ts";
+import { openRaw } from "../support/raw-request.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/start-app.ts";
+
+const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
+const said = "- a\n---RESPONSE---\nHello";
+
+function post(version: string, path = "/stream-chat", length: number = body.length): string {
+  return `POST ${path} HTTP/${version}\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+}
+
+/** Collects what comes on a connection, and how it ends. */
+class Reading {
+  readonly socket: Socket;
+  readonly ended: Promise<unknown>;
+  text = "";
+  code: unknown;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("data", (chunk: Buffer) => (this.text += chunk.toString()));
+    socket.on("error", (error) => (this.code = "code" in error && error.code));
+    this.ended = new Promise((resolve) => socket.once("close", resolve));
+  }
+
+  async until(end: string): Promise<void> {
+    while (!this.text.includes(end)) {
+      assert.ok(!this.socket.closed, `closed before ${JSON.stringify(end)} came: ${this.text}`);
+      await Promise.race([once(this.socket, "data"), this.ended]);
+    }
+  }
+}
+
+describe("while a reply is under way on a connection", { timeout: 60_000 }, () => {
+  const clock = new ManualClock();
+  let model: ScriptedModel;
+  let app: RunningApp;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  /** Starts a reply that has said something. */
+  async function start(version: string): Promise<{ reading: Reading; call: ScriptedCall }> {
+    const next = model.nextCall();
+    const reading = new Reading(openRaw(app.url, post(version) + body));
+    const call = await next;
+    call.text(said);
+    await reading.until("Hello");
+    return { reading, call };
+  }
+
+  for (const version of ["1.1", "1.0"]) {
+    test(`what is no HTTP resets it, and is not answered in the reply's midst, in HTTP/${version}`, async () => {
+      const { reading, call } = await start(version);
+      reading.socket.write("GARBAGE\r\n\r\n");
+      await reading.ended;
+      assert.equal(reading.code, "ECONNRESET");
+      assert.equal(reading.text.match(/HTTP\/1\.1 /g)?.length, 1);
+      assert.doesNotMatch(reading.text, /\r\n0\r\n\r\n$|invalid_request/);
+      call.finish();
+    });
+  }
+
+  test("a second request that stands still resets it", async () => {
+    const { reading, call } = await start("1.1");
+    const arrived = once(app.app.http.server, "request");
+    reading.socket.write(`${post("1.1", "/stream-chat", 100)}{`);
+    await arrived;
+    await clock.timer(20_000);
+    clock.advance(20_000);
+    await reading.ended;
+    assert.equal(reading.code, "ECONNRESET");
+    assert.doesNotMatch(reading.text, /408|request_timeout/);
+    call.finish();
+  });
+
+  test("what follows a request that waits for its answer is not answered as if it were that request", async () => {
+    const next = model.nextCall();
+    const reading = new Reading(openRaw(app.url, post("1.1") + body));
+    const call = await next;
+    reading.socket.write("GARBAGE\r\n\r\n");
+    await reading.ended;
+    assert.deepEqual([reading.text, reading.code], ["", "ECONNRESET"]);
+    call.text(said).finish();
+  });
+});
+
+describe("a request whose body is wrong on the way", { timeout: 60_000 }, () => {
+  test("is refused in the shape of its own wire, with its own id", async () => {
+    const clock = new ManualClock();
+    const app = await startApp({ DEMO_MODE: "true" }, clock);
+    try {
+      for (const [path, type, pattern] of [
+        ["/stream-chat", "application/problem+json", /"code":"request_timeout"/],
+        ["/v1/chat/completions", "application/json", /^\{"error":\{.*"code":"request_timeout"/],
+        ["/api/chat", "text/plain", /^The request did not arrive in time\.$/],
+      ] as const) {
+        const arrived = once(app.app.http.server, "request");
+        const reading = new Reading(openRaw(app.url, `${post("1.1", path, 100)}{`));
+        await arrived;
+        await clock.timer(20_000);
+        clock.advance(20_000);
+        await reading.until("HTTP/1.1 408 Request Timeout\r\n");
+        const [head = "", answer = ""] = reading.text.split("\r\n\r\n");
+        assert.ok(head.includes(`Content-Type: ${type}`), head);
+        assert.match(answer, pattern);
+        const id = /X-Request-Id: (\S+)/.exec(head)?.[1];
+        const line = await app.logged(({ requestId }) => requestId === id);
+        assert.equal(line["code"], "request_timeout");
+        reading.socket.destroy();
+      }
+      const chunked = `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`;
+      const reading = new Reading(openRaw(app.url, chunked));
+      await reading.until("HTTP/1.1 400 Bad Request\r\n");
+      assert.match(reading.text, /\r\n\r\n\{"error":\{.*"code":"invalid_request"/);
+      reading.socket.destroy();
+    } finally {
+      await app.close();
+    }
+  });
+});
