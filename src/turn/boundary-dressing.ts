@@ -38,7 +38,7 @@ export function isDressing(text: string): boolean {
 }
 
 /** Whether `line` opens or closes a code fence. */
-export function isFence(line: string): boolean {
+function isFence(line: string): boolean {
   return fence.test(line);
 }
 

@@ -1,6 +1,5 @@
 /** Models whose chat template opens the reasoning, so that their replies hold its closing mark alone. */
 import { findPartialToken, findToken, maxTokenLength } from "./boundary.ts";
-import { isFence } from "./boundary-dressing.ts";
 import { mayStartLikePlan, startsLikePlan } from "./plan-splitter.ts";
 import { isClosingLine, mentionsOpening } from "./reasoning-marks.ts";
 
@@ -52,11 +51,17 @@ export class OpenedReasoning {
 const maxTokenDistance = 400;
 /** The start of a line, without white space, that shows what the line is: no mark is longer. */
 const maxLineStart = 64;
+/** So much text is read at once while nothing in it can be a closing mark, in characters. */
+const batchLength = 1024;
+/** What a text holds that has a mark, a token or a fence in it, or may be the start of one. */
+const notable = /[<`~]|\[[/T]|---/i;
+/** The backticks or tildes of a line that opens or closes a code fence, and what follows them. */
+const fenceLine = /^[\s>\u200B\u2060]*(`{3,}(?=[^`]*$)|~{3,})([^]*)$/;
 
 /**
  * Reads the text of a reply, in pieces, for a closing mark that shows its model to open the reasoning: alone on its line, before any
  * token, outside code fences, after no opening mark, and followed by what starts like a plan or by a token. It keeps a few hundred
- * characters and reads each a bounded number of times.
+ * characters, some thousand of them unread, and reads each a bounded number of times.
  */
 export class ClosingMarkReader {
   readonly #onFound: () => void;
@@ -65,10 +70,15 @@ export class ClosingMarkReader {
   /** The start of the current line, without the white space before it. */
   #lineStart = "";
   #isLineLong = false;
-  #isInFence = false;
+  /** The marks of the code fence that is open; `""` if none is. */
+  #fence = "";
   #hasOpening = false;
   /** What followed the newest closing mark that fits; `undefined` if there is none. */
   #after: string | undefined;
+  /** Whether the current line starts as a mark does. */
+  #mayBeMark = false;
+  /** Text that waits to be read together. */
+  #unread = "";
   #isOver = false;
 
   /** @param onFound called at most once, as soon as it is certain. */
@@ -78,18 +88,44 @@ export class ClosingMarkReader {
 
   /** Takes the next piece of the reply. */
   push(piece: string): void {
-    for (let start = 0; start < piece.length && !this.#isOver;) {
-      const lineBreak = piece.indexOf("\n", start);
-      const end = lineBreak < 0 ? piece.length : lineBreak + 1;
-      this.#take(piece.slice(start, end), lineBreak >= 0);
-      start = end;
-    }
+    if (this.#isOver) return;
+    const isNear = this.#isNear(piece);
+    this.#unread += piece;
+    if (isNear || this.#unread.length >= batchLength) this.#read(isNear);
   }
 
   /** The reply is over. */
   end(): void {
+    this.#read(true);
     if (!this.#isOver && startsLikePlan(this.#after ?? "")) this.#onFound();
     this.#isOver = true;
+  }
+
+  /** Whether `piece`, which comes next, may be part of a closing mark, or follows one. */
+  #isNear(piece: string): boolean {
+    if (this.#after !== undefined || this.#mayBeMark) return true;
+    const slash = piece.indexOf("/");
+    return slash === 0 || (slash > 0 && (piece.includes("</") || piece.includes("[/")));
+  }
+
+  /** Reads what waits. @param isAll whether the line that has not ended is read, too. */
+  #read(isAll: boolean): void {
+    const lineBreak = this.#unread.lastIndexOf("\n");
+    const end = isAll || lineBreak < 0 ? this.#unread.length : lineBreak + 1;
+    const text = this.#unread.slice(0, end);
+    this.#unread = this.#unread.slice(end);
+    const isBetween = this.#lineEnd === "" && this.#after === undefined && text.endsWith("\n");
+    if (!isBetween || notable.test(text)) this.#readLines(text);
+    this.#mayBeMark = /^[<[]/.test(this.#lineStart);
+  }
+
+  #readLines(text: string): void {
+    for (let start = 0; start < text.length && !this.#isOver;) {
+      const lineBreak = text.indexOf("\n", start);
+      const end = lineBreak < 0 ? text.length : lineBreak + 1;
+      this.#take(text.slice(start, end), lineBreak >= 0);
+      start = end;
+    }
   }
 
   /** Takes a piece of one line, its line break included. */
@@ -107,11 +143,19 @@ export class ClosingMarkReader {
   }
 
   #endLine(line: string): void {
-    const isMark = !this.#isLineLong && !this.#isInFence && !this.#hasOpening && isClosingLine(line);
+    const isMark = !this.#isLineLong && this.#fence === "" && !this.#hasOpening && isClosingLine(line);
     if (isMark) this.#after = "";
-    else if (isFence(line)) this.#isInFence = !this.#isInFence;
+    else this.#turnFence(line);
     this.#lineStart = "";
     this.#isLineLong = false;
+  }
+
+  /** A fence is closed by marks of its own kind, as many at least, that are alone on their line. */
+  #turnFence(line: string): void {
+    const [, marks, rest = ""] = fenceLine.exec(line) ?? [];
+    if (marks === undefined) return;
+    if (this.#fence === "") this.#fence = marks;
+    else if (marks.startsWith(this.#fence) && rest.trim() === "" && !this.#isLineLong) this.#fence = "";
   }
 
   /** Reads what followed the closing mark, white space before it left out. */
