@@ -1,5 +1,5 @@
 /** Owns what is wrong with the variables together: which contradict each other, or leave the server open. */
-import type { Environment } from "./environment.ts";
+import { isLoopback, type Environment } from "./environment.ts";
 
 /** What is wrong not with one variable, but with one beside another. */
 export function findContradictions(given: ReadonlySet<string>, isDemo: boolean): readonly string[] {
@@ -47,10 +47,6 @@ export function findExposure(environment: Environment | undefined): readonly str
   if (AUTH !== "supabase" && environment.SUPABASE_JWT_SECRET !== undefined)
     problems.push("SUPABASE_JWT_SECRET needs AUTH=supabase beside it");
   return problems;
-}
-
-function isLoopback(host: string): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1|\[::1\])$/i.test(host);
 }
 
 /** Several processes on a store that is one process's own. */

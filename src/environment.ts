@@ -137,7 +137,10 @@ const ModelPrices = z
 
 /** Every variable, with its default and its range. */
 export const Environment = z.object({
-  HOST: z.string().default("127.0.0.1"),
+  HOST: z
+    .string()
+    .transform((host) => host.replace(/^\[(.*)\]$/, "$1")) // as it stands in URLs
+    .default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(8000),
   LOG_LEVEL: choice("fatal", "error", "warn", "info", "debug", "trace", "silent").default("info"),
   LOG_FORMAT: choice("auto", "json", "pretty").default("auto"),
@@ -221,6 +224,11 @@ export function findSecrets(environment: Environment): readonly string[] {
     ...passwords,
     ...passwords.map((password) => unescape(password)),
   ].flatMap((secret) => (secret === undefined || secret === "" ? [] : [secret]));
+}
+
+/** Whether only this machine reaches a server that listens on `host`. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
 /** An address, or a range of some. All there are is no range of proxies. */

@@ -18,11 +18,16 @@ const otherNames: Readonly<Record<string, string>> = {
   CORS_ORIGINS: "CORS_ALLOW_ORIGINS",
 };
 
-/** What names of ours begin with, and few of others do. */
+/** What names of ours begin with, and in `.env` few of others do. */
 const ownBeginning =
   /^(?:OPENAI|AZURE_OPENAI|SUPABASE|LIMIT|MODEL|DATABASE|CORS|JOURNAL|RETENTION|CHAT_STORE|DRAIN)_/;
+/** Those of them that few others begin with in an environment, which many programs share: systemd sets JOURNAL_STREAM, say. */
+const rareBeginning = /^(?:OPENAI|AZURE_OPENAI|SUPABASE|CHAT_STORE)_/;
 /** What Kubernetes and Docker name after services. */
 const ofService = /_(?:SERVICE|PORT|TCP|UDP)(?:_|$)/;
+/** What OpenAI's and Supabase's own tools read, and parts of an address that platforms set beside the whole. */
+const ofOthers =
+  /^(?:OPENAI_(?:LOG|ADMIN_KEY|WEBHOOK_SECRET|AGENTS_\w+)|SUPABASE_(?:ACCESS_TOKEN|(?:DB|PROJECT|AUTH|INTERNAL|SMTP)_\w+)|DATABASE_(?:HOST|NAME|PASSWORD|USER(?:NAME)?)|APP_KEY)$/;
 /** Names that short are like too many others, unless they stand in our own file. */
 const minLength = 6;
 
@@ -36,12 +41,15 @@ export function findMisspelt(
   known: readonly string[],
   isOwnFile: boolean,
 ): readonly string[] {
-  return Array.from(names).flatMap((name) => {
-    if (known.includes(name)) return [];
+  const given = new Set(names);
+  return Array.from(given).flatMap((name) => {
+    if (known.includes(name) || (!isOwnFile && (ofOthers.test(name) || ofService.test(name)))) return [];
     const nearest = findNearest(name, known);
+    // Beside the right one, in an environment, it is another program's.
+    if (nearest !== undefined && given.has(nearest) && !isOwnFile) return [];
     if (nearest !== undefined && (isOwnFile || nearest.length >= minLength))
       return [`${name} is not a setting, and is ignored; did you mean ${nearest}?`];
-    if (!ownBeginning.test(name) || ofService.test(name)) return [];
+    if (!(isOwnFile ? ownBeginning : rareBeginning).test(name) || ofService.test(name)) return [];
     return [`${name} is not a setting of Foreword, and is ignored; .env.example lists them all.`];
   });
 }
@@ -49,7 +57,7 @@ export function findMisspelt(
 /** Returns the one of `known` that is spelt most like `name`, if any is spelt alike. */
 export function findNearest(name: string, known: readonly string[]): string | undefined {
   const usual = name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
-  const other = otherNames[usual];
+  const other = Object.hasOwn(otherNames, usual) ? otherNames[usual] : undefined;
   if (other !== undefined && known.includes(other)) return other;
   const [nearest] = known
     .map((candidate) => ({ candidate, distance: countEdits(usual, candidate.toUpperCase()) }))

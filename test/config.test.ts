@@ -92,8 +92,9 @@ describe("parseConfig", () => {
   });
 
   test("lets nobody be believed beyond loopback by mistake, and no key or secret be set in vain", () => {
-    for (const HOST of ["localhost", "127.0.0.1", "127.8.9.1", "::1"])
+    for (const HOST of ["localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"])
       assert.deepEqual(problemsOf({ HOST }), []);
+    assert.equal(parseConfig({ HOST: "[::1]" }).host, "::1"); // as addresses are listened on
     for (const HOST of ["0.0.0.0", "::", "chat.example.com", "127.0.0.1.example.com"]) {
       assert.match(problemsOf({ HOST }).join(), /^AUTH is none and HOST is not loopback/);
       assert.deepEqual(problemsOf({ HOST, ALLOW_UNAUTHENTICATED: "true" }), []);

@@ -32,9 +32,23 @@ describe("findMisspelt", () => {
     const others =
       `PATH HOME HOSTNAME HOSTS PORTS AUTHOR SHELL TERM LANG USER PWD LOGNAME NODE_ENV NO_COLOR PGHOST PGPASSWORD
       LOG DEBUG EDITOR DISPLAY AWS_REGION REDIS_URL KUBERNETES_PORT DATABASE_PORT_5432_TCP_ADDR MODEL_SERVICE_HOST npm_config_port
-      NEXT_PUBLIC_SUPABASE_URL VITE_OPENAI_MODEL INVOCATION_ID XDG_DATA_DIRS`.split(/\s+/);
+      NEXT_PUBLIC_SUPABASE_URL VITE_OPENAI_MODEL INVOCATION_ID XDG_DATA_DIRS JOURNAL_STREAM DATABASE_PORT DATABASE_HOST
+      DATABASE_USER DATABASE_NAME DATABASE_PASSWORD DATABASE_CONNECTION_POOL_URL MODEL_NAME MODEL_DIR CORS_ENABLED LIMIT_NPROC
+      OPENAI_LOG OPENAI_ADMIN_KEY OPENAI_WEBHOOK_SECRET SUPABASE_ACCESS_TOKEN SUPABASE_DB_PASSWORD SUPABASE_PROJECT_ID
+      SUPABASE_AUTH_EXTERNAL_GITHUB_SECRET APP_KEY WORKERS_PORT_80_TCP constructor __proto__`.split(/\s+/);
     assert.deepEqual(findMisspelt(others, variableNames, false), []);
     assert.deepEqual(findMisspelt(variableNames, variableNames, true), []);
+  });
+
+  test("leaves a name alone beside the one that is meant, in an environment that programs share", () => {
+    const names = ["OPENAI_API_BASE", "OPENAI_BASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"];
+    assert.deepEqual(findMisspelt(names, variableNames, false), []);
+    assert.equal(findMisspelt(names, variableNames, true).length, 2);
+  });
+
+  test("tells more of .env, where few names are other programs'", () => {
+    assert.match(findMisspelt(["DATABASE_USER"], variableNames, true).join(), /did you mean DATABASE_URL\?/);
+    assert.match(findMisspelt(["MODEL_NAME"], variableNames, true).join(), /is not a setting of Foreword/);
   });
 
   test("says of a name that begins like ours and is close to none that it is ignored", () => {

@@ -70,7 +70,8 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
     if (["v", "version"].includes(name)) return { type: "version" };
     return { type: "wrong", text: await toOptionAdvice(name, rawName, value ?? findValue(args, rawName)) };
   }
-  if (first === "help" && rest.length === 0) return { type: "help" };
+  if (first === "help") return { type: "help" };
+  if (first === "version" && rest.length === 0) return { type: "version" };
   const command = commands.find((name) => name === first);
   if (command === undefined) return { type: "wrong", text: toCommandAdvice(first) };
   if (rest.length === 0) return { type: "run", command };
@@ -93,7 +94,8 @@ async function toOptionAdvice(name: string, rawName: string, value: string | und
     import("../environment.ts"),
     import("../misspelt-names.ts"),
   ]);
-  const variable = optionNames[name] ?? findNearest(name, variableNames);
+  const synonym = Object.hasOwn(optionNames, name) ? optionNames[name] : undefined;
+  const variable = synonym ?? findNearest(name, variableNames);
   if (name.length > 2 && ["helpp", "hlep", "hepl", "usage"].includes(name))
     return `there is no option ${rawName}; try --help.`;
   if (variable === undefined)
@@ -108,6 +110,8 @@ function toCommandAdvice(word: string): string {
   return `there is no command "${shown}"${meant === undefined ? "" : `; did you mean ${meant}?`}`;
 }
 
+/** Returns what may be shown of `word`: the start, and nothing of an address, in which a password may stand. */
 function shorten(word: string): string {
-  return word.length <= 60 ? word : `${word.slice(0, 60)}…`;
+  const shown = word.replace(/:\/\/.*/s, "://…");
+  return shown.length <= 60 ? shown : `${shown.slice(0, 60)}…`;
 }

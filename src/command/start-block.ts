@@ -1,6 +1,8 @@
 /** Owns what is printed when the server starts: where it listens, which model, which store, what is off. */
+import { isIP } from "node:net";
 import type { AppOptions } from "../app.ts";
 import type { AppError } from "../errors.ts";
+import { isLoopback } from "../environment.ts";
 import { migrateAdvice } from "../store/schema-version.ts";
 
 /** What the block tells. */
@@ -74,7 +76,9 @@ function describeJournal(
 }
 
 function describeHosts({ host, allowedHosts }: AppOptions["hosts"] & object): string {
-  const names = Array.from(new Set(["localhost", "loopback addresses", host, ...allowedHosts]));
+  const addresses = isLoopback(host) ? "loopback addresses" : "all addresses";
+  const own = isIP(host) === 0 ? [host] : [];
+  const names = Array.from(new Set(["localhost", addresses, ...own, ...allowedHosts]));
   return `${names.join(", ")}; requests with another Host get 421 (ALLOWED_HOSTS adds names)`;
 }
 

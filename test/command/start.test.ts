@@ -74,6 +74,19 @@ describe("foreword", () => {
     );
   });
 
+  test("says which names it answers to, as its address makes them", async () => {
+    const open = { ...noStore, PORT: "0", ALLOW_UNAUTHENTICATED: "true" };
+    for (const [variables, names] of [
+      [{ HOST: "[::1]", ALLOWED_HOSTS: "a.example.com" }, "localhost, loopback addresses, a.example.com;"],
+      [{ HOST: "0.0.0.0" }, "localhost, all addresses;"],
+    ] as const) {
+      const command = new RunningCommand([], { ...open, ...variables }, folder.path);
+      const [, told = ""] = await command.printed(/hosts +(.*)\n[^]*try .*\n/);
+      await stop(command);
+      assert.ok(told.startsWith(names), told);
+    }
+  });
+
   test("says which setting an option was meant to be, and what to type", async () => {
     for (const [args, advice] of [
       [["--port", "3000"], /^foreword: there is no option --port\. .*: PORT=3000 npm start\n/],
@@ -87,6 +100,10 @@ describe("foreword", () => {
         /^foreword: there is no option --what\. Settings are environment variables, or lines of \.env\.\n/,
       ],
       [["start"], /^foreword: there is no command "start"; did you mean serve\?\n/],
+      [["--__proto__=1"], /^foreword: there is no option --__proto__\. Settings are .* lines of \.env\.\n/],
+      [["--constructor"], /^foreword: there is no option --constructor\. Settings are .* lines of \.env\.\n/],
+      [["postgres://u:secret@h/d"], /^foreword: there is no command "postgres:\/\/…"\n/],
+      [["migrate", "postgres://u:secret@h/d"], /^foreword: "migrate" takes no argument "postgres:\/\/…"; /],
     ] as const) {
       const text = await refuse({}, [...args]);
       assert.match(text, advice);

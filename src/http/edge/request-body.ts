@@ -54,8 +54,11 @@ class Bodies {
   readonly #limits: BodyLimits;
   readonly #small = [new ByteBudget(smallBodiesBytes)];
   readonly #large: ByteBudget;
-  /** Of users who are known: one who holds connections with large bodies leaves room for others. */
-  readonly #users = new Map<string, { readonly budget: ByteBudget; shares: number }>();
+  /** Of users who are known: one who holds connections whose bodies do not come leaves room for others. */
+  readonly #users = new Map<
+    string,
+    { readonly small: ByteBudget; readonly large: ByteBudget; shares: number }
+  >();
   readonly #parseJson;
   /** Settles when the large body before has been parsed, and what waited for the event loop had its turn. */
   #parsed: Promise<void> = Promise.resolve();
@@ -105,10 +108,15 @@ class Bodies {
       return share;
     }
     const halfBytes = Math.max(this.#large.capacityBytes / 2, this.#limits.maxBodyBytes);
-    const user = this.#users.get(userId) ?? { budget: new ByteBudget(halfBytes), shares: 0 };
+    const user = this.#users.get(userId) ?? {
+      small: new ByteBudget(smallBodiesBytes / 2),
+      large: new ByteBudget(halfBytes),
+      shares: 0,
+    };
     this.#users.set(userId, user);
     user.shares += 1;
-    const share = new BodyShare(this.#small, [user.budget, this.#large], maxSmallBytes);
+    const small = [user.small, ...this.#small];
+    const share = new BodyShare(small, [user.large, this.#large], maxSmallBytes);
     onceAnswered(request.raw, () => {
       share.release();
       user.shares -= 1;
