@@ -127,7 +127,9 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
 
   #awaitFirst(delayMs: number): Timer {
     const error = new AppError("model_silent", `no event within ${this.#options.firstByteTimeoutMs} ms`);
-    return afterReading(this.#clock, delayMs, () => this.#fail(error));
+    // A refusal is one by its status, though its body may never end.
+    const isRefused = (): boolean => this.#head !== undefined && this.#head.status !== 200;
+    return afterReading(this.#clock, delayMs, () => (isRefused() ? this.#failRefused() : this.#fail(error)));
   }
 
   #take(chunk: Buffer): void {

@@ -176,6 +176,23 @@ describe("a model that fails", () => {
     );
   });
 
+  test("that refuses, and never ends what it says of that, is believed by its status", async () => {
+    await withApp(
+      async () => {
+        const refused = Promise.withResolvers<void>();
+        model.script = (call) => {
+          call.head(401, json).raw('{"error":');
+          refused.resolve();
+        };
+        const answering = app.chat("Hi");
+        await refused.promise;
+        clock.advance(7_000); // what has been sent is read before the time counts
+        assertProblem(await answering, "model_unauthorized");
+      },
+      { MODEL_FIRST_BYTE_TIMEOUT_MS: "7000" },
+    );
+  });
+
   const breaks: readonly [string, ErrorCode, Script][] = [
     ["ends without a finish reason", "model_truncated", (call) => call.end()],
     ["reports an error", "model_failed", (call) => call.event({ error: { message: "sk-secret" } }).end()],
