@@ -180,12 +180,7 @@ export const Environment = z.object({
   AZURE_OPENAI_API_KEY: z.string().optional(),
   MODEL_FIRST_BYTE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
-  MODEL_OPENS_REASONING: z
-    .string()
-    .trim()
-    .toLowerCase()
-    .pipe(z.enum(["auto", "yes", "no"], "must be auto, yes or no"))
-    .default("auto"),
+  MODEL_OPENS_REASONING: choice("auto", "yes", "no").default("auto"),
   MODEL_CONTEXT_CHARS: wholeNumber(1_000, 10_000_000).default(400_000),
   CHAT_STORE_ENABLED: Flag.default(true),
   DATA_DIR: z.string().default(".foreword"),

@@ -1,4 +1,4 @@
-/** Owns `foreword doctor`: what is wrong with configuration, model and store, and how to fix it. */
+/** `foreword doctor`: checks configuration, model and store, and says how to fix what is wrong. */
 import { z } from "zod";
 import type { AppOptions } from "../app.ts";
 import { toAppError, type AppError } from "../errors.ts";

@@ -13,13 +13,10 @@ import type {
 } from "../turn/history.ts";
 import type { Caller } from "../turn/ports.ts";
 import type { Database, FunctionName, Json, JsonObject } from "./database.ts";
+import { deleteConversations } from "./delete-conversations.ts";
 import { toSearchQuery } from "./lexemes.ts";
 import { MessageRows, MetadataRow } from "./message-rows.ts";
 import { toUtc } from "./row-time.ts";
-
-/** How many conversations are deleted in one transaction, and about how many messages. */
-const deleteBatch = 200;
-const deleteMessages = 1_000;
 
 const ConversationRow = z
   .object({
@@ -43,9 +40,6 @@ const ConversationRow = z
 
 const Missing = z.object({ missing: z.literal(true) });
 const MissingLeaf = z.object({ missing_leaf: z.literal(true) });
-
-/** A database with an older schema does not say whether there is more. */
-const DeleteAnswer = z.object({ deleted: z.number(), more: z.boolean().optional() });
 
 /** The rows of conversations. Rejects as {@link Database.call} does. */
 export class ConversationRows implements History {
@@ -100,20 +94,11 @@ export class ConversationRows implements History {
   }
 
   async delete(caller: Caller, id: string): Promise<boolean> {
-    const argument = { conversation_id: id, max_messages: deleteMessages };
-    for (;;) {
-      const { deleted, more } = await this.#ask("chat_delete_conversations", argument, caller, DeleteAnswer);
-      if (more !== true) return deleted > 0;
-    }
+    return (await this.#delete(caller, { conversation_id: id })) > 0;
   }
 
   async deleteAll(caller: Caller): Promise<number> {
-    for (let count = 0; ;) {
-      const argument = { limit: deleteBatch, max_messages: deleteMessages };
-      const { deleted, more } = await this.#ask("chat_delete_conversations", argument, caller, DeleteAnswer);
-      count += deleted;
-      if (deleted < deleteBatch && more !== true) return count;
-    }
+    return await this.#delete(caller, {});
   }
 
   async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
@@ -122,6 +107,13 @@ export class ConversationRows implements History {
 
   readAllMessages(caller: Caller, id: string, isTree: boolean): AsyncIterable<readonly StoredMessage[]> {
     return isTree ? this.#messages.readTree(caller, id) : this.#messages.readPath(caller, id);
+  }
+
+  async #delete(caller: Caller, argument: JsonObject): Promise<number> {
+    let count = 0;
+    const steps = deleteConversations(this.#database, "chat_delete_conversations", argument, caller);
+    for await (const deleted of steps) count += deleted;
+    return count;
   }
 
   async #askOne(name: FunctionName, argument: JsonObject, caller: Caller): Promise<Conversation | undefined> {

@@ -1,13 +1,13 @@
-/** How work that nobody waits for is ended in Postgres: a cancel request, and a look whether the backend still works. */
+/** Ends work in Postgres that is no longer waited for: a cancel request, and a check whether the backend still works. */
 import { once } from "node:events";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, type ConnectionOptions } from "node:tls";
+import { isIP, type Socket } from "node:net";
+import { connect, type ConnectionOptions } from "node:tls";
 import { Client, type ClientConfig, type PoolClient } from "pg";
+import { openSocket, requestTls } from "./postgres-socket.ts";
 
 const timeoutMs = 2_000;
 /** https://www.postgresql.org/docs/current/protocol-message-formats.html */
 const cancelCode = 80_877_102;
-const tlsCode = 80_877_103;
 
 /**
  * Asks the server to end what the connection's backend does, by a connection of its own, encrypted where the first one is.
@@ -18,18 +18,16 @@ export async function cancelQuery(client: PoolClient, ssl: ClientConfig["ssl"]):
   const [processId, secretKey] = findKeys(client);
   if (processId === undefined || secretKey === undefined) return;
   const { host, port } = client;
-  const socket = connectTcp(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
+  const socket = openSocket(host, port);
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   const closed = new Promise<void>((resolve) => void socket.once("close", () => resolve()));
   socket.on("error", () => {}); // it closes then
-  try {
-    await once(socket, "connect");
+  const send = async (): Promise<void> => {
     const stream = ssl === undefined || ssl === false ? socket : await encrypt(socket, host, ssl);
     stream.on("error", () => {}).end(toMessage(cancelCode, processId, secretKey));
-  } catch {
-    socket.destroy();
-  }
-  await closed;
+  };
+  send().catch(() => socket.destroy());
+  await closed; // whether or not it could be sent
   clearTimeout(timer);
 }
 
@@ -58,10 +56,9 @@ function findKeys(client: PoolClient): readonly (number | undefined)[] {
 }
 
 async function encrypt(socket: Socket, host: string, ssl: true | ConnectionOptions): Promise<Socket> {
-  socket.write(toMessage(tlsCode));
-  await once(socket, "data"); // one byte, S: the first connection was encrypted
+  if (!(await requestTls(socket))) throw new Error("the database offers no TLS");
   const options = ssl === true ? {} : ssl;
-  const stream = connectTls({ ...options, socket, host, ...(isIP(host) === 0 && { servername: host }) });
+  const stream = connect({ ...options, socket, host, ...(isIP(host) === 0 && { servername: host }) });
   await once(stream, "secureConnect");
   return stream;
 }

@@ -1,13 +1,11 @@
 /** What `DATABASE_URL` says of TLS, in libpq's words: https://www.postgresql.org/docs/current/libpq-ssl.html */
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import { Client, type ClientConfig } from "pg";
 import { AppError } from "../errors.ts";
+import { openSocket, requestTls } from "./postgres-socket.ts";
 
 const probeTimeoutMs = 2_000;
-/** The SSLRequest of the protocol; the server answers with one byte, `S` or `N`. */
-const tlsRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
 /** Parameters of a URL that are about TLS; none of them reaches `pg`, which gives some of them another meaning. */
 const tlsParameters = [
@@ -116,12 +114,7 @@ export async function toClientConfig({ config, mayBePlain }: ConnectionSettings)
 }
 
 async function offersTls(host: string, port: number): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const socket = connect(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
+  const socket = openSocket(host, port);
   socket.setTimeout(probeTimeoutMs, () => socket.destroy(new Error("the database did not answer")));
-  socket.once("connect", () => socket.write(tlsRequest));
-  socket.once("data", (answer) => resolve(answer.toString("latin1").startsWith("S")));
-  socket.once("error", reject);
-  socket.once("close", () => reject(new Error("the database closed the connection")));
-  return await promise.finally(() => socket.destroy());
+  return await requestTls(socket).finally(() => socket.destroy());
 }

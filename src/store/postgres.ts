@@ -13,8 +13,8 @@ import {
 import { FunctionCall } from "./function-call.ts";
 import { ConnectionLost, PostgresPool } from "./postgres-pool.ts";
 import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
-import { SecondTries, type Try } from "./second-try.ts";
-import { toStoreFailure, withDeadline } from "./store-failure.ts";
+import { SecondTries } from "./second-try.ts";
+import { toStoreFailure } from "./store-failure.ts";
 
 /** Where Postgres is. */
 export interface PostgresOptions {
@@ -47,19 +47,20 @@ export class PostgresDatabase implements Database {
     // It becomes JSON when a connection takes it: of what waits for one there is no second copy.
     const toText = (): string => JSON.stringify(toArgument(argument, caller, version));
     const dueMs = this.#clock.monotonicMs() + callDeadlineMs;
-    const tries: Try<string>[] = [];
-    const start = (isSecond: boolean): Try<string> => {
-      const made = this.#try(name, toText, dueMs, isSecond);
-      tries.push(made);
-      return made;
+    const ask = async (isSecond: boolean, signal: AbortSignal): Promise<string> => {
+      const pool = await this.#openPool();
+      return await pool.run({
+        toCall: (leftMs) => new FunctionCall(name, toText, leftMs),
+        dueMs,
+        signal,
+        heardSinceMs: isSecond ? dueMs - callDeadlineMs : Number.NEGATIVE_INFINITY,
+      });
     };
-    const work = this.#tries.run(name, { clock: this.#clock, start, isLoss });
-    const abort = (): void => {
-      for (const made of tries) made.abort();
-    };
-    const answer = await withDeadline(this.#clock, work, callDeadlineMs, abort).catch((error: unknown) => {
-      throw toPostgresFailure(error);
-    });
+    const answer = await this.#tries
+      .run(name, { clock: this.#clock, ask, isLoss })
+      .catch((error: unknown) => {
+        throw toPostgresFailure(error);
+      });
     const result: unknown = JSON.parse(answer);
     return result;
   }
@@ -79,19 +80,6 @@ export class PostgresDatabase implements Database {
       this.#pool = undefined;
       throw error;
     });
-  }
-
-  #try(name: FunctionName, toText: () => string, dueMs: number, isSecond: boolean): Try<string> {
-    const abort = new AbortController();
-    const call = {
-      toCall: (leftMs: number) => new FunctionCall(name, toText, leftMs),
-      dueMs,
-      signal: abort.signal,
-      heardSinceMs: isSecond ? dueMs - callDeadlineMs : Number.NEGATIVE_INFINITY,
-    };
-    const answer = this.#openPool().then((pool) => pool.run(call));
-    answer.catch(() => {}); // the other try may have answered
-    return { answer, abort: () => abort.abort() };
   }
 }
 

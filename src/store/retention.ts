@@ -1,18 +1,10 @@
-/** Owns the end of old conversations: those in which nothing was said for so many days are deleted, in small batches. */
-import { z } from "zod";
-import { parse } from "../parse.ts";
+/** Deletes old conversations: those in which nothing was said for so many days. */
 import type { Clock, Timer } from "../turn/ports.ts";
 import { service, type Database } from "./database.ts";
+import { deleteConversations } from "./delete-conversations.ts";
 
 /** From one look to the next. */
 const intervalMs = 60 * 60_000;
-/** How many are deleted in one transaction, which other writes may have to wait for. */
-const batch = 100;
-/** About how many messages go with them. */
-const batchMessages = 1_000;
-
-/** A database with an older schema does not say whether there is more. */
-const Answer = z.object({ deleted: z.number(), more: z.boolean().optional() });
 
 /** What retention works with. */
 export interface RetentionOptions {
@@ -41,24 +33,17 @@ export class Retention {
   }
 
   async #look(): Promise<void> {
-    const { clock, onDeleted } = this.#options;
+    const { database, clock, days, onDeleted } = this.#options;
     let count = 0;
     try {
-      for (let isMore = true; isMore && !this.#isClosed;) {
-        const { deleted, more = false } = await this.#deleteBatch();
+      for await (const deleted of deleteConversations(database, "chat_delete_expired", { days }, service)) {
         count += deleted;
-        isMore = more || deleted === batch;
+        if (this.#isClosed) break;
       }
     } catch {
       // The store is away, which its readiness tells: the next look finds what this one did not.
     }
     if (count > 0) onDeleted(count);
     if (!this.#isClosed) this.#timer = clock.after(intervalMs, () => void this.#look());
-  }
-
-  async #deleteBatch(): Promise<z.infer<typeof Answer>> {
-    const { database, days } = this.#options;
-    const argument = { days, limit: batch, max_messages: batchMessages };
-    return parse(Answer, await database.call("chat_delete_expired", argument, service), "store_refused");
   }
 }

@@ -1,6 +1,7 @@
 /** Which calls may be asked twice, and when: a connection that died without a word answers nothing until the deadline. */
-import type { FunctionName } from "./database.ts";
 import type { Clock } from "../turn/ports.ts";
+import { callDeadlineMs, type FunctionName } from "./database.ts";
+import { withDeadline } from "./store-failure.ts";
 
 /** How long a call waits for its answer until it is asked again on another connection, in milliseconds. */
 export const secondTryAfterMs = 1_500;
@@ -36,18 +37,14 @@ const kinds: Readonly<Record<FunctionName, "read" | "safe" | "once">> = {
   chat_try_write: "safe",
 };
 
-/** One of the two tries of a call. */
-export interface Try<Answer> {
-  readonly answer: Promise<Answer>;
-  /** Gives it up. */
-  readonly abort: () => void;
-}
-
 /** How calls are tried. */
 export interface SecondTryOptions<Answer> {
   readonly clock: Clock;
-  /** `isSecond`: only a connection that is known to be alive will do. */
-  readonly start: (isSecond: boolean) => Try<Answer>;
+  /**
+   * Makes the call. `isSecond`: only a connection that is known to be alive will do. `signal` is aborted when the answer is no longer
+   * waited for.
+   */
+  readonly ask: (isSecond: boolean, signal: AbortSignal) => Promise<Answer>;
   /** Whether a failure means that the connection was lost, rather than that the database refused. */
   readonly isLoss: (error: unknown) => boolean;
 }
@@ -61,16 +58,25 @@ export class SecondTries {
     this.#free = count;
   }
 
-  /** Settles with the first answer; the other try is given up then. */
+  /** Settles with the first answer; gives up the rest. @throws AppError `store_unavailable` if there is none within 5 s. */
   async run<Answer>(name: FunctionName, options: SecondTryOptions<Answer>): Promise<Answer> {
-    const first = options.start(false);
+    const controller = new AbortController();
+    const work = this.#run(name, options, controller);
+    return await withDeadline(options.clock, work, callDeadlineMs, () => controller.abort());
+  }
+
+  async #run<Answer>(
+    name: FunctionName,
+    { clock, ask, isLoss }: SecondTryOptions<Answer>,
+    controller: AbortController,
+  ): Promise<Answer> {
+    const first = ask(false, controller.signal);
     const kind = kinds[name];
-    if (kind === "once") return await first.answer;
-    const { clock, isLoss } = options;
+    if (kind === "once") return await first;
     const late = Promise.withResolvers<"late">();
     const timer = clock.after(secondTryAfterMs, () => late.resolve("late"));
     const head = await Promise.race([
-      first.answer.then(
+      first.then(
         (value) => ({ value }),
         (error: unknown) => ({ error }),
       ),
@@ -79,24 +85,15 @@ export class SecondTries {
     timer.cancel();
     if (head !== "late" && "value" in head) return head.value;
     if (head !== "late" && (kind !== "read" || !isLoss(head.error))) throw head.error;
-    if (this.#free === 0) return await first.answer;
+    if (this.#free === 0) return await first;
     this.#free -= 1;
     try {
-      return await race(first, options.start(true), head === "late");
+      const second = ask(true, controller.signal);
+      if (head !== "late") return await second;
+      return await Promise.any([first, second]).catch(() => first); // what was wrong with the first counts
     } finally {
+      controller.abort();
       this.#free += 1;
     }
-  }
-}
-
-async function race<Answer>(first: Try<Answer>, second: Try<Answer>, isFirstOut: boolean): Promise<Answer> {
-  if (!isFirstOut) return await second.answer;
-  try {
-    return await Promise.any([first.answer, second.answer]);
-  } catch {
-    return await first.answer; // what was wrong with it counts
-  } finally {
-    first.abort();
-    second.abort();
   }
 }

@@ -3,10 +3,10 @@ import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { Agent, fetch as fetchBy } from "undici";
 import { AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
-import { callDeadlineMs, toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
-import { SecondTries, type Try } from "./second-try.ts";
+import { toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
+import { SecondTries } from "./second-try.ts";
 import { Slots } from "./slots.ts";
-import { toStoreFailure, withDeadline } from "./store-failure.ts";
+import { toStoreFailure } from "./store-failure.ts";
 
 /** How many calls are out at once: PostgREST has ten connections, unless told otherwise, and lets the rest wait. */
 const maxCalls = 32;
@@ -42,34 +42,30 @@ export class SupabaseDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     const asked = toArgument(argument, caller, version);
-    const tries: Try<unknown>[] = [];
-    const start = (isSecond: boolean): Try<unknown> => {
-      const made = this.#try(isSecond ? this.#freshClient : this.#client, name, asked, caller);
-      tries.push(made);
-      return made;
+    const ask = async (isSecond: boolean, signal: AbortSignal): Promise<unknown> => {
+      const client = isSecond ? this.#freshClient : this.#client;
+      return await this.#slots.run(async () => await this.#ask(client, name, asked, caller, signal));
     };
-    const work = this.#tries.run(name, { clock: this.#clock, start, isLoss });
-    return await withDeadline(this.#clock, work, callDeadlineMs, () => {
-      for (const made of tries) made.abort();
-    });
+    return await this.#tries.run(name, { clock: this.#clock, ask, isLoss });
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#agent.destroy(), this.#freshAgent.destroy()]);
   }
 
-  #try(client: SupabaseClient, name: FunctionName, argument: JsonObject, caller: Caller): Try<unknown> {
-    const abort = new AbortController();
-    const answer = this.#slots.run(async () => {
-      const request = client.rpc(name, { argument });
-      if (this.#usesCallerToken && caller.accessToken !== undefined)
-        request.setHeader("Authorization", `Bearer ${caller.accessToken}`);
-      const { data, error, status } = await request.abortSignal(abort.signal);
-      if (error !== null) throw toFailure(error, status);
-      return toRows(data, status);
-    });
-    answer.catch(() => {}); // the other try may have answered
-    return { answer, abort: () => abort.abort() };
+  async #ask(
+    client: SupabaseClient,
+    name: FunctionName,
+    argument: JsonObject,
+    { accessToken }: Caller,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const request = client.rpc(name, { argument });
+    if (this.#usesCallerToken && accessToken !== undefined)
+      request.setHeader("Authorization", `Bearer ${accessToken}`);
+    const { data, error, status } = await request.abortSignal(signal);
+    if (error !== null) throw toFailure(error, status);
+    return toRows(data, status);
   }
 }
 

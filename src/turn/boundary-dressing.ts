@@ -3,8 +3,8 @@ import { findLineStart, findPartialToken, type TokenPlace } from "./boundary.ts"
 
 /** A line that holds nothing but white space, marks of heading, quote and emphasis, zero-width characters, and starts of comments. */
 const dressedLine = /^(?:[\s#>*_`\u200B\u2060]|<!--)*$/;
-/** White space, and characters that nobody sees. U+FEFF is white space. */
-const invisible = /[\s\u200B\u2060]/;
+/** White space, U+FEFF included, and zero-width characters. */
+export const invisible = /[\s\u200B\u2060]/;
 /** A line that opens a code fence, and may name a language in one word. */
 const openingFence = /^[\s>\u200B\u2060]*(`{3,}|~{3,})[ \t]*[^\s`]*\s*$/;
 /** A line that more text could turn into one that opens a fence. */

@@ -1,8 +1,6 @@
 /** What models put after a boundary token, and what of it goes with the token. */
-import { toMirrors, type Dressing } from "./boundary-dressing.ts";
+import { invisible, toMirrors, type Dressing } from "./boundary-dressing.ts";
 
-/** U+FEFF is white space. */
-const invisible = /[\s\u200B\u2060]/;
 const commentEnd = "-->";
 /** The longest line that closes a fence, in characters. */
 const maxFenceLength = 256;

@@ -10,6 +10,8 @@ import { applySchema } from "../../src/store/apply-schema.ts";
 import { PostgresDatabase, type PostgresOptions } from "../../src/store/postgres.ts";
 import { loadSchema } from "../../src/store/schema.ts";
 import { systemClock } from "../../src/system-clock.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { startPostgresHarness } from "./store-harness.ts";
 
 /** Writes a certificate for `host` that nobody else vouches for, and its key. */
@@ -136,7 +138,6 @@ describe(
 
     test("is used for the cancel of a call, too", async () => {
       await setTls(true);
-      const { ManualClock } = await import("../support/manual-clock.ts");
       const clock = new ManualClock();
       const url = `${harness.server.url}?sslmode=require`;
       const database = new PostgresDatabase({ url, poolSize: 1 }, clock, () => {});
@@ -154,6 +155,29 @@ describe(
       while ((await harness.sql(busy))[0]?.["count"] !== 0);
       await holder.end();
       await database.close();
+    });
+
+    test("gives a connection's place back though the cancel of its call meets silence", async () => {
+      await setTls(true);
+      const proxy = await startTcpProxy(harness.server.port);
+      const clock = new ManualClock();
+      const url = `postgres://postgres:postgres@127.0.0.1:${proxy.port}/postgres?sslmode=require`;
+      const database = new PostgresDatabase({ url, poolSize: 1 }, clock, () => {});
+      const take = async (): Promise<unknown> =>
+        await database.call("chat_take_requests", { subject: "tls", wanted: 1, max: 5 }, service);
+      await take();
+      proxy.blackHole();
+      const lost = take();
+      while (proxy.lost === 0) await harness.sql("select 1");
+      clock.advance(5_000);
+      await assert.rejects(lost, { code: "store_unavailable" });
+      while (proxy.lost === 1) await harness.sql("select 1"); // the cancel
+      proxy.pass();
+      clock.advance(1_000);
+      const { left } = Object(await take());
+      assert.equal(left, 3);
+      await database.close();
+      await proxy.close();
     });
   },
 );
