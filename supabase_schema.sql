@@ -1460,7 +1460,8 @@ end $$;
 -- share the work, and none that fails comes again and again. Nothing here waits for another's lock. argument: read [{kind: message or
 -- title, id, revision, words: a tsvector}], limit: how many texts of a kind are wanted, max_bytes: of UTF-8 in all of them, one
 -- text in any way, of which the first 100000 characters count. Answers with {texts [{kind, id, conversation_id, user_id, revision, text,
--- is_new: whether it is not of the backlog}], has_more: whether further texts may be had now}.
+-- is_new: whether it is not of the backlog}], locked: ids of those whose words were not kept, since another transaction has them; has_more:
+-- whether further texts may be had now}.
 create or replace function public.chat_index_texts(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -1468,6 +1469,7 @@ declare
   v_limit integer := (argument ->> 'limit')::integer;
   v_bytes bigint := (argument ->> 'max_bytes')::bigint; -- that are left
   v_texts jsonb := '[]';
+  v_locked jsonb := '[]';
   v_has_more boolean := false;
   v_kind record;
   v_taken record;
@@ -1483,12 +1485,18 @@ begin
     execute format($f$
       with read as (
         select w.id, r.words from jsonb_to_recordset($1) as r (kind text, id uuid, revision integer, words text)
-          cross join lateral (select w.id from public.%1$s_words w
-            where w.id = r.id and w.revision = r.revision and w.words is null for update skip locked) w
-          where r.kind = %1$L
+          -- With a limit, so that it is looked for by its id, not among all that are to be read.
+          cross join lateral (select w.id, w.revision, w.words is null as is_due from public.%1$s_words w
+            where w.id = r.id limit 1 for update skip locked) w
+          where r.kind = %1$L and w.revision = r.revision and w.is_due
       )
       update public.%1$s_words w set words = r.words::tsvector from read r where w.id = r.id $f$, v_kind.name)
       using argument -> 'read';
+    execute format($f$
+      select $2 || coalesce(jsonb_agg(w.id), '[]') from jsonb_to_recordset($1) as r (kind text, id uuid, revision integer)
+        cross join lateral (select * from public.%1$s_words w where w.id = r.id limit 1) w
+        where r.kind = %1$L and w.revision = r.revision and w.words is null $f$, v_kind.name)
+      into v_locked using argument -> 'read', v_locked;
     continue when v_limit = 0 or v_bytes <= 0;
     execute format($f$
       with due as materialized (
@@ -1515,7 +1523,7 @@ begin
     v_has_more := v_has_more or v_taken.due = v_limit or v_taken.due > v_taken.count or v_bytes <= 0;
   end loop;
   if v_has_more or v_limit = 0 or v_texts <> '[]' then
-    return jsonb_build_object('texts', v_texts, 'has_more', v_has_more or exists (select from public.word_backlog));
+    return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', v_has_more or exists (select from public.word_backlog));
   end if;
 
   -- The backlog: one server at a time enters some of it, to be handed out from then on.
@@ -1523,7 +1531,7 @@ begin
       case b.kind when 'message' then 'conversation_id' else 'id' end as conversation
     into v_kind from public.word_backlog b order by b.kind desc limit 1 for update skip locked;
   if v_kind.name is null then
-    return jsonb_build_object('texts', v_texts, 'has_more', false);
+    return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', false);
   end if;
   execute format('select array(select s.id from %s s where s.id >= $1 order by s.id limit $2)', v_kind.source)
     into v_ids using v_kind.place, c_backlog;
@@ -1546,7 +1554,7 @@ begin
       update public.word_backlog b set last_id = v_ids[v_count] where b.kind = v_kind.name;
     end if;
   end if;
-  return jsonb_build_object('texts', v_texts, 'has_more', v_count = cardinality(v_ids));
+  return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', v_count = cardinality(v_ids));
 end $$;
 
 -- What a server of version 6 searches for, as words: it sends the text of the search alone. Answers with a tsquery, or null where there is

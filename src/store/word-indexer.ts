@@ -4,7 +4,7 @@ import { z } from "zod";
 import { toAppError, type ErrorCode } from "../errors.ts";
 import { parse } from "../parse.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
-import { service, type Database, type FunctionName, type Json } from "./database.ts";
+import { service, type Database, type FunctionName, type JsonObject } from "./database.ts";
 import { toVector } from "./lexemes.ts";
 import { settleWithin } from "./store-failure.ts";
 import { collectWords, type Words } from "./text-words.ts";
@@ -27,6 +27,9 @@ const maxRestMs = 1_000;
 /** How the database may refuse words. */
 const refusals: ReadonlySet<ErrorCode> = new Set(["write_rejected", "store_refused"]);
 
+/** How often words are brought again at once that another transaction keeps from being kept. */
+const maxRepeats = 3;
+
 /** The calls after which there may be a text to read. */
 const writes: ReadonlySet<FunctionName> = new Set([
   "chat_begin_turn",
@@ -48,10 +51,16 @@ const Answer = z.object({
       is_new: z.boolean(),
     }),
   ),
+  locked: z.array(z.string()),
   has_more: z.boolean(),
 });
 type Answer = z.infer<typeof Answer>;
 type Text = Answer["texts"][number];
+
+/** The words of a text, as the database takes them. */
+interface ReadText extends JsonObject {
+  readonly id: string;
+}
 
 /** How far the reading of texts is that were there before they could be read. */
 export type BacklogEvent =
@@ -70,7 +79,7 @@ export interface WordIndexerOptions {
 export class WordIndexer {
   readonly #options: WordIndexerOptions;
   /** What was read and is not kept yet. */
-  #read: Json[] = [];
+  #read: ReadText[] = [];
   /** Searches that wait for what was stored before them. */
   #waiting: (() => void)[] = [];
   #running: Promise<void> | undefined;
@@ -151,19 +160,28 @@ export class WordIndexer {
   /** Reads until there is nothing to be read. */
   async #readAll(): Promise<void> {
     let waiting: (() => void)[] = [];
-    while (!this.#isClosed || this.#read.length > 0) {
+    let repeats = 0;
+    for (;;) {
+      const isLast = this.#isClosed;
       const asked = this.#waiting.splice(0);
       const startMs = this.#options.clock.monotonicMs();
-      const { texts, has_more: hasMore } = await this.#exchange(this.#isClosed ? 0 : batch.texts);
-      for (const resolve of waiting) resolve();
+      const { texts, has_more: hasMore } = await this.#exchange(isLast ? 0 : batch.texts);
+      // Another server looks at them for a moment, or somebody deletes them.
+      const mustRepeat = this.#read.length > 0 && repeats < maxRepeats;
+      repeats = mustRepeat ? repeats + 1 : 0;
+      if (mustRepeat) asked.unshift(...waiting);
+      else for (const resolve of waiting) resolve();
+      if (isLast) return;
       await this.#readTexts(texts);
       // What is new comes first: a batch that holds something else, or not all that it could, holds the last of it.
       const mayHaveNew = hasMore && texts.length > 0 && texts.every((text) => text.is_new);
       waiting = mayHaveNew ? [] : asked;
       if (mayHaveNew) this.#waiting.unshift(...asked);
       this.#tellOfBacklog(texts, hasMore);
-      if (texts.length === 0) for (const resolve of waiting.splice(0)) resolve();
-      if (texts.length === 0 && !hasMore && this.#waiting.length === 0) return;
+      if (texts.length === 0 && !mustRepeat) {
+        for (const resolve of waiting.splice(0)) resolve();
+        if (!hasMore && this.#waiting.length === 0) return;
+      }
       if (hasMore && waiting.length === 0) await this.#rest(this.#options.clock.monotonicMs() - startMs);
     }
   }
@@ -183,7 +201,9 @@ export class WordIndexer {
     const read = this.#read;
     try {
       const answer = await this.#ask(read, limit);
-      this.#read = this.#read.slice(read.length);
+      const locked = new Set(answer.locked);
+      this.#read = this.#read.filter((row) => !read.includes(row) || locked.has(row.id));
+      if (locked.size > 0) this.#isSoon = true;
       return answer;
     } catch (error) {
       if (!refusals.has(toAppError(error).code) || read.length === 0) throw error;
@@ -194,7 +214,7 @@ export class WordIndexer {
     }
   }
 
-  async #ask(read: readonly Json[], limit: number): Promise<Answer> {
+  async #ask(read: readonly ReadText[], limit: number): Promise<Answer> {
     const argument = { read, limit, max_bytes: batch.bytes };
     const { database } = this.#options;
     return parse(Answer, await database.call("chat_index_texts", argument, service), "store_refused");

@@ -5,7 +5,7 @@ import type { Database } from "../../src/store/database.ts";
 import { WordIndexer, type BacklogEvent } from "../../src/store/word-indexer.ts";
 import { systemClock } from "../../src/system-clock.ts";
 
-const Nothing = z.object({ texts: z.tuple([]), has_more: z.literal(false) });
+const Nothing = z.object({ texts: z.tuple([]), locked: z.tuple([]), has_more: z.literal(false) });
 
 /** Resolves, once nothing is left to be read, with what was told of the backlog. */
 export async function readTexts(database: Database): Promise<readonly BacklogEvent[]> {
