@@ -590,10 +590,10 @@ end $$;
 
 -- Where a path goes on that need not start at its conversation's root: below `parent` (null: at the root), without its first `skip` messages.
 -- Or `running`: the turn that answers the leaf, which the path would have to wait for. argument: conversation_id; path and late, as
--- chat_save_messages; continue {mode: `leaf`: below the leaf, whatever is said; `new`: below the leaf, unless its only message, or `reply_id`,
--- the reply to be made again, is one that the conversation knows; `whole`: at the root, if its first message is one that the
--- conversation starts with; else at the last message that the conversation knows by its id; else below the leaf; is_again: whether a
--- reply is made again}.
+-- chat_save_messages; continue {mode: `leaf`: below the leaf, whatever is said; `new`: below the leaf, unless its last message, before which
+-- only the system's stand, or `reply_id`, the reply to be made again, is one that the conversation knows; `whole`: at its first message,
+-- if the conversation knows that by its id and it says the same; else at the root, if the conversation starts with it; else at the last
+-- message that the conversation knows by its id; else below the leaf; is_again: whether a reply is made again}.
 create or replace function public.chat_find_place(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -601,9 +601,12 @@ declare
   v_path jsonb := argument -> 'path';
   v_count integer := jsonb_array_length(argument -> 'path');
   v_mode text := argument #>> '{continue,mode}';
+  -- Of the system's messages before the newest one a conversation keeps those that it began with.
+  v_first integer := case when v_mode = 'new' then greatest(v_count - 1, 0) else 0 end;
   v_is_again boolean := coalesce((argument #>> '{continue,is_again}')::boolean, false);
   v_leaf public.messages;
   v_known jsonb;
+  v_is_same boolean;
   v_asked public.messages;
   v_turn uuid;
   v_reply uuid;
@@ -626,8 +629,8 @@ begin
       end if;
     elsif v_count = 0 or v_is_again then
       select * into v_asked from public.messages m where m.id = case v_leaf.role when 'assistant' then v_leaf.parent_id else v_leaf.id end;
-      if v_count = 1 and not exists (
-        select from jsonb_array_elements_text(v_path #> '{0,digests}') d
+      if v_count > 0 and v_count = v_first + 1 and not exists (
+        select from jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
         where v_asked.digest = sha256(coalesce((select p.digest from public.messages p where p.id = v_asked.parent_id), '') || decode(d, 'hex'))
       ) then
         v_asked := null;
@@ -637,21 +640,28 @@ begin
       return case when v_asked.id is null then '{"missing_path": true}' else jsonb_build_object('parent', v_asked.id, 'skip', 0) end;
     end if;
     if v_asked.id is not null and v_mode = 'new' then
-      return jsonb_build_object('parent', v_asked.parent_id, 'skip', 0);
+      return jsonb_build_object('parent', v_asked.parent_id, 'skip', v_first);
     end if;
-    if (v_mode = 'whole' or v_is_again) and exists (
-      select from jsonb_array_elements_text(v_path #> '{0,digests}') d
+    v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_path #>> array[v_first::text, 'client_id']));
+    if v_known ->> 'role' <> v_path #>> array[v_first::text, 'role'] then
+      v_known := null;
+    end if;
+    v_is_same := exists (
+      select from public.messages m, jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
+      where m.id = (v_known ->> 'id')::uuid
+        and m.digest = sha256(coalesce((select p.digest from public.messages p where p.id = m.parent_id), '') || decode(d, 'hex')));
+    if not v_is_same and (v_mode = 'whole' or v_is_again) and exists (
+      select from jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
         join public.messages m on m.conversation_id = v_conversation and m.digest = sha256(decode(d, 'hex'))
     ) then
-      return '{"skip": 0}';
+      return jsonb_build_object('skip', v_first);
     end if;
-    v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_path #>> '{0,client_id}'));
     if v_known is not null then
-      return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', 0);
+      return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', v_first);
     end if;
-    for v_place in reverse v_count - 1 .. 1 loop
+    for v_place in reverse v_count - 1 .. v_first + 1 loop
       v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_path #>> array[v_place::text, 'client_id']));
-      if v_known is not null then
+      if v_known ->> 'role' = v_path #>> array[v_place::text, 'role'] then
         return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', v_place);
       end if;
     end loop;
@@ -660,12 +670,12 @@ begin
     where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status = 'running'
     order by t.started_at desc limit 1;
   if v_turn is null then
-    return jsonb_build_object('parent', v_leaf.id, 'skip', 0);
+    return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
   end if;
   -- One that has begun already, or whose model was told what its client has seen, is refused no more.
   if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then
     v_reply := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_turn, 'parent_id', v_leaf.id));
-    return jsonb_build_object('parent', v_reply, 'skip', 0);
+    return jsonb_build_object('parent', v_reply, 'skip', v_first);
   end if;
   return jsonb_build_object('running', v_turn);
 end $$;
@@ -913,6 +923,22 @@ begin
                 and (not v_item.metadata ? 'images_count' or m.metadata ? 'images_unknown')
             end
           order by m.content = v_item.content desc, length(m.content) desc, m.created_at desc limit 1;
+      end if;
+      if v_found is null and v_continues and v_parent is not null and v_item.place > v_skip + 1 and v_item.message ->> 'client_id' is not null then
+        -- Its client has left out what stands before it: that is no other branch.
+        select m.id into v_found from public.messages m
+          where m.id = (public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_item.message ->> 'client_id')) ->> 'id')::uuid
+            and m.conversation_id = v_conversation and m.role = v_item.role
+            and case m.role when 'assistant' then starts_with(m.content, v_item.content) else m.content = v_item.content end
+            and exists (
+              with recursive above as (
+                select m.parent_id as id, 1 as place
+                union all
+                select up.parent_id, a.place + 1 from above a
+                  cross join lateral (select * from public.messages message where message.id = a.id limit 1) up
+                  where a.id <> v_parent and a.place < 20000
+              )
+              select from above a where a.id = v_parent);
       end if;
       if v_found is null and exists (select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid and t.status = 'running') then
         -- A reply that is still being made.

@@ -156,7 +156,10 @@ export function parseUiChatRequest(
   const repliesAgain = isAgain && sent.length === 0;
   if (!repliesAgain) checkLast(messages);
   const caller = toCaller(identity, request.userId || userId);
-  const parentId = request.parentId || undefined;
+  const named = request.parentId || undefined;
+  // What is made again is a reply, not what would follow it.
+  const parentId = repliesAgain || (isAgain && named === "leaf") ? undefined : named;
+  const namedReplyId = repliesAgain && named !== "leaf" ? named : undefined;
   const isStored = repliesAgain || (!isGiven(request.messages) && parentId === undefined);
   return {
     ...parseTurnHeaders(headers),
@@ -166,17 +169,22 @@ export function parseUiChatRequest(
     parentId,
     ...((parentId === undefined || parentId === "leaf") && {
       continues: {
-        mode: parentId ?? (sent.length < 2 ? "new" : "whole"),
+        mode: parentId ?? (isNewAlone(sent) ? "new" : "whole"),
         isAgain,
-        replyId: isAgain ? toClientId(request.messageId) : undefined,
+        replyId: isAgain ? (namedReplyId ?? toClientId(request.messageId)) : undefined,
         mustExist: repliesAgain,
-        needsStore: isStored || parentId === "leaf",
+        needsStore: isStored || named === "leaf",
       },
     }),
     replacesUnread: true,
     mustOwn: isKnown(identity),
     ...toPromptOptions(request),
   };
+}
+
+/** Whether the newest message is sent without the chat: what a client has the system say before it is none of that. */
+function isNewAlone(sent: UiMessages): boolean {
+  return sent.slice(0, -1).every(({ role }) => role === "system");
 }
 
 /** Returns the messages as a turn is asked for. @throws AppError `invalid_request`. */

@@ -253,11 +253,22 @@ function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): b
   return isDone === true || (parentId === undefined && continues === undefined);
 }
 
-/** Returns `request` with what its begin found to stand before its messages. */
+/**
+ * Returns `request` with what its begin found to stand before its messages. What the system says before a newest message comes first of
+ * all, in the place of what the conversation began with.
+ */
 function toTold(request: TurnRequest, answer: BegunTurn["answer"]): TurnRequest {
   const { history, conversationId = "" } = answer;
   if (history === undefined) return request;
-  return { ...request, stored: { conversationId, digest: undefined, messages: history } };
+  const isNewest = request.continues?.mode === "new" && request.messages.length > 1;
+  const instructions = isNewest ? request.messages.slice(0, -1) : [];
+  const begins = history.findIndex(({ role }) => role !== "system");
+  const said = isNewest ? history.slice(begins === -1 ? history.length : begins) : history;
+  return {
+    ...request,
+    messages: request.messages.slice(instructions.length),
+    stored: { conversationId, digest: undefined, messages: [...instructions, ...said] },
+  };
 }
 
 async function attach({ requestDigest, started }: KeyedTurn, request: TurnRequest): Promise<StartedTurn> {
