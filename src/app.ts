@@ -31,9 +31,6 @@ import { OpenedReasoning, type OpensReasoning } from "./turn/opened-reasoning.ts
 import type { Prices } from "./turn/prices.ts";
 import type { Clock, Model } from "./turn/ports.ts";
 
-/** How long clients may take, once no turn runs any more, for what they have not read yet. */
-const lastWordsMs = 1_000;
-
 /** What a server is made from. */
 export interface AppOptions {
   readonly model:
@@ -109,10 +106,7 @@ export async function createApp(
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);
-    // A client that does not take the end of its reply must not keep the process.
-    const lastCall = clock.after(lastWordsMs, () => http.server.closeAllConnections());
     await http.close();
-    lastCall.cancel();
     await model.close();
     retention?.close();
     await store.close();

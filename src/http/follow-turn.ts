@@ -1,5 +1,5 @@
 /** Owns the way of a turn's log to one client: the status, the bytes as fast as they are taken, the silence, the end. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { AppError } from "../errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
@@ -7,6 +7,7 @@ import type { TurnLog } from "../live/turn-log.ts";
 import { afterReading } from "../turn/deadline.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
 import type { TurnEnd } from "../turn/turn-event.ts";
+import { isHttp10 } from "./edge/answer.ts";
 import type { Projection, StreamWire } from "../wire/stream-wire.ts";
 
 /** How long a client may take to close a connection whose reply broke off, before we do. */
@@ -130,17 +131,6 @@ function warnOfHttp10({ request, server }: FastifyReply, { cutsOff }: StreamWire
   );
 }
 
-/** Whether the body of a response ends with its connection, since HTTP/1.0 has no chunks. */
-function isHttp10({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
-  return httpVersionMajor === 1 && httpVersionMinor === 0;
-}
-
-/** Closes a connection in the middle of a response, so that the client sees that: in HTTP/1.0 only a reset tells it. */
-function cut(response: ServerResponse): void {
-  if (isHttp10(response.req)) response.socket?.resetAndDestroy();
-  else response.destroy();
-}
-
 function isCommitted(log: TurnLog, { commitsAt }: StreamWire): boolean {
   switch (commitsAt) {
     case "turn-start":
@@ -240,7 +230,7 @@ class Follower {
     const pendingBytes = this.#response.writableLength;
     this.#stall ??= afterReading(this.#clock, stallTimeoutMs, () => {
       this.#stall = undefined;
-      if (this.#response.writableLength >= pendingBytes) cut(this.#response);
+      if (this.#response.writableLength >= pendingBytes) this.#response.destroy();
       else this.#watch();
     });
   }
@@ -265,7 +255,7 @@ class Follower {
     const resets = isHttp10(response.req);
     const close = (): void => {
       if (!resets) response.socket?.end();
-      const timer = this.#clock.after(resets ? resetDelayMs : closeTimeoutMs, () => cut(response));
+      const timer = this.#clock.after(resets ? resetDelayMs : closeTimeoutMs, () => response.destroy());
       response.once("close", () => timer.cancel());
     };
     if (lastWords.length === 0) response.socket?.write("", close); // once all before it is written

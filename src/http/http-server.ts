@@ -1,6 +1,6 @@
 /** The HTTP server below the routes: its limits and timeouts, which hosts it answers for, and answers to what is no request. */
 import { randomUUID } from "node:crypto";
-import { STATUS_CODES, type IncomingMessage } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import {
   fastify,
@@ -42,6 +42,8 @@ const windowMs = 20_000;
 const idleTimeoutMs = 75_000;
 /** How long a client that is refused may take to close its connection, before we do, in milliseconds. */
 const closeTimeoutMs = 1_000;
+/** How long clients may take, once the server closes, for what they have not read yet, in milliseconds. */
+const lastWordsMs = 1_000;
 const maxConnections = 5_000;
 const maxRequestsPerConnection = 1_000;
 
@@ -62,6 +64,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { maxBodyBytes } = bodies;
   const refusals = new RefusalLog(logger, clock);
   const rules = new HostRules(hosts);
+  const begun = new Set<ServerResponse>();
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
@@ -81,7 +84,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: maxHeadBytes,
       requireHostHeader: false, // its refusal has no body
-      ServerResponse: createAnswerType(clock),
+      ServerResponse: createAnswerType(clock, begun),
     },
     routerOptions: { maxParamLength: 1_000 },
     frameworkErrors: (error, request, reply) => {
@@ -106,13 +109,26 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   checkHosts(app, rules);
   watchBodies(app, { clock, refusals, logger });
   registerBodies(app, bodies);
+  endConnections(app, clock, begun);
+  return app;
+}
+
+/** Lets no connection outlive the server for long; `begun` holds the responses that are being sent. */
+function endConnections(app: FastifyInstance, clock: Clock, begun: ReadonlySet<ServerResponse>): void {
   // A connection whose last reply ends while we close would otherwise be kept for its next request.
   app.addHook("preClose", (done) => {
     const timer = setInterval(() => app.server.closeIdleConnections(), 50).unref();
-    app.server.once("close", () => clearInterval(timer));
+    // A client that does not take the end of its reply must not keep the process.
+    const lastCall = clock.after(lastWordsMs, () => {
+      for (const response of begun) response.destroy();
+      app.server.closeAllConnections();
+    });
+    app.server.once("close", () => {
+      clearInterval(timer);
+      lastCall.cancel();
+    });
     done();
   });
-  return app;
 }
 
 /** Refuses requests for other hosts, before anything else; load balancers may ask for the server's health by any name. */

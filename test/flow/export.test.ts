@@ -1,12 +1,14 @@
 /** An export is read in parts as its client takes it, stops with it, and never looks whole when it is not. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import type { Database } from "../../src/store/database.ts";
 import { MessageRows } from "../../src/store/message-rows.ts";
 import { systemClock } from "../../src/system-clock.ts";
 import { startPostgresSite, startStoringApp, type Site } from "../faults/database-bench.ts";
+import { openRaw, readRaw } from "../support/raw-request.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { readAnswer, type RunningApp } from "../support/start-app.ts";
 import { PostgresDatabase } from "../../src/store/postgres.ts";
@@ -101,6 +103,20 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     assert.equal(status, 200);
     if (!isComplete) assert.throws(() => JSON.parse(body));
     else assert.equal(Export.parse(JSON.parse(body)).messages.length, count, "it had been read whole");
+  });
+
+  test("is reset where the store fails on the way of a response in HTTP/1.0, whose good end would look whole", async () => {
+    const path = `/conversations/${id}/export?format=markdown&userId=${userId}`;
+    const socket = openRaw(app.url, `GET ${path} HTTP/1.0\r\nHost: localhost\r\n\r\n`);
+    let code: unknown;
+    socket.on("error", (error) => (code = "code" in error && error.code));
+    await once(socket, "data");
+    socket.pause(); // there is more than the connection holds
+    site.proxy.refuse();
+    site.proxy.cutAll();
+    await readRaw(socket.resume());
+    site.proxy.pass();
+    assert.equal(code, "ECONNRESET");
   });
 
   test("is a problem, not a file, where the store is away from the start", async () => {

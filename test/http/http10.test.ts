@@ -97,6 +97,25 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
     }
   });
 
+  test("a client that has not read its reply when the server closes is reset, too", async () => {
+    const clock = new ManualClock();
+    const closed = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
+    const connection = once(closed.app.http.server, "connection");
+    const next = model.nextCall();
+    const socket = ask(closed);
+    const [atServer]: Socket[] = await connection;
+    atServer?.cork();
+    const ended = closed.logged(({ msg }) => msg === "turn");
+    (await next).text(`- a\n---RESPONSE---\n${"x".repeat(256 * 1024)}`).finish();
+    await ended;
+    const reading = readToEnd(socket);
+    const closing = closed.close();
+    await clock.timer(1_000);
+    clock.advance(1_000);
+    await closing;
+    assert.equal((await reading).code, "ECONNRESET");
+  });
+
   test("the log says once that it is a risk", () => {
     const warnings = app.logs.filter(({ msg }) => msg.includes("HTTP/1.0"));
     assert.equal(warnings.length, 1);

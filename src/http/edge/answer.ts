@@ -70,6 +70,11 @@ export function findRefused(socket: Socket): {
   return { request: refused?.request, isSafe: open.every((facts) => facts === refused) };
 }
 
+/** Whether the body of a response ends with its connection, since HTTP/1.0 has no chunks. */
+export function isHttp10({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
+  return httpVersionMajor === 1 && httpVersionMinor === 0;
+}
+
 /** Connections whose request has been answered, while the rest of its body is dropped. */
 const dropping = new WeakSet<Socket>();
 
@@ -115,12 +120,18 @@ function findRestBytes(request: IncomingMessage): number {
   return Number(request.headers["content-length"] ?? 0);
 }
 
+function holdUntilSent(begun: Set<ServerResponse>, response: ServerResponse): void {
+  begun.add(response);
+  const leave = (): void => void begun.delete(response);
+  response.once("finish", leave).once("close", leave);
+}
+
 /**
  * Returns the class that `node:http` makes responses of. One that ends before the body of its request has come is sent at
  * once; the connection is closed, or reused, only when the client has sent the rest, has left, or took too long: a close
- * before that would reset the connection, and the client would never read the response.
+ * before that would reset the connection, and the client would never read the response. `begun` holds those that are being sent.
  */
-export function createAnswerType(clock: Clock): typeof ServerResponse {
+export function createAnswerType(clock: Clock, begun: Set<ServerResponse>): typeof ServerResponse {
   return class Answer<Request extends IncomingMessage> extends ServerResponse<Request> {
     readonly #facts: RequestFacts;
     #isDropping = false;
@@ -131,16 +142,22 @@ export function createAnswerType(clock: Clock): typeof ServerResponse {
       this.#facts = { id: randomUUID(), request, response: this, awaitsContinue: false, onHead: undefined };
       known.set(request, this.#facts);
       attach(this.#facts);
-      for (const [name, value] of Object.entries(standingHeaders)) this.setHeader(name, value);
-      this.setHeader("x-request-id", this.#facts.id);
+      this.setHeaders(new Map([...Object.entries(standingHeaders), ["x-request-id", this.#facts.id]]));
     }
 
     override writeHead(...given: readonly unknown[]): this {
       const isCutShort = findRestBytes(this.req) > maxKeptRestBytes || this.#facts.awaitsContinue;
       if (isCutShort) this.setHeader("connection", "close");
       Reflect.apply(super.writeHead.bind(this), this, given);
+      holdUntilSent(begun, this);
       this.#facts.onHead?.();
       return this;
+    }
+
+    /** In HTTP/1.0 the end of the connection is the end of a whole body: one that is cut off is told by a reset alone. */
+    override destroy(error?: Error): this {
+      if (isHttp10(this.req) && this.headersSent && !this.writableFinished) this.socket?.resetAndDestroy();
+      return super.destroy(error);
     }
 
     override end(...given: readonly unknown[]): this {
