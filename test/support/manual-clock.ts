@@ -37,9 +37,14 @@ export class ManualClock implements Clock {
 
   /** Resolves with the delay of a timer that waits, now or later, with a delay from `minMs` to `maxMs`. */
   async timer(minMs: number, maxMs = minMs): Promise<number> {
+    return await this.timerThat((delayMs) => delayMs >= minMs && delayMs <= maxMs);
+  }
+
+  /** Resolves with the delay of a timer that waits, now or later, with a delay that `isIt` accepts. */
+  async timerThat(isIt: (delayMs: number) => boolean): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     const look = (): void => {
-      const found = Array.from(this.#pending).find(({ delayMs }) => delayMs >= minMs && delayMs <= maxMs);
+      const found = Array.from(this.#pending).find(({ delayMs }) => isIt(delayMs));
       if (found !== undefined) resolve(found.delayMs);
     };
     this.#waiting.add(look);
