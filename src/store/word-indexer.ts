@@ -18,7 +18,7 @@ const maxWordsPerCall = 4_000;
 /** From the storing of a text to its reading, unless a search hurries it: so that many are read in one go. */
 const nudgeMs = 800;
 /** From one look for what others have stored to the next: twice as long each time that there is nothing. */
-const idleMs = { first: 2_500, most: 60_000 };
+const idleMs = { first: 3_000, most: 60_000 };
 /** How long a search waits for what was stored before it. */
 const searchWaitMs = 1_700;
 /** How long the reading rests after a batch of old texts, at most: as long as it took, so that turns have half of a processor. */

@@ -31,7 +31,10 @@ export class ManualClock implements Clock {
         this.#pending.add(pending);
         for (const look of this.#waiting) look();
       },
-      cancel: () => void this.#pending.delete(pending),
+      cancel: () => {
+        this.#pending.delete(pending);
+        for (const look of this.#waiting) look();
+      },
     };
   }
 
@@ -52,6 +55,18 @@ export class ManualClock implements Clock {
     const delayMs = await promise;
     this.#waiting.delete(look);
     return delayMs;
+  }
+
+  /** Resolves once no timer waits that has a delay of `delayMs`: that of a deadline is gone when its work has ended. */
+  async noTimer(delayMs: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (!Array.from(this.#pending).some((pending) => pending.delayMs === delayMs)) resolve();
+    };
+    this.#waiting.add(look);
+    look();
+    await promise;
+    this.#waiting.delete(look);
   }
 
   /** Moves the time by `ms`, firing what becomes due. */
