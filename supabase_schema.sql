@@ -169,7 +169,7 @@ create unlogged table if not exists public.request_counts (
 );
 
 -- Columns that tables got later. Only what is missing is made, here and below: each of these statements locks its table, even if it finds
--- nothing to do, and applying this file again must hold up nobody.
+-- nothing to do, and applying this file again must hold up no query.
 do $$
 declare
   v_statement text;
@@ -185,7 +185,7 @@ begin
     'alter table public.messages add column parent_id uuid',
     'alter table public.messages add column digest bytea', -- SHA-256 of the path that ends here; null: not yet part of the tree
     'alter table public.messages add column status text check (status in (''complete'', ''stopped'', ''failed'', ''interrupted''))', -- of our replies
-    -- {input_tokens, output_tokens}: while it runs, what is reserved for it; once it is over, what it took, where its model did not say.
+    -- {input_tokens, output_tokens}: while it runs, what is reserved for it; once it is over, an estimate of the counts that its model did not report.
     'alter table public.turns add column estimate jsonb',
     'alter table public.turns add column subject text' -- while it runs: whose limits it counts in
   ] loop
@@ -251,7 +251,7 @@ begin
   foreach v_statement in array array[
     'create index conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc)',
     'create index conversations_archived_idx on public.conversations (user_id, updated_at desc, id desc) where archived_at is not null',
-    -- In another form than what lists are in the order of, so that it serves chat_delete_expired alone.
+    -- In another form than the one lists are ordered by, so that it serves chat_delete_expired alone.
     'create index conversations_expiry_idx on public.conversations ((updated_at at time zone ''UTC''))',
     'create unique index messages_id_idx on public.messages (conversation_id, id)',
     'create unique index messages_digest_idx on public.messages (conversation_id, digest)',
@@ -268,7 +268,7 @@ begin
     'create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct',
     'create index request_counts_age_idx on public.request_counts (started_at)',
     'create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct where idempotency_key is not null',
-    -- Words, whose they are and where: one index finds all three, so that the cost is the user's, not everybody's, and that some of the
+    -- Words, their owner and their conversation: one index finds all three, so that a search costs what its user has written, and some of the
     -- user's conversations can be asked without the others. Without fastupdate: every look into the index would read the whole list
     -- of what waits to enter it, up to 4 MB.
     'create index message_words_idx on public.message_words using gin (words) with (fastupdate = off) where words is not null',
@@ -396,7 +396,7 @@ begin
   end if;
 end $$;
 
--- Who may see what. Users read and write their own; turns, pieces and tombstones they only read. ---------------
+-- Access. Users read and write their own; turns, pieces and tombstones they only read. ---------------
 
 -- Policies are made again only if they are not as this file made them: their comment remembers that.
 do $$
@@ -433,7 +433,7 @@ begin
         user_id = (select auth.uid())
         and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
       )$p$,
-    -- The old service's policies stay beside these: they must not let anybody write in another's name.
+    -- The old service's policies stay beside these: they must not let users write in another's name.
     $p$create policy messages_add_in_own_name on public.messages as restrictive for insert to authenticated
       with check (user_id is null or user_id = (select auth.uid()))$p$,
     $p$create policy messages_edit_in_own_name on public.messages as restrictive for update to authenticated
@@ -450,7 +450,7 @@ begin
       using (user_id = (select auth.uid()))$p$,
     $p$create policy request_counts_none on public.request_counts for all to authenticated
       using (false) with check (false)$p$, -- the service's own
-    -- Words are, too: who could write words could have the database hold any number of them, and false ones.
+    -- So are words: users who could write them could store any number of them, and false ones.
     'create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)',
     'create policy title_words_none on public.title_words for all to authenticated using (false) with check (false)',
     'create policy word_backlog_none on public.word_backlog for all to authenticated using (false) with check (false)'
@@ -780,7 +780,7 @@ begin
     end if;
     if exists (
       select from public.deleted_conversations d where d.id = v_conversation and d.deleted_at >= v_said
-        and (d.user_id is null or v_user is null or d.user_id = v_user) -- what others delete says nothing of this one
+        and (d.user_id is null or v_user is null or d.user_id = v_user) -- deletions by others do not concern this one
     ) then
       return jsonb_build_object('deleted', true);
     end if;
@@ -821,7 +821,7 @@ begin
       v_parent := v_item.id;
     end loop;
     if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
-      -- The next ones go below these. One is sent whatever its size, and what no server wrote is cut.
+      -- The next ones go below these. One is sent whatever its size; text that no server wrote is cut.
       update public.conversations set leaf_id = v_parent where id = v_conversation and v_parent is not null;
       return (
         select jsonb_build_object('unaddressed', jsonb_agg(jsonb_build_object('id', m.id, 'role', m.role, 'content', coalesce(m.content, '')) order by m.place))
@@ -1034,7 +1034,7 @@ end $$;
 
 -- A turn begins: its messages, and the turn as running. The same begin may come again. Answers as chat_save_messages; or,
 -- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours), `exists` (another turn has
--- this id), `running` (it goes on from a leaf that this turn of the same user still answers), `foreign` (the named conversation is somebody else's) or `limited` (its user has no more of: requests, concurrent-turns,
+-- this id), `running` (it goes on from a leaf that this turn of the same user still answers), `foreign` (the named conversation is another user's) or `limited` (its user has no more of: requests, concurrent-turns,
 -- tokens-per-day; then also tokens_left today). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key,
 -- request_digest, estimate}, and where its user has limits allowance {subject, over: a limit that is known to be reached, or null,
 -- concurrent_turns, tokens_per_day: each may be null}.
@@ -1583,8 +1583,8 @@ begin
   return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', v_count = cardinality(v_ids));
 end $$;
 
--- What a server of version 6 searches for, as words: it sends the text of the search alone. Answers with a tsquery, or null where there is
--- no word. argument: user_id (or null), query.
+-- The words of a search by a server of version 6, which sends the text of the search alone. Answers with a tsquery, or null without
+-- words. argument: user_id (or null), query.
 create or replace function public.chat_split_query(argument jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select to_jsonb(string_agg('(' || a.words || ')', ' | '))
@@ -1649,7 +1649,7 @@ declare
   v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
   v_ends timestamptz := clock_timestamp() + interval '2 seconds';
   v_places tsquery;
-  -- Twenty are asked at once; but where texts must be looked at, one, and only up to its first match.
+  -- Twenty at once; but if texts must be compared, one, and only up to its first match.
   v_step integer := case when v_is_phrase then 1 else 20 end;
   v_newest refcursor;
   v_id uuid;
@@ -1858,7 +1858,7 @@ begin
     case when exists (select from public.daily_usage) then 'daily_usage' end], null));
 end $$;
 
--- Deletes conversations in which nothing was said for so many days, whosever they are; answers with how many. argument: days, limit,
+-- Deletes conversations in which nothing was said for so many days, of any user; answers with how many. argument: days, limit,
 -- max_messages: as in chat_delete_conversations.
 create or replace function public.chat_delete_expired(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -1894,7 +1894,7 @@ end $$;
 -- is_tree: the id of a message, or null: only those after it, and the oldest of them; or ids: those messages, in this order. With max_bytes it
 -- answers with {messages, more: whether others come before (after) them}, which hold so many bytes at most, or are one; with only_ids as
 -- well, with {ids, more}, in the order in which they were found; else with all messages, however large. A text of more than 4 MiB, and
--- metadata of more than 256 KiB, which nobody wrote through a server, are cut.
+-- metadata of more than 256 KiB, which no server writes, are cut.
 create or replace function public.chat_list_messages(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare

@@ -29,7 +29,7 @@ export interface Config {
   /** How many processes serve. */
   readonly workerCount: number;
   readonly app: AppOptions;
-  /** Sentences on what was given and probably means something else than its writer thinks. */
+  /** Sentences about settings that probably mean something other than intended. */
   readonly warnings: readonly string[];
   readonly tables: { readonly conversations: string; readonly messages: string; readonly turns: string };
 }

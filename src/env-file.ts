@@ -1,4 +1,4 @@
-/** The file `.env`: its text in whatever encoding an editor has left it, its variables, and what in it is not read as its writer meant. */
+/** Reads `.env`, in any encoding that editors use: its variables, and warnings about lines that mean something other than intended. */
 import { parseEnv } from "node:util";
 
 /** What a file says. */

@@ -48,7 +48,7 @@ const Temperature = z
       .optional(),
   );
 
-/** How to write what would else end a password before its end. None of it is told: a piece of a password must not stand in a log. */
+/** How to escape characters that would end a password early. The message repeats no part of the URL: it would put part of a password into the log. */
 const escapes = "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
 
 const HttpUrl = z
@@ -260,7 +260,7 @@ function isOrigin(origin: string): boolean {
   if (host === "" || !URL.canParse(exact)) return false;
   // `*.com` would be half of the web.
   if (exact !== origin && !/^wildcard\.(?:[\w-]+\.[\w.-]+|localhost)(?::\d+)?$/.test(host)) return false;
-  // Only of these does the standard say what their origins look like.
+  // The standard defines the form of origins for these schemes only.
   return /^https?$/.test(scheme)
     ? new URL(exact).origin === exact
     : !/^(?:file|data|blob|javascript|ws|wss|ftp)$/.test(scheme);

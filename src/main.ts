@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `foreword` command: which of its parts runs, and with what exit code. */
+/** The `foreword` command: runs one of its parts, and exits with its code. */
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";

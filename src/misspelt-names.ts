@@ -1,4 +1,4 @@
-/** Names of variables that look like ours and are not: what their writer probably meant. */
+/** Finds misspelt names of variables, and the settings they were probably meant to be. */
 
 /** Names that other programs, or older versions of the clients' own libraries, have for the same. */
 const otherNames: Readonly<Record<string, string>> = {

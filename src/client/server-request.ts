@@ -73,7 +73,7 @@ export async function* fetchEvents(
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const watch = new Watch(server.silenceMs, signal);
   try {
-    // With a second type, so that a server that is away says so: an EventSource, which names one, cannot be told.
+    // With a second type, so that a server that is away answers with an error: an EventSource, which names one type, gets none.
     const { body, status } = await open(
       server,
       request,

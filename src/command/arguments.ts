@@ -1,4 +1,4 @@
-/** The arguments of `foreword`: which command they name, or what is wrong with them and what to type instead. */
+/** Parses the arguments of `foreword`: the command they name, or an error that says what to type instead. */
 import { parseArgs } from "node:util";
 
 const commands = ["serve", "schema", "migrate", "doctor"] as const;
@@ -6,7 +6,7 @@ const commands = ["serve", "schema", "migrate", "doctor"] as const;
 /** A command. */
 export type Command = (typeof commands)[number];
 
-/** What was asked for; `wrong` holds a sentence that says what to type instead. */
+/** The parsed arguments; `wrong` holds a sentence that says what to type instead. */
 export type Arguments =
   | { readonly type: "run"; readonly command: Command }
   | { readonly type: "help" }
@@ -36,7 +36,7 @@ overrides the file. In a checkout:
 .env.example and README.md list every setting: HOST and PORT, AUTH, OPENAI_…, DATABASE_URL, SUPABASE_…, LOG_LEVEL and more.
 `;
 
-/** Words for the same, as other programs have them. */
+/** Names that other programs have for our commands. */
 const synonyms: Readonly<Record<string, Command>> = {
   start: "serve",
   run: "serve",
@@ -59,7 +59,7 @@ const optionNames: Readonly<Record<string, string>> = {
   cors: "CORS_ALLOW_ORIGINS",
 };
 
-/** Returns what `args` ask for. */
+/** Returns the parsed `args`. */
 export async function parseArguments(args: readonly string[]): Promise<Arguments> {
   const { tokens } = parseArgs({ args: [...args], strict: false, allowPositionals: true, tokens: true });
   const options = tokens.filter((token) => token.kind === "option");

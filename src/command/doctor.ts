@@ -39,7 +39,7 @@ const Description = z.object({
   ),
 });
 
-/** What the doctor looks at. */
+/** What the doctor checks. */
 export interface DoctorOptions {
   readonly app: AppOptions;
   readonly secrets: readonly string[];

@@ -1,6 +1,6 @@
-/** What a process says of the error that ends it: a sentence that tells its user what to do; only a bug of ours is told in full. */
+/** The last words of a process that ends in an error: a sentence that tells its user what to do, or, for a bug of ours, the whole error. */
 
-/** What to do about what the system says of an address. */
+/** Advice for each system error about an address. */
 const listenAdvice: Readonly<Record<string, string>> = {
   EADDRINUSE: "Another process listens there; set PORT to a free one. For example: PORT=8001 npm start",
   EACCES:

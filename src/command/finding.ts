@@ -1,6 +1,6 @@
 /** What a check of `foreword doctor` says. */
 
-/** A check's result: all is well, or what is wrong and how to fix it. */
+/** A check's result: all is well, or the fault and its fix. */
 export interface Finding {
   readonly subject: string;
   readonly isWell: boolean;

@@ -59,7 +59,7 @@ export function createLogger(
   );
 }
 
-/** Resolves with what makes a line for people of one of JSON; loaded for them alone. Colours are as the terminal and `NO_COLOR` say. */
+/** Resolves with a function that turns a line of JSON into readable text. Colours follow the terminal and `NO_COLOR`. */
 export async function loadPrettyPrinter(): Promise<(line: string) => string> {
   const { prettyFactory } = await import("pino-pretty");
   const print = prettyFactory({ ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
@@ -110,7 +110,7 @@ function createCensor(secrets: readonly string[]): (line: string) => string {
   };
 }
 
-/** Returns what makes a text one without any of `secrets`. */
+/** Returns a function that removes `secrets` from a text. */
 export function createTextCensor(secrets: readonly string[]): (text: string) => string {
   const known = toKnown(secrets);
   return (text) => {

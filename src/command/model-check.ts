@@ -1,4 +1,4 @@
-/** Whether the model server is there, knows its key and its model; and if not, what to do. It costs no tokens. */
+/** Checks the model server, its key and its model, and says how to fix what is wrong. It costs no tokens. */
 import type { AppOptions } from "../app.ts";
 import { toModelFailure } from "../model/model-failure.ts";
 import type { OpenAiOptions } from "../model/openai-server.ts";
@@ -9,7 +9,7 @@ const subject = "model";
 /** How many of the names that a server lists are shown. */
 const maxShown = 8;
 
-/** Signs of a connection that failed, and what to do; the name of the setting comes first. */
+/** Signs of a failed connection, each with a sentence and advice; the name of the setting is put before the advice. */
 const connectionRules: readonly (readonly [sign: RegExp, text: string, advice: string])[] = [
   [/ENOTFOUND|EAI_AGAIN/, "there is no host of that name", "correct the host"],
   [/ECONNREFUSED/, "nothing listens there", "start the model server, or correct host and port"],
@@ -31,7 +31,7 @@ const connectionRules: readonly (readonly [sign: RegExp, text: string, advice: s
   ],
 ];
 
-/** Resolves with what is to be said of the model. */
+/** Checks the model. Never rejects. */
 export async function checkModel(options: AppOptions["model"]): Promise<Finding> {
   if (options.type === "demo") return { subject, isWell: true, text: "the built-in demo" };
   const { openai } = options;

@@ -19,7 +19,7 @@ export interface ServeOptions {
   readonly port: number;
   readonly logLevel: string;
   readonly logFormat: LogFormat;
-  /** Sentences on the configuration that are told before anything else. */
+  /** Sentences about the configuration, printed before anything else. */
   readonly warnings: readonly string[];
   readonly secrets: readonly string[];
   readonly drainMs: number;

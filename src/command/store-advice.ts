@@ -1,9 +1,9 @@
-/** What to do about a store that cannot be used, by what the database, PostgREST, the network or TLS said. */
+/** Advice for a store that cannot be used, chosen by the error of the database, PostgREST, the network or TLS. */
 import type { AppError } from "../errors.ts";
 import type { StoreOptions } from "../store/open-store.ts";
 import { migrateAdvice } from "../store/schema-version.ts";
 
-/** A sign in a failure's message, and what to do then. */
+/** A sign in a failure's message, and the advice for it. */
 type Rule = readonly [sign: RegExp, advice: string];
 
 const escapes = "in the URL write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
@@ -49,7 +49,7 @@ const postgresRules: readonly Rule[] = [
   ],
   [
     /certificate|altnames|self[- ]signed/i,
-    "the server's certificate cannot be checked: give its authority (DATABASE_CA, or sslrootcert in DATABASE_URL), or encrypt without checking it (sslmode=no-verify)",
+    "the server's certificate cannot be checked: give its authority (DATABASE_CA, or sslrootcert in DATABASE_URL), or encrypt without checking it (sslmode=require)",
   ],
   [
     /^53300/,
@@ -113,7 +113,7 @@ const supabaseRules: readonly Rule[] = [
   [/^PGRST00/, "PostgREST cannot reach its database: look at the project's health"],
 ];
 
-/** Returns what to do about `error`. */
+/** Returns advice on how to fix `error`. */
 export function toStoreAdvice(error: AppError, options: StoreOptions): string {
   const { code, message, advice } = error;
   if (advice !== undefined) return advice;

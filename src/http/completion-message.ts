@@ -99,7 +99,7 @@ export const CompletionMessage = z.object({
   audio: z.null(notSupported).optional(),
 });
 
-/** The messages as they came, but for what some servers do not take back: what a reply had beside its answer, and odd forms of images. */
+/** The messages as they came, without fields that some servers refuse: a reply's reasoning and tool calls, and odd forms of images. */
 export const Chat = z.object({
   messages: z.array(
     z.looseObject({ content: z.unknown() }).transform((message) => {

@@ -109,7 +109,7 @@ function registerMessages(app: FastifyInstance, rows: () => History): void {
   });
 }
 
-/** Resolves once the first of `parts` is there, so that a store which is away is told by the status. A later failure cuts the answer. */
+/** Resolves once the first of `parts` is there, so that the status can say that the store is away. A later failure cuts the response. */
 async function begin<Part>(parts: AsyncIterable<Part>): Promise<AsyncGenerator<Part>> {
   const iterator = parts[Symbol.asyncIterator]();
   const first = await iterator.next();

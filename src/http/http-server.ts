@@ -1,4 +1,4 @@
-/** The HTTP server below the routes: its limits and timeouts, which hosts it answers for, and answers to what is no request. */
+/** The HTTP server below the routes: its limits and timeouts, the hosts it answers for, and its answers to malformed requests. */
 import { randomUUID } from "node:crypto";
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";

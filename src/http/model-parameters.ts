@@ -137,7 +137,7 @@ function isDeep(value: unknown): boolean {
   return false;
 }
 
-/** Returns only what the client has said: what it has not is ours to choose. */
+/** Returns only the parameters that the client gave: the others are ours to choose. */
 export function toParameters(
   request: z.infer<typeof Parameters>,
   extra: Readonly<Record<string, unknown>>,

@@ -140,7 +140,7 @@ function sendRetry(reply: FastifyReply, code: ErrorCode, retryMs: number): Fasti
     .send(`retry: ${Math.ceil(retryMs)}\n: ${code}: ${errorTable[code].publicMessage}\n\n`);
 }
 
-/** Returns what a client is told of its credentials. https://www.rfc-editor.org/rfc/rfc6750#section-3 */
+/** Returns the challenge for missing or invalid credentials. https://www.rfc-editor.org/rfc/rfc6750#section-3 */
 function toChallenge({ headers }: FastifyRequest, { detail }: AppError): string {
   if (!/^Bearer\b/i.test(headers.authorization ?? "")) return 'Bearer realm="Foreword"';
   return `Bearer error="invalid_token", error_description="${detail.replaceAll(/[^ !#-[\]-~]/g, "")}"`;
@@ -158,7 +158,7 @@ export function sendLimit(
   void reply.header("ratelimit", `"${name}";r=${left};t=${seconds}`);
 }
 
-/** How much of an address that is not there is told again, in characters. */
+/** How much of an unknown path an error message repeats, in characters. */
 const maxToldLength = 100;
 
 /** Returns the path of an address, cut if it is long. Its query is left out: it may hold a token, or what a user searches for. */

@@ -49,7 +49,7 @@ export function registerTurns(app: FastifyInstance, live: LiveTurns, clock: Cloc
     const { after, hasEnd } = last ?? query.after ?? { after: undefined, hasEnd: false };
     const turn = await findTurn(request, live);
     // Whoever has seen the end is not to ask again.
-    // One that was told the turn was interrupted gets what its owner's late end brought.
+    // A client that was told the turn was interrupted gets the text that its owner's late end added.
     const hasAll = hasEnd && after !== undefined && after >= turn.log.position;
     if (hasAll && turn.log.end !== undefined) return reply.code(204).send();
     return await followTurn(turn, reply, { wire: streamWires[type], clock, after });

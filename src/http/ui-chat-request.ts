@@ -210,7 +210,7 @@ function isGiven<Value>(value: Value | null | undefined): value is Value {
   return value !== null && value !== undefined;
 }
 
-/** Returns what a client calls a message; `undefined` for what cannot be a name. */
+/** Returns the client's id of a message; `undefined` if it cannot be one. */
 function toClientId(id: unknown): string | undefined {
   if (typeof id !== "string" || id === "" || id.length > 255) return undefined;
   return toStorable(id);

@@ -30,7 +30,7 @@ interface LastTurn {
   readonly startedAt: Date;
   /** Whether a client has been sent all of it. */
   isRead: boolean;
-  /** Whether what it was sent ended as interrupted: the owner's late end may have made that whole. */
+  /** Whether the reply it was sent ended as interrupted: the owner's late end may have made it whole. */
   wasInterrupted: boolean;
 }
 

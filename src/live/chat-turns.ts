@@ -41,7 +41,7 @@ export class ChatTurns {
     await Promise.all(left.map((turn) => this.stopUnread(turn, waits ? leaveWaitMs : 0)));
   }
 
-  /** Stops a turn that nobody follows any more; resolves with whether it is over and its rows are safe. */
+  /** Stops a turn if it has no followers left; resolves with whether it is over and its rows are safe. */
   async stopUnread(turn: LiveTurn | undefined, leaveMs = 0): Promise<boolean> {
     if (turn === undefined) return false;
     const { clock } = this.#options;

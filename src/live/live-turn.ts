@@ -86,7 +86,7 @@ export class LiveTurn implements FollowedTurn {
     );
   }
 
-  /** Resolves with whether nobody follows it, at once, or once the last has left within `timeoutMs`. */
+  /** Resolves with whether it has no followers: at once if it has none, else once the last has left or after `timeoutMs`. */
   async isUnread(clock: Clock, timeoutMs: number): Promise<boolean> {
     if (this.#followers === 0) return true;
     const { promise, resolve } = Promise.withResolvers<void>();

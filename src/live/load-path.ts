@@ -17,7 +17,7 @@ export async function placeRequest(
   if (continues.needsStore || continues.mode === "leaf")
     return await loadPath({ ...whole, parentId: request.parentId ?? "leaf" }, records);
   if (records === undefined || continues.mode === "whole" || continues.isAgain) return whole;
-  // Before version 7 of the schema: in a chat that is there, the only message is what is new.
+  // Before version 7 of the schema a single message in an existing chat counts as new.
   return await loadPath({ ...whole, parentId: "leaf" }, records).catch((error: unknown) => {
     if (toAppError(error).code !== "message_not_found") throw error;
     return whole;

@@ -8,7 +8,7 @@ import { TurnLog } from "./turn-log.ts";
 /** How long to wait for more text: at first, and at most, while none comes. */
 const minDelayMs = 250;
 const maxDelayMs = 2_000;
-/** For how long the store may answer nothing about a turn before its followers are told, in milliseconds. They may resume. */
+/** How long the store may fail to answer about a turn before its followers are told, in milliseconds. They may resume. */
 const patienceMs = 60_000;
 
 /** What remote turns are read with. */
@@ -51,7 +51,7 @@ class RemoteTurn implements FollowedTurn {
   #followers = 0;
   #delayMs = minDelayMs;
   #timer: Timer | undefined;
-  /** When the store last told of the turn. */
+  /** When the store last answered about the turn. */
   #toldAtMs: number;
 
   constructor(
@@ -120,7 +120,7 @@ class RemoteTurn implements FollowedTurn {
       const { code } = toAppError(error);
       const silentMs = this.#options.clock.monotonicMs() - this.#toldAtMs;
       if (this.log.end === undefined && silentMs >= patienceMs) {
-        this.#forget(); // who resumes asks the store again
+        this.#forget(); // a follower that resumes asks the store again
         this.#end("interrupted", code);
       }
     }

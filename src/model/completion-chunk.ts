@@ -30,7 +30,7 @@ export interface CompletionChunk {
   readonly isTextOnly: boolean;
 }
 
-/** Returns what `value` says; of several choices the first one's. */
+/** Returns the content of `value`; of several choices only the first counts. */
 export function readChunk(value: Fields): CompletionChunk {
   const choices = toChoices(value["choices"]);
   const choice = choices.find(({ index }) => typeof index !== "number" || index === 0) ?? {};
@@ -87,7 +87,7 @@ function toMessageText(message: Fields): string {
   return toText(message["content"]) + toFirstString(message["refusal"]);
 }
 
-/** Returns the text in content: a string, or parts, only some of which are text. */
+/** Returns the text in content: a string, or the text parts of a list. */
 function toText(content: unknown): string {
   if (typeof content === "string") return content;
   if (typeof content === "number") return String(content);
@@ -133,7 +133,7 @@ function toThought(value: unknown, depth = 0): string {
   return "";
 }
 
-/** Returns what is reported as an error, be it beside choices, in one, or in their place. */
+/** Returns the error body, which may stand beside the choices, in one of them, or in their place. */
 function findFailure(value: Fields, choice: Fields): string | undefined {
   const { error, choices, x_groq: groq, base_resp: status } = value;
   const hasChoices = choices !== undefined && choices !== null;
@@ -162,7 +162,7 @@ function isErrorCode(code: unknown): boolean {
   return typeof code === "string" && (Number(code) >= 400 || /^[A-Z][a-z]+(?:[A-Z.][A-Za-z]+)+$/.test(code));
 }
 
-/** Whether a field for an error holds one: empty values are what some servers send with every chunk. */
+/** Whether an error field holds an error: some servers send an empty one with every chunk. */
 function hasContent(error: unknown, depth = 0): boolean {
   if (depth === maxErrorDepth || typeof error !== "object" || error === null) return Boolean(error);
   return Object.values(error).some((value) => hasContent(value, depth + 1));

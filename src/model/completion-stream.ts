@@ -80,7 +80,7 @@ export class CompletionStream {
     return this.#isDone;
   }
 
-  /** Whether the model said what the reply took. */
+  /** Whether the model reported usage. */
   get hasUsage(): boolean {
     return this.#usage !== undefined;
   }
@@ -117,7 +117,7 @@ export class CompletionStream {
     return toStorable(reasoning);
   }
 
-  /** The body is over: reads what no line end has ended. Returns and throws as {@link push}. */
+  /** The body is over: reads its last line, even if unfinished. Returns and throws as {@link push}. */
   finish(): string {
     this.#reader.end();
     return this.flush();
@@ -220,7 +220,7 @@ export class CompletionStream {
   }
 
   /**
-   * Returns what a message in a delta's place adds to the text: what goes beyond it, if it repeats it.
+   * Returns the text that a message in a delta's place adds: if it repeats the text so far, only the rest.
    * @throws AppError `model_invalid_stream` if it is neither the whole text nor the next piece.
    */
   #toAdded(message: string): string {

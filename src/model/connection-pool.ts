@@ -136,7 +136,7 @@ export class ConnectionPool {
   }
 }
 
-/** A request on a connection, and what became of it. */
+/** A request on a connection, until its response has ended or failed. */
 class PooledExchange implements Dispatcher.DispatchHandler, Exchange {
   readonly #connection: Connection;
   readonly #handler: Dispatcher.DispatchHandler;

@@ -20,7 +20,7 @@ const failed =
 const passing = /network|insufficient|unavailable|overload|time_?out|timed_out|exhaust|disconnect/;
 const stopped = /^stop|^eos|^eot|^end|complete|^finish|^done$|^success|^normal$/;
 
-/** Returns what `raw`, a server's finish reason, means; `undefined` if it says nothing. Case and separators do not matter. */
+/** Returns the meaning of `raw`, a server's finish reason; `undefined` if it has none. Case and separators do not matter. */
 export function readFinish(raw: string): Finish | undefined {
   const word = raw
     .trim()

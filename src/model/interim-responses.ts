@@ -1,4 +1,4 @@
-/** Interim responses (1xx) that nobody asked for, kept from undici, which takes a `100 Continue` for a breach (RFC 9110, section 15.2). */
+/** Hides unrequested interim responses (1xx; RFC 9110, section 15.2) from undici, which treats a `100 Continue` as a protocol error. */
 import type { Socket } from "node:net";
 
 /** Such heads are short; a longer one is left as it is. */

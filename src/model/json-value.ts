@@ -11,7 +11,7 @@ export function toFirstString(...values: readonly unknown[]): string {
   return "";
 }
 
-/** Returns what the text `json` says; `undefined` if it is no JSON. */
+/** Returns the value of the text `json`; `undefined` if it is not JSON. */
 export function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);

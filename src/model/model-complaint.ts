@@ -6,7 +6,7 @@ const maxRawLength = 4_096;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** An error body, as far as it can be read; `""` for what it does not say. */
+/** An error body, as far as it can be read; `""` for fields that it lacks. */
 export interface ModelComplaint {
   readonly message: string;
   readonly type: string;
@@ -20,7 +20,7 @@ export interface ModelComplaint {
   readonly isApiError: boolean;
 }
 
-/** Returns what `body` says. Its message is the body itself if no known field holds one. Never throws. */
+/** Returns the fields of `body`. Its message is the body itself if no known field holds one. Never throws. */
 export function toComplaint(body: string): ModelComplaint {
   const { complaint, error } = readBody(body);
   const cause = isRecord(error) && isRecord(error["metadata"]) ? error["metadata"]["raw"] : undefined;
@@ -62,7 +62,7 @@ function toMessage(error: unknown): string {
   return toFirstString(message, msg, errorMessage) || toDetail(error["detail"]);
 }
 
-/** FastAPI says what is wrong as a sentence, or as a list of places in the request, each with a sentence. */
+/** FastAPI reports an error as a sentence, or as a list of places in the request, each with a sentence. */
 function toDetail(detail: unknown): string {
   if (typeof detail === "string") return detail;
   if (!Array.isArray(detail)) return "";

@@ -1,4 +1,4 @@
-/** The tokens that model servers say a reply took, by whichever names. */
+/** Token usage as model servers report it, under their various names. */
 import type { ReportedUsage, Usage } from "../turn/turn-event.ts";
 import { isRecord } from "./json-value.ts";
 

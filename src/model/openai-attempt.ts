@@ -225,7 +225,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#fail(new AppError(isCut ? "model_truncated" : code, error.message, { cause: error }));
   }
 
-  /** @param isEnd whether the body is over: what cannot be read then was cut. */
+  /** @param isEnd whether the body is over: an event that cannot be read then was cut. */
   #read(read: () => string, isEnd = false): void {
     try {
       this.#tell(read());

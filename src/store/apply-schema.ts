@@ -1,4 +1,4 @@
-/** Applies the schema to a Postgres, as `foreword migrate` does: one at a time, and never in the way of what is running. */
+/** Applies the schema to a Postgres, as `foreword migrate` does: one at a time, and without holding up running servers. */
 import { setTimeout as delay } from "node:timers/promises";
 import { Client, DatabaseError } from "pg";
 import { z } from "zod";
@@ -47,7 +47,7 @@ export async function applySchema(
     connectionTimeoutMillis: callDeadlineMs,
     application_name: "foreword migrate",
   });
-  // A connection that breaks fails the query, too, which is what is told.
+  // A broken connection also fails the query, whose error is reported.
   client.on("error", () => {});
   try {
     await client.connect();
@@ -77,7 +77,7 @@ async function applyPatiently(
   }
 }
 
-/** Resolves with what was done, or with what stood in the way. */
+/** Resolves with the change, or with a sentence about the obstacle. */
 async function applyOnce(client: Client, sql: string): Promise<AppliedSchema | string> {
   await client.query(
     "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",

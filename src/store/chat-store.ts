@@ -25,7 +25,7 @@ export class DatabaseChatStore {
 
   /**
    * @param owner the id of this process, which its turns carry.
-   * @param maxContextChars how much of a stored path a turn that goes on from it is told, in characters.
+   * @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters.
    */
   constructor(database: Database, clock: Clock, owner?: string, maxContextChars?: number) {
     this.#database = database;

@@ -59,7 +59,7 @@ export class ConversationRows implements History {
       limit,
       before: before && { updated_at: before.updatedAt, id: before.id },
       is_archived: isArchived,
-      query, // what a schema of version 6 searches for by itself
+      query, // schema version 6 reads it by itself
       ...words,
     };
     return await this.#ask("chat_list_conversations", argument, caller, z.array(ConversationRow));

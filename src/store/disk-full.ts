@@ -1,4 +1,4 @@
-/** Knows a full disk by what is thrown. */
+/** Recognizes a full disk by the error thrown. */
 
 /** https://www.sqlite.org/rescode.html */
 const sqliteFull = 13;

@@ -1,4 +1,4 @@
-/** Finds what keeps a store from taking writes: an answer to a read alone shows little. */
+/** Finds the reason why a store takes no writes, even if it answers reads. */
 import { AppError, toAppError, type ErrorCode } from "../errors.ts";
 import type { Clock } from "../turn/ports.ts";
 import { schemaVersion, service } from "./database.ts";
@@ -6,7 +6,7 @@ import { chooseVersion, parseSchemaRange, toSchemaMismatch } from "./schema-vers
 import { withDeadline } from "./store-failure.ts";
 import type { WatchedDatabase } from "./watched-database.ts";
 
-/** For how long a failed write tells of the store where no write can be tried, in milliseconds. */
+/** How long a failed write counts as the store's state if no write can be tried, in milliseconds. */
 const memoryMs = 60_000;
 
 /** What a user's own token, the one key of the reduced store, is not to blame for. */
@@ -27,7 +27,7 @@ export interface TroubleOptions {
   readonly countQueued: () => number;
 }
 
-/** Resolves with what keeps the store from taking writes, or does so for now: no answer within `timeoutMs`. */
+/** Resolves with the reason why the store takes no writes; no answer within `timeoutMs` is one. */
 export async function findTrouble(options: TroubleOptions, timeoutMs: number): Promise<AppError | undefined> {
   const { database, isReduced, clock } = options;
   const failed = database.failedWrite?.error;

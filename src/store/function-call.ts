@@ -4,7 +4,7 @@ import type { Connection, Submittable } from "pg";
 /**
  * A call whose time limit holds for its own transaction alone. Both statements go out unnamed and before one Sync, which
  * makes them one implicit transaction: a pooler keeps them on one server connection, `set_config(…, true)` ends with the
- * transaction, and no session state is left for whoever gets that connection next. A limit that the role, the database
+ * transaction, and no session state is left for the connection's next user. A limit that the role, the database
  * or the URL sets, and that is shorter, stays.
  */
 export class FunctionCall implements Submittable {
@@ -15,7 +15,7 @@ export class FunctionCall implements Submittable {
   #result: string | undefined;
 
   /**
-   * @param toArgument called when a connection takes the call: what waits for one is not there twice.
+   * @param toArgument called when a connection takes the call, so that a waiting call holds its argument once.
    * @param timeoutMs whole milliseconds, at least 1.
    */
   constructor(name: string, toArgument: () => string, timeoutMs: number) {
@@ -24,7 +24,7 @@ export class FunctionCall implements Submittable {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The function's answer as JSON; rejects with what the server, or the loss of its connection, said. */
+  /** The function's answer as JSON; rejects with the server's error, or that of its lost connection. */
   get answer(): Promise<string> {
     return this.#settled.promise;
   }

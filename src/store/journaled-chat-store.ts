@@ -27,7 +27,7 @@ import { toQueuedBegin } from "./journal-entry.ts";
 import { toWaitingError, untilLanded } from "./own-writes.ts";
 import { SafeWriter, type SafeWriterOptions } from "./safe-writer.ts";
 
-/** The version of the schema since which `chat_begin_turn` finds what a turn goes on from. */
+/** The first version of the schema whose `chat_begin_turn` finds the message that a turn continues. */
 const placesVersion = 7;
 /** How many turns that the journal holds are told to the store, so that it lists others. */
 const maxHeldTurns = 1_000;
@@ -201,7 +201,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   }
 }
 
-/** Returns what a turn is told of the rows that its begin became. */
+/** Returns the begin's answer for the turn. */
 function toBeginAnswer(answer: SaveAnswer, turn: TurnBegin, onEvent: OnStoreEvent): BeginAnswer {
   switch (answer.type) {
     case "saved": {

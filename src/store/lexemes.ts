@@ -14,7 +14,7 @@ export interface SearchQuery {
 
 /** How many words of a search count: its first ones. */
 const maxQueryWords = 32;
-/** Terms of a search: phrases, of which the last may be open still, and what stands between white space. */
+/** Terms of a search: phrases in quotes, the last of them perhaps not closed yet, and words between white space. */
 const term = /-*"[^"]*"?|[^\s"]+/g;
 
 /** Words that are asked for side by side. */

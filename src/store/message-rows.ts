@@ -16,7 +16,7 @@ const partMessages = 200;
 const partIds = 2_000;
 const idBytes = 16;
 
-/** What stands beside a row. Users may write anything there, past the server: what is no object counts as none. */
+/** The metadata of a row. Users can write any JSON there without the server: all but objects count as none. */
 export const MetadataRow = z.record(z.string(), z.unknown()).nullable().catch(null);
 
 const MessageRow = z
@@ -60,7 +60,7 @@ export class MessageRows {
   async list(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
     const { limit, before, isTree } = filter;
     const found = await this.#read(caller, id, {
-      limit: limit + 1, // an older schema tells by it that there are more
+      limit: limit + 1, // with an older schema the extra one shows that there are more
       before,
       is_tree: isTree,
       max_bytes: maxPageBytes,

@@ -112,7 +112,7 @@ export class MessageWriter {
   /** Where a client sends a message back changed, the path as it tells it → the path as it is stored. */
   readonly #knownPaths = new Map<Digest, Digest>();
 
-  /** @param maxContextChars how much of a stored path a turn that goes on from it is told, in characters. */
+  /** @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters. */
   constructor(database: Database, clock: Clock, maxContextChars = 0) {
     this.#maxContextChars = maxContextChars;
     this.#database = database;

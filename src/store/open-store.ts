@@ -76,7 +76,7 @@ export interface OpenStore {
   readonly opened: Promise<void> | undefined;
   /** `undefined` where there is no journal. */
   readonly journal: JournalState | undefined;
-  /** Resolves with what keeps the store from taking writes, or does so for now: no answer within `timeoutMs`. */
+  /** Resolves with the reason why the store takes no writes; no answer within `timeoutMs` is one. */
   findTrouble(timeoutMs: number): Promise<AppError | undefined>;
   close(): Promise<void>;
 }

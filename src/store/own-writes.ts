@@ -37,7 +37,7 @@ export async function untilLanded(
   if (waits()) throw toWaitingError(database, "what was written last waits in the journal");
 }
 
-/** Returns the error for what waits in the journal: its code is the reason why the store does not take it. */
+/** Returns the error for a write that waits in the journal: its code is the reason why the store does not take it. */
 export function toWaitingError(database: WatchedDatabase, message: string): AppError {
   const reason = database.failedWrite?.error;
   if (reason === undefined || !reason.code.startsWith("store_"))

@@ -1,4 +1,4 @@
-/** PGlite on a folder, kept in order: its log is checkpointed between calls, and what a full disk breaks is opened again. */
+/** PGlite on a folder, kept in order: its log is checkpointed between calls, and a session that a full disk broke is opened again. */
 import { hash } from "node:crypto";
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,7 +12,7 @@ const idleLogBytes = mebibyte;
 /** After how many calls, or how long without one, the log is looked at. */
 const lookEveryCalls = 32;
 const idleMs = 2_000;
-/** A checkpoint writes what has changed: with less room it would fail, and break the session. */
+/** A checkpoint writes all changed pages: with less room it would fail, and break the session. */
 const minFreeBytes = 40 * mebibyte;
 const soundTimeoutMs = 2_000;
 /** How long a session that could not be opened again is left alone. */
@@ -36,7 +36,7 @@ export interface SessionOptions {
   readonly tables: TableNames;
 }
 
-/** A failure that is told of: SQLSTATE, or an empty code, and a sentence. */
+/** A failure as reported: SQLSTATE, or an empty code, and a sentence. */
 export interface SessionFailure {
   readonly code: string;
   readonly message: string;
@@ -65,7 +65,7 @@ export class PgliteSession {
     if (!existsSync(options.folder)) writeFileSync(mark, "");
     const database = await PGlite.create({ dataDir: options.folder, startParams });
     await applySchema(database, options.tables).catch(async (error: unknown) => {
-      await database.close().catch(() => {}); // why it cannot be used is told
+      await database.close().catch(() => {}); // the first error is reported
       throw error;
     });
     rmSync(mark, { force: true });
@@ -115,7 +115,7 @@ export class PgliteSession {
     }
   }
 
-  /** Gives up a session that answers no more as it should: what it had committed is read again from its folder. */
+  /** Gives up a session that no longer answers correctly: committed rows are read again from its folder. */
   async #check(database: PGlite): Promise<void> {
     const isSound = await Promise.race([
       database.query<{ one: number }>("select 1 as one").then(
@@ -129,7 +129,7 @@ export class PgliteSession {
     await Promise.race([database.close().catch(() => {}), delay(soundTimeoutMs)]);
   }
 
-  /** Writes what has changed to its place, so that the log before it is of no use, if that is more than `bytes`. Never rejects. */
+  /** Checkpoints the log if it holds more than `bytes`. Never rejects. */
   async #checkpoint(bytes: number): Promise<void> {
     const database = this.#database;
     if (database === undefined) return;
@@ -184,7 +184,7 @@ const fileErrors: Readonly<Record<number, SessionFailure>> = {
   69: { code: "58030", message: "EROFS: the disk is read-only" },
 };
 
-/** Returns what `error`, thrown by PGlite, says: Postgres' own has a SQLSTATE, its file system's has a number and no message. */
+/** Returns the failure in `error`, thrown by PGlite: Postgres' own errors have a SQLSTATE, its file system's a number and no message. */
 export function toSessionFailure(error: unknown): SessionFailure {
   if (typeof error !== "object" || error === null) return { code: "", message: String(error) };
   if ("errno" in error && typeof error.errno === "number" && !(error instanceof Error))

@@ -123,7 +123,7 @@ export class PgliteDatabase implements Database {
 
   #break(cause: Error, opened: PromiseWithResolvers<void>): void {
     this.#isClosed = true;
-    // A schema of a newer build says what to do; all else is for the folder's owner to find out.
+    // The error about a schema of a newer build says what to do; all others concern the folder.
     const isNewer = cause instanceof AppError && cause.code === "store_schema_mismatch";
     const isFull = cause instanceof AppError && cause.code === "store_full";
     const place = isFull ? " on the disk that holds DATA_DIR" : "";

@@ -10,7 +10,7 @@ const timeoutMs = 2_000;
 const cancelCode = 80_877_102;
 
 /**
- * Asks the server to end what the connection's backend does, by a connection of its own, encrypted where the first one is.
+ * Asks the server to end what the connection's backend does, by a connection of its own, encrypted if the first one is.
  * Resolves once the server has closed that, having passed it on, or after 2 s; never rejects: the time limit of the
  * statement holds all the same.
  */
@@ -36,7 +36,7 @@ export async function isBackendBusy(client: PoolClient, config: ClientConfig): P
   const [processId] = findKeys(client);
   if (processId === undefined) return false;
   const asking = new Client({ ...config, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
-  asking.on("error", () => {}); // its query is told as well
+  asking.on("error", () => {}); // its query fails as well
   try {
     await asking.connect();
     const sql = "select from pg_stat_activity where pid = $1 and state = 'active'";

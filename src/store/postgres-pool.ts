@@ -10,7 +10,7 @@ import { settleWithin } from "./store-failure.ts";
 /** A connection that was silent for so long is asked whether it is alive before a call is trusted to it. */
 const maxSilenceMs = 5_000;
 const checkTimeoutMs = 1_000;
-/** How long a connection that nobody uses stays open. */
+/** How long an unused connection stays open. */
 const idleTimeoutMs = 10_000;
 /** How long a cancelled query may take to say so. */
 const cancelGraceMs = 1_000;
@@ -24,7 +24,7 @@ export interface PooledCall {
   readonly toCall: (leftMs: number) => FunctionCall;
   /** When it must have been answered, by the clock's monotonic time. */
   readonly dueMs: number;
-  /** Aborted when nobody waits for its answer any more. */
+  /** Aborted when the answer is no longer waited for. */
   readonly signal: AbortSignal;
   /** Only a connection that was heard from since then will do. */
   readonly heardSinceMs: number;
@@ -62,7 +62,7 @@ export class PostgresPool {
     this.#pool.on("error", onTrouble);
     this.#pool.on("connect", (client) => {
       this.#hear(client);
-      client.on("error", () => {}); // its call, or the pool, is told as well
+      client.on("error", () => {}); // its call, or the pool, gets the error as well
     });
   }
 

@@ -21,7 +21,7 @@ const tlsParameters = [
 const unchecked: ConnectionOptions = { rejectUnauthorized: false };
 const withoutName: ConnectionOptions = { checkServerIdentity: () => undefined };
 
-/** How to connect: `mayBePlain` where TLS is used if the server offers it (`sslmode=prefer` or `allow`). */
+/** How to connect: `mayBePlain` if TLS is used only when the server offers it (`sslmode=prefer` or `allow`). */
 export interface ConnectionSettings {
   readonly config: ClientConfig;
   readonly mayBePlain: boolean;
@@ -34,8 +34,8 @@ export interface ConnectionSettings {
  * - `require`, `no-verify`: with TLS, unchecked; with authorities, `require` is `verify-ca`, as in libpq.
  * - `verify-ca`: the certificate must come from one of the authorities (default: those that Node knows).
  * - `verify-full`, `ssl=true`: it must also name the host.
- * @param authorities PEM, or the path of a file of PEM; `sslrootcert` of the URL counts where this is absent.
- * @throws AppError `store_unavailable` for a mode that there is not, or a file that cannot be read.
+ * @param authorities PEM, or the path of a file of PEM; without them `sslrootcert` of the URL counts.
+ * @throws AppError `store_unavailable` for an unknown mode, or a file that cannot be read.
  */
 export function toConnectionSettings(url: string, authorities?: string): ConnectionSettings {
   const parsed = new URL(url);
@@ -57,7 +57,7 @@ export function toConnectionSettings(url: string, authorities?: string): Connect
   };
 }
 
-/** Returns PEM for what may be PEM or the path of a file of it; `undefined` for an empty text. @throws AppError. */
+/** Returns the PEM in `text`, which is PEM or the path of a file of it; `undefined` for an empty text. @throws AppError. */
 function toAuthorities(text: string): string | undefined {
   if (text.trim() === "") return undefined;
   const pem = text.includes("-----BEGIN") ? text.replaceAll("\\n", "\n") : readPem(text);
@@ -106,7 +106,7 @@ function toTls(mode: string, identity: ConnectionOptions): ClientConfig["ssl"] {
   );
 }
 
-/** Resolves with what `pg` connects by: the server is asked whether it offers TLS, if that matters. Rejects when it cannot be. */
+/** Resolves with the configuration for `pg`: if TLS depends on it, the server is asked whether it offers TLS. Rejects if it does not answer. */
 export async function toClientConfig({ config, mayBePlain }: ConnectionSettings): Promise<ClientConfig> {
   if (!mayBePlain) return config;
   const { host, port } = new Client(config);

@@ -88,7 +88,7 @@ function isLoss(error: unknown): boolean {
   return error instanceof ConnectionLost;
 }
 
-/** Returns the failure that an error of `pg` stands for: what the server says has a SQLSTATE, all else means that it could not be asked. */
+/** Returns the failure that an error of `pg` stands for: the server's own errors have a SQLSTATE, all others mean that it could not be asked. */
 export function toPostgresFailure(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof ConnectionLost) return toPostgresFailure(error.cause);
@@ -103,7 +103,7 @@ function toCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }
 
-/** Returns `message` with what to change in the settings where TLS is the trouble. */
+/** Returns `message`, with advice on the settings if TLS is the reason. */
 function withAdvice(message: string, code = ""): string {
   if (/SELF_SIGNED|UNABLE_TO_|CERT_UNTRUSTED|ISSUER/.test(code))
     return `${message}; set DATABASE_CA to the certificate of its authority, or sslmode=require in DATABASE_URL to encrypt without checking it`;

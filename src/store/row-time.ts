@@ -1,13 +1,13 @@
 /** Times of rows as clients read them: ISO 8601 in UTC with six digits of the second, whatever time zone the database is set to. */
 
-/** The first and the last time that ISO 8601 writes in four digits of the year: what is before or after them is told as them. */
+/** The first and the last time that ISO 8601 writes in four digits of the year: earlier and later times are reported as these. */
 const firstTime = "0001-01-01T00:00:00.000000Z";
 const lastTime = "9999-12-31T23:59:59.999999Z";
 
 const rowTime =
   /^(?<year>\d{4,})-(?<day>\d\d-\d\d)[T ](?<time>\d\d:\d\d:\d\d)(?:\.(?<fraction>\d{1,6}))?(?<offset>Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)$/;
 
-/** Returns `text`, a `timestamptz` as the database writes it into JSON, in UTC. Times that ISO 8601 cannot say are told as the nearest it can. */
+/** Returns `text`, a `timestamptz` as the database writes it into JSON, in UTC. Times outside of ISO 8601 become the nearest it can express. */
 export function toUtc(text: string): string {
   const parts = rowTime.exec(text)?.groups;
   if (parts === undefined) return text.startsWith("-") || text.endsWith("BC") ? firstTime : lastTime;

@@ -1,4 +1,4 @@
-/** Decides which version of the schema a server can use, and says what to do when it can use none. */
+/** Chooses the version of the schema to use, and says what to do if there is none. */
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { parse } from "../parse.ts";
@@ -17,7 +17,7 @@ export interface SchemaRange {
 /** Before version 7 a schema served its own version alone, and said so by saying nothing. */
 const Description = z.object({ version: z.number(), serves_from: z.number().optional() });
 
-/** Returns what an answer of `chat_describe_schema` says of versions. @throws AppError `store_refused`. */
+/** Returns the versions in an answer of `chat_describe_schema`. @throws AppError `store_refused`. */
 export function parseSchemaRange(answer: unknown): SchemaRange {
   const { version, serves_from: servesFrom = version } = parse(Description, answer, "store_refused");
   return { version, servesFrom };

@@ -8,9 +8,9 @@ export const secondTryAfterMs = 1_500;
 
 /**
  * Whether a second call leaves and answers the same as one. Reads do; so do `safe` writes: the begin, the progress and the end of a
- * turn, which find their rows by id, a wish to stop, and what is set rather than added. Those are asked again only where there is no
- * answer at all: one whose connection broke goes on from the journal. `once`: what counts, and what tells the first call from the
- * second (a conversation made or deleted, texts handed out to be read).
+ * turn, which find their rows by id, a request to stop, and fields that are set. Those are asked again only if there is no
+ * answer at all: after a broken connection they go on from the journal. `once`: calls that count, and calls whose second answer would
+ * differ (a conversation made or deleted, texts handed out).
  */
 const kinds: Readonly<Record<FunctionName, "read" | "safe" | "once">> = {
   chat_begin_turn: "safe",
@@ -90,7 +90,7 @@ export class SecondTries {
     try {
       const second = ask(true, controller.signal);
       if (head !== "late") return await second;
-      return await Promise.any([first, second]).catch(() => first); // what was wrong with the first counts
+      return await Promise.any([first, second]).catch(() => first); // the first error counts
     } finally {
       controller.abort();
       this.#free += 1;

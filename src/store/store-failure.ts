@@ -19,7 +19,7 @@ function toErrorCode(code: string): ErrorCode {
   if (code === "25006") return "store_read_only";
   // 08 connection, 53 resources, 57 shut down or cancelled, 58 system, 55P03 lock timeout, 40 serialisation.
   if (/^(?:|08...|53...|57...|58...|55P03|40...|PGRST00.|XX000)$/.test(code)) return "store_unavailable";
-  // 21 to 23 and 54: this very write is what is wrong. All else (rights, keys) may be mended.
+  // 21 to 23 and 54: this very write is what is wrong. All else (rights, keys) can be fixed.
   if (/^(?:21...|22...|23...|54...|P0001|PGRST102|HTTP 413)$/.test(code)) return "write_rejected";
   return "store_refused";
 }

@@ -10,7 +10,7 @@ import { toStoreFailure } from "./store-failure.ts";
 
 /** How many calls are out at once: PostgREST has ten connections, unless told otherwise, and lets the rest wait. */
 const maxCalls = 32;
-/** How long a connection that nobody uses is kept, whatever its server says: what is between forgets it without a word. */
+/** How long an unused connection is kept, whatever its server says: NAT and load balancers forget it without a word. */
 const keepAliveMs = 4_000;
 
 /** Which project, and the key it is asked with. */

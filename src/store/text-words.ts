@@ -42,7 +42,7 @@ const unicodeToken = new RegExp(
   "gv",
 );
 
-/** Seen by nobody, and no part of a word: joiners, soft hyphens, marks of direction, variation selectors. */
+/** Invisible, and no part of a word: joiners, soft hyphens, marks of direction, variation selectors. */
 const ignorable = /\p{DI}+/gu;
 /** To order the marks of one character takes quadratic time, and no language writes so many. */
 const stackedMarks = /(\p{M}{8})\p{M}+/gu;
@@ -66,7 +66,7 @@ const likeLetter = new RegExp(`[${Array.from(likeLetters.keys()).join("")}]`, "g
 
 const hump = /\p{Ll}\p{N}*\p{Lu}|\p{Lu}\p{Lu}\p{Ll}/u;
 const humpStart = /(?<=\p{Ll}\p{N}*)(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
-/** A name has no more humps than that; what has is a key, a digest or noise. */
+/** A name has no more humps than that; a longer one is a key, a digest or noise. */
 const maxHumps = 6;
 
 /** How many tokens {@link collectWords} reads between two pauses: one or two milliseconds. */
@@ -90,7 +90,7 @@ export function* readTokens(text: string): Generator<Token, void, undefined> {
 }
 
 /**
- * Collects the words that `text` is found by, pausing every millisecond or two: step through it where others wait for the thread.
+ * Collects the words that `text` is found by, pausing every millisecond or two: step through it if other work shares the thread.
  * At most {@link maxWords}, none longer than {@link maxWordLength}.
  */
 export function* collectWords(text: string): Generator<undefined, Words, undefined> {

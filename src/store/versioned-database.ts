@@ -6,7 +6,7 @@ import { chooseVersion, parseSchemaRange, toSchemaMismatch, type SchemaRange } f
 
 /** How long to wait before an older schema is asked again whether it has been upgraded, in milliseconds. */
 const upgradeCheckMs = 5_000;
-/** The same where the key does not allow that question: then the next call tries this server's own version. */
+/** The same if the key does not allow that question: then the next call tries this server's own version. */
 const upgradeTryMs = 60_000;
 /** How long a refusal of every version stands before the database is asked again, in milliseconds. */
 const refusalMs = 1_000;
@@ -69,7 +69,7 @@ export class VersionedDatabase implements Database {
     return this.#database.close();
   }
 
-  /** Takes note of what an answer shows: that the version is accepted, or, in a description, which one there is. */
+  /** Learns from an answer: the version it was asked with is accepted, and a description names the schema's own. */
   #accept(name: FunctionName, version: number, answer: unknown): void {
     this.#refusal = undefined;
     if (name === "chat_describe_schema") this.#take(parseSchemaRange(answer));

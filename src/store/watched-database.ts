@@ -6,14 +6,14 @@ import type { Database, FunctionName, JsonObject } from "./database.ts";
 /** The calls by which owners are alive to each other: refused, for whatever reason, they tell nothing. */
 const signsOfLife: ReadonlySet<FunctionName> = new Set(["chat_save_progress", "chat_list_abandoned_turns"]);
 
-/** The calls that keep what is said: one that succeeds shows that the store takes writes. */
+/** Calls that store messages: a successful one shows that the store takes writes. */
 const writes: ReadonlySet<FunctionName> = new Set([
   "chat_begin_turn",
   "chat_end_turn",
   "chat_save_messages",
   "chat_try_write",
 ]);
-/** Calls that write less: refused by the store, rather than for what they ask, they show that it takes none. */
+/** Calls that write less: one that fails with a `store_…` code shows that the store takes no writes. */
 const lesserWrites: ReadonlySet<FunctionName> = new Set([
   "chat_save_progress",
   "chat_take_requests",

@@ -97,7 +97,7 @@ export class WordIndexer {
     this.#schedule();
   }
 
-  /** A call of `name` was answered: what it may have stored is read within a second or so. */
+  /** A call of `name` was answered: texts that it may have stored are read within about a second. */
   nudge(name: FunctionName): void {
     if (this.#isSoon || this.#isClosed || !writes.has(name)) return;
     this.#isSoon = true;
@@ -114,7 +114,7 @@ export class WordIndexer {
     await settleWithin(this.#options.clock, promise, searchWaitMs);
   }
 
-  /** Reads no more; resolves once what it was about to do is done. */
+  /** Reads no more; resolves once work under way is done. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -150,7 +150,7 @@ export class WordIndexer {
       await this.#readAll();
       this.#isMissing = false;
     } catch (error) {
-      // The store is away, which its readiness tells, or keeps no words: what was taken is read again in a while.
+      // The store is away, which its readiness tells, or keeps no words: texts that were taken are read again later.
       this.#isMissing = toAppError(error).code === "store_schema_missing";
       if (this.#isMissing) this.#read = [];
       this.#idleMs = idleMs.most;

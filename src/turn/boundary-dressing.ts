@@ -1,4 +1,4 @@
-/** What models put before a boundary token, and what of it goes with the token. */
+/** Finds the decoration that models put before a boundary token. */
 import { findLineStart, findPartialToken, type TokenPlace } from "./boundary.ts";
 
 /** A line that holds nothing but white space, marks of heading, quote and emphasis, zero-width characters, and starts of comments. */

@@ -1,4 +1,4 @@
-/** What models put after a boundary token, and what of it goes with the token. */
+/** Removes the decoration that models put after a boundary token. */
 import { invisible, toMirrors, type Dressing } from "./boundary-dressing.ts";
 
 const commentEnd = "-->";
@@ -39,7 +39,7 @@ export class BoundaryTail {
     this.#spacedMirror = marks.endsWith(" ") && all !== "*" ? all : undefined;
   }
 
-  /** Returns what follows the boundary; `undefined` while that is open. `isEnd`: no more text comes. */
+  /** Returns the text after the boundary; `undefined` while that is undecided. `isEnd`: no more text comes. */
   push(piece: string, isEnd: boolean): BoundaryRest | undefined {
     const text = this.#held + piece;
     let start = 0;
@@ -56,7 +56,7 @@ export class BoundaryTail {
     return isEnd ? { text: this.#held, isFenceClosed: false } : undefined;
   }
 
-  /** Returns up to where the text from `start` on goes: `start` if it stays, `undefined` if that is open. */
+  /** Returns up to where the text from `start` on goes: `start` if it stays, `undefined` while that is undecided. */
   #skip(text: string, start: number, isEnd: boolean): number | undefined {
     const next = text.charAt(start);
     if (next === "") return undefined;
@@ -83,7 +83,7 @@ export class BoundaryTail {
   #skipInvisible(next: string, start: number): number {
     if (/[\n\r]/.test(next)) this.#place = "lines";
     const isSpace = /[^\S\uFEFF]/.test(next);
-    // What nobody sees is the answer's own on a later line.
+    // On a later line an invisible character belongs to the answer.
     if (!isSpace && this.#place === "lines") return start;
     this.#isAfterSpace ||= isSpace;
     return start + 1;

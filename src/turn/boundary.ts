@@ -1,4 +1,4 @@
-/** The boundary token: what it is on the wire, how a model may write it, and how it is found. */
+/** The boundary token: its form on the wire, the forms that models write, and how to find it. */
 
 /** What stands between plan and answer on the wire, exactly once in every reply. */
 export const boundary = "\n---RESPONSE---\n";

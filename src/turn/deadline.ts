@@ -1,4 +1,4 @@
-/** Deadlines that hear what had arrived before they judge. */
+/** Deadlines that read data which has already arrived before they expire. */
 import type { Clock, Timer } from "./ports.ts";
 
 /**

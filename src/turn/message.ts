@@ -57,7 +57,7 @@ export function toStorable(text: string): string {
 }
 
 const maxTitleLength = 40;
-/** Of a text that is longer: enough to see where the character ends that the title would be cut in. */
+/** How much of a long text is segmented: enough to find the end of the character at the title's limit. */
 const titleSample = 4 * maxTitleLength;
 /** What is one character in each place. */
 // eslint-disable-next-line no-control-regex

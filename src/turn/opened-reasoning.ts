@@ -25,7 +25,7 @@ export class OpenedReasoning {
     return this.#choice === "yes" || this.#isLearned;
   }
 
-  /** Returns what reads a reply that is not held; `undefined` if nothing can be learned. */
+  /** Returns a reader for a reply that is not held; `undefined` if nothing can be learned. */
   createReader(): ClosingMarkReader | undefined {
     return this.#choice === "auto" ? new ClosingMarkReader(() => this.#learn()) : undefined;
   }

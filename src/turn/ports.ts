@@ -80,7 +80,7 @@ export interface Continuation {
   readonly replyId: string | undefined;
   /** Whether the conversation must be there. */
   readonly mustExist: boolean;
-  /** Whether the turn means nothing without what is stored, so that it has to wait for the store. */
+  /** Whether the turn needs stored messages, so that it has to wait for the store. */
   readonly needsStore: boolean;
 }
 

@@ -98,7 +98,7 @@ export class ReasoningFilter {
     }
   }
 
-  /** Takes out the blocks that `text` starts with; returns what is text of what follows. */
+  /** Removes the blocks that `text` starts with; returns the text after them, as far as it is known. */
   #read(text: string): string {
     for (let start = 0; ;) {
       if (this.#state === "inside") {

@@ -21,7 +21,7 @@ export interface TurnRequest extends PromptOptions {
   readonly continues?: Continuation | undefined;
   /** The AI SDK chat whose conversation it belongs to, if `conversationId` only follows from its id. */
   readonly chatId?: string | undefined;
-  /** Whether turns of the same chat are stopped that nobody follows any more, and whose reply `messages` do not name. */
+  /** Whether to stop turns of the same chat that have no followers left and whose reply `messages` do not name. */
   readonly replacesUnread?: boolean;
   /** Whether all is known by which its begin is placed. */
   readonly isPrepared?: boolean;
@@ -75,7 +75,7 @@ export function mayBeRefused(request: TurnRequest): boolean {
   );
 }
 
-/** Returns what is reserved for a turn, as far as its request says: what all that its model is sent takes, and a reply as long as it may be. */
+/** Returns the tokens reserved for a turn, as far as its request shows: its model's whole prompt, and a reply of the greatest length. */
 export function estimateTurn(request: TurnRequest): Estimate {
   const { max_tokens, max_completion_tokens, messages: sent, ...parameters } = request.parameters;
   const messages = [...(request.stored?.messages ?? []), ...request.messages];

@@ -128,7 +128,7 @@ describe("foreword doctor", () => {
       dumb.close();
     });
 
-    test("says what to do about TLS that is not offered, and about a certificate that nobody has signed", async (context) => {
+    test("says what to do about TLS that is not offered, and about a self-signed certificate", async (context) => {
       const [ssl] = await runSql(postgres.url, ["select current_setting('ssl') as ssl"]);
       if (ssl?.["ssl"] !== "on") return context.skip("openssl is not installed");
       const [said, advised] = await ask(

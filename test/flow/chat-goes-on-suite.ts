@@ -84,7 +84,7 @@ export function runChatGoesOnSuite(
       }),
     };
     for (const [how, toBody] of Object.entries(forms)) {
-      test(`a client that sends ${how} has the model told the whole chat, of which nothing is hidden`, async () => {
+      test(`a client that sends ${how} has the model told the whole chat, and nothing of it is hidden`, async () => {
         const id = `chat ${randomUUID()}`;
         count();
         if (how.includes("parentId")) await post({ id, messages: [says("Q0", "m0")] });
@@ -208,7 +208,7 @@ export function runChatGoesOnSuite(
       await Promise.all(pairs);
     });
 
-    test("what is said right after a stop stands below the reply, of which there is one", async () => {
+    test("what is said right after a stop stands below the reply, which is stored once", async () => {
       for (const app of [here, there]) {
         for (const seen of ["All", ""]) {
           const shown = new ObservedChat(here.url, { id: `stop ${randomUUID()}`, userId });

@@ -1,4 +1,4 @@
-/** Whose chats, users and turns are: nobody can take the id of another's first, and what a client left behind does not count. */
+/** Chats, users and turns belong to one user: no other can take their ids first, and abandoned replies do not count. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -35,7 +35,7 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
     await harness.stop();
   });
 
-  /** Where the chat `main` of a user goes, as long as nobody else has been there. */
+  /** The conversation of a user's chat `main`, unless another user has taken its id. */
   async function findPlace(userId: string): Promise<string> {
     model.say("- a\n---RESPONSE---\nHello.");
     const answer = await askFor(userId, keyed, "POST", "/api/chat", chatOf("Hi"));

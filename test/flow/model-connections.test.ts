@@ -182,7 +182,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     const interim =
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nx: y\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
 
-    test("is read on: a 100 that nobody asked for is no failure, and the connection is kept", async () => {
+    test("is read on: an unrequested 100 is no failure, and the connection is kept", async () => {
       model.script = (call) => call.beforeHead(interim).raw(reply).end();
       for (const turn of ["one", "two"]) assert.equal((await app.chat(turn)).body, body);
       assert.deepEqual([model.calls.length, ports()], [2, 1]);

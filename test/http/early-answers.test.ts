@@ -102,7 +102,7 @@ describe("a client whose body is over the limit reads a 413", { timeout: 120_000
     );
   });
 
-  test("and its connection is closed, while that of a small body which nobody wants is kept", async () => {
+  test("and its connection is closed, while that of a small unwanted body is kept", async () => {
     const large = await app.post("/stream-chat", "x".repeat(2 * mebibyte));
     assert.equal(large.headers.connection, "close");
     const post = (path: string, body: string): string =>

@@ -19,7 +19,7 @@ const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 const boundary = "\n---RESPONSE---\n";
 const long = "0123456789".repeat(20_000);
 
-/** The versions of which docs/operations.md says that a client cannot see a cut reply in plain text, and where. */
+/** The versions behind which, as docs/operations.md says, a client cannot see a cut reply in plain text. */
 const blind: readonly (readonly [ProxyName, RegExp, ClientProtocol])[] = [
   ["haproxy", /^2\.6\./, "HTTP/2"],
   ["caddy", /^2\.6\./, "HTTP/1.1"],

@@ -1,4 +1,4 @@
-/** A call that nobody waits for any more is over in Postgres too, and a connection that died without a word costs no answer. */
+/** A call that is no longer waited for ends in Postgres too, and a connection that died without a word costs no answer. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";

@@ -11,7 +11,7 @@ const Message = z.looseObject({ id: z.string(), content: z.string(), createdAt: 
 const Page = z.object({ messages: z.array(Message), nextBefore: z.string().nullable() });
 const Export = z.object({ conversation: z.looseObject({ title: z.string() }), messages: z.array(Message) });
 
-/** Makes a conversation of `count` messages, of which each is below the next: a circle, once the last is below the first. */
+/** Makes a conversation of `count` messages, each below the next: a circle, once the last is below the first. */
 function toCircle(userId: string, conversationId: string, count: number): string[] {
   const id = (number: string): string =>
     `overlay('${conversationId}'::text placing lpad(to_hex(${number}), 12, '0') from 25)::uuid`;
@@ -176,7 +176,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     await say(userId, id);
   });
 
-  test("five thousand messages that are in no tree yet, of which one is huge, are taken in by steps, in their order", async () => {
+  test("five thousand messages that are in no tree yet, one of them huge, are taken in by steps, in their order", async () => {
     const [userId, id] = [randomUUID(), randomUUID()];
     await harness.sql(
       `insert into conversations (id, title, user_id) values ('${id}', 'Old', '${userId}')`,
@@ -206,7 +206,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     assert.deepEqual(broken, { count: 0 });
   });
 
-  test("a thousand replies to one message, and a leaf that is nobody's, keep no turn out", async () => {
+  test("a thousand replies to one message, and a leaf that does not exist, keep no turn out", async () => {
     const [userId, id, root] = [randomUUID(), randomUUID(), randomUUID()];
     await harness.sql(
       `insert into conversations (id, title, user_id) values ('${id}', 'Wide', '${userId}')`,

@@ -14,7 +14,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { startTcpProxy } from "../support/tcp-proxy.ts";
 import { startPostgresHarness } from "./store-harness.ts";
 
-/** Writes a certificate for `host` that nobody else vouches for, and its key. */
+/** Writes a self-signed certificate for `host`, and its key. */
 function makeCertificate(certificate: string, key: string, host: string): void {
   const args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"];
   const names = ["-addext", `subjectAltName=${host}`, "-keyout", key, "-out", certificate];
@@ -141,7 +141,7 @@ describe(
       const clock = new ManualClock();
       const url = `${harness.server.url}?sslmode=require`;
       const database = new PostgresDatabase({ url, poolSize: 1 }, clock, () => {});
-      await harness.sql("lock table conversations in access exclusive mode"); // it can be had
+      await harness.sql("lock table conversations in access exclusive mode"); // while no other transaction holds it
       const busy =
         "select count(*)::integer as count from pg_stat_activity where application_name = 'foreword' and state = 'active'";
       const { Client } = await import("pg");

@@ -78,7 +78,7 @@ export function isHttp10({ httpVersionMajor, httpVersionMinor }: IncomingMessage
 /** Connections whose request has been answered, while the rest of its body is dropped. */
 const dropping = new WeakSet<Socket>();
 
-/** Whether what still comes on a connection belongs to a request that has been answered. */
+/** Whether data that still comes on a connection belongs to a request that has been answered. */
 export function isDropping(socket: Socket): boolean {
   return dropping.has(socket);
 }

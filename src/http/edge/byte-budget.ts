@@ -1,4 +1,4 @@
-/** A number of bytes that many requests share. */
+/** Byte budgets that many requests share. */
 
 /** Counts bytes that are taken and given back, never beyond its capacity. */
 export class ByteBudget {
@@ -16,7 +16,7 @@ export class ByteBudget {
     return true;
   }
 
-  /** Gives back what was taken. */
+  /** Gives back `bytes` that were taken. */
   give(bytes: number): void {
     this.#usedBytes -= bytes;
   }

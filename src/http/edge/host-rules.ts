@@ -31,7 +31,7 @@ const maxShownLength = 255;
 /** The authorities of requests in absolute form, like `GET http://localhost/healthz`. */
 const authorities = new WeakMap<IncomingMessage, string>();
 
-/** Returns the path and query of a request's target, whatever its form; what an absolute one names is checked like `Host`. */
+/** Returns the path and query of a request's target. The authority of an absolute target is kept, to be checked like `Host`. */
 export function toPath(request: IncomingMessage): string {
   const { url = "/" } = request;
   const { authority, path = "" } = /^https?:\/\/(?<authority>[^/?#]*)(?<path>.*)$/is.exec(url)?.groups ?? {};
@@ -45,7 +45,7 @@ export function hostOf(request: IncomingMessage): string | undefined {
   return authorities.get(request) ?? request.headers.host;
 }
 
-/** Returns what a `Host` says; `undefined` for what is none. */
+/** Returns the name and port in a `Host`; `undefined` if it is malformed. */
 export function parseHost(text: string): Host | undefined {
   const match = /^(?:\[(?<address>[\da-f:.]{2,45})\]|(?<name>[\w.-]{1,254}))(?::(?<port>\d{0,5}))?$/i.exec(
     text,

@@ -6,7 +6,7 @@ import { hostOf, parseHost } from "./host-rules.ts";
 
 const safeMethods: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/** Returns what matches `origins`, of which each may have `*` as the first label of its host, for exactly one label. */
+/** Returns patterns that match `origins`. A `*` as the first label of an origin's host stands for exactly one label. */
 export function toOriginPatterns(origins: readonly string[]): (string | RegExp)[] {
   return origins.map((origin) => {
     if (!origin.includes("://*.")) return origin;
@@ -39,7 +39,7 @@ export function refuseForeignPages(app: FastifyInstance, origins: readonly strin
 /** Whether a request is from no page, or from one that the server sent itself. */
 function isOwnPage(request: IncomingMessage): boolean {
   const { origin, "sec-fetch-site": site } = request.headers;
-  // No page can set it: what the browser says goes.
+  // No page can set it, so it is trusted.
   if (site === "same-origin" || site === "none") return true;
   if (origin === undefined) return site === undefined;
   if (site === "cross-site" || !URL.canParse(origin)) return false;

@@ -60,7 +60,7 @@ class Bodies {
     { readonly small: ByteBudget; readonly large: ByteBudget; shares: number }
   >();
   readonly #parseJson;
-  /** Settles when the large body before has been parsed, and what waited for the event loop had its turn. */
+  /** Settles when the previous large body has been parsed and the event loop has run once since. */
   #parsed: Promise<void> = Promise.resolve();
 
   constructor(app: FastifyInstance, limits: BodyLimits) {
