@@ -1,4 +1,4 @@
-/** What a start says: in its block, of what is misspelt, of an address it cannot have, and in the log of a terminal. */
+/** Proves the output of a start: its block, misspelt settings, addresses that cannot be used, and the log of a terminal. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -208,7 +208,7 @@ export function runChatGoesOnSuite(
       await Promise.all(pairs);
     });
 
-    test("what is said right after a stop stands below the reply, which is stored once", async () => {
+    test("a message sent right after a stop stands below the reply, which is stored once", async () => {
       for (const app of [here, there]) {
         for (const seen of ["All", ""]) {
           const shown = new ObservedChat(here.url, { id: `stop ${randomUUID()}`, userId });
@@ -240,7 +240,7 @@ export function runChatGoesOnSuite(
       }
     });
 
-    test("what is said before the reply's first word is known stands below that reply", async () => {
+    test("a message sent before the reply's first word is known stands below that reply", async () => {
       const shown = new ObservedChat(here.url, { id: `double ${randomUUID()}`, userId });
       const first = await shown.ask(model, "Q1");
       const id = shown.chat.id;

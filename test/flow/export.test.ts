@@ -94,7 +94,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     assert.equal(status, 200);
   });
 
-  test("is cut where the store fails on the way: what came is no JSON", async () => {
+  test("is cut if the store fails on the way: the part that came is not JSON", async () => {
     const response = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
     site.proxy.refuse();
     site.proxy.cutAll();

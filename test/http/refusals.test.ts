@@ -1,4 +1,4 @@
-/** What the log and the client are told of requests that are refused. */
+/** Proves the log's lines and the client's responses for refused requests. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";

@@ -92,7 +92,7 @@ describe("calls to PostgREST", { timeout: 120_000 }, () => {
     await database.close();
   });
 
-  test("are asked again on a new connection where the one they were sent on died without a word", async () => {
+  test("are asked again on a new connection if the one they were sent on died without a word", async () => {
     const proxy = await startTcpProxy(Number(new URL(harness.stack.url).port));
     const clock = new ManualClock();
     const url = `http://127.0.0.1:${proxy.port}`;

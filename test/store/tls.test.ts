@@ -123,14 +123,14 @@ describe(
       );
     });
 
-    test("is not used where the server has none, and required in vain", async () => {
+    test("is not used if the server has none, and required in vain", async () => {
       await setTls(false);
       assert.equal(await connect("?sslmode=prefer"), "plain");
       assert.match(await connect("?sslmode=require"), /does not support SSL.*remove sslmode/);
       assert.match(await connect("?sslmode=verify-full", ca), /does not support SSL/);
     });
 
-    test("is refused with a sentence where a setting cannot be used", async () => {
+    test("is refused with a sentence if a setting cannot be used", async () => {
       assert.match(await connect("?sslmode=strict"), /sslmode=strict; it must be disable, allow, prefer/);
       assert.match(await connect("?sslmode=verify-ca", "/nowhere/ca.pem"), /cannot be read: ENOENT.*ca\.pem/);
       assert.match(await connect("?sslmode=verify-ca", "-----BEGIN x"), /DATABASE_CA holds no certificate/);

@@ -105,7 +105,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
     assert.deepEqual(await scratch.sql(unread), []);
   });
 
-  test("goes on with the others where the database refuses the words of one, and comes back to it ever more seldom", async () => {
+  test("goes on with the others if the database refuses the words of one, and retries that one less and less often", async () => {
     const { scratch } = await makeDatabase();
     const bad = randomUUID();
     await scratch.apply(`insert into conversations (title) select 'Title ' || i from generate_series(1, 120) i;

@@ -20,7 +20,7 @@ export interface PreviousBuild {
   remove(): Promise<void>;
 }
 
-/** Returns why the previous build cannot be had here; `false` if it can: a test is skipped by it. */
+/** Returns why the previous build is not available here, as the reason to skip a test; `false` if it is. */
 export async function findMissingHistory(): Promise<string | false> {
   try {
     await run("git", ["-C", repository, "cat-file", "-e", `${previousCommit}^{commit}`]);

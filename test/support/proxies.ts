@@ -31,7 +31,7 @@ const programs: Readonly<Record<ProxyName, readonly string[]>> = {
 /** How long a proxy may take to listen, in milliseconds. */
 const startTimeoutMs = 20_000;
 
-/** Returns where a proxy is installed; `undefined` if it is not. */
+/** Returns the path of an installed proxy; `undefined` if it is not installed. */
 export function findProxy(name: ProxyName): string | undefined {
   return programs[name].find((path) => existsSync(path));
 }
