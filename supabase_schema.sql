@@ -1485,7 +1485,7 @@ end $$;
 -- backlog. A text that was handed out is left to its taker for a minute, and twice as long each further time, so that several servers
 -- share the work, and none that fails comes again and again. Nothing here waits for another's lock. argument: read [{kind: message or
 -- title, id, revision, words: a tsvector}], limit: how many texts of a kind are wanted, max_bytes: of UTF-8 in all of them, one
--- text in any way, of which the first 100000 characters count. Answers with {texts [{kind, id, conversation_id, user_id, revision, text,
+-- text at least; the first 100000 characters of each count. Answers with {texts [{kind, id, conversation_id, user_id, revision, text,
 -- is_new: whether it is not of the backlog}], locked: ids of those whose words were not kept, since another transaction has them; has_more:
 -- whether further texts may be had now}.
 create or replace function public.chat_index_texts(argument jsonb) returns jsonb

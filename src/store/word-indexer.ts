@@ -17,9 +17,9 @@ const batch = { texts: 50, bytes: 64 * 1024 };
 const maxWordsPerCall = 4_000;
 /** From the storing of a text to its reading, unless a search hurries it: so that many are read in one go. */
 const nudgeMs = 800;
-/** From one look for what others have stored to the next: twice as long each time that there is nothing. */
+/** The pause between looks for texts that other processes stored: doubled each time that there are none. */
 const idleMs = { first: 3_000, most: 60_000 };
-/** How long a search waits for what was stored before it. */
+/** How long a search waits for the texts stored before it. */
 const searchWaitMs = 1_700;
 /** How long the reading rests after a batch of old texts, at most: as long as it took, so that turns have half of a processor. */
 const maxRestMs = 1_000;
@@ -80,7 +80,7 @@ export class WordIndexer {
   readonly #options: WordIndexerOptions;
   /** What was read and is not kept yet. */
   #read: ReadText[] = [];
-  /** Searches that wait for what was stored before them. */
+  /** Searches that wait for the texts stored before them. */
   #waiting: (() => void)[] = [];
   #running: Promise<void> | undefined;
   #timer: Timer | undefined;

@@ -119,7 +119,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     assert.equal(code, "ECONNRESET");
   });
 
-  test("is a problem, not a file, where the store is away from the start", async () => {
+  test("is a problem, not a file, if the store is away from the start", async () => {
     site.proxy.refuse();
     site.proxy.cutAll();
     const { status, body } = await readAnswer(
