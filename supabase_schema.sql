@@ -932,11 +932,12 @@ begin
             and case m.role when 'assistant' then starts_with(m.content, v_item.content) else m.content = v_item.content end
             and exists (
               with recursive above as (
-                select m.parent_id as id, 1 as place
+                select m.parent_id as id, m.created_at as below_at, m.id as below_id, 1 as place
                 union all
-                select up.parent_id, a.place + 1 from above a
+                select up.parent_id, up.created_at, up.id, a.place + 1 from above a
                   cross join lateral (select * from public.messages message where message.id = a.id limit 1) up
                   where a.id <> v_parent and a.place < 20000
+                    and (up.created_at, up.id) < (a.below_at, a.below_id) -- users may make a circle of their rows
               )
               select from above a where a.id = v_parent);
       end if;
@@ -1588,7 +1589,14 @@ end $$;
 create or replace function public.chat_split_query(argument jsonb) returns jsonb
 language sql immutable set search_path = '' as $$
   select to_jsonb(string_agg('(' || a.words || ')', ' | '))
-  from regexp_split_to_table(lower(left(argument ->> 'query', 200)), '\s+or\s+') as alternative,
+  from (
+      -- As servers fold words, as far as the database can.
+      select lower(case when getdatabaseencoding() = 'UTF8'
+        then normalize(regexp_replace(normalize(lower(q.text), nfkd), '[\u0300-\u036f]', '', 'g'), nfc)
+        else q.text end) as text
+      from (select left(argument ->> 'query', 200) as text) q
+    ) folded,
+    lateral regexp_split_to_table(folded.text, '\s+or\s+') as alternative,
     lateral (
       select string_agg(case when t.term like '-%' then '!' else '' end || '(' || p.words || ')', ' & ') as words
       from regexp_split_to_table(alternative, '\s+') as t (term),

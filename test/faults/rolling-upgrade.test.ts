@@ -76,6 +76,10 @@ interface Held {
   readonly follower: Reading;
 }
 
+function toUiMessage(text: string): object {
+  return { id: text, role: "user", parts: [{ type: "text", text }] };
+}
+
 async function read<Schema extends z.ZodType>(
   replica: Replica,
   path: string,
@@ -214,5 +218,35 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
       await apply(previous.schema);
       await applySchema(url, schema, () => {});
     });
+  });
+
+  test("a chat goes on from one build to the other, and each finds what both have written, with accents or without", async () => {
+    const userId = randomUUID();
+    const say = async (replica: Replica, text: string, more: object): Promise<string> => {
+      const body = { id: "both", messages: [toUiMessage(text)], ...more };
+      const turn = replica.send("POST", `/api/chat?userId=${userId}`, body);
+      assert.match((await turn.whole()).toString(), /"outcome":"complete"/);
+      return String(turn.headers["x-conversation-id"]);
+    };
+    const conversationId = await say(old, "crème 数据库", {});
+    await say(current, "ångström", { messages: undefined, message: toUiMessage("ångström") });
+    const path = `/conversations/${conversationId}/messages?userId=${userId}`;
+    for (const replica of [old, current]) {
+      const { messages } = await read(replica, path, Messages);
+      assert.deepEqual(
+        messages.map(({ content }) => content),
+        ["crème 数据库", "Hello.", "ångström", "Hello."],
+      );
+    }
+    const find = async (replica: Replica, query: string): Promise<number> => {
+      const found = `/conversations?userId=${userId}&query=${encodeURIComponent(query)}`;
+      return (await read(replica, found, Conversations)).conversations.length;
+    };
+    // What the build before wrote is read by this one in the background.
+    while ((await find(current, "creme")) === 0);
+    for (const query of ["crème", "CRÈME", "creme", "数据", "ångström", "angstrom", "ang"])
+      assert.equal(await find(current, query), 1, query);
+    for (const query of ["crème", "CRÈME", "creme", "a\u030angstro\u0308m", "angstrom"])
+      assert.equal(await find(old, query), 1, query);
   });
 });
