@@ -41,10 +41,13 @@ export class SupabaseDatabase implements Database {
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
-    const asked = toArgument(argument, caller, version);
     const ask = async (isSecond: boolean, signal: AbortSignal): Promise<unknown> => {
       const client = isSecond ? this.#freshClient : this.#client;
-      return await this.#slots.run(async () => await this.#ask(client, name, asked, caller, signal));
+      // It becomes JSON when its turn comes: until then it holds no second copy of a reply.
+      return await this.#slots.run(async () => {
+        const request = client.rpc(name, { argument: toArgument(argument, caller, version) });
+        return await this.#send(request, caller, signal);
+      });
     };
     return await this.#tries.run(name, { clock: this.#clock, ask, isLoss });
   }
@@ -53,14 +56,11 @@ export class SupabaseDatabase implements Database {
     await Promise.all([this.#agent.destroy(), this.#freshAgent.destroy()]);
   }
 
-  async #ask(
-    client: SupabaseClient,
-    name: FunctionName,
-    argument: JsonObject,
+  async #send(
+    request: ReturnType<SupabaseClient["rpc"]>,
     { accessToken }: Caller,
     signal: AbortSignal,
   ): Promise<unknown> {
-    const request = client.rpc(name, { argument });
     if (this.#usesCallerToken && accessToken !== undefined)
       request.setHeader("Authorization", `Bearer ${accessToken}`);
     const { data, error, status } = await request.abortSignal(signal);
