@@ -1,4 +1,5 @@
 /** What a new turn means for those of the same chat that run in this process already, and how all of a chat's turns are stopped. */
+import { settleWithin } from "../turn/deadline.ts";
 import type { Caller, ChatPlace, Clock, TurnRecords } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
@@ -47,11 +48,7 @@ export class ChatTurns {
     const { clock } = this.#options;
     if (!(await turn.isUnread(clock, leaveMs))) return false;
     await turn.stop();
-    const { promise, resolve } = Promise.withResolvers<"late">();
-    const timer = clock.after(stopWaitMs, () => resolve("late"));
-    const ended = await Promise.race([turn.done, promise]);
-    timer.cancel();
-    return ended !== "late";
+    return (await settleWithin(clock, turn.done, stopWaitMs)).type === "answer";
   }
 
   /**

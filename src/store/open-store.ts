@@ -2,6 +2,7 @@
 import { AppError, toAppError } from "../errors.ts";
 import type { History } from "../turn/history.ts";
 import type { Counters } from "../turn/limits.ts";
+import { settleWithin } from "../turn/deadline.ts";
 import type { ChatStore, Clock, TurnRecords } from "../turn/ports.ts";
 import { DatabaseChatStore } from "./chat-store.ts";
 import { ConversationRows } from "./conversation-rows.ts";
@@ -14,7 +15,6 @@ import { PgliteDatabase } from "./pglite.ts";
 import type { PostgresOptions } from "./postgres.ts";
 import type { TableNames } from "./schema.ts";
 import type { OnStoreEvent } from "./store-event.ts";
-import { settleWithin } from "./store-failure.ts";
 import type { SupabaseOptions } from "./supabase.ts";
 import { TurnRows } from "./turn-rows.ts";
 import { UsageRows } from "./usage-rows.ts";

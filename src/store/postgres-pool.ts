@@ -1,11 +1,11 @@
 /** Connections to Postgres: at most so many, each known to be alive when it is used, none given up while its backend works. */
 import { DatabaseError, Pool, type PoolClient, type PoolConfig } from "pg";
 import { AppError } from "../errors.ts";
+import { settleWithin } from "../turn/deadline.ts";
 import type { Clock } from "../turn/ports.ts";
 import { callDeadlineMs } from "./database.ts";
 import type { FunctionCall } from "./function-call.ts";
 import { cancelQuery, isBackendBusy } from "./postgres-cancel.ts";
-import { settleWithin } from "./store-failure.ts";
 
 /** A connection that was silent for so long is asked whether it is alive before a call is trusted to it. */
 const maxSilenceMs = 5_000;

@@ -1,5 +1,6 @@
 /** Owns the promise that a write is safe: in the store, or, where that has not taken it in time, in the journal. */
 import { AppError, toAppError } from "../errors.ts";
+import { settleWithin } from "../turn/deadline.ts";
 import type { Clock, Piece, TurnBegin } from "../turn/ports.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
 import type { DatabaseChatStore } from "./chat-store.ts";
@@ -8,7 +9,7 @@ import type { Journal } from "./journal.ts";
 import { Lander } from "./lander.ts";
 import { callDeadlineMs, type OnDatabaseTrouble } from "./database.ts";
 import type { OnStoreEvent } from "./store-event.ts";
-import { settleWithin, storeWaitMs } from "./store-failure.ts";
+import { storeWaitMs } from "./store-failure.ts";
 import type { TurnRows } from "./turn-rows.ts";
 import type { WatchedDatabase } from "./watched-database.ts";
 

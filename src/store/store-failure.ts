@@ -1,5 +1,5 @@
-/** Owns what a database's refusal means: SQLSTATE or PostgREST code in, one of our codes out. */
-import { AppError, toAppError, type ErrorCode } from "../errors.ts";
+/** The meaning of a database's refusal: SQLSTATE or PostgREST code in, one of our codes out. */
+import { AppError, type ErrorCode } from "../errors.ts";
 import { afterReading } from "../turn/deadline.ts";
 import type { Clock } from "../turn/ports.ts";
 import { callDeadlineMs } from "./database.ts";
@@ -26,31 +26,6 @@ function toErrorCode(code: string): ErrorCode {
 
 /** How long the first byte, and the end of a stream, wait for the store, in milliseconds. */
 export const storeWaitMs = 500;
-
-/** How a piece of work stood after a while. */
-export type Settled<Result> =
-  | { readonly type: "answer"; readonly value: Result }
-  | { readonly type: "error"; readonly error: AppError }
-  | { readonly type: "late" };
-
-/** Resolves with how `work` settled, or with `late` after `waitMs`, while it goes on. Never rejects. */
-export function settleWithin<Result>(
-  clock: Clock,
-  work: Promise<Result>,
-  waitMs: number,
-): Promise<Settled<Result>> {
-  return new Promise((resolve) => {
-    const timer = afterReading(clock, waitMs, () => resolve({ type: "late" }));
-    const settle = (settled: Settled<Result>): void => {
-      timer.cancel();
-      resolve(settled);
-    };
-    work.then(
-      (value) => settle({ type: "answer", value }),
-      (error: unknown) => settle({ type: "error", error: toAppError(error) }),
-    );
-  });
-}
 
 /** Settles as `work` does, or rejects with `store_unavailable` after `deadlineMs`; `onLate` is called then. */
 export function withDeadline<Result>(

@@ -1,6 +1,7 @@
 /** Owns the reduced mode: turns kept with their callers' own tokens, all that the anonymous key of a project allows. */
 import { AppError, toAppError, type ErrorCode } from "../errors.ts";
 import { createId } from "../turn/create-id.ts";
+import { settleWithin } from "../turn/deadline.ts";
 import type { BeginAnswer, ChatStore, Clock, EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
 import type { Storage } from "../turn/turn-event.ts";
 import { toKnownConversation } from "../turn/turn-request.ts";
@@ -8,7 +9,7 @@ import { toContent } from "../turn/turn-result.ts";
 import { toReplyMetadata } from "./chat-store.ts";
 import type { Database, Json } from "./database.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { settleWithin, storeWaitMs } from "./store-failure.ts";
+import { storeWaitMs } from "./store-failure.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 
 /**

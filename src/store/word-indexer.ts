@@ -3,10 +3,10 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { toAppError, type ErrorCode } from "../errors.ts";
 import { parse } from "../parse.ts";
+import { settleWithin } from "../turn/deadline.ts";
 import type { Clock, Timer } from "../turn/ports.ts";
 import { service, type Database, type FunctionName, type JsonObject } from "./database.ts";
 import { toVector } from "./lexemes.ts";
-import { settleWithin } from "./store-failure.ts";
 import { collectWords, type Words } from "./text-words.ts";
 
 /** The version of the schema that keeps words. */

@@ -1,4 +1,5 @@
 /** Deadlines that read data which has already arrived before they expire. */
+import { toAppError, type AppError } from "../errors.ts";
 import type { Clock, Timer } from "./ports.ts";
 
 /**
@@ -24,4 +25,29 @@ export function afterReading(clock: Clock, delayMs: number, callback: () => void
       timer.cancel();
     },
   };
+}
+
+/** How a piece of work stood after a while. */
+export type Settled<Result> =
+  | { readonly type: "answer"; readonly value: Result }
+  | { readonly type: "error"; readonly error: AppError }
+  | { readonly type: "late" };
+
+/** Resolves with how `work` settled, or with `late` after `waitMs`, while it goes on. Never rejects. */
+export function settleWithin<Result>(
+  clock: Clock,
+  work: Promise<Result>,
+  waitMs: number,
+): Promise<Settled<Result>> {
+  return new Promise((resolve) => {
+    const timer = afterReading(clock, waitMs, () => resolve({ type: "late" }));
+    const settle = (settled: Settled<Result>): void => {
+      timer.cancel();
+      resolve(settled);
+    };
+    work.then(
+      (value) => settle({ type: "answer", value }),
+      (error: unknown) => settle({ type: "error", error: toAppError(error) }),
+    );
+  });
 }
