@@ -79,6 +79,8 @@ export interface CrowdOptions {
   readonly tally: Tally;
   /** Told of each call. */
   readonly onCall: () => void;
+  /** Answers with the rows of a question to the database, if it can be asked beside the server. */
+  readonly sql?: ((statement: string) => Promise<unknown[]>) | undefined;
 }
 
 /** One user's client. */
@@ -95,6 +97,15 @@ export class CrowdClient {
     this.tally = options.tally;
     this.#user = user;
     this.#token = token;
+  }
+
+  /** Whether a search must find an own conversation: a message of its user's is read for that, or its title, if that `isSettled`. */
+  async isSearchable(id: string, isSettled: boolean): Promise<boolean> {
+    const rows = await this.#options.sql?.(`
+      select from message_words w join messages m on m.id = w.id
+        where w.conversation_id = '${id}' and w.words is not null and m.role = 'user'
+      union all select from title_words w where ${isSettled} and w.id = '${id}' and w.words is not null limit 1`);
+    return rows !== undefined && rows.length > 0;
   }
 
   /**

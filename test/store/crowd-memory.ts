@@ -10,6 +10,8 @@ export interface Remembered {
   state: "there" | "gone" | "doubtful" | "vanishing";
   /** Whether all that was acknowledged is in the store already, with nothing of it in the journal. */
   isSettled: boolean;
+  /** Whether a turn of it may still run by what its user was told: nothing, or that the turn's end waits in the journal. */
+  mayRun: boolean;
   /** The title that was acknowledged last, if its user gave one, and those that nobody answered for and that may still come. */
   title: string | undefined;
   readonly possibleTitles: Set<string>;
@@ -35,6 +37,10 @@ export class Memory {
   readonly turns: RememberedTurn[] = [];
   /** Texts that were acknowledged, in a conversation that was not. */
   readonly textsAnywhere = new Set<string>();
+  /** Texts that were refused. */
+  readonly refusedTexts = new Set<string>();
+  /** Whether a turn may still run in a conversation that its user does not know by its id. */
+  mayRunAnywhere = false;
 
   /** Returns the conversation `id`, which counts as doubtful until somebody says that it is there. */
   recall(id: string = randomUUID()): Remembered {
@@ -44,6 +50,7 @@ export class Memory {
       id,
       state: "doubtful",
       isSettled: true,
+      mayRun: this.mayRunAnywhere,
       title: undefined,
       possibleTitles: new Set(),
       texts: new Set(),
@@ -52,6 +59,16 @@ export class Memory {
     };
     this.conversations.set(id, conversation);
     return conversation;
+  }
+
+  /** A turn of `conversation`, or of any, may still run: its user never hears of its end. */
+  leaveRunning(conversation: Remembered | undefined): void {
+    if (conversation !== undefined) {
+      conversation.mayRun = true;
+      return;
+    }
+    this.mayRunAnywhere = true;
+    for (const known of this.conversations.values()) known.mayRun = true;
   }
 
   /** All that are not gone. */

@@ -4,11 +4,17 @@ import { z } from "zod";
 import { findMarks, nobody } from "./crowd-client.ts";
 import type { CrowdUser } from "./crowd-user.ts";
 
+/** How long a text that a lost answer held may wait until it is read, in milliseconds; four such answers in a row double a minute thrice. */
+const maxUnreadMs = 8 * 60_000;
+
 /** All rows, in one. */
 export const rowsSql = `select jsonb_build_object(
   'conversations', (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from conversations c),
   'messages', (select coalesce(jsonb_agg(to_jsonb(m)), '[]') from messages m),
   'turns', (select coalesce(jsonb_agg(to_jsonb(t)), '[]') from turns t),
+  'words', (select coalesce(jsonb_agg(to_jsonb(w)), '[]') from (
+    select 'message' as kind, id, conversation_id, tsvector_to_array(words) as words, not_before from message_words
+    union all select 'title', id, conversation_id, tsvector_to_array(words), not_before from title_words) w),
   'pieces', (select count(*) from turn_pieces),
   'tombstones', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from deleted_conversations d)) as rows`;
 
@@ -21,10 +27,18 @@ const Message = Owned.extend({
   content: z.string(),
 });
 const Turn = Owned.extend({ conversation_id: z.string(), status: z.string() });
+const Words = z.object({
+  kind: z.enum(["message", "title"]),
+  id: z.string(),
+  conversation_id: z.string(),
+  words: z.array(z.string()).nullable(),
+  not_before: z.string(),
+});
 const Rows = z.object({
   conversations: z.array(Conversation),
   messages: z.array(Message),
   turns: z.array(Turn),
+  words: z.array(Words),
   pieces: z.number(),
   tombstones: z.array(Owned),
 });
@@ -40,6 +54,7 @@ export function parseRows(answer: readonly unknown[]): CrowdRows {
 export function assertRows(rows: CrowdRows, users: readonly CrowdUser[]): void {
   assertOwned(rows, users);
   assertTree(rows);
+  assertWords(rows);
   for (const user of users) assertRemembered(rows, user);
 }
 
@@ -75,6 +90,27 @@ function assertTree({ conversations, messages, turns, pieces }: CrowdRows): void
   assert.equal(pieces, 0);
 }
 
+/** Every text is read for the search, or will be soon, and is found by its own user alone. */
+function assertWords({ conversations, messages, words }: CrowdRows): void {
+  const rows = new Map(words.map((row) => [`${row.kind} ${row.id}`, row]));
+  const texts = [
+    ...messages.map((row) => ({ ...row, kind: "message" })),
+    ...conversations.map((row) => ({ ...row, kind: "title", conversation_id: row.id })),
+  ];
+  assert.equal(rows.size, texts.length, "words of texts that are gone");
+  for (const { kind, id, user_id, conversation_id } of texts) {
+    const row = rows.get(`${kind} ${id}`);
+    assert.equal(row?.conversation_id, conversation_id, `${kind} ${id} has no words`);
+    if (row.words === null)
+      assert.ok(row.not_before === "-infinity" || Date.parse(row.not_before) < Date.now() + maxUnreadMs, id);
+    else
+      assert.deepEqual(
+        row.words.filter((word) => word.startsWith(" ")),
+        [` conversation ${conversation_id}`, ` owner ${user_id ?? "nobody"}`],
+      );
+  }
+}
+
 /** What was acknowledged is there, and what was deleted is not. */
 function assertRemembered(rows: CrowdRows, { person, memory }: CrowdUser): void {
   const own = new Map(
@@ -93,7 +129,8 @@ function assertRemembered(rows: CrowdRows, { person, memory }: CrowdUser): void 
       if (conversation_id === id) texts.set(content, (texts.get(content) ?? 0) + 1);
     for (const text of conversation.texts) assert.equal(texts.get(text), 1, `${text} in ${id}`);
   }
-  if (!person.isKeeper) return;
   const texts = new Set(messages.map(({ content }) => content));
+  for (const text of memory.refusedTexts) assert.ok(!texts.has(text), `${text} was refused`);
+  if (!person.isKeeper) return;
   for (const text of memory.textsAnywhere) assert.ok(texts.has(text), `${text} is nowhere`);
 }

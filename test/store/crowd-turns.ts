@@ -15,6 +15,7 @@ const TurnEvent = z.looseObject({
   storage: z.enum(["stored", "queued", "none"]).optional(),
 });
 const Started = z.object({ turnId: z.string(), conversationId: z.string().nullable() });
+const Refused = z.object({ code: z.literal("turn_running"), detail: z.string() });
 const Ended = z.object({ outcome: z.string(), storage: z.enum(["stored", "queued", "none"]) });
 
 /** What a user asks for. */
@@ -61,6 +62,8 @@ export async function runTurn(
   const headers = { accept, ...(turnId !== undefined && { "x-turn-id": turnId }) };
   const sent = { method: "POST", path: "/stream-chat", body: asked.body, headers };
   const heard = await user.ask({ ...sent, ...(neverLeaves && { leavesAfterMs: undefined }) }, expected);
+  if (heard === undefined) memory.leaveRunning(asked.isForeign === true ? undefined : conversation);
+  if (heard?.status === 409) checkRefused(user, asked, heard);
   if (heard?.status !== 200) return heard;
   const events = Array.from(heard.body.matchAll(/^data: ([^\n]*)$/gm), ([, data = ""]) =>
     TurnEvent.parse(JSON.parse(data)),
@@ -75,7 +78,33 @@ export async function runTurn(
   memory.turns.push({ id: started.turnId, conversation: place, isStored: ended.storage === "stored" });
   const texts = ended.outcome === "complete" ? [text, toReply(text)] : [text];
   remember(user, place, texts, ended.storage);
+  if (ended.storage === "queued") memory.leaveRunning(place);
   return heard;
+}
+
+/**
+ * What a turn that goes on in `conversation` is answered. Below a reply that is still being made nothing can be said: that is refused,
+ * but only if the user has not heard of the end of a turn there.
+ */
+function toContinued(conversation: Remembered): number[] {
+  return [...toPresence(conversation), ...(conversation.mayRun ? [409] : [])];
+}
+
+/** A turn was refused for another that runs: an own one, there, whose end the store does not have yet. Nothing is stored of it. */
+function checkRefused({ memory, owners, person }: CrowdUser, asked: TurnAsked, { body }: Heard): void {
+  const { detail } = Refused.parse(JSON.parse(body));
+  const [, turnId = ""] = /^Turn (\S+) is still running/.exec(detail) ?? [];
+  assert.notEqual(turnId, "", body);
+  owners.claim(turnId, person.number);
+  for (const { id, conversation, isStored } of memory.turns) {
+    if (id !== turnId) continue;
+    assert.ok(!isStored, `turn ${turnId} is over`);
+    assert.ok(
+      conversation === undefined || conversation === asked.conversation,
+      `turn ${turnId} runs elsewhere`,
+    );
+  }
+  memory.refusedTexts.add(asked.text);
 }
 
 function remember(
@@ -116,7 +145,7 @@ export async function continueLeaf(user: CrowdUser): Promise<void> {
   const conversation = await user.drawOwn();
   const text = user.say();
   const body = { messages: say(text), conversationId: conversation.id, parentId: "leaf" };
-  await runTurn(user, { text, body, conversation }, toPresence(conversation));
+  await runTurn(user, { text, body, conversation }, toContinued(conversation));
 }
 
 /** Goes on from any message that was read. */
@@ -128,7 +157,7 @@ export async function continueMessage(user: CrowdUser): Promise<void> {
   await runTurn(
     user,
     { text, body: { messages: say(text), parentId }, conversation },
-    toPresence(conversation),
+    toContinued(conversation),
   );
 }
 
@@ -148,7 +177,7 @@ export async function stopTurn(user: CrowdUser): Promise<void> {
   const body = { messages: say(text), conversationId: conversation.id, parentId: "leaf" };
   const asked: TurnAsked = { text, body, conversation, turnId, neverLeaves: true };
   const fate = { isOver: false };
-  const running = runTurn(user, asked, toPresence(conversation)).finally(() => {
+  const running = runTurn(user, asked, toContinued(conversation)).finally(() => {
     fate.isOver = true;
   });
   let isStopped = false;

@@ -81,7 +81,7 @@ describe(
 
     test("on PGlite, 600 calls", async () => {
       const harness = await startPglite();
-      await runDay("PGlite", { harness, variables: harness.variables }, 600);
+      await runDay("PGlite", { harness, variables: harness.variables, isEmbedded: true }, 600);
     });
   },
 );

@@ -27,6 +27,8 @@ const drainMs = 10_000;
 export interface CrowdPlace {
   readonly harness: StoreHarness;
   readonly variables: Readonly<Record<string, string>>;
+  /** Whether the server alone can have it open. */
+  readonly isEmbedded?: boolean;
   /** Signs users' tokens, where the project does that itself. */
   readonly sign?: (userId: string) => string;
   /** Its connections, where they can be looked at and broken: the superuser's URL, whose they are, and which. */
@@ -97,7 +99,9 @@ export async function runCrowd(place: CrowdPlace, day: CrowdDay): Promise<void> 
     clock.isHasty = true;
     const faults = pool && (await Faults.start(pool.url, pool.backends, tally));
     const sign = place.sign ?? ((userId) => provider.sign(provider.claimsOf(userId, new Date())));
-    const users = await gather(app, agent, sign, day, (crowd) => faults?.strike(drawLocked(crowd, random)));
+    const users = await gather({ app, agent, place, sign }, day, (crowd) =>
+      faults?.strike(drawLocked(crowd, random)),
+    );
     await mingle(users, unowned, day).finally(() => faults?.stop());
     clock.isHasty = false;
     await landAll(app, users);
@@ -151,16 +155,23 @@ async function readUnowned(database: Database, ids: readonly string[]): Promise<
   );
 }
 
+interface GatherOptions {
+  readonly app: RunningApp;
+  readonly agent: Agent;
+  readonly place: CrowdPlace;
+  readonly sign: (userId: string) => string | Promise<string>;
+}
+
 async function gather(
-  app: RunningApp,
-  agent: Agent,
-  sign: (userId: string) => string | Promise<string>,
+  { app, agent, place, sign }: GatherOptions,
   { seed, tally }: CrowdDay,
   onCall: (crowd: readonly CrowdUser[]) => void,
 ): Promise<CrowdUser[]> {
   const owners = new Owners();
   const users: CrowdUser[] = [];
-  const options = { url: app.url, agent, owners, tally, onCall: () => onCall(users) };
+  const { harness, isEmbedded } = place;
+  const sql = isEmbedded === true ? undefined : (statement: string) => harness.sql(statement);
+  const options = { url: app.url, agent, owners, tally, sql, onCall: () => onCall(users) };
   for (let number = 1; number <= userCount; number += 1) {
     const person = { number, userId: randomUUID(), isKeeper: number % 2 === 1 };
     users.push(
