@@ -1488,7 +1488,7 @@ end $$;
 -- title, id, revision, words: a tsvector}], limit: how many texts of a kind are wanted, max_bytes: of UTF-8 in all of them, one
 -- text at least; the first 100000 characters of each count. Answers with {texts [{kind, id, conversation_id, user_id, revision, text,
 -- is_new: whether it is not of the backlog}], locked: ids of those whose words were not kept, since another transaction has them; has_more:
--- whether further texts may be had now}.
+-- whether further texts are available now}.
 create or replace function public.chat_index_texts(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare

@@ -166,7 +166,7 @@ export class WordIndexer {
       const asked = this.#waiting.splice(0);
       const startMs = this.#options.clock.monotonicMs();
       const { texts, has_more: hasMore } = await this.#exchange(isLast ? 0 : batch.texts);
-      // Another server looks at them for a moment, or somebody deletes them.
+      // Another server looks at them for a moment, or a user deletes them.
       const mustRepeat = this.#read.length > 0 && repeats < maxRepeats;
       repeats = mustRepeat ? repeats + 1 : 0;
       if (mustRepeat) asked.unshift(...waiting);

@@ -257,7 +257,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     await shown.chat.regenerate();
     await call.closed;
     const line = await app.logged(({ turnId: id }) => id === turnId);
-    assert.equal(line["outcome"], "stopped", "nobody would have read the rest");
+    assert.equal(line["outcome"], "stopped", "its text would never have been read");
     assert.deepEqual(await pathOf(shown), ["Q1", "New"]);
     assert.deepEqual(await branchesOf(shown), [" → Q1", "Q1 → Old", "Q1 → New"]);
   });

@@ -206,7 +206,7 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
       assert.equal((await users.post("/stream-chat", body, { authorization: other })).status, 200);
       holding.destroy();
       while ((await users.post("/stream-chat", body, { authorization: greedy })).status === 503);
-      // Small bodies have room of their own, of which the same holds.
+      // The same holds for the room that small bodies have of their own.
       const head = `POST /stream-chat HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${greedy}\r\nContent-Type: application/json\r\n`;
       const many = Array.from({ length: 256 }, () =>
         openRaw(users.url, `${head}Content-Length: 65536\r\n\r\n{`),

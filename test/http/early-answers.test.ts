@@ -12,7 +12,7 @@ const mebibyte = 1024 * 1024;
 const json = { "content-type": "application/json" };
 const tooLarge = [mebibyte + 1, 3 * mebibyte, 24 * mebibyte, 90 * mebibyte];
 
-/** A body of `sizeBytes` that comes in pieces, whose length nobody says. */
+/** A body of `sizeBytes` that comes in pieces, without a `Content-Length`. */
 function stream(sizeBytes: number): ReadableStream<Uint8Array> {
   let left = sizeBytes;
   return new ReadableStream({

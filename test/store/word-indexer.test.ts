@@ -1,4 +1,4 @@
-/** Proves that every stored text can be searched in time, whoever wrote it and whatever it says, and that none holds up another. */
+/** Proves that every stored text, of any writer and content, can be searched in time, and that none holds up another. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
