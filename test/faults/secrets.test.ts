@@ -61,7 +61,18 @@ async function failInEveryWay(
 async function readFolder(folder: string): Promise<string> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
-  const texts = await Promise.all(files.map((file) => readFile(join(file.parentPath, file.name), "latin1")));
+  // A journal of SQLite's may go while it is looked for.
+  const isGone = (error: unknown): boolean =>
+    error instanceof Error && "code" in error && error.code === "ENOENT";
+  const texts = await Promise.all(
+    files.map(
+      async (file) =>
+        await readFile(join(file.parentPath, file.name), "latin1").catch((error: unknown) => {
+          if (isGone(error)) return "";
+          throw error;
+        }),
+    ),
+  );
   return texts.join("\n");
 }
 

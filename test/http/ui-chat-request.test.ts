@@ -130,7 +130,7 @@ describe("a request of useChat", () => {
     assertRefused(
       await app.post("/api/chat", "Hi", { "content-type": "text/plain" }),
       415,
-      /^The body must be application\/json\.$/,
+      /^The body must be uncompressed application\/json\.$/,
     );
     const large = JSON.stringify(chat(hi)).padEnd(20 * mebibyte + 1, " ");
     assertRefused(await app.post("/api/chat", large), 413, /^The body is larger than 20 MiB\.$/);

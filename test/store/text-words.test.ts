@@ -67,13 +67,18 @@ describe("collectWords", () => {
   for (const [shape, make] of Object.entries(hostileTexts)) {
     test(`is bounded for ${shape}, and takes time in proportion to it`, () => {
       assertBounded(make(4 * maxTextLength));
-      const [quarter = 0, half = 0, whole = 0] = [0.25, 0.5, 1].map((part) =>
-        measureMs(make(maxTextLength * part)),
-      );
-      const figures = [quarter, half, whole].map((ms) => ms.toFixed(2)).join(", ");
-      console.log(`  ${shape}: ${figures} ms for 25, 50 and 100 thousand characters`);
-      // Quadratic growth would be 16; less than a millisecond says nothing.
-      assert.ok(whole < Math.max(quarter, 0.5) * 13, figures);
+      // Quadratic growth would be 16, at each attempt; less than a millisecond says nothing. A busy machine disturbs some attempts.
+      const attempts: string[] = [];
+      const isInProportion = (): boolean => {
+        const [quarter = 0, half = 0, whole = 0] = [0.25, 0.5, 1].map((part) =>
+          measureMs(make(maxTextLength * part)),
+        );
+        attempts.push([quarter, half, whole].map((ms) => ms.toFixed(2)).join(", "));
+        return whole < Math.max(quarter, 0.5) * 13;
+      };
+      const isLinear = isInProportion() || isInProportion() || isInProportion() || isInProportion();
+      console.log(`  ${shape}: ${attempts.at(-1)} ms for 25, 50 and 100 thousand characters`);
+      assert.ok(isLinear, attempts.join("; "));
     });
   }
 });
