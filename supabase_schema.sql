@@ -1594,7 +1594,7 @@ language sql immutable set search_path = '' as $$
       select lower(case when getdatabaseencoding() = 'UTF8'
         then normalize(regexp_replace(normalize(lower(q.text), nfkd), '[\u0300-\u036f]', '', 'g'), nfc)
         else q.text end) as text
-      from (select left(argument ->> 'query', 200) as text) q
+      from (select left(argument ->> 'query', 200) as text offset 0) q -- no constant: the planner would normalize it in any encoding
     ) folded,
     lateral regexp_split_to_table(folded.text, '\s+or\s+') as alternative,
     lateral (
