@@ -51,6 +51,14 @@ const Temperature = z
 /** How to escape characters that would end a password early. The message repeats no part of the URL: it would put part of a password into the log. */
 const escapes = "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
 
+/** What is sent in a header, which cannot hold every character: the `…` of an example, say. */
+const HeaderText = z
+  .string()
+  .regex(
+    /^[\x20-\x7e]*$/,
+    "must be of plain ASCII characters, as it is sent in a header: copy it again, whole",
+  );
+
 const HttpUrl = z
   .url({ protocol: /^https?$/, error: "must be a URL that starts with http:// or https://" })
   .refine(isWhole, `must be a URL that can be read in one way alone: ${escapes}`);
@@ -169,15 +177,15 @@ export const Environment = z.object({
   TRUST_PROXY: Addresses.default([]),
   LOG_CONTENT: Flag.default(false),
   DEMO_MODE: Flag.default(false),
-  OPENAI_API_KEY: z.string().optional(),
+  OPENAI_API_KEY: HeaderText.optional(),
   OPENAI_BASE_URL: HttpUrl.optional(),
   OPENAI_MODEL: z.string().optional(),
-  OPENAI_ORG_ID: z.string().optional(),
-  OPENAI_PROJECT_ID: z.string().optional(),
+  OPENAI_ORG_ID: HeaderText.optional(),
+  OPENAI_PROJECT_ID: HeaderText.optional(),
   OPENAI_TEMPERATURE: Temperature,
   OPENAI_API_VERSION: z.string().optional(),
   AZURE_OPENAI_ENDPOINT: HttpUrl.optional(),
-  AZURE_OPENAI_API_KEY: z.string().optional(),
+  AZURE_OPENAI_API_KEY: HeaderText.optional(),
   MODEL_FIRST_BYTE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   MODEL_OPENS_REASONING: choice("auto", "yes", "no").default("auto"),
@@ -193,8 +201,8 @@ export const Environment = z.object({
     (url) => new URL(url).pathname === "/",
     "must be the project's address, without a path",
   ).optional(),
-  SUPABASE_ANON_KEY: z.string().optional(),
-  SUPABASE_SERVICE_ROLE_KEY: z.string().optional(),
+  SUPABASE_ANON_KEY: HeaderText.optional(),
+  SUPABASE_SERVICE_ROLE_KEY: HeaderText.optional(),
   SUPABASE_TABLE_CONVERSATIONS: TableName.default("conversations"),
   SUPABASE_TABLE_MESSAGES: TableName.default("messages"),
   SUPABASE_TABLE_TURNS: TableName.default("turns"),

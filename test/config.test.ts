@@ -14,6 +14,22 @@ function problemsOf(variables: Record<string, string>): readonly string[] {
 }
 
 describe("parseConfig", () => {
+  test("refuses keys that no header can hold, like one with the … of an example, without showing them", () => {
+    const model = { OPENAI_MODEL: "x", SUPABASE_URL: "https://a.supabase.co" };
+    for (const name of [
+      "OPENAI_API_KEY",
+      "OPENAI_ORG_ID",
+      "OPENAI_PROJECT_ID",
+      "SUPABASE_ANON_KEY",
+      "SUPABASE_SERVICE_ROLE_KEY",
+    ])
+      for (const value of ["sk-…", "“sk-x”", "sk\u200bx", "sk-\nx"])
+        assert.deepEqual(problemsOf({ ...model, [name]: value }), [
+          `${name} must be of plain ASCII characters, as it is sent in a header: copy it again, whole`,
+        ]);
+    assert.deepEqual(problemsOf({ ...model, OPENAI_API_KEY: "not needed" }), []);
+  });
+
   test("needs nothing: demo model, embedded store, loopback, the old service's origins", () => {
     const { host, port, drainMs, app } = parseConfig({});
     assert.deepEqual([host, port, drainMs], ["127.0.0.1", 8000, 10_000]);
