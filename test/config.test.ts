@@ -53,6 +53,17 @@ describe("parseConfig", () => {
     assert.equal(usual.type === "openai" && usual.openai.temperature, 0.3);
   });
 
+  test("refuses an image limit that no body can reach, and room for bodies that holds less than one", () => {
+    assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "15" }), []);
+    assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "30", LIMIT_BODY_MIB: "40" }), []);
+    const [image, ...others] = problemsOf({ LIMIT_IMAGE_MIB: "16", LIMIT_BODY_MIB: "20" });
+    assert.match(image ?? "", /^LIMIT_IMAGE_MIB .*LIMIT_BODY_MIB=20/);
+    assert.deepEqual(others, []);
+    const [bodies, ...more] = problemsOf({ LIMIT_BODIES_MIB: "10", LIMIT_BODY_MIB: "20" });
+    assert.match(bodies ?? "", /^LIMIT_BODIES_MIB=10 .*LIMIT_BODY_MIB=20/);
+    assert.deepEqual(more, []);
+  });
+
   test("names what contradicts each other beside what is wrong by itself, but for what follows from that alone", () => {
     assert.deepEqual(
       problemsOf({ PORT: "x", HOST: "0.0.0.0", WORKERS: "2", API_KEYS: "k".repeat(24) }).map(
