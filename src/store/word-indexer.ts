@@ -104,7 +104,7 @@ export class WordIndexer {
     if (this.#running === undefined) this.#schedule();
   }
 
-  /** Resolves once the texts are read that are stored by now; after two seconds in any way, or when the store fails. */
+  /** Resolves once the texts are read that are stored by now; after two seconds in any way, or when the store fails twice in a row. */
   async untilRead(): Promise<void> {
     if (this.#isClosed || !this.#isSupported()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -146,14 +146,23 @@ export class WordIndexer {
 
   async #run(): Promise<void> {
     if (!this.#isSupported()) return;
+    // One call that is cancelled, or whose connection breaks, must not keep a search from what it waits for.
+    if ((await this.#tryRun()) || this.#waiting.length === 0 || this.#isMissing || this.#isClosed) return;
+    await this.#tryRun();
+  }
+
+  /** Resolves with whether the store did not fail. */
+  async #tryRun(): Promise<boolean> {
     try {
       await this.#readAll();
       this.#isMissing = false;
+      return true;
     } catch (error) {
       // The store is away, which its readiness tells, or keeps no words: texts that were taken are read again later.
       this.#isMissing = toAppError(error).code === "store_schema_missing";
       if (this.#isMissing) this.#read = [];
       this.#idleMs = idleMs.most;
+      return false;
     }
   }
 
@@ -165,14 +174,16 @@ export class WordIndexer {
       const isLast = this.#isClosed;
       const asked = this.#waiting.splice(0);
       const startMs = this.#options.clock.monotonicMs();
-      const { texts, has_more: hasMore } = await this.#exchange(isLast ? 0 : batch.texts);
+      const { texts, has_more: hasMore } = await this.#exchange(isLast ? 0 : batch.texts).catch(
+        (error: unknown) => this.#waitAgain([...waiting, ...asked], error),
+      );
       // Another server looks at them for a moment, or a user deletes them.
       const mustRepeat = this.#read.length > 0 && repeats < maxRepeats;
       repeats = mustRepeat ? repeats + 1 : 0;
       if (mustRepeat) asked.unshift(...waiting);
       else for (const resolve of waiting) resolve();
       if (isLast) return;
-      await this.#readTexts(texts);
+      await this.#readTexts(texts).catch((error: unknown) => this.#waitAgain(asked, error));
       // What is new comes first: a batch that holds something else, or not all that it could, holds the last of it.
       const mayHaveNew = hasMore && texts.length > 0 && texts.every((text) => text.is_new);
       waiting = mayHaveNew ? [] : asked;
@@ -184,6 +195,12 @@ export class WordIndexer {
       }
       if (hasMore && waiting.length === 0) await this.#rest(this.#options.clock.monotonicMs() - startMs);
     }
+  }
+
+  /** The store failed: what searches wait for is not read yet. */
+  #waitAgain(searches: readonly (() => void)[], error: unknown): never {
+    this.#waiting.unshift(...searches);
+    throw error;
   }
 
   #tellOfBacklog(texts: readonly Text[], hasMore: boolean): void {

@@ -209,10 +209,16 @@ async function mingle(
   for (const fate of fates) if (fate.status === "rejected") throw fate.reason;
 }
 
-/** What waits in the journal lands; each turn that the store takes says that it is there. */
+/**
+ * What waits in the journal lands; each turn that the store takes says that it is there. Then turns end that nobody runs: one below a
+ * leaf does not wait in the journal, so that a begin whose answer is lost, which is a 503, may leave one in the rows until recovery looks.
+ */
 async function landAll({ app }: RunningApp, [user]: readonly CrowdUser[]): Promise<void> {
   assert.ok(user !== undefined);
   while ((app.store.journal?.queued ?? 0) > 0) await turns.beginConversation(user);
+  const { records } = app.store;
+  assert.ok(records !== undefined);
+  while ((await records.listAbandoned({ except: [], isStaleToo: false })).length > 0);
 }
 
 /** Counts by SQLSTATE what the database refused, as far as the log tells of it. */

@@ -191,6 +191,39 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
     await indexer.close();
   });
 
+  for (const failing of [1, 2])
+    test(`lets a search find what was stored before it though call ${failing} for that is cancelled`, async () => {
+      const userId = randomUUID();
+      const { scratch } = await makeDatabase();
+      const database = toDatabase(scratch);
+      await scratch.apply(`insert into conversations (title, user_id) values ('Stored before', '${userId}')`);
+      let calls = 0;
+      const cancelled: Database = {
+        ...database,
+        call: async (...call) => {
+          calls += 1;
+          if (calls === failing) throw toStoreFailure("57014", "canceling statement due to user request");
+          return await database.call(...call);
+        },
+      };
+      const indexer = new WordIndexer({ database: cancelled, clock: new ManualClock(), onBacklog: () => {} });
+      await indexer.untilRead();
+      assert.deepEqual(await find(database, userId, "stored"), ["Stored before"]);
+      await indexer.close();
+    });
+
+  test("lets no search wait longer than a store fails", async () => {
+    const { scratch } = await makeDatabase();
+    const failing: Database = {
+      ...toDatabase(scratch),
+      call: async () =>
+        await Promise.reject(toStoreFailure("57014", "canceling statement due to user request")),
+    };
+    const indexer = new WordIndexer({ database: failing, clock: new ManualClock(), onBacklog: () => {} });
+    await indexer.untilRead();
+    await indexer.close();
+  });
+
   test("sends a bounded number of bounded words, whatever a text says", async () => {
     const { scratch } = await makeDatabase();
     const [conversation] = await scratch.sql(
