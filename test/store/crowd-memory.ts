@@ -1,5 +1,9 @@
 /** Owns what a user of a crowd was told, and what may therefore be asked of the database: a simple model of its rows. */
 import { randomUUID } from "node:crypto";
+import { callDeadlineMs } from "../../src/store/database.ts";
+
+/** How long a deletion may go on that its client does not wait for, in milliseconds: for the journal, and for a call. */
+const deletionMs = 2 * callDeadlineMs;
 
 /** A conversation as its user knows it. */
 export interface Remembered {
@@ -41,6 +45,8 @@ export class Memory {
   readonly refusedTexts = new Set<string>();
   /** Whether a turn may still run in a conversation that its user does not know by its id. */
   mayRunAnywhere = false;
+  /** Until when what is made may be deleted by a call for all that nobody answered, by the process's clock. */
+  #mayVanishUntilMs = 0;
 
   /** Returns the conversation `id`, which counts as doubtful until somebody says that it is there. */
   recall(id: string = randomUUID()): Remembered {
@@ -48,7 +54,7 @@ export class Memory {
     if (known !== undefined) return known;
     const conversation: Remembered = {
       id,
-      state: "doubtful",
+      state: performance.now() < this.#mayVanishUntilMs ? "vanishing" : "doubtful",
       isSettled: true,
       mayRun: this.mayRunAnywhere,
       title: undefined,
@@ -69,6 +75,12 @@ export class Memory {
     }
     this.mayRunAnywhere = true;
     for (const known of this.conversations.values()) known.mayRun = true;
+  }
+
+  /** Nobody answered for the deletion of all: the server first waits for what its user has written, so that it may delete later ones too. */
+  vanishAll(): void {
+    this.#mayVanishUntilMs = performance.now() + deletionMs;
+    for (const conversation of this.listAlive()) vanish(conversation);
   }
 
   /** All that are not gone. */

@@ -75,7 +75,7 @@ export class CrowdUser {
     conversation.possibleTitles.add(title);
     const heard = await this.ask({ method: "POST", path: "/conversations", body: { id, title } }, [201]);
     if (heard === undefined) return conversation;
-    conversation.state = "there";
+    see(conversation);
     this.#take(conversation, heard, title);
     return conversation;
   }
@@ -196,8 +196,8 @@ export class CrowdUser {
     const certain = this.memory.listCertain();
     const alive = this.memory.listAlive();
     const heard = await this.ask({ method: "DELETE", path: "/conversations" }, [200]);
+    if (heard === undefined) return this.memory.vanishAll();
     for (const conversation of alive) vanish(conversation);
-    if (heard === undefined) return;
     assert.ok(Deleted.parse(JSON.parse(heard.body)).deleted >= certain.length);
     for (const conversation of certain) conversation.state = "gone";
   }
@@ -213,7 +213,8 @@ export class CrowdUser {
   #take(conversation: Remembered, { body }: Heard, title: string): void {
     const found = Conversation.parse(JSON.parse(body));
     assert.deepEqual([found.id, found.title], [conversation.id, title]);
-    conversation.title = title;
+    // One whose deletion may be under way is made again by a later turn, with a title of its own.
+    conversation.title = conversation.state === "vanishing" ? undefined : title;
     conversation.possibleTitles.delete(title);
     see(conversation);
   }
