@@ -22,7 +22,7 @@ const idleMs = { first: 3_000, most: 60_000 };
 /** How long a search waits for the texts stored before it. */
 const searchWaitMs = 1_700;
 /** How long the reading rests after a batch of old texts, at most: as long as it took, so that turns have half of a processor. */
-const maxRestMs = 1_000;
+const maxRestMs = 500;
 
 /** How the database may refuse words. */
 const refusals: ReadonlySet<ErrorCode> = new Set(["write_rejected", "store_refused"]);
