@@ -15,7 +15,9 @@ import type { Clock } from "../turn/ports.ts";
 import {
   createAnswerType,
   delayContinue,
+  closeAfterAnswers,
   findRefused,
+  isClosing,
   isAnswered,
   isDropping,
   requestIdOf,
@@ -99,7 +101,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     clientErrorHandler: (error, socket) => {
       // It has its answer, and left before it had sent all of its body.
       if (isDropping(socket)) socket.destroySoon();
-      else refuse(socket, fromParserError(error.code), { clock, refusals, logger });
+      else if (!isClosing(socket)) refuse(socket, fromParserError(error.code), { clock, refusals, logger });
     },
   });
   app.server.maxConnections = maxConnections;
@@ -195,15 +197,14 @@ function fromParserError(code: string): AppError {
   return new AppError("invalid_request", `not HTTP: ${code}`, detail);
 }
 
-/** Answers on a connection whose request cannot be answered, and closes it; resets it if an earlier answer is under way there. */
+/** Answers on a connection whose request cannot be answered, and closes it: after the answers that it owes, if there are any, without one of its own. */
 function refuse(socket: Socket, error: AppError, { clock, refusals, logger }: RefusalTools): void {
   const { request, isSafe } = findRefused(socket);
   if (!socket.writable) return void socket.destroy();
   const { status } = errorTable[error.code];
   const requestId = request === undefined ? randomUUID() : requestIdOf(request);
   refusals.write(logger, error, { requestId, ip: socket.remoteAddress, method: request?.method, status });
-  // A close in good order would let a reply in HTTP/1.0 look whole.
-  if (!isSafe) return void socket.resetAndDestroy();
+  if (!isSafe) return closeAfterAnswers(socket, request);
   const answer = toErrorAnswer({ url: request?.url ?? "", id: requestId }, error);
   const { "content-type": type = "", ...more } = answer.headers;
   const headers = {

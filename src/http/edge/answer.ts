@@ -70,6 +70,30 @@ export function findRefused(socket: Socket): {
   return { request: refused?.request, isSafe: open.every((facts) => facts === refused) };
 }
 
+/** Connections that take no further request. */
+const closing = new WeakSet<Socket>();
+
+/** Whether a connection only waits for the end of the answers that it owes. */
+export function isClosing(socket: Socket): boolean {
+  return closing.has(socket);
+}
+
+/**
+ * Closes a connection on which nothing more can be read, once the answers that it owes are sent: those to all requests but `refused`.
+ * Clients that send a body without its length, as `node:http` does with DELETE, get the answer to the request before it.
+ */
+export function closeAfterAnswers(socket: Socket, refused: IncomingMessage | undefined): void {
+  closing.add(socket);
+  const owed = new Set(Array.from(unanswered.get(socket) ?? []).filter(({ request }) => request !== refused));
+  for (const facts of owed) {
+    const settle = (): void => {
+      owed.delete(facts);
+      if (owed.size === 0) socket.destroySoon();
+    };
+    facts.response.once("finish", settle).once("close", settle);
+  }
+}
+
 /** Whether the body of a response ends with its connection, since HTTP/1.0 has no chunks. */
 export function isHttp10({ httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
   return httpVersionMajor === 1 && httpVersionMinor === 0;
