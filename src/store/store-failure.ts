@@ -12,6 +12,11 @@ export function toStoreFailure(code: string, message: string, cause?: unknown): 
   return new AppError(toErrorCode(code), code === "" ? message : `${code}: ${message}`, { cause, advice });
 }
 
+/** Whether the database undid all that a call had done, to let others go on (a deadlock): the same call may be made again. */
+export function isUndone(error: unknown): boolean {
+  return error instanceof AppError && /^40(?:P01|001): /.test(error.message);
+}
+
 function toErrorCode(code: string): ErrorCode {
   if (code === "FW001" || code === "FW002") return "store_schema_mismatch";
   if (missingCodes.has(code)) return "store_schema_missing";

@@ -2,6 +2,7 @@
 import { toAppError, type AppError } from "../errors.ts";
 import type { Caller, Clock } from "../turn/ports.ts";
 import type { Database, FunctionName, JsonObject } from "./database.ts";
+import { isUndone } from "./store-failure.ts";
 
 /** The calls by which owners are alive to each other: refused, for whatever reason, they tell nothing. */
 const signsOfLife: ReadonlySet<FunctionName> = new Set(["chat_save_progress", "chat_list_abandoned_turns"]);
@@ -61,7 +62,11 @@ export class WatchedDatabase implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     try {
-      const answer = await this.#database.call(name, argument, caller);
+      const ask = async (): Promise<unknown> => await this.#database.call(name, argument, caller);
+      const answer = await ask().catch(async (error: unknown) => {
+        if (!isUndone(error)) throw error;
+        return await ask();
+      });
       this.#healthySinceMs ??= this.#clock.monotonicMs();
       if (writes.has(name)) this.#failedWrite = undefined;
       this.#onAnswer(name);
