@@ -30,7 +30,7 @@ interface FailedWrite {
   readonly atMs: number;
 }
 
-/** A database whose health is watched by its calls. */
+/** A database whose health is watched by its calls; one that it undid as a deadlock's victim is made again, once. */
 export class WatchedDatabase implements Database {
   readonly #database: Database;
   readonly #clock: Clock;

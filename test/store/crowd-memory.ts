@@ -45,7 +45,7 @@ export class Memory {
   readonly refusedTexts = new Set<string>();
   /** Whether a turn may still run in a conversation that its user does not know by its id. */
   mayRunAnywhere = false;
-  /** Until when what is made may be deleted by a call for all that nobody answered, by the process's clock. */
+  /** Until when an unanswered call that deletes all may still delete new conversations, by the process's clock. */
   #mayVanishUntilMs = 0;
 
   /** Returns the conversation `id`, which counts as doubtful until somebody says that it is there. */
@@ -77,7 +77,7 @@ export class Memory {
     for (const known of this.conversations.values()) known.mayRun = true;
   }
 
-  /** Nobody answered for the deletion of all: the server first waits for what its user has written, so that it may delete later ones too. */
+  /** A call that deletes all got no answer: it first waits for its user's queued writes, so it may delete later conversations too. */
   vanishAll(): void {
     this.#mayVanishUntilMs = performance.now() + deletionMs;
     for (const conversation of this.listAlive()) vanish(conversation);

@@ -210,7 +210,7 @@ async function mingle(
 }
 
 /**
- * What waits in the journal lands; each turn that the store takes says that it is there. Then turns end that nobody runs: one below a
+ * What waits in the journal lands; each turn that the store takes says that it is there. Then turns without a running owner end: one below a
  * leaf does not wait in the journal, so that a begin whose answer is lost, which is a 503, may leave one in the rows until recovery looks.
  */
 async function landAll({ app }: RunningApp, [user]: readonly CrowdUser[]): Promise<void> {
