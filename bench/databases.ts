@@ -1,8 +1,8 @@
 /** Owns the databases that Foreword is measured on, each fresh, with the schema in it and its calls counted. */
 import { Client } from "pg";
 import { z } from "zod";
-import { applySchema } from "../src/store/apply-schema.ts";
-import { loadSchema } from "../src/store/schema.ts";
+import { applySchema } from "../src/store/schema/apply-schema.ts";
+import { loadSchema } from "../src/store/schema/schema.ts";
 import { startPostgres } from "../test/support/postgres-server.ts";
 import { startSupabaseStack } from "../test/support/supabase-stack.ts";
 import { atEnd } from "./clean-up.ts";

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { Client } from "pg";
 import { v7 as createId } from "uuid";
 import { z } from "zod";
-import { loadSchema } from "../src/store/schema.ts";
+import { loadSchema } from "../src/store/schema/schema.ts";
 import { startPostgres } from "../test/support/postgres-server.ts";
 import { startApp, type RunningApp } from "../test/support/start-app.ts";
 import { analyzeRows, seedRows } from "./seed-rows.ts";

@@ -17,14 +17,14 @@ const { version }: { version: string } = JSON.parse(
 
 /** Runs it, and loads no other. */
 async function run(command: "serve" | "schema" | "migrate" | "doctor"): Promise<number> {
-  const { loadConfig } = await import("./config.ts");
+  const { loadConfig } = await import("./config/config.ts");
   switch (command) {
     case "serve": {
       const { serve } = await import("./command/serve.ts");
       return await serve({ version, ...loadConfig() });
     }
     case "schema": {
-      const { loadSchema } = await import("./store/schema.ts");
+      const { loadSchema } = await import("./store/schema/schema.ts");
       process.stdout.write(await loadSchema(loadConfig().tables));
       return 0;
     }

@@ -7,9 +7,9 @@ import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { createParser } from "eventsource-parser";
 import type { z } from "zod";
-import { ChatMessage, ChatRequest } from "../src/http/chat-request.ts";
-import { CompletionRequest } from "../src/http/completion-request.ts";
-import { UiChatRequest, UiMessage } from "../src/http/ui-chat-request.ts";
+import { ChatMessage, ChatRequest } from "../src/wires/foreword/chat-request.ts";
+import { CompletionRequest } from "../src/wires/openai-chat/request.ts";
+import { UiChatRequest, UiMessage } from "../src/wires/ui-message/request.ts";
 import { ScriptedModel, toChunk } from "./support/scripted-model.ts";
 import { startApp, type Answer, type RunningApp } from "./support/start-app.ts";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { variableNames } from "../src/environment.ts";
-import { errorTable } from "../src/errors.ts";
+import { variableNames } from "../src/config/variables.ts";
+import { errorTable } from "../src/base/errors.ts";
 
 const read = (name: string): string => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
 

@@ -1,6 +1,6 @@
 /** Owns the keys that the operator's own servers are known by. */
 import { hash, timingSafeEqual } from "node:crypto";
-import { AppError } from "../errors.ts";
+import { AppError } from "../base/errors.ts";
 import { toBearer, type Authenticator, type Identity } from "./identity.ts";
 
 /** Knows servers by their keys, which are kept as digests only. */

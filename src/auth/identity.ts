@@ -1,6 +1,6 @@
 /** Owns who a request is from: what a way of authentication finds out, and whose rows it may therefore ask for. */
-import { AppError } from "../errors.ts";
-import type { Caller } from "../turn/ports.ts";
+import { AppError } from "../base/errors.ts";
+import type { Caller } from "../base/caller.ts";
 
 /** Who a request is from. */
 export type Identity =

@@ -10,8 +10,8 @@ import {
   type JWSHeaderParameters,
 } from "jose";
 import { z } from "zod";
-import { AppError } from "../errors.ts";
-import type { Clock } from "../turn/ports.ts";
+import { AppError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
 
 /** How old keys may be before newer ones are asked for: the provider's own edge caches as long. */
 const maxAgeMs = 10 * 60_000;

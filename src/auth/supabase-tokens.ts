@@ -1,8 +1,8 @@
 /** Owns the check of Supabase's access tokens: signed by the project, for a signed-in user, in time. */
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from "jose";
 import { z } from "zod";
-import { AppError, toAppError } from "../errors.ts";
-import type { Clock } from "../turn/ports.ts";
+import { AppError, toAppError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
 import { toBearer, type Authenticator, type Identity } from "./identity.ts";
 import { RemoteKeySet } from "./key-set.ts";
 

@@ -1,12 +1,12 @@
 /** Owns what `foreword/client` is: turns of a Foreword server for browsers and Node, each started once and read whole. */
-import type { TurnState } from "../wire/turn-state.ts";
+import type { TurnState } from "../wires/foreword/turn-state.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
 import { TurnReader } from "./turn-reader.ts";
 import { StreamedTurn, type Turn } from "./turn.ts";
 
-export type { ErrorCode } from "../errors.ts";
-export type { StreamEvent } from "../wire/event-stream.ts";
+export type { ErrorCode } from "../base/errors.ts";
+export type { StreamEvent } from "../wires/foreword/event-stream.ts";
 export { ForewordError, type ForewordErrorCode } from "./foreword-error.ts";
 export type { Reply } from "./reply.ts";
 export type { RetryOptions, Turn, TurnState };

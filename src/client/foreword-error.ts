@@ -1,5 +1,5 @@
 /** Owns the one error that the client throws, and how an answer becomes it. */
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../base/errors.ts";
 
 /**
  * What went wrong: a code of the server's (docs/errors.md says who can mend it), or one of the client's own:

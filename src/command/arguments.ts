@@ -91,8 +91,8 @@ function findValue(args: readonly string[], rawName: string): string | undefined
 
 async function toOptionAdvice(name: string, rawName: string, value: string | undefined): Promise<string> {
   const [{ variableNames }, { findNearest }] = await Promise.all([
-    import("../environment.ts"),
-    import("../misspelt-names.ts"),
+    import("../config/variables.ts"),
+    import("../config/misspelt-names.ts"),
   ]);
   const synonym = Object.hasOwn(optionNames, name) ? optionNames[name] : undefined;
   const variable = synonym ?? findNearest(name, variableNames);

@@ -1,10 +1,10 @@
 /** `foreword doctor`: checks configuration, model and store, and says how to fix what is wrong. */
 import { z } from "zod";
 import type { AppOptions } from "../app.ts";
-import { toAppError, type AppError } from "../errors.ts";
-import { parse } from "../parse.ts";
-import { inspectJournals } from "../store/journal-folder.ts";
-import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database.ts";
+import { toAppError, type AppError } from "../base/errors.ts";
+import { parse } from "../base/parse.ts";
+import { inspectJournals } from "../store/journal/folder.ts";
+import { callDeadlineMs, schemaVersion, service, type Database } from "../store/database/database.ts";
 import { openDatabase, openStore, type StoreOptions } from "../store/open-store.ts";
 import {
   chooseVersion,
@@ -12,10 +12,10 @@ import {
   parseSchemaRange,
   toSchemaMismatch,
   type SchemaRange,
-} from "../store/schema-version.ts";
-import { systemClock } from "../system-clock.ts";
+} from "../store/schema/schema-version.ts";
+import { systemClock } from "../base/clock.ts";
 import type { Finding } from "./finding.ts";
-import { createTextCensor } from "./logger.ts";
+import { createTextCensor } from "../observe/logger.ts";
 import { checkModel } from "./model-check.ts";
 import { toStoreAdvice } from "./store-advice.ts";
 

@@ -1,7 +1,7 @@
 /** Runs `foreword migrate`: applies the schema to the Postgres at DATABASE_URL, and says what that changed. */
 import type { StoreOptions } from "../store/open-store.ts";
-import { applySchema } from "../store/apply-schema.ts";
-import { loadSchema, type TableNames } from "../store/schema.ts";
+import { applySchema } from "../store/schema/apply-schema.ts";
+import { loadSchema, type TableNames } from "../store/schema/schema.ts";
 
 /** What to migrate. */
 export interface MigrateOptions {

@@ -1,11 +1,11 @@
 /** Owns the life of the serving process: start, listen, and a graceful stop. */
 import type { App, AppOptions } from "../app.ts";
-import type { AppError } from "../errors.ts";
-import { createStoreListeners } from "../log.ts";
+import type { AppError } from "../base/errors.ts";
+import { createStoreListeners } from "../observe/turn-lines.ts";
 import { openStore } from "../store/open-store.ts";
-import { systemClock } from "../system-clock.ts";
+import { systemClock } from "../base/clock.ts";
 import { checkAddress } from "./address-check.ts";
-import { openLogger, type LogFormat } from "./logger.ts";
+import { openLogger, type LogFormat } from "../observe/logger.ts";
 import { toStartBlock } from "./start-block.ts";
 import { isFirst, isWorker, runWorkers, untilStopped } from "./workers.ts";
 

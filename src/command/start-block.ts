@@ -1,9 +1,9 @@
 /** Owns what is printed when the server starts: where it listens, which model, which store, what is off. */
 import { isIP } from "node:net";
 import type { AppOptions } from "../app.ts";
-import type { AppError } from "../errors.ts";
-import { isLoopback } from "../environment.ts";
-import { migrateAdvice } from "../store/schema-version.ts";
+import type { AppError } from "../base/errors.ts";
+import { isLoopback } from "../config/variables.ts";
+import { migrateAdvice } from "../store/schema/schema-version.ts";
 
 /** What the block tells. */
 export interface StartBlockOptions {

@@ -1,7 +1,7 @@
 /** Advice for a store that cannot be used, chosen by the error of the database, PostgREST, the network or TLS. */
-import type { AppError } from "../errors.ts";
+import type { AppError } from "../base/errors.ts";
 import type { StoreOptions } from "../store/open-store.ts";
-import { migrateAdvice } from "../store/schema-version.ts";
+import { migrateAdvice } from "../store/schema/schema-version.ts";
 
 /** A sign in a failure's message, and the advice for it. */
 type Rule = readonly [sign: RegExp, advice: string];

@@ -1,6 +1,6 @@
 /** Owns the choice among the answers that an address offers, by what the request accepts (RFC 9110, section 12.5.1). */
 import type { FastifyReply } from "fastify";
-import { AppError } from "../errors.ts";
+import { AppError } from "../base/errors.ts";
 
 /** A range of media types and how much it is wanted. */
 interface MediaRange {

@@ -1,8 +1,8 @@
 /** Owns the gate: every request but a load balancer's, or for the description of the server, says who it is from, before its body is read. */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { toCaller, type Authenticator, type Identity } from "../auth/identity.ts";
-import { parse } from "../parse.ts";
-import type { Caller } from "../turn/ports.ts";
+import { parse } from "../base/parse.ts";
+import type { Caller } from "../base/caller.ts";
 import { UserQuery } from "./request-fields.ts";
 
 /** What is there for everybody. */

@@ -1,14 +1,14 @@
 /** Owns the way of a turn's log to one client: the status, the bytes as fast as they are taken, the silence, the end. */
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { AppError } from "../errors.ts";
+import { AppError } from "../base/errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { TurnLog } from "../live/turn-log.ts";
-import { afterReading } from "../turn/deadline.ts";
-import type { Clock, Timer } from "../turn/ports.ts";
+import { afterReading } from "../base/deadline.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { TurnEnd } from "../turn/turn-event.ts";
 import { isHttp10 } from "./edge/answer.ts";
-import type { Projection, StreamWire } from "../wire/stream-wire.ts";
+import type { Projection, StreamWire } from "./stream-wire.ts";
 
 /** How long a client may take to close a connection whose reply broke off, before we do. */
 const closeTimeoutMs = 1_000;

@@ -1,7 +1,7 @@
 /** Owns what a load balancer asks: is the process alive, and may it be sent work. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { FastifyInstance } from "fastify";
-import { AppError, type ErrorCode } from "../errors.ts";
+import { AppError, type ErrorCode } from "../base/errors.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import { problemType, toProblem, type Problem } from "./problem.ts";
 

@@ -9,9 +9,9 @@ import {
   type FastifyInstance,
   type FastifyRequest,
 } from "fastify";
-import { AppError, errorTable } from "../errors.ts";
-import { afterReading } from "../turn/deadline.ts";
-import type { Clock } from "../turn/ports.ts";
+import { AppError, errorTable } from "../base/errors.ts";
+import { afterReading } from "../base/deadline.ts";
+import type { Clock } from "../base/clock.ts";
 import {
   createAnswerType,
   delayContinue,

@@ -1,6 +1,6 @@
 /** Owns the answer to a method that an address does not take: 405 with `Allow`, not 404. */
 import type { FastifyInstance } from "fastify";
-import { AppError } from "../errors.ts";
+import { AppError } from "../base/errors.ts";
 import { sendProblem, toShownPath } from "./problem.ts";
 
 /** Watches the routes that are added to `app` from now on; a request that none takes is 405 if its address is known. */

@@ -4,8 +4,8 @@
  */
 import { STATUS_CODES } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { AppError, errorTable, toAppError, type ErrorCode, type SpentLimit } from "../errors.ts";
-import { toOpenAiError } from "../wire/openai-completion.ts";
+import { AppError, errorTable, toAppError, type ErrorCode, type SpentLimit } from "../base/errors.ts";
+import { toOpenAiError } from "../wires/openai-chat/completion.ts";
 
 /** The media type of an error. */
 export const problemType = "application/problem+json; charset=utf-8";

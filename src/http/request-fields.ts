@@ -2,8 +2,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
-import { AppError } from "../errors.ts";
-import { parse } from "../parse.ts";
+import { AppError } from "../base/errors.ts";
+import { parse } from "../base/parse.ts";
 import {
   imageTypes,
   saysSomething,

@@ -1,6 +1,6 @@
 /** Owns how many requests somebody may still make in this minute: a share of them, taken from what all processes count. */
 import type { Counters, RequestGrant } from "../turn/limits.ts";
-import type { Clock } from "../turn/ports.ts";
+import type { Clock } from "../base/clock.ts";
 
 /** A minute, which begins with the first request. */
 export const windowMs = 60_000;

@@ -1,7 +1,8 @@
 /** Owns what users take of their limits in this process: it holds where the store, which counts for all, does not answer. */
-import { AppError } from "../errors.ts";
+import { AppError } from "../base/errors.ts";
 import { toDay, type LimitName } from "../turn/limits.ts";
-import type { Clock, TurnBegin, TurnResult } from "../turn/ports.ts";
+import type { Clock } from "../base/clock.ts";
+import type { TurnBegin, TurnResult } from "../turn/ports.ts";
 
 const dayMs = 24 * 60 * 60_000;
 /** How many who run nothing are remembered. */

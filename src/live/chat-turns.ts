@@ -1,6 +1,8 @@
 /** What a new turn means for those of the same chat that run in this process already, and how all of a chat's turns are stopped. */
-import { settleWithin } from "../turn/deadline.ts";
-import type { Caller, ChatPlace, Clock, TurnRecords } from "../turn/ports.ts";
+import { settleWithin } from "../base/deadline.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Caller } from "../base/caller.ts";
+import type { ChatPlace, TurnRecords } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
 import type { RemoteTurns } from "./remote-turn.ts";

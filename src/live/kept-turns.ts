@@ -1,5 +1,5 @@
 /** Owns the turns that are over and that only this process can show: for a while, and within a bound. */
-import type { Clock } from "../turn/ports.ts";
+import type { Clock } from "../base/clock.ts";
 import type { FollowedTurn } from "./live-turn.ts";
 
 /** How long one is kept, in milliseconds, and how much of them in all. */

@@ -1,5 +1,7 @@
 /** Owns one turn that runs in this process, or ran here a moment ago: its log, and who follows it. */
-import type { Caller, ChatPlace, Clock, EndAnswer } from "../turn/ports.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Caller } from "../base/caller.ts";
+import type { ChatPlace, EndAnswer } from "../turn/ports.ts";
 import { RunningTurn } from "../turn/run-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";

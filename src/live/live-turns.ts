@@ -1,6 +1,7 @@
 /** Owns the turns that run in this process, from their start to their last write, and the way to all others. */
-import { AppError, toTurnRunning } from "../errors.ts";
-import type { Caller, ChatPlace, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
+import { AppError, toTurnRunning } from "../base/errors.ts";
+import type { Caller } from "../base/caller.ts";
+import type { ChatPlace, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
 import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { Allowances } from "./allowances.ts";

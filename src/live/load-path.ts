@@ -1,5 +1,5 @@
 /** Owns the reading of what a turn goes on from, where its client sends only what is new. */
-import { AppError, toAppError } from "../errors.ts";
+import { AppError, toAppError } from "../base/errors.ts";
 import type { TurnRecords } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 

@@ -1,6 +1,7 @@
 /** Owns the saving of what running turns have said so far, all together in one call a tick. */
-import { toAppError } from "../errors.ts";
-import type { Clock, Piece, TurnRecords } from "../turn/ports.ts";
+import { toAppError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Piece, TurnRecords } from "../turn/ports.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
 const tickMs = 500;

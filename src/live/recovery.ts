@@ -1,7 +1,8 @@
 /** Owns the end of turns that nobody runs any more: what was saved of them becomes an interrupted reply. */
-import { toAppError } from "../errors.ts";
+import { toAppError } from "../base/errors.ts";
 import { toInterruptedResult } from "../turn/turn-result.ts";
-import type { AbandonedFilter, AbandonedTurn, Clock, Timer, TurnRecords } from "../turn/ports.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { AbandonedFilter, AbandonedTurn, TurnRecords } from "../turn/ports.ts";
 
 /** From one look to the next. */
 const intervalMs = 4_000;

@@ -1,7 +1,9 @@
 /** Owns the way to turns that other processes run, or ran: their logs, read from the store. */
-import { toAppError, type ErrorCode } from "../errors.ts";
+import { toAppError, type ErrorCode } from "../base/errors.ts";
 import { BodyReader } from "../turn/body.ts";
-import type { Caller, Clock, StoredTurn, Timer, TurnRecords } from "../turn/ports.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Caller } from "../base/caller.ts";
+import type { StoredTurn, TurnRecords } from "../turn/ports.ts";
 import type { FollowedTurn } from "./live-turn.ts";
 import { TurnLog } from "./turn-log.ts";
 

@@ -1,7 +1,7 @@
 /** Connections to a model server: kept for the next request while they can be trusted, and no longer. */
 import type { Socket } from "node:net";
 import { buildConnector, Client, type Dispatcher } from "undici";
-import type { Clock } from "../turn/ports.ts";
+import type { Clock } from "../base/clock.ts";
 import { ResponseInlet } from "./interim-responses.ts";
 
 const connectTimeoutMs = 5_000;

@@ -1,6 +1,7 @@
 /** Owns the built-in model of the demo mode: honest, deterministic, and paced like a real one. */
 import type { Prompt } from "../turn/instructions.ts";
-import type { Clock, Model, ModelCall, ModelSink, Timer } from "../turn/ports.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
 
 /** From one word to the next, in milliseconds. */
 const paceMs = 20;

@@ -1,5 +1,5 @@
 /** Error bodies of model servers, as fields: every vendor writes them differently. */
-import { isRecord, parseJson, toFirstString, toJson } from "./json-value.ts";
+import { isRecord, parseJson, toFirstString, toJson } from "./stream/json-value.ts";
 
 /** So much of a body that holds no known field stands for its message, in characters. */
 const maxRawLength = 4_096;

@@ -1,5 +1,5 @@
 /** The meaning of a model server's refusal: status and error body in, one of our codes out. */
-import { AppError, type ErrorCode } from "../errors.ts";
+import { AppError, type ErrorCode } from "../base/errors.ts";
 import { toComplaint, type ModelComplaint } from "./model-complaint.ts";
 
 /** So much of a message goes into the log, and so much is looked at for its meaning, in characters. */

@@ -1,11 +1,12 @@
 /** One request to an OpenAI-compatible server and its response: how long it is waited for, and which end is believed. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
-import { AppError, toAppError } from "../errors.ts";
-import { afterReading } from "../turn/deadline.ts";
-import type { Clock, ModelSink, Timer } from "../turn/ports.ts";
+import { AppError, toAppError } from "../base/errors.ts";
+import { afterReading } from "../base/deadline.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { ModelSink } from "../turn/ports.ts";
 import { findBodyKind, type BodyKind } from "./body-kind.ts";
-import { CompletionStream } from "./completion-stream.ts";
+import { CompletionStream } from "./stream/completion-stream.ts";
 import { ContentDecoder, readContentEncoding } from "./content-decoder.ts";
 import { toModelFailure } from "./model-failure.ts";
 import type { OpenAiOptions } from "./openai-server.ts";

@@ -1,7 +1,8 @@
 /** Owns one reply from an OpenAI-compatible server: its attempts, and when there is another. */
-import { AppError, toAppError } from "../errors.ts";
+import { AppError, toAppError } from "../base/errors.ts";
 import type { Prompt } from "../turn/instructions.ts";
-import type { Clock, ModelCall, ModelSink, Timer } from "../turn/ports.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { ModelCall, ModelSink } from "../turn/ports.ts";
 import type { Exchange } from "./connection-pool.ts";
 import { findRefusedParameter } from "./model-failure.ts";
 import { OpenAiAttempt } from "./openai-attempt.ts";

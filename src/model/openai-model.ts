@@ -1,6 +1,7 @@
 /** Owns the model behind an OpenAI-compatible server. */
 import type { Prompt } from "../turn/instructions.ts";
-import type { Clock, Model, ModelCall, ModelSink } from "../turn/ports.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
 import { OpenAiCall } from "./openai-call.ts";
 import { OpenAiServer, type OpenAiOptions } from "./openai-server.ts";
 

@@ -2,7 +2,7 @@
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Message } from "../turn/message.ts";
-import type { Clock } from "../turn/ports.ts";
+import type { Clock } from "../base/clock.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 
 /** How to reach the model, and how long to wait for it. */

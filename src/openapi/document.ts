@@ -1,16 +1,16 @@
 /** Owns the OpenAPI document: all operations, and what they share. */
 import type { z } from "zod";
-import { conversationOperations } from "./conversation-operations.ts";
-import { limitHeaders } from "./answer-headers.ts";
-import { toErrorAnswers, type AuthType } from "./error-answers.ts";
+import { conversationOperations } from "../history/operations.ts";
+import { limitHeaders } from "./response-headers.ts";
+import { toErrorAnswers, type AuthType } from "./error-responses.ts";
 import { toResponse, type ResponseObject } from "./response.ts";
 import { toAnswerSchemas, toJsonSchema, type JsonSchema } from "./json-schema.ts";
-import { toOpenAiOperations } from "./openai-operations.ts";
+import { toOpenAiOperations } from "../wires/openai-chat/operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server-operations.ts";
-import { turnOperations } from "./turn-operations.ts";
-import { usageOperations } from "./usage-operations.ts";
-import { uiChatOperations } from "./ui-chat-operations.ts";
+import { turnOperations } from "../wires/foreword/operations.ts";
+import { usageOperations } from "../usage/operations.ts";
+import { uiChatOperations } from "../wires/ui-message/operations.ts";
 
 const tags = [
   { name: "Turns", description: "One request and its reply, on our own wires." },

@@ -1,7 +1,7 @@
 /** Owns the step from zod schemas to the JSON schemas that the document is made of. */
 import { z } from "zod";
 import { described } from "../http/request-fields.ts";
-import { answerSchemas } from "./answer-schema.ts";
+import { answerSchemas } from "./response-schema.ts";
 
 /** A JSON schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;

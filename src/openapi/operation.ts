@@ -1,7 +1,7 @@
 /** Owns what the document says of one route: an entry of the lists beside this file. */
 import type { z } from "zod";
-import type { ErrorCode } from "../errors.ts";
-import type { AnswerHeader } from "./answer-headers.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { AnswerHeader } from "./response-headers.ts";
 
 /** A body: text; JSON of a schema that has a name; or a stream whose events are each of such a schema. */
 export type Content =

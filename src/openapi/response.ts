@@ -1,5 +1,5 @@
 /** Owns an answer as the document has it. */
-import { toHeaders, type AnswerHeader, type HeaderObject } from "./answer-headers.ts";
+import { toHeaders, type AnswerHeader, type HeaderObject } from "./response-headers.ts";
 import { toReference, type JsonSchema } from "./json-schema.ts";
 import type { Answer, Content } from "./operation.ts";
 

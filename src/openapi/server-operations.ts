@@ -1,8 +1,8 @@
 /** Owns what the document says of the server itself: its health, this document, the page that shows it. */
 import { z } from "zod";
 import type { Readiness, StoppingProblem } from "../http/health.ts";
-import { Code, Count, Milliseconds, nameFor } from "./answer-schema.ts";
-import { problemFields } from "./error-answers.ts";
+import { Code, Count, Milliseconds, nameFor } from "./response-schema.ts";
+import { problemFields } from "./error-responses.ts";
 import type { Operation } from "./operation.ts";
 
 const Health = nameFor<{ readonly status: "ok" }>()("Health", z.object({ status: z.literal("ok") }));

@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { AppError } from "../errors.ts";
+import { AppError } from "../base/errors.ts";
 import { isDiskFull } from "./disk-full.ts";
 import { makeFolder } from "./make-folder.ts";
 

@@ -1,27 +1,28 @@
 /** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
-import { AppError, toAppError } from "../errors.ts";
-import type { History } from "../turn/history.ts";
+import { AppError, toAppError } from "../base/errors.ts";
+import type { History } from "../history/history.ts";
 import type { Counters } from "../turn/limits.ts";
-import { settleWithin } from "../turn/deadline.ts";
-import type { ChatStore, Clock, TurnRecords } from "../turn/ports.ts";
-import { DatabaseChatStore } from "./chat-store.ts";
-import { ConversationRows } from "./conversation-rows.ts";
-import type { Database, OnDatabaseTrouble } from "./database.ts";
-import { findTrouble } from "./find-trouble.ts";
-import { Journal } from "./journal.ts";
-import { JournaledChatStore } from "./journaled-chat-store.ts";
-import { JournaledHistory } from "./journaled-history.ts";
-import { PgliteDatabase } from "./pglite.ts";
-import type { PostgresOptions } from "./postgres.ts";
-import type { TableNames } from "./schema.ts";
-import type { OnStoreEvent } from "./store-event.ts";
-import type { SupabaseOptions } from "./supabase.ts";
-import { TurnRows } from "./turn-rows.ts";
-import { UsageRows } from "./usage-rows.ts";
-import { UserChatStore } from "./user-chat-store.ts";
-import { VersionedDatabase } from "./versioned-database.ts";
-import { WatchedDatabase } from "./watched-database.ts";
-import { WordIndexer, type BacklogEvent } from "./word-indexer.ts";
+import { settleWithin } from "../base/deadline.ts";
+import type { Clock } from "../base/clock.ts";
+import type { ChatStore, TurnRecords } from "../turn/ports.ts";
+import { DatabaseChatStore } from "./turns/turn-writes.ts";
+import { ConversationRows } from "../history/rows.ts";
+import type { Database, OnDatabaseTrouble } from "./database/database.ts";
+import { findTrouble } from "./database/find-trouble.ts";
+import { Journal } from "./journal/journal.ts";
+import { JournaledChatStore } from "./turns/durable-turn-store.ts";
+import { JournaledHistory } from "../history/journaled-history.ts";
+import { PgliteDatabase } from "./database/pglite/pglite.ts";
+import type { PostgresOptions } from "./database/postgres/postgres.ts";
+import type { TableNames } from "./schema/schema.ts";
+import type { OnStoreEvent } from "./turns/store-event.ts";
+import type { SupabaseOptions } from "./database/supabase.ts";
+import { TurnRows } from "./turns/turn-reads.ts";
+import { UsageRows } from "../usage/rows.ts";
+import { UserChatStore } from "./turns/user-token-store.ts";
+import { VersionedDatabase } from "./schema/versioned-database.ts";
+import { WatchedDatabase } from "./database/database-health.ts";
+import { WordIndexer, type BacklogEvent } from "./words/word-indexer.ts";
 
 /** How long the end of connections may take: a database that is frozen never answers a farewell. */
 const closeTimeoutMs = 500;
@@ -195,11 +196,11 @@ async function openTransport(
 ): Promise<Database> {
   switch (options.type) {
     case "postgres": {
-      const { PostgresDatabase } = await import("./postgres.ts");
+      const { PostgresDatabase } = await import("./database/postgres/postgres.ts");
       return new PostgresDatabase(options.postgres, clock, onTrouble);
     }
     case "supabase": {
-      const { SupabaseDatabase } = await import("./supabase.ts");
+      const { SupabaseDatabase } = await import("./database/supabase.ts");
       return new SupabaseDatabase(options.supabase, clock);
     }
     case "embedded":

@@ -1,7 +1,7 @@
 /** Deletes old conversations: those in which nothing was said for so many days. */
-import type { Clock, Timer } from "../turn/ports.ts";
-import { service, type Database } from "./database.ts";
-import { deleteConversations } from "./delete-conversations.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { service, type Database } from "./database/database.ts";
+import { deleteConversations } from "../history/delete-conversations.ts";
 
 /** From one look to the next. */
 const intervalMs = 60 * 60_000;

@@ -1,5 +1,5 @@
 /** Owns the body of a reply as one text: its parts, and the events that it is made of. */
-import { boundary } from "./boundary.ts";
+import { boundary } from "./reply/boundary.ts";
 import { utf8, type BodyEvent } from "./turn-event.ts";
 
 /** The bytes of the boundary. */

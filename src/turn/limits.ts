@@ -1,6 +1,6 @@
 /** Owns what a user may have of a server, and what turns took of it: limits, estimates, usage by day. */
-import type { AppError } from "../errors.ts";
-import type { Caller } from "./ports.ts";
+import type { AppError } from "../base/errors.ts";
+import type { Caller } from "../base/caller.ts";
 import type { Usage } from "./turn-event.ts";
 
 /** The limits there are. */

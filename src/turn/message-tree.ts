@@ -3,9 +3,9 @@
  * digests, so a history that is sent again is found, not stored again.
  */
 import { hash } from "node:crypto";
-import { findLineStart } from "./boundary.ts";
+import { findLineStart } from "./reply/boundary.ts";
 import type { Message, Role } from "./message.ts";
-import { splitSentReply } from "./sent-reply.ts";
+import { splitSentReply } from "./reply/sent-reply.ts";
 
 /** SHA-256, as 64 hexadecimal digits. */
 export type Digest = string;

@@ -1,28 +1,12 @@
-/** Owns what a turn needs from outside: a model, a store, a clock. */
-import type { AppError, ErrorCode } from "../errors.ts";
+/** What a turn needs from outside: a model and a store. */
+import type { Caller } from "../base/caller.ts";
+import type { AppError, ErrorCode } from "../base/errors.ts";
 import type { Body } from "./body.ts";
 import type { Prompt } from "./instructions.ts";
 import type { Allowance, Estimate, LimitName } from "./limits.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { FinishReason, Outcome, ReportedUsage, Storage, Usage } from "./turn-event.ts";
-
-/** A timer that was started; it fires once. */
-export interface Timer {
-  /** Starts its time anew. */
-  refresh(): void;
-  /** Keeps it from firing; harmless afterwards. */
-  cancel(): void;
-}
-
-/** The time, and timers; the only clock there is. */
-export interface Clock {
-  now(): Date;
-  /** Milliseconds that only ever grow, whatever happens to the time of day. */
-  monotonicMs(): number;
-  /** Calls `callback` once after `delayMs`. A timer does not keep the process alive. */
-  after(delayMs: number, callback: () => void): Timer;
-}
 
 /** What a model tells of one reply: text, then exactly one of `end` and `fail`, then nothing. */
 export interface ModelSink {
@@ -58,13 +42,6 @@ export interface Model {
   complete(prompt: Prompt, sink: ModelSink): ModelCall;
   /** Ends what it keeps open between replies. */
   close(): Promise<void>;
-}
-
-/** Whose request it is. */
-export interface Caller {
-  readonly userId: string | undefined;
-  /** The access token the request came with, for a store that asks for it. */
-  readonly accessToken: string | undefined;
 }
 
 /** How the message is found that a turn goes on from, when its begin is stored. */

@@ -1,16 +1,16 @@
 /** Owns the life of one turn: calls the model and the store, splits the text, and tells what happens as events. */
-import { AppError, toAppError } from "../errors.ts";
+import { AppError, toAppError } from "../base/errors.ts";
 import { boundaryBytes, toBody, type Body } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
 import { maxReplyBytes, type Estimate } from "./limits.ts";
-import { PlanSplitter, type ReplySplitter } from "./plan-splitter.ts";
+import { PlanSplitter, type ReplySplitter } from "./reply/plan-splitter.ts";
 import type { EndAnswer, ModelCall, TurnBegin, TurnResult } from "./ports.ts";
-import { ReasoningFilter } from "./reasoning-filter.ts";
+import { ReasoningFilter } from "./reply/reasoning-filter.ts";
 import type { TurnEvent } from "./turn-event.ts";
 import { estimateTurn, toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import type { BegunTurn, TurnOutput, TurnPorts } from "./turn-ports.ts";
 import { toJudged, toReply, toTaken, type Ending } from "./turn-result.ts";
-import { WholeAnswer } from "./whole-answer.ts";
+import { WholeAnswer } from "./reply/whole-answer.ts";
 
 /** After so many events that wait, those of a kind are joined: of more at once the log would not keep the reasoning. */
 const maxBacklog = 128;

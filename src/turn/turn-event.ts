@@ -1,5 +1,5 @@
 /** Owns what happens in a turn, as events: the one union that every wire is made from. */
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode } from "../base/errors.ts";
 
 /** How a turn ended. */
 export type Outcome = "complete" | "stopped" | "failed" | "interrupted";

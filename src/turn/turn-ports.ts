@@ -1,7 +1,8 @@
 /** Owns what one turn is run with, and where its events go. */
-import type { AppError } from "../errors.ts";
-import type { OpenedReasoning } from "./opened-reasoning.ts";
-import type { BeginAnswer, ChatStore, Clock, EndAnswer, Model, TurnBegin, TurnResult } from "./ports.ts";
+import type { AppError } from "../base/errors.ts";
+import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
+import type { Clock } from "../base/clock.ts";
+import type { BeginAnswer, ChatStore, EndAnswer, Model, TurnBegin, TurnResult } from "./ports.ts";
 import type { TurnEvent } from "./turn-event.ts";
 
 /** What a turn is run with. */

@@ -1,11 +1,12 @@
 /** Owns what a client asks for, and the turn that begins with it. */
 import { hash } from "node:crypto";
-import { createId } from "./create-id.ts";
+import { createId } from "../base/create-id.ts";
 import { toInstruction, type PromptOptions } from "./instructions.ts";
 import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
-import type { Caller, Continuation, StoredPath, TurnBegin } from "./ports.ts";
+import type { Caller } from "../base/caller.ts";
+import type { Continuation, StoredPath, TurnBegin } from "./ports.ts";
 
 /** What a client asks for. */
 export interface TurnRequest extends PromptOptions {

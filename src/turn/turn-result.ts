@@ -1,7 +1,7 @@
 /** Owns what is made of a turn's end: its judgement, and the result that the store keeps. */
-import { AppError } from "../errors.ts";
+import { AppError } from "../base/errors.ts";
 import { toBody, type Body } from "./body.ts";
-import { createId } from "./create-id.ts";
+import { createId } from "../base/create-id.ts";
 import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
 import type { ModelEnd, Reply, TurnResult } from "./ports.ts";

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { loadSchema } from "../../src/store/schema.ts";
+import { loadSchema } from "../../src/store/schema/schema.ts";
 import { addressMessages } from "../../src/turn/message-tree.ts";
 import { RunningCommand } from "../command/run-command.ts";
 import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";

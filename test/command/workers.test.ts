@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { makeFolder } from "../support/start-app.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { toText } from "../../src/turn/body.ts";
-import { boundary } from "../../src/turn/boundary.ts";
+import { boundary } from "../../src/turn/reply/boundary.ts";
 import { startPostgresHarness } from "../store/store-harness.ts";
 import { countDifferences, Replica, toFigures, type Reading } from "../support/replica.ts";
 import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/seeded-reply.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { applySchema } from "../../src/store/apply-schema.ts";
+import { applySchema } from "../../src/store/schema/apply-schema.ts";
 import { openPostgres } from "../store/scratch-database.ts";
 import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
 import { findMissingHistory, unpackPreviousBuild, type PreviousBuild } from "../support/previous-build.ts";

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { z } from "zod";
 import { toText } from "../../src/turn/body.ts";
-import { boundary } from "../../src/turn/boundary.ts";
+import { boundary } from "../../src/turn/reply/boundary.ts";
 import {
   startPglite,
   startPostgresHarness,

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
 import { createHttpServer } from "../../src/http/http-server.ts";
-import { systemClock } from "../../src/system-clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { openRaw, readRaw } from "../support/raw-request.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { openTurn, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";

@@ -1,7 +1,7 @@
 /** Which names a server answers to, and which pages it takes requests from. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { openRaw, readRaw } from "../support/raw-request.ts";
 import { startApp, type Answer, type RunningApp } from "../support/start-app.ts";
 

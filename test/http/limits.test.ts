@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 import { IdentityProvider } from "../support/identity-provider.ts";
 import { findFreePort } from "../support/local-port.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -1,7 +1,7 @@
 /** Owns what the log says of requests: whose they are, from where, under which id, and what of them it keeps to itself. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 import { startApp, type RunningApp } from "../support/start-app.ts";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TurnLog } from "../../src/live/turn-log.ts";
 import { BodyReader, boundaryBytes } from "../../src/turn/body.ts";
-import { boundary } from "../../src/turn/boundary.ts";
-import { toPlainText } from "../../src/wire/plain-text.ts";
+import { boundary } from "../../src/turn/reply/boundary.ts";
+import { toPlainText } from "../../src/wires/foreword/plain-text.ts";
 
 const runs = 10_000;
 const alphabet = ["a", "é", "語", "🙂", "\n", "---", "x".repeat(300)];

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { AppError, type ErrorCode } from "../../src/errors.ts";
-import { CompletionStream } from "../../src/model/completion-stream.ts";
+import { AppError, type ErrorCode } from "../../src/base/errors.ts";
+import { CompletionStream } from "../../src/model/stream/completion-stream.ts";
 import { upstreams } from "../fixtures/model/upstreams.ts";
 import { toChunk, toEvent } from "../support/scripted-model.ts";
 

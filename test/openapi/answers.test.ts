@@ -228,7 +228,7 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
       ),
     );
     const missing = promised.filter((name) => !check.seen.has(name));
-    // An owner that is gone: test/flow/turns-suite.ts has it, under the same judge.
+    // An owner that is gone: test/flow/turns/turns-suite.ts has it, under the same judge.
     assert.deepEqual(missing, ["stopTurn 202 application/json", "stopUiChat 202 application/json"]);
   });
 });

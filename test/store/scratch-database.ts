@@ -2,7 +2,7 @@
 import type { PGliteInterface } from "@electric-sql/pglite";
 import { Client } from "pg";
 import { z } from "zod";
-import { toArgument, type Database } from "../../src/store/database.ts";
+import { toArgument, type Database } from "../../src/store/database/database.ts";
 
 type Row = Record<string, unknown>;
 const Names = z.array(z.object({ name: z.string() }));

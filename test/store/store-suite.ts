@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { DatabaseChatStore } from "../../src/store/chat-store.ts";
-import { schemaVersion, service, type Database } from "../../src/store/database.ts";
-import { systemClock } from "../../src/system-clock.ts";
+import { DatabaseChatStore } from "../../src/store/turns/turn-writes.ts";
+import { schemaVersion, service, type Database } from "../../src/store/database/database.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import type { Image } from "../../src/turn/message.ts";
 import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../support/make-turn.ts";
 import { ManualClock } from "../support/manual-clock.ts";

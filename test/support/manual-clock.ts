@@ -1,5 +1,5 @@
 /** Owns a clock that stands still until a test moves it. */
-import type { Clock, Timer } from "../../src/turn/ports.ts";
+import type { Clock, Timer } from "../../src/base/clock.ts";
 
 interface Pending {
   dueMs: number;

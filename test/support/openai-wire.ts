@@ -1,7 +1,7 @@
 /** Owns the app as clients of OpenAI's wire see it: a scripted model, the app before it, the official client. */
 import OpenAI from "openai";
 import { z } from "zod";
-import type { Clock } from "../../src/turn/ports.ts";
+import type { Clock } from "../../src/base/clock.ts";
 import { ScriptedModel } from "./scripted-model.ts";
 import { startApp, type RunningApp } from "./start-app.ts";
 

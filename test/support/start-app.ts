@@ -6,12 +6,11 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { EventEmitter, once } from "node:events";
 import { createApp, type App } from "../../src/app.ts";
-import { createLogger } from "../../src/command/logger.ts";
-import { createStoreListeners } from "../../src/log.ts";
+import { createLogger } from "../../src/observe/logger.ts";
+import { createStoreListeners } from "../../src/observe/turn-lines.ts";
 import { openStore } from "../../src/store/open-store.ts";
-import { parseConfig } from "../../src/config.ts";
-import { systemClock } from "../../src/system-clock.ts";
-import type { Clock } from "../../src/turn/ports.ts";
+import { parseConfig } from "../../src/config/config.ts";
+import { systemClock, type Clock } from "../../src/base/clock.ts";
 import { checkOf, type AnswerCheck } from "./answer-check.ts";
 import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
 

@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { ServerResponse, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
-import type { Clock } from "../../turn/ports.ts";
+import type { Clock } from "../../base/clock.ts";
 
 /** How long, and how much of, a body is read and dropped after its request has been answered. */
 const dropMs = 30_000;

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
-import { AppError } from "../../errors.ts";
+import { AppError } from "../../base/errors.ts";
 
 /** The names of a server. */
 export interface HostOptions {

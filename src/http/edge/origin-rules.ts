@@ -1,7 +1,7 @@
 /** Which pages may ask a server that knows no users: a page can send some requests to any address without being allowed to. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance } from "fastify";
-import { AppError } from "../../errors.ts";
+import { AppError } from "../../base/errors.ts";
 import { hostOf, parseHost } from "./host-rules.ts";
 
 const safeMethods: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);

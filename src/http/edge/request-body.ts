@@ -1,7 +1,7 @@
 /** How the body of a request is read: its type and size, how much of it all requests may hold at once, its JSON. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { AppError } from "../../errors.ts";
+import { AppError } from "../../base/errors.ts";
 import { findIdentity } from "../authentication.ts";
 import { onceAnswered, requestBody } from "./answer.ts";
 import { BodyShare, ByteBudget } from "./byte-budget.ts";

@@ -1,7 +1,7 @@
 /** One line of the log for each request, and for those that were refused the reason, however many there are. */
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
-import type { AppError, ErrorCode } from "../../errors.ts";
-import type { Clock, Timer } from "../../turn/ports.ts";
+import type { AppError, ErrorCode } from "../../base/errors.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
 import { errorOf } from "../problem.ts";
 
 /** How many refused requests have a line of their own in each window. */

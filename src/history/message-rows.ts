@@ -1,0 +1,153 @@
+/** The messages of a conversation as they are read: a page of so many, and all of them in parts, each of bounded size. */
+import { z } from "zod";
+import { parse } from "../base/parse.ts";
+import type { MessageFilter, MessageList, StoredMessage } from "./history.ts";
+import type { Caller } from "../base/caller.ts";
+import type { Database, Json } from "../store/database/database.ts";
+import { toUtc } from "../store/database/row-time.ts";
+
+const mebibyte = 1024 * 1024;
+/** How much text a page holds, about. */
+const maxPageBytes = 4 * mebibyte;
+/** How much one part of all messages holds, about, and how many messages. */
+const partBytes = mebibyte;
+const partMessages = 200;
+/** How many ids of a path are read at once. */
+const partIds = 2_000;
+const idBytes = 16;
+
+/** The metadata of a row. Users can write any JSON there without the server: all but objects count as none. */
+export const MetadataRow = z.record(z.string(), z.unknown()).nullable().catch(null);
+
+const MessageRow = z
+  .object({
+    id: z.string(),
+    parent_id: z.string().nullable(),
+    role: z.enum(["user", "assistant", "system"]),
+    content: z.string().nullable(),
+    metadata: MetadataRow,
+    status: z.enum(["complete", "stopped", "failed", "interrupted"]).nullable(),
+    created_at: z.string(),
+  })
+  .transform((row): StoredMessage => ({
+    id: row.id,
+    parentId: row.parent_id ?? undefined,
+    role: row.role,
+    content: row.content ?? "",
+    metadata: row.metadata ?? {},
+    status: row.status ?? undefined,
+    createdAt: toUtc(row.created_at),
+  }));
+
+/** A database with schema version 6 answers with a list, of all that was asked for, however large. */
+const Page = z.union([
+  z
+    .object({ messages: z.array(MessageRow), more: z.boolean() })
+    .transform(({ messages, more }) => ({ messages, more, isBounded: true })),
+  z.array(MessageRow).transform((messages) => ({ messages, more: false, isBounded: false })),
+]);
+const IdPage = z.union([z.object({ ids: z.array(z.string()), more: z.boolean() }), z.array(MessageRow)]);
+
+/** The rows of messages. Rejects as {@link Database.call} does. */
+export class MessageRows {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Resolves with the newest messages that `filter` leaves. */
+  async list(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
+    const { limit, before, isTree } = filter;
+    const found = await this.#read(caller, id, {
+      limit: limit + 1, // with an older schema the extra one shows that there are more
+      before,
+      is_tree: isTree,
+      max_bytes: maxPageBytes,
+    });
+    return { messages: found.messages.slice(-limit), hasMore: found.more || found.messages.length > limit };
+  }
+
+  /** Reads all messages, oldest first. */
+  async *readTree(caller: Caller, id: string): AsyncGenerator<readonly StoredMessage[]> {
+    for (let after: string | null = null; ;) {
+      const page = await this.#read(caller, id, {
+        is_tree: true,
+        after,
+        limit: partMessages,
+        max_bytes: partBytes,
+      });
+      if (!page.isBounded) return yield* this.#collect(caller, id, true);
+      yield page.messages;
+      const last = page.messages.at(-1);
+      if (!page.more || last === undefined) return;
+      after = last.id;
+    }
+  }
+
+  /** Reads the messages of the path that is shown, oldest first: it is known from its leaf up, so all its ids are read first. */
+  async *readPath(caller: Caller, id: string): AsyncGenerator<readonly StoredMessage[]> {
+    const pages: Buffer[] = [];
+    for (let before: string | undefined; ;) {
+      const argument = { conversation_id: id, only_ids: true, max_bytes: partBytes, limit: partIds, before };
+      const answer = await this.#database.call("chat_list_messages", argument, caller);
+      const page = parse(IdPage, answer, "store_refused");
+      if (!("ids" in page)) return yield* this.#collect(caller, id, false);
+      pages.push(Buffer.concat(page.ids.map(toBytes)));
+      before = page.ids.at(-1);
+      if (!page.more || before === undefined) break;
+    }
+    const all = Buffer.concat(pages); // newest first: a conversation of 100,000 messages takes 1.6 MB
+    for (let end = all.length; end > 0;) {
+      const start = Math.max(0, end - partMessages * idBytes);
+      const ids = toIds(all.subarray(start, end)).toReversed();
+      const page = await this.#read(caller, id, { ids, limit: partMessages, max_bytes: partBytes });
+      yield page.messages;
+      const last = page.messages.at(-1)?.id;
+      // What is missing was deleted meanwhile.
+      const readCount = page.more ? Math.max(1, last === undefined ? 0 : ids.indexOf(last) + 1) : ids.length;
+      end -= readCount * idBytes;
+    }
+  }
+
+  async #read(
+    caller: Caller,
+    id: string,
+    filter: Readonly<Record<string, Json>>,
+  ): Promise<z.output<typeof Page>> {
+    const argument = { conversation_id: id, ...filter };
+    return parse(Page, await this.#database.call("chat_list_messages", argument, caller), "store_refused");
+  }
+
+  /** Reads all messages of a database with schema version 6, which only knows how to go back. */
+  async *#collect(
+    caller: Caller,
+    id: string,
+    isTree: boolean,
+  ): AsyncGenerator<readonly StoredMessage[], undefined> {
+    const pages: (readonly StoredMessage[])[] = [];
+    const seen = new Set<string>();
+    for (let before: string | undefined; ;) {
+      const filter = { limit: partMessages, before, is_tree: isTree };
+      const { messages } = await this.#read(caller, id, filter);
+      const oldest = messages[0]?.id;
+      if (oldest === undefined || seen.has(oldest)) break; // users may make a circle of their rows
+      seen.add(oldest);
+      pages.push(messages);
+      before = oldest;
+    }
+    yield pages.toReversed().flat();
+  }
+}
+
+function toBytes(id: string): Buffer {
+  return Buffer.from(id.replaceAll("-", ""), "hex");
+}
+
+function toIds(bytes: Buffer): readonly string[] {
+  return Array.from({ length: bytes.length / idBytes }, (_, index) =>
+    bytes
+      .toString("hex", index * idBytes, (index + 1) * idBytes)
+      .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
+  );
+}

@@ -1,0 +1,169 @@
+/** What one `chat.completion.chunk` says, however its server writes it: a field of another type, or none, costs no other field. */
+import type { ReportedUsage } from "../../turn/turn-event.ts";
+import { isRecord, toFirstString, toJson } from "./json-value.ts";
+import { readUsage } from "./model-usage.ts";
+
+/** The longest name of a model that is believed, in characters. */
+const maxNameLength = 255;
+/** How deep a thought may be wrapped: deeper ones are no thoughts. */
+const maxDepth = 4;
+/** How deep an error is looked into for anything that it says. */
+const maxErrorDepth = 8;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What a chunk says. */
+export interface CompletionChunk {
+  /** The error it reports, as an error body; `undefined` if it reports none. */
+  readonly failure: string | undefined;
+  /** The name of the model; `""` if it does not say. */
+  readonly model: string;
+  /** Text that it adds. */
+  readonly text: string;
+  /** The text of a `message` in the place of a delta: the whole reply, or a piece of it; `undefined` if there is none. */
+  readonly message: string | undefined;
+  readonly reasoning: string;
+  /** The server's word for why the reply is over; `""` if it gives none. */
+  readonly finish: string;
+  readonly usage: ReportedUsage | undefined;
+  /** Whether a string of text in its only choice is all it says. */
+  readonly isTextOnly: boolean;
+}
+
+/** Returns the content of `value`; of several choices only the first counts. */
+export function readChunk(value: Fields): CompletionChunk {
+  const choices = toChoices(value["choices"]);
+  const choice = choices.find(({ index }) => typeof index !== "number" || index === 0) ?? {};
+  const delta = isRecord(choice["delta"]) ? choice["delta"] : {};
+  const message = isRecord(choice["message"]) ? choice["message"] : undefined;
+  const content = toText(delta["content"]);
+  const refusal = toFirstString(delta["refusal"]);
+  const text = content + refusal || toFirstString(choice["text"]);
+  const reasoning = readReasoning(delta) || (message === undefined ? "" : readReasoning(message));
+  const finish = readFinishReason(value, choice, delta);
+  const usage = readUsage(
+    value["usage"],
+    choice["usage"],
+    isRecord(value["x_groq"]) && value["x_groq"]["usage"],
+  );
+  const failure = findFailure(value, choice);
+  return {
+    failure,
+    model: toName(value["model"]),
+    text,
+    message: text === "" && message !== undefined ? toMessageText(message) : undefined,
+    reasoning,
+    finish,
+    usage,
+    isTextOnly:
+      content !== "" &&
+      content === delta["content"] &&
+      choices.length === 1 &&
+      `${refusal}${reasoning}${finish}` === "" &&
+      usage === undefined &&
+      failure === undefined,
+  };
+}
+
+function toChoices(value: unknown): readonly Fields[] {
+  if (Array.isArray(value)) return value.filter(isRecord);
+  return isRecord(value) ? [value] : [];
+}
+
+function toName(value: unknown): string {
+  return typeof value === "string" && value.length <= maxNameLength ? value : "";
+}
+
+function readFinishReason(value: Fields, choice: Fields, delta: Fields): string {
+  const reasons = [choice, delta, value].flatMap((fields) => [
+    fields["finish_reason"],
+    fields["finishReason"],
+  ]);
+  // SGLang has objects within, which some versions hand on.
+  return toFirstString(...reasons.map((reason) => (isRecord(reason) ? reason["type"] : reason)));
+}
+
+function toMessageText(message: Fields): string {
+  return toText(message["content"]) + toFirstString(message["refusal"]);
+}
+
+/** Returns the text in content: a string, or the text parts of a list. */
+function toText(content: unknown): string {
+  if (typeof content === "string") return content;
+  if (typeof content === "number") return String(content);
+  if (Array.isArray(content)) return content.map(toPartText).join("");
+  return toPartText(content);
+}
+
+function toPartText(part: unknown): string {
+  if (typeof part === "string") return part;
+  if (!isRecord(part) || isThought(part)) return "";
+  const { text } = part;
+  return toFirstString(text, isRecord(text) && text["value"], part["refusal"]);
+}
+
+function isThought({ type, thought }: Fields): boolean {
+  return thought === true || (typeof type === "string" && /think|reason|thought/i.test(type));
+}
+
+/** Vendors name it in many ways; some say it by two names at once. */
+function readReasoning(delta: Fields): string {
+  return (
+    toThought(delta["reasoning_content"]) ||
+    toThought(delta["reasoning"]) ||
+    toThought(delta["reasoning_text"]) ||
+    toThought(delta["thinking"]) ||
+    toThought(delta["reasoning_details"]) ||
+    (Array.isArray(delta["content"]) ? delta["content"] : [])
+      .map((part) => (isRecord(part) && isThought(part) ? toThought(part) : ""))
+      .join("")
+  );
+}
+
+function toThought(value: unknown, depth = 0): string {
+  if (typeof value === "string") return value;
+  if (depth === maxDepth) return "";
+  if (Array.isArray(value)) return value.map((part) => toThought(part, depth + 1)).join("");
+  if (!isRecord(value)) return "";
+  const { text, content, thinking, reasoning, summary } = value;
+  for (const field of [text, content, thinking, reasoning, summary]) {
+    const thought = toThought(field, depth + 1);
+    if (thought !== "") return thought;
+  }
+  return "";
+}
+
+/** Returns the error body, which may stand beside the choices, in one of them, or in their place. */
+function findFailure(value: Fields, choice: Fields): string | undefined {
+  const { error, choices, x_groq: groq, base_resp: status } = value;
+  const hasChoices = choices !== undefined && choices !== null;
+  if (hasContent(error) || (isRecord(error) && !hasChoices)) return toJson(value);
+  if (hasContent(choice["error"])) return toJson({ error: choice["error"] });
+  if (isRecord(groq) && hasContent(groq["error"])) return toJson({ error: groq["error"] });
+  // MiniMax says with every chunk that nothing is wrong: 0.
+  if (isRecord(status) && hasContent(status["status_code"]))
+    return toJson({ error: { code: status["status_code"], message: status["status_msg"] } });
+  if (value["object"] === "error" || value["type"] === "error") return toJson(value);
+  return !hasChoices && isBareError(value) ? toJson(value) : undefined;
+}
+
+/** Whether fields that stand alone are an error body: FastAPI's `detail`, `errors`, or a message with a code. */
+function isBareError(value: Fields): boolean {
+  if (hasContent(value["detail"]) || hasContent(value["errors"]) || hasContent(value["error_code"]))
+    return true;
+  if (value["status"] === "error" || value["success"] === false) return true;
+  const message = toFirstString(value["message"], value["msg"]);
+  return message !== "" && [value["code"], value["status"], value["statusCode"]].some(isErrorCode);
+}
+
+/** Whether a code is an error's: a status from 400 on, or a name in Pascal case, as DashScope's `InvalidApiKey`. */
+function isErrorCode(code: unknown): boolean {
+  if (typeof code === "number") return code >= 400;
+  return typeof code === "string" && (Number(code) >= 400 || /^[A-Z][a-z]+(?:[A-Z.][A-Za-z]+)+$/.test(code));
+}
+
+/** Whether an error field holds an error: some servers send an empty one with every chunk. */
+function hasContent(error: unknown, depth = 0): boolean {
+  if (depth === maxErrorDepth || typeof error !== "object" || error === null) return Boolean(error);
+  return Object.values(error).some((value) => hasContent(value, depth + 1));
+}

@@ -1,0 +1,65 @@
+/** Finds the reason why a store takes no writes, even if it answers reads. */
+import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import { schemaVersion, service } from "./database.ts";
+import { chooseVersion, parseSchemaRange, toSchemaMismatch } from "../schema/schema-version.ts";
+import { withDeadline } from "./sql-failure.ts";
+import type { WatchedDatabase } from "./database-health.ts";
+
+/** How long a failed write counts as the store's state if no write can be tried, in milliseconds. */
+const memoryMs = 60_000;
+
+/** What a user's own token, the one key of the reduced store, is not to blame for. */
+const notOfUsers: ReadonlySet<ErrorCode> = new Set([
+  "store_full",
+  "store_read_only",
+  "store_schema_mismatch",
+  "store_schema_missing",
+]);
+
+/** What trouble is looked for with. */
+export interface TroubleOptions {
+  readonly database: WatchedDatabase;
+  /** Whether the key is the anonymous one. */
+  readonly isReduced: boolean;
+  readonly clock: Clock;
+  /** How many writes wait in the journal, to be tried again. */
+  readonly countQueued: () => number;
+}
+
+/** Resolves with the reason why the store takes no writes; no answer within `timeoutMs` is one. */
+export async function findTrouble(options: TroubleOptions, timeoutMs: number): Promise<AppError | undefined> {
+  const { database, isReduced, clock } = options;
+  const failed = database.failedWrite?.error;
+  try {
+    const asked = database.call("chat_describe_schema", {}, service);
+    const range = parseSchemaRange(await withDeadline(clock, asked, timeoutMs));
+    if (isReduced) return new AppError("store_refused", "SUPABASE_ANON_KEY holds a service-role key");
+    if (chooseVersion(range) === undefined) return toSchemaMismatch(range);
+  } catch (error) {
+    const trouble = toAppError(error);
+    // The anonymous role may not ask this: being told so by the database shows that all else is well.
+    if (!isReduced || !trouble.message.startsWith("42501")) return trouble;
+    return failed !== undefined && notOfUsers.has(failed.code) ? failed : undefined;
+  }
+  return failed && (await findWriteTrouble(options, timeoutMs));
+}
+
+/** The last write failed. While writes wait, they are tried again, and the first to succeed says that all is well; else one is tried here. */
+async function findWriteTrouble(
+  { database, clock, countQueued }: TroubleOptions,
+  timeoutMs: number,
+): Promise<AppError | undefined> {
+  const failed = database.failedWrite;
+  if (failed === undefined || countQueued() > 0) return failed?.error;
+  const remembered = clock.monotonicMs() - failed.atMs < memoryMs ? failed.error : undefined;
+  if (database.schemaVersion !== schemaVersion) return remembered;
+  try {
+    await withDeadline(clock, database.call("chat_try_write", {}, service), timeoutMs);
+    return undefined;
+  } catch (error) {
+    const trouble = toAppError(error);
+    // PostgREST may not have seen a new function yet.
+    return trouble.code === "store_schema_missing" ? remembered : trouble;
+  }
+}

@@ -1,0 +1,149 @@
+/** Owns the embedded database: PGlite, which is Postgres, in a thread of its own on a folder of its own. */
+import { once } from "node:events";
+import { extname, join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { AppError } from "../../../base/errors.ts";
+import type { Clock } from "../../../base/clock.ts";
+import type { Caller } from "../../../base/caller.ts";
+import {
+  callDeadlineMs,
+  toArgument,
+  type Database,
+  type FunctionName,
+  type JsonObject,
+} from "../database.ts";
+import { lockFolder, type FolderLock } from "../../folder-lock.ts";
+import type { TableNames } from "../../schema/schema.ts";
+import { Semaphore } from "../../../base/semaphore.ts";
+import { toStoreFailure, withDeadline } from "../sql-failure.ts";
+
+/** What the thread is made with. */
+export interface WorkerData {
+  readonly folder: string;
+  readonly tables: TableNames;
+}
+
+/** What the thread is asked. */
+export type WorkerRequest =
+  | "close"
+  | { readonly id: number; readonly name: FunctionName; readonly argument: string };
+
+/** What the thread tells. */
+export type WorkerReply =
+  | { readonly type: "ready" }
+  /** It cannot be opened; the code is Postgres' own, or empty. */
+  | { readonly type: "broken"; readonly code: string; readonly message: string }
+  | { readonly type: "result"; readonly id: number; readonly result: string }
+  | { readonly type: "failure"; readonly id: number; readonly code: string; readonly message: string };
+
+/** How many calls are in the thread's hands: the one it works on, and the next. Each is there twice, as JSON. */
+const maxCalls = 2;
+
+const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.meta.url);
+
+/** The embedded database. */
+export class PgliteDatabase implements Database {
+  readonly opened: Promise<void>;
+  readonly #worker: Worker;
+  readonly #lock: FolderLock;
+  readonly #clock: Clock;
+  readonly #slots = new Semaphore(maxCalls);
+  readonly #calls = new Map<number, PromiseWithResolvers<string>>();
+  #lastId = 0;
+  #isClosed = false;
+
+  private constructor(worker: Worker, lock: FolderLock, clock: Clock, opened: Promise<void>) {
+    this.#worker = worker;
+    this.#lock = lock;
+    this.#clock = clock;
+    this.opened = opened;
+  }
+
+  /**
+   * Begins to open the database in `dataDir`, made and given its schema if need be: a few seconds the first time.
+   * @throws AppError `store_locked` when another process has it open, `store_unavailable` when its folder cannot be used. `opened`
+   * rejects with `store_schema_mismatch` if a newer build has opened it.
+   */
+  static start(dataDir: string, tables: TableNames, clock: Clock): PgliteDatabase {
+    const folder = join(dataDir, "database");
+    const lock = lockFolder(folder);
+    const workerData: WorkerData = { folder: join(folder, "pglite"), tables };
+    const worker = new Worker(workerFile, { workerData });
+    const opened = Promise.withResolvers<void>();
+    const settled = opened.promise.catch(async (error: unknown) => {
+      await worker.terminate();
+      lock.release();
+      throw error;
+    });
+    settled.catch(() => {}); // told to whoever waits for it, or calls
+    const database = new PgliteDatabase(worker, lock, clock, settled);
+    worker.on("message", (reply: WorkerReply) => database.#take(reply, opened));
+    worker.on("error", (error) => database.#break(error, opened));
+    worker.on("exit", () => database.#break(new Error("the database's thread has ended"), opened));
+    return database;
+  }
+
+  async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
+    await this.opened;
+    let isLate = false;
+    const work = this.#slots.run(async () => {
+      if (this.#isClosed || isLate)
+        throw new AppError("store_unavailable", "the embedded database is closed");
+      return await this.#ask(name, JSON.stringify(toArgument(argument, caller, version)));
+    });
+    const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => (isLate = true));
+    const result: unknown = JSON.parse(answer);
+    return result;
+  }
+
+  async #ask(name: FunctionName, argument: string): Promise<string> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answer = Promise.withResolvers<string>();
+    this.#calls.set(id, answer);
+    const request: WorkerRequest = { id, name, argument };
+    this.#worker.postMessage(request);
+    return await answer.promise.finally(() => this.#calls.delete(id));
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const exit = once(this.#worker, "exit");
+    this.#worker.postMessage("close");
+    await exit;
+    this.#lock.release();
+  }
+
+  #take(reply: WorkerReply, opened: PromiseWithResolvers<void>): void {
+    switch (reply.type) {
+      case "ready":
+        return opened.resolve();
+      case "broken":
+        return this.#break(toStoreFailure(reply.code, reply.message), opened);
+      case "result":
+        return this.#calls.get(reply.id)?.resolve(reply.result);
+      case "failure":
+        return this.#calls.get(reply.id)?.reject(toStoreFailure(reply.code, reply.message));
+    }
+  }
+
+  #break(cause: Error, opened: PromiseWithResolvers<void>): void {
+    this.#isClosed = true;
+    // The error about a schema of a newer build says what to do; all others concern the folder.
+    const isNewer = cause instanceof AppError && cause.code === "store_schema_mismatch";
+    const isFull = cause instanceof AppError && cause.code === "store_full";
+    const place = isFull ? " on the disk that holds DATA_DIR" : "";
+    const error = isNewer
+      ? cause
+      : new AppError(
+          isFull ? "store_full" : "store_unavailable",
+          `the embedded database${place}: ${cause.message}`,
+          {
+            cause,
+          },
+        );
+    opened.reject(error);
+    for (const answer of this.#calls.values()) answer.reject(error);
+  }
+}

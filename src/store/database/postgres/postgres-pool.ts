@@ -1,0 +1,163 @@
+/** Connections to Postgres: at most so many, each known to be alive when it is used, none given up while its backend works. */
+import { DatabaseError, Pool, type PoolClient, type PoolConfig } from "pg";
+import { AppError } from "../../../base/errors.ts";
+import { settleWithin } from "../../../base/deadline.ts";
+import type { Clock } from "../../../base/clock.ts";
+import { callDeadlineMs } from "../database.ts";
+import type { FunctionCall } from "../function-call.ts";
+import { cancelQuery, isBackendBusy } from "./postgres-cancel.ts";
+
+/** A connection that was silent for so long is asked whether it is alive before a call is trusted to it. */
+const maxSilenceMs = 5_000;
+const checkTimeoutMs = 1_000;
+/** How long an unused connection stays open. */
+const idleTimeoutMs = 10_000;
+/** How long a cancelled query may take to say so. */
+const cancelGraceMs = 1_000;
+/** How long a backend that cannot be interrupted keeps its place, and how often it is looked at. */
+const maxBusyMs = 60_000;
+const busyLookMs = 1_000;
+
+/** What one try of a call needs. */
+export interface PooledCall {
+  /** Returns the call, given how many milliseconds it has left. */
+  readonly toCall: (leftMs: number) => FunctionCall;
+  /** When it must have been answered, by the clock's monotonic time. */
+  readonly dueMs: number;
+  /** Aborted when the answer is no longer waited for. */
+  readonly signal: AbortSignal;
+  /** Only a connection that was heard from since then will do. */
+  readonly heardSinceMs: number;
+}
+
+/** The connection was lost while it worked on a call, which may have been done or not. */
+export class ConnectionLost extends Error {
+  override readonly name = "ConnectionLost";
+}
+
+/**
+ * A pool that counts backends, not sockets: a query that is given up is cancelled, and its connection keeps its place
+ * until the server has said that it is over. So no more backends than `max` are ever busy for us.
+ */
+export class PostgresPool {
+  readonly #pool: Pool;
+  readonly #config: PoolConfig;
+  readonly #clock: Clock;
+  readonly #heardMs = new WeakMap<PoolClient, number>();
+  /** What was not heard from since then may have died with a connection that did. */
+  #suspectMs = Number.NEGATIVE_INFINITY;
+  readonly #closing = Promise.withResolvers<void>();
+  #closed: Promise<void> | undefined;
+
+  constructor(config: PoolConfig, clock: Clock, onTrouble: (error: Error) => void) {
+    this.#clock = clock;
+    this.#config = {
+      ...config,
+      connectionTimeoutMillis: callDeadlineMs,
+      idleTimeoutMillis: idleTimeoutMs,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: maxSilenceMs,
+    };
+    this.#pool = new Pool(this.#config);
+    this.#pool.on("error", onTrouble);
+    this.#pool.on("connect", (client) => {
+      this.#hear(client);
+      client.on("error", () => {}); // its call, or the pool, gets the error as well
+    });
+  }
+
+  /** Resolves with the call's answer. @throws DatabaseError, {@link ConnectionLost}, or why there is no connection. */
+  async run(call: PooledCall): Promise<string> {
+    const client = await this.#acquire(call);
+    const startMs = this.#clock.monotonicMs();
+    const query = call.toCall(Math.max(1, Math.floor(call.dueMs - startMs)));
+    const isAborted = Promise.withResolvers<"aborted">();
+    const abort = (): void => isAborted.resolve("aborted");
+    call.signal.addEventListener("abort", abort, { once: true });
+    client.query(query);
+    const { answer } = query;
+    void this.#giveBack(client, answer, isAborted.promise, startMs).finally(() =>
+      call.signal.removeEventListener("abort", abort),
+    );
+    return await answer.catch((error: unknown) => {
+      if (error instanceof DatabaseError) throw error;
+      throw new ConnectionLost("the connection was lost", { cause: error });
+    });
+  }
+
+  /** Ends all connections, once their calls are over; those that were given up are not waited for. */
+  async close(): Promise<void> {
+    this.#closing.resolve();
+    this.#closed ??= this.#pool.end();
+    await this.#closed;
+  }
+
+  async #acquire({ signal, heardSinceMs }: PooledCall): Promise<PoolClient> {
+    for (;;) {
+      const client = await this.#pool.connect();
+      if (signal.aborted) {
+        client.release();
+        throw new AppError("store_unavailable", "given up before a connection was free");
+      }
+      if (await this.#isAlive(client, heardSinceMs)) return client;
+      client.connection.stream.destroy(); // a farewell would wait for an answer as well
+      client.release(true);
+    }
+  }
+
+  async #isAlive(client: PoolClient, heardSinceMs: number): Promise<boolean> {
+    const heardMs = this.#heardMs.get(client) ?? 0;
+    if (heardMs < Math.max(heardSinceMs, this.#suspectMs)) return false;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - heardMs <= maxSilenceMs) return true;
+    const check = await settleWithin(this.#clock, client.query("select 1"), checkTimeoutMs);
+    if (check.type === "answer") this.#hear(client);
+    else this.#suspectMs = nowMs;
+    return check.type === "answer";
+  }
+
+  /** Gives a connection back once its query is over, which is cancelled if it is given up. Never rejects. */
+  async #giveBack(
+    client: PoolClient,
+    answer: Promise<string>,
+    aborted: Promise<"aborted">,
+    startMs: number,
+  ): Promise<void> {
+    const over = answer.then(
+      () => this.#hear(client),
+      (error: unknown) => (error instanceof DatabaseError ? this.#hear(client) : undefined),
+    );
+    const isOver = await Promise.race([over.then(() => true), aborted.then(() => false)]);
+    if (isOver) {
+      client.release(!this.#isSound(client, startMs));
+      return;
+    }
+    const grace = Promise.race([settleWithin(this.#clock, over, cancelGraceMs), this.#closing.promise]);
+    await Promise.all([cancelQuery(client, this.#config.ssl), grace]);
+    if (!this.#isSound(client, startMs)) {
+      this.#suspectMs = Math.max(this.#suspectMs, startMs);
+      client.connection.stream.destroy();
+      await Promise.race([this.#untilIdle(client), this.#closing.promise]);
+    }
+    // Not used again, whatever it said: the cancel may arrive late, and would meet another call.
+    client.release(true);
+  }
+
+  /** Resolves once the backend of a connection that was cut works no more, or cannot be asked about. */
+  async #untilIdle(client: PoolClient): Promise<void> {
+    for (let waitedMs = 0; waitedMs < maxBusyMs; waitedMs += busyLookMs) {
+      if (!(await isBackendBusy(client, this.#config))) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#clock.after(busyLookMs, resolve);
+      await promise;
+    }
+  }
+
+  #hear(client: PoolClient): void {
+    this.#heardMs.set(client, this.#clock.monotonicMs());
+  }
+
+  #isSound(client: PoolClient, startMs: number): boolean {
+    return (this.#heardMs.get(client) ?? 0) >= startMs;
+  }
+}

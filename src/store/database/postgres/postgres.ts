@@ -1,0 +1,117 @@
+/** Rows in any Postgres, through `pg`: no session state and no named statements, so that a pooler may stand between. */
+import { DatabaseError } from "pg";
+import { AppError } from "../../../base/errors.ts";
+import type { Clock } from "../../../base/clock.ts";
+import type { Caller } from "../../../base/caller.ts";
+import {
+  callDeadlineMs,
+  toArgument,
+  type Database,
+  type FunctionName,
+  type JsonObject,
+  type OnDatabaseTrouble,
+} from "../database.ts";
+import { FunctionCall } from "../function-call.ts";
+import { ConnectionLost, PostgresPool } from "./postgres-pool.ts";
+import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
+import { SecondTries } from "../second-try.ts";
+import { toStoreFailure } from "../sql-failure.ts";
+
+/** Where Postgres is. */
+export interface PostgresOptions {
+  readonly url: string;
+  /** The authorities that its certificate must come from: PEM, or the path of a file of PEM. */
+  readonly authorities?: string | undefined;
+  /** The most connections that are open at once. */
+  readonly poolSize: number;
+}
+
+/** A Postgres with the schema in it. */
+export class PostgresDatabase implements Database {
+  readonly #settings: ConnectionSettings;
+  readonly #poolSize: number;
+  readonly #clock: Clock;
+  readonly #onTrouble: OnDatabaseTrouble;
+  readonly #tries: SecondTries;
+  #pool: Promise<PostgresPool> | undefined;
+
+  /** @throws AppError `store_unavailable` for a TLS setting that cannot be used. */
+  constructor(options: PostgresOptions, clock: Clock, onTrouble: OnDatabaseTrouble) {
+    this.#settings = toConnectionSettings(options.url, options.authorities);
+    this.#poolSize = options.poolSize;
+    this.#clock = clock;
+    this.#onTrouble = onTrouble;
+    this.#tries = new SecondTries(Math.ceil(options.poolSize / 2));
+  }
+
+  async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
+    // It becomes JSON when a connection takes it: of what waits for one there is no second copy.
+    const toText = (): string => JSON.stringify(toArgument(argument, caller, version));
+    const dueMs = this.#clock.monotonicMs() + callDeadlineMs;
+    const ask = async (isSecond: boolean, signal: AbortSignal): Promise<string> => {
+      const pool = await this.#openPool();
+      return await pool.run({
+        toCall: (leftMs) => new FunctionCall(name, toText, leftMs),
+        dueMs,
+        signal,
+        heardSinceMs: isSecond ? dueMs - callDeadlineMs : Number.NEGATIVE_INFINITY,
+      });
+    };
+    const answer = await this.#tries
+      .run(name, { clock: this.#clock, ask, isLoss })
+      .catch((error: unknown) => {
+        throw toPostgresFailure(error);
+      });
+    const result: unknown = JSON.parse(answer);
+    return result;
+  }
+
+  async close(): Promise<void> {
+    const pool = await this.#pool?.catch(() => undefined);
+    await pool?.close();
+  }
+
+  /** The pool, which is made with the first call: only then the server says whether it offers TLS, if that matters. */
+  async #openPool(): Promise<PostgresPool> {
+    this.#pool ??= toClientConfig(this.#settings).then((config) => {
+      const pooled = { ...config, max: this.#poolSize, application_name: "foreword" };
+      return new PostgresPool(pooled, this.#clock, (error) => this.#onTrouble(toPostgresFailure(error)));
+    });
+    return await this.#pool.catch((error: unknown) => {
+      this.#pool = undefined;
+      throw error;
+    });
+  }
+}
+
+/** The call was under way when its connection was lost. */
+function isLoss(error: unknown): boolean {
+  return error instanceof ConnectionLost;
+}
+
+/** Returns the failure that an error of `pg` stands for: the server's own errors have a SQLSTATE, all others mean that it could not be asked. */
+export function toPostgresFailure(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  if (error instanceof ConnectionLost) return toPostgresFailure(error.cause);
+  if (error instanceof DatabaseError)
+    return toStoreFailure(error.code ?? "", withAdvice(error.message, error.code), error);
+  // A host with several addresses fails with one error for each, and an empty message.
+  const message = error instanceof AggregateError ? error.errors.map(String).join("; ") : String(error);
+  return toStoreFailure("", withAdvice(message, toCode(error)), error);
+}
+
+function toCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+/** Returns `message`, with advice on the settings if TLS is the reason. */
+function withAdvice(message: string, code = ""): string {
+  if (/SELF_SIGNED|UNABLE_TO_|CERT_UNTRUSTED|ISSUER/.test(code))
+    return `${message}; set DATABASE_CA to the certificate of its authority, or sslmode=require in DATABASE_URL to encrypt without checking it`;
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
+    return `${message}; connect by a name in the certificate, or set sslmode=verify-ca in DATABASE_URL`;
+  if (/does not support SSL/.test(message)) return `${message}; remove sslmode from DATABASE_URL`;
+  if (code === "28000" && /no encryption|SSL off/.test(message))
+    return `${message}; add sslmode=require to DATABASE_URL`;
+  return message;
+}

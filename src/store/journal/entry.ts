@@ -1,0 +1,85 @@
+/** Owns the begin and the end of a turn as the journal holds them: JSON, without the token it came with. */
+import { z } from "zod";
+import { parse } from "../../base/parse.ts";
+import type { Estimate } from "../../turn/limits.ts";
+import type { TurnBegin } from "../../turn/ports.ts";
+import type { JsonObject } from "../database/database.ts";
+
+/** JSON has no `undefined`; what was so is left out. */
+const Text = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? undefined);
+
+/** The estimate of a begin that an earlier version has written. */
+const noEstimate: Estimate = { inputTokens: 0, outputTokens: 0 };
+
+const QueuedBegin = z.object({
+  turnId: z.string(),
+  conversationId: z.string(),
+  isConversationNamed: z.boolean(),
+  mustOwn: z.boolean().default(false),
+  userId: Text,
+  title: z.string(),
+  path: z.array(
+    z.object({
+      role: z.enum(["user", "assistant", "system"]),
+      imagesCount: z.number(),
+      content: z.string(),
+      plan: Text,
+      sentId: Text,
+      clientId: Text,
+      after: Text,
+      contentDigests: z.array(z.string()),
+      pathDigest: z.string(),
+    }),
+  ),
+  anchor: Text,
+  continues: z
+    .object({
+      mode: z.enum(["leaf", "new", "whole"]),
+      isAgain: z.boolean(),
+      replyId: Text,
+      mustExist: z.boolean(),
+      needsStore: z.boolean(),
+    })
+    .nullish()
+    .transform((continues) => continues ?? undefined),
+  chatId: Text,
+  startedAt: z.coerce.date(),
+  model: z.string(),
+  idempotencyKey: Text,
+  requestDigest: Text,
+  estimate: z.object({ inputTokens: z.number(), outputTokens: z.number() }).default(noEstimate),
+  subject: Text,
+});
+
+/** Returns `turn` as JSON. */
+export function toQueuedBegin({ caller, allowance, ...turn }: TurnBegin): string {
+  const subject = allowance?.subject;
+  return JSON.stringify({ ...turn, subject, requestId: undefined, userId: caller.userId });
+}
+
+/** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
+export function parseQueuedBegin(text: string): TurnBegin {
+  const { userId, subject, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
+  return {
+    ...turn,
+    mayBeRefused: false,
+    // It has begun, and is refused no more; but what it takes is its user's.
+    allowance:
+      subject === undefined
+        ? undefined
+        : { subject, over: undefined, concurrentTurns: undefined, tokensPerDay: undefined },
+    requestId: undefined,
+    caller: { userId, accessToken: undefined },
+  };
+}
+
+const QueuedEnd = z.object({ turn: z.object({ ended_at: z.coerce.date() }) });
+
+/** Returns the argument of `chat_end_turn` that `text` is, and when the turn ended. @throws AppError `write_rejected`. */
+export function parseQueuedEnd(text: string): { readonly argument: JsonObject; readonly endedAt: Date } {
+  const argument: JsonObject = JSON.parse(text);
+  return { argument, endedAt: parse(QueuedEnd, argument, "write_rejected").turn.ended_at };
+}

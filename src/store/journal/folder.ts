@@ -1,0 +1,129 @@
+/** Owns the folders of journals, of which a process has one: who has which, and what is in them. */
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { z } from "zod";
+import { AppError } from "../../base/errors.ts";
+import { lockFolder, type FolderLock } from "../folder-lock.ts";
+import { isDiskFull } from "../disk-full.ts";
+import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./file.ts";
+import { QueuedRow, type RefusedWrite } from "./write.ts";
+
+const RefusedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
+const CountRow = z.object({ count: z.number() });
+
+const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/** A folder that this process has. */
+export interface JournalFolder {
+  /** Its name: the id of the process that has it. */
+  readonly owner: string;
+  readonly path: string;
+  readonly lock: FolderLock;
+}
+
+/**
+ * The owners that have a folder in `dataDir`, dead or alive, in the order of their names; other names are ignored.
+ * @throws AppError `store_unavailable` when the folder of journals cannot be read.
+ */
+export function listOwners(dataDir: string): readonly string[] {
+  const root = join(dataDir, "journal");
+  try {
+    return readdirSync(root)
+      .filter((name) => uuid.test(name))
+      .toSorted();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw toJournalFailure(root, error);
+  }
+}
+
+/** Takes the folder of a dead process, else a new one. @throws AppError `store_unavailable` when neither can be had. */
+export function claimFolder(dataDir: string): JournalFolder {
+  for (const owner of listOwners(dataDir)) {
+    const folder = claimDeadFolder(dataDir, owner);
+    if (folder !== undefined) return folder;
+  }
+  const owner = randomUUID();
+  const path = toPath(dataDir, owner);
+  return { owner, path, lock: lockFolder(path) };
+}
+
+/** Takes the folder of `owner`; `undefined` when that process lives, or when there is no journal in it to take. */
+export function claimDeadFolder(dataDir: string, owner: string): JournalFolder | undefined {
+  const path = toPath(dataDir, owner);
+  const file = join(path, journalFileName);
+  // Looking first leaves alone a folder that is being made; looking again, one deleted before we got its lock.
+  if (!existsSync(file)) return undefined;
+  let lock: FolderLock;
+  try {
+    lock = lockFolder(path);
+  } catch {
+    return undefined; // in use, just gone, or not ours to open
+  }
+  if (existsSync(file)) return { owner, path, lock };
+  lock.release();
+  return undefined;
+}
+
+/**
+ * Deletes the folder `path`, whose lock is held; one with files set aside as corrupt only loses its journal.
+ * @throws AppError `store_unavailable` when it cannot be deleted.
+ */
+export function deleteJournal(path: string): void {
+  try {
+    for (const suffix of ["", "-wal", "-shm"]) rmSync(join(path, journalFileName + suffix), { force: true });
+    const isBroken = readdirSync(path).some((name) => name.includes(brokenMark));
+    if (!isBroken) rmSync(path, { recursive: true, force: true });
+  } catch (error) {
+    throw toJournalFailure(path, error);
+  }
+}
+
+/**
+ * What is queued and what is refused in all journals of `dataDir`, dead or alive.
+ * @throws AppError `store_unavailable` when one cannot be read.
+ */
+export function inspectJournals(dataDir: string): {
+  readonly queuedCount: number;
+  readonly refused: readonly RefusedWrite[];
+} {
+  const journals = listOwners(dataDir).map((owner) => inspectJournal(toPath(dataDir, owner), owner));
+  return {
+    queuedCount: journals.reduce((sum, { queuedCount }) => sum + queuedCount, 0),
+    refused: journals.flatMap(({ refused }) => refused),
+  };
+}
+
+function inspectJournal(path: string, owner: string): { queuedCount: number; refused: RefusedWrite[] } {
+  const file = join(path, journalFileName);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(file, { readOnly: true, timeout: busyTimeoutMs });
+    const queued = database.prepare("select count(*) as count from write where reason is null").get();
+    const columns = `${queuedColumns}, reason, created_at as "createdAt"`;
+    const refused = database.prepare(`select ${columns} from write where reason is not null order by id`);
+    return {
+      queuedCount: CountRow.parse(queued).count,
+      refused: refused.all().map((row) => ({ ...RefusedRow.parse(row), owner })),
+    };
+  } catch (error) {
+    if (!existsSync(file)) return { queuedCount: 0, refused: [] }; // adopted, or being made
+    throw toJournalFailure(path, error);
+  } finally {
+    database?.close();
+  }
+}
+
+/** The failure that `cause`, which concerns the journal in `path`, stands for. */
+export function toJournalFailure(path: string, cause: unknown): AppError {
+  if (cause instanceof AppError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const code = isDiskFull(cause) ? "store_full" : "store_unavailable";
+  return new AppError(code, `the journal in ${path}: ${reason}`, { cause });
+}
+
+function toPath(dataDir: string, owner: string): string {
+  return join(dataDir, "journal", owner);
+}

@@ -1,0 +1,226 @@
+/**
+ * Owns the journal: the writes that the database has not taken yet and the text of running turns, on this machine's
+ * disk. It knows their order, and nothing of what they mean.
+ */
+import { z } from "zod";
+import type { Piece } from "../../turn/ports.ts";
+import { claimDeadFolder, claimFolder, deleteJournal, listOwners, type JournalFolder } from "./folder.ts";
+import { JournalThread } from "./thread.ts";
+import { QueuedRow, type JournalWrite, type QueuedWrite, type WriteHead } from "./write.ts";
+
+const Writes = z.object({ writes: z.array(QueuedRow), refused: z.object({ count: z.number() }) });
+const Dropped = z.object({ dropped: z.number() });
+const ArgumentRow = z.object({ argument: z.string() });
+const Text = z.string().transform((text): unknown => JSON.parse(text));
+const PieceRows = z.array(z.object({ position: z.number(), text: Text.pipe(z.string()) }));
+const TurnRows = z.array(z.object({ turnId: z.string() }));
+
+/** A process's queue of writes, kept on disk. What waits is known without asking the disk. */
+export class Journal {
+  readonly #dataDir: string;
+  readonly #thread: JournalThread;
+  readonly #owners: string[];
+  readonly #queue = new Map<number, QueuedWrite>();
+  /** How many writes a conversation, user or turn has: those that wait and those on their way to the disk. */
+  readonly #counts = new Map<string, number>();
+  #refusedCount = 0;
+  #left = Promise.withResolvers<void>();
+  #closed: Promise<void> | undefined;
+
+  /** The id of this process: the name of its folder. */
+  readonly owner: string;
+
+  private constructor(dataDir: string, folder: JournalFolder, maxBytes: number) {
+    this.#dataDir = dataDir;
+    this.#thread = new JournalThread(folder, maxBytes);
+    this.#owners = [folder.owner];
+    this.owner = folder.owner;
+  }
+
+  /**
+   * Opens the journal of a dead process of this `dataDir`, whose id becomes ours, or else a new one; and adopts those of
+   * all other dead processes. What was refused before is in the queue again. `maxBytes` bounds what is appended.
+   * @throws AppError `store_unavailable` when the folder cannot be used.
+   */
+  static async open(dataDir: string, maxBytes: number): Promise<Journal> {
+    const journal = new Journal(dataDir, claimFolder(dataDir), maxBytes);
+    try {
+      await journal.#thread.ask({ type: "load" }, (value) => journal.#load(value));
+    } catch (error) {
+      await journal.close();
+      throw error;
+    }
+    await journal.adopt().catch(() => {}); // theirs stay where they are; ours can be used, and a later call tells why
+    return journal;
+  }
+
+  /** Our own id and those adopted since the start. */
+  get owners(): readonly string[] {
+    return this.#owners;
+  }
+
+  /** What waits, by id, oldest first; those refused are left out. It changes as the file does. */
+  get queue(): ReadonlyMap<number, QueuedWrite> {
+    return this.#queue;
+  }
+
+  /** How many writes are kept apart as refused. */
+  get refusedCount(): number {
+    return this.#refusedCount;
+  }
+
+  /** Resolves when a write has left the queue, for whatever reason. */
+  get left(): Promise<void> {
+    return this.#left.promise;
+  }
+
+  /** Where the last file that was corrupt has been put, ours or an adopted one. */
+  get brokenFile(): string | undefined {
+    return this.#thread.brokenFile;
+  }
+
+  /** Whether a write of this conversation waits, or is on its way to the disk. */
+  holdsConversation(conversationId: string): boolean {
+    return this.#counts.has(`conversation ${conversationId}`);
+  }
+
+  /** Whether a write of this user, or of nobody, waits, or is on its way to the disk. */
+  holdsUser(userId: string | undefined): boolean {
+    return this.#counts.has(`user ${userId}`);
+  }
+
+  /** Whether a write of this turn waits, or is on its way to the disk. */
+  holdsTurn(turnId: string): boolean {
+    return this.#counts.has(`turn ${turnId}`);
+  }
+
+  /**
+   * Resolves once the write is on disk, behind all that were appended before.
+   * @throws AppError `store_unavailable` when the journal is full, for a begin sooner than for an end, or cannot be
+   * written.
+   */
+  async append(write: JournalWrite): Promise<QueuedWrite> {
+    const { kind, turnId, conversationId, userId } = write;
+    this.#count(write, 1);
+    try {
+      return await this.#thread.ask({ type: "append", write }, (value) => {
+        const queued = { id: z.number().parse(value), kind, turnId, conversationId, userId };
+        this.#queue.set(queued.id, queued);
+        return queued;
+      });
+    } catch (error) {
+      this.#count(write, -1);
+      throw error;
+    }
+  }
+
+  /** The argument of the write `id`, which waits. */
+  async read(id: number): Promise<string> {
+    return await this.#thread.ask({ type: "read", id }, (value) => ArgumentRow.parse(value).argument);
+  }
+
+  /** Takes the write `id` out of the queue: it is in the store, or will never have to be. */
+  async remove(id: number): Promise<void> {
+    await this.#thread.ask({ type: "remove", id }, () => this.#leaveQueue(id));
+  }
+
+  /**
+   * Takes the write `id` out of the queue and keeps it apart with `reason`: the store refuses it for good. What is kept so takes no
+   * room from what waits; beyond a bound of its own, for each user and for all, the oldest goes.
+   */
+  async refuse(id: number, reason: string): Promise<void> {
+    await this.#thread.ask({ type: "refuse", id, reason }, (value) => {
+      if (this.#leaveQueue(id)) this.#refusedCount += 1;
+      this.#refusedCount -= Dropped.parse(value).dropped;
+    });
+  }
+
+  /**
+   * Resolves once the pieces are on disk. Of two with the same turn and position the longer one stays.
+   * @throws AppError `store_unavailable` when the journal is full or cannot be written; then none of them is there.
+   */
+  async appendPieces(pieces: readonly Piece[]): Promise<void> {
+    await this.#thread.ask({ type: "append-pieces", pieces }, () => {});
+  }
+
+  /** The pieces of a turn in the order of their positions. */
+  async readPieces(turnId: string): Promise<readonly Piece[]> {
+    return await this.#thread.ask({ type: "read-pieces", turnId }, (value) =>
+      PieceRows.parse(value).map((row) => ({ turnId, ...row })),
+    );
+  }
+
+  /** The ids of the turns that have pieces here. */
+  async listPieceTurns(): Promise<readonly string[]> {
+    return await this.#thread.ask({ type: "list-piece-turns" }, (value) =>
+      TurnRows.parse(value).map((row) => row.turnId),
+    );
+  }
+
+  /** Deletes the pieces of a turn. */
+  async removePieces(turnId: string): Promise<void> {
+    await this.#thread.ask({ type: "remove-pieces", turnId }, () => {});
+  }
+
+  /**
+   * Takes over the journals of processes that died meanwhile: their writes go to the end of the queue in their order.
+   * Resolves with whether there were any.
+   * @throws AppError `store_unavailable` when one could not be taken over, once the others have been.
+   */
+  async adopt(): Promise<boolean> {
+    const failures: unknown[] = [];
+    const countBefore = this.#owners.length;
+    for (const owner of listOwners(this.#dataDir)) {
+      const dead = this.#owners.includes(owner) ? undefined : claimDeadFolder(this.#dataDir, owner);
+      if (dead === undefined) continue;
+      try {
+        await this.#thread.ask({ type: "adopt", folder: dead.path }, (value) => {
+          this.#load(value);
+          this.#owners.push(owner);
+        });
+        deleteJournal(dead.path);
+      } catch (error) {
+        failures.push(error);
+      } finally {
+        dead.lock.release();
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+    return this.#owners.length > countBefore;
+  }
+
+  /** Ends the thread and releases the folder, which stays, once everything that was asked before is done. */
+  async close(): Promise<void> {
+    this.#closed ??= this.#thread.close();
+    await this.#closed;
+  }
+
+  #load(value: unknown): void {
+    const { writes, refused } = Writes.parse(value);
+    for (const write of writes) {
+      this.#queue.set(write.id, write);
+      this.#count(write, 1);
+    }
+    this.#refusedCount += refused.count;
+  }
+
+  /** Returns whether it was there. */
+  #leaveQueue(id: number): boolean {
+    const write = this.#queue.get(id);
+    if (write === undefined) return false;
+    this.#queue.delete(id);
+    this.#count(write, -1);
+    return true;
+  }
+
+  #count({ conversationId, userId, turnId }: WriteHead, step: 1 | -1): void {
+    for (const key of [`conversation ${conversationId}`, `user ${userId}`, `turn ${turnId}`]) {
+      const count = (this.#counts.get(key) ?? 0) + step;
+      if (count === 0) this.#counts.delete(key);
+      else this.#counts.set(key, count);
+    }
+    if (step === 1) return;
+    this.#left.resolve();
+    this.#left = Promise.withResolvers();
+  }
+}

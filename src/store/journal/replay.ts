@@ -1,0 +1,223 @@
+/** Owns the way of the journal's writes into the store: in order, once each, again and again until it takes them. */
+import { AppError, toAppError } from "../../base/errors.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { toInterruptedResult } from "../../turn/turn-result.ts";
+import { toEndArgument, type DatabaseChatStore } from "../turns/turn-writes.ts";
+import type { OnDatabaseTrouble } from "../database/database.ts";
+import { parseQueuedBegin, parseQueuedEnd } from "./entry.ts";
+import type { QueuedWrite } from "./write.ts";
+import type { Journal } from "./journal.ts";
+import type { OnStoreEvent } from "../turns/store-event.ts";
+import type { TurnRows } from "../turns/turn-reads.ts";
+
+const firstDelayMs = 500;
+const maxDelayMs = 30_000;
+/** After so many failures in one pass the store counts as away. */
+const maxFailures = 3;
+
+/** What a lander works with. */
+export interface LanderOptions {
+  readonly journal: Journal;
+  readonly chats: DatabaseChatStore;
+  readonly turns: TurnRows;
+  readonly clock: Clock;
+  /** Whether the first call of a write is still out: until that has settled nothing of its conversation moves. */
+  readonly isOut: (id: number) => boolean;
+  /** Turns whose begin the store will never take, and whose end it therefore cannot. */
+  readonly rejected: Set<string>;
+  readonly onEvent: OnStoreEvent;
+  readonly onTrouble: OnDatabaseTrouble;
+}
+
+/** Lands the writes of a journal. What fails blocks what came later in its conversation, or of its user, and no other. */
+export class Lander {
+  readonly #options: LanderOptions;
+  #timer: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #isWanted = false;
+  #failedPasses = 0;
+  #isClosed = false;
+  /** Whether the store could not be asked at all when a write was last tried. */
+  #wasAway = false;
+  /** Where the next pass starts. */
+  #nextId = 0;
+  /** Turns whose pieces in the journal are not this process's own, but left by one that died. */
+  #orphans: readonly string[] = [];
+
+  constructor(options: LanderOptions) {
+    this.#options = options;
+  }
+
+  /** Turns that died with their process, whose last words are not in the rows yet. */
+  get orphans(): readonly string[] {
+    return this.#orphans;
+  }
+
+  /** Takes on what is in the journal and was put there by a process that is no more. */
+  async takeOn(own: (turnId: string) => boolean): Promise<void> {
+    const turns = await this.#options.journal.listPieceTurns();
+    this.#orphans = turns.filter((turnId) => !own(turnId));
+    this.wake();
+  }
+
+  /** There is something to land: tries at once, unless it is waiting out a failure. */
+  wake(): void {
+    if (this.#isClosed || this.#timer !== undefined) return;
+    this.#isWanted = true;
+    this.#running ??= this.#run().then((isDone) => {
+      this.#running = undefined;
+      this.#failedPasses = isDone ? 0 : this.#failedPasses + 1;
+      if (!isDone) this.wakeLater();
+      else if (this.#isWanted) this.wake();
+    });
+  }
+
+  /**
+   * The store took a call. If it was away, it is back: that need not be waited out for longer than the shortest time. Writes
+   * that it refuses, though it is there, are not tried more often for it.
+   */
+  hurry(): void {
+    if (this.#options.journal.queue.size + this.#orphans.length === 0) return;
+    if (this.#timer === undefined) return this.wake();
+    if (!this.#wasAway) return;
+    this.#wasAway = false;
+    this.#failedPasses = 0;
+    this.#timer.cancel();
+    this.#timer = undefined;
+    this.wakeLater();
+  }
+
+  /** There is something to land, but the store has just failed: tries after a while, longer each time, up to 30 s. */
+  wakeLater(): void {
+    if (this.#isClosed || this.#running !== undefined || this.#timer !== undefined) return;
+    const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** this.#failedPasses);
+    this.#timer = this.#options.clock.after(delayMs * (0.5 + Math.random() / 2), () => {
+      this.#timer = undefined;
+      this.wake();
+    });
+  }
+
+  /** Ends the attempts; resolves once none runs. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await this.#running;
+  }
+
+  /** Resolves with whether the last pass met no failure. */
+  async #run(): Promise<boolean> {
+    let isDone = true;
+    while (isDone && this.#isWanted && !this.#isClosed) {
+      this.#isWanted = false;
+      isDone = await this.#pass();
+    }
+    return isDone;
+  }
+
+  /**
+   * Tries every write once, from where the last pass was given up: else three that always fail would keep all others out.
+   * Resolves with whether none failed.
+   */
+  async #pass(): Promise<boolean> {
+    const { journal, isOut } = this.#options;
+    const blocked = new Set<string>();
+    const startId = this.#nextId;
+    this.#nextId = 0;
+    let failures = 0;
+    for (const write of journal.queue.values()) {
+      if (this.#isClosed) return false;
+      const { conversationId, userId = conversationId, id } = write;
+      const mayTry = id >= startId && !blocked.has(conversationId) && !blocked.has(userId) && !isOut(id);
+      if (mayTry && (await this.#attempt(write))) continue;
+      blocked.add(conversationId).add(userId);
+      if (!mayTry) continue;
+      failures += 1;
+      if (failures < maxFailures) continue;
+      this.#nextId = id + 1;
+      return false;
+    }
+    if (!(await this.#landOrphans()) || failures > 0) return false;
+    // What was passed over at the start is due now.
+    this.#isWanted ||= startId > 0;
+    return true;
+  }
+
+  /** Resolves with whether the write need not be tried again. */
+  async #attempt(write: QueuedWrite): Promise<boolean> {
+    const { journal, onEvent } = this.#options;
+    try {
+      const isKept = await this.#land(write);
+      await journal.remove(write.id);
+      if (write.kind === "end") await journal.removePieces(write.turnId);
+      onEvent({ type: isKept ? "landed" : "deleted", turn: write });
+      return true;
+    } catch (cause) {
+      const error = toAppError(cause);
+      this.#wasAway = error.code === "store_unavailable";
+      if (error.code.startsWith("store_")) return false;
+      if (write.kind === "begin") this.#options.rejected.add(write.turnId);
+      await journal.refuse(write.id, error.message).catch(() => {}); // it is tried, and told, again
+      onEvent({ type: "rejected", turn: write, error });
+      return true;
+    }
+  }
+
+  /** Writes to the store; resolves with whether it keeps it. */
+  async #land({ id, kind, turnId }: QueuedWrite): Promise<boolean> {
+    const { journal, chats, clock } = this.#options;
+    const text = await journal.read(id);
+    if (kind === "end") {
+      if (this.#options.rejected.delete(turnId))
+        throw new AppError("write_rejected", "its begin was rejected");
+      const { argument, endedAt } = parseQueuedEnd(text);
+      const ageMs = Math.max(0, clock.now().getTime() - endedAt.getTime());
+      return (await chats.end({ ...argument, age_ms: ageMs })).type === "ended";
+    }
+    const answer = await chats.begin(parseQueuedBegin(text), true, journal.owners);
+    switch (answer.type) {
+      case "saved":
+        return true;
+      case "deleted":
+        return false;
+      case "taken":
+      case "exists":
+      case "foreign":
+      case "limited":
+      case "running":
+      case "missing":
+        throw new AppError("write_rejected", "the turn's id belongs to another turn");
+    }
+  }
+
+  async #landPieces(turnId: string): Promise<void> {
+    const { journal, turns, chats, clock } = this.#options;
+    const pieces = await journal.readPieces(turnId);
+    await turns.saveProgress(journal.owners, [], pieces);
+    // Another process may have ended the turn already, without these.
+    const text = await turns.extendInterrupted(turnId, pieces);
+    if (text !== undefined) await chats.end(toEndArgument(turnId, toInterruptedResult(text, clock.now())));
+    await journal.removePieces(turnId);
+  }
+
+  /**
+   * Lands the last words of turns that died with their process and the store away: recovery finds them in the rows.
+   * Resolves with whether all landed that need not wait for a write of their turn.
+   */
+  async #landOrphans(): Promise<boolean> {
+    const { journal } = this.#options;
+    for (const turnId of this.#orphans) {
+      if (this.#isClosed) return false;
+      if (journal.holdsTurn(turnId)) continue;
+      try {
+        await this.#landPieces(turnId);
+      } catch (cause) {
+        const error = toAppError(cause);
+        this.#wasAway = error.code === "store_unavailable";
+        if (error.code.startsWith("store_")) return false;
+        this.#options.onTrouble(error); // it stays in the journal, and must not keep the others
+      }
+      this.#orphans = this.#orphans.filter((orphan) => orphan !== turnId);
+    }
+    return true;
+  }
+}

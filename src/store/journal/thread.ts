@@ -1,0 +1,124 @@
+/** Owns the thread that has a journal's file open: what it is asked, and its answers. */
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { AppError } from "../../base/errors.ts";
+import { toJournalFailure, type JournalFolder } from "./folder.ts";
+import type { JournalOperation, JournalReply } from "./worker.ts";
+import type { JournalWrite } from "./write.ts";
+
+/** How much text a message to the thread carries, about, in UTF-16 code units: it is there twice until it is written. */
+const maxMessageLength = 4 * 1024 * 1024;
+
+const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
+
+/** What the journal asks for. */
+type AskedOperation =
+  | Exclude<JournalOperation, { type: "append" }>
+  | { readonly type: "append"; readonly write: JournalWrite };
+
+/** An operation that was asked for. */
+interface Request {
+  readonly operation: AskedOperation;
+  readonly settled: Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The thread that has the file of `folder` open. What is asked while it is busy is done in one transaction. */
+export class JournalThread {
+  readonly #folder: JournalFolder;
+  readonly #worker: Worker;
+  readonly #exit = Promise.withResolvers<void>();
+  /** What the thread was asked in its last message. */
+  #posted: readonly Request[] = [];
+  #waiting: Request[] = [];
+  /** Why nothing more can be asked. */
+  #failure: AppError | undefined;
+  #brokenFile: string | undefined;
+
+  constructor(folder: JournalFolder, maxBytes: number) {
+    this.#folder = folder;
+    this.#worker = new Worker(workerFile, { workerData: { folder: folder.path, maxBytes } });
+    this.#worker.on("message", (reply: JournalReply) => this.#take(reply));
+    this.#worker.on("error", (error) => this.#break(error));
+    this.#worker.on("exit", () => {
+      this.#break(new Error("its thread has ended"));
+      this.#exit.resolve();
+    });
+  }
+
+  /** Where the last file that was corrupt has been put. */
+  get brokenFile(): string | undefined {
+    return this.#brokenFile;
+  }
+
+  /**
+   * Resolves with what `take` makes of the value of `operation`; it is called in the order of the operations.
+   * @throws AppError `store_unavailable` when the operation could not be done.
+   */
+  async ask<Result>(operation: AskedOperation, take: (value: unknown) => Result): Promise<Result> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    this.#waiting.push({ operation, settled: promise, resolve: (value) => resolve(take(value)), reject });
+    queueMicrotask(() => this.#post());
+    return await promise;
+  }
+
+  /** Ends the thread, once everything that was asked is done, and releases the folder. */
+  async close(): Promise<void> {
+    this.#failure ??= toJournalFailure(this.#folder.path, "it is closed");
+    await Promise.allSettled([...this.#posted, ...this.#waiting].map(({ settled }) => settled));
+    this.#worker.postMessage("close");
+    await this.#exit.promise;
+    this.#folder.lock.release();
+  }
+
+  #post(): void {
+    if (this.#posted.length > 0 || this.#waiting.length === 0) return;
+    const operations: JournalOperation[] = [];
+    let length = 0;
+    for (const { operation } of this.#waiting) {
+      const posted = toPosted(operation);
+      operations.push(posted);
+      if (posted.type === "append") length += posted.argument.length;
+      if (length > maxMessageLength) break;
+    }
+    this.#posted = this.#waiting.splice(0, operations.length);
+    this.#worker.postMessage(operations);
+  }
+
+  #take(reply: JournalReply): void {
+    if ("brokenFile" in reply) {
+      this.#brokenFile = reply.brokenFile;
+      return;
+    }
+    for (const [index, { resolve, reject }] of this.#posted.entries()) {
+      const outcome = reply.outcomes[index];
+      try {
+        if (outcome === undefined || "reason" in outcome) {
+          throw toJournalFailure(this.#folder.path, outcome?.reason);
+        }
+        resolve(outcome.value);
+      } catch (error) {
+        reject(error);
+      }
+    }
+    this.#posted = [];
+    this.#post();
+  }
+
+  #break(cause: Error): void {
+    const failure = toJournalFailure(this.#folder.path, cause);
+    this.#failure ??= failure;
+    for (const { reject } of [...this.#posted, ...this.#waiting]) reject(failure);
+    this.#posted = [];
+    this.#waiting = [];
+  }
+}
+
+/** Returns an operation as the thread takes it: what is to be written is made only now. */
+function toPosted(operation: AskedOperation): JournalOperation {
+  if (operation.type !== "append") return operation;
+  const { toArgument, ...write } = operation.write;
+  return { type: "append", write, argument: toArgument() };
+}

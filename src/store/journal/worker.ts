@@ -1,0 +1,299 @@
+/** Owns the journal's file, in a thread of its own: each commit waits for the disk. */
+import { randomUUID } from "node:crypto";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Piece } from "../../turn/ports.ts";
+import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./file.ts";
+import type { WriteHead } from "./write.ts";
+
+/** What the thread is asked, in lists. */
+export type JournalOperation =
+  | { readonly type: "load" | "list-piece-turns" }
+  | { readonly type: "append"; readonly write: WriteHead; readonly argument: string }
+  | { readonly type: "read" | "remove"; readonly id: number }
+  | { readonly type: "refuse"; readonly id: number; readonly reason: string }
+  | { readonly type: "append-pieces"; readonly pieces: readonly Piece[] }
+  | { readonly type: "read-pieces" | "remove-pieces"; readonly turnId: string }
+  | { readonly type: "adopt"; readonly folder: string };
+
+/** What came of an operation: its value, which the journal parses, or why it was not done. */
+type JournalOutcome = { readonly value: unknown } | { readonly reason: string };
+
+/** What the thread tells: the outcomes of a list, and where it has put a file that was corrupt. */
+export type JournalReply = { readonly outcomes: readonly JournalOutcome[] } | { readonly brokenFile: string };
+
+/** https://www.sqlite.org/rescode.html */
+const sqliteCorrupt = 11;
+const sqliteNotDatabase = 26;
+
+/** How full a write may make the journal: begins leave room for the text of turns that run, both for the ends. */
+const maxShare = { begin: 0.9, pieces: 0.95, end: 1 } as const;
+/** More than a row takes beside its text: pages of the table, of its index and of the list of free ones. */
+const overheadPages = 5;
+const maxReasonCharacters = 1_000;
+/**
+ * How much of what is still free a user's waiting writes may come to, all together. So one user alone gets half of the journal for begins,
+ * two get a third each: however many want too much, there is room for the next.
+ */
+const userShare = { begin: 1, end: 2 } as const;
+
+/**
+ * `key` tells a write that was adopted already, by a process that died before it deleted the folder. A piece's `text` is
+ * JSON, as SQLite's has no half of a surrogate pair, and `size` the length of what that stands for.
+ */
+const schema = `
+  create table if not exists write (
+    id integer primary key autoincrement,
+    key text not null unique,
+    kind text not null,
+    turn_id text not null,
+    conversation_id text not null,
+    user_id text,
+    argument text not null,
+    created_at text not null,
+    reason text
+  ) strict;
+  create table if not exists piece (
+    turn_id text not null,
+    position integer not null,
+    size integer not null,
+    text text not null,
+    primary key (turn_id, position)
+  ) strict, without rowid;
+  create index if not exists write_user_idx on write (coalesce(user_id, conversation_id));
+  create index if not exists write_refused_idx on write (id) where reason is not null;
+`;
+
+const { folder, maxBytes }: { readonly folder: string; readonly maxBytes: number } = workerData;
+/** How many bytes of what the store will never take are kept, beside what the journal's own bound allows: of one user, and of all. */
+const maxRefusedBytes = { user: Math.max(2 ** 18, maxBytes / 64), all: Math.max(2 ** 20, maxBytes / 4) };
+const database = openFile(folder);
+const findLastId = database.prepare("select coalesce(max(id), 0) as id from write");
+const countRefused = database.prepare(
+  "select count(*) as count from write where id > ? and reason is not null",
+);
+const listQueued = database.prepare(
+  `select ${queuedColumns} from write where id > ? and reason is null order by id`,
+);
+const insertWrite = database.prepare(
+  `insert into write (key, kind, turn_id, conversation_id, user_id, argument, created_at, reason)
+   values (:key, :kind, :turn_id, :conversation_id, :user_id, :argument, :created_at, :reason)
+   on conflict (key) do nothing`,
+);
+const readArgument = database.prepare("select argument from write where id = ?");
+const deleteWrite = database.prepare("delete from write where id = ? and reason is null");
+const refuseWrite = database.prepare("update write set reason = ? where id = ? and reason is null");
+const findUserBytes = database.prepare(
+  `select coalesce(sum(octet_length(argument)), 0) as bytes from write
+   where coalesce(user_id, conversation_id) = ? and reason is null`,
+);
+const findRefusedBytes = database.prepare(
+  "select coalesce(sum(octet_length(argument)), 0) as bytes from write where reason is not null",
+);
+const findUser = database.prepare(
+  "select coalesce(user_id, conversation_id) as user from write where id = ?",
+);
+/** Deletes the oldest of what is refused, of a user or of all, once what is newer than it comes to the bound. */
+const pruneRefused = database.prepare(
+  `delete from write where id in (
+     select id from (
+       select id, sum(octet_length(argument)) over (order by id desc) - octet_length(argument) as newer_bytes,
+         sum(octet_length(argument)) over (order by id desc) as bytes
+       from write where reason is not null and (:user is null or coalesce(user_id, conversation_id) = :user))
+     where newer_bytes > 0 and bytes > :bound)`,
+);
+const insertPiece = database.prepare(
+  `insert into piece (turn_id, position, size, text) values (:turn_id, :position, :size, :text)
+   on conflict (turn_id, position) do update set size = excluded.size, text = excluded.text
+   where excluded.size > piece.size`,
+);
+const listPieces = database.prepare("select position, text from piece where turn_id = ? order by position");
+const listPieceTurns = database.prepare('select distinct turn_id as "turnId" from piece');
+const deletePieces = database.prepare("delete from piece where turn_id = ?");
+const findUsed = database.prepare(
+  `select (page_count - freelist_count) * page_size as "usedBytes", page_size as "pageBytes"
+   from pragma_page_count, pragma_freelist_count, pragma_page_size`,
+);
+
+/** Opens the journal of a folder; one that is corrupt is set aside and a new one begun. */
+function openFile(path: string): DatabaseSync {
+  const file = join(path, journalFileName);
+  try {
+    return openSound(file);
+  } catch (error) {
+    if (!isCorrupt(error)) throw error;
+    const brokenFile = file + brokenMark + new Date().toISOString().replaceAll(":", "-");
+    renameSync(file, brokenFile);
+    // Left behind, it would be played into the new file.
+    if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${brokenFile}-wal`);
+    rmSync(`${file}-shm`, { force: true });
+    tell({ brokenFile });
+    return openSound(file);
+  }
+}
+
+function openSound(file: string): DatabaseSync {
+  const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
+  try {
+    opened.exec(`pragma journal_mode = wal; pragma synchronous = full; ${schema}`);
+    const [finding] = opened.prepare("pragma quick_check(1)").all();
+    if (finding?.["quick_check"] === "ok") return opened;
+    throw Object.assign(new Error("the file is corrupt"), { errcode: sqliteCorrupt });
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
+}
+
+function isCorrupt(error: unknown): boolean {
+  if (!(error instanceof Error && "errcode" in error && typeof error.errcode === "number")) return false;
+  const primaryCode = error.errcode & 0xff;
+  return primaryCode === sqliteCorrupt || primaryCode === sqliteNotDatabase;
+}
+
+function tell(reply: JournalReply): void {
+  parentPort?.postMessage(reply);
+}
+
+/** The journal is too full for a write; nothing of that was done. */
+class JournalFull extends Error {}
+
+/** Returns how much is free for a write like this, beside what is refused, and how much `text` takes. */
+function ensureRoom(share: number, text: string): { readonly freeBytes: number; readonly sizeBytes: number } {
+  const used = findUsed.get();
+  const pageBytes = Number(used?.["pageBytes"]);
+  const usedBytes = Number(used?.["usedBytes"]) - Number(findRefusedBytes.get()?.["bytes"]);
+  const freeBytes = Math.floor(maxBytes * share) - usedBytes;
+  const sizeBytes = Buffer.byteLength(text) + overheadPages * pageBytes;
+  if (sizeBytes <= freeBytes) return { freeBytes, sizeBytes };
+  throw new JournalFull(
+    `it is full: ${usedBytes} bytes are used, and ${Math.max(0, freeBytes)} are left for a write like this`,
+  );
+}
+
+/** Keeps room for others, whose first write is taken as long as there is any. */
+function ensureShare({ kind, conversationId, userId = conversationId }: WriteHead, argument: string): void {
+  const { freeBytes, sizeBytes } = ensureRoom(maxShare[kind], argument);
+  const userBytes = Number(findUserBytes.get(userId)?.["bytes"]);
+  if (userBytes === 0 || userBytes + sizeBytes <= freeBytes * userShare[kind]) return;
+  throw new JournalFull(
+    `it is full: ${userBytes} bytes of this user wait already, and ${freeBytes} are left for others`,
+  );
+}
+
+function append(head: WriteHead, argument: string): unknown {
+  ensureShare(head, argument);
+  const { kind, turnId, conversationId, userId } = head;
+  const ids = { turn_id: turnId, conversation_id: conversationId, user_id: userId ?? null };
+  const created_at = new Date().toISOString();
+  return insertWrite.run({ key: randomUUID(), kind, ...ids, argument, created_at, reason: null })
+    .lastInsertRowid;
+}
+
+function appendPieces(pieces: readonly Piece[]): void {
+  ensureRoom(maxShare.pieces, JSON.stringify(pieces));
+  for (const { turnId, position, text } of pieces) {
+    insertPiece.run({ turn_id: turnId, position, size: text.length, text: JSON.stringify(text) });
+  }
+}
+
+/** Copies what stands in `path`. No bound is put to that: it takes the place of what is deleted there next. */
+function adopt(path: string): unknown {
+  const id = Number(findLastId.get()?.["id"]);
+  const other = openFile(path);
+  try {
+    const columns = "key, kind, turn_id, conversation_id, user_id, argument, created_at, reason";
+    const writes = other.prepare(`select ${columns} from write order by id`);
+    for (const row of writes.iterate()) insertWrite.run(row);
+    const pieces = other.prepare("select turn_id, position, size, text from piece");
+    for (const row of pieces.iterate()) insertPiece.run(row);
+  } finally {
+    other.close();
+  }
+  return listSince(id);
+}
+
+/** The writes with an id above `id`: those that wait, and how many are refused. */
+function listSince(id: number): unknown {
+  return { writes: listQueued.all(id), refused: countRefused.get(id) };
+}
+
+/** Answers with how many writes that were refused before are kept no longer. */
+function refuse(id: number, reason: string): { readonly dropped: number } {
+  if (refuseWrite.run(reason.slice(0, maxReasonCharacters), id).changes === 0) return { dropped: 0 };
+  const user = String(findUser.get(id)?.["user"]);
+  const ofUser = pruneRefused.run({ user, bound: maxRefusedBytes.user });
+  const ofAll = pruneRefused.run({ user: null, bound: maxRefusedBytes.all });
+  return { dropped: Number(ofUser.changes) + Number(ofAll.changes) };
+}
+
+/** Does `operation` in the transaction that is open. */
+function run(operation: JournalOperation): unknown {
+  switch (operation.type) {
+    case "load":
+      database.exec("update write set reason = null"); // what was wrong with it may have been mended
+      return listSince(0);
+    case "append":
+      return append(operation.write, operation.argument);
+    case "read":
+      return readArgument.get(operation.id);
+    case "remove":
+      return deleteWrite.run(operation.id);
+    case "refuse":
+      return refuse(operation.id, operation.reason);
+    case "append-pieces":
+      return appendPieces(operation.pieces);
+    case "read-pieces":
+      return listPieces.all(operation.turnId);
+    case "list-piece-turns":
+      return listPieceTurns.all();
+    case "remove-pieces":
+      return deletePieces.run(operation.turnId);
+    case "adopt":
+      return adopt(operation.folder);
+  }
+}
+
+function runUnlessFull(operation: JournalOperation): JournalOutcome {
+  try {
+    return { value: run(operation) };
+  } catch (error) {
+    if (error instanceof JournalFull) return { reason: error.message };
+    throw error;
+  }
+}
+
+function transact<Result>(work: () => Result): Result {
+  database.exec("begin immediate");
+  try {
+    const result = work();
+    database.exec("commit");
+    return result;
+  } catch (error) {
+    if (database.isTransaction) database.exec("rollback"); // SQLite has done that itself after some errors
+    throw error;
+  }
+}
+
+/** Does `operations` in one transaction; when that fails, each in one of its own. */
+function runAll(operations: readonly JournalOperation[]): readonly JournalOutcome[] {
+  try {
+    return transact(() => operations.map(runUnlessFull));
+  } catch {
+    return operations.map((operation) => {
+      try {
+        return transact(() => runUnlessFull(operation));
+      } catch (error) {
+        return { reason: error instanceof Error ? error.message : String(error) };
+      }
+    });
+  }
+}
+
+parentPort?.on("message", (message: readonly JournalOperation[] | "close") => {
+  if (message !== "close") return tell({ outcomes: runAll(message) });
+  database.close();
+  parentPort?.close();
+});

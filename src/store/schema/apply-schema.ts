@@ -1,0 +1,116 @@
+/** Applies the schema to a Postgres, as `foreword migrate` does: one at a time, and without holding up running servers. */
+import { setTimeout as delay } from "node:timers/promises";
+import { Client, DatabaseError } from "pg";
+import { z } from "zod";
+import { AppError } from "../../base/errors.ts";
+import { callDeadlineMs } from "../database/database.ts";
+import { parseSchemaRange } from "./schema-version.ts";
+import { toClientConfig, toConnectionSettings } from "../database/postgres/postgres-url.ts";
+import { toPostgresFailure } from "../database/postgres/postgres.ts";
+
+/** For how long other migrations and transactions are waited for, in milliseconds. */
+const patienceMs = 60_000;
+const firstPauseMs = 500;
+const maxPauseMs = 8_000;
+
+/** The lock that the schema itself takes. It ends with the transaction: one of the session would stay behind in a pooler. */
+const lockSql = "select pg_try_advisory_xact_lock(hashtext('foreword schema')) as is_taken";
+const Locked = z.object({ is_taken: z.boolean() });
+const findSql = "select to_regprocedure('public.chat_describe_schema(jsonb)') is not null as is_there";
+const Found = z.object({ is_there: z.boolean() });
+const Described = z.object({ description: z.unknown() });
+
+/** What a migration did. */
+export interface AppliedSchema {
+  /** The version there was; `undefined` for none, or one that cannot tell. */
+  readonly from: number | undefined;
+  readonly to: number;
+}
+
+/**
+ * Runs the whole of `sql`, which is one transaction, on the Postgres at `url`, however long that takes. While another migration runs, or
+ * another transaction holds a table, it is tried again for a minute; `tell` gets a sentence each time.
+ * @param authorities as in `PostgresOptions`.
+ * @throws AppError like a call, and `store_schema_mismatch` if the schema there is newer.
+ */
+export async function applySchema(
+  url: string,
+  sql: string,
+  tell: (sentence: string) => void,
+  authorities?: string,
+): Promise<AppliedSchema> {
+  const config = await toClientConfig(toConnectionSettings(url, authorities)).catch((error: unknown) => {
+    throw toPostgresFailure(error);
+  });
+  const client = new Client({
+    ...config,
+    connectionTimeoutMillis: callDeadlineMs,
+    application_name: "foreword migrate",
+  });
+  // A broken connection also fails the query, whose error is reported.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    return await applyPatiently(client, sql, tell);
+  } catch (error) {
+    throw toPostgresFailure(error);
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+async function applyPatiently(
+  client: Client,
+  sql: string,
+  tell: (sentence: string) => void,
+): Promise<AppliedSchema> {
+  const endsAtMs = performance.now() + patienceMs;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(maxPauseMs, pauseMs * 2)) {
+    const applied = await applyOnce(client, sql);
+    if (typeof applied !== "string") return applied;
+    if (performance.now() + pauseMs > endsAtMs)
+      throw new AppError("store_unavailable", `${applied}; gave up after ${patienceMs / 1_000} s`, {
+        advice: "end it (pg_stat_activity shows it), and run this again: nothing was changed",
+      });
+    tell(`${applied}; trying again in ${pauseMs / 1_000} s`);
+    await delay(pauseMs);
+  }
+}
+
+/** Resolves with the change, or with a sentence about the obstacle. */
+async function applyOnce(client: Client, sql: string): Promise<AppliedSchema | string> {
+  await client.query(
+    "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",
+  );
+  if (!Locked.parse((await client.query(lockSql)).rows[0]).is_taken) {
+    await client.query("rollback");
+    return "another migration is running";
+  }
+  try {
+    const from = await findVersion(client);
+    await client.query(sql); // it commits
+    return { from, to: await readVersion(client) };
+  } catch (error) {
+    await client.query("rollback");
+    const isHeldUp = error instanceof DatabaseError && (error.code === "55P03" || error.code === "40P01");
+    if (!isHeldUp) throw error;
+    return "another transaction holds a table";
+  }
+}
+
+/** Resolves with the version of the schema, inside a transaction; `undefined` if there is none, or its tables are gone. */
+async function findVersion(client: Client): Promise<number | undefined> {
+  if (!Found.parse((await client.query(findSql)).rows[0]).is_there) return undefined;
+  await client.query("savepoint description");
+  try {
+    return await readVersion(client);
+  } catch {
+    await client.query("rollback to savepoint description");
+    return undefined;
+  }
+}
+
+async function readVersion(client: Client): Promise<number> {
+  const { rows } = await client.query("select public.chat_describe_schema('{}') as description");
+  return parseSchemaRange(Described.parse(rows[0]).description).version;
+}

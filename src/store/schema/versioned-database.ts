@@ -1,0 +1,151 @@
+/** Calls a database whose schema may be of another version than this server's own, and follows it when it changes. */
+import { toAppError, type AppError } from "../../base/errors.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Caller } from "../../base/caller.ts";
+import {
+  schemaVersion,
+  service,
+  type Database,
+  type FunctionName,
+  type JsonObject,
+} from "../database/database.ts";
+import { chooseVersion, parseSchemaRange, toSchemaMismatch, type SchemaRange } from "./schema-version.ts";
+
+/** How long to wait before an older schema is asked again whether it has been upgraded, in milliseconds. */
+const upgradeCheckMs = 5_000;
+/** The same if the key does not allow that question: then the next call tries this server's own version. */
+const upgradeTryMs = 60_000;
+/** How long a refusal of every version stands before the database is asked again, in milliseconds. */
+const refusalMs = 1_000;
+/** How often one call is made again because the schema was replaced, at most. */
+const maxRepeats = 3;
+
+/**
+ * A database that is called with a schema version it accepts. No call is added while the schema has this server's version; when the
+ * schema is replaced while the server runs, a refused call is made again with the version it has now: a refusal has written nothing.
+ */
+export class VersionedDatabase implements Database {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  /** The version calls are made with, and whether the database has accepted it. */
+  #version = schemaVersion;
+  #isKnown = false;
+  /** Whether the key may ask which version there is. */
+  #mayDescribe = true;
+  /** When the version was last looked at. */
+  #checkedAtMs: number;
+  #checking: Promise<SchemaRange | undefined> | undefined;
+  /** The last refusal of every version. */
+  #refusal: { readonly error: AppError; readonly atMs: number } | undefined;
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#checkedAtMs = clock.monotonicMs();
+  }
+
+  get opened(): Promise<void> | undefined {
+    return this.#database.opened;
+  }
+
+  get schemaVersion(): number | undefined {
+    return this.#isKnown ? this.#version : undefined;
+  }
+
+  async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
+    if (this.#isKnown && this.#version < schemaVersion) this.#lookForUpgrade();
+    const refused = new Set<number>();
+    for (let repeats = 0; ; repeats += 1) {
+      const version = this.#version;
+      try {
+        const answer = await this.#database.call(name, argument, caller, version);
+        this.#accept(name, version, answer);
+        return answer;
+      } catch (error) {
+        const trouble = toAppError(error);
+        if (trouble.code !== "store_schema_mismatch" || "schema_version" in argument) throw error;
+        refused.add(version);
+        if (repeats === maxRepeats) throw this.#refuse(trouble);
+        // Unless another call has found the right one meanwhile.
+        if (this.#version === version) await this.#choose(trouble, refused);
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+
+  /** Learns from an answer: the version it was asked with is accepted, and a description names the schema's own. */
+  #accept(name: FunctionName, version: number, answer: unknown): void {
+    this.#refusal = undefined;
+    if (name === "chat_describe_schema") this.#take(parseSchemaRange(answer));
+    else if (version === this.#version) this.#isKnown = true;
+  }
+
+  #take(range: SchemaRange): void {
+    this.#checkedAtMs = this.#clock.monotonicMs();
+    const version = chooseVersion(range);
+    this.#isKnown = version !== undefined;
+    if (version !== undefined) this.#version = version;
+  }
+
+  /** Settles on the version to go on with. @throws AppError `store_schema_mismatch` if there is none. */
+  async #choose(trouble: AppError, refused: ReadonlySet<number>): Promise<void> {
+    this.#isKnown = false;
+    const standing = this.#refusal;
+    if (standing !== undefined && this.#clock.monotonicMs() - standing.atMs < refusalMs) throw standing.error;
+    const range = await this.#check().catch(() => {
+      throw trouble;
+    });
+    // A schema that says what it serves is believed, even if it was replaced since it refused that version.
+    const version = range === undefined ? chooseVersion(undefined, refused) : chooseVersion(range);
+    if (version === undefined)
+      throw this.#refuse(range === undefined ? trouble : toSchemaMismatch(range, trouble));
+    this.#version = version;
+  }
+
+  #refuse(error: AppError): AppError {
+    this.#isKnown = false;
+    this.#version = schemaVersion;
+    this.#refusal = { error, atMs: this.#clock.monotonicMs() };
+    return error;
+  }
+
+  /** Asks beside the calls, once in a while, whether an older schema has been upgraded. */
+  #lookForUpgrade(): void {
+    const waitedMs = this.#clock.monotonicMs() - this.#checkedAtMs;
+    if (!this.#mayDescribe) {
+      if (waitedMs < upgradeTryMs) return;
+      this.#checkedAtMs += waitedMs;
+      this.#version = schemaVersion;
+      return;
+    }
+    if (this.#checking !== undefined || waitedMs < upgradeCheckMs) return;
+    void this.#check().then(
+      (range) => range && this.#take(range),
+      () => {}, // the next look finds out
+    );
+  }
+
+  /** Asks which version the schema has, once at a time; `undefined` if the key may not. @throws AppError when there is no answer. */
+  async #check(): Promise<SchemaRange | undefined> {
+    this.#checking ??= this.#describe().finally(() => (this.#checking = undefined));
+    return await this.#checking;
+  }
+
+  async #describe(): Promise<SchemaRange | undefined> {
+    this.#checkedAtMs = this.#clock.monotonicMs();
+    if (!this.#mayDescribe) return undefined;
+    try {
+      // Without a version, so that a schema which does not serve this server answers, too.
+      const argument = { schema_version: undefined };
+      return parseSchemaRange(await this.#database.call("chat_describe_schema", argument, service));
+    } catch (error) {
+      const { code } = toAppError(error);
+      if (code !== "store_refused") throw error;
+      this.#mayDescribe = false;
+      return undefined;
+    }
+  }
+}

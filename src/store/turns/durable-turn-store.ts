@@ -1,0 +1,222 @@
+/** Owns the store as turns see it: a database, with a journal before it. */
+import { toAppError } from "../../base/errors.ts";
+import type { LimitName } from "../../turn/limits.ts";
+import type { Caller } from "../../base/caller.ts";
+import type {
+  AbandonedFilter,
+  AbandonedTurn,
+  BeginAnswer,
+  ChatPlace,
+  ChatStore,
+  EndAnswer,
+  NewestTurn,
+  PathStart,
+  Piece,
+  StoredPath,
+  StoredTurn,
+  TurnBegin,
+  TurnRecords,
+  TurnResult,
+} from "../../turn/ports.ts";
+import { toKnownConversation } from "../../turn/turn-request.ts";
+import { schemaVersion } from "../database/database.ts";
+import type { SaveAnswer } from "./message-writer.ts";
+import type { OnStoreEvent } from "./store-event.ts";
+import { toEndArgument } from "./turn-writes.ts";
+import { toQueuedBegin } from "../journal/entry.ts";
+import { toWaitingError, untilLanded } from "./read-your-writes.ts";
+import { SafeWriter, type SafeWriterOptions } from "./durable-writer.ts";
+
+/** The first version of the schema whose `chat_begin_turn` finds the message that a turn continues. */
+const placesVersion = 7;
+/** How many turns that the journal holds are told to the store, so that it lists others. */
+const maxHeldTurns = 1_000;
+
+/** Keeps turns, and all that is known of them beyond this process. */
+export class JournaledChatStore implements ChatStore, TurnRecords {
+  readonly #options: SafeWriterOptions;
+  readonly #writer: SafeWriter;
+
+  constructor(options: SafeWriterOptions) {
+    this.#options = options;
+    this.#writer = new SafeWriter(options);
+  }
+
+  async begin(turn: TurnBegin): Promise<BeginAnswer> {
+    const { chats, onEvent } = this.#options;
+    if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
+    if (turn.isKept === false) return await this.#beginUnkept(turn);
+    const { continues } = turn;
+    if (continues !== undefined && continues.mode !== "whole") {
+      const landed = this.untilLanded(turn.caller, turn.conversationId);
+      if (continues.needsStore) {
+        await landed;
+        return toBeginAnswer(await chats.begin(turn), turn, onEvent);
+      }
+      await landed.catch(() => {}); // it goes on from what is stored by the time it lands
+    }
+    const written = await this.#writer.write({
+      turn,
+      kind: "begin",
+      call: () => chats.begin(turn),
+      toArgument: () => toQueuedBegin(turn),
+      ...(turn.mayBeRefused && { findRefusal: () => chats.findRefusal(turn) }),
+    });
+    if (written.type !== "answer") {
+      const storage = written.type === "queued" ? "queued" : "none";
+      return { type: "begun", storage, conversationId: toKnownConversation(turn) };
+    }
+    return toBeginAnswer(written.value, turn, onEvent);
+  }
+
+  /** Resolves with the turn that the key of one that may not begin belongs to, or with why that may not. */
+  async #findBegun(turn: TurnBegin, limit: LimitName): Promise<BeginAnswer> {
+    const refusal = await this.#options.chats.findRefusal(turn);
+    return refusal ?? { type: "limited", limit, tokensLeft: undefined };
+  }
+
+  /** Asks whether a turn may begin, and writes nothing. With the store away it may, as any other. */
+  async #beginUnkept(turn: TurnBegin): Promise<BeginAnswer> {
+    const refusal = turn.mayBeRefused
+      ? await this.#options.chats.findRefusal(turn).catch(() => undefined)
+      : undefined;
+    return refusal ?? { type: "begun", storage: "none", conversationId: turn.conversationId };
+  }
+
+  async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+    if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
+    const answer = await this.#end(turn, result);
+    this.#writer.dropPieces(turn.turnId, answer.storage !== "queued");
+    return answer;
+  }
+
+  async saveProgress(
+    running: readonly string[],
+    pieces: readonly Piece[],
+  ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
+    const { turns, journal, sharesProgress } = this.#options;
+    if (!sharesProgress && journal !== undefined) {
+      await this.#writer.keepPieces(pieces);
+      return { known: new Set(running), stop: [] };
+    }
+    const answer = await turns.saveProgress(journal?.owners ?? [], running, pieces);
+    this.#writer.hurry();
+    return answer;
+  }
+
+  async keepProgress(pieces: readonly Piece[]): Promise<void> {
+    await this.#writer.keepPieces(pieces);
+  }
+
+  async readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
+    const turn = await this.#options.turns.read(turnId, caller, after);
+    if (turn === undefined) this.#refuseWaiting(turnId);
+    return turn;
+  }
+
+  async findNewest(chat: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
+    return await this.#options.turns.findNewest(chat, caller);
+  }
+
+  async readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined> {
+    await this.untilLanded(caller, from.conversationId);
+    return await this.#options.turns.readPath(from, caller, this.#options.maxContextChars);
+  }
+
+  /** Resolves once nothing of `caller` waits in the journal, as {@link untilLanded} does. */
+  async untilLanded(caller: Caller, conversationId?: string): Promise<void> {
+    this.#writer.hurry();
+    await untilLanded(this.#options, caller, conversationId);
+  }
+
+  async requestStop(turnId: string, caller: Caller): Promise<boolean> {
+    const isThere = await this.#options.turns.requestStop(turnId, caller);
+    if (!isThere) this.#refuseWaiting(turnId);
+    return isThere;
+  }
+
+  async requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]> {
+    return await this.#options.turns.requestStops(chat, caller);
+  }
+
+  async isSettled(): Promise<boolean> {
+    return await this.#writer.isSettled();
+  }
+
+  async listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]> {
+    const { turns, journal } = this.#options;
+    // What the journal holds is not abandoned, and must not stand before what is.
+    const held = this.#writer.heldTurns;
+    const except = [...filter.except, ...held.slice(0, maxHeldTurns)];
+    const abandoned = await turns.listAbandoned({ ...filter, except }, journal?.owners ?? []);
+    this.#writer.hurry();
+    const known = new Set(held);
+    return abandoned.filter(({ turnId }) => !known.has(turnId) && journal?.holdsTurn(turnId) !== true);
+  }
+
+  async endAbandoned(turnId: string, result: TurnResult, { isStaleToo }: AbandonedFilter): Promise<boolean> {
+    const { chats, journal } = this.#options;
+    const filter = { owners: journal?.owners ?? [], is_stale_too: isStaleToo };
+    const row = await chats.end({ ...toEndArgument(turnId, result), if_abandoned: filter });
+    return row.type === "ended" && row.isChanged;
+  }
+
+  get findsPlaces(): boolean {
+    return (this.#options.database.schemaVersion ?? schemaVersion) >= placesVersion;
+  }
+
+  get healthyMs(): number {
+    return this.#options.database.healthyMs;
+  }
+
+  /** Closes the journal; not the database. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+  }
+
+  /** A turn that waits in the journal is not missing, though the store does not know it yet. */
+  #refuseWaiting(turnId: string): void {
+    if (this.#options.journal?.holdsTurn(turnId) === true)
+      throw toWaitingError(this.#options.database, `turn ${turnId} waits in the journal`);
+  }
+
+  async #end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+    const { chats, onEvent } = this.#options;
+    const argument = toEndArgument(turn.turnId, result);
+    try {
+      const written = await this.#writer.write({
+        turn,
+        kind: "end",
+        call: () => chats.end(argument),
+        toArgument: () => JSON.stringify(argument),
+      });
+      if (written.type === "queued") return { storage: "queued", conversationId: undefined };
+      if (written.type === "answer" && written.value.type === "ended")
+        return { storage: "stored", conversationId: written.value.conversationId };
+      if (written.type === "answer") onEvent({ type: "deleted", turn });
+    } catch (error) {
+      onEvent({ type: "lost", turn, error: toAppError(error) });
+    }
+    return { storage: "none", conversationId: undefined };
+  }
+}
+
+/** Returns the begin's answer for the turn. */
+function toBeginAnswer(answer: SaveAnswer, turn: TurnBegin, onEvent: OnStoreEvent): BeginAnswer {
+  switch (answer.type) {
+    case "saved": {
+      const { conversationId, history } = answer;
+      return { type: "begun", storage: "stored", conversationId, history };
+    }
+    case "deleted":
+      onEvent({ type: "deleted", turn });
+      return { type: "begun", storage: "none", conversationId: turn.conversationId };
+    case "taken":
+    case "exists":
+    case "running":
+    case "missing":
+    case "foreign":
+    case "limited":
+      return answer;
+  }
+}

@@ -1,0 +1,247 @@
+/** Owns the promise that a write is safe: in the store, or, where that has not taken it in time, in the journal. */
+import { AppError, toAppError } from "../../base/errors.ts";
+import { settleWithin } from "../../base/deadline.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Piece, TurnBegin } from "../../turn/ports.ts";
+import { toKnownConversation } from "../../turn/turn-request.ts";
+import type { DatabaseChatStore } from "./turn-writes.ts";
+import type { JournalWrite } from "../journal/write.ts";
+import type { Journal } from "../journal/journal.ts";
+import { Lander } from "../journal/replay.ts";
+import { callDeadlineMs, type OnDatabaseTrouble } from "../database/database.ts";
+import type { OnStoreEvent } from "./store-event.ts";
+import { storeWaitMs } from "../database/sql-failure.ts";
+import type { TurnRows } from "./turn-reads.ts";
+import type { WatchedDatabase } from "../database/database-health.ts";
+
+/** What a writer works with. */
+export interface SafeWriterOptions {
+  /** How much of a stored path a model is sent, in characters. */
+  readonly maxContextChars: number;
+  readonly database: WatchedDatabase;
+  readonly chats: DatabaseChatStore;
+  readonly turns: TurnRows;
+  /** `undefined` where its folder cannot be used: then only the store makes a write safe. */
+  readonly journal: Journal | undefined;
+  /** Whether other processes read what turns have said so far; else the journal keeps that, which costs a tenth. */
+  readonly sharesProgress: boolean;
+  readonly clock: Clock;
+  readonly onEvent: OnStoreEvent;
+  readonly onTrouble: OnDatabaseTrouble;
+}
+
+/** An answer of the store: what it wrote, or why it did not. */
+interface TypedAnswer {
+  readonly type: string;
+}
+
+/** A write that the store is asked to take. */
+export interface Write<Answer extends TypedAnswer> {
+  readonly turn: TurnBegin;
+  readonly kind: JournalWrite["kind"];
+  readonly call: () => Promise<Answer>;
+  /** As the journal holds it. */
+  readonly toArgument: () => string;
+  /** Asks whether the store would refuse the write for another turn's sake; where that may be. */
+  readonly findRefusal?: () => Promise<Answer | undefined>;
+}
+
+/** The store's answer; or the write waits in the journal, or is kept apart there. */
+export type Written<Answer extends TypedAnswer> =
+  | { readonly type: "answer"; readonly value: Answer }
+  | { readonly type: "queued" | "rejected" };
+
+/** Writes turns. */
+export class SafeWriter {
+  readonly #options: SafeWriterOptions;
+  readonly #lander: Lander | undefined;
+  /** Writes in the journal whose first call to the store has not settled yet. */
+  readonly #out = new Set<number>();
+  /** Turns of this process that have pieces in the journal. */
+  readonly #withPieces = new Set<string>();
+  /** Turns whose begin the store will never take. */
+  readonly #rejected = new Set<string>();
+  /** Settles once what an earlier process left is known. */
+  #taken: Promise<void> | undefined;
+  #hasToldOfAdoption = false;
+
+  constructor(options: SafeWriterOptions) {
+    this.#options = options;
+    const { journal } = options;
+    if (journal === undefined) return;
+    const isOut = (id: number): boolean => this.#out.has(id);
+    this.#lander = new Lander({ ...options, journal, isOut, rejected: this.#rejected });
+    this.#taken = this.#takeOn(this.#lander);
+  }
+
+  /** @throws AppError with a `store_…` or `write_rejected` code when the write is neither in the store nor in the journal. */
+  async write<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Written<Answer>> {
+    if (write.kind === "end" && this.#rejected.delete(write.turn.turnId))
+      return await this.#keepApart(write, new AppError("write_rejected", "its begin was rejected"));
+    if (this.#mustQueue(write)) {
+      const refusal = await this.#findRefusal(write);
+      return refusal === undefined ? await this.#queue(write, undefined) : { type: "answer", value: refusal };
+    }
+    const calling = write.call();
+    const first = await settleWithin(this.#options.clock, calling, this.#waitMsFor(write));
+    switch (first.type) {
+      case "answer":
+        this.hurry();
+        return first;
+      case "error":
+        if (first.error.code === "write_rejected") return await this.#keepApart(write, first.error);
+        return await this.#queue(write, first.error);
+      case "late":
+        return await this.#queueLate(write, calling);
+    }
+  }
+
+  /** Puts text of running turns into the journal. @throws AppError `store_unavailable`. */
+  async keepPieces(pieces: readonly Piece[]): Promise<void> {
+    const { journal } = this.#options;
+    if (journal === undefined || pieces.length === 0) return;
+    for (const { turnId } of pieces) this.#withPieces.add(turnId);
+    await journal.appendPieces(pieces);
+  }
+
+  /** The turn is over: its pieces are of no use any more once its end is in the store. */
+  dropPieces(turnId: string, isStored: boolean): void {
+    const hasPieces = this.#withPieces.delete(turnId);
+    // At worst they land later, to no effect.
+    if (hasPieces && isStored) void this.#options.journal?.removePieces(turnId).catch(() => {});
+  }
+
+  /** Turns that the journal holds something of; one may stand here twice: what the rows say of them is not all there is. */
+  get heldTurns(): readonly string[] {
+    const queued = Array.from(this.#options.journal?.queue.values() ?? [], ({ turnId }) => turnId);
+    return [...(this.#lander?.orphans ?? []), ...queued];
+  }
+
+  /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */
+  async isSettled(): Promise<boolean> {
+    const { journal, onTrouble } = this.#options;
+    if (journal === undefined || this.#lander === undefined) return true;
+    const count = journal.owners.length;
+    try {
+      await journal.adopt();
+    } catch (error) {
+      if (!this.#hasToldOfAdoption) onTrouble(toAppError(error));
+      this.#hasToldOfAdoption = true;
+    }
+    if (journal.owners.length > count) this.#taken = this.#takeOn(this.#lander);
+    await this.#taken;
+    return this.#lander.orphans.length === 0;
+  }
+
+  /** Ends the attempts to land what waits, and closes the journal: what waits then lands after the next start. */
+  async close(): Promise<void> {
+    const { clock, journal } = this.#options;
+    // An attempt that a frozen store does not answer is made again then.
+    if (this.#lander !== undefined) await settleWithin(clock, this.#lander.close(), storeWaitMs);
+    await journal?.close();
+  }
+
+  async #takeOn(lander: Lander): Promise<void> {
+    await lander.takeOn((turnId) => this.#withPieces.has(turnId)).catch(this.#options.onTrouble);
+  }
+
+  /** The store took a call: what waits need not wait longer. */
+  hurry(): void {
+    this.#lander?.hurry();
+  }
+
+  /** What could be refused waits for a store that is slow, but not for one that is away: else there might be two turns. */
+  #waitMsFor({ findRefusal }: Write<TypedAnswer>): number {
+    return findRefusal !== undefined && this.#options.database.healthyMs > 0 ? callDeadlineMs : storeWaitMs;
+  }
+
+  /** A write that must queue may be refused all the same, if the store is there to say so. */
+  async #findRefusal<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Answer | undefined> {
+    if (write.findRefusal === undefined) return undefined;
+    const asked = await settleWithin(this.#options.clock, write.findRefusal(), this.#waitMsFor(write));
+    if (asked.type === "answer") this.hurry();
+    return asked.type === "answer" ? asked.value : undefined;
+  }
+
+  /** Later writes of a conversation queue behind its earlier ones; so does one that may turn out to continue it. */
+  #mustQueue({ turn, kind }: Write<TypedAnswer>): boolean {
+    const { journal } = this.#options;
+    if (journal === undefined) return false;
+    const { conversationId, turnId, caller } = turn;
+    return (
+      journal.holdsConversation(conversationId) ||
+      journal.holdsTurn(turnId) ||
+      (kind === "begin" &&
+        toKnownConversation(turn) === undefined &&
+        caller.userId !== undefined &&
+        journal.holdsUser(caller.userId))
+    );
+  }
+
+  async #queue<Answer extends TypedAnswer>(
+    write: Write<Answer>,
+    error: AppError | undefined,
+  ): Promise<Written<Answer>> {
+    await this.#append(write, error);
+    if (error === undefined) this.#lander?.wake();
+    else this.#lander?.wakeLater();
+    return { type: "queued" };
+  }
+
+  /** The store will never take it. */
+  async #keepApart<Answer extends TypedAnswer>(
+    write: Write<Answer>,
+    error: AppError,
+  ): Promise<Written<Answer>> {
+    const { journal, onEvent } = this.#options;
+    const id = await this.#append(write, error);
+    await journal?.refuse(id, error.message);
+    if (write.kind === "begin") this.#rejected.add(write.turn.turnId);
+    onEvent({ type: "rejected", turn: write.turn, error });
+    return { type: "rejected" };
+  }
+
+  /** The store may still take it: it is put into the journal meanwhile, and taken out again if so. */
+  async #queueLate<Answer extends TypedAnswer>(
+    write: Write<Answer>,
+    calling: Promise<Answer>,
+  ): Promise<Written<Answer>> {
+    let id: number;
+    try {
+      id = await this.#append(write, undefined);
+    } catch {
+      return { type: "answer", value: await calling };
+    }
+    this.#out.add(id);
+    void this.#settleLate(write.turn, id, calling);
+    return { type: "queued" };
+  }
+
+  async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedAnswer>): Promise<void> {
+    try {
+      const { type } = await calling;
+      // What was refused is for the lander to land all the same, as far as it may be: the turn has gone on.
+      if (type === "saved" || type === "deleted" || type === "ended" || type === "gone") {
+        await this.#options.journal?.remove(id);
+        this.#options.onEvent({ type: "landed", turn });
+      }
+      this.#out.delete(id);
+      this.hurry();
+    } catch {
+      this.#out.delete(id); // it lands from the journal: everything may be written twice
+      this.#lander?.wakeLater();
+    }
+  }
+
+  async #append(
+    { turn, kind, toArgument }: Write<TypedAnswer>,
+    error: AppError | undefined,
+  ): Promise<number> {
+    const { journal, onEvent } = this.#options;
+    if (journal === undefined) throw error ?? new AppError("store_unavailable", "no answer, and no journal");
+    const { turnId, conversationId, caller } = turn;
+    const { id } = await journal.append({ kind, turnId, conversationId, userId: caller.userId, toArgument });
+    if (error?.code !== "write_rejected") onEvent({ type: "queued", turn, error });
+    return id;
+  }
+}

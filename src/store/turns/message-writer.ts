@@ -1,0 +1,267 @@
+/** Owns the way of a path into the tree: how much of it is sent to the database, and what the answer asks for. */
+import { z } from "zod";
+import { AppError } from "../../base/errors.ts";
+import { parse } from "../../base/parse.ts";
+import { createId } from "../../base/create-id.ts";
+import {
+  digestContent,
+  digestPath,
+  toSentAnswer,
+  type AddressedMessage,
+  type Digest,
+} from "../../turn/message-tree.ts";
+import type { Message } from "../../turn/message.ts";
+import type { LimitName } from "../../turn/limits.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Caller } from "../../base/caller.ts";
+import type { TurnBegin } from "../../turn/ports.ts";
+import type { Database, FunctionName, Json, JsonObject } from "../database/database.ts";
+
+/** A path up to this long is sent whole; of a longer one only its end, which is all that is new as a rule. */
+const shortPath = 8;
+/** How many replies of an unnamed conversation may be the one that it continues. */
+const maxCandidates = 16;
+/**
+ * How much of what the old service wrote comes back for its digests at once, and how often in one begin: of a longer conversation, which
+ * takes them in all the same, the rest is for the next try.
+ */
+const stepBytes = 4 * 1024 * 1024;
+const maxSteps = 20;
+/** How many changed paths are remembered; each takes about 200 bytes. */
+const maxKnownPaths = 10_000;
+
+/** What became of a path: saved; or, nothing written, why not. */
+export type SaveAnswer =
+  | {
+      readonly type: "saved";
+      readonly conversationId: string;
+      /** What stands before the path of a turn that its begin has placed. */
+      readonly history?: readonly Message[] | undefined;
+    }
+  /** The conversation was, after the turn began. */
+  | { readonly type: "deleted" }
+  | Refusal;
+
+/** Why a turn could not begin. */
+export type Refusal =
+  /** The turn's key belongs to another turn of its user. */
+  | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
+  /** The turn's id belongs to another turn. */
+  | { readonly type: "exists" }
+  /** It goes on from a leaf that this turn still answers. */
+  | { readonly type: "running"; readonly turnId: string }
+  /** There is no such message to go on from. */
+  | { readonly type: "missing" }
+  /** The conversation that it names is somebody else's. */
+  | { readonly type: "foreign" }
+  /** Its user has no more of this; of tokens, so many today. */
+  | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
+
+const RefusalAnswer = z.union([
+  z
+    .object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) })
+    .transform(({ taken }): Refusal => {
+      return { type: "taken", turnId: taken.turn_id, requestDigest: taken.request_digest ?? undefined };
+    }),
+  z.object({ exists: z.literal(true) }).transform((): Refusal => ({ type: "exists" })),
+  z
+    .object({ running: z.string() })
+    .transform(({ running }): Refusal => ({ type: "running", turnId: running })),
+  z.object({ missing_path: z.literal(true) }).transform((): Refusal => ({ type: "missing" })),
+  z.object({ foreign: z.literal(true) }).transform((): Refusal => ({ type: "foreign" })),
+  z
+    .object({
+      limited: z.enum(["requests", "concurrent-turns", "tokens-per-day"]),
+      tokens_left: z.number().optional(),
+    })
+    .transform((answer): Refusal => {
+      return { type: "limited", limit: answer.limited, tokensLeft: answer.tokens_left };
+    }),
+]);
+
+/** The messages of a stored path, oldest first. */
+export const PathMessages = z.array(
+  z
+    .object({ role: z.enum(["user", "assistant", "system"]), content: z.string() })
+    .transform(({ role, content }): Message => {
+      return { role, text: content, images: [], ...(role === "assistant" && { isAnswer: true }) };
+    }),
+);
+
+/** The usual one first: each that it is not costs an error that nobody reads. */
+const FunctionAnswer = z.union([
+  z.object({ conversation_id: z.string(), digest: z.string(), history: PathMessages.optional() }),
+  z.object({ missing: z.literal(true) }),
+  z.object({ deleted: z.literal(true) }),
+  z.object({
+    unaddressed: z.array(
+      z.object({ id: z.string(), role: z.enum(["user", "assistant", "system"]), content: z.string() }),
+    ),
+  }),
+  RefusalAnswer,
+]);
+
+/** Returns the refusal that a function's answer is; `undefined` for any other. */
+export function toRefusal(answer: unknown): Refusal | undefined {
+  return RefusalAnswer.safeParse(answer).data;
+}
+
+/** Sends paths to the database: the end of a long one first, the whole of it where that is asked for. */
+export class MessageWriter {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #maxContextChars: number;
+  /** Where a client sends a message back changed, the path as it tells it → the path as it is stored. */
+  readonly #knownPaths = new Map<Digest, Digest>();
+
+  /** @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters. */
+  constructor(database: Database, clock: Clock, maxContextChars = 0) {
+    this.#maxContextChars = maxContextChars;
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** Adds the path of `turn`, and `tail` after it, to its conversation. */
+  async save(
+    name: FunctionName,
+    turn: TurnBegin,
+    caller: Caller,
+    argument: JsonObject,
+    tail: readonly Json[] = [],
+  ): Promise<SaveAnswer> {
+    const stored = this.#toStoredDigests(turn);
+    const candidates = turn.isConversationNamed ? [] : toCandidates(turn.path, stored);
+    const mayBeKnown =
+      turn.isConversationNamed || (candidates.length > 0 && turn.caller.userId !== undefined);
+    let from = mayBeKnown ? findTailStart(turn.path) : 0;
+    let addresses: JsonObject = {};
+    for (let steps = 0; ;) {
+      const answer = await this.#database.call(
+        name,
+        {
+          ...argument,
+          conversation: toConversation(turn, this.#clock.now()),
+          continue: this.#toContinue(turn),
+          anchor: from === 0 ? (turn.anchor ?? null) : stored[from - 1],
+          path: [...turn.path.slice(from).map(toPathItem), ...tail],
+          candidates,
+          addresses,
+          step_bytes: stepBytes,
+        },
+        caller,
+      );
+      const saved = parse(FunctionAnswer, answer, "store_refused");
+      if ("type" in saved) return saved;
+      if ("conversation_id" in saved) {
+        // A path that does not start at the root says the same in many places.
+        const isTold = turn.continues === undefined || turn.continues.mode === "whole";
+        if (tail.length === 0 && isTold) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
+        const { conversation_id: conversationId, history } = saved;
+        return { type: "saved", conversationId, ...(history !== undefined && { history }) };
+      }
+      if ("deleted" in saved) return { type: "deleted" };
+      // What it goes on from was there when it was read.
+      if ("missing" in saved && from === 0) return { type: "deleted" };
+      if ("missing" in saved) {
+        from = 0;
+        continue;
+      }
+      steps += 1;
+      if (steps > maxSteps)
+        throw new AppError(
+          "store_unavailable",
+          "the conversation holds more old messages than one begin takes in",
+        );
+      addresses = toAddresses(saved.unaddressed);
+    }
+  }
+
+  /** Returns the digests that the messages of a turn's path have in the store, as far as is known here. */
+  #toStoredDigests({ path, anchor }: TurnBegin): readonly Digest[] {
+    if (this.#knownPaths.size === 0) return path.map(({ pathDigest }) => pathDigest);
+    let parent = anchor;
+    let isAsTold = true; // up to a message that is stored otherwise: what comes before it need not be digested again
+    return path.map(({ pathDigest, contentDigests }) => {
+      const known = this.#knownPaths.get(pathDigest);
+      isAsTold &&= known === undefined;
+      parent = known ?? (isAsTold ? pathDigest : digestPath(parent, contentDigests[0] ?? ""));
+      return parent;
+    });
+  }
+
+  #toContinue({ continues }: TurnBegin): Json {
+    if (continues === undefined) return undefined;
+    const { mode, isAgain, replyId, mustExist } = continues;
+    return {
+      mode,
+      is_again: isAgain,
+      reply_id: replyId,
+      must_exist: mustExist,
+      max_chars: mode === "whole" ? undefined : this.#maxContextChars,
+    };
+  }
+
+  #remember(told: Digest | undefined, stored: Digest): void {
+    if (told === undefined || told === stored || stored === "") return;
+    this.#knownPaths.delete(told);
+    this.#knownPaths.set(told, stored);
+    const [oldest] = this.#knownPaths.keys();
+    if (this.#knownPaths.size > maxKnownPaths && oldest !== undefined) this.#knownPaths.delete(oldest);
+  }
+}
+
+/** Returns where the end of a path starts that a client has not sent before: after its last but one user message. */
+function findTailStart(path: readonly AddressedMessage[]): number {
+  if (path.length <= shortPath) return 0;
+  const previous = path.findLastIndex(({ role }, index) => role === "user" && index < path.length - 1);
+  return previous + 1;
+}
+
+function toCandidates(path: readonly AddressedMessage[], stored: readonly Digest[]): readonly Digest[] {
+  return stored
+    .filter((_, index) => path[index]?.role === "assistant")
+    .slice(-maxCandidates)
+    .toReversed();
+}
+
+function toConversation(turn: TurnBegin, now: Date): Json {
+  return {
+    id: turn.conversationId,
+    is_named: turn.isConversationNamed,
+    title: turn.title,
+    user_id: turn.caller.userId,
+    must_own: turn.mustOwn,
+    chat_id: turn.chatId,
+    age_ms: Math.max(0, now.getTime() - turn.startedAt.getTime()),
+  };
+}
+
+function toPathItem(message: AddressedMessage): Json {
+  const { role, imagesCount, content, plan, contentDigests, sentId, clientId, after } = message;
+  const metadata = {
+    ...(plan !== undefined && { plan }),
+    ...(imagesCount > 0 && { images_count: imagesCount }),
+    ...(clientId !== undefined && { client_id: clientId }),
+  };
+  return {
+    id: createId(),
+    role,
+    content,
+    metadata,
+    digests: contentDigests,
+    sent_id: sentId,
+    client_id: sentId ?? clientId,
+    after,
+  };
+}
+
+function toAddresses(
+  rows: readonly { id: string; role: "user" | "assistant" | "system"; content: string }[],
+): JsonObject {
+  return Object.fromEntries(
+    rows.map(({ id, role, content }) => [
+      id,
+      digestContent(role, role === "assistant" ? toSentAnswer(content) : content),
+    ]),
+  );
+}

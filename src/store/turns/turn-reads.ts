@@ -1,0 +1,213 @@
+/** Owns what is asked of the rows of turns while they run, and once nobody runs them. */
+import { z } from "zod";
+import { errorTable, toTurnRunning, type ErrorCode } from "../../base/errors.ts";
+import { parse } from "../../base/parse.ts";
+import { toText } from "../../turn/body.ts";
+import type { Caller } from "../../base/caller.ts";
+import type {
+  AbandonedFilter,
+  AbandonedTurn,
+  ChatPlace,
+  NewestTurn,
+  PathStart,
+  Piece,
+  StoredPath,
+  StoredTurn,
+} from "../../turn/ports.ts";
+import type { Usage } from "../../turn/turn-event.ts";
+import { PathMessages } from "./message-writer.ts";
+import { service, type Database, type JsonObject } from "../database/database.ts";
+
+/** How many abandoned turns are taken at once: each may bring 2 MiB of text. */
+const maxAbandoned = 8;
+
+const Pieces = z.array(z.object({ position: z.number(), text: z.string() }));
+
+const UsageRow = z
+  .object({
+    input_tokens: z.number(),
+    output_tokens: z.number(),
+    reasoning_tokens: z.number().nullish(),
+    cached_input_tokens: z.number().nullish(),
+  })
+  .nullable()
+  .catch(null);
+
+const ReadAnswer = z.union([
+  z.object({ missing: z.literal(true) }),
+  z.object({
+    conversation_id: z.string(),
+    status: z.enum(["running", "complete", "stopped", "failed", "interrupted"]),
+    plan: z.string().nullable(),
+    answer: z.string().nullable(),
+    usage: UsageRow,
+    finish_reason: z.enum(["stop", "length", "content-filter", "other"]).nullable().catch(null),
+    error_code: z.string().nullable(),
+    model: z.string().nullable(),
+    started_at: z.coerce.date(),
+    duration_ms: z.number().nullable(),
+    first_text_ms: z.number().nullable(),
+    pieces: Pieces,
+  }),
+]);
+const NewestAnswer = z.object({
+  turn_id: z.string().nullable(),
+  started_at: z.coerce.date(),
+  is_running: z.boolean().nullable(),
+});
+const PathAnswer = z.union([
+  z.object({ missing: z.literal(true) }),
+  z.object({ running: z.string() }),
+  z.object({ conversation_id: z.string(), digest: z.string().nullable(), messages: PathMessages }),
+]);
+const ProgressAnswer = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
+const AbandonedAnswer = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
+
+/** The rows of turns. Rejects as {@link Database.call} does. */
+export class TurnRows {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** Stores pieces of turns of `owners`; resolves with the running ones that the store knows, and those to be stopped. */
+  async saveProgress(
+    owners: readonly string[],
+    running: readonly string[],
+    pieces: readonly Piece[],
+  ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
+    const rows = pieces.map(({ turnId, position, text }) => ({ turn_id: turnId, position, text }));
+    const answer = await this.#call("chat_save_progress", { owners, running, pieces: rows });
+    const { known, stop } = parse(ProgressAnswer, answer, "store_refused");
+    return { known: new Set(known), stop };
+  }
+
+  /** Resolves with a turn of `caller`; `undefined` where there is none. */
+  async read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
+    return await this.#read({ turn_id: turnId, after }, caller, after);
+  }
+
+  /**
+   * Resolves with the text of a turn that recovery has ended, with what `pieces` hold beyond it; `undefined` where there is
+   * no such turn, or they hold nothing more.
+   */
+  async extendInterrupted(turnId: string, pieces: readonly Piece[]): Promise<string | undefined> {
+    const turn = await this.#read({ turn_id: turnId, after: 0, for_service: true }, service, 0);
+    if (turn?.status !== "interrupted") return undefined;
+    const text = joinPieces([{ position: 0, text: turn.text }, ...pieces]);
+    return text.length > turn.text.length ? text : undefined;
+  }
+
+  async #read(argument: JsonObject, caller: Caller, after: number): Promise<StoredTurn | undefined> {
+    const answer = await this.#database.call("chat_read_turn", argument, caller);
+    const row = parse(ReadAnswer, answer, "store_refused");
+    if ("missing" in row) return undefined;
+    const isRunning = row.status === "running";
+    const body = toText({ plan: row.plan ?? "", answer: row.answer ?? undefined });
+    return {
+      conversationId: row.conversation_id,
+      status: row.status,
+      text: isRunning ? joinPieces(row.pieces) : body,
+      position: isRunning ? (row.pieces[0]?.position ?? after) : 0,
+      finishReason: row.finish_reason ?? undefined,
+      usage: row.usage === null ? undefined : toUsage(row.usage),
+      errorCode: toErrorCode(row.error_code),
+      model: row.model ?? undefined,
+      startedAt: row.started_at,
+      durationMs: row.duration_ms ?? undefined,
+      firstTextMs: row.first_text_ms ?? undefined,
+    };
+  }
+
+  /** Resolves with the newest turn of `caller` in a conversation. */
+  async findNewest({ conversationId, chatId }: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
+    const argument = { conversation_id: conversationId, chat_id: chatId };
+    const answer = await this.#database.call("chat_find_newest_turn", argument, caller);
+    const {
+      turn_id: turnId,
+      started_at: startedAt,
+      is_running: isRunning,
+    } = parse(NewestAnswer, answer, "store_refused");
+    return turnId === null ? undefined : { turnId, startedAt, isRunning: isRunning === true };
+  }
+
+  /** Resolves with a path of `caller`, of at most `maxChars` characters or one message. */
+  async readPath(from: PathStart, caller: Caller, maxChars: number): Promise<StoredPath | undefined> {
+    const { conversationId, chatId, parentId } = from;
+    const argument = {
+      conversation_id: conversationId,
+      chat_id: chatId,
+      parent_id: parentId === "leaf" ? undefined : parentId,
+      max_chars: maxChars,
+    };
+    const answer = await this.#database.call("chat_read_path", argument, caller);
+    const path = parse(PathAnswer, answer, "store_refused");
+    if ("missing" in path) return undefined;
+    if ("running" in path) throw toTurnRunning(path.running);
+    const { conversation_id, digest, messages } = path;
+    return { conversationId: conversation_id, digest: digest ?? undefined, messages };
+  }
+
+  /** Resolves with whether there is such a turn of `caller`, which is now asked to stop. */
+  async requestStop(turnId: string, caller: Caller): Promise<boolean> {
+    const argument = { turn_id: turnId, user_id: caller.userId };
+    const answer = await this.#call("chat_request_stop", argument);
+    return parse(z.object({ found: z.boolean() }), answer, "store_refused").found;
+  }
+
+  /** Resolves with the running turns of `caller` in a conversation, the newest first, which are all asked to stop. */
+  async requestStops({ conversationId, chatId }: ChatPlace, caller: Caller): Promise<readonly string[]> {
+    const argument = { conversation_id: conversationId, chat_id: chatId, user_id: caller.userId };
+    const answer = await this.#call("chat_request_stop", argument);
+    // Before version 7 of the schema only a turn could be named.
+    return parse(z.object({ turns: z.array(z.string()).default([]) }), answer, "store_refused").turns;
+  }
+
+  /** Resolves with some of the turns that nobody runs; those of `owners` at once. */
+  async listAbandoned(filter: AbandonedFilter, owners: readonly string[]): Promise<readonly AbandonedTurn[]> {
+    const { except, isStaleToo } = filter;
+    const argument = { except, owners, is_stale_too: isStaleToo, limit: maxAbandoned };
+    const answer = await this.#call("chat_list_abandoned_turns", argument);
+    return parse(AbandonedAnswer, answer, "store_refused").map(({ turn_id: turnId, pieces }) => ({
+      turnId,
+      text: pieces[0]?.position === 0 ? joinPieces(pieces) : "",
+    }));
+  }
+
+  #call(name: Parameters<Database["call"]>[0], argument: JsonObject): Promise<unknown> {
+    return this.#database.call(name, argument, service);
+  }
+}
+
+/** Returns the text of pieces in order, up to the first gap; what two of them hold both counts once. */
+function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): string {
+  let text = "";
+  let end = pieces[0]?.position ?? 0;
+  for (const piece of pieces) {
+    if (piece.position > end) break;
+    const bytes = Buffer.from(piece.text).subarray(end - piece.position);
+    text += bytes.toString();
+    end += bytes.length;
+  }
+  return text;
+}
+
+/** A code that only another version knows is told as a failure of ours. */
+function toErrorCode(code: string | null): ErrorCode | undefined {
+  if (code === null) return undefined;
+  return isErrorCode(code) ? code : "internal_error";
+}
+
+function isErrorCode(name: string): name is ErrorCode {
+  return Object.hasOwn(errorTable, name);
+}
+
+function toUsage(row: NonNullable<z.infer<typeof UsageRow>>): Usage {
+  return {
+    inputTokens: row.input_tokens,
+    outputTokens: row.output_tokens,
+    ...(typeof row.reasoning_tokens === "number" && { reasoningTokens: row.reasoning_tokens }),
+    ...(typeof row.cached_input_tokens === "number" && { cachedInputTokens: row.cached_input_tokens }),
+  };
+}

@@ -1,0 +1,167 @@
+/** Owns how turns become rows, through the functions that only the service may call. */
+import { z } from "zod";
+import { parse } from "../../base/parse.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type { Usage } from "../../turn/turn-event.ts";
+import { toContent } from "../../turn/turn-result.ts";
+import { service, type Database, type Json, type JsonObject } from "../database/database.ts";
+import { MessageWriter, toRefusal, type Refusal, type SaveAnswer } from "./message-writer.ts";
+
+const EndAnswer = z.union([
+  z.object({ conversation_id: z.string(), is_changed: z.boolean() }),
+  z.object({ gone: z.literal(true) }),
+]);
+
+/** What became of a turn's end: it is in the rows, whether it was before or not; or the turn itself is not there. */
+export type EndedRow =
+  | { readonly type: "ended"; readonly conversationId: string; readonly isChanged: boolean }
+  | { readonly type: "gone" };
+
+/** Writes turns. Rejects with a `store_…` or `write_rejected` code; nothing was written then, as far as is known. */
+export class DatabaseChatStore {
+  readonly #database: Database;
+  readonly #messages: MessageWriter;
+  readonly #owner: string | undefined;
+
+  /**
+   * @param owner the id of this process, which its turns carry.
+   * @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters.
+   */
+  constructor(database: Database, clock: Clock, owner?: string, maxContextChars?: number) {
+    this.#database = database;
+    this.#messages = new MessageWriter(database, clock, maxContextChars);
+    this.#owner = owner;
+  }
+
+  /**
+   * Stores the messages that are new, and the turn as running.
+   * @param isLate whether it has waited in a journal, so that nothing it says is the newest any more; `owners` are then the processes
+   * whose journal that may have been.
+   */
+  async begin(turn: TurnBegin, isLate = false, owners?: readonly string[]): Promise<SaveAnswer> {
+    return await this.#messages.save("chat_begin_turn", turn, service, {
+      turn: this.#toRow(turn),
+      allowance: toAllowanceRow(turn),
+      late: isLate,
+      owners,
+    });
+  }
+
+  /** Resolves with why `turn` could not begin: for its key, its id, its conversation or its user's limits. Writes nothing. */
+  async findRefusal(turn: TurnBegin): Promise<Refusal | undefined> {
+    const { conversationId: id, isConversationNamed, mustOwn, caller } = turn;
+    const conversation = {
+      id,
+      is_named: isConversationNamed,
+      must_own: mustOwn,
+      user_id: caller.userId,
+      chat_id: turn.chatId,
+    };
+    const allowance = toAllowanceRow(turn);
+    const argument = { turn: this.#toRow(turn), conversation, allowance, check_only: true };
+    return toRefusal(await this.#database.call("chat_begin_turn", argument, service));
+  }
+
+  #toRow(turn: TurnBegin): Json {
+    return {
+      id: turn.turnId,
+      model: turn.model,
+      started_at: turn.startedAt.toISOString(),
+      owner: this.#owner,
+      idempotency_key: turn.idempotencyKey,
+      request_digest: turn.requestDigest,
+      estimate: toUsageRow(turn.estimate),
+    };
+  }
+
+  /** Stores the reply and how the turn ended: what {@link toEndArgument} made of it, now or long ago. */
+  async end(argument: JsonObject): Promise<EndedRow> {
+    const answer = parse(
+      EndAnswer,
+      await this.#database.call("chat_end_turn", argument, service),
+      "store_refused",
+    );
+    if ("gone" in answer) return { type: "gone" };
+    return { type: "ended", conversationId: answer.conversation_id, isChanged: answer.is_changed };
+  }
+}
+
+/** Returns the end of a turn as `chat_end_turn` takes it: its texts are read when it becomes JSON, for as long as that takes. */
+export function toEndArgument(turnId: string, result: TurnResult): JsonObject {
+  return {
+    get turn() {
+      return toTurnEnd(turnId, result);
+    },
+    get reply() {
+      return toReplyRow(result);
+    },
+  };
+}
+
+function toTurnEnd(turnId: string, result: TurnResult): Json {
+  const { reply, usage } = result;
+  const { plan, answer } = result.toBody();
+  return {
+    id: turnId,
+    status: result.outcome,
+    plan: reply === undefined ? undefined : plan,
+    answer,
+    model: result.model,
+    usage: usage && toUsageRow(usage),
+    estimate: usage === undefined && result.estimate ? toUsageRow(result.estimate) : undefined,
+    finish_reason: result.finishReason,
+    error_code: result.errorCode,
+    duration_ms: round(result.durationMs),
+    first_text_ms: round(result.firstTextMs),
+    ended_at: result.endedAt.toISOString(),
+  };
+}
+
+function toReplyRow(result: TurnResult): Json {
+  const { reply } = result;
+  if (reply === undefined) return undefined;
+  const { answer } = result.toBody();
+  const content = toContent(answer);
+  return {
+    id: reply.id,
+    content: content === answer ? undefined : content, // it is the turn's answer
+    metadata: toReplyMetadata(result),
+    digest: reply.contentDigest,
+  };
+}
+
+/** Returns what is kept beside the content of a reply. */
+export function toReplyMetadata({ reply, toBody, model, finishReason, usage, durationMs }: TurnResult): Json {
+  return {
+    plan: reply?.hasPlan === true ? toBody().plan : undefined,
+    model,
+    finish_reason: finishReason,
+    usage: usage && toUsageRow(usage),
+    duration_ms: round(durationMs),
+  };
+}
+
+function toAllowanceRow({ allowance }: TurnBegin): Json {
+  return (
+    allowance && {
+      subject: allowance.subject,
+      over: allowance.over,
+      concurrent_turns: allowance.concurrentTurns,
+      tokens_per_day: allowance.tokensPerDay,
+    }
+  );
+}
+
+function toUsageRow(usage: Partial<Usage>): JsonObject {
+  return {
+    input_tokens: usage.inputTokens,
+    output_tokens: usage.outputTokens,
+    reasoning_tokens: usage.reasoningTokens,
+    cached_input_tokens: usage.cachedInputTokens,
+  };
+}
+
+function round(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : Math.round(milliseconds);
+}

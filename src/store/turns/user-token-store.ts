@@ -1,0 +1,109 @@
+/** Owns the reduced mode: turns kept with their callers' own tokens, all that the anonymous key of a project allows. */
+import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
+import { createId } from "../../base/create-id.ts";
+import { settleWithin } from "../../base/deadline.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { BeginAnswer, ChatStore, EndAnswer, TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type { Storage } from "../../turn/turn-event.ts";
+import { toKnownConversation } from "../../turn/turn-request.ts";
+import { toContent } from "../../turn/turn-result.ts";
+import { toReplyMetadata } from "./turn-writes.ts";
+import type { Database, Json } from "../database/database.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { storeWaitMs } from "../database/sql-failure.ts";
+import type { OnStoreEvent } from "./store-event.ts";
+
+/**
+ * Stores messages as far as row level security lets their user, and no record of the turn. There is no journal: a token
+ * must not outlive its request. What is not stored after 500 ms may still be; what is not at all, the log names.
+ */
+export class UserChatStore implements ChatStore {
+  readonly #messages: MessageWriter;
+  readonly #clock: Clock;
+  readonly #onEvent: OnStoreEvent;
+  /** Running turns whose messages were not taken, and why: the log has that already. */
+  readonly #lost = new Map<string, ErrorCode>();
+
+  constructor(database: Database, clock: Clock, onEvent: OnStoreEvent) {
+    this.#messages = new MessageWriter(database, clock);
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+  }
+
+  async begin(turn: TurnBegin): Promise<BeginAnswer> {
+    if (turn.isKept === false) return { type: "begun", storage: "none", conversationId: turn.conversationId };
+    const { storage, conversationId } = await this.#save(turn, []);
+    if (this.#lost.get(turn.turnId) === "conversation_not_found") {
+      this.#lost.delete(turn.turnId);
+      return { type: "foreign" };
+    }
+    return { type: "begun", storage, conversationId: conversationId ?? toKnownConversation(turn) };
+  }
+
+  async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+    const { reply, outcome } = result;
+    if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
+    const lost = this.#lost.get(turn.turnId);
+    // Messages that were refused are so again; those that could not be sent go with the reply.
+    if (reply === undefined || (lost !== undefined && lost !== "store_unavailable")) {
+      this.#lost.delete(turn.turnId);
+      return { storage: lost === undefined ? "stored" : "none", conversationId: turn.conversationId };
+    }
+    const content = toContent(result.toBody().answer);
+    const metadata = toReplyMetadata(result);
+    const saved = await this.#save(turn, [
+      // Not the turn's id: nothing here keeps a client from choosing that a second time.
+      {
+        id: createId(),
+        role: "assistant",
+        content,
+        metadata,
+        status: outcome,
+        digests: [reply.contentDigest],
+      },
+    ]);
+    this.#lost.delete(turn.turnId);
+    return saved;
+  }
+
+  async #save(
+    turn: TurnBegin,
+    tail: readonly Json[],
+  ): Promise<{ readonly storage: Storage; readonly conversationId: string | undefined }> {
+    const saving = this.#saveMessages(turn, tail);
+    const result = await settleWithin(this.#clock, saving, storeWaitMs);
+    if (result.type === "answer") return { storage: "stored", conversationId: result.value };
+    const lose = (cause: unknown): void => {
+      const error = toAppError(cause);
+      if (!this.#lost.has(turn.turnId) && error.code !== "conversation_not_found")
+        this.#onEvent({ type: "lost", turn, error });
+      if (tail.length === 0) this.#lost.set(turn.turnId, error.code);
+    };
+    if (result.type === "late") saving.catch(lose);
+    else lose(result.error);
+    return { storage: "none", conversationId: undefined };
+  }
+
+  async #saveMessages(turn: TurnBegin, tail: readonly Json[]): Promise<string> {
+    if (turn.caller.accessToken === undefined) {
+      throw new AppError(
+        "store_refused",
+        "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
+      );
+    }
+    // A reply comes after its turn began: what was said meanwhile stays on the path that is shown.
+    const saved = await this.#messages
+      .save("chat_save_messages", turn, turn.caller, { late: tail.length > 0 }, tail)
+      .catch((cause: unknown) => {
+        throw toForeign(turn, toAppError(cause));
+      });
+    if (saved.type !== "saved") throw new AppError("store_refused", "the conversation was deleted");
+    return saved.conversationId;
+  }
+}
+
+/** Row level security does not show a conversation of somebody else's: it refuses to write there. */
+function toForeign({ mustOwn, isConversationNamed, conversationId }: TurnBegin, error: AppError): AppError {
+  const isForeign = mustOwn && isConversationNamed && /^42501: .*row-level security/.test(error.message);
+  return isForeign ? new AppError("conversation_not_found", conversationId, { cause: error }) : error;
+}

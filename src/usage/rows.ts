@@ -1,0 +1,50 @@
+/** Owns what is counted in the rows: requests of a minute, and what turns took by day. */
+import { z } from "zod";
+import { parse } from "../base/parse.ts";
+import type { Counters, ModelUsage, RequestGrant } from "../turn/limits.ts";
+import type { Caller } from "../base/caller.ts";
+import { service, type Database } from "../store/database/database.ts";
+
+const GrantAnswer = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
+
+const UsageRow = z
+  .object({
+    day: z.string(),
+    model: z.string(),
+    turns: z.number(),
+    estimated_turns: z.number(),
+    input_tokens: z.number(),
+    output_tokens: z.number(),
+    reasoning_tokens: z.number(),
+    cached_input_tokens: z.number(),
+  })
+  .transform((row): ModelUsage => ({
+    day: row.day,
+    model: row.model,
+    turns: row.turns,
+    estimatedTurns: row.estimated_turns,
+    inputTokens: row.input_tokens,
+    outputTokens: row.output_tokens,
+    reasoningTokens: row.reasoning_tokens,
+    cachedInputTokens: row.cached_input_tokens,
+  }));
+
+/** The rows of what is counted. Rejects as {@link Database.call} does. */
+export class UsageRows implements Counters {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant> {
+    const answer = await this.#database.call("chat_take_requests", { subject, wanted, max }, service);
+    const { granted, left, resets_in_ms: resetsInMs } = parse(GrantAnswer, answer, "store_refused");
+    return { granted, left, resetsInMs };
+  }
+
+  async listUsage(caller: Caller, from: string, to: string): Promise<readonly ModelUsage[]> {
+    const answer = await this.#database.call("chat_list_usage", { from, to }, caller);
+    return parse(z.array(UsageRow), answer, "store_refused");
+  }
+}

@@ -1,0 +1,37 @@
+/** Owns the plain-text wire: the body that the old service's frontends read. */
+import { errorTable } from "../../base/errors.ts";
+import { toBodyText } from "../../turn/body.ts";
+import { utf8, type TurnEvent } from "../../turn/turn-event.ts";
+import type { StreamWire } from "../../http/stream-wire.ts";
+
+/** Every byte of the body, and nothing else; resumed at any byte. */
+export const plainText: StreamWire = {
+  headers: { "content-type": "text/plain; charset=utf-8" },
+  commitsAt: "first-text",
+  heartbeat: undefined,
+  cutsOff: true,
+  project: () => ({
+    toChunk: (event, skipBytes) => {
+      const bytes = utf8 in event ? event[utf8] : undefined;
+      if (bytes === undefined && skipBytes === 0) return toPlainText(event);
+      return (bytes ?? Buffer.from(toPlainText(event))).subarray(skipBytes);
+    },
+  }),
+};
+
+/** Returns what an event adds to the body, or the line that says how it broke off; empty for one that does not show. */
+export function toPlainText(event: TurnEvent): string {
+  switch (event.type) {
+    case "turn-start":
+    case "reasoning-delta":
+      return "";
+    case "plan-delta":
+    case "plan-end":
+    case "answer-delta":
+      return toBodyText(event);
+    case "turn-end":
+      return event.error === undefined
+        ? ""
+        : `\n[error] ${event.error.code}: ${errorTable[event.error.code].publicMessage}\n`;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Owns OpenAI's wire, streamed: chat completion chunks.
+ * https://platform.openai.com/docs/api-reference/chat-streaming
+ */
+import { errorTable } from "../../base/errors.ts";
+import type { TurnEnd, TurnEvent } from "../../turn/turn-event.ts";
+import {
+  toCompletionHead,
+  toCompletionUsage,
+  toFinishReason,
+  toOpenAiError,
+  type CompletionChunk,
+  type CompletionDelta,
+  type CompletionFinish,
+} from "./completion.ts";
+import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
+
+/** Returns the wire, with or without a last chunk that says what the reply cost. */
+export function toOpenAiChunks(includesUsage: boolean): StreamWire {
+  return {
+    headers: { "content-type": "text/event-stream; charset=utf-8" },
+    commitsAt: "first-delta",
+    heartbeat: sseHeartbeat,
+    cutsOff: false,
+    project: () => new ChunkProjection(includesUsage),
+  };
+}
+
+class ChunkProjection implements Projection {
+  readonly #includesUsage: boolean;
+  /** The chunk up to its choices: the same in every one. */
+  #head = "";
+
+  constructor(includesUsage: boolean) {
+    this.#includesUsage = includesUsage;
+  }
+
+  toChunk(event: TurnEvent): string {
+    switch (event.type) {
+      case "turn-start": {
+        const head: Omit<CompletionChunk, "choices" | "usage"> = {
+          ...toCompletionHead(event),
+          object: "chat.completion.chunk",
+        };
+        this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":`;
+        return this.#toChoice({ role: "assistant", content: "" }, null);
+      }
+      case "plan-end":
+        return "";
+      case "plan-delta":
+      case "reasoning-delta":
+        return this.#toChoice({ reasoning_content: event.text }, null);
+      case "answer-delta":
+        return this.#toChoice({ content: event.text }, null);
+      case "turn-end":
+        return this.#toEnd(event);
+    }
+  }
+
+  #toChoice(delta: CompletionDelta, finishReason: CompletionFinish | null): string {
+    const choice: CompletionChunk["choices"][0] = {
+      index: 0,
+      delta,
+      logprobs: null,
+      finish_reason: finishReason,
+    };
+    return `${this.#head}[${JSON.stringify(choice)}]${this.#includesUsage ? ',"usage":null' : ""}}\n\n`;
+  }
+
+  /** A reply that broke off has neither a finish reason nor `[DONE]`, whatever a client makes of the error. */
+  #toEnd(end: TurnEnd): string {
+    if (end.error !== undefined) {
+      const { code } = end.error;
+      return `data: ${JSON.stringify(toOpenAiError(code, errorTable[code].publicMessage))}\n\n`;
+    }
+    const usage =
+      this.#includesUsage && end.usage !== undefined
+        ? `${this.#head}[],"usage":${JSON.stringify(toCompletionUsage(end.usage))}}\n\n`
+        : "";
+    return `${this.#toChoice({}, toFinishReason(end))}${usage}data: [DONE]\n\n`;
+  }
+}

@@ -1,0 +1,142 @@
+/** Owns a message as OpenAI's clients send it: its parts and roles, as ours and to the letter. */
+import { z } from "zod";
+import type { Message, Role } from "../../turn/message.ts";
+import {
+  addIssues,
+  described,
+  ImageUrl,
+  joinParts,
+  listOf,
+  maxParts,
+  refuse,
+  toMessageText,
+  toUsualType,
+  type PartContent,
+} from "../../http/request-fields.ts";
+
+/** What is said of a field that means something elsewhere. */
+export const notSupported = "is not supported";
+/** A field that may only say what goes without saying. */
+export const only = (as: z.ZodType, words: string) =>
+  z
+    .custom((value) => as.safeParse(value).success, `${notSupported}, but for ${words}`)
+    .register(described, { as })
+    .optional();
+/** A list of what is not supported. */
+export const emptyList = only(z.array(z.unknown()).max(0), "an empty list");
+
+const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
+  const known = Object.hasOwn(parts, part.type) ? parts[part.type] : undefined;
+  const result = known?.safeParse(part);
+  if (result?.success === true) return result.data;
+  if (result === undefined) context.addIssue({ code: "custom", path: ["type"], message: notSupported });
+  else addIssues(context, result.error);
+  return z.NEVER;
+});
+
+const Parts = listOf(Part, maxParts);
+
+/** Not a union, which would not say what is wrong. */
+const Content = z
+  .unknown()
+  .transform((content, context): readonly PartContent[] => {
+    if (typeof content === "string") return [{ text: content }];
+    if (content === null || content === undefined) return [];
+    const result = Parts.safeParse(content);
+    if (result.success) return result.data;
+    addIssues(context, result.error);
+    return z.NEVER;
+  })
+  .register(described, {
+    as: z.union([
+      z.string(),
+      z
+        .array(
+          z.union([
+            z.object({ type: z.literal("text"), text: z.string() }),
+            z.object({ type: z.literal("refusal"), refusal: z.string() }),
+            z.object({
+              type: z.literal("image_url"),
+              image_url: z.union([z.object({ url: ImageUrl }), ImageUrl]),
+            }),
+          ]),
+        )
+        .max(maxParts),
+      z.null(),
+    ]),
+  });
+
+const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
+  text: z.object({ text: z.string() }),
+  refusal: z.object({ refusal: z.string() }).transform(({ refusal }) => ({ text: refusal })),
+  image_url: z
+    .object({ image_url: z.preprocess(toImageObject, z.object({ url: ImageUrl })) })
+    .transform(({ image_url: { url } }) => ({ image: url })),
+};
+
+/** Many clients write the URL itself in the place of the object that holds it. */
+function toImageObject(image: unknown): unknown {
+  return typeof image === "string" ? { url: image } : image;
+}
+
+const roles: Readonly<Record<string, Role>> = {
+  system: "system",
+  developer: "system",
+  user: "user",
+  assistant: "assistant",
+};
+
+/** A message. */
+export const CompletionMessage = z.object({
+  role: z.enum(
+    ["system", "developer", "user", "assistant"],
+    "must be one of system, developer, user, assistant; tools are not supported",
+  ),
+  content: Content.optional(),
+  refusal: z.string().nullish(),
+  tool_calls: emptyList.nullable(),
+  function_call: z.null(notSupported).optional(),
+  audio: z.null(notSupported).optional(),
+});
+
+/** The messages as they came, without fields that some servers refuse: a reply's reasoning and tool calls, and odd forms of images. */
+export const Chat = z.object({
+  messages: z.array(
+    z.looseObject({ content: z.unknown() }).transform((message) => {
+      const { reasoning_content: _, reasoning: __, tool_calls: ___, content, ...sent } = message;
+      if (content === undefined) return sent;
+      return { ...sent, content: Array.isArray(content) ? content.map(toSentPart) : content };
+    }),
+  ),
+});
+
+const SentImage = z.looseObject({
+  type: z.literal("image_url"),
+  image_url: z.preprocess(toImageObject, z.looseObject({ url: z.string() })),
+});
+
+/** Returns a part as every server reads it. */
+function toSentPart(part: unknown): unknown {
+  const image = SentImage.safeParse(part).data;
+  if (image === undefined) return part;
+  const { image_url: given } = image;
+  return { ...image, image_url: { ...given, url: toUsualUrl(given.url) } };
+}
+
+/** Returns a data URL with the usual name for its type. */
+function toUsualUrl(url: string): string {
+  const [, type = "", rest] = /^data:([^;,]{1,100})(;base64,)/i.exec(url.slice(0, 200)) ?? [];
+  return rest === undefined ? url : `data:${toUsualType(type)};base64,${url.slice(url.indexOf(",") + 1)}`;
+}
+
+/** Returns the message at `index` as ours. @throws AppError `invalid_request` or `message_too_large`. */
+export function toMessage(message: z.infer<typeof CompletionMessage>, index: number): Message {
+  const role = roles[message.role] ?? "user";
+  const { content = [], refusal } = message;
+  const contents = content.length === 0 && typeof refusal === "string" ? [{ text: refusal }] : content;
+  const { text, images } = joinParts(contents);
+  if (role !== "user" && images.length > 0)
+    refuse(`messages[${index}].content`, "images are the user's only");
+  const storable = toMessageText(text, role, `messages[${index}].content`);
+  return { role, text: storable, images, ...(role === "assistant" && { isAnswer: true }) };
+}

@@ -1,0 +1,154 @@
+/**
+ * Owns the AI SDK's wire: the UI message stream, version 1, as `useChat` reads it.
+ * https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol
+ */
+import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import type { FinishReason, Outcome, Storage, TurnEnd, TurnEvent, Usage } from "../../turn/turn-event.ts";
+import { toTimings, type Timings } from "../foreword/event-stream.ts";
+import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
+
+const textId = "answer";
+
+/** How a turn ended, as its message carries it. */
+interface UiEndMetadata {
+  readonly outcome: Outcome;
+  readonly finishReason: FinishReason | null;
+  readonly usage: Usage | null;
+  readonly model?: string;
+  readonly timings: Timings;
+  readonly storage: Storage;
+}
+
+/** A chunk of the stream; the client refuses any type that it does not know. */
+export type UiMessageChunk =
+  | {
+      readonly type: "start";
+      readonly messageId: string;
+      readonly messageMetadata: {
+        readonly turnId: string;
+        readonly conversationId: string | null;
+        readonly model: string | null;
+        readonly startedAt: string;
+      };
+    }
+  | { readonly type: "start-step" | "finish-step" }
+  | {
+      readonly type: "data-plan";
+      readonly id: "plan";
+      readonly data: { readonly text: string; readonly state: "streaming" | "done" };
+    }
+  | {
+      readonly type: "text-start" | "text-end" | "reasoning-start" | "reasoning-end";
+      readonly id: string;
+    }
+  | { readonly type: "text-delta" | "reasoning-delta"; readonly id: string; readonly delta: string }
+  | {
+      readonly type: "finish";
+      readonly finishReason: FinishReason | "interrupted";
+      readonly messageMetadata: UiEndMetadata;
+    }
+  | {
+      readonly type: "message-metadata";
+      readonly messageMetadata: UiEndMetadata & { readonly errorCode: ErrorCode };
+    }
+  | { readonly type: "error"; readonly errorText: string };
+
+/** The whole of a turn, always from its start: that client rebuilds its message when it resumes. */
+export const uiMessageStream: StreamWire = {
+  headers: { "content-type": "text/event-stream; charset=utf-8", "x-vercel-ai-ui-message-stream": "v1" },
+  commitsAt: "turn-start",
+  heartbeat: sseHeartbeat,
+  cutsOff: false,
+  project: () => new UiMessageProjection(),
+};
+
+class UiMessageProjection implements Projection {
+  #plan = "";
+  #hasText = false;
+  #isReasoning = false;
+  #reasonings = 0;
+
+  toChunk(event: TurnEvent): string {
+    const chunks = this.#toChunks(event);
+    const frames = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("");
+    return event.type === "turn-end" ? `${frames}data: [DONE]\n\n` : frames;
+  }
+
+  #toChunks(event: TurnEvent): readonly UiMessageChunk[] {
+    switch (event.type) {
+      case "turn-start": {
+        const { turnId, conversationId = null, model = null, startedAt } = event;
+        const messageMetadata = { turnId, conversationId, model, startedAt: startedAt.toISOString() };
+        return [{ type: "start", messageId: turnId, messageMetadata }, { type: "start-step" }];
+      }
+      case "plan-delta":
+        this.#plan += event.text;
+        return [...this.#endReasoning(), this.#toPlan("streaming")];
+      case "plan-end":
+        return [...this.#endReasoning(), ...(this.#plan === "" ? [] : [this.#toPlan("done")])];
+      case "answer-delta":
+        return [
+          ...this.#endReasoning(),
+          ...this.#startText(),
+          { type: "text-delta", id: textId, delta: event.text },
+        ];
+      case "reasoning-delta":
+        return [
+          ...this.#startReasoning(),
+          { type: "reasoning-delta", id: `reasoning-${this.#reasonings}`, delta: event.text },
+        ];
+      case "turn-end":
+        return [
+          ...this.#endReasoning(),
+          ...(this.#hasText ? [{ type: "text-end", id: textId } as const] : []),
+          ...toEnd(event),
+        ];
+    }
+  }
+
+  /** A part with the id of an earlier one takes its place: the plan so far, each time. */
+  #toPlan(state: "streaming" | "done"): UiMessageChunk {
+    return { type: "data-plan", id: "plan", data: { text: this.#plan, state } };
+  }
+
+  #startText(): readonly UiMessageChunk[] {
+    if (this.#hasText) return [];
+    this.#hasText = true;
+    return [{ type: "text-start", id: textId }];
+  }
+
+  #startReasoning(): readonly UiMessageChunk[] {
+    if (this.#isReasoning) return [];
+    this.#isReasoning = true;
+    this.#reasonings += 1;
+    return [{ type: "reasoning-start", id: `reasoning-${this.#reasonings}` }];
+  }
+
+  #endReasoning(): readonly UiMessageChunk[] {
+    if (!this.#isReasoning) return [];
+    this.#isReasoning = false;
+    return [{ type: "reasoning-end", id: `reasoning-${this.#reasonings}` }];
+  }
+}
+
+/** An `error` chunk is the only sign that this client takes for a failure. */
+function toEnd(end: TurnEnd): readonly UiMessageChunk[] {
+  const { outcome, finishReason = null, usage = null, model = null, storage, error } = end;
+  const timings = toTimings(end);
+  const messageMetadata = {
+    outcome,
+    finishReason,
+    usage,
+    ...(model !== null && { model }),
+    timings,
+    storage,
+  };
+  if (error !== undefined) {
+    return [
+      { type: "message-metadata", messageMetadata: { ...messageMetadata, errorCode: error.code } },
+      { type: "error", errorText: errorTable[error.code].publicMessage },
+    ];
+  }
+  const reason = outcome === "complete" ? (finishReason ?? "other") : "interrupted";
+  return [{ type: "finish-step" }, { type: "finish", finishReason: reason, messageMetadata }];
+}

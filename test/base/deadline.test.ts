@@ -1,0 +1,48 @@
+/** Deadlines that come due with something unread: what had arrived is heard first. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { MessageChannel } from "node:worker_threads";
+import { withDeadline } from "../../src/store/database/sql-failure.ts";
+import { afterReading } from "../../src/base/deadline.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+describe("afterReading", () => {
+  test("judges only after what had arrived was handed over, which may refresh or cancel it", async () => {
+    for (const heard of ["refresh", "cancel"] as const) {
+      const clock = new ManualClock();
+      const { port1, port2 } = new MessageChannel();
+      let isJudged = false;
+      const timer = afterReading(clock, 1_000, () => (isJudged = true));
+      port2.on("message", () => timer[heard]());
+      port1.postMessage("here");
+      clock.advance(1_000);
+      for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+      assert.equal(isJudged, false);
+      clock.advance(1_000);
+      for (let turn = 0; turn < 5; turn += 1) await nextTurn();
+      assert.equal(isJudged, heard === "refresh");
+      port1.close();
+    }
+  });
+});
+
+describe("withDeadline", () => {
+  test("takes an answer of the store that had arrived, unread, when its time was over", async () => {
+    const clock = new ManualClock();
+    const { port1, port2 } = new MessageChannel();
+    const answer = new Promise((resolve) => port2.once("message", resolve));
+    const work = withDeadline(clock, answer);
+    port1.postMessage("row");
+    clock.advance(60_000);
+    assert.equal(await work, "row");
+    port1.close();
+  });
+
+  test("rejects with store_unavailable when nothing had", async () => {
+    const clock = new ManualClock();
+    const work = withDeadline(clock, new Promise(() => {}));
+    clock.advance(60_000);
+    await assert.rejects(work, { code: "store_unavailable" });
+  });
+});

@@ -1,0 +1,264 @@
+/** Owns what the environment may say: defaults, precedence, and every way to be wrong, all told at once. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { ConfigError, parseConfig } from "../../src/config/config.ts";
+
+function problemsOf(variables: Record<string, string>): readonly string[] {
+  try {
+    parseConfig(variables);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe("parseConfig", () => {
+  test("refuses keys that no header can hold, like one with the … of an example, without showing them", () => {
+    const model = { OPENAI_MODEL: "x", SUPABASE_URL: "https://a.supabase.co" };
+    for (const name of [
+      "OPENAI_API_KEY",
+      "OPENAI_ORG_ID",
+      "OPENAI_PROJECT_ID",
+      "SUPABASE_ANON_KEY",
+      "SUPABASE_SERVICE_ROLE_KEY",
+    ])
+      for (const value of ["sk-…", "“sk-x”", "sk\u200bx", "sk-\nx"])
+        assert.deepEqual(problemsOf({ ...model, [name]: value }), [
+          `${name} must be of plain ASCII characters, as it is sent in a header: copy it again, whole`,
+        ]);
+    assert.deepEqual(problemsOf({ ...model, OPENAI_API_KEY: "not needed" }), []);
+  });
+
+  test("needs nothing: demo model, embedded store, loopback, the old service's origins", () => {
+    const { host, port, drainMs, app } = parseConfig({});
+    assert.deepEqual([host, port, drainMs], ["127.0.0.1", 8000, 10_000]);
+    assert.equal(app.model.type, "demo");
+    assert.equal(app.store.type, "embedded");
+    assert.equal(app.corsOrigins.length, 8);
+  });
+
+  test("takes an empty variable for an absent one, but for the temperature: empty sends none", () => {
+    const { app } = parseConfig({
+      PORT: "",
+      DATABASE_URL: " ",
+      OPENAI_API_KEY: "k",
+      OPENAI_MODEL: "m",
+      OPENAI_TEMPERATURE: "",
+    });
+    assert.equal(app.store.type, "embedded");
+    assert.ok(app.model.type === "openai");
+    assert.equal(app.model.openai.temperature, undefined);
+    const usual = parseConfig({ OPENAI_API_KEY: "k", OPENAI_MODEL: "m" }).app.model;
+    assert.equal(usual.type === "openai" && usual.openai.temperature, 0.3);
+  });
+
+  test("refuses an image limit that no body can reach, and room for bodies that holds less than one", () => {
+    assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "15" }), []);
+    assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "30", LIMIT_BODY_MIB: "40" }), []);
+    const [image, ...others] = problemsOf({ LIMIT_IMAGE_MIB: "16", LIMIT_BODY_MIB: "20" });
+    assert.match(image ?? "", /^LIMIT_IMAGE_MIB .*LIMIT_BODY_MIB=20/);
+    assert.deepEqual(others, []);
+    const [bodies, ...more] = problemsOf({ LIMIT_BODIES_MIB: "10", LIMIT_BODY_MIB: "20" });
+    assert.match(bodies ?? "", /^LIMIT_BODIES_MIB=10 .*LIMIT_BODY_MIB=20/);
+    assert.deepEqual(more, []);
+  });
+
+  test("names what contradicts each other beside what is wrong by itself, but for what follows from that alone", () => {
+    assert.deepEqual(
+      problemsOf({ PORT: "x", HOST: "0.0.0.0", WORKERS: "2", API_KEYS: "k".repeat(24) }).map(
+        (text) => text.split(" ")[0],
+      ),
+      ["PORT", "WORKERS", "AUTH", "API_KEYS"],
+    );
+    assert.deepEqual(problemsOf({ AUTH: "nobody", HOST: "0.0.0.0", API_KEYS: "k".repeat(24) }), [
+      "AUTH must be none, supabase or keys",
+    ]);
+  });
+
+  test("takes words in any case, and values with blanks, line ends or Docker's quotes around them", () => {
+    const { app, logLevel, port } = parseConfig({
+      AUTH: "Keys",
+      API_KEYS: `${"k".repeat(24)}\r\n`,
+      LOG_LEVEL: "INFO",
+      PORT: '"9000"',
+    });
+    assert.deepEqual([app.auth.type, logLevel, port], ["keys", "info", 9000]);
+  });
+
+  test("refuses an address in which a password ends too early, says how to escape it, and repeats none of it", () => {
+    for (const [name, url] of [
+      ["DATABASE_URL", "postgres://me:hun/ter2@db:5432/chat"],
+      ["DATABASE_URL", "postgres://me:12/34ter2@db:5432/chat"],
+      ["DATABASE_URL", "postgres://me:hun#ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:12#ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:hun?ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:12?ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:p@hun/ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:hun%ter2@db/chat"],
+      ["DATABASE_URL", "postgres://me:hunter2@db/chat#x"],
+      ["OPENAI_BASE_URL", "http://me:12/ter2@model/v1"],
+      ["OPENAI_BASE_URL", "http://me:ter2@model/v1#x"],
+    ] as const) {
+      const [problem = "", ...others] = problemsOf({ [name]: url, OPENAI_MODEL: "m" });
+      assert.deepEqual(others, [], url);
+      assert.match(problem, new RegExp(`^${name} must be a URL`));
+      if (url.startsWith("postgres") || url.includes("12"))
+        assert.match(problem, /write @ as %40.*% as %25$/);
+      assert.doesNotMatch(problem, /hun|ter2|12/);
+    }
+    for (const url of [
+      "postgres://me:h%40n%2Fter@db/chat",
+      "postgres://me:h@n@db/chat",
+      "postgres:///chat?host=/run",
+      "postgres://db/chat?application_name=a",
+    ])
+      assert.deepEqual(problemsOf({ DATABASE_URL: url }), []);
+    for (const url of ["http://localhost:11434/v1", "https://x.example/@cf/v1", "http://me:pw@x.example/v1"])
+      assert.deepEqual(problemsOf({ OPENAI_BASE_URL: url, OPENAI_MODEL: "m" }), []);
+  });
+
+  test("lets nobody be believed beyond loopback by mistake, and no key or secret be set in vain", () => {
+    for (const HOST of ["localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"])
+      assert.deepEqual(problemsOf({ HOST }), []);
+    assert.equal(parseConfig({ HOST: "[::1]" }).host, "::1"); // as addresses are listened on
+    for (const HOST of ["0.0.0.0", "::", "chat.example.com", "127.0.0.1.example.com"]) {
+      assert.match(problemsOf({ HOST }).join(), /^AUTH is none and HOST is not loopback/);
+      assert.deepEqual(problemsOf({ HOST, ALLOW_UNAUTHENTICATED: "true" }), []);
+      assert.deepEqual(problemsOf({ HOST, AUTH: "keys", API_KEYS: "k".repeat(24) }), []);
+    }
+    const [secret, url] = ["s".repeat(32), "https://x.supabase.co"];
+    assert.match(problemsOf({ AUTH: "supabase" }).join(), /^AUTH=supabase needs SUPABASE_URL/);
+    assert.deepEqual(problemsOf({ AUTH: "keys" }), ["AUTH=keys needs API_KEYS"]);
+    assert.deepEqual(problemsOf({ API_KEYS: "k".repeat(24) }), ["API_KEYS needs AUTH=keys beside it"]);
+    assert.deepEqual(problemsOf({ SUPABASE_URL: url, SUPABASE_JWT_SECRET: secret }), [
+      "SUPABASE_JWT_SECRET needs AUTH=supabase beside it",
+    ]);
+    for (const API_KEYS of ["short", `${"k".repeat(24)},`, `${"k".repeat(24)} x`])
+      assert.match(problemsOf({ AUTH: "keys", API_KEYS }).join(), /^API_KEYS must be keys of 24/);
+    assert.match(problemsOf({ AUTH: "token" }).join(), /^AUTH must be none, supabase or keys/);
+  });
+
+  test("takes a project without a key for the issuer of tokens alone: the store is the embedded one, or DATABASE_URL", () => {
+    const SUPABASE_URL = "https://x.supabase.co";
+    const { app } = parseConfig({ AUTH: "supabase", SUPABASE_URL });
+    assert.deepEqual(app.auth, {
+      type: "supabase",
+      supabase: { url: SUPABASE_URL, jwtSecret: undefined },
+    });
+    assert.equal(app.store.type, "embedded");
+    const DATABASE_URL = "postgres://localhost/chat";
+    assert.equal(parseConfig({ AUTH: "supabase", SUPABASE_URL, DATABASE_URL }).app.store.type, "postgres");
+  });
+
+  test("names every variable that is wrong at once", () => {
+    const problems = problemsOf({
+      PORT: "http",
+      DRAIN_SECONDS: "-1",
+      OPENAI_API_KEY: "sk-secret",
+      OPENAI_TEMPERATURE: "warm",
+      DATABASE_URL: "mysql://x",
+      SUPABASE_ANON_KEY: "secret-key",
+      CORS_ALLOW_ORIGINS: "*",
+      DEMO_MODE: "perhaps",
+      SUPABASE_TABLE_MESSAGES: 'm"; drop table x',
+      MODEL_IDLE_TIMEOUT_MS: "0",
+      LOG_LEVEL: "loud",
+      AZURE_OPENAI_ENDPOINT: "azure.example",
+    });
+    const names = [
+      "PORT",
+      "DRAIN_SECONDS",
+      "OPENAI_TEMPERATURE",
+      "DATABASE_URL",
+      "CORS_ALLOW_ORIGINS",
+      "DEMO_MODE",
+      "SUPABASE_TABLE_MESSAGES",
+    ];
+    const more = [
+      "MODEL_IDLE_TIMEOUT_MS",
+      "LOG_LEVEL",
+      "AZURE_OPENAI_ENDPOINT",
+      "OPENAI_MODEL",
+      "AZURE_OPENAI_API_KEY",
+      "OPENAI_API_VERSION",
+      "SUPABASE_ANON_KEY",
+    ];
+    assert.deepEqual(
+      problems.map((problem) => problem.replace(/ .*/, "")).toSorted(),
+      [...names, ...more].toSorted(),
+    );
+    assert.ok(!problems.join().includes("secret"));
+  });
+
+  test("names what cannot stand side by side", () => {
+    const azure = {
+      AZURE_OPENAI_ENDPOINT: "https://x.example",
+      AZURE_OPENAI_API_KEY: "k",
+      OPENAI_API_VERSION: "1",
+      OPENAI_MODEL: "m",
+    };
+    const clashes: readonly [Record<string, string>, RegExp][] = [
+      [
+        { ...azure, OPENAI_BASE_URL: "https://y.example" },
+        /^OPENAI_BASE_URL and AZURE_OPENAI_ENDPOINT exclude each other$/,
+      ],
+      [{ AZURE_OPENAI_API_KEY: "k" }, /^AZURE_OPENAI_API_KEY needs AZURE_OPENAI_ENDPOINT/],
+      [{ SUPABASE_TABLE_MESSAGES: "conversations" }, /^SUPABASE_TABLE_MESSAGES is the name of another table/],
+      [{ SUPABASE_TABLE_TURNS: "turn_pieces" }, /^SUPABASE_TABLE_TURNS is the name of another table/],
+      [{ SUPABASE_URL: "https://x.supabase.co/rest/v1" }, /^SUPABASE_URL must be the project's address/],
+      [{ DEMO_MODE: "true", OPENAI_API_KEY: "k", PORT: "x" }, /^PORT /],
+    ];
+    for (const [variables, problem] of clashes) {
+      const problems = problemsOf(variables);
+      assert.equal(problems.length, 1, problems.join("; "));
+      assert.match(problems[0] ?? "", problem);
+    }
+  });
+
+  test("asks for OPENAI_MODEL once a key or a base URL is set, not in demo mode", () => {
+    assert.deepEqual(problemsOf({ OPENAI_BASE_URL: "http://localhost:11434/v1" }), [
+      "OPENAI_MODEL is required beside OPENAI_BASE_URL",
+    ]);
+    assert.equal(parseConfig({ OPENAI_API_KEY: "k", DEMO_MODE: "True" }).app.model.type, "demo");
+  });
+
+  test("takes DATABASE_URL for the store, else Supabase with a key, else the embedded one", () => {
+    const postgres = { DATABASE_URL: "postgres://localhost/chat" };
+    const supabase = { SUPABASE_URL: "https://x.supabase.co", SUPABASE_SERVICE_ROLE_KEY: "s" };
+    const type = (variables: Record<string, string>): string => parseConfig(variables).app.store.type;
+    assert.equal(type({ ...postgres, ...supabase }), "postgres");
+    assert.equal(type(supabase), "supabase");
+    assert.equal(type({ SUPABASE_URL: "https://x.supabase.co" }), "embedded");
+    assert.equal(type({ ...postgres, CHAT_STORE_ENABLED: "false" }), "none");
+    const both = parseConfig({ ...supabase, SUPABASE_ANON_KEY: "a" }).app.store;
+    const journal = { dataDir: ".foreword", maxJournalBytes: 256 * 1024 * 1024, maxContextChars: 400_000 };
+    assert.deepEqual(both, {
+      ...journal,
+      type: "supabase",
+      supabase: { url: "https://x.supabase.co", key: "s", usesCallerToken: false },
+    });
+    const anonymous = parseConfig({ SUPABASE_URL: "https://x.supabase.co", SUPABASE_ANON_KEY: "a" }).app
+      .store;
+    assert.deepEqual(anonymous, {
+      ...journal,
+      type: "supabase",
+      supabase: { url: "https://x.supabase.co", key: "a", usesCallerToken: true },
+    });
+  });
+
+  test("takes Azure OpenAI as the package does", () => {
+    const { model } = parseConfig({
+      AZURE_OPENAI_ENDPOINT: "https://x.openai.azure.com",
+      AZURE_OPENAI_API_KEY: "k",
+      OPENAI_API_VERSION: "2025-01-01",
+      OPENAI_MODEL: "deployment",
+    }).app;
+    assert.ok(model.type === "openai");
+    assert.deepEqual(model.openai.azure, {
+      endpoint: "https://x.openai.azure.com",
+      apiKey: "k",
+      apiVersion: "2025-01-01",
+    });
+  });
+});

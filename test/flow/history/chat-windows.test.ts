@@ -1,0 +1,151 @@
+/** What a chat is told and shows when its client sends a part of it: nothing that was said is hidden, and nothing is kept twice. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { startPglite, type StoreHarness } from "../../store/store-harness.ts";
+import { readMessages } from "../../support/read-rows.ts";
+import { ScriptedModel } from "../../support/scripted-model.ts";
+import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { promptOf } from "../../support/ui-chat.ts";
+
+const says = (role: string, text: string, id?: string): object => ({
+  id,
+  role,
+  parts: [{ type: "text", text }],
+});
+const user = (text: string, id?: string): object => says("user", text, id);
+const system = (text: string): object => says("system", text);
+const assistant = (text: string, id?: string): object => says("assistant", text, id);
+
+/** A chat in which several questions have been answered: its id, its conversation, and the ids of its turns. */
+interface AnsweredChat {
+  readonly id: string;
+  readonly conversationId: string;
+  readonly turnIds: readonly string[];
+}
+
+describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
+  const userId = randomUUID();
+  let harness: StoreHarness;
+  let model: ScriptedModel;
+  let app: RunningApp;
+  let replies = 0;
+  before(async () => {
+    [harness, model] = await Promise.all([startPglite(), ScriptedModel.start()]);
+    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
+    app = await startApp({ ...base, ...harness.variables });
+    model.script = (call) => {
+      replies += 1;
+      call.text(`- ${replies}\n---RESPONSE---\nA${replies}`).finish();
+    };
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+    await harness.stop();
+  });
+
+  async function post(body: object): Promise<Answer> {
+    const answer = await app.post(`/api/chat?userId=${userId}`, body);
+    assert.equal(answer.status, 200, answer.body);
+    return answer;
+  }
+
+  async function pathOf(conversationId: string): Promise<string> {
+    const rows = await readMessages(app.app.store.database, conversationId, userId);
+    return rows.map(({ content }) => content).join(" ");
+  }
+
+  /** What the model was told last. */
+  function told(): string {
+    const pairs = promptOf(model.calls.at(-1)).map((pair) => (Array.isArray(pair) ? pair.join(":") : ""));
+    return pairs.join(" ").replaceAll(/system|user|assistant/g, ([letter = ""]) => letter);
+  }
+
+  /** Has each of `texts` answered, as `A1` and so on. */
+  async function answered(...texts: readonly string[]): Promise<AnsweredChat> {
+    const id = `chat ${randomUUID()}`;
+    const turnIds: string[] = [];
+    let conversationId = "";
+    replies = 0;
+    for (const [index, text] of texts.entries()) {
+      const { headers } = await post({ id, message: user(text, `m${index + 1}`) });
+      conversationId = String(headers["x-conversation-id"]);
+      turnIds.push(String(headers["x-turn-id"]));
+    }
+    return { id, conversationId, turnIds };
+  }
+
+  for (const [how, secondId] of [
+    ["by its id", "m2"],
+    ["by the reply to it", undefined],
+  ] as const) {
+    test(`goes on from a message that says what the chat starts with, and is known ${how}`, async () => {
+      const { id, conversationId, turnIds } = await answered("hi", "hi");
+      await post({ id, messages: [user("hi", secondId), assistant("A2", turnIds[1]), user("Q3")] });
+      assert.equal(await pathOf(conversationId), "hi A1 hi A2 Q3 A3");
+    });
+  }
+
+  test("goes on below the reply that it leaves out", async () => {
+    const { id, conversationId } = await answered("hi", "hi");
+    await post({ id, messages: [user("hi", "m2"), user("Q3", "m3")] });
+    assert.equal(await pathOf(conversationId), "hi A1 hi A2 Q3 A3");
+  });
+
+  test("keeps the middle that it leaves out, and has the model told the rest", async () => {
+    const { id, conversationId, turnIds } = await answered("Q1", "Q2", "Q3");
+    await post({ id, messages: [user("Q1", "m1"), assistant("A3", turnIds[2]), user("Q4", "m4")] });
+    assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A2 Q3 A3 Q4 A4");
+    assert.equal(told(), "u:Q1 a:A3 u:Q4");
+    await post({
+      id,
+      messages: [user("Q1", "m1"), user("Q3", "m3"), assistant("A3", turnIds[2]), user("Q5")],
+    });
+    assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A2 Q3 A3 Q5 A5");
+  });
+
+  test("edits an earlier message though it sends those that stood below it", async () => {
+    const { id, conversationId, turnIds } = await answered("Q1", "Q2");
+    await post({ id, messages: [user("Q1b", "m1"), assistant("A1", turnIds[0]), user("Q2", "m2")] });
+    assert.equal(await pathOf(conversationId), "Q1b A1 Q2 A3");
+  });
+
+  test("has the system speak before its newest message, which hides nothing and is kept once", async () => {
+    const id = `chat ${randomUUID()}`;
+    replies = 0;
+    const { headers } = await post({ id, messages: [system("S"), user("Q1", "m1")] });
+    const conversationId = String(headers["x-conversation-id"]);
+    await post({ id, messages: [system("S"), user("Q2", "m2")] });
+    assert.equal(await pathOf(conversationId), "S Q1 A1 Q2 A2");
+    assert.equal(told(), "s:S u:Q1 a:A1 u:Q2");
+    await post({ id, messages: [system("S at noon"), system("T"), user("Q3", "m3")] });
+    assert.equal(await pathOf(conversationId), "S Q1 A1 Q2 A2 Q3 A3");
+    assert.equal(told(), "s:S at noon s:T u:Q1 a:A1 u:Q2 a:A2 u:Q3");
+    await post({ id, messages: [system("S"), user("Q2b", "m2")] });
+    assert.equal(await pathOf(conversationId), "S Q1 A1 Q2b A4");
+    await post({ id, messages: [system("S"), user("Q1", "m1")], trigger: "regenerate-message" });
+    assert.equal(await pathOf(conversationId), "S Q1 A5");
+    assert.equal(told(), "s:S u:Q1");
+  });
+
+  test("calls a message as a reply is called, and has it told below that reply", async () => {
+    const { id, conversationId, turnIds } = await answered("Q1");
+    await post({ id, message: user("Q2", turnIds[0]) });
+    assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A2");
+    assert.equal(told(), "u:Q1 a:A1 u:Q2");
+  });
+
+  test("makes a reply again, and never a reply to a reply, whatever `parentId` says beside it", async () => {
+    const { id, conversationId, turnIds } = await answered("Q1", "Q2");
+    const trigger = "regenerate-message";
+    await post({ id, trigger, parentId: "leaf" });
+    assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A3");
+    await post({ id, trigger, parentId: "leaf", message: user("Q2", "m2") });
+    assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A4");
+    await post({ id, trigger, parentId: turnIds[0] });
+    assert.equal(await pathOf(conversationId), "Q1 A5");
+    await post({ id, trigger, parentId: turnIds[0], message: user("Q2", "m2") });
+    assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A6");
+  });
+});

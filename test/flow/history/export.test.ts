@@ -1,0 +1,131 @@
+/** An export is read in parts as its client takes it, stops with it, and never looks whole when it is not. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { after, before, describe, test } from "node:test";
+import { z } from "zod";
+import type { Database } from "../../../src/store/database/database.ts";
+import { MessageRows } from "../../../src/history/message-rows.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { startPostgresSite, startStoringApp, type Site } from "../../faults/database-bench.ts";
+import { openRaw, readRaw } from "../../support/raw-request.ts";
+import { ScriptedModel } from "../../support/scripted-model.ts";
+import { readAnswer, type RunningApp } from "../../support/start-app.ts";
+import { PostgresDatabase } from "../../../src/store/database/postgres/postgres.ts";
+
+const count = 400;
+const size = 50_000;
+const Export = z.object({ messages: z.array(z.object({ content: z.string(), createdAt: z.string() })) });
+
+describe("an export of 20 MB", { timeout: 120_000 }, () => {
+  const [userId, id] = [randomUUID(), randomUUID()];
+  let site: Site;
+  let model: ScriptedModel;
+  let app: RunningApp;
+  before(async () => {
+    [site, model] = await Promise.all([startPostgresSite(), ScriptedModel.start()]);
+    app = await startStoringApp(model, { ...site.variables, DATABASE_POOL_SIZE: "2" });
+    const nth = (number: string): string =>
+      `overlay('${id}'::text placing lpad(to_hex(${number}), 12, '0') from 25)::uuid`;
+    await site.sql(
+      "set local time zone 'Asia/Kathmandu'",
+      `insert into conversations (id, title, user_id) values ('${id}', 'Large', '${userId}')`,
+      `insert into messages (id, conversation_id, user_id, role, content, parent_id, digest, created_at)
+         select ${nth("n")}, '${id}', '${userId}', 'user', 'm' || n || ' ' || repeat('x', ${size}), case when n > 1 then ${nth("n - 1")} end,
+           sha256(n::text::bytea), '2026-01-01 00:00:00.000001+00'::timestamptz + n * interval '1 s' from generate_series(1, ${count}) n`,
+      `update conversations set leaf_id = ${nth(`${count}`)} where id = '${id}'`,
+      "alter database postgres set timezone to 'Asia/Kathmandu'",
+    );
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+    await site.stop();
+  });
+
+  const names = Array.from({ length: count }, (_, index) => `m${index + 1}`);
+  const toNames = (texts: readonly string[]): string[] => texts.map((text) => text.split(" ")[0] ?? "");
+
+  test("is whole, in order, and tells times in UTC, as JSON and as Markdown", async () => {
+    const json = await readAnswer(await app.open("GET", `/conversations/${id}/export?userId=${userId}`));
+    const { messages } = Export.parse(JSON.parse(json.body));
+    assert.deepEqual(toNames(messages.map(({ content }) => content)), names);
+    assert.equal(messages[0]?.createdAt, "2026-01-01T00:00:01.000001Z");
+    const path = `/conversations/${id}/export?format=markdown&userId=${userId}`;
+    const markdown = await readAnswer(await app.open("GET", path));
+    assert.deepEqual(markdown.body.match(/(?<=\n\n)m\d+(?= )/g), names);
+  });
+
+  test("is never more than a part of it in the server's hands", async () => {
+    const real = new PostgresDatabase(
+      { url: site.variables["DATABASE_URL"] ?? "", poolSize: 1 },
+      systemClock,
+      () => {},
+    );
+    let largest = 0;
+    const measured: Database = {
+      call: async (...call) => {
+        const answer = await real.call(...call);
+        largest = Math.max(largest, JSON.stringify(answer).length);
+        return answer;
+      },
+      close: () => real.close(),
+    };
+    const rows = new MessageRows(measured);
+    const caller = { userId, accessToken: undefined };
+    for (const parts of [rows.readTree(caller, id), rows.readPath(caller, id)]) {
+      const found: string[] = [];
+      for await (const part of parts) found.push(...part.map(({ content }) => content));
+      assert.deepEqual(toNames(found), names);
+    }
+    assert.ok(largest < 1.5 * 1024 * 1024, `${largest} bytes in one answer`);
+    const page = await rows.list(caller, id, { limit: 100, before: undefined, isTree: false });
+    assert.ok(page.hasMore && page.messages.length > 50 && page.messages.length < 100);
+    await measured.close();
+  });
+
+  test("stops with its client", async () => {
+    // With two connections for all, one export that went on would soon be in the way of the others.
+    for (let round = 0; round < 20; round += 1) {
+      const next = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
+      next.destroy();
+    }
+    const { status } = await readAnswer(await app.open("GET", `/conversations/${id}?userId=${userId}`));
+    assert.equal(status, 200);
+  });
+
+  test("is cut if the store fails on the way: the part that came is not JSON", async () => {
+    const response = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
+    site.proxy.refuse();
+    site.proxy.cutAll();
+    const { status, body, isComplete } = await readAnswer(response);
+    site.proxy.pass();
+    assert.equal(status, 200);
+    if (!isComplete) assert.throws(() => JSON.parse(body));
+    else assert.equal(Export.parse(JSON.parse(body)).messages.length, count, "it had been read whole");
+  });
+
+  test("is reset where the store fails on the way of a response in HTTP/1.0, whose good end would look whole", async () => {
+    const path = `/conversations/${id}/export?format=markdown&userId=${userId}`;
+    const socket = openRaw(app.url, `GET ${path} HTTP/1.0\r\nHost: localhost\r\n\r\n`);
+    let code: unknown;
+    socket.on("error", (error) => (code = "code" in error && error.code));
+    await once(socket, "data");
+    socket.pause(); // there is more than the connection holds
+    site.proxy.refuse();
+    site.proxy.cutAll();
+    await readRaw(socket.resume());
+    site.proxy.pass();
+    assert.equal(code, "ECONNRESET");
+  });
+
+  test("is a problem, not a file, if the store is away from the start", async () => {
+    site.proxy.refuse();
+    site.proxy.cutAll();
+    const { status, body } = await readAnswer(
+      await app.open("GET", `/conversations/${id}/export?userId=${userId}`),
+    );
+    site.proxy.pass();
+    assert.deepEqual([status, JSON.parse(body).code], [503, "store_unavailable"]);
+  });
+});

@@ -1,0 +1,280 @@
+/** What becomes of a turn when its model's connection, or this process, stood still: what arrived counts, what never arrived is asked again. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../../support/scripted-model.ts";
+import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+
+const firstMs = 7_000;
+const idleMs = 9_000;
+const body = "- a\n---RESPONSE---\nb";
+const reply = toEvent(toChunk({ content: body })) + toEvent(toChunk({}, "stop"));
+const comment = ": keep-alive\n\n";
+
+describe("a model's connection", { timeout: 120_000 }, () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  let clock: ManualClock;
+  beforeEach(async () => {
+    model = await ScriptedModel.start();
+    clock = new ManualClock();
+    app = await startApp(
+      {
+        OPENAI_BASE_URL: model.url,
+        OPENAI_MODEL: "scripted",
+        MODEL_FIRST_BYTE_TIMEOUT_MS: String(firstMs),
+        MODEL_IDLE_TIMEOUT_MS: String(idleMs),
+      },
+      clock,
+    );
+  });
+  afterEach(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  function assertFailed({ status, body: answer }: Answer, code: ErrorCode): void {
+    assert.deepEqual([status, JSON.parse(answer).code], [errorTable[code].status, code]);
+  }
+
+  const ports = (): number => new Set(model.calls.map(({ remotePort }) => remotePort)).size;
+
+  /** Has a first turn, whose connection is kept; the next request on it is answered by `script`, one on another well. */
+  async function reuse(script: (call: ScriptedCall) => void): Promise<void> {
+    model.say(body);
+    await app.chat("Hi");
+    const [{ remotePort } = { remotePort: 0 }] = model.calls;
+    model.script = (call) => {
+      if (call.remotePort === remotePort) script(call);
+      else call.raw(reply).end();
+    };
+  }
+
+  /** Lets the time pass after which a turn that waits for its first event is judged, once it waits. */
+  async function passFirst(calls: number): Promise<void> {
+    while (model.calls.length < calls) await nextTurn();
+    await nextTurn();
+    clock.advance(firstMs);
+  }
+
+  describe("that was used before", () => {
+    test("and is reset without a byte is no failure: the request goes out again at once, on a new one", async () => {
+      await reuse((call) => call.destroy());
+      assert.equal((await app.chat("Hi")).body, body);
+      assert.deepEqual([model.calls.length, ports()], [3, 2]);
+    });
+
+    test("and stays silent is no failure: the request goes out again on a new one when its time is over", async () => {
+      await reuse(() => {});
+      const answering = app.chat("Hi");
+      await passFirst(2);
+      assert.equal((await answering).body, body);
+      assert.deepEqual([model.calls.length, ports()], [3, 2]);
+    });
+
+    test("and stays silent, as the new one does: model_silent, asked twice in all", async () => {
+      await reuse(() => {});
+      model.script = () => {};
+      const answering = app.chat("Hi");
+      await passFirst(2);
+      await passFirst(3);
+      assertFailed(await answering, "model_silent");
+      assert.deepEqual([model.calls.length, ports()], [3, 2]);
+    });
+
+    for (const [what, say] of [
+      ["a comment", (call: ScriptedCall) => call.raw(comment)],
+      ["a head", (call: ScriptedCall) => call.head()],
+      ["an interim response", (call: ScriptedCall) => call.earlyHints()],
+    ] as const) {
+      test(`and sent ${what} has heard the request: it is never paid for twice`, async () => {
+        const heard = Promise.withResolvers<void>();
+        await reuse((call) => {
+          say(call);
+          heard.resolve();
+        });
+        const answering = app.chat("Hi");
+        await heard.promise;
+        await passFirst(2);
+        if (what === "a comment") await passFirst(2); // it has held off the first deadline
+        assertFailed(await answering, "model_silent");
+        assert.equal(model.calls.length, 2);
+      });
+    }
+
+    test("is used again for 20 s, whatever Keep-Alive says, and not after that", async () => {
+      model.script = (call) =>
+        call.head(200, { "content-type": "text/event-stream", "keep-alive": "timeout=600" }).raw(reply).end();
+      await app.chat("Hi");
+      clock.advance(19_999);
+      await app.chat("Hi");
+      assert.equal(ports(), 1);
+      clock.advance(20_000);
+      await app.chat("Hi");
+      assert.equal(ports(), 2);
+    });
+
+    test("serves one reply at a time: two at once have two", async () => {
+      const one = await openTurn(app, model);
+      const two = await openTurn(app, model);
+      for (const { call } of [one, two]) call.raw(reply).end();
+      for (const { opening } of [one, two]) assert.equal((await readAnswer(await opening)).body, body);
+      assert.equal(ports(), 2);
+    });
+  });
+
+  describe("whose reply had arrived when a deadline was over, unread since this process stood still,", () => {
+    test("is read first: a reply that came whole is whole, not model_silent", async () => {
+      model.script = (call) => {
+        call.raw(reply).end();
+        setImmediate(() => clock.advance(60 * 60 * 1_000));
+      };
+      const answer = await app.chat("Hi");
+      assert.deepEqual([answer.body, answer.isComplete], [body, true]);
+      assert.equal(model.calls.length, 1);
+    });
+
+    test("is read first: nor is it model_stalled", async () => {
+      const { call, opening } = await openTurn(app, model);
+      call.text("- a\n---RESPONSE---\n").text("So");
+      const answering = readAnswer(await opening);
+      await clock.timer(idleMs);
+      call.text(" far.").finish();
+      await nextTurn();
+      clock.advance(60 * 60 * 1_000);
+      const answer = await answering;
+      assert.deepEqual([answer.body, answer.isComplete], ["- a\n---RESPONSE---\nSo far.", true]);
+    });
+
+    test("is read first: what had come in part has its time again", async () => {
+      const { call, opening } = await openTurn(app, model);
+      call.text("- a\n---RESPONSE---\n").text("So");
+      const answering = readAnswer(await opening);
+      await clock.timer(idleMs);
+      call.text(" far");
+      await nextTurn();
+      clock.advance(idleMs);
+      await clock.timer(idleMs);
+      call.text(" and on.").finish();
+      assert.equal((await answering).body, "- a\n---RESPONSE---\nSo far and on.");
+    });
+  });
+
+  describe("on which comments come", () => {
+    test("is alive before its first event, for 10 minutes and no longer", async () => {
+      const { call, opening } = await openTurn(app, model);
+      for (let leftMs = 600_000; leftMs > 0; leftMs -= firstMs) {
+        const waitMs = Math.min(firstMs, leftMs);
+        await clock.timer(waitMs);
+        call.raw(comment);
+        await nextTurn();
+        clock.advance(waitMs);
+      }
+      assertFailed(await readAnswer(await opening), "model_silent");
+      assert.equal(model.calls.length, 1);
+    });
+  });
+
+  describe("on which interim responses come first", () => {
+    const interim =
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nx: y\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
+
+    test("is read on: an unrequested 100 is no failure, and the connection is kept", async () => {
+      model.script = (call) => call.beforeHead(interim).raw(reply).end();
+      for (const turn of ["one", "two"]) assert.equal((await app.chat(turn)).body, body);
+      assert.deepEqual([model.calls.length, ports()], [2, 1]);
+    });
+
+    test("is read on wherever they are cut", async () => {
+      for (const place of [1, 9, 10, 12, 20, 24, 25, 26, 40, interim.length - 1]) {
+        model.calls.length = 0;
+        model.script = async (call) => {
+          call.beforeHead(interim.slice(0, place));
+          await nextTurn();
+          await nextTurn();
+          call.beforeHead(interim.slice(place)).raw(reply).end();
+        };
+        assert.equal((await app.chat("Hi")).body, body);
+        assert.equal(model.calls.length, 1);
+      }
+    });
+  });
+
+  describe("on which a finish reason comes with text", () => {
+    const early = toEvent(toChunk({ content: "- a\n---RESPONSE---\nb" }, "stop"));
+
+    test("is waited for as long as between any two events: more text may come", async () => {
+      const { call, opening } = await openTurn(app, model);
+      call.raw(early);
+      const answering = readAnswer(await opening);
+      await clock.timer(idleMs);
+      clock.advance(idleMs - 1);
+      call.raw(toEvent(toChunk({ content: "c" }, "stop"))).end();
+      assert.equal((await answering).body, `${body}c`);
+    });
+
+    test("is not waited for longer, however many pings come", async () => {
+      const { call, opening } = await openTurn(app, model);
+      call.raw(early);
+      const answering = readAnswer(await opening);
+      for (let waitedMs = 0; waitedMs < idleMs; waitedMs += idleMs / 3) {
+        await clock.timer(idleMs);
+        call.event({ type: "ping" });
+        await nextTurn();
+        clock.advance(idleMs / 3);
+        await nextTurn();
+        await nextTurn();
+      }
+      assert.deepEqual([(await answering).body, (await answering).isComplete], [body, true]);
+    });
+
+    test("and nothing more is whole then; with text after it, stalled", async () => {
+      for (const more of ["", "c"]) {
+        const { call, opening } = await openTurn(app, model);
+        call.raw(early);
+        const answering = readAnswer(await opening);
+        await clock.timer(idleMs);
+        if (more !== "") {
+          call.raw(toEvent(toChunk({ content: more }, "stop")));
+          await nextTurn();
+          clock.advance(idleMs);
+          await clock.timer(idleMs);
+        }
+        clock.advance(idleMs);
+        const answer = await answering;
+        assert.equal(answer.isComplete, more === "");
+        assert.ok(answer.body.startsWith(body + more));
+        assert.equal(answer.body.includes("[error] model_stalled"), more !== "");
+      }
+    });
+  });
+
+  test("on which [DONE] comes without usage is waited for a second: usage may still come", async () => {
+    const { call, opening } = await openTurn(app, model);
+    call.raw(`${reply}data: [DONE]\n\n`);
+    const answering = readAnswer(await opening);
+    await clock.timer(1_000);
+    clock.advance(1_000);
+    assert.deepEqual([(await answering).body, (await answering).isComplete], [body, true]);
+  });
+
+  test("on which an encoding comes that cannot be decoded is refused with a clear reason, and asked once", async () => {
+    model.script = (call) =>
+      call.head(200, { "content-type": "text/event-stream", "content-encoding": "compress" }).end("x");
+    assertFailed(await app.chat("Hi"), "model_invalid_stream");
+    const line = await app.logged(({ msg }) => msg === "turn");
+    assert.match(String(line["reason"]), /an encoding that was not asked for: compress/);
+    model.script = (call) =>
+      call.head(200, { "content-type": "text/event-stream", "content-encoding": "gzip" }).end("x");
+    assertFailed(await app.chat("Hi"), "model_invalid_stream");
+    assert.equal(model.calls.length, 2);
+    model.script = (call) => call.head(401, { "content-encoding": "compress" }).end("x");
+    assertFailed(await app.chat("Hi"), "model_unauthorized");
+    const refusal = gzipSync(JSON.stringify({ error: { code: "context_length_exceeded" } }));
+    model.script = (call) => call.head(400, { "content-encoding": "gzip" }).raw(refusal).end();
+    assertFailed(await app.chat("Hi"), "context_too_long");
+  });
+});

@@ -1,0 +1,168 @@
+/** What becomes of a completion's parameters in a whole turn: what the model is sent, and what `store: false` leaves behind. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { z } from "zod";
+import { runSql } from "../../store/store-harness.ts";
+import { OpenAiWire, toChat } from "../../support/openai-wire.ts";
+import { startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
+import { toChunk } from "../../support/scripted-model.ts";
+
+const url = "/v1/chat/completions";
+const asked = { model: "scripted", messages: toChat("Hi") };
+const user = randomUUID();
+
+describe("a parameter that only the model server may know", () => {
+  let wire: OpenAiWire;
+  before(async () => {
+    wire = await OpenAiWire.start();
+  });
+  beforeEach(() => {
+    wire.model.calls.length = 0;
+    wire.model.say("So.");
+  });
+  after(() => wire.close());
+
+  test("reaches it as it came, with a plan and without", async () => {
+    const extra = {
+      top_k: 40,
+      min_p: 0.1,
+      repetition_penalty: 1.05,
+      chat_template_kwargs: { enable_thinking: false },
+      reasoning: { effort: "low" },
+      web_search_options: {},
+      prediction: { type: "content", content: "x" },
+      ünknown: [{ a: null }],
+    };
+    wire.model.say("- a\n---RESPONSE---\nSo.");
+    for (const model of ["scripted", "scripted+plan"]) {
+      assert.equal((await wire.app.post(url, { ...asked, model, ...extra })).status, 200);
+      const body = wire.model.calls.at(-1)?.body ?? assert.fail();
+      for (const [name, value] of Object.entries(extra)) assert.deepEqual(body[name], value);
+    }
+  });
+
+  test("overrides nothing of ours, however it is spelt", async () => {
+    const more = { Model: "big", MESSAGES: [], Stream: false, "model ": "big", include_usage: false };
+    assert.equal((await wire.app.post(url, { ...asked, ...more })).status, 200);
+    const {
+      model,
+      stream,
+      messages,
+      stream_options: options,
+    } = wire.model.calls.at(-1)?.body ?? assert.fail();
+    assert.deepEqual(
+      [model, stream, messages, options],
+      ["scripted", true, asked.messages, { include_usage: true }],
+    );
+    for (const body of [
+      '{"model":"scripted","messages":[{"role":"user","content":"Hi"}],"__proto__":{"model":"big"}}',
+      '{"model":"scripted","messages":[{"role":"user","content":"Hi"}],"a":{"__proto__":{"model":"big"}}}',
+      '{"model":"scripted","messages":[{"role":"user","content":"Hi"}],"constructor":{"prototype":{"x":1}}}',
+    ])
+      assert.equal((await wire.app.post(url, body)).status, 400);
+    assert.equal(wire.model.calls.length, 1);
+  });
+
+  test("is refused, with its name, where the reply could not carry what it asks for", async () => {
+    for (const [param, value] of Object.entries({
+      n: 2,
+      logprobs: true,
+      tools: [{ type: "function", function: { name: "f" } }],
+      audio: { voice: "alloy", format: "wav" },
+      modalities: ["text", "audio"],
+      models: ["big"],
+    })) {
+      const { status, body } = await wire.app.post(url, { ...asked, [param]: value });
+      const { error } = z.object({ error: z.object({ param: z.string() }) }).parse(JSON.parse(body));
+      assert.equal(status, 400);
+      assert.match(error.param, new RegExp(`^${param}`));
+    }
+    assert.equal(wire.model.calls.length, 0);
+  });
+});
+
+describe("store: false", () => {
+  let postgres: PostgresServer;
+  let databaseUrl: string;
+  let wire: OpenAiWire;
+  before(async () => {
+    postgres = await startPostgres();
+    databaseUrl = await postgres.createDatabase("unkept");
+    await runSql(databaseUrl, [
+      readFileSync(new URL("../../../supabase_schema.sql", import.meta.url), "utf8"),
+    ]);
+    wire = await OpenAiWire.start({
+      CHAT_STORE_ENABLED: "true",
+      DATABASE_URL: databaseUrl,
+      AUTH: "keys",
+      API_KEYS: "k".repeat(24),
+      LIMIT_CONCURRENT_TURNS: "1",
+      LIMIT_TOKENS_PER_DAY: "3000",
+      LOG_CONTENT: "true",
+    });
+  });
+  after(async () => {
+    await wire.close();
+    await postgres.stop();
+  });
+
+  /** How many rows each table has that a turn may write to. */
+  const countRows = () =>
+    runSql(databaseUrl, [
+      `select ${["conversations", "messages", "turns", "turn_pieces", "daily_usage"]
+        .map((table) => `(select count(*) from ${table}) as ${table}`)
+        .join(", ")}`,
+    ]);
+
+  const ask = (more: object, headers: Record<string, string> = {}) =>
+    wire.app.post(
+      url,
+      { ...asked, user, ...more },
+      { authorization: `Bearer ${"k".repeat(24)}`, ...headers },
+    );
+
+  test("leaves no row behind, nor the words in the log, whatever headers come with it", async () => {
+    const earlier = await countRows();
+    wire.model.say("So far.");
+    for (const headers of [
+      {},
+      { "idempotency-key": "once" },
+      { "x-turn-id": randomUUID(), "x-conversation-id": randomUUID() },
+    ]) {
+      const { status, body } = await ask({ store: false }, headers);
+      assert.equal(status, 200);
+      assert.match(body, /So far\./);
+    }
+    assert.deepEqual(await countRows(), earlier);
+    for (const line of wire.app.logs) assert.equal(line["question"] ?? line["answer"], undefined);
+    const again = await ask({ store: false }, { "idempotency-key": "once" });
+    assert.equal(again.headers["idempotency-replayed"], "true");
+    assert.equal((await ask({}, { "idempotency-key": "once" })).status, 409);
+    assert.deepEqual(await countRows(), earlier);
+  });
+
+  test("counts against the user's limits all the same", async () => {
+    const next = wire.model.nextCall();
+    const first = ask({ store: false });
+    const call = await next;
+    assert.equal((await ask({ store: false })).status, 429);
+    assert.equal((await ask({})).status, 429);
+    call.text("So.").finish();
+    assert.equal((await first).status, 200);
+    const { status, body } = await ask({ store: false, max_tokens: 3_000 });
+    assert.deepEqual([status, /quota_exhausted/.test(body)], [429, true]);
+  });
+
+  test("cannot take more than is left of what was stored", async () => {
+    const usage = { prompt_tokens: 2_000, completion_tokens: 500 };
+    wire.model.script = (call) =>
+      call
+        .text("So.")
+        .event({ ...toChunk({}, "stop"), usage })
+        .end();
+    assert.equal((await ask({})).status, 200);
+    assert.equal((await ask({ store: false })).status, 429);
+  });
+});

@@ -1,0 +1,202 @@
+/** Owns what the model is sent of a chat completion that a client asks for: what the client said, and no word of ours. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { APIError } from "openai";
+import { OpenAiWire, toChat } from "../../support/openai-wire.ts";
+
+const json = { "content-type": "application/json" };
+const png = "data:image/png;base64,iVBORw0KGgo=";
+const base = { model: "scripted", stream: true, stream_options: { include_usage: true } };
+
+describe("what the model is sent of a completion", () => {
+  let wire: OpenAiWire;
+  before(async () => {
+    wire = await OpenAiWire.start();
+  });
+  after(() => wire.close());
+
+  /** Returns what the model is sent for a request with `more`; it is the same, streamed or not. */
+  async function send(more: object): Promise<object> {
+    wire.model.say("So.");
+    await wire.complete("Hi", more);
+    await wire.stream("Hi", more);
+    const [whole, streamed] = wire.model.calls.slice(-2).map(({ body }) => body);
+    assert.deepEqual(whole, streamed);
+    return whole ?? assert.fail();
+  }
+
+  test("is the client's message and the operator's temperature, and nothing else", async () => {
+    assert.deepEqual(await send({}), { ...base, messages: toChat("Hi"), temperature: 0.3 });
+  });
+
+  test("is every message of the client's, to the byte and by its role", async () => {
+    const messages = [
+      { role: "system", content: "\n  Be brief.\t" },
+      { role: "user", content: "  Hi ö三🙂e\u0301\r\n" },
+      { role: "assistant", content: "- a\n---RESPONSE---\n Hello. \n[error] model_failed: no\n" },
+      { role: "user", content: "Go on" },
+      { role: "assistant", content: "\n\nSo." },
+      { role: "system", content: "Now in Dutch" },
+      { role: "user", content: "And? " },
+    ];
+    assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
+  });
+
+  test("is a chat that ends in the system's message, as it is", async () => {
+    const messages = [...toChat("Hi"), { role: "system", content: "Answer." }];
+    assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
+  });
+
+  test("is an image as the data URL that it came as", async () => {
+    const content = [
+      { type: "text", text: " What is this?" },
+      { type: "image_url", image_url: { url: png } },
+      { type: "image_url", image_url: { url: "data:image/webp;base64,UklGRg==" } },
+    ];
+    const messages = [{ role: "user", content }];
+    assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
+    const alone = [{ role: "user", content: content.slice(1, 2) }];
+    assert.deepEqual(await send({ messages: alone }), { ...base, messages: alone, temperature: 0.3 });
+  });
+
+  test("is every part of a message, in the order that they came", async () => {
+    const content = [
+      { type: "image_url", image_url: { url: png, detail: "low" } },
+      { type: "text", text: "What is this?" },
+      { type: "text", text: "And why?" },
+    ];
+    const messages = [{ role: "user", content }];
+    assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
+  });
+
+  test("is a message that says nothing too", async () => {
+    const messages = [...toChat("Hi"), { role: "assistant", content: "" }, ...toChat("Go on")];
+    assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
+  });
+
+  test("is the name of who speaks", async () => {
+    const messages = [{ role: "user", name: "bob", content: "Hi" }];
+    assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
+  });
+
+  test("is every parameter that the client names, unchanged", async () => {
+    const parameters = {
+      temperature: 1.7,
+      top_p: 0.5,
+      max_tokens: 17,
+      max_completion_tokens: 18,
+      stop: ["\n\n", "END"],
+      seed: 42,
+      presence_penalty: -1.5,
+      frequency_penalty: 0,
+      logit_bias: { "50256": -100, "11": 3.5 },
+      response_format: {
+        type: "json_schema",
+        json_schema: { name: "a", schema: { type: "object", properties: { z: {}, a: { const: null } } } },
+      },
+      reasoning_effort: "high",
+      verbosity: "low",
+    };
+    assert.deepEqual(await send(parameters), { ...base, ...parameters, messages: toChat("Hi") });
+  });
+
+  test("is none of the parameters that have no meaning here", async () => {
+    const ignored = {
+      metadata: { a: "b" },
+      store: true,
+      service_tier: "flex",
+      safety_identifier: "x",
+      prompt_cache_key: "k",
+      parallel_tool_calls: false,
+      user: "bob",
+      n: 1,
+      tools: [],
+      logprobs: false,
+      modalities: ["text"],
+      stream_options: { include_obfuscation: false },
+    };
+    assert.deepEqual(await send(ignored), { ...base, messages: toChat("Hi"), temperature: 0.3 });
+  });
+
+  test("is the client's temperature where it names one, be it 0, and the operator's where it names none", async () => {
+    for (const [asked, sent] of [
+      [0, 0],
+      [2, 2],
+      [null, 0.3],
+    ])
+      assert.deepEqual(await send({ temperature: asked }), {
+        ...base,
+        messages: toChat("Hi"),
+        temperature: sent,
+      });
+  });
+});
+
+describe("a parameter that the model refuses", () => {
+  let wire: OpenAiWire;
+  before(async () => {
+    wire = await OpenAiWire.start();
+  });
+  after(() => wire.close());
+
+  /** Makes the model refuse whatever has one of `names`. */
+  function refuse(...names: readonly string[]): void {
+    wire.model.calls.length = 0;
+    wire.model.script = (call) => {
+      const param = names.find((name) => call.body[name] !== undefined);
+      if (param === undefined) return call.text("So.").finish();
+      const error = { message: `Unsupported parameter: '${param}'`, type: "invalid_request_error", param };
+      return call.head(400, json).end(JSON.stringify({ error }));
+    };
+  }
+
+  for (const [name, value] of [
+    ["temperature", 1],
+    ["max_tokens", 5],
+    ["top_p", 0.5],
+    ["response_format", { type: "json_object" }],
+    ["seed", 1],
+  ] as const) {
+    test(`is not left out where the client has asked for ${name}: its request fails, and is not sent again`, async () => {
+      refuse(name);
+      const requests = wire.requests;
+      const asking = { [name]: value };
+      await assert.rejects(wire.stream("Hi", asking), (error) => {
+        assert.ok(error instanceof APIError);
+        assert.deepEqual([error.status, error.code], [400, "request_refused"]);
+        return true;
+      });
+      await assert.rejects(wire.complete("Hi", asking), { status: 400, code: "request_refused" });
+      assert.equal(wire.requests, requests + 2);
+      assert.deepEqual(
+        wire.model.calls.map(({ body }) => body[name]),
+        [value, value],
+      );
+    });
+  }
+
+  test("is left out where it is ours: the operator's temperature, then stream_options, and both from then on", async () => {
+    refuse("temperature", "stream_options");
+    assert.equal((await wire.stream("Hi", { stream_options: { include_usage: true } })).text, "So.");
+    assert.equal((await wire.complete("Hi")).choices[0]?.message.content, "So.");
+    assert.equal(wire.model.calls.length, 4);
+    assert.deepEqual(wire.model.calls.at(-1)?.body, {
+      model: "scripted",
+      stream: true,
+      messages: toChat("Hi"),
+    });
+  });
+
+  test("is sent all the same where a client asks for it after it was left out of another's request", async () => {
+    refuse("temperature");
+    await wire.complete("Hi");
+    await assert.rejects(wire.complete("Hi", { temperature: 1 }), { code: "request_refused" });
+    assert.equal(wire.model.calls.at(-1)?.body["temperature"], 1);
+  });
+
+  test("is the client's to leave out where only the model server may know it", async () => {
+    refuse("top_k");
+    await assert.rejects(wire.complete("Hi", { top_k: 1 }), { status: 400, code: "request_refused" });
+    assert.equal(wire.model.calls.length, 1);
+  });
+});

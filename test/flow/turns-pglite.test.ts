@@ -1,7 +1,0 @@
-/** Owns the run of the suites on turns on the embedded database, which one replica has. */
-import { startPglite } from "../store/store-harness.ts";
-import { runRecoverySuite } from "./recovery-suite.ts";
-import { runTurnsSuite } from "./turns-suite.ts";
-
-runTurnsSuite("PGlite", startPglite, 1);
-runRecoverySuite("PGlite", startPglite);

@@ -1,7 +1,0 @@
-/** Owns the run of the suites on turns on Postgres, with two replicas. */
-import { startPostgresHarness } from "../store/store-harness.ts";
-import { runRecoverySuite } from "./recovery-suite.ts";
-import { runTurnsSuite } from "./turns-suite.ts";
-
-runTurnsSuite("Postgres", startPostgresHarness, 2);
-runRecoverySuite("Postgres", startPostgresHarness);

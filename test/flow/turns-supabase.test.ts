@@ -1,7 +1,0 @@
-/** Owns the run of the suites on turns over Supabase's HTTP API, with two replicas. */
-import { startSupabaseHarness } from "../store/store-harness.ts";
-import { runRecoverySuite } from "./recovery-suite.ts";
-import { runTurnsSuite } from "./turns-suite.ts";
-
-runTurnsSuite("PostgREST", startSupabaseHarness, 2);
-runRecoverySuite("PostgREST", startSupabaseHarness);

@@ -1,0 +1,82 @@
+/** Owns how a server that is asked to stop treats what it has to do with other processes, and a store that is frozen. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { readMessages } from "../../support/read-rows.ts";
+import { ScriptedModel } from "../../support/scripted-model.ts";
+import { makeFolder, openTurn, readAnswer, startApp, type RunningApp } from "../../support/start-app.ts";
+import { startPostgresHarness } from "../../store/store-harness.ts";
+
+describe("a server that is asked to stop", { timeout: 60_000 }, () => {
+  let harness: Awaited<ReturnType<typeof startPostgresHarness>>;
+  let model: ScriptedModel;
+  before(async () => {
+    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
+  });
+  after(async () => {
+    await model.close();
+    await harness.stop();
+  });
+
+  function start(more: Record<string, string> = {}): Promise<RunningApp> {
+    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
+    return startApp({ ...base, ...harness.variables, ...more });
+  }
+
+  test("tells the followers of a turn that runs elsewhere, who have the rest of it there", async () => {
+    const [owner, other] = [await start(), await start()];
+    const userId = randomUUID();
+    const { call, opening } = await openTurn(owner, model, { userId });
+    call.text("- a\n---RESPONSE---\nHalf");
+    const first = await opening;
+    const path = `/turns/${String(first.headers["x-turn-id"])}/stream?userId=${userId}`;
+    const following = await other.open("GET", path);
+    const reading = readAnswer(following);
+    const typed = readAnswer(await other.open("GET", path, undefined, { accept: "text/event-stream" }));
+    await other.close();
+    // A typed wire has no sign for this, and must not say that the turn is over: its connection is cut.
+    const cut = await typed;
+    assert.ok(!cut.isComplete && cut.body.includes("turn-start"));
+    assert.doesNotMatch(cut.body, /turn-end|turn-error|\.end/);
+    const { body, isComplete } = await reading;
+    assert.equal(isComplete, false);
+    const [seen = ""] = body.split("\n[error] server_stopping: ");
+    assert.ok("- a\n---RESPONSE---\nHalf".startsWith(seen) && seen !== body, body);
+    call.text(", whole.").finish();
+    const rest = await owner.get(`${path}&after=${Buffer.byteLength(seen)}`);
+    assert.equal(seen + rest.body, "- a\n---RESPONSE---\nHalf, whole.");
+    assert.ok(rest.isComplete);
+    await readAnswer(first);
+    await owner.close();
+  });
+
+  test("is gone within a few seconds though its store is frozen; what was said lands after the next start", async (context) => {
+    const folder = await makeFolder();
+    const variables = { DATA_DIR: folder.path };
+    const app = await start(variables);
+    const [userId, conversationId] = [randomUUID(), randomUUID()];
+    const { call, opening } = await openTurn(app, model, { userId, conversationId });
+    call.text("- a\n---RESPONSE---\nHalf");
+    const reading = readAnswer(await opening);
+    harness.server.freeze();
+    const askedMs = performance.now();
+    await app.close(0);
+    const tookMs = performance.now() - askedMs;
+    context.diagnostic(`figure: stop with a frozen store ${Math.round(tookMs)} ms`);
+    assert.ok(tookMs < 4_000, `${tookMs} ms`);
+    assert.match((await reading).body, /Half\n\[error\] interrupted: /);
+    harness.server.thaw();
+    const again = await start(variables);
+    await again.logged(({ msg }) => msg === "a write that waited is in the store");
+    const rows = await readMessages(again.app.store.database, conversationId, userId);
+    assert.deepEqual(
+      rows.map(({ content, status }) => [content, status]),
+      [
+        ["Hi", null],
+        ["Half", "interrupted"],
+      ],
+    );
+    await again.close();
+    await folder.remove();
+  });
+});

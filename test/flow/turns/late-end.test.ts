@@ -1,0 +1,107 @@
+/** What is told of a turn that was taken for interrupted while its process stood still, and that its process then made whole. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { callDeadlineMs } from "../../../src/store/database/database.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { readMessages } from "../../support/read-rows.ts";
+import { ScriptedModel } from "../../support/scripted-model.ts";
+import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { ObservedChat, textOf } from "../../support/ui-chat.ts";
+import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
+
+const graceMs = 30_000;
+const lookMs = 4_000;
+
+describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
+  let harness: StoreHarness;
+  let model: ScriptedModel;
+  /** The process that stands still, and the one that takes its turn for abandoned. */
+  let owner: RunningApp;
+  let other: RunningApp;
+  let clock: ManualClock;
+  before(async () => {
+    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
+    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
+    clock = new ManualClock();
+    owner = await startApp({ ...base, ...harness.variables });
+    other = await startApp({ ...base, ...harness.variables }, clock);
+  });
+  after(async () => {
+    await owner.close();
+    await other.close();
+    await model.close();
+    await harness.stop();
+  });
+
+  /** Has the other process take the turn for abandoned; what its followers are told of it comes within the time. */
+  async function recover(turnId: string): Promise<void> {
+    await harness.sql(`update turns set heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`);
+    // It is not to be renewed before it is looked at: its process stands still.
+    await harness.sql(`update turns set owner = gen_random_uuid() where id = '${turnId}'`);
+    for (let passedMs = 0; passedMs <= graceMs + 2 * lookMs; passedMs += lookMs) {
+      await clock.timer(lookMs);
+      // No other call may be late by a clock that does not know how long it really takes.
+      await clock.noTimer(callDeadlineMs);
+      clock.advance(lookMs);
+    }
+    await other.logged(
+      (line) => line["turnId"] === turnId && line.msg.startsWith("a turn whose process is gone"),
+    );
+  }
+
+  const typed = { accept: "text/event-stream" };
+
+  test("says that it is whole once its process came back, and goes on for a follower that resumes at the end it was told", async () => {
+    const userId = randomUUID();
+    const shown = new ObservedChat(owner.url, { id: "chat", userId });
+    const { call, sending } = await shown.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nSo");
+    await shown.until(() => shown.text === "So");
+    const { turnId = "", conversationId = "" } = shown.last.metadata ?? {};
+    const path = `/turns/${turnId}`;
+    const follow = async (last: string): Promise<Answer> =>
+      await other.get(`${path}/stream?userId=${userId}`, { ...typed, "last-event-id": last });
+    const state = async (): Promise<{ status: string; answer: string }> =>
+      JSON.parse((await other.get(`${path}?userId=${userId}`)).body);
+    while ((await state()).answer !== "So"); // it is saved
+    const messages = shown.chat.messages.slice(0, 1);
+    const second = new ObservedChat(other.url, { id: "chat", userId, messages });
+    const resuming = second.chat.resumeStream();
+    await second.until(() => second.text === "So");
+    await recover(turnId);
+    for (; second.chat.status !== "error"; await state()) clock.advance(2_000); // it is read again by the clock
+    await resuming;
+    assert.deepEqual(
+      [second.chat.status, second.last.metadata?.outcome, second.text],
+      ["error", "interrupted", "So"],
+    );
+    assert.deepEqual([(await state()).status, (await state()).answer], ["interrupted", "So"]);
+    const told = await follow("0");
+    const [, last = ""] = /id: (\d+\.end)\n/.exec(told.body) ?? [];
+    assert.match(told.body, /"outcome":"interrupted"/);
+    assert.equal((await follow(last)).status, 204);
+
+    call.text(" be it.").finish();
+    await sending;
+    assert.equal(shown.text, "So be it.");
+    assert.deepEqual([(await state()).status, (await state()).answer], ["complete", "So be it."]);
+    const rest = await follow(last);
+    assert.match(rest.body, /"text":" be it\."/);
+    assert.match(rest.body, /"outcome":"complete"/);
+    const rows = await readMessages(owner.app.store.database, conversationId, userId);
+    assert.deepEqual(
+      rows.map(({ content, status }) => [content, status]),
+      [
+        ["Hi", null],
+        ["So be it.", "complete"],
+      ],
+    );
+    assert.equal(rows[1]?.id, turnId);
+    await second.chat.resumeStream();
+    assert.deepEqual(
+      [second.chat.status, second.last.metadata?.outcome, second.chat.messages.map(textOf)],
+      ["ready", "complete", ["Hi", "So be it."]],
+    );
+  });
+});

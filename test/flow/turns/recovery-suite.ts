@@ -1,0 +1,183 @@
+/** Owns what every database promises of turns whose process is gone: they end once, and their owner's own end still wins. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { callDeadlineMs, type Database } from "../../../src/store/database/database.ts";
+import { TurnRows } from "../../../src/store/turns/turn-reads.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { readMessages } from "../../support/read-rows.ts";
+import { startApp, type RunningApp } from "../../support/start-app.ts";
+import type { StoreHarness } from "../../store/store-harness.ts";
+
+const interruptedLine = "\n[error] interrupted: The server stopped before the reply was complete.\n";
+const graceMs = 30_000;
+const lookMs = 4_000;
+
+/** Runs the suite on the database that `start` starts. */
+export function runRecoverySuite(name: string, start: () => Promise<StoreHarness>): void {
+  describe(`turns left by their process on ${name}`, { timeout: 120_000 }, () => {
+    let harness: StoreHarness;
+    before(async () => {
+      harness = await start();
+    });
+    after(() => harness.stop());
+
+    let database: Database;
+    let chats: DatabaseChatStore;
+    const dead = randomUUID();
+
+    /** Runs `work` with the store open and no replica on it: more than one may not open the embedded one. */
+    async function asOwner<Result>(work: () => Promise<Result>): Promise<Result> {
+      database = await harness.open(systemClock);
+      chats = new DatabaseChatStore(database, systemClock, dead);
+      const result = await work();
+      await database.close();
+      return result;
+    }
+
+    /** Lets a replica look until its store has been healthy for long enough that it may take the turns of others. */
+    async function recover(turnIds: readonly string[]): Promise<RunningApp> {
+      const clock = new ManualClock();
+      const app = await startApp({ CHAT_STORE_ENABLED: "true", ...harness.variables }, clock);
+      for (let passedMs = 0; passedMs <= graceMs + lookMs; passedMs += lookMs) {
+        await clock.timer(lookMs);
+        // No other call may be late by a clock that does not know how long it really takes.
+        await clock.noTimer(callDeadlineMs);
+        clock.advance(lookMs);
+      }
+      await clock.timer(lookMs);
+      const told = app.logs.filter(({ msg }) => msg.startsWith("a turn whose process is gone"));
+      assert.deepEqual(new Set(told.map(({ turnId }) => turnId)), new Set(turnIds));
+      assert.equal(told.length, turnIds.length);
+      return app;
+    }
+
+    test("a turn ends as interrupted with what was saved of it, once; its owner's own end still wins", async () => {
+      const userId = randomUUID();
+      const conversationId = randomUUID();
+      const turn = makeTurn(["u: Hi"], { userId, conversationId });
+      const silent = makeTurn(["u: Ho"], { userId });
+      await asOwner(async () => {
+        for (const each of [turn, silent]) await beginTurn(chats, each);
+        await new TurnRows(database).saveProgress(
+          [dead],
+          [turn.turnId],
+          [
+            { turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHello," },
+            { turnId: turn.turnId, position: 28, text: " wör" },
+            { turnId: turn.turnId, position: 40, text: "after a gap" },
+          ],
+        );
+      });
+      await harness.sql(
+        `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
+      );
+      const app = await recover([turn.turnId, silent.turnId]);
+      const body = "- plan\n---RESPONSE---\nHello, wör";
+      for (const from of [0, 30, 99]) {
+        const answer = await app.get(`/turns/${turn.turnId}/stream?userId=${userId}&after=${from}`);
+        assert.deepEqual(
+          [answer.isComplete, answer.body],
+          [false, Buffer.from(body).subarray(from).toString() + interruptedLine],
+        );
+      }
+      assert.equal((await app.get(`/turns/${silent.turnId}/stream?userId=${userId}&after=0`)).status, 503);
+      const rows = await readMessages(app.app.store.database, conversationId, userId);
+      assert.deepEqual(
+        rows.map(({ content, status, metadata }) => [content, status, metadata?.["plan"]]).slice(1),
+        [["Hello, wör", "interrupted", "- plan"]],
+      );
+      await app.close();
+      await asOwner(async () => {
+        const late = makeResult("Hello, wörld!");
+        for (const isChanged of [true, false])
+          assert.deepEqual(await endTurn(chats, turn, late), { type: "ended", conversationId, isChanged });
+        const shown = await readMessages(database, conversationId, userId);
+        assert.deepEqual(shown.map(({ content, status }) => [content, status]).slice(1), [
+          ["Hello, wörld!", "complete"],
+        ]);
+        assert.deepEqual(
+          (await new TurnRows(database).read(turn.turnId, turn.caller, 0))?.text,
+          "- plan\n---RESPONSE---\nHello, wörld!",
+        );
+      });
+      const all = await harness.sql(
+        `select content, metadata ? 'superseded_by' as superseded from messages where conversation_id = '${conversationId}' and role = 'assistant' order by created_at`,
+      );
+      assert.deepEqual(all, [
+        { content: "Hello, wör", superseded: true },
+        { content: "Hello, wörld!", superseded: false },
+      ]);
+      assert.deepEqual(await harness.sql("select * from turn_pieces"), []);
+      const usage = `select turns, estimated_turns, input_tokens::int, output_tokens::int from daily_usage where user_id = '${userId}'`;
+      assert.deepEqual(
+        await harness.sql(usage),
+        [{ turns: 2, estimated_turns: 1, input_tokens: 10 + 1, output_tokens: 2 }],
+        "the silent one by its estimate, the other as its owner said, once",
+      );
+    });
+
+    test("a turn of another process is left alone while its owner gives signs of life", async () => {
+      const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
+      await asOwner(() => beginTurn(chats, turn));
+      await (await recover([])).close();
+      await harness.sql(
+        `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
+      );
+      await (await recover([turn.turnId])).close();
+    });
+
+    test("a whole reply that says what was saved of it turns the interrupted message into the whole one", async () => {
+      const [userId, conversationId] = [randomUUID(), randomUUID()];
+      const turn = makeTurn(["u: Hi"], { userId, conversationId });
+      await asOwner(async () => {
+        await beginTurn(chats, turn);
+        const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nAll." }];
+        await new TurnRows(database).saveProgress([dead], [turn.turnId], pieces);
+      });
+      await harness.sql(
+        `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
+      );
+      await (await recover([turn.turnId])).close();
+      await asOwner(async () => {
+        await endTurn(chats, turn, makeResult("All."));
+        const shown = await readMessages(database, conversationId, userId);
+        assert.deepEqual(
+          shown.map(({ content, status }) => [content, status]),
+          [
+            ["Hi", null],
+            ["All.", "complete"],
+          ],
+        );
+      });
+    });
+
+    test("an end that comes late does not hide what was said after the turn was given up", async () => {
+      const [userId, conversationId] = [randomUUID(), randomUUID()];
+      const turn = makeTurn(["u: Hi"], { userId, conversationId });
+      await asOwner(async () => {
+        await beginTurn(chats, turn);
+        const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHal" }];
+        await new TurnRows(database).saveProgress([dead], [turn.turnId], pieces);
+      });
+      await harness.sql(
+        `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
+      );
+      await (await recover([turn.turnId])).close();
+      await asOwner(async () => {
+        const next = makeTurn(["u: Hi", "a: Hal", "u: Go on"], { userId, conversationId });
+        await beginTurn(chats, next);
+        await endTurn(chats, next, makeResult("…lo."));
+        await endTurn(chats, turn, makeResult("Hallo."));
+        const shown = await readMessages(database, conversationId, userId);
+        assert.deepEqual(
+          shown.map(({ content }) => content),
+          ["Hi", "Hal", "Go on", "…lo."],
+        );
+      });
+    });
+  });
+}

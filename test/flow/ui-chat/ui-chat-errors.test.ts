@@ -1,0 +1,270 @@
+/** Owns what a `useChat` client shows of a failure, what stays of it in its history, and that the chat goes on after it. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { readMessages } from "../../support/read-rows.ts";
+import { ScriptedModel, type Script } from "../../support/scripted-model.ts";
+import { makeFolder, startApp, type RunningApp } from "../../support/start-app.ts";
+import { ObservedChat, promptOf } from "../../support/ui-chat.ts";
+
+const secret = JSON.stringify({ error: { message: "sk-secret is wrong", code: "upstream" } });
+const json = { "content-type": "application/json" };
+const again = "- b\n---RESPONSE---\nNow.";
+
+describe("a useChat client", { timeout: 120_000 }, () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  let clock: ManualClock;
+  before(async () => {
+    model = await ScriptedModel.start();
+    clock = new ManualClock();
+    app = await startApp(
+      {
+        OPENAI_BASE_URL: model.url,
+        OPENAI_MODEL: "scripted",
+        CHAT_STORE_ENABLED: "true",
+        MODEL_FIRST_BYTE_TIMEOUT_MS: "7000",
+        MODEL_IDLE_TIMEOUT_MS: "9000",
+      },
+      clock,
+    );
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  async function rowsOf(shown: ObservedChat, userId: string): Promise<unknown[]> {
+    const conversationId = shown.last.metadata?.conversationId ?? "";
+    const rows = await readMessages(app.app.store.database, conversationId, userId);
+    return rows.map(({ content, status }) => [content, status]);
+  }
+
+  /** Waits until the model is asked once more, after its first attempt. */
+  const retry = async (): Promise<void> =>
+    clock.advance(await clock.timerThat((waitMs) => waitMs > 500 && waitMs <= 1_000 && waitMs !== 800)); // 800: of the search
+
+  /** What the model does, the code that it is, and what of the time must pass until then. */
+  const early: readonly [string, ErrorCode, Script, () => unknown][] = [
+    ["answers 500", "model_unavailable", (call) => call.head(500, json).end(secret), retry],
+    ["answers 429", "model_rate_limited", (call) => call.head(429, json).end(secret), retry],
+    ["answers 401", "model_unauthorized", (call) => call.head(401, json).end(secret), () => {}],
+    [
+      "reports an error",
+      "model_failed",
+      (call) => call.event({ error: { message: "sk-secret" } }).end(),
+      retry,
+    ],
+    ["breaks the connection", "model_unavailable", (call) => call.destroy(), retry],
+    ["says nothing", "empty_reply", (call) => call.finish(), () => {}],
+    ["is silent", "model_silent", (call) => call.head(), () => clock.advance(7_000)],
+  ];
+  for (const [how, code, script, pass] of early) {
+    test(`whose model ${how} before any text shows our sentence alone, and can ask again`, async () => {
+      const userId = randomUUID();
+      const shown = new ObservedChat(app.url, { userId });
+      const { call, sending } = await shown.ask(model, "Hi");
+      model.script = script;
+      // Its message is stored: else the time that passes would be the store's.
+      await shown.until(() => shown.chat.messages.length === 2);
+      await script(call);
+      await pass();
+      await sending;
+      assert.equal(shown.chat.status, "error");
+      assert.equal(shown.chat.error?.message, errorTable[code].publicMessage);
+      assert.deepEqual(shown.ends, [{ isAbort: false, isError: true, finishReason: undefined }]);
+      const { outcome, errorCode } = shown.last.metadata ?? {};
+      assert.deepEqual([outcome, errorCode], ["failed", code]);
+      assert.deepEqual(
+        shown.chat.messages.map(({ role, parts }) => [role, parts.map(({ type }) => type)]),
+        [
+          ["user", ["text"]],
+          ["assistant", ["step-start"]],
+        ],
+      );
+      assert.doesNotMatch(JSON.stringify([shown.chat.messages, String(shown.chat.error)]), /secret|upstream/);
+      model.say(again);
+      await shown.chat.sendMessage({ text: "Again" });
+      assert.deepEqual([shown.chat.status, shown.chat.error, shown.text], ["ready", undefined, "Now."]);
+      assert.deepEqual(promptOf(model.calls.at(-1)), [
+        ["user", "Hi"],
+        ["user", "Again"],
+      ]);
+      assert.deepEqual(await rowsOf(shown, userId), [
+        ["Hi", null],
+        ["Again", null],
+        ["Now.", "complete"],
+      ]);
+    });
+  }
+
+  test("whose reply failed before any text may have it made again instead", async () => {
+    const userId = randomUUID();
+    const shown = new ObservedChat(app.url, { userId });
+    model.script = (call) => call.head(401, json).end(secret);
+    await shown.chat.sendMessage({ text: "Hi" });
+    model.say(again);
+    await shown.chat.regenerate();
+    assert.equal(shown.chat.status, "ready");
+    assert.deepEqual(promptOf(model.calls.at(-1)), [["user", "Hi"]]);
+    assert.deepEqual(await rowsOf(shown, userId), [
+      ["Hi", null],
+      ["Now.", "complete"],
+    ]);
+  });
+
+  const late: readonly [string, ErrorCode, Script][] = [
+    ["ends without saying why", "model_truncated", (call) => call.end()],
+    ["resets the connection", "model_truncated", (call) => call.destroy()],
+    ["reports an error", "model_failed", (call) => call.event({ error: { message: "sk-secret" } }).end()],
+    ["goes silent", "model_stalled", () => clock.advance(9_000)],
+  ];
+  for (const [how, code, script] of late) {
+    test(`whose model ${how} after text began keeps that text under our sentence, and can go on from it`, async () => {
+      const userId = randomUUID();
+      const shown = new ObservedChat(app.url, { userId });
+      const { call, sending } = await shown.ask(model, "Hi");
+      call.text("- a\n---RESPONSE---\nSo far");
+      await shown.until(() => shown.text === "So far");
+      await script(call);
+      await sending;
+      assert.deepEqual(
+        [shown.chat.status, shown.chat.error?.message, shown.text],
+        ["error", errorTable[code].publicMessage, "So far"],
+      );
+      assert.deepEqual([shown.last.metadata?.outcome, shown.last.metadata?.errorCode], ["failed", code]);
+      assert.doesNotMatch(JSON.stringify(shown.chat.messages), /secret/);
+      model.say(again);
+      await shown.chat.sendMessage({ text: "Go on" });
+      assert.deepEqual(promptOf(model.calls.at(-1)), [
+        ["user", "Hi"],
+        ["assistant", "So far"],
+        ["user", "Go on"],
+      ]);
+      assert.deepEqual(await rowsOf(shown, userId), [
+        ["Hi", null],
+        ["So far", "failed"],
+        ["Go on", null],
+        ["Now.", "complete"],
+      ]);
+    });
+  }
+
+  test("whose reply breaks off in its plan keeps the plan, which the model is not sent", async () => {
+    const userId = randomUUID();
+    const shown = new ObservedChat(app.url, { userId });
+    model.script = (call) => call.text("- a\n- b").end();
+    await shown.chat.sendMessage({ text: "Hi" });
+    assert.equal(shown.chat.status, "error");
+    assert.equal(shown.plans.at(-1)?.text, "- a\n- b");
+    model.say(again);
+    await shown.chat.sendMessage({ text: "Again" });
+    assert.deepEqual(promptOf(model.calls.at(-1)), [
+      ["user", "Hi"],
+      ["user", "Again"],
+    ]);
+    assert.deepEqual(await rowsOf(shown, userId), [
+      ["Hi", null],
+      ["", "failed"],
+      ["Again", null],
+      ["Now.", "complete"],
+    ]);
+  });
+
+  test("whose message is refused shows a sentence that says what to send instead, and its chat goes on", async () => {
+    const userId = randomUUID();
+    const shown = new ObservedChat(app.url, { userId });
+    const pdf = {
+      type: "file" as const,
+      mediaType: "application/pdf",
+      url: "data:application/pdf;base64,JVBERi0=",
+    };
+    const calls = model.calls.length;
+    await shown.chat.sendMessage({ text: "Read it", files: [pdf] });
+    assert.deepEqual(shown.statuses, ["ready", "submitted", "error"]);
+    assert.equal(
+      shown.chat.error?.message,
+      "This file (application/pdf) cannot be read. Attach a PNG, JPEG, GIF or WebP image, or paste the text of the file.",
+    );
+    assert.equal(shown.chat.messages.length, 1);
+    assert.equal(model.calls.length, calls);
+    model.say(again);
+    await shown.chat.sendMessage({ text: "Well then" });
+    assert.deepEqual([shown.chat.status, shown.text], ["ready", "Now."]);
+    assert.deepEqual(await rowsOf(shown, userId), [
+      ["Read it", null],
+      ["Well then", null],
+      ["Now.", "complete"],
+    ]);
+  });
+
+  test("whose message was empty is told so, and its chat goes on without it", async () => {
+    const userId = randomUUID();
+    const shown = new ObservedChat(app.url, { userId });
+    await shown.chat.sendMessage({ text: " " });
+    assert.equal(shown.chat.error?.message, "messages: Last message must have a text or an image");
+    model.say(again);
+    await shown.chat.sendMessage({ text: "Hi" });
+    assert.deepEqual(await rowsOf(shown, userId), [
+      ["Hi", null],
+      ["Now.", "complete"],
+    ]);
+  });
+});
+
+describe("a useChat client of a server that is asked to stop", { timeout: 60_000 }, () => {
+  test("keeps what it has of its reply under our sentence, and goes on with the next server", async (context) => {
+    const [model, folder] = await Promise.all([ScriptedModel.start(), makeFolder()]);
+    context.after(() => model.close());
+    const variables = {
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      CHAT_STORE_ENABLED: "true",
+      DATA_DIR: folder.path,
+    };
+    const clock = new ManualClock();
+    const app = await startApp(variables, clock);
+    context.after(() => app.close());
+    const userId = randomUUID();
+    const shown = new ObservedChat(app.url, { userId });
+    const { call, sending } = await shown.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nHalf");
+    await shown.until(() => shown.text === "Half");
+    const closing = app.close(10_000);
+    const late = new ObservedChat(app.url, { userId });
+    await late.chat.sendMessage({ text: "Me too" });
+    assert.deepEqual(
+      [late.chat.status, late.chat.error?.message, late.chat.messages.length],
+      ["error", "The server is stopping; try again shortly.", 1],
+    );
+    await clock.timer(10_000);
+    clock.advance(10_000);
+    await sending;
+    assert.deepEqual(
+      [shown.chat.status, shown.chat.error?.message, shown.text, shown.last.metadata?.outcome],
+      ["error", "The server stopped before the reply was complete.", "Half", "interrupted"],
+    );
+    await closing;
+    const next = await startApp(variables);
+    context.after(() => next.close());
+    context.after(() => folder.remove());
+    model.say(again);
+    const reopened = new ObservedChat(next.url, { id: shown.chat.id, userId, messages: shown.chat.messages });
+    await reopened.chat.sendMessage({ text: "Go on" });
+    assert.deepEqual([reopened.chat.status, reopened.text], ["ready", "Now."]);
+    const conversationId = shown.last.metadata?.conversationId ?? "";
+    assert.equal(reopened.last.metadata?.conversationId, conversationId);
+    const rows = await readMessages(next.app.store.database, conversationId, userId);
+    assert.deepEqual(
+      rows.map(({ content, status }) => [content, status]),
+      [
+        ["Hi", null],
+        ["Half", "interrupted"],
+        ["Go on", null],
+        ["Now.", "complete"],
+      ],
+    );
+  });
+});

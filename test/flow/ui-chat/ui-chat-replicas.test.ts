@@ -1,0 +1,272 @@
+/** Owns what a `useChat` client gets of a reply that another replica is making, on one Postgres. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { after, before, describe, test } from "node:test";
+import { readMessages } from "../../support/read-rows.ts";
+import { ScriptedModel } from "../../support/scripted-model.ts";
+import { startApp, type RunningApp } from "../../support/start-app.ts";
+import { startTcpProxy } from "../../support/tcp-proxy.ts";
+import { ObservedChat, promptOf, textOf } from "../../support/ui-chat.ts";
+import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
+
+describe("a useChat client at another replica than its reply", { timeout: 120_000 }, () => {
+  let harness: StoreHarness;
+  let model: ScriptedModel;
+  /** The replica that makes the replies, and the one that is asked about them. */
+  let here: RunningApp;
+  let there: RunningApp;
+  let userId: string;
+  before(async () => {
+    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
+    [here, there] = [await start(), await start()];
+    userId = randomUUID();
+  });
+  after(async () => {
+    await here.close();
+    await there.close();
+    await model.close();
+    await harness.stop();
+  });
+
+  function start(): Promise<RunningApp> {
+    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
+    return startApp({ ...base, ...harness.variables });
+  }
+
+  const at = ({ url }: { readonly url: string }, id: string): ObservedChat =>
+    new ObservedChat(url, { id, userId });
+
+  test("gets it from its start, then live to its end, under the same id; then there is nothing more", async () => {
+    const first = new ObservedChat(here.url, { userId });
+    const { call, sending } = await first.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nHe");
+    await first.until(() => first.text === "He");
+    const second = at(there, first.chat.id);
+    const resuming = second.chat.resumeStream();
+    await second.until(() => second.text === "He");
+    assert.equal(second.chat.status, "streaming");
+    call.text("llo");
+    await second.until(() => second.text === "Hello");
+    call.text("..").finish();
+    await Promise.all([sending, resuming]);
+    assert.deepEqual(second.last, first.last);
+    assert.deepEqual([second.text, second.last.metadata?.storage], ["Hello.", "stored"]);
+    assert.deepEqual(second.statuses, ["ready", "submitted", "streaming", "ready"]);
+    for (const app of [here, there]) {
+      const later = at(app, first.chat.id);
+      await later.chat.resumeStream();
+      assert.deepEqual([later.chat.status, later.chat.messages], ["ready", []]);
+    }
+  });
+
+  test("gets it before its first text, and when it fails", async () => {
+    const first = new ObservedChat(here.url, { userId });
+    const { call, sending } = await first.ask(model, "Hi");
+    await first.until(() => first.chat.messages.length === 2);
+    const second = at(there, first.chat.id);
+    const resuming = second.chat.resumeStream();
+    await second.until(() => second.chat.messages.length === 1);
+    assert.equal(second.chat.status, "submitted");
+    call.text("- a\n---RESPONSE---\nSo far").end();
+    await Promise.all([sending, resuming]);
+    for (const { chat, text } of [first, second]) {
+      assert.deepEqual(
+        [chat.status, chat.error?.message, text],
+        ["error", "The model's reply broke off before its end.", "So far"],
+      );
+    }
+    assert.deepEqual(second.last.metadata, first.last.metadata);
+  });
+
+  test("stops it there, and the client that reads it here is ready with what it has", async () => {
+    const first = new ObservedChat(here.url, { userId });
+    const { call, sending } = await first.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nSo far");
+    await first.until(() => first.text === "So far");
+    const path = `/api/chat/${first.chat.id}/stop`;
+    assert.equal((await there.post(`${path}?userId=${randomUUID()}`, {})).status, 204);
+    const answer = await there.post(`${path}?userId=${userId}`, {});
+    await call.closed;
+    await sending;
+    assert.deepEqual([answer.status, JSON.parse(answer.body).status], [200, "stopped"]);
+    assert.deepEqual(
+      [first.chat.status, first.chat.error, first.ends.at(-1)?.finishReason, first.last.metadata?.outcome],
+      ["ready", undefined, "interrupted", "stopped"],
+    );
+    const rows = await readMessages(
+      there.app.store.database,
+      first.last.metadata?.conversationId ?? "",
+      userId,
+    );
+    assert.deepEqual(
+      rows.map(({ content, status }) => [content, status]),
+      [
+        ["Hi", null],
+        ["So far", "stopped"],
+      ],
+    );
+    assert.equal((await there.post(`${path}?userId=${userId}`, {})).status, 204);
+  });
+
+  test("goes on there in the same conversation, without adding a row twice", async () => {
+    model.say("- a\n---RESPONSE---\nHello.");
+    const first = new ObservedChat(here.url, { userId });
+    await first.chat.sendMessage({ text: "Hi" });
+    const second = new ObservedChat(there.url, { id: first.chat.id, userId, messages: first.chat.messages });
+    await second.chat.sendMessage({ text: "Go on" });
+    assert.deepEqual(promptOf(model.calls.at(-1)), [
+      ["user", "Hi"],
+      ["assistant", "Hello."],
+      ["user", "Go on"],
+    ]);
+    const conversationId = first.last.metadata?.conversationId ?? "";
+    assert.equal(second.last.metadata?.conversationId, conversationId);
+    const rows = await harness.sql(
+      `select content from messages where conversation_id = '${conversationId}'`,
+    );
+    assert.equal(rows.length, 4);
+  });
+
+  test("whose connection was cut there while the reply went on still gets it there when it has ended", async (context) => {
+    const proxy = await startTcpProxy(Number(new URL(there.url).port));
+    context.after(() => proxy.close());
+    const first = new ObservedChat(here.url, { userId });
+    const { call, sending } = await first.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nHe");
+    await first.until(() => first.text === "He");
+    const second = at({ url: `http://127.0.0.1:${proxy.port}` }, first.chat.id);
+    const requested = once(there.app.http.server, "request");
+    const resuming = second.chat.resumeStream();
+    await second.until(() => second.text === "He");
+    const [{ socket }] = await requested;
+    const left = once(socket, "end");
+    proxy.cutAll();
+    await Promise.all([resuming, left]);
+    assert.equal(second.chat.status, "error");
+    call.text("llo.").finish();
+    await sending;
+    await second.chat.resumeStream();
+    assert.deepEqual([second.chat.status, second.chat.messages.map(textOf)], ["ready", ["Hello."]]);
+  });
+
+  test("gets the newest reply there, not one that this replica made before and that nobody has read", async () => {
+    const first = new ObservedChat(there.url, { userId });
+    const old = await first.ask(model, "Hi");
+    old.call.text("- a\n---RESPONSE---\nOld.");
+    await first.until(() => first.text === "Old.");
+    await first.chat.stop();
+    old.call.finish();
+    await there.logged((line) => line["turnId"] === first.last.id);
+    const moved = new ObservedChat(here.url, { id: first.chat.id, userId, messages: first.chat.messages });
+    const { call, sending } = await moved.ask(model, "Go on");
+    call.text("- b\n---RESPONSE---\nNew");
+    await moved.until(() => moved.text === "New");
+    const second = at(there, first.chat.id);
+    const resuming = second.chat.resumeStream();
+    await second.until(() => second.text === "New");
+    call.text("..").finish();
+    await Promise.all([sending, resuming]);
+    assert.deepEqual(second.last, moved.last);
+  });
+
+  test("is not shown one that this replica made before and that nobody has read, where a newer one has ended there", async () => {
+    const first = new ObservedChat(there.url, { userId });
+    const { call } = await first.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nOld");
+    await first.until(() => first.text === "Old");
+    await first.chat.stop();
+    call.text(" reply.").finish();
+    await there.logged((line) => line["turnId"] === first.last.id);
+    model.say("- b\n---RESPONSE---\nNew reply.");
+    const moved = new ObservedChat(here.url, { id: first.chat.id, userId, messages: first.chat.messages });
+    await moved.chat.regenerate();
+    const loaded = new ObservedChat(there.url, { id: first.chat.id, userId, messages: moved.chat.messages });
+    await loaded.chat.resumeStream();
+    assert.deepEqual(loaded.statuses, ["ready"], "there is nothing to come");
+    assert.deepEqual(loaded.chat.messages.map(textOf), ["Hi", "New reply."]);
+  });
+
+  test("stops the newest there, not one that this replica began before and that still runs", async () => {
+    const first = new ObservedChat(there.url, { userId });
+    const old = await first.ask(model, "Hi");
+    old.call.text("- a\n---RESPONSE---\nOld");
+    await first.until(() => first.text === "Old");
+    await first.chat.stop();
+    const moved = new ObservedChat(here.url, { id: first.chat.id, userId, messages: first.chat.messages });
+    const next = model.nextCall();
+    const sending = moved.chat.regenerate();
+    const call = await next;
+    call.text("- b\n---RESPONSE---\nNew");
+    await moved.until(() => moved.text === "New");
+    const answer = await there.post(`/api/chat/${first.chat.id}/stop?userId=${userId}`, {});
+    const { id, status } = JSON.parse(answer.body);
+    assert.deepEqual([id, status], [moved.last.id, "stopped"]);
+    await Promise.all([sending, call.closed]);
+    assert.deepEqual([moved.chat.status, moved.text], ["ready", "New"]);
+    old.call.finish();
+  });
+
+  test("of which that replica stops is not told that the reply has ended, and gets all of it elsewhere", async (context) => {
+    const leaving = await start();
+    context.after(() => leaving.close());
+    const first = new ObservedChat(here.url, { userId });
+    const { call, sending } = await first.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nHe");
+    await first.until(() => first.text === "He");
+    const second = at(leaving, first.chat.id);
+    const resuming = second.chat.resumeStream();
+    await second.until(() => second.text === "He");
+    await leaving.close();
+    await resuming;
+    // Not the reply has ended: its metadata must not say so.
+    assert.deepEqual([second.chat.status, second.last.metadata?.outcome], ["error", undefined]);
+    const third = new ObservedChat(there.url, { id: first.chat.id, userId, messages: second.chat.messages });
+    const again = third.chat.resumeStream();
+    await third.until(() => third.chat.status === "streaming");
+    call.text("llo.").finish();
+    await Promise.all([sending, again]);
+    assert.deepEqual([third.chat.messages.map(textOf), third.last], [["Hello."], first.last]);
+  });
+});
+
+describe("a useChat client while the store is away", { timeout: 120_000 }, () => {
+  test("gets what its replica still has, and is told in a sentence where that would have to ask", async (context) => {
+    const [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
+    const databaseUrl = new URL(harness.variables["DATABASE_URL"] ?? "");
+    const proxy = await startTcpProxy(Number(databaseUrl.port));
+    databaseUrl.port = String(proxy.port);
+    const app = await startApp({
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      CHAT_STORE_ENABLED: "true",
+      DATABASE_URL: databaseUrl.href,
+    });
+    context.after(async () => {
+      await app.close();
+      await proxy.close();
+      await model.close();
+      await harness.stop();
+    });
+    const shown = new ObservedChat(app.url, { userId: randomUUID() });
+    const { call } = await shown.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nHe");
+    await shown.until(() => shown.text === "He");
+    await shown.chat.stop();
+    proxy.refuse();
+    proxy.cutAll();
+    call.text("llo.").finish();
+    await app.logged(({ msg }) => msg === "turn");
+    const stranger = new ObservedChat(app.url, { userId: randomUUID() });
+    await stranger.chat.resumeStream();
+    assert.deepEqual(
+      [stranger.chat.status, stranger.chat.error?.message],
+      ["error", "The store cannot be reached."],
+    );
+    await shown.chat.resumeStream();
+    assert.deepEqual([shown.chat.error, shown.chat.messages.map(textOf)], [undefined, ["Hi", "Hello."]]);
+    assert.equal(shown.last.metadata?.storage, "queued");
+    proxy.pass();
+    await app.logged(({ msg }) => msg === "a write that waited is in the store");
+  });
+});

@@ -1,0 +1,128 @@
+/** Owns what goes wrong in a database under a crowd: queries cancelled, connections ended, rows and tables locked. */
+import { Client } from "pg";
+import { z } from "zod";
+import { callDeadlineMs } from "../../../src/store/database/database.ts";
+import { systemClock, type Clock, type Timer } from "../../../src/base/clock.ts";
+import type { SeededRandom } from "../../support/seeded-reply.ts";
+import type { Tally } from "./crowd-client.ts";
+
+/** How long a statement of the crowd's may take, and wait for a lock where it writes, in milliseconds. */
+export const statementTimeoutMs = 400;
+const lockTimeoutMs = 60;
+const rowLockSeconds = 0.12;
+const tableLockSeconds = 0.6;
+/** One call in so many is overtaken by its deadline, at once. */
+const deadlineOneIn = 60;
+
+/** Makes the functions give a lock up early, so that a test need not wait for it. */
+export const impatienceSql = `
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in select oid from pg_proc where pronamespace = 'public'::regnamespace and 'lock_timeout=4s' = any (proconfig) loop
+    execute format('alter function %s set lock_timeout = ${lockTimeoutMs}', v_function);
+  end loop;
+end $$`;
+
+const Rows = z.object({ rowCount: z.number().nullable() });
+
+/** A clock by which the store's deadline sometimes passes at once, while the call goes on. */
+export class HastyClock implements Clock {
+  /** Whether it still does. */
+  isHasty = true;
+  readonly #random: SeededRandom;
+  readonly #tally: Tally;
+
+  constructor(random: SeededRandom, tally: Tally) {
+    this.#random = random;
+    this.#tally = tally;
+  }
+
+  now(): Date {
+    return systemClock.now();
+  }
+
+  monotonicMs(): number {
+    return systemClock.monotonicMs();
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const passes = this.isHasty && delayMs === callDeadlineMs && this.#random.isOneIn(deadlineOneIn);
+    if (passes) this.#tally.add("deadlines");
+    return systemClock.after(passes ? 1 : delayMs, callback);
+  }
+}
+
+/** Trouble for the connections of a pool. */
+export class Faults {
+  readonly #killer: Client;
+  readonly #locker: Client;
+  readonly #backends: string;
+  readonly #tally: Tally;
+  #killing: Promise<void> | undefined;
+  #locking = Promise.resolve();
+  #callCount = 0;
+  #isOver = false;
+
+  private constructor(url: string, backends: string, tally: Tally) {
+    this.#killer = new Client({ connectionString: url });
+    this.#locker = new Client({ connectionString: url });
+    this.#backends = backends;
+    this.#tally = tally;
+  }
+
+  /**
+   * Gets ready.
+   * @param url the superuser's.
+   * @param backends which rows of pg_stat_activity are the pool's.
+   */
+  static async start(url: string, backends: string, tally: Tally): Promise<Faults> {
+    const faults = new Faults(url, backends, tally);
+    await Promise.all([faults.#killer.connect(), faults.#locker.connect()]);
+    return faults;
+  }
+
+  /** Does something beside every so many calls; `conversation` is one that may be locked. */
+  strike(conversation: string | undefined): void {
+    if (this.#isOver) return;
+    this.#callCount += 1;
+    const isEach = (count: number): boolean => this.#callCount % count === 0;
+    if (isEach(60)) this.#kill("pg_terminate_backend", "true");
+    else if (isEach(12)) this.#kill("pg_cancel_backend", "state = 'active'");
+    if (isEach(2_000))
+      this.#lock("lock table public.messages in access exclusive mode", tableLockSeconds, "table locks");
+    else if (isEach(500))
+      this.#lock("lock table public.conversations in share mode", rowLockSeconds, "write locks");
+    else if (isEach(80) && conversation !== undefined)
+      this.#lock(
+        `select from public.conversations where id = '${conversation}' for update`,
+        rowLockSeconds,
+        "row locks",
+      );
+  }
+
+  /** Resolves once nothing of it is left. */
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all([this.#killing, this.#locking]);
+    await Promise.all([this.#killer.end(), this.#locker.end()]);
+  }
+
+  #kill(how: "pg_cancel_backend" | "pg_terminate_backend", which: string): void {
+    const sql = `select ${how}(pid) from (
+      select pid from pg_stat_activity where ${this.#backends} and ${which} order by random() limit 1) victims`;
+    this.#killing ??= this.#killer.query(sql).then((result) => {
+      this.#tally.add(how, Rows.parse(result).rowCount ?? 0);
+      this.#killing = undefined;
+    });
+  }
+
+  /** One lock after the other. */
+  #lock(how: string, seconds: number, kind: string): void {
+    this.#locking = this.#locking.then(async () => {
+      await this.#locker.query(`begin; ${how}; select pg_sleep(${seconds}); commit`);
+      this.#tally.add(kind);
+    });
+  }
+}

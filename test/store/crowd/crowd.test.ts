@@ -1,0 +1,87 @@
+/** Owns isolation among a crowd: thousands of calls of many users, interleaved over few connections, while all goes wrong. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { Tally } from "./crowd-client.ts";
+import { impatienceSql, statementTimeoutMs } from "./crowd-faults.ts";
+import { toSentrySql } from "./crowd-probe.ts";
+import { runCrowd, type CrowdPlace } from "./crowd.ts";
+import { startPglite, startPostgresHarness, startSupabaseHarness } from "../store-harness.ts";
+
+const poolSize = 2;
+/** The same seed draws the same users' moves; which of them meet is the machine's affair. */
+const seed = process.env["FOREWORD_CROWD_SEED"] ?? randomUUID();
+
+/** Lets a crowd loose; returns what came of its calls, which must mostly be answers. */
+async function runDay(name: string, place: CrowdPlace, callCount: number): Promise<Tally> {
+  const tally = new Tally();
+  const startedMs = performance.now();
+  try {
+    await runCrowd(place, { callCount, seed: `${seed} ${name}`, tally });
+  } finally {
+    const seconds = Math.round((performance.now() - startedMs) / 1_000);
+    console.log(`${name}, FOREWORD_CROWD_SEED=${seed}, ${seconds} s:`, Object.fromEntries(tally.counts));
+    await place.harness.stop();
+  }
+  assert.ok(tally.get("calls") >= callCount);
+  const answered = tally.get("calls") - tally.get("left") - tally.get("unavailable");
+  assert.ok(answered > 0.7 * callCount, "most calls are answered");
+  for (const kind of ["200", "404", "left", "deadlines"]) assert.ok(tally.get(kind) > 0, kind);
+  return tally;
+}
+
+describe(
+  "no user of a crowd reads or changes what is another's, and all that they are told is so",
+  {
+    timeout: 300_000,
+  },
+  () => {
+    test("on Postgres, 10,000 calls over two connections, of which some are cancelled, cut, too slow or locked out", async () => {
+      const harness = await startPostgresHarness();
+      const { url } = harness.server;
+      await harness.sql(impatienceSql, toSentrySql("postgres"));
+      const timeout = encodeURIComponent(`-c statement_timeout=${statementTimeoutMs}`);
+      const variables = { DATABASE_URL: `${url}?options=${timeout}`, DATABASE_POOL_SIZE: String(poolSize) };
+      const pool = { url, size: poolSize, role: "postgres", backends: "application_name = 'foreword'" };
+      const tally = await runDay("Postgres", { harness, variables, pool }, 10_000);
+      for (const kind of [
+        "pg_cancel_backend",
+        "pg_terminate_backend",
+        "row locks",
+        "write locks",
+        "table locks",
+      ])
+        assert.ok(tally.get(kind) > 0, kind);
+      assert.ok(
+        tally.get("let in late") < tally.get("kept out"),
+        "a turn in another's conversation is refused",
+      );
+      for (const code of ["57014", "57P01"]) assert.ok(tally.get(code) > 0, code);
+    });
+
+    test("on Postgres without row level security, 600 calls: our own checks are enough", async () => {
+      const harness = await startPostgresHarness();
+      const tables = ["conversations", "messages", "turns", "turn_pieces", "deleted_conversations"];
+      await harness.sql(...tables.map((table) => `alter table ${table} disable row level security`));
+      await runDay("Postgres without row level security", { harness, variables: harness.variables }, 600);
+    });
+
+    test("on PostgREST, 600 calls over two connections, of which some are cancelled, cut or locked out", async () => {
+      const harness = await startSupabaseHarness({ poolSize });
+      const { databaseUrl, jwtSecret } = harness.stack;
+      const sign = (userId: string): string => harness.stack.userToken(userId);
+      await harness.sql(impatienceSql, toSentrySql("service_role"));
+      const variables = { ...harness.variables, SUPABASE_JWT_SECRET: jwtSecret };
+      const backends = "usename = 'authenticator' and query like '%chat\\_%'";
+      const pool = { url: databaseUrl, size: poolSize, role: "service_role", backends };
+      const tally = await runDay("PostgREST", { harness, variables, sign, pool }, 600);
+      for (const kind of ["pg_cancel_backend", "pg_terminate_backend", "row locks"])
+        assert.ok(tally.get(kind) > 0, kind);
+    });
+
+    test("on PGlite, 600 calls", async () => {
+      const harness = await startPglite();
+      await runDay("PGlite", { harness, variables: harness.variables, isEmbedded: true }, 600);
+    });
+  },
+);

@@ -1,0 +1,268 @@
+/** Owns the promise that a turn costs the same however long its conversation is: rows and blocks read, bytes sent, and time. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { PGlite } from "@electric-sql/pglite";
+import { z } from "zod";
+import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { TurnRows } from "../../../src/store/turns/turn-reads.ts";
+import { UserChatStore } from "../../../src/store/turns/user-token-store.ts";
+import { toArgument, type Database } from "../../../src/store/database/database.ts";
+import { loadSchema } from "../../../src/store/schema/schema.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { AddressedMessage } from "../../../src/turn/message-tree.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
+import { startPostgres } from "../../support/postgres-server.ts";
+import { openPostgres, toDatabase, toScratch, type Scratch } from "../scratch-database.ts";
+
+const [short, long] = [10, 10_000];
+const rounds = 30;
+/** Both conversations are in one table, so that reading all of it would cost both the same: this says that none does. */
+const maxRowsRead = 100;
+/** In tables that have a row of each conversation, or turn, two would be found in any way. */
+const otherConversations = 5_000;
+
+/** What one more turn took. */
+interface Cost {
+  readonly rowsRead: number;
+  /** Of tables and indexes, also where nothing in them was to be read. */
+  readonly blocksRead: number;
+  readonly bytesSent: number;
+  readonly durationMs: number;
+}
+
+/** A conversation, whose it is, and the path of its next turn. */
+interface Chat {
+  readonly userId: string;
+  readonly conversationId: string;
+  readonly path: readonly AddressedMessage[];
+}
+
+const Reads = z.object({ rowsRead: z.coerce.number(), blocksRead: z.coerce.number() });
+type Reads = z.infer<typeof Reads>;
+/** What this session has read; what it read long ago may be left out, so only a difference means something. */
+const countReads = `
+  select
+    (select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables) as "rowsRead",
+    (select sum(pg_stat_get_xact_blocks_fetched(oid)) from pg_class where relnamespace = 'public'::regnamespace) as "blocksRead"`;
+const addOthers = `
+  with other as (
+    insert into conversations (title, user_id) select 'Other', gen_random_uuid() from generate_series(1, ${otherConversations})
+    returning id, user_id
+  ), gone as (
+    insert into deleted_conversations (id, user_id) select gen_random_uuid(), user_id from other
+  ), day as (
+    insert into daily_usage (user_id, day, model) select user_id, current_date, 'test' from other
+  )
+  insert into turns (id, conversation_id, user_id, status) select gen_random_uuid(), id, user_id, 'complete' from other`;
+
+/** How a turn comes: by whose right it is stored, and whether it says which conversation it is of. */
+interface Way {
+  readonly name: string;
+  readonly isConversationNamed: boolean;
+  /** Whether its messages alone are stored, and as the user, under row level security. */
+  readonly isReduced: boolean;
+}
+
+const named: Way = { name: "named", isConversationNamed: true, isReduced: false };
+const unnamed: Way = { name: "unnamed", isConversationNamed: false, isReduced: false };
+const reduced: Way = { name: "with its user's token", isConversationNamed: true, isReduced: true };
+
+/** Returns how to find out what was read since now. */
+async function watchReads(scratch: Scratch): Promise<() => Promise<Reads>> {
+  const count = async (): Promise<Reads> => z.tuple([Reads]).parse(await scratch.sql(countReads))[0];
+  const earlier = await count();
+  return async () => {
+    const later = await count();
+    return {
+      rowsRead: later.rowsRead - earlier.rowsRead,
+      blocksRead: later.blocksRead - earlier.blocksRead,
+    };
+  };
+}
+
+async function addChat(scratch: Scratch, messages: number): Promise<Chat> {
+  const lines = Array.from({ length: messages }, (_, index) => `${index % 2 === 0 ? "u" : "a"}: ${index}`);
+  const chat = {
+    userId: randomUUID(),
+    conversationId: randomUUID(),
+    path: makeTurn(lines.slice(0, -1)).path,
+  };
+  await runTurn(toDatabase(scratch), named, chat, `${messages - 1}`);
+  return { ...chat, path: makeTurn([...lines, "u: And now?"]).path };
+}
+
+async function runTurn(database: Database, way: Way, chat: Chat, answer: string): Promise<void> {
+  const { userId, conversationId, path } = chat;
+  const caller = { userId, accessToken: "theirs" };
+  const turn = makeTurn([], { conversationId, caller, path, isConversationNamed: way.isConversationNamed });
+  if (way.isReduced) {
+    const users = new UserChatStore(database, systemClock, ({ type }) => assert.fail(type));
+    await users.begin(turn);
+    await users.end(turn, makeResult(answer));
+    return;
+  }
+  const chats = new DatabaseChatStore(database, systemClock);
+  await beginTurn(chats, turn);
+  await endTurn(chats, turn, makeResult(answer));
+}
+
+/** Measures one more turn in `chat`, and takes it back. */
+async function measureTurn(scratch: Scratch, way: Way, chat: Chat): Promise<Cost> {
+  let bytesSent = 0;
+  let durationMs = 0;
+  const database = toDatabase(scratch);
+  const measured: Database = {
+    ...database,
+    call: async (name, argument, caller) => {
+      bytesSent += Buffer.byteLength(JSON.stringify(toArgument(argument, caller)));
+      const startMs = performance.now();
+      const answer = await database.call(name, argument, caller);
+      durationMs += performance.now() - startMs;
+      return answer;
+    },
+  };
+  await scratch.sql("begin");
+  const readSince = await watchReads(scratch);
+  if (way.isReduced) {
+    const claims = JSON.stringify({ sub: chat.userId, role: "authenticated" });
+    await scratch.sql("select set_config('request.jwt.claims', $1, true)", [claims]);
+    await scratch.sql("set local role authenticated");
+  }
+  await runTurn(measured, way, chat, "Now this.");
+  if (way.isReduced) await scratch.sql("reset role");
+  const reads = await readSince();
+  await scratch.sql("rollback");
+  return { ...reads, bytesSent, durationMs };
+}
+
+function toMedian(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
+
+async function checkCost(scratch: Scratch): Promise<void> {
+  await scratch.apply(
+    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
+  );
+  await scratch.apply(addOthers);
+  const chats = { short: await addChat(scratch, short), long: await addChat(scratch, long) };
+  for (const way of [named, unnamed]) await compareCosts(scratch, chats, way, "without statistics");
+  await scratch.sql("vacuum analyze"); // so that what an index alone can answer need not be looked at in its table
+  for (const way of [named, unnamed, reduced]) await compareCosts(scratch, chats, way, "with statistics");
+}
+
+async function compareCosts(
+  scratch: Scratch,
+  chats: { readonly short: Chat; readonly long: Chat },
+  way: Way,
+  statistics: string,
+): Promise<void> {
+  const costs: { short: Cost[]; long: Cost[] } = { short: [], long: [] };
+  for (let round = 0; round < rounds; round += 1) {
+    costs.short.push(await measureTurn(scratch, way, chats.short));
+    costs.long.push(await measureTurn(scratch, way, chats.long));
+  }
+  const compare = (measure: keyof Cost, factor: number): void => {
+    const toCost = (list: readonly Cost[]): number => toMedian(list.map((cost) => cost[measure]));
+    const [few, many] = [toCost(costs.short), toCost(costs.long)];
+    const text = `${way.name}, ${statistics}, ${measure}: ${few} with ${short} messages, ${many} with ${long}`;
+    assert.ok(few > 0 && many <= few * factor, text);
+  };
+  compare("rowsRead", 1.5);
+  compare("blocksRead", 1.2);
+  const most = Math.max(...costs.long.map(({ rowsRead }) => rowsRead));
+  assert.ok(most < maxRowsRead, `${way.name}, ${statistics}: a turn has read ${most} rows`);
+  compare("bytesSent", 1.5);
+  compare("durationMs", 3);
+}
+
+/** A turn that runs, of which so many pieces are saved. */
+async function addRunningTurn(scratch: Scratch, pieces: number): Promise<string> {
+  const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
+  await beginTurn(new DatabaseChatStore(toDatabase(scratch), systemClock), turn);
+  await scratch.sql(
+    "insert into turn_pieces (turn_id, position, text) select $1::uuid, i * 10, '0123456789' from generate_series(0, $2::integer - 1) i",
+    [turn.turnId, pieces],
+  );
+  return turn.turnId;
+}
+
+/** Measures a tick that saves one more piece of a turn that has so many, and takes it back. */
+async function measureTick(
+  scratch: Scratch,
+  turnId: string,
+  pieces: number,
+): Promise<Omit<Cost, "bytesSent">> {
+  await scratch.sql("begin");
+  const readSince = await watchReads(scratch);
+  const startMs = performance.now();
+  const piece = { turnId, position: pieces * 10, text: "0123456789" };
+  const { known } = await new TurnRows(toDatabase(scratch)).saveProgress([], [turnId], [piece]);
+  const durationMs = performance.now() - startMs;
+  const reads = await readSince();
+  await scratch.sql("rollback");
+  assert.ok(known.has(turnId));
+  return { ...reads, durationMs };
+}
+
+async function checkTicks(scratch: Scratch): Promise<void> {
+  await scratch.apply(
+    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
+  );
+  const counts = { short: 10, long: 20_000 };
+  const turns = {
+    short: await addRunningTurn(scratch, counts.short),
+    long: await addRunningTurn(scratch, counts.long),
+  };
+  const costs: { short: Omit<Cost, "bytesSent">[]; long: Omit<Cost, "bytesSent">[] } = {
+    short: [],
+    long: [],
+  };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const length of ["short", "long"] as const)
+      costs[length].push(await measureTick(scratch, turns[length], counts[length]));
+  }
+  for (const [measure, factor] of [
+    ["rowsRead", 1.5],
+    ["blocksRead", 1.5],
+    ["durationMs", 3],
+  ] as const) {
+    const [few, many] = [costs.short, costs.long].map((list) => toMedian(list.map((cost) => cost[measure])));
+    const text = `${measure}: ${few} with ${counts.short} pieces, ${many} with ${counts.long}`;
+    assert.ok(few !== undefined && many !== undefined && many <= few * factor, text);
+  }
+}
+
+describe("a tick of progress costs what it would early in the reply", () => {
+  test("on Postgres", async () => {
+    const server = await startPostgres();
+    try {
+      const scratch = await openPostgres(server.url);
+      await checkTicks(scratch).finally(() => scratch.close());
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("on PGlite", async () => {
+    const scratch = toScratch(await PGlite.create());
+    await checkTicks(scratch).finally(() => scratch.close());
+  });
+});
+
+describe("one more turn costs what it would in a short conversation", () => {
+  test("on Postgres", async () => {
+    const server = await startPostgres();
+    try {
+      const scratch = await openPostgres(server.url);
+      await checkCost(scratch).finally(() => scratch.close());
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("on PGlite", async () => {
+    const scratch = toScratch(await PGlite.create());
+    await checkCost(scratch).finally(() => scratch.close());
+  });
+});

@@ -1,0 +1,66 @@
+/** No user fills the journal for others: neither with what waits, nor with what the store will never take. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test, type TestContext } from "node:test";
+import type { JournalWrite } from "../../../src/store/journal/write.ts";
+import { Journal } from "../../../src/store/journal/journal.ts";
+import { makeFolder } from "../../support/start-app.ts";
+
+async function openJournal(context: TestContext): Promise<Journal> {
+  const folder = await makeFolder();
+  const journal = await Journal.open(folder.path, 1024 * 1024);
+  context.after(async () => {
+    await journal.close();
+    await folder.remove();
+  });
+  return journal;
+}
+
+function makeWrite(more: Partial<JournalWrite>): JournalWrite {
+  const ids = { turnId: randomUUID(), conversationId: randomUUID(), userId: randomUUID() };
+  return { kind: "begin", ...ids, toArgument: () => "{}", ...more };
+}
+
+describe("a journal of many users", () => {
+  test("keeps room for others, however much of one user waits, and for the ends of those who had a begin", async (context) => {
+    const journal = await openJournal(context);
+    const toArgument = (): string => JSON.stringify("x".repeat(20_000));
+    const fill = async (userId: string, kind: "begin" | "end"): Promise<number> => {
+      for (let count = 0; ; count += 1) {
+        const [added] = await Promise.allSettled([journal.append(makeWrite({ userId, kind, toArgument }))]);
+        if (added.status === "fulfilled") continue;
+        assert.match(String(added.reason), /^AppError: the journal in .*: it is full: /);
+        return count;
+      }
+    };
+    const users = Array.from({ length: 5 }, () => randomUUID());
+    const counts: number[] = [];
+    for (const user of users) counts.push(await fill(user, "begin"));
+    assert.ok(
+      counts.every((count) => count > 0),
+      `each finds some room: ${counts.join(", ")}`,
+    );
+    assert.ok(Number(counts[0]) * 20_000 < 600_000, "one leaves almost half");
+    assert.ok((await fill(String(users[0]), "end")) < 20, "ends leave room as well");
+    assert.ok((await fill(randomUUID(), "end")) > 0);
+  });
+
+  test("what is refused takes no room from what waits, and has a bound of its own for each user", async (context) => {
+    const journal = await openJournal(context);
+    const toArgument = (): string => JSON.stringify("x".repeat(40_000));
+    const [garbler, other] = [randomUUID(), randomUUID()];
+    const early = await journal.append(makeWrite({ userId: other, toArgument }));
+    await journal.refuse(early.id, "no");
+    for (let count = 0; count < 200; count += 1) {
+      const { id } = await journal.append(makeWrite({ userId: garbler, toArgument }));
+      await journal.refuse(id, "no");
+    }
+    assert.equal(
+      journal.refusedCount,
+      1 + Math.floor(2 ** 18 / 40_002),
+      "the newest of one user's, and the other's",
+    );
+    for (let count = 0; count < 8; count += 1) await journal.append(makeWrite({ toArgument }));
+    assert.equal(journal.queue.size, 8);
+  });
+});

@@ -1,0 +1,362 @@
+/** Owns what becomes of turns while the store is away: they stream on, whole, and land once it is back. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { createServer, request, type Server } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { loadSchema } from "../../../src/store/schema/schema.ts";
+import { systemClock, type Clock } from "../../../src/base/clock.ts";
+import { listen } from "../../support/local-port.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { readMessages } from "../../support/read-rows.ts";
+import { ScriptedModel } from "../../support/scripted-model.ts";
+import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { startSupabaseStack, type SupabaseStack } from "../../support/supabase-stack.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
+import { runSql, startPglite } from "../store-harness.ts";
+
+const reply = "- Think\n---RESPONSE---\nHello.";
+const storeWaitMs = 500;
+/** From one look for abandoned turns to the next. */
+const lookMs = 4_000;
+const readyTimeoutMs = 1_000;
+/** How far a clock that stands still is moved between two looks. */
+const stepMs = 50;
+
+let stack: SupabaseStack;
+let model: ScriptedModel;
+/** Before Postgres. */
+let postgres: TcpProxy;
+/** Before Supabase's HTTP API. */
+let supabase: TcpProxy;
+before(async () => {
+  [stack, model] = await Promise.all([startSupabaseStack(), ScriptedModel.start()]);
+  postgres = await startTcpProxy(stack.postgres.port);
+  supabase = await startTcpProxy(Number(new URL(stack.url).port));
+});
+after(async () => {
+  await Promise.all([postgres.close(), supabase.close(), model.close(), stack.stop()]);
+});
+
+const stores = {
+  Postgres: () => ({ DATABASE_URL: `postgres://postgres:postgres@127.0.0.1:${postgres.port}/postgres` }),
+  PostgREST: () => toSupabase(`http://127.0.0.1:${supabase.port}`),
+} as const;
+
+function toSupabase(url: string): Record<string, string> {
+  return { SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
+}
+
+/** Starts an app on the store that `variables` name, and closes it when `run` is over. */
+async function withApp(
+  variables: Record<string, string>,
+  run: (app: RunningApp) => Promise<void>,
+  clock: Clock = systemClock,
+): Promise<void> {
+  const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
+  const app = await startApp({ ...base, ...variables }, clock);
+  try {
+    await run(app);
+  } finally {
+    await app.close();
+  }
+}
+
+/** A chat of one user: what is said, where it goes, and how the answers were kept. */
+class Chat {
+  readonly userId = randomUUID();
+  readonly conversationId = randomUUID();
+  readonly #app: RunningApp;
+  readonly #messages: { sender: string; text: string }[] = [];
+
+  constructor(app: RunningApp) {
+    this.#app = app;
+  }
+
+  /** The body of the next request. */
+  ask(text: string): object {
+    this.#messages.push({ sender: "user", text });
+    const { userId, conversationId } = this;
+    return { messages: [...this.#messages], userId, conversationId };
+  }
+
+  /** Checks an answer to {@link ask}: whole, and stored; or waiting in the journal, for the reason that `outage` names. */
+  async check(answer: Answer, outage?: { readonly code: string | undefined }): Promise<void> {
+    assert.deepEqual([answer.status, answer.isComplete, answer.body], [200, true, reply]);
+    this.#messages.push({ sender: "bot", text: answer.body });
+    const turnId = answer.headers["x-turn-id"];
+    const { storage } = await this.#app.logged((line) => line.turnId === turnId && line.msg === "turn");
+    assert.equal(storage, outage === undefined ? "stored" : "queued");
+    const waiting = this.#app.logs.filter(
+      ({ msg, turnId: id }) => id === turnId && msg === "a write waits in the journal",
+    );
+    assert.equal(waiting[0]?.code, outage?.code);
+  }
+
+  /** Has a turn. */
+  async say(text: string, outage?: { readonly code: string | undefined }): Promise<void> {
+    await this.check(await this.#app.post("/stream-chat", this.ask(text)), outage);
+  }
+
+  /** The store is back: all that was said lands by itself, once and in order; the next turn is stored at once. */
+  async checkRecovery(clock?: ManualClock): Promise<void> {
+    for (;;) {
+      const { status, queued } = await readReady(this.#app);
+      if (status === "ok" && queued === 0) break;
+      clock?.advance(stepMs);
+    }
+    await this.#checkRows();
+    await this.say("More");
+    await this.#checkRows();
+  }
+
+  async #checkRows(): Promise<void> {
+    const rows = await readMessages(this.#app.app.store.database, this.conversationId, this.userId);
+    const said = this.#messages.map(({ text }) => (text === reply ? "Hello." : text));
+    assert.deepEqual(
+      rows.map(({ content }) => content),
+      said,
+    );
+  }
+}
+
+async function readReady(
+  app: RunningApp,
+): Promise<{ readonly status: string; readonly code: string | undefined; readonly queued: number }> {
+  const { status: httpStatus, body } = await app.get("/readyz");
+  assert.equal(httpStatus, 200);
+  const { status, parts } = JSON.parse(body);
+  return { status, code: parts.store.code, queued: parts.journal.queued };
+}
+
+/** What the server says of itself with a turn in its journal. */
+async function checkDegraded(app: RunningApp, code: string): Promise<void> {
+  assert.deepEqual(await readReady(app), { status: "degraded", code, queued: 2 });
+}
+
+/** A turn whose store is away, its recovery, and what `/readyz` says between. */
+async function checkOutage(app: RunningApp, code: string, mend: () => unknown): Promise<void> {
+  const chat = new Chat(app);
+  await chat.say("Hi", { code });
+  await checkDegraded(app, code);
+  await mend();
+  await chat.checkRecovery();
+}
+
+async function applySchema(): Promise<void> {
+  const names = { conversations: "conversations", messages: "messages", turns: "turns" };
+  await runSql(stack.databaseUrl, [await loadSchema(names)]);
+  await stack.reloadSchema();
+}
+
+describe("a turn whose database lacks the schema streams all the same", { timeout: 120_000 }, () => {
+  for (const [store, toVariables] of Object.entries(stores)) {
+    test(`on ${store}, and the next is stored once it is there`, async () => {
+      await runSql(stack.databaseUrl, [
+        "drop schema public cascade",
+        "create schema public",
+        "grant usage on schema public to anon, authenticated, service_role",
+      ]);
+      await stack.reloadSchema();
+      await withApp(toVariables(), (app) => checkOutage(app, "store_schema_missing", applySchema));
+    });
+  }
+
+  test("on PGlite nobody notices: its functions are made again at the start", async () => {
+    const harness = await startPglite();
+    try {
+      await (await harness.open(systemClock)).close();
+      await harness.sql(
+        `do $$ declare v_function regprocedure; begin
+           for v_function in select oid::regprocedure from pg_proc where proname like 'chat\\_%' loop
+             execute format('drop function %s cascade', v_function);
+           end loop; end $$`,
+      );
+      await withApp({ ...harness.variables }, async (app) => new Chat(app).checkRecovery());
+    } finally {
+      await harness.stop();
+    }
+  });
+});
+
+describe("a turn whose store fails at once streams all the same", { timeout: 120_000 }, () => {
+  const proxies = { Postgres: () => postgres, PostgREST: () => supabase } as const;
+  for (const store of ["Postgres", "PostgREST"] as const) {
+    test(`with ${store} refusing connections`, async () => {
+      await withApp(stores[store](), async (app) => {
+        proxies[store]().refuse();
+        await checkOutage(app, "store_unavailable", () => proxies[store]().pass());
+      });
+    });
+
+    // The clock stands still once the server has looked for what others left: no other call meets the cut.
+    test(`with the connection to ${store} cut before the turn's begin is answered`, async () => {
+      const clock = new ManualClock();
+      const run = async (app: RunningApp): Promise<void> => {
+        await clock.timer(lookMs);
+        const chat = new Chat(app);
+        await chat.say("Hi");
+        proxies[store]().cutAfterBytes(0);
+        await chat.say("Are you there?", { code: "store_unavailable" });
+        await chat.checkRecovery(clock);
+      };
+      await withApp(stores[store](), run, clock);
+    });
+
+    test(`with the connection to ${store} cut before the turn's end is answered`, async () => {
+      const clock = new ManualClock();
+      const run = async (app: RunningApp): Promise<void> => {
+        await clock.timer(lookMs);
+        const chat = new Chat(app);
+        const next = model.nextCall();
+        const opening = app.open("POST", "/stream-chat", chat.ask("Hi"));
+        const call = await next;
+        call.text(reply.slice(0, 12));
+        const response = await opening; // the begin is stored
+        proxies[store]().cutAfterBytes(0);
+        call.text(reply.slice(12)).finish();
+        model.say(reply);
+        await chat.check(await readAnswer(response), { code: "store_unavailable" });
+        await chat.checkRecovery(clock);
+      };
+      await withApp(stores[store](), run, clock);
+    });
+  }
+
+  test("with Postgres stopped, below PostgREST too", async () => {
+    await withApp(stores.Postgres(), async (app) => {
+      await withApp(stores.PostgREST(), async (otherApp) => {
+        const chats = [new Chat(app), new Chat(otherApp)];
+        for (const chat of chats) await chat.say("Hi");
+        await stack.postgres.stop({ keepData: true });
+        for (const chat of chats) await chat.say("Are you there?", { code: "store_unavailable" });
+        for (const each of [app, otherApp]) await checkDegraded(each, "store_unavailable");
+        await stack.postgres.restart();
+        await stack.reloadSchema();
+        for (const chat of chats) await chat.checkRecovery();
+      });
+    });
+  });
+
+  const pages: readonly [string, number, string, string][] = [
+    [
+      "as Supabase's does",
+      502,
+      "application/json",
+      '{"message":"An invalid response was received from the upstream server"}',
+    ],
+    ["with a page", 521, "text/html", "<html><title>Web server is down</title></html>"],
+    ["with nothing", 503, "text/plain", ""],
+  ];
+  for (const [how, status, type, page] of pages) {
+    test(`with PostgREST down and its gateway answering ${how}`, async () => {
+      const gateway = createFailingGateway(status, type, page);
+      await withApp(toSupabase(`http://127.0.0.1:${await listen(gateway.server)}`), (app) =>
+        checkOutage(app, "store_unavailable", gateway.mend),
+      );
+      gateway.server.closeAllConnections();
+      gateway.server.close();
+    });
+  }
+});
+
+/** A gateway before the project's that knows nothing of it until it is mended. */
+function createFailingGateway(
+  status: number,
+  type: string,
+  page: string,
+): { readonly server: Server; readonly mend: () => void } {
+  let isDown = true;
+  const server = createServer((incoming, outgoing) => {
+    if (isDown) {
+      outgoing.writeHead(status, { "content-type": type }).end(page);
+      return;
+    }
+    const { method, headers } = incoming;
+    const upstream = request(`${stack.url}${incoming.url}`, { method, headers, agent: false }, (response) => {
+      outgoing.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(outgoing);
+    });
+    incoming.pipe(upstream);
+  });
+  return {
+    server,
+    mend: () => {
+      isDown = false;
+    },
+  };
+}
+
+describe(
+  "a turn whose store does not answer waits 500 ms for it, then goes on from the journal",
+  { timeout: 120_000 },
+  () => {
+    const outages: readonly [string, keyof typeof stores, () => void, () => void][] = [
+      [
+        "the network to Postgres swallowing everything",
+        "Postgres",
+        () => postgres.blackHole(),
+        () => (postgres.pass(), postgres.cutAll()),
+      ],
+      ["Postgres frozen", "Postgres", () => stack.postgres.freeze(), () => stack.postgres.thaw()],
+      [
+        "the network to Supabase swallowing everything",
+        "PostgREST",
+        () => supabase.blackHole(),
+        () => (supabase.pass(), supabase.cutAll()),
+      ],
+      [
+        "Postgres frozen below PostgREST",
+        "PostgREST",
+        () => stack.postgres.freeze(),
+        () => stack.postgres.thaw(),
+      ],
+    ];
+    for (const [what, store, fail, mend] of outages) {
+      for (const isConnected of [true, false]) {
+        test(`with ${what}, ${isConnected ? "connected before" : "never connected"}`, async () => {
+          const clock = new ManualClock();
+          await withApp(
+            stores[store](),
+            async (app) => {
+              const chat = new Chat(app);
+              if (isConnected) await chat.say("Hi");
+              fail();
+              try {
+                await checkWait(app, clock, chat);
+              } finally {
+                mend();
+              }
+              await chat.checkRecovery(clock);
+            },
+            clock,
+          );
+        });
+      }
+    }
+  },
+);
+
+async function checkWait(app: RunningApp, clock: ManualClock, chat: Chat): Promise<void> {
+  const next = model.nextCall();
+  const opening = app.open("POST", "/stream-chat", chat.ask("Are you there?"));
+  const call = await next;
+  model.say(reply);
+  call.text(reply).finish();
+  await assertPending(app, opening);
+  clock.advance(storeWaitMs - 1);
+  await assertPending(app, opening);
+  clock.advance(1);
+  const answer = await readAnswer(await opening);
+  await chat.check(answer, { code: undefined });
+  const ready = readReady(app);
+  await clock.timer(readyTimeoutMs);
+  clock.advance(readyTimeoutMs);
+  assert.deepEqual(await ready, { status: "degraded", code: "store_unavailable", queued: 2 });
+}
+
+/** An answer that had been written by now would come before that to a question asked only now. */
+async function assertPending(app: RunningApp, answer: Promise<unknown>): Promise<void> {
+  await app.get("/healthz");
+  const pending = Symbol("pending");
+  assert.equal(await Promise.race([answer, Promise.resolve(pending)]), pending);
+}

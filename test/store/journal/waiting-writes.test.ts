@@ -1,0 +1,84 @@
+/** Owns the promise that what waits for the database or the journal is not there twice: as its turn's log and as JSON. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { randomUUID } from "node:crypto";
+import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { Journal } from "../../../src/store/journal/journal.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import type { Body } from "../../../src/turn/body.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
+import { makeFolder } from "../../support/start-app.ts";
+import { startPglite, startPostgresHarness, startSupabaseHarness } from "../store-harness.ts";
+
+/** Counts pieces of work: how many there were, and how many at a time at most. */
+class Meter {
+  readonly begun = new Set<string>();
+  #done = 0;
+  most = 0;
+
+  begin(name: string): void {
+    this.begun.add(name);
+    this.most = Math.max(this.most, this.begun.size - this.#done);
+  }
+
+  end(): void {
+    this.#done += 1;
+  }
+}
+
+describe("what waits is not there twice", { timeout: 120_000 }, () => {
+  for (const [name, start] of Object.entries({
+    PGlite: startPglite,
+    Postgres: startPostgresHarness,
+    PostgREST: startSupabaseHarness,
+  })) {
+    test(`of 100 replies that end at once, those become JSON that ${name} is about to take`, async (context) => {
+      const harness = await start();
+      context.after(() => harness.stop());
+      const database = await harness.open(systemClock);
+      const chats = new DatabaseChatStore(database, systemClock);
+      const turns = Array.from({ length: 100 }, (_, index) => makeTurn([`u: Question ${index}`]));
+      for (const turn of turns) await beginTurn(chats, turn);
+      const meter = new Meter();
+      const ended = await Promise.all(
+        turns.map(async (turn) => {
+          const toBody = (): Body => {
+            meter.begin(turn.turnId);
+            return { plan: "- plan", answer: `Answer ${turn.turnId}` };
+          };
+          const row = await endTurn(chats, turn, makeResult(`Answer ${turn.turnId}`, { toBody }));
+          meter.end();
+          return row;
+        }),
+      );
+      await database.close();
+      assert.ok(ended.every((row) => row.type === "ended" && row.isChanged));
+      assert.equal(meter.begun.size, turns.length);
+      assert.ok(meter.most <= 40, `${meter.most} at a time`);
+    });
+  }
+
+  test("of 50 writes of 1 MiB that are journaled at once, a few become JSON at a time", async (context) => {
+    const folder = await makeFolder();
+    context.after(() => folder.remove());
+    const journal = await Journal.open(folder.path, 256 * 1024 * 1024);
+    context.after(() => journal.close());
+    const text = "x".repeat(1024 * 1024);
+    const meter = new Meter();
+    const writes = Array.from({ length: 50 }, () => randomUUID()).map(async (turnId) => {
+      const toArgument = (): string => {
+        meter.begin(turnId);
+        return JSON.stringify(turnId + text);
+      };
+      await journal.append({ kind: "end", turnId, conversationId: turnId, userId: undefined, toArgument });
+      meter.end();
+    });
+    await Promise.all(writes);
+    assert.deepEqual(
+      Array.from(journal.queue.values(), ({ turnId }) => turnId),
+      [...meter.begun],
+    );
+    assert.equal(meter.begun.size, writes.length);
+    assert.ok(meter.most <= 10, `${meter.most} at a time`);
+  });
+});

@@ -1,0 +1,96 @@
+/** Owns the proof that a schema with an opening in it does not pass, whatever is added to it one day. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { PGlite } from "@electric-sql/pglite";
+import { loadSchema } from "../../../src/store/schema/schema.ts";
+import { listOpenings } from "./catalogue.ts";
+import { toScratch, type Scratch } from "../scratch-database.ts";
+
+/** What might be added, and what it opens. */
+const additions: readonly (readonly [string, string])[] = [
+  ["alter table turns disable row level security", "table turns has no row level security"],
+  [
+    `create table notes (id int); revoke all on notes from anon;
+     create policy own on notes to authenticated using (auth.uid() is not null)`,
+    "table notes has no row level security",
+  ],
+  ["create table notes (id int); alter table notes enable row level security", "table notes has no policy"],
+  [
+    "create policy more on turns for update to authenticated using (user_id = auth.uid())",
+    "policy more on turns writes without a check",
+  ],
+  [
+    "create policy more on turns for select to authenticated using (true)",
+    "policy more on turns does not ask who is there",
+  ],
+  [
+    "create policy more on turns for insert to authenticated with check (true)",
+    "policy more on turns does not ask who is there",
+  ],
+  [
+    "create policy more on turns for select using (user_id = auth.uid())",
+    "policy more on turns is for others than users",
+  ],
+  ["grant select on turn_pieces to anon", "table turn_pieces may be used by anon"],
+  ["grant insert on messages to public", "table messages may be used by anon"],
+  ["create sequence counter; grant usage on sequence counter to anon", "table counter may be used by anon"],
+  [
+    "create function tell() returns int language sql set search_path = '' as 'select 1'",
+    "function tell() may be called by anon",
+  ],
+  [
+    "grant execute on function chat_read_turn(jsonb) to anon",
+    "function chat_read_turn(jsonb) may be called by anon",
+  ],
+  [
+    "create function auth.tell() returns int language sql security definer as 'select 1'",
+    "function auth.tell() defines security without a fixed search_path",
+  ],
+  [
+    "alter function chat_bury_conversations() set search_path = public",
+    "function chat_bury_conversations() defines security without a fixed search_path",
+  ],
+  [
+    "alter function chat_read_turn(jsonb) reset search_path",
+    "function chat_read_turn(jsonb) has no fixed search_path",
+  ],
+  ["create view newest as select * from messages", "view newest asks as its owner"],
+  [
+    "create view newest with (security_invoker = false) as select * from messages",
+    "view newest asks as its owner",
+  ],
+  [
+    "create materialized view counts as select count(*) from messages",
+    "materialized view counts holds rows of all",
+  ],
+];
+
+describe("a catalogue", { timeout: 60_000 }, () => {
+  let scratch: Scratch;
+  before(async () => {
+    scratch = toScratch(await PGlite.create());
+    await scratch.apply(
+      await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
+    );
+  });
+  after(() => scratch.close());
+
+  /** Returns what `addition` opens. */
+  async function open(addition: string): Promise<string[]> {
+    await scratch.apply(`begin; ${addition}`);
+    return await listOpenings(scratch).finally(() => scratch.apply("rollback"));
+  }
+
+  test("of the schema as it is has no opening, nor has one with a view that asks as who reads it", async () => {
+    assert.deepEqual(await listOpenings(scratch), []);
+    const view = "create view newest with (security_invoker) as select * from messages";
+    assert.deepEqual(await open(view), []);
+  });
+
+  for (const [addition, opening] of additions) {
+    test(`does not pass where ${opening}: ${addition.replaceAll(/\s+/g, " ")}`, async () => {
+      const openings = await open(addition);
+      assert.ok(openings.includes(opening), openings.join("\n"));
+    });
+  }
+});

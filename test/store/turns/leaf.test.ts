@@ -1,0 +1,183 @@
+/** Owns which path of a conversation is shown when turns overlap, or their writes come late: never an older wish. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { DatabaseChatStore, toEndArgument } from "../../../src/store/turns/turn-writes.ts";
+import type { Database } from "../../../src/store/database/database.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
+import { readMessages } from "../../support/read-rows.ts";
+import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
+
+function aSecondAgo(): Date {
+  return new Date(Date.now() - 1_000);
+}
+
+describe("the path that is shown", () => {
+  let harness: StoreHarness;
+  let database: Database;
+  let chats: DatabaseChatStore;
+  before(async () => {
+    harness = await startPostgresHarness();
+    database = await harness.open(systemClock);
+    chats = new DatabaseChatStore(database, systemClock);
+  });
+  after(async () => {
+    await database.close();
+    await harness.stop();
+  });
+
+  /** A user's conversation, and what is shown of it. */
+  function makeChat(): {
+    readonly place: { userId: string; conversationId: string };
+    readonly shown: () => Promise<string[]>;
+  } {
+    const place = { userId: randomUUID(), conversationId: randomUUID() };
+    return {
+      place,
+      shown: async () =>
+        (await readMessages(database, place.conversationId, place.userId)).map(
+          ({ content }) => content ?? "",
+        ),
+    };
+  }
+
+  test("is the edited message's, though the reply to the one before the edit ends later", async () => {
+    const { place, shown } = makeChat();
+    const [first, edited] = [makeTurn(["u: one"], place), makeTurn(["u: won"], place)];
+    for (const turn of [first, edited]) await beginTurn(chats, turn);
+    await endTurn(chats, edited, makeResult("WON"));
+    await endTurn(chats, first, makeResult("ONE"));
+    assert.deepEqual(await shown(), ["won", "WON"]);
+  });
+
+  test("is the newest of two replies to the same message", async () => {
+    const { place, shown } = makeChat();
+    const turns = [makeTurn(["u: toss"], place), makeTurn(["u: toss"], place)];
+    for (const turn of turns) await beginTurn(chats, turn);
+    for (const [index, turn] of turns.entries())
+      await endTurn(chats, turn, makeResult(index === 0 ? "heads" : "tails"));
+    assert.deepEqual(await shown(), ["toss", "tails"]);
+  });
+
+  test("is that of another replica where the conversation went on, though the first turn's writes land later", async () => {
+    const { place, shown } = makeChat();
+    const late = makeTurn(["u: Hi"], { ...place, startedAt: aSecondAgo() });
+    const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
+    await beginTurn(chats, next);
+    await endTurn(chats, next, makeResult("So."));
+    assert.deepEqual(await chats.begin(late, true), { type: "saved", conversationId: place.conversationId });
+    await endTurn(chats, late, makeResult("Hello"));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
+    const rows = await harness.sql(
+      `select count(*)::int as count from messages where conversation_id = '${place.conversationId}'`,
+    );
+    assert.deepEqual(rows, [{ count: 4 }]);
+  });
+
+  test("is the newest wish, though an older one that had waited in a journal lands after it", async () => {
+    const { place, shown } = makeChat();
+    const start = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, start);
+    await endTurn(chats, start, makeResult("Hello"));
+    const older = makeTurn(["u: Hi", "a: Hello", "u: old wish"], { ...place, startedAt: aSecondAgo() });
+    const newer = makeTurn(["u: Hi", "a: Hello", "u: new wish"], place);
+    await beginTurn(chats, newer);
+    await endTurn(chats, newer, makeResult("New"));
+    await chats.begin(older, true);
+    await endTurn(chats, older, makeResult("Old"));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "new wish", "New"]);
+  });
+
+  test("is an edit that waited in a journal behind the message it replaces, in a conversation that waited there too", async () => {
+    const { place, shown } = makeChat();
+    for (const [index, line] of ["u: first", "u: edited"].entries()) {
+      const turn = makeTurn([line], { ...place, startedAt: new Date(Date.now() - 10_000 + 1_000 * index) });
+      await chats.begin(turn, true);
+      const end = {
+        ...toEndArgument(turn.turnId, makeResult(`reply ${index}`)),
+        age_ms: 9_500 - 1_000 * index,
+      };
+      await chats.end(end);
+    }
+    assert.deepEqual(await shown(), ["edited", "reply 1"]);
+  });
+
+  test("goes on with what had waited in a journal where nothing newer was said", async () => {
+    const { place, shown } = makeChat();
+    const start = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, start);
+    await endTurn(chats, start, makeResult("Hello"));
+    const late = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
+    await chats.begin(late, true);
+    await endTurn(chats, late, makeResult("So."));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
+  });
+
+  const leaf = {
+    anchor: undefined,
+    continues: { mode: "leaf", isAgain: false, replyId: undefined, mustExist: true, needsStore: true },
+  } as const;
+
+  test("holds what waited in a journal to be said at its end, though others said something there meanwhile", async () => {
+    const { place, shown } = makeChat();
+    const start = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, start);
+    await endTurn(chats, start, makeResult("Hello"));
+    const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
+    const next = makeTurn(["u: next"], { ...place, ...leaf });
+    await beginTurn(chats, next);
+    await endTurn(chats, next, makeResult("Next."));
+    assert.equal((await chats.begin(late, true)).type, "saved");
+    await endTurn(chats, late, makeResult("Late."));
+    assert.deepEqual(await shown(), ["Hi", "Hello", "next", "Next.", "late", "Late."]);
+  });
+
+  for (const endsFirst of [true, false]) {
+    test(`holds it below a reply that is being made, which ends ${endsFirst ? "first" : "last"}`, async () => {
+      const { place, shown } = makeChat();
+      const running = makeTurn(["u: Hi"], place);
+      await beginTurn(chats, running);
+      const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
+      assert.equal((await chats.begin(makeTurn(["u: refused"], { ...place, ...leaf }))).type, "running");
+      assert.equal((await chats.begin(late, true)).type, "saved");
+      if (endsFirst) await endTurn(chats, running, makeResult("Hello"));
+      await endTurn(chats, late, makeResult("Late."));
+      if (!endsFirst) await endTurn(chats, running, makeResult("Hello"));
+      assert.deepEqual(await shown(), ["Hi", "Hello", "late", "Late."]);
+    });
+  }
+
+  test("is the newest question's, though the reply to the message before it, which that stands beside, ends later", async () => {
+    const { place, shown } = makeChat();
+    const first = makeTurn(["u: one"], place);
+    await beginTurn(chats, first);
+    const second = makeTurn(["u: one", "u: two"], place);
+    await beginTurn(chats, second);
+    await endTurn(chats, first, makeResult("ONE"));
+    await endTurn(chats, second, makeResult("TWO"));
+    assert.deepEqual(await shown(), ["one", "two", "TWO"]);
+  });
+
+  test("shows a reply with its plan, model and status, though its client had sent it back before it was stored", async () => {
+    const { place } = makeChat();
+    const late = makeTurn(["u: Hi"], place);
+    await beginTurn(chats, late);
+    const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
+    await beginTurn(chats, next);
+    await endTurn(chats, late, makeResult("Hello"));
+    const rows = await readMessages(database, place.conversationId, place.userId);
+    const { status, metadata } = rows[1] ?? assert.fail();
+    assert.deepEqual([status, metadata?.["plan"], metadata?.["model"]], ["complete", "- plan", "test"]);
+  });
+
+  test("ends in a reply that says again what an earlier one said", async () => {
+    const { place, shown } = makeChat();
+    for (const reply of ["heads", "tails", "heads"]) {
+      const turn = makeTurn(["u: toss"], place);
+      await beginTurn(chats, turn);
+      await endTurn(chats, turn, makeResult(reply));
+      assert.deepEqual(await shown(), ["toss", reply]);
+    }
+  });
+});

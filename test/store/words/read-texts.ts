@@ -1,0 +1,34 @@
+/** Has every text of a database read for the search, as a server that runs beside it does in time. */
+import { z } from "zod";
+import { toAppError } from "../../../src/base/errors.ts";
+import type { Database } from "../../../src/store/database/database.ts";
+import { WordIndexer, type BacklogEvent } from "../../../src/store/words/word-indexer.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+
+const Nothing = z.object({ texts: z.tuple([]), locked: z.tuple([]), has_more: z.literal(false) });
+
+/** Resolves, once nothing is left to be read, with what was told of the backlog. */
+export async function readTexts(database: Database): Promise<readonly BacklogEvent[]> {
+  const events: BacklogEvent[] = [];
+  const done = Promise.withResolvers<void>();
+  const watched: Database = {
+    call: async (name, argument, caller) => {
+      const answer = await database.call(name, argument, caller).catch((error: unknown) => {
+        // Words that are refused are the indexer's to deal with.
+        if (toAppError(error).code !== "store_refused") done.reject(error);
+        throw error;
+      });
+      if (argument["limit"] !== 0 && Nothing.safeParse(answer).success) done.resolve();
+      return answer;
+    },
+    close: async () => {},
+  };
+  const indexer = new WordIndexer({
+    database: watched,
+    clock: systemClock,
+    onBacklog: (event) => events.push(event),
+  });
+  void indexer.untilRead(); // without waiting for its first look
+  await done.promise.finally(() => indexer.close());
+  return events;
+}

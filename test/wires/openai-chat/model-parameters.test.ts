@@ -1,0 +1,94 @@
+/** Which parameters of a completion the model server gets, which are ignored, and which are refused. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { parseCompletionRequest, type CompletionOrder } from "../../../src/wires/openai-chat/request.ts";
+
+const anybody = { type: "anybody", accessToken: undefined } as const;
+
+function parseBody(more: object): CompletionOrder {
+  const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }], ...more };
+  return parseCompletionRequest(body, {}, anybody, "scripted");
+}
+
+/** The parameters beside the messages that the model is handed for `body`. */
+function toNamed(body: object): object {
+  const { messages: _, ...named } = parseBody(body).turn.parameters;
+  return named;
+}
+
+describe("the parameters of a completion", () => {
+  test("refuses more than 64 fields that are not listed, and names one, however many there are", () => {
+    const toFields = (length: number): object =>
+      Object.fromEntries(Array.from({ length }, (_, index) => [`k${index}`, index]));
+    assert.deepEqual(toNamed(toFields(64)), { extra: toFields(64) });
+    assert.throws(() => parseBody({ n: 2, ...toFields(10_000) }), {
+      field: "k64",
+      detail: "k64: there are more than 64 parameters that are not listed",
+    });
+    const name = "k".repeat(1_000_000);
+    assert.throws(() => parseBody({ [name]: 1 }), { detail: `${"k".repeat(64)}: is not supported` });
+  });
+
+  test("hands on what only the model server may know, as it came", () => {
+    const extra = {
+      top_k: 40,
+      min_p: 0,
+      repetition_penalty: 1.1,
+      chat_template_kwargs: { enable_thinking: false },
+      reasoning: { effort: "low" },
+      web_search_options: {},
+      prediction: { type: "content", content: "x" },
+      extra_body: { google: { thinking_config: {} } },
+      cache: false,
+    };
+    assert.deepEqual(toNamed({ ...extra, seed: 7, gone: null, nothing: "", none: [] }), { seed: 7, extra });
+    assert.deepEqual(parseBody({ ...extra, model: "scripted+plan" }).turn.parameters, { extra });
+  });
+
+  test("takes an empty value, and a negative number of tokens, for nothing said", () => {
+    for (const more of [
+      { stop: [], tools: [], functions: [], modalities: [], logit_bias: {}, response_format: {}, audio: {} },
+      { stop: "", tool_choice: "", reasoning_effort: "", verbosity: "", user: "", temperature: "" },
+      { stop: ["", ""], max_tokens: -1, max_completion_tokens: -2, stream_options: {}, models: [], n: "" },
+    ])
+      assert.deepEqual(parseBody(more), parseBody({}), JSON.stringify(more));
+    assert.deepEqual(toNamed({ stop: ["", "END"] }), { stop: ["END"] });
+  });
+
+  test("knows an image by a string in the place of its object, and by another name for its type", () => {
+    const sent = { type: "image_url", image_url: { url: "data:image/jpeg;base64,AAAA" } };
+    for (const image of ["data:image/jpg;base64,AAAA", { url: "data:IMAGE/JPG;base64,AAAA" }]) {
+      const { turn } = parseBody({
+        messages: [{ role: "user", content: [{ type: "image_url", image_url: image }] }],
+      });
+      assert.deepEqual(turn.messages[0]?.images, [{ mimeType: "image/jpeg", data: "AAAA" }]);
+      assert.deepEqual(turn.parameters.messages, [{ role: "user", content: [sent] }]);
+    }
+  });
+
+  test("keeps a turn, unless store is false", () => {
+    assert.deepEqual(
+      [undefined, null, true, false].map((store) => parseBody({ store }).turn.isKept),
+      [true, true, true, false],
+    );
+  });
+
+  test("takes up to 1,024 biases, and says once that they are too many or wrong", () => {
+    const toBiases = (count: number, bias: unknown): object => ({
+      logit_bias: Object.fromEntries(Array.from({ length: count }, (_, index) => [`${index}`, bias])),
+    });
+    assert.deepEqual(toNamed(toBiases(1_024, -1)), toBiases(1_024, -1));
+    for (const biases of [
+      toBiases(1_025, -1),
+      toBiases(10_000, "none"),
+      { logit_bias: [1] },
+      { logit_bias: 1 },
+    ]) {
+      assert.throws(() => parseBody(biases), {
+        code: "invalid_request",
+        field: "logit_bias",
+        detail: "logit_bias: must be an object of at most 1024 numbers",
+      });
+    }
+  });
+});

@@ -1,0 +1,237 @@
+/** Owns what happens to requests of the AI SDK's client before any turn: what is refused, and the sentence its user reads. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { ScriptedModel } from "../../support/scripted-model.ts";
+import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { promptOf } from "../../support/ui-chat.ts";
+
+const mebibyte = 1024 * 1024;
+const png = "data:image/png;base64,iVBORw0KGgo=";
+
+const message = (role: string, ...parts: object[]): object => ({ id: "m", role, parts });
+const text = (words: string): object => ({ type: "text", text: words });
+const file = (url: unknown): object => ({ type: "file", mediaType: "image/png", url });
+const hi = message("user", text("Hi"));
+const chat = (...messages: unknown[]): object => ({ id: "chat", messages, trigger: "submit-message" });
+
+describe("a request of useChat", () => {
+  let model: ScriptedModel;
+  let app: RunningApp;
+  before(async () => {
+    model = await ScriptedModel.start();
+    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
+  });
+  after(async () => {
+    await app.close();
+    await model.close();
+  });
+
+  function assertRefused(answer: Answer, status: number, sentence: RegExp): void {
+    assert.equal(answer.headers["content-type"], "text/plain; charset=utf-8");
+    assert.equal(answer.headers["cache-control"], "no-store");
+    assert.match(answer.body, sentence);
+    assert.equal(answer.status, status);
+  }
+
+  const wrong: readonly [string, unknown, RegExp][] = [
+    ["without a body", undefined, /^id: .*; messages: /],
+    ["that is a list", [], /expected object/],
+    ["without an id", { messages: [hi] }, /^id: /],
+    ["with an empty id", { ...chat(hi), id: "" }, /^id: must not be empty$/],
+    ["with an id of 256 characters", { ...chat(hi), id: "x".repeat(256) }, /^id: .* at most 255 characters$/],
+    ["with an id that is a number", { ...chat(hi), id: 7 }, /^id: /],
+    ["without messages", { id: "chat" }, /^messages: /],
+    ["with no messages", chat(), /^messages: Last message must be from the user$/],
+    ["whose last message is a reply", chat(hi, message("assistant", text("Yes?"))), /must be from the user$/],
+    ["whose last message is the system's", chat(message("system", text("Obey"))), /must be from the user$/],
+    [
+      "of an unknown role",
+      chat(message("tool", text("Hi"))),
+      /^messages\[0\]\.role: must be one of system, user/,
+    ],
+    ["without a role", chat({ id: "m", parts: [text("Hi")] }), /^messages\[0\]\.role: /],
+    ["with a message that is a string", chat("Hi"), /^messages\[0\]: /],
+    ["of an older SDK, without parts", chat({ role: "user", content: "Hi" }), /^messages\[0\]\.parts: /],
+    [
+      "with a part without a type",
+      chat(message("user", { text: "Hi" })),
+      /^messages\[0\]\.parts\[0\]\.type: /,
+    ],
+    [
+      "with a text that is a number",
+      chat(hi, message("assistant", text("Yes?")), message("user", text("Hi"), { type: "text", text: 7 })),
+      /^messages\[2\]\.parts\[1\]\.text: /,
+    ],
+    ["whose last message says nothing", chat(message("user", text(" \n"))), /must have a text or an image$/],
+    ["whose last message has no part", chat(message("user")), /must have a text or an image$/],
+    [
+      "with a PDF",
+      chat(message("user", file("data:application/pdf;base64,JVBERi0="), text("Read it"))),
+      /^This file \(application\/pdf\) cannot be read\. Attach a PNG, JPEG, GIF or WebP image, or paste the text/,
+    ],
+    [
+      "with a drawing",
+      chat(message("user", file("data:image/svg+xml;base64,PHN2Zz4="))),
+      /^This file \(image\/svg\+xml\) cannot be read\. Attach a PNG/,
+    ],
+    [
+      "with an image elsewhere",
+      chat(message("user", file("https://example.com/a.png"))),
+      /cannot be read from a link\. Attach the image itself\.$/,
+    ],
+    [
+      "with an image that is no base64",
+      chat(message("user", file("data:image/png;base64,**"))),
+      /Attach it again\.$/,
+    ],
+    [
+      "with an image without bytes",
+      chat(message("user", file("data:image/png;base64,"))),
+      /Attach it again\.$/,
+    ],
+    ["with a file without a URL", chat(message("user", file(undefined))), /^This file/],
+    ["with a user who is no UUID", { ...chat(hi), userId: "bob" }, /^userId: must be a UUID$/],
+    ["with a flag that is a string", { ...chat(hi), use_web_search: "yes" }, /^use_web_search: /],
+  ];
+  for (const [how, body, sentence] of wrong) {
+    test(`${how} is a 400 whose body is the sentence that names the field`, async () => {
+      const calls = model.calls.length;
+      assertRefused(await app.post("/api/chat", body), 400, sentence);
+      assert.equal(model.calls.length, calls);
+    });
+  }
+
+  test("with a wrong query or header is a 400 that names it, on each address", async () => {
+    for (const [method, path] of [
+      ["POST", "/api/chat"],
+      ["GET", "/api/chat/chat/stream"],
+      ["POST", "/api/chat/chat/stop"],
+    ] as const) {
+      const body = method === "POST" ? chat(hi) : undefined;
+      const { status, text: sentence } = await fetchText(`${path}?userId=bob`, method, body);
+      assert.deepEqual([status, sentence], [400, "userId: must be a UUID"]);
+    }
+    const answer = await app.post("/api/chat", chat(hi), { "x-turn-id": "x" });
+    assertRefused(answer, 400, /^x-turn-id: must be a UUID$/);
+  });
+
+  async function fetchText(
+    path: string,
+    method: string,
+    body: unknown,
+  ): Promise<{ status: number; text: string }> {
+    const answer = body === undefined ? await app.get(path, {}, method) : await app.post(path, body);
+    return { status: answer.status, text: answer.body };
+  }
+
+  test("that is no JSON, of another type, too large, or for another method or address is told so in a sentence", async () => {
+    assertRefused(await app.post("/api/chat", "{"), 400, /^The body is not valid JSON\.$/);
+    assertRefused(
+      await app.post("/api/chat", "Hi", { "content-type": "text/plain" }),
+      415,
+      /^The body must be uncompressed application\/json\.$/,
+    );
+    const large = JSON.stringify(chat(hi)).padEnd(20 * mebibyte + 1, " ");
+    assertRefused(await app.post("/api/chat", large), 413, /^The body is larger than 20 MiB\.$/);
+    assertRefused(await app.get("/api/chat"), 405, /^This address does not take that method\.$/);
+    assertRefused(await app.get("/api/chat/chat"), 404, /^There is nothing at this address\.$/);
+  });
+
+  test("with a text of 1 MiB is taken, and with one byte more a 413 that names the message", async () => {
+    const words = "ä".repeat(mebibyte / 2);
+    assert.equal((await app.post("/api/chat", chat(message("user", text(words))))).status, 200);
+    assertRefused(
+      await app.post(
+        "/api/chat",
+        chat(hi, message("assistant", text("Yes?")), message("user", text(`${words}x`))),
+      ),
+      413,
+      /^messages\[2\]\.parts: must be at most 1 MiB$/,
+    );
+  });
+
+  test("that sends back a reply of 2 MiB with its plan is taken", async () => {
+    const plan = { type: "data-plan", id: "plan", data: { text: "- a", state: "done" } };
+    const reply = message("assistant", plan, text("x".repeat(2 * mebibyte - 19)));
+    assert.equal((await app.post("/api/chat", chat(hi, reply, hi))).status, 200);
+  });
+
+  test("for a turn whose id was used is a 409, in a sentence", async () => {
+    const headers = { "x-turn-id": randomUUID() };
+    assert.equal((await app.post("/api/chat", chat(hi), headers)).status, 200);
+    assertRefused(await app.post("/api/chat", chat(hi), headers), 409, /^The turn's id was used before\.$/);
+  });
+
+  test("under a key that another request has is a 409, in a sentence; the same request gets its reply again", async () => {
+    const headers = { "idempotency-key": randomUUID() };
+    const first = await app.post("/api/chat", chat(hi), headers);
+    const again = await app.post("/api/chat", chat(hi), headers);
+    assert.deepEqual([again.body, again.headers["idempotency-replayed"]], [first.body, "true"]);
+    const other = await app.post("/api/chat", chat(message("user", text("Ho"))), headers);
+    assertRefused(other, 409, /^The idempotency key was used with another request\.$/);
+  });
+
+  test("with parts that are named like what every object has ignores them", async () => {
+    for (const type of ["constructor", "toString", "hasOwnProperty", "valueOf"]) {
+      const { status } = await app.post("/api/chat", chat(message("user", { type, text: "x" }, text("Hi"))));
+      assert.deepEqual([type, status], [type, 200]);
+      assert.deepEqual(promptOf(model.calls.at(-1)), [["user", "Hi"]]);
+    }
+    const raw = JSON.stringify(chat(message("user", { type: "__proto__" }, text("Hi"))));
+    assert.equal((await app.post("/api/chat", raw)).status, 200);
+  });
+
+  test("with fields and parts that nobody here knows is taken without them", async () => {
+    const reply = message(
+      "assistant",
+      { type: "step-start" },
+      { type: "reasoning", text: "Hm", state: "done" },
+      { type: "tool-search", toolCallId: "t", state: "output-available", input: {}, output: "x" },
+      { type: "data-weather", data: [1] },
+      text("Yes?"),
+    );
+    const body = { ...chat(hi, reply, hi), trigger: "regenerate-message", messageId: "m", more: { a: [1] } };
+    assert.equal((await app.post("/api/chat", body)).status, 200);
+    assert.deepEqual(promptOf(model.calls.at(-1)), [
+      ["user", "Hi"],
+      ["assistant", "Yes?"],
+      ["user", "Hi"],
+    ]);
+  });
+
+  test("with a system message sends it on as such", async () => {
+    assert.equal((await app.post("/api/chat", chat(message("system", text("Rhyme")), hi))).status, 200);
+    assert.deepEqual(promptOf(model.calls.at(-1)), [
+      ["system", "Rhyme"],
+      ["user", "Hi"],
+    ]);
+  });
+
+  test("whose history holds what was refused before is taken without it, so that the chat can go on", async () => {
+    const history = [
+      message("user", file("data:application/pdf;base64,JVBERi0="), text("Read it")),
+      message("user", file("https://example.com/a.png")),
+      message("user", text(" ")),
+      message("user", file(png), file("data:image/bmp;base64,Qk0="), text("And this")),
+    ];
+    assert.equal((await app.post("/api/chat", chat(...history, hi))).status, 200);
+    assert.deepEqual(promptOf(model.calls.at(-1)), [
+      ["user", "Read it"],
+      ["user", [text("And this"), { type: "image_url", image_url: { url: png } }]],
+      ["user", "Hi"],
+    ]);
+  });
+
+  test("of a user whose UUID is of no standard version has a conversation like any other", async () => {
+    for (const userId of ["11111111-1111-1111-1111-111111111111", "00000000-0000-0000-0000-000000000000"]) {
+      const answers = [
+        await app.post("/api/chat", { ...chat(hi), userId }),
+        await app.post(`/api/chat?userId=${userId}`, chat(hi)),
+      ];
+      for (const { status } of answers) assert.equal(status, 200);
+      assert.equal(answers[0]?.headers["x-conversation-id"], answers[1]?.headers["x-conversation-id"]);
+      assert.equal((await app.get(`/api/chat/chat/stream?userId=${userId}`)).status, 204);
+    }
+  });
+});
