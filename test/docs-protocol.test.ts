@@ -11,7 +11,7 @@ import { ChatMessage, ChatRequest } from "../src/wires/foreword/chat-request.ts"
 import { CompletionRequest } from "../src/wires/openai-chat/request.ts";
 import { UiChatRequest, UiMessage } from "../src/wires/ui-message/request.ts";
 import { ScriptedModel, toChunk } from "./support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "./support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "./support/start-app.ts";
 
 const docs = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
 /** What a reply's row keeps in its metadata beside the plan. */
@@ -44,7 +44,7 @@ function assertNamed(names: ReadonlySet<string>, ...headings: string[]): void {
   assert.deepEqual(missing, []);
 }
 
-function collectEvents({ body }: Answer, names: Set<string>): void {
+function collectEvents({ body }: AppResponse, names: Set<string>): void {
   const parser = createParser({
     onEvent: ({ data, event }) => {
       if (event !== undefined) names.add(event);

@@ -9,7 +9,7 @@ const stepConversations = 100;
 const stepMessages = 1_000;
 
 /** Schema version 6 does not say whether there is more. */
-const Answer = z.object({ deleted: z.number(), more: z.boolean().optional() });
+const DeleteResult = z.object({ deleted: z.number(), more: z.boolean().optional() });
 
 /** Deletes what `argument` names, and yields after each step how many conversations it deleted. Rejects as {@link Database.call} does. */
 export async function* deleteConversations(
@@ -21,7 +21,7 @@ export async function* deleteConversations(
   const bounded = { limit: stepConversations, max_messages: stepMessages, ...argument };
   for (;;) {
     const answer = await database.call(name, bounded, caller);
-    const { deleted, more } = parse(Answer, answer, "store_refused");
+    const { deleted, more } = parse(DeleteResult, answer, "store_refused");
     yield deleted;
     if (more !== true && deleted < stepConversations) return;
   }

@@ -76,7 +76,7 @@ export const conversationOperations: readonly Operation[] = [
     summary: "List or search a user's conversations",
     description: "Newest first, by `updatedAt`, which every turn moves.",
     query: ListQuery,
-    answers: [{ status: 200, description: "A page of them.", content: json(Conversations) }],
+    responses: [{ status: 200, description: "A page of them.", content: json(Conversations) }],
     errors,
   },
   {
@@ -92,7 +92,7 @@ export const conversationOperations: readonly Operation[] = [
       isOptional: true,
       examples: { titled: { title: "Plans for May", metadata: { colour: "green" } } },
     },
-    answers: [
+    responses: [
       { status: 201, description: "The conversation.", content: json(Conversation), headers: ["Location"] },
     ],
     errors: ["conversation_exists", ...errors],
@@ -105,7 +105,7 @@ export const conversationOperations: readonly Operation[] = [
     summary: "Delete all of a user's conversations",
     description: "The user must be named or signed in.",
     query: UserQuery,
-    answers: [{ status: 200, description: "How many there were.", content: json(Deleted) }],
+    responses: [{ status: 200, description: "How many there were.", content: json(Deleted) }],
     errors,
   },
   {
@@ -116,7 +116,7 @@ export const conversationOperations: readonly Operation[] = [
     summary: "Get a conversation",
     params: ConversationParams,
     query: UserQuery,
-    answers: [{ status: 200, description: "The conversation.", content: json(Conversation) }],
+    responses: [{ status: 200, description: "The conversation.", content: json(Conversation) }],
     errors: oneErrors,
   },
   {
@@ -133,7 +133,7 @@ export const conversationOperations: readonly Operation[] = [
       schema: ConversationPatch,
       examples: { renamed: { title: "Plans for June" }, archived: { archived: true } },
     },
-    answers: [{ status: 200, description: "The conversation.", content: json(Conversation) }],
+    responses: [{ status: 200, description: "The conversation.", content: json(Conversation) }],
     errors: [...oneErrors, "message_not_found"],
   },
   {
@@ -145,7 +145,7 @@ export const conversationOperations: readonly Operation[] = [
     description: "What runs in it is stopped, and no late write brings it back.",
     params: ConversationParams,
     query: UserQuery,
-    answers: [{ status: 204, description: "It is gone." }],
+    responses: [{ status: 204, description: "It is gone." }],
     errors: [...oneErrors, "not_found", "server_stopping"],
   },
   {
@@ -157,7 +157,7 @@ export const conversationOperations: readonly Operation[] = [
     description: "The newest of the path that is shown, or of all branches, oldest first.",
     params: ConversationParams,
     query: MessagesQuery,
-    answers: [{ status: 200, description: "A page of them.", content: json(Messages) }],
+    responses: [{ status: 200, description: "A page of them.", content: json(Messages) }],
     errors: oneErrors,
   },
   {
@@ -168,7 +168,7 @@ export const conversationOperations: readonly Operation[] = [
     summary: "Export a whole conversation",
     params: ConversationParams,
     query: ExportQuery,
-    answers: [
+    responses: [
       {
         status: 200,
         description: "With all its branches as JSON, or as it is shown as Markdown.",

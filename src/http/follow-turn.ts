@@ -7,7 +7,7 @@ import type { TurnLog } from "../live/turn-log.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { TurnEnd } from "../turn/turn-event.ts";
-import { isHttp10 } from "./edge/answer.ts";
+import { isHttp10 } from "./edge/response.ts";
 import type { Projection, StreamWire } from "./stream-wire.ts";
 
 /** How long a client may take to close a connection whose reply broke off, before we do. */

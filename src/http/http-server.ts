@@ -13,20 +13,20 @@ import { AppError, errorTable } from "../base/errors.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
 import {
-  createAnswerType,
+  createResponseType,
   delayContinue,
-  closeAfterAnswers,
+  closeAfterResponses,
   findRefused,
   isClosing,
-  isAnswered,
+  isResponded,
   isDropping,
   requestIdOf,
   standingHeaders,
-} from "./edge/answer.ts";
+} from "./edge/response.ts";
 import { HostRules, toPath, type HostOptions } from "./edge/host-rules.ts";
 import { registerBodies, type BodyLimits } from "./edge/request-body.ts";
 import { logRequests, RefusalLog } from "./edge/request-log.ts";
-import { fromHttpError, registerProblems, sendProblem, toErrorAnswer, toShownPath } from "./problem.ts";
+import { fromHttpError, registerProblems, sendProblem, toErrorResponse, toShownPath } from "./problem.ts";
 
 /** The largest head of a request, in bytes. */
 const maxHeadBytes = 16 * 1024;
@@ -86,7 +86,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: maxHeadBytes,
       requireHostHeader: false, // its refusal has no body
-      ServerResponse: createAnswerType(clock, begun),
+      ServerResponse: createResponseType(clock, begun),
     },
     routerOptions: { maxParamLength: 1_000 },
     frameworkErrors: (error, request, reply) => {
@@ -181,7 +181,8 @@ function watchBody(request: IncomingMessage, tools: RefusalTools): void {
     if (request.complete || socket.destroyed) return;
     if (socket.bytesRead - bytesRead < minWindowBytes) {
       // A reply that runs on must not end in good order; one that is complete must not be lost.
-      if (isAnswered(request)) return void (isDropping(socket) ? socket.destroy() : socket.resetAndDestroy());
+      if (isResponded(request))
+        return void (isDropping(socket) ? socket.destroy() : socket.resetAndDestroy());
       return refuse(socket, new AppError("request_timeout", "the body stood still"), tools);
     }
     ({ bytesRead } = socket);
@@ -204,8 +205,8 @@ function refuse(socket: Socket, error: AppError, { clock, refusals, logger }: Re
   const { status } = errorTable[error.code];
   const requestId = request === undefined ? randomUUID() : requestIdOf(request);
   refusals.write(logger, error, { requestId, ip: socket.remoteAddress, method: request?.method, status });
-  if (!isSafe) return closeAfterAnswers(socket, request);
-  const answer = toErrorAnswer({ url: request?.url ?? "", id: requestId }, error);
+  if (!isSafe) return closeAfterResponses(socket, request);
+  const answer = toErrorResponse({ url: request?.url ?? "", id: requestId }, error);
   const { "content-type": type = "", ...more } = answer.headers;
   const headers = {
     "Content-Type": type,

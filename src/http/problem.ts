@@ -94,12 +94,12 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
   }
   void reply.code(status);
   if (status === 401) void reply.header("www-authenticate", toChallenge(request, error));
-  const { headers, body } = toErrorAnswer(request, error, more);
+  const { headers, body } = toErrorResponse(request, error, more);
   return reply.headers(headers).send(body);
 }
 
 /** Returns an error as the clients of the address of a request read it; `more` as for {@link sendProblem}. */
-export function toErrorAnswer(
+export function toErrorResponse(
   { url, id }: { readonly url: string; readonly id: string },
   error: AppError,
   more: object = {},

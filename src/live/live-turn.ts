@@ -1,7 +1,7 @@
 /** Owns one turn that runs in this process, or ran here a moment ago: its log, and who follows it. */
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace, EndAnswer } from "../turn/ports.ts";
+import type { ChatPlace, EndResult } from "../turn/ports.ts";
 import { RunningTurn } from "../turn/run-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -100,7 +100,7 @@ export class LiveTurn implements FollowedTurn {
   }
 
   /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
-  get done(): Promise<EndAnswer> {
+  get done(): Promise<EndResult> {
     return this.#turn.done;
   }
 

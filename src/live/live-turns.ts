@@ -1,7 +1,7 @@
 /** Owns the turns that run in this process, from their start to their last write, and the way to all others. */
 import { AppError, toTurnRunning } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace, EndAnswer, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
+import type { ChatPlace, EndResult, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
 import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { Allowances } from "./allowances.ts";
@@ -236,7 +236,7 @@ export class LiveTurns {
   }
 
   /** A turn is over: if its rows are not in the store, it is kept here for a while. */
-  #settle(turn: LiveTurn, key: string | undefined, { storage }: EndAnswer): void {
+  #settle(turn: LiveTurn, key: string | undefined, { storage }: EndResult): void {
     this.#running.delete(turn.id);
     const ended = turn.toEnded();
     const forget = (): void => {

@@ -7,13 +7,17 @@ const timeoutMs = 10_000;
 const maxBodyLength = 1024 * 1024;
 
 /** What a server answered. */
-export interface ProbeAnswer {
+export interface ProbeResponse {
   readonly status: number;
   readonly body: string;
 }
 
 /** Resolves with the answer to a request for `path` below the API's root. Rejects when there is none within 10 s. */
-export async function probeServer(options: OpenAiOptions, path: string, body?: object): Promise<ProbeAnswer> {
+export async function probeServer(
+  options: OpenAiOptions,
+  path: string,
+  body?: object,
+): Promise<ProbeResponse> {
   const method = body === undefined ? "get" : "post";
   const { req, url } = await createClient(options).buildRequest({ method, path, ...(body && { body }) });
   const headers = new Headers(req.headers);

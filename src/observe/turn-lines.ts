@@ -3,7 +3,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { AppError } from "../base/errors.ts";
 import type { StoreListeners } from "../store/open-store.ts";
 import type { StoreEvent } from "../store/turns/store-event.ts";
-import type { EndAnswer, TurnBegin, TurnResult } from "../turn/ports.ts";
+import type { EndResult, TurnBegin, TurnResult } from "../turn/ports.ts";
 import { toContent } from "../turn/turn-result.ts";
 
 /** How much of a question, and of an answer, the log holds where it may, in UTF-16 code units. */
@@ -61,7 +61,7 @@ export function logTurn(
   holdsContent: boolean,
   turn: TurnBegin,
   result: TurnResult,
-  { storage, conversationId }: EndAnswer,
+  { storage, conversationId }: EndResult,
   error: AppError | undefined,
 ): void {
   const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;

@@ -2,9 +2,9 @@
 import type { z } from "zod";
 import { conversationOperations } from "../history/operations.ts";
 import { limitHeaders } from "./response-headers.ts";
-import { toErrorAnswers, type AuthType } from "./error-responses.ts";
+import { toErrorResponses, type AuthType } from "./error-responses.ts";
 import { toResponse, type ResponseObject } from "./response.ts";
-import { toAnswerSchemas, toJsonSchema, type JsonSchema } from "./json-schema.ts";
+import { toResponseSchemas, toJsonSchema, type JsonSchema } from "./json-schema.ts";
 import { toOpenAiOperations } from "../wires/openai-chat/operations.ts";
 import type { Operation } from "./operation.ts";
 import { serverOperations } from "./server-operations.ts";
@@ -122,7 +122,7 @@ export function toDocument({ version, auth, model }: DocumentOptions): OpenApiDo
     tags,
     paths,
     components: {
-      schemas: { ...Object.fromEntries(bodies), ...toAnswerSchemas() },
+      schemas: { ...Object.fromEntries(bodies), ...toResponseSchemas() },
       ...(auth !== "none" && { securitySchemes: { bearer: toSecurityScheme(auth) } }),
     },
   };
@@ -135,7 +135,7 @@ function toSecurityScheme(auth: "supabase" | "keys"): SecurityScheme {
 }
 
 function toOperationObject(operation: Operation, auth: AuthType): OperationObject {
-  const { id, tag, summary, description, params, query, headers, body, answers, isOpen } = operation;
+  const { id, tag, summary, description, params, query, headers, body, responses, isOpen } = operation;
   return {
     operationId: id,
     tags: [tag],
@@ -162,9 +162,12 @@ function toOperationObject(operation: Operation, auth: AuthType): OperationObjec
     }),
     responses: {
       ...Object.fromEntries(
-        answers.map((answer) => [String(answer.status), toResponse(answer, isOpen ? [] : limitHeaders)]),
+        responses.map((response) => [
+          String(response.status),
+          toResponse(response, isOpen ? [] : limitHeaders),
+        ]),
       ),
-      ...toErrorAnswers(operation, auth),
+      ...toErrorResponses(operation, auth),
     },
   };
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { errorTable, type ErrorCode } from "../base/errors.ts";
 import { toErrorShape, type ErrorShape, type Problem } from "../http/problem.ts";
 import type { OpenAiError } from "../wires/openai-chat/completion.ts";
-import { limitHeaders, toHeaders, type AnswerHeader } from "./response-headers.ts";
+import { limitHeaders, toHeaders, type ResponseHeader } from "./response-headers.ts";
 import { Code, errorCodes, nameFor } from "./response-schema.ts";
 import { toReference } from "./json-schema.ts";
 import { turnErrors, type Operation } from "./operation.ts";
@@ -54,10 +54,10 @@ const authErrors: Readonly<Record<AuthType, readonly ErrorCode[]>> = {
 const hostlessPaths: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
 
 /** The headers of an answer that say of which turn it is: an error of a turn that had begun has them too. */
-const turnHeaders: readonly AnswerHeader[] = ["X-Turn-Id", "X-Conversation-Id", "Idempotency-Replayed"];
+const turnHeaders: readonly ResponseHeader[] = ["X-Turn-Id", "X-Conversation-Id", "Idempotency-Replayed"];
 
-/** Returns the error answers of an operation, by status. */
-export function toErrorAnswers(
+/** Returns the error responses of an operation, by status. */
+export function toErrorResponses(
   operation: Operation,
   auth: AuthType,
 ): Readonly<Record<string, ResponseObject>> {
@@ -74,15 +74,15 @@ export function toErrorAnswers(
     (code) => errorTable[code].status,
   );
   return Object.fromEntries(
-    Array.from(byStatus, ([status, list]) => [String(status), toErrorAnswer(operation, status, list)]),
+    Array.from(byStatus, ([status, list]) => [String(status), toErrorResponse(operation, status, list)]),
   );
 }
 
-function toErrorAnswer(operation: Operation, status: number, codes: readonly ErrorCode[]): ResponseObject {
-  const always: AnswerHeader[] = ["X-Request-Id"];
+function toErrorResponse(operation: Operation, status: number, codes: readonly ErrorCode[]): ResponseObject {
+  const always: ResponseHeader[] = ["X-Request-Id"];
   if (status === 401) always.push("WWW-Authenticate");
   const isOpenAi = shapeOf(operation, status) === "openai";
-  const given = operation.answers.flatMap(({ headers = [], optionalHeaders = [] }) => [
+  const given = operation.responses.flatMap(({ headers = [], optionalHeaders = [] }) => [
     ...headers,
     ...optionalHeaders,
   ]);

@@ -1,7 +1,7 @@
 /** Owns the step from zod schemas to the JSON schemas that the document is made of. */
 import { z } from "zod";
 import { described } from "../http/request-fields.ts";
-import { answerSchemas } from "./response-schema.ts";
+import { responseSchemas } from "./response-schema.ts";
 
 /** A JSON schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -12,14 +12,14 @@ export function toJsonSchema(schema: z.ZodType): JsonSchema {
 }
 
 /** Returns the schemas of answers, by their names. */
-export function toAnswerSchemas(): Readonly<Record<string, JsonSchema>> {
-  const { schemas } = z.toJSONSchema(answerSchemas, { io: "output", uri: toUri });
+export function toResponseSchemas(): Readonly<Record<string, JsonSchema>> {
+  const { schemas } = z.toJSONSchema(responseSchemas, { io: "output", uri: toUri });
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, tidy(schema)]));
 }
 
 /** Returns the reference to a schema of answers. */
 export function toReference(schema: z.ZodType): { readonly $ref: string } {
-  const id = answerSchemas.get(schema)?.id;
+  const id = responseSchemas.get(schema)?.id;
   if (id === undefined) throw new Error("a schema of an answer has no name");
   return { $ref: toUri(id) };
 }

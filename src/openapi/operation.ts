@@ -1,7 +1,7 @@
 /** Owns what the document says of one route: an entry of the lists beside this file. */
 import type { z } from "zod";
 import type { ErrorCode } from "../base/errors.ts";
-import type { AnswerHeader } from "./response-headers.ts";
+import type { ResponseHeader } from "./response-headers.ts";
 
 /** A body: text; JSON of a schema that has a name; or a stream whose events are each of such a schema. */
 export type Content =
@@ -10,14 +10,14 @@ export type Content =
   | { readonly type: "events"; readonly schemas: readonly z.ZodType[]; readonly description: string };
 
 /** An answer that is no error. */
-export interface Answer {
+export interface DocumentedResponse {
   readonly status: number;
   readonly description: string;
   /** By media type; none where there is no body. */
   readonly content?: Readonly<Record<string, Content>>;
   /** Headers that are always there, and those that may be. */
-  readonly headers?: readonly AnswerHeader[];
-  readonly optionalHeaders?: readonly AnswerHeader[];
+  readonly headers?: readonly ResponseHeader[];
+  readonly optionalHeaders?: readonly ResponseHeader[];
 }
 
 /** A route. */
@@ -40,7 +40,7 @@ export interface Operation {
     readonly isOptional?: boolean;
     readonly examples: Readonly<Record<string, object>>;
   };
-  readonly answers: readonly Answer[];
+  readonly responses: readonly DocumentedResponse[];
   /** The codes that it may fail with, beside those that any route may. */
   readonly errors: readonly ErrorCode[];
   /** What a problem of it has beside the standard's fields, as a schema that has a name. */

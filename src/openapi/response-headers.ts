@@ -3,7 +3,7 @@ import { z } from "zod";
 import { Id } from "./response-schema.ts";
 import { toJsonSchema, type JsonSchema } from "./json-schema.ts";
 
-const answerHeaders = {
+const responseHeaders = {
   "X-Turn-Id": { description: "The turn's id.", schema: Id },
   "X-Conversation-Id": {
     description:
@@ -50,10 +50,10 @@ const answerHeaders = {
 } as const;
 
 /** A header that the document knows. */
-export type AnswerHeader = keyof typeof answerHeaders;
+export type ResponseHeader = keyof typeof responseHeaders;
 
 /** Those of a request that counts, where the user has limits. */
-export const limitHeaders: readonly AnswerHeader[] = ["RateLimit-Policy", "RateLimit"];
+export const limitHeaders: readonly ResponseHeader[] = ["RateLimit-Policy", "RateLimit"];
 
 /** A header, as the document has it. */
 export interface HeaderObject {
@@ -64,11 +64,11 @@ export interface HeaderObject {
 
 /** Returns headers as the document has them: those that are always there, and those that may be. */
 export function toHeaders(
-  always: readonly AnswerHeader[],
-  maybe: readonly AnswerHeader[],
+  always: readonly ResponseHeader[],
+  maybe: readonly ResponseHeader[],
 ): { readonly headers?: Readonly<Record<string, HeaderObject>> } {
   const entries = [...always, ...maybe].map((name): [string, HeaderObject] => {
-    const { description, schema } = answerHeaders[name];
+    const { description, schema } = responseHeaders[name];
     return [name, { description, required: always.includes(name), schema: toJsonSchema(schema) }];
   });
   return entries.length === 0 ? {} : { headers: Object.fromEntries(entries) };

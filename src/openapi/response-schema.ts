@@ -3,7 +3,7 @@ import { z } from "zod";
 import { errorTable, type ErrorCode } from "../base/errors.ts";
 
 /** The schemas of answers, by the names that the document has them under. */
-export const answerSchemas = z.registry<{ readonly id: string }>();
+export const responseSchemas = z.registry<{ readonly id: string }>();
 
 /** As zod has types: not readonly. */
 type Mutable<Type> = Type extends readonly [infer First]
@@ -20,7 +20,7 @@ export function nameFor<Wire>() {
     id: string,
     schema: Schema & (Mutable<Wire> extends z.output<Schema> ? unknown : "the wire says what this does not"),
   ): Schema => {
-    answerSchemas.add(schema, { id });
+    responseSchemas.add(schema, { id });
     return schema;
   };
 }

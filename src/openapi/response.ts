@@ -1,7 +1,7 @@
 /** Owns an answer as the document has it. */
-import { toHeaders, type AnswerHeader, type HeaderObject } from "./response-headers.ts";
+import { toHeaders, type ResponseHeader, type HeaderObject } from "./response-headers.ts";
 import { toReference, type JsonSchema } from "./json-schema.ts";
-import type { Answer, Content } from "./operation.ts";
+import type { DocumentedResponse, Content } from "./operation.ts";
 
 /** An answer. */
 export interface ResponseObject {
@@ -20,8 +20,8 @@ export interface ContentObject {
 
 /** Returns an answer that is no error; `more` headers may be there as well. */
 export function toResponse(
-  { description, content, headers = [], optionalHeaders = [] }: Answer,
-  more: readonly AnswerHeader[],
+  { description, content, headers = [], optionalHeaders = [] }: DocumentedResponse,
+  more: readonly ResponseHeader[],
 ): ResponseObject {
   return {
     description,

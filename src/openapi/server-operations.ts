@@ -55,7 +55,7 @@ export const serverOperations: readonly Operation[] = [
     tag,
     summary: "Is the process alive?",
     isOpen: true,
-    answers: [
+    responses: [
       {
         status: 200,
         description: "It is.",
@@ -72,7 +72,7 @@ export const serverOperations: readonly Operation[] = [
     summary: "May it be sent work?",
     description: "A store that is away is `degraded`: turns go on.",
     isOpen: true,
-    answers: [
+    responses: [
       {
         status: 200,
         description: "It may.",
@@ -90,7 +90,7 @@ export const serverOperations: readonly Operation[] = [
     summary: "This document",
     isOpen: true,
     headers: Unchanged,
-    answers: [
+    responses: [
       {
         status: 200,
         description: "OpenAPI 3.1.",
@@ -109,7 +109,7 @@ export const serverOperations: readonly Operation[] = [
     summary: "This document as a page",
     isOpen: true,
     headers: Unchanged,
-    answers: [
+    responses: [
       {
         status: 200,
         description: "A page without scripts.",

@@ -125,7 +125,7 @@ export interface TurnResult {
 }
 
 /** What became of a turn's begin. */
-export type BeginAnswer =
+export type BeginResult =
   | {
       readonly type: "begun";
       /** The conversation it went to; `undefined` where the store has yet to say which stored one it continues. */
@@ -153,13 +153,13 @@ export interface ChatStore {
    * Makes the turn's messages safe: in the store, or, if that has not taken them within 500 ms, in the journal.
    * @throws AppError `store_unavailable` when they are safe nowhere.
    */
-  begin(turn: TurnBegin): Promise<BeginAnswer>;
+  begin(turn: TurnBegin): Promise<BeginResult>;
   /** Stores the reply and how the turn ended, as {@link begin} does. Never rejects: the log says what was lost. */
-  end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer>;
+  end(turn: TurnBegin, result: TurnResult): Promise<EndResult>;
 }
 
 /** What became of a turn's end, and the conversation it belongs to, where that is known. */
-export interface EndAnswer {
+export interface EndResult {
   readonly storage: Storage;
   readonly conversationId: string | undefined;
 }

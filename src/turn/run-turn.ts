@@ -4,7 +4,7 @@ import { boundaryBytes, toBody, type Body } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
 import { maxReplyBytes, type Estimate } from "./limits.ts";
 import { PlanSplitter, type ReplySplitter } from "./reply/plan-splitter.ts";
-import type { EndAnswer, ModelCall, TurnBegin, TurnResult } from "./ports.ts";
+import type { EndResult, ModelCall, TurnBegin, TurnResult } from "./ports.ts";
 import { ReasoningFilter } from "./reply/reasoning-filter.ts";
 import type { TurnEvent } from "./turn-event.ts";
 import { estimateTurn, toTurnBegin, type TurnRequest } from "./turn-request.ts";
@@ -37,7 +37,7 @@ export class RunningTurn {
   #firstTextMs: number | undefined;
   #isOver = false;
   isStored = false; // its begin
-  readonly #done = Promise.withResolvers<EndAnswer>();
+  readonly #done = Promise.withResolvers<EndResult>();
 
   constructor(request: TurnRequest, ports: TurnPorts, output: TurnOutput, begun?: BegunTurn) {
     this.#ports = ports;
@@ -74,7 +74,7 @@ export class RunningTurn {
   }
 
   /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
-  get done(): Promise<EndAnswer> {
+  get done(): Promise<EndResult> {
     return this.#done.promise;
   }
 
@@ -169,7 +169,7 @@ export class RunningTurn {
     void this.#end(ending, hasPlan).then(this.#done.resolve, this.#done.reject);
   }
 
-  async #end(ending: Ending, hasPlan: boolean): Promise<EndAnswer> {
+  async #end(ending: Ending, hasPlan: boolean): Promise<EndResult> {
     const unsafe = await this.#isSafe;
     if (unsafe !== undefined) return this.#refuse(unsafe);
     const read = createBodyReader(this.#output, this.#position);
@@ -182,10 +182,10 @@ export class RunningTurn {
   }
 
   /** What a turn said whose begin is safe nowhere is never told: to its client it has failed before its first text. */
-  #refuse(error: AppError): EndAnswer {
+  #refuse(error: AppError): EndResult {
     this.#position = 0;
     this.#backlog = [];
-    const answer: EndAnswer = { storage: "none", conversationId: undefined };
+    const answer: EndResult = { storage: "none", conversationId: undefined };
     this.#start(this.#begin.conversationId);
     this.#emitEnd(
       this.#toResult({ outcome: "failed", error }, () => toBody(""), false),
@@ -195,7 +195,7 @@ export class RunningTurn {
     return answer;
   }
 
-  #emitEnd(result: TurnResult, error: AppError | undefined, answer: EndAnswer): void {
+  #emitEnd(result: TurnResult, error: AppError | undefined, answer: EndResult): void {
     const { finishReason, usage, outcome, model, durationMs, firstTextMs } = result;
     this.#emit({
       type: "turn-end",

@@ -2,7 +2,7 @@
 import type { AppError } from "../base/errors.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
 import type { Clock } from "../base/clock.ts";
-import type { BeginAnswer, ChatStore, EndAnswer, Model, TurnBegin, TurnResult } from "./ports.ts";
+import type { BeginResult, ChatStore, EndResult, Model, TurnBegin, TurnResult } from "./ports.ts";
 import type { TurnEvent } from "./turn-event.ts";
 
 /** What a turn is run with. */
@@ -18,7 +18,7 @@ export interface TurnPorts {
   readonly onEnd: (
     turn: TurnBegin,
     result: TurnResult,
-    answer: EndAnswer,
+    answer: EndResult,
     error: AppError | undefined,
   ) => void;
 }
@@ -26,7 +26,7 @@ export interface TurnPorts {
 /** A turn whose begin came first, since something in it could have refused the turn. */
 export interface BegunTurn {
   readonly begin: TurnBegin;
-  readonly answer: BeginAnswer & { readonly type: "begun" };
+  readonly answer: BeginResult & { readonly type: "begun" };
 }
 
 /** Where the events of a turn go, and what they made of its body so far. */

@@ -45,7 +45,7 @@ export const usageOperations: readonly Operation[] = [
     description:
       "Every turn counts that its model was asked for, by the day it began on (UTC); deleting changes nothing.",
     query: UsageQuery,
-    answers: [
+    responses: [
       {
         status: 200,
         description: "The sums.",

@@ -5,7 +5,7 @@ import type { Counters, ModelUsage, RequestGrant } from "../turn/limits.ts";
 import type { Caller } from "../base/caller.ts";
 import { service, type Database } from "../store/database/database.ts";
 
-const GrantAnswer = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
+const GrantResult = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
 
 const UsageRow = z
   .object({
@@ -39,7 +39,7 @@ export class UsageRows implements Counters {
 
   async takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant> {
     const answer = await this.#database.call("chat_take_requests", { subject, wanted, max }, service);
-    const { granted, left, resets_in_ms: resetsInMs } = parse(GrantAnswer, answer, "store_refused");
+    const { granted, left, resets_in_ms: resetsInMs } = parse(GrantResult, answer, "store_refused");
     return { granted, left, resetsInMs };
   }
 

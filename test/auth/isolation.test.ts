@@ -7,7 +7,7 @@ import { IdentityProvider } from "../support/identity-provider.ts";
 import { listRoutes } from "../support/list-routes.ts";
 import { readMessages } from "../support/read-rows.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 import { startPglite, type StoreHarness } from "../store/store-harness.ts";
 
 /** What belongs to the owner, and who asks for it. */
@@ -140,9 +140,9 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     { path, body }: Attempt,
     userId: string | undefined,
     expired = false,
-  ): Promise<Answer> {
+  ): Promise<AppResponse> {
     const headers = userId === undefined ? {} : { authorization: await tokenOf(userId, expired) };
-    return await readAnswer(await app.open(method, path, body, headers));
+    return await readResponse(await app.open(method, path, body, headers));
   }
 
   test("there is a case here for every route that there is", () => {

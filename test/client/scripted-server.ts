@@ -12,13 +12,13 @@ interface ScriptedRequest {
 }
 
 /** Answers one request. */
-type Answer = (response: ServerResponse) => void;
+type Respond = (response: ServerResponse) => void;
 
 /** A server under script. */
 export class ScriptedServer {
   readonly requests: ScriptedRequest[] = [];
   /** Answer the next requests, in order; the last one all others too. */
-  answers: readonly Answer[] = [];
+  answers: readonly Respond[] = [];
   url = "";
   readonly #came = new EventEmitter();
   readonly #server = createServer((request, response) => {
@@ -38,7 +38,7 @@ export class ScriptedServer {
   }
 
   /** Forgets what came, and answers by `answers` from now on. */
-  expect(...answers: readonly Answer[]): void {
+  expect(...answers: readonly Respond[]): void {
     this.requests.length = 0;
     this.answers = answers;
   }
@@ -56,34 +56,34 @@ export class ScriptedServer {
 }
 
 /** Sends events, and the end of the body. */
-export function say(...events: readonly StreamEvent[]): Answer {
+export function say(...events: readonly StreamEvent[]): Respond {
   return (response) => void sayOnly(response, events).end();
 }
 
 /** Sends events, then breaks the connection. */
-export function sayAndBreak(...events: readonly StreamEvent[]): Answer {
+export function sayAndBreak(...events: readonly StreamEvent[]): Respond {
   return (response) => void sayOnly(response, events).write("", () => response.destroy());
 }
 
 /** Sends events, and nothing more. */
-export function sayAndHang(...events: readonly StreamEvent[]): Answer {
+export function sayAndHang(...events: readonly StreamEvent[]): Respond {
   return (response) => sayOnly(response, events).flushHeaders();
 }
 
 /** Breaks the connection. */
-export const breakOff: Answer = (response) => void response.destroy();
+export const breakOff: Respond = (response) => void response.destroy();
 
 /** Answers with an error. */
 export function refuse(
   status: number,
   headers: Record<string, string> = {},
   body = "<h1>Bad Gateway</h1>",
-): Answer {
+): Respond {
   return (response) => void response.writeHead(status, headers).end(body);
 }
 
 /** Answers with one of Foreword's own errors. */
-export function refuseAs(status: number, code: string, headers: Record<string, string> = {}): Answer {
+export function refuseAs(status: number, code: string, headers: Record<string, string> = {}): Respond {
   const body = JSON.stringify({ type: "about:blank", title: "x", status, code, detail: `It is ${code}.` });
   return refuse(status, { ...headers, "content-type": "application/problem+json; charset=utf-8" }, body);
 }

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { readConversations, readMessages } from "../support/read-rows.ts";
 import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 
 const Case = z.strictObject({
   name: z.string(),
@@ -82,7 +82,7 @@ export function runContract(store: string, makeVariables: () => Promise<Record<s
 
 async function check(
   { expect }: Case,
-  answer: Answer,
+  answer: AppResponse,
   { app, userId, calls }: { app: RunningApp; userId: string; calls: readonly ScriptedCall[] },
 ): Promise<void> {
   assert.equal(answer.status, expect.status);
@@ -113,7 +113,7 @@ async function check(
     assert.deepEqual(question?.metadata?.[key], value);
 }
 
-function checkProblem(answer: Answer, detailIncludes: string): void {
+function checkProblem(answer: AppResponse, detailIncludes: string): void {
   assert.match(answer.headers["content-type"] ?? "", /^application\/problem\+json/);
   const { detail } = z.object({ detail: z.string() }).parse(JSON.parse(answer.body));
   assert.ok(detail.includes(detailIncludes), `${detail} should include ${detailIncludes}`);

@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import type { PostgresServer } from "../support/postgres-server.ts";
 import type { ScriptedCall, ScriptedModel } from "../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../support/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
 import { startPostgresHarness, startSupabaseHarness, type StoreHarness } from "../store/store-harness.ts";
 
@@ -233,7 +233,7 @@ export class Talk {
 
   async #hear(response: IncomingMessage, turn: Heard, waits: Waits): Promise<string> {
     const startMs = performance.now();
-    const { body, isComplete } = await readAnswer(response);
+    const { body, isComplete } = await readResponse(response);
     const endMs = performance.now() - startMs;
     assert.ok(endMs < maxWaitMs, `the end came after ${endMs} ms`);
     waits.endMs = Math.max(waits.endMs, endMs);

@@ -125,7 +125,7 @@ describe("turns lose nothing, and nothing is there twice", { concurrency: 2, tim
       test("loses its answers after COMMIT, each of the three", async (t) => {
         const bench = await Bench.open(site);
         try {
-          await loseAnswers(t, site, bench);
+          await loseResults(t, site, bench);
         } finally {
           await bench.close();
         }
@@ -222,7 +222,7 @@ async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fau
 }
 
 /** Cuts the connection that carries an answer, until it was the answer to a write of the turn that `run` has. */
-async function cutAnswer(bench: Bench, run: () => Promise<string>): Promise<void> {
+async function cutResponse(bench: Bench, run: () => Promise<string>): Promise<void> {
   for (;;) {
     const turnId = await run();
     await untilLanded(bench.app);
@@ -232,15 +232,15 @@ async function cutAnswer(bench: Bench, run: () => Promise<string>): Promise<void
   }
 }
 
-async function loseAnswers(t: TestContext, site: Site, bench: Bench): Promise<void> {
+async function loseResults(t: TestContext, site: Site, bench: Bench): Promise<void> {
   const talk = new Talk(teller);
   const waits = new Waits();
   await talk.say(bench.app, `Before ${randomUUID()}`);
-  await cutAnswer(bench, async () => {
+  await cutResponse(bench, async () => {
     site.proxy.cutAfterBytes(0);
     return await talk.say(bench.app, `Begin ${randomUUID()}`, false, waits);
   });
-  await cutAnswer(bench, async () => {
+  await cutResponse(bench, async () => {
     const rest = `${boundary}${randomUUID()}`;
     const turn = await talk.hold(bench.app, `End ${randomUUID()}`, ["- a", rest]);
     site.proxy.cutAfterBytes(0);

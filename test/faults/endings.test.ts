@@ -18,7 +18,7 @@ import {
 import { boundary, startStoringApp } from "./database-bench.ts";
 
 /** What a client of its own on a plain socket was sent. */
-interface RawAnswer {
+interface RawResponse {
   /** The decoded body. */
   readonly body: string;
   /** Whether the last chunk came, which says that the body is whole. */
@@ -28,7 +28,7 @@ interface RawAnswer {
 }
 
 /** Reads all that still comes, to the end of the connection. */
-async function readRaw(socket: Socket): Promise<RawAnswer> {
+async function readRaw(socket: Socket): Promise<RawResponse> {
   const chunks: Buffer[] = [];
   let error: string | undefined;
   socket.on("data", (chunk) => chunks.push(chunk)).on("error", ({ message }) => (error = message));
@@ -91,7 +91,7 @@ describe("a reply that breaks off", () => {
     (await call).text(said).end();
   }
 
-  function check(answer: RawAnswer, said = text): void {
+  function check(answer: RawResponse, said = text): void {
     assert.deepEqual(answer, { body: said + lastWords, isWhole: false, error: undefined });
   }
 

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder, readAnswer, type RunningApp } from "../support/start-app.ts";
+import { makeFolder, readResponse, type RunningApp } from "../support/start-app.ts";
 import { startPglite } from "../store/store-harness.ts";
 import {
   boundary,
@@ -262,7 +262,7 @@ describe("with PGlite", { timeout: 120_000 }, () => {
     for (const call of calls) (await call).text(`- a${boundary}Half`);
     const readings = openings.map(async (opening) => {
       const response = await opening;
-      const { body } = await readAnswer(response);
+      const { body } = await readResponse(response);
       seen.set(String(response.headers["x-turn-id"]), body);
     });
     await Promise.all(openings);

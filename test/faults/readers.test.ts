@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { openTurn, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
 import { boundary } from "./database-bench.ts";
 import { Measurement } from "./paused-readers.ts";
 
@@ -107,7 +107,7 @@ describe("a follower", () => {
 
   test("that takes nothing for 30 s is cut, and may resume byte-exact from what it had", async () => {
     const { call, response, socket } = await openStalled();
-    const reading = readAnswer(response);
+    const reading = readResponse(response);
     clock.advance(29_999);
     assert.equal(socket.destroyed, false);
     clock.advance(1);
@@ -123,7 +123,7 @@ describe("a follower", () => {
 
   test("that takes something within each 30 s is never cut", async () => {
     const { call, response, socket } = await openStalled();
-    const reading = readAnswer(response);
+    const reading = readResponse(response);
     for (let round = 0; round < 4; round += 1) {
       clock.advance(29_000);
       const drained = once(socket, "drain");

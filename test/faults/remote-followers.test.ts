@@ -5,7 +5,7 @@ import { runSql, startPostgresHarness, type StoreHarness } from "../store/store-
 import { ManualClock } from "../support/manual-clock.ts";
 import { loadSchemaOf } from "../support/schema-versions.ts";
 import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { openTurn, readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 
 /** The delays before the reads of another replica's turn, the last one again and again. */
 const pollDelaysMs = Array.from({ length: 7 }, (_, count) => Math.min(2_000, 250 * 1.5 ** count));
@@ -42,18 +42,18 @@ describe(
     async function follow(
       text: string,
       accept: string,
-    ): Promise<{ call: ScriptedCall; reply: Promise<Answer>; read: Promise<Answer> }> {
+    ): Promise<{ call: ScriptedCall; reply: Promise<AppResponse>; read: Promise<AppResponse> }> {
       const { call, opening } = await openTurn(owner, model, {});
       call.text(text);
       const response = await opening;
       const turnId = String(response.headers["x-turn-id"]);
-      const reply = readAnswer(response);
+      const reply = readResponse(response);
       for (;;) {
         const state = await other.get(`/turns/${turnId}`);
         if (state.status === 200 && state.body.includes("Think")) break;
       }
       const stream = await other.open("GET", `/turns/${turnId}/stream`, undefined, { accept });
-      return { call, reply, read: readAnswer(stream) };
+      return { call, reply, read: readResponse(stream) };
     }
 
     /** Lets `ms` pass where it is followed, one read after the other: none is late by the clock, however long it takes. */
@@ -72,7 +72,7 @@ describe(
       await runSql(url, [await loadSchemaOf(7, 6, { isForced: true })]);
       call.text("lo.").finish();
       assert.equal((await reply).isComplete, true);
-      let whole: Answer | undefined;
+      let whole: AppResponse | undefined;
       while (whole === undefined) whole = await Promise.race([read, pass(2_000).then(() => undefined)]);
       const { body, isComplete } = whole;
       assert.equal(isComplete, true);

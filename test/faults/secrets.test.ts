@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { IdentityProvider } from "../support/identity-provider.ts";
 import { findFreePort } from "../support/local-port.ts";
 import { ScriptedModel, type Script } from "../support/scripted-model.ts";
-import { makeFolder, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { makeFolder, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 
 const canary = (name: string): string => `canary-${name}-${randomBytes(16).toString("hex")}`;
 const json = { "content-type": "application/json" };
@@ -27,7 +27,7 @@ async function failInEveryWay(
   model: ScriptedModel,
   quotes: string,
   authorization: string,
-): Promise<Answer[]> {
+): Promise<AppResponse[]> {
   const complaint = JSON.stringify({
     error: { message: `Incorrect API key provided: ${quotes}`, code: quotes },
   });
@@ -42,7 +42,7 @@ async function failInEveryWay(
     (call) => call.text("- p\n---RESPONSE---\nHalf").raw(`data: ${complaint}\n\n`).end(),
     (call) => call.text("- p\n---RESPONSE---\nHalf").destroy(),
   ];
-  const answers: Answer[] = [];
+  const answers: AppResponse[] = [];
   for (const script of scripts) {
     model.script = script;
     const asked = wires.map(([path, body]) => app.post(path, body, { authorization }));

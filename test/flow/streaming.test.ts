@@ -6,7 +6,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder, openTurn, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { makeFolder, openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
 
 /** Reads what is there until it holds `text`. */
 async function readUntil(response: IncomingMessage, text: string): Promise<string> {
@@ -41,7 +41,7 @@ describe("a streamed reply", () => {
     call.text(" is").text(" so.");
     assert.equal(await readUntil(response, "so."), " is so.");
     call.finish();
-    assert.ok((await readAnswer(response)).isComplete);
+    assert.ok((await readResponse(response)).isComplete);
   });
 
   test("holds back a plan only where it may be the start of a boundary", async () => {
@@ -52,7 +52,7 @@ describe("a streamed reply", () => {
     call.text("- two");
     assert.equal(await readUntil(response, "two"), " --- two");
     call.finish();
-    const { body: rest } = await readAnswer(response);
+    const { body: rest } = await readResponse(response);
     assert.equal(rest, "\n---RESPONSE---\n- One --- two");
   });
 
@@ -90,7 +90,7 @@ describe("a streamed reply", () => {
     );
     assert.ok(socket.writableLength < 256 * 1024, `${socket.writableLength} bytes wait in the socket`);
     socket.uncork();
-    const { body: read, isComplete } = await readAnswer(response);
+    const { body: read, isComplete } = await readResponse(response);
     assert.ok(isComplete);
     assert.equal(read, `- a\n---RESPONSE---\n${piece.repeat(100)}`);
   });

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { arbitraryCutting, arbitraryReply, cut } from "../support/arbitrary-reply.ts";
 import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 import {
   readChunks,
   readCompletion,
@@ -46,7 +46,7 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
     model.script = (call) => play(call, pieces, ending);
   }
 
-  async function resume(turnId: string, after_: number, accept: string): Promise<Answer> {
+  async function resume(turnId: string, after_: number, accept: string): Promise<AppResponse> {
     return await app.get(`/turns/${turnId}/stream?after=${after_}`, { accept });
   }
 
@@ -93,8 +93,8 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
         ]);
         const followers = [
           app.get(`/turns/${turnId}/stream`).then(readPlainText),
-          readAnswer(typed).then((answer) => readTypedEvents(answer)),
-          readAnswer(ui).then(readUiMessages),
+          readResponse(typed).then((answer) => readTypedEvents(answer)),
+          readResponse(ui).then(readUiMessages),
         ];
         if (ending !== "stopped") {
           script(cut(text, lengths), ending); // of a second attempt

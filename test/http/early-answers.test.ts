@@ -6,7 +6,7 @@ import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
 import { openRaw, readRaw } from "../support/raw-request.ts";
-import { readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../support/start-app.ts";
 
 const mebibyte = 1024 * 1024;
 const json = { "content-type": "application/json" };
@@ -139,7 +139,7 @@ describe("a client that asks before it sends (Expect: 100-continue)", { timeout:
     await once(sent, "continue");
     sent.end(body);
     const [response] = await once(sent, "response");
-    assert.equal((await readAnswer(response)).status, 200);
+    assert.equal((await readResponse(response)).status, 200);
   });
 
   test("is refused without having to send it, and the connection is closed", async () => {
@@ -186,7 +186,7 @@ describe("every other early refusal reaches a client that is sending 24 MiB", { 
     test(`${status} of ${method} ${path}`, async () => {
       const body = "x".repeat(24 * mebibyte);
       for (let attempt = 0; attempt < 3; attempt += 1) {
-        const answer = await readAnswer(await app.open(method, path, body, headers));
+        const answer = await readResponse(await app.open(method, path, body, headers));
         assert.equal(answer.status, status);
         assert.ok(answer.isComplete);
         // Node's fetch chooses Host itself.

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { z } from "zod";
 import { listRoutes } from "../support/list-routes.ts";
 import { openRaw, readRaw } from "../support/raw-request.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 
 const key = randomUUID();
 const mebibyte = 1024 * 1024;
@@ -31,7 +31,7 @@ const OpenAiError = z.strictObject({
 });
 
 /** Checks that an answer is no failure of ours, and, if it is a refusal, one that the clients of its address can read. */
-function assertGood(path: string, { status, headers, body }: Answer): void {
+function assertGood(path: string, { status, headers, body }: AppResponse): void {
   assert.ok(status >= 200 && status < 500, `${path}: ${status} ${body}`);
   if (status < 400) return;
   if (path.startsWith("/v1")) OpenAiError.parse(JSON.parse(body));
@@ -104,12 +104,12 @@ describe("whatever a client sends", { timeout: 300_000 }, () => {
       });
       after(() => app.close());
 
-      async function send(method: string, path: string, body?: string, type?: string): Promise<Answer> {
+      async function send(method: string, path: string, body?: string, type?: string): Promise<AppResponse> {
         const more = type === undefined ? {} : { "content-type": type };
         const answering = app.open(method, path, body, { ...headers, ...more });
         const response = await answering;
         // A turn that has begun was taken: its reply is of no interest here, and takes its time.
-        if (response.statusCode !== 200 || !bodyRoutes.includes(path)) return await readAnswer(response);
+        if (response.statusCode !== 200 || !bodyRoutes.includes(path)) return await readResponse(response);
         response.destroy();
         return { status: 200, headers: response.headers, body: "", isComplete: false };
       }

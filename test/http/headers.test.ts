@@ -7,7 +7,7 @@ import { createHttpServer } from "../../src/http/http-server.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openRaw, readRaw } from "../support/raw-request.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { openTurn, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const ui = { id: "chat", messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
@@ -89,7 +89,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
   ];
   for (const [status, method, path, body, more = {}] of cases) {
     test(`${method} ${path}, a ${status}${"expect" in more ? " that Node gives" : ""}`, async () => {
-      const answer = await readAnswer(
+      const answer = await readResponse(
         await app.open(method, path, body, { origin: "http://localhost:3000", ...more }),
       );
       assert.equal(answer.status, status);
@@ -119,7 +119,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
   test("a turn that fails before its first text", async () => {
     const { call, opening } = await openTurn(app, model);
     call.head(401, {}).end("no");
-    const answer = await readAnswer(await opening);
+    const answer = await readResponse(await opening);
     assert.equal(answer.status, 502);
     assertStanding(answer.headers, "failed");
   });

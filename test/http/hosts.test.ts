@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
 import { openRaw, readRaw } from "../support/raw-request.ts";
-import { startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 
@@ -12,7 +12,7 @@ async function ask(
   app: RunningApp,
   lines: readonly string[],
   body = "",
-): Promise<Omit<Answer, "isComplete" | "headers"> & { head: string }> {
+): Promise<Omit<AppResponse, "isComplete" | "headers"> & { head: string }> {
   const length = body === "" ? [] : ["Content-Type: application/json", `Content-Length: ${body.length}`];
   const text = [...lines, ...length, "Connection: close", "", body].join("\r\n");
   const answer = await readRaw(openRaw(app.url, text));

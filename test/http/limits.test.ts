@@ -7,12 +7,12 @@ import { parseConfig } from "../../src/config/config.ts";
 import { IdentityProvider } from "../support/identity-provider.ts";
 import { findFreePort } from "../support/local-port.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { openTurn, readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 
-function problemOf({ status, body }: Answer): [number, string, string] {
+function problemOf({ status, body }: AppResponse): [number, string, string] {
   const { code, detail } = Problem.parse(JSON.parse(body));
   return [status, code, detail];
 }
@@ -125,7 +125,7 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
         assert.deepEqual(await askOften(app, 3, from), [200, 200, 429]);
         assert.deepEqual(await askOften(app, 1, () => ofBob), [200]);
         const headers = { ...ofAlice, "content-length": "1000000" };
-        const refused = await readAnswer(await app.open("POST", "/stream-chat", "{", headers));
+        const refused = await readResponse(await app.open("POST", "/stream-chat", "{", headers));
         assert.deepEqual(problemOf(refused).slice(0, 2), [429, "rate_limited"]);
       },
     );
@@ -154,7 +154,7 @@ describe("the limit of turns at the same time", { timeout: 60_000 }, () => {
       const [status, code] = problemOf(await app.chat("Hi", { userId: randomUUID() }));
       assert.deepEqual([status, code, model.calls.length], [429, "too_many_turns", 1]);
       call.text("- p\n---RESPONSE---\nHello.").finish();
-      await readAnswer(await opening);
+      await readResponse(await opening);
       model.say("- p\n---RESPONSE---\nHello.");
       assert.equal((await app.chat("Hi")).status, 200);
     });
@@ -180,7 +180,7 @@ describe("how large a request may be", { timeout: 60_000 }, () => {
     const limits = { LIMIT_MESSAGES: "3", LIMIT_MESSAGE_KIB: "1", LIMIT_IMAGE_MIB: "1", LIMIT_BODY_MIB: "3" };
     await withApp(limits, async (app) => {
       const three = [user("a"), { sender: "assistant", text: "x".repeat(2000) }, user("ä".repeat(512))];
-      const ask = async (messages: readonly object[]): Promise<Answer> =>
+      const ask = async (messages: readonly object[]): Promise<AppResponse> =>
         await app.post("/stream-chat", { messages });
       assert.equal((await ask(three)).status, 200);
       assert.equal((await ask([user("a", [image(1024 * 1024)])])).status, 200);

@@ -15,7 +15,7 @@ import { systemClock, type Clock } from "../../src/base/clock.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { openRaw, readRaw } from "../support/raw-request.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { readAnswer } from "../support/start-app.ts";
+import { readResponse } from "../support/start-app.ts";
 
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 const windowMs = 20_000;
@@ -93,7 +93,7 @@ describe("a server", { timeout: 60_000 }, () => {
         const call = await next;
         call.text("- p\n---RESPONSE---\nOne");
         const [response] = await opening;
-        const reading = readAnswer(response);
+        const reading = readResponse(response);
         const [head, body] = [openRaw(url, "GET / HTTP/1.1\r\nHos"), openRaw(url, toHead("/stream-chat", 9))];
         for (const answer of await Promise.all([readRaw(head), readRaw(body)])) {
           assert.match(answer, /^HTTP\/1\.1 408 Request Timeout\r\n/);

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { openTurn, readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
 import { startPostgresHarness } from "../store/store-harness.ts";
 
 const tickMs = 500;
@@ -56,7 +56,7 @@ describe("progress", { timeout: 60_000 }, () => {
     for (const word of ["one", "two", "three"]) {
       const { call, opening } = await openTurn(app, model, { userId });
       call.text(`- p\n---RESPONSE---\n${word}`);
-      answers.push(readAnswer(await opening));
+      answers.push(readResponse(await opening));
       calls.push(call);
     }
     const body = (word: string): string => `- p\n---RESPONSE---\n${word}`;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DemoModel } from "../../src/model/demo-model.ts";
 import type { ModelEnd } from "../../src/turn/ports.ts";
-import { makeFolder, readAnswer, startApp } from "../support/start-app.ts";
+import { makeFolder, readResponse, startApp } from "../support/start-app.ts";
 import { readConversations, readMessages } from "../support/read-rows.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { toMessages, type Line } from "../support/make-turn.ts";
@@ -79,7 +79,7 @@ describe("DemoModel", () => {
     });
     await clock.timer(20);
     clock.advance(20);
-    const answering = readAnswer(await opening); // the question is stored
+    const answering = readResponse(await opening); // the question is stored
     for (;;) {
       const isOver = await Promise.race([clock.timer(20).then(() => false), answering.then(() => true)]);
       if (isOver) break;

@@ -5,7 +5,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { toDocument } from "../../src/openapi/document.ts";
 import { listRoutes } from "../support/list-routes.ts";
 import { ScriptedModel } from "../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../support/start-app.ts";
 
 const methods = ["GET", "POST", "PATCH", "DELETE"];
 
@@ -101,7 +101,7 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
   for (const { path, method, value, title } of examples)
     test(`has an example that works: ${title}`, async () => {
       const made = JSON.parse((await app.post("/conversations", {})).body);
-      const { status } = await readAnswer(await app.open(method, path.replace("{id}", made.id), value));
+      const { status } = await readResponse(await app.open(method, path.replace("{id}", made.id), value));
       assert.ok([200, 201].includes(status), String(status));
     });
 

@@ -11,9 +11,9 @@ import { ConversationPatch, NewConversation } from "../../src/history/request.ts
 import { parseUiChatRequest } from "../../src/wires/ui-message/request.ts";
 import { toDocument } from "../../src/openapi/document.ts";
 import { parse } from "../../src/base/parse.ts";
-import { AnswerCheck } from "../support/answer-check.ts";
+import { ResponseCheck } from "../support/response-check.ts";
 
-const check = new AnswerCheck(toDocument({ version: "1.0.0", auth: "none", model: "demo" }));
+const check = new ResponseCheck(toDocument({ version: "1.0.0", auth: "none", model: "demo" }));
 const anybody = { type: "anybody", accessToken: undefined } as const;
 const image = { mimeType: "image/png", data: "AAAA" };
 const imageUrl = "data:image/png;base64,AAAA";

@@ -1,7 +1,7 @@
 /** Owns the requests of a server of the operator's, which has a key and names the user that it asks for. */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { readAnswer, type Answer, type RunningApp } from "./start-app.ts";
+import { readResponse, type AppResponse, type RunningApp } from "./start-app.ts";
 
 const key = randomUUID();
 /** What an app is configured by that believes it. */
@@ -9,7 +9,7 @@ export const keyedVariables = { AUTH: "keys", API_KEYS: key };
 export const authorization = `Bearer ${key}`;
 
 /** The code of a problem. */
-export function codeOf({ body }: Answer): string {
+export function codeOf({ body }: AppResponse): string {
   return z.object({ code: z.string() }).parse(JSON.parse(body)).code;
 }
 
@@ -21,9 +21,9 @@ export async function askFor(
   path: string,
   body?: object,
   headers: Record<string, string> = {},
-): Promise<Answer> {
+): Promise<AppResponse> {
   const url = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-  return await readAnswer(await app.open(method, url, body, { authorization, ...headers }));
+  return await readResponse(await app.open(method, url, body, { authorization, ...headers }));
 }
 
 /** Has a turn of `userId`, of one message unless `more` says otherwise. */
@@ -32,7 +32,7 @@ export async function chatFor(
   app: RunningApp,
   more: object = {},
   headers: Record<string, string> = {},
-): Promise<Answer> {
+): Promise<AppResponse> {
   const body = { messages: [{ sender: "user", text: "Hi" }], userId, ...more };
   return await askFor(userId, app, "POST", "/stream-chat", body, headers);
 }

@@ -11,7 +11,7 @@ import { createStoreListeners } from "../../src/observe/turn-lines.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
-import { checkOf, type AnswerCheck } from "./answer-check.ts";
+import { checkOf, type ResponseCheck } from "./response-check.ts";
 import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
 
 /** A line of the log. */
@@ -21,7 +21,7 @@ export interface LogLine {
 }
 
 /** An answer, read to whatever its end was. */
-export interface Answer {
+export interface AppResponse {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
@@ -32,7 +32,7 @@ export interface Answer {
 /** What the answers of running apps were asked with, and who judges them. */
 const requests = new WeakMap<
   IncomingMessage,
-  { readonly method: string; readonly path: string; readonly check: AnswerCheck }
+  { readonly method: string; readonly path: string; readonly check: ResponseCheck }
 >();
 
 /** An app that listens. Its answers, where they are read to their end, are held against its OpenAPI document. */
@@ -42,14 +42,14 @@ export class RunningApp {
   readonly logs: LogLine[] = [];
   readonly #logged = new EventEmitter();
   readonly #onClosed: () => Promise<void>;
-  readonly #check: AnswerCheck | undefined;
+  readonly #check: ResponseCheck | undefined;
 
   constructor(
     app: App,
     url: string,
     log: EventEmitter<{ line: [LogLine] }>,
     onClosed: () => Promise<void> = async () => {},
-    check?: AnswerCheck,
+    check?: ResponseCheck,
   ) {
     this.app = app;
     this.url = url;
@@ -62,17 +62,17 @@ export class RunningApp {
   }
 
   /** Posts `body` (a string: as it is) and reads the whole answer. */
-  async post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
-    return await readAnswer(await this.open("POST", path, body, headers));
+  async post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<AppResponse> {
+    return await readResponse(await this.open("POST", path, body, headers));
   }
 
   /** Asks for `path` and reads the whole answer. */
-  async get(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
-    return await readAnswer(await this.open(method, path, undefined, headers));
+  async get(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<AppResponse> {
+    return await readResponse(await this.open(method, path, undefined, headers));
   }
 
   /** Posts a chat of one message, or of `messages`. */
-  async chat(text: string, more: object = {}): Promise<Answer> {
+  async chat(text: string, more: object = {}): Promise<AppResponse> {
     return await this.post("/stream-chat", { messages: [{ sender: "user", text }], ...more });
   }
 
@@ -122,7 +122,7 @@ export async function openTurn(
 }
 
 /** Reads `response` to its end. */
-export async function readAnswer(response: IncomingMessage): Promise<Answer> {
+export async function readResponse(response: IncomingMessage): Promise<AppResponse> {
   const chunks: Buffer[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();
   response

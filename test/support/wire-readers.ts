@@ -5,7 +5,7 @@ import { createParser } from "eventsource-parser";
 import { ChatCompletionStream } from "openai/lib/ChatCompletionStream";
 import { APIError } from "openai";
 import { z } from "zod";
-import type { Answer } from "./start-app.ts";
+import type { AppResponse } from "./start-app.ts";
 
 /** A turn as a client of some wire understood it. */
 export interface Understood {
@@ -41,7 +41,7 @@ function toOutcome(code: string): string {
 }
 
 /** Reads plain text; its client cannot tell a reply that was stopped from one that is complete. */
-export function readPlainText({ status, body, isComplete }: Answer): Understood {
+export function readPlainText({ status, body, isComplete }: AppResponse): Understood {
   if (status !== 200) return readProblem(body);
   const [line = "", code] = /\n\[error\] (\w+): [^\n]*\n$/.exec(body) ?? [];
   assert.equal(isComplete, code === undefined);
@@ -60,7 +60,7 @@ const TypedEvent = z.looseObject({
 });
 
 /** Reads typed events, and checks that their ids and positions count the bytes of the body. */
-export function readTypedEvents({ status, body, isComplete }: Answer, from = 0): Understood {
+export function readTypedEvents({ status, body, isComplete }: AppResponse, from = 0): Understood {
   assert.deepEqual([status, isComplete], [200, true]);
   let [position, plan, answer, outcome, lastId] = [from, "", "", "", ""];
   let code: string | undefined;
@@ -87,7 +87,7 @@ export function readTypedEvents({ status, body, isComplete }: Answer, from = 0):
 }
 
 /** Reads one JSON object: a turn's state, or the problem it ended in. */
-export function readJson({ status, body }: Answer): Understood {
+export function readJson({ status, body }: AppResponse): Understood {
   if (status !== 200) return readProblem(body);
   const { plan, answer, outcome, error } = State.parse(JSON.parse(body));
   return { plan, answer: answer ?? "", outcome, code: error?.code };
@@ -98,7 +98,7 @@ const UiText = z.object({ type: z.literal("text"), text: z.string() });
 const UiMetadata = z.object({ outcome: z.string(), errorCode: z.string().optional() });
 
 /** Reads the UI message stream as the AI SDK does, with its strict schema. */
-export async function readUiMessages({ status, body, isComplete }: Answer): Promise<Understood> {
+export async function readUiMessages({ status, body, isComplete }: AppResponse): Promise<Understood> {
   assert.deepEqual([status, isComplete], [200, true]);
   const chunks = parseJsonEventStream({ stream: toStream(body), schema: uiMessageChunkSchema }).pipeThrough(
     new TransformStream<{ success: boolean; value?: UIMessageChunk; error?: unknown }, UIMessageChunk>({
@@ -134,7 +134,7 @@ const Completion = z.object({
 const OpenAiError = z.object({ error: z.object({ code: z.string() }) });
 
 /** Reads a whole completion. Of one that failed its client gets the error alone. */
-export function readCompletion({ status, body }: Answer): Understood {
+export function readCompletion({ status, body }: AppResponse): Understood {
   const json: unknown = JSON.parse(body);
   if (status !== 200) {
     const { code } = OpenAiError.parse(json).error;
@@ -148,7 +148,7 @@ export function readCompletion({ status, body }: Answer): Understood {
 const Delta = z.object({ content: z.string().optional(), reasoning_content: z.string().optional() });
 
 /** Reads chunks as OpenAI's own client does. */
-export async function readChunks(answer: Answer): Promise<Understood> {
+export async function readChunks(answer: AppResponse): Promise<Understood> {
   if (answer.status !== 200) return readCompletion(answer);
   const lines = answer.body
     .split("\n")

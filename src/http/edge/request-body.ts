@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../../base/errors.ts";
 import { findIdentity } from "../authentication.ts";
-import { onceAnswered, requestBody } from "./answer.ts";
+import { onceResponded, requestBody } from "./response.ts";
 import { BodyShare, ByteBudget } from "./byte-budget.ts";
 
 declare module "fastify" {
@@ -104,7 +104,7 @@ class Bodies {
     const userId = identity?.type === "user" ? identity.userId : undefined;
     if (userId === undefined) {
       const share = new BodyShare(this.#small, [this.#large], maxSmallBytes);
-      onceAnswered(request.raw, () => share.release());
+      onceResponded(request.raw, () => share.release());
       return share;
     }
     const halfBytes = Math.max(this.#large.capacityBytes / 2, this.#limits.maxBodyBytes);
@@ -117,7 +117,7 @@ class Bodies {
     user.shares += 1;
     const small = [user.small, ...this.#small];
     const share = new BodyShare(small, [user.large, this.#large], maxSmallBytes);
-    onceAnswered(request.raw, () => {
+    onceResponded(request.raw, () => {
       share.release();
       user.shares -= 1;
       if (user.shares === 0) this.#users.delete(userId);

@@ -35,16 +35,16 @@ interface FailedWrite {
 export class WatchedDatabase implements Database {
   readonly #database: Database;
   readonly #clock: Clock;
-  readonly #onAnswer: (name: FunctionName) => void;
+  readonly #onResult: (name: FunctionName) => void;
   /** When the first of the calls was answered that all have been since. */
   #healthySinceMs: number | undefined;
   #failedWrite: FailedWrite | undefined;
 
-  /** @param onAnswer told of every call that was answered. */
-  constructor(database: Database, clock: Clock, onAnswer: (name: FunctionName) => void = () => {}) {
+  /** @param onResult told of every call that was answered. */
+  constructor(database: Database, clock: Clock, onResult: (name: FunctionName) => void = () => {}) {
     this.#database = database;
     this.#clock = clock;
-    this.#onAnswer = onAnswer;
+    this.#onResult = onResult;
   }
 
   /** For how long every call has been answered, in milliseconds; 0 since one was not. */
@@ -70,7 +70,7 @@ export class WatchedDatabase implements Database {
       });
       this.#healthySinceMs ??= this.#clock.monotonicMs();
       if (writes.has(name)) this.#failedWrite = undefined;
-      this.#onAnswer(name);
+      this.#onResult(name);
       return answer;
     } catch (cause) {
       const error = toAppError(cause);

@@ -38,13 +38,13 @@ const kinds: Readonly<Record<FunctionName, "read" | "safe" | "once">> = {
 };
 
 /** How calls are tried. */
-export interface SecondTryOptions<Answer> {
+export interface SecondTryOptions<Result> {
   readonly clock: Clock;
   /**
    * Makes the call. `isSecond`: only a connection that is known to be alive will do. `signal` is aborted when the answer is no longer
    * waited for.
    */
-  readonly ask: (isSecond: boolean, signal: AbortSignal) => Promise<Answer>;
+  readonly ask: (isSecond: boolean, signal: AbortSignal) => Promise<Result>;
   /** Whether a failure means that the connection was lost, rather than that the database refused. */
   readonly isLoss: (error: unknown) => boolean;
 }
@@ -59,17 +59,17 @@ export class SecondTries {
   }
 
   /** Settles with the first answer; gives up the rest. @throws AppError `store_unavailable` if there is none within 5 s. */
-  async run<Answer>(name: FunctionName, options: SecondTryOptions<Answer>): Promise<Answer> {
+  async run<Result>(name: FunctionName, options: SecondTryOptions<Result>): Promise<Result> {
     const controller = new AbortController();
     const work = this.#run(name, options, controller);
     return await withDeadline(options.clock, work, callDeadlineMs, () => controller.abort());
   }
 
-  async #run<Answer>(
+  async #run<Result>(
     name: FunctionName,
-    { clock, ask, isLoss }: SecondTryOptions<Answer>,
+    { clock, ask, isLoss }: SecondTryOptions<Result>,
     controller: AbortController,
-  ): Promise<Answer> {
+  ): Promise<Result> {
     const first = ask(false, controller.signal);
     const kind = kinds[name];
     if (kind === "once") return await first;

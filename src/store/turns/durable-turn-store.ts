@@ -5,10 +5,10 @@ import type { Caller } from "../../base/caller.ts";
 import type {
   AbandonedFilter,
   AbandonedTurn,
-  BeginAnswer,
+  BeginResult,
   ChatPlace,
   ChatStore,
-  EndAnswer,
+  EndResult,
   NewestTurn,
   PathStart,
   Piece,
@@ -20,7 +20,7 @@ import type {
 } from "../../turn/ports.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { schemaVersion } from "../database/database.ts";
-import type { SaveAnswer } from "./message-writer.ts";
+import type { SaveResult } from "./message-writer.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import { toEndArgument } from "./turn-writes.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
@@ -42,7 +42,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     this.#writer = new SafeWriter(options);
   }
 
-  async begin(turn: TurnBegin): Promise<BeginAnswer> {
+  async begin(turn: TurnBegin): Promise<BeginResult> {
     const { chats, onEvent } = this.#options;
     if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
     if (turn.isKept === false) return await this.#beginUnkept(turn);
@@ -51,7 +51,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
       const landed = this.untilLanded(turn.caller, turn.conversationId);
       if (continues.needsStore) {
         await landed;
-        return toBeginAnswer(await chats.begin(turn), turn, onEvent);
+        return toBeginResult(await chats.begin(turn), turn, onEvent);
       }
       await landed.catch(() => {}); // it goes on from what is stored by the time it lands
     }
@@ -66,24 +66,24 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
       const storage = written.type === "queued" ? "queued" : "none";
       return { type: "begun", storage, conversationId: toKnownConversation(turn) };
     }
-    return toBeginAnswer(written.value, turn, onEvent);
+    return toBeginResult(written.value, turn, onEvent);
   }
 
   /** Resolves with the turn that the key of one that may not begin belongs to, or with why that may not. */
-  async #findBegun(turn: TurnBegin, limit: LimitName): Promise<BeginAnswer> {
+  async #findBegun(turn: TurnBegin, limit: LimitName): Promise<BeginResult> {
     const refusal = await this.#options.chats.findRefusal(turn);
     return refusal ?? { type: "limited", limit, tokensLeft: undefined };
   }
 
   /** Asks whether a turn may begin, and writes nothing. With the store away it may, as any other. */
-  async #beginUnkept(turn: TurnBegin): Promise<BeginAnswer> {
+  async #beginUnkept(turn: TurnBegin): Promise<BeginResult> {
     const refusal = turn.mayBeRefused
       ? await this.#options.chats.findRefusal(turn).catch(() => undefined)
       : undefined;
     return refusal ?? { type: "begun", storage: "none", conversationId: turn.conversationId };
   }
 
-  async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+  async end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
     const answer = await this.#end(turn, result);
     this.#writer.dropPieces(turn.turnId, answer.storage !== "queued");
@@ -180,7 +180,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
       throw toWaitingError(this.#options.database, `turn ${turnId} waits in the journal`);
   }
 
-  async #end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+  async #end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     const { chats, onEvent } = this.#options;
     const argument = toEndArgument(turn.turnId, result);
     try {
@@ -202,7 +202,7 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
 }
 
 /** Returns the begin's answer for the turn. */
-function toBeginAnswer(answer: SaveAnswer, turn: TurnBegin, onEvent: OnStoreEvent): BeginAnswer {
+function toBeginResult(answer: SaveResult, turn: TurnBegin, onEvent: OnStoreEvent): BeginResult {
   switch (answer.type) {
     case "saved": {
       const { conversationId, history } = answer;

@@ -31,24 +31,24 @@ export interface SafeWriterOptions {
 }
 
 /** An answer of the store: what it wrote, or why it did not. */
-interface TypedAnswer {
+interface TypedResult {
   readonly type: string;
 }
 
 /** A write that the store is asked to take. */
-export interface Write<Answer extends TypedAnswer> {
+export interface Write<Result extends TypedResult> {
   readonly turn: TurnBegin;
   readonly kind: JournalWrite["kind"];
-  readonly call: () => Promise<Answer>;
+  readonly call: () => Promise<Result>;
   /** As the journal holds it. */
   readonly toArgument: () => string;
   /** Asks whether the store would refuse the write for another turn's sake; where that may be. */
-  readonly findRefusal?: () => Promise<Answer | undefined>;
+  readonly findRefusal?: () => Promise<Result | undefined>;
 }
 
 /** The store's answer; or the write waits in the journal, or is kept apart there. */
-export type Written<Answer extends TypedAnswer> =
-  | { readonly type: "answer"; readonly value: Answer }
+export type Written<Result extends TypedResult> =
+  | { readonly type: "answer"; readonly value: Result }
   | { readonly type: "queued" | "rejected" };
 
 /** Writes turns. */
@@ -75,7 +75,7 @@ export class SafeWriter {
   }
 
   /** @throws AppError with a `store_…` or `write_rejected` code when the write is neither in the store nor in the journal. */
-  async write<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Written<Answer>> {
+  async write<Result extends TypedResult>(write: Write<Result>): Promise<Written<Result>> {
     if (write.kind === "end" && this.#rejected.delete(write.turn.turnId))
       return await this.#keepApart(write, new AppError("write_rejected", "its begin was rejected"));
     if (this.#mustQueue(write)) {
@@ -151,12 +151,12 @@ export class SafeWriter {
   }
 
   /** What could be refused waits for a store that is slow, but not for one that is away: else there might be two turns. */
-  #waitMsFor({ findRefusal }: Write<TypedAnswer>): number {
+  #waitMsFor({ findRefusal }: Write<TypedResult>): number {
     return findRefusal !== undefined && this.#options.database.healthyMs > 0 ? callDeadlineMs : storeWaitMs;
   }
 
   /** A write that must queue may be refused all the same, if the store is there to say so. */
-  async #findRefusal<Answer extends TypedAnswer>(write: Write<Answer>): Promise<Answer | undefined> {
+  async #findRefusal<Result extends TypedResult>(write: Write<Result>): Promise<Result | undefined> {
     if (write.findRefusal === undefined) return undefined;
     const asked = await settleWithin(this.#options.clock, write.findRefusal(), this.#waitMsFor(write));
     if (asked.type === "answer") this.hurry();
@@ -164,7 +164,7 @@ export class SafeWriter {
   }
 
   /** Later writes of a conversation queue behind its earlier ones; so does one that may turn out to continue it. */
-  #mustQueue({ turn, kind }: Write<TypedAnswer>): boolean {
+  #mustQueue({ turn, kind }: Write<TypedResult>): boolean {
     const { journal } = this.#options;
     if (journal === undefined) return false;
     const { conversationId, turnId, caller } = turn;
@@ -178,10 +178,10 @@ export class SafeWriter {
     );
   }
 
-  async #queue<Answer extends TypedAnswer>(
-    write: Write<Answer>,
+  async #queue<Result extends TypedResult>(
+    write: Write<Result>,
     error: AppError | undefined,
-  ): Promise<Written<Answer>> {
+  ): Promise<Written<Result>> {
     await this.#append(write, error);
     if (error === undefined) this.#lander?.wake();
     else this.#lander?.wakeLater();
@@ -189,10 +189,10 @@ export class SafeWriter {
   }
 
   /** The store will never take it. */
-  async #keepApart<Answer extends TypedAnswer>(
-    write: Write<Answer>,
+  async #keepApart<Result extends TypedResult>(
+    write: Write<Result>,
     error: AppError,
-  ): Promise<Written<Answer>> {
+  ): Promise<Written<Result>> {
     const { journal, onEvent } = this.#options;
     const id = await this.#append(write, error);
     await journal?.refuse(id, error.message);
@@ -202,10 +202,10 @@ export class SafeWriter {
   }
 
   /** The store may still take it: it is put into the journal meanwhile, and taken out again if so. */
-  async #queueLate<Answer extends TypedAnswer>(
-    write: Write<Answer>,
-    calling: Promise<Answer>,
-  ): Promise<Written<Answer>> {
+  async #queueLate<Result extends TypedResult>(
+    write: Write<Result>,
+    calling: Promise<Result>,
+  ): Promise<Written<Result>> {
     let id: number;
     try {
       id = await this.#append(write, undefined);
@@ -217,7 +217,7 @@ export class SafeWriter {
     return { type: "queued" };
   }
 
-  async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedAnswer>): Promise<void> {
+  async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedResult>): Promise<void> {
     try {
       const { type } = await calling;
       // What was refused is for the lander to land all the same, as far as it may be: the turn has gone on.
@@ -234,7 +234,7 @@ export class SafeWriter {
   }
 
   async #append(
-    { turn, kind, toArgument }: Write<TypedAnswer>,
+    { turn, kind, toArgument }: Write<TypedResult>,
     error: AppError | undefined,
   ): Promise<number> {
     const { journal, onEvent } = this.#options;

@@ -31,7 +31,7 @@ const maxSteps = 20;
 const maxKnownPaths = 10_000;
 
 /** What became of a path: saved; or, nothing written, why not. */
-export type SaveAnswer =
+export type SaveResult =
   | {
       readonly type: "saved";
       readonly conversationId: string;
@@ -57,7 +57,7 @@ export type Refusal =
   /** Its user has no more of this; of tokens, so many today. */
   | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
 
-const RefusalAnswer = z.union([
+const RefusalResult = z.union([
   z
     .object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) })
     .transform(({ taken }): Refusal => {
@@ -89,7 +89,7 @@ export const PathMessages = z.array(
 );
 
 /** The usual one first: each that it is not costs an error that nobody reads. */
-const FunctionAnswer = z.union([
+const SaveMessagesResult = z.union([
   z.object({ conversation_id: z.string(), digest: z.string(), history: PathMessages.optional() }),
   z.object({ missing: z.literal(true) }),
   z.object({ deleted: z.literal(true) }),
@@ -98,12 +98,12 @@ const FunctionAnswer = z.union([
       z.object({ id: z.string(), role: z.enum(["user", "assistant", "system"]), content: z.string() }),
     ),
   }),
-  RefusalAnswer,
+  RefusalResult,
 ]);
 
 /** Returns the refusal that a function's answer is; `undefined` for any other. */
 export function toRefusal(answer: unknown): Refusal | undefined {
-  return RefusalAnswer.safeParse(answer).data;
+  return RefusalResult.safeParse(answer).data;
 }
 
 /** Sends paths to the database: the end of a long one first, the whole of it where that is asked for. */
@@ -128,7 +128,7 @@ export class MessageWriter {
     caller: Caller,
     argument: JsonObject,
     tail: readonly Json[] = [],
-  ): Promise<SaveAnswer> {
+  ): Promise<SaveResult> {
     const stored = this.#toStoredDigests(turn);
     const candidates = turn.isConversationNamed ? [] : toCandidates(turn.path, stored);
     const mayBeKnown =
@@ -150,7 +150,7 @@ export class MessageWriter {
         },
         caller,
       );
-      const saved = parse(FunctionAnswer, answer, "store_refused");
+      const saved = parse(SaveMessagesResult, answer, "store_refused");
       if ("type" in saved) return saved;
       if ("conversation_id" in saved) {
         // A path that does not start at the root says the same in many places.

@@ -33,7 +33,7 @@ const UsageRow = z
   .nullable()
   .catch(null);
 
-const ReadAnswer = z.union([
+const ReadResult = z.union([
   z.object({ missing: z.literal(true) }),
   z.object({
     conversation_id: z.string(),
@@ -50,18 +50,18 @@ const ReadAnswer = z.union([
     pieces: Pieces,
   }),
 ]);
-const NewestAnswer = z.object({
+const NewestResult = z.object({
   turn_id: z.string().nullable(),
   started_at: z.coerce.date(),
   is_running: z.boolean().nullable(),
 });
-const PathAnswer = z.union([
+const PathResult = z.union([
   z.object({ missing: z.literal(true) }),
   z.object({ running: z.string() }),
   z.object({ conversation_id: z.string(), digest: z.string().nullable(), messages: PathMessages }),
 ]);
-const ProgressAnswer = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
-const AbandonedAnswer = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
+const ProgressResult = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
+const AbandonedResult = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
 
 /** The rows of turns. Rejects as {@link Database.call} does. */
 export class TurnRows {
@@ -79,7 +79,7 @@ export class TurnRows {
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
     const rows = pieces.map(({ turnId, position, text }) => ({ turn_id: turnId, position, text }));
     const answer = await this.#call("chat_save_progress", { owners, running, pieces: rows });
-    const { known, stop } = parse(ProgressAnswer, answer, "store_refused");
+    const { known, stop } = parse(ProgressResult, answer, "store_refused");
     return { known: new Set(known), stop };
   }
 
@@ -101,7 +101,7 @@ export class TurnRows {
 
   async #read(argument: JsonObject, caller: Caller, after: number): Promise<StoredTurn | undefined> {
     const answer = await this.#database.call("chat_read_turn", argument, caller);
-    const row = parse(ReadAnswer, answer, "store_refused");
+    const row = parse(ReadResult, answer, "store_refused");
     if ("missing" in row) return undefined;
     const isRunning = row.status === "running";
     const body = toText({ plan: row.plan ?? "", answer: row.answer ?? undefined });
@@ -128,7 +128,7 @@ export class TurnRows {
       turn_id: turnId,
       started_at: startedAt,
       is_running: isRunning,
-    } = parse(NewestAnswer, answer, "store_refused");
+    } = parse(NewestResult, answer, "store_refused");
     return turnId === null ? undefined : { turnId, startedAt, isRunning: isRunning === true };
   }
 
@@ -142,7 +142,7 @@ export class TurnRows {
       max_chars: maxChars,
     };
     const answer = await this.#database.call("chat_read_path", argument, caller);
-    const path = parse(PathAnswer, answer, "store_refused");
+    const path = parse(PathResult, answer, "store_refused");
     if ("missing" in path) return undefined;
     if ("running" in path) throw toTurnRunning(path.running);
     const { conversation_id, digest, messages } = path;
@@ -169,7 +169,7 @@ export class TurnRows {
     const { except, isStaleToo } = filter;
     const argument = { except, owners, is_stale_too: isStaleToo, limit: maxAbandoned };
     const answer = await this.#call("chat_list_abandoned_turns", argument);
-    return parse(AbandonedAnswer, answer, "store_refused").map(({ turn_id: turnId, pieces }) => ({
+    return parse(AbandonedResult, answer, "store_refused").map(({ turn_id: turnId, pieces }) => ({
       turnId,
       text: pieces[0]?.position === 0 ? joinPieces(pieces) : "",
     }));

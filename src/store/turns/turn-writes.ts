@@ -6,9 +6,9 @@ import type { TurnBegin, TurnResult } from "../../turn/ports.ts";
 import type { Usage } from "../../turn/turn-event.ts";
 import { toContent } from "../../turn/turn-result.ts";
 import { service, type Database, type Json, type JsonObject } from "../database/database.ts";
-import { MessageWriter, toRefusal, type Refusal, type SaveAnswer } from "./message-writer.ts";
+import { MessageWriter, toRefusal, type Refusal, type SaveResult } from "./message-writer.ts";
 
-const EndAnswer = z.union([
+const EndResult = z.union([
   z.object({ conversation_id: z.string(), is_changed: z.boolean() }),
   z.object({ gone: z.literal(true) }),
 ]);
@@ -39,7 +39,7 @@ export class DatabaseChatStore {
    * @param isLate whether it has waited in a journal, so that nothing it says is the newest any more; `owners` are then the processes
    * whose journal that may have been.
    */
-  async begin(turn: TurnBegin, isLate = false, owners?: readonly string[]): Promise<SaveAnswer> {
+  async begin(turn: TurnBegin, isLate = false, owners?: readonly string[]): Promise<SaveResult> {
     return await this.#messages.save("chat_begin_turn", turn, service, {
       turn: this.#toRow(turn),
       allowance: toAllowanceRow(turn),
@@ -78,7 +78,7 @@ export class DatabaseChatStore {
   /** Stores the reply and how the turn ended: what {@link toEndArgument} made of it, now or long ago. */
   async end(argument: JsonObject): Promise<EndedRow> {
     const answer = parse(
-      EndAnswer,
+      EndResult,
       await this.#database.call("chat_end_turn", argument, service),
       "store_refused",
     );

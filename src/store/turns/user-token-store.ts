@@ -3,7 +3,7 @@ import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
 import { createId } from "../../base/create-id.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { BeginAnswer, ChatStore, EndAnswer, TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type { BeginResult, ChatStore, EndResult, TurnBegin, TurnResult } from "../../turn/ports.ts";
 import type { Storage } from "../../turn/turn-event.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { toContent } from "../../turn/turn-result.ts";
@@ -30,7 +30,7 @@ export class UserChatStore implements ChatStore {
     this.#onEvent = onEvent;
   }
 
-  async begin(turn: TurnBegin): Promise<BeginAnswer> {
+  async begin(turn: TurnBegin): Promise<BeginResult> {
     if (turn.isKept === false) return { type: "begun", storage: "none", conversationId: turn.conversationId };
     const { storage, conversationId } = await this.#save(turn, []);
     if (this.#lost.get(turn.turnId) === "conversation_not_found") {
@@ -40,7 +40,7 @@ export class UserChatStore implements ChatStore {
     return { type: "begun", storage, conversationId: conversationId ?? toKnownConversation(turn) };
   }
 
-  async end(turn: TurnBegin, result: TurnResult): Promise<EndAnswer> {
+  async end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     const { reply, outcome } = result;
     if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
     const lost = this.#lost.get(turn.turnId);

@@ -39,7 +39,7 @@ const writes: ReadonlySet<FunctionName> = new Set([
   "chat_update_conversation",
 ]);
 
-const Answer = z.object({
+const IndexResult = z.object({
   texts: z.array(
     z.object({
       kind: z.enum(["message", "title"]),
@@ -54,8 +54,8 @@ const Answer = z.object({
   locked: z.array(z.string()),
   has_more: z.boolean(),
 });
-type Answer = z.infer<typeof Answer>;
-type Text = Answer["texts"][number];
+type IndexResult = z.infer<typeof IndexResult>;
+type Text = IndexResult["texts"][number];
 
 /** The words of a text, as the database takes them. */
 interface ReadText extends JsonObject {
@@ -214,7 +214,7 @@ export class WordIndexer {
   }
 
   /** Has the words of texts kept that were read, and takes up to `limit` others. What cannot be kept is left for later. */
-  async #exchange(limit: number): Promise<Answer> {
+  async #exchange(limit: number): Promise<IndexResult> {
     const read = this.#read;
     try {
       const answer = await this.#ask(read, limit);
@@ -231,10 +231,10 @@ export class WordIndexer {
     }
   }
 
-  async #ask(read: readonly ReadText[], limit: number): Promise<Answer> {
+  async #ask(read: readonly ReadText[], limit: number): Promise<IndexResult> {
     const argument = { read, limit, max_bytes: batch.bytes };
     const { database } = this.#options;
-    return parse(Answer, await database.call("chat_index_texts", argument, service), "store_refused");
+    return parse(IndexResult, await database.call("chat_index_texts", argument, service), "store_refused");
   }
 
   async #readTexts(texts: readonly Text[]): Promise<void> {

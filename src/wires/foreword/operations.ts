@@ -21,7 +21,7 @@ import {
   startErrors,
   storeErrors,
   turnErrors,
-  type Answer,
+  type DocumentedResponse,
   type Content,
   type Operation,
 } from "../../openapi/operation.ts";
@@ -103,7 +103,7 @@ const turnState: Readonly<Record<string, Content>> = {
 };
 
 /** What a stop answers with. */
-export const stopAnswers: readonly Answer[] = [
+export const stopResponses: readonly DocumentedResponse[] = [
   { status: 200, description: "The turn, which is over.", content: turnState },
   {
     status: 202,
@@ -138,7 +138,7 @@ export const turnOperations: readonly Operation[] = [
         },
       },
     },
-    answers: [
+    responses: [
       {
         status: 200,
         description: "The reply.",
@@ -165,7 +165,7 @@ export const turnOperations: readonly Operation[] = [
     summary: "Get a turn as it stands",
     params: TurnParams,
     query: UserQuery,
-    answers: [{ status: 200, description: "The turn.", content: turnState }],
+    responses: [{ status: 200, description: "The turn.", content: turnState }],
     errors: ["not_found", "server_stopping", ...storeErrors],
   },
   {
@@ -179,7 +179,7 @@ export const turnOperations: readonly Operation[] = [
     params: TurnParams,
     query: StreamQuery,
     headers: StreamHeaders,
-    answers: [
+    responses: [
       {
         status: 200,
         description:
@@ -200,7 +200,7 @@ export const turnOperations: readonly Operation[] = [
     description: "What came is stored; every client's body ends in good order. No body is needed.",
     params: TurnParams,
     query: UserQuery,
-    answers: stopAnswers,
+    responses: stopResponses,
     errors: ["not_found", "server_stopping", ...storeErrors],
   },
 ];

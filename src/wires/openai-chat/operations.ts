@@ -87,7 +87,7 @@ const modelOperations: readonly Operation[] = [
     path: "/v1/models",
     tag: "OpenAI",
     summary: "List the models",
-    answers: [
+    responses: [
       {
         status: 200,
         description: "The model, and the same with a plan before its answer.",
@@ -103,7 +103,7 @@ const modelOperations: readonly Operation[] = [
     tag: "OpenAI",
     summary: "Get a model",
     params: ModelParams,
-    answers: [
+    responses: [
       {
         status: 200,
         description: "The model.",
@@ -135,7 +135,7 @@ export function toOpenAiOperations(model: string): readonly Operation[] {
           streamed: { model: `${model}+plan`, messages, stream: true },
         },
       },
-      answers: [
+      responses: [
         {
           status: 200,
           description: "The reply; with `stream`, as it comes.",

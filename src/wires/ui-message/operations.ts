@@ -9,10 +9,10 @@ import {
   startErrors,
   storeErrors,
   turnErrors,
-  type Answer,
+  type DocumentedResponse,
   type Operation,
 } from "../../openapi/operation.ts";
-import { stopAnswers } from "../foreword/operations.ts";
+import { stopResponses } from "../foreword/operations.ts";
 
 const uiEnd = {
   outcome: Outcome,
@@ -60,7 +60,7 @@ const UiMessageChunkSchema = nameFor<UiMessageChunk>()(
   ]),
 );
 
-const stream: Answer = {
+const stream: DocumentedResponse = {
   status: 200,
   description: "The reply, from its start.",
   content: {
@@ -96,7 +96,7 @@ export const uiChatOperations: readonly Operation[] = [
         },
       },
     },
-    answers: [stream],
+    responses: [stream],
     errors: [
       "turn_running",
       "message_not_found",
@@ -115,7 +115,7 @@ export const uiChatOperations: readonly Operation[] = [
     description: "Also one that ended in the last ten minutes, where no client has read it to its end.",
     params: ChatParams,
     query: UserQuery,
-    answers: [stream, { status: 204, description: "There is none." }],
+    responses: [stream, { status: 204, description: "There is none." }],
     errors: ["not_found", "server_stopping", ...turnErrors, ...storeErrors],
   },
   {
@@ -126,7 +126,7 @@ export const uiChatOperations: readonly Operation[] = [
     summary: "Stop the chat's running turns",
     params: ChatParams,
     query: UserQuery,
-    answers: [...stopAnswers, { status: 204, description: "None runs." }],
+    responses: [...stopResponses, { status: 204, description: "None runs." }],
     errors: ["not_found", "server_stopping", ...storeErrors],
   },
 ];

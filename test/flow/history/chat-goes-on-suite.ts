@@ -6,7 +6,13 @@ import { z } from "zod";
 import type { StoreHarness } from "../../store/store-harness.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import {
+  openTurn,
+  readResponse,
+  startApp,
+  type AppResponse,
+  type RunningApp,
+} from "../../support/start-app.ts";
 import { ObservedChat, promptOf } from "../../support/ui-chat.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
@@ -58,7 +64,7 @@ export function runChatGoesOnSuite(
     }
 
     /** Posts a body on `/api/chat`; returns the answer. */
-    async function post(body: object, app = here): Promise<Answer> {
+    async function post(body: object, app = here): Promise<AppResponse> {
       return await app.post(`/api/chat?userId=${userId}`, body);
     }
 
@@ -66,7 +72,7 @@ export function runChatGoesOnSuite(
       return { ...(id !== undefined && { id }), role: "user", parts: [{ type: "text", text }] };
     }
 
-    function conversationOf(answer: Answer): string {
+    function conversationOf(answer: AppResponse): string {
       assert.equal(answer.status, 200, answer.body);
       return String(answer.headers["x-conversation-id"]);
     }
@@ -182,7 +188,7 @@ export function runChatGoesOnSuite(
         assert.equal(Problem.parse(JSON.parse(reply.body)).code, "turn_running");
       }
       call.text(" be it.").finish();
-      await readAnswer(response);
+      await readResponse(response);
       model.say("- b\n---RESPONSE---\nYes.");
       assert.equal((await there.chat("And?", more)).status, 200);
       assert.deepEqual(await pathOf(conversationId), ["Hi", "So be it.", "And?", "Yes."]);

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { askFor, authorization, codeOf, keyedVariables } from "../../support/keyed-server.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
 import { startTcpProxy } from "../../support/tcp-proxy.ts";
 import { ObservedChat } from "../../support/ui-chat.ts";
 import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
@@ -79,7 +79,7 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
       const response = await opening;
       const stopped = await askFor(victim, keyed, "POST", "/api/chat/main/stop", {});
       assert.equal(JSON.parse(stopped.body).status, "stopped");
-      await readAnswer(response);
+      await readResponse(response);
       const read = await askFor(victim, keyed, "GET", `/conversations/${own}/messages`);
       assert.equal(read.status, 200);
     });

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { startPglite, type StoreHarness } from "../../store/store-harness.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { promptOf } from "../../support/ui-chat.ts";
 
 const says = (role: string, text: string, id?: string): object => ({
@@ -45,7 +45,7 @@ describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
     await harness.stop();
   });
 
-  async function post(body: object): Promise<Answer> {
+  async function post(body: object): Promise<AppResponse> {
     const answer = await app.post(`/api/chat?userId=${userId}`, body);
     assert.equal(answer.status, 200, answer.body);
     return answer;

@@ -10,7 +10,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { startPostgresSite, startStoringApp, type Site } from "../../faults/database-bench.ts";
 import { openRaw, readRaw } from "../../support/raw-request.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readAnswer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, type RunningApp } from "../../support/start-app.ts";
 import { PostgresDatabase } from "../../../src/store/database/postgres/postgres.ts";
 
 const count = 400;
@@ -47,12 +47,12 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
   const toNames = (texts: readonly string[]): string[] => texts.map((text) => text.split(" ")[0] ?? "");
 
   test("is whole, in order, and tells times in UTC, as JSON and as Markdown", async () => {
-    const json = await readAnswer(await app.open("GET", `/conversations/${id}/export?userId=${userId}`));
+    const json = await readResponse(await app.open("GET", `/conversations/${id}/export?userId=${userId}`));
     const { messages } = Export.parse(JSON.parse(json.body));
     assert.deepEqual(toNames(messages.map(({ content }) => content)), names);
     assert.equal(messages[0]?.createdAt, "2026-01-01T00:00:01.000001Z");
     const path = `/conversations/${id}/export?format=markdown&userId=${userId}`;
-    const markdown = await readAnswer(await app.open("GET", path));
+    const markdown = await readResponse(await app.open("GET", path));
     assert.deepEqual(markdown.body.match(/(?<=\n\n)m\d+(?= )/g), names);
   });
 
@@ -90,7 +90,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
       const next = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
       next.destroy();
     }
-    const { status } = await readAnswer(await app.open("GET", `/conversations/${id}?userId=${userId}`));
+    const { status } = await readResponse(await app.open("GET", `/conversations/${id}?userId=${userId}`));
     assert.equal(status, 200);
   });
 
@@ -98,7 +98,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     const response = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
     site.proxy.refuse();
     site.proxy.cutAll();
-    const { status, body, isComplete } = await readAnswer(response);
+    const { status, body, isComplete } = await readResponse(response);
     site.proxy.pass();
     assert.equal(status, 200);
     if (!isComplete) assert.throws(() => JSON.parse(body));
@@ -122,7 +122,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
   test("is a problem, not a file, if the store is away from the start", async () => {
     site.proxy.refuse();
     site.proxy.cutAll();
-    const { status, body } = await readAnswer(
+    const { status, body } = await readResponse(
       await app.open("GET", `/conversations/${id}/export?userId=${userId}`),
     );
     site.proxy.pass();

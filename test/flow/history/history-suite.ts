@@ -4,7 +4,13 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import {
+  openTurn,
+  readResponse,
+  startApp,
+  type AppResponse,
+  type RunningApp,
+} from "../../support/start-app.ts";
 import type { StoreHarness } from "../../store/store-harness.ts";
 
 const Conversation = z.strictObject({
@@ -60,9 +66,9 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       return String(headers["x-conversation-id"]);
     }
 
-    async function send(method: string, path: string, userId: string, body?: object): Promise<Answer> {
+    async function send(method: string, path: string, userId: string, body?: object): Promise<AppResponse> {
       const address = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-      return await readAnswer(await app.open(method, address, body));
+      return await readResponse(await app.open(method, address, body));
     }
 
     async function list(userId: string, query = ""): Promise<z.infer<typeof Page>> {
@@ -319,7 +325,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const conversationId = randomUUID();
       const { call, opening } = await openTurn(app, model, { userId, conversationId });
       call.text("- a\n---RESPONSE---\nSo far");
-      const reading = readAnswer(await opening);
+      const reading = readResponse(await opening);
       assert.equal((await send("DELETE", `/conversations/${conversationId}`, userId)).status, 204);
       await call.closed;
       await reading;

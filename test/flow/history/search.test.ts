@@ -13,7 +13,7 @@ import {
   type StoreHarness,
 } from "../../store/store-harness.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 
 const Page = z.object({ conversations: z.array(z.object({ id: z.string() })) });
 const Problem = z.looseObject({ detail: z.string() });
@@ -42,9 +42,9 @@ function describeSearch(name: string, start: () => Promise<Pick<StoreHarness, "v
       return String(headers["x-conversation-id"]);
     }
 
-    async function send(method: string, path: string, userId: string, body?: object): Promise<Answer> {
+    async function send(method: string, path: string, userId: string, body?: object): Promise<AppResponse> {
       const address = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-      return await readAnswer(await app.open(method, address, body));
+      return await readResponse(await app.open(method, address, body));
     }
 
     async function list(userId: string, query: string): Promise<z.infer<typeof Page>> {

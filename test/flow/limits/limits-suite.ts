@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { StoreHarness } from "../../store/store-harness.ts";
 import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/keyed-server.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 const Sum = z.object({
@@ -84,9 +84,9 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       return apps[index % apps.length] ?? assert.fail();
     }
 
-    const ask = (index: number, method: string, path: string, body?: object): Promise<Answer> =>
+    const ask = (index: number, method: string, path: string, body?: object): Promise<AppResponse> =>
       askFor(userId, at(index), method, path, body);
-    const chat = (index: number, more?: object, headers?: Record<string, string>): Promise<Answer> =>
+    const chat = (index: number, more?: object, headers?: Record<string, string>): Promise<AppResponse> =>
       chatFor(userId, at(index), more, headers);
 
     async function report(query = ""): Promise<z.infer<typeof Report>> {
@@ -96,7 +96,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
     }
 
     /** Opens a turn whose model waits; resolves with its call once the model was asked. */
-    async function hold(index: number): Promise<{ call: ScriptedCall; reading: Promise<Answer> }> {
+    async function hold(index: number): Promise<{ call: ScriptedCall; reading: Promise<AppResponse> }> {
       const next = model.nextCall();
       const reading = chat(index);
       return { call: await next, reading };
@@ -283,7 +283,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       const text = "x".repeat(400);
       const open = async (): Promise<{
         call: ScriptedCall;
-        reading: Promise<Answer>;
+        reading: Promise<AppResponse>;
         id: string;
         conversationId: string;
       }> => {
@@ -299,7 +299,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
         const id = String(response.headers["x-turn-id"]);
         return {
           call,
-          reading: readAnswer(response),
+          reading: readResponse(response),
           id,
           conversationId: String(response.headers["x-conversation-id"]),
         };

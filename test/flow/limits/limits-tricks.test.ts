@@ -8,7 +8,7 @@ import { startPostgresHarness, type StoreHarness } from "../../store/store-harne
 import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/keyed-server.ts";
 import { readUntil } from "../../support/read-until.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 
 const dayMs = 24 * 60 * 60_000;
 const Report = z.object({
@@ -66,12 +66,12 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     return app;
   }
 
-  const ask = (app: RunningApp, method: string, path: string, body?: object): Promise<Answer> =>
+  const ask = (app: RunningApp, method: string, path: string, body?: object): Promise<AppResponse> =>
     askFor(userId, app, method, path, body);
-  const chat = (app: RunningApp, more?: object, headers?: Record<string, string>): Promise<Answer> =>
+  const chat = (app: RunningApp, more?: object, headers?: Record<string, string>): Promise<AppResponse> =>
     chatFor(userId, app, more, headers);
 
-  async function complete(app: RunningApp, more: object): Promise<Answer> {
+  async function complete(app: RunningApp, more: object): Promise<AppResponse> {
     const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }], user: userId, ...more };
     return await ask(app, "POST", "/v1/chat/completions", body);
   }
@@ -169,7 +169,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     const response = await opening;
     await readUntil(response, "reasoning-delta");
     await ask(app, "POST", `/turns/${String(response.headers["x-turn-id"])}/stop`, {});
-    await readAnswer(response);
+    await readResponse(response);
     assert.ok((await total(app)).outputTokens >= 1000);
   });
 
@@ -191,7 +191,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
       const response = await opening;
       assert.deepEqual(JSON.parse((await ask(there, "DELETE", "/conversations")).body), { deleted: 1 });
       await call.closed;
-      await readAnswer(response);
+      await readResponse(response);
       assert.equal((await total(here)).turns, 1);
     },
   );

@@ -6,7 +6,13 @@ import { gzipSync } from "node:zlib";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../../support/scripted-model.ts";
-import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import {
+  openTurn,
+  readResponse,
+  startApp,
+  type AppResponse,
+  type RunningApp,
+} from "../../support/start-app.ts";
 
 const firstMs = 7_000;
 const idleMs = 9_000;
@@ -36,7 +42,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     await model.close();
   });
 
-  function assertFailed({ status, body: answer }: Answer, code: ErrorCode): void {
+  function assertFailed({ status, body: answer }: AppResponse, code: ErrorCode): void {
     assert.deepEqual([status, JSON.parse(answer).code], [errorTable[code].status, code]);
   }
 
@@ -121,7 +127,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       const one = await openTurn(app, model);
       const two = await openTurn(app, model);
       for (const { call } of [one, two]) call.raw(reply).end();
-      for (const { opening } of [one, two]) assert.equal((await readAnswer(await opening)).body, body);
+      for (const { opening } of [one, two]) assert.equal((await readResponse(await opening)).body, body);
       assert.equal(ports(), 2);
     });
   });
@@ -140,7 +146,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     test("is read first: nor is it model_stalled", async () => {
       const { call, opening } = await openTurn(app, model);
       call.text("- a\n---RESPONSE---\n").text("So");
-      const answering = readAnswer(await opening);
+      const answering = readResponse(await opening);
       await clock.timer(idleMs);
       call.text(" far.").finish();
       await nextTurn();
@@ -152,7 +158,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     test("is read first: what had come in part has its time again", async () => {
       const { call, opening } = await openTurn(app, model);
       call.text("- a\n---RESPONSE---\n").text("So");
-      const answering = readAnswer(await opening);
+      const answering = readResponse(await opening);
       await clock.timer(idleMs);
       call.text(" far");
       await nextTurn();
@@ -173,7 +179,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
         await nextTurn();
         clock.advance(waitMs);
       }
-      assertFailed(await readAnswer(await opening), "model_silent");
+      assertFailed(await readResponse(await opening), "model_silent");
       assert.equal(model.calls.length, 1);
     });
   });
@@ -209,7 +215,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     test("is waited for as long as between any two events: more text may come", async () => {
       const { call, opening } = await openTurn(app, model);
       call.raw(early);
-      const answering = readAnswer(await opening);
+      const answering = readResponse(await opening);
       await clock.timer(idleMs);
       clock.advance(idleMs - 1);
       call.raw(toEvent(toChunk({ content: "c" }, "stop"))).end();
@@ -219,7 +225,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     test("is not waited for longer, however many pings come", async () => {
       const { call, opening } = await openTurn(app, model);
       call.raw(early);
-      const answering = readAnswer(await opening);
+      const answering = readResponse(await opening);
       for (let waitedMs = 0; waitedMs < idleMs; waitedMs += idleMs / 3) {
         await clock.timer(idleMs);
         call.event({ type: "ping" });
@@ -235,7 +241,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       for (const more of ["", "c"]) {
         const { call, opening } = await openTurn(app, model);
         call.raw(early);
-        const answering = readAnswer(await opening);
+        const answering = readResponse(await opening);
         await clock.timer(idleMs);
         if (more !== "") {
           call.raw(toEvent(toChunk({ content: more }, "stop")));
@@ -255,7 +261,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
   test("on which [DONE] comes without usage is waited for a second: usage may still come", async () => {
     const { call, opening } = await openTurn(app, model);
     call.raw(`${reply}data: [DONE]\n\n`);
-    const answering = readAnswer(await opening);
+    const answering = readResponse(await opening);
     await clock.timer(1_000);
     clock.advance(1_000);
     assert.deepEqual([(await answering).body, (await answering).isComplete], [body, true]);

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { ScriptedModel, toChunk, toEvent, type Script } from "../../support/scripted-model.ts";
-import { openTurn, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { openTurn, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 
 const errorBody = (fields: object): string =>
   JSON.stringify({ error: { message: "sk-secret is wrong", ...fields } });
@@ -33,7 +33,7 @@ describe("a model that fails", () => {
     }
   }
 
-  function assertProblem(answer: Answer, code: ErrorCode): void {
+  function assertProblem(answer: AppResponse, code: ErrorCode): void {
     assert.equal(answer.status, errorTable[code].status);
     assert.match(answer.headers["content-type"] ?? "", /^application\/problem\+json/);
     assert.equal(JSON.parse(answer.body).code, code);

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { readUntil } from "../../support/read-until.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { readJson, readPlainText, readTypedEvents, readUiMessages } from "../../support/wire-readers.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
@@ -20,7 +20,9 @@ const teaching = "Let me think.\n</think>\n\n- Greet\n---RESPONSE---\nHi!";
 const wires: Readonly<
   Record<
     string,
-    (app: RunningApp) => Promise<{ readonly answer: Answer; readonly said: readonly (string | undefined)[] }>
+    (
+      app: RunningApp,
+    ) => Promise<{ readonly answer: AppResponse; readonly said: readonly (string | undefined)[] }>
   >
 > = {
   "plain text": async (app) => {
@@ -153,7 +155,7 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
     assert.equal(await askPlainly(app), "- Greet\n---RESPONSE---\nHi!");
     assert.equal(hasStatus, false);
     call.text("</think>- p\n---RESPONSE---\nb").finish();
-    assert.equal((await readAnswer(await opening)).body, "- p\n---RESPONSE---\nb");
+    assert.equal((await readResponse(await opening)).body, "- p\n---RESPONSE---\nb");
     assert.ok((await readUntil(follower, '"turn-end"')).includes("- Held"));
   });
 

@@ -7,7 +7,7 @@ import type OpenAI from "openai";
 import { z } from "zod";
 import { OpenAiWire, toChat, toEventData, toReasoning } from "../../support/openai-wire.ts";
 import { toChunk } from "../../support/scripted-model.ts";
-import { readAnswer } from "../../support/start-app.ts";
+import { readResponse } from "../../support/start-app.ts";
 
 const Chunk = z.object({
   choices: z.array(
@@ -186,7 +186,7 @@ describe("the openai client", () => {
     call.finish();
     await wire.app.logged(({ turnId }) => turnId === response.headers["x-turn-id"]);
     socket.uncork();
-    const chunks = toEventData((await readAnswer(response)).body).slice(0, -1);
+    const chunks = toEventData((await readResponse(response)).body).slice(0, -1);
     const deltas = chunks.map((data) => Chunk.parse(JSON.parse(data)).choices[0]?.delta);
     assert.equal(deltas.map((delta) => delta?.reasoning_content ?? "").join(""), `- ö${plan.join("")}.`);
     assert.equal(deltas.map((delta) => delta?.content ?? "").join(""), answer.join(""));

@@ -14,7 +14,7 @@ import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { OpenAiWire, StreamedReply, toChat, toEventData } from "../../support/openai-wire.ts";
 import { toChunk, type Script } from "../../support/scripted-model.ts";
-import { readAnswer, type Answer } from "../../support/start-app.ts";
+import { readResponse, type AppResponse } from "../../support/start-app.ts";
 
 const json = { "content-type": "application/json" };
 const secret = JSON.stringify({ error: { message: "sk-secret is wrong" } });
@@ -155,7 +155,7 @@ describe("a completion that breaks off after text began", () => {
       call.text("So far");
       const response = await opening;
       await script(call);
-      const { status: sent, body, isComplete } = await readAnswer(response);
+      const { status: sent, body, isComplete } = await readResponse(response);
       assert.deepEqual([sent, isComplete], [200, true]);
       const data = toEventData(body);
       const { error } = Body.parse(JSON.parse(data.pop() ?? ""));
@@ -212,7 +212,12 @@ describe("an error under /v1", () => {
   });
   after(() => wire.close());
 
-  function assertError(answer: Answer, status: number, code: string, param: string | null = null): string {
+  function assertError(
+    answer: AppResponse,
+    status: number,
+    code: string,
+    param: string | null = null,
+  ): string {
     assert.equal(answer.status, status, answer.body);
     assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
     assert.equal(answer.headers["x-should-retry"], "false");
@@ -222,7 +227,7 @@ describe("an error under /v1", () => {
   }
 
   const asked = { model: "scripted", messages: toChat("Hi") };
-  const requests: readonly [string, () => Promise<Answer>, number, string][] = [
+  const requests: readonly [string, () => Promise<AppResponse>, number, string][] = [
     ["for an unknown path", () => wire.app.post("/v1/embeddings", {}), 404, "not_found"],
     ["for /v1 itself", () => wire.app.get("/v1"), 404, "not_found"],
     ["for a path with a query", () => wire.app.get("/v1?a=b"), 404, "not_found"],

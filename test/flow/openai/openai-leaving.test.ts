@@ -10,7 +10,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { OpenAiWire, StreamedReply, toChat, toReasoning } from "../../support/openai-wire.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readAnswer, type LogLine } from "../../support/start-app.ts";
+import { readResponse, type LogLine } from "../../support/start-app.ts";
 
 const url = "/v1/chat/completions";
 
@@ -327,7 +327,7 @@ describe("a completion of which nothing comes for long", () => {
     const call = await next;
     call.text("So");
     const response = await opening;
-    const reading = readAnswer(response);
+    const reading = readResponse(response);
     await clock.timer(15_000);
     clock.advance(14_999);
     clock.advance(1);

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { makeFolder, openTurn, readAnswer, startApp, type RunningApp } from "../../support/start-app.ts";
+import { makeFolder, openTurn, readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
 import { startPostgresHarness } from "../../store/store-harness.ts";
 
 describe("a server that is asked to stop", { timeout: 60_000 }, () => {
@@ -31,8 +31,8 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     const first = await opening;
     const path = `/turns/${String(first.headers["x-turn-id"])}/stream?userId=${userId}`;
     const following = await other.open("GET", path);
-    const reading = readAnswer(following);
-    const typed = readAnswer(await other.open("GET", path, undefined, { accept: "text/event-stream" }));
+    const reading = readResponse(following);
+    const typed = readResponse(await other.open("GET", path, undefined, { accept: "text/event-stream" }));
     await other.close();
     // A typed wire has no sign for this, and must not say that the turn is over: its connection is cut.
     const cut = await typed;
@@ -46,7 +46,7 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     const rest = await owner.get(`${path}&after=${Buffer.byteLength(seen)}`);
     assert.equal(seen + rest.body, "- a\n---RESPONSE---\nHalf, whole.");
     assert.ok(rest.isComplete);
-    await readAnswer(first);
+    await readResponse(first);
     await owner.close();
   });
 
@@ -57,7 +57,7 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     const [userId, conversationId] = [randomUUID(), randomUUID()];
     const { call, opening } = await openTurn(app, model, { userId, conversationId });
     call.text("- a\n---RESPONSE---\nHalf");
-    const reading = readAnswer(await opening);
+    const reading = readResponse(await opening);
     harness.server.freeze();
     const askedMs = performance.now();
     await app.close(0);

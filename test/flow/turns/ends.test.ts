@@ -7,7 +7,7 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { z } from "zod";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 
 const boundary = "\n---RESPONSE---\n";
 
@@ -49,7 +49,7 @@ const Data = z.looseObject({
 });
 
 /** Returns the events of a body; `[DONE]` as it is. */
-function toEvents({ body, isComplete }: Answer): (z.infer<typeof Data> | "[DONE]")[] {
+function toEvents({ body, isComplete }: AppResponse): (z.infer<typeof Data> | "[DONE]")[] {
   assert.ok(isComplete, "event streams end in good order: their last event says how");
   const messages: EventSourceMessage[] = [];
   const parser = createParser({ onEvent: (message) => messages.push(message) });
@@ -58,14 +58,14 @@ function toEvents({ body, isComplete }: Answer): (z.infer<typeof Data> | "[DONE]
 }
 
 /** Returns the error that typed events tell of. */
-function toTurnError(answer: Answer): z.infer<typeof Data> {
+function toTurnError(answer: AppResponse): z.infer<typeof Data> {
   const error = toEvents(answer).find((event) => event !== "[DONE]" && event.type === "turn-error");
   assert.ok(error !== undefined && error !== "[DONE]");
   return error;
 }
 
 /** Says what an HTTP error is; `undefined` for any other answer. */
-function toHttpError({ status, headers, body }: Answer): string | undefined {
+function toHttpError({ status, headers, body }: AppResponse): string | undefined {
   if (status === 200) return undefined;
   if (String(headers["content-type"]).startsWith("text/plain")) return `${status}, ${body}`;
   const { code, error, turn } = Data.parse(JSON.parse(body));
@@ -77,7 +77,7 @@ interface Wire {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: object;
-  readonly observe: (answer: Answer) => string;
+  readonly observe: (answer: AppResponse) => string;
 }
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
@@ -208,7 +208,7 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
         // A second client sees that the text is there: only then the end may come.
         if (text !== "") await readSome(turnApp, turnId, text.length);
         run(call, turnApp, turnId);
-        const answer = await readAnswer(await opening);
+        const answer = await readResponse(await opening);
         const observed = toHttpError(answer) ?? wire.observe(answer);
         assert.equal(observed, table.get(end)?.get(name));
         if (end === "interrupted") return;

@@ -6,7 +6,7 @@ import { callDeadlineMs } from "../../../src/store/database/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { ObservedChat, textOf } from "../../support/ui-chat.ts";
 import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
 
@@ -60,7 +60,7 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
     await shown.until(() => shown.text === "So");
     const { turnId = "", conversationId = "" } = shown.last.metadata ?? {};
     const path = `/turns/${turnId}`;
-    const follow = async (last: string): Promise<Answer> =>
+    const follow = async (last: string): Promise<AppResponse> =>
       await other.get(`${path}/stream?userId=${userId}`, { ...typed, "last-event-id": last });
     const state = async (): Promise<{ status: string; answer: string }> =>
       JSON.parse((await other.get(`${path}?userId=${userId}`)).body);

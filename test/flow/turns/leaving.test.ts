@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { makeFolder, readAnswer, openTurn, startApp, type RunningApp } from "../../support/start-app.ts";
+import { makeFolder, readResponse, openTurn, startApp, type RunningApp } from "../../support/start-app.ts";
 
 describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
   let model: ScriptedModel;
@@ -104,7 +104,7 @@ describe("a server that is asked to stop", () => {
     assert.equal(JSON.parse(ready.body).parts.turns.status, "draining");
     assert.equal((await app.get("/healthz")).status, 200);
     call.text(" whole.").finish();
-    const { body, isComplete } = await readAnswer(response);
+    const { body, isComplete } = await readResponse(response);
     assert.deepEqual([body, isComplete], ["- a\n---RESPONSE---\nHalf, whole.", true]);
     await closing;
     await assert.rejects(app.get("/healthz"), { code: "ECONNREFUSED" });
@@ -125,7 +125,7 @@ describe("a server that is asked to stop", () => {
     const [userId, conversationId] = [randomUUID(), randomUUID()];
     const { call, opening } = await openTurn(app, model, { userId, conversationId });
     call.text("- a\n---RESPONSE---\n").text("Half");
-    const reading = readAnswer(await opening);
+    const reading = readResponse(await opening);
     const closing = app.close(10_000);
     await clock.timer(10_000);
     clock.advance(10_000);
@@ -158,7 +158,7 @@ describe("a server that is asked to stop", () => {
     const connection = once(app.app.http.server, "connection");
     const { call, opening } = await openTurn(app, model);
     call.text("- a\n---RESPONSE---\n").text("So");
-    const reading = readAnswer(await opening);
+    const reading = readResponse(await opening);
     const [socket]: Socket[] = await connection;
     socket?.cork();
     for (let sent = 0; sent < 20; sent += 1) call.text("x".repeat(16 * 1024));

@@ -7,7 +7,13 @@ import { z } from "zod";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
 import { readTypedEvents } from "../../support/wire-readers.ts";
-import { openTurn, readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import {
+  openTurn,
+  readResponse,
+  startApp,
+  type AppResponse,
+  type RunningApp,
+} from "../../support/start-app.ts";
 import type { StoreHarness } from "../../store/store-harness.ts";
 
 const whole = "- Räk\n---RESPONSE---\nEtt, två, 三, 🙂.";
@@ -64,11 +70,11 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       turnId: string,
       userId: string,
       from: number | string = 0,
-    ): Promise<Answer> {
+    ): Promise<AppResponse> {
       return await app.get(`/turns/${turnId}/stream?userId=${userId}&after=${from}`);
     }
 
-    const ends: readonly [string, string, (body: string) => Promise<Answer>, string][] = [
+    const ends: readonly [string, string, (body: string) => Promise<AppResponse>, string][] = [
       [
         "is complete",
         "complete",
@@ -95,7 +101,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
           call.text(body);
           const response = await opening;
           await here.post(`/turns/${idOf(response)}/stop?userId=${owner}`, {});
-          return await readAnswer(response);
+          return await readResponse(response);
         },
         "",
       ],
@@ -160,7 +166,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
 
     test("a reply is the message of its turn's id; where a message has that already, it is kept all the same", async () => {
       model.say(whole);
-      const rowsOf = async (answer: Answer): Promise<{ id: string; content: string | null }[]> =>
+      const rowsOf = async (answer: AppResponse): Promise<{ id: string; content: string | null }[]> =>
         await readMessages(here.app.store.database, String(answer.headers["x-conversation-id"]), owner);
       const first = await here.chat("Hi", { userId: owner });
       const [question, reply] = await rowsOf(first);
@@ -177,7 +183,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       const { call, opening } = await openTurn(here, model, { userId: owner, conversationId });
       call.text("- a\n---RESPONSE---\nSo far");
       const first = await opening;
-      const reading = readAnswer(first);
+      const reading = readResponse(first);
       const path = `/api/chat/${conversationId}`;
       for (const user of [randomUUID(), ""])
         assert.equal((await there.post(`${path}/stop?userId=${user}`, {})).status, 204);
@@ -213,7 +219,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
         from,
         answer: await resume(there, turnId, owner, from),
       }));
-      const reading = readAnswer(first);
+      const reading = readResponse(first);
       for (const character of whole.slice(20)) call.text(character);
       call.finish();
       assert.equal((await reading).body, whole);
@@ -256,7 +262,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       const { call, opening } = await openTurn(here, model, { userId: owner });
       call.text("- a\n---RESPONSE---\nSo far");
       const first = await opening;
-      const reading = readAnswer(first);
+      const reading = readResponse(first);
       const turnId = idOf(first);
       const askedMs = performance.now();
       const stopped = await there.post(`/turns/${turnId}/stop?userId=${owner}`, {});
@@ -297,7 +303,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       const stopped = await there.post(`/turns/${turnId}/stop?userId=${owner}`, {});
       assert.deepEqual([stopped.status, JSON.parse(stopped.body).status], [200, "stopped"]);
       await call.closed;
-      const answer = await readAnswer(await opening);
+      const answer = await readResponse(await opening);
       assert.deepEqual([answer.status, answer.isComplete, answer.body], [200, true, ""]);
       model.say(whole);
       for (const app of apps) {
@@ -313,7 +319,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
     test("a key has one turn: it is attached to while it runs and replayed afterwards, wherever it is asked for", async () => {
       const [userId, key] = [randomUUID(), `key ${randomUUID()}`];
       const calls = model.calls.length;
-      const ask = (app: RunningApp, more: object = {}, headers: object = {}): Promise<Answer> =>
+      const ask = (app: RunningApp, more: object = {}, headers: object = {}): Promise<AppResponse> =>
         app.post(
           "/stream-chat",
           { messages: [{ sender: "user", text: "Hi" }], userId, ...more },
@@ -351,7 +357,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
     test("a request that is sent again under its key and its own id gets its reply again", async () => {
       const [turnId, key, userId] = [randomUUID(), randomUUID(), randomUUID()];
       model.say(whole);
-      const ask = (app: RunningApp): Promise<Answer> =>
+      const ask = (app: RunningApp): Promise<AppResponse> =>
         app.post(
           "/stream-chat",
           { messages: [{ sender: "user", text: "Hi" }], userId },
@@ -370,7 +376,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       call.text("- p\n---RESPONSE---\n");
       const first = await opening;
       const turnId = idOf(first);
-      const reading = readAnswer(first);
+      const reading = readResponse(first);
       const following = resume(there, turnId, owner);
       for (let sent = 0; sent < words.length; sent += 300) {
         for (const word of words.slice(sent, sent + 300)) call.text(word);

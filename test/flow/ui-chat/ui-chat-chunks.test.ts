@@ -7,7 +7,7 @@ import { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema, type U
 import { z } from "zod";
 import { readUntil } from "../../support/read-until.ts";
 import { ScriptedModel, toChunk, type Script, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
 
 const toBody = (id: string): object => ({
   id,
@@ -156,7 +156,7 @@ describe("the UI message stream", () => {
     response.call.event(toChunk({ reasoning: "Hm" }));
     await readUntil(response.opening, "reasoning-delta");
     response.call.text(" it is.").finish();
-    const { body } = await readAnswer(response.opening);
+    const { body } = await readResponse(response.opening);
     assert.deepEqual((await parseChunks(body)).map(toName), [
       "reasoning-end reasoning-1",
       "text-delta answer",
@@ -175,7 +175,7 @@ describe("the UI message stream", () => {
       const id = randomUUID();
       const response = await open(app, said, shown, id);
       await app.post(`/api/chat/${id}/stop`, {});
-      const { body } = await readAnswer(response.opening);
+      const { body } = await readResponse(response.opening);
       await assertChunks(response.seen + body, [...begin, ...names, ...end("interrupted")]);
     });
 
@@ -183,7 +183,7 @@ describe("the UI message stream", () => {
       const own = await start();
       const response = await open(own, said, shown);
       const closing = own.close(0);
-      const { body } = await readAnswer(response.opening);
+      const { body } = await readResponse(response.opening);
       const error = failure("The server stopped before the reply was complete.");
       await assertChunks(response.seen + body, [...begin, ...names, ...error]);
       await closing;

@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readUntil } from "../../support/read-until.ts";
 import { ScriptedModel, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { ObservedChat, textOf } from "../../support/ui-chat.ts";
 
@@ -279,7 +279,7 @@ describe("a useChat reply that nobody has read", { timeout: 60_000 }, () => {
       const line = await app.logged(({ turnId }) => turnId === opening.headers["x-turn-id"]);
       assert.equal(line["storage"], "stored");
       clock.advance(afterMs);
-      const answer = await readAnswer(await app.open("GET", `/api/chat/${id}/stream`));
+      const answer = await readResponse(await app.open("GET", `/api/chat/${id}/stream`));
       assert.equal(answer.status, status);
     }
   });

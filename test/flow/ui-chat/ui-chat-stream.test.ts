@@ -6,7 +6,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { readUntil } from "../../support/read-until.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel, toChunk, toEvent } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
 import { ObservedChat, promptOf } from "../../support/ui-chat.ts";
 
 const png = "iVBORw0KGgo=";
@@ -310,7 +310,7 @@ describe("a useChat reply that is silent", () => {
     call.raw(toEvent(toChunk({ content: "- a\n---RESPONSE---\nHello." })));
     await readUntil(following, "Hello.");
     call.finish();
-    const { body } = await readAnswer(following);
+    const { body } = await readResponse(following);
     assert.doesNotMatch(body, /keep-alive/);
     await sending;
     assert.equal(shown.text, "Hello.");

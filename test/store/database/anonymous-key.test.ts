@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { createClient } from "@supabase/supabase-js";
 import { z } from "zod";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type Answer, type LogLine, type RunningApp } from "../../support/start-app.ts";
+import { startApp, type AppResponse, type LogLine, type RunningApp } from "../../support/start-app.ts";
 import type { SupabaseStack } from "../../support/supabase-stack.ts";
 import { runSql, startSupabaseHarness } from "../store-harness.ts";
 
@@ -50,19 +50,19 @@ describe("with SUPABASE_ANON_KEY", () => {
     messages: readonly Line[],
     token: string | undefined,
     more: object = {},
-  ): Promise<Answer> {
+  ): Promise<AppResponse> {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const answer = await app.post("/stream-chat", { messages, ...more }, headers);
     await app.logged(({ msg, turnId }) => msg === "turn" && turnId === answer.headers["x-turn-id"]);
     return answer;
   }
 
-  function toTrouble(answer: Answer): readonly LogLine[] {
+  function toTrouble(answer: AppResponse): readonly LogLine[] {
     const turnId = answer.headers["x-turn-id"];
     return app.logs.filter((line) => line.turnId === turnId && line.msg === "a turn is not in the store");
   }
 
-  function assertWhole(answer: Answer): void {
+  function assertWhole(answer: AppResponse): void {
     assert.deepEqual([answer.status, answer.isComplete, answer.body], [200, true, body]);
   }
 
@@ -112,7 +112,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     ]);
   });
 
-  const sameConversation: readonly [string, (answer: Answer) => object][] = [
+  const sameConversation: readonly [string, (answer: AppResponse) => object][] = [
     [
       "of a conversation that is named",
       (answer) => ({ conversationId: answer.headers["x-conversation-id"] }),
@@ -192,7 +192,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     const [userId, stranger] = [randomUUID(), randomUUID()];
     const variables = { AUTH: "supabase", SUPABASE_JWT_SECRET: stack.jwtSecret };
     const guarded = await startApp({ ...toVariables(stack.anonKey), ...variables });
-    const ask = async (whose: string, more: object = {}): Promise<Answer> =>
+    const ask = async (whose: string, more: object = {}): Promise<AppResponse> =>
       await guarded.post(
         "/stream-chat",
         { messages: [hi], ...more },

@@ -8,7 +8,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { toEventData } from "../../support/openai-wire.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel, toChunk } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
 import { readTypedEvents } from "../../support/wire-readers.ts";
 import { startPostgresHarness } from "../store-harness.ts";
 
@@ -62,7 +62,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
     assert.equal(answer.headers["x-conversation-id"], undefined);
     assert.ok(answer.headers["x-turn-id"] !== undefined);
     await lock.query("commit");
-    assert.ok((await readAnswer(answer)).isComplete);
+    assert.ok((await readResponse(answer)).isComplete);
     const landed = (): number =>
       app.logs.filter(
         ({ msg, turnId }) =>

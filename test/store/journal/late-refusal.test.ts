@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readConversations, readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readAnswer, startApp } from "../../support/start-app.ts";
+import { readResponse, startApp } from "../../support/start-app.ts";
 import { listNames, openPostgres } from "../scratch-database.ts";
 import { startPostgresHarness } from "../store-harness.ts";
 
@@ -35,7 +35,7 @@ test(
       where wait_event_type = 'Lock' and query like '%chat_begin_turn%'`;
       while ((await listNames(watch, waiting)).length === 0);
       clock.advance(500);
-      const answer = await readAnswer(await opening);
+      const answer = await readResponse(await opening);
       assert.deepEqual([answer.status, answer.isComplete], [200, true]);
       await lock.apply("commit");
       const turnId = answer.headers["x-turn-id"];

@@ -14,7 +14,7 @@ import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
 import { beginTurn, endTurn, makeTurn } from "../../support/make-turn.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { makeFolder, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { makeFolder, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { startPostgresHarness } from "../store-harness.ts";
 
@@ -51,7 +51,11 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
     });
   }
 
-  async function say(app: RunningApp, text: string, headers: Record<string, string> = {}): Promise<Answer> {
+  async function say(
+    app: RunningApp,
+    text: string,
+    headers: Record<string, string> = {},
+  ): Promise<AppResponse> {
     const [userId, conversationId] = [randomUUID(), randomUUID()];
     const body = { messages: [{ sender: "user", text }], userId, conversationId };
     return await app.post("/stream-chat", body, headers);
@@ -81,7 +85,7 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
 
   test("do not hide that a key is taken, nor that a turn is there", async () => {
     const [userId, conversationId, key] = [randomUUID(), randomUUID(), randomUUID()];
-    const ask = (app: RunningApp, headers: Record<string, string> = {}, text = "Hi"): Promise<Answer> =>
+    const ask = (app: RunningApp, headers: Record<string, string> = {}, text = "Hi"): Promise<AppResponse> =>
       app.post("/stream-chat", { messages: [{ sender: "user", text }], userId, conversationId }, headers);
     let app = await start();
     const first = await ask(app, { "idempotency-key": key });

@@ -9,7 +9,7 @@ import { listen } from "../../support/local-port.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { startSupabaseStack, type SupabaseStack } from "../../support/supabase-stack.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
 import { runSql, startPglite } from "../store-harness.ts";
@@ -80,7 +80,7 @@ class Chat {
   }
 
   /** Checks an answer to {@link ask}: whole, and stored; or waiting in the journal, for the reason that `outage` names. */
-  async check(answer: Answer, outage?: { readonly code: string | undefined }): Promise<void> {
+  async check(answer: AppResponse, outage?: { readonly code: string | undefined }): Promise<void> {
     assert.deepEqual([answer.status, answer.isComplete, answer.body], [200, true, reply]);
     this.#messages.push({ sender: "bot", text: answer.body });
     const turnId = answer.headers["x-turn-id"];
@@ -215,7 +215,7 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
         proxies[store]().cutAfterBytes(0);
         call.text(reply.slice(12)).finish();
         model.say(reply);
-        await chat.check(await readAnswer(response), { code: "store_unavailable" });
+        await chat.check(await readResponse(response), { code: "store_unavailable" });
         await chat.checkRecovery(clock);
       };
       await withApp(stores[store](), run, clock);
@@ -346,7 +346,7 @@ async function checkWait(app: RunningApp, clock: ManualClock, chat: Chat): Promi
   clock.advance(storeWaitMs - 1);
   await assertPending(app, opening);
   clock.advance(1);
-  const answer = await readAnswer(await opening);
+  const answer = await readResponse(await opening);
   await chat.check(answer, { code: undefined });
   const ready = readReady(app);
   await clock.timer(readyTimeoutMs);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { ScriptedModel } from "../../support/scripted-model.ts";
 import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
 
@@ -39,9 +39,9 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     await harness.stop();
   });
 
-  async function get(path: string, userId: string): Promise<Answer> {
+  async function get(path: string, userId: string): Promise<AppResponse> {
     const address = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-    return await readAnswer(await app.open("GET", address));
+    return await readResponse(await app.open("GET", address));
   }
 
   async function read(userId: string, id: string, query = ""): Promise<z.infer<typeof Page>> {

@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { Client } from "pg";
 import { z } from "zod";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
 
 const Messages = z.object({ messages: z.array(z.object({ id: z.string(), content: z.string() })) });
@@ -42,7 +42,7 @@ describe("what a user has written last, while a slow store has not taken it", { 
   }
 
   /** Has a turn, whose begin and end then wait in the journal. */
-  async function say(text: string, more: object): Promise<Answer> {
+  async function say(text: string, more: object): Promise<AppResponse> {
     const answer = await app.chat(text, more);
     assert.deepEqual([answer.status, answer.isComplete], [200, true]);
     const turnId = answer.headers["x-turn-id"];

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { boundary } from "../../../src/turn/reply/boundary.ts";
 import { readConversations, readMessages } from "../../support/read-rows.ts";
 import { ScriptedModel, toChunk } from "../../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { startPglite, startSupabaseHarness, type StoreHarness } from "../store-harness.ts";
 
 const mebibyte = 1024 * 1024;
@@ -86,7 +86,7 @@ describe("a turn's text is stored as its client saw it, on every store alike", {
   });
 
   /** Has a turn; resolves when its rows are stored. */
-  async function say(app: RunningApp, payload: object): Promise<Answer> {
+  async function say(app: RunningApp, payload: object): Promise<AppResponse> {
     const answer = await app.post("/stream-chat", payload);
     assert.deepEqual([answer.status, answer.isComplete], [200, true]);
     const turnId = answer.headers["x-turn-id"];

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -19,7 +19,7 @@ describe("a request", () => {
     await model.close();
   });
 
-  function assertProblem(answer: Answer, status: number, code: string, detail = /./): void {
+  function assertProblem(answer: AppResponse, status: number, code: string, detail = /./): void {
     assert.equal(answer.status, status);
     assert.equal(answer.headers["content-type"], "application/problem+json; charset=utf-8");
     const problem = JSON.parse(answer.body);

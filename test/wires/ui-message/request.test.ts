@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type Answer, type RunningApp } from "../../support/start-app.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
 import { promptOf } from "../../support/ui-chat.ts";
 
 const mebibyte = 1024 * 1024;
@@ -27,7 +27,7 @@ describe("a request of useChat", () => {
     await model.close();
   });
 
-  function assertRefused(answer: Answer, status: number, sentence: RegExp): void {
+  function assertRefused(answer: AppResponse, status: number, sentence: RegExp): void {
     assert.equal(answer.headers["content-type"], "text/plain; charset=utf-8");
     assert.equal(answer.headers["cache-control"], "no-store");
     assert.match(answer.body, sentence);

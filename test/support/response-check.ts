@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { toDocument, type OpenApiDocument, type OperationObject } from "../../src/openapi/document.ts";
-import type { Answer } from "./start-app.ts";
+import type { AppResponse } from "./start-app.ts";
 
 /** The headers of answers that the framework or Node sets, or every answer has: no route's own. */
 const standing = new Set([
@@ -25,7 +25,7 @@ const standing = new Set([
 ]);
 
 /** The answers that one document promises. */
-export class AnswerCheck {
+export class ResponseCheck {
   readonly document: OpenApiDocument;
   /** The operations that were checked, each with the status and media type that came. */
   readonly seen = new Set<string>();
@@ -52,7 +52,7 @@ export class AnswerCheck {
   }
 
   /** Fails where an answer is not as promised. A request that no route takes is promised nothing. */
-  check(method: string, url: string, { status, headers, body, isComplete }: Answer): void {
+  check(method: string, url: string, { status, headers, body, isComplete }: AppResponse): void {
     const [path = ""] = url.split("?");
     const place = this.#places.find(
       (candidate) => candidate.method === method.toLowerCase() && candidate.address.test(path),
@@ -94,7 +94,7 @@ export class AnswerCheck {
 
   #checkHeaders(
     what: string,
-    headers: Answer["headers"],
+    headers: AppResponse["headers"],
     documented: Readonly<Record<string, { readonly required: boolean }>>,
   ): void {
     const known = new Map(Object.entries(documented).map(([name, header]) => [name.toLowerCase(), header]));
@@ -123,11 +123,11 @@ function readEvents(body: string, areNamed: boolean): unknown[] {
   });
 }
 
-const checks = new Map<string, AnswerCheck>();
+const checks = new Map<string, ResponseCheck>();
 
 /** Returns the judge of servers that know who asks by `auth`. */
-export function checkOf(auth: "none" | "supabase" | "keys"): AnswerCheck {
-  const known = checks.get(auth) ?? new AnswerCheck(toDocument({ version: "0", auth, model: "demo" }));
+export function checkOf(auth: "none" | "supabase" | "keys"): ResponseCheck {
+  const known = checks.get(auth) ?? new ResponseCheck(toDocument({ version: "0", auth, model: "demo" }));
   checks.set(auth, known);
   return known;
 }

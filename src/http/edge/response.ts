@@ -42,7 +42,7 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /** Whether the response to `request` has begun. */
-export function isAnswered(request: IncomingMessage): boolean {
+export function isResponded(request: IncomingMessage): boolean {
   return known.get(request)?.response.headersSent ?? false;
 }
 
@@ -82,7 +82,7 @@ export function isClosing(socket: Socket): boolean {
  * Closes a connection on which nothing more can be read, once the answers that it owes are sent: those to all requests but `refused`.
  * Clients that send a body without its length, as `node:http` does with DELETE, get the answer to the request before it.
  */
-export function closeAfterAnswers(socket: Socket, refused: IncomingMessage | undefined): void {
+export function closeAfterResponses(socket: Socket, refused: IncomingMessage | undefined): void {
   closing.add(socket);
   const owed = new Set(Array.from(unanswered.get(socket) ?? []).filter(({ request }) => request !== refused));
   for (const facts of owed) {
@@ -108,7 +108,7 @@ export function isDropping(socket: Socket): boolean {
 }
 
 /** Calls `callback` once: when the head of the response is sent, or when the connection is closed before that. */
-export function onceAnswered(request: IncomingMessage, callback: () => void): void {
+export function onceResponded(request: IncomingMessage, callback: () => void): void {
   const facts = known.get(request);
   if (facts === undefined || facts.response.headersSent || facts.response.destroyed) return callback();
   const settle = (): void => {
@@ -155,8 +155,8 @@ function holdUntilSent(begun: Set<ServerResponse>, response: ServerResponse): vo
  * once; the connection is closed, or reused, only when the client has sent the rest, has left, or took too long: a close
  * before that would reset the connection, and the client would never read the response. `begun` holds those that are being sent.
  */
-export function createAnswerType(clock: Clock, begun: Set<ServerResponse>): typeof ServerResponse {
-  return class Answer<Request extends IncomingMessage> extends ServerResponse<Request> {
+export function createResponseType(clock: Clock, begun: Set<ServerResponse>): typeof ServerResponse {
+  return class TrackedResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
     readonly #facts: RequestFacts;
     #isDropping = false;
 

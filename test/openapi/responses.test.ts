@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { AnswerCheck } from "../support/answer-check.ts";
+import { ResponseCheck } from "../support/response-check.ts";
 import { toDocument } from "../../src/openapi/document.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../support/scripted-model.ts";
-import { readAnswer, startApp, type Answer, type RunningApp } from "../support/start-app.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
 
 const document = toDocument({ version: "1.0.0", auth: "none", model: "scripted" });
 const userId = randomUUID();
@@ -32,7 +32,7 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
   let model: ScriptedModel;
   let app: RunningApp;
   let bare: RunningApp;
-  const check = new AnswerCheck(document);
+  const check = new ResponseCheck(document);
   before(async () => {
     model = await ScriptedModel.start();
     model.script = reply;
@@ -52,8 +52,8 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
     body?: unknown,
     headers: Record<string, string> = {},
     from: RunningApp = app,
-  ): Promise<Answer> {
-    const answer = await readAnswer(await from.open(method, path, body, headers));
+  ): Promise<AppResponse> {
+    const answer = await readResponse(await from.open(method, path, body, headers));
     check.check(method, path, answer);
     return answer;
   }
@@ -132,8 +132,8 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
     const begun = await opening;
     const resumed = await app.open("GET", "/api/chat/chat/stream");
     assert.equal((await ask("POST", "/api/chat/chat/stop")).status, 200);
-    check.check("POST", "/api/chat", await readAnswer(begun));
-    check.check("GET", "/api/chat/chat/stream", await readAnswer(resumed));
+    check.check("POST", "/api/chat", await readResponse(begun));
+    check.check("GET", "/api/chat/chat/stream", await readResponse(resumed));
     assert.equal((await ask("POST", "/api/chat", {})).status, 400);
   });
 
@@ -234,14 +234,14 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
 });
 
 describe("the judge of answers", () => {
-  const check = new AnswerCheck(document);
-  const good: Answer = {
+  const check = new ResponseCheck(document);
+  const good: AppResponse = {
     status: 200,
     headers: { "content-type": "application/json; charset=utf-8", "x-request-id": unknownId },
     body: '{"status":"ok"}',
     isComplete: true,
   };
-  const wrong: readonly [string, Partial<Answer>][] = [
+  const wrong: readonly [string, Partial<AppResponse>][] = [
     ["a status", { status: 418 }],
     ["a media type", { headers: { "content-type": "text/plain" } }],
     ["a header", { headers: { ...good.headers, "x-new": "1" } }],
@@ -276,7 +276,7 @@ describe("the judge of answers", () => {
     const frame = (type: string, more: object): string =>
       `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`;
     const path = `/turns/${unknownId}/stream`;
-    const stream = (body: string): Answer => ({ ...good, headers, body });
+    const stream = (body: string): AppResponse => ({ ...good, headers, body });
     check.check("GET", path, stream(frame("plan-end", { position: 17 })));
     assert.throws(() => check.check("GET", path, stream(frame("plan-end", { position: -1 }))));
     assert.throws(() => check.check("GET", path, stream(frame("plan-stop", { position: 17 }))));
