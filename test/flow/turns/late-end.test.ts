@@ -36,9 +36,10 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
 
   /** Has the other process take the turn for abandoned; what its followers are told of it comes within the time. */
   async function recover(turnId: string): Promise<void> {
-    await harness.sql(`update turns set heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`);
-    // It is not to be renewed before it is looked at: its process stands still.
-    await harness.sql(`update turns set owner = gen_random_uuid() where id = '${turnId}'`);
+    // In one statement: its process still runs, and may renew its sign of life between two.
+    await harness.sql(
+      `update turns set owner = gen_random_uuid(), heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`,
+    );
     for (let passedMs = 0; passedMs <= graceMs + 2 * lookMs; passedMs += lookMs) {
       await clock.timer(lookMs);
       // No other call may be late by a clock that does not know how long it really takes.
