@@ -95,7 +95,7 @@ const streams: Readonly<Record<string, Content>> = {
     type: "events",
     schemas: [StreamEventSchema],
     description:
-      "Server-sent events, named by their `type`: `turn-start`, any `reasoning-delta` and `plan-delta`, `plan-end`, any `answer-delta`, `turn-error` where it failed or was interrupted, `turn-end`. An event's id is its position; that of the last, `<position>.end`../../openapi",
+      "Server-sent events, named by their `type`: `turn-start`, any `reasoning-delta` and `plan-delta`, `plan-end`, any `answer-delta`, `turn-error` where it failed or was interrupted, `turn-end`. An event's id is its position; that of the last, `<position>.end`.",
   },
 };
 const turnState: Readonly<Record<string, Content>> = {

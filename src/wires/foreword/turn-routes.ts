@@ -29,7 +29,7 @@ export const StreamQuery = UserQuery.extend({
 /** The same, as an `EventSource` says it. */
 export const StreamHeaders = z.object({
   "last-event-id": Position.optional().describe(
-    "The id of the last event that came: it goes before `after`../../http",
+    "The id of the last event that came: it goes before `after`.",
   ),
 });
 

@@ -125,7 +125,7 @@ export function toOpenAiOperations(model: string): readonly Operation[] {
       tag: "OpenAI",
       summary: "Ask, as OpenAI's clients do",
       description:
-        "Errors have OpenAI's shape. A field that is not named is sent to the model server as it is; an empty one counts as absent. A client that leaves stops its turn, unless it gave an `Idempotency-Key`../../openapi",
+        "Errors have OpenAI's shape. A field that is not named is sent to the model server as it is; an empty one counts as absent. A client that leaves stops its turn, unless it gave an `Idempotency-Key`.",
       headers: TurnHeaders,
       body: {
         name: "CompletionRequest",

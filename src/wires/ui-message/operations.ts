@@ -68,7 +68,7 @@ const stream: DocumentedResponse = {
       type: "events",
       schemas: [UiMessageChunkSchema],
       description:
-        "The AI SDK's UI message stream, version 1: chunks as server-sent events without a name; the last is `[DONE]`../../openapi",
+        "The AI SDK's UI message stream, version 1: chunks as server-sent events without a name; the last is `[DONE]`.",
     },
   },
   headers: ["X-Turn-Id", "X-Vercel-Ai-Ui-Message-Stream", "X-Accel-Buffering"],

@@ -118,7 +118,7 @@ export const UiChatRequest = z.object({
   messages: listOf(UiMessage)
     .nullish()
     .describe("The whole chat, or its newest message alone; the last message is the user's."),
-  message: UiMessage.nullish().describe("The newest message, without `messages`../../http"),
+  message: UiMessage.nullish().describe("The newest message, without `messages`."),
   trigger: z.unknown().optional().describe("`regenerate-message` makes a reply again."),
   messageId: z.unknown().optional().describe("The reply that is made again: the last, unless it is named."),
   parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))

@@ -48,7 +48,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.equal(second.chat.status, "streaming");
     call.text("llo");
     await second.until(() => second.text === "Hello");
-    call.text("..").finish();
+    call.text(".").finish();
     await Promise.all([sending, resuming]);
     assert.deepEqual(second.last, first.last);
     assert.deepEqual([second.text, second.last.metadata?.storage], ["Hello.", "stored"]);
@@ -165,7 +165,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     const second = at(there, first.chat.id);
     const resuming = second.chat.resumeStream();
     await second.until(() => second.text === "New");
-    call.text("..").finish();
+    call.text(".").finish();
     await Promise.all([sending, resuming]);
     assert.deepEqual(second.last, moved.last);
   });

@@ -91,7 +91,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
       assert.deepEqual(loaded.plans.at(-1), { text: "- a", state: "done" });
       call.text("llo");
       await loaded.until(() => loaded.text === "Hello");
-      call.text("..").finish();
+      call.text(".").finish();
       await Promise.all([resuming, sending]);
       assert.deepEqual(loaded.statuses, ["ready", "submitted", "streaming", "ready"]);
       assert.deepEqual(
