@@ -21,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   wires: ["base", "turn", "auth", "live", "http", "openapi"],
   client: ["base", "wires"],
   observe: ["base", "turn", "store"],
-  openapi: ["base", "http", "history", "usage", "wires"],
+  openapi: ["base", "turn", "http", "history", "usage", "wires"],
   "app.ts": [
     "base",
     "turn",

@@ -1,4 +1,5 @@
 /** Owns every way Foreword can fail: one table of codes, one error class. */
+import { maxReplyBytes, mebibyte } from "./sizes.ts";
 
 interface ErrorDefinition {
   /** HTTP status when nothing has been sent yet. */
@@ -166,7 +167,7 @@ export const errorTable = {
   reply_too_large: {
     status: 502,
     retryable: false,
-    publicMessage: "The model's reply is larger than 2 MiB.",
+    publicMessage: `The model's reply is larger than ${maxReplyBytes / mebibyte} MiB.`,
   },
   interrupted: {
     status: 503,

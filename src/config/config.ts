@@ -1,5 +1,6 @@
 /** Owns the configuration: the environment, read once and checked at once, as the parts of the house want it. */
 import type { AppOptions } from "../app.ts";
+import { mebibyte } from "../base/sizes.ts";
 import {
   findContradictions,
   findExposure,
@@ -13,8 +14,6 @@ import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
 import { findMisspelt } from "./misspelt-names.ts";
-
-const mebibyte = 1024 * 1024;
 
 /** Everything that may be configured. */
 export interface Config {

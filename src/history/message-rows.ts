@@ -1,12 +1,14 @@
 /** The messages of a conversation as they are read: a page of so many, and all of them in parts, each of bounded size. */
 import { z } from "zod";
 import { parse } from "../base/parse.ts";
+import { mebibyte } from "../base/sizes.ts";
 import type { MessageFilter, MessageList, StoredMessage } from "./history.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Database, Json } from "../store/database/database.ts";
 import { toUtc } from "../store/database/row-time.ts";
+import { roles } from "../turn/message.ts";
+import { outcomes } from "../turn/turn-event.ts";
 
-const mebibyte = 1024 * 1024;
 /** How much text a page holds, about. */
 const maxPageBytes = 4 * mebibyte;
 /** How much one part of all messages holds, about, and how many messages. */
@@ -23,10 +25,10 @@ const MessageRow = z
   .object({
     id: z.string(),
     parent_id: z.string().nullable(),
-    role: z.enum(["user", "assistant", "system"]),
+    role: z.enum(roles),
     content: z.string().nullable(),
     metadata: MetadataRow,
-    status: z.enum(["complete", "stopped", "failed", "interrupted"]).nullable(),
+    status: z.enum(outcomes).nullable(),
     created_at: z.string(),
   })
   .transform((row): StoredMessage => ({

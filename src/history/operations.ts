@@ -17,6 +17,7 @@ import type {
   MessagePage,
 } from "./json.ts";
 import { Count, Id, nameFor, Outcome, Time } from "../openapi/response-schema.ts";
+import { roles } from "../turn/message.ts";
 import { storeErrors, type Content, type Operation } from "../openapi/operation.ts";
 
 const Metadata = z.record(z.string(), z.unknown());
@@ -38,7 +39,7 @@ const Message = nameFor<MessageJson>()(
   z.object({
     id: Id,
     parentId: Id.nullable(),
-    role: z.enum(["user", "assistant", "system"]),
+    role: z.enum(roles),
     content: z.string(),
     metadata: Metadata,
     status: Outcome.nullable().describe("How a reply ended."),

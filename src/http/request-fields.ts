@@ -4,6 +4,7 @@ import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { parse } from "../base/parse.ts";
+import { maxReplyBytes, mebibyte } from "../base/sizes.ts";
 import {
   imageTypes,
   saysSomething,
@@ -15,7 +16,6 @@ import {
 import type { PromptOptions } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
-const mebibyte = 1024 * 1024;
 /** The longest history. */
 const maxMessages = 20_000;
 /** The most images, or other parts, of a message. */
@@ -23,7 +23,7 @@ export const maxParts = 100;
 /** The largest text of a message, in bytes. */
 const maxTextBytes = mebibyte;
 /** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
-const maxReplyTextBytes = 2 * mebibyte + 1024;
+const maxReplyTextBytes = maxReplyBytes + 1024;
 
 /** For schemas that check by code: what they take, as clients are told. */
 export const described = z.registry<{ /** A schema. */ readonly as: unknown }>();

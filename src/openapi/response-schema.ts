@@ -1,6 +1,7 @@
 /** Owns how answers are described: schemas that the compiler holds against the types that the wires are written with. */
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "../base/errors.ts";
+import { finishReasons, outcomes, storages } from "../turn/turn-event.ts";
 
 /** The schemas of answers, by the names that the document has them under. */
 export const responseSchemas = z.registry<{ readonly id: string }>();
@@ -38,8 +39,8 @@ export const Code = z.enum(errorCodes);
 export const Time = z.iso.datetime({ offset: true });
 export const Count = z.int().min(0);
 export const Milliseconds = z.number().min(0);
-export const Outcome = z.enum(["complete", "stopped", "failed", "interrupted"]);
-export const FinishReason = z.enum(["stop", "length", "content-filter", "other"]);
+export const Outcome = z.enum(outcomes);
+export const FinishReason = z.enum(finishReasons);
 
 /** What is said of every turn that is over, beside its outcome. */
 export const endFields = {
@@ -54,5 +55,5 @@ export const endFields = {
     .nullable()
     .describe("In tokens, as the model counted them."),
   timings: z.object({ durationMs: Milliseconds.nullable(), firstTextMs: Milliseconds.nullable() }),
-  storage: z.enum(["stored", "queued", "none"]),
+  storage: z.enum(storages),
 };

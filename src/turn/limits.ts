@@ -1,10 +1,13 @@
 /** Owns what a user may have of a server, and what turns took of it: limits, estimates, usage by day. */
 import type { AppError } from "../base/errors.ts";
+import { maxReplyBytes } from "../base/sizes.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Usage } from "./turn-event.ts";
 
-/** The limits there are. */
-export type LimitName = "requests" | "concurrent-turns" | "tokens-per-day";
+/** The limits of a user. */
+export const limitNames = ["requests", "concurrent-turns", "tokens-per-day"] as const;
+/** One of a user's limits. */
+export type LimitName = (typeof limitNames)[number];
 
 /** What a user may have of turns; `undefined` is as much as there is. */
 export interface TurnLimits {
@@ -57,8 +60,6 @@ export interface Counters {
   listUsage(caller: Caller, from: string, to: string): Promise<readonly ModelUsage[]>;
 }
 
-/** The longest reply, in bytes of its plain-text body. */
-export const maxReplyBytes = 2 * 1024 * 1024;
 /** Bytes of text that make about one token. https://platform.openai.com/tokenizer: 4 characters of English. */
 const bytesPerToken = 4;
 /** What an image takes, about; servers count between some hundreds and some thousands. */

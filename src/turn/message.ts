@@ -1,7 +1,9 @@
 /** Owns what a message is inside Foreword: who says it, its text, its images. */
 
-/** Who says a message. */
-export type Role = "user" | "assistant" | "system";
+/** The authors a message can have. */
+export const roles = ["user", "assistant", "system"] as const;
+/** Who wrote a message. */
+export type Role = (typeof roles)[number];
 
 /** The image types a model is sent. */
 export const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
@@ -33,7 +35,7 @@ export function saysSomething({ role, text, images }: Message): boolean {
   return text.trim() !== "" || (role === "user" && images.length > 0);
 }
 
-const roles: Readonly<Record<string, Role>> = {
+const rolesBySender: Readonly<Record<string, Role>> = {
   assistant: "assistant",
   gpt: "assistant",
   ai: "assistant",
@@ -44,7 +46,7 @@ const roles: Readonly<Record<string, Role>> = {
 /** Returns the role that a frontend's `sender` names, whatever its case; any that is not known is a user. */
 export function toRole(sender: string): Role {
   const name = sender.trim().toLowerCase();
-  return Object.hasOwn(roles, name) ? (roles[name] ?? "user") : "user";
+  return Object.hasOwn(rolesBySender, name) ? (rolesBySender[name] ?? "user") : "user";
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Prompt } from "./instructions.ts";
 import type { Allowance, Estimate, LimitName } from "./limits.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
-import type { FinishReason, Outcome, ReportedUsage, Storage, Usage } from "./turn-event.ts";
+import type { FinishReason, Outcome, ReportedUsage, Storage, TurnStatus, Usage } from "./turn-event.ts";
 
 /** What a model tells of one reply: text, then exactly one of `end` and `fail`, then nothing. */
 export interface ModelSink {
@@ -44,6 +44,11 @@ export interface Model {
   close(): Promise<void>;
 }
 
+/** The ways to find the message that a turn continues. */
+export const continuationModes = ["leaf", "new", "whole"] as const;
+/** One of {@link continuationModes}; {@link Continuation} says what each means. */
+export type ContinuationMode = (typeof continuationModes)[number];
+
 /** How the message is found that a turn goes on from, when its begin is stored. */
 export interface Continuation {
   /**
@@ -51,7 +56,7 @@ export interface Continuation {
    * conversation knows. `whole`: the root, if the conversation starts with the first message of the path; else the last message that it
    * knows by its id; else the leaf.
    */
-  readonly mode: "leaf" | "new" | "whole";
+  readonly mode: ContinuationMode;
   /** Whether a reply is made again: `replyId`, or the last. */
   readonly isAgain: boolean;
   readonly replyId: string | undefined;
@@ -174,7 +179,7 @@ export interface Piece {
 /** A turn as the store has it. */
 export interface StoredTurn {
   readonly conversationId: string;
-  readonly status: "running" | Outcome;
+  readonly status: TurnStatus;
   /** The body from the byte `position` on. */
   readonly text: string;
   readonly position: number;

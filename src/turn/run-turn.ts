@@ -2,7 +2,8 @@
 import { AppError, toAppError } from "../base/errors.ts";
 import { boundaryBytes, toBody, type Body } from "./body.ts";
 import { toPrompt } from "./instructions.ts";
-import { maxReplyBytes, type Estimate } from "./limits.ts";
+import { maxReplyBytes } from "../base/sizes.ts";
+import type { Estimate } from "./limits.ts";
 import { PlanSplitter, type ReplySplitter } from "./reply/plan-splitter.ts";
 import type { EndResult, ModelCall, TurnBegin, TurnResult } from "./ports.ts";
 import { ReasoningFilter } from "./reply/reasoning-filter.ts";

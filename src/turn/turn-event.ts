@@ -1,11 +1,20 @@
 /** Owns what happens in a turn, as events: the one union that every wire is made from. */
 import type { ErrorCode } from "../base/errors.ts";
 
+/** How a turn can end. */
+export const outcomes = ["complete", "stopped", "failed", "interrupted"] as const;
 /** How a turn ended. */
-export type Outcome = "complete" | "stopped" | "failed" | "interrupted";
+export type Outcome = (typeof outcomes)[number];
 
-/** Why a model said that its reply was over. */
-export type FinishReason = "stop" | "length" | "content-filter" | "other";
+/** The states of a turn. */
+export const turnStatuses = ["running", ...outcomes] as const;
+/** Whether a turn still runs, or how it ended. */
+export type TurnStatus = (typeof turnStatuses)[number];
+
+/** Why a model can finish a reply. */
+export const finishReasons = ["stop", "length", "content-filter", "other"] as const;
+/** Why the model finished its reply. */
+export type FinishReason = (typeof finishReasons)[number];
 
 /** What a reply cost, in tokens, as the model counted them. */
 export interface Usage {
@@ -18,8 +27,10 @@ export interface Usage {
 /** The counts of a {@link Usage} that a model reported; an absent one was not, or was no number. */
 export type ReportedUsage = Partial<Usage>;
 
-/** Where a write is: in the store; in the journal, on its way there; or nowhere, as nothing keeps it. */
-export type Storage = "stored" | "queued" | "none";
+/** Where a write can be. */
+export const storages = ["stored", "queued", "none"] as const;
+/** Where a write is: in the store; in the journal, waiting for the store; or nowhere. */
+export type Storage = (typeof storages)[number];
 
 /** The end of a turn; always its last event. */
 export interface TurnEnd {

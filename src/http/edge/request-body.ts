@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../../base/errors.ts";
+import { mebibyte } from "../../base/sizes.ts";
 import { findIdentity } from "../authentication.ts";
 import { onceResponded, requestBody } from "./response.ts";
 import { BodyShare, ByteBudget } from "./byte-budget.ts";
@@ -16,7 +17,6 @@ declare module "fastify" {
   }
 }
 
-const mebibyte = 1024 * 1024;
 /** Up to which size a body is small, in bytes: it does not wait for large ones, neither for memory nor to be parsed. */
 const maxSmallBytes = 64 * 1024;
 /** How much all small bodies may hold at once, in bytes. */

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { parse } from "../../base/parse.ts";
 import type { Estimate } from "../../turn/limits.ts";
-import type { TurnBegin } from "../../turn/ports.ts";
+import { roles } from "../../turn/message.ts";
+import { continuationModes, type TurnBegin } from "../../turn/ports.ts";
 import type { JsonObject } from "../database/database.ts";
 
 /** JSON has no `undefined`; what was so is left out. */
@@ -23,7 +24,7 @@ const QueuedBegin = z.object({
   title: z.string(),
   path: z.array(
     z.object({
-      role: z.enum(["user", "assistant", "system"]),
+      role: z.enum(roles),
       imagesCount: z.number(),
       content: z.string(),
       plan: Text,
@@ -37,7 +38,7 @@ const QueuedBegin = z.object({
   anchor: Text,
   continues: z
     .object({
-      mode: z.enum(["leaf", "new", "whole"]),
+      mode: z.enum(continuationModes),
       isAgain: z.boolean(),
       replyId: Text,
       mustExist: z.boolean(),

@@ -10,8 +10,8 @@ import {
   type AddressedMessage,
   type Digest,
 } from "../../turn/message-tree.ts";
-import type { Message } from "../../turn/message.ts";
-import type { LimitName } from "../../turn/limits.ts";
+import { roles, type Message, type Role } from "../../turn/message.ts";
+import { limitNames, type LimitName } from "../../turn/limits.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { TurnBegin } from "../../turn/ports.ts";
@@ -71,7 +71,7 @@ const RefusalResult = z.union([
   z.object({ foreign: z.literal(true) }).transform((): Refusal => ({ type: "foreign" })),
   z
     .object({
-      limited: z.enum(["requests", "concurrent-turns", "tokens-per-day"]),
+      limited: z.enum(limitNames),
       tokens_left: z.number().optional(),
     })
     .transform((answer): Refusal => {
@@ -81,11 +81,9 @@ const RefusalResult = z.union([
 
 /** The messages of a stored path, oldest first. */
 export const PathMessages = z.array(
-  z
-    .object({ role: z.enum(["user", "assistant", "system"]), content: z.string() })
-    .transform(({ role, content }): Message => {
-      return { role, text: content, images: [], ...(role === "assistant" && { isAnswer: true }) };
-    }),
+  z.object({ role: z.enum(roles), content: z.string() }).transform(({ role, content }): Message => {
+    return { role, text: content, images: [], ...(role === "assistant" && { isAnswer: true }) };
+  }),
 );
 
 /** The usual one first: each that it is not costs an error that nobody reads. */
@@ -94,9 +92,7 @@ const SaveMessagesResult = z.union([
   z.object({ missing: z.literal(true) }),
   z.object({ deleted: z.literal(true) }),
   z.object({
-    unaddressed: z.array(
-      z.object({ id: z.string(), role: z.enum(["user", "assistant", "system"]), content: z.string() }),
-    ),
+    unaddressed: z.array(z.object({ id: z.string(), role: z.enum(roles), content: z.string() })),
   }),
   RefusalResult,
 ]);
@@ -255,9 +251,7 @@ function toPathItem(message: AddressedMessage): Json {
   };
 }
 
-function toAddresses(
-  rows: readonly { id: string; role: "user" | "assistant" | "system"; content: string }[],
-): JsonObject {
+function toAddresses(rows: readonly { id: string; role: Role; content: string }[]): JsonObject {
   return Object.fromEntries(
     rows.map(({ id, role, content }) => [
       id,

@@ -14,11 +14,11 @@ import type {
   StoredPath,
   StoredTurn,
 } from "../../turn/ports.ts";
-import type { Usage } from "../../turn/turn-event.ts";
+import { finishReasons, turnStatuses, type Usage } from "../../turn/turn-event.ts";
 import { PathMessages } from "./message-writer.ts";
 import { service, type Database, type JsonObject } from "../database/database.ts";
 
-/** How many abandoned turns are taken at once: each may bring 2 MiB of text. */
+/** How many abandoned turns are taken at once: each may bring a whole reply, of 2 MiB. */
 const maxAbandoned = 8;
 
 const Pieces = z.array(z.object({ position: z.number(), text: z.string() }));
@@ -37,11 +37,11 @@ const ReadResult = z.union([
   z.object({ missing: z.literal(true) }),
   z.object({
     conversation_id: z.string(),
-    status: z.enum(["running", "complete", "stopped", "failed", "interrupted"]),
+    status: z.enum(turnStatuses),
     plan: z.string().nullable(),
     answer: z.string().nullable(),
     usage: UsageRow,
-    finish_reason: z.enum(["stop", "length", "content-filter", "other"]).nullable().catch(null),
+    finish_reason: z.enum(finishReasons).nullable().catch(null),
     error_code: z.string().nullable(),
     model: z.string().nullable(),
     started_at: z.coerce.date(),

@@ -17,6 +17,7 @@ import {
   Time,
 } from "../../openapi/response-schema.ts";
 import { problemFields } from "../../openapi/error-responses.ts";
+import { turnStatuses } from "../../turn/turn-event.ts";
 import {
   startErrors,
   storeErrors,
@@ -33,7 +34,7 @@ const TurnStateSchema = nameFor<TurnState>()(
   z.object({
     id: Id,
     conversationId: Id.nullable(),
-    status: z.enum(["running", ...Outcome.options]),
+    status: z.enum(turnStatuses),
     outcome: Outcome.nullable().describe("As status, but null while it runs."),
     plan: z.string().describe("The text so far, exactly as sent."),
     answer: z.string().nullable().describe("The same; null before the boundary."),

@@ -1,14 +1,22 @@
 /** Owns a turn as one JSON object: the answer to who asks how it stands, or waits for its end. */
 import { errorTable, type ErrorCode } from "../../base/errors.ts";
 import { toBody } from "../../turn/body.ts";
-import type { FinishReason, Outcome, Storage, TurnEnd, TurnStart, Usage } from "../../turn/turn-event.ts";
+import type {
+  FinishReason,
+  Outcome,
+  Storage,
+  TurnEnd,
+  TurnStart,
+  TurnStatus,
+  Usage,
+} from "../../turn/turn-event.ts";
 import { toTimings, type Timings } from "./event-stream.ts";
 
 /** A turn as it is now. Contract: docs/protocol.md. */
 export interface TurnState {
   readonly id: string;
   readonly conversationId: string | null;
-  readonly status: "running" | Outcome;
+  readonly status: TurnStatus;
   /** As `status`, but `null` while it runs. */
   readonly outcome: Outcome | null;
   readonly plan: string;

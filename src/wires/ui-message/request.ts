@@ -6,7 +6,7 @@ import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import type { ChatPlace } from "../../turn/ports.ts";
-import { imageTypes, saysSomething, toStorable, type Message, type Role } from "../../turn/message.ts";
+import { imageTypes, roles, saysSomething, toStorable, type Message, type Role } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
   addIssues,
@@ -106,7 +106,7 @@ export const UiMessage = z.object({
     .unknown()
     .optional()
     .describe("What its client calls it: it is known again by that. Of a reply of ours, its turn's id."),
-  role: z.enum(["system", "user", "assistant"], "must be one of system, user, assistant"),
+  role: z.enum(roles, `must be one of ${roles.join(", ")}`),
   parts: listOf(Part, 10 * maxParts),
 });
 

@@ -48,7 +48,7 @@ describe("a request of useChat", () => {
     [
       "of an unknown role",
       chat(message("tool", text("Hi"))),
-      /^messages\[0\]\.role: must be one of system, user/,
+      /^messages\[0\]\.role: must be one of user, assistant, system/,
     ],
     ["without a role", chat({ id: "m", parts: [text("Hi")] }), /^messages\[0\]\.role: /],
     ["with a message that is a string", chat("Hi"), /^messages\[0\]: /],

@@ -3,9 +3,9 @@ import { hash } from "node:crypto";
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { PGlite } from "@electric-sql/pglite";
+import { mebibyte } from "../../../base/sizes.ts";
 import { loadSchema, type TableNames } from "../../schema/schema.ts";
 
-const mebibyte = 1024 * 1024;
 /** How much log is written until it is checkpointed, however busy the database is, and how much if it has nothing else to do. */
 const maxLogBytes = 32 * mebibyte;
 const idleLogBytes = mebibyte;

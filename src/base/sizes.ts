@@ -1,0 +1,7 @@
+/** Sizes that several parts of the server share. */
+
+/** Bytes in a mebibyte. */
+export const mebibyte = 1024 * 1024;
+
+/** The longest reply, in bytes of its plain-text body. */
+export const maxReplyBytes = 2 * mebibyte;
