@@ -27,9 +27,9 @@ describe("the docs", () => {
     assert.deepEqual(Array.from(new Set(rows)).toSorted(), [...variableNames].toSorted());
   });
 
-  test("name every dependency with its reason in ARCHITECTURE.md", () => {
+  test("name every dependency with its reason in decisions.md", () => {
     const { dependencies, devDependencies } = JSON.parse(read("package.json"));
-    const text = read("ARCHITECTURE.md");
+    const text = read("docs/decisions.md");
     const names = [...Object.keys(dependencies), ...Object.keys(devDependencies)].filter(
       (name) => !/^@types\/|postgres-\d\d$/.test(name),
     );
