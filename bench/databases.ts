@@ -3,8 +3,8 @@ import { Client } from "pg";
 import { z } from "zod";
 import { applySchema } from "../src/store/schema/apply-schema.ts";
 import { loadSchema } from "../src/store/schema/schema.ts";
-import { startPostgres } from "../test/support/postgres-server.ts";
-import { startSupabaseStack } from "../test/support/supabase-stack.ts";
+import { startPostgres } from "../test/support/databases/postgres-server.ts";
+import { startSupabaseStack } from "../test/support/databases/supabase-stack.ts";
 import { atEnd } from "./clean-up.ts";
 
 /** What a database has done so far. */

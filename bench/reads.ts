@@ -4,8 +4,8 @@ import { Client } from "pg";
 import { v7 as createId } from "uuid";
 import { z } from "zod";
 import { loadSchema } from "../src/store/schema/schema.ts";
-import { startPostgres } from "../test/support/postgres-server.ts";
-import { startApp, type RunningApp } from "../test/support/start-app.ts";
+import { startPostgres } from "../test/support/databases/postgres-server.ts";
+import { startApp, type RunningApp } from "../test/support/apps/start-app.ts";
 import { analyzeRows, seedRows } from "./seed-rows.ts";
 import { showProgress } from "./show-progress.ts";
 

@@ -10,8 +10,8 @@ import type { z } from "zod";
 import { ChatMessage, ChatRequest } from "../src/wires/foreword/chat-request.ts";
 import { CompletionRequest } from "../src/wires/openai-chat/request.ts";
 import { UiChatRequest, UiMessage } from "../src/wires/ui-message/request.ts";
-import { ScriptedModel, toChunk } from "./support/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "./support/start-app.ts";
+import { ScriptedModel, toChunk } from "./support/model/scripted-model.ts";
+import { startApp, type AppResponse, type RunningApp } from "./support/apps/start-app.ts";
 
 const docs = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
 /** What a reply's row keeps in its metadata beside the plan. */

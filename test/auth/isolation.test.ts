@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { IdentityProvider } from "../support/identity-provider.ts";
-import { listRoutes } from "../support/list-routes.ts";
-import { readMessages } from "../support/read-rows.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
-import { startPglite, type StoreHarness } from "../store/store-harness.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
+import { listRoutes } from "../support/apps/list-routes.ts";
+import { readMessages } from "../support/databases/read-rows.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { startPglite, type StoreHarness } from "../support/databases/store-harness.ts";
 
 /** What belongs to the owner, and who asks for it. */
 interface World {

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createHmac, randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { exportSPKI, generateKeyPair, importJWK, type JWTPayload } from "jose";
-import { IdentityProvider } from "../support/identity-provider.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const secret = "a legacy secret of a project, long enough";
 const userId = randomUUID();

@@ -7,8 +7,8 @@ import { z } from "zod";
 import { loadSchema } from "../../src/store/schema/schema.ts";
 import { addressMessages } from "../../src/turn/message-tree.ts";
 import { RunningCommand } from "../command/run-command.ts";
-import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
-import { makeFolder } from "../support/start-app.ts";
+import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 import { openPostgres, toDatabase, type Scratch } from "../store/scratch-database.ts";
 
 const script = fileURLToPath(new URL("../../bench/seed.ts", import.meta.url));

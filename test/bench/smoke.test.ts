@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ResponseReader } from "../../bench/response-reader.ts";
 import { toBody, toWrites, type BodyKind } from "../../bench/script.ts";
-import { makeFolder } from "../support/start-app.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 
 const run = promisify(execFile);
 const main = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));

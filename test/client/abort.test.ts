@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { createClient, type ForewordClient } from "../../src/client/client.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 import { answer, breakOff, end, sayAndHang, ScriptedServer, start } from "./scripted-server.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;

@@ -7,10 +7,10 @@ import {
   type ForewordClient,
   type StreamEvent,
 } from "../../src/client/client.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/seeded-reply.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/model/seeded-reply.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 const boundary = "\n---RESPONSE---\n";

@@ -4,10 +4,10 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "../../src/client/client.ts";
 import { RunningCommand } from "../command/run-command.ts";
-import { startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
-import { findFreePort } from "../support/local-port.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder, startApp } from "../support/start-app.ts";
+import { startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
+import { findFreePort } from "../support/network/local-port.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { makeFolder, startApp } from "../support/apps/start-app.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 

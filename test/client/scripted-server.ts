@@ -2,7 +2,7 @@
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Reply, StreamEvent } from "../../src/client/client.ts";
-import { listen } from "../support/local-port.ts";
+import { listen } from "../support/network/local-port.ts";
 
 /** A request that came, its body unread. */
 interface ScriptedRequest {

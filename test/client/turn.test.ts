@@ -8,9 +8,9 @@ import {
   type ChatRequest,
   type ForewordClient,
 } from "../../src/client/client.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
 
 const hello: ChatRequest = { messages: [{ sender: "user", text: "Hello" }] };
 

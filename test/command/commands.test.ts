@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder } from "../support/start-app.ts";
-import { startSupabaseStack, type SupabaseStack } from "../support/supabase-stack.ts";
-import { runSql } from "../store/store-harness.ts";
+import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
+import { startSupabaseStack, type SupabaseStack } from "../support/databases/supabase-stack.ts";
+import { runSql } from "../support/databases/store-harness.ts";
 import { RunningCommand } from "./run-command.ts";
 
 const schema = readFileSync(new URL("../../supabase_schema.sql", import.meta.url), "utf8");

@@ -7,11 +7,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import { runSql } from "../store/store-harness.ts";
-import { listen } from "../support/local-port.ts";
-import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
-import { makeFolder } from "../support/start-app.ts";
-import { startSupabaseStack, type SupabaseStack } from "../support/supabase-stack.ts";
+import { runSql } from "../support/databases/store-harness.ts";
+import { listen } from "../support/network/local-port.ts";
+import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
+import { startSupabaseStack, type SupabaseStack } from "../support/databases/supabase-stack.ts";
 import { RunningCommand } from "./run-command.ts";
 
 const run = promisify(execFile);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { openPostgres, type Scratch } from "../store/scratch-database.ts";
-import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
-import { loadSchemaOf } from "../support/schema-versions.ts";
-import { makeFolder } from "../support/start-app.ts";
+import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
+import { loadSchemaOf } from "../support/databases/schema-versions.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 import { RunningCommand } from "./run-command.ts";
 
 describe("foreword migrate", { timeout: 180_000 }, () => {

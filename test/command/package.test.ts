@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { makeFolder } from "../support/start-app.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 import { RunningCommand } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,8 +1,8 @@
 /** Owns what an operator sees, and can do, of a write that the store will never take. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { makeFolder } from "../support/start-app.ts";
-import { startPostgresHarness } from "../store/store-harness.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { RunningCommand } from "./run-command.ts";
 
 describe("a write that the store will never take", { timeout: 60_000 }, () => {

@@ -5,9 +5,9 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { listen } from "../support/local-port.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder } from "../support/start-app.ts";
+import { listen } from "../support/network/local-port.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 import { RunningCommand } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -9,9 +9,9 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { explain } from "../../src/command/explanation.ts";
-import { IdentityProvider } from "../support/identity-provider.ts";
-import { listen } from "../support/local-port.ts";
-import { makeFolder } from "../support/start-app.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
+import { listen } from "../support/network/local-port.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 import { RunningCommand } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
-import { startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder } from "../support/start-app.ts";
+import { startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 import { RunningCommand } from "./run-command.ts";
 
 const Line = z.looseObject({ msg: z.string(), pid: z.number() });

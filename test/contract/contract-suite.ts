@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { readConversations, readMessages } from "../support/read-rows.ts";
-import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../support/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
+import { readConversations, readMessages } from "../support/databases/read-rows.ts";
+import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 
 const Case = z.strictObject({
   name: z.string(),

@@ -1,6 +1,6 @@
 /** Owns the contract on the embedded database. */
 import { after } from "node:test";
-import { makeFolder } from "../support/start-app.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
 import { runContract } from "./contract-suite.ts";
 
 const folder = await makeFolder();

@@ -1,6 +1,6 @@
 /** Owns the contract on a real Postgres. */
 import { after } from "node:test";
-import { startPostgresHarness } from "../store/store-harness.ts";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { runContract } from "./contract-suite.ts";
 
 const harness = await startPostgresHarness();

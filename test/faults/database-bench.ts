@@ -3,11 +3,15 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { z } from "zod";
-import type { PostgresServer } from "../support/postgres-server.ts";
-import type { ScriptedCall, ScriptedModel } from "../support/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../support/start-app.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { startPostgresHarness, startSupabaseHarness, type StoreHarness } from "../store/store-harness.ts";
+import type { PostgresServer } from "../support/databases/postgres-server.ts";
+import type { ScriptedCall, ScriptedModel } from "../support/model/scripted-model.ts";
+import { readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
+import {
+  startPostgresHarness,
+  startSupabaseHarness,
+  type StoreHarness,
+} from "../support/databases/store-harness.ts";
 
 export const boundary = "\n---RESPONSE---\n";
 /** What comes on top of the time that the store is waited for, on a busy machine. */

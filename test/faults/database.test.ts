@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { Client } from "pg";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder, type RunningApp } from "../support/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { makeFolder, type RunningApp } from "../support/apps/start-app.ts";
 import {
   boundary,
   readReady,

@@ -5,16 +5,16 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { readMessages } from "../support/read-rows.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { makeFolder, openTurn, startApp, type RunningApp } from "../support/start-app.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { readMessages } from "../support/databases/read-rows.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { makeFolder, openTurn, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
 import {
   startPglite,
   startPostgresHarness,
   startSupabaseHarness,
   type StoreHarness,
-} from "../store/store-harness.ts";
+} from "../support/databases/store-harness.ts";
 import { boundary, startStoringApp } from "./database-bench.ts";
 
 /** What a client of its own on a plain socket was sent. */

@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder, readResponse, type RunningApp } from "../support/start-app.ts";
-import { startPglite } from "../store/store-harness.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { makeFolder, readResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { startPglite } from "../support/databases/store-harness.ts";
 import {
   boundary,
   readReady,

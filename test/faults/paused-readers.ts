@@ -9,8 +9,8 @@ import { Agent, createServer, request, type IncomingMessage, type ServerResponse
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { listen } from "../support/local-port.ts";
-import { toChunk, toEvent } from "../support/scripted-model.ts";
+import { listen } from "../support/network/local-port.ts";
+import { toChunk, toEvent } from "../support/model/scripted-model.ts";
 
 /** What comes of a measurement. */
 export const Measurement = z.object({

@@ -8,8 +8,8 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ManualClock } from "../support/manual-clock.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { openTurn, readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
 import { boundary } from "./database-bench.ts";
 import { Measurement } from "./paused-readers.ts";
 

@@ -1,11 +1,17 @@
 /** Checks that who follows another replica's turn is never left without a word, whatever the store's trouble. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { runSql, startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
+import { runSql, startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { loadSchemaOf } from "../support/schema-versions.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { openTurn, readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
+import { loadSchemaOf } from "../support/databases/schema-versions.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import {
+  openTurn,
+  readResponse,
+  startApp,
+  type AppResponse,
+  type RunningApp,
+} from "../support/apps/start-app.ts";
 
 /** The delays before the reads of another replica's turn, the last one again and again. */
 const pollDelaysMs = Array.from({ length: 7 }, (_, count) => Math.min(2_000, 250 * 1.5 ** count));

@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { toText } from "../../src/turn/body.ts";
 import { boundary } from "../../src/turn/reply/boundary.ts";
-import { startPostgresHarness } from "../store/store-harness.ts";
-import { countDifferences, Replica, toFigures, type Reading } from "../support/replica.ts";
-import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/seeded-reply.ts";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
+import { countDifferences, Replica, toFigures, type Reading } from "../support/apps/replica.ts";
+import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/model/seeded-reply.ts";
 
 const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
 const lastWords = "\n[error] interrupted: The server stopped before the reply was complete.\n";

@@ -8,11 +8,15 @@ import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { applySchema } from "../../src/store/schema/apply-schema.ts";
 import { openPostgres } from "../store/scratch-database.ts";
-import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
-import { findMissingHistory, unpackPreviousBuild, type PreviousBuild } from "../support/previous-build.ts";
-import { Replica, type Reading } from "../support/replica.ts";
-import { loadSchemaOf } from "../support/schema-versions.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
+import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
+import {
+  findMissingHistory,
+  unpackPreviousBuild,
+  type PreviousBuild,
+} from "../support/apps/previous-build.ts";
+import { Replica, type Reading } from "../support/apps/replica.ts";
+import { loadSchemaOf } from "../support/databases/schema-versions.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
 
 const Conversations = z.object({ conversations: z.array(z.object({ id: z.string() })) });
 const Messages = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });

@@ -4,10 +4,10 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { IdentityProvider } from "../support/identity-provider.ts";
-import { findFreePort } from "../support/local-port.ts";
-import { ScriptedModel, type Script } from "../support/scripted-model.ts";
-import { makeFolder, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
+import { findFreePort } from "../support/network/local-port.ts";
+import { ScriptedModel, type Script } from "../support/model/scripted-model.ts";
+import { makeFolder, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 
 const canary = (name: string): string => `canary-${name}-${randomBytes(16).toString("hex")}`;
 const json = { "content-type": "application/json" };

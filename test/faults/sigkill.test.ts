@@ -10,15 +10,15 @@ import {
   startPostgresHarness,
   startSupabaseHarness,
   type StoreHarness,
-} from "../store/store-harness.ts";
-import { countDifferences, Replica, toFigures, type Reading } from "../support/replica.ts";
+} from "../support/databases/store-harness.ts";
+import { countDifferences, Replica, toFigures, type Reading } from "../support/apps/replica.ts";
 import {
   SeededModel,
   SeededRandom,
   toSeededPrompt,
   toSeededReply,
   type SeededCall,
-} from "../support/seeded-reply.ts";
+} from "../support/model/seeded-reply.ts";
 
 const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
 const turnCount = Number(process.env["FOREWORD_CHAOS_TURNS"] ?? 200);

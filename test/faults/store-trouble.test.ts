@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { runSql, startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
-import { loadSchemaOf } from "../support/schema-versions.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { runSql, startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
+import { loadSchemaOf } from "../support/databases/schema-versions.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const Readiness = z.object({
   status: z.string(),

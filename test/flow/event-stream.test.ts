@@ -7,10 +7,10 @@ import { after, before, describe, test } from "node:test";
 import { EventSource } from "eventsource";
 import { z } from "zod";
 import { ManualClock } from "../support/manual-clock.ts";
-import { ScriptedModel, toChunk } from "../support/scripted-model.ts";
-import { openTurn, startApp, type RunningApp } from "../support/start-app.ts";
-import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.ts";
-import { readTypedEvents } from "../support/wire-readers.ts";
+import { ScriptedModel, toChunk } from "../support/model/scripted-model.ts";
+import { openTurn, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
+import { readTypedEvents } from "../support/clients/wire-readers.ts";
 
 const typed = { accept: "text/event-stream" };
 const question = { messages: [{ sender: "user", text: "Hi" }] };

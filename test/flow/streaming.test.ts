@@ -5,8 +5,8 @@ import { readdir } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { makeFolder, openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { makeFolder, openTurn, readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 /** Reads what is there until it holds `text`. */
 async function readUntil(response: IncomingMessage, text: string): Promise<string> {

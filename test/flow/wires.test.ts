@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { arbitraryCutting, arbitraryReply, cut } from "../support/arbitrary-reply.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
+import { arbitraryCutting, arbitraryReply, cut } from "../support/model/arbitrary-reply.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 import {
   readChunks,
   readCompletion,
@@ -14,7 +14,7 @@ import {
   readTypedEvents,
   readUiMessages,
   type Understood,
-} from "../support/wire-readers.ts";
+} from "../support/clients/wire-readers.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };

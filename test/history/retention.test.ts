@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
-import { startPostgresHarness, type StoreHarness } from "../store/store-harness.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
 
 describe("RETENTION_DAYS", { timeout: 60_000 }, () => {
   let harness: StoreHarness;

@@ -14,7 +14,7 @@ import {
   startPostgresHarness,
   startSupabaseHarness,
   type StoreHarness,
-} from "../store/store-harness.ts";
+} from "../support/databases/store-harness.ts";
 
 const seed = Date.now() % 1_000_000;
 

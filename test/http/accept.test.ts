@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { startApp, type RunningApp } from "../support/start-app.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
-import { openRaw } from "../support/raw-request.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { openRaw } from "../support/clients/raw-request.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 const said = "- a\n---RESPONSE---\nHello";

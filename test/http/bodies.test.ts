@@ -6,10 +6,10 @@ import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
-import { IdentityProvider } from "../support/identity-provider.ts";
-import { openRaw, readRaw } from "../support/raw-request.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
+import { openRaw, readRaw } from "../support/clients/raw-request.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const mebibyte = 1024 * 1024;
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });

@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
-import { openRaw, readRaw } from "../support/raw-request.ts";
-import { readResponse, startApp, type RunningApp } from "../support/start-app.ts";
+import { openRaw, readRaw } from "../support/clients/raw-request.ts";
+import { readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const mebibyte = 1024 * 1024;
 const json = { "content-type": "application/json" };

@@ -5,9 +5,9 @@ import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { z } from "zod";
-import { listRoutes } from "../support/list-routes.ts";
-import { openRaw, readRaw } from "../support/raw-request.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
+import { listRoutes } from "../support/apps/list-routes.ts";
+import { openRaw, readRaw } from "../support/clients/raw-request.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 
 const key = randomUUID();
 const mebibyte = 1024 * 1024;

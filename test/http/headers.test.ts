@@ -5,9 +5,9 @@ import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
 import { createHttpServer } from "../../src/http/http-server.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import { openRaw, readRaw } from "../support/raw-request.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
+import { openRaw, readRaw } from "../support/clients/raw-request.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { openTurn, readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const ui = { id: "chat", messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
-import { openRaw, readRaw } from "../support/raw-request.ts";
-import { startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
+import { openRaw, readRaw } from "../support/clients/raw-request.ts";
+import { startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 

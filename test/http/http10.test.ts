@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const text = `- a\n---RESPONSE---\n${"0123456789".repeat(20_000)}`;
 const lastWords = /\n\[error\] model_truncated: .*\n$/;

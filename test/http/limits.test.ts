@@ -4,11 +4,17 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
 import { parseConfig } from "../../src/config/config.ts";
-import { IdentityProvider } from "../support/identity-provider.ts";
-import { findFreePort } from "../support/local-port.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
+import { findFreePort } from "../support/network/local-port.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { openTurn, readResponse, startApp, type AppResponse, type RunningApp } from "../support/start-app.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
+import {
+  openTurn,
+  readResponse,
+  startApp,
+  type AppResponse,
+  type RunningApp,
+} from "../support/apps/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { IdentityProvider } from "../support/identity-provider.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { openRaw, readRaw } from "../support/raw-request.ts";
-import { startApp, type LogLine, type RunningApp } from "../support/start-app.ts";
+import { openRaw, readRaw } from "../support/clients/raw-request.ts";
+import { startApp, type LogLine, type RunningApp } from "../support/apps/start-app.ts";
 
 const isRefusal = ({ msg }: LogLine): boolean => msg === "a request was refused";
 

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 

@@ -13,9 +13,9 @@ import { openStore } from "../../src/store/open-store.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { openRaw, readRaw } from "../support/raw-request.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { readResponse } from "../support/start-app.ts";
+import { openRaw, readRaw } from "../support/clients/raw-request.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { readResponse } from "../support/apps/start-app.ts";
 
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 const windowMs = 20_000;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Allowances } from "../../src/live/allowances.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { makeResult, makeTurn } from "../support/make-turn.ts";
+import { makeResult, makeTurn } from "../support/databases/make-turn.ts";
 
 const hourMs = 60 * 60_000;
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp } from "../support/start-app.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp } from "../support/apps/start-app.ts";
 
 const requestBytes = 500_000;
 const requests = 60;

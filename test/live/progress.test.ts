@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { openTurn, readResponse, startApp, type RunningApp } from "../support/start-app.ts";
-import { startPostgresHarness } from "../store/store-harness.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { openTurn, readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
 
 const tickMs = 500;
 

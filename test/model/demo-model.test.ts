@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DemoModel } from "../../src/model/demo-model.ts";
 import type { ModelEnd } from "../../src/turn/ports.ts";
-import { makeFolder, readResponse, startApp } from "../support/start-app.ts";
-import { readConversations, readMessages } from "../support/read-rows.ts";
+import { makeFolder, readResponse, startApp } from "../support/apps/start-app.ts";
+import { readConversations, readMessages } from "../support/databases/read-rows.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { toMessages, type Line } from "../support/make-turn.ts";
+import { toMessages, type Line } from "../support/databases/make-turn.ts";
 
 /** Everything the demo says to a chat, and after how many steps of 20 ms it was done. */
 function say(...lines: Line[]): { text: string; pieces: number; end: ModelEnd | undefined } {

@@ -1,8 +1,8 @@
 /** Owns how a model server is addressed: keys, organisation, Azure, and a connection that is used again. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { startApp } from "../support/start-app.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { startApp } from "../support/apps/start-app.ts";
 
 describe("OpenAiModel", () => {
   let model: ScriptedModel;

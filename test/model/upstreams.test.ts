@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { AppError, type ErrorCode } from "../../src/base/errors.ts";
 import { CompletionStream } from "../../src/model/stream/completion-stream.ts";
 import { upstreams } from "../fixtures/model/upstreams.ts";
-import { toChunk, toEvent } from "../support/scripted-model.ts";
+import { toChunk, toEvent } from "../support/model/scripted-model.ts";
 
 /** What was read of a stream. */
 interface Read {

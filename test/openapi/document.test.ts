@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { toDocument } from "../../src/openapi/document.ts";
-import { listRoutes } from "../support/list-routes.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../support/start-app.ts";
+import { listRoutes } from "../support/apps/list-routes.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const methods = ["GET", "POST", "PATCH", "DELETE"];
 

@@ -4,8 +4,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { toDocument } from "../../src/openapi/document.ts";
 import { toPage } from "../../src/openapi/page.ts";
-import { IdentityProvider } from "../support/identity-provider.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
+import { IdentityProvider } from "../support/apps/identity-provider.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const document = toDocument({ version: "1.0.0", auth: "none", model: "demo" });
 

@@ -11,7 +11,7 @@ import { ConversationPatch, NewConversation } from "../../src/history/request.ts
 import { parseUiChatRequest } from "../../src/wires/ui-message/request.ts";
 import { toDocument } from "../../src/openapi/document.ts";
 import { parse } from "../../src/base/parse.ts";
-import { ResponseCheck } from "../support/response-check.ts";
+import { ResponseCheck } from "../support/apps/response-check.ts";
 
 const check = new ResponseCheck(toDocument({ version: "1.0.0", auth: "none", model: "demo" }));
 const anybody = { type: "anybody", accessToken: undefined } as const;

@@ -9,10 +9,10 @@ import {
   startProxy,
   type ProxyName,
   type RunningProxy,
-} from "../support/proxies.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
-import { clientProtocols, TlsReading, type ClientProtocol } from "../support/tls-reading.ts";
+} from "../support/network/proxies.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { clientProtocols, TlsReading, type ClientProtocol } from "../support/clients/tls-reading.ts";
 
 const mebibyte = 1024 * 1024;
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });

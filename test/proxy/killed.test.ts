@@ -2,11 +2,17 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { findFreePort } from "../support/local-port.ts";
-import { proxyNames, findProxy, startProxy, type ProxyName, type RunningProxy } from "../support/proxies.ts";
-import { Replica } from "../support/replica.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/scripted-model.ts";
-import { clientProtocols, TlsReading, type ClientProtocol } from "../support/tls-reading.ts";
+import { findFreePort } from "../support/network/local-port.ts";
+import {
+  proxyNames,
+  findProxy,
+  startProxy,
+  type ProxyName,
+  type RunningProxy,
+} from "../support/network/proxies.ts";
+import { Replica } from "../support/apps/replica.ts";
+import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { clientProtocols, TlsReading, type ClientProtocol } from "../support/clients/tls-reading.ts";
 
 const userId = randomUUID();
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }], userId });

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
-import { skipWithout, startProxy, type RunningProxy } from "../support/proxies.ts";
-import { ScriptedModel } from "../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/start-app.ts";
-import { clientProtocols, TlsReading } from "../support/tls-reading.ts";
+import { skipWithout, startProxy, type RunningProxy } from "../support/network/proxies.ts";
+import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { clientProtocols, TlsReading } from "../support/clients/tls-reading.ts";
 
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 /** The documented timeouts of an hour, in three seconds. */

@@ -1,5 +1,5 @@
 /** Owns the store's promises on PGlite. */
-import { startPglite } from "./store-harness.ts";
+import { startPglite } from "../support/databases/store-harness.ts";
 import { runStoreSuite } from "./store-suite.ts";
 
 runStoreSuite("PGlite", startPglite);

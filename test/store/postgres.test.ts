@@ -1,5 +1,5 @@
 /** Owns the store's promises on Postgres. */
-import { startPostgresHarness } from "./store-harness.ts";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { runStoreSuite } from "./store-suite.ts";
 
 runStoreSuite("Postgres", startPostgresHarness);

@@ -6,10 +6,10 @@ import { DatabaseChatStore } from "../../src/store/turns/turn-writes.ts";
 import { schemaVersion, service, type Database } from "../../src/store/database/database.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Image } from "../../src/turn/message.ts";
-import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../support/make-turn.ts";
+import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../support/databases/make-turn.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { readConversations, readMessages } from "../support/read-rows.ts";
-import type { StoreHarness } from "./store-harness.ts";
+import { readConversations, readMessages } from "../support/databases/read-rows.ts";
+import type { StoreHarness } from "../support/databases/store-harness.ts";
 
 const image: Image = { mimeType: "image/png", data: "aGVsbG8=" };
 

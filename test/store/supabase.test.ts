@@ -1,5 +1,5 @@
 /** Owns the store's promises on PostgREST. */
-import { startSupabaseHarness } from "./store-harness.ts";
+import { startSupabaseHarness } from "../support/databases/store-harness.ts";
 import { runStoreSuite } from "./store-suite.ts";
 
 runStoreSuite("PostgREST", startSupabaseHarness);

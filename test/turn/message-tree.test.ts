@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { addressMessages, digestContent, toSentAnswer } from "../../src/turn/message-tree.ts";
-import { toMessages } from "../support/make-turn.ts";
+import { toMessages } from "../support/databases/make-turn.ts";
 
 const pathOf = (...lines: string[]): string | undefined =>
   addressMessages(toMessages(lines)).at(-1)?.pathDigest;

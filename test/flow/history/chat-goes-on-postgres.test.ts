@@ -1,5 +1,5 @@
 /** The run of the suite on chats that go on, on Postgres. */
-import { startPostgresHarness } from "../../store/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { runChatGoesOnSuite } from "./chat-goes-on-suite.ts";
 
 runChatGoesOnSuite("Postgres", startPostgresHarness, 2);

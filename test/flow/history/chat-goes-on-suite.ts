@@ -3,17 +3,17 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import type { StoreHarness } from "../../store/store-harness.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
+import type { StoreHarness } from "../../support/databases/store-harness.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
 import {
   openTurn,
   readResponse,
   startApp,
   type AppResponse,
   type RunningApp,
-} from "../../support/start-app.ts";
-import { ObservedChat, promptOf } from "../../support/ui-chat.ts";
+} from "../../support/apps/start-app.ts";
+import { ObservedChat, promptOf } from "../../support/clients/ui-chat.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 

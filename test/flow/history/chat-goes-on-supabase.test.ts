@@ -1,5 +1,5 @@
 /** The run of the suite on chats that go on, on PostgREST. */
-import { startSupabaseHarness } from "../../store/store-harness.ts";
+import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { runChatGoesOnSuite } from "./chat-goes-on-suite.ts";
 
 runChatGoesOnSuite("PostgREST", startSupabaseHarness, 2);

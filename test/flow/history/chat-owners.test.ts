@@ -4,13 +4,13 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { EventSource } from "eventsource";
 import { z } from "zod";
-import { askFor, authorization, codeOf, keyedVariables } from "../../support/keyed-server.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
-import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { ObservedChat } from "../../support/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
+import { askFor, authorization, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { startTcpProxy } from "../../support/network/tcp-proxy.ts";
+import { ObservedChat } from "../../support/clients/ui-chat.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 describe("what belongs to one user", { timeout: 120_000 }, () => {
   let harness: StoreHarness;

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { startPglite, type StoreHarness } from "../../store/store-harness.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { promptOf } from "../../support/ui-chat.ts";
+import { startPglite, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { promptOf } from "../../support/clients/ui-chat.ts";
 
 const says = (role: string, text: string, id?: string): object => ({
   id,

@@ -8,9 +8,9 @@ import type { Database } from "../../../src/store/database/database.ts";
 import { MessageRows } from "../../../src/history/message-rows.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { startPostgresSite, startStoringApp, type Site } from "../../faults/database-bench.ts";
-import { openRaw, readRaw } from "../../support/raw-request.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readResponse, type RunningApp } from "../../support/start-app.ts";
+import { openRaw, readRaw } from "../../support/clients/raw-request.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { readResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import { PostgresDatabase } from "../../../src/store/database/postgres/postgres.ts";
 
 const count = 400;

@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { ScriptedModel } from "../../support/scripted-model.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
 import {
   openTurn,
   readResponse,
   startApp,
   type AppResponse,
   type RunningApp,
-} from "../../support/start-app.ts";
-import type { StoreHarness } from "../../store/store-harness.ts";
+} from "../../support/apps/start-app.ts";
+import type { StoreHarness } from "../../support/databases/store-harness.ts";
 
 const Conversation = z.strictObject({
   id: z.string(),

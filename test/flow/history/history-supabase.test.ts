@@ -1,5 +1,5 @@
 /** Owns the history suite's run on PostgREST. */
-import { startSupabaseHarness } from "../../store/store-harness.ts";
+import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { runHistorySuite } from "./history-suite.ts";
 
 runHistorySuite("PostgREST", startSupabaseHarness);

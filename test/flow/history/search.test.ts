@@ -11,9 +11,9 @@ import {
   startPostgresHarness,
   startSupabaseHarness,
   type StoreHarness,
-} from "../../store/store-harness.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
+} from "../../support/databases/store-harness.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 
 const Page = z.object({ conversations: z.array(z.object({ id: z.string() })) });
 const Problem = z.looseObject({ detail: z.string() });

@@ -1,5 +1,5 @@
 /** Owns the run of the suite on limits on PGlite. */
-import { startPglite } from "../../store/store-harness.ts";
+import { startPglite } from "../../support/databases/store-harness.ts";
 import { runLimitsSuite } from "./limits-suite.ts";
 
 runLimitsSuite("PGlite", startPglite, 1);

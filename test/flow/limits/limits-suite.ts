@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { z } from "zod";
-import type { StoreHarness } from "../../store/store-harness.ts";
-import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/keyed-server.ts";
-import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
+import type { StoreHarness } from "../../support/databases/store-harness.ts";
+import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
+import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 const Sum = z.object({

@@ -1,5 +1,5 @@
 /** Owns the run of the suite on limits on PostgREST, with two replicas. */
-import { startSupabaseHarness } from "../../store/store-harness.ts";
+import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { runLimitsSuite } from "./limits-suite.ts";
 
 runLimitsSuite("PostgREST", startSupabaseHarness, 2);

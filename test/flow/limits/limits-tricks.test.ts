@@ -4,11 +4,11 @@ import { randomUUID } from "node:crypto";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { z } from "zod";
 import { systemClock, type Clock } from "../../../src/base/clock.ts";
-import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
-import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/keyed-server.ts";
-import { readUntil } from "../../support/read-until.ts";
-import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
+import { readUntil } from "../../support/clients/read-until.ts";
+import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 
 const dayMs = 24 * 60 * 60_000;
 const Report = z.object({

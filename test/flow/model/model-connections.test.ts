@@ -5,14 +5,14 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../../support/scripted-model.ts";
+import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../../support/model/scripted-model.ts";
 import {
   openTurn,
   readResponse,
   startApp,
   type AppResponse,
   type RunningApp,
-} from "../../support/start-app.ts";
+} from "../../support/apps/start-app.ts";
 
 const firstMs = 7_000;
 const idleMs = 9_000;

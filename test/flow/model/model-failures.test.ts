@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { ScriptedModel, toChunk, toEvent, type Script } from "../../support/scripted-model.ts";
-import { openTurn, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
+import { ScriptedModel, toChunk, toEvent, type Script } from "../../support/model/scripted-model.ts";
+import { openTurn, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 
 const errorBody = (fields: object): string =>
   JSON.stringify({ error: { message: "sk-secret is wrong", ...fields } });

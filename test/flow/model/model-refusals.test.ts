@@ -4,8 +4,8 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import OpenAI, { APIError } from "openai";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { passingRefusals, vendorRefusals } from "../../fixtures/model/vendor-refusals.ts";
-import { ScriptedModel, type ScriptedCall } from "../../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
+import { ScriptedModel, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 
 const json = { "content-type": "application/json" };
 const chat = { messages: [{ sender: "user", text: "Hi" }] };

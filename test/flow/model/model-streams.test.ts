@@ -4,15 +4,15 @@ import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import type { Upstream } from "../../fixtures/model/response-builder.ts";
 import { upstreams } from "../../fixtures/model/upstreams.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import {
   readChunks,
   readCompletion,
   readPlainText,
   readTypedEvents,
   readUiMessages,
-} from "../../support/wire-readers.ts";
+} from "../../support/clients/wire-readers.ts";
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const completion = { model: "scripted+plan", messages: [{ role: "user", content: "Hi" }] };

@@ -2,10 +2,15 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { readUntil } from "../../support/read-until.ts";
-import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { readJson, readPlainText, readTypedEvents, readUiMessages } from "../../support/wire-readers.ts";
+import { readUntil } from "../../support/clients/read-until.ts";
+import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import {
+  readJson,
+  readPlainText,
+  readTypedEvents,
+  readUiMessages,
+} from "../../support/clients/wire-readers.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };

@@ -5,9 +5,9 @@ import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type OpenAI from "openai";
 import { z } from "zod";
-import { OpenAiWire, toChat, toEventData, toReasoning } from "../../support/openai-wire.ts";
-import { toChunk } from "../../support/scripted-model.ts";
-import { readResponse } from "../../support/start-app.ts";
+import { OpenAiWire, toChat, toEventData, toReasoning } from "../../support/clients/openai-wire.ts";
+import { toChunk } from "../../support/model/scripted-model.ts";
+import { readResponse } from "../../support/apps/start-app.ts";
 
 const Chunk = z.object({
   choices: z.array(

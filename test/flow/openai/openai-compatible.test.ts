@@ -12,9 +12,9 @@ import {
   type LanguageModel,
   type ModelMessage,
 } from "ai";
-import { OpenAiWire } from "../../support/openai-wire.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { toChunk } from "../../support/scripted-model.ts";
+import { OpenAiWire } from "../../support/clients/openai-wire.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { toChunk } from "../../support/model/scripted-model.ts";
 
 const usage = {
   prompt_tokens: 7,

@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { service } from "../../../src/store/database/database.ts";
-import { OpenAiWire, toChat } from "../../support/openai-wire.ts";
-import { readConversations, readMessages, type MessageRow } from "../../support/read-rows.ts";
-import { toChunk } from "../../support/scripted-model.ts";
+import { OpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
+import { readConversations, readMessages, type MessageRow } from "../../support/databases/read-rows.ts";
+import { toChunk } from "../../support/model/scripted-model.ts";
 
 const Turn = z.object({
   status: z.string(),

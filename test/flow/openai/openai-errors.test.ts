@@ -12,9 +12,9 @@ import {
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { OpenAiWire, StreamedReply, toChat, toEventData } from "../../support/openai-wire.ts";
-import { toChunk, type Script } from "../../support/scripted-model.ts";
-import { readResponse, type AppResponse } from "../../support/start-app.ts";
+import { OpenAiWire, StreamedReply, toChat, toEventData } from "../../support/clients/openai-wire.ts";
+import { toChunk, type Script } from "../../support/model/scripted-model.ts";
+import { readResponse, type AppResponse } from "../../support/apps/start-app.ts";
 
 const json = { "content-type": "application/json" };
 const secret = JSON.stringify({ error: { message: "sk-secret is wrong" } });

@@ -7,10 +7,10 @@ import { after, before, describe, test } from "node:test";
 import { APIUserAbortError } from "openai";
 import { z } from "zod";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { OpenAiWire, StreamedReply, toChat, toReasoning } from "../../support/openai-wire.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { toChunk, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readResponse, type LogLine } from "../../support/start-app.ts";
+import { OpenAiWire, StreamedReply, toChat, toReasoning } from "../../support/clients/openai-wire.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, type LogLine } from "../../support/apps/start-app.ts";
 
 const url = "/v1/chat/completions";
 

@@ -4,10 +4,10 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { z } from "zod";
-import { runSql } from "../../store/store-harness.ts";
-import { OpenAiWire, toChat } from "../../support/openai-wire.ts";
-import { startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
-import { toChunk } from "../../support/scripted-model.ts";
+import { runSql } from "../../support/databases/store-harness.ts";
+import { OpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
+import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
+import { toChunk } from "../../support/model/scripted-model.ts";
 
 const url = "/v1/chat/completions";
 const asked = { model: "scripted", messages: toChat("Hi") };

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { APIError } from "openai";
-import { OpenAiWire, toChat } from "../../support/openai-wire.ts";
+import { OpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
 
 const json = { "content-type": "application/json" };
 const png = "data:image/png;base64,iVBORw0KGgo=";

@@ -2,10 +2,16 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { makeFolder, openTurn, readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
-import { startPostgresHarness } from "../../store/store-harness.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import {
+  makeFolder,
+  openTurn,
+  readResponse,
+  startApp,
+  type RunningApp,
+} from "../../support/apps/start-app.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 
 describe("a server that is asked to stop", { timeout: 60_000 }, () => {
   let harness: Awaited<ReturnType<typeof startPostgresHarness>>;

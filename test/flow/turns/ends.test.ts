@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { z } from "zod";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 
 const boundary = "\n---RESPONSE---\n";
 

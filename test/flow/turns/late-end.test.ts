@@ -4,11 +4,11 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { callDeadlineMs } from "../../../src/store/database/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { ObservedChat, textOf } from "../../support/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { ObservedChat, textOf } from "../../support/clients/ui-chat.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 const graceMs = 30_000;
 const lookMs = 4_000;

@@ -5,9 +5,15 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { makeFolder, readResponse, openTurn, startApp, type RunningApp } from "../../support/start-app.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import {
+  makeFolder,
+  readResponse,
+  openTurn,
+  startApp,
+  type RunningApp,
+} from "../../support/apps/start-app.ts";
 
 describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
   let model: ScriptedModel;

@@ -6,11 +6,11 @@ import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
 import { callDeadlineMs, type Database } from "../../../src/store/database/database.ts";
 import { TurnRows } from "../../../src/store/turns/turn-reads.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
-import type { StoreHarness } from "../../store/store-harness.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import type { StoreHarness } from "../../support/databases/store-harness.ts";
 
 const interruptedLine = "\n[error] interrupted: The server stopped before the reply was complete.\n";
 const graceMs = 30_000;

@@ -1,5 +1,5 @@
 /** Owns the run of the suites on turns on the embedded database, which one replica has. */
-import { startPglite } from "../../store/store-harness.ts";
+import { startPglite } from "../../support/databases/store-harness.ts";
 import { runRecoverySuite } from "./recovery-suite.ts";
 import { runTurnsSuite } from "./turns-suite.ts";
 

@@ -1,5 +1,5 @@
 /** Owns the run of the suites on turns on Postgres, with two replicas. */
-import { startPostgresHarness } from "../../store/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { runRecoverySuite } from "./recovery-suite.ts";
 import { runTurnsSuite } from "./turns-suite.ts";
 

@@ -4,17 +4,17 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readTypedEvents } from "../../support/wire-readers.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { readTypedEvents } from "../../support/clients/wire-readers.ts";
 import {
   openTurn,
   readResponse,
   startApp,
   type AppResponse,
   type RunningApp,
-} from "../../support/start-app.ts";
-import type { StoreHarness } from "../../store/store-harness.ts";
+} from "../../support/apps/start-app.ts";
+import type { StoreHarness } from "../../support/databases/store-harness.ts";
 
 const whole = "- Räk\n---RESPONSE---\nEtt, två, 三, 🙂.";
 

@@ -1,5 +1,5 @@
 /** Owns the run of the suites on turns over Supabase's HTTP API, with two replicas. */
-import { startSupabaseHarness } from "../../store/store-harness.ts";
+import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { runRecoverySuite } from "./recovery-suite.ts";
 import { runTurnsSuite } from "./turns-suite.ts";
 

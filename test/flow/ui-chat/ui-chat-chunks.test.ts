@@ -5,9 +5,14 @@ import type { IncomingMessage } from "node:http";
 import { after, before, describe, test } from "node:test";
 import { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema, type UIMessageChunk } from "ai";
 import { z } from "zod";
-import { readUntil } from "../../support/read-until.ts";
-import { ScriptedModel, toChunk, type Script, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
+import { readUntil } from "../../support/clients/read-until.ts";
+import {
+  ScriptedModel,
+  toChunk,
+  type Script,
+  type ScriptedCall,
+} from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
 
 const toBody = (id: string): object => ({
   id,

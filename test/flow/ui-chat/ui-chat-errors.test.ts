@@ -5,10 +5,10 @@ import { after, before, describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { callDeadlineMs } from "../../../src/store/database/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel, type Script } from "../../support/scripted-model.ts";
-import { makeFolder, startApp, type RunningApp } from "../../support/start-app.ts";
-import { ObservedChat, promptOf } from "../../support/ui-chat.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel, type Script } from "../../support/model/scripted-model.ts";
+import { makeFolder, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { ObservedChat, promptOf } from "../../support/clients/ui-chat.ts";
 
 const secret = JSON.stringify({ error: { message: "sk-secret is wrong", code: "upstream" } });
 const json = { "content-type": "application/json" };

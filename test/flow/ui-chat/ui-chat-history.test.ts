@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel, toChunk } from "../../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
-import { ObservedChat, promptOf, type ShownMessage } from "../../support/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel, toChunk } from "../../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { ObservedChat, promptOf, type ShownMessage } from "../../support/clients/ui-chat.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 const Row = z.object({
   id: z.string(),

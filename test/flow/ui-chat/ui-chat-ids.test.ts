@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { readConversations, readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
-import { ObservedChat } from "../../support/ui-chat.ts";
+import { readConversations, readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { ObservedChat } from "../../support/clients/ui-chat.ts";
 
 describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
   let model: ScriptedModel;

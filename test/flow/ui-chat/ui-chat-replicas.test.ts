@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
-import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { ObservedChat, promptOf, textOf } from "../../support/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../store/store-harness.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { startTcpProxy } from "../../support/network/tcp-proxy.ts";
+import { ObservedChat, promptOf, textOf } from "../../support/clients/ui-chat.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 describe("a useChat client at another replica than its reply", { timeout: 120_000 }, () => {
   let harness: StoreHarness;

@@ -5,11 +5,11 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { readUntil } from "../../support/read-until.ts";
-import { ScriptedModel, type ScriptedCall } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
-import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
-import { ObservedChat, textOf } from "../../support/ui-chat.ts";
+import { readUntil } from "../../support/clients/read-until.ts";
+import { ScriptedModel, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/network/tcp-proxy.ts";
+import { ObservedChat, textOf } from "../../support/clients/ui-chat.ts";
 
 describe("a useChat client that resumes", { timeout: 60_000 }, () => {
   let model: ScriptedModel;

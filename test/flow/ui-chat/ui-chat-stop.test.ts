@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { readMessages, type MessageRow } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
-import { ObservedChat, promptOf, textOf } from "../../support/ui-chat.ts";
+import { readMessages, type MessageRow } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { ObservedChat, promptOf, textOf } from "../../support/clients/ui-chat.ts";
 
 describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
   let model: ScriptedModel;

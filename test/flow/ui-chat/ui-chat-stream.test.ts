@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { readUntil } from "../../support/read-until.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel, toChunk, toEvent } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
-import { ObservedChat, promptOf } from "../../support/ui-chat.ts";
+import { readUntil } from "../../support/clients/read-until.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel, toChunk, toEvent } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { ObservedChat, promptOf } from "../../support/clients/ui-chat.ts";
 
 const png = "iVBORw0KGgo=";
 const usage = { prompt_tokens: 11, completion_tokens: 7 };

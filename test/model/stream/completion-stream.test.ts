@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { CompletionStream } from "../../../src/model/stream/completion-stream.ts";
 import { SseReader } from "../../../src/model/stream/sse-reader.ts";
-import { toChunk, toEvent } from "../../support/scripted-model.ts";
+import { toChunk, toEvent } from "../../support/model/scripted-model.ts";
 
 type Event = readonly [name: string, data: string];
 

@@ -3,7 +3,7 @@ import { Client } from "pg";
 import { z } from "zod";
 import { callDeadlineMs } from "../../../src/store/database/database.ts";
 import { systemClock, type Clock, type Timer } from "../../../src/base/clock.ts";
-import type { SeededRandom } from "../../support/seeded-reply.ts";
+import type { SeededRandom } from "../../support/model/seeded-reply.ts";
 import type { Tally } from "./crowd-client.ts";
 
 /** How long a statement of the crowd's may take, and wait for a lock where it writes, in milliseconds. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { ScriptedCall } from "../../support/scripted-model.ts";
+import type { ScriptedCall } from "../../support/model/scripted-model.ts";
 import { findMarks, type Heard } from "./crowd-client.ts";
 import { see, toPresence, type Remembered } from "./crowd-memory.ts";
 import type { CrowdUser } from "./crowd-user.ts";

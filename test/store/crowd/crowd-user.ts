@@ -1,7 +1,7 @@
 /** Owns one of a crowd: what a user does next with their own history, and how the answer must agree with what they were told. */
 import assert from "node:assert/strict";
 import { z } from "zod";
-import { SeededRandom } from "../../support/seeded-reply.ts";
+import { SeededRandom } from "../../support/model/seeded-reply.ts";
 import { toMark, type CrowdClient, type Heard, type Owners, type Sent } from "./crowd-client.ts";
 import { isCertain, Memory, see, toPresence, vanish, type Remembered } from "./crowd-memory.ts";
 

@@ -6,7 +6,11 @@ import { Tally } from "./crowd-client.ts";
 import { impatienceSql, statementTimeoutMs } from "./crowd-faults.ts";
 import { toSentrySql } from "./crowd-probe.ts";
 import { runCrowd, type CrowdPlace } from "./crowd.ts";
-import { startPglite, startPostgresHarness, startSupabaseHarness } from "../store-harness.ts";
+import {
+  startPglite,
+  startPostgresHarness,
+  startSupabaseHarness,
+} from "../../support/databases/store-harness.ts";
 
 const poolSize = 2;
 /** The same seed draws the same users' moves; which of them meet is the machine's affair. */

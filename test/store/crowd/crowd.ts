@@ -5,11 +5,11 @@ import { Agent } from "node:http";
 import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
 import { service, type Database } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { IdentityProvider } from "../../support/identity-provider.ts";
-import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { SeededRandom } from "../../support/seeded-reply.ts";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
+import { IdentityProvider } from "../../support/apps/identity-provider.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { SeededRandom } from "../../support/model/seeded-reply.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import * as attacks from "./crowd-attacks.ts";
 import { CrowdClient, nobody, Owners, toMark, type Tally } from "./crowd-client.ts";
 import { Faults, HastyClock } from "./crowd-faults.ts";
@@ -17,7 +17,7 @@ import { assertPoolIsClean } from "./crowd-probe.ts";
 import { assertRows, parseRows, rowsSql } from "./crowd-rows.ts";
 import * as turns from "./crowd-turns.ts";
 import { CrowdUser } from "./crowd-user.ts";
-import type { StoreHarness } from "../store-harness.ts";
+import type { StoreHarness } from "../../support/databases/store-harness.ts";
 
 const userCount = 40;
 /** How long turns that still run at the end may take. */

@@ -4,10 +4,10 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "@supabase/supabase-js";
 import { z } from "zod";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type AppResponse, type LogLine, type RunningApp } from "../../support/start-app.ts";
-import type { SupabaseStack } from "../../support/supabase-stack.ts";
-import { runSql, startSupabaseHarness } from "../store-harness.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type AppResponse, type LogLine, type RunningApp } from "../../support/apps/start-app.ts";
+import type { SupabaseStack } from "../../support/databases/supabase-stack.ts";
+import { runSql, startSupabaseHarness } from "../../support/databases/store-harness.ts";
 
 const body = "- Think\n---RESPONSE---\nHello.";
 const Rows = z.array(

@@ -9,8 +9,8 @@ import { secondTryAfterMs } from "../../../src/store/database/second-try.ts";
 import { PostgresDatabase } from "../../../src/store/database/postgres/postgres.ts";
 import type { Caller } from "../../../src/base/caller.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
-import { startPostgresHarness } from "../store-harness.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/network/tcp-proxy.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 
 const poolSize = 2;
 const busySql = `select count(*)::integer as count from pg_stat_activity

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { startApp, type RunningApp } from "../../support/start-app.ts";
-import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
+import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 describe("a call that is the victim of a deadlock", { timeout: 60_000 }, () => {
   let harness: StoreHarness;

@@ -11,8 +11,8 @@ import { toArgument, type Database } from "../../../src/store/database/database.
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { AddressedMessage } from "../../../src/turn/message-tree.ts";
-import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
-import { startPostgres } from "../../support/postgres-server.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
+import { startPostgres } from "../../support/databases/postgres-server.ts";
 import { openPostgres, toDatabase, toScratch, type Scratch } from "../scratch-database.ts";
 
 const [short, long] = [10, 10_000];

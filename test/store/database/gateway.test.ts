@@ -8,10 +8,10 @@ import { service } from "../../../src/store/database/database.ts";
 import { secondTryAfterMs } from "../../../src/store/database/second-try.ts";
 import { SupabaseDatabase } from "../../../src/store/database/supabase.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { listen } from "../../support/local-port.ts";
+import { listen } from "../../support/network/local-port.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { startSupabaseHarness } from "../store-harness.ts";
+import { startTcpProxy } from "../../support/network/tcp-proxy.ts";
+import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 
 const json = { "content-type": "application/json" };
 const html = { "content-type": "text/html" };

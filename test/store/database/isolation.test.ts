@@ -8,10 +8,10 @@ import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
 import { UserChatStore } from "../../../src/store/turns/user-token-store.ts";
 import { schemaVersion, toArgument, type Database } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../../support/make-turn.ts";
-import type { SupabaseStack } from "../../support/supabase-stack.ts";
+import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../../support/databases/make-turn.ts";
+import type { SupabaseStack } from "../../support/databases/supabase-stack.ts";
 import { listNames, openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
-import { startSupabaseHarness } from "../store-harness.ts";
+import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 
 const tables = [
   "conversations",

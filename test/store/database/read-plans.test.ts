@@ -8,7 +8,7 @@ import { analyzeRows, seedRows } from "../../../bench/seed-rows.ts";
 import { toArgument, type FunctionName, type JsonObject } from "../../../src/store/database/database.ts";
 import { toSearchQuery } from "../../../src/store/words/lexemes.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
-import { startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
+import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
 
 const sizes = {
   small: { conversations: 800, messages: 4_800 },

@@ -11,8 +11,8 @@ import { PostgresDatabase, type PostgresOptions } from "../../../src/store/datab
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { startTcpProxy } from "../../support/tcp-proxy.ts";
-import { startPostgresHarness } from "../store-harness.ts";
+import { startTcpProxy } from "../../support/network/tcp-proxy.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 
 /** Writes a self-signed certificate for `host`, and its key. */
 function makeCertificate(certificate: string, key: string, host: string): void {

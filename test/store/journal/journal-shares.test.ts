@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { describe, test, type TestContext } from "node:test";
 import type { JournalWrite } from "../../../src/store/journal/write.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
-import { makeFolder } from "../../support/start-app.ts";
+import { makeFolder } from "../../support/apps/start-app.ts";
 
 async function openJournal(context: TestContext): Promise<Journal> {
   const folder = await makeFolder();

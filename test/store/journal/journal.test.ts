@@ -12,7 +12,7 @@ import { AppError } from "../../../src/base/errors.ts";
 import { inspectJournals } from "../../../src/store/journal/folder.ts";
 import type { JournalWrite } from "../../../src/store/journal/write.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
-import { makeFolder } from "../../support/start-app.ts";
+import { makeFolder } from "../../support/apps/start-app.ts";
 
 const roomyBytes = 64 * 1024 * 1024;
 const unavailable = { name: "AppError", code: "store_unavailable" };

@@ -5,12 +5,12 @@ import { after, before, describe, test } from "node:test";
 import { Client } from "pg";
 import { z } from "zod";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { toEventData } from "../../support/openai-wire.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel, toChunk } from "../../support/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/start-app.ts";
-import { readTypedEvents } from "../../support/wire-readers.ts";
-import { startPostgresHarness } from "../store-harness.ts";
+import { toEventData } from "../../support/clients/openai-wire.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel, toChunk } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { readTypedEvents } from "../../support/clients/wire-readers.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 
 const Event = z.looseObject({ type: z.string(), text: z.string().default("") });
 

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { readConversations, readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { readResponse, startApp } from "../../support/start-app.ts";
+import { readConversations, readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { readResponse, startApp } from "../../support/apps/start-app.ts";
 import { listNames, openPostgres } from "../scratch-database.ts";
-import { startPostgresHarness } from "../store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 
 test(
   "a turn that names another's conversation, which the store says too late, lands in one of its user's own",

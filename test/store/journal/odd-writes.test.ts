@@ -11,12 +11,12 @@ import { WatchedDatabase } from "../../../src/store/database/database-health.ts"
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Piece } from "../../../src/turn/ports.ts";
 import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
-import { beginTurn, endTurn, makeTurn } from "../../support/make-turn.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { makeFolder, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.ts";
-import { startPostgresHarness } from "../store-harness.ts";
+import { beginTurn, endTurn, makeTurn } from "../../support/databases/make-turn.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { makeFolder, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { startTcpProxy, type TcpProxy } from "../../support/network/tcp-proxy.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 
 describe("writes that wait in the journal", { timeout: 120_000 }, () => {
   let harness: Awaited<ReturnType<typeof startPostgresHarness>>;

@@ -6,9 +6,13 @@ import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Body } from "../../../src/turn/body.ts";
-import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
-import { makeFolder } from "../../support/start-app.ts";
-import { startPglite, startPostgresHarness, startSupabaseHarness } from "../store-harness.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
+import { makeFolder } from "../../support/apps/start-app.ts";
+import {
+  startPglite,
+  startPostgresHarness,
+  startSupabaseHarness,
+} from "../../support/databases/store-harness.ts";
 
 /** Counts pieces of work: how many there were, and how many at a time at most. */
 class Meter {

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { applySchema } from "../../../src/store/schema/apply-schema.ts";
-import { startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp } from "../../support/start-app.ts";
-import { loadSchemaOf } from "../../support/schema-versions.ts";
-import { runSql } from "../store-harness.ts";
+import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp } from "../../support/apps/start-app.ts";
+import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
+import { runSql } from "../../support/databases/store-harness.ts";
 import { openPostgres } from "../scratch-database.ts";
 
 describe("a database of another encoding", { timeout: 120_000 }, () => {

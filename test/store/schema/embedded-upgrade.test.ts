@@ -5,8 +5,8 @@ import { after, before, describe, test } from "node:test";
 import { service } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { RunningCommand } from "../../command/run-command.ts";
-import { loadSchemaOf } from "../../support/schema-versions.ts";
-import { startPglite, type StoreHarness } from "../store-harness.ts";
+import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
+import { startPglite, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 const describeSql = "select public.chat_describe_schema('{}') ->> 'version' as version";
 

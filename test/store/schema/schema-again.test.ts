@@ -4,8 +4,8 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { renameTables } from "../../../src/store/schema/schema.ts";
-import { startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
-import { loadSchemaOf } from "../../support/schema-versions.ts";
+import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
+import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
 import { listNames, openPostgres, type Scratch } from "../scratch-database.ts";
 
 /** What reads and writes take themselves, and do not wait for. */

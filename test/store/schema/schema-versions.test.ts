@@ -12,8 +12,8 @@ import { PostgresDatabase } from "../../../src/store/database/postgres/postgres.
 import { SupabaseDatabase } from "../../../src/store/database/supabase.ts";
 import { VersionedDatabase } from "../../../src/store/schema/versioned-database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { loadSchemaOf } from "../../support/schema-versions.ts";
-import { runSql, startPostgresHarness, startSupabaseHarness } from "../store-harness.ts";
+import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
+import { runSql, startPostgresHarness, startSupabaseHarness } from "../../support/databases/store-harness.ts";
 
 /** How long an older schema is used before it is looked at again, and the same where only trying tells. */
 const upgradeCheckMs = 5_000;

@@ -6,10 +6,10 @@ import { PGlite } from "@electric-sql/pglite";
 import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
 import { loadSchema, type TableNames } from "../../../src/store/schema/schema.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
-import type { PostgresVersion } from "../../support/postgres-binaries.ts";
-import { startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
-import { readConversations, readMessages } from "../../support/read-rows.ts";
+import { endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
+import type { PostgresVersion } from "../../support/databases/postgres-binaries.ts";
+import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
+import { readConversations, readMessages } from "../../support/databases/read-rows.ts";
 import { listOpenings } from "./catalogue.ts";
 import {
   listNames,

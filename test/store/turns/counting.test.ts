@@ -9,9 +9,9 @@ import { UsageRows } from "../../../src/usage/rows.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { toDay } from "../../../src/turn/limits.ts";
 import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
-import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
-import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 describe("counting", { timeout: 120_000 }, () => {
   let harness: StoreHarness;

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
+import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 const Message = z.looseObject({ id: z.string(), content: z.string(), createdAt: z.string() });
 const Page = z.object({ messages: z.array(Message), nextBefore: z.string().nullable() });

@@ -5,9 +5,9 @@ import { after, before, describe, test } from "node:test";
 import { DatabaseChatStore, toEndArgument } from "../../../src/store/turns/turn-writes.ts";
 import type { Database } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/make-turn.ts";
-import { readMessages } from "../../support/read-rows.ts";
-import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
+import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
+import { readMessages } from "../../support/databases/read-rows.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 function aSecondAgo(): Date {
   return new Date(Date.now() - 1_000);

@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { Client } from "pg";
 import { z } from "zod";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { startPostgresHarness, type StoreHarness } from "../store-harness.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 const Messages = z.object({ messages: z.array(z.object({ id: z.string(), content: z.string() })) });
 

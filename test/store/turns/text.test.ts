@@ -4,10 +4,14 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { boundary } from "../../../src/turn/reply/boundary.ts";
-import { readConversations, readMessages } from "../../support/read-rows.ts";
-import { ScriptedModel, toChunk } from "../../support/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { startPglite, startSupabaseHarness, type StoreHarness } from "../store-harness.ts";
+import { readConversations, readMessages } from "../../support/databases/read-rows.ts";
+import { ScriptedModel, toChunk } from "../../support/model/scripted-model.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import {
+  startPglite,
+  startSupabaseHarness,
+  type StoreHarness,
+} from "../../support/databases/store-harness.ts";
 
 const mebibyte = 1024 * 1024;
 const Content = z.string();

@@ -10,7 +10,7 @@ import {
   maxWords,
   type Words,
 } from "../../../src/store/words/text-words.ts";
-import { hostileTexts } from "../../support/hostile-texts.ts";
+import { hostileTexts } from "../../support/model/hostile-texts.ts";
 
 /** Postgres stores no more in a `tsvector`. */
 const maxVectorBytes = 1024 * 1024;

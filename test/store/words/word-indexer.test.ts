@@ -11,12 +11,12 @@ import { toStoreFailure } from "../../../src/store/database/sql-failure.ts";
 import { maxWordLength, maxWords } from "../../../src/store/words/text-words.ts";
 import { WordIndexer } from "../../../src/store/words/word-indexer.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { hostileTexts } from "../../support/hostile-texts.ts";
+import { hostileTexts } from "../../support/model/hostile-texts.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { startPostgres, type PostgresServer } from "../../support/postgres-server.ts";
+import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
 import { readTexts } from "./read-texts.ts";
 import { openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
-import { startPglite } from "../store-harness.ts";
+import { startPglite } from "../../support/databases/store-harness.ts";
 
 const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
 const oldTables = `

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { splitSentReply } from "../../../src/turn/reply/sent-reply.ts";
-import { arbitraryReply } from "../../support/arbitrary-reply.ts";
-import { countWork } from "../../support/count-work.ts";
-import { splitInAllCuttings, splitReply } from "../../support/split-reply.ts";
+import { arbitraryReply } from "../../support/model/arbitrary-reply.ts";
+import { countWork } from "../../support/process/count-work.ts";
+import { splitInAllCuttings, splitReply } from "../../support/model/split-reply.ts";
 
 /** `text`, split in every cutting, as plan and answer. */
 function parts(text: string, isWhole = true): readonly [plan: string, answer: string] {

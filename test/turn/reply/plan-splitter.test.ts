@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { PlanSplitter } from "../../../src/turn/reply/plan-splitter.ts";
-import { arbitraryCutting, arbitraryReply, cut } from "../../support/arbitrary-reply.ts";
-import { splitReply } from "../../support/split-reply.ts";
+import { arbitraryCutting, arbitraryReply, cut } from "../../support/model/arbitrary-reply.ts";
+import { splitReply } from "../../support/model/split-reply.ts";
 
 const token = /---[ \t]?RESPONSE[ \t]?---/i;
 /** With the line before it, which opens a fence. */

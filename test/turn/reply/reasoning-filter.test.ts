@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { OpenedReasoning } from "../../../src/turn/reply/opened-reasoning.ts";
 import { ReasoningFilter } from "../../../src/turn/reply/reasoning-filter.ts";
-import { arbitraryCutting, cut } from "../../support/arbitrary-reply.ts";
+import { arbitraryCutting, cut } from "../../support/model/arbitrary-reply.ts";
 
 interface Filtered {
   readonly text: string;

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../../support/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/start-app.ts";
-import { promptOf } from "../../support/ui-chat.ts";
+import { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { promptOf } from "../../support/clients/ui-chat.ts";
 
 const mebibyte = 1024 * 1024;
 const png = "data:image/png;base64,iVBORw0KGgo=";

@@ -1,5 +1,5 @@
 /** Owns the list of everything that a server answers, so that a test of every route cannot miss one. */
-import type { App } from "../../src/app.ts";
+import type { App } from "../../../src/app.ts";
 
 /** Returns `METHOD address` of each route. */
 export function listRoutes({ http }: App): string[] {

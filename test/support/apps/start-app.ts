@@ -5,14 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { EventEmitter, once } from "node:events";
-import { createApp, type App } from "../../src/app.ts";
-import { createLogger } from "../../src/observe/logger.ts";
-import { createStoreListeners } from "../../src/observe/turn-lines.ts";
-import { openStore } from "../../src/store/open-store.ts";
-import { parseConfig } from "../../src/config/config.ts";
-import { systemClock, type Clock } from "../../src/base/clock.ts";
+import { createApp, type App } from "../../../src/app.ts";
+import { createLogger } from "../../../src/observe/logger.ts";
+import { createStoreListeners } from "../../../src/observe/turn-lines.ts";
+import { openStore } from "../../../src/store/open-store.ts";
+import { parseConfig } from "../../../src/config/config.ts";
+import { systemClock, type Clock } from "../../../src/base/clock.ts";
 import { checkOf, type ResponseCheck } from "./response-check.ts";
-import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
+import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
 
 /** A line of the log. */
 export interface LogLine {

@@ -10,8 +10,8 @@ import {
   hasExited,
   waitForExit,
   type GuardedFolder,
-} from "./guarded-folder.ts";
-import { findFreePort } from "./local-port.ts";
+} from "../process/guarded-folder.ts";
+import { findFreePort } from "../network/local-port.ts";
 import { loadPostgresBinaries, type PostgresVersion } from "./postgres-binaries.ts";
 
 /** A running server of one major version, with the superuser `postgres`. */

@@ -2,7 +2,7 @@
 import { Chat } from "@ai-sdk/react";
 import { DefaultChatTransport, type PrepareSendMessagesRequest, type UIMessage } from "ai";
 import { z } from "zod";
-import type { ScriptedCall, ScriptedModel } from "./scripted-model.ts";
+import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
 
 /** What a reply carries beside its parts: exactly this at its start, and all of it at its end. The client checks it. */
 const Metadata = z.strictObject({

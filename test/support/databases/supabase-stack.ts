@@ -7,8 +7,13 @@ import { dirname, join } from "node:path";
 import { pipeline } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
-import { createGuardedFolder, hasExited, waitForExit, type GuardedFolder } from "./guarded-folder.ts";
-import { findFreePort, listen } from "./local-port.ts";
+import {
+  createGuardedFolder,
+  hasExited,
+  waitForExit,
+  type GuardedFolder,
+} from "../process/guarded-folder.ts";
+import { findFreePort, listen } from "../network/local-port.ts";
 import { startPostgres, type PostgresServer } from "./postgres-server.ts";
 
 /** A running project; supabase-js works against `url` unmodified. */

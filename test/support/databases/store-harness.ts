@@ -3,14 +3,14 @@ import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { Client } from "pg";
 import { z } from "zod";
-import { parseConfig } from "../../src/config/config.ts";
-import type { Database } from "../../src/store/database/database.ts";
-import { openDatabase as openStoreDatabase } from "../../src/store/open-store.ts";
-import { loadSchema } from "../../src/store/schema/schema.ts";
-import type { Clock } from "../../src/base/clock.ts";
-import { startPostgres, type PostgresServer } from "../support/postgres-server.ts";
-import { makeFolder } from "../support/start-app.ts";
-import { startSupabaseStack, type SupabaseStack } from "../support/supabase-stack.ts";
+import { parseConfig } from "../../../src/config/config.ts";
+import type { Database } from "../../../src/store/database/database.ts";
+import { openDatabase as openStoreDatabase } from "../../../src/store/open-store.ts";
+import { loadSchema } from "../../../src/store/schema/schema.ts";
+import type { Clock } from "../../../src/base/clock.ts";
+import { startPostgres, type PostgresServer } from "./postgres-server.ts";
+import { makeFolder } from "../apps/start-app.ts";
+import { startSupabaseStack, type SupabaseStack } from "./supabase-stack.ts";
 
 const Rows = z.array(z.record(z.string(), z.unknown()));
 /** A text of several statements, like the schema, has one result each: none is of use then. */

@@ -1,9 +1,13 @@
 /** Owns turns as a test writes them down: a chat in short, and the reply to it. */
 import { randomUUID } from "node:crypto";
-import { addressMessages, digestContent } from "../../src/turn/message-tree.ts";
-import { toTitle, type Message } from "../../src/turn/message.ts";
-import type { TurnBegin, TurnResult } from "../../src/turn/ports.ts";
-import { toEndArgument, type DatabaseChatStore, type EndedRow } from "../../src/store/turns/turn-writes.ts";
+import { addressMessages, digestContent } from "../../../src/turn/message-tree.ts";
+import { toTitle, type Message } from "../../../src/turn/message.ts";
+import type { TurnBegin, TurnResult } from "../../../src/turn/ports.ts";
+import {
+  toEndArgument,
+  type DatabaseChatStore,
+  type EndedRow,
+} from "../../../src/store/turns/turn-writes.ts";
 
 /** A message in short: `u: text`, `a: text` or `s: text`; or whole. */
 export type Line = string | Message;

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, renameSync
 import { cp } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { isOpenToAll, type Account } from "./guarded-folder.ts";
+import { isOpenToAll, type Account } from "../process/guarded-folder.ts";
 
 /** The major versions that tests can run. */
 export type PostgresVersion = keyof typeof packageEntries;

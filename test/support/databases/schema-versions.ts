@@ -1,7 +1,7 @@
 /** Makes schemas of other versions out of this one, as a later build or the one before would bring them. */
 import { readFile } from "node:fs/promises";
 
-const schemaFile = new URL("../../supabase_schema.sql", import.meta.url);
+const schemaFile = new URL("../../../supabase_schema.sql", import.meta.url);
 const ownRange = { version: 7, servesFrom: 6 };
 
 /**

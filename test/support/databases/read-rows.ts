@@ -1,6 +1,6 @@
 /** Owns what tests read of the store: through the same functions as the server, as the user whose rows they are. */
 import { z } from "zod";
-import { service, type Database } from "../../src/store/database/database.ts";
+import { service, type Database } from "../../../src/store/database/database.ts";
 
 const Message = z.object({
   id: z.string(),

@@ -2,7 +2,7 @@
 import { EventEmitter, once } from "node:events";
 import { request, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { z } from "zod";
-import { RunningCommand } from "../command/run-command.ts";
+import { RunningCommand } from "../../command/run-command.ts";
 import { makeFolder } from "./start-app.ts";
 
 const TurnState = z.object({

@@ -5,7 +5,7 @@ import { createParser } from "eventsource-parser";
 import { ChatCompletionStream } from "openai/lib/ChatCompletionStream";
 import { APIError } from "openai";
 import { z } from "zod";
-import type { AppResponse } from "./start-app.ts";
+import type { AppResponse } from "../apps/start-app.ts";
 
 /** A turn as a client of some wire understood it. */
 export interface Understood {

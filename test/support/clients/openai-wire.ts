@@ -1,9 +1,9 @@
 /** Owns the app as clients of OpenAI's wire see it: a scripted model, the app before it, the official client. */
 import OpenAI from "openai";
 import { z } from "zod";
-import type { Clock } from "../../src/base/clock.ts";
-import { ScriptedModel } from "./scripted-model.ts";
-import { startApp, type RunningApp } from "./start-app.ts";
+import type { Clock } from "../../../src/base/clock.ts";
+import { ScriptedModel } from "../model/scripted-model.ts";
+import { startApp, type RunningApp } from "../apps/start-app.ts";
 
 /** What servers add to OpenAI's messages and deltas. */
 const WithReasoning = z.object({ reasoning_content: z.string().optional() });

@@ -1,8 +1,8 @@
 /** A reply run through reasoning filter and splitter as a turn runs it, and all ways to cut it. */
 import assert from "node:assert/strict";
-import { OpenedReasoning } from "../../src/turn/reply/opened-reasoning.ts";
-import { PlanSplitter } from "../../src/turn/reply/plan-splitter.ts";
-import { ReasoningFilter } from "../../src/turn/reply/reasoning-filter.ts";
+import { OpenedReasoning } from "../../../src/turn/reply/opened-reasoning.ts";
+import { PlanSplitter } from "../../../src/turn/reply/plan-splitter.ts";
+import { ReasoningFilter } from "../../../src/turn/reply/reasoning-filter.ts";
 
 /** What became of a reply. */
 export interface Split {

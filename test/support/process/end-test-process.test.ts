@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** Runs a fixture by the command of `npm test`; resolves once it has ended. */
 async function runFixture(name: string, variables: Record<string, string> = {}): Promise<string> {

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { makeFolder } from "./start-app.ts";
 
 const run = promisify(execFile);
-const repository = fileURLToPath(new URL("../../", import.meta.url));
+const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The last commit whose schema has the version before this one: a change of the schema's version moves it. */
 export const previousCommit = "e7605a3e48464845f324153115b66febb2e49796";

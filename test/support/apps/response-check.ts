@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
-import { toDocument, type OpenApiDocument, type OperationObject } from "../../src/openapi/document.ts";
+import { toDocument, type OpenApiDocument, type OperationObject } from "../../../src/openapi/document.ts";
 import type { AppResponse } from "./start-app.ts";
 
 /** The headers of answers that the framework or Node sets, or every answer has: no route's own. */

@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
 import { findFreePort } from "./local-port.ts";
-import { makeFolder } from "./start-app.ts";
+import { makeFolder } from "../apps/start-app.ts";
 
 const run = promisify(execFile);
-const docs = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+const docs = readFileSync(new URL("../../../docs/operations.md", import.meta.url), "utf8");
 
 /** The proxies that are documented. */
 export const proxyNames = ["nginx", "haproxy", "caddy"] as const;
