@@ -1,9 +1,10 @@
 /** The import rule: which folder may import which, and which packages each may use. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { findCircles, listSources, readImports } from "../checks/imports.ts";
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
 /** What each folder, or file at the root, may import besides itself. */
@@ -55,31 +56,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "pino-pretty": ["observe"],
 };
 
-interface Import {
-  readonly file: string;
-  readonly place: string;
-  readonly target: string;
-  readonly isType: boolean;
-  /** Whether it is loaded when it is needed, not before its importer. */
-  readonly isLate: boolean;
-}
-
-const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
-const imports: readonly Import[] = files.flatMap((file) => {
-  const text = readFileSync(join(root, file), "utf8");
-  return Array.from(
-    text.matchAll(
-      /^(?:import|export)\s(?<clause>[^;]*?)from\s+"(?<target>[^"]+)";$|\bimport\("(?<late>[^"]+)"\)/gm,
-    ),
-    ({ groups }) => ({
-      file,
-      place: toPlace(file),
-      target: groups?.["target"] ?? groups?.["late"] ?? "",
-      isType: (groups?.["clause"] ?? "").startsWith("type "),
-      isLate: groups?.["late"] !== undefined,
-    }),
-  );
-});
+const files = listSources(root);
+const imports = readImports(root, files).map((found) => ({ ...found, place: toPlace(found.file) }));
 
 function toPlace(file: string): string {
   return file.split(sep)[0] ?? file;
@@ -101,6 +79,23 @@ describe("the source", () => {
       }))
       .filter(({ place, to }) => place !== to && !mayImport[place]?.includes(to));
     assert.deepEqual(wrong, []);
+  });
+
+  test("imports in no circle, of types neither", () => {
+    assert.deepEqual(findCircles(imports), []);
+  });
+
+  test("has no folder of more than 15 files", () => {
+    const folders = Object.entries(Object.groupBy(files, (file) => dirname(file)));
+    assert.deepEqual(
+      folders.filter(([, { length } = []]) => length > 15),
+      [],
+    );
+  });
+
+  test("opens each file with a doc comment", () => {
+    for (const file of files)
+      assert.match(readFileSync(join(root, file), "utf8"), /^(?:#!.*\n)?\/\*\*/, file);
   });
 
   test("leaves the client to browsers: it imports nothing but its own files and types, and names nothing of Node", () => {

@@ -1,0 +1,85 @@
+/** Prints the figures of the code base that STYLE.md limits; given files or folders, the lines to rewrite. */
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { addUp, countEnglish, isWithinBudget, perThousand, type FileCount, type Total } from "./english.ts";
+import { findCircles, listSources, readImports } from "./imports.ts";
+
+/** Until the comments and docs keep within the budget, it is only printed. */
+const isEnforced = false;
+const worstFiles = 10;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { root: { type: "string", default: join(import.meta.dirname, "..") } },
+});
+const counts = countEnglish(values.root);
+if (positionals.length > 0) printLines(positionals);
+else {
+  printStructure();
+  printEnglish();
+}
+
+function printStructure(): void {
+  const source = join(values.root, "src");
+  const files = listSources(source);
+  const folders = Object.entries(Object.groupBy(files, (file) => dirname(file)))
+    .map(([folder, { length } = []]) => ({ folder, length }))
+    .toSorted((one, other) => other.length - one.length);
+  const lengths = files
+    .map((file) => ({ file, length: readFileSync(join(source, file), "utf8").split("\n").length - 1 }))
+    .toSorted((one, other) => other.length - one.length);
+  console.log(`files in src/       ${files.length}`);
+  console.log(
+    `largest folders     ${folders
+      .slice(0, 3)
+      .map(({ folder, length }) => `${folder} ${length}`)
+      .join(", ")}`,
+  );
+  console.log(
+    `longest files       ${lengths
+      .slice(0, 3)
+      .map(({ file, length }) => `${file} ${length}`)
+      .join(", ")}`,
+  );
+  const circles = findCircles(readImports(source, files));
+  console.log(
+    `circles             ${circles.length}${circles.map((circle) => `\n  ${circle.join(" ")}`).join("")}`,
+  );
+}
+
+function isDocs({ file }: FileCount): boolean {
+  return file.endsWith(".md");
+}
+
+function printEnglish(): void {
+  const totals = {
+    comments: addUp(counts.filter((count) => !isDocs(count))),
+    docs: addUp(counts.filter(isDocs)),
+  };
+  for (const [name, total] of Object.entries(totals)) console.log(toLine(name, total));
+  const worst = counts
+    .toSorted((one, other) => other.offences.length - one.offences.length)
+    .slice(0, worstFiles);
+  if (worst[0]?.offences.length !== 0)
+    console.log("most to rewrite (npm run house -- FILE prints the lines):");
+  for (const { file, offences } of worst)
+    if (offences.length > 0) console.log(`  ${offences.length} ${file}`);
+  if (isEnforced && !Object.values(totals).every(isWithinBudget)) process.exitCode = 1;
+}
+
+function toLine(name: string, total: Total): string {
+  const rate = (count: number): string => perThousand(count, total.words).toFixed(1);
+  return `${`English, ${name}`.padEnd(19)} ${total.words} words; per 1,000 ${rate(total.what)} what (≤ 5), ${rate(
+    total.nobody,
+  )} nobody/somebody/whoever (≤ 0.5); ${total.banned} banned phrases, ${total.width} lines past 110 columns`;
+}
+
+function printLines(places: readonly string[]): void {
+  const wanted = places.map((place) => place.replace(/^\.\//, "").replace(/\/$/, ""));
+  for (const { file, lines, offences } of counts) {
+    if (!wanted.some((place) => place === "." || file === place || file.startsWith(`${place}/`))) continue;
+    for (const { rule, line } of offences)
+      console.log(`${file}:${line}: ${rule}: ${(lines[line - 1] ?? "").trim()}`);
+  }
+}
