@@ -81,7 +81,7 @@ export async function createApp(
   const model = createModel(options.model, clock);
   const live = new LiveTurns({
     model,
-    store: store.chats,
+    store: store.turns,
     records: store.records,
     clock,
     onDisconnect: options.onDisconnect,

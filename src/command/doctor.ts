@@ -96,12 +96,12 @@ function checkJournal(options: AppOptions["store"]): readonly Finding[] {
   const subject = "journal";
   if (options.type === "none" || (options.type === "supabase" && options.supabase.usesCallerToken)) return [];
   try {
-    const { queuedCount, refused } = inspectJournals(options.dataDir);
+    const { queuedCount, quarantined } = inspectJournals(options.dataDir);
     const waiting = queuedCount === 0 ? "nothing waits" : `${queuedCount} writes wait for the store`;
     const fix = "fix what the reason says, then restart the server: it is tried again at each start";
     return [
       { subject, isWell: true, text: `${waiting} in ${options.dataDir}` },
-      ...refused.map(({ kind, turnId, conversationId, createdAt, reason }) => ({
+      ...quarantined.map(({ kind, turnId, conversationId, createdAt, reason }) => ({
         subject,
         isWell: false,
         text: `the ${kind} of turn ${turnId} in conversation ${conversationId}, of ${createdAt}, will never be taken: ${reason}`,

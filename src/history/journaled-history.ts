@@ -14,7 +14,7 @@ import type { Caller } from "../base/caller.ts";
 /** Knows the writes that wait in the journal. */
 interface Landing {
   /** Resolves once no write of the caller's waits; if the caller is unknown, none in the conversation. */
-  untilLanded(caller: Caller, conversationId?: string): Promise<void>;
+  untilWritesStored(caller: Caller, conversationId?: string): Promise<void>;
 }
 
 /** Reads stored texts for the search. */
@@ -39,13 +39,13 @@ export class JournaledHistory implements History {
   }
 
   async list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]> {
-    await this.#landing.untilLanded(caller);
+    await this.#landing.untilWritesStored(caller);
     if (filter.query !== undefined) await this.#reading.untilRead();
     return await this.#rows.list(caller, filter);
   }
 
   async get(caller: Caller, id: string): Promise<Conversation | undefined> {
-    await this.#landing.untilLanded(caller, id);
+    await this.#landing.untilWritesStored(caller, id);
     return await this.#rows.get(caller, id);
   }
 
@@ -55,7 +55,7 @@ export class JournaledHistory implements History {
     title: string,
     metadata: Metadata,
   ): Promise<Conversation | undefined> {
-    await this.#landing.untilLanded(caller, id);
+    await this.#landing.untilWritesStored(caller, id);
     return await this.#rows.create(caller, id, title, metadata);
   }
 
@@ -64,22 +64,22 @@ export class JournaledHistory implements History {
     id: string,
     changes: ConversationChanges,
   ): Promise<Conversation | "no-leaf" | undefined> {
-    await this.#landing.untilLanded(caller, id);
+    await this.#landing.untilWritesStored(caller, id);
     return await this.#rows.update(caller, id, changes);
   }
 
   async delete(caller: Caller, id: string): Promise<boolean> {
-    await this.#landing.untilLanded(caller, id);
+    await this.#landing.untilWritesStored(caller, id);
     return await this.#rows.delete(caller, id);
   }
 
   async deleteAll(caller: Caller): Promise<number> {
-    await this.#landing.untilLanded(caller);
+    await this.#landing.untilWritesStored(caller);
     return await this.#rows.deleteAll(caller);
   }
 
   async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
-    await this.#landing.untilLanded(caller, id);
+    await this.#landing.untilWritesStored(caller, id);
     return await this.#rows.listMessages(caller, id, filter);
   }
 
@@ -88,7 +88,7 @@ export class JournaledHistory implements History {
     id: string,
     isTree: boolean,
   ): AsyncGenerator<readonly StoredMessage[]> {
-    await this.#landing.untilLanded(caller, id);
+    await this.#landing.untilWritesStored(caller, id);
     yield* this.#rows.readAllMessages(caller, id, isTree);
   }
 }

@@ -30,7 +30,7 @@ function logStoreEvent(logger: FastifyBaseLogger, event: StoreEvent): void {
         { ...facts, code: event.error?.code, reason: event.error?.message },
         "a write waits in the journal",
       );
-    case "landed":
+    case "stored":
       return logger.info(facts, "a write that waited is in the store");
     case "rejected":
       return logger.error(

@@ -4,24 +4,24 @@ import type { History } from "../history/history.ts";
 import type { Counters } from "../turn/limits.ts";
 import { settleWithin } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
-import type { ChatStore, TurnRecords } from "../turn/ports.ts";
-import { DatabaseChatStore } from "./turns/turn-writes.ts";
+import type { TurnStore, TurnRecords } from "../turn/ports.ts";
+import { TurnWrites } from "./turns/turn-writes.ts";
 import { ConversationRows } from "../history/rows.ts";
 import type { Database, OnDatabaseTrouble } from "./database/database.ts";
 import { findTrouble } from "./database/find-trouble.ts";
 import { Journal } from "./journal/journal.ts";
-import { JournaledChatStore } from "./turns/durable-turn-store.ts";
+import { DurableTurnStore } from "./turns/durable-turn-store.ts";
 import { JournaledHistory } from "../history/journaled-history.ts";
 import { PgliteDatabase } from "./database/pglite/pglite.ts";
 import type { PostgresOptions } from "./database/postgres/postgres.ts";
 import type { TableNames } from "./schema/schema.ts";
 import type { OnStoreEvent } from "./turns/store-event.ts";
 import type { SupabaseOptions } from "./database/supabase.ts";
-import { TurnRows } from "./turns/turn-reads.ts";
+import { TurnReads } from "./turns/turn-reads.ts";
 import { UsageRows } from "../usage/rows.ts";
-import { UserChatStore } from "./turns/user-token-store.ts";
+import { UserTokenStore } from "./turns/user-token-store.ts";
 import { VersionedDatabase } from "./schema/versioned-database.ts";
-import { WatchedDatabase } from "./database/database-health.ts";
+import { DatabaseHealth } from "./database/database-health.ts";
 import { WordIndexer, type BacklogEvent } from "./words/word-indexer.ts";
 
 /** How long the end of connections may take: a database that is frozen never answers a farewell. */
@@ -61,7 +61,7 @@ export interface StoreListeners {
 
 /** A store. */
 export interface OpenStore {
-  readonly chats: ChatStore;
+  readonly turns: TurnStore;
   /** `undefined` where nothing is kept of turns but their messages. */
   readonly records: TurnRecords | undefined;
   /** `undefined` where nothing is kept, or users read it themselves. */
@@ -91,7 +91,7 @@ const noRecords = {
 } as const;
 
 /** Keeps nothing. */
-const emptyStore: ChatStore = {
+const emptyStore: TurnStore = {
   begin: async ({ conversationId }) => ({ type: "begun", storage: "none", conversationId }),
   end: async ({ conversationId }) => ({ storage: "none", conversationId }),
 };
@@ -108,7 +108,7 @@ export async function openStore(
   if (options.type === "none") {
     return {
       ...noRecords,
-      chats: emptyStore,
+      turns: emptyStore,
       database: undefined,
       opened: undefined,
       findTrouble: async () => undefined,
@@ -119,7 +119,7 @@ export async function openStore(
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
   const opening = await openDatabase(options, clock, listeners.onTrouble);
   let indexer: WordIndexer | undefined;
-  const database = new WatchedDatabase(opening, clock, (name) => indexer?.nudge(name));
+  const database = new DatabaseHealth(opening, clock, (name) => indexer?.nudge(name));
   const common = {
     database,
     opened: opening.opened,
@@ -129,14 +129,14 @@ export async function openStore(
   const closeDatabase = async (): Promise<void> =>
     void (await settleWithin(clock, database.close(), closeTimeoutMs));
   if (isReduced) {
-    const chats = new UserChatStore(database, clock, listeners.onEvent);
-    return { ...common, ...noRecords, chats, close: closeDatabase };
+    const turns = new UserTokenStore(database, clock, listeners.onEvent);
+    return { ...common, ...noRecords, turns, close: closeDatabase };
   }
   journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
-  const store = new JournaledChatStore({
+  const store = new DurableTurnStore({
     database,
-    chats: new DatabaseChatStore(database, clock, journal?.owner, options.maxContextChars),
-    turns: new TurnRows(database),
+    writes: new TurnWrites(database, clock, journal?.owner, options.maxContextChars),
+    reads: new TurnReads(database),
     journal,
     clock,
     sharesProgress: options.type !== "embedded",
@@ -147,12 +147,12 @@ export async function openStore(
   indexer = words;
   return {
     ...common,
-    chats: store,
+    turns: store,
     records: store,
     history: new JournaledHistory(new ConversationRows(database), store, words),
     counters: new UsageRows(database),
     get journal() {
-      return journal && { queued: journal.queue.size, rejected: journal.refusedCount };
+      return journal && { queued: journal.queue.size, rejected: journal.quarantinedCount };
     },
     close: async () => {
       await Promise.all([store.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);

@@ -153,7 +153,7 @@ export type BeginResult =
   | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
 
 /** Where turns become rows. Both writes are idempotent by the turn's id. */
-export interface ChatStore {
+export interface TurnStore {
   /**
    * Makes the turn's messages safe: in the store, or, if that has not taken them within 500 ms, in the journal.
    * @throws AppError `store_unavailable` when they are safe nowhere.
@@ -267,6 +267,6 @@ export interface TurnRecords {
   endAbandoned(turnId: string, result: TurnResult, filter: AbandonedFilter): Promise<boolean>;
   /** For how long every call has been answered, in milliseconds; 0 since one was not. */
   readonly healthyMs: number;
-  /** Whether {@link ChatStore.begin} finds what a {@link Continuation} names: the schema may be too old for that. */
+  /** Whether {@link TurnStore.begin} finds what a {@link Continuation} names: the schema may be too old for that. */
   readonly findsPlaces: boolean;
 }

@@ -2,13 +2,13 @@
 import type { AppError } from "../base/errors.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
 import type { Clock } from "../base/clock.ts";
-import type { BeginResult, ChatStore, EndResult, Model, TurnBegin, TurnResult } from "./ports.ts";
+import type { BeginResult, TurnStore, EndResult, Model, TurnBegin, TurnResult } from "./ports.ts";
 import type { TurnEvent } from "./turn-event.ts";
 
 /** What a turn is run with. */
 export interface TurnPorts {
   readonly model: Model;
-  readonly store: ChatStore;
+  readonly store: TurnStore;
   readonly clock: Clock;
   /** Whether what the model thinks aloud is told. */
   readonly showsReasoning: boolean;

@@ -94,7 +94,7 @@ export async function untilReady(app: RunningApp, status: "ok" | "degraded"): Pr
 }
 
 /** Resolves once nothing waits in the journal any more. Each landing is logged. */
-export async function untilLanded(app: RunningApp): Promise<void> {
+export async function untilReplayed(app: RunningApp): Promise<void> {
   const hasLanded = (): boolean => app.app.store.journal?.queued === 0;
   if (!hasLanded()) await app.logged(hasLanded);
   assert.equal((await readReady(app)).parts.journal?.queued, 0);

@@ -13,7 +13,7 @@ import {
   startSupabaseSite,
   Talk,
   Teller,
-  untilLanded,
+  untilReplayed,
   untilReady,
   Waits,
   type Site,
@@ -204,7 +204,7 @@ async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fau
     await fault.mend(site);
     mendedMs = performance.now();
   }
-  await untilLanded(bench.app);
+  await untilReplayed(bench.app);
   const landedMs = performance.now() - mendedMs;
   await untilReady(bench.app, "ok");
   await coming.say(bench.app, `After ${randomUUID()}`);
@@ -225,7 +225,7 @@ async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fau
 async function cutResponse(bench: Bench, run: () => Promise<string>): Promise<void> {
   for (;;) {
     const turnId = await run();
-    await untilLanded(bench.app);
+    await untilReplayed(bench.app);
     // Now and then the answer that was cut was one to recovery, which asks every 5 s.
     if (bench.app.logs.some((line) => line.turnId === turnId && line.msg === "a write waits in the journal"))
       return;
@@ -253,7 +253,7 @@ async function loseResults(t: TestContext, site: Site, bench: Bench): Promise<vo
   await site.proxy.nextCut(); // of the answer to its progress
   turn.call.text(`${boundary}b`).finish();
   await turn.finish(waits);
-  await untilLanded(bench.app);
+  await untilReplayed(bench.app);
   const { lost, duplicates } = await talk.check(site);
   t.diagnostic(
     `figure: ${site.name} loses answers after COMMIT: saves lost ${lost}, duplicates ${duplicates}, ` +

@@ -15,7 +15,7 @@ import {
   startSupabaseSite,
   Talk,
   Teller,
-  untilLanded,
+  untilReplayed,
   untilReady,
   Waits,
   type Site,
@@ -109,7 +109,7 @@ for (const [name, start] of [
         await other.say(app, `Elsewhere ${randomUUID()}`, true);
         await deleteConversation(site, talk);
         site.proxy.pass();
-        await untilLanded(app);
+        await untilReplayed(app);
         assert.deepEqual(await countRows(site, talk), nothing);
         await other.check(site);
       });
@@ -131,7 +131,7 @@ for (const [name, start] of [
           await new Talk(teller).say(app, `poison ${randomUUID()}`, true);
           await good.say(app, `Fine, too ${randomUUID()}`, true);
           site.proxy.pass();
-          await untilLanded(app);
+          await untilReplayed(app);
           assert.deepEqual((await readReady(app)).parts.journal, { queued: 0, rejected: 4 });
           await good.check(site);
         } finally {
@@ -193,7 +193,7 @@ for (const [name, start] of [
         await turn.finish(new Waits());
         assert.equal((await readReady(app)).status, "degraded");
         site.proxy.pass();
-        await untilLanded(app);
+        await untilReplayed(app);
         await running.say(app, `Again ${randomUUID()}`);
         await running.check(site);
         for (const talk of talks)
@@ -244,7 +244,7 @@ describe("with PGlite", { timeout: 120_000 }, () => {
     await app.close();
     app = await startStoringApp(model, harness.variables);
     for (const talk of talks) await talk.say(app, `Third ${randomUUID()}`);
-    await untilLanded(app);
+    await untilReplayed(app);
     await app.close();
     for (const talk of talks) await talk.check(harness);
     await harness.stop();
@@ -270,7 +270,7 @@ describe("with PGlite", { timeout: 120_000 }, () => {
     await app.close(); // at once: whoever still runs is interrupted
     await Promise.all(readings);
     app = await startStoringApp(model, harness.variables);
-    await untilLanded(app);
+    await untilReplayed(app);
     await app.close();
     const rows = await harness.sql(
       `select t.id, t.status, t.plan, t.answer, u.content as question, r.content as reply from turns t

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { DatabaseChatStore } from "../../src/store/turns/turn-writes.ts";
+import { TurnWrites } from "../../src/store/turns/turn-writes.ts";
 import { schemaVersion, service, type Database } from "../../src/store/database/database.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Image } from "../../src/turn/message.ts";
@@ -18,11 +18,11 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
   describe(`the store on ${databaseName}`, () => {
     let harness: StoreHarness;
     let database: Database;
-    let chats: DatabaseChatStore;
+    let writes: TurnWrites;
     before(async () => {
       harness = await start();
       database = await harness.open(systemClock);
-      chats = new DatabaseChatStore(database, systemClock);
+      writes = new TurnWrites(database, systemClock);
     });
     after(async () => {
       await database.close();
@@ -34,7 +34,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       await database.close();
       const rows = await harness.sql(...statements);
       database = await harness.open(systemClock);
-      chats = new DatabaseChatStore(database, systemClock);
+      writes = new TurnWrites(database, systemClock);
       return rows;
     }
 
@@ -46,8 +46,8 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       end = makeResult(answer),
     ): Promise<string> {
       const turn = makeTurn(lines, more);
-      const conversationId = await beginTurn(chats, turn);
-      await endTurn(chats, turn, end);
+      const conversationId = await beginTurn(writes, turn);
+      await endTurn(writes, turn, end);
       return conversationId;
     }
 
@@ -97,8 +97,8 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       const userId = randomUUID();
       const turn = makeTurn(["u: Once"], { userId, conversationId: randomUUID() });
       const result = makeResult("Yes");
-      for (let time = 0; time < 2; time += 1) await chats.begin(turn);
-      for (let time = 0; time < 2; time += 1) await endTurn(chats, turn, result);
+      for (let time = 0; time < 2; time += 1) await writes.begin(turn);
+      for (let time = 0; time < 2; time += 1) await endTurn(writes, turn, result);
       assert.deepEqual(await shown(turn.conversationId, userId), ["u: Once", "a: Yes"]);
     });
 
@@ -118,11 +118,11 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
         },
         close: async () => {},
       };
-      const watchedChats = new DatabaseChatStore(watched, systemClock);
+      const watchedWrites = new TurnWrites(watched, systemClock);
       for (const [index, lines] of [["u: one"], ["u: one", "a: reply 0", "u: two"]].entries()) {
         const turn = makeTurn([...history, ...lines], { userId, conversationId });
-        await watchedChats.begin(turn);
-        await endTurn(watchedChats, turn, makeResult(`reply ${index}`));
+        await watchedWrites.begin(turn);
+        await endTurn(watchedWrites, turn, makeResult(`reply ${index}`));
       }
       assert.equal((await shown(conversationId, userId)).length, 204);
       assert.equal(sent.length, 4, "one call to begin and one to end each turn");
@@ -244,13 +244,13 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
         },
         close: async () => {},
       };
-      const watchedChats = new DatabaseChatStore(watched, systemClock);
+      const watchedWrites = new TurnWrites(watched, systemClock);
       const counts: number[] = [];
       for (const lines of [["u: x"], ["u: x", "a: y", "u: z"]]) {
         calls = 0;
         const turn = makeTurn([...told, ...lines], { userId, conversationId });
-        await watchedChats.begin(turn);
-        await endTurn(watchedChats, turn, makeResult("y"));
+        await watchedWrites.begin(turn);
+        await endTurn(watchedWrites, turn, makeResult("y"));
         counts.push(calls);
       }
       assert.deepEqual(counts, [3, 2]);
@@ -338,10 +338,10 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       const userId = randomUUID();
       const conversationId = randomUUID();
       const turn = makeTurn(["u: Hi"], { userId, conversationId, startedAt: new Date(Date.now() - 60_000) });
-      await chats.begin(turn);
+      await writes.begin(turn);
       await sql(`delete from conversations where id = '${conversationId}'`);
-      assert.deepEqual(await endTurn(chats, turn, makeResult("Hello")), { type: "gone" });
-      assert.deepEqual(await chats.begin(turn), { type: "deleted" });
+      assert.deepEqual(await endTurn(writes, turn, makeResult("Hello")), { type: "gone" });
+      assert.deepEqual(await writes.begin(turn), { type: "deleted" });
       assert.deepEqual(await readConversations(database, userId), []);
       await run(["u: Hi again"], "Hello again", { userId, conversationId });
       assert.deepEqual(await shown(conversationId, userId), ["u: Hi again", "a: Hello again"]);
@@ -382,7 +382,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       await slow.call("chat_describe_schema", {}, service);
       await slow.close();
       database = await harness.open(systemClock);
-      chats = new DatabaseChatStore(database, systemClock);
+      writes = new TurnWrites(database, systemClock);
     });
 
     test("says so when the schema is of another version", async () => {
@@ -392,7 +392,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
           database.call(name, { ...argument, schema_version: schemaVersion + 1 }, caller),
         close: async () => {},
       };
-      await assert.rejects(new DatabaseChatStore(newer, systemClock).begin(turn), {
+      await assert.rejects(new TurnWrites(newer, systemClock).begin(turn), {
         code: "store_schema_mismatch",
       });
       await assert.rejects(newer.call("chat_list_conversations", { limit: 1 }, service), {

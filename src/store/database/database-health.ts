@@ -32,7 +32,7 @@ interface FailedWrite {
 }
 
 /** A database whose health is watched by its calls; one that it undid as a deadlock's victim is made again, once. */
-export class WatchedDatabase implements Database {
+export class DatabaseHealth implements Database {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #onResult: (name: FunctionName) => void;

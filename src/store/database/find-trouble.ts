@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import { schemaVersion, service } from "./database.ts";
 import { chooseVersion, parseSchemaRange, toSchemaMismatch } from "../schema/schema-version.ts";
 import { withDeadline } from "./sql-failure.ts";
-import type { WatchedDatabase } from "./database-health.ts";
+import type { DatabaseHealth } from "./database-health.ts";
 
 /** How long a failed write counts as the store's state if no write can be tried, in milliseconds. */
 const memoryMs = 60_000;
@@ -19,7 +19,7 @@ const notOfUsers: ReadonlySet<ErrorCode> = new Set([
 
 /** What trouble is looked for with. */
 export interface TroubleOptions {
-  readonly database: WatchedDatabase;
+  readonly database: DatabaseHealth;
   /** Whether the key is the anonymous one. */
   readonly isReduced: boolean;
   readonly clock: Clock;

@@ -8,9 +8,9 @@ import { AppError } from "../../base/errors.ts";
 import { lockFolder, type FolderLock } from "../folder-lock.ts";
 import { isDiskFull } from "../disk-full.ts";
 import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./file.ts";
-import { QueuedRow, type RefusedWrite } from "./write.ts";
+import { QueuedRow, type QuarantinedWrite } from "./write.ts";
 
-const RefusedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
+const QuarantinedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
 const CountRow = z.object({ count: z.number() });
 
 const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
@@ -82,34 +82,37 @@ export function deleteJournal(path: string): void {
 }
 
 /**
- * What is queued and what is refused in all journals of `dataDir`, dead or alive.
+ * What is queued and what is quarantined in all journals of `dataDir`, dead or alive.
  * @throws AppError `store_unavailable` when one cannot be read.
  */
 export function inspectJournals(dataDir: string): {
   readonly queuedCount: number;
-  readonly refused: readonly RefusedWrite[];
+  readonly quarantined: readonly QuarantinedWrite[];
 } {
   const journals = listOwners(dataDir).map((owner) => inspectJournal(toPath(dataDir, owner), owner));
   return {
     queuedCount: journals.reduce((sum, { queuedCount }) => sum + queuedCount, 0),
-    refused: journals.flatMap(({ refused }) => refused),
+    quarantined: journals.flatMap(({ quarantined }) => quarantined),
   };
 }
 
-function inspectJournal(path: string, owner: string): { queuedCount: number; refused: RefusedWrite[] } {
+function inspectJournal(
+  path: string,
+  owner: string,
+): { queuedCount: number; quarantined: QuarantinedWrite[] } {
   const file = join(path, journalFileName);
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { readOnly: true, timeout: busyTimeoutMs });
     const queued = database.prepare("select count(*) as count from write where reason is null").get();
     const columns = `${queuedColumns}, reason, created_at as "createdAt"`;
-    const refused = database.prepare(`select ${columns} from write where reason is not null order by id`);
+    const quarantined = database.prepare(`select ${columns} from write where reason is not null order by id`);
     return {
       queuedCount: CountRow.parse(queued).count,
-      refused: refused.all().map((row) => ({ ...RefusedRow.parse(row), owner })),
+      quarantined: quarantined.all().map((row) => ({ ...QuarantinedRow.parse(row), owner })),
     };
   } catch (error) {
-    if (!existsSync(file)) return { queuedCount: 0, refused: [] }; // adopted, or being made
+    if (!existsSync(file)) return { queuedCount: 0, quarantined: [] }; // adopted, or being made
     throw toJournalFailure(path, error);
   } finally {
     database?.close();

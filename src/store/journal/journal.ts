@@ -8,7 +8,7 @@ import { claimDeadFolder, claimFolder, deleteJournal, listOwners, type JournalFo
 import { JournalThread } from "./thread.ts";
 import { QueuedRow, type JournalWrite, type QueuedWrite, type WriteHead } from "./write.ts";
 
-const Writes = z.object({ writes: z.array(QueuedRow), refused: z.object({ count: z.number() }) });
+const Writes = z.object({ writes: z.array(QueuedRow), quarantined: z.object({ count: z.number() }) });
 const Dropped = z.object({ dropped: z.number() });
 const ArgumentRow = z.object({ argument: z.string() });
 const Text = z.string().transform((text): unknown => JSON.parse(text));
@@ -23,7 +23,7 @@ export class Journal {
   readonly #queue = new Map<number, QueuedWrite>();
   /** How many writes a conversation, user or turn has: those that wait and those on their way to the disk. */
   readonly #counts = new Map<string, number>();
-  #refusedCount = 0;
+  #quarantinedCount = 0;
   #left = Promise.withResolvers<void>();
   #closed: Promise<void> | undefined;
 
@@ -39,7 +39,7 @@ export class Journal {
 
   /**
    * Opens the journal of a dead process of this `dataDir`, whose id becomes ours, or else a new one; and adopts those of
-   * all other dead processes. What was refused before is in the queue again. `maxBytes` bounds what is appended.
+   * all other dead processes. What was quarantined before is in the queue again. `maxBytes` bounds what is appended.
    * @throws AppError `store_unavailable` when the folder cannot be used.
    */
   static async open(dataDir: string, maxBytes: number): Promise<Journal> {
@@ -59,14 +59,14 @@ export class Journal {
     return this.#owners;
   }
 
-  /** What waits, by id, oldest first; those refused are left out. It changes as the file does. */
+  /** What waits, by id, oldest first; those quarantined are left out. It changes as the file does. */
   get queue(): ReadonlyMap<number, QueuedWrite> {
     return this.#queue;
   }
 
-  /** How many writes are kept apart as refused. */
-  get refusedCount(): number {
-    return this.#refusedCount;
+  /** How many writes are kept apart as quarantined. */
+  get quarantinedCount(): number {
+    return this.#quarantinedCount;
   }
 
   /** Resolves when a write has left the queue, for whatever reason. */
@@ -128,10 +128,10 @@ export class Journal {
    * Takes the write `id` out of the queue and keeps it apart with `reason`: the store refuses it for good. What is kept so takes no
    * room from what waits; beyond a bound of its own, for each user and for all, the oldest goes.
    */
-  async refuse(id: number, reason: string): Promise<void> {
-    await this.#thread.ask({ type: "refuse", id, reason }, (value) => {
-      if (this.#leaveQueue(id)) this.#refusedCount += 1;
-      this.#refusedCount -= Dropped.parse(value).dropped;
+  async quarantine(id: number, reason: string): Promise<void> {
+    await this.#thread.ask({ type: "quarantine", id, reason }, (value) => {
+      if (this.#leaveQueue(id)) this.#quarantinedCount += 1;
+      this.#quarantinedCount -= Dropped.parse(value).dropped;
     });
   }
 
@@ -196,12 +196,12 @@ export class Journal {
   }
 
   #load(value: unknown): void {
-    const { writes, refused } = Writes.parse(value);
+    const { writes, quarantined } = Writes.parse(value);
     for (const write of writes) {
       this.#queue.set(write.id, write);
       this.#count(write, 1);
     }
-    this.#refusedCount += refused.count;
+    this.#quarantinedCount += quarantined.count;
   }
 
   /** Returns whether it was there. */

@@ -2,27 +2,27 @@
 import { AppError, toAppError } from "../../base/errors.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { toInterruptedResult } from "../../turn/turn-result.ts";
-import { toEndArgument, type DatabaseChatStore } from "../turns/turn-writes.ts";
+import { toEndArgument, type TurnWrites } from "../turns/turn-writes.ts";
 import type { OnDatabaseTrouble } from "../database/database.ts";
 import { parseQueuedBegin, parseQueuedEnd } from "./entry.ts";
 import type { QueuedWrite } from "./write.ts";
 import type { Journal } from "./journal.ts";
 import type { OnStoreEvent } from "../turns/store-event.ts";
-import type { TurnRows } from "../turns/turn-reads.ts";
+import type { TurnReads } from "../turns/turn-reads.ts";
 
 const firstDelayMs = 500;
 const maxDelayMs = 30_000;
 /** After so many failures in one pass the store counts as away. */
 const maxFailures = 3;
 
-/** What a lander works with. */
-export interface LanderOptions {
+/** What a replay works with. */
+export interface JournalReplayOptions {
   readonly journal: Journal;
-  readonly chats: DatabaseChatStore;
-  readonly turns: TurnRows;
+  readonly writes: TurnWrites;
+  readonly reads: TurnReads;
   readonly clock: Clock;
   /** Whether the first call of a write is still out: until that has settled nothing of its conversation moves. */
-  readonly isOut: (id: number) => boolean;
+  readonly isInFlight: (id: number) => boolean;
   /** Turns whose begin the store will never take, and whose end it therefore cannot. */
   readonly rejected: Set<string>;
   readonly onEvent: OnStoreEvent;
@@ -30,45 +30,45 @@ export interface LanderOptions {
 }
 
 /** Lands the writes of a journal. What fails blocks what came later in its conversation, or of its user, and no other. */
-export class Lander {
-  readonly #options: LanderOptions;
+export class JournalReplay {
+  readonly #options: JournalReplayOptions;
   #timer: Timer | undefined;
   #running: Promise<void> | undefined;
   #isWanted = false;
   #failedPasses = 0;
   #isClosed = false;
   /** Whether the store could not be asked at all when a write was last tried. */
-  #wasAway = false;
+  #wasUnavailable = false;
   /** Where the next pass starts. */
   #nextId = 0;
   /** Turns whose pieces in the journal are not this process's own, but left by one that died. */
-  #orphans: readonly string[] = [];
+  #leftoverTurns: readonly string[] = [];
 
-  constructor(options: LanderOptions) {
+  constructor(options: JournalReplayOptions) {
     this.#options = options;
   }
 
   /** Turns that died with their process, whose last words are not in the rows yet. */
-  get orphans(): readonly string[] {
-    return this.#orphans;
+  get leftoverTurns(): readonly string[] {
+    return this.#leftoverTurns;
   }
 
   /** Takes on what is in the journal and was put there by a process that is no more. */
-  async takeOn(own: (turnId: string) => boolean): Promise<void> {
+  async loadLeftovers(own: (turnId: string) => boolean): Promise<void> {
     const turns = await this.#options.journal.listPieceTurns();
-    this.#orphans = turns.filter((turnId) => !own(turnId));
-    this.wake();
+    this.#leftoverTurns = turns.filter((turnId) => !own(turnId));
+    this.start();
   }
 
   /** There is something to land: tries at once, unless it is waiting out a failure. */
-  wake(): void {
+  start(): void {
     if (this.#isClosed || this.#timer !== undefined) return;
     this.#isWanted = true;
     this.#running ??= this.#run().then((isDone) => {
       this.#running = undefined;
       this.#failedPasses = isDone ? 0 : this.#failedPasses + 1;
-      if (!isDone) this.wakeLater();
-      else if (this.#isWanted) this.wake();
+      if (!isDone) this.backOff();
+      else if (this.#isWanted) this.start();
     });
   }
 
@@ -76,24 +76,24 @@ export class Lander {
    * The store took a call. If it was away, it is back: that need not be waited out for longer than the shortest time. Writes
    * that it refuses, though it is there, are not tried more often for it.
    */
-  hurry(): void {
-    if (this.#options.journal.queue.size + this.#orphans.length === 0) return;
-    if (this.#timer === undefined) return this.wake();
-    if (!this.#wasAway) return;
-    this.#wasAway = false;
+  retrySoon(): void {
+    if (this.#options.journal.queue.size + this.#leftoverTurns.length === 0) return;
+    if (this.#timer === undefined) return this.start();
+    if (!this.#wasUnavailable) return;
+    this.#wasUnavailable = false;
     this.#failedPasses = 0;
     this.#timer.cancel();
     this.#timer = undefined;
-    this.wakeLater();
+    this.backOff();
   }
 
   /** There is something to land, but the store has just failed: tries after a while, longer each time, up to 30 s. */
-  wakeLater(): void {
+  backOff(): void {
     if (this.#isClosed || this.#running !== undefined || this.#timer !== undefined) return;
     const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** this.#failedPasses);
     this.#timer = this.#options.clock.after(delayMs * (0.5 + Math.random() / 2), () => {
       this.#timer = undefined;
-      this.wake();
+      this.start();
     });
   }
 
@@ -119,7 +119,7 @@ export class Lander {
    * Resolves with whether none failed.
    */
   async #pass(): Promise<boolean> {
-    const { journal, isOut } = this.#options;
+    const { journal, isInFlight } = this.#options;
     const blocked = new Set<string>();
     const startId = this.#nextId;
     this.#nextId = 0;
@@ -127,7 +127,7 @@ export class Lander {
     for (const write of journal.queue.values()) {
       if (this.#isClosed) return false;
       const { conversationId, userId = conversationId, id } = write;
-      const mayTry = id >= startId && !blocked.has(conversationId) && !blocked.has(userId) && !isOut(id);
+      const mayTry = id >= startId && !blocked.has(conversationId) && !blocked.has(userId) && !isInFlight(id);
       if (mayTry && (await this.#attempt(write))) continue;
       blocked.add(conversationId).add(userId);
       if (!mayTry) continue;
@@ -136,7 +136,7 @@ export class Lander {
       this.#nextId = id + 1;
       return false;
     }
-    if (!(await this.#landOrphans()) || failures > 0) return false;
+    if (!(await this.#replayLeftovers()) || failures > 0) return false;
     // What was passed over at the start is due now.
     this.#isWanted ||= startId > 0;
     return true;
@@ -146,34 +146,34 @@ export class Lander {
   async #attempt(write: QueuedWrite): Promise<boolean> {
     const { journal, onEvent } = this.#options;
     try {
-      const isKept = await this.#land(write);
+      const isKept = await this.#replayWrite(write);
       await journal.remove(write.id);
       if (write.kind === "end") await journal.removePieces(write.turnId);
-      onEvent({ type: isKept ? "landed" : "deleted", turn: write });
+      onEvent({ type: isKept ? "stored" : "deleted", turn: write });
       return true;
     } catch (cause) {
       const error = toAppError(cause);
-      this.#wasAway = error.code === "store_unavailable";
+      this.#wasUnavailable = error.code === "store_unavailable";
       if (error.code.startsWith("store_")) return false;
       if (write.kind === "begin") this.#options.rejected.add(write.turnId);
-      await journal.refuse(write.id, error.message).catch(() => {}); // it is tried, and told, again
+      await journal.quarantine(write.id, error.message).catch(() => {}); // it is tried, and told, again
       onEvent({ type: "rejected", turn: write, error });
       return true;
     }
   }
 
   /** Writes to the store; resolves with whether it keeps it. */
-  async #land({ id, kind, turnId }: QueuedWrite): Promise<boolean> {
-    const { journal, chats, clock } = this.#options;
+  async #replayWrite({ id, kind, turnId }: QueuedWrite): Promise<boolean> {
+    const { journal, writes, clock } = this.#options;
     const text = await journal.read(id);
     if (kind === "end") {
       if (this.#options.rejected.delete(turnId))
         throw new AppError("write_rejected", "its begin was rejected");
       const { argument, endedAt } = parseQueuedEnd(text);
       const ageMs = Math.max(0, clock.now().getTime() - endedAt.getTime());
-      return (await chats.end({ ...argument, age_ms: ageMs })).type === "ended";
+      return (await writes.end({ ...argument, age_ms: ageMs })).type === "ended";
     }
-    const answer = await chats.begin(parseQueuedBegin(text), true, journal.owners);
+    const answer = await writes.begin(parseQueuedBegin(text), true, journal.owners);
     switch (answer.type) {
       case "saved":
         return true;
@@ -189,13 +189,13 @@ export class Lander {
     }
   }
 
-  async #landPieces(turnId: string): Promise<void> {
-    const { journal, turns, chats, clock } = this.#options;
+  async #replayPieces(turnId: string): Promise<void> {
+    const { journal, reads, writes, clock } = this.#options;
     const pieces = await journal.readPieces(turnId);
-    await turns.saveProgress(journal.owners, [], pieces);
+    await reads.saveProgress(journal.owners, [], pieces);
     // Another process may have ended the turn already, without these.
-    const text = await turns.extendInterrupted(turnId, pieces);
-    if (text !== undefined) await chats.end(toEndArgument(turnId, toInterruptedResult(text, clock.now())));
+    const text = await reads.extendInterrupted(turnId, pieces);
+    if (text !== undefined) await writes.end(toEndArgument(turnId, toInterruptedResult(text, clock.now())));
     await journal.removePieces(turnId);
   }
 
@@ -203,20 +203,20 @@ export class Lander {
    * Lands the last words of turns that died with their process and the store away: recovery finds them in the rows.
    * Resolves with whether all landed that need not wait for a write of their turn.
    */
-  async #landOrphans(): Promise<boolean> {
+  async #replayLeftovers(): Promise<boolean> {
     const { journal } = this.#options;
-    for (const turnId of this.#orphans) {
+    for (const turnId of this.#leftoverTurns) {
       if (this.#isClosed) return false;
       if (journal.holdsTurn(turnId)) continue;
       try {
-        await this.#landPieces(turnId);
+        await this.#replayPieces(turnId);
       } catch (cause) {
         const error = toAppError(cause);
-        this.#wasAway = error.code === "store_unavailable";
+        this.#wasUnavailable = error.code === "store_unavailable";
         if (error.code.startsWith("store_")) return false;
         this.#options.onTrouble(error); // it stays in the journal, and must not keep the others
       }
-      this.#orphans = this.#orphans.filter((orphan) => orphan !== turnId);
+      this.#leftoverTurns = this.#leftoverTurns.filter((leftover) => leftover !== turnId);
     }
     return true;
   }

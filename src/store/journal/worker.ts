@@ -13,7 +13,7 @@ export type JournalOperation =
   | { readonly type: "load" | "list-piece-turns" }
   | { readonly type: "append"; readonly write: WriteHead; readonly argument: string }
   | { readonly type: "read" | "remove"; readonly id: number }
-  | { readonly type: "refuse"; readonly id: number; readonly reason: string }
+  | { readonly type: "quarantine"; readonly id: number; readonly reason: string }
   | { readonly type: "append-pieces"; readonly pieces: readonly Piece[] }
   | { readonly type: "read-pieces" | "remove-pieces"; readonly turnId: string }
   | { readonly type: "adopt"; readonly folder: string };
@@ -68,10 +68,10 @@ const schema = `
 
 const { folder, maxBytes }: { readonly folder: string; readonly maxBytes: number } = workerData;
 /** How many bytes of what the store will never take are kept, beside what the journal's own bound allows: of one user, and of all. */
-const maxRefusedBytes = { user: Math.max(2 ** 18, maxBytes / 64), all: Math.max(2 ** 20, maxBytes / 4) };
+const maxQuarantinedBytes = { user: Math.max(2 ** 18, maxBytes / 64), all: Math.max(2 ** 20, maxBytes / 4) };
 const database = openFile(folder);
 const findLastId = database.prepare("select coalesce(max(id), 0) as id from write");
-const countRefused = database.prepare(
+const countQuarantined = database.prepare(
   "select count(*) as count from write where id > ? and reason is not null",
 );
 const listQueued = database.prepare(
@@ -84,19 +84,19 @@ const insertWrite = database.prepare(
 );
 const readArgument = database.prepare("select argument from write where id = ?");
 const deleteWrite = database.prepare("delete from write where id = ? and reason is null");
-const refuseWrite = database.prepare("update write set reason = ? where id = ? and reason is null");
+const quarantineWrite = database.prepare("update write set reason = ? where id = ? and reason is null");
 const findUserBytes = database.prepare(
   `select coalesce(sum(octet_length(argument)), 0) as bytes from write
    where coalesce(user_id, conversation_id) = ? and reason is null`,
 );
-const findRefusedBytes = database.prepare(
+const findQuarantinedBytes = database.prepare(
   "select coalesce(sum(octet_length(argument)), 0) as bytes from write where reason is not null",
 );
 const findUser = database.prepare(
   "select coalesce(user_id, conversation_id) as user from write where id = ?",
 );
-/** Deletes the oldest of what is refused, of a user or of all, once what is newer than it comes to the bound. */
-const pruneRefused = database.prepare(
+/** Deletes the oldest of what is quarantined, of a user or of all, once what is newer than it comes to the bound. */
+const pruneQuarantined = database.prepare(
   `delete from write where id in (
      select id from (
        select id, sum(octet_length(argument)) over (order by id desc) - octet_length(argument) as newer_bytes,
@@ -129,7 +129,7 @@ function openFile(path: string): DatabaseSync {
     // Left behind, it would be played into the new file.
     if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${brokenFile}-wal`);
     rmSync(`${file}-shm`, { force: true });
-    tell({ brokenFile });
+    post({ brokenFile });
     return openSound(file);
   }
 }
@@ -153,18 +153,18 @@ function isCorrupt(error: unknown): boolean {
   return primaryCode === sqliteCorrupt || primaryCode === sqliteNotDatabase;
 }
 
-function tell(reply: JournalReply): void {
+function post(reply: JournalReply): void {
   parentPort?.postMessage(reply);
 }
 
 /** The journal is too full for a write; nothing of that was done. */
 class JournalFull extends Error {}
 
-/** Returns how much is free for a write like this, beside what is refused, and how much `text` takes. */
+/** Returns how much is free for a write like this, beside what is quarantined, and how much `text` takes. */
 function ensureRoom(share: number, text: string): { readonly freeBytes: number; readonly sizeBytes: number } {
   const used = findUsed.get();
   const pageBytes = Number(used?.["pageBytes"]);
-  const usedBytes = Number(used?.["usedBytes"]) - Number(findRefusedBytes.get()?.["bytes"]);
+  const usedBytes = Number(used?.["usedBytes"]) - Number(findQuarantinedBytes.get()?.["bytes"]);
   const freeBytes = Math.floor(maxBytes * share) - usedBytes;
   const sizeBytes = Buffer.byteLength(text) + overheadPages * pageBytes;
   if (sizeBytes <= freeBytes) return { freeBytes, sizeBytes };
@@ -215,17 +215,17 @@ function adopt(path: string): unknown {
   return listSince(id);
 }
 
-/** The writes with an id above `id`: those that wait, and how many are refused. */
+/** The writes with an id above `id`: those that wait, and how many are quarantined. */
 function listSince(id: number): unknown {
-  return { writes: listQueued.all(id), refused: countRefused.get(id) };
+  return { writes: listQueued.all(id), quarantined: countQuarantined.get(id) };
 }
 
-/** Answers with how many writes that were refused before are kept no longer. */
-function refuse(id: number, reason: string): { readonly dropped: number } {
-  if (refuseWrite.run(reason.slice(0, maxReasonCharacters), id).changes === 0) return { dropped: 0 };
+/** Answers with how many writes that were quarantined before are kept no longer. */
+function quarantine(id: number, reason: string): { readonly dropped: number } {
+  if (quarantineWrite.run(reason.slice(0, maxReasonCharacters), id).changes === 0) return { dropped: 0 };
   const user = String(findUser.get(id)?.["user"]);
-  const ofUser = pruneRefused.run({ user, bound: maxRefusedBytes.user });
-  const ofAll = pruneRefused.run({ user: null, bound: maxRefusedBytes.all });
+  const ofUser = pruneQuarantined.run({ user, bound: maxQuarantinedBytes.user });
+  const ofAll = pruneQuarantined.run({ user: null, bound: maxQuarantinedBytes.all });
   return { dropped: Number(ofUser.changes) + Number(ofAll.changes) };
 }
 
@@ -241,8 +241,8 @@ function run(operation: JournalOperation): unknown {
       return readArgument.get(operation.id);
     case "remove":
       return deleteWrite.run(operation.id);
-    case "refuse":
-      return refuse(operation.id, operation.reason);
+    case "quarantine":
+      return quarantine(operation.id, operation.reason);
     case "append-pieces":
       return appendPieces(operation.pieces);
     case "read-pieces":
@@ -293,7 +293,7 @@ function runAll(operations: readonly JournalOperation[]): readonly JournalOutcom
 }
 
 parentPort?.on("message", (message: readonly JournalOperation[] | "close") => {
-  if (message !== "close") return tell({ outcomes: runAll(message) });
+  if (message !== "close") return post({ outcomes: runAll(message) });
   database.close();
   parentPort?.close();
 });

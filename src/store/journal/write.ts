@@ -22,7 +22,7 @@ export interface QueuedWrite extends WriteHead {
 }
 
 /** A write that the store refused for good. */
-export interface RefusedWrite extends QueuedWrite {
+export interface QuarantinedWrite extends QueuedWrite {
   readonly reason: string;
   /** The process whose folder it is in. */
   readonly owner: string;

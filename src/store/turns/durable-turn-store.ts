@@ -7,7 +7,7 @@ import type {
   AbandonedTurn,
   BeginResult,
   ChatPlace,
-  ChatStore,
+  TurnStore,
   EndResult,
   NewestTurn,
   PathStart,
@@ -24,8 +24,16 @@ import type { SaveResult } from "./message-writer.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import { toEndArgument } from "./turn-writes.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
-import { toWaitingError, untilLanded } from "./read-your-writes.ts";
-import { SafeWriter, type SafeWriterOptions } from "./durable-writer.ts";
+import { toWaitingError, untilWritesStored } from "./read-your-writes.ts";
+import { DurableWriter, type DurableWriterOptions } from "./durable-writer.ts";
+
+/** A durable store's parts and settings. */
+export interface DurableTurnStoreOptions extends DurableWriterOptions {
+  /** How much of a stored path a model is sent, in characters. */
+  readonly maxContextChars: number;
+  /** Whether other processes read the text of running turns; otherwise the journal keeps it, at a tenth of the cost. */
+  readonly sharesProgress: boolean;
+}
 
 /** The first version of the schema whose `chat_begin_turn` finds the message that a turn continues. */
 const placesVersion = 7;
@@ -33,34 +41,34 @@ const placesVersion = 7;
 const maxHeldTurns = 1_000;
 
 /** Keeps turns, and all that is known of them beyond this process. */
-export class JournaledChatStore implements ChatStore, TurnRecords {
-  readonly #options: SafeWriterOptions;
-  readonly #writer: SafeWriter;
+export class DurableTurnStore implements TurnStore, TurnRecords {
+  readonly #options: DurableTurnStoreOptions;
+  readonly #writer: DurableWriter;
 
-  constructor(options: SafeWriterOptions) {
+  constructor(options: DurableTurnStoreOptions) {
     this.#options = options;
-    this.#writer = new SafeWriter(options);
+    this.#writer = new DurableWriter(options);
   }
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
-    const { chats, onEvent } = this.#options;
+    const { writes, onEvent } = this.#options;
     if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
     if (turn.isKept === false) return await this.#beginUnkept(turn);
     const { continues } = turn;
     if (continues !== undefined && continues.mode !== "whole") {
-      const landed = this.untilLanded(turn.caller, turn.conversationId);
+      const stored = this.untilWritesStored(turn.caller, turn.conversationId);
       if (continues.needsStore) {
-        await landed;
-        return toBeginResult(await chats.begin(turn), turn, onEvent);
+        await stored;
+        return toBeginResult(await writes.begin(turn), turn, onEvent);
       }
-      await landed.catch(() => {}); // it goes on from what is stored by the time it lands
+      await stored.catch(() => {}); // it continues from the rows stored by the time it is replayed
     }
     const written = await this.#writer.write({
       turn,
       kind: "begin",
-      call: () => chats.begin(turn),
+      call: () => writes.begin(turn),
       toArgument: () => toQueuedBegin(turn),
-      ...(turn.mayBeRefused && { findRefusal: () => chats.findRefusal(turn) }),
+      ...(turn.mayBeRefused && { findRefusal: () => writes.findRefusal(turn) }),
     });
     if (written.type !== "answer") {
       const storage = written.type === "queued" ? "queued" : "none";
@@ -71,14 +79,14 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
 
   /** Resolves with the turn that the key of one that may not begin belongs to, or with why that may not. */
   async #findBegun(turn: TurnBegin, limit: LimitName): Promise<BeginResult> {
-    const refusal = await this.#options.chats.findRefusal(turn);
+    const refusal = await this.#options.writes.findRefusal(turn);
     return refusal ?? { type: "limited", limit, tokensLeft: undefined };
   }
 
   /** Asks whether a turn may begin, and writes nothing. With the store away it may, as any other. */
   async #beginUnkept(turn: TurnBegin): Promise<BeginResult> {
     const refusal = turn.mayBeRefused
-      ? await this.#options.chats.findRefusal(turn).catch(() => undefined)
+      ? await this.#options.writes.findRefusal(turn).catch(() => undefined)
       : undefined;
     return refusal ?? { type: "begun", storage: "none", conversationId: turn.conversationId };
   }
@@ -94,13 +102,13 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
-    const { turns, journal, sharesProgress } = this.#options;
+    const { reads, journal, sharesProgress } = this.#options;
     if (!sharesProgress && journal !== undefined) {
       await this.#writer.keepPieces(pieces);
       return { known: new Set(running), stop: [] };
     }
-    const answer = await turns.saveProgress(journal?.owners ?? [], running, pieces);
-    this.#writer.hurry();
+    const answer = await reads.saveProgress(journal?.owners ?? [], running, pieces);
+    this.#writer.retrySoon();
     return answer;
   }
 
@@ -109,34 +117,34 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   }
 
   async readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
-    const turn = await this.#options.turns.read(turnId, caller, after);
+    const turn = await this.#options.reads.read(turnId, caller, after);
     if (turn === undefined) this.#refuseWaiting(turnId);
     return turn;
   }
 
   async findNewest(chat: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
-    return await this.#options.turns.findNewest(chat, caller);
+    return await this.#options.reads.findNewest(chat, caller);
   }
 
   async readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined> {
-    await this.untilLanded(caller, from.conversationId);
-    return await this.#options.turns.readPath(from, caller, this.#options.maxContextChars);
+    await this.untilWritesStored(caller, from.conversationId);
+    return await this.#options.reads.readPath(from, caller, this.#options.maxContextChars);
   }
 
-  /** Resolves once nothing of `caller` waits in the journal, as {@link untilLanded} does. */
-  async untilLanded(caller: Caller, conversationId?: string): Promise<void> {
-    this.#writer.hurry();
-    await untilLanded(this.#options, caller, conversationId);
+  /** Resolves once nothing of `caller` waits in the journal, as {@link untilWritesStored} does. */
+  async untilWritesStored(caller: Caller, conversationId?: string): Promise<void> {
+    this.#writer.retrySoon();
+    await untilWritesStored(this.#options, caller, conversationId);
   }
 
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {
-    const isThere = await this.#options.turns.requestStop(turnId, caller);
+    const isThere = await this.#options.reads.requestStop(turnId, caller);
     if (!isThere) this.#refuseWaiting(turnId);
     return isThere;
   }
 
   async requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]> {
-    return await this.#options.turns.requestStops(chat, caller);
+    return await this.#options.reads.requestStops(chat, caller);
   }
 
   async isSettled(): Promise<boolean> {
@@ -144,20 +152,20 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   }
 
   async listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]> {
-    const { turns, journal } = this.#options;
+    const { reads, journal } = this.#options;
     // What the journal holds is not abandoned, and must not stand before what is.
     const held = this.#writer.heldTurns;
     const except = [...filter.except, ...held.slice(0, maxHeldTurns)];
-    const abandoned = await turns.listAbandoned({ ...filter, except }, journal?.owners ?? []);
-    this.#writer.hurry();
+    const abandoned = await reads.listAbandoned({ ...filter, except }, journal?.owners ?? []);
+    this.#writer.retrySoon();
     const known = new Set(held);
     return abandoned.filter(({ turnId }) => !known.has(turnId) && journal?.holdsTurn(turnId) !== true);
   }
 
   async endAbandoned(turnId: string, result: TurnResult, { isStaleToo }: AbandonedFilter): Promise<boolean> {
-    const { chats, journal } = this.#options;
+    const { writes, journal } = this.#options;
     const filter = { owners: journal?.owners ?? [], is_stale_too: isStaleToo };
-    const row = await chats.end({ ...toEndArgument(turnId, result), if_abandoned: filter });
+    const row = await writes.end({ ...toEndArgument(turnId, result), if_abandoned: filter });
     return row.type === "ended" && row.isChanged;
   }
 
@@ -181,13 +189,13 @@ export class JournaledChatStore implements ChatStore, TurnRecords {
   }
 
   async #end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
-    const { chats, onEvent } = this.#options;
+    const { writes, onEvent } = this.#options;
     const argument = toEndArgument(turn.turnId, result);
     try {
       const written = await this.#writer.write({
         turn,
         kind: "end",
-        call: () => chats.end(argument),
+        call: () => writes.end(argument),
         toArgument: () => JSON.stringify(argument),
       });
       if (written.type === "queued") return { storage: "queued", conversationId: undefined };

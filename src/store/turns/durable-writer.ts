@@ -4,27 +4,23 @@ import { settleWithin } from "../../base/deadline.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Piece, TurnBegin } from "../../turn/ports.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
-import type { DatabaseChatStore } from "./turn-writes.ts";
+import type { TurnWrites } from "./turn-writes.ts";
 import type { JournalWrite } from "../journal/write.ts";
 import type { Journal } from "../journal/journal.ts";
-import { Lander } from "../journal/replay.ts";
+import { JournalReplay } from "../journal/replay.ts";
 import { callDeadlineMs, type OnDatabaseTrouble } from "../database/database.ts";
 import type { OnStoreEvent } from "./store-event.ts";
 import { storeWaitMs } from "../database/sql-failure.ts";
-import type { TurnRows } from "./turn-reads.ts";
-import type { WatchedDatabase } from "../database/database-health.ts";
+import type { TurnReads } from "./turn-reads.ts";
+import type { DatabaseHealth } from "../database/database-health.ts";
 
 /** What a writer works with. */
-export interface SafeWriterOptions {
-  /** How much of a stored path a model is sent, in characters. */
-  readonly maxContextChars: number;
-  readonly database: WatchedDatabase;
-  readonly chats: DatabaseChatStore;
-  readonly turns: TurnRows;
+export interface DurableWriterOptions {
+  readonly database: DatabaseHealth;
+  readonly writes: TurnWrites;
+  readonly reads: TurnReads;
   /** `undefined` where its folder cannot be used: then only the store makes a write safe. */
   readonly journal: Journal | undefined;
-  /** Whether other processes read what turns have said so far; else the journal keeps that, which costs a tenth. */
-  readonly sharesProgress: boolean;
   readonly clock: Clock;
   readonly onEvent: OnStoreEvent;
   readonly onTrouble: OnDatabaseTrouble;
@@ -52,32 +48,32 @@ export type Written<Result extends TypedResult> =
   | { readonly type: "queued" | "rejected" };
 
 /** Writes turns. */
-export class SafeWriter {
-  readonly #options: SafeWriterOptions;
-  readonly #lander: Lander | undefined;
+export class DurableWriter {
+  readonly #options: DurableWriterOptions;
+  readonly #replay: JournalReplay | undefined;
   /** Writes in the journal whose first call to the store has not settled yet. */
-  readonly #out = new Set<number>();
+  readonly #inFlight = new Set<number>();
   /** Turns of this process that have pieces in the journal. */
   readonly #withPieces = new Set<string>();
   /** Turns whose begin the store will never take. */
   readonly #rejected = new Set<string>();
   /** Settles once what an earlier process left is known. */
-  #taken: Promise<void> | undefined;
+  #leftoversLoaded: Promise<void> | undefined;
   #hasToldOfAdoption = false;
 
-  constructor(options: SafeWriterOptions) {
+  constructor(options: DurableWriterOptions) {
     this.#options = options;
     const { journal } = options;
     if (journal === undefined) return;
-    const isOut = (id: number): boolean => this.#out.has(id);
-    this.#lander = new Lander({ ...options, journal, isOut, rejected: this.#rejected });
-    this.#taken = this.#takeOn(this.#lander);
+    const isInFlight = (id: number): boolean => this.#inFlight.has(id);
+    this.#replay = new JournalReplay({ ...options, journal, isInFlight, rejected: this.#rejected });
+    this.#leftoversLoaded = this.#loadLeftovers(this.#replay);
   }
 
   /** @throws AppError with a `store_…` or `write_rejected` code when the write is neither in the store nor in the journal. */
   async write<Result extends TypedResult>(write: Write<Result>): Promise<Written<Result>> {
     if (write.kind === "end" && this.#rejected.delete(write.turn.turnId))
-      return await this.#keepApart(write, new AppError("write_rejected", "its begin was rejected"));
+      return await this.#quarantine(write, new AppError("write_rejected", "its begin was rejected"));
     if (this.#mustQueue(write)) {
       const refusal = await this.#findRefusal(write);
       return refusal === undefined ? await this.#queue(write, undefined) : { type: "answer", value: refusal };
@@ -86,10 +82,10 @@ export class SafeWriter {
     const first = await settleWithin(this.#options.clock, calling, this.#waitMsFor(write));
     switch (first.type) {
       case "answer":
-        this.hurry();
+        this.retrySoon();
         return first;
       case "error":
-        if (first.error.code === "write_rejected") return await this.#keepApart(write, first.error);
+        if (first.error.code === "write_rejected") return await this.#quarantine(write, first.error);
         return await this.#queue(write, first.error);
       case "late":
         return await this.#queueLate(write, calling);
@@ -114,13 +110,13 @@ export class SafeWriter {
   /** Turns that the journal holds something of; one may stand here twice: what the rows say of them is not all there is. */
   get heldTurns(): readonly string[] {
     const queued = Array.from(this.#options.journal?.queue.values() ?? [], ({ turnId }) => turnId);
-    return [...(this.#lander?.orphans ?? []), ...queued];
+    return [...(this.#replay?.leftoverTurns ?? []), ...queued];
   }
 
   /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */
   async isSettled(): Promise<boolean> {
     const { journal, onTrouble } = this.#options;
-    if (journal === undefined || this.#lander === undefined) return true;
+    if (journal === undefined || this.#replay === undefined) return true;
     const count = journal.owners.length;
     try {
       await journal.adopt();
@@ -128,26 +124,26 @@ export class SafeWriter {
       if (!this.#hasToldOfAdoption) onTrouble(toAppError(error));
       this.#hasToldOfAdoption = true;
     }
-    if (journal.owners.length > count) this.#taken = this.#takeOn(this.#lander);
-    await this.#taken;
-    return this.#lander.orphans.length === 0;
+    if (journal.owners.length > count) this.#leftoversLoaded = this.#loadLeftovers(this.#replay);
+    await this.#leftoversLoaded;
+    return this.#replay.leftoverTurns.length === 0;
   }
 
   /** Ends the attempts to land what waits, and closes the journal: what waits then lands after the next start. */
   async close(): Promise<void> {
     const { clock, journal } = this.#options;
     // An attempt that a frozen store does not answer is made again then.
-    if (this.#lander !== undefined) await settleWithin(clock, this.#lander.close(), storeWaitMs);
+    if (this.#replay !== undefined) await settleWithin(clock, this.#replay.close(), storeWaitMs);
     await journal?.close();
   }
 
-  async #takeOn(lander: Lander): Promise<void> {
-    await lander.takeOn((turnId) => this.#withPieces.has(turnId)).catch(this.#options.onTrouble);
+  async #loadLeftovers(replay: JournalReplay): Promise<void> {
+    await replay.loadLeftovers((turnId) => this.#withPieces.has(turnId)).catch(this.#options.onTrouble);
   }
 
   /** The store took a call: what waits need not wait longer. */
-  hurry(): void {
-    this.#lander?.hurry();
+  retrySoon(): void {
+    this.#replay?.retrySoon();
   }
 
   /** What could be refused waits for a store that is slow, but not for one that is away: else there might be two turns. */
@@ -159,7 +155,7 @@ export class SafeWriter {
   async #findRefusal<Result extends TypedResult>(write: Write<Result>): Promise<Result | undefined> {
     if (write.findRefusal === undefined) return undefined;
     const asked = await settleWithin(this.#options.clock, write.findRefusal(), this.#waitMsFor(write));
-    if (asked.type === "answer") this.hurry();
+    if (asked.type === "answer") this.retrySoon();
     return asked.type === "answer" ? asked.value : undefined;
   }
 
@@ -183,19 +179,19 @@ export class SafeWriter {
     error: AppError | undefined,
   ): Promise<Written<Result>> {
     await this.#append(write, error);
-    if (error === undefined) this.#lander?.wake();
-    else this.#lander?.wakeLater();
+    if (error === undefined) this.#replay?.start();
+    else this.#replay?.backOff();
     return { type: "queued" };
   }
 
   /** The store will never take it. */
-  async #keepApart<Result extends TypedResult>(
+  async #quarantine<Result extends TypedResult>(
     write: Write<Result>,
     error: AppError,
   ): Promise<Written<Result>> {
     const { journal, onEvent } = this.#options;
     const id = await this.#append(write, error);
-    await journal?.refuse(id, error.message);
+    await journal?.quarantine(id, error.message);
     if (write.kind === "begin") this.#rejected.add(write.turn.turnId);
     onEvent({ type: "rejected", turn: write.turn, error });
     return { type: "rejected" };
@@ -212,7 +208,7 @@ export class SafeWriter {
     } catch {
       return { type: "answer", value: await calling };
     }
-    this.#out.add(id);
+    this.#inFlight.add(id);
     void this.#settleLate(write.turn, id, calling);
     return { type: "queued" };
   }
@@ -220,16 +216,16 @@ export class SafeWriter {
   async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedResult>): Promise<void> {
     try {
       const { type } = await calling;
-      // What was refused is for the lander to land all the same, as far as it may be: the turn has gone on.
+      // What was refused is for the replay to land all the same, as far as it may be: the turn has gone on.
       if (type === "saved" || type === "deleted" || type === "ended" || type === "gone") {
         await this.#options.journal?.remove(id);
-        this.#options.onEvent({ type: "landed", turn });
+        this.#options.onEvent({ type: "stored", turn });
       }
-      this.#out.delete(id);
-      this.hurry();
+      this.#inFlight.delete(id);
+      this.retrySoon();
     } catch {
-      this.#out.delete(id); // it lands from the journal: everything may be written twice
-      this.#lander?.wakeLater();
+      this.#inFlight.delete(id); // it lands from the journal: everything may be written twice
+      this.#replay?.backOff();
     }
   }
 

@@ -5,12 +5,12 @@ import type { Caller } from "../../base/caller.ts";
 import { callDeadlineMs } from "../database/database.ts";
 import type { Journal } from "../journal/journal.ts";
 import { storeWaitMs } from "../database/sql-failure.ts";
-import type { WatchedDatabase } from "../database/database-health.ts";
+import type { DatabaseHealth } from "../database/database-health.ts";
 
 /** What is waited for, and with what. */
-export interface OwnWritesOptions {
+export interface ReadYourWritesOptions {
   readonly journal: Journal | undefined;
-  readonly database: WatchedDatabase;
+  readonly database: DatabaseHealth;
   readonly clock: Clock;
 }
 
@@ -18,8 +18,8 @@ export interface OwnWritesOptions {
  * Resolves once nothing waits in the journal that `caller` has written; of nobody's, in this conversation.
  * @throws AppError with the `store_…` code that says why if something does for longer than a call may take.
  */
-export async function untilLanded(
-  { journal, database, clock }: OwnWritesOptions,
+export async function untilWritesStored(
+  { journal, database, clock }: ReadYourWritesOptions,
   { userId }: Caller,
   conversationId: string | undefined,
 ): Promise<void> {
@@ -39,7 +39,7 @@ export async function untilLanded(
 }
 
 /** Returns the error for a write that waits in the journal: its code is the reason why the store does not take it. */
-export function toWaitingError(database: WatchedDatabase, message: string): AppError {
+export function toWaitingError(database: DatabaseHealth, message: string): AppError {
   const reason = database.failedWrite?.error;
   if (reason === undefined || !reason.code.startsWith("store_"))
     return new AppError("store_unavailable", message);

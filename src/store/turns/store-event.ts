@@ -10,7 +10,7 @@ export type StoreEvent =
   /** The store did not take a write, which waits in the journal. */
   | { readonly type: "queued"; readonly turn: EventTurn; readonly error: AppError | undefined }
   /** A write that waited in the journal is in the store. */
-  | { readonly type: "landed"; readonly turn: EventTurn }
+  | { readonly type: "stored"; readonly turn: EventTurn }
   /** The store will never take a write; the journal keeps it apart. */
   | { readonly type: "rejected"; readonly turn: EventTurn; readonly error: AppError }
   /** A write is nowhere. */

@@ -64,7 +64,7 @@ const ProgressResult = z.object({ known: z.array(z.string()), stop: z.array(z.st
 const AbandonedResult = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
 
 /** The rows of turns. Rejects as {@link Database.call} does. */
-export class TurnRows {
+export class TurnReads {
   readonly #database: Database;
 
   constructor(database: Database) {

@@ -19,7 +19,7 @@ export type EndedRow =
   | { readonly type: "gone" };
 
 /** Writes turns. Rejects with a `store_…` or `write_rejected` code; nothing was written then, as far as is known. */
-export class DatabaseChatStore {
+export class TurnWrites {
   readonly #database: Database;
   readonly #messages: MessageWriter;
   readonly #owner: string | undefined;

@@ -3,7 +3,7 @@ import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
 import { createId } from "../../base/create-id.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { BeginResult, ChatStore, EndResult, TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type { BeginResult, TurnStore, EndResult, TurnBegin, TurnResult } from "../../turn/ports.ts";
 import type { Storage } from "../../turn/turn-event.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { toContent } from "../../turn/turn-result.ts";
@@ -17,7 +17,7 @@ import type { OnStoreEvent } from "./store-event.ts";
  * Stores messages as far as row level security lets their user, and no record of the turn. There is no journal: a token
  * must not outlive its request. What is not stored after 500 ms may still be; what is not at all, the log names.
  */
-export class UserChatStore implements ChatStore {
+export class UserTokenStore implements TurnStore {
   readonly #messages: MessageWriter;
   readonly #clock: Clock;
   readonly #onEvent: OnStoreEvent;

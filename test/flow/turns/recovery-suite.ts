@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { callDeadlineMs, type Database } from "../../../src/store/database/database.ts";
-import { TurnRows } from "../../../src/store/turns/turn-reads.ts";
+import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -26,13 +26,13 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
     after(() => harness.stop());
 
     let database: Database;
-    let chats: DatabaseChatStore;
+    let writes: TurnWrites;
     const dead = randomUUID();
 
     /** Runs `work` with the store open and no replica on it: more than one may not open the embedded one. */
     async function asOwner<Result>(work: () => Promise<Result>): Promise<Result> {
       database = await harness.open(systemClock);
-      chats = new DatabaseChatStore(database, systemClock, dead);
+      writes = new TurnWrites(database, systemClock, dead);
       const result = await work();
       await database.close();
       return result;
@@ -61,8 +61,8 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       const turn = makeTurn(["u: Hi"], { userId, conversationId });
       const silent = makeTurn(["u: Ho"], { userId });
       await asOwner(async () => {
-        for (const each of [turn, silent]) await beginTurn(chats, each);
-        await new TurnRows(database).saveProgress(
+        for (const each of [turn, silent]) await beginTurn(writes, each);
+        await new TurnReads(database).saveProgress(
           [dead],
           [turn.turnId],
           [
@@ -94,13 +94,13 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       await asOwner(async () => {
         const late = makeResult("Hello, wörld!");
         for (const isChanged of [true, false])
-          assert.deepEqual(await endTurn(chats, turn, late), { type: "ended", conversationId, isChanged });
+          assert.deepEqual(await endTurn(writes, turn, late), { type: "ended", conversationId, isChanged });
         const shown = await readMessages(database, conversationId, userId);
         assert.deepEqual(shown.map(({ content, status }) => [content, status]).slice(1), [
           ["Hello, wörld!", "complete"],
         ]);
         assert.deepEqual(
-          (await new TurnRows(database).read(turn.turnId, turn.caller, 0))?.text,
+          (await new TurnReads(database).read(turn.turnId, turn.caller, 0))?.text,
           "- plan\n---RESPONSE---\nHello, wörld!",
         );
       });
@@ -122,7 +122,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
 
     test("a turn of another process is left alone while its owner gives signs of life", async () => {
       const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
-      await asOwner(() => beginTurn(chats, turn));
+      await asOwner(() => beginTurn(writes, turn));
       await (await recover([])).close();
       await harness.sql(
         `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
@@ -134,16 +134,16 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       const [userId, conversationId] = [randomUUID(), randomUUID()];
       const turn = makeTurn(["u: Hi"], { userId, conversationId });
       await asOwner(async () => {
-        await beginTurn(chats, turn);
+        await beginTurn(writes, turn);
         const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nAll." }];
-        await new TurnRows(database).saveProgress([dead], [turn.turnId], pieces);
+        await new TurnReads(database).saveProgress([dead], [turn.turnId], pieces);
       });
       await harness.sql(
         `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
       );
       await (await recover([turn.turnId])).close();
       await asOwner(async () => {
-        await endTurn(chats, turn, makeResult("All."));
+        await endTurn(writes, turn, makeResult("All."));
         const shown = await readMessages(database, conversationId, userId);
         assert.deepEqual(
           shown.map(({ content, status }) => [content, status]),
@@ -159,9 +159,9 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       const [userId, conversationId] = [randomUUID(), randomUUID()];
       const turn = makeTurn(["u: Hi"], { userId, conversationId });
       await asOwner(async () => {
-        await beginTurn(chats, turn);
+        await beginTurn(writes, turn);
         const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHal" }];
-        await new TurnRows(database).saveProgress([dead], [turn.turnId], pieces);
+        await new TurnReads(database).saveProgress([dead], [turn.turnId], pieces);
       });
       await harness.sql(
         `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
@@ -169,9 +169,9 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       await (await recover([turn.turnId])).close();
       await asOwner(async () => {
         const next = makeTurn(["u: Hi", "a: Hal", "u: Go on"], { userId, conversationId });
-        await beginTurn(chats, next);
-        await endTurn(chats, next, makeResult("…lo."));
-        await endTurn(chats, turn, makeResult("Hallo."));
+        await beginTurn(writes, next);
+        await endTurn(writes, next, makeResult("…lo."));
+        await endTurn(writes, turn, makeResult("Hallo."));
         const shown = await readMessages(database, conversationId, userId);
         assert.deepEqual(
           shown.map(({ content }) => content),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Agent } from "node:http";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { service, type Database } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { IdentityProvider } from "../../support/apps/identity-provider.ts";
@@ -137,11 +137,11 @@ function toVariables(
 
 /** Two conversations that are nobody's, each with a turn. */
 async function addUnowned(database: Database): Promise<string[]> {
-  const chats = new DatabaseChatStore(database, systemClock);
+  const writes = new TurnWrites(database, systemClock);
   const begun = [makeTurn([`u: ${toMark(nobody)} one`]), makeTurn([`u: ${toMark(nobody)} two`])];
   for (const turn of begun) {
-    await beginTurn(chats, turn);
-    await endTurn(chats, turn, makeResult(`${toMark(nobody)} answer`));
+    await beginTurn(writes, turn);
+    await endTurn(writes, turn, makeResult(`${toMark(nobody)} answer`));
   }
   return begun.map(({ conversationId }) => conversationId);
 }

@@ -4,9 +4,9 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { PGlite } from "@electric-sql/pglite";
 import { z } from "zod";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
-import { TurnRows } from "../../../src/store/turns/turn-reads.ts";
-import { UserChatStore } from "../../../src/store/turns/user-token-store.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
+import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
+import { UserTokenStore } from "../../../src/store/turns/user-token-store.ts";
 import { toArgument, type Database } from "../../../src/store/database/database.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -97,14 +97,14 @@ async function runTurn(database: Database, way: Way, chat: Chat, answer: string)
   const caller = { userId, accessToken: "theirs" };
   const turn = makeTurn([], { conversationId, caller, path, isConversationNamed: way.isConversationNamed });
   if (way.isReduced) {
-    const users = new UserChatStore(database, systemClock, ({ type }) => assert.fail(type));
+    const users = new UserTokenStore(database, systemClock, ({ type }) => assert.fail(type));
     await users.begin(turn);
     await users.end(turn, makeResult(answer));
     return;
   }
-  const chats = new DatabaseChatStore(database, systemClock);
-  await beginTurn(chats, turn);
-  await endTurn(chats, turn, makeResult(answer));
+  const writes = new TurnWrites(database, systemClock);
+  await beginTurn(writes, turn);
+  await endTurn(writes, turn, makeResult(answer));
 }
 
 /** Measures one more turn in `chat`, and takes it back. */
@@ -145,22 +145,22 @@ async function checkCost(scratch: Scratch): Promise<void> {
     await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
   );
   await scratch.apply(addOthers);
-  const chats = { short: await addChat(scratch, short), long: await addChat(scratch, long) };
-  for (const way of [named, unnamed]) await compareCosts(scratch, chats, way, "without statistics");
+  const writes = { short: await addChat(scratch, short), long: await addChat(scratch, long) };
+  for (const way of [named, unnamed]) await compareCosts(scratch, writes, way, "without statistics");
   await scratch.sql("vacuum analyze"); // so that what an index alone can answer need not be looked at in its table
-  for (const way of [named, unnamed, reduced]) await compareCosts(scratch, chats, way, "with statistics");
+  for (const way of [named, unnamed, reduced]) await compareCosts(scratch, writes, way, "with statistics");
 }
 
 async function compareCosts(
   scratch: Scratch,
-  chats: { readonly short: Chat; readonly long: Chat },
+  writes: { readonly short: Chat; readonly long: Chat },
   way: Way,
   statistics: string,
 ): Promise<void> {
   const costs: { short: Cost[]; long: Cost[] } = { short: [], long: [] };
   for (let round = 0; round < rounds; round += 1) {
-    costs.short.push(await measureTurn(scratch, way, chats.short));
-    costs.long.push(await measureTurn(scratch, way, chats.long));
+    costs.short.push(await measureTurn(scratch, way, writes.short));
+    costs.long.push(await measureTurn(scratch, way, writes.long));
   }
   const compare = (measure: keyof Cost, factor: number): void => {
     const toCost = (list: readonly Cost[]): number => toMedian(list.map((cost) => cost[measure]));
@@ -179,7 +179,7 @@ async function compareCosts(
 /** A turn that runs, of which so many pieces are saved. */
 async function addRunningTurn(scratch: Scratch, pieces: number): Promise<string> {
   const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
-  await beginTurn(new DatabaseChatStore(toDatabase(scratch), systemClock), turn);
+  await beginTurn(new TurnWrites(toDatabase(scratch), systemClock), turn);
   await scratch.sql(
     "insert into turn_pieces (turn_id, position, text) select $1::uuid, i * 10, '0123456789' from generate_series(0, $2::integer - 1) i",
     [turn.turnId, pieces],
@@ -197,7 +197,7 @@ async function measureTick(
   const readSince = await watchReads(scratch);
   const startMs = performance.now();
   const piece = { turnId, position: pieces * 10, text: "0123456789" };
-  const { known } = await new TurnRows(toDatabase(scratch)).saveProgress([], [turnId], [piece]);
+  const { known } = await new TurnReads(toDatabase(scratch)).saveProgress([], [turnId], [piece]);
   const durationMs = performance.now() - startMs;
   const reads = await readSince();
   await scratch.sql("rollback");

@@ -4,8 +4,8 @@ import { randomUUID } from "node:crypto";
 import { after, afterEach, before, describe, test } from "node:test";
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import { z } from "zod";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
-import { UserChatStore } from "../../../src/store/turns/user-token-store.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
+import { UserTokenStore } from "../../../src/store/turns/user-token-store.ts";
 import { schemaVersion, toArgument, type Database } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { beginTurn, endTurn, makeResult, makeTurn, type Line } from "../../support/databases/make-turn.ts";
@@ -107,11 +107,11 @@ afterEach(async () => assert.deepEqual(await readRowsOf(alice), rowsOfAlice));
 /** Makes a user who has had two turns, the conversation of one deleted, and one row in turn_pieces. */
 async function addOwner(): Promise<Owner> {
   const userId = randomUUID();
-  const chats = new DatabaseChatStore(toDatabase(admin), systemClock);
+  const writes = new TurnWrites(toDatabase(admin), systemClock);
   const [kept, deleted] = [makeTurn([`u: I am ${userId}`], { userId }), makeTurn(["u: Bye"], { userId })];
   const result = makeResult("Hello");
-  for (const turn of [kept, deleted]) await chats.begin(turn);
-  await endTurn(chats, kept, result);
+  for (const turn of [kept, deleted]) await writes.begin(turn);
+  await endTurn(writes, kept, result);
   await admin.sql("insert into turn_pieces (turn_id, position, text) values ($1, 0, 'Hel')", [kept.turnId]);
   await admin.sql("delete from conversations where id = $1", [deleted.conversationId]);
   return {
@@ -185,7 +185,7 @@ async function storeAsBob(
   const caller = { userId: alice.userId, accessToken: "bob's" };
   const turn = makeTurn(lines, { caller, conversationId, isConversationNamed });
   let trouble: Error | undefined;
-  const store = new UserChatStore(database, systemClock, (event) => {
+  const store = new UserTokenStore(database, systemClock, (event) => {
     if (event.type === "lost") trouble = event.error;
   });
   await store.end(turn, makeResult("Hello"));
@@ -333,12 +333,12 @@ describe("in SQL, the functions", () => {
 describe("a turn of the service", () => {
   test("writes nothing in another's conversation, though its client chose that one's id for the turn", async () => {
     const earlier = await readRowsOf(alice);
-    const chats = new DatabaseChatStore(toDatabase(admin), systemClock);
+    const writes = new TurnWrites(toDatabase(admin), systemClock);
     const { conversationId } = alice;
     const turn = makeTurn(["u: Mine"], { turnId: conversationId, conversationId, userId: bob.userId });
-    const place = await beginTurn(chats, turn);
-    assert.equal(await beginTurn(chats, turn), place, "the same begin again");
-    await endTurn(chats, turn, makeResult("Hello"));
+    const place = await beginTurn(writes, turn);
+    assert.equal(await beginTurn(writes, turn), place, "the same begin again");
+    await endTurn(writes, turn, makeResult("Hello"));
     assert.notEqual(place, conversationId);
     assert.deepEqual(await readRowsOf(alice), earlier);
   });

@@ -50,13 +50,13 @@ describe("a journal of many users", () => {
     const toArgument = (): string => JSON.stringify("x".repeat(40_000));
     const [garbler, other] = [randomUUID(), randomUUID()];
     const early = await journal.append(makeWrite({ userId: other, toArgument }));
-    await journal.refuse(early.id, "no");
+    await journal.quarantine(early.id, "no");
     for (let count = 0; count < 200; count += 1) {
       const { id } = await journal.append(makeWrite({ userId: garbler, toArgument }));
-      await journal.refuse(id, "no");
+      await journal.quarantine(id, "no");
     }
     assert.equal(
-      journal.refusedCount,
+      journal.quarantinedCount,
       1 + Math.floor(2 ** 18 / 40_002),
       "the newest of one user's, and the other's",
     );

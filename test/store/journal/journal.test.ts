@@ -218,7 +218,7 @@ describe("Journal", () => {
 
     const [oldest, ...others] = journal.queue.keys();
     assert.ok(oldest !== undefined);
-    await journal.refuse(oldest, "x".repeat(1_000));
+    await journal.quarantine(oldest, "x".repeat(1_000));
     for (const id of others.slice(0, 4)) await journal.remove(id);
     await journal.append(refused);
     await assert.rejects(journal.append(makeWrite()), unavailable, "a begin needs more room");
@@ -229,25 +229,25 @@ describe("Journal", () => {
 
   test("keeps refused writes apart until the next start, and inspectJournals lists them while the journal is open", async (context) => {
     const dataDir = await makeDataDir(context);
-    assert.deepEqual(inspectJournals(dataDir), { queuedCount: 0, refused: [] });
+    assert.deepEqual(inspectJournals(dataDir), { queuedCount: 0, quarantined: [] });
     const first = await openJournal(context, dataDir);
     const [refused, waiting] = await Promise.all([first.append(makeWrite()), first.append(makeWrite())]);
-    await first.refuse(refused.id, "no such conversation");
-    await first.refuse(refused.id, "the first reason stays");
+    await first.quarantine(refused.id, "no such conversation");
+    await first.quarantine(refused.id, "the first reason stays");
     await first.remove(refused.id);
     assert.deepEqual(Array.from(first.queue.values()), [waiting]);
     assert.ok(!first.holdsTurn(refused.turnId));
-    assert.equal(first.refusedCount, 1);
+    assert.equal(first.quarantinedCount, 1);
     const found = inspectJournals(dataDir);
     assert.equal(found.queuedCount, 1);
-    const [{ createdAt } = { createdAt: "" }] = found.refused;
+    const [{ createdAt } = { createdAt: "" }] = found.quarantined;
     const { owner } = first;
-    assert.deepEqual(found.refused, [{ ...refused, reason: "no such conversation", owner, createdAt }]);
+    assert.deepEqual(found.quarantined, [{ ...refused, reason: "no such conversation", owner, createdAt }]);
     assert.equal(new Date(createdAt).toISOString(), createdAt);
     await first.close();
 
     const second = await openJournal(context, dataDir);
-    assert.equal(second.refusedCount, 0);
+    assert.equal(second.quarantinedCount, 0);
     assert.deepEqual(Array.from(second.queue.values()), [refused, waiting]);
   });
 
@@ -258,7 +258,7 @@ describe("Journal", () => {
     assert.notEqual(owner, survivor.owner);
     const third = await openJournal(context, dataDir);
     assert.equal(third.owner, owner);
-    await third.refuse(third.queue.keys().next().value ?? 0, "no");
+    await third.quarantine(third.queue.keys().next().value ?? 0, "no");
     const left = listTurns(third);
     const own = await survivor.append(makeWrite());
     assert.equal(await survivor.adopt(), false, "the third lives");
@@ -274,7 +274,7 @@ describe("Journal", () => {
     );
     assert.deepEqual(survivor.owners, [survivor.owner, owner]);
     assert.ok(survivor.holdsTurn(left[0] ?? ""));
-    assert.equal(survivor.refusedCount, 1);
+    assert.equal(survivor.quarantinedCount, 1);
     assert.deepEqual(new Set(told).difference(new Set(await survivor.listPieceTurns())), new Set());
     assert.deepEqual(readdirSync(join(dataDir, "journal")), [survivor.owner]);
     assert.equal(await survivor.adopt(), false);
@@ -358,7 +358,7 @@ describe("Journal", () => {
     assert.ok(survivor.brokenFile?.startsWith(toFile(dataDir, dead.owner)));
     assert.ok(existsSync(survivor.brokenFile ?? ""));
     assert.ok(!existsSync(toFile(dataDir, dead.owner)), "nobody claims it again");
-    assert.deepEqual(inspectJournals(dataDir), { queuedCount: 0, refused: [] });
+    assert.deepEqual(inspectJournals(dataDir), { queuedCount: 0, quarantined: [] });
   });
 
   test("a folder that cannot be adopted does not keep others from it, and is told of", async (context) => {

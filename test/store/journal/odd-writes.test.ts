@@ -4,10 +4,10 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { Client } from "pg";
 import { service } from "../../../src/store/database/database.ts";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
-import { TurnRows } from "../../../src/store/turns/turn-reads.ts";
-import { WatchedDatabase } from "../../../src/store/database/database-health.ts";
+import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
+import { DatabaseHealth } from "../../../src/store/database/database-health.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Piece } from "../../../src/turn/ports.ts";
 import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
@@ -130,10 +130,10 @@ describe("text that a killed process had in its journal only", { timeout: 60_000
     const position = Buffer.byteLength(body.slice(0, cut - 2));
     await journal.appendPieces([{ turnId: turn.turnId, position, text: body.slice(cut - 2) }]);
     await journal.close();
-    const chats = new DatabaseChatStore(database, systemClock, journal.owner);
-    await beginTurn(chats, turn);
+    const writes = new TurnWrites(database, systemClock, journal.owner);
+    await beginTurn(writes, turn);
     const saved = toInterruptedResult(body.slice(0, cut), new Date());
-    await endTurn(chats, turn, saved);
+    await endTurn(writes, turn, saved);
     const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: folder.path, ...harness.variables };
     const app = await startApp(variables);
     for (let isThere = false; !isThere;) {
@@ -159,14 +159,14 @@ describe("two replicas that were asked for the same turn, by id and key, while o
   test("have one: the other's begin is kept apart, and neither its text nor its end touches the first's", async () => {
     const harness = await startPostgresHarness();
     const database = await harness.open(systemClock);
-    const turns = new TurnRows(database);
+    const turns = new TurnReads(database);
     const [ownerA, ownerB] = [randomUUID(), randomUUID()];
     const asked = { turnId: randomUUID(), idempotencyKey: "k", requestDigest: "00".repeat(32) };
     const place = { ...asked, userId: randomUUID(), conversationId: randomUUID() };
     const here = makeTurn(["u: Hi"], place);
     const there = makeTurn(["u: Ho"], { ...place, startedAt: new Date(here.startedAt.getTime() + 5) });
-    await beginTurn(new DatabaseChatStore(database, systemClock, ownerA), here);
-    const late = await new DatabaseChatStore(database, systemClock, ownerB).begin(there, true);
+    await beginTurn(new TurnWrites(database, systemClock, ownerA), here);
+    const late = await new TurnWrites(database, systemClock, ownerB).begin(there, true);
     assert.deepEqual(late, { type: "exists" });
     const toPiece = (text: string): Piece => ({ turnId: asked.turnId, position: 0, text });
     const foreign = await turns.saveProgress([ownerB], [asked.turnId], [toPiece("- not mine, but longer")]);
@@ -188,17 +188,17 @@ describe("progress", { timeout: 60_000 }, () => {
       `create function wait() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock(42); return new; end $$`,
       "create trigger wait before insert on turn_pieces for each row execute function wait()",
     );
-    const chats = new DatabaseChatStore(database, systemClock);
+    const writes = new TurnWrites(database, systemClock);
     const [early, late] = [makeTurn(["u: Hi"]), makeTurn(["u: Ho"])];
-    await beginTurn(chats, early);
+    await beginTurn(writes, early);
     await gate.query("select pg_advisory_lock(42)");
     const pieces = [early, late].map(({ turnId }) => ({ turnId, position: 0, text: "- plan" }));
-    const saving = new TurnRows(database).saveProgress([], [early.turnId, late.turnId], pieces);
+    const saving = new TurnReads(database).saveProgress([], [early.turnId, late.turnId], pieces);
     for (let isWaiting = false; !isWaiting;) {
       const { rows } = await gate.query("select from pg_locks where locktype = 'advisory' and not granted");
       isWaiting = rows.length > 0;
     }
-    await beginTurn(chats, late);
+    await beginTurn(writes, late);
     await gate.query("select pg_advisory_unlock(42)");
     const { known } = await saving;
     const stored = await harness.sql("select turn_id from turn_pieces");
@@ -216,10 +216,10 @@ describe("text in a journal that the store will never take", { timeout: 60_000 }
     await harness.sql("alter table turn_pieces add constraint no_swearing check (text not like '%Damn%')");
     const database = await harness.open(systemClock);
     const journal = await Journal.open(folder.path, 2 ** 24);
-    const chats = new DatabaseChatStore(database, systemClock, journal.owner);
+    const writes = new TurnWrites(database, systemClock, journal.owner);
     const turns = ["Damn", "Good"].map((text) => ({ text, turn: makeTurn(["u: Hi"]) }));
     for (const { text, turn } of turns) {
-      await beginTurn(chats, turn);
+      await beginTurn(writes, turn);
       const body = `- p\n---RESPONSE---\n${text}`;
       await journal.appendPieces([{ turnId: turn.turnId, position: 0, text: body }]);
     }
@@ -242,7 +242,7 @@ describe("text in a journal that the store will never take", { timeout: 60_000 }
 describe("a store that refuses the calls", () => {
   test("by which owners are alive to each other is not healthy, so that nobody's turn is taken for abandoned", async () => {
     const harness = await startPostgresHarness();
-    const database = new WatchedDatabase(await harness.open(systemClock), systemClock);
+    const database = new DatabaseHealth(await harness.open(systemClock), systemClock);
     await database.call("chat_describe_schema", {}, service);
     assert.ok(database.healthyMs >= 0);
     for (const [name, isHealthy] of [

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { randomUUID } from "node:crypto";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import type { Body } from "../../../src/turn/body.ts";
@@ -40,9 +40,9 @@ describe("what waits is not there twice", { timeout: 120_000 }, () => {
       const harness = await start();
       context.after(() => harness.stop());
       const database = await harness.open(systemClock);
-      const chats = new DatabaseChatStore(database, systemClock);
+      const writes = new TurnWrites(database, systemClock);
       const turns = Array.from({ length: 100 }, (_, index) => makeTurn([`u: Question ${index}`]));
-      for (const turn of turns) await beginTurn(chats, turn);
+      for (const turn of turns) await beginTurn(writes, turn);
       const meter = new Meter();
       const ended = await Promise.all(
         turns.map(async (turn) => {
@@ -50,7 +50,7 @@ describe("what waits is not there twice", { timeout: 120_000 }, () => {
             meter.begin(turn.turnId);
             return { plan: "- plan", answer: `Answer ${turn.turnId}` };
           };
-          const row = await endTurn(chats, turn, makeResult(`Answer ${turn.turnId}`, { toBody }));
+          const row = await endTurn(writes, turn, makeResult(`Answer ${turn.turnId}`, { toBody }));
           meter.end();
           return row;
         }),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { PGlite } from "@electric-sql/pglite";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { loadSchema, type TableNames } from "../../../src/store/schema/schema.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
@@ -85,10 +85,10 @@ async function runTurn(
   lines: readonly string[] = ["u: Hi"],
   ids = { userId: randomUUID(), conversationId: randomUUID() },
 ): Promise<typeof ids> {
-  const chats = new DatabaseChatStore(toDatabase(scratch), systemClock);
+  const writes = new TurnWrites(toDatabase(scratch), systemClock);
   const turn = makeTurn(lines, ids);
-  await chats.begin(turn);
-  await endTurn(chats, turn, makeResult("Hello"));
+  await writes.begin(turn);
+  await endTurn(writes, turn, makeResult("Hello"));
   return ids;
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
-import { DatabaseChatStore } from "../../../src/store/turns/turn-writes.ts";
+import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entry.ts";
 import { UsageRows } from "../../../src/usage/rows.ts";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -17,13 +17,13 @@ describe("counting", { timeout: 120_000 }, () => {
   let harness: StoreHarness;
   let url: string;
   let scratch: Scratch;
-  let chats: DatabaseChatStore;
+  let writes: TurnWrites;
   let usage: UsageRows;
   before(async () => {
     harness = await startPostgresHarness();
     url = harness.variables["DATABASE_URL"] ?? assert.fail();
     scratch = await openPostgres(url);
-    chats = new DatabaseChatStore(toDatabase(scratch), systemClock);
+    writes = new TurnWrites(toDatabase(scratch), systemClock);
     usage = new UsageRows(toDatabase(scratch));
   });
   after(async () => {
@@ -78,13 +78,13 @@ describe("counting", { timeout: 120_000 }, () => {
   test("a turn that ended before anything was counted, and ends anew, is one", async () => {
     const userId = randomUUID();
     const turn = makeTurn(["u: Hi"], { userId });
-    await beginTurn(chats, turn);
+    await beginTurn(writes, turn);
     // As the version before left it.
     await scratch.sql(
       "update turns set status = 'interrupted', estimate = null, subject = null, ended_at = now() where id = $1",
       [turn.turnId],
     );
-    await endTurn(chats, turn, makeResult("Hello"));
+    await endTurn(writes, turn, makeResult("Hello"));
     const counted = { turns: 1, estimatedTurns: 0, inputTokens: 1, outputTokens: 2 };
     const row = { model: "test", ...counted, reasoningTokens: 0, cachedInputTokens: 0 };
     assert.deepEqual(await usageOf(userId), [row]);
@@ -93,9 +93,9 @@ describe("counting", { timeout: 120_000 }, () => {
   test("an end that takes the place of another is counted in its place, under whatever name the model then has", async () => {
     const userId = randomUUID();
     const turn = makeTurn(["u: Hi"], { userId });
-    await beginTurn(chats, turn);
+    await beginTurn(writes, turn);
     const cut = toInterruptedResult("- p\n---RESPONSE---\nHel", new Date());
-    await endTurn(chats, turn, cut);
+    await endTurn(writes, turn, cut);
     assert.deepEqual(
       await usageOf(userId),
       [{ model: "test", turns: 1, estimatedTurns: 1, inputTokens: 10, outputTokens: 6 }].map((row) => ({
@@ -108,8 +108,8 @@ describe("counting", { timeout: 120_000 }, () => {
       model: "test-1",
       usage: { inputTokens: 7, outputTokens: 5, reasoningTokens: 3, cachedInputTokens: 2 },
     });
-    for (let time = 0; time < 2; time += 1) await endTurn(chats, turn, whole);
-    await endTurn(chats, turn, cut);
+    for (let time = 0; time < 2; time += 1) await endTurn(writes, turn, whole);
+    await endTurn(writes, turn, cut);
     const row = { model: "test-1", turns: 1, estimatedTurns: 0, inputTokens: 7, outputTokens: 5 };
     assert.deepEqual(await usageOf(userId), [{ ...row, reasoningTokens: 3, cachedInputTokens: 2 }]);
     const [left] = await scratch.sql(
@@ -126,7 +126,7 @@ describe("counting", { timeout: 120_000 }, () => {
       makeTurn(["u: 1"], { userId, allowance }),
       makeTurn(["u: 2"], { userId, allowance }),
     ];
-    await beginTurn(chats, silent);
+    await beginTurn(writes, silent);
     const age = async (seconds: number): Promise<unknown> =>
       await scratch.sql("update turns set heartbeat_at = now() - $2 * interval '1 second' where id = $1", [
         silent.turnId,
@@ -134,11 +134,11 @@ describe("counting", { timeout: 120_000 }, () => {
       ]);
     await age(20);
     const limited = { type: "limited", limit: "concurrent-turns", tokensLeft: undefined };
-    assert.deepEqual(await chats.begin(next), limited);
+    assert.deepEqual(await writes.begin(next), limited);
     await age(31);
-    assert.deepEqual(await chats.begin(next), { type: "limited", limit: "tokens-per-day", tokensLeft: 990 });
+    assert.deepEqual(await writes.begin(next), { type: "limited", limit: "tokens-per-day", tokensLeft: 990 });
     const small = { ...next, estimate: { inputTokens: 10, outputTokens: 980 } };
-    assert.equal((await chats.begin(small)).type, "saved", "all that is left may be had");
+    assert.equal((await writes.begin(small)).type, "saved", "all that is left may be had");
   });
 
   test("a begin that waited in a journal lands whatever its user has had, and counts from then on; one of the version before lands, too", async () => {
@@ -148,18 +148,18 @@ describe("counting", { timeout: 120_000 }, () => {
       makeTurn([line], { userId, allowance }),
     );
     assert.ok(first !== undefined && queued !== undefined && another !== undefined);
-    await beginTurn(chats, first);
+    await beginTurn(writes, first);
     const limited = { type: "limited", limit: "concurrent-turns", tokensLeft: undefined };
-    assert.deepEqual(await chats.begin(queued), limited);
-    assert.deepEqual(await chats.findRefusal(queued), limited);
-    assert.equal((await chats.begin(parseQueuedBegin(toQueuedBegin(queued)), true)).type, "saved");
-    await endTurn(chats, first, makeResult("Hello", { usage: { inputTokens: 0, outputTokens: 0 } }));
-    assert.deepEqual(await chats.begin(another), limited, "that runs now");
-    await endTurn(chats, queued, toInterruptedResult("", new Date()));
-    assert.equal((await chats.begin(another)).type, "saved");
+    assert.deepEqual(await writes.begin(queued), limited);
+    assert.deepEqual(await writes.findRefusal(queued), limited);
+    assert.equal((await writes.begin(parseQueuedBegin(toQueuedBegin(queued)), true)).type, "saved");
+    await endTurn(writes, first, makeResult("Hello", { usage: { inputTokens: 0, outputTokens: 0 } }));
+    assert.deepEqual(await writes.begin(another), limited, "that runs now");
+    await endTurn(writes, queued, toInterruptedResult("", new Date()));
+    assert.equal((await writes.begin(another)).type, "saved");
     const refused = makeTurn(["u: 5"], { userId, allowance });
-    assert.deepEqual(await chats.begin(refused), limited);
-    assert.equal((await chats.begin(refused, true)).type, "saved", "late");
+    assert.deepEqual(await writes.begin(refused), limited);
+    assert.equal((await writes.begin(refused, true)).type, "saved", "late");
     const named = "select id from turns where user_id = $1 and subject is not null and status <> 'running'";
     assert.deepEqual(await scratch.sql(named, [userId]), [], "none that is over says whose it was");
 
@@ -169,8 +169,8 @@ describe("counting", { timeout: 120_000 }, () => {
       ...old
     } = z.record(z.string(), z.unknown()).parse(JSON.parse(toQueuedBegin(makeTurn(["u: 4"], { userId }))));
     const turn = parseQueuedBegin(JSON.stringify(old));
-    assert.equal((await chats.begin(turn, true)).type, "saved");
-    await endTurn(chats, turn, toInterruptedResult("", new Date()));
+    assert.equal((await writes.begin(turn, true)).type, "saved");
+    await endTurn(writes, turn, toInterruptedResult("", new Date()));
     const counted = { turns: 3, estimatedTurns: 2, inputTokens: 10, outputTokens: 0 };
     const row = { model: "test", ...counted, reasoningTokens: 0, cachedInputTokens: 0 };
     assert.deepEqual(await usageOf(userId), [row], "of what it was sent nobody knows");
@@ -209,7 +209,7 @@ describe("counting", { timeout: 120_000 }, () => {
       return count;
     };
     const begin = makeTurn(["u: Hi"], { userId, allowance });
-    assert.ok((await reads(() => chats.begin(begin))) < 10, "a begin");
+    assert.ok((await reads(() => writes.begin(begin))) < 10, "a begin");
     const known = { userId: String((await scratch.sql("select md5('1')::uuid as id"))[0]?.["id"]) };
     for (const caller of [known, { userId: undefined }]) {
       const count = await reads(() =>

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { DatabaseChatStore, toEndArgument } from "../../../src/store/turns/turn-writes.ts";
+import { TurnWrites, toEndArgument } from "../../../src/store/turns/turn-writes.ts";
 import type { Database } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
@@ -16,11 +16,11 @@ function aSecondAgo(): Date {
 describe("the path that is shown", () => {
   let harness: StoreHarness;
   let database: Database;
-  let chats: DatabaseChatStore;
+  let writes: TurnWrites;
   before(async () => {
     harness = await startPostgresHarness();
     database = await harness.open(systemClock);
-    chats = new DatabaseChatStore(database, systemClock);
+    writes = new TurnWrites(database, systemClock);
   });
   after(async () => {
     await database.close();
@@ -45,18 +45,18 @@ describe("the path that is shown", () => {
   test("is the edited message's, though the reply to the one before the edit ends later", async () => {
     const { place, shown } = makeChat();
     const [first, edited] = [makeTurn(["u: one"], place), makeTurn(["u: won"], place)];
-    for (const turn of [first, edited]) await beginTurn(chats, turn);
-    await endTurn(chats, edited, makeResult("WON"));
-    await endTurn(chats, first, makeResult("ONE"));
+    for (const turn of [first, edited]) await beginTurn(writes, turn);
+    await endTurn(writes, edited, makeResult("WON"));
+    await endTurn(writes, first, makeResult("ONE"));
     assert.deepEqual(await shown(), ["won", "WON"]);
   });
 
   test("is the newest of two replies to the same message", async () => {
     const { place, shown } = makeChat();
     const turns = [makeTurn(["u: toss"], place), makeTurn(["u: toss"], place)];
-    for (const turn of turns) await beginTurn(chats, turn);
+    for (const turn of turns) await beginTurn(writes, turn);
     for (const [index, turn] of turns.entries())
-      await endTurn(chats, turn, makeResult(index === 0 ? "heads" : "tails"));
+      await endTurn(writes, turn, makeResult(index === 0 ? "heads" : "tails"));
     assert.deepEqual(await shown(), ["toss", "tails"]);
   });
 
@@ -64,10 +64,10 @@ describe("the path that is shown", () => {
     const { place, shown } = makeChat();
     const late = makeTurn(["u: Hi"], { ...place, startedAt: aSecondAgo() });
     const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
-    await beginTurn(chats, next);
-    await endTurn(chats, next, makeResult("So."));
-    assert.deepEqual(await chats.begin(late, true), { type: "saved", conversationId: place.conversationId });
-    await endTurn(chats, late, makeResult("Hello"));
+    await beginTurn(writes, next);
+    await endTurn(writes, next, makeResult("So."));
+    assert.deepEqual(await writes.begin(late, true), { type: "saved", conversationId: place.conversationId });
+    await endTurn(writes, late, makeResult("Hello"));
     assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
     const rows = await harness.sql(
       `select count(*)::int as count from messages where conversation_id = '${place.conversationId}'`,
@@ -78,14 +78,14 @@ describe("the path that is shown", () => {
   test("is the newest wish, though an older one that had waited in a journal lands after it", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
-    await beginTurn(chats, start);
-    await endTurn(chats, start, makeResult("Hello"));
+    await beginTurn(writes, start);
+    await endTurn(writes, start, makeResult("Hello"));
     const older = makeTurn(["u: Hi", "a: Hello", "u: old wish"], { ...place, startedAt: aSecondAgo() });
     const newer = makeTurn(["u: Hi", "a: Hello", "u: new wish"], place);
-    await beginTurn(chats, newer);
-    await endTurn(chats, newer, makeResult("New"));
-    await chats.begin(older, true);
-    await endTurn(chats, older, makeResult("Old"));
+    await beginTurn(writes, newer);
+    await endTurn(writes, newer, makeResult("New"));
+    await writes.begin(older, true);
+    await endTurn(writes, older, makeResult("Old"));
     assert.deepEqual(await shown(), ["Hi", "Hello", "new wish", "New"]);
   });
 
@@ -93,12 +93,12 @@ describe("the path that is shown", () => {
     const { place, shown } = makeChat();
     for (const [index, line] of ["u: first", "u: edited"].entries()) {
       const turn = makeTurn([line], { ...place, startedAt: new Date(Date.now() - 10_000 + 1_000 * index) });
-      await chats.begin(turn, true);
+      await writes.begin(turn, true);
       const end = {
         ...toEndArgument(turn.turnId, makeResult(`reply ${index}`)),
         age_ms: 9_500 - 1_000 * index,
       };
-      await chats.end(end);
+      await writes.end(end);
     }
     assert.deepEqual(await shown(), ["edited", "reply 1"]);
   });
@@ -106,11 +106,11 @@ describe("the path that is shown", () => {
   test("goes on with what had waited in a journal where nothing newer was said", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
-    await beginTurn(chats, start);
-    await endTurn(chats, start, makeResult("Hello"));
+    await beginTurn(writes, start);
+    await endTurn(writes, start, makeResult("Hello"));
     const late = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
-    await chats.begin(late, true);
-    await endTurn(chats, late, makeResult("So."));
+    await writes.begin(late, true);
+    await endTurn(writes, late, makeResult("So."));
     assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
   });
 
@@ -122,14 +122,14 @@ describe("the path that is shown", () => {
   test("holds what waited in a journal to be said at its end, though others said something there meanwhile", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
-    await beginTurn(chats, start);
-    await endTurn(chats, start, makeResult("Hello"));
+    await beginTurn(writes, start);
+    await endTurn(writes, start, makeResult("Hello"));
     const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
     const next = makeTurn(["u: next"], { ...place, ...leaf });
-    await beginTurn(chats, next);
-    await endTurn(chats, next, makeResult("Next."));
-    assert.equal((await chats.begin(late, true)).type, "saved");
-    await endTurn(chats, late, makeResult("Late."));
+    await beginTurn(writes, next);
+    await endTurn(writes, next, makeResult("Next."));
+    assert.equal((await writes.begin(late, true)).type, "saved");
+    await endTurn(writes, late, makeResult("Late."));
     assert.deepEqual(await shown(), ["Hi", "Hello", "next", "Next.", "late", "Late."]);
   });
 
@@ -137,13 +137,13 @@ describe("the path that is shown", () => {
     test(`holds it below a reply that is being made, which ends ${endsFirst ? "first" : "last"}`, async () => {
       const { place, shown } = makeChat();
       const running = makeTurn(["u: Hi"], place);
-      await beginTurn(chats, running);
+      await beginTurn(writes, running);
       const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
-      assert.equal((await chats.begin(makeTurn(["u: refused"], { ...place, ...leaf }))).type, "running");
-      assert.equal((await chats.begin(late, true)).type, "saved");
-      if (endsFirst) await endTurn(chats, running, makeResult("Hello"));
-      await endTurn(chats, late, makeResult("Late."));
-      if (!endsFirst) await endTurn(chats, running, makeResult("Hello"));
+      assert.equal((await writes.begin(makeTurn(["u: refused"], { ...place, ...leaf }))).type, "running");
+      assert.equal((await writes.begin(late, true)).type, "saved");
+      if (endsFirst) await endTurn(writes, running, makeResult("Hello"));
+      await endTurn(writes, late, makeResult("Late."));
+      if (!endsFirst) await endTurn(writes, running, makeResult("Hello"));
       assert.deepEqual(await shown(), ["Hi", "Hello", "late", "Late."]);
     });
   }
@@ -151,21 +151,21 @@ describe("the path that is shown", () => {
   test("is the newest question's, though the reply to the message before it, which that stands beside, ends later", async () => {
     const { place, shown } = makeChat();
     const first = makeTurn(["u: one"], place);
-    await beginTurn(chats, first);
+    await beginTurn(writes, first);
     const second = makeTurn(["u: one", "u: two"], place);
-    await beginTurn(chats, second);
-    await endTurn(chats, first, makeResult("ONE"));
-    await endTurn(chats, second, makeResult("TWO"));
+    await beginTurn(writes, second);
+    await endTurn(writes, first, makeResult("ONE"));
+    await endTurn(writes, second, makeResult("TWO"));
     assert.deepEqual(await shown(), ["one", "two", "TWO"]);
   });
 
   test("shows a reply with its plan, model and status, though its client had sent it back before it was stored", async () => {
     const { place } = makeChat();
     const late = makeTurn(["u: Hi"], place);
-    await beginTurn(chats, late);
+    await beginTurn(writes, late);
     const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
-    await beginTurn(chats, next);
-    await endTurn(chats, late, makeResult("Hello"));
+    await beginTurn(writes, next);
+    await endTurn(writes, late, makeResult("Hello"));
     const rows = await readMessages(database, place.conversationId, place.userId);
     const { status, metadata } = rows[1] ?? assert.fail();
     assert.deepEqual([status, metadata?.["plan"], metadata?.["model"]], ["complete", "- plan", "test"]);
@@ -175,8 +175,8 @@ describe("the path that is shown", () => {
     const { place, shown } = makeChat();
     for (const reply of ["heads", "tails", "heads"]) {
       const turn = makeTurn(["u: toss"], place);
-      await beginTurn(chats, turn);
-      await endTurn(chats, turn, makeResult(reply));
+      await beginTurn(writes, turn);
+      await endTurn(writes, turn, makeResult(reply));
       assert.deepEqual(await shown(), ["toss", reply]);
     }
   });

@@ -3,11 +3,7 @@ import { randomUUID } from "node:crypto";
 import { addressMessages, digestContent } from "../../../src/turn/message-tree.ts";
 import { toTitle, type Message } from "../../../src/turn/message.ts";
 import type { TurnBegin, TurnResult } from "../../../src/turn/ports.ts";
-import {
-  toEndArgument,
-  type DatabaseChatStore,
-  type EndedRow,
-} from "../../../src/store/turns/turn-writes.ts";
+import { toEndArgument, type TurnWrites, type EndedRow } from "../../../src/store/turns/turn-writes.ts";
 
 /** A message in short: `u: text`, `a: text` or `s: text`; or whole. */
 export type Line = string | Message;
@@ -75,17 +71,13 @@ export function makeResult(answer: string, more: Partial<TurnResult> = {}): Turn
 }
 
 /** Begins `turn` in the rows; returns the conversation it went to. */
-export async function beginTurn(chats: DatabaseChatStore, turn: TurnBegin): Promise<string> {
-  const answer = await chats.begin(turn);
+export async function beginTurn(writes: TurnWrites, turn: TurnBegin): Promise<string> {
+  const answer = await writes.begin(turn);
   if (answer.type !== "saved") throw new Error(`the turn was not begun: ${answer.type}`);
   return answer.conversationId;
 }
 
 /** Ends `turn` in the rows. */
-export async function endTurn(
-  chats: DatabaseChatStore,
-  turn: TurnBegin,
-  result: TurnResult,
-): Promise<EndedRow> {
-  return await chats.end(toEndArgument(turn.turnId, result));
+export async function endTurn(writes: TurnWrites, turn: TurnBegin, result: TurnResult): Promise<EndedRow> {
+  return await writes.end(toEndArgument(turn.turnId, result));
 }
