@@ -1,21 +1,18 @@
-/** Owns every way Foreword can fail: one table of codes, one error class. */
+/** Every error of Foreword: one table of codes, one error class. */
 import { maxReplyBytes, mebibyte } from "./sizes.ts";
 
 interface ErrorDefinition {
   /** HTTP status when nothing has been sent yet. */
   readonly status: number;
-  /** Whether the same request may succeed if it is sent again. */
+  /** Whether sending the same request again may succeed. */
   readonly retryable: boolean;
-  /** The sentence a client may see; never text from a model, a database or a stack trace. */
+  /** The sentence that clients see; never text from a model, a database or a stack trace. */
   readonly publicMessage: string;
 }
 
-/**
- * Every code Foreword can answer with. A code never changes its meaning; `docs/errors.md` says who can fix each
- * and how.
- */
+/** Every error code, its status and its sentence. Codes never change meaning; docs/errors.md lists the fixes. */
 export const errorTable = {
-  invalid_request: { status: 400, retryable: false, publicMessage: "The request is not valid." },
+  invalid_request: { status: 400, retryable: false, publicMessage: "The request is invalid." },
   invalid_json: { status: 400, retryable: false, publicMessage: "The body is not valid JSON." },
   unauthenticated: {
     status: 401,
@@ -25,57 +22,62 @@ export const errorTable = {
   user_mismatch: {
     status: 403,
     retryable: false,
-    publicMessage: "The request names another user than the one it is from.",
+    publicMessage: "The user in the request does not match the authenticated user.",
   },
   origin_not_allowed: {
     status: 403,
     retryable: false,
-    publicMessage: "Pages of this origin may not use this server.",
+    publicMessage:
+      "Requests from this origin are not allowed. The server's operator can allow it with CORS_ALLOW_ORIGINS.",
   },
   host_not_allowed: {
     status: 421,
     retryable: false,
     publicMessage:
-      "This server does not answer to the name in Host. Its operator can allow it with ALLOWED_HOSTS.",
+      "The Host header does not name this server. The server's operator can allow it with ALLOWED_HOSTS.",
   },
   not_acceptable: {
     status: 406,
     retryable: false,
-    publicMessage: "This address offers no answer of a type that the request accepts.",
+    publicMessage: "None of the media types in Accept is available here.",
   },
-  not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this address." },
-  conversation_not_found: { status: 404, retryable: false, publicMessage: "There is no such conversation." },
+  not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this URL." },
+  conversation_not_found: { status: 404, retryable: false, publicMessage: "The conversation was not found." },
   message_not_found: {
     status: 404,
     retryable: false,
-    publicMessage: "There is no such message.",
+    publicMessage: "The message was not found.",
   },
-  history_off: { status: 404, retryable: false, publicMessage: "This server keeps no history." },
-  model_not_found: { status: 404, retryable: false, publicMessage: "There is no such model." },
+  history_off: {
+    status: 404,
+    retryable: false,
+    publicMessage: "Conversation history is not available on this server.",
+  },
+  model_not_found: { status: 404, retryable: false, publicMessage: "The model was not found." },
   conversation_exists: {
     status: 409,
     retryable: false,
-    publicMessage: "The conversation's id was used before.",
+    publicMessage: "This conversation id has already been used.",
   },
   request_timeout: { status: 408, retryable: true, publicMessage: "The request did not arrive in time." },
-  turn_exists: { status: 409, retryable: false, publicMessage: "The turn's id was used before." },
+  turn_exists: { status: 409, retryable: false, publicMessage: "This turn id has already been used." },
   turn_running: {
     status: 409,
     retryable: true,
-    publicMessage: "A reply is still being made in this conversation. Wait for its end, or stop it.",
+    publicMessage: "A reply is still in progress in this conversation. Wait for it to finish, or stop it.",
   },
   idempotency_mismatch: {
     status: 409,
     retryable: false,
-    publicMessage: "The idempotency key was used with another request.",
+    publicMessage: "The idempotency key was already used with a different request.",
   },
   method_not_allowed: {
     status: 405,
     retryable: false,
-    publicMessage: "This address does not take that method.",
+    publicMessage: "This URL does not support that method.",
   },
-  body_too_large: { status: 413, retryable: false, publicMessage: "The body is too large." },
-  message_too_large: { status: 413, retryable: false, publicMessage: "The text of a message is too large." },
+  body_too_large: { status: 413, retryable: false, publicMessage: "The request body is too large." },
+  message_too_large: { status: 413, retryable: false, publicMessage: "A message is too large." },
   unsupported_media_type: {
     status: 415,
     retryable: false,
@@ -84,68 +86,68 @@ export const errorTable = {
   rate_limited: {
     status: 429,
     retryable: true,
-    publicMessage: "There were too many requests in this minute.",
+    publicMessage: "Too many requests this minute. Try again shortly.",
   },
   too_many_turns: {
     status: 429,
     retryable: true,
-    publicMessage: "Too many replies are being made at the same time.",
+    publicMessage: "Too many replies are in progress. Wait for one to finish, or stop one.",
   },
   quota_exhausted: {
     status: 429,
     retryable: false,
-    publicMessage: "There are not enough tokens left for today.",
+    publicMessage: "Not enough of today's token quota is left.",
   },
   server_busy: {
     status: 503,
     retryable: true,
-    publicMessage: "The server is reading as many large requests as it can; try again shortly.",
+    publicMessage: "The server is already reading as many large requests as it can. Try again shortly.",
   },
   server_stopping: {
     status: 503,
     retryable: true,
-    publicMessage: "The server is stopping; try again shortly.",
+    publicMessage: "The server is shutting down. Try again shortly.",
   },
   identity_unavailable: {
     status: 503,
     retryable: true,
-    publicMessage: "Who the request is from cannot be checked for now.",
+    publicMessage: "Credentials cannot be verified right now. Try again shortly.",
   },
-  internal_error: { status: 500, retryable: true, publicMessage: "Something went wrong in the server." },
+  internal_error: { status: 500, retryable: true, publicMessage: "Something went wrong on the server." },
 
   model_rate_limited: {
     status: 429,
     retryable: true,
-    publicMessage: "The model is taking no more requests for now.",
+    publicMessage: "The model is receiving too many requests. Try again later.",
   },
   model_unavailable: { status: 503, retryable: true, publicMessage: "The model cannot be reached." },
   model_refused: { status: 502, retryable: false, publicMessage: "The model refused the request." },
   request_refused: {
     status: 400,
     retryable: false,
-    publicMessage: "The model does not take this request: a message or a parameter of it.",
+    publicMessage: "The model rejected a message or parameter of this request.",
   },
   model_unauthorized: {
     status: 502,
     retryable: false,
-    publicMessage: "The model does not accept this server's key.",
+    publicMessage: "The model rejected this server's API key.",
   },
   model_no_credit: {
     status: 502,
     retryable: false,
-    publicMessage: "The account with the model's provider has no credit left.",
+    publicMessage: "The account with the model provider has no credit left.",
   },
   model_filtered: {
     status: 400,
     retryable: false,
-    publicMessage: "The model's content filter stopped this request. Rephrase the message.",
+    publicMessage: "The model's content filter blocked this request. Rephrase the message.",
   },
   context_too_long: {
     status: 400,
     retryable: false,
     publicMessage: "The chat is too long for the model's context window. Shorten it, or start a new one.",
   },
-  model_silent: { status: 504, retryable: true, publicMessage: "The model did not answer in time." },
+  model_silent: { status: 504, retryable: true, publicMessage: "The model did not respond in time." },
   model_stalled: {
     status: 504,
     retryable: true,
@@ -154,16 +156,16 @@ export const errorTable = {
   model_truncated: {
     status: 502,
     retryable: true,
-    publicMessage: "The model's reply broke off before its end.",
+    publicMessage: "The model's reply was cut off.",
   },
   model_failed: { status: 502, retryable: true, publicMessage: "The model reported an error." },
   model_invalid_stream: {
     status: 502,
     retryable: false,
-    publicMessage: "The model did not answer with a stream that can be read.",
+    publicMessage: "The model's response could not be read.",
   },
   empty_reply: { status: 502, retryable: true, publicMessage: "The model's reply was empty." },
-  empty_answer: { status: 502, retryable: true, publicMessage: "The model made a plan but gave no answer." },
+  empty_answer: { status: 502, retryable: true, publicMessage: "The model wrote a plan but no answer." },
   reply_too_large: {
     status: 502,
     retryable: false,
@@ -175,62 +177,63 @@ export const errorTable = {
     publicMessage: "The server stopped before the reply was complete.",
   },
 
-  store_unavailable: { status: 503, retryable: true, publicMessage: "The store cannot be reached." },
-  store_full: { status: 503, retryable: true, publicMessage: "The store's disk is full." },
+  store_unavailable: { status: 503, retryable: true, publicMessage: "The database cannot be reached." },
+  store_full: { status: 503, retryable: true, publicMessage: "The database's disk is full." },
   store_read_only: {
     status: 503,
     retryable: true,
-    publicMessage: "The store takes no writes: it is read-only.",
+    publicMessage: "The database is read-only.",
   },
-  store_refused: { status: 503, retryable: false, publicMessage: "The store refused the write." },
+  store_refused: { status: 503, retryable: false, publicMessage: "The database refused the request." },
   write_rejected: {
     status: 503,
     retryable: false,
-    publicMessage: "The store will never take this write.",
+    publicMessage: "The database permanently rejected this write.",
   },
   store_schema_missing: {
     status: 503,
     retryable: false,
-    publicMessage: "The store lacks Foreword's functions.",
+    publicMessage: "Foreword's database schema is not installed.",
   },
   store_schema_mismatch: {
     status: 503,
     retryable: false,
-    publicMessage: "The store holds another version of Foreword's schema.",
+    publicMessage: "The database has an incompatible version of Foreword's schema.",
   },
   store_locked: {
     status: 503,
     retryable: false,
-    publicMessage: "Another process uses the embedded database.",
+    publicMessage: "Another process is using the embedded database.",
   },
 } as const satisfies Record<string, ErrorDefinition>;
 
 /** A code of {@link errorTable}. */
 export type ErrorCode = keyof typeof errorTable;
 
-/** A limit that has been reached. */
+/** A limit that a request has reached. */
 export interface SpentLimit {
   readonly name: string;
-  /** How much there is of it, and in how long; `undefined` where it is at the same time. */
+  /** The amount allowed in a window. */
   readonly quota: number;
+  /** The length of the window in milliseconds; `undefined` for a limit on concurrency. */
   readonly windowMs: number | undefined;
 }
 
 interface AppErrorOptions {
-  /** The failure this one was made from. */
+  /** The original failure. */
   readonly cause?: unknown;
-  /** A sentence about this very request that its sender may see; the table's when absent. */
+  /** A sentence about this request that its client may see. Default: the table's `publicMessage`. */
   readonly detail?: string;
-  /** The field of the request that is wrong, like `messages[0].content`. */
+  /** The invalid field of the request, like `messages[0].content`. */
   readonly field?: string | undefined;
-  /** How long the client should wait before it tries again, in milliseconds. */
+  /** How long the client should wait before retrying, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
   readonly limit?: SpentLimit | undefined;
-  /** What the operator can do about this very failure. */
+  /** Advice for the operator about this failure. */
   readonly advice?: string | undefined;
 }
 
-/** The one error of the application. `message` is for our logs, `detail` for clients. */
+/** The application's only error class. `message` is for the log, `detail` for clients. */
 export class AppError extends Error {
   override readonly name = "AppError";
   readonly code: ErrorCode;
@@ -251,7 +254,7 @@ export class AppError extends Error {
   }
 }
 
-/** Returns `error` itself when it is ours, else an `internal_error` that keeps it as its cause. */
+/** Returns an `AppError` unchanged, and wraps any other error as an `internal_error` with it as the cause. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   return new AppError("internal_error", error instanceof Error ? error.message : String(error), {
@@ -259,10 +262,10 @@ export function toAppError(error: unknown): AppError {
   });
 }
 
-/** Returns why a turn may not go on from a reply that `turnId` is still making. */
+/** Returns the error for a turn that continues from the unfinished reply of turn `turnId`. */
 export function toTurnRunning(turnId: string): AppError {
   return new AppError("turn_running", `turn ${turnId} runs`, {
-    detail: `Turn ${turnId} is still running in this conversation. Wait for its end, or stop it, then send the message again.`,
+    detail: `Turn ${turnId} is still running in this conversation. Wait for it to finish or stop it, then send the message again.`,
     retryAfterMs: 1_000,
   });
 }

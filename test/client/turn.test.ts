@@ -120,7 +120,7 @@ describe("a turn of the client", () => {
     const events = await Array.fromAsync(turn);
     const error = {
       code: "model_truncated",
-      message: "The model's reply broke off before its end.",
+      message: "The model's reply was cut off.",
       retryable: true,
       retryAfterMs: null,
     };

@@ -84,7 +84,7 @@ describe("a reply that breaks off", () => {
   });
 
   const text = `- a${boundary}${"0123456789".repeat(2_000)}`;
-  const lastWords = "\n[error] model_truncated: The model's reply broke off before its end.\n";
+  const lastWords = "\n[error] model_truncated: The model's reply was cut off.\n";
 
   /** Has the model break off after `said`. */
   async function breakOff(call: Promise<ScriptedCall>, said = text): Promise<void> {

@@ -73,7 +73,7 @@ describe("a server on loopback without authentication", { timeout: 60_000 }, () 
     const shapes: readonly [string, RegExp][] = [
       ["/stream-chat", /^\{"type":"about:blank".*"code":"host_not_allowed"/],
       ["/v1/chat/completions", /^\{"error":\{"message":.*"code":"host_not_allowed"/],
-      ["/api/chat", /^This server does not answer to the name in Host\./],
+      ["/api/chat", /^The Host header does not name this server\./],
     ];
     for (const [path, shape] of shapes) {
       const answer = await ask(app, [`POST ${path} HTTP/1.1`, "Host: evil.example"], JSON.stringify(chat));

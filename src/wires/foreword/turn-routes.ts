@@ -68,7 +68,7 @@ async function findTurn(request: FastifyRequest, live: LiveTurns): Promise<Follo
   const turn = await live.find(turnId, caller);
   if (turn === undefined)
     throw new AppError("not_found", `no turn ${turnId} of ${caller.userId ?? "nobody"}`, {
-      detail: "There is no such turn.",
+      detail: "The turn was not found.",
     });
   return turn;
 }

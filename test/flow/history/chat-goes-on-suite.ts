@@ -277,7 +277,7 @@ export function runChatGoesOnSuite(
         );
         assert.match(
           refused.body,
-          /^Turn .* is still running in this conversation\. Wait for its end, or stop it/,
+          /^Turn .* is still running in this conversation\. Wait for it to finish or stop it/,
         );
       }
       await shown.chat.stop();

@@ -228,9 +228,7 @@ describe("a model that fails", () => {
       call.destroy();
       await closed;
       assert.ok(
-        chunks
-          .join("")
-          .endsWith("So far\n[error] model_truncated: The model's reply broke off before its end.\n"),
+        chunks.join("").endsWith("So far\n[error] model_truncated: The model's reply was cut off.\n"),
       );
       assert.equal(response.complete, false);
     });

@@ -166,10 +166,7 @@ describe("the AI SDK with openai-compatible", () => {
     wire.model.script = (call) => call.head(401, { "content-type": "application/json" }).end("{}");
     const isRefusal = (error: unknown): boolean => {
       assert.ok(APICallError.isInstance(error), String(error));
-      assert.deepEqual(
-        [error.statusCode, error.message],
-        [502, "The model does not accept this server's key."],
-      );
+      assert.deepEqual([error.statusCode, error.message], [502, "The model rejected this server's API key."]);
       return true;
     };
     const asked = { model: toModel(), prompt: "Hi", maxRetries: 0 };
@@ -203,7 +200,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.equal(text, "So far");
     assert.ok(types.indexOf("error") > types.indexOf("text-delta"));
     assert.equal(errors.length, 1);
-    assert.match(String(errors[0]), /: The model's reply broke off before its end\.$/);
+    assert.match(String(errors[0]), /: The model's reply was cut off\.$/);
     assert.equal(await streamed.finishReason, "error");
   });
 

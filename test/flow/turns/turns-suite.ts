@@ -91,7 +91,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
           model.script = (call) => call.text(body).end();
           return await here.chat("Hi", { userId: owner });
         },
-        "\n[error] model_truncated: The model's reply broke off before its end.\n",
+        "\n[error] model_truncated: The model's reply was cut off.\n",
       ],
       [
         "was stopped",

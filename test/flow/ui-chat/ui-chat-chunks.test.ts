@@ -61,7 +61,7 @@ const failure = (sentence: string): string[] => ["message-metadata", `error ${se
 const reasoning = (number: number): string[] =>
   ["start", "delta", "end"].map((part) => `reasoning-${part} reasoning-${number}`);
 const whole = "- a\n---RESPONSE---\nSo.";
-const truncated = "The model's reply broke off before its end.";
+const truncated = "The model's reply was cut off.";
 
 const endings: readonly [string, Script, readonly string[]][] = [
   [

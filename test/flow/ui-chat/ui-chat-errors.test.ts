@@ -238,7 +238,7 @@ describe("a useChat client of a server that is asked to stop", { timeout: 60_000
     await late.chat.sendMessage({ text: "Me too" });
     assert.deepEqual(
       [late.chat.status, late.chat.error?.message, late.chat.messages.length],
-      ["error", "The server is stopping; try again shortly.", 1],
+      ["error", "The server is shutting down. Try again shortly.", 1],
     );
     await clock.timer(10_000);
     await clock.noTimer(callDeadlineMs); // no call to the database may be late by this clock

@@ -73,7 +73,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     for (const { chat, text } of [first, second]) {
       assert.deepEqual(
         [chat.status, chat.error?.message, text],
-        ["error", "The model's reply broke off before its end.", "So far"],
+        ["error", "The model's reply was cut off.", "So far"],
       );
     }
     assert.deepEqual(second.last.metadata, first.last.metadata);
@@ -261,7 +261,7 @@ describe("a useChat client while the store is away", { timeout: 120_000 }, () =>
     await stranger.chat.resumeStream();
     assert.deepEqual(
       [stranger.chat.status, stranger.chat.error?.message],
-      ["error", "The store cannot be reached."],
+      ["error", "The database cannot be reached."],
     );
     await shown.chat.resumeStream();
     assert.deepEqual([shown.chat.error, shown.chat.messages.map(textOf)], [undefined, ["Hi", "Hello."]]);

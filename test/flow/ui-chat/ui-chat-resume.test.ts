@@ -184,7 +184,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     await shown.chat.resumeStream();
     assert.deepEqual(
       [shown.chat.status, shown.chat.error?.message, shown.chat.messages.map(textOf)],
-      ["error", "The model's reply broke off before its end.", ["Hi", "He"]],
+      ["error", "The model's reply was cut off.", ["Hi", "He"]],
     );
     await shown.chat.resumeStream();
     assert.deepEqual([shown.chat.status, shown.chat.messages.map(textOf)], ["ready", ["Hi", "He"]]);

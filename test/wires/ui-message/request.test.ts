@@ -134,8 +134,8 @@ describe("a request of useChat", () => {
     );
     const large = JSON.stringify(chat(hi)).padEnd(20 * mebibyte + 1, " ");
     assertRefused(await app.post("/api/chat", large), 413, /^The body is larger than 20 MiB\.$/);
-    assertRefused(await app.get("/api/chat"), 405, /^This address does not take that method\.$/);
-    assertRefused(await app.get("/api/chat/chat"), 404, /^There is nothing at this address\.$/);
+    assertRefused(await app.get("/api/chat"), 405, /^This URL does not support that method\.$/);
+    assertRefused(await app.get("/api/chat/chat"), 404, /^There is nothing at this URL\.$/);
   });
 
   test("with a text of 1 MiB is taken, and with one byte more a 413 that names the message", async () => {
@@ -160,7 +160,11 @@ describe("a request of useChat", () => {
   test("for a turn whose id was used is a 409, in a sentence", async () => {
     const headers = { "x-turn-id": randomUUID() };
     assert.equal((await app.post("/api/chat", chat(hi), headers)).status, 200);
-    assertRefused(await app.post("/api/chat", chat(hi), headers), 409, /^The turn's id was used before\.$/);
+    assertRefused(
+      await app.post("/api/chat", chat(hi), headers),
+      409,
+      /^This turn id has already been used\.$/,
+    );
   });
 
   test("under a key that another request has is a 409, in a sentence; the same request gets its reply again", async () => {
@@ -169,7 +173,7 @@ describe("a request of useChat", () => {
     const again = await app.post("/api/chat", chat(hi), headers);
     assert.deepEqual([again.body, again.headers["idempotency-replayed"]], [first.body, "true"]);
     const other = await app.post("/api/chat", chat(message("user", text("Ho"))), headers);
-    assertRefused(other, 409, /^The idempotency key was used with another request\.$/);
+    assertRefused(other, 409, /^The idempotency key was already used with a different request\.$/);
   });
 
   test("with parts that are named like what every object has ignores them", async () => {
