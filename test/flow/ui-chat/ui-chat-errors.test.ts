@@ -249,7 +249,7 @@ describe("a useChat client of a server that is asked to stop", { timeout: 60_000
       ["error", "The server stopped before the reply was complete.", "Half", "interrupted"],
     );
     await closing;
-    const next = await startApp(variables);
+    const next = await startApp(variables, new ManualClock()); // by which no write is late
     context.after(() => next.close());
     context.after(() => folder.remove());
     model.say(again);

@@ -60,7 +60,7 @@ export class Faults {
   readonly #locker: Client;
   readonly #backends: string;
   readonly #tally: Tally;
-  #killing: Promise<void> | undefined;
+  #killing = Promise.resolve();
   #locking = Promise.resolve();
   #callCount = 0;
   #isOver = false;
@@ -112,9 +112,10 @@ export class Faults {
   #kill(how: "pg_cancel_backend" | "pg_terminate_backend", which: string): void {
     const sql = `select ${how}(pid) from (
       select pid from pg_stat_activity where ${this.#backends} and ${which} order by random() limit 1) victims`;
-    this.#killing ??= this.#killer.query(sql).then((result) => {
+    // One after the other: one that is slow must not swallow the next.
+    this.#killing = this.#killing.then(async () => {
+      const result = await this.#killer.query(sql);
       this.#tally.add(how, Rows.parse(result).rowCount ?? 0);
-      this.#killing = undefined;
     });
   }
 
