@@ -20,7 +20,6 @@ import { registerUiChat } from "./wires/ui-message/routes.ts";
 import { registerUsage } from "./usage/routes.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
-import { logTurn } from "./observe/turn-lines.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
@@ -30,6 +29,7 @@ import { Retention } from "./store/retention.ts";
 import { OpenedReasoning, type OpensReasoning } from "./turn/reply/opened-reasoning.ts";
 import type { Prices } from "./usage/prices.ts";
 import type { Clock } from "./base/clock.ts";
+import type { Observer } from "./turn/observer.ts";
 import type { Model } from "./turn/ports.ts";
 
 /** What a server is made from. */
@@ -62,6 +62,14 @@ export interface AppOptions {
   readonly logsContent: boolean;
 }
 
+/** What a server works with besides its store. */
+export interface AppTools {
+  readonly clock: Clock;
+  readonly logger: FastifyBaseLogger;
+  /** Told of what happens beyond responses. */
+  readonly observe: Observer;
+}
+
 /** A server that is put together and does not listen yet. */
 export interface App {
   readonly http: FastifyInstance;
@@ -74,10 +82,9 @@ export interface App {
 export async function createApp(
   options: AppOptions,
   store: OpenStore,
-  clock: Clock,
-  logger: FastifyBaseLogger,
+  { clock, logger, observe }: AppTools,
 ): Promise<App> {
-  const retention = createRetention(options.retentionDays, store, clock, logger);
+  const retention = createRetention(options.retentionDays, store, clock, observe);
   const model = createModel(options.model, clock);
   const live = new LiveTurns({
     model,
@@ -87,8 +94,7 @@ export async function createApp(
     onDisconnect: options.onDisconnect,
     showsReasoning: options.showsReasoning,
     openedReasoning: new OpenedReasoning(options.opensReasoning),
-    onEnd: (...ended) => logTurn(logger, options.logsContent, ...ended),
-    onRecovered: (turnId) => logger.warn({ turnId }, "a turn whose process is gone was ended as interrupted"),
+    observe,
   });
 
   const http = await createHttp(options, clock, logger);
@@ -167,13 +173,11 @@ function createRetention(
   days: number | undefined,
   { database, records }: OpenStore,
   clock: Clock,
-  logger: FastifyBaseLogger,
+  observe: Observer,
 ): Retention | undefined {
   // The anonymous key has no right to delete what is not its user's.
   if (days === undefined || database === undefined || records === undefined) return undefined;
-  const onDeleted = (count: number): void =>
-    logger.info({ count }, "conversations were deleted for their age");
-  return new Retention({ database, clock, days, onDeleted });
+  return new Retention({ database, clock, days, observe });
 }
 
 function createModel(options: AppOptions["model"], clock: Clock): Model {

@@ -21,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   usage: ["base", "turn", "auth", "live", "store", "http", "openapi"],
   wires: ["base", "turn", "auth", "live", "http", "openapi"],
   client: ["base", "wires"],
-  observe: ["base", "turn", "store"],
+  observe: ["base", "turn"],
   openapi: ["base", "turn", "http", "history", "usage", "wires"],
   "app.ts": [
     "base",

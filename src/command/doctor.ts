@@ -117,11 +117,7 @@ function checkJournal(options: AppOptions["store"]): readonly Finding[] {
 
 /** With the anonymous key nothing can be looked at; that the project answers is all that can be told. */
 async function checkReducedStore(options: AppOptions["store"]): Promise<Finding> {
-  const store = await openStore(options, systemClock, {
-    onEvent: () => {},
-    onTrouble: () => {},
-    onBacklog: () => {},
-  });
+  const store = await openStore(options, systemClock, () => {});
   const trouble = await store.findTrouble(callDeadlineMs);
   if (trouble !== undefined) return toFinding("store", trouble, options);
   return {

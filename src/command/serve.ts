@@ -1,7 +1,8 @@
 /** Owns the life of the serving process: start, listen, and a graceful stop. */
 import type { App, AppOptions } from "../app.ts";
 import type { AppError } from "../base/errors.ts";
-import { createStoreListeners } from "../observe/turn-lines.ts";
+import { combine } from "../turn/observer.ts";
+import { createLogObserver } from "../observe/log-observer.ts";
 import { openStore } from "../store/open-store.ts";
 import { systemClock } from "../base/clock.ts";
 import { checkAddress } from "./address-check.ts";
@@ -41,12 +42,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (options.app.store.type === "embedded") {
     process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
   }
+  const observe = combine(createLogObserver(logger, options.app.logsContent));
   // The embedded database opens in a thread of its own: what else a server is made of is loaded meanwhile.
   const [store, { createApp }] = await Promise.all([
-    openStore(options.app.store, systemClock, createStoreListeners(logger)),
+    openStore(options.app.store, systemClock, observe),
     import("../app.ts"),
   ]);
-  const app = await createApp(options.app, store, systemClock, logger);
+  const app = await createApp(options.app, store, { clock: systemClock, logger, observe });
   let storeTrouble: AppError | undefined;
   try {
     await Promise.all([store.opened, app.http.ready()]);

@@ -18,8 +18,6 @@ export interface LiveTurnsOptions extends TurnPorts {
   /** `undefined` where nothing outlives this process. */
   readonly records: TurnRecords | undefined;
   readonly onDisconnect: OnDisconnect;
-  /** Told of each turn that another process left behind and that was ended here. */
-  readonly onRecovered: (turnId: string) => void;
 }
 
 /** A turn that was asked for. */
@@ -55,14 +53,14 @@ export class LiveTurns {
   #isOverdue = false;
 
   constructor(options: LiveTurnsOptions) {
-    const { records, clock, onEnd, onRecovered } = options;
+    const { records, clock, observe } = options;
     this.#allowances = new Allowances(clock);
     this.#kept = new KeptTurns(clock);
     this.#options = {
       ...options,
-      onEnd: (turn, result, answer, error) => {
-        this.#allowances.end(turn, result);
-        onEnd(turn, result, answer, error);
+      observe: (event) => {
+        if (event.type === "turn-ended") this.#allowances.end(event.turn, event.result);
+        observe(event);
       },
     };
     this.#remotes = records && new RemoteTurns({ records, clock });
@@ -73,7 +71,7 @@ export class LiveTurns {
       ids: () => [...this.#running.keys(), ...this.#asked.keys()],
       has: (turnId: string) => this.#running.has(turnId) || this.#asked.has(turnId),
     };
-    this.#recovery = new Recovery({ records, clock, here, onRecovered });
+    this.#recovery = new Recovery({ records, clock, here, observe });
   }
 
   /** Whether the process is on its way out and takes no new turns. */

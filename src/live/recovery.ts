@@ -2,6 +2,7 @@
 import { toAppError } from "../base/errors.ts";
 import { toInterruptedResult } from "../turn/turn-result.ts";
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Observer } from "../turn/observer.ts";
 import type { AbandonedFilter, AbandonedTurn, TurnRecords } from "../turn/ports.ts";
 
 /** From one look to the next. */
@@ -17,8 +18,7 @@ export interface RecoveryOptions {
   readonly clock: Clock;
   /** The turns that run here, or are about to. */
   readonly here: { ids(): readonly string[]; has(turnId: string): boolean };
-  /** Told of each turn that was ended. */
-  readonly onRecovered: (turnId: string) => void;
+  readonly observe: Observer;
 }
 
 /** Looks for abandoned turns from its making on: its own process's at once, others' once they are silent for 30 s. */
@@ -66,14 +66,14 @@ export class Recovery {
   }
 
   async #end({ turnId, text }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
-    const { records, clock, onRecovered } = this.#options;
+    const { records, clock, observe } = this.#options;
     const end = async (saved: string): Promise<boolean> =>
       await records.endAbandoned(turnId, toInterruptedResult(saved, clock.now()), filter);
     const isEnded = await end(text).catch(async (error: unknown) => {
       if (text === "" || toAppError(error).code !== "write_rejected") throw error;
       return await end(""); // the store will never take its text, which must not keep other turns from their end
     });
-    if (isEnded) onRecovered(turnId);
+    if (isEnded) observe({ type: "turn-recovered", turnId });
     return isEnded;
   }
 }

@@ -4,10 +4,11 @@ import type { History } from "../history/history.ts";
 import type { Counters } from "../turn/limits.ts";
 import { settleWithin } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Observer } from "../turn/observer.ts";
 import type { TurnStore, TurnRecords } from "../turn/ports.ts";
 import { TurnWrites } from "./turns/turn-writes.ts";
 import { ConversationRows } from "../history/rows.ts";
-import type { Database, OnDatabaseTrouble } from "./database/database.ts";
+import type { Database } from "./database/database.ts";
 import { findTrouble } from "./database/find-trouble.ts";
 import { Journal } from "./journal/journal.ts";
 import { DurableTurnStore } from "./turns/durable-turn-store.ts";
@@ -15,14 +16,13 @@ import { JournaledHistory } from "../history/journaled-history.ts";
 import { PgliteDatabase } from "./database/pglite/pglite.ts";
 import type { PostgresOptions } from "./database/postgres/postgres.ts";
 import type { TableNames } from "./schema/schema.ts";
-import type { OnStoreEvent } from "./turns/store-event.ts";
 import type { SupabaseOptions } from "./database/supabase.ts";
 import { TurnReads } from "./turns/turn-reads.ts";
 import { UsageRows } from "../usage/rows.ts";
 import { UserTokenStore } from "./turns/user-token-store.ts";
 import { VersionedDatabase } from "./schema/versioned-database.ts";
 import { DatabaseHealth } from "./database/database-health.ts";
-import { WordIndexer, type BacklogEvent } from "./words/word-indexer.ts";
+import { WordIndexer } from "./words/word-indexer.ts";
 
 /** How long the end of connections may take: a database that is frozen never answers a farewell. */
 const closeTimeoutMs = 500;
@@ -48,15 +48,6 @@ interface JournalState {
   readonly queued: number;
   /** Writes that the store will never take. */
   readonly rejected: number;
-}
-
-/** Who is told of what happens in a store beyond its answers. */
-export interface StoreListeners {
-  readonly onEvent: OnStoreEvent;
-  /** Trouble that no call is there to report. */
-  readonly onTrouble: OnDatabaseTrouble;
-  /** The reading of old texts for the search. */
-  readonly onBacklog: (event: BacklogEvent) => void;
 }
 
 /** A store. */
@@ -100,11 +91,7 @@ const emptyStore: TurnStore = {
  * Opens the store, the embedded database in a thread that need not be waited for. One that is away is no error here: it may come back.
  * @throws AppError `store_locked` or `store_unavailable` where the folder of the embedded database cannot be had.
  */
-export async function openStore(
-  options: StoreOptions,
-  clock: Clock,
-  listeners: StoreListeners,
-): Promise<OpenStore> {
+export async function openStore(options: StoreOptions, clock: Clock, observe: Observer): Promise<OpenStore> {
   if (options.type === "none") {
     return {
       ...noRecords,
@@ -117,7 +104,7 @@ export async function openStore(
   }
   let journal: Journal | undefined;
   const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
-  const opening = await openDatabase(options, clock, listeners.onTrouble);
+  const opening = await openDatabase(options, clock, observe);
   let indexer: WordIndexer | undefined;
   const database = new DatabaseHealth(opening, clock, (name) => indexer?.nudge(name));
   const common = {
@@ -129,10 +116,10 @@ export async function openStore(
   const closeDatabase = async (): Promise<void> =>
     void (await settleWithin(clock, database.close(), closeTimeoutMs));
   if (isReduced) {
-    const turns = new UserTokenStore(database, clock, listeners.onEvent);
+    const turns = new UserTokenStore(database, clock, observe);
     return { ...common, ...noRecords, turns, close: closeDatabase };
   }
-  journal = await openJournal(options.dataDir, options.maxJournalBytes, listeners);
+  journal = await openJournal(options.dataDir, options.maxJournalBytes, observe);
   const store = new DurableTurnStore({
     database,
     writes: new TurnWrites(database, clock, journal?.owner, options.maxContextChars),
@@ -141,9 +128,9 @@ export async function openStore(
     clock,
     sharesProgress: options.type !== "embedded",
     maxContextChars: options.maxContextChars,
-    ...listeners,
+    observe,
   });
-  const words = new WordIndexer({ database, clock, onBacklog: listeners.onBacklog });
+  const words = new WordIndexer({ database, clock, observe });
   indexer = words;
   return {
     ...common,
@@ -165,17 +152,21 @@ export async function openStore(
 async function openJournal(
   dataDir: string,
   maxBytes: number,
-  { onTrouble }: StoreListeners,
+  observe: Observer,
 ): Promise<Journal | undefined> {
   try {
     const journal = await Journal.open(dataDir, maxBytes);
     if (journal.brokenFile !== undefined)
-      onTrouble(
-        new AppError("store_unavailable", `the journal was broken; it is kept as ${journal.brokenFile}`),
-      );
+      observe({
+        type: "store-trouble",
+        error: new AppError(
+          "store_unavailable",
+          `the journal was broken; it is kept as ${journal.brokenFile}`,
+        ),
+      });
     return journal;
   } catch (error) {
-    onTrouble(toAppError(error));
+    observe({ type: "store-trouble", error: toAppError(error) });
     return undefined;
   }
 }
@@ -184,20 +175,22 @@ async function openJournal(
 export async function openDatabase(
   options: DatabaseOptions & { readonly dataDir: string },
   clock: Clock,
-  onTrouble: OnDatabaseTrouble,
+  observe: Observer,
 ): Promise<Database> {
-  return new VersionedDatabase(await openTransport(options, clock, onTrouble), clock);
+  return new VersionedDatabase(await openTransport(options, clock, observe), clock);
 }
 
 async function openTransport(
   options: DatabaseOptions & { readonly dataDir: string },
   clock: Clock,
-  onTrouble: OnDatabaseTrouble,
+  observe: Observer,
 ): Promise<Database> {
   switch (options.type) {
     case "postgres": {
       const { PostgresDatabase } = await import("./database/postgres/postgres.ts");
-      return new PostgresDatabase(options.postgres, clock, onTrouble);
+      return new PostgresDatabase(options.postgres, clock, (error) =>
+        observe({ type: "store-trouble", error }),
+      );
     }
     case "supabase": {
       const { SupabaseDatabase } = await import("./database/supabase.ts");

@@ -1,5 +1,6 @@
 /** Deletes old conversations: those in which nothing was said for so many days. */
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Observer } from "../turn/observer.ts";
 import { service, type Database } from "./database/database.ts";
 import { deleteConversations } from "../history/delete-conversations.ts";
 
@@ -11,8 +12,7 @@ export interface RetentionOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly days: number;
-  /** Told of how many were deleted in one go. */
-  readonly onDeleted: (count: number) => void;
+  readonly observe: Observer;
 }
 
 /** Deletes from its making on, then every hour. Any number of processes may do so beside each other. */
@@ -33,7 +33,7 @@ export class Retention {
   }
 
   async #look(): Promise<void> {
-    const { database, clock, days, onDeleted } = this.#options;
+    const { database, clock, days, observe } = this.#options;
     let count = 0;
     try {
       for await (const deleted of deleteConversations(database, "chat_delete_expired", { days }, service)) {
@@ -43,7 +43,7 @@ export class Retention {
     } catch {
       // The store is away, which its readiness tells: the next look finds what this one did not.
     }
-    if (count > 0) onDeleted(count);
+    if (count > 0) observe({ type: "conversations-expired", count });
     if (!this.#isClosed) this.#timer = clock.after(intervalMs, () => void this.#look());
   }
 }

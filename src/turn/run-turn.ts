@@ -210,7 +210,7 @@ export class RunningTurn {
       firstTextMs: firstTextMs && Math.round(firstTextMs),
       storage: answer.storage,
     });
-    this.#ports.onEnd(this.#begin, result, answer, error);
+    this.#ports.observe({ type: "turn-ended", turn: this.#begin, result, ended: answer, error });
   }
 
   #toResult({ outcome, modelEnd, error }: Ending, read: () => Body, hasPlan: boolean): TurnResult {

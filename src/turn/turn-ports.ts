@@ -1,8 +1,8 @@
 /** Owns what one turn is run with, and where its events go. */
-import type { AppError } from "../base/errors.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
 import type { Clock } from "../base/clock.ts";
-import type { BeginResult, TurnStore, EndResult, Model, TurnBegin, TurnResult } from "./ports.ts";
+import type { BeginResult, TurnStore, Model, TurnBegin } from "./ports.ts";
+import type { Observer } from "./observer.ts";
 import type { TurnEvent } from "./turn-event.ts";
 
 /** What a turn is run with. */
@@ -14,13 +14,8 @@ export interface TurnPorts {
   readonly showsReasoning: boolean;
   /** Whether the chat template of {@link model} opens the reasoning, as far as its replies have shown. */
   readonly openedReasoning: OpenedReasoning;
-  /** Told once, when the turn is over; `error` is why it failed. */
-  readonly onEnd: (
-    turn: TurnBegin,
-    result: TurnResult,
-    answer: EndResult,
-    error: AppError | undefined,
-  ) => void;
+  /** Told once, when the turn is over. */
+  readonly observe: Observer;
 }
 
 /** A turn whose begin came first, since something in it could have refused the turn. */

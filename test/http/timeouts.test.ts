@@ -8,7 +8,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import { createHttpServer } from "../../src/http/http-server.ts";
 import { createApp, type App } from "../../src/app.ts";
-import { createStoreListeners } from "../../src/observe/turn-lines.ts";
+import { createLogObserver } from "../../src/observe/log-observer.ts";
 import { openStore } from "../../src/store/open-store.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { systemClock, type Clock } from "../../src/base/clock.ts";
@@ -35,8 +35,9 @@ async function withApp(
   const variables = { CHAT_STORE_ENABLED: "false", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
   const options = parseConfig(variables).app;
   const logger = pino({ level: "silent" });
-  const store = await openStore(options.store, clock, createStoreListeners(logger));
-  const app = await createApp(options, store, clock, logger);
+  const observe = createLogObserver(logger, options.logsContent);
+  const store = await openStore(options.store, clock, observe);
+  const app = await createApp(options, store, { clock, logger, observe });
   adjust(app.http.server);
   try {
     await use(await app.http.listen({ host: "127.0.0.1", port: 0 }), model, app);

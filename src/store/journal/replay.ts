@@ -1,13 +1,12 @@
 /** Owns the way of the journal's writes into the store: in order, once each, again and again until it takes them. */
 import { AppError, toAppError } from "../../base/errors.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { Observer } from "../../turn/observer.ts";
 import { toInterruptedResult } from "../../turn/turn-result.ts";
 import { toEndArgument, type TurnWrites } from "../turns/turn-writes.ts";
-import type { OnDatabaseTrouble } from "../database/database.ts";
 import { parseQueuedBegin, parseQueuedEnd } from "./entry.ts";
 import type { QueuedWrite } from "./write.ts";
 import type { Journal } from "./journal.ts";
-import type { OnStoreEvent } from "../turns/store-event.ts";
 import type { TurnReads } from "../turns/turn-reads.ts";
 
 const firstDelayMs = 500;
@@ -25,8 +24,7 @@ export interface JournalReplayOptions {
   readonly isInFlight: (id: number) => boolean;
   /** Turns whose begin the store will never take, and whose end it therefore cannot. */
   readonly rejected: Set<string>;
-  readonly onEvent: OnStoreEvent;
-  readonly onTrouble: OnDatabaseTrouble;
+  readonly observe: Observer;
 }
 
 /** Lands the writes of a journal. What fails blocks what came later in its conversation, or of its user, and no other. */
@@ -144,12 +142,12 @@ export class JournalReplay {
 
   /** Resolves with whether the write need not be tried again. */
   async #attempt(write: QueuedWrite): Promise<boolean> {
-    const { journal, onEvent } = this.#options;
+    const { journal, observe } = this.#options;
     try {
       const isKept = await this.#replayWrite(write);
       await journal.remove(write.id);
       if (write.kind === "end") await journal.removePieces(write.turnId);
-      onEvent({ type: isKept ? "stored" : "deleted", turn: write });
+      observe({ type: isKept ? "write-stored" : "conversation-deleted", turn: write });
       return true;
     } catch (cause) {
       const error = toAppError(cause);
@@ -157,7 +155,7 @@ export class JournalReplay {
       if (error.code.startsWith("store_")) return false;
       if (write.kind === "begin") this.#options.rejected.add(write.turnId);
       await journal.quarantine(write.id, error.message).catch(() => {}); // it is tried, and told, again
-      onEvent({ type: "rejected", turn: write, error });
+      observe({ type: "write-rejected", turn: write, error });
       return true;
     }
   }
@@ -214,7 +212,7 @@ export class JournalReplay {
         const error = toAppError(cause);
         this.#wasUnavailable = error.code === "store_unavailable";
         if (error.code.startsWith("store_")) return false;
-        this.#options.onTrouble(error); // it stays in the journal, and must not keep the others
+        this.#options.observe({ type: "store-trouble", error }); // it stays in the journal, and must not keep the others
       }
       this.#leftoverTurns = this.#leftoverTurns.filter((leftover) => leftover !== turnId);
     }

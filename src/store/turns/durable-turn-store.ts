@@ -18,10 +18,10 @@ import type {
   TurnRecords,
   TurnResult,
 } from "../../turn/ports.ts";
+import type { Observer } from "../../turn/observer.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { schemaVersion } from "../database/database.ts";
 import type { SaveResult } from "./message-writer.ts";
-import type { OnStoreEvent } from "./store-event.ts";
 import { toEndArgument } from "./turn-writes.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
 import { toWaitingError, untilWritesStored } from "./read-your-writes.ts";
@@ -51,7 +51,7 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
   }
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
-    const { writes, onEvent } = this.#options;
+    const { writes, observe } = this.#options;
     if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
     if (turn.isKept === false) return await this.#beginUnkept(turn);
     const { continues } = turn;
@@ -59,7 +59,7 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
       const stored = this.untilWritesStored(turn.caller, turn.conversationId);
       if (continues.needsStore) {
         await stored;
-        return toBeginResult(await writes.begin(turn), turn, onEvent);
+        return toBeginResult(await writes.begin(turn), turn, observe);
       }
       await stored.catch(() => {}); // it continues from the rows stored by the time it is replayed
     }
@@ -74,7 +74,7 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
       const storage = written.type === "queued" ? "queued" : "none";
       return { type: "begun", storage, conversationId: toKnownConversation(turn) };
     }
-    return toBeginResult(written.value, turn, onEvent);
+    return toBeginResult(written.value, turn, observe);
   }
 
   /** Resolves with the turn that the key of one that may not begin belongs to, or with why that may not. */
@@ -189,7 +189,7 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
   }
 
   async #end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
-    const { writes, onEvent } = this.#options;
+    const { writes, observe } = this.#options;
     const argument = toEndArgument(turn.turnId, result);
     try {
       const written = await this.#writer.write({
@@ -201,23 +201,23 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
       if (written.type === "queued") return { storage: "queued", conversationId: undefined };
       if (written.type === "answer" && written.value.type === "ended")
         return { storage: "stored", conversationId: written.value.conversationId };
-      if (written.type === "answer") onEvent({ type: "deleted", turn });
+      if (written.type === "answer") observe({ type: "conversation-deleted", turn });
     } catch (error) {
-      onEvent({ type: "lost", turn, error: toAppError(error) });
+      observe({ type: "write-lost", turn, error: toAppError(error) });
     }
     return { storage: "none", conversationId: undefined };
   }
 }
 
 /** Returns the begin's answer for the turn. */
-function toBeginResult(answer: SaveResult, turn: TurnBegin, onEvent: OnStoreEvent): BeginResult {
+function toBeginResult(answer: SaveResult, turn: TurnBegin, observe: Observer): BeginResult {
   switch (answer.type) {
     case "saved": {
       const { conversationId, history } = answer;
       return { type: "begun", storage: "stored", conversationId, history };
     }
     case "deleted":
-      onEvent({ type: "deleted", turn });
+      observe({ type: "conversation-deleted", turn });
       return { type: "begun", storage: "none", conversationId: turn.conversationId };
     case "taken":
     case "exists":

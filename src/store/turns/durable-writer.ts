@@ -2,14 +2,14 @@
 import { AppError, toAppError } from "../../base/errors.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock } from "../../base/clock.ts";
+import type { Observer } from "../../turn/observer.ts";
 import type { Piece, TurnBegin } from "../../turn/ports.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { TurnWrites } from "./turn-writes.ts";
 import type { JournalWrite } from "../journal/write.ts";
 import type { Journal } from "../journal/journal.ts";
 import { JournalReplay } from "../journal/replay.ts";
-import { callDeadlineMs, type OnDatabaseTrouble } from "../database/database.ts";
-import type { OnStoreEvent } from "./store-event.ts";
+import { callDeadlineMs } from "../database/database.ts";
 import { storeWaitMs } from "../database/sql-failure.ts";
 import type { TurnReads } from "./turn-reads.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
@@ -22,8 +22,7 @@ export interface DurableWriterOptions {
   /** `undefined` where its folder cannot be used: then only the store makes a write safe. */
   readonly journal: Journal | undefined;
   readonly clock: Clock;
-  readonly onEvent: OnStoreEvent;
-  readonly onTrouble: OnDatabaseTrouble;
+  readonly observe: Observer;
 }
 
 /** An answer of the store: what it wrote, or why it did not. */
@@ -115,13 +114,13 @@ export class DurableWriter {
 
   /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */
   async isSettled(): Promise<boolean> {
-    const { journal, onTrouble } = this.#options;
+    const { journal, observe } = this.#options;
     if (journal === undefined || this.#replay === undefined) return true;
     const count = journal.owners.length;
     try {
       await journal.adopt();
     } catch (error) {
-      if (!this.#hasToldOfAdoption) onTrouble(toAppError(error));
+      if (!this.#hasToldOfAdoption) observe({ type: "store-trouble", error: toAppError(error) });
       this.#hasToldOfAdoption = true;
     }
     if (journal.owners.length > count) this.#leftoversLoaded = this.#loadLeftovers(this.#replay);
@@ -138,7 +137,9 @@ export class DurableWriter {
   }
 
   async #loadLeftovers(replay: JournalReplay): Promise<void> {
-    await replay.loadLeftovers((turnId) => this.#withPieces.has(turnId)).catch(this.#options.onTrouble);
+    await replay
+      .loadLeftovers((turnId) => this.#withPieces.has(turnId))
+      .catch((error: unknown) => this.#options.observe({ type: "store-trouble", error: toAppError(error) }));
   }
 
   /** The store took a call: what waits need not wait longer. */
@@ -189,11 +190,11 @@ export class DurableWriter {
     write: Write<Result>,
     error: AppError,
   ): Promise<Written<Result>> {
-    const { journal, onEvent } = this.#options;
+    const { journal, observe } = this.#options;
     const id = await this.#append(write, error);
     await journal?.quarantine(id, error.message);
     if (write.kind === "begin") this.#rejected.add(write.turn.turnId);
-    onEvent({ type: "rejected", turn: write.turn, error });
+    observe({ type: "write-rejected", turn: write.turn, error });
     return { type: "rejected" };
   }
 
@@ -219,7 +220,7 @@ export class DurableWriter {
       // What was refused is for the replay to land all the same, as far as it may be: the turn has gone on.
       if (type === "saved" || type === "deleted" || type === "ended" || type === "gone") {
         await this.#options.journal?.remove(id);
-        this.#options.onEvent({ type: "stored", turn });
+        this.#options.observe({ type: "write-stored", turn });
       }
       this.#inFlight.delete(id);
       this.retrySoon();
@@ -233,11 +234,11 @@ export class DurableWriter {
     { turn, kind, toArgument }: Write<TypedResult>,
     error: AppError | undefined,
   ): Promise<number> {
-    const { journal, onEvent } = this.#options;
+    const { journal, observe } = this.#options;
     if (journal === undefined) throw error ?? new AppError("store_unavailable", "no answer, and no journal");
     const { turnId, conversationId, caller } = turn;
     const { id } = await journal.append({ kind, turnId, conversationId, userId: caller.userId, toArgument });
-    if (error?.code !== "write_rejected") onEvent({ type: "queued", turn, error });
+    if (error?.code !== "write_rejected") observe({ type: "write-queued", turn, error });
     return id;
   }
 }

@@ -4,6 +4,7 @@ import { createId } from "../../base/create-id.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { BeginResult, TurnStore, EndResult, TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type { Observer } from "../../turn/observer.ts";
 import type { Storage } from "../../turn/turn-event.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { toContent } from "../../turn/turn-result.ts";
@@ -11,7 +12,6 @@ import { toReplyMetadata } from "./turn-writes.ts";
 import type { Database, Json } from "../database/database.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { storeWaitMs } from "../database/sql-failure.ts";
-import type { OnStoreEvent } from "./store-event.ts";
 
 /**
  * Stores messages as far as row level security lets their user, and no record of the turn. There is no journal: a token
@@ -20,14 +20,14 @@ import type { OnStoreEvent } from "./store-event.ts";
 export class UserTokenStore implements TurnStore {
   readonly #messages: MessageWriter;
   readonly #clock: Clock;
-  readonly #onEvent: OnStoreEvent;
+  readonly #observe: Observer;
   /** Running turns whose messages were not taken, and why: the log has that already. */
   readonly #lost = new Map<string, ErrorCode>();
 
-  constructor(database: Database, clock: Clock, onEvent: OnStoreEvent) {
+  constructor(database: Database, clock: Clock, observe: Observer) {
     this.#messages = new MessageWriter(database, clock);
     this.#clock = clock;
-    this.#onEvent = onEvent;
+    this.#observe = observe;
   }
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
@@ -76,7 +76,7 @@ export class UserTokenStore implements TurnStore {
     const lose = (cause: unknown): void => {
       const error = toAppError(cause);
       if (!this.#lost.has(turn.turnId) && error.code !== "conversation_not_found")
-        this.#onEvent({ type: "lost", turn, error });
+        this.#observe({ type: "write-lost", turn, error });
       if (tail.length === 0) this.#lost.set(turn.turnId, error.code);
     };
     if (result.type === "late") saving.catch(lose);

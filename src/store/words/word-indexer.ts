@@ -5,6 +5,7 @@ import { toAppError, type ErrorCode } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { Observer } from "../../turn/observer.ts";
 import { service, type Database, type FunctionName, type JsonObject } from "../database/database.ts";
 import { toVector } from "./lexemes.ts";
 import { collectWords, type Words } from "./text-words.ts";
@@ -62,17 +63,11 @@ interface ReadText extends JsonObject {
   readonly id: string;
 }
 
-/** How far the reading of texts is that were there before they could be read. */
-export type BacklogEvent =
-  | { readonly type: "begun" }
-  /** All are read: so many of them by this process. */
-  | { readonly type: "read"; readonly count: number };
-
 /** What an indexer works with. */
 export interface WordIndexerOptions {
   readonly database: Database;
   readonly clock: Clock;
-  readonly onBacklog: (event: BacklogEvent) => void;
+  readonly observe: Observer;
 }
 
 /** Reads from its making on, until it is closed. Any number of processes may do so beside each other: no text is read twice. */
@@ -204,12 +199,12 @@ export class WordIndexer {
   }
 
   #tellOfBacklog(texts: readonly Text[], hasMore: boolean): void {
-    const { onBacklog } = this.#options;
+    const { observe } = this.#options;
     const count = texts.filter((text) => !text.is_new).length;
-    if (this.#backlogCount === 0 && count > 0 && hasMore) onBacklog({ type: "begun" });
+    if (this.#backlogCount === 0 && count > 0 && hasMore) observe({ type: "search-backlog-started" });
     if (this.#backlogCount > 0 || hasMore) this.#backlogCount += count;
     if (hasMore || this.#backlogCount === 0) return;
-    onBacklog({ type: "read", count: this.#backlogCount });
+    observe({ type: "search-backlog-indexed", count: this.#backlogCount });
     this.#backlogCount = 0;
   }
 

@@ -186,7 +186,7 @@ async function storeAsBob(
   const turn = makeTurn(lines, { caller, conversationId, isConversationNamed });
   let trouble: Error | undefined;
   const store = new UserTokenStore(database, systemClock, (event) => {
-    if (event.type === "lost") trouble = event.error;
+    if (event.type === "write-lost") trouble = event.error;
   });
   await store.end(turn, makeResult("Hello"));
   if (trouble !== undefined) throw trouble.cause;

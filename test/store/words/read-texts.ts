@@ -2,14 +2,15 @@
 import { z } from "zod";
 import { toAppError } from "../../../src/base/errors.ts";
 import type { Database } from "../../../src/store/database/database.ts";
-import { WordIndexer, type BacklogEvent } from "../../../src/store/words/word-indexer.ts";
+import { WordIndexer } from "../../../src/store/words/word-indexer.ts";
+import type { ObservedEvent } from "../../../src/turn/observer.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 
 const Nothing = z.object({ texts: z.tuple([]), locked: z.tuple([]), has_more: z.literal(false) });
 
 /** Resolves, once nothing is left to be read, with what was told of the backlog. */
-export async function readTexts(database: Database): Promise<readonly BacklogEvent[]> {
-  const events: BacklogEvent[] = [];
+export async function readTexts(database: Database): Promise<readonly ObservedEvent[]> {
+  const events: ObservedEvent[] = [];
   const done = Promise.withResolvers<void>();
   const watched: Database = {
     call: async (name, argument, caller) => {
@@ -26,7 +27,7 @@ export async function readTexts(database: Database): Promise<readonly BacklogEve
   const indexer = new WordIndexer({
     database: watched,
     clock: systemClock,
-    onBacklog: (event) => events.push(event),
+    observe: (event) => void events.push(event),
   });
   void indexer.untilRead(); // without waiting for its first look
   await done.promise.finally(() => indexer.close());

@@ -74,7 +74,10 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
       insert into messages (conversation_id, role, content) select id, 'user', 'Text of ' || title from conversations, generate_series(1, 2);`);
     const database = toDatabase(scratch);
     assert.deepEqual(await find(database, userId, "title"), []);
-    assert.deepEqual(await readTexts(database), [{ type: "begun" }, { type: "read", count: 2_100 }]);
+    assert.deepEqual(await readTexts(database), [
+      { type: "search-backlog-started" },
+      { type: "search-backlog-indexed", count: 2_100 },
+    ]);
     assert.deepEqual(await scratch.sql(unread), []);
     assert.deepEqual(await scratch.sql("select kind from word_backlog"), []);
     assert.deepEqual(await find(database, userId, '"text of title" 77'), ["Title 77"]);
@@ -176,7 +179,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
         return (last = database.call(...call));
       },
     };
-    const indexer = new WordIndexer({ database: counted, clock, onBacklog: () => {} });
+    const indexer = new WordIndexer({ database: counted, clock, observe: () => {} });
     for (let second = 0; second < 3_600; second += 1) {
       clock.advance(1_000);
       await last;
@@ -206,7 +209,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
           return await database.call(...call);
         },
       };
-      const indexer = new WordIndexer({ database: cancelled, clock: new ManualClock(), onBacklog: () => {} });
+      const indexer = new WordIndexer({ database: cancelled, clock: new ManualClock(), observe: () => {} });
       await indexer.untilRead();
       assert.deepEqual(await find(database, userId, "stored"), ["Stored before"]);
       await indexer.close();
@@ -219,7 +222,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
       call: async () =>
         await Promise.reject(toStoreFailure("57014", "canceling statement due to user request")),
     };
-    const indexer = new WordIndexer({ database: failing, clock: new ManualClock(), onBacklog: () => {} });
+    const indexer = new WordIndexer({ database: failing, clock: new ManualClock(), observe: () => {} });
     await indexer.untilRead();
     await indexer.close();
   });

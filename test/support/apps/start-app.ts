@@ -7,7 +7,7 @@ import { Writable } from "node:stream";
 import { EventEmitter, once } from "node:events";
 import { createApp, type App } from "../../../src/app.ts";
 import { createLogger } from "../../../src/observe/logger.ts";
-import { createStoreListeners } from "../../../src/observe/turn-lines.ts";
+import { createLogObserver } from "../../../src/observe/log-observer.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { systemClock, type Clock } from "../../../src/base/clock.ts";
@@ -162,8 +162,9 @@ export async function startApp(
     ...variables,
   });
   const logger = createLogger({ level: config.logLevel, secrets: config.secrets }, stream);
-  const store = await openStore(config.app.store, clock, createStoreListeners(logger));
-  const app = await createApp(config.app, store, clock, logger);
+  const observe = createLogObserver(logger, config.app.logsContent);
+  const store = await openStore(config.app.store, clock, observe);
+  const app = await createApp(config.app, store, { clock, logger, observe });
   await store.opened;
   await app.http.listen({ host: "127.0.0.1", port: 0 });
   const address = app.http.server.address();

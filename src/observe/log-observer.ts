@@ -1,0 +1,88 @@
+/** Log lines about turns and the store. */
+import type { FastifyBaseLogger } from "fastify";
+import type { AppError } from "../base/errors.ts";
+import type { ObservedEvent, Observer } from "../turn/observer.ts";
+import type { TurnBegin, TurnResult } from "../turn/ports.ts";
+import { toContent } from "../turn/turn-result.ts";
+
+/** How much of a question, and of an answer, is logged if content may be, in UTF-16 code units. */
+const maxLoggedLength = 1_000;
+
+/** Returns an observer that writes a line to `logger` for each event. @param holdsContent whether questions and answers are logged. */
+export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boolean): Observer {
+  return (event) => {
+    switch (event.type) {
+      case "turn-ended":
+        return logTurn(logger, holdsContent, event);
+      case "turn-recovered":
+        return logger.warn({ turnId: event.turnId }, "a turn whose process is gone was ended as interrupted");
+      case "write-queued":
+        return logger.warn(toFailedWrite(event), "a write waits in the journal");
+      case "write-stored":
+        return logger.info(toWrite(event), "a write that waited is in the store");
+      case "write-rejected":
+        return logger.error(
+          toFailedWrite(event),
+          "the store will never take a write, which is kept apart in the journal",
+        );
+      case "write-lost":
+        return logger.error(toFailedWrite(event), "a turn is not in the store");
+      case "conversation-deleted":
+        return logger.info(toWrite(event), "the conversation of a turn was deleted");
+      case "store-trouble":
+        return logger.warn(toReason(event.error), "the store had trouble");
+      case "search-backlog-started":
+        return logger.info("older messages and titles are being read for the search");
+      case "search-backlog-indexed":
+        return logger.info({ count: event.count }, "older messages and titles can be searched");
+      case "conversations-expired":
+        return logger.info({ count: event.count }, "conversations were deleted for their age");
+    }
+  };
+}
+
+type WriteEvent = ObservedEvent & { readonly turn: Pick<TurnBegin, "turnId" | "conversationId"> };
+
+function toWrite({ turn: { turnId, conversationId } }: WriteEvent): object {
+  return { turnId, conversationId };
+}
+
+function toFailedWrite(event: WriteEvent & { readonly error: AppError | undefined }): object {
+  return { ...toWrite(event), ...toReason(event.error) };
+}
+
+function toReason(error: AppError | undefined): { readonly code?: string; readonly reason?: string } {
+  return error === undefined ? {} : { code: error.code, reason: error.message };
+}
+
+function logTurn(
+  logger: FastifyBaseLogger,
+  holdsContent: boolean,
+  { turn, result, ended, error }: ObservedEvent & { readonly type: "turn-ended" },
+): void {
+  const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;
+  const facts = {
+    requestId: turn.requestId,
+    turnId: turn.turnId,
+    conversationId: ended.conversationId ?? turn.conversationId,
+    userId: turn.caller.userId,
+    outcome,
+    storage: ended.storage,
+    model,
+    finishReason,
+    usage,
+    durationMs: durationMs && Math.round(durationMs),
+    firstTextMs: firstTextMs && Math.round(firstTextMs),
+    ...(holdsContent && turn.isKept !== false && toLoggedContent(turn, result)),
+  };
+  if (error === undefined) logger.info(facts, "turn");
+  else logger.warn({ ...facts, ...toReason(error) }, "turn");
+}
+
+function toLoggedContent({ path }: TurnBegin, { reply, toBody }: TurnResult): object {
+  return { question: cut(path.at(-1)?.content), answer: cut(reply && toContent(toBody().answer)) };
+}
+
+function cut(text: string | undefined): string | undefined {
+  return text?.slice(0, maxLoggedLength).toWellFormed();
+}

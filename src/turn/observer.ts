@@ -1,0 +1,49 @@
+/** What happens on the server beyond its responses: one union of events, told to whoever logs, counts or traces. */
+import type { AppError } from "../base/errors.ts";
+import type { EndResult, TurnBegin, TurnResult } from "./ports.ts";
+
+/** The turn that an event is about. */
+type ObservedTurn = Pick<TurnBegin, "turnId" | "conversationId">;
+
+/** An event that an operator may want to know. None is told per piece of a reply. */
+export type ObservedEvent =
+  /** A turn is over; `error` is why it failed. */
+  | {
+      readonly type: "turn-ended";
+      readonly turn: TurnBegin;
+      readonly result: TurnResult;
+      readonly ended: EndResult;
+      readonly error: AppError | undefined;
+    }
+  /** A turn that another process left running was ended as interrupted. */
+  | { readonly type: "turn-recovered"; readonly turnId: string }
+  /** The store has not taken a write in time; it waits in the journal. */
+  | { readonly type: "write-queued"; readonly turn: ObservedTurn; readonly error: AppError | undefined }
+  /** A write that waited in the journal is in the store. */
+  | { readonly type: "write-stored"; readonly turn: ObservedTurn }
+  /** The store will never take a write; the journal quarantines it. */
+  | { readonly type: "write-rejected"; readonly turn: ObservedTurn; readonly error: AppError }
+  /** A write is neither in the store nor in the journal. */
+  | { readonly type: "write-lost"; readonly turn: ObservedTurn; readonly error: AppError }
+  /** The conversation was deleted while its turn ran, and stays deleted. */
+  | { readonly type: "conversation-deleted"; readonly turn: ObservedTurn }
+  /** The store failed outside of any call that could report it. */
+  | { readonly type: "store-trouble"; readonly error: AppError }
+  /** The search starts to index older messages and titles. */
+  | { readonly type: "search-backlog-started" }
+  /** Older messages and titles can be searched; this process indexed `count` of them. */
+  | { readonly type: "search-backlog-indexed"; readonly count: number }
+  /** Retention deleted `count` conversations. */
+  | { readonly type: "conversations-expired"; readonly count: number };
+
+/** Told of every event, in the tick in which it happens. Must not throw, and must not wait. */
+export type Observer = (event: ObservedEvent) => void;
+
+/** Returns an observer that tells each of `observers`, in their order. */
+export function combine(...observers: readonly Observer[]): Observer {
+  const [only] = observers;
+  if (observers.length === 1 && only !== undefined) return only;
+  return (event) => {
+    for (const observe of observers) observe(event);
+  };
+}
