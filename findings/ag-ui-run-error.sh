@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # @ag-ui/client: a run that ends with RUN_ERROR, or without any end.
 # Guess: `runAgent()` rejects, as it does for an HTTP error.
-# Found: it resolves in both cases with the messages so far; only the subscriber's `onRunErrorEvent` hears of a RUN_ERROR, and nothing
-# reports a stream that merely ended. A frontend that awaits `runAgent()` alone shows a cut reply as a whole one.
+# Found: it resolves in both cases with the messages so far. Only the subscriber's `onRunErrorEvent` is called
+# for a RUN_ERROR, and nothing reports a stream that merely ended. A frontend that only awaits `runAgent()`
+# shows a truncated reply as complete.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 npm init -y > /dev/null && npm install --no-audit --no-fund --silent @ag-ui/client@1.0.0 @ag-ui/core@1.0.0

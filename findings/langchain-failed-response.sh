@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # @langchain/openai with the Responses API: a stream that ends with `response.failed`.
 # Guess: the call rejects, as it does for an HTTP error.
-# Found: it resolves with the text so far, as if the reply were whole. So it does for an `error` event in the flat shape of OpenAI's
-# documentation (`{type, code, message}`); only one that also holds `error: {…}` makes it reject. A server that wants its failures
-# seen must send that shape.
+# Found: it resolves with the text so far, as if the reply were complete. It also does so for an `error` event
+# in the flat shape of OpenAI's documentation (`{type, code, message}`); only an event that also has `error:
+# {…}` makes it reject. A server that wants its failures noticed must send that shape.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 npm init -y > /dev/null && npm install --no-audit --no-fund --silent @langchain/openai@1.6.0 @langchain/core@1.4.0 openai@7.57.0
@@ -27,11 +27,11 @@ const ends = {
   "nested error": [{ type: "error", ...fault, param: null, error: { type: "server_error", ...fault, param: null } }],
 };
 let end = [];
-const server = createServer((request, answer) => {
+const server = createServer((request, outgoing) => {
   request.resume();
-  answer.writeHead(200, { "content-type": "text/event-stream" });
-  [...start, ...end].forEach((event, index) => answer.write(`data: ${JSON.stringify({ ...event, sequence_number: index })}\n\n`));
-  answer.end();
+  outgoing.writeHead(200, { "content-type": "text/event-stream" });
+  [...start, ...end].forEach((event, index) => outgoing.write(`data: ${JSON.stringify({ ...event, sequence_number: index })}\n\n`));
+  outgoing.end();
 }).listen(0, "127.0.0.1");
 await new Promise((resolve) => server.once("listening", resolve));
 const outcomes = {};

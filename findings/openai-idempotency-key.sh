@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # openai (npm): the request option `idempotencyKey`.
-# Guess: it is sent as the header `Idempotency-Key`, so that the client's own retries are safe.
-# Found: no header is sent for it. A 503 is asked again (maxRetries is 2) without any key, so a server cannot tell the retry from a
-# second request. Only `headers: {"Idempotency-Key": …}` reaches the server.
+# Guess: it is sent as the header `Idempotency-Key`, so the client's own retries are safe.
+# Found: it sets no header. After a 503 the request is retried (maxRetries is 2) without any key, so a server
+# cannot tell the retry from a second request. Only `headers: {"Idempotency-Key": …}` reaches the server.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 npm init -y > /dev/null && npm install --no-audit --no-fund --silent openai@7.57.0

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # openai (npm): resuming a response with `responses.stream({response_id, starting_after})`.
 # Guess: the helper asks the server for the events after `starting_after`.
-# Found: it asks for `?stream=true` alone, wants the whole stream from `response.created` on and drops what is not after
-# `starting_after` itself. `responses.retrieve(id, {stream: true, starting_after})` does send the number. A server must honour
-# `starting_after` only when the query holds it, and must number its events the same at every replay.
+# Found: it requests `?stream=true` alone, expects the whole stream from `response.created` on, and itself
+# drops the events up to `starting_after`. `responses.retrieve(id, {stream: true, starting_after})` does send
+# the number. A server must honour `starting_after` only if it is in the query, and must number its events the
+# same way in every replay.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 npm init -y > /dev/null && npm install --no-audit --no-fund --silent openai@7.57.0
@@ -24,13 +25,13 @@ const events = [
   { type: "response.completed", response: response("completed", [message("completed", [part("Hello")])]) },
 ].map((event, index) => ({ ...event, sequence_number: index }));
 const asked = [];
-const server = createServer((request, answer) => {
+const server = createServer((request, outgoing) => {
   const { searchParams } = new URL(request.url, "http://localhost");
   asked.push(request.url);
   const after = Number(searchParams.get("starting_after") ?? -1);
-  answer.writeHead(200, { "content-type": "text/event-stream" });
-  for (const event of events.slice(after + 1)) answer.write(`data: ${JSON.stringify(event)}\n\n`);
-  answer.end();
+  outgoing.writeHead(200, { "content-type": "text/event-stream" });
+  for (const event of events.slice(after + 1)) outgoing.write(`data: ${JSON.stringify(event)}\n\n`);
+  outgoing.end();
 }).listen(0, "127.0.0.1");
 await new Promise((resolve) => server.once("listening", resolve));
 const client = new OpenAI({ apiKey: "none", baseURL: `http://127.0.0.1:${server.address().port}/v1` });

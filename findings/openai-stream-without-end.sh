@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# openai (npm): a streamed chat completion whose connection ends in good order before any finish reason or `[DONE]`.
-# Guess: the iterator throws, or the result says that the reply is not whole.
-# Found: the iterator ends like that of a whole reply. Only a caller that looks for `finish_reason` itself can tell a reply that a
-# proxy or a dying server cut; the helper `chat.completions.stream()` does throw.
+# openai (npm): a streamed chat completion whose connection ends cleanly before any finish reason or `[DONE]`.
+# Guess: the iterator throws, or the result is marked incomplete.
+# Found: the iterator ends as for a complete reply. Only a caller that checks `finish_reason` itself notices a
+# reply that a proxy or a dying server cut off; the helper `chat.completions.stream()` does throw.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 npm init -y > /dev/null && npm install --no-audit --no-fund --silent openai@7.57.0

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# @opentelemetry/sdk-trace 3: `new SimpleSpanProcessor(exporter)`, as every guide for version 2 has it.
-# Guess: it exports, or it throws because the constructor changed.
-# Found: it takes the exporter without a word and exports nothing, until `forceFlush()` fails with a TypeError; version 3 wants `new SimpleSpanProcessor({exporter})`.
+# @opentelemetry/sdk-trace 3: `new SimpleSpanProcessor(exporter)`, as in every guide for version 2.
+# Guess: it exports, or throws because the constructor changed.
+# Found: it accepts the exporter silently and exports nothing, until `forceFlush()` fails with a TypeError;
+# version 3 expects `new SimpleSpanProcessor({exporter})`.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 npm init -y > /dev/null && npm install --no-audit --no-fund --silent @opentelemetry/api@1.10.0 @opentelemetry/sdk-trace@3.1.1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # @electric-sql/pglite: the write-ahead log with `max_wal_size = 64MB`.
 # Guess: as in any Postgres, checkpoints keep it near that size.
-# Found: Postgres in single-user mode has no checkpointer, so it grows for as long as the process lives and nothing is removed, far
-# past the setting; `checkpoint` by hand brings it back. A start after a kill replays all of it.
+# Found: Postgres in single-user mode has no checkpointer, so the log grows far past the setting for as long
+# as the process lives; an explicit `checkpoint` shrinks it again. A start after a kill replays all of it.
 set -euo pipefail
 folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; cd "$folder"
 npm init -y > /dev/null && npm install --no-audit --no-fund --silent @electric-sql/pglite@0.5.16
