@@ -1,4 +1,4 @@
-/** Owns the promise that docs/protocol.md is whole and true: every event and field that goes over a wire, every curl. */
+/** docs/protocol.md is complete and correct: it names every event and field on a wire, and its examples run. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -14,11 +14,11 @@ import { ScriptedModel, toChunk } from "./support/model/scripted-model.ts";
 import { startApp, type AppResponse, type RunningApp } from "./support/apps/start-app.ts";
 
 const docs = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
-/** What a reply's row keeps in its metadata beside the plan. */
+/** The names of the usage that a reply's row stores in its metadata. */
 const usageNames = ["input_tokens", "output_tokens", "reasoning_tokens", "cached_input_tokens"];
 const userId = "5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11";
 
-/** Every name below `value`, as the docs would write it in backticks or in JSON. */
+/** Adds every name below `value`, as the docs write it in backticks or in JSON. */
 function collectNames(value: unknown, names: Set<string>): void {
   if (Array.isArray(value)) for (const item of value) collectNames(item, names);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return;
@@ -29,7 +29,7 @@ function collectNames(value: unknown, names: Set<string>): void {
   }
 }
 
-/** The part of the docs under a heading, to the next of its level. */
+/** The part of the docs from a heading to the next one of its level. */
 function section(heading: string): string {
   const start = docs.indexOf(`\n${heading}\n`);
   assert.ok(start >= 0, heading);
@@ -93,7 +93,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(fields(CompletionRequest), "### `POST /v1/chat/completions`");
   });
 
-  test("names every field of a history", async () => {
+  test("names every field of the history", async () => {
     const names = new Set<string>();
     const conversationId = randomUUID();
     await app.post("/stream-chat", { messages: [{ sender: "user", text: "Hi" }], conversationId });
@@ -114,7 +114,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
 
   const texts = ["go on", "fail"];
 
-  test("names every typed event and every field of it", async () => {
+  test("names every typed event and all their fields", async () => {
     const names = new Set<string>();
     for (const text of texts) {
       const body = { messages: [{ sender: "user", text }] };
@@ -125,19 +125,19 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(names, "### Typed events", "## `GET /turns/:turnId`");
   });
 
-  test("names every field of a turn's state, and of the problem that holds one", async () => {
+  test("names every field of a turn's state, and of a problem that includes one", async () => {
     const names = new Set<string>();
     for (const text of texts) {
       const body = { messages: [{ sender: "user", text }] };
-      const answer = await app.post("/stream-chat", body, { accept: "application/json" });
-      collectNames(JSON.parse(answer.body), names);
+      const response = await app.post("/stream-chat", body, { accept: "application/json" });
+      collectNames(JSON.parse(response.body), names);
     }
-    // Those of every problem are in errors.md.
+    // The fields of every problem are in errors.md.
     for (const name of ["type", "title", "detail", "about:blank", "requestId"]) names.delete(name);
     assertNamed(names, "### JSON", "## `GET /turns/:turnId`");
   });
 
-  test("names every chunk of the AI SDK's wire and every field of it", async () => {
+  test("names every chunk of the AI SDK's wire and all their fields", async () => {
     const names = new Set<string>();
     for (const text of texts) {
       const messages = [{ id: "m", role: "user", parts: [{ type: "text", text }] }];
@@ -163,7 +163,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(names, "## OpenAI");
   });
 
-  test("has an example for OpenAI's client that works as it stands", async () => {
+  test("has an example for OpenAI's client that runs unchanged", async () => {
     const run = promisify(execFile);
     const [, code = ""] = /```js\n(import OpenAI[^`]*)```/.exec(docs) ?? assert.fail();
     const here = code.replaceAll("http://127.0.0.1:8000", app.url);
@@ -172,7 +172,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assert.match(stdout, /Done\./);
   });
 
-  test("has curls that work as they stand, for every address", async (context) => {
+  test("has a curl for every route, which runs unchanged", async (context) => {
     const run = promisify(execFile);
     const isThere = await run("curl", ["--version"]).then(
       () => true,

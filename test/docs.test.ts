@@ -1,4 +1,4 @@
-/** Owns the promise that the docs are whole: every code, setting, command and column of the wire is in them. */
+/** The docs are complete: every error code, setting and dependency is in them. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";

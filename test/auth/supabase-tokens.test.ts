@@ -1,4 +1,4 @@
-/** Owns which access tokens are believed: the whole table of them, through a real route. */
+/** The access tokens that a real route accepts and rejects. */
 import assert from "node:assert/strict";
 import { createHmac, randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -27,7 +27,7 @@ describe("AUTH=supabase", { timeout: 60_000 }, () => {
     return await startApp({ AUTH: "supabase", SUPABASE_URL: provider.url, ...more }, at);
   }
 
-  /** What an unknown turn is to who sends `authorization`: 404 to a user, 401 to nobody. */
+  /** The status of an unknown turn: 404 for an authenticated request, 401 for any other. */
   async function statusFor(authorization: string | undefined, server = app): Promise<number> {
     const headers = authorization === undefined ? {} : { authorization };
     return (await server.get(`/turns/${randomUUID()}`, headers)).status;
@@ -38,46 +38,50 @@ describe("AUTH=supabase", { timeout: 60_000 }, () => {
   const without = (name: string): JWTPayload =>
     Object.fromEntries(Object.entries(good()).filter(([key]) => key !== name));
 
-  const claims: readonly (readonly [what: string, status: 404 | 401, claims: () => JWTPayload])[] = [
+  const claims: readonly (readonly [token: string, status: 404 | 401, claims: () => JWTPayload])[] = [
     ["a good token", 404, good],
     [
-      "a token of several audiences, ours among them",
+      "a token with several audiences, ours among them",
       404,
       () => ({ ...good(), aud: ["x", "authenticated"] }),
     ],
     ["one that expired 29 s ago", 404, () => ({ ...good(), exp: seconds() - 29 })],
     ["one that expired 31 s ago", 401, () => ({ ...good(), exp: seconds() - 31 })],
-    ["one without an end", 401, () => without("exp")],
+    ["one without an expiry", 401, () => without("exp")],
     ["one issued 29 s from now", 404, () => ({ ...good(), iat: seconds() + 29 })],
     ["one issued 31 s from now", 401, () => ({ ...good(), iat: seconds() + 31 })],
-    ["one that holds from 29 s from now on", 404, () => ({ ...good(), nbf: seconds() + 29 })],
-    ["one that holds from 31 s from now on", 401, () => ({ ...good(), nbf: seconds() + 31 })],
-    ["another issuer's", 401, () => ({ ...good(), iss: "https://evil.example/auth/v1" })],
-    ["an issuer's that only starts like ours", 401, () => ({ ...good(), iss: `${provider.issuer}/x` })],
+    ["one that becomes valid in 29 s", 404, () => ({ ...good(), nbf: seconds() + 29 })],
+    ["one that becomes valid in 31 s", 401, () => ({ ...good(), nbf: seconds() + 31 })],
+    ["one from another issuer", 401, () => ({ ...good(), iss: "https://evil.example/auth/v1" })],
+    [
+      "one from an issuer that only starts like ours",
+      401,
+      () => ({ ...good(), iss: `${provider.issuer}/x` }),
+    ],
     ["one without an issuer", 401, () => without("iss")],
     ["one for another audience", 401, () => ({ ...good(), aud: "anon" })],
     ["one without an audience", 401, () => without("aud")],
-    ["the service role's", 401, () => ({ ...good(), role: "service_role" })],
-    ["the anonymous role's", 401, () => ({ ...good(), role: "anon" })],
+    ["one with the service role", 401, () => ({ ...good(), role: "service_role" })],
+    ["one with the anonymous role", 401, () => ({ ...good(), role: "anon" })],
     ["one without a role", 401, () => without("role")],
     ["one without a subject", 401, () => without("sub")],
-    ["one whose subject is no UUID", 401, () => ({ ...good(), sub: "root" })],
+    ["one whose subject is not a UUID", 401, () => ({ ...good(), sub: "root" })],
     [
-      "one whose times are texts",
+      "one whose times are strings",
       401,
       () => JSON.parse(JSON.stringify(good()).replace(/"exp":(\d+)/, '"exp":"$1"')),
     ],
     ["one of 10 KB", 401, () => ({ ...good(), user_metadata: "x".repeat(10_000) })],
   ];
-  for (const [what, status, make] of claims) {
-    test(`${status === 404 ? "believes" : "does not believe"} ${what}`, async () => {
+  for (const [token, status, make] of claims) {
+    test(`${status === 404 ? "accepts" : "rejects"} ${token}`, async () => {
       assert.equal(await statusFor(`Bearer ${await provider.sign(make())}`), status);
       const legacy = await provider.sign(make(), { key: Buffer.from(secret) });
       assert.equal(await statusFor(`Bearer ${legacy}`), status, "signed with the legacy secret");
     });
   }
 
-  test("does not believe what is not signed by the project, however it is dressed", async () => {
+  test("rejects every token that the project did not sign, however it is disguised", async () => {
     const token = await provider.sign(good());
     const [header = "", payload = "", signature = ""] = token.split(".");
     const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -113,17 +117,20 @@ describe("AUTH=supabase", { timeout: 60_000 }, () => {
     assert.equal(await statusFor(`bearer ${token}`), 404);
   });
 
-  test("takes no legacy token where there is no legacy secret", async () => {
+  test("rejects legacy tokens without a legacy secret", async () => {
     const bare = await start();
     const legacy = await provider.sign(good(), { key: Buffer.from(secret) });
     assert.equal(await statusFor(`Bearer ${legacy}`, bare), 401);
     await bare.close();
   });
 
-  test("says with 401 how to come back, and reads no body before", async () => {
-    const answer = await app.post("/stream-chat", "not JSON");
-    assert.deepEqual([answer.status, answer.headers["www-authenticate"]], [401, 'Bearer realm="Foreword"']);
-    assert.equal(JSON.parse(answer.body).code, "unauthenticated");
+  test("responds with 401 and a challenge, before it reads the body", async () => {
+    const response = await app.post("/stream-chat", "not JSON");
+    assert.deepEqual(
+      [response.status, response.headers["www-authenticate"]],
+      [401, 'Bearer realm="Foreword"'],
+    );
+    assert.equal(JSON.parse(response.body).code, "unauthenticated");
   });
 
   test("lets probes and preflights through", async () => {
@@ -155,7 +162,7 @@ describe("the project's keys", { timeout: 60_000 }, () => {
     return (await app.get(`/turns/${randomUUID()}`, { authorization: `Bearer ${token}` })).status;
   }
 
-  test("are asked for once, for all requests; a new one is found when it is first used", async () => {
+  test("are fetched once for all requests; a new key is found when it is first used", async () => {
     await start();
     assert.deepEqual(await Promise.all([status(), status(), status()]), [404, 404, 404]);
     assert.equal(provider.requests, 1);
@@ -167,7 +174,7 @@ describe("the project's keys", { timeout: 60_000 }, () => {
     await stop();
   });
 
-  test("are asked for at most twice a minute, however many tokens name keys that nobody has", async () => {
+  test("are fetched at most twice a minute, however many tokens name unknown keys", async () => {
     await start();
     assert.equal(await status(), 404);
     const stranger = await generateKeyPair("ES256");
@@ -184,7 +191,7 @@ describe("the project's keys", { timeout: 60_000 }, () => {
     await stop();
   });
 
-  test("go on being used while the provider is away; without any, it is 503, not 401", async () => {
+  test("stay in use while the provider is away; without any the status is 503, not 401", async () => {
     await start();
     provider.failure = 500;
     assert.equal(await status(), 503);
@@ -199,7 +206,7 @@ describe("the project's keys", { timeout: 60_000 }, () => {
     await stop();
   });
 
-  test("that were withdrawn are not believed ten minutes later", async () => {
+  test("are no longer accepted ten minutes after they were withdrawn", async () => {
     await start();
     const token = await provider.sign({ ...provider.claimsOf(userId, clock.now()), exp: 4_000_000_000 });
     assert.equal(await statusOf(token), 404);

@@ -1,4 +1,4 @@
-/** Owns what RETENTION_DAYS promises: old conversations go, all of them, nothing else, and not what still runs. */
+/** RETENTION_DAYS deletes all old conversations, and only those, except conversations with a running turn. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -17,7 +17,7 @@ describe("RETENTION_DAYS", { timeout: 60_000 }, () => {
     return await startApp({ CHAT_STORE_ENABLED: "true", ...harness.variables, ...more }, clock);
   }
 
-  /** Makes `count` conversations that nobody has written in for so long. */
+  /** Creates `count` conversations last updated `age` ago. */
   async function make(count: number, age: string): Promise<void> {
     await harness.sql(
       `insert into conversations (title, user_id, updated_at)
@@ -32,7 +32,7 @@ describe("RETENTION_DAYS", { timeout: 60_000 }, () => {
     return rows.map(({ title, count }) => [title, count]);
   }
 
-  test("deletes what is older, at the start and every hour, however much it is, and leaves tombstones", async () => {
+  test("deletes older conversations at start and every hour, however many there are, and leaves tombstones", async () => {
     const clock = new ManualClock();
     await make(250, "31 days");
     await make(3, "29 days");
@@ -50,7 +50,7 @@ describe("RETENTION_DAYS", { timeout: 60_000 }, () => {
     await app.close();
   });
 
-  test("leaves what has a turn that runs, and all of it where it is 0", async () => {
+  test("keeps conversations with a running turn, and all conversations if it is 0", async () => {
     await make(1, "50 days");
     await harness.sql(
       "insert into turns (id, conversation_id) select gen_random_uuid(), id from conversations where title = '50 days'",

@@ -1,4 +1,4 @@
-/** Owns the promise that a search finds what a plain look at every text would, page by page, however it goes about it. */
+/** A search returns the same conversations, page by page, as reading every text would. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -32,16 +32,16 @@ interface Conversation {
   readonly messages: readonly Text[];
 }
 
-/** Words that stand side by side, of which a text holds none where `isNegated`. */
+/** Adjacent words; with `isNegated`, a text must not hold them. */
 interface Term {
   readonly words: readonly string[];
   readonly isNegated: boolean;
 }
-/** Terms that one text must satisfy, all of some list. */
+/** Alternatives; one text must satisfy all terms of one of them. */
 type Query = readonly (readonly Term[])[];
 
 const [mine, others] = [randomUUID(), randomUUID()];
-/** How likely a word is in a text of a conversation, by its age from 0, the newest, to 1. */
+/** The probability of a word in a conversation's text, by the conversation's age from 0 (newest) to 1. */
 const likelihoods: Readonly<Record<string, (age: number, userId: string | undefined) => number>> = {
   always: () => 1,
   often: () => 0.5,
@@ -65,7 +65,7 @@ const asked = fc.record({
   limit: fc.integer({ min: 5, max: 40 }),
 });
 
-/** The newest first, each user's in between the others'. */
+/** Newest first, with the users' conversations interleaved. */
 function makeConversations(count: number): Conversation[] {
   const random = createRandom(seed);
   const pick = (age: number, userId: string | undefined): string[] =>
@@ -78,7 +78,7 @@ function makeConversations(count: number): Conversation[] {
     const age = index / count;
     const userId = [mine, mine, mine, others, undefined][index % 5];
     const messages = Array.from({ length: Math.ceil(random() * 3) }, () => ({
-      // As a row that was written for somebody else, whom alone it is to be found by.
+      // A row written for another user, which only that user may find.
       userId: random() < 0.05 ? others : userId,
       words: pick(age, userId),
     }));
@@ -86,7 +86,7 @@ function makeConversations(count: number): Conversation[] {
       id: randomUUID(),
       userId,
       isArchived: random() < 0.3,
-      // Some at the same time: then the id decides.
+      // Pairs share a time, so the id decides their order.
       updatedAt: new Date(1_700_000_000_000 - 1_000 * (index >> 1)).toISOString(),
       title: random() < 0.1 ? pick(age, userId) : ["title"],
       messages,
@@ -128,7 +128,7 @@ function describeSearch(name: string, start: () => Promise<StoreHarness>): void 
     let database: Database;
     before(async () => {
       harness = await start();
-      // The embedded database gets its schema when it is opened.
+      // Opening the embedded database applies its schema.
       await (await harness.open(systemClock)).close();
       await harness.sql(...toInsert(conversations));
       database = await harness.open(systemClock);
@@ -154,7 +154,7 @@ function describeSearch(name: string, start: () => Promise<StoreHarness>): void 
       }
     }
 
-    test("finds what holds the words, in the order of the list, each once, however common they are", async () => {
+    test("finds every conversation with the words once, in list order, however common they are", async () => {
       const ways = { full: 0, empty: 0 };
       await fc.assert(
         fc.asyncProperty(asked, async ({ query, ...filter }) => {

@@ -1,4 +1,4 @@
-/** Owns what the log may hold: one JSON object a line, and no secret, wherever it was hidden. */
+/** The log has one JSON object a line, and no secret in any place of it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -7,7 +7,7 @@ import { findSecrets, Environment } from "../../src/config/variables.ts";
 
 const secret = 'sk-canary-"0\\123456789';
 
-/** Returns the one line that `log` makes. */
+/** Returns the one line that `log` writes. */
 function lineOf(log: (logger: ReturnType<typeof createLogger>) => void, secrets = [secret]): string {
   const lines: string[] = [];
   log(createLogger({ level: "trace", secrets }, { write: (line) => void lines.push(line) }));
@@ -18,7 +18,7 @@ function lineOf(log: (logger: ReturnType<typeof createLogger>) => void, secrets 
 }
 
 describe("createLogger", () => {
-  test("writes any text as one line of JSON that says the same, ANSI, line breaks and half characters included", () => {
+  test("writes any text unchanged as one line of JSON, ANSI, line breaks and lone surrogates included", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
         const all = `\u001b[31m\r\n\u2028${text}\u0000\ud800`;
@@ -32,7 +32,7 @@ describe("createLogger", () => {
     );
   });
 
-  test("leaves out a secret in a message, a field, a list, an error, its cause, or a child's binding", () => {
+  test("redacts a secret in a message, a field, a list, an error, its cause, or a child's binding", () => {
     const cause = Object.assign(new Error(`cause ${secret}`), { headers: { authorization: "Basic abc" } });
     const error = Object.assign(new Error(`refused ${secret}`, { cause }), { input: secret, code: "E" });
     for (const line of [
@@ -57,7 +57,7 @@ describe("createLogger", () => {
     assert.equal(err.input, undefined);
   });
 
-  test("leaves out what looks like a token, a key after Bearer, or a password in an address, whosever it is", () => {
+  test("redacts unknown tokens, keys after Bearer and passwords in URLs by their form", () => {
     const jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxMjMifQ.c2lnbmF0dXJl";
     for (const [given, left] of [
       [`token ${jwt} was wrong`, "token [redacted] was wrong"],
@@ -68,7 +68,7 @@ describe("createLogger", () => {
       assert.equal(JSON.parse(lineOf((logger) => logger.warn(given))).msg, left);
   });
 
-  test("leaves out the beginning of a secret that a text was cut in, and one of digits without harm to numbers", () => {
+  test("redacts the beginning of a truncated secret, and a secret of digits without changing numbers", () => {
     const cut = lineOf((logger) => logger.warn({ reason: `said: ${secret.slice(0, 14)}`, more: 1 }));
     assert.equal(JSON.parse(cut).reason, "said: [redacted]");
     const line = lineOf(
@@ -78,7 +78,7 @@ describe("createLogger", () => {
     assert.deepEqual([JSON.parse(line).count, JSON.parse(line).text], [1234567890, "is [redacted]"]);
   });
 
-  test("keeps secrets out of lines for people, too, and shows what a terminal would obey", async () => {
+  test("redacts secrets in pretty lines too, and escapes terminal control characters", async () => {
     const print = await loadPrettyPrinter();
     const lines: string[] = [];
     const options = { level: "trace", secrets: [secret] };
@@ -96,7 +96,7 @@ describe("createLogger", () => {
     assert.match(lines[1] ?? "", /Error: refused \\u001b\[2J \[redacted\]\n +at /);
   });
 
-  test("knows every key, and the passwords in addresses as they are written and as they are meant", () => {
+  test("finds every key, and the passwords in URLs both encoded and decoded", () => {
     const secrets = findSecrets(
       Environment.parse({
         OPENAI_API_KEY: "model",
