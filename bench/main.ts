@@ -1,14 +1,14 @@
 /** Owns `npm run bench`: runs what was asked for, prints the table, writes the results, and leaves nothing behind. */
 import { cleanUp, nextSignal } from "./clean-up.ts";
-import { startUpstream, type Context } from "./context.ts";
+import { startUpstream, type Context } from "./scenarios/context.ts";
 import { help, parseOptions, type Options } from "./options.ts";
-import { peerNames } from "./peers.ts";
-import { leavePeerProcessor } from "./processors.ts";
-import { describeProfiles } from "./profile.ts";
-import { toMeasured, writeResults } from "./results.ts";
-import type { Row } from "./row.ts";
-import { scenarios } from "./scenarios.ts";
-import { toTableHead, toTableLine } from "./table.ts";
+import { peerNames } from "./peers/peers.ts";
+import { leavePeerProcessor } from "./peers/processors.ts";
+import { describeProfiles } from "./report/profile.ts";
+import { toMeasured, writeResults } from "./report/results.ts";
+import type { Row } from "./report/row.ts";
+import { scenarios } from "./scenarios/scenarios.ts";
+import { toTableHead, toTableLine } from "./report/table.ts";
 
 const names = scenarios.map(({ name }) => name);
 

@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { peerNames, type PeerName } from "./peers.ts";
+import { peerNames, type PeerName } from "./peers/peers.ts";
 
 export const help = `Usage: npm run bench -- [scenario ...] [options]
 

@@ -6,8 +6,8 @@ import { z } from "zod";
 import { loadSchema } from "../src/store/schema/schema.ts";
 import { startPostgres } from "../test/support/databases/postgres-server.ts";
 import { startApp, type RunningApp } from "../test/support/apps/start-app.ts";
-import { analyzeRows, seedRows } from "./seed-rows.ts";
-import { showProgress } from "./show-progress.ts";
+import { analyzeRows, seedRows } from "./seed/seed-rows.ts";
+import { showProgress } from "./seed/show-progress.ts";
 
 const help = `Usage: npm run bench:reads -- [options]
 

@@ -3,8 +3,7 @@ import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { streamText } from "ai";
 import { createServer } from "node:http";
 import { json } from "node:stream/consumers";
-import { listenAndTell } from "../listen-and-tell.ts";
-import { modelName, parseChat, upstreamUrl } from "./chat-request.ts";
+import { listenAndTell, modelName, parseChat, upstreamUrl } from "./peer-program.ts";
 
 const model = createOpenAICompatible({ name: "bench", baseURL: upstreamUrl })(modelName);
 

@@ -2,8 +2,7 @@
 import Fastify from "fastify";
 import OpenAI from "openai";
 import { Readable } from "node:stream";
-import { listenAndTell } from "../listen-and-tell.ts";
-import { modelName, parseChat, upstreamUrl } from "./chat-request.ts";
+import { listenAndTell, modelName, parseChat, upstreamUrl } from "./peer-program.ts";
 
 const openai = new OpenAI({ baseURL: upstreamUrl, apiKey: "none", maxRetries: 0 });
 const fastify = Fastify();

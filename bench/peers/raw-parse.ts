@@ -1,7 +1,7 @@
 /** Owns the second yardstick, a program: the least that reads events and writes text, by hand on node:http. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { StringDecoder } from "node:string_decoder";
-import { listenAndTell } from "../listen-and-tell.ts";
+import { listenAndTell } from "./peer-program.ts";
 import { askUpstream } from "./raw-upstream.ts";
 
 /** What is read of an event. Nothing of it is checked: that is what makes this a yardstick. */

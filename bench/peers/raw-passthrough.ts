@@ -1,6 +1,6 @@
 /** Owns the first yardstick, a program: node:http handing the upstream's bytes on as they are. */
 import { createServer } from "node:http";
-import { listenAndTell } from "../listen-and-tell.ts";
+import { listenAndTell } from "./peer-program.ts";
 import { askUpstream } from "./raw-upstream.ts";
 
 const server = createServer((incoming, response) => {

@@ -1,6 +1,6 @@
 /** Owns how the two raw peers ask the upstream: node:http, a pool of open connections, no more. */
 import { Agent, request, type IncomingMessage, type ServerResponse } from "node:http";
-import { modelName, parseChat, upstreamUrl } from "./chat-request.ts";
+import { modelName, parseChat, upstreamUrl } from "./peer-program.ts";
 
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 

@@ -11,7 +11,7 @@ import { startPostgres, type PostgresServer } from "../support/databases/postgre
 import { makeFolder } from "../support/apps/start-app.ts";
 import { openPostgres, toDatabase, type Scratch } from "../store/scratch-database.ts";
 
-const script = fileURLToPath(new URL("../../bench/seed.ts", import.meta.url));
+const script = fileURLToPath(new URL("../../bench/seed/seed.ts", import.meta.url));
 const Conversations = z.array(z.object({ id: z.string(), leaf_id: z.string() }));
 const Path = z.object({
   digest: z.string(),

@@ -5,8 +5,8 @@ import { readdir } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { ResponseReader } from "../../bench/response-reader.ts";
-import { toBody, toWrites, type BodyKind } from "../../bench/script.ts";
+import { ResponseReader } from "../../bench/load/response-reader.ts";
+import { toBody, toWrites, type BodyKind } from "../../bench/load/script.ts";
 import { makeFolder } from "../support/apps/start-app.ts";
 
 const run = promisify(execFile);

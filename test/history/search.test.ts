@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
-import { createRandom } from "../../bench/seed-text.ts";
+import { createRandom } from "../../bench/seed/seed-text.ts";
 import { ConversationRows } from "../../src/history/rows.ts";
 import type { Database } from "../../src/store/database/database.ts";
 import { systemClock } from "../../src/base/clock.ts";

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { Client, type ClientBase } from "pg";
 import { z } from "zod";
-import { analyzeRows, seedRows } from "../../../bench/seed-rows.ts";
+import { analyzeRows, seedRows } from "../../../bench/seed/seed-rows.ts";
 import { toArgument, type FunctionName, type JsonObject } from "../../../src/store/database/database.ts";
 import { toSearchQuery } from "../../../src/store/words/lexemes.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";

@@ -1,6 +1,6 @@
 /** Owns the count of bytes between a server and its database: a proxy that changes nothing. */
 import { connect, createServer, type Socket } from "node:net";
-import { listen } from "../test/support/network/local-port.ts";
+import { listen } from "../../test/support/network/local-port.ts";
 
 /** A proxy that counts. */
 export interface CountingProxy {

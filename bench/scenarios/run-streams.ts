@@ -1,13 +1,18 @@
 /** Owns the run of one scenario of streams: rounds in which every peer has its turn, and the medians of them. */
 import { startUpstream, type Context } from "./context.ts";
-import { makeSmallNetwork } from "./network.ts";
-import { startPeer, toBodyKind, yardstick, type PeerName } from "./peers.ts";
-import { onPeerProcessor } from "./processors.ts";
-import { profiled } from "./profile.ts";
-import { toFigure, toMedian, type Row, type Target } from "./row.ts";
-import { runJob, runLoad } from "./run-load.ts";
-import { streamFigures, type Run, type StreamFigure } from "./stream-figures.ts";
-import { toWarmUp, type StreamScenario } from "./stream-scenarios.ts";
+import { makeSmallNetwork } from "../peers/network.ts";
+import { startPeer, toBodyKind, yardstick, type PeerName } from "../peers/peers.ts";
+import { onPeerProcessor } from "../peers/processors.ts";
+import { profiled } from "../report/profile.ts";
+import { toFigure, toMedian, type Row, type Target } from "../report/row.ts";
+import { runJob, runLoad } from "../load/run-load.ts";
+import {
+  streamFigures,
+  toWarmUp,
+  type Run,
+  type StreamFigure,
+  type StreamScenario,
+} from "./stream-scenarios.ts";
 
 type Values = Partial<Record<PeerName, number>>;
 

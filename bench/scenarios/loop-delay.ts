@@ -1,13 +1,13 @@
 /** Owns the scenario of the event loop at rated load, with the embedded store: the longest that one step holds it. */
 import { z } from "zod";
 import type { Context } from "./context.ts";
-import { startForeword } from "./foreword.ts";
-import type { Job } from "./job.ts";
+import { startForeword } from "../peers/foreword.ts";
+import type { Job } from "../load/job.ts";
 import { shortScript } from "./post-turn.ts";
-import { onAnyProcessor } from "./processors.ts";
-import { toPath } from "./program.ts";
-import { toMedian, type Row } from "./row.ts";
-import { runLoad } from "./run-load.ts";
+import { onAnyProcessor } from "../peers/processors.ts";
+import { toPath } from "../program.ts";
+import { toMedian, type Row } from "../report/row.ts";
+import { runLoad } from "../load/run-load.ts";
 
 const mostMs = 50;
 
@@ -40,7 +40,7 @@ export async function runLoopDelay(context: Context): Promise<readonly Row[]> {
     const server = await startForeword({
       upstreamUrl: context.upstreamUrl,
       prefix: onAnyProcessor,
-      nodeOptions: ["--import", toPath("loop-delay-meter.ts")],
+      nodeOptions: ["--import", toPath("peers/loop-delay-meter.ts")],
     });
     const { pid } = server.program;
     const [, warming] = toJobs(context, server.url);

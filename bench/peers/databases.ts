@@ -1,11 +1,11 @@
 /** Owns the databases that Foreword is measured on, each fresh, with the schema in it and its calls counted. */
 import { Client } from "pg";
 import { z } from "zod";
-import { applySchema } from "../src/store/schema/apply-schema.ts";
-import { loadSchema } from "../src/store/schema/schema.ts";
-import { startPostgres } from "../test/support/databases/postgres-server.ts";
-import { startSupabaseStack } from "../test/support/databases/supabase-stack.ts";
-import { atEnd } from "./clean-up.ts";
+import { applySchema } from "../../src/store/schema/apply-schema.ts";
+import { loadSchema } from "../../src/store/schema/schema.ts";
+import { startPostgres } from "../../test/support/databases/postgres-server.ts";
+import { startSupabaseStack } from "../../test/support/databases/supabase-stack.ts";
+import { atEnd } from "../clean-up.ts";
 
 /** What a database has done so far. */
 export interface DatabaseUsage {

@@ -1,5 +1,5 @@
 /** Owns the table of results, in Markdown. */
-import type { PeerName } from "./peers.ts";
+import type { PeerName } from "../peers/peers.ts";
 import { toFigure, type Row } from "./row.ts";
 
 /** Returns the names of the columns for these peers. */

@@ -2,10 +2,10 @@
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeTemporaryFolder } from "./clean-up.ts";
-import { Program } from "./program.ts";
+import { makeTemporaryFolder } from "../clean-up.ts";
+import { Program } from "../program.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const main = join(root, "src/main.ts");
 
 /** How to start one. */

@@ -1,14 +1,14 @@
 /** Owns the scenario of short turns, one after another, on each store: how many, at what cost, with how many calls. */
 import { z } from "zod";
 import type { Context } from "./context.ts";
-import { openPostgres, openSupabase, type BenchDatabase } from "./databases.ts";
-import { startForeword } from "./foreword.ts";
-import type { Load } from "./job.ts";
+import { openPostgres, openSupabase, type BenchDatabase } from "../peers/databases.ts";
+import { startForeword } from "../peers/foreword.ts";
+import type { Load } from "../load/job.ts";
 import { shortScript as script } from "./post-turn.ts";
-import { onPeerProcessor } from "./processors.ts";
-import { toPath } from "./program.ts";
-import { toFigure, toMedian, type Row } from "./row.ts";
-import { runLoad } from "./run-load.ts";
+import { onPeerProcessor } from "../peers/processors.ts";
+import { toPath } from "../program.ts";
+import { toFigure, toMedian, type Row } from "../report/row.ts";
+import { runLoad } from "../load/run-load.ts";
 
 const clients = 16;
 /** How many turns a second of processor time Foreword is to do on Postgres. */
@@ -35,7 +35,7 @@ async function measure(context: Context, database: BenchDatabase | undefined): P
     upstreamUrl: context.upstreamUrl,
     prefix: onPeerProcessor,
     variables: database?.variables,
-    nodeOptions: database === undefined ? ["--import", toPath("call-counter.ts")] : [],
+    nodeOptions: database === undefined ? ["--import", toPath("peers/call-counter.ts")] : [],
   });
   const load: Load = { type: "closed", clients, seconds: context.seconds, pauseMs: 0 };
   const job = { url: server.url, kind: "plan", script, load } as const;

@@ -1,7 +1,7 @@
 /** Owns one run of the load generator on one server, and what the server took for it. */
 import { LoadResult, type Job } from "./job.ts";
 import { readProcessorTime, readResidentKib } from "./process-usage.ts";
-import { Program, toPath } from "./program.ts";
+import { Program, toPath } from "../program.ts";
 
 const sampleMs = 200;
 
@@ -18,7 +18,7 @@ export interface Usage {
 
 /** Runs `job`; resolves with what came of it. */
 export async function runJob(job: Job, prefix: readonly string[] = []): Promise<LoadResult> {
-  const program = new Program({ args: [toPath("load.ts"), JSON.stringify(job)], prefix });
+  const program = new Program({ args: [toPath("load/load.ts"), JSON.stringify(job)], prefix });
   const result = await program.tell(LoadResult);
   await program.kill();
   return result;

@@ -1,5 +1,5 @@
 /** Owns one line of the results: a figure of a scenario, for each peer, and what it should be. */
-import type { PeerName } from "./peers.ts";
+import type { PeerName } from "../peers/peers.ts";
 
 /** What a figure of Foreword is held to. */
 export interface Target {

@@ -4,13 +4,13 @@
  * generator and Postgres.
  */
 import type { Context } from "./context.ts";
-import { openPostgres } from "./databases.ts";
-import { startForeword } from "./foreword.ts";
-import { listFamily } from "./process-usage.ts";
-import { limitProcessors } from "./processor-share.ts";
-import { onAnyProcessor } from "./processors.ts";
-import { toFigure, toMedian, type Row } from "./row.ts";
-import { runLoad } from "./run-load.ts";
+import { openPostgres } from "../peers/databases.ts";
+import { startForeword } from "../peers/foreword.ts";
+import { listFamily } from "../load/process-usage.ts";
+import { limitProcessors } from "../peers/processors.ts";
+import { onAnyProcessor } from "../peers/processors.ts";
+import { toFigure, toMedian, type Row } from "../report/row.ts";
+import { runLoad } from "../load/run-load.ts";
 import { fast, toWarmUp } from "./stream-scenarios.ts";
 
 /** How much more two are to relay than one. */

@@ -1,9 +1,9 @@
 /** Owns rows made up for measurements: conversations as turns would have left them, marked, so that they can be taken away. */
 import { v4 as createUserId, v7 as createId } from "uuid";
 import { z } from "zod";
-import { digestContent, digestPath, type Digest } from "../src/turn/message-tree.ts";
-import { toVector } from "../src/store/words/lexemes.ts";
-import { collectWords } from "../src/store/words/text-words.ts";
+import { digestContent, digestPath, type Digest } from "../../src/turn/message-tree.ts";
+import { toVector } from "../../src/store/words/lexemes.ts";
+import { collectWords } from "../../src/store/words/text-words.ts";
 import { createRandom, writeMessage } from "./seed-text.ts";
 
 /** A session with a database that holds the schema. */

@@ -1,6 +1,6 @@
 /** Owns what a run of the bench has: what was asked for, the upstream, and where progress is told. */
-import type { PeerName } from "./peers.ts";
-import { Program, toPath } from "./program.ts";
+import type { PeerName } from "../peers/peers.ts";
+import { Program, toPath } from "../program.ts";
 
 /** A run of the bench. */
 export interface Context {
@@ -21,6 +21,6 @@ export interface Context {
 export async function startUpstream(
   prefix: readonly string[] = [],
 ): Promise<{ readonly url: string; readonly program: Program }> {
-  const program = new Program({ args: [toPath("upstream.ts")], prefix });
+  const program = new Program({ args: [toPath("load/upstream.ts")], prefix });
   return { url: await program.listening(), program };
 }

@@ -2,7 +2,7 @@
 import type { Context } from "./context.ts";
 import { runHistory } from "./history.ts";
 import { runLoopDelay } from "./loop-delay.ts";
-import type { Row } from "./row.ts";
+import type { Row } from "../report/row.ts";
 import { runStreams } from "./run-streams.ts";
 import { runStart } from "./start.ts";
 import { listStreamScenarios, streamScenarioNames } from "./stream-scenarios.ts";

@@ -4,20 +4,22 @@ import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { makeTemporaryFolder } from "./clean-up.ts";
+import { makeTemporaryFolder } from "../clean-up.ts";
 import type { Context } from "./context.ts";
-import { findTemplate, startForeword } from "./foreword.ts";
+import { findTemplate, startForeword } from "../peers/foreword.ts";
 import { postTurn, shortScript } from "./post-turn.ts";
-import { onAnyProcessor } from "./processors.ts";
-import { readProcessorTime } from "./process-usage.ts";
-import { toMedian, type Row } from "./row.ts";
-import { toPrompt } from "./script.ts";
+import { onAnyProcessor } from "../peers/processors.ts";
+import { readProcessorTime } from "../load/process-usage.ts";
+import { toMedian, type Row } from "../report/row.ts";
+import { toPrompt } from "../load/script.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+const root = fileURLToPath(new URL("../..", import.meta.url));
 const mostSeconds = 1;
 const mostMib = 120;
 
-const Lock = z.object({ packages: z.record(z.string(), z.object({ dev: z.boolean().optional() })) });
+const Lock = z.object({
+  packages: z.record(z.string(), z.object({ dev: z.boolean().optional(), link: z.boolean().optional() })),
+});
 
 /** Returns the size of what is in `folder`, packages within it left out, in bytes. */
 function readSize(folder: string): number {
@@ -34,8 +36,9 @@ function readSize(folder: string): number {
 function readInstallSize(): number {
   const { packages } = Lock.parse(JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")));
   const needed = Object.entries(packages)
-    // Packages of other platforms are in the list, but not there.
-    .filter(([path, { dev }]) => path !== "" && dev !== true && existsSync(join(root, path)))
+    // A link is a package of this repository. Packages of other platforms are in the list, but not installed.
+    .filter(([path, { dev, link }]) => path.startsWith("node_modules/") && dev !== true && link !== true)
+    .filter(([path]) => existsSync(join(root, path)))
     .map(([path]) => path);
   return [...needed, "src", "docs"].reduce((sum, path) => sum + readSize(join(root, path)), 0);
 }

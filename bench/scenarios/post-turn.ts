@@ -1,7 +1,7 @@
 /** Owns one short turn of Foreword's, asked for and checked. */
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
-import { toBody, type Script } from "./script.ts";
+import { toBody, type Script } from "../load/script.ts";
 
 /** What is answered. */
 export const shortScript: Script = {

@@ -3,12 +3,12 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { parseLine, toTableHead, toTableLine, type Measured } from "./table.ts";
-import { peerNames } from "./peers.ts";
-import { canPin } from "./processors.ts";
+import { peerNames } from "../peers/peers.ts";
+import { canPin } from "../peers/processors.ts";
 import type { Row } from "./row.ts";
-import { scenarios } from "./scenarios.ts";
+import { scenarios } from "../scenarios/scenarios.ts";
 
-const file = new URL("RESULTS.md", import.meta.url);
+const file = new URL("../RESULTS.md", import.meta.url);
 const proseStart = "<!-- prose: kept by hand -->";
 const proseEnd = "<!-- /prose -->";
 const measuredPackages = [
@@ -36,7 +36,7 @@ function read(): string {
 
 function describePackages(): string {
   const { version, dependencies, devDependencies } = JSON.parse(
-    readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
   );
   const versions: Record<string, string> = { ...dependencies, ...devDependencies };
   return [`foreword ${version}`, ...measuredPackages.map((name) => `${name} ${versions[name]}`)].join(", ");

@@ -1,6 +1,6 @@
 /** Owns the scripted upstream, a program: an OpenAI-compatible server that costs next to nothing for each chunk. */
 import { createServer, type Socket } from "node:net";
-import { listenAndTell } from "./listen-and-tell.ts";
+import { listenAndTell } from "../peers/peer-program.ts";
 import { parsePrompt, toWrites, type Script } from "./script.ts";
 
 /** A JSON string. */

@@ -1,7 +1,7 @@
 /** Owns the network that readers who do not read are measured in: one whose sockets hold little of what is not read. */
 import { once } from "node:events";
 import { spawn } from "node:child_process";
-import { atEnd } from "./clean-up.ts";
+import { atEnd } from "../clean-up.ts";
 
 const script = `
   ip link set lo mtu 1500 up &&

@@ -1,14 +1,14 @@
 /** Owns the scenario of one more turn in conversations of several lengths: rows, bytes and time of SQL, and the whole time. */
 import { randomUUID } from "node:crypto";
 import type { Context } from "./context.ts";
-import { startCountingProxy } from "./counting-proxy.ts";
-import { openPostgres, type BenchDatabase } from "./databases.ts";
-import { startForeword, type RunningServer } from "./foreword.ts";
+import { startCountingProxy } from "../peers/counting-proxy.ts";
+import { openPostgres, type BenchDatabase } from "../peers/databases.ts";
+import { startForeword, type RunningServer } from "../peers/foreword.ts";
 import { postTurn, shortReply, shortScript } from "./post-turn.ts";
-import { readExactTimeMs } from "./process-usage.ts";
-import { onPeerProcessor } from "./processors.ts";
-import { toFigure, toMedian, type Row } from "./row.ts";
-import { toPrompt } from "./script.ts";
+import { readExactTimeMs } from "../load/process-usage.ts";
+import { onPeerProcessor } from "../peers/processors.ts";
+import { toFigure, toMedian, type Row } from "../report/row.ts";
+import { toPrompt } from "../load/script.ts";
 
 /** How much more the longest conversation may cost than the shortest. */
 const mostTimes = 1.5;

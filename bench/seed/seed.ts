@@ -3,12 +3,12 @@ import { parseArgs } from "node:util";
 import { Client } from "pg";
 import { v7 as createId } from "uuid";
 import { z } from "zod";
-import { ConfigError, loadConfig, type Config } from "../src/config/config.ts";
-import { AppError } from "../src/base/errors.ts";
-import { service } from "../src/store/database/database.ts";
-import { PostgresDatabase } from "../src/store/database/postgres/postgres.ts";
-import { renameTables } from "../src/store/schema/schema.ts";
-import { systemClock } from "../src/base/clock.ts";
+import { ConfigError, loadConfig, type Config } from "../../src/config/config.ts";
+import { AppError } from "../../src/base/errors.ts";
+import { service } from "../../src/store/database/database.ts";
+import { PostgresDatabase } from "../../src/store/database/postgres/postgres.ts";
+import { renameTables } from "../../src/store/schema/schema.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { showProgress } from "./show-progress.ts";
 import { analyzeRows, removeRows, seedRows, type Session } from "./seed-rows.ts";
 

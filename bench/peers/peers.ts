@@ -1,9 +1,9 @@
 /** Owns the list of who is measured, and how each is started. */
 import { openPostgres, type BenchDatabase } from "./databases.ts";
 import { startForeword, type RunningServer } from "./foreword.ts";
-import { Program, toPath } from "./program.ts";
-import { toProfileOptions } from "./profile.ts";
-import type { BodyKind } from "./script.ts";
+import { Program, toPath } from "../program.ts";
+import { toProfileOptions } from "../report/profile.ts";
+import type { BodyKind } from "../load/script.ts";
 
 export const peerNames = [
   "raw-passthrough",
