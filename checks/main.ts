@@ -2,12 +2,15 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { findDuplicates } from "./duplicates.ts";
 import { addUp, countEnglish, isWithinBudget, perThousand, type FileCount, type Total } from "./english.ts";
 import { findCircles, listSources, readImports } from "./imports.ts";
 
 /** Until the comments and docs keep within the budget, it is only printed. */
 const isEnforced = false;
 const worstFiles = 10;
+/** A third of the 21 pairs of e7605a3. */
+const maxDuplicates = 7;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,6 +20,7 @@ const counts = countEnglish(values.root);
 if (positionals.length > 0) printLines(positionals);
 else {
   printStructure();
+  await printDuplicates();
   printEnglish();
 }
 
@@ -46,6 +50,20 @@ function printStructure(): void {
   console.log(
     `circles             ${circles.length}${circles.map((circle) => `\n  ${circle.join(" ")}`).join("")}`,
   );
+}
+
+async function printDuplicates(): Promise<void> {
+  const duplicates = await findDuplicates(values.root);
+  if (duplicates === undefined) {
+    console.log("duplicate pairs     not counted: run npm ci, which installs jscpd");
+    if (isEnforced) process.exitCode = 1;
+    return;
+  }
+  console.log(`duplicate pairs     ${duplicates.length} (≤ ${maxDuplicates})`);
+  for (const { firstFile, secondFile, lines } of duplicates)
+    console.log(
+      `  ${lines} lines: ${firstFile.name}:${firstFile.start} ${secondFile.name}:${secondFile.start}`,
+    );
 }
 
 function isDocs({ file }: FileCount): boolean {
