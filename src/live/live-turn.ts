@@ -1,9 +1,8 @@
 /** Owns one turn that runs in this process, or ran here a moment ago: its log, and who follows it. */
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace, EndResult } from "../turn/ports.ts";
-import { RunningTurn } from "../turn/run-turn.ts";
-import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
+import type { ChatPlace } from "../turn/ports.ts";
+import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { TurnLog } from "./turn-log.ts";
 
@@ -24,13 +23,13 @@ export type OnDisconnect = "continue" | "abort";
 
 /** A turn of this process. */
 export class LiveTurn implements FollowedTurn {
+  readonly run: RunningTurn;
   readonly caller: Caller;
   readonly log = new TurnLog();
   /** Up to where the store has its text. */
   storedPosition = 0;
   /** Up to where the store or the journal has its text. */
   safePosition = 0;
-  readonly #turn: RunningTurn;
   readonly #onDisconnect: OnDisconnect;
   #followers = 0;
 
@@ -52,25 +51,11 @@ export class LiveTurn implements FollowedTurn {
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
     this.#chatId = request.chatId;
-    this.#turn = new RunningTurn(request, ports, this.log, begun);
+    this.run = new RunningTurn(request, ports, this.log, begun);
   }
 
   get id(): string {
-    return this.#turn.id;
-  }
-
-  /** Whether the store has its begin, or had. */
-  get isStored(): boolean {
-    return this.#turn.isStored;
-  }
-
-  /** Its begin, which waited in the journal, has landed. */
-  setStored(): void {
-    this.#turn.isStored = true;
-  }
-
-  get startedAt(): Date {
-    return this.#turn.startedAt;
+    return this.run.id;
   }
 
   /** The conversation it belongs to, as far as that is known. */
@@ -99,11 +84,6 @@ export class LiveTurn implements FollowedTurn {
     return this.#followers === 0;
   }
 
-  /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
-  get done(): Promise<EndResult> {
-    return this.#turn.done;
-  }
-
   follow(): () => void {
     this.#followers += 1;
     let hasLeft = false;
@@ -113,12 +93,12 @@ export class LiveTurn implements FollowedTurn {
       this.#followers -= 1;
       if (this.#followers > 0) return;
       for (const tell of this.#onLeft.splice(0)) tell();
-      if (this.#onDisconnect === "abort") this.#turn.stop();
+      if (this.#onDisconnect === "abort") this.run.stop();
     };
   }
 
   async stop(): Promise<void> {
-    this.#turn.stop();
+    this.run.stop();
   }
 
   /** Returns the turn as it is to be followed once it is over, without what it was asked and run with. */
@@ -126,10 +106,5 @@ export class LiveTurn implements FollowedTurn {
     const { id, log } = this;
     const caller: Caller = { userId: this.caller.userId, accessToken: undefined };
     return { id, log, caller, follow: () => () => {}, stop: async () => {} };
-  }
-
-  /** Ends the turn because the server must. */
-  interrupt(): void {
-    this.#turn.interrupt();
   }
 }

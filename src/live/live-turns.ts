@@ -2,7 +2,7 @@
 import { AppError, toTurnRunning } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace, EndResult, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
-import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
+import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { Allowances } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
@@ -132,8 +132,8 @@ export class LiveTurns {
       if (here === undefined) throw error;
       return undefined; // the store is away: what runs here is all that can be had
     });
-    if (here === undefined || (stored !== undefined && stored.startedAt > here.startedAt)) return stored;
-    return { turnId: here.id, startedAt: here.startedAt, isRunning: true };
+    if (here === undefined || (stored !== undefined && stored.startedAt > here.run.startedAt)) return stored;
+    return { turnId: here.id, startedAt: here.run.startedAt, isRunning: true };
   }
 
   /** Stops all running turns of `caller` in a conversation, as {@link ChatTurns.stopAll} does. */
@@ -156,12 +156,12 @@ export class LiveTurns {
     const deadline = this.#options.clock.after(deadlineMs, () => {
       this.#isOverdue = true;
       overdue.resolve();
-      for (const turn of this.#running.values()) turn.interrupt();
+      for (const turn of this.#running.values()) turn.run.interrupt();
     });
     // What the store has not answered by then is for the next process to end, if it has begun at all.
     while (this.#running.size > 0 || (this.#asked.size > 0 && !this.#isOverdue)) {
       await Promise.race([overdue.promise, Promise.allSettled(this.#asked.values())]);
-      await Promise.all(Array.from(this.#running.values(), (turn) => turn.done));
+      await Promise.all(Array.from(this.#running.values(), (turn) => turn.run.done));
     }
     deadline.cancel();
     this.#remotes?.close();
@@ -194,14 +194,14 @@ export class LiveTurns {
   }
 
   async #ask(request: TurnRequest, begin: TurnBegin): Promise<StartedTurn> {
-    const answer = await this.#options.store.begin(begin);
-    switch (answer.type) {
+    const result = await this.#options.store.begin(begin);
+    switch (result.type) {
       case "begun":
-        return { turn: this.#run(toTold(request, answer), { begin, answer }), isReplay: false };
+        return { turn: this.#run(toTold(request, result), { begin, result }), isReplay: false };
       case "running": {
         const isOver =
-          request.replacesUnread === true && (await this.#chats.stopUnread(this.#running.get(answer.turnId)));
-        if (!isOver) throw toTurnRunning(answer.turnId);
+          request.replacesUnread === true && (await this.#chats.stopUnread(this.#running.get(result.turnId)));
+        if (!isOver) throw toTurnRunning(result.turnId);
         return await this.#ask(request, begin);
       }
       case "missing":
@@ -211,14 +211,14 @@ export class LiveTurns {
       case "foreign":
         throw new AppError("conversation_not_found", begin.conversationId, { field: "conversationId" });
       case "limited":
-        throw this.#allowances.toError(begin, answer.limit, answer.tokensLeft);
+        throw this.#allowances.toError(begin, result.limit, result.tokensLeft);
       case "taken": {
-        if (answer.requestDigest !== begin.requestDigest) throw toMismatch(answer.turnId);
+        if (result.requestDigest !== begin.requestDigest) throw toMismatch(result.turnId);
         // Not one that is being asked for: that may be this very request, sent again under its own id.
-        const here = this.#findHere(answer.turnId);
-        const turn = here ?? (await this.#remotes?.find(answer.turnId, request.caller));
+        const here = this.#findHere(result.turnId);
+        const turn = here ?? (await this.#remotes?.find(result.turnId, request.caller));
         if (turn === undefined)
-          throw new AppError("store_unavailable", `${answer.turnId} was there just now`);
+          throw new AppError("store_unavailable", `${result.turnId} was there just now`);
         return { turn, isReplay: true };
       }
     }
@@ -228,8 +228,8 @@ export class LiveTurns {
     const turn = new LiveTurn(request, this.#options, this.#options.onDisconnect, begun);
     this.#running.set(turn.id, turn);
     this.#saver?.wake();
-    void turn.done.then((answer) => this.#settle(turn, toKey(request), answer));
-    if (this.#isOverdue) turn.interrupt();
+    void turn.run.done.then((ended) => this.#settle(turn, toKey(request), ended));
+    if (this.#isOverdue) turn.run.interrupt();
     return turn;
   }
 
@@ -256,8 +256,8 @@ function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): b
  * Returns `request` with what its begin found to stand before its messages. What the system says before a newest message comes first of
  * all, in the place of what the conversation began with.
  */
-function toTold(request: TurnRequest, answer: BegunTurn["answer"]): TurnRequest {
-  const { history, conversationId = "" } = answer;
+function toTold(request: TurnRequest, begun: BegunTurn["result"]): TurnRequest {
+  const { history, conversationId = "" } = begun;
   if (history === undefined) return request;
   const isNewest = request.continues?.mode === "new" && request.messages.length > 1;
   const instructions = isNewest ? request.messages.slice(0, -1) : [];

@@ -73,7 +73,7 @@ export class ProgressSaver {
   /** Resolves with the turns that the store knows: of those it has the pieces. */
   async #send(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<ReadonlySet<string>> {
     const ids = turns.map(({ id }) => id);
-    const stored = turns.filter(({ isStored }) => isStored);
+    const stored = turns.filter(({ run }) => run.isStored);
     const { known, stop } = await this.#records.saveProgress(ids, pieces);
     for (const { turnId, position, text } of pieces) {
       const turn = this.#turns.get(turnId);
@@ -82,7 +82,7 @@ export class ProgressSaver {
       turn.safePosition = Math.max(turn.safePosition, turn.storedPosition);
     }
     for (const id of stop) void this.#turns.get(id)?.stop();
-    for (const turn of turns) if (known.has(turn.id)) turn.setStored();
+    for (const turn of turns) if (known.has(turn.id)) turn.run.isStored = true;
     // Deleted with its conversation: it is counted as if it had ended then, and nobody will read the rest.
     for (const turn of stored) if (!known.has(turn.id)) void turn.stop();
     return known;

@@ -1,5 +1,5 @@
 /** Owns the built-in model of the demo mode: honest, deterministic, and paced like a real one. */
-import type { Prompt } from "../turn/instructions.ts";
+import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
 
@@ -43,11 +43,12 @@ export class DemoModel implements Model {
 }
 
 function toReply(prompt: Prompt, now: Date): string {
-  const questions = prompt.messages.filter(({ role }) => role === "user");
+  const chat = prompt.kind === "chat" ? prompt.messages : prompt.chat;
+  const questions = chat.filter(({ role }) => role === "user");
   const last = questions.at(-1);
   const asked = last?.text ?? "";
   const parts = [
-    ...(prompt.instruction === undefined ? [] : [`${plan}\n---RESPONSE---`]),
+    ...(hasInstruction(prompt) ? [`${plan}\n---RESPONSE---`] : []),
     "I am Foreword's built-in demo: no language model is connected, so I can only repeat and point the way.",
   ];
   if (asked !== "") parts.push(`You wrote:\n> ${toEcho(asked)}`);

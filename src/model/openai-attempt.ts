@@ -5,13 +5,11 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { ModelSink } from "../turn/ports.ts";
-import { findBodyKind, type BodyKind } from "./body-kind.ts";
 import { CompletionStream } from "./stream/completion-stream.ts";
 import { ContentDecoder, readContentEncoding } from "./content-decoder.ts";
 import { toModelFailure } from "./model-failure.ts";
 import type { OpenAiOptions } from "./openai-server.ts";
-import { firstOf } from "./response-headers.ts";
-import { findRetryAfterMs } from "./retry-after.ts";
+import { findBodyKind, toResponseHead, type BodyKind, type ResponseHead } from "./response-head.ts";
 
 /** How long the end of the body, or usage, may take once the reply is whole. */
 const graceMs = 1_000;
@@ -28,14 +26,6 @@ type Awaited = "event" | "text" | "end";
 export interface AttemptSink extends Omit<ModelSink, "fail"> {
   /** `body` is what the server said of its refusal, if it did. */
   readonly fail: (error: AppError, body: string) => void;
-}
-
-/** What the head of a response says. */
-interface ResponseHead {
-  readonly status: number;
-  /** The content type, in lower case. */
-  readonly type: string;
-  readonly retryAfterMs: number | undefined;
 }
 
 /** One request and its response, as undici hands it over. */
@@ -88,8 +78,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200 || this.#isOver) return; // an interim response, like 103 Early Hints
-    const type = firstOf(headers["content-type"])?.toLowerCase() ?? "";
-    this.#head = { status, type, retryAfterMs: findRetryAfterMs(headers, this.#clock.now()) };
+    this.#head = toResponseHead(status, headers, this.#clock.now());
     const encoding = readContentEncoding(headers);
     if (encoding === "unknown" && status !== 200) {
       this.#failRefused(); // its body says nothing, its status does

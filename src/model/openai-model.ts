@@ -1,9 +1,26 @@
-/** Owns the model behind an OpenAI-compatible server. */
-import type { Prompt } from "../turn/instructions.ts";
-import type { Clock } from "../base/clock.ts";
+/** The model behind an OpenAI-compatible server: its replies, each in as many attempts as it takes. */
+import { AppError, toAppError } from "../base/errors.ts";
+import { hasInstruction, type Prompt } from "../turn/instructions.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
-import { OpenAiCall } from "./openai-call.ts";
-import { OpenAiServer, type OpenAiOptions } from "./openai-server.ts";
+import type { Exchange } from "./connection-pool.ts";
+import { findRefusedParameter } from "./model-failure.ts";
+import { OpenAiAttempt } from "./openai-attempt.ts";
+import {
+  OpenAiServer,
+  type CompletionRequest,
+  type OpenAiOptions,
+  type OptionalParameter,
+  type Target,
+} from "./openai-server.ts";
+
+const maxRetryAfterMs = 60_000;
+const retryDelayMs = 500;
+
+/** Failures before the first text that a second attempt may get past. */
+const retried = new Set(["model_unavailable", "model_rate_limited", "model_truncated", "model_failed"]);
+/** Failures that a connection which died unnoticed looks like. */
+const unheard = new Set(["model_unavailable", "model_silent"]);
 
 /** A model behind an OpenAI-compatible server. */
 export class OpenAiModel implements Model {
@@ -24,4 +41,112 @@ export class OpenAiModel implements Model {
   close(): Promise<void> {
     return this.#server.pool.destroy();
   }
+}
+
+/** One reply; at most one attempt of it runs at a time. */
+class OpenAiCall implements ModelCall {
+  readonly #server: OpenAiServer;
+  readonly #clock: Clock;
+  readonly #prompt: Prompt;
+  readonly #sink: ModelSink;
+  #request: CompletionRequest | undefined;
+  #attempt: OpenAiAttempt | undefined;
+  #exchange: Exchange | undefined;
+  /** Whether a connection that was used before turned out to be dead: a new one is asked for then. */
+  #needsFresh = false;
+  #retry: Timer | undefined;
+  /** Parameters that this reply was refused for. */
+  readonly #refused = new Set<OptionalParameter>();
+  #hasRetried = false;
+  #isOver = false;
+
+  constructor(server: OpenAiServer, clock: Clock, prompt: Prompt, sink: ModelSink) {
+    this.#server = server;
+    this.#clock = clock;
+    this.#prompt = prompt;
+    this.#sink = sink;
+    this.#send();
+  }
+
+  abort(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#retry?.cancel();
+    this.#attempt?.abort();
+  }
+
+  /** In this very tick, where that can be: all that is done with the turn beside it is in nobody's way then. */
+  #send(): void {
+    const { target } = this.#server;
+    if (target !== undefined) return this.#sendTo(target);
+    this.#server.loadTarget().then(
+      (loaded) => this.#sendTo(loaded),
+      (error: unknown) => this.#settle(() => this.#sink.fail(toAppError(error))),
+    );
+  }
+
+  #sendTo(target: Target): void {
+    if (this.#isOver) return;
+    const request = this.#server.toRequest(this.#prompt, this.#refused, target);
+    this.#request = request;
+    this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, {
+      text: (piece) => {
+        this.#server.remember(this.#refused);
+        this.#sink.text(piece);
+      },
+      reasoning: this.#sink.reasoning,
+      end: (end) => this.#settle(() => this.#sink.end(end)),
+      fail: (error, body) => this.#fail(error, body),
+    });
+    this.#exchange = undefined;
+    try {
+      this.#exchange = this.#server.pool.dispatch(request, this.#attempt, this.#needsFresh);
+    } catch (error) {
+      queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error)))); // never in the caller's own tick
+    }
+  }
+
+  #settle(tell: () => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    tell();
+  }
+
+  #fail(failure: AppError, body: string): void {
+    if (this.#isOver) return;
+    const wasSilent = this.#attempt?.hasTold !== true;
+    if (wasSilent && this.#mayAskWithout(failure, body)) return this.#send();
+    if (this.#exchange?.isUnheard === true && !this.#needsFresh && unheard.has(failure.code)) {
+      this.#needsFresh = true;
+      return this.#send();
+    }
+    const error = this.#toBlamed(failure);
+    if (!wasSilent || this.#hasRetried || !retried.has(error.code)) {
+      return this.#settle(() => this.#sink.fail(error));
+    }
+    const delayMs = error.retryAfterMs ?? retryDelayMs * (1 + Math.random());
+    if (delayMs > maxRetryAfterMs) return this.#settle(() => this.#sink.fail(error));
+    this.#hasRetried = true;
+    this.#retry = this.#clock.after(delayMs, () => this.#send());
+  }
+
+  /** Where the model is asked as the client asks, it is the client's request that it does not take. */
+  #toBlamed(error: AppError): AppError {
+    const isClients = !hasInstruction(this.#prompt) && error.code === "model_refused" && isBadRequest(error);
+    return isClients ? new AppError("request_refused", error.message, { cause: error }) : error;
+  }
+
+  /** A model that refuses one of the optional parameters is asked again without it; what then works is remembered. */
+  #mayAskWithout(error: AppError, body: string): boolean {
+    if (!isBadRequest(error)) return false;
+    const name = findRefusedParameter(body, this.#request?.parameters ?? []);
+    if (name === undefined) return false;
+    this.#refused.add(name);
+    return true;
+  }
+}
+
+/** Whether a model's refusal is about what it was asked, not about who asks. */
+function isBadRequest({ message }: AppError): boolean {
+  return /^status (?:400|413|422)\b/.test(message);
 }

@@ -90,15 +90,14 @@ export class OpenAiServer {
 
   /** Returns the request for `prompt`, without the parameters in `without` and those that were refused before. */
   toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>, target: Target): CompletionRequest {
-    const { instruction, messages, parameters: given } = prompt;
-    const { extra, ...asked } = given;
+    const { extra, ...asked } = prompt.parameters;
     const parameters = optionalParameters.filter(
       (name) => !this.#refused.has(name) && !without.has(name) && !Object.hasOwn(asked, name),
     );
     const body = {
       ...extra, // first: none of it may override ours
       model: this.options.model,
-      messages: [...toInstructionMessage(instruction), ...messages.map(toOpenAiMessage)],
+      messages: toOpenAiMessages(prompt),
       stream: true,
       ...(parameters.includes("stream_options") && { stream_options: { include_usage: true } }),
       ...(parameters.includes("temperature") && { temperature: this.options.temperature }),
@@ -129,8 +128,11 @@ async function toTarget(options: OpenAiOptions): Promise<Target> {
   return { origin, path: pathname + search, headers: Object.fromEntries(headers) };
 }
 
-function toInstructionMessage(instruction: string | undefined): OpenAI.ChatCompletionMessageParam[] {
-  return instruction === undefined ? [] : [{ role: "system", content: instruction }];
+function toOpenAiMessages(prompt: Prompt): readonly object[] {
+  if (prompt.kind === "verbatim") return prompt.messages;
+  const { instruction, messages } = prompt;
+  const sent = messages.map(toOpenAiMessage);
+  return instruction === undefined ? sent : [{ role: "system", content: instruction }, ...sent];
 }
 
 function toOpenAiMessage(message: Message): OpenAI.ChatCompletionMessageParam {

@@ -7,8 +7,6 @@ import { saysSomething, type Message } from "./message.ts";
  * https://platform.openai.com/docs/api-reference/chat/create
  */
 export interface ModelParameters {
-  /** The chat to the letter, where it is to be sent as it came. */
-  readonly messages?: readonly object[] | undefined;
   readonly temperature?: number | undefined;
   readonly top_p?: number | undefined;
   readonly max_tokens?: number | undefined;
@@ -30,15 +28,33 @@ export interface PromptOptions {
   /** Whether the reply is to start with a plan; else the model is asked as the client asks, and says what it says. */
   readonly wantsPlan: boolean;
   readonly parameters: ModelParameters;
+  /** The chat to the letter, if the model is to be sent it so. */
+  readonly verbatim?: readonly object[] | undefined;
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
 }
 
-/** What a model is asked: our instruction first, if there is one, then the chat. */
-export interface Prompt {
-  readonly instruction: string | undefined;
-  readonly messages: readonly Message[];
-  readonly parameters: ModelParameters;
+/** A model's input. */
+export type Prompt =
+  | {
+      readonly kind: "chat";
+      /** Comes before the chat. */
+      readonly instruction: string | undefined;
+      readonly messages: readonly Message[];
+      readonly parameters: ModelParameters;
+    }
+  | {
+      /** The client's own messages, to the letter, as the Chat Completions API has them. */
+      readonly kind: "verbatim";
+      readonly messages: readonly object[];
+      /** The same as {@link Message}s. */
+      readonly chat: readonly Message[];
+      readonly parameters: ModelParameters;
+    };
+
+/** Whether Foreword adds an instruction of its own to a chat; otherwise the prompt is the client's alone. */
+export function hasInstruction(prompt: Prompt): boolean {
+  return prompt.kind === "chat" && prompt.instruction !== undefined;
 }
 
 const planInstruction = `Before you answer, write a very brief plan: at most 3 bullet points starting with "- ", at most 40 words in all.
@@ -49,16 +65,14 @@ The plan says what you will do, in plain words. Never reveal your chain of thoug
 Write the line ---RESPONSE--- exactly once, even when the answer is short.`;
 
 /**
- * Returns the prompt for a chat: as its client sent it, where no plan is wanted; else without messages that say nothing, which many
- * servers refuse, and with replies reduced to their answers.
+ * Returns the prompt for a chat. Without a plan the chat is as its client sent it; with a plan it lacks empty messages,
+ * which many servers refuse, and its replies are reduced to their answers.
  */
-export function toPrompt(messages: readonly Message[], options: PromptOptions): Prompt {
-  const { wantsPlan, parameters } = options;
-  return {
-    instruction: toInstruction(options),
-    parameters,
-    messages: wantsPlan ? toTidy(messages) : messages,
-  };
+export function toPrompt(chat: readonly Message[], options: PromptOptions): Prompt {
+  const { wantsPlan, parameters, verbatim } = options;
+  if (verbatim !== undefined) return { kind: "verbatim", messages: verbatim, chat, parameters };
+  const messages = wantsPlan ? toTidy(chat) : chat;
+  return { kind: "chat", instruction: toInstruction(options), messages, parameters };
 }
 
 function toTidy(messages: readonly Message[]): readonly Message[] {

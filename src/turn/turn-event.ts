@@ -70,6 +70,11 @@ export interface TurnStart {
  */
 export type TurnEvent = TurnStart | BodyEvent | ReasoningDelta | TurnEnd;
 
+/** Takes the events of a turn, in order. */
+export interface EventOutput {
+  append(event: TurnEvent): void;
+}
+
 /** Where an event has its text in UTF-8 too. It is no part of what the event says: JSON has no symbols. */
 export const utf8 = Symbol("utf8");
 

@@ -64,6 +64,11 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
   };
 }
 
+/** Returns the whole chat that a turn answers, as far as it was sent or read. */
+export function toChat({ stored, messages }: TurnRequest): readonly Message[] {
+  return [...(stored?.messages ?? []), ...messages];
+}
+
 /** Whether the store may say that a turn's key or id is another's, its conversation somebody else's, or that its user has had enough. */
 export function mayBeRefused(request: TurnRequest): boolean {
   const { turnId, idempotencyKey, mustOwn, conversationId, allowance, continues } = request;
@@ -78,8 +83,8 @@ export function mayBeRefused(request: TurnRequest): boolean {
 
 /** Returns the tokens reserved for a turn, as far as its request shows: its model's whole prompt, and a reply of the greatest length. */
 export function estimateTurn(request: TurnRequest): Estimate {
-  const { max_tokens, max_completion_tokens, messages: sent, ...parameters } = request.parameters;
-  const messages = [...(request.stored?.messages ?? []), ...request.messages];
+  const { max_tokens, max_completion_tokens, ...parameters } = request.parameters;
+  const messages = toChat(request);
   let bytes = Buffer.byteLength(toInstruction(request) ?? "");
   let imagesCount = 0;
   // A schema is read as messages are, and may be as long.
@@ -89,7 +94,7 @@ export function estimateTurn(request: TurnRequest): Estimate {
     imagesCount += images.length;
   }
   // What is sent to the letter may say more than our messages do: a name, a refusal.
-  for (const message of sent ?? [])
+  for (const message of request.verbatim ?? [])
     for (const [field, value] of Object.entries<unknown>({ ...message }))
       if (field !== "content" && typeof value === "string") bytes += Buffer.byteLength(value);
   return {
@@ -105,10 +110,11 @@ export function digestRequest(request: TurnRequest): Digest {
     useWebSearch,
     knowledgeBase = null,
     wantsPlan,
-    parameters,
+    verbatim,
     parentId,
     continues,
   } = request;
+  const parameters = { ...(verbatim !== undefined && { messages: verbatim }), ...request.parameters };
   // What a client calls its messages says nothing.
   const messages = request.messages.map((message) => {
     return { ...message, clientId: undefined, after: undefined };

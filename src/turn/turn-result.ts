@@ -1,20 +1,33 @@
-/** Owns what is made of a turn's end: its judgement, and the result that the store keeps. */
+/** The end of a turn: how it is judged, and the result that is stored and told. */
 import { AppError } from "../base/errors.ts";
 import { toBody, type Body } from "./body.ts";
 import { createId } from "../base/create-id.ts";
 import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
-import type { ModelEnd, Reply, TurnResult } from "./ports.ts";
-import type { Outcome } from "./turn-event.ts";
+import type { ModelEnd, Reply, TurnBegin, TurnResult } from "./ports.ts";
+import type { Outcome, Storage, TurnEnd } from "./turn-event.ts";
 
-/** How a model's reply came to its end. */
+/** How a model's reply ended. */
 export interface Ending {
   readonly outcome: Outcome;
   readonly modelEnd?: ModelEnd;
   readonly error?: AppError;
 }
 
-/** Returns the end of a reply that its model calls whole: one that says nothing has failed all the same. */
+/** A turn that is over. */
+export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "durationMs" | "firstTextMs"> {
+  readonly begin: TurnBegin;
+  /** The tokens reserved for it. */
+  readonly estimate: Estimate;
+  /** Whether any text was sent. */
+  readonly hasText: boolean;
+  /** Whether the reply has a plan of its own. */
+  readonly hasPlan: boolean;
+  /** Bytes that the model has said. */
+  readonly saidBytes: number;
+}
+
+/** Returns the end of a reply that its model calls whole: a reply that says nothing has failed all the same. */
 export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
   if (ending.outcome !== "complete" || answer.trim() !== "") return ending;
   const isFiltered = ending.modelEnd?.finishReason === "content-filter";
@@ -26,26 +39,67 @@ export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
   };
 }
 
-/** Returns the assistant's message that says `answer`. */
-export function toReply(id: string, answer: string | undefined, hasPlan: boolean): Reply {
+/** Returns the result of a turn. */
+export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTurn): TurnResult {
+  const { begin, hasPlan, saidBytes, endedAt, durationMs, firstTextMs } = turn;
+  const estimate = toTaken(turn.estimate, modelEnd === undefined ? outcome : "complete", saidBytes);
+  // A complete turn has a reply, though it may say nothing if no plan was asked for.
+  const hasReply = turn.hasText || outcome === "complete";
+  return {
+    outcome,
+    toBody: turn.toBody,
+    reply: hasReply ? toReply(begin.turnId, turn.toBody().answer, hasPlan) : undefined,
+    model: modelEnd?.model ?? begin.model,
+    finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
+    usage: modelEnd?.usage && { ...estimate, ...modelEnd.usage },
+    estimate,
+    errorCode: error?.code,
+    endedAt,
+    durationMs,
+    firstTextMs,
+  };
+}
+
+/** Returns the last event of a turn. @param position bytes of the body. */
+export function toTurnEnd(
+  { outcome, finishReason, usage, model, durationMs, firstTextMs }: TurnResult,
+  error: AppError | undefined,
+  storage: Storage,
+  position: number,
+): TurnEnd {
+  return {
+    type: "turn-end",
+    outcome,
+    position,
+    finishReason,
+    usage,
+    error: error && { code: error.code, retryAfterMs: error.retryAfterMs },
+    model,
+    durationMs: durationMs && Math.round(durationMs),
+    firstTextMs: firstTextMs && Math.round(firstTextMs),
+    storage,
+  };
+}
+
+function toReply(id: string, answer: string | undefined, hasPlan: boolean): Reply {
   return { id, contentDigest: digestContent("assistant", toContent(answer)), hasPlan };
 }
 
-/** Returns the content of the assistant's message that says `answer`. */
+/** Returns the content of the assistant's message for `answer`. */
 export function toContent(answer = ""): string {
   return answer.trim();
 }
 
 /**
- * Returns what a turn took, about, whose model said so many bytes. One that refuses, or cannot be reached, takes nothing;
- * one that ended its reply has read what it was sent, whatever became of that.
+ * Returns about how many tokens a turn took whose model said so many bytes. A model that refuses, or cannot be reached,
+ * takes none; a model that ended its reply has read its prompt, whatever became of the reply.
  */
-export function toTaken(reserved: Estimate, outcome: Outcome, saidBytes: number): Estimate {
+function toTaken(reserved: Estimate, outcome: Outcome, saidBytes: number): Estimate {
   if (saidBytes === 0 && outcome === "failed") return { inputTokens: 0, outputTokens: 0 };
   return { ...reserved, outputTokens: toTokens(saidBytes) };
 }
 
-/** Returns the end of a turn whose body was `text` as far as anybody knows: its process is gone. */
+/** Returns the end of a turn whose process is gone. @param text its body, as far as it was saved. */
 export function toInterruptedResult(text: string, endedAt: Date): TurnResult {
   const body = toBody(text);
   return {
@@ -56,7 +110,7 @@ export function toInterruptedResult(text: string, endedAt: Date): TurnResult {
     model: undefined,
     finishReason: undefined,
     usage: undefined,
-    estimate: { outputTokens: toTokens(Buffer.byteLength(text)) }, // what it was sent is known from its begin
+    estimate: { outputTokens: toTokens(Buffer.byteLength(text)) }, // the prompt's are known from its begin
     errorCode: "interrupted",
     endedAt,
     durationMs: undefined,

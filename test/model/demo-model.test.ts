@@ -14,7 +14,7 @@ function say(...lines: Line[]): { text: string; pieces: number; end: ModelEnd | 
   let [text, pieces] = ["", 0];
   let end: ModelEnd | undefined;
   new DemoModel(clock).complete(
-    { instruction: "", parameters: {}, messages: toMessages(lines) },
+    { kind: "chat", instruction: "", parameters: {}, messages: toMessages(lines) },
     {
       text: (piece) => void ((text += piece), (pieces += 1)),
       end: (told) => void (end = told),
@@ -59,7 +59,7 @@ describe("DemoModel", () => {
     const clock = new ManualClock();
     let pieces = 0;
     const call = new DemoModel(clock).complete(
-      { instruction: "", parameters: {}, messages: toMessages(["u: Hello"]) },
+      { kind: "chat", instruction: "", parameters: {}, messages: toMessages(["u: Hello"]) },
       { text: () => void (pieces += 1), end: () => assert.fail(), fail: assert.fail },
     );
     clock.advance(20);

@@ -274,6 +274,30 @@ export class PlanSplitter implements ReplySplitter {
   }
 }
 
+/** A reply without a plan: all of it is answer, byte for byte, after a boundary before its first text. */
+export class WholeAnswer implements ReplySplitter {
+  readonly #output: Omit<SplitterOutput, "plan">;
+  #hasBegun = false;
+
+  constructor(output: Omit<SplitterOutput, "plan">) {
+    this.#output = output;
+  }
+
+  push(piece: string): void {
+    if (!this.#hasBegun) this.#output.boundary();
+    this.#hasBegun = true;
+    this.#output.answer(piece);
+  }
+
+  end(): boolean {
+    return false;
+  }
+
+  breakOff(): boolean {
+    return false;
+  }
+}
+
 /** Whether a token at `tokenStart`, with what goes with it from `start` on, ends a plan that may not pass `limit`. */
 function isBefore(limit: number, start: number, tokenStart: number): boolean {
   return tokenStart < limit || (start < limit && tokenStart < limit + maxDressingLength);

@@ -134,7 +134,8 @@ export function parseCompletionRequest(
       isKept: request.store ?? true,
       wantsPlan,
       // Without a plan the model gets the client's messages to the letter; they were found to be fit for that.
-      parameters: wantsPlan ? parameters : { messages: Chat.parse(body).messages, ...parameters },
+      verbatim: wantsPlan ? undefined : Chat.parse(body).messages,
+      parameters,
       useWebSearch: false,
       knowledgeBase: undefined,
     },

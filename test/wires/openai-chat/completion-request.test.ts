@@ -130,10 +130,9 @@ const wrong: readonly [string, object, string, RegExp?][] = [
   ],
 ];
 
-/** The parameters beside the messages that the model is handed for `body`. */
+/** The parameters that the model is handed for `body`. */
 function toNamed(body: object): object {
-  const { messages: _, ...named } = parseBody(body).turn.parameters;
-  return named;
+  return parseBody(body).turn.parameters;
 }
 
 describe("parseCompletionRequest", () => {

@@ -10,10 +10,9 @@ function parseBody(more: object): CompletionOrder {
   return parseCompletionRequest(body, {}, anybody, "scripted");
 }
 
-/** The parameters beside the messages that the model is handed for `body`. */
+/** The parameters that the model is handed for `body`. */
 function toNamed(body: object): object {
-  const { messages: _, ...named } = parseBody(body).turn.parameters;
-  return named;
+  return parseBody(body).turn.parameters;
 }
 
 describe("the parameters of a completion", () => {
@@ -62,7 +61,7 @@ describe("the parameters of a completion", () => {
         messages: [{ role: "user", content: [{ type: "image_url", image_url: image }] }],
       });
       assert.deepEqual(turn.messages[0]?.images, [{ mimeType: "image/jpeg", data: "AAAA" }]);
-      assert.deepEqual(turn.parameters.messages, [{ role: "user", content: [sent] }]);
+      assert.deepEqual(turn.verbatim, [{ role: "user", content: [sent] }]);
     }
   });
 

@@ -1,0 +1,38 @@
+/** Holds a turn's events back until the user's message is safe, so that a turn that fails before has shown no text. */
+import type { EventOutput, TurnEvent, TurnStart } from "./turn-event.ts";
+
+/** From this many held events on, texts of a kind are joined: of more at once, the log would not keep the reasoning. */
+const maxHeld = 128;
+
+/** Stands between the events of a reply and their log. */
+export class SafetyGate implements EventOutput {
+  readonly #output: EventOutput;
+  /** `undefined` once the gate is open. */
+  #held: TurnEvent[] | undefined = [];
+
+  constructor(output: EventOutput) {
+    this.#output = output;
+  }
+
+  append(event: TurnEvent): void {
+    if (this.#held === undefined) return this.#output.append(event);
+    const last = this.#held.length < maxHeld ? undefined : this.#held.at(-1);
+    if (last !== undefined && "text" in last && "text" in event && last.type === event.type)
+      this.#held[this.#held.length - 1] = { ...event, text: last.text + event.text };
+    else this.#held.push(event);
+  }
+
+  /** The user's message is safe: passes on `start` and the held events, and from now on every event at once. */
+  open(start: TurnStart): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.#output.append(start);
+    for (const event of held) this.#output.append(event);
+  }
+
+  /** The user's message cannot be made safe: forgets the held events, and passes on `start`. */
+  refuse(start: TurnStart): void {
+    this.#held = [];
+    this.open(start);
+  }
+}
