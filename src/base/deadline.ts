@@ -29,7 +29,7 @@ export function afterReading(clock: Clock, delayMs: number, callback: () => void
 
 /** How a piece of work stood after a while. */
 export type Settled<Result> =
-  | { readonly type: "answer"; readonly value: Result }
+  | { readonly type: "value"; readonly value: Result }
   | { readonly type: "error"; readonly error: AppError }
   | { readonly type: "late" };
 
@@ -46,7 +46,7 @@ export function settleWithin<Result>(
       resolve(settled);
     };
     work.then(
-      (value) => settle({ type: "answer", value }),
+      (value) => settle({ type: "value", value }),
       (error: unknown) => settle({ type: "error", error: toAppError(error) }),
     );
   });

@@ -19,6 +19,9 @@ interface Share {
   usedTokens: number;
 }
 
+/** The facts by which limits are checked. */
+export type LimitedTurn = Pick<TurnBegin, "allowance" | "estimate" | "idempotencyKey">;
+
 /** The turns that run here, by whom they count for. */
 export class Allowances {
   readonly #clock: Clock;
@@ -29,7 +32,7 @@ export class Allowances {
   }
 
   /** Returns which limit a turn would pass, by what is known here; `undefined` for none. */
-  findLimit({ allowance, estimate }: TurnBegin): LimitName | undefined {
+  findLimit({ allowance, estimate }: LimitedTurn): LimitName | undefined {
     if (allowance === undefined) return undefined;
     const { over, subject, concurrentTurns, tokensPerDay } = allowance;
     if (over !== undefined) return over;
@@ -61,7 +64,7 @@ export class Allowances {
   }
 
   /** Returns why a turn may not begin. */
-  toError({ allowance, estimate }: TurnBegin, limit: LimitName, tokensLeft: number | undefined): AppError {
+  toError({ allowance, estimate }: LimitedTurn, limit: LimitName, tokensLeft: number | undefined): AppError {
     const words = `${allowance?.subject} has no more ${limit}`;
     switch (limit) {
       case "requests":

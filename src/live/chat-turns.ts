@@ -50,7 +50,7 @@ export class ChatTurns {
     const { clock } = this.#options;
     if (!(await turn.isUnread(clock, leaveMs))) return false;
     await turn.stop();
-    return (await settleWithin(clock, turn.run.done, stopWaitMs)).type === "answer";
+    return (await settleWithin(clock, turn.run.done, stopWaitMs)).type === "value";
   }
 
   /**

@@ -2,9 +2,16 @@
 import { AppError, toTurnRunning } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace, EndResult, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
+import type { LimitName } from "../turn/limits.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
-import { digestRequest, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
-import { Allowances } from "./allowances.ts";
+import {
+  digestRequest,
+  estimateTurn,
+  mayBeRefused,
+  toTurnBegin,
+  type TurnRequest,
+} from "../turn/turn-request.ts";
+import { Allowances, type LimitedTurn } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
@@ -170,7 +177,9 @@ export class LiveTurns {
 
   /** A turn of a chat comes after what runs there; meanwhile another may come under the same key, or the process be asked to stop. */
   async #prepare(request: TurnRequest): Promise<TurnRequest> {
+    // A chat's turn may first end an unread turn of the chat, which gives back its share of the limits.
     if (request.continues !== undefined) await this.#chats.prepare(request);
+    else this.#checkLimits(toLimitedTurn(request));
     return { ...(await placeRequest(request, this.#options.records)), isPrepared: true };
   }
 
@@ -183,11 +192,20 @@ export class LiveTurns {
     return started?.turn.id === turnId ? started.turn : undefined;
   }
 
-  /** Counts a turn that is about to begin. One that may not is asked for all the same, where its key may belong to another. */
+  /**
+   * Returns the limit that a turn would pass, if its key may belong to an earlier turn, which only the store knows.
+   * @throws AppError `rate_limited`, `too_many_turns` or `quota_exhausted` for any other turn that would pass a limit.
+   */
+  #checkLimits(turn: LimitedTurn): LimitName | undefined {
+    const limit = this.#allowances.findLimit(turn);
+    const mayBeReplay = turn.idempotencyKey !== undefined && this.#options.records !== undefined;
+    if (limit !== undefined && !mayBeReplay) throw this.#allowances.toError(turn, limit, undefined);
+    return limit;
+  }
+
+  /** Counts a turn that is about to begin. */
   #allow(begin: TurnBegin): TurnBegin {
-    const limit = this.#allowances.findLimit(begin);
-    const isAskedFor = begin.idempotencyKey !== undefined && this.#options.records !== undefined;
-    if (limit !== undefined && !isAskedFor) throw this.#allowances.toError(begin, limit, undefined);
+    const limit = this.#checkLimits(begin);
     this.#allowances.begin(begin);
     const { allowance } = begin;
     return allowance === undefined ? begin : { ...begin, allowance: { ...allowance, over: limit } };
@@ -246,6 +264,11 @@ export class LiveTurns {
       this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn: ended, isReplay: true }) });
     this.#kept.keep(ended, forget);
   }
+}
+
+function toLimitedTurn(request: TurnRequest): LimitedTurn {
+  const { allowance, idempotencyKey } = request;
+  return { allowance, idempotencyKey, estimate: estimateTurn(request) };
 }
 
 function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): boolean {

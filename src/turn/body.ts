@@ -1,17 +1,17 @@
-/** Owns the body of a reply as one text: its parts, and the events that it is made of. */
+/** The body of a reply as one text: its parts, and the events that make it. */
 import { boundary } from "./reply/boundary.ts";
 import { utf8, type BodyEvent } from "./turn-event.ts";
 
 /** The bytes of the boundary. */
 export const boundaryBytes = Buffer.byteLength(boundary);
 
-/** How long the text of an event that is read back may be, in UTF-16 code units. */
+/** The longest text of an event that is read back, in UTF-16 code units. */
 const maxEventLength = 16 * 1024;
 
 /** The parts of a body. */
 export interface Body {
   readonly plan: string;
-  /** `undefined` when the boundary has not come. */
+  /** `undefined` before the boundary. */
   readonly answer: string | undefined;
 }
 
@@ -20,21 +20,22 @@ export function toText({ plan, answer }: Body): string {
   return answer === undefined ? plan : plan + boundary + answer;
 }
 
-/** Returns the parts of a body: its first boundary is the server's, since no plan holds one. */
+/** Returns the parts of a body. Its first boundary is the server's, since no plan holds one. */
 export function toBody(text: string): Body {
   const place = text.indexOf(boundary);
   if (place < 0) return { plan: text, answer: undefined };
   return { plan: text.slice(0, place), answer: text.slice(place + boundary.length) };
 }
 
-/** Returns what an event adds to the body. */
+/** Returns the text that an event adds to the body. */
 export function toBodyText(event: BodyEvent): string {
   return event.type === "plan-end" ? boundary : event.text;
 }
 
 /**
- * Returns what is left of `event` for a reader that has `skipBytes` of it: whole characters; and how many bytes of the first
- * of them, or of the boundary, the reader has already.
+ * Returns the rest of `event` for a reader that already has its first `skipBytes`. The rest starts at a whole
+ * character, so its own `skipBytes` counts the bytes of that character, or of the boundary, that the reader
+ * has.
  */
 export function toRest(
   event: BodyEvent,
@@ -49,7 +50,7 @@ export function toRest(
   return { event: { type, text, position }, skipBytes: skipBytes - start };
 }
 
-/** Turns the text of a body, which comes in pieces that end between events, back into events. */
+/** Turns the text of a body back into events. The text comes in pieces that end between events. */
 export class BodyReader {
   #position = 0;
   #isAnswer = false;
@@ -71,7 +72,7 @@ export class BodyReader {
     return [...planEvents, end, ...this.#toEvents("answer-delta", answer)];
   }
 
-  /** One event could be a whole reply: a follower is handed no more at once than while it ran. */
+  /** Long texts are cut, so that a follower gets no more at once than while the turn ran. */
   #toEvents(type: "plan-delta" | "answer-delta", text: string): readonly BodyEvent[] {
     const events: BodyEvent[] = [];
     for (let start = 0; start < text.length;) {

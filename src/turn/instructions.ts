@@ -1,9 +1,9 @@
-/** Owns what Foreword asks of a model: the instruction before every chat, and the chat as the model is sent it. */
+/** The prompt: Foreword's instruction, and the chat in the form the model gets. */
 import { toSentAnswer } from "./message-tree.ts";
 import { saysSomething, type Message } from "./message.ts";
 
 /**
- * What a client may ask of the model, by the names, values and meanings of the Chat Completions API, which it is sent as.
+ * The model parameters that a client may set, named, valued and sent as in the Chat Completions API.
  * https://platform.openai.com/docs/api-reference/chat/create
  */
 export interface ModelParameters {
@@ -19,16 +19,16 @@ export interface ModelParameters {
   readonly response_format?: Readonly<Record<string, unknown>> | undefined;
   readonly reasoning_effort?: string | undefined;
   readonly verbosity?: string | undefined;
-  /** Parameters that only the model server may know, as they came; none of them is named above. */
+  /** Parameters that only the model server may know, passed on unchanged; none is named above. */
   readonly extra?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** What a client may ask for besides its messages. */
+/** A client's wishes besides its messages. */
 export interface PromptOptions {
-  /** Whether the reply is to start with a plan; else the model is asked as the client asks, and says what it says. */
+  /** Whether the reply starts with a plan; otherwise prompt and reply are passed through unchanged. */
   readonly wantsPlan: boolean;
   readonly parameters: ModelParameters;
-  /** The chat to the letter, if the model is to be sent it so. */
+  /** The client's own messages, if the model gets them to the letter. */
   readonly verbatim?: readonly object[] | undefined;
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
@@ -65,8 +65,8 @@ The plan says what you will do, in plain words. Never reveal your chain of thoug
 Write the line ---RESPONSE--- exactly once, even when the answer is short.`;
 
 /**
- * Returns the prompt for a chat. Without a plan the chat is as its client sent it; with a plan it lacks empty messages,
- * which many servers refuse, and its replies are reduced to their answers.
+ * Returns the prompt for a chat. Without a plan the chat is as its client sent it; with a plan it lacks empty
+ * messages, which many servers refuse, and its replies are reduced to their answers.
  */
 export function toPrompt(chat: readonly Message[], options: PromptOptions): Prompt {
   const { wantsPlan, parameters, verbatim } = options;
@@ -85,7 +85,7 @@ function toTidy(messages: readonly Message[]): readonly Message[] {
     .filter(saysSomething);
 }
 
-/** Returns what is said before every chat; `undefined` where that is nothing. */
+/** Returns the instruction before the chat; `undefined` if there is none. */
 export function toInstruction(options: PromptOptions): string | undefined {
   const parts = options.wantsPlan ? [planInstruction] : [];
   if (options.useWebSearch)

@@ -1,4 +1,4 @@
-/** Owns what a user may have of a server, and what turns took of it: limits, estimates, usage by day. */
+/** A user's limits, the tokens that turns take of them, and usage by day. */
 import type { AppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
 import type { Caller } from "../base/caller.ts";
@@ -9,42 +9,42 @@ export const limitNames = ["requests", "concurrent-turns", "tokens-per-day"] as 
 /** One of a user's limits. */
 export type LimitName = (typeof limitNames)[number];
 
-/** What a user may have of turns; `undefined` is as much as there is. */
+/** Limits of a user's turns; `undefined` is unlimited. */
 export interface TurnLimits {
   readonly concurrentTurns: number | undefined;
-  /** Input and output together, of the turns that began on one day (UTC). */
+  /** Input and output tokens of the turns that began on one day (UTC). */
   readonly tokensPerDay: number | undefined;
 }
 
-/** What a turn may take of its user's limits. */
+/** The limits that a turn counts towards. */
 export interface Allowance extends TurnLimits {
-  /** For whom is counted: `user <id>`, or `address <address>` where nobody is known. */
+  /** The holder of the limits: `user <id>`, or `address <address>` for unauthenticated requests. */
   readonly subject: string;
-  /** The limit that is known to be reached: then only a turn that was begun under its key can be had. */
+  /** A limit known to be reached: only an earlier turn under the same key may then be returned. */
   readonly over: LimitName | undefined;
-  /** What is said then to any other, where that is known. */
+  /** The error for any other turn, if it is known already. */
   readonly refusal?: AppError | undefined;
 }
 
-/** Tokens that nobody has counted: about as many as the text makes. */
+/** Tokens that no model has counted, estimated from the text. */
 export type Estimate = Pick<Usage, "inputTokens" | "outputTokens">;
 
-/** Requests of a minute, for as many as were taken at once. */
+/** The part of a per-minute request window that was granted at once. */
 export interface RequestGrant {
   readonly granted: number;
-  /** How many more may be taken. */
+  /** Requests left in the window. */
   readonly left: number;
-  /** In how many milliseconds the next minute begins. */
+  /** Milliseconds until the next window. */
   readonly resetsInMs: number;
 }
 
-/** What the turns of one day took of one model. */
+/** Usage of one model by the turns of one day. */
 export interface ModelUsage {
   /** ISO 8601, in UTC. */
   readonly day: string;
   readonly model: string;
   readonly turns: number;
-  /** Those whose model did not say what they took. */
+  /** Turns whose model did not report usage. */
   readonly estimatedTurns: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -52,29 +52,35 @@ export interface ModelUsage {
   readonly cachedInputTokens: number;
 }
 
-/** What is counted beyond one process. Rejects with a `store_…` code. */
+/** Counts shared by all processes. Rejects with a `store_…` code. */
 export interface Counters {
-  /** Takes up to `wanted` of the `max` requests that `subject` may make in a minute, which begins with its first. */
+  /**
+   * Takes up to `wanted` of the subject's `max` requests per minute; the minute starts with its first
+   * request.
+   */
   takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant>;
-  /** Resolves with what the turns of `caller` took, from one day to another, both included; the newest day first. */
+  /** Resolves with the usage of `caller` between two days, both included, newest day first. */
   listUsage(caller: Caller, from: string, to: string): Promise<readonly ModelUsage[]>;
 }
 
-/** Bytes of text that make about one token. https://platform.openai.com/tokenizer: 4 characters of English. */
+/** Bytes of text per token, about. https://platform.openai.com/tokenizer: 4 characters of English. */
 const bytesPerToken = 4;
-/** What an image takes, about; servers count between some hundreds and some thousands. */
+/** Tokens per image, about; servers count from some hundreds to some thousands. */
 const tokensPerImage = 1_000;
-/** What a message takes beside its text, about: its role, and that it is one. */
+/** Tokens per message beside its text, about: its role and delimiters. */
 const tokensPerMessage = 4;
-/** What is reserved for a reply, where its client says nothing of how long it may be. */
+/** Tokens reserved for a reply whose client sets no maximum. */
 const usualOutputTokens = 1_000;
 
-/** Returns how many tokens a text of so many bytes makes, with so many images and in so many messages, about. */
+/** Returns the estimated tokens of `bytes` of text, `images` and `messages`. */
 export function toTokens(bytes: number, images = 0, messages = 0): number {
   return Math.ceil(bytes / bytesPerToken) + images * tokensPerImage + messages * tokensPerMessage;
 }
 
-/** Returns what is reserved for a reply whose request allows it `maxTokens`, whichever of them its model heeds; of {@link maxReplyBytes} at most. */
+/**
+ * Returns the output tokens reserved for a reply: the largest of `maxTokens`, as models heed one or the
+ * other, and at most those of {@link maxReplyBytes}.
+ */
 export function toReservedOutput(...maxTokens: readonly (number | undefined)[]): number {
   const given = maxTokens.filter((max) => max !== undefined);
   return given.length === 0 ? usualOutputTokens : Math.min(Math.max(...given), toTokens(maxReplyBytes));

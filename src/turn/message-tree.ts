@@ -1,6 +1,6 @@
 /**
- * Owns the address of a message: a digest of what it says and of everything before it. Equal paths have equal
- * digests, so a history that is sent again is found, not stored again.
+ * The address of a message: a digest of its content and of everything before it. Equal paths have equal
+ * digests, so a resent history is found instead of stored again.
  */
 import { hash } from "node:crypto";
 import { findLineStart } from "./reply/boundary.ts";
@@ -10,46 +10,51 @@ import { splitSentReply } from "./reply/sent-reply.ts";
 /** SHA-256, as 64 hexadecimal digits. */
 export type Digest = string;
 
-/** All that the store needs to find a message's row, or to make it. */
+/** Everything the store needs to find a message's row, or to create it. */
 export interface AddressedMessage {
   readonly role: Role;
   readonly imagesCount: number;
-  /** What the row holds: the answer alone of a reply that came back with its plan. */
+  /** The row's content; of a reply that was sent back with its plan, the answer alone. */
   readonly content: string;
-  /** The plan of such a reply; `undefined` when there was none in the text. */
+  /** The plan of such a reply; `undefined` if the text had none. */
   readonly plan: string | undefined;
-  /** The id that its client knows it by, where that is one of ours: of a reply. */
+  /** The id that its client sent, if it is one of ours: a reply's. */
   readonly sentId?: string | undefined;
-  /** What its client calls it otherwise. */
+  /** The client's own id for it otherwise. */
   readonly clientId?: string | undefined;
   /** The turn of the reply before it, if its client has seen no text of that reply. */
   readonly after?: string | undefined;
-  /** Digests of what it says, the likeliest first: a reply's text may be an answer that itself holds a boundary. */
+  /**
+   * Digests of its content, the likeliest first: a reply's text may be an answer that itself holds a
+   * boundary.
+   */
   readonly contentDigests: readonly Digest[];
-  /** Digest of the path that ends in it, as its sender tells it. */
+  /** Digest of the path that ends in it, as its client sent it. */
   readonly pathDigest: Digest;
 }
 
-/** How the line starts that ends a reply that broke off, as a frontend may send it back. */
+/** The start of the error line that ends a reply that was cut off; a frontend may send it back. */
 const errorLine = /^\[error\] [a-z_]+: /;
 
 const mark = /\p{M}/u;
-/** More marks on one character than any language writes: composing such a text takes quadratic time (measured). */
+/**
+ * No language puts more marks on one character; to compose a text that does takes quadratic time (measured).
+ */
 const maxMarks = 30;
 const stackedMarks = new RegExp(`\\p{M}{${maxMarks + 1}}`, "u");
 
-/** What has no other form: marks, and all that is made of them, come after these. */
+/** Text that NFC leaves unchanged: marks, and the characters composed of them, come after these. */
 // eslint-disable-next-line no-control-regex
 const simple = /^[\u0000-\u02FF]*$/;
 
-/** Returns a reply's text, as a frontend sends it back, without what the wire added: plan, boundary, `[error]` line. */
+/** Returns the answer of a reply that a frontend sends back: without plan, boundary and `[error]` line. */
 export function toSentAnswer(text: string): string {
   const answer = splitSentReply(text).answer.trim();
   const lastLine = findLineStart(answer);
   return errorLine.test(answer.slice(lastLine)) ? answer.slice(0, lastLine).trim() : answer;
 }
 
-/** Returns the digest of what one message says: its role, its canonical text (trimmed, NFC) and its images. */
+/** Returns the digest of a message's content: its role, its canonical text (trimmed, NFC) and its images. */
 export function digestContent(role: Message["role"], text: string, images: Message["images"] = []): Digest {
   const trimmed = text.trim();
   const isAsItIs = simple.test(trimmed) || hasStackedMarks(trimmed);
@@ -59,8 +64,9 @@ export function digestContent(role: Message["role"], text: string, images: Messa
 }
 
 /**
- * Whether a character has more marks than {@link maxMarks}. One in so many places is looked at first, since to look at all of them
- * takes longer than all else that is done with a text: no longer run of marks lies between two of those.
+ * Whether a character has more marks than {@link maxMarks}. Samples one place in so many first, since a
+ * search of the whole text would take longer than all other work on it: a longer run of marks must cross a
+ * sampled place.
  */
 function hasStackedMarks(text: string): boolean {
   for (let place = maxMarks; place < text.length; place += maxMarks + 1)
@@ -74,7 +80,7 @@ export function digestPath(parent: Digest | undefined, contentDigest: Digest): D
   return hash("sha256", Buffer.from((parent ?? "") + contentDigest, "hex"));
 }
 
-/** Returns `messages`, a whole path from the root or what follows the path `anchor`, each with its address. */
+/** Returns the addresses of `messages`: a path from the root, or one that continues the path `anchor`. */
 export function addressMessages(messages: readonly Message[], anchor?: Digest): readonly AddressedMessage[] {
   let parent = anchor;
   return messages.map((message) => {

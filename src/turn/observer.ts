@@ -1,4 +1,7 @@
-/** What happens on the server beyond its responses: one union of events, told to whoever logs, counts or traces. */
+/**
+ * What happens on the server beyond its responses: one union of events, told to whoever logs, counts or
+ * traces.
+ */
 import type { AppError } from "../base/errors.ts";
 import type { EndResult, TurnBegin, TurnResult } from "./ports.ts";
 

@@ -1,4 +1,7 @@
-/** Turns the text of a model's reply into events: takes out the reasoning, splits plan from answer, counts bytes. */
+/**
+ * Turns the text of a model's reply into events: takes out the reasoning, splits plan from answer, counts
+ * bytes.
+ */
 import { maxReplyBytes } from "../base/sizes.ts";
 import type { Clock } from "../base/clock.ts";
 import { boundaryBytes } from "./body.ts";

@@ -1,4 +1,6 @@
-/** Runs one turn: while the user's message is stored, the model replies; then the reply is judged and stored. */
+/**
+ * Runs one turn: while the user's message is stored, the model replies; then the reply is judged and stored.
+ */
 import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
 import { toBody, type Body } from "./body.ts";
@@ -34,7 +36,9 @@ export interface TurnOutput extends EventOutput {
   textAfter(position: number): string;
 }
 
-/** A turn, running since it was created. Its events go to `output`, `turn-start` first and `turn-end` last. */
+/**
+ * A turn, running since it was created. Its events go to `output`, `turn-start` first and `turn-end` last.
+ */
 export class RunningTurn {
   readonly #ports: TurnPorts;
   readonly #output: TurnOutput;
@@ -79,12 +83,17 @@ export class RunningTurn {
     return this.#done.promise;
   }
 
-  /** Ends the turn at its user's wish: the text so far stays, as `stopped`. Harmless once the turn is over. */
+  /**
+   * Ends the turn at its user's wish: the text so far stays, as `stopped`. Harmless once the turn is over.
+   */
   stop(): void {
     this.#finish({ outcome: "stopped" });
   }
 
-  /** Ends the turn because the server stops: the text so far stays, as `interrupted`. Harmless once it is over. */
+  /**
+   * Ends the turn because the server stops: the text so far stays, as `interrupted`. Harmless once it is
+   * over.
+   */
   interrupt(): void {
     this.#finish({ outcome: "interrupted", error: new AppError("interrupted", "the server is stopping") });
   }
@@ -185,7 +194,10 @@ export class RunningTurn {
   }
 }
 
-/** Returns a reader of the whole body in `output`: it keeps a short one, and a long one for the rest of the tick. */
+/**
+ * Returns a reader of the whole body in `output`: it keeps a short one, and a long one for the rest of the
+ * tick.
+ */
 function createBodyReader(output: TurnOutput, sizeBytes: number): () => Body {
   let kept: Body | undefined;
   return () => {

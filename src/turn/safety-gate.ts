@@ -1,7 +1,13 @@
-/** Holds a turn's events back until the user's message is safe, so that a turn that fails before has shown no text. */
+/**
+ * Holds a turn's events back until the user's message is safe, so that a turn that fails before has shown no
+ * text.
+ */
 import type { EventOutput, TurnEvent, TurnStart } from "./turn-event.ts";
 
-/** From this many held events on, texts of a kind are joined: of more at once, the log would not keep the reasoning. */
+/**
+ * From this many held events on, texts of a kind are joined: of more at once, the log would not keep the
+ * reasoning.
+ */
 const maxHeld = 128;
 
 /** Stands between the events of a reply and their log. */
@@ -22,7 +28,9 @@ export class SafetyGate implements EventOutput {
     else this.#held.push(event);
   }
 
-  /** The user's message is safe: passes on `start` and the held events, and from now on every event at once. */
+  /**
+   * The user's message is safe: passes on `start` and the held events, and from now on every event at once.
+   */
   open(start: TurnStart): void {
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -1,4 +1,4 @@
-/** Owns what happens in a turn, as events: the one union that every wire is made from. */
+/** The events of a turn: the one union that every wire is made from. */
 import type { ErrorCode } from "../base/errors.ts";
 
 /** How a turn can end. */
@@ -16,7 +16,7 @@ export const finishReasons = ["stop", "length", "content-filter", "other"] as co
 /** Why the model finished its reply. */
 export type FinishReason = (typeof finishReasons)[number];
 
-/** What a reply cost, in tokens, as the model counted them. */
+/** The tokens of a reply, as the model counted them. */
 export interface Usage {
   readonly inputTokens: number;
   readonly outputTokens: number;
@@ -24,7 +24,9 @@ export interface Usage {
   readonly cachedInputTokens?: number;
 }
 
-/** The counts of a {@link Usage} that a model reported; an absent one was not, or was no number. */
+/**
+ * The counts of a {@link Usage} that a model reported; those it left out, or gave as no number, are absent.
+ */
 export type ReportedUsage = Partial<Usage>;
 
 /** Where a write can be. */
@@ -38,17 +40,17 @@ export interface TurnEnd {
   readonly outcome: Outcome;
   /** Bytes of the plain-text body in all. */
   readonly position: number;
-  /** Set where the outcome is `complete`. */
+  /** Set if the outcome is `complete`. */
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
-  /** Set where the outcome is `failed` or `interrupted`: a code of the error table, and how long to wait. */
+  /** Set if the outcome is `failed` or `interrupted`: a code of the error table, and how long to wait. */
   readonly error: { readonly code: ErrorCode; readonly retryAfterMs: number | undefined } | undefined;
-  /** The model that answered, where that is known. */
+  /** The model that replied, if known. */
   readonly model: string | undefined;
-  /** From its start to its end, and to the model's first text, in milliseconds; `undefined` where nobody knows. */
+  /** From its start to its end, and to the model's first text, in milliseconds; `undefined` if unknown. */
   readonly durationMs: number | undefined;
   readonly firstTextMs: number | undefined;
-  /** Where its rows are. */
+  /** Where the turn's rows are. */
   readonly storage: Storage;
 }
 
@@ -56,17 +58,17 @@ export interface TurnEnd {
 export interface TurnStart {
   readonly type: "turn-start";
   readonly turnId: string;
-  /** `undefined` where the store has not said in time which stored conversation this turn continues. */
+  /** `undefined` if the store did not report in time which stored conversation the turn continues. */
   readonly conversationId: string | undefined;
-  /** The name the model was asked for by, where that is known. */
+  /** The name of the requested model, if known. */
   readonly model: string | undefined;
   readonly startedAt: Date;
 }
 
 /**
- * An event of a turn. Order: `turn-start`, any `plan-delta`, then, if there is any text, `plan-end` (the boundary) and
- * any `answer-delta`, then `turn-end`; `reasoning-delta` anywhere between, where reasoning is shown. `position` counts the
- * bytes of the plain-text body up to and with the event.
+ * An event of a turn. Order: `turn-start`, any `plan-delta`, then, if there is any text, `plan-end` (the
+ * boundary) and any `answer-delta`, then `turn-end`; `reasoning-delta` anywhere between, if reasoning is
+ * shown. `position` counts the bytes of the plain-text body up to and including the event.
  */
 export type TurnEvent = TurnStart | BodyEvent | ReasoningDelta | TurnEnd;
 
@@ -75,7 +77,7 @@ export interface EventOutput {
   append(event: TurnEvent): void;
 }
 
-/** Where an event has its text in UTF-8 too. It is no part of what the event says: JSON has no symbols. */
+/** The key of an event's text in UTF-8. Not part of the event's JSON, which has no symbols. */
 export const utf8 = Symbol("utf8");
 
 /** A piece of the body's text. */
@@ -83,17 +85,17 @@ export interface BodyDelta {
   readonly type: "plan-delta" | "answer-delta";
   readonly text: string;
   readonly position: number;
-  /** Set where that is how it is kept. */
+  /** Set if the text is kept in UTF-8. */
   readonly [utf8]?: Uint8Array;
 }
 
 /** An event that adds to the body. */
 export type BodyEvent = BodyDelta | { readonly type: "plan-end"; readonly position: number };
 
-/** What a model thinks aloud. It is no part of the body: it is neither stored nor resumed. */
+/** A piece of the model's reasoning. Not part of the body: neither stored nor resumed. */
 export interface ReasoningDelta {
   readonly type: "reasoning-delta";
   readonly text: string;
-  /** Where in the body it came. */
+  /** The place in the body at which it came. */
   readonly position: number;
 }

@@ -1,4 +1,4 @@
-/** Owns what a client asks for, and the turn that begins with it. */
+/** A client's request for a turn, and the begin of the turn that follows from it. */
 import { hash } from "node:crypto";
 import { createId } from "../base/create-id.ts";
 import { toInstruction, type PromptOptions } from "./instructions.ts";
@@ -8,38 +8,41 @@ import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Continuation, StoredPath, TurnBegin } from "./ports.ts";
 
-/** What a client asks for. */
+/** A client's request for a turn. */
 export interface TurnRequest extends PromptOptions {
   readonly conversationId: string | undefined;
   readonly caller: Caller;
-  /** Whether a conversation that it names must be its caller's, or new. */
+  /** Whether `conversationId` must be new, or the caller's own. */
   readonly mustOwn: boolean;
-  /** The whole chat; or, with `parentId`, what is new of it. */
+  /** The whole chat; with `parentId` only its new messages. */
   readonly messages: readonly Message[];
-  /** The stored message that `messages` go on from: its id, or `leaf`. */
+  /** The stored message that `messages` continue: its id, or `leaf`. */
   readonly parentId: string | undefined;
-  /** How its begin finds what `messages` go on from, if they need not start at the root. */
+  /** How the begin finds the message that `messages` continue, unless they start at the root. */
   readonly continues?: Continuation | undefined;
   /** The AI SDK chat whose conversation it belongs to, if `conversationId` only follows from its id. */
   readonly chatId?: string | undefined;
-  /** Whether to stop turns of the same chat that have no followers left and whose reply `messages` do not name. */
+  /**
+   * Whether to stop turns of the same chat that have no followers left and whose reply `messages` do not
+   * name.
+   */
   readonly replacesUnread?: boolean;
-  /** Whether all is known by which its begin is placed. */
+  /** Whether everything is known that its begin needs. */
   readonly isPrepared?: boolean;
-  /** The path to it, once it was read. */
+  /** The stored path before `messages`, once it was read. */
   readonly stored?: StoredPath | undefined;
   /** The id that the client chose for the turn. */
   readonly turnId: string | undefined;
   readonly idempotencyKey: string | undefined;
   /** `false` stores nothing of the turn: no row, no line in the journal. Default `true`. */
   readonly isKept?: boolean | undefined;
-  /** What it may take of its user's limits; `undefined` where there are none. */
+  /** Its user's limits; `undefined` if there are none. */
   readonly allowance?: Allowance | undefined;
-  /** The id of the request, by which the log knows it. */
+  /** The id of the request in the log. */
   readonly requestId?: string | undefined;
 }
 
-/** Returns the turn that `request` begins, with the ids that it gets at once. */
+/** Returns the begin of the turn that `request` asks for, with new ids where it names none. */
 export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date): TurnBegin {
   return {
     turnId: request.turnId ?? createId(),
@@ -64,12 +67,15 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
   };
 }
 
-/** Returns the whole chat that a turn answers, as far as it was sent or read. */
+/** Returns the whole chat of a turn, as far as it was sent or read. */
 export function toChat({ stored, messages }: TurnRequest): readonly Message[] {
   return [...(stored?.messages ?? []), ...messages];
 }
 
-/** Whether the store may say that a turn's key or id is another's, its conversation somebody else's, or that its user has had enough. */
+/**
+ * Whether the store may refuse the turn: for a used key or id, for another user's conversation, or over a
+ * limit.
+ */
 export function mayBeRefused(request: TurnRequest): boolean {
   const { turnId, idempotencyKey, mustOwn, conversationId, allowance, continues } = request;
   return (
@@ -81,19 +87,22 @@ export function mayBeRefused(request: TurnRequest): boolean {
   );
 }
 
-/** Returns the tokens reserved for a turn, as far as its request shows: its model's whole prompt, and a reply of the greatest length. */
+/**
+ * Returns the tokens reserved for a turn, estimated from its request: the whole prompt, and the longest reply
+ * allowed.
+ */
 export function estimateTurn(request: TurnRequest): Estimate {
   const { max_tokens, max_completion_tokens, ...parameters } = request.parameters;
   const messages = toChat(request);
   let bytes = Buffer.byteLength(toInstruction(request) ?? "");
   let imagesCount = 0;
-  // A schema is read as messages are, and may be as long.
+  // A schema counts as prompt, and may be as long as messages.
   if (Object.keys(parameters).length > 0) bytes += Buffer.byteLength(JSON.stringify(parameters));
   for (const { text, images } of messages) {
     bytes += Buffer.byteLength(text);
     imagesCount += images.length;
   }
-  // What is sent to the letter may say more than our messages do: a name, a refusal.
+  // Verbatim messages may hold more than ours: a name, a refusal.
   for (const message of request.verbatim ?? [])
     for (const [field, value] of Object.entries<unknown>({ ...message }))
       if (field !== "content" && typeof value === "string") bytes += Buffer.byteLength(value);
@@ -103,7 +112,7 @@ export function estimateTurn(request: TurnRequest): Estimate {
   };
 }
 
-/** Returns the digest of all that a request asks for: equal for one that is sent again. */
+/** Returns the digest of everything in a request: a resent request has the same. */
 export function digestRequest(request: TurnRequest): Digest {
   const {
     conversationId = null,
@@ -115,7 +124,7 @@ export function digestRequest(request: TurnRequest): Digest {
     continues,
   } = request;
   const parameters = { ...(verbatim !== undefined && { messages: verbatim }), ...request.parameters };
-  // What a client calls its messages says nothing.
+  // The client's own message ids do not count.
   const messages = request.messages.map((message) => {
     return { ...message, clientId: undefined, after: undefined };
   });
@@ -129,7 +138,10 @@ export function digestRequest(request: TurnRequest): Digest {
   return hash("sha256", JSON.stringify([...asked, ...more]));
 }
 
-/** The conversation of a turn that the store has not answered for: unknown where it may continue a stored one. */
+/**
+ * Returns the conversation of a turn before the store has placed it; `undefined` if it may continue a stored
+ * one.
+ */
 export function toKnownConversation(turn: TurnBegin): string | undefined {
   const mayContinue =
     !turn.isConversationNamed &&

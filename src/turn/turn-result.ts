@@ -27,7 +27,9 @@ export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "dura
   readonly saidBytes: number;
 }
 
-/** Returns the end of a reply that its model calls whole: a reply that says nothing has failed all the same. */
+/**
+ * Returns the end of a reply that its model calls whole: a reply that says nothing has failed all the same.
+ */
 export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
   if (ending.outcome !== "complete" || answer.trim() !== "") return ending;
   const isFiltered = ending.modelEnd?.finishReason === "content-filter";
@@ -91,8 +93,8 @@ export function toContent(answer = ""): string {
 }
 
 /**
- * Returns about how many tokens a turn took whose model said so many bytes. A model that refuses, or cannot be reached,
- * takes none; a model that ended its reply has read its prompt, whatever became of the reply.
+ * Returns about how many tokens a turn took whose model said so many bytes. A model that refuses, or cannot
+ * be reached, takes none; a model that ended its reply has read its prompt, whatever became of the reply.
  */
 function toTaken(reserved: Estimate, outcome: Outcome, saidBytes: number): Estimate {
   if (saidBytes === 0 && outcome === "failed") return { inputTokens: 0, outputTokens: 0 };

@@ -70,7 +70,7 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
       toArgument: () => toQueuedBegin(turn),
       ...(turn.mayBeRefused && { findRefusal: () => writes.findRefusal(turn) }),
     });
-    if (written.type !== "answer") {
+    if (written.type !== "value") {
       const storage = written.type === "queued" ? "queued" : "none";
       return { type: "begun", storage, conversationId: toKnownConversation(turn) };
     }
@@ -199,9 +199,9 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
         toArgument: () => JSON.stringify(argument),
       });
       if (written.type === "queued") return { storage: "queued", conversationId: undefined };
-      if (written.type === "answer" && written.value.type === "ended")
+      if (written.type === "value" && written.value.type === "ended")
         return { storage: "stored", conversationId: written.value.conversationId };
-      if (written.type === "answer") observe({ type: "conversation-deleted", turn });
+      if (written.type === "value") observe({ type: "conversation-deleted", turn });
     } catch (error) {
       observe({ type: "write-lost", turn, error: toAppError(error) });
     }

@@ -43,7 +43,7 @@ export interface Write<Result extends TypedResult> {
 
 /** The store's answer; or the write waits in the journal, or is kept apart there. */
 export type Written<Result extends TypedResult> =
-  | { readonly type: "answer"; readonly value: Result }
+  | { readonly type: "value"; readonly value: Result }
   | { readonly type: "queued" | "rejected" };
 
 /** Writes turns. */
@@ -75,12 +75,12 @@ export class DurableWriter {
       return await this.#quarantine(write, new AppError("write_rejected", "its begin was rejected"));
     if (this.#mustQueue(write)) {
       const refusal = await this.#findRefusal(write);
-      return refusal === undefined ? await this.#queue(write, undefined) : { type: "answer", value: refusal };
+      return refusal === undefined ? await this.#queue(write, undefined) : { type: "value", value: refusal };
     }
     const calling = write.call();
     const first = await settleWithin(this.#options.clock, calling, this.#waitMsFor(write));
     switch (first.type) {
-      case "answer":
+      case "value":
         this.retrySoon();
         return first;
       case "error":
@@ -156,8 +156,8 @@ export class DurableWriter {
   async #findRefusal<Result extends TypedResult>(write: Write<Result>): Promise<Result | undefined> {
     if (write.findRefusal === undefined) return undefined;
     const asked = await settleWithin(this.#options.clock, write.findRefusal(), this.#waitMsFor(write));
-    if (asked.type === "answer") this.retrySoon();
-    return asked.type === "answer" ? asked.value : undefined;
+    if (asked.type === "value") this.retrySoon();
+    return asked.type === "value" ? asked.value : undefined;
   }
 
   /** Later writes of a conversation queue behind its earlier ones; so does one that may turn out to continue it. */
@@ -207,7 +207,7 @@ export class DurableWriter {
     try {
       id = await this.#append(write, undefined);
     } catch {
-      return { type: "answer", value: await calling };
+      return { type: "value", value: await calling };
     }
     this.#inFlight.add(id);
     void this.#settleLate(write.turn, id, calling);

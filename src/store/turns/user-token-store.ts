@@ -72,7 +72,7 @@ export class UserTokenStore implements TurnStore {
   ): Promise<{ readonly storage: Storage; readonly conversationId: string | undefined }> {
     const saving = this.#saveMessages(turn, tail);
     const result = await settleWithin(this.#clock, saving, storeWaitMs);
-    if (result.type === "answer") return { storage: "stored", conversationId: result.value };
+    if (result.type === "value") return { storage: "stored", conversationId: result.value };
     const lose = (cause: unknown): void => {
       const error = toAppError(cause);
       if (!this.#lost.has(turn.turnId) && error.code !== "conversation_not_found")

@@ -1,38 +1,43 @@
 /** Finds the decoration that models put before a boundary token. */
 import { findLineStart, findPartialToken, type TokenPlace } from "./boundary.ts";
 
-/** A line that holds nothing but white space, marks of heading, quote and emphasis, zero-width characters, and starts of comments. */
+/**
+ * A line of nothing but white space, heading, quote and emphasis marks, zero-width characters, and comment
+ * openers.
+ */
 const dressedLine = /^(?:[\s#>*_`\u200B\u2060]|<!--)*$/;
 /** White space, U+FEFF included, and zero-width characters. */
 export const invisible = /[\s\u200B\u2060]/;
 /** A line that opens a code fence, and may name a language in one word. */
 const openingFence = /^[\s>\u200B\u2060]*(`{3,}|~{3,})[ \t]*[^\s`]*\s*$/;
-/** A line that more text could turn into one that opens a fence. */
+/** A line that more text could turn into the opening line of a fence. */
 const partialFence = /^[\s>\u200B\u2060]*(?:`{1,2}|~{1,2}|(?:`{3,}|~{3,})[ \t]*[^\s`]*\s*)$/;
 const fence = /^[\s>\u200B\u2060]*(?:`{3,}[^`]*|~{3,}[^]*)$/;
 
-/** A line that opens a code fence whose first line is the token's. */
+/** A line that opens a code fence right before the token's line. */
 export interface OpeningFence {
-  /** Where it starts and ends in the text. */
+  /** Its start and end in the text. */
   readonly start: number;
   readonly end: number;
   /** Its backticks or tildes. */
   readonly marks: string;
 }
 
-/** What stands before a token and goes with it. */
+/** The decoration before a token, removed with it. */
 export interface Dressing {
-  /** Where it starts on the token's line, or on the line of the comment that the token is in. */
+  /** Its start, on the token's line, or on the line of the comment that holds the token. */
   readonly start: number;
-  /** Its emphasis marks, outermost first, with a space for white space; empty when the line holds other text. */
+  /**
+   * Its emphasis marks, outermost first, with a space for white space; empty when the line holds other text.
+   */
   readonly marks: string;
   /** Whether it opens a comment. */
   readonly isComment: boolean;
-  /** The fence that goes, too, if it holds nothing else. */
+  /** The fence that is removed too, if it holds nothing else. */
   readonly fence: OpeningFence | undefined;
 }
 
-/** Whether `text` may stand before a token and go with it. */
+/** Whether `text` may be decoration before a token. */
 export function isDressing(text: string): boolean {
   return dressedLine.test(text);
 }
@@ -43,8 +48,8 @@ function isFence(line: string): boolean {
 }
 
 /**
- * Returns what goes with the token at `place` of what stands before it.
- * @param fenceCount how many fence lines came before `text`.
+ * Returns the decoration before the token at `place`.
+ * @param fenceCount the number of fence lines before `text`.
  */
 export function findDressing(text: string, place: TokenPlace, fenceCount = 0): Dressing {
   const hyphens = skipHyphens(text, place.start);
@@ -52,15 +57,19 @@ export function findDressing(text: string, place: TokenPlace, fenceCount = 0): D
   return dress(text, isComment ? hyphens - 2 : hyphens, isComment, fenceCount);
 }
 
-/** Returns where the plan before a token ends: before the token's fence if that goes, too, else after its opening line. */
+/**
+ * Returns the end of the plan before a token: before the token's fence if that is removed too, else after its
+ * opening line.
+ */
 export function findPlanEnd({ start, fence: opening }: Dressing, isFenceClosed: boolean): number {
   if (opening === undefined) return start;
   return isFenceClosed ? opening.start : opening.end;
 }
 
 /**
- * Returns up to where `text` is plan whatever follows: before white space, and before what may be a token or stand before one.
- * @param fenceCount how many fence lines came before `text`.
+ * Returns the end of the part of `text` that is plan whatever follows: it excludes trailing white space, and
+ * anything that may become a token or its decoration.
+ * @param fenceCount the number of fence lines before `text`.
  */
 export function findSafeEnd(text: string, fenceCount = 0): number {
   const { start, fence: opening } = dress(text, findPartialStart(text), false, fenceCount);
@@ -71,12 +80,15 @@ export function findSafeEnd(text: string, fenceCount = 0): number {
   return text.slice(0, safeEnd).trimEnd().length;
 }
 
-/** Returns how many lines of `text` open or close a code fence. */
+/** Returns the number of lines in `text` that open or close a code fence. */
 export function countFences(text: string): number {
   return text.split("\n").filter(isFence).length;
 }
 
-/** Returns where the start of a token, of a comment, or of both begins that `text` ends in; its length if it ends in none. */
+/**
+ * Returns the start of an unfinished token, comment opener, or both, at the end of `text`; its length if
+ * there is none.
+ */
 function findPartialStart(text: string): number {
   const start = skipHyphens(text, findPartialToken(text));
   if (text.endsWith("<!", start)) return start - 2;
@@ -126,14 +138,14 @@ function skipHyphens(text: string, end: number): number {
   return start;
 }
 
-/** Returns where what is invisible begins that ends at `end`. */
+/** Returns the start of the invisible characters that end at `end`. */
 function findInvisibleStart(text: string, end: number): number {
   let start = end;
   while (start > 0 && invisible.test(text.charAt(start - 1))) start -= 1;
   return start;
 }
 
-/** Returns where text other than invisible characters and starts of comments ends, at `floor` at the earliest. */
+/** Returns the end of the text before invisible characters and comment openers, `floor` at the earliest. */
 function findTextEnd(text: string, end: number, floor: number): number {
   let start = end;
   for (;;) {
@@ -144,7 +156,10 @@ function findTextEnd(text: string, end: number, floor: number): number {
   }
 }
 
-/** Returns the ways `marks` may be mirrored after the token, longest first: all of them, or those that touch the token. */
+/**
+ * Returns how `marks` may be mirrored after the token, longest first: all of them, or those that touch the
+ * token.
+ */
 export function toMirrors(marks: string): readonly string[] {
   const touching = marks.slice(marks.lastIndexOf(" ") + 1);
   return [marks.replaceAll(" ", ""), touching]

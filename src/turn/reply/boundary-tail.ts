@@ -4,30 +4,35 @@ import { invisible, toMirrors, type Dressing } from "./boundary-dressing.ts";
 const commentEnd = "-->";
 /** The longest line that closes a fence, in characters. */
 const maxFenceLength = 256;
-/** A line that closes a fence, whole, and one that may become so. */
+/** A whole line that closes a fence, and a line that may become one. */
 const closingFence = /^[\s>\u200B\u2060]*(`{3,}|~{3,})[^\S\n]*(?:\n|$)/;
 const partialFence = /^[\s>\u200B\u2060]*(?:`*|~*)[^\S\n]*$/;
 
-/** What follows a boundary. */
+/** The text after a boundary. */
 export interface BoundaryRest {
-  /** The first text of the answer that is known, or white space before it. */
+  /** The first known text of the answer, or white space before it. */
   readonly text: string;
   /** Whether the fence that opened before the token was closed right after it. */
   readonly isFenceClosed: boolean;
 }
 
-/** Takes the text after a token, in pieces, until it is clear what of it goes with the token. Holds a few hundred characters at most. */
+/**
+ * Takes the text after a token, in pieces, until its decoration is clear. Holds a few hundred characters at
+ * most.
+ */
 export class BoundaryTail {
   readonly #fenceMarks: string | undefined;
   #mirrors: readonly string[];
-  /** The mark that may stand after white space, since white space stands before the token as well. */
+  /** The mark that may follow white space, as there is white space before the token as well. */
   readonly #spacedMirror: string | undefined;
   #isComment: boolean;
   #hasColon = false;
-  /** What has been read and goes: hyphens that touch the token, then the rest of its line, then line breaks. */
+  /**
+   * The part that was read and is removed: hyphens that touch the token, the rest of its line, line breaks.
+   */
   #place: "hyphens" | "line" | "lines" = "hyphens";
   #isAfterSpace = false;
-  /** Text that more text may still decide on. */
+  /** Text that is still undecided. */
   #held = "";
 
   constructor({ marks, isComment, fence }: Dressing) {
@@ -39,7 +44,9 @@ export class BoundaryTail {
     this.#spacedMirror = marks.endsWith(" ") && all !== "*" ? all : undefined;
   }
 
-  /** Returns the text after the boundary; `undefined` while that is undecided. `isEnd`: no more text comes. */
+  /**
+   * Returns the text after the boundary; `undefined` while that is undecided. `isEnd`: no more text comes.
+   */
   push(piece: string, isEnd: boolean): BoundaryRest | undefined {
     const text = this.#held + piece;
     let start = 0;
@@ -56,7 +63,10 @@ export class BoundaryTail {
     return isEnd ? { text: this.#held, isFenceClosed: false } : undefined;
   }
 
-  /** Returns up to where the text from `start` on goes: `start` if it stays, `undefined` while that is undecided. */
+  /**
+   * Returns the end of the decoration from `start` on: `start` if there is none, `undefined` while that is
+   * undecided.
+   */
   #skip(text: string, start: number, isEnd: boolean): number | undefined {
     const next = text.charAt(start);
     if (next === "") return undefined;

@@ -1,6 +1,6 @@
 /** The boundary token: its form on the wire, the forms that models write, and how to find it. */
 
-/** What stands between plan and answer on the wire, exactly once in every reply. */
+/** The line between plan and answer on the wire, exactly once in every reply. */
 export const boundary = "\n---RESPONSE---\n";
 
 /** The token as a model may write it: any case, at most one space or tab inside. */
@@ -9,10 +9,10 @@ const token = /---[ \t]?RESPONSE[ \t]?---/gi;
 /** The longest token, in characters. */
 export const maxTokenLength = "--- RESPONSE ---".length;
 
-/** A text, up to its end, that more text could turn into a token. */
+/** The end of a text that more text could turn into a token. */
 const partialToken = /-{1,2}$|---[ \t]?(?:r|re|res|resp|respo|respon|respons|response[ \t]?-{0,2})?$/i;
 
-/** Where the first token of a text stands: from `start` to `end`, in UTF-16 code units. */
+/** The place of a text's first token: from `start` to `end`, in UTF-16 code units. */
 export interface TokenPlace {
   readonly start: number;
   readonly end: number;
@@ -25,14 +25,14 @@ export function findToken(text: string, from = 0): TokenPlace | undefined {
   return match === null ? undefined : { start: match.index, end: match.index + match[0].length };
 }
 
-/** Returns where the earliest text that may yet become a token starts, or `text.length` if there is none. */
+/** Returns the start of the end of `text` that may yet become a token, or `text.length` if there is none. */
 export function findPartialToken(text: string): number {
   const from = Math.max(0, text.length - maxTokenLength + 1);
   const match = partialToken.exec(text.slice(from));
   return match === null ? text.length : from + match.index;
 }
 
-/** Returns where the line starts that `text`, up to `end`, ends in. */
+/** Returns the start of the last line of `text` up to `end`. */
 export function findLineStart(text: string, end = text.length): number {
   return end === 0 ? 0 : text.lastIndexOf("\n", end - 1) + 1;
 }

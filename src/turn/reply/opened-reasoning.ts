@@ -6,10 +6,13 @@ import { isClosingLine, mentionsOpening } from "./reasoning-marks.ts";
 /** Whether a model's replies start inside its reasoning: `auto` learns it from them. */
 export type OpensReasoning = "auto" | "yes" | "no";
 
-/** So many whole replies in a row without a closing mark show that a model no longer opens its reasoning. */
+/**
+ * After this many whole replies in a row without a closing mark, a model no longer counts as opening its
+ * reasoning.
+ */
 const maxMisses = 2;
 
-/** What is known of one configured model; shared by all its replies, in memory alone. */
+/** The knowledge about one configured model; shared by all its replies, in memory only. */
 export class OpenedReasoning {
   readonly #choice: OpensReasoning;
   #isLearned = false;
@@ -20,22 +23,22 @@ export class OpenedReasoning {
     this.#choice = choice;
   }
 
-  /** Whether a reply that starts now is to be held until its closing mark. */
+  /** Whether a reply that starts now is held until its closing mark. */
   get isExpected(): boolean {
     return this.#choice === "yes" || this.#isLearned;
   }
 
-  /** Returns a reader for a reply that is not held; `undefined` if nothing can be learned. */
+  /** Returns a reader for a reply that is not held; `undefined` if there is nothing to learn. */
   createReader(): ClosingMarkReader | undefined {
     return this.#choice === "auto" ? new ClosingMarkReader(() => this.#learn()) : undefined;
   }
 
-  /** A reply that was held had a closing mark. */
+  /** A held reply had a closing mark. */
   hit(): void {
     this.#misses = 0;
   }
 
-  /** A reply that was held is whole and had none. */
+  /** A held reply is whole and had no closing mark. */
   miss(): void {
     this.#misses += 1;
     if (this.#misses >= maxMisses) this.#isLearned = false;
@@ -47,21 +50,22 @@ export class OpenedReasoning {
   }
 }
 
-/** A token starts fewer characters after the closing mark, white space not counted. */
+/** A token must start within this many characters after the closing mark, white space not counted. */
 const maxTokenDistance = 400;
-/** The start of a line, without white space, that shows what the line is: no mark is longer. */
+/** How much of a line's start is kept, white space not counted: no mark is longer. */
 const maxLineStart = 64;
-/** So much text is read at once while nothing in it can be a closing mark, in characters. */
+/** How much text is read at once while it cannot hold a closing mark, in characters. */
 const batchLength = 1024;
-/** What a text holds that has a mark, a token or a fence in it, or may be the start of one. */
+/** Matches every text that holds a mark, a token or a fence, or the start of one. */
 const notable = /[<`~]|\[[/T]|---/i;
-/** The backticks or tildes of a line that opens or closes a code fence, and what follows them. */
+/** A line that opens or closes a code fence: its backticks or tildes, and the rest. */
 const fenceLine = /^[\s>\u200B\u2060]*(`{3,}(?=[^`]*$)|~{3,})([^]*)$/;
 
 /**
- * Reads the text of a reply, in pieces, for a closing mark that shows its model to open the reasoning: alone on its line, before any
- * token, outside code fences, after no opening mark, and followed by what starts like a plan or by a token. It keeps a few hundred
- * characters, some thousand of them unread, and reads each a bounded number of times.
+ * Searches the text of a reply, fed in pieces, for a closing mark that shows that its model opens the
+ * reasoning: alone on its line, before any token, outside code fences, after no opening mark, and followed by
+ * the start of a plan or by a token. Keeps a few hundred characters, and about a thousand unread, and reads
+ * each a bounded number of times.
  */
 export class ClosingMarkReader {
   readonly #onFound: () => void;
@@ -73,11 +77,11 @@ export class ClosingMarkReader {
   /** The marks of the code fence that is open; `""` if none is. */
   #fence = "";
   #hasOpening = false;
-  /** What followed the newest closing mark that fits; `undefined` if there is none. */
+  /** The text after the newest fitting closing mark; `undefined` if there is none. */
   #after: string | undefined;
   /** Whether the current line starts as a mark does. */
   #mayBeMark = false;
-  /** Text that waits to be read together. */
+  /** Text that waits to be read at once. */
   #unread = "";
   #isOver = false;
 
@@ -108,7 +112,7 @@ export class ClosingMarkReader {
     return slash === 0 || (slash > 0 && (piece.includes("</") || piece.includes("[/")));
   }
 
-  /** Reads what waits. @param isAll whether the line that has not ended is read, too. */
+  /** Reads the waiting text. @param isAll whether to read the unfinished line too. */
   #read(isAll: boolean): void {
     const lineBreak = this.#unread.lastIndexOf("\n");
     const end = isAll || lineBreak < 0 ? this.#unread.length : lineBreak + 1;
@@ -150,7 +154,7 @@ export class ClosingMarkReader {
     this.#isLineLong = false;
   }
 
-  /** A fence is closed by marks of its own kind, as many at least, that are alone on their line. */
+  /** A fence is closed by at least as many marks of its own kind, alone on their line. */
   #turnFence(line: string): void {
     const [, marks, rest = ""] = fenceLine.exec(line) ?? [];
     if (marks === undefined) return;
@@ -158,7 +162,7 @@ export class ClosingMarkReader {
     else if (marks.startsWith(this.#fence) && rest.trim() === "" && !this.#isLineLong) this.#fence = "";
   }
 
-  /** Reads what followed the closing mark, white space before it left out. */
+  /** Reads the text after the closing mark, without the white space before it. */
   #follow(text: string): void {
     this.#after = text.trimStart();
     const token = findToken(this.#after);

@@ -1,4 +1,4 @@
-/** The split of a model's text into plan, boundary and answer, whatever the pieces it comes in. */
+/** Splits a model's text into plan, boundary and answer, in whatever pieces it comes. */
 import { findPartialToken, findToken, type TokenPlace } from "./boundary.ts";
 import {
   countFences,
@@ -10,25 +10,30 @@ import {
 } from "./boundary-dressing.ts";
 import { BoundaryTail, type BoundaryRest } from "./boundary-tail.ts";
 
-/** Text that does not look like a plan is held until its token starts before this many characters, or cannot. */
+/**
+ * Text that does not look like a plan is held until a token starts within this many characters, or cannot.
+ */
 const holdLimit = 400;
 /** A plan this long ends at its next line break … */
 const planSoftLimit = 800;
 /** … and at this length whatever comes. */
 const planHardLimit = 1200;
-/** A token that starts so many characters past a plan's limit ends that plan, if what goes with it starts before the limit. */
+/**
+ * A token up to this many characters past a plan's limit still ends the plan, if its decoration starts before
+ * the limit.
+ */
 const maxDressingLength = 256;
-/** So much white space after a plan that was cut is kept, in characters, in case that the reply says nothing more. */
+/** How much white space is kept after a plan that was cut, in characters, in case the reply ends there. */
 const maxCutSpaceLength = 1200;
 
-/** How a plan starts that is streamed at once: a list item, or a heading called plan. */
+/** The start of a plan that is streamed at once: a list item, or a heading called plan. */
 const planStart =
   /^(?:[-*+•–][ \t]|\d{1,3}[.)][ \t]|(?:#{1,6}[ \t]{0,8})?(?:\*{1,3}|_{1,3})?plan(?![\p{L}\p{N}]))/iu;
-/** A text that more text could turn into one that starts so. */
+/** A text that more text could turn into such a start. */
 const partialPlanStart =
   /^(?:[-*+•–]|\d{1,3}[.)]?|(?:#{1,6}[ \t]{0,8})?(?:\*{0,3}|_{0,3})(?:p|pl|pla|plan)?)$/i;
 
-/** What the splitter tells, in this order: plan pieces, the boundary once, answer pieces. */
+/** The parts of a reply, in this order: plan pieces, the boundary once, answer pieces. */
 export interface SplitterOutput {
   readonly plan: (text: string) => void;
   readonly boundary: () => void;
@@ -36,15 +41,15 @@ export interface SplitterOutput {
 }
 
 /**
- * Takes a reply in pieces, then one of its two ends, which return whether there was a plan: not where none was asked for, nor where
- * it was the whole reply, which then went out as answer too. What went out is not kept: it is in the turn's log.
+ * Takes a reply in pieces, then one of its two ends, which return whether the reply has a plan of its own: it
+ * has none if none was asked for, or if the plan was the whole reply, which then goes out as answer too.
  */
 export interface ReplySplitter {
   /** Takes the next piece of the reply. */
   push(piece: string): void;
   /** The reply is whole. */
   end(): boolean;
-  /** The reply broke off. */
+  /** The reply was cut off. */
   breakOff(): boolean;
 }
 
@@ -59,31 +64,31 @@ export function mayStartLikePlan(text: string): boolean {
 }
 
 /**
- * The state is named for what the next character may be: `start`, the first characters, not yet known to be a plan;
- * `prose`, held text that only a boundary makes a plan; `plan`, streamed at once; `cut`, after a plan that grew too
- * long, where a boundary is swallowed; `tail`, after the token; `gap`, white space before the answer.
+ * A state names the part that the next character may belong to: `start`, the first characters, not yet known
+ * to be a plan; `prose`, held text that only a boundary makes a plan; `plan`, streamed at once; `cut`, after
+ * a plan that grew too long, when a boundary is swallowed; `tail`, after the token; `gap`, white space before
+ * the answer.
  */
 type State = "start" | "prose" | "plan" | "cut" | "tail" | "gap" | "answer";
 
 /**
- * Splits a reply, fed in pieces that are well-formed Unicode and start at its first character that is not white
- * space. What goes out depends on the text alone, never on how it was cut; the work is linear in its length, and
- * what is held is shorter than the limits above and a token together, plus one piece.
- * Rules: contract/README.md, "Reply".
+ * Splits a reply, fed in well-formed pieces from its first character that is not white space. The output
+ * depends on the text alone, never on its pieces; the work is linear in its length; the held text is shorter
+ * than the limits above and a token together, plus one piece. Rules: contract/README.md, "Reply".
  */
 export class PlanSplitter implements ReplySplitter {
   readonly #output: SplitterOutput;
   #state: State = "start";
-  /** Before the token: the reply so far, from its start or, after a cut, from the first text that followed. */
+  /** Before the token: the reply so far, from its start or, after a cut, from the first text after it. */
   #text = "";
-  /** The plan as it went out: the start of the reply. */
+  /** The plan that was sent: the start of the reply. */
   #plan = "";
-  /** White space between the end of a plan that was cut and what follows. */
+  /** White space after a plan that was cut. */
   #cutSpace = "";
   #dressing: Dressing | undefined;
   #tail: BoundaryTail | undefined;
   #isCut = false;
-  /** Lines of the plan, once it was cut, that open or close a code fence. */
+  /** The fence lines of a plan that was cut. */
   #fenceCount = 0;
   #boundarySent = false;
 
@@ -109,7 +114,7 @@ export class PlanSplitter implements ReplySplitter {
     }
   }
 
-  /** The reply is whole: sends what was held and makes sure that it has a boundary. */
+  /** The reply is whole: sends the held text, and the boundary if it has not gone out. */
   end(): boolean {
     this.#settle();
     if (this.#state !== "plan" && this.#state !== "cut") return true;
@@ -117,7 +122,7 @@ export class PlanSplitter implements ReplySplitter {
     return false;
   }
 
-  /** The reply broke off: sends what was held, and the boundary if there was any text. */
+  /** The reply was cut off: sends the held text, and the boundary if there was any text. */
   breakOff(): boolean {
     this.#settle();
     if (this.#state === "plan") this.#sendPlan(this.#text.length);
@@ -125,7 +130,7 @@ export class PlanSplitter implements ReplySplitter {
     return true;
   }
 
-  /** Decides what only more text could have decided otherwise. */
+  /** Decides everything that more text could have decided otherwise. */
   #settle(): void {
     if (this.#state === "start") this.#state = startsLikePlan(this.#text) ? "plan" : "prose";
     if (this.#state === "tail") this.#pushTail("", true);
@@ -178,7 +183,7 @@ export class PlanSplitter implements ReplySplitter {
     else this.#sendPlan(Math.min(safeEnd, limit));
   }
 
-  /** Returns where the plan must end: at a line break past the soft limit, or at the hard limit. */
+  /** Returns the latest end of the plan: a line break past the soft limit, or the hard limit. */
   #findLimit(): number {
     const lineBreak = this.#text.indexOf("\n", planSoftLimit);
     if (lineBreak >= 0 && lineBreak < planHardLimit) return lineBreak;
@@ -215,7 +220,7 @@ export class PlanSplitter implements ReplySplitter {
     const dressing = findDressing(this.#text, place, this.#fenceCount);
     const after = this.#text.slice(place.end);
     if (!this.#isCut) this.#sendPlan(findPlanEnd(dressing, true));
-    // Whether the fence's opening line is plan is seen when its next line has come.
+    // The line after the fence's opening line decides whether that is plan.
     if (dressing.fence === undefined) this.#endPlan();
     this.#dressing = dressing;
     this.#tail = new BoundaryTail(dressing);
@@ -247,7 +252,7 @@ export class PlanSplitter implements ReplySplitter {
     this.#output.answer(text);
   }
 
-  /** Sends the text up to `end` as plan, but for what was sent and for white space at its end. */
+  /** Sends the unsent text up to `end` as plan, without trailing white space. */
   #sendPlan(end: number): void {
     const text = this.#text.slice(this.#plan.length, end).trimEnd();
     if (text === "") return;
@@ -298,7 +303,10 @@ export class WholeAnswer implements ReplySplitter {
   }
 }
 
-/** Whether a token at `tokenStart`, with what goes with it from `start` on, ends a plan that may not pass `limit`. */
+/**
+ * Whether a token at `tokenStart`, with its decoration from `start` on, ends a plan that may not pass
+ * `limit`.
+ */
 function isBefore(limit: number, start: number, tokenStart: number): boolean {
   return tokenStart < limit || (start < limit && tokenStart < limit + maxDressingLength);
 }

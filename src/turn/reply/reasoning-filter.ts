@@ -1,4 +1,7 @@
-/** Takes reasoning out of a reply's text: the blocks that it starts with, or all before a bare closing mark. */
+/**
+ * Takes the reasoning out of a reply's text: the blocks at its start, or everything before a bare closing
+ * mark.
+ */
 import type { ClosingMarkReader, OpenedReasoning } from "./opened-reasoning.ts";
 import {
   anyCloser,
@@ -10,41 +13,44 @@ import {
   type Closer,
 } from "./reasoning-marks.ts";
 
-/** So much white space is text, whatever follows. */
+/** This much white space is text, whatever follows. */
 const maxSpaceLength = 256;
-/** A closing mark that starts later than this in a reply that is held for one is text. */
+/** In a held reply, a closing mark that starts later than this is text. */
 const maxHeldBytes = 64 * 1024;
 
-/** How a reply's reasoning is taken out. */
+/** How reasoning is taken out. */
 export interface ReasoningFilterOptions {
-  /** Called with the reasoning, in pieces; `undefined` drops it. */
+  /** Called with pieces of the reasoning; `undefined` drops it. */
   readonly onReasoning: ((text: string) => void) | undefined;
-  /** Whether white space that a reply without reasoning starts with is text. */
+  /** Whether leading white space of a reply without reasoning is text. */
   readonly keepsSpace: boolean;
   /** Whether the model's chat template opens the reasoning. */
   readonly opened: OpenedReasoning;
 }
 
 /**
- * Takes the reasoning out of one reply. Fed the pieces in order, it returns the text. What goes out depends on the reply alone,
- * never on how it was cut. It holds a few hundred characters at most; 64 KiB of a model that opens its reasoning.
+ * Takes the reasoning out of one reply: takes the pieces in order, and returns the text. The output depends
+ * on the reply alone, never on its pieces. Holds a few hundred characters at most; 64 KiB for a model that
+ * opens its reasoning.
  */
 export class ReasoningFilter {
   readonly #options: ReasoningFilterOptions;
-  /** `start`: only white space and reasoning came; `inside`: in a block; `held`: before a bare closing mark. */
+  /**
+   * `start`: only white space and reasoning came; `inside`: in a block; `held`: before a bare closing mark.
+   */
   #state: "start" | "inside" | "held" | "text" = "start";
-  /** What came last, if more text may make a mark of it. */
+  /** The end of the text so far, if more text may make a mark of it. */
   #rest = "";
   #closer: Closer = anyCloser;
-  /** Whether a mark came: white space between it and the text goes. */
+  /** Whether a mark came: white space between mark and text is dropped. */
   #hasMark = false;
   /** The reply so far, while it is held for a bare closing mark. */
   #held: string[] = [];
   #heldLength = 0;
   #heldBytes = 0;
-  /** Whether the reply was to be held for a closing mark, and had none so far. */
+  /** Whether the reply is held for a closing mark that has not come. */
   #isMissing: boolean;
-  /** Reads the text for a bare closing mark that goes out with it. */
+  /** Searches the text that is sent for a bare closing mark. */
   #reader: ClosingMarkReader | undefined;
 
   constructor(options: ReasoningFilterOptions) {
@@ -53,14 +59,14 @@ export class ReasoningFilter {
     this.#reader = this.#isMissing ? undefined : options.opened.createReader();
   }
 
-  /** Returns the part of `piece`, and of what was held before it, that is text. */
+  /** Returns the text in `piece` and in the held text before it. */
   push(piece: string): string {
     const text = this.#take(piece);
     this.#reader?.push(text);
     return text;
   }
 
-  /** The reply is over; returns the text still held. `isWhole`: it was not cut off. */
+  /** The reply is over: returns the text still held. @param isWhole whether it was not cut off. */
   end(isWhole: boolean): string {
     const isEmpty = this.#state === "start" && this.#rest.trim() === "";
     if (this.#isMissing && isWhole && !isEmpty) this.#options.opened.miss();
@@ -98,7 +104,7 @@ export class ReasoningFilter {
     }
   }
 
-  /** Removes the blocks that `text` starts with; returns the text after them, as far as it is known. */
+  /** Removes the blocks at the start of `text`; returns the text after them, as far as it is known. */
   #read(text: string): string {
     for (let start = 0; ;) {
       if (this.#state === "inside") {
@@ -148,7 +154,7 @@ export class ReasoningFilter {
     const mark = findCloser(text, anyCloser);
     const start = mark?.start ?? findPartialCloser(text, anyCloser);
     this.#rest = text.slice(start);
-    // How much stands before the mark, or before what may come to be one.
+    // The size of the text before the mark, or before a possible mark.
     if (this.#heldBytes - Buffer.byteLength(this.#rest) > maxHeldBytes) return this.#release();
     if (mark === undefined) return "";
     const held = this.#held.join("");
@@ -161,7 +167,7 @@ export class ReasoningFilter {
     return this.#read(held.slice(heldStart + mark.end - mark.start));
   }
 
-  /** What was held turns out to be text. */
+  /** The held reply turns out to be text. */
   #release(): string {
     const held = this.#held.join("");
     this.#forget();
@@ -196,7 +202,7 @@ export class ReasoningFilter {
   }
 }
 
-/** Returns where white space ends that starts at `start`. */
+/** Returns the end of the white space that starts at `start`. */
 function skipSpace(text: string, start: number): number {
   let end = start;
   while (/\s/.test(text.charAt(end))) end += 1;

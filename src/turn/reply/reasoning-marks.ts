@@ -1,4 +1,4 @@
-/** The marks that models put around reasoning in their text: which there are, and how each is recognized. */
+/** The marks that models put around reasoning in their text, and how each is recognized. */
 
 import type { TokenPlace } from "./boundary.ts";
 
@@ -8,7 +8,7 @@ const maxAttributesLength = 256;
 
 /** A tag's name, which nothing but white space or its end may follow. */
 const tagName = new RegExp(String.raw`^<(${tagNames})(?=[\s>])`, "i");
-/** Attributes as far as they are whole: each is followed by white space or the tag's end. */
+/** Whole attributes: each is followed by white space or the tag's end. */
 const attributes = /(?:[^\s"'<>/=]+(?:="[^"<\r\n\u2028\u2029]*")?(?:[^\S\r\n\u2028\u2029]+|(?=>)))*/y;
 /** The start of an attribute. */
 const partialAttribute = /^[^\s"'<>/=]*(?:=?|="[^"<\r\n\u2028\u2029]*"?)$/;
@@ -18,7 +18,7 @@ const blocks: readonly (readonly [open: string, close: string])[] = [
   ["[think]", "[/think]"],
   ["<|channel|>analysis<|message|>", "<|end|>"],
 ];
-/** Marks that stand before text and enclose nothing. */
+/** Marks before text that enclose nothing. */
 const prefixes = ["<|start|>assistant", "<|channel|>final<|message|>"];
 const tags = tagNames.split("|").map((name) => `<${name}`);
 const starts = [...tags, ...blocks.map(([open]) => open), ...prefixes];
@@ -26,7 +26,7 @@ const maxPlainLength = Math.max(...starts.map(({ length }) => length));
 /** No mark is longer. */
 const maxOpeningLength = maxPlainLength + 2 * maxAttributesLength + 1;
 
-/** The marks that close what a chat template opens. */
+/** The marks that close reasoning which a chat template opens. */
 const bareClosers = [...tagNames.split("|").map((name) => `</${name}>`), "[/think]"];
 const bareCloser = new RegExp(String.raw`</(?:${tagNames})>|\[/THINK\]`, "gi");
 const closingLine = new RegExp(`^(?:${bareCloser.source})$`, "i");
@@ -45,17 +45,17 @@ export interface OpeningMark {
 export interface Closer {
   /** Global. */
   readonly pattern: RegExp;
-  /** Them in lower case; each has its first character nowhere else. */
+  /** In lower case; each has its first character nowhere else. */
   readonly marks: readonly string[];
 }
 
-/** What ends the reasoning of a model whose chat template opens it. */
+/** The marks that end reasoning which a chat template opens. */
 export const anyCloser: Closer = { pattern: bareCloser, marks: bareClosers };
 
 /** Returns the mark that starts at `start` of `text`; `partial` if more text could make one. */
 export function findOpening(text: string, start: number): OpeningMark | "partial" | undefined {
   const head = text.slice(start, start + maxOpeningLength);
-  // Marks are ASCII: a character that has another length in lower case is in none.
+  // Marks are ASCII: none holds a character that has another length in lower case.
   const plain = head.slice(0, maxPlainLength).toLowerCase();
   for (const [open, close] of blocks)
     if (plain.startsWith(open)) return { length: open.length, closer: toCloser(close) };
@@ -86,12 +86,12 @@ function toCloser(mark: string): Closer {
   return { pattern: new RegExp(mark.replaceAll(/[|[\]]/g, String.raw`\$&`), "gi"), marks: [mark] };
 }
 
-/** Whether a line, without white space around it, is nothing but a mark that closes what a chat template opens. */
+/** Whether a line, without white space around it, is nothing but a mark that closes opened reasoning. */
 export function isClosingLine(line: string): boolean {
   return closingLine.test(line);
 }
 
-/** Whether `text` holds what may be the mark that opens a block, wherever. */
+/** Whether `text` may hold a mark that opens a block. */
 export function mentionsOpening(text: string): boolean {
   return anyOpening.test(text);
 }
@@ -103,7 +103,10 @@ export function findCloser(text: string, { pattern }: Closer, start = 0): TokenP
   return match === null ? undefined : { start: match.index, end: match.index + match[0].length };
 }
 
-/** Returns where the start of a closing mark begins that `text`, from `start` on, ends in; its length if it ends in none. */
+/**
+ * Returns the start of an unfinished closing mark at the end of `text`, from `start` on; its length if there
+ * is none.
+ */
 export function findPartialCloser(text: string, { marks }: Closer, start = 0): number {
   const from = Math.max(start, text.length - maxCloserLength + 1);
   const end = text.slice(from);
@@ -113,12 +116,15 @@ export function findPartialCloser(text: string, { marks }: Closer, start = 0): n
   return marks.some((mark) => mark.startsWith(partial)) ? from + place : text.length;
 }
 
-/** White space that may follow the last mark of a reply, in characters: more makes text of the mark. */
+/** The most white space after the last mark of a reply, in characters; after more, the mark is text. */
 const maxTrailingSpace = 256;
 const lastMarks = ["<|return|>", "<|end|>"];
 const lastMark = /^<\|(?:return|end)\|>(?=\s*$)/i;
 
-/** Returns where the text begins that is not sent if it ends the reply, or that may become so; the text's length if there is none. */
+/**
+ * Returns the start of a final mark, or of text that may become one, which is not sent if it ends the reply;
+ * the text's length if there is none.
+ */
 export function findLastMark(text: string): number {
   const start = text.lastIndexOf("<");
   if (start < 0 || text.length - start > maxTrailingSpace) return text.length;
@@ -127,7 +133,7 @@ export function findLastMark(text: string): number {
   return isPartial || lastMark.test(end) ? start : text.length;
 }
 
-/** Returns `text`, the end of a reply that {@link findLastMark} found, without the mark that it holds. */
+/** Returns `text`, the end of a reply that {@link findLastMark} found, without its mark. */
 export function dropLastMark(text: string): string {
   return text.replace(lastMark, "");
 }

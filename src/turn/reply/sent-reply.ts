@@ -1,4 +1,4 @@
-/** A reply that is sent back with its plan, split at its first boundary. */
+/** Splits a reply that a client sends back at its first boundary. */
 import { boundary, findToken } from "./boundary.ts";
 import { findDressing, findPlanEnd } from "./boundary-dressing.ts";
 import { BoundaryTail } from "./boundary-tail.ts";
@@ -10,8 +10,8 @@ export interface SentReply {
 }
 
 /**
- * Returns the parts of a reply. The answer of a text without a boundary is the text as it is. A boundary as this server writes it
- * takes nothing with it: plan and answer were sent so.
+ * Returns the parts of a reply. A text without a boundary is all answer. A boundary in the form that this
+ * server writes has no decoration: plan and answer were sent as they are.
  */
 export function splitSentReply(text: string): SentReply {
   const place = findToken(text);

@@ -318,17 +318,16 @@ describe("parseCompletionRequest", () => {
     ]);
   });
 
-  test("hands on the messages to the letter, but for what a reply had beside its answer, where no plan is wanted", () => {
+  test("hands on the messages to the letter, without a reply's reasoning, if no plan is wanted", () => {
     const messages = [
       { role: "user", name: "bob", content: [{ type: "text", text: " Hi" }], extra: { a: [1] } },
       { role: "assistant", content: "", reasoning_content: "Hm.", reasoning: "Hm." },
       { role: "developer", content: "Go on" },
     ];
     const [first, , last] = messages;
-    assert.deepEqual(parseBody({ messages }).turn.parameters, {
-      messages: [first, { role: "assistant", content: "" }, last],
-    });
-    assert.deepEqual(parseBody({ messages, model: "scripted+plan" }).turn.parameters, {});
+    const sent = [first, { role: "assistant", content: "" }, last];
+    assert.deepEqual(parseBody({ messages }).turn.verbatim, sent);
+    assert.equal(parseBody({ messages, model: "scripted+plan" }).turn.verbatim, undefined);
   });
 
   test("asks for a plan by the model's name alone", () => {

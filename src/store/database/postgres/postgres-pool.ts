@@ -111,9 +111,9 @@ export class PostgresPool {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - heardMs <= maxSilenceMs) return true;
     const check = await settleWithin(this.#clock, client.query("select 1"), checkTimeoutMs);
-    if (check.type === "answer") this.#hear(client);
+    if (check.type === "value") this.#hear(client);
     else this.#suspectMs = nowMs;
-    return check.type === "answer";
+    return check.type === "value";
   }
 
   /** Gives a connection back once its query is over, which is cancelled if it is given up. Never rejects. */
