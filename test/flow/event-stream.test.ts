@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { EventSource } from "eventsource";
 import { z } from "zod";
 import { ManualClock } from "../support/manual-clock.ts";
 import { ScriptedModel, toChunk } from "../support/model/scripted-model.ts";
-import { openTurn, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { openTurn, type RunningApp } from "../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
 import { readTypedEvents } from "../support/clients/wire-readers.ts";
+import { useModel, useApp, useResource } from "../support/apps/use-app.ts";
 
 const typed = { accept: "text/event-stream" };
 const question = { messages: [{ sender: "user", text: "Hi" }] };
@@ -75,19 +76,11 @@ async function readUntil(response: IncomingMessage, end: string): Promise<string
 }
 
 describe("typed events", { timeout: 120_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const app = useApp(model, { ON_DISCONNECT: "continue", SHOW_REASONING: "true" });
   let proxy: TcpProxy;
-  before(async () => {
-    model = await ScriptedModel.start();
-    const base = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ON_DISCONNECT: "continue" };
-    app = await startApp({ ...base, SHOW_REASONING: "true" });
-    proxy = await startTcpProxy(Number(new URL(app.url).port));
-  });
-  after(async () => {
-    await proxy.close();
-    await app.close();
-    await model.close();
+  useResource(async (closing) => {
+    proxy = closing.adopt(await startTcpProxy(app.port), (opened) => opened.close());
   });
 
   test("an EventSource that is cut again and again has every byte once, and stops by itself after the end", async () => {
@@ -228,10 +221,11 @@ async function openTyped(
 }
 
 describe("silence", () => {
+  const model = useModel();
+  const clock = new ManualClock();
+  const app = useApp(model, {}, { clock });
+
   test("is told by a comment every 15 s on typed events and the AI SDK's wire, and never on plain text", async () => {
-    const clock = new ManualClock();
-    const model = await ScriptedModel.start();
-    const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
     const first = await openTyped(app, model);
     const response = await first.opening;
     assert.ok((await readUntil(response, "\n\n")).includes("turn-start"));
@@ -255,7 +249,5 @@ describe("silence", () => {
     second.call.text(" two");
     assert.equal(await readUntil(plain, "two"), " two");
     second.call.finish();
-    await app.close();
-    await model.close();
   });
 });

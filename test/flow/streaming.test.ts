@@ -2,34 +2,15 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
-import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { makeFolder, openTurn, readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
-
-/** Reads what is there until it holds `text`. */
-async function readUntil(response: IncomingMessage, text: string): Promise<string> {
-  let seen = "";
-  while (!seen.includes(text)) {
-    const chunk: unknown = response.setEncoding("utf8").read();
-    if (typeof chunk === "string") seen += chunk;
-    else await once(response, "readable");
-  }
-  return seen;
-}
+import { describe, test } from "node:test";
+import { openTurn, readResponse } from "../support/apps/start-app.ts";
+import { useApp, useFolder, useModel, useStartApp } from "../support/apps/use-app.ts";
+import { readUntil } from "../support/clients/read-until.ts";
 
 describe("a streamed reply", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model);
 
   test("shows the plan while the model is still planning, and the answer while it is still answering", async () => {
     const { call, opening } = await openTurn(app, model);
@@ -111,24 +92,18 @@ describe("a streamed reply", () => {
 });
 
 describe("a turn with CHAT_STORE_ENABLED=false", () => {
-  test("is answered and leaves nothing behind", async () => {
-    const folder = await makeFolder();
-    const model = await ScriptedModel.start();
-    const app = await startApp({
-      CHAT_STORE_ENABLED: "false",
-      DATA_DIR: folder.path,
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-    });
+  const startApp = useStartApp(useModel());
+
+  test("is answered and leaves nothing behind", async (context) => {
+    const path = await useFolder(context);
+    const app = await startApp({ CHAT_STORE_ENABLED: "false", DATA_DIR: path });
     assert.equal((await app.chat("Hi")).status, 200);
     await app.close();
     assert.equal(app.app.store.database, undefined);
-    assert.deepEqual(await readdir(folder.path), []);
+    assert.deepEqual(await readdir(path), []);
     assert.deepEqual(
       app.logs.map(({ msg }) => msg),
       ["turn"],
     );
-    await model.close();
-    await folder.remove();
   });
 });

@@ -1,11 +1,11 @@
 /** Owns the promise that there is one turn, on every wire: whatever a client speaks, it understands the same. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import fc from "fast-check";
 import { arbitraryCutting, arbitraryReply, cut } from "../support/model/arbitrary-reply.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { type ScriptedCall } from "../support/model/scripted-model.ts";
+import { readResponse, type AppResponse } from "../support/apps/start-app.ts";
 import {
   readChunks,
   readCompletion,
@@ -15,6 +15,7 @@ import {
   readUiMessages,
   type Understood,
 } from "../support/clients/wire-readers.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
@@ -24,21 +25,11 @@ const completion = { model: "scripted+plan", messages: [{ role: "user", content:
 const endings = ["stop", "length", "content_filter", "cut", "error"] as const;
 
 describe("one turn on every wire", { timeout: 240_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ON_DISCONNECT: "continue",
-      // Else one of the random replies could change what becomes of the next.
-      MODEL_OPENS_REASONING: "no",
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
+  const model = useModel();
+  const app = useApp(model, {
+    ON_DISCONNECT: "continue",
+    // Else one of the random replies could change what becomes of the next.
+    MODEL_OPENS_REASONING: "no",
   });
 
   /** Has the model say `pieces`, and end so, to every request from now on. */

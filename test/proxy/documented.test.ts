@@ -11,8 +11,9 @@ import {
   type RunningProxy,
 } from "../support/network/proxies.ts";
 import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startApp } from "../support/apps/start-app.ts";
 import { clientProtocols, TlsReading, type ClientProtocol } from "../support/clients/tls-reading.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const mebibyte = 1024 * 1024;
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
@@ -48,16 +49,8 @@ function checkCut(
 }
 
 describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ON_DISCONNECT: "continue" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, { ON_DISCONNECT: "continue" });
 
   for (const name of proxyNames)
     describe(`${name} as documented`, { skip: skipWithout(name), timeout: 60_000 }, () => {

@@ -1,5 +1,6 @@
-/** Owns a clock that stands still until a test moves it. */
+/** A clock that stands still until a test moves it. */
 import type { Clock, Timer } from "../../src/base/clock.ts";
+import { callDeadlineMs } from "../../src/store/database/database.ts";
 
 interface Pending {
   dueMs: number;
@@ -7,7 +8,7 @@ interface Pending {
   readonly callback: () => void;
 }
 
-/** A clock whose time only {@link advance} moves; its timers fire then, in order, in the same tick. */
+/** A clock that only {@link advance} and {@link pass} move; its timers fire then, in order, in the same tick. */
 export class ManualClock implements Clock {
   #nowMs = Date.UTC(2026, 10, 23, 12);
   readonly #pending = new Set<Pending>();
@@ -38,12 +39,12 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** Resolves with the delay of a timer that waits, now or later, with a delay from `minMs` to `maxMs`. */
+  /** Resolves with the delay of a pending timer, present or future, whose delay is from `minMs` to `maxMs`. */
   async timer(minMs: number, maxMs = minMs): Promise<number> {
     return await this.timerThat((delayMs) => delayMs >= minMs && delayMs <= maxMs);
   }
 
-  /** Resolves with the delay of a timer that waits, now or later, with a delay that `isIt` accepts. */
+  /** Resolves with the delay of a pending timer, present or future, whose delay `isIt` accepts. */
   async timerThat(isIt: (delayMs: number) => boolean): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     const look = (): void => {
@@ -57,7 +58,7 @@ export class ManualClock implements Clock {
     return delayMs;
   }
 
-  /** Resolves once no timer waits that has a delay of `delayMs`: that of a deadline is gone when its work has ended. */
+  /** Resolves once no timer with a delay of `delayMs` is pending: a deadline's is gone when its work has ended. */
   async noTimer(delayMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = (): void => {
@@ -67,6 +68,15 @@ export class ManualClock implements Clock {
     look();
     await promise;
     this.#waiting.delete(look);
+  }
+
+  /**
+   * Moves the time by `ms` when no database call is in flight. A call's deadline counts by this clock, which does not know
+   * how long the call really takes: a test that does not mean it to be late must not move past its deadline meanwhile.
+   */
+  async pass(ms: number): Promise<void> {
+    await this.noTimer(callDeadlineMs);
+    this.advance(ms);
   }
 
   /** Moves the time by `ms`, firing what becomes due. */

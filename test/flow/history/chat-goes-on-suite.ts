@@ -1,19 +1,13 @@
 /** What every database promises of a chat whose client sends its newest message alone, or goes on while a reply is being made. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import {
-  openTurn,
-  readResponse,
-  startApp,
-  type AppResponse,
-  type RunningApp,
-} from "../../support/apps/start-app.ts";
+import { openTurn, readResponse, type AppResponse } from "../../support/apps/start-app.ts";
 import { ObservedChat, promptOf } from "../../support/clients/ui-chat.ts";
+import { useModel, useApp, useDatabase } from "../../support/apps/use-app.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 
@@ -24,26 +18,11 @@ export function runChatGoesOnSuite(
   replicaCount: 1 | 2,
 ): void {
   describe(`a chat that goes on, on ${name}`, { timeout: 240_000 }, () => {
-    let harness: StoreHarness;
-    let model: ScriptedModel;
-    let apps: RunningApp[];
-    let here: RunningApp;
-    let there: RunningApp;
-    let userId: string;
-    before(async () => {
-      [harness, model] = await Promise.all([start(), ScriptedModel.start()]);
-      const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-      apps = [];
-      for (let index = 0; index < replicaCount; index += 1)
-        apps.push(await startApp({ ...base, ...harness.variables }));
-      [here, there] = [apps[0] ?? assert.fail(), apps.at(-1) ?? assert.fail()];
-      userId = randomUUID();
-    });
-    after(async () => {
-      for (const app of apps) await app.close();
-      await model.close();
-      await harness.stop();
-    });
+    const model = useModel();
+    const harness = useDatabase(start);
+    const apps = Array.from({ length: replicaCount }, () => useApp(model, {}, { database: harness }));
+    const [here = assert.fail(), there = here] = apps;
+    const userId = randomUUID();
 
     /** Has the model answer each call with `A<n>`, from 1 on. */
     function count(): void {

@@ -1,39 +1,22 @@
 /** Chats, users and turns belong to one user: no other can take their ids first, and abandoned replies do not count. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { EventSource } from "eventsource";
 import { z } from "zod";
 import { askFor, authorization, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
-import { startTcpProxy } from "../../support/network/tcp-proxy.ts";
+import { readResponse } from "../../support/apps/start-app.ts";
 import { ObservedChat } from "../../support/clients/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { useModel, useApp, useDatabase, useStartApp } from "../../support/apps/use-app.ts";
+import { startPostgresSite } from "../../faults/database-bench.ts";
 
 describe("what belongs to one user", { timeout: 120_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
-  let keyed: RunningApp;
-  let open: RunningApp;
-  let base: Record<string, string>;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    base = {
-      CHAT_STORE_ENABLED: "true",
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ...harness.variables,
-    };
-    [keyed, open] = [await startApp({ ...base, ...keyedVariables }), await startApp(base)];
-  });
-  after(async () => {
-    await keyed.close();
-    await open.close();
-    await model.close();
-    await harness.stop();
-  });
+  const model = useModel();
+  const harness = useDatabase(startPostgresSite);
+  const keyed = useApp(model, keyedVariables, { database: harness });
+  const open = useApp(model, {}, { database: harness });
+  const startApp = useStartApp(model, {}, { database: harness });
 
   /** The conversation of a user's chat `main`, unless another user has taken its id. */
   async function findPlace(userId: string): Promise<string> {
@@ -119,9 +102,8 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
     );
   });
 
-  test("a reply that its client made again, in the middle of it, is stopped and counts no more", async (context) => {
-    const app = await startApp({ ...base, LIMIT_CONCURRENT_TURNS: "3" });
-    context.after(() => app.close());
+  test("a reply that its client made again, in the middle of it, is stopped and counts no more", async () => {
+    const app = await startApp({ LIMIT_CONCURRENT_TURNS: "3" });
     const shown = new ObservedChat(app.url, { id: `again ${randomUUID()}`, userId: randomUUID() });
     let { call, sending } = await shown.ask(model, "Q1");
     for (let round = 0; round < 5; round += 1) {
@@ -140,12 +122,8 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
   });
 
   test("an EventSource whose turn cannot be read for now asks again, and gets it; others are told 503", async (context) => {
-    const databaseUrl = new URL(harness.variables["DATABASE_URL"] ?? "");
-    const proxy = await startTcpProxy(Number(databaseUrl.port));
-    context.after(() => proxy.close());
-    databaseUrl.port = String(proxy.port);
-    const app = await startApp({ ...base, DATABASE_URL: databaseUrl.href });
-    context.after(() => app.close());
+    const { proxy } = harness.harness;
+    const app = await startApp();
     const userId = randomUUID();
     model.say("- a\n---RESPONSE---\nHello.");
     const turnId = String((await open.chat("Hi", { userId })).headers["x-turn-id"]);

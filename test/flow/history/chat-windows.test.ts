@@ -1,12 +1,12 @@
 /** What a chat is told and shows when its client sends a part of it: nothing that was said is hidden, and nothing is kept twice. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
-import { startPglite, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { before, describe, test } from "node:test";
+import { startPglite } from "../../support/databases/store-harness.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { type AppResponse } from "../../support/apps/start-app.ts";
 import { promptOf } from "../../support/clients/ui-chat.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
 const says = (role: string, text: string, id?: string): object => ({
   id,
@@ -26,23 +26,15 @@ interface AnsweredChat {
 
 describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
   const userId = randomUUID();
-  let harness: StoreHarness;
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const harness = useDatabase(startPglite);
+  const app = useApp(model, {}, { database: harness });
   let replies = 0;
   before(async () => {
-    [harness, model] = await Promise.all([startPglite(), ScriptedModel.start()]);
-    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-    app = await startApp({ ...base, ...harness.variables });
     model.script = (call) => {
       replies += 1;
       call.text(`- ${replies}\n---RESPONSE---\nA${replies}`).finish();
     };
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-    await harness.stop();
   });
 
   async function post(body: object): Promise<AppResponse> {

@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { z } from "zod";
 import type { Database } from "../../../src/store/database/database.ts";
 import { MessageRows } from "../../../src/history/message-rows.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { startPostgresSite, startStoringApp, type Site } from "../../faults/database-bench.ts";
+import { startPostgresSite } from "../../faults/database-bench.ts";
 import { openRaw, readRaw } from "../../support/clients/raw-request.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { readResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { readResponse } from "../../support/apps/start-app.ts";
 import { PostgresDatabase } from "../../../src/store/database/postgres/postgres.ts";
+import { useModel, useApp, useDatabase } from "../../support/apps/use-app.ts";
 
 const count = 400;
 const size = 50_000;
@@ -19,12 +19,10 @@ const Export = z.object({ messages: z.array(z.object({ content: z.string(), crea
 
 describe("an export of 20 MB", { timeout: 120_000 }, () => {
   const [userId, id] = [randomUUID(), randomUUID()];
-  let site: Site;
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const site = useDatabase(startPostgresSite);
+  const app = useApp(model, { DATABASE_POOL_SIZE: "2" }, { database: site });
   before(async () => {
-    [site, model] = await Promise.all([startPostgresSite(), ScriptedModel.start()]);
-    app = await startStoringApp(model, { ...site.variables, DATABASE_POOL_SIZE: "2" });
     const nth = (number: string): string =>
       `overlay('${id}'::text placing lpad(to_hex(${number}), 12, '0') from 25)::uuid`;
     await site.sql(
@@ -36,11 +34,6 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
       `update conversations set leaf_id = ${nth(`${count}`)} where id = '${id}'`,
       "alter database postgres set timezone to 'Asia/Kathmandu'",
     );
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-    await site.stop();
   });
 
   const names = Array.from({ length: count }, (_, index) => `m${index + 1}`);
@@ -96,10 +89,10 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
 
   test("is cut if the store fails on the way: the part that came is not JSON", async () => {
     const response = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
-    site.proxy.refuse();
-    site.proxy.cutAll();
+    site.harness.proxy.refuse();
+    site.harness.proxy.cutAll();
     const { status, body, isComplete } = await readResponse(response);
-    site.proxy.pass();
+    site.harness.proxy.pass();
     assert.equal(status, 200);
     if (!isComplete) assert.throws(() => JSON.parse(body));
     else assert.equal(Export.parse(JSON.parse(body)).messages.length, count, "it had been read whole");
@@ -112,20 +105,20 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     socket.on("error", (error) => (code = "code" in error && error.code));
     await once(socket, "data");
     socket.pause(); // there is more than the connection holds
-    site.proxy.refuse();
-    site.proxy.cutAll();
+    site.harness.proxy.refuse();
+    site.harness.proxy.cutAll();
     await readRaw(socket.resume());
-    site.proxy.pass();
+    site.harness.proxy.pass();
     assert.equal(code, "ECONNRESET");
   });
 
   test("is a problem, not a file, if the store is away from the start", async () => {
-    site.proxy.refuse();
-    site.proxy.cutAll();
+    site.harness.proxy.refuse();
+    site.harness.proxy.cutAll();
     const { status, body } = await readResponse(
       await app.open("GET", `/conversations/${id}/export?userId=${userId}`),
     );
-    site.proxy.pass();
+    site.harness.proxy.pass();
     assert.deepEqual([status, JSON.parse(body).code], [503, "store_unavailable"]);
   });
 });

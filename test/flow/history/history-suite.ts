@@ -1,17 +1,11 @@
 /** Owns what every database promises of a history: pages, search, changes, branches, deletion; each user's own. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import {
-  openTurn,
-  readResponse,
-  startApp,
-  type AppResponse,
-  type RunningApp,
-} from "../../support/apps/start-app.ts";
+import { openTurn, readResponse, type AppResponse } from "../../support/apps/start-app.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
 const Conversation = z.strictObject({
   id: z.string(),
@@ -38,19 +32,9 @@ const Problem = z.looseObject({ code: z.string(), detail: z.string() });
 /** Runs the suite on the database that `start` starts. */
 export function runHistorySuite(name: string, start: () => Promise<StoreHarness>): void {
   describe(`the history on ${name}`, { timeout: 120_000 }, () => {
-    let harness: StoreHarness;
-    let model: ScriptedModel;
-    let app: RunningApp;
-    before(async () => {
-      [harness, model] = await Promise.all([start(), ScriptedModel.start()]);
-      const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-      app = await startApp({ ...base, MODEL_CONTEXT_CHARS: "1000", ...harness.variables });
-    });
-    after(async () => {
-      await app.close();
-      await model.close();
-      await harness.stop();
-    });
+    const model = useModel();
+    const harness = useDatabase(start);
+    const app = useApp(model, { MODEL_CONTEXT_CHARS: "1000" }, { database: harness });
 
     /** One turn; returns its conversation. */
     async function say(

@@ -1,7 +1,7 @@
 /** Proves what a search finds, and what it refuses, through the server's routes on every database, and in a database without a locale. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { Client } from "pg";
 import { z } from "zod";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
@@ -12,27 +12,20 @@ import {
   startSupabaseHarness,
   type StoreHarness,
 } from "../../support/databases/store-harness.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { readResponse, type AppResponse } from "../../support/apps/start-app.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
 const Page = z.object({ conversations: z.array(z.object({ id: z.string() })) });
 const Problem = z.looseObject({ detail: z.string() });
 
-function describeSearch(name: string, start: () => Promise<Pick<StoreHarness, "variables" | "stop">>): void {
+function describeSearch(
+  name: string,
+  start: () => Promise<Pick<StoreHarness, "variables" | "sql" | "stop">>,
+): void {
   describe(`a search on ${name}`, { timeout: 120_000 }, () => {
-    let harness: Pick<StoreHarness, "variables" | "stop">;
-    let model: ScriptedModel;
-    let app: RunningApp;
-    before(async () => {
-      [harness, model] = await Promise.all([start(), ScriptedModel.start()]);
-      const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-      app = await startApp({ ...base, ...harness.variables });
-    });
-    after(async () => {
-      await app.close();
-      await model.close();
-      await harness.stop();
-    });
+    const model = useModel();
+    const harness = useDatabase(start);
+    const app = useApp(model, {}, { database: harness });
 
     /** One turn; returns its conversation. */
     async function say(userId: string, text: string): Promise<string> {
@@ -183,7 +176,7 @@ function describeSearch(name: string, start: () => Promise<Pick<StoreHarness, "v
 }
 
 /** A database in which letters beyond ASCII have no case, and are no letters to its own parser. */
-async function startWithoutLocale(): Promise<Pick<StoreHarness, "variables" | "stop">> {
+async function startWithoutLocale(): Promise<Pick<StoreHarness, "variables" | "sql" | "stop">> {
   const harness = await startPostgresHarness();
   const client = new Client({ connectionString: harness.server.url });
   await client.connect();
@@ -196,7 +189,11 @@ async function startWithoutLocale(): Promise<Pick<StoreHarness, "variables" | "s
   await runSql(url.href, [
     await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
   ]);
-  return { variables: { DATABASE_URL: url.href }, stop: () => harness.stop() };
+  return {
+    variables: { DATABASE_URL: url.href },
+    sql: (...statements) => runSql(url.href, statements),
+    stop: () => harness.stop(),
+  };
 }
 
 describeSearch("PGlite", startPglite);

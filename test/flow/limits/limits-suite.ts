@@ -1,12 +1,13 @@
 /** Owns what every database promises of limits and of usage: they hold for all replicas, and nothing is counted twice. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { z } from "zod";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
 import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
-import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { useModel, useDatabase, useStartApp } from "../../support/apps/use-app.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 const Sum = z.object({
@@ -44,21 +45,15 @@ function answer(call: ScriptedCall, usage?: Told): void {
 /** Runs the suite on the database that `start` starts; with one replica where no more can open it. */
 export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>, replicaCount: 1 | 2): void {
   describe(`limits on ${name}`, { timeout: 120_000 }, () => {
-    let harness: StoreHarness;
-    let model: ScriptedModel;
-    let apps: RunningApp[] = [];
+    const model = useModel();
+    const harness = useDatabase(start);
+    const startApp = useStartApp(model, keyedVariables, { database: harness });
+    const apps: RunningApp[] = [];
     let userId: string;
-    before(async () => {
-      [harness, model] = await Promise.all([start(), ScriptedModel.start()]);
-    });
     beforeEach(() => {
+      apps.length = 0;
       userId = randomUUID();
       model.script = (call) => answer(call);
-    });
-    afterEach(() => closeApps());
-    after(async () => {
-      await model.close();
-      await harness.stop();
     });
 
     async function closeApps(): Promise<void> {
@@ -66,17 +61,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
     }
 
     async function startApps(variables: Record<string, string>): Promise<void> {
-      for (let index = 0; index < replicaCount; index += 1)
-        apps.push(
-          await startApp({
-            ...keyedVariables,
-            CHAT_STORE_ENABLED: "true",
-            OPENAI_BASE_URL: model.url,
-            OPENAI_MODEL: "scripted",
-            ...harness.variables,
-            ...variables,
-          }),
-        );
+      for (let index = 0; index < replicaCount; index += 1) apps.push(await startApp(variables));
     }
 
     /** The replicas in turn. */

@@ -1,14 +1,15 @@
 /** Owns what users could try to have more than their limits, and what models could say that breaks the count. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { z } from "zod";
 import { systemClock, type Clock } from "../../../src/base/clock.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
 import { readUntil } from "../../support/clients/read-until.ts";
-import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { useModel, useDatabase, useStartApp } from "../../support/apps/use-app.ts";
 
 const dayMs = 24 * 60 * 60_000;
 const Report = z.object({
@@ -29,42 +30,14 @@ function answer(call: ScriptedCall, usage?: object, model = "scripted-1"): void 
 }
 
 describe("a user's limits", { timeout: 120_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
-  let apps: RunningApp[] = [];
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
+  const start = useStartApp(model, keyedVariables, { database: harness });
   let userId: string;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-  });
   beforeEach(() => {
     userId = randomUUID();
     model.script = (call) => answer(call);
   });
-  afterEach(closeApps);
-  after(async () => {
-    await model.close();
-    await harness.stop();
-  });
-
-  async function closeApps(): Promise<void> {
-    for (const app of apps.splice(0)) await app.close();
-  }
-
-  async function start(variables: Record<string, string>, clock: Clock = systemClock): Promise<RunningApp> {
-    const app = await startApp(
-      {
-        ...keyedVariables,
-        CHAT_STORE_ENABLED: "true",
-        OPENAI_BASE_URL: model.url,
-        OPENAI_MODEL: "scripted",
-        ...harness.variables,
-        ...variables,
-      },
-      clock,
-    );
-    apps.push(app);
-    return app;
-  }
 
   const ask = (app: RunningApp, method: string, path: string, body?: object): Promise<AppResponse> =>
     askFor(userId, app, method, path, body);
@@ -120,11 +93,11 @@ describe("a user's limits", { timeout: 120_000 }, () => {
         after: (delayMs, callback) => systemClock.after(delayMs, callback),
       };
       model.script = (call) => answer(call, { prompt_tokens: 1000, completion_tokens: 800 });
-      assert.equal((await chat(await start(variables, skewed))).status, 200);
-      await closeApps();
+      const app = await start(variables, skewed);
+      assert.equal((await chat(app)).status, 200);
+      await app.close();
       const refused = await chat(await start(variables, skewed));
       assert.deepEqual([refused.status, codeOf(refused)], [429, "quota_exhausted"]);
-      await closeApps();
     }
   });
 

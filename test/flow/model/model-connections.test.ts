@@ -1,18 +1,13 @@
 /** What becomes of a turn when its model's connection, or this process, stood still: what arrived counts, what never arrived is asked again. */
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import {
-  openTurn,
-  readResponse,
-  startApp,
-  type AppResponse,
-  type RunningApp,
-} from "../../support/apps/start-app.ts";
+import { toChunk, toEvent, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { openTurn, readResponse, type AppResponse } from "../../support/apps/start-app.ts";
+import { useModel, useApp } from "../../support/apps/use-app.ts";
 
 const firstMs = 7_000;
 const idleMs = 9_000;
@@ -21,26 +16,13 @@ const reply = toEvent(toChunk({ content: body })) + toEvent(toChunk({}, "stop"))
 const comment = ": keep-alive\n\n";
 
 describe("a model's connection", { timeout: 120_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  let clock: ManualClock;
-  beforeEach(async () => {
-    model = await ScriptedModel.start();
-    clock = new ManualClock();
-    app = await startApp(
-      {
-        OPENAI_BASE_URL: model.url,
-        OPENAI_MODEL: "scripted",
-        MODEL_FIRST_BYTE_TIMEOUT_MS: String(firstMs),
-        MODEL_IDLE_TIMEOUT_MS: String(idleMs),
-      },
-      clock,
-    );
-  });
-  afterEach(async () => {
-    await app.close();
-    await model.close();
-  });
+  const clock = new ManualClock();
+  const model = useModel("test");
+  const app = useApp(
+    model,
+    { MODEL_FIRST_BYTE_TIMEOUT_MS: String(firstMs), MODEL_IDLE_TIMEOUT_MS: String(idleMs) },
+    { clock, lifetime: "test" },
+  );
 
   function assertFailed({ status, body: answer }: AppResponse, code: ErrorCode): void {
     assert.deepEqual([status, JSON.parse(answer).code], [errorTable[code].status, code]);

@@ -1,23 +1,20 @@
 /** Owns what becomes of a turn whose model fails: a status before the first text, an `[error]` line after it. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { ScriptedModel, toChunk, toEvent, type Script } from "../../support/model/scripted-model.ts";
+import { toChunk, toEvent, type Script } from "../../support/model/scripted-model.ts";
 import { openTurn, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { useModel } from "../../support/apps/use-app.ts";
 
 const errorBody = (fields: object): string =>
   JSON.stringify({ error: { message: "sk-secret is wrong", ...fields } });
 const json = { "content-type": "application/json" };
 
 describe("a model that fails", () => {
-  let model: ScriptedModel;
+  const model = useModel();
   let app: RunningApp;
   let clock: ManualClock;
-  before(async () => {
-    model = await ScriptedModel.start();
-  });
-  after(() => model.close());
 
   async function withApp(run: () => Promise<void>, more: Record<string, string> = {}): Promise<void> {
     clock = new ManualClock();

@@ -1,11 +1,12 @@
 /** The code of each refusal of a model server, as an HTTP error, in a stream and under status 200, and what its clients are told. */
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import OpenAI, { APIError } from "openai";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { passingRefusals, vendorRefusals } from "../../fixtures/model/vendor-refusals.ts";
-import { ScriptedModel, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { startApp } from "../../support/apps/start-app.ts";
+import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 const json = { "content-type": "application/json" };
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
@@ -186,17 +187,9 @@ const refusals: readonly (readonly [number, object | string, ErrorCode])[] = [
 ];
 
 describe("a model server that refuses", { timeout: 240_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", OPENAI_API_KEY: secret });
-  });
+  const model = useModel();
+  const app = useApp(model, { OPENAI_API_KEY: secret });
   beforeEach(() => void (model.calls.length = 0));
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
 
   for (const [status, body, code] of refusals) {
     const bytes = typeof body === "string" ? body : JSON.stringify(body);

@@ -1,11 +1,9 @@
 /** What becomes of the streams that model servers really send: each row is a whole turn, on every wire that reports its end. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
 import type { Upstream } from "../../fixtures/model/response-builder.ts";
 import { upstreams } from "../../fixtures/model/upstreams.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import {
   readChunks,
   readCompletion,
@@ -13,6 +11,7 @@ import {
   readTypedEvents,
   readUiMessages,
 } from "../../support/clients/wire-readers.ts";
+import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const completion = { model: "scripted+plan", messages: [{ role: "user", content: "Hi" }] };
@@ -36,16 +35,8 @@ function toReasoning(body: string): string {
 }
 
 describe("a stream of a model server", { timeout: 240_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", SHOW_REASONING: "true" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, { SHOW_REASONING: "true" });
 
   function play({ body, headers, isCut }: Upstream): void {
     model.script = (call) => {

@@ -1,16 +1,17 @@
 /** A model whose chat template opens the reasoning, on every wire: contract rule 1. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { readUntil } from "../../support/clients/read-until.ts";
-import { ScriptedModel, toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import {
   readJson,
   readPlainText,
   readTypedEvents,
   readUiMessages,
 } from "../../support/clients/wire-readers.ts";
+import { useModel, useStartApp } from "../../support/apps/use-app.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
@@ -53,27 +54,8 @@ const wires: Readonly<
 };
 
 describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
-  let model: ScriptedModel;
-  const apps: RunningApp[] = [];
-  before(async () => {
-    model = await ScriptedModel.start();
-  });
-  after(async () => {
-    for (const app of apps) await app.close();
-    await model.close();
-  });
-
-  async function start(variables: Record<string, string>): Promise<RunningApp> {
-    const app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "false",
-      ON_DISCONNECT: "continue",
-      ...variables,
-    });
-    apps.push(app);
-    return app;
-  }
+  const model = useModel();
+  const start = useStartApp(model, { ON_DISCONNECT: "continue" });
 
   async function askPlainly(app: RunningApp): Promise<string> {
     return (await app.post("/stream-chat", question)).body;

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type OpenAI from "openai";
 import { z } from "zod";
-import { OpenAiWire, toChat, toEventData, toReasoning } from "../../support/clients/openai-wire.ts";
+import { useOpenAiWire, toChat, toEventData, toReasoning } from "../../support/clients/openai-wire.ts";
 import { toChunk } from "../../support/model/scripted-model.ts";
 import { readResponse } from "../../support/apps/start-app.ts";
 
@@ -24,11 +24,7 @@ const details = {
 };
 
 describe("the openai client", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start();
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire();
 
   test("is sent each piece of a streamed reply while the model still speaks", async () => {
     const next = wire.model.nextCall();
@@ -224,11 +220,7 @@ describe("the openai client, of a model that thinks,", () => {
     [{}, false],
   ] as const) {
     describe(isShown ? "with SHOW_REASONING=true," : "without SHOW_REASONING,", () => {
-      let wire: OpenAiWire;
-      before(async () => {
-        wire = await OpenAiWire.start(variables);
-      });
-      after(() => wire.close());
+      const wire = useOpenAiWire(variables);
 
       for (const [how, chunks] of thoughts) {
         test(`gets ${isShown ? "" : "none of "}what it thinks ${how}, and the answer without it`, async () => {
@@ -247,11 +239,7 @@ describe("the openai client, of a model that thinks,", () => {
 });
 
 describe("the model's name with +plan", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start({ OPENAI_MODEL: "org/scripted" });
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire({ OPENAI_MODEL: "org/scripted" });
 
   test("asks for a plan, which travels as reasoning; the content is the answer alone", async () => {
     wire.model.say("- Look", " up\n- Tell\n---RESP", "ONSE---\nSo", " far.");

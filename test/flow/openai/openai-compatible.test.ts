@@ -1,7 +1,7 @@
 /** Owns what the AI SDK's functions get through `@ai-sdk/openai-compatible`, a client of OpenAI's wire with rules of its own. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import {
   APICallError,
@@ -12,7 +12,7 @@ import {
   type LanguageModel,
   type ModelMessage,
 } from "ai";
-import { OpenAiWire } from "../../support/clients/openai-wire.ts";
+import { useOpenAiWire } from "../../support/clients/openai-wire.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { toChunk } from "../../support/model/scripted-model.ts";
 
@@ -24,11 +24,7 @@ const usage = {
 };
 
 describe("the AI SDK with openai-compatible", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start({ CHAT_STORE_ENABLED: "true", SHOW_REASONING: "true" });
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire({ CHAT_STORE_ENABLED: "true", SHOW_REASONING: "true" });
 
   function toModel(id = "scripted"): LanguageModel {
     return createOpenAICompatible({

@@ -1,10 +1,10 @@
 /** Owns how completions become rows: turns like any other, and one conversation for who sends its history again. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
 import { service } from "../../../src/store/database/database.ts";
-import { OpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
+import { useOpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
 import { readConversations, readMessages, type MessageRow } from "../../support/databases/read-rows.ts";
 import { toChunk } from "../../support/model/scripted-model.ts";
 
@@ -16,11 +16,7 @@ const Turn = z.object({
 });
 
 describe("a completion with the store on", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start({ CHAT_STORE_ENABLED: "true" });
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire({ CHAT_STORE_ENABLED: "true" });
 
   /** Asks for a reply; returns what it says and where it went. */
   async function ask(

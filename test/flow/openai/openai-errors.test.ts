@@ -1,6 +1,6 @@
 /** Owns what OpenAI's clients are told when something is wrong: before the first text, after it, and beside any turn. */
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import {
   APIError,
   BadRequestError,
@@ -12,7 +12,7 @@ import {
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { OpenAiWire, StreamedReply, toChat, toEventData } from "../../support/clients/openai-wire.ts";
+import { useOpenAiWire, StreamedReply, toChat, toEventData } from "../../support/clients/openai-wire.ts";
 import { toChunk, type Script } from "../../support/model/scripted-model.ts";
 import { readResponse, type AppResponse } from "../../support/apps/start-app.ts";
 
@@ -32,13 +32,11 @@ const Body = z.strictObject({
 const Choices = z.object({ choices: z.array(z.object({ finish_reason: z.string().nullable() })) });
 
 describe("a completion that fails before its first text", () => {
-  let wire: OpenAiWire;
-  let clock: ManualClock;
-  beforeEach(async () => {
-    clock = new ManualClock();
-    wire = await OpenAiWire.start({ SHOW_REASONING: "true", MODEL_FIRST_BYTE_TIMEOUT_MS: "7000" }, clock);
-  });
-  afterEach(() => wire.close());
+  const clock = new ManualClock();
+  const wire = useOpenAiWire(
+    { SHOW_REASONING: "true", MODEL_FIRST_BYTE_TIMEOUT_MS: "7000" },
+    { clock, lifetime: "test" },
+  );
 
   const failures: readonly [string, ErrorCode, new (...values: never[]) => APIError, Script][] = [
     ["refuses us", "model_unauthorized", InternalServerError, (call) => call.head(401, json).end(secret)],
@@ -85,6 +83,7 @@ describe("a completion that fails before its first text", () => {
       clock.advance(7_000);
       call.closed.catch(() => {});
     };
+    wire.requests = 0;
     assert.equal((await wire.stream("Hi")).text, "So.");
     assert.equal(wire.requests, 2);
   });
@@ -106,13 +105,8 @@ describe("a completion that fails before its first text", () => {
 });
 
 describe("a completion that breaks off after text began", () => {
-  let wire: OpenAiWire;
-  let clock: ManualClock;
-  before(async () => {
-    clock = new ManualClock();
-    wire = await OpenAiWire.start({ MODEL_IDLE_TIMEOUT_MS: "9000" }, clock);
-  });
-  after(() => wire.close());
+  const clock = new ManualClock();
+  const wire = useOpenAiWire({ MODEL_IDLE_TIMEOUT_MS: "9000" }, { clock });
 
   const breaks: readonly [string, ErrorCode, Script][] = [
     ["ends without a finish reason", "model_truncated", (call) => call.end()],
@@ -206,11 +200,7 @@ describe("a completion that breaks off after text began", () => {
 });
 
 describe("an error under /v1", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start();
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire();
 
   function assertError(
     answer: AppResponse,

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { APIUserAbortError } from "openai";
 import { z } from "zod";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { OpenAiWire, StreamedReply, toChat, toReasoning } from "../../support/clients/openai-wire.ts";
+import { useOpenAiWire, StreamedReply, toChat, toReasoning } from "../../support/clients/openai-wire.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
 import { readResponse, type LogLine } from "../../support/apps/start-app.ts";
@@ -19,11 +19,7 @@ for (const [name, variables] of [
   ["with ON_DISCONNECT=abort", { CHAT_STORE_ENABLED: "true", ON_DISCONNECT: "abort" }],
 ] as const) {
   describe(`a client that leaves its completion, ${name},`, () => {
-    let wire: OpenAiWire;
-    before(async () => {
-      wire = await OpenAiWire.start(variables);
-    });
-    after(() => wire.close());
+    const wire = useOpenAiWire(variables);
 
     async function turnOf(userId: string): Promise<LogLine> {
       return await wire.app.logged((line) => line.msg === "turn" && line["userId"] === userId);
@@ -173,11 +169,7 @@ function toHttp(more: object, headers: Record<string, string> = {}): string {
 }
 
 describe("a completion", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start({ CHAT_STORE_ENABLED: "true" });
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire({ CHAT_STORE_ENABLED: "true" });
 
   for (const text of ["So far", ""]) {
     test(`that is stopped elsewhere ${text === "" ? "before" : "after"} its first text ends with the reason abort`, async () => {
@@ -300,9 +292,10 @@ describe("a completion", () => {
 });
 
 describe("a completion of which nothing comes for long", () => {
+  const clock = new ManualClock();
+  const wire = useOpenAiWire({}, { clock });
+
   test("is kept alive by a comment every 15 s of silence, which the client does not see", async () => {
-    const clock = new ManualClock();
-    const wire = await OpenAiWire.start({}, clock);
     const next = wire.model.nextCall();
     const asked = { model: "scripted", messages: toChat("Hi"), stream: true } as const;
     const opening = wire.client.chat.completions.create(asked);
@@ -316,12 +309,9 @@ describe("a completion of which nothing comes for long", () => {
     call.text(" far.").finish();
     await reading;
     assert.equal(reply.text, "So far.");
-    await wire.close();
   });
 
   test("says so in its body: 15 s after the last word, and again 15 s later", async () => {
-    const clock = new ManualClock();
-    const wire = await OpenAiWire.start({}, clock);
     const next = wire.model.nextCall();
     const opening = wire.app.open("POST", url, { model: "scripted", messages: toChat("Hi"), stream: true });
     const call = await next;
@@ -336,6 +326,5 @@ describe("a completion of which nothing comes for long", () => {
     const { body } = await reading;
     assert.equal(body.match(/^: keep-alive\n\n/gm)?.length, 2);
     assert.match(body, /"content":"So"[^\n]*\n\n(?:: keep-alive\n\n){2}data: [^\n]*" far\."/);
-    await wire.close();
   });
 });

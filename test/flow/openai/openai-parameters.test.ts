@@ -2,27 +2,24 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { after, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { z } from "zod";
 import { runSql } from "../../support/databases/store-harness.ts";
-import { OpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
-import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
+import { useOpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
+import { startPostgres } from "../../support/databases/postgres-server.ts";
 import { toChunk } from "../../support/model/scripted-model.ts";
+import { useResource } from "../../support/apps/use-app.ts";
 
 const url = "/v1/chat/completions";
 const asked = { model: "scripted", messages: toChat("Hi") };
 const user = randomUUID();
 
 describe("a parameter that only the model server may know", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start();
-  });
+  const wire = useOpenAiWire();
   beforeEach(() => {
     wire.model.calls.length = 0;
     wire.model.say("So.");
   });
-  after(() => wire.close());
 
   test("reaches it as it came, with a plan and without", async () => {
     const extra = {
@@ -84,29 +81,23 @@ describe("a parameter that only the model server may know", () => {
 });
 
 describe("store: false", () => {
-  let postgres: PostgresServer;
   let databaseUrl: string;
-  let wire: OpenAiWire;
-  before(async () => {
-    postgres = await startPostgres();
+  useResource(async (closing) => {
+    const postgres = closing.adopt(await startPostgres(), (server) => server.stop());
     databaseUrl = await postgres.createDatabase("unkept");
     await runSql(databaseUrl, [
       readFileSync(new URL("../../../supabase_schema.sql", import.meta.url), "utf8"),
     ]);
-    wire = await OpenAiWire.start({
-      CHAT_STORE_ENABLED: "true",
-      DATABASE_URL: databaseUrl,
-      AUTH: "keys",
-      API_KEYS: "k".repeat(24),
-      LIMIT_CONCURRENT_TURNS: "1",
-      LIMIT_TOKENS_PER_DAY: "3000",
-      LOG_CONTENT: "true",
-    });
   });
-  after(async () => {
-    await wire.close();
-    await postgres.stop();
-  });
+  const wire = useOpenAiWire(() => ({
+    CHAT_STORE_ENABLED: "true",
+    DATABASE_URL: databaseUrl,
+    AUTH: "keys",
+    API_KEYS: "k".repeat(24),
+    LIMIT_CONCURRENT_TURNS: "1",
+    LIMIT_TOKENS_PER_DAY: "3000",
+    LOG_CONTENT: "true",
+  }));
 
   /** How many rows each table has that a turn may write to. */
   const countRows = () =>

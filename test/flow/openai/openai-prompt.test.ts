@@ -1,19 +1,15 @@
 /** Owns what the model is sent of a chat completion that a client asks for: what the client said, and no word of ours. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { APIError } from "openai";
-import { OpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
+import { useOpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
 
 const json = { "content-type": "application/json" };
 const png = "data:image/png;base64,iVBORw0KGgo=";
 const base = { model: "scripted", stream: true, stream_options: { include_usage: true } };
 
 describe("what the model is sent of a completion", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start();
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire();
 
   /** Returns what the model is sent for a request with `more`; it is the same, streamed or not. */
   async function send(more: object): Promise<object> {
@@ -133,11 +129,7 @@ describe("what the model is sent of a completion", () => {
 });
 
 describe("a parameter that the model refuses", () => {
-  let wire: OpenAiWire;
-  before(async () => {
-    wire = await OpenAiWire.start();
-  });
-  after(() => wire.close());
+  const wire = useOpenAiWire();
 
   /** Makes the model refuse whatever has one of `names`. */
   function refuse(...names: readonly string[]): void {

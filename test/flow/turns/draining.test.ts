@@ -1,36 +1,19 @@
 /** Owns how a server that is asked to stop treats what it has to do with other processes, and a store that is frozen. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import {
-  makeFolder,
-  openTurn,
-  readResponse,
-  startApp,
-  type RunningApp,
-} from "../../support/apps/start-app.ts";
+import { openTurn, readResponse } from "../../support/apps/start-app.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { useModel, useDatabase, useStartApp, useFolder } from "../../support/apps/use-app.ts";
 
 describe("a server that is asked to stop", { timeout: 60_000 }, () => {
-  let harness: Awaited<ReturnType<typeof startPostgresHarness>>;
-  let model: ScriptedModel;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-  });
-  after(async () => {
-    await model.close();
-    await harness.stop();
-  });
-
-  function start(more: Record<string, string> = {}): Promise<RunningApp> {
-    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-    return startApp({ ...base, ...harness.variables, ...more });
-  }
+  const model = useModel();
+  const database = useDatabase(startPostgresHarness);
+  const startApp = useStartApp(model, {}, { database });
 
   test("tells the followers of a turn that runs elsewhere, who have the rest of it there", async () => {
-    const [owner, other] = [await start(), await start()];
+    const [owner, other] = [await startApp(), await startApp()];
     const userId = randomUUID();
     const { call, opening } = await openTurn(owner, model, { userId });
     call.text("- a\n---RESPONSE---\nHalf");
@@ -53,26 +36,24 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     assert.equal(seen + rest.body, "- a\n---RESPONSE---\nHalf, whole.");
     assert.ok(rest.isComplete);
     await readResponse(first);
-    await owner.close();
   });
 
   test("is gone within a few seconds though its store is frozen; what was said lands after the next start", async (context) => {
-    const folder = await makeFolder();
-    const variables = { DATA_DIR: folder.path };
-    const app = await start(variables);
+    const variables = { DATA_DIR: await useFolder(context) };
+    const app = await startApp(variables);
     const [userId, conversationId] = [randomUUID(), randomUUID()];
     const { call, opening } = await openTurn(app, model, { userId, conversationId });
     call.text("- a\n---RESPONSE---\nHalf");
     const reading = readResponse(await opening);
-    harness.server.freeze();
+    database.harness.server.freeze();
     const askedMs = performance.now();
     await app.close(0);
     const tookMs = performance.now() - askedMs;
     context.diagnostic(`figure: stop with a frozen store ${Math.round(tookMs)} ms`);
     assert.ok(tookMs < 4_000, `${tookMs} ms`);
     assert.match((await reading).body, /Half\n\[error\] interrupted: /);
-    harness.server.thaw();
-    const again = await start(variables);
+    database.harness.server.thaw();
+    const again = await startApp(variables);
     await again.logged(({ msg }) => msg === "a write that waited is in the store");
     const rows = await readMessages(again.app.store.database, conversationId, userId);
     assert.deepEqual(
@@ -82,7 +63,5 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
         ["Half", "interrupted"],
       ],
     );
-    await again.close();
-    await folder.remove();
   });
 });

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { z } from "zod";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { useModel, useApp, useStartApp } from "../../support/apps/use-app.ts";
 
 const boundary = "\n---RESPONSE---\n";
 
@@ -171,24 +172,10 @@ function readTable(): ReadonlyMap<string, ReadonlyMap<string, string>> {
 
 describe("how a reply ends", { timeout: 120_000 }, () => {
   const table = readTable();
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await start();
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
-
-  async function start(): Promise<RunningApp> {
-    return await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ON_DISCONNECT: "continue",
-    });
-  }
+  const variables = { ON_DISCONNECT: "continue" };
+  const model = useModel();
+  const app = useApp(model, variables);
+  const startApp = useStartApp(model, variables);
 
   test("is told in the docs for every end on every wire, and for no other", () => {
     assert.deepEqual([...table.keys()], Object.keys(ends));
@@ -199,7 +186,7 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
     for (const [name, wire] of Object.entries(wires)) {
       test(`on ${name}, ${end}: as the docs say, and as the turn's state says`, async () => {
         const turnId = randomUUID();
-        const turnApp = end === "interrupted" ? await start() : app;
+        const turnApp = end === "interrupted" ? await startApp() : app;
         const next = model.nextCall();
         const headers = { "x-turn-id": turnId, ...wire.headers };
         const opening = turnApp.open("POST", wire.path, wire.body, headers);
@@ -223,12 +210,10 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
 });
 
 describe("the finish reason", { timeout: 60_000 }, () => {
-  test("of a turn that failed is null, whatever the model gave: as events, as JSON, and from its row", async (context) => {
-    const model = await ScriptedModel.start();
-    context.after(() => model.close());
-    const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", CHAT_STORE_ENABLED: "true" };
-    const app = await startApp(variables);
-    context.after(() => app.close());
+  const model = useModel();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
+
+  test("of a turn that failed is null, whatever the model gave: as events, as JSON, and from its row", async () => {
     const userId = randomUUID();
     model.say("- p\n---RESPONSE---\n"); // and says that it is done
     const failed = { outcome: "failed", finishReason: null };

@@ -1,38 +1,23 @@
 /** What is told of a turn that was taken for interrupted while its process stood still, and that its process then made whole. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
-import { callDeadlineMs } from "../../../src/store/database/database.ts";
+import { describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { type AppResponse } from "../../support/apps/start-app.ts";
 import { ObservedChat, textOf } from "../../support/clients/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { useModel, useApp, useDatabase } from "../../support/apps/use-app.ts";
 
-const graceMs = 30_000;
 const lookMs = 4_000;
 
 describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
+  const clock = new ManualClock();
   /** The process that stands still, and the one that takes its turn for abandoned. */
-  let owner: RunningApp;
-  let other: RunningApp;
-  let clock: ManualClock;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-    clock = new ManualClock();
-    owner = await startApp({ ...base, ...harness.variables });
-    other = await startApp({ ...base, ...harness.variables }, clock);
-  });
-  after(async () => {
-    await owner.close();
-    await other.close();
-    await model.close();
-    await harness.stop();
-  });
+  const owner = useApp(model, {}, { database: harness });
+  const other = useApp(model, {}, { database: harness, clock });
 
   /** Has the other process take the turn for abandoned; what its followers are told of it comes within the time. */
   async function recover(turnId: string): Promise<void> {
@@ -40,15 +25,15 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
     await harness.sql(
       `update turns set owner = gen_random_uuid(), heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`,
     );
-    for (let passedMs = 0; passedMs <= graceMs + 2 * lookMs; passedMs += lookMs) {
+    const isRecovered = (): boolean =>
+      other.logs.some(
+        (line) => line.turnId === turnId && line.msg.startsWith("a turn whose process is gone"),
+      );
+    // It looks again and again until its database has been healthy for long enough.
+    while (!isRecovered()) {
       await clock.timer(lookMs);
-      // No other call may be late by a clock that does not know how long it really takes.
-      await clock.noTimer(callDeadlineMs);
-      clock.advance(lookMs);
+      await clock.pass(lookMs);
     }
-    await other.logged(
-      (line) => line["turnId"] === turnId && line.msg.startsWith("a turn whose process is gone"),
-    );
   }
 
   const typed = { accept: "text/event-stream" };
@@ -71,7 +56,7 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
     const resuming = second.chat.resumeStream();
     await second.until(() => second.text === "So");
     await recover(turnId);
-    for (; second.chat.status !== "error"; await state()) clock.advance(2_000); // it is read again by the clock
+    for (; second.chat.status !== "error"; await state()) await clock.pass(2_000); // the clock makes it read again
     await resuming;
     assert.deepEqual(
       [second.chat.status, second.last.metadata?.outcome, second.text],

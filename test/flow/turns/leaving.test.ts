@@ -3,38 +3,15 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import {
-  makeFolder,
-  readResponse,
-  openTurn,
-  startApp,
-  type RunningApp,
-} from "../../support/apps/start-app.ts";
+import { readResponse, openTurn } from "../../support/apps/start-app.ts";
+import { useModel, useApp, useStartApp, useFolder } from "../../support/apps/use-app.ts";
 
 describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  let folder: Awaited<ReturnType<typeof makeFolder>>;
-  before(async () => {
-    model = await ScriptedModel.start();
-    folder = await makeFolder();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-      ON_DISCONNECT: "abort",
-      DATA_DIR: folder.path,
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-    await folder.remove();
-  });
+  const model = useModel();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true", ON_DISCONNECT: "abort" });
 
   const moments: readonly [string, string, readonly (string | undefined)[][]][] = [
     [
@@ -93,10 +70,12 @@ describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
 });
 
 describe("a server that is asked to stop", () => {
+  const model = useModel();
+  const startApp = useStartApp(model);
+
   test("lets a running reply finish, takes no new turn meanwhile, and is gone when it has", async () => {
-    const model = await ScriptedModel.start();
     const clock = new ManualClock();
-    const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
+    const app = await startApp({}, clock);
     const { call, opening } = await openTurn(app, model);
     call.text("- a\n---RESPONSE---\n").text("Half,");
     const response = await opening;
@@ -114,18 +93,10 @@ describe("a server that is asked to stop", () => {
     assert.deepEqual([body, isComplete], ["- a\n---RESPONSE---\nHalf, whole.", true]);
     await closing;
     await assert.rejects(app.get("/healthz"), { code: "ECONNREFUSED" });
-    await model.close();
   });
 
-  test("interrupts a reply that outlasts DRAIN_SECONDS: its client is told, its row says so", async () => {
-    const model = await ScriptedModel.start();
-    const folder = await makeFolder();
-    const variables = {
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-      DATA_DIR: folder.path,
-    };
+  test("interrupts a reply that outlasts DRAIN_SECONDS: its client is told, its row says so", async (context) => {
+    const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await useFolder(context) };
     const clock = new ManualClock();
     const app = await startApp(variables, clock);
     const [userId, conversationId] = [randomUUID(), randomUUID()];
@@ -134,7 +105,7 @@ describe("a server that is asked to stop", () => {
     const reading = readResponse(await opening);
     const closing = app.close(10_000);
     await clock.timer(10_000);
-    clock.advance(10_000);
+    await clock.pass(10_000);
     const { body, isComplete } = await reading;
     assert.equal(
       body,
@@ -152,15 +123,11 @@ describe("a server that is asked to stop", () => {
         ["Half", "interrupted"],
       ],
     );
-    await again.close();
-    await model.close();
-    await folder.remove();
   });
 
   test("does not wait for a client that takes nothing of a reply that is over", async () => {
-    const model = await ScriptedModel.start();
     const clock = new ManualClock();
-    const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
+    const app = await startApp({}, clock);
     const connection = once(app.app.http.server, "connection");
     const { call, opening } = await openTurn(app, model);
     call.text("- a\n---RESPONSE---\n").text("So");
@@ -175,6 +142,5 @@ describe("a server that is asked to stop", () => {
     clock.advance(1_000);
     await closing;
     assert.equal((await reading).isComplete, false);
-    await model.close();
   });
 });

@@ -1,9 +1,9 @@
 /** Owns what every database promises of turns whose process is gone: they end once, and their owner's own end still wins. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
-import { callDeadlineMs, type Database } from "../../../src/store/database/database.ts";
+import type { Database } from "../../../src/store/database/database.ts";
 import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
@@ -11,6 +11,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
+import { useDatabase } from "../../support/apps/use-app.ts";
 
 const interruptedLine = "\n[error] interrupted: The server stopped before the reply was complete.\n";
 const graceMs = 30_000;
@@ -19,11 +20,7 @@ const lookMs = 4_000;
 /** Runs the suite on the database that `start` starts. */
 export function runRecoverySuite(name: string, start: () => Promise<StoreHarness>): void {
   describe(`turns left by their process on ${name}`, { timeout: 120_000 }, () => {
-    let harness: StoreHarness;
-    before(async () => {
-      harness = await start();
-    });
-    after(() => harness.stop());
+    const harness = useDatabase(start);
 
     let database: Database;
     let writes: TurnWrites;
@@ -31,7 +28,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
 
     /** Runs `work` with the store open and no replica on it: more than one may not open the embedded one. */
     async function asOwner<Result>(work: () => Promise<Result>): Promise<Result> {
-      database = await harness.open(systemClock);
+      database = await harness.harness.open(systemClock);
       writes = new TurnWrites(database, systemClock, dead);
       const result = await work();
       await database.close();
@@ -44,9 +41,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       const app = await startApp({ CHAT_STORE_ENABLED: "true", ...harness.variables }, clock);
       for (let passedMs = 0; passedMs <= graceMs + lookMs; passedMs += lookMs) {
         await clock.timer(lookMs);
-        // No other call may be late by a clock that does not know how long it really takes.
-        await clock.noTimer(callDeadlineMs);
-        clock.advance(lookMs);
+        await clock.pass(lookMs);
       }
       await clock.timer(lookMs);
       const told = app.logs.filter(({ msg }) => msg.startsWith("a turn whose process is gone"));

@@ -2,19 +2,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
 import { readTypedEvents } from "../../support/clients/wire-readers.ts";
-import {
-  openTurn,
-  readResponse,
-  startApp,
-  type AppResponse,
-  type RunningApp,
-} from "../../support/apps/start-app.ts";
+import { openTurn, readResponse, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
+import { useModel, useApp, useDatabase } from "../../support/apps/use-app.ts";
 
 const whole = "- Räk\n---RESPONSE---\nEtt, två, 三, 🙂.";
 
@@ -36,28 +30,11 @@ function idOf({ headers }: { readonly headers: IncomingMessage["headers"] }): st
 /** Runs the suite on the database that `start` starts; with one replica where no more can open it. */
 export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, replicaCount: 1 | 2): void {
   describe(`turns on ${name}`, { timeout: 120_000 }, () => {
-    let harness: StoreHarness;
-    let model: ScriptedModel;
-    let apps: RunningApp[];
-    /** The replica that turns are started on, and the one that is asked about them. */
-    let here: RunningApp;
-    let there: RunningApp;
-    before(async () => {
-      [harness, model] = await Promise.all([start(), ScriptedModel.start()]);
-      apps = [];
-      for (let index = 0; index < replicaCount; index += 1) apps.push(await startApp(variables()));
-      [here, there] = [apps[0] ?? assert.fail(), apps.at(-1) ?? assert.fail()];
-    });
-    after(async () => {
-      for (const app of apps) await app.close();
-      await model.close();
-      await harness.stop();
-    });
-
-    function variables(): Record<string, string> {
-      const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-      return { ...base, ...harness.variables };
-    }
+    const model = useModel();
+    const harness = useDatabase(start);
+    const apps = Array.from({ length: replicaCount }, () => useApp(model, {}, { database: harness }));
+    /** The replica that starts the turns, and the one that is asked about them. */
+    const [here = assert.fail(), there = here] = apps;
 
     async function stateOf(app: RunningApp, turnId: string, userId: string): Promise<z.infer<typeof State>> {
       const { status, body } = await app.get(`/turns/${turnId}?userId=${userId}`);

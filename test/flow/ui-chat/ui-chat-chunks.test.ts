@@ -2,17 +2,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema, type UIMessageChunk } from "ai";
 import { z } from "zod";
 import { readUntil } from "../../support/clients/read-until.ts";
-import {
-  ScriptedModel,
-  toChunk,
-  type Script,
-  type ScriptedCall,
-} from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { toChunk, type Script, type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { useModel, useApp, useStartApp } from "../../support/apps/use-app.ts";
 
 const toBody = (id: string): object => ({
   id,
@@ -115,20 +111,10 @@ const endings: readonly [string, Script, readonly string[]][] = [
 ];
 
 describe("the UI message stream", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await start();
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
-
-  function start(): Promise<RunningApp> {
-    return startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", SHOW_REASONING: "true" });
-  }
+  const variables = { SHOW_REASONING: "true" };
+  const model = useModel();
+  const app = useApp(model, variables);
+  const startApp = useStartApp(model, variables);
 
   /** Asserts that an answer is made of chunks called `names`, however its text was cut, and that they can be read. */
   async function assertChunks(body: string, names: readonly string[]): Promise<void> {
@@ -185,7 +171,7 @@ describe("the UI message stream", () => {
     });
 
     test(`of a reply that the server must break off ${when} ends with that error`, async () => {
-      const own = await start();
+      const own = await startApp();
       const response = await open(own, said, shown);
       const closing = own.close(0);
       const { body } = await readResponse(response.opening);

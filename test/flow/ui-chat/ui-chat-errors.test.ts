@@ -1,41 +1,26 @@
 /** Owns what a `useChat` client shows of a failure, what stays of it in its history, and that the chat goes on after it. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
-import { callDeadlineMs } from "../../../src/store/database/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel, type Script } from "../../support/model/scripted-model.ts";
-import { makeFolder, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { type Script } from "../../support/model/scripted-model.ts";
 import { ObservedChat, promptOf } from "../../support/clients/ui-chat.ts";
+import { useApp, useFolder, useModel, useStartApp } from "../../support/apps/use-app.ts";
 
 const secret = JSON.stringify({ error: { message: "sk-secret is wrong", code: "upstream" } });
 const json = { "content-type": "application/json" };
 const again = "- b\n---RESPONSE---\nNow.";
 
 describe("a useChat client", { timeout: 120_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  let clock: ManualClock;
-  before(async () => {
-    model = await ScriptedModel.start();
-    clock = new ManualClock();
-    app = await startApp(
-      {
-        OPENAI_BASE_URL: model.url,
-        OPENAI_MODEL: "scripted",
-        CHAT_STORE_ENABLED: "true",
-        MODEL_FIRST_BYTE_TIMEOUT_MS: "7000",
-        MODEL_IDLE_TIMEOUT_MS: "9000",
-      },
-      clock,
-    );
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const clock = new ManualClock();
+  const model = useModel();
+  const app = useApp(
+    model,
+    { CHAT_STORE_ENABLED: "true", MODEL_FIRST_BYTE_TIMEOUT_MS: "7000", MODEL_IDLE_TIMEOUT_MS: "9000" },
+    { clock },
+  );
 
   async function rowsOf(shown: ObservedChat, userId: string): Promise<unknown[]> {
     const conversationId = shown.last.metadata?.conversationId ?? "";
@@ -60,7 +45,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     ],
     ["breaks the connection", "model_unavailable", (call) => call.destroy(), retry],
     ["says nothing", "empty_reply", (call) => call.finish(), () => {}],
-    ["is silent", "model_silent", (call) => call.head(), () => clock.advance(7_000)],
+    ["is silent", "model_silent", (call) => call.head(), () => clock.pass(7_000)],
   ];
   for (const [how, code, script, pass] of early) {
     test(`whose model ${how} before any text shows our sentence alone, and can ask again`, async () => {
@@ -120,7 +105,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     ["ends without saying why", "model_truncated", (call) => call.end()],
     ["resets the connection", "model_truncated", (call) => call.destroy()],
     ["reports an error", "model_failed", (call) => call.event({ error: { message: "sk-secret" } }).end()],
-    ["goes silent", "model_stalled", () => clock.advance(9_000)],
+    ["goes silent", "model_stalled", () => clock.pass(9_000)],
   ];
   for (const [how, code, script] of late) {
     test(`whose model ${how} after text began keeps that text under our sentence, and can go on from it`, async () => {
@@ -216,18 +201,13 @@ describe("a useChat client", { timeout: 120_000 }, () => {
 });
 
 describe("a useChat client of a server that is asked to stop", { timeout: 60_000 }, () => {
+  const model = useModel();
+  const startApp = useStartApp(model);
+
   test("keeps what it has of its reply under our sentence, and goes on with the next server", async (context) => {
-    const [model, folder] = await Promise.all([ScriptedModel.start(), makeFolder()]);
-    context.after(() => model.close());
-    const variables = {
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-      DATA_DIR: folder.path,
-    };
+    const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await useFolder(context) };
     const clock = new ManualClock();
     const app = await startApp(variables, clock);
-    context.after(() => app.close());
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     const { call, sending } = await shown.ask(model, "Hi");
@@ -241,8 +221,7 @@ describe("a useChat client of a server that is asked to stop", { timeout: 60_000
       ["error", "The server is shutting down. Try again shortly.", 1],
     );
     await clock.timer(10_000);
-    await clock.noTimer(callDeadlineMs); // no call to the database may be late by this clock
-    clock.advance(10_000);
+    await clock.pass(10_000);
     await sending;
     assert.deepEqual(
       [shown.chat.status, shown.chat.error?.message, shown.text, shown.last.metadata?.outcome],
@@ -250,8 +229,6 @@ describe("a useChat client of a server that is asked to stop", { timeout: 60_000
     );
     await closing;
     const next = await startApp(variables, new ManualClock()); // by which no write is late
-    context.after(() => next.close());
-    context.after(() => folder.remove());
     model.say(again);
     const reopened = new ObservedChat(next.url, { id: shown.chat.id, userId, messages: shown.chat.messages });
     await reopened.chat.sendMessage({ text: "Go on" });

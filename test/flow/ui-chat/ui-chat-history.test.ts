@@ -1,13 +1,13 @@
 /** Owns what becomes of the history that a `useChat` client sends with every turn: each message is one row, once. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { z } from "zod";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel, toChunk } from "../../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { toChunk } from "../../support/model/scripted-model.ts";
 import { ObservedChat, promptOf, type ShownMessage } from "../../support/clients/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
 const Row = z.object({
   id: z.string(),
@@ -18,25 +18,12 @@ const Row = z.object({
 });
 
 describe("the history of a useChat client", { timeout: 120_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
+  const app = useApp(model, { SHOW_REASONING: "true" }, { database: harness });
   let userId: string;
   before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-      SHOW_REASONING: "true",
-      ...harness.variables,
-    });
     userId = randomUUID();
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-    await harness.stop();
   });
 
   /** Opens a chat of which every reply says `- <n>`, thinks, and answers `A<n>`. */

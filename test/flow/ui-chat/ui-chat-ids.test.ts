@@ -1,27 +1,14 @@
 /** Owns whose a `useChat` client's chat is, and which conversation: what its id, of any characters, stands for. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { readConversations, readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import { ObservedChat } from "../../support/clients/ui-chat.ts";
+import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
 
   /** Asks something in a chat; returns its conversation. */
   async function askIn(id: string | undefined, userId?: string, body: object = {}): Promise<string> {

@@ -2,37 +2,22 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import { startTcpProxy } from "../../support/network/tcp-proxy.ts";
 import { ObservedChat, promptOf, textOf } from "../../support/clients/ui-chat.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel, useStartApp } from "../../support/apps/use-app.ts";
+import { startPostgresSite } from "../../faults/database-bench.ts";
 
 describe("a useChat client at another replica than its reply", { timeout: 120_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
   /** The replica that makes the replies, and the one that is asked about them. */
-  let here: RunningApp;
-  let there: RunningApp;
-  let userId: string;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    [here, there] = [await start(), await start()];
-    userId = randomUUID();
-  });
-  after(async () => {
-    await here.close();
-    await there.close();
-    await model.close();
-    await harness.stop();
-  });
-
-  function start(): Promise<RunningApp> {
-    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-    return startApp({ ...base, ...harness.variables });
-  }
+  const here = useApp(model, {}, { database: harness });
+  const there = useApp(model, {}, { database: harness });
+  const startApp = useStartApp(model, {}, { database: harness });
+  const userId = randomUUID();
 
   const at = ({ url }: { readonly url: string }, id: string): ObservedChat =>
     new ObservedChat(url, { id, userId });
@@ -207,9 +192,8 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     old.call.finish();
   });
 
-  test("of which that replica stops is not told that the reply has ended, and gets all of it elsewhere", async (context) => {
-    const leaving = await start();
-    context.after(() => leaving.close());
+  test("of which that replica stops is not told that the reply has ended, and gets all of it elsewhere", async () => {
+    const leaving = await startApp();
     const first = new ObservedChat(here.url, { userId });
     const { call, sending } = await first.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nHe");
@@ -231,23 +215,12 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
 });
 
 describe("a useChat client while the store is away", { timeout: 120_000 }, () => {
-  test("gets what its replica still has, and is told in a sentence where that would have to ask", async (context) => {
-    const [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    const databaseUrl = new URL(harness.variables["DATABASE_URL"] ?? "");
-    const proxy = await startTcpProxy(Number(databaseUrl.port));
-    databaseUrl.port = String(proxy.port);
-    const app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-      DATABASE_URL: databaseUrl.href,
-    });
-    context.after(async () => {
-      await app.close();
-      await proxy.close();
-      await model.close();
-      await harness.stop();
-    });
+  const model = useModel();
+  const site = useDatabase(startPostgresSite);
+  const app = useApp(model, {}, { database: site });
+
+  test("gets what its replica still has, and is told in a sentence where that would have to ask", async () => {
+    const { proxy } = site.harness;
     const shown = new ObservedChat(app.url, { userId: randomUUID() });
     const { call } = await shown.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nHe");

@@ -3,41 +3,29 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readUntil } from "../../support/clients/read-until.ts";
-import { ScriptedModel, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { type ScriptedCall } from "../../support/model/scripted-model.ts";
+import { readResponse } from "../../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../../support/network/tcp-proxy.ts";
 import { ObservedChat, textOf } from "../../support/clients/ui-chat.ts";
+import { useModel, useApp, useResource } from "../../support/apps/use-app.ts";
 
 describe("a useChat client that resumes", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true", SHOW_REASONING: "true" });
+  const userId = randomUUID();
   let proxy: TcpProxy;
-  let userId: string;
   /** The server's ends of the connections through the proxy. */
   const open = new Set<Socket>();
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-      SHOW_REASONING: "true",
-    });
-    proxy = await startTcpProxy(Number(new URL(app.url).port));
-    userId = randomUUID();
+  useResource(async (closing) => {
+    proxy = closing.adopt(await startTcpProxy(app.port), (opened) => opened.close());
     app.app.http.server.on("request", ({ headers, socket }) => {
       if (headers.host !== `127.0.0.1:${proxy.port}`) return;
       open.add(socket);
       socket.once("end", () => open.delete(socket));
     });
-  });
-  after(async () => {
-    await proxy.close();
-    await app.close();
-    await model.close();
   });
 
   /** The page is loaded anew: nothing is left of the chat but its id, and what was kept of its messages. */
@@ -256,15 +244,11 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
 });
 
 describe("a useChat reply that nobody has read", { timeout: 60_000 }, () => {
-  test("is sent again for ten minutes after its end, and not longer", async (context) => {
-    const model = await ScriptedModel.start();
-    context.after(() => model.close());
-    const clock = new ManualClock();
-    const app = await startApp(
-      { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", CHAT_STORE_ENABLED: "true" },
-      clock,
-    );
-    context.after(() => app.close());
+  const model = useModel();
+  const clock = new ManualClock();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true" }, { clock });
+
+  test("is sent again for ten minutes after its end, and not longer", async () => {
     const messages = [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }];
     for (const [id, afterMs, status] of [
       ["early", 10 * 60_000 - 1, 200],
@@ -274,11 +258,11 @@ describe("a useChat reply that nobody has read", { timeout: 60_000 }, () => {
       const opening = await app.open("POST", "/api/chat", { id, messages });
       await readUntil(opening, "start-step");
       opening.destroy();
-      clock.advance(1_000);
+      await clock.pass(1_000);
       (await next).text("- a\n---RESPONSE---\nHello.").finish();
       const line = await app.logged(({ turnId }) => turnId === opening.headers["x-turn-id"]);
       assert.equal(line["storage"], "stored");
-      clock.advance(afterMs);
+      await clock.pass(afterMs);
       const answer = await readResponse(await app.open("GET", `/api/chat/${id}/stream`));
       assert.equal(answer.status, status);
     }

@@ -1,28 +1,17 @@
 /** Owns how a `useChat` client ends a reply: `stop()` only leaves it, a request beside it stops it. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { readMessages, type MessageRow } from "../../support/databases/read-rows.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import { ObservedChat, promptOf, textOf } from "../../support/clients/ui-chat.ts";
+import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
   let userId: string;
   before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-    });
     userId = randomUUID();
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
   });
 
   /** What a frontend does to stop a reply. */
@@ -190,15 +179,10 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
 });
 
 describe("a useChat client of a server with ON_DISCONNECT=abort", { timeout: 60_000 }, () => {
-  test("stops its reply with chat.stop(), and gets it as it was stopped when it resumes", async (context) => {
-    const model = await ScriptedModel.start();
-    context.after(() => model.close());
-    const app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ON_DISCONNECT: "abort",
-    });
-    context.after(() => app.close());
+  const model = useModel();
+  const app = useApp(model, { ON_DISCONNECT: "abort" });
+
+  test("stops its reply with chat.stop(), and gets it as it was stopped when it resumes", async () => {
     const shown = new ObservedChat(app.url);
     const { call } = await shown.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nSo far");

@@ -1,13 +1,14 @@
 /** Owns what a `useChat` client sees of one reply while it streams, and what of it is stored. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readUntil } from "../../support/clients/read-until.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { ScriptedModel, toChunk, toEvent } from "../../support/model/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../../support/apps/start-app.ts";
+import { toChunk, toEvent } from "../../support/model/scripted-model.ts";
+import { readResponse } from "../../support/apps/start-app.ts";
 import { ObservedChat, promptOf } from "../../support/clients/ui-chat.ts";
+import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 const png = "iVBORw0KGgo=";
 const usage = { prompt_tokens: 11, completion_tokens: 7 };
@@ -17,20 +18,8 @@ function ask(text: string, more: object = {}): object {
 }
 
 describe("a message sent with useChat's default transport", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
 
   test("is submitted until the reply's first text, streaming until its end, then ready", async () => {
     const shown = new ObservedChat(app.url);
@@ -226,20 +215,8 @@ describe("a message sent with useChat's default transport", { timeout: 60_000 },
 });
 
 describe("a useChat reply with SHOW_REASONING=true", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      SHOW_REASONING: "true",
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, { SHOW_REASONING: "true" });
 
   test("shows what the model thinks before the plan and in the midst of the answer as parts of their own", async () => {
     const shown = new ObservedChat(app.url);
@@ -291,12 +268,11 @@ describe("a useChat reply with SHOW_REASONING=true", () => {
 });
 
 describe("a useChat reply that is silent", () => {
-  test("is kept alive by a comment every 15 s, which the client does not show", async (context) => {
-    const model = await ScriptedModel.start();
-    context.after(() => model.close());
-    const clock = new ManualClock();
-    const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
-    context.after(() => app.close());
+  const model = useModel();
+  const clock = new ManualClock();
+  const app = useApp(model, {}, { clock });
+
+  test("is kept alive by a comment every 15 s, which the client does not show", async () => {
     const shown = new ObservedChat(app.url);
     const { call, sending } = await shown.ask(model, "Hi");
     await shown.until(() => shown.chat.messages.length === 2);

@@ -1,4 +1,4 @@
-/** Owns the running app under test: the real one, from an environment, on a free port. */
+/** The app under test: the real one, configured by an environment, on a free port. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { request, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
@@ -20,53 +20,105 @@ export interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** An answer, read to whatever its end was. */
+/** A response, read to its end in whatever way that came. */
 export interface AppResponse {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
-  /** Whether the body ended in good order; false for one that was cut. */
+  /** Whether the body ended properly, and was not cut off. */
   readonly isComplete: boolean;
 }
 
-/** What the answers of running apps were asked with, and who judges them. */
+/** The request of each response, and the document that the response is checked against. */
 const requests = new WeakMap<
   IncomingMessage,
   { readonly method: string; readonly path: string; readonly check: ResponseCheck }
 >();
 
-/** An app that listens. Its answers, where they are read to their end, are held against its OpenAPI document. */
-export class RunningApp {
+/** What a running app consists of. */
+interface Started {
   readonly app: App;
   readonly url: string;
-  readonly logs: LogLine[] = [];
-  readonly #logged = new EventEmitter();
-  readonly #onClosed: () => Promise<void>;
-  readonly #check: ResponseCheck | undefined;
+  readonly check: ResponseCheck;
+  /** Deletes the app's own folder. */
+  readonly removeFolder: () => Promise<void>;
+}
 
-  constructor(
-    app: App,
-    url: string,
-    log: EventEmitter<{ line: [LogLine] }>,
-    onClosed: () => Promise<void> = async () => {},
-    check?: ResponseCheck,
-  ) {
-    this.app = app;
-    this.url = url;
-    this.#onClosed = onClosed;
-    this.#check = check;
-    log.on("line", (line) => {
-      this.logs.push(line);
-      this.#logged.emit("line");
+/**
+ * The real app on a free port, from {@link start} to {@link close}; it can be started again. Each response that is read
+ * to its end is checked against the app's OpenAPI document.
+ */
+export class RunningApp {
+  #started: Started | undefined;
+  readonly #logged = new EventEmitter();
+  /** What it has logged since it started. */
+  readonly logs: LogLine[] = [];
+
+  /**
+   * Starts it with `variables` alone; unless they say otherwise, nothing is stored and users have no limits. Its
+   * `DATA_DIR`, unless they name one, is deleted when it closes.
+   */
+  async start(variables: Readonly<Record<string, string>>, clock: Clock = systemClock): Promise<this> {
+    this.logs.length = 0;
+    let isStarted = false;
+    const stream = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        const line: LogLine = JSON.parse(chunk.toString());
+        if (isStarted) this.logs.push(line);
+        this.#logged.emit("line");
+        done();
+      },
     });
+    const folder = variables["DATA_DIR"] === undefined ? await makeFolder() : undefined;
+    const config = parseConfig({
+      CHAT_STORE_ENABLED: "false",
+      DATA_DIR: folder?.path,
+      LIMIT_REQUESTS_PER_MINUTE: "0",
+      LIMIT_CONCURRENT_TURNS: "0",
+      ...variables,
+    });
+    const logger = createLogger({ level: config.logLevel, secrets: config.secrets }, stream);
+    const observe = createLogObserver(logger, config.app.logsContent);
+    const store = await openStore(config.app.store, clock, observe);
+    const app = await createApp(config.app, store, { clock, logger, observe });
+    await store.opened;
+    await app.http.listen({ host: "127.0.0.1", port: 0 });
+    const address = app.http.server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    this.#started = {
+      app,
+      url: `http://127.0.0.1:${address.port}`,
+      check: checkOf(config.app.auth.type),
+      removeFolder: async () => folder?.remove(),
+    };
+    isStarted = true;
+    return this;
   }
 
-  /** Posts `body` (a string: as it is) and reads the whole answer. */
+  /** The parts of the app itself. */
+  get app(): App {
+    return this.#running.app;
+  }
+
+  get url(): string {
+    return this.#running.url;
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  get #running(): Started {
+    if (this.#started === undefined) throw new Error("the app has not been started");
+    return this.#started;
+  }
+
+  /** Posts `body` (a string is sent as it is) and reads the whole response. */
   async post(path: string, body: unknown, headers: Record<string, string> = {}): Promise<AppResponse> {
     return await readResponse(await this.open("POST", path, body, headers));
   }
 
-  /** Asks for `path` and reads the whole answer. */
+  /** Requests `path` and reads the whole response. */
   async get(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<AppResponse> {
     return await readResponse(await this.open(method, path, undefined, headers));
   }
@@ -76,7 +128,7 @@ export class RunningApp {
     return await this.post("/stream-chat", { messages: [{ sender: "user", text }], ...more });
   }
 
-  /** Sends a request; resolves with the answer's head, its body unread. */
+  /** Sends a request; resolves with the response once its headers are there, its body unread. */
   async open(
     method: string,
     path: string,
@@ -89,9 +141,8 @@ export class RunningApp {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     sent.once("response", resolve).once("error", reject).end(bytes);
     const response = await promise;
-    // What Node answers by itself, no route has promised.
-    if (this.#check !== undefined && headers["expect"] === undefined)
-      requests.set(response, { method, path, check: this.#check });
+    // Node answers `Expect` itself, and no route promises what it says.
+    if (headers["expect"] === undefined) requests.set(response, { method, path, check: this.#running.check });
     return response;
   }
 
@@ -105,12 +156,13 @@ export class RunningApp {
   }
 
   async close(drainMs = 0): Promise<void> {
-    await this.app.close(drainMs);
-    await this.#onClosed();
+    const { app, removeFolder } = this.#running;
+    await app.close(drainMs);
+    await removeFolder();
   }
 }
 
-/** Starts a turn of `app` and hands over both its ends: what `model` was asked, and the answer once its head is there. */
+/** Starts a turn; returns the model's end of it, and the response once its headers are there. */
 export async function openTurn(
   app: RunningApp,
   model: ScriptedModel,
@@ -132,45 +184,18 @@ export async function readResponse(response: IncomingMessage): Promise<AppRespon
   await promise;
   const { statusCode, headers, complete } = response;
   const body = Buffer.concat(chunks).toString();
-  const answer = { status: statusCode ?? 0, headers, body, isComplete: complete };
+  const read = { status: statusCode ?? 0, headers, body, isComplete: complete };
   const asked = requests.get(response);
-  asked?.check.check(asked.method, asked.path, answer);
-  return answer;
+  asked?.check.check(asked.method, asked.path, read);
+  return read;
 }
 
-/**
- * Starts an app configured by `variables` and nothing else; nothing is stored, and users have no limits, unless they say so. Its DATA_DIR, unless they
- * name one, goes with it.
- */
+/** Starts an app as {@link RunningApp.start} does; the caller closes it. */
 export async function startApp(
-  variables: Record<string, string>,
+  variables: Readonly<Record<string, string>>,
   clock: Clock = systemClock,
 ): Promise<RunningApp> {
-  const log = new EventEmitter<{ line: [LogLine] }>();
-  const stream = new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      log.emit("line", JSON.parse(chunk.toString()));
-      done();
-    },
-  });
-  const folder = variables["DATA_DIR"] === undefined ? await makeFolder() : undefined;
-  const config = parseConfig({
-    CHAT_STORE_ENABLED: "false",
-    DATA_DIR: folder?.path,
-    LIMIT_REQUESTS_PER_MINUTE: "0",
-    LIMIT_CONCURRENT_TURNS: "0",
-    ...variables,
-  });
-  const logger = createLogger({ level: config.logLevel, secrets: config.secrets }, stream);
-  const observe = createLogObserver(logger, config.app.logsContent);
-  const store = await openStore(config.app.store, clock, observe);
-  const app = await createApp(config.app, store, { clock, logger, observe });
-  await store.opened;
-  await app.http.listen({ host: "127.0.0.1", port: 0 });
-  const address = app.http.server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  const url = `http://127.0.0.1:${address.port}`;
-  return new RunningApp(app, url, log, async () => folder?.remove(), checkOf(config.app.auth.type));
+  return await new RunningApp().start(variables, clock);
 }
 
 /** Makes an empty folder below the system's temporary one; `remove` deletes it. */

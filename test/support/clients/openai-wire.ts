@@ -1,9 +1,9 @@
 /** Owns the app as clients of OpenAI's wire see it: a scripted model, the app before it, the official client. */
 import OpenAI from "openai";
 import { z } from "zod";
-import type { Clock } from "../../../src/base/clock.ts";
-import { ScriptedModel } from "../model/scripted-model.ts";
-import { startApp, type RunningApp } from "../apps/start-app.ts";
+import type { ScriptedModel } from "../model/scripted-model.ts";
+import type { RunningApp } from "../apps/start-app.ts";
+import { useApp, useModel, type UseAppArguments } from "../apps/use-app.ts";
 
 /** What servers add to OpenAI's messages and deltas. */
 const WithReasoning = z.object({ reasoning_content: z.string().optional() });
@@ -42,33 +42,31 @@ export class StreamedReply {
   }
 }
 
-/** A model, the app that asks it, and a client of the app. */
+/** A model, the app that calls it, and a client of the app. */
 export class OpenAiWire {
   readonly model: ScriptedModel;
   readonly app: RunningApp;
   /** How many requests {@link client} has sent. */
   requests = 0;
-  /** With its defaults: what it may ask again it asks twice more. */
-  readonly client: OpenAI;
+  #client: OpenAI | undefined;
 
-  private constructor(model: ScriptedModel, app: RunningApp) {
+  constructor(model: ScriptedModel, app: RunningApp) {
     this.model = model;
     this.app = app;
-    this.client = new OpenAI({
-      apiKey: "none",
-      baseURL: this.url,
-      fetch: (...request) => {
-        this.requests += 1;
-        return fetch(...request);
-      },
-    });
   }
 
-  /** Starts both; the model is called `scripted` unless `variables` say otherwise. */
-  static async start(variables: Record<string, string> = {}, clock?: Clock): Promise<OpenAiWire> {
-    const model = await ScriptedModel.start();
-    const asked = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ...variables };
-    return new OpenAiWire(model, await startApp(asked, clock));
+  /** The client with its defaults: it repeats a request up to twice. */
+  get client(): OpenAI {
+    if (this.#client?.baseURL !== this.url)
+      this.#client = new OpenAI({
+        apiKey: "none",
+        baseURL: this.url,
+        fetch: (...request) => {
+          this.requests += 1;
+          return fetch(...request);
+        },
+      });
+    return this.#client;
   }
 
   /** What clients call the base URL. */
@@ -91,11 +89,12 @@ export class OpenAiWire {
     const asked = { model: "scripted", messages: toChat(text), ...more, stream: true } as const;
     return await new StreamedReply().read(await this.client.chat.completions.create(asked, options));
   }
+}
 
-  async close(): Promise<void> {
-    await this.app.close();
-    await this.model.close();
-  }
+/** The fixture of {@link OpenAiWire}; options are those of {@link useApp}. */
+export function useOpenAiWire(...[variables, options]: UseAppArguments): OpenAiWire {
+  const model = useModel(options?.lifetime);
+  return new OpenAiWire(model, useApp(model, variables, options));
 }
 
 /** Returns the data of each event of a body. */

@@ -107,11 +107,13 @@ export function toEvent(value: unknown): string {
 /** What answers a request. */
 export type Script = (call: ScriptedCall) => unknown;
 
+const sayHello: Script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+
 /** A model server. */
 export class ScriptedModel {
   readonly calls: ScriptedCall[] = [];
   /** Answers each request; by default with a short reply. */
-  script: Script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+  script: Script = sayHello;
   readonly #server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -137,13 +139,19 @@ export class ScriptedModel {
 
   /** Starts one on a free port; close it with {@link close}. */
   static async start(): Promise<ScriptedModel> {
-    const model = new ScriptedModel();
-    model.#server.listen(0, "127.0.0.1");
-    await once(model.#server, "listening");
-    const address = model.#server.address();
+    return await new ScriptedModel().start();
+  }
+
+  /** Starts it on a free port with the short reply and no calls; it can be started again after {@link close}. */
+  async start(): Promise<this> {
+    this.script = sayHello;
+    this.calls.length = 0;
+    this.#server.listen(0, "127.0.0.1");
+    await once(this.#server, "listening");
+    const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
-    model.#port = address.port;
-    return model;
+    this.#port = address.port;
+    return this;
   }
 
   /** What OPENAI_BASE_URL is set to. */

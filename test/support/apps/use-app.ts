@@ -1,0 +1,146 @@
+/**
+ * Fixtures of a suite: each starts something before the suite's tests (or before each of them) and closes it afterwards.
+ * Everything a suite has started is closed in reverse order, whatever fails.
+ */
+import { after, afterEach, before, beforeEach, type SuiteContext, type TestContext } from "node:test";
+import type { Clock } from "../../../src/base/clock.ts";
+import type { StoreHarness } from "../databases/store-harness.ts";
+import { ScriptedModel } from "../model/scripted-model.ts";
+import { makeFolder, RunningApp } from "./start-app.ts";
+
+type Variables = Readonly<Record<string, string>>;
+
+/** How often a fixture is started: once for its suite, or again for each test. */
+export type Lifetime = "suite" | "test";
+
+/** What is open, by the suite or test that it was opened for. */
+const opened = new WeakMap<SuiteContext | TestContext, AsyncDisposableStack>();
+
+/** Runs `open` before the tests; what it puts on the stack is closed after them, last in, first out. */
+export function useResource(
+  open: (closing: AsyncDisposableStack) => Promise<unknown>,
+  lifetime: Lifetime = "suite",
+): void {
+  const [start, end] = lifetime === "suite" ? [before, after] : [beforeEach, afterEach];
+  start(async (context) => {
+    const closing = opened.get(context) ?? new AsyncDisposableStack();
+    opened.set(context, closing);
+    await open(closing);
+  });
+  // The first of the suite's fixtures closes them all: its hook is the first to run.
+  end(async (context) => {
+    await opened.get(context)?.disposeAsync();
+  });
+}
+
+/** A scripted model server. */
+export function useModel(lifetime: Lifetime = "suite"): ScriptedModel {
+  const model = new ScriptedModel();
+  useResource(async (closing) => closing.adopt(await model.start(), () => model.close()), lifetime);
+  return model;
+}
+
+/** The least that a database offers. */
+type StartedDatabase = Pick<StoreHarness, "variables" | "sql" | "stop">;
+
+/** A database that a suite starts. */
+class SuiteDatabase<Harness extends StartedDatabase> {
+  #harness: Harness | undefined;
+
+  async start(start: () => Promise<Harness>): Promise<this> {
+    this.#harness = await start();
+    return this;
+  }
+
+  /** What was started. */
+  get harness(): Harness {
+    if (this.#harness === undefined) throw new Error("the database has not been started");
+    return this.#harness;
+  }
+
+  get variables(): Variables {
+    return this.harness.variables;
+  }
+
+  async sql(...statements: string[]): Promise<Record<string, unknown>[]> {
+    return await this.harness.sql(...statements);
+  }
+
+  async stop(): Promise<void> {
+    await this.harness.stop();
+  }
+}
+
+/** A database that `start` starts. */
+export function useDatabase<Harness extends StartedDatabase>(
+  start: () => Promise<Harness>,
+): SuiteDatabase<Harness> {
+  const database = new SuiteDatabase<Harness>();
+  useResource(async (closing) => closing.adopt(await database.start(start), () => database.stop()));
+  return database;
+}
+
+/** Options of {@link useApp}. */
+interface AppOptions {
+  /** Has the app store there; a fixture that was declared before the app. */
+  readonly database?: { readonly variables: Variables } | undefined;
+  readonly clock?: Clock;
+  readonly lifetime?: Lifetime;
+}
+
+/** The app, asking `model` (under the name `scripted`), with `variables` on top; it stores only in a database. */
+export function useApp(
+  model: ScriptedModel,
+  variables: Variables | (() => Variables) = {},
+  { database, clock, lifetime = "suite" }: AppOptions = {},
+): RunningApp {
+  const app = new RunningApp();
+  useResource(async (closing) => {
+    const more = typeof variables === "function" ? variables() : variables;
+    await app.start(toVariables(model, more, database), clock);
+    closing.defer(() => app.close());
+  }, lifetime);
+  return app;
+}
+
+/** What {@link useApp} takes besides the model. */
+export type UseAppArguments = Parameters<typeof useApp> extends [unknown, ...infer Rest] ? Rest : never;
+
+/** Starts an app as {@link useApp} does, when it is called. */
+export type StartApp = (variables?: Variables, clock?: Clock) => Promise<RunningApp>;
+
+/** Starts apps during a test, which are closed after it. `variables` and `database` are those of {@link useApp}. */
+export function useStartApp(
+  model: ScriptedModel,
+  variables: Variables = {},
+  { database }: Pick<AppOptions, "database"> = {},
+): StartApp {
+  let current: AsyncDisposableStack | undefined;
+  useResource(async (closing) => (current = closing), "test");
+  return async (more = {}, clock) => {
+    if (current === undefined) throw new Error("no test is running");
+    const app = await new RunningApp().start(toVariables(model, { ...variables, ...more }, database), clock);
+    current.defer(() => app.close());
+    return app;
+  };
+}
+
+function toVariables(
+  model: ScriptedModel,
+  variables: Variables,
+  database: AppOptions["database"],
+): Record<string, string> {
+  return {
+    OPENAI_BASE_URL: model.url,
+    OPENAI_MODEL: "scripted",
+    ...(database !== undefined && { CHAT_STORE_ENABLED: "true", ...database.variables }),
+    ...variables,
+  };
+}
+
+/** Makes a folder for the running test, which is deleted after it; returns its path. */
+export async function useFolder(context: TestContext): Promise<string> {
+  const folder = await makeFolder();
+  context.after(() => folder.remove());
+  return folder.path;
+}
