@@ -24,8 +24,10 @@ import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
 import { registerOpenApi } from "./openapi/routes.ts";
-import type { OpenStore, StoreOptions } from "./store/open-store.ts";
-import { Retention } from "./store/retention.ts";
+import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
+import { Retention } from "./history/retention.ts";
+import { ConversationRows } from "./history/rows.ts";
+import { UsageRows } from "./usage/rows.ts";
 import { OpenedReasoning, type OpensReasoning } from "./turn/reply/opened-reasoning.ts";
 import type { Prices } from "./usage/prices.ts";
 import type { Clock } from "./base/clock.ts";
@@ -84,7 +86,9 @@ export async function createApp(
   store: OpenStore,
   { clock, logger, observe }: AppTools,
 ): Promise<App> {
-  const retention = createRetention(options.retentionDays, store, clock, observe);
+  const { rows } = store;
+  const counters = rows && new UsageRows(rows.database);
+  const retention = createRetention(options.retentionDays, rows, clock, observe);
   const model = createModel(options.model, clock);
   const live = new LiveTurns({
     model,
@@ -100,7 +104,7 @@ export async function createApp(
   const http = await createHttp(options, clock, logger);
   refuseOtherMethods(http);
   registerAuthentication(http, createAuthenticator(options.auth, clock));
-  const limits = new Limits(options.limits, store.counters, clock);
+  const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
   registerHealth(http, { live, store });
   registerOpenApi(http, { auth: options.auth.type, model: model.name });
@@ -108,8 +112,8 @@ export async function createApp(
   registerTurns(http, live, clock);
   registerUiChat(http, { live, limits }, clock);
   registerCompletions(http, { live, limits }, clock, model.name);
-  registerConversations(http, store.history, live);
-  registerUsage(http, store.counters, clock, options);
+  registerConversations(http, rows && new ConversationRows(rows), live);
+  registerUsage(http, counters, clock, options);
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);
@@ -171,13 +175,12 @@ function createAuthenticator(options: AppOptions["auth"], clock: Clock): Authent
 
 function createRetention(
   days: number | undefined,
-  { database, records }: OpenStore,
+  rows: StoreRows | undefined,
   clock: Clock,
   observe: Observer,
 ): Retention | undefined {
-  // The anonymous key has no right to delete what is not its user's.
-  if (days === undefined || database === undefined || records === undefined) return undefined;
-  return new Retention({ database, clock, days, observe });
+  if (days === undefined || rows === undefined) return undefined;
+  return new Retention({ database: rows.database, clock, days, observe });
 }
 
 function createModel(options: AppOptions["model"], clock: Clock): Model {

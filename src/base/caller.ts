@@ -1,8 +1,8 @@
-/** The sender of a request. */
+/** The user on whose behalf a request is made. */
 
-/** The sender of a request. */
+/** The user on whose behalf a request is made. */
 export interface Caller {
   readonly userId: string | undefined;
-  /** The access token the request came with, for a store that asks for it. */
+  /** The access token of the request, for a store that uses it. */
   readonly accessToken: string | undefined;
 }

@@ -1,23 +1,23 @@
-/** The time and timers, as the code sees them, and the real ones. */
+/** The clock and timers, as an interface, and the real ones. */
 
-/** A timer that was started; it fires once. */
+/** A started timer; it fires once. */
 export interface Timer {
-  /** Starts its time again. */
+  /** Restarts its delay. */
   refresh(): void;
-  /** Keeps it from firing; harmless afterwards. */
+  /** Keeps it from firing; has no effect afterwards. */
   cancel(): void;
 }
 
-/** The time, and timers; the only clock there is. */
+/** The only source of time and timers. */
 export interface Clock {
   now(): Date;
-  /** Milliseconds that only ever grow, whatever happens to the time of day. */
+  /** Milliseconds that never decrease, whatever happens to the time of day. */
   monotonicMs(): number;
   /** Calls `callback` once after `delayMs`. A timer does not keep the process alive. */
   after(delayMs: number, callback: () => void): Timer;
 }
 
-/** The machine's time and timers. */
+/** The machine's clock and timers. */
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),

@@ -1,15 +1,15 @@
-/** Deadlines that read data which has already arrived before they expire. */
-import { toAppError, type AppError } from "./errors.ts";
+/** Deadlines that expire only after data that has already arrived was read. */
+import { AppError, toAppError } from "./errors.ts";
 import type { Clock, Timer } from "./clock.ts";
 
 /**
- * Calls `callback` once after `delayMs`, when the event loop has handed over everything that had arrived by then. A process that stood
- * still (suspended, stopped, starved) runs its timers before it reads its sockets: what came meanwhile may still refresh or
- * cancel this one.
+ * Calls `callback` once after `delayMs`, as soon as the event loop has delivered everything that had arrived by
+ * then. After a pause (suspended, stopped, starved) a process runs its timers before it reads its sockets: unread
+ * data may still refresh or cancel this timer.
  */
 export function afterReading(clock: Clock, delayMs: number, callback: () => void): Timer {
   let reading: NodeJS.Immediate | undefined;
-  // Two passes: what the first reads may need another to be taken in (TLS, fetch).
+  // Two passes: data read in the first may need a second one to be processed (TLS, fetch).
   const timer = clock.after(delayMs, () => {
     reading = setImmediate(() => {
       reading = setImmediate(callback);
@@ -27,13 +27,13 @@ export function afterReading(clock: Clock, delayMs: number, callback: () => void
   };
 }
 
-/** How a piece of work stood after a while. */
+/** The state of some work after a wait. */
 export type Settled<Result> =
   | { readonly type: "value"; readonly value: Result }
   | { readonly type: "error"; readonly error: AppError }
   | { readonly type: "late" };
 
-/** Resolves with how `work` settled, or with `late` after `waitMs`, while it goes on. Never rejects. */
+/** Resolves with the outcome of `work`, or with `late` after `waitMs`, while `work` continues. Never rejects. */
 export function settleWithin<Result>(
   clock: Clock,
   work: Promise<Result>,
@@ -49,5 +49,21 @@ export function settleWithin<Result>(
       (value) => settle({ type: "value", value }),
       (error: unknown) => settle({ type: "error", error: toAppError(error) }),
     );
+  });
+}
+
+/** Settles as `work` does; after `deadlineMs`, rejects with `store_unavailable` and calls `onLate`. */
+export function withDeadline<Result>(
+  clock: Clock,
+  work: Promise<Result>,
+  deadlineMs: number,
+  onLate?: () => void,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const timer = afterReading(clock, deadlineMs, () => {
+      reject(new AppError("store_unavailable", `no answer within ${deadlineMs} ms`));
+      onLate?.();
+    });
+    void work.then(resolve, reject).finally(() => timer.cancel());
   });
 }

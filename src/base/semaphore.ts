@@ -1,6 +1,6 @@
-/** Owns how many pieces of work are under way at once: what waits for its turn holds nothing but itself. */
+/** A FIFO semaphore. Queued work holds no memory besides its closure. */
 
-/** Runs work in the order in which it was asked for, so many pieces at a time. */
+/** Runs work in the order requested, with a fixed number of pieces at the same time. */
 export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -9,7 +9,7 @@ export class Semaphore {
     this.#free = count;
   }
 
-  /** Settles as `work` does, which begins when one of those before it has settled. */
+  /** Settles as `work` does; `work` starts when a place is free. */
   async run<Result>(work: () => Promise<Result>): Promise<Result> {
     if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#free -= 1;

@@ -51,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const app = await createApp(options.app, store, { clock: systemClock, logger, observe });
   let storeTrouble: AppError | undefined;
   try {
-    await Promise.all([store.opened, app.http.ready()]);
+    await Promise.all([store.database?.opened, app.http.ready()]);
     storeTrouble = await store.findTrouble(checkTimeoutMs);
     await app.http.listen({ host: options.host, port: options.port, listenTextResolver: () => "listening" });
   } catch (error) {

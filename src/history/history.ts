@@ -1,96 +1,98 @@
-/** Owns what a history is: a user's conversations and their messages, and what may be asked of them. */
+/** The history: a user's conversations and messages, and the operations on them. */
 import type { Role } from "../turn/message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Outcome } from "../turn/turn-event.ts";
 
-/** What a client keeps beside a conversation: any JSON object. */
+/** Metadata that a client attaches to a conversation: any JSON object. */
 export type Metadata = Readonly<Record<string, unknown>>;
 
-/** A conversation as the store has it. Times are ISO 8601, to the microsecond. */
+/** A stored conversation. Times are ISO 8601, with microseconds. */
 export interface Conversation {
   readonly id: string;
   readonly title: string;
   readonly metadata: Metadata;
-  /** The message that the path now shown ends in. */
+  /** The last message of the path now shown. */
   readonly leafId: string | undefined;
-  /** `undefined` for one that is not archived. */
+  /** `undefined` if not archived. */
   readonly archivedAt: string | undefined;
   readonly createdAt: string;
   readonly updatedAt: string;
 }
 
-/** A message as the store has it. */
+/** A stored message. */
 export interface StoredMessage {
   readonly id: string;
   readonly parentId: string | undefined;
   readonly role: Role;
   readonly content: string;
   readonly metadata: Metadata;
-  /** How our reply ended; `undefined` for what is none. */
+  /** The outcome of the server's own reply; `undefined` for other messages. */
   readonly status: Outcome | undefined;
   readonly createdAt: string;
 }
 
-/** Where a page of conversations ends, and the next begins. */
+/** The position between two pages of conversations. */
 interface ConversationCursor {
   readonly updatedAt: string;
   readonly id: string;
 }
 
-/** Which conversations are asked for. */
+/** The conversations to list. */
 export interface ConversationFilter {
   readonly limit: number;
-  /** Only those that come after it. */
+  /** Only those after this cursor. */
   readonly before: ConversationCursor | undefined;
   readonly isArchived: boolean;
-  /** Words, all of which the title or one message must hold. */
+  /** Words that the title or a single message must all contain. */
   readonly query: string | undefined;
 }
 
-/** What is to be changed of a conversation: only what is given. */
+/** The fields of a conversation to change. */
 export interface ConversationChanges {
   readonly title?: string | undefined;
   readonly metadata?: Metadata | undefined;
   readonly isArchived?: boolean | undefined;
-  /** A message of it: the path that ends there is shown from now on. */
+  /** A message of the conversation: the path that ends there is shown from now on. */
   readonly leafId?: string | undefined;
 }
 
-/** Which messages are asked for. */
+/** The messages to list. */
 export interface MessageFilter {
-  /** The newest so many. */
+  /** How many, counted from the newest. */
   readonly limit: number;
-  /** Of those before this message. */
+  /** Only those before this message. */
   readonly before: string | undefined;
   /** All branches, instead of the path that is shown. */
   readonly isTree: boolean;
 }
 
-/** Some messages of a conversation, oldest first. */
+/** Messages of a conversation, oldest first. */
 export interface MessageList {
   readonly messages: readonly StoredMessage[];
-  /** Whether there are more before them. */
+  /** Whether there are older ones. */
   readonly hasMore: boolean;
 }
 
-/** The conversations of users. What is somebody else's is not there. Rejects with a `store_…` code. */
+/**
+ * The conversations of users. Another user's conversations do not exist here. Rejects with a `store_…` code.
+ */
 export interface History {
   /** Resolves with conversations, newest first. */
   list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]>;
   get(caller: Caller, id: string): Promise<Conversation | undefined>;
-  /** Resolves with `undefined` where the id is taken. */
+  /** Resolves with `undefined` if the id is taken. */
   create(caller: Caller, id: string, title: string, metadata: Metadata): Promise<Conversation | undefined>;
-  /** Resolves with `undefined` where there is no such conversation, with `no-leaf` where it has no such message. */
+  /** Resolves with `undefined` if there is no such conversation, with `no-leaf` if it has no such message. */
   update(
     caller: Caller,
     id: string,
     changes: ConversationChanges,
   ): Promise<Conversation | "no-leaf" | undefined>;
-  /** Resolves with whether there was one. It does not come back. */
+  /** Resolves with whether it existed. A deleted conversation does not come back. */
   delete(caller: Caller, id: string): Promise<boolean>;
-  /** Deletes all; resolves with how many there were. */
+  /** Deletes all; resolves with their number. */
   deleteAll(caller: Caller): Promise<number>;
-  /** Resolves with messages of about 4 MiB at most, one at least. */
+  /** Resolves with at least one message, and with about 4 MiB at most. */
   listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList>;
   /** Reads all messages, or those of the path that is shown, oldest first, in parts of about 1 MiB. */
   readAllMessages(caller: Caller, id: string, isTree: boolean): AsyncIterable<readonly StoredMessage[]>;

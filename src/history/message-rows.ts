@@ -1,47 +1,22 @@
-/** The messages of a conversation as they are read: a page of so many, and all of them in parts, each of bounded size. */
+/** Reads the messages of a conversation: a page, or all of them in parts, each of bounded size. */
 import { z } from "zod";
 import { parse } from "../base/parse.ts";
 import { mebibyte } from "../base/sizes.ts";
 import type { MessageFilter, MessageList, StoredMessage } from "./history.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Database, Json } from "../store/database/database.ts";
-import { toUtc } from "../store/database/row-time.ts";
-import { roles } from "../turn/message.ts";
-import { outcomes } from "../turn/turn-event.ts";
+import { MessageRow } from "./row-schemas.ts";
 
-/** How much text a page holds, about. */
+/** About the most text in a page. */
 const maxPageBytes = 4 * mebibyte;
-/** How much one part of all messages holds, about, and how many messages. */
+/** About the most text in one part, and the most messages. */
 const partBytes = mebibyte;
 const partMessages = 200;
-/** How many ids of a path are read at once. */
+/** How many ids of a path are read at a time. */
 const partIds = 2_000;
 const idBytes = 16;
 
-/** The metadata of a row. Users can write any JSON there without the server: all but objects count as none. */
-export const MetadataRow = z.record(z.string(), z.unknown()).nullable().catch(null);
-
-const MessageRow = z
-  .object({
-    id: z.string(),
-    parent_id: z.string().nullable(),
-    role: z.enum(roles),
-    content: z.string().nullable(),
-    metadata: MetadataRow,
-    status: z.enum(outcomes).nullable(),
-    created_at: z.string(),
-  })
-  .transform((row): StoredMessage => ({
-    id: row.id,
-    parentId: row.parent_id ?? undefined,
-    role: row.role,
-    content: row.content ?? "",
-    metadata: row.metadata ?? {},
-    status: row.status ?? undefined,
-    createdAt: toUtc(row.created_at),
-  }));
-
-/** A database with schema version 6 answers with a list, of all that was asked for, however large. */
+/** Schema version 6 returns a list of everything requested, however large. */
 const Page = z.union([
   z
     .object({ messages: z.array(MessageRow), more: z.boolean() })
@@ -58,11 +33,11 @@ export class MessageRows {
     this.#database = database;
   }
 
-  /** Resolves with the newest messages that `filter` leaves. */
+  /** Resolves with the newest messages that match `filter`. */
   async list(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
     const { limit, before, isTree } = filter;
     const found = await this.#read(caller, id, {
-      limit: limit + 1, // with an older schema the extra one shows that there are more
+      limit: limit + 1, // with schema version 6 the extra one shows that there are more
       before,
       is_tree: isTree,
       max_bytes: maxPageBytes,
@@ -87,13 +62,16 @@ export class MessageRows {
     }
   }
 
-  /** Reads the messages of the path that is shown, oldest first: it is known from its leaf up, so all its ids are read first. */
+  /**
+   * Reads the messages of the path that is shown, oldest first. A path is linked from its leaf up, so its ids
+   * are read first.
+   */
   async *readPath(caller: Caller, id: string): AsyncGenerator<readonly StoredMessage[]> {
     const pages: Buffer[] = [];
     for (let before: string | undefined; ;) {
       const argument = { conversation_id: id, only_ids: true, max_bytes: partBytes, limit: partIds, before };
-      const answer = await this.#database.call("chat_list_messages", argument, caller);
-      const page = parse(IdPage, answer, "store_refused");
+      const result = await this.#database.call("chat_list_messages", argument, caller);
+      const page = parse(IdPage, result, "store_refused");
       if (!("ids" in page)) return yield* this.#collect(caller, id, false);
       pages.push(Buffer.concat(page.ids.map(toBytes)));
       before = page.ids.at(-1);
@@ -106,7 +84,7 @@ export class MessageRows {
       const page = await this.#read(caller, id, { ids, limit: partMessages, max_bytes: partBytes });
       yield page.messages;
       const last = page.messages.at(-1)?.id;
-      // What is missing was deleted meanwhile.
+      // Missing ones were deleted meanwhile.
       const readCount = page.more ? Math.max(1, last === undefined ? 0 : ids.indexOf(last) + 1) : ids.length;
       end -= readCount * idBytes;
     }
@@ -121,7 +99,7 @@ export class MessageRows {
     return parse(Page, await this.#database.call("chat_list_messages", argument, caller), "store_refused");
   }
 
-  /** Reads all messages of a database with schema version 6, which only knows how to go back. */
+  /** Reads all messages from schema version 6, which can only page backwards. */
   async *#collect(
     caller: Caller,
     id: string,
@@ -133,7 +111,7 @@ export class MessageRows {
       const filter = { limit: partMessages, before, is_tree: isTree };
       const { messages } = await this.#read(caller, id, filter);
       const oldest = messages[0]?.id;
-      if (oldest === undefined || seen.has(oldest)) break; // users may make a circle of their rows
+      if (oldest === undefined || seen.has(oldest)) break; // users may make a cycle of their rows
       seen.add(oldest);
       pages.push(messages);
       before = oldest;

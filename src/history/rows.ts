@@ -1,4 +1,4 @@
-/** Owns what is asked of the rows of conversations: a user's own, as that user. */
+/** The rows of conversations: users read and change their own, as themselves. */
 import { z } from "zod";
 import { parse } from "../base/parse.ts";
 import type {
@@ -13,60 +13,55 @@ import type {
 } from "./history.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Database, FunctionName, Json, JsonObject } from "../store/database/database.ts";
-import { deleteConversations } from "./delete-conversations.ts";
 import { toSearchQuery } from "../store/words/lexemes.ts";
-import { MessageRows, MetadataRow } from "./message-rows.ts";
-import { toUtc } from "../store/database/row-time.ts";
-
-const ConversationRow = z
-  .object({
-    id: z.string(),
-    title: z.string(),
-    metadata: MetadataRow,
-    leaf_id: z.string().nullable(),
-    archived_at: z.string().nullable(),
-    created_at: z.string().nullable(),
-    updated_at: z.string(),
-  })
-  .transform((row): Conversation => ({
-    id: row.id,
-    title: row.title,
-    metadata: row.metadata ?? {},
-    leafId: row.leaf_id ?? undefined,
-    archivedAt: row.archived_at === null ? undefined : toUtc(row.archived_at),
-    createdAt: toUtc(row.created_at ?? row.updated_at),
-    updatedAt: toUtc(row.updated_at),
-  }));
+import { MessageRows } from "./message-rows.ts";
+import { ConversationRow } from "./row-schemas.ts";
+import type { StoreRows } from "../store/open-store.ts";
 
 const Missing = z.object({ missing: z.literal(true) });
 const MissingLeaf = z.object({ missing_leaf: z.literal(true) });
 
-/** The rows of conversations. Rejects as {@link Database.call} does. */
+/** The most conversations that a step deletes, and about the most messages. */
+const stepConversations = 100;
+const stepMessages = 1_000;
+
+/** Schema version 6 does not return `more`. */
+const DeleteResult = z.object({ deleted: z.number(), more: z.boolean().optional() });
+
+/**
+ * The rows of conversations. Every method first waits until the caller's earlier writes are in the database. Rejects as
+ * {@link Database.call} does; if a write is still queued when the time for a call is over (half a second while the
+ * database is unavailable), with the `store_…` code that says why.
+ */
 export class ConversationRows implements History {
+  readonly #rows: StoreRows;
   readonly #database: Database;
   readonly #messages: MessageRows;
 
-  constructor(database: Database) {
-    this.#database = database;
-    this.#messages = new MessageRows(database);
+  constructor(rows: StoreRows) {
+    this.#rows = rows;
+    this.#database = rows.database;
+    this.#messages = new MessageRows(rows.database);
   }
 
   async list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]> {
     const { limit, before, isArchived, query } = filter;
+    await this.#rows.untilWritesStored(caller);
+    if (query !== undefined) await this.#rows.untilTextsRead();
     const words = query === undefined ? undefined : toSearchQuery(query, caller.userId);
-    if (query !== undefined && words === undefined) return []; // it asks for nothing: not for everything
+    if (query !== undefined && words === undefined) return []; // a query without words matches nothing
     const argument = {
       limit,
       before: before && { updated_at: before.updatedAt, id: before.id },
       is_archived: isArchived,
-      query, // schema version 6 reads it by itself
+      query, // schema version 6 splits it into words itself
       ...words,
     };
-    return await this.#ask("chat_list_conversations", argument, caller, z.array(ConversationRow));
+    return await this.#call("chat_list_conversations", argument, caller, z.array(ConversationRow));
   }
 
   async get(caller: Caller, id: string): Promise<Conversation | undefined> {
-    return await this.#askOne("chat_get_conversation", { conversation_id: id }, caller);
+    return await this.#callFor("chat_get_conversation", id, {}, caller);
   }
 
   async create(
@@ -75,8 +70,7 @@ export class ConversationRows implements History {
     title: string,
     metadata: Metadata,
   ): Promise<Conversation | undefined> {
-    const argument = { conversation_id: id, title, metadata: toJson(metadata) };
-    return await this.#askOne("chat_create_conversation", argument, caller);
+    return await this.#callFor("chat_create_conversation", id, { title, metadata: toJson(metadata) }, caller);
   }
 
   async update(
@@ -84,29 +78,38 @@ export class ConversationRows implements History {
     id: string,
     changes: ConversationChanges,
   ): Promise<Conversation | "no-leaf" | undefined> {
+    await this.#rows.untilWritesStored(caller, id);
     const { title, metadata, isArchived, leafId } = changes;
     const row = { title, metadata: metadata && toJson(metadata), is_archived: isArchived, leaf_id: leafId };
     const argument = { conversation_id: id, changes: row };
     const schema = ConversationRow.or(Missing).or(MissingLeaf);
-    const found = await this.#ask("chat_update_conversation", argument, caller, schema);
+    const found = await this.#call("chat_update_conversation", argument, caller, schema);
     if ("missing_leaf" in found) return "no-leaf";
     return "missing" in found ? undefined : found;
   }
 
   async delete(caller: Caller, id: string): Promise<boolean> {
+    await this.#rows.untilWritesStored(caller, id);
     return (await this.#delete(caller, { conversation_id: id })) > 0;
   }
 
   async deleteAll(caller: Caller): Promise<number> {
+    await this.#rows.untilWritesStored(caller);
     return await this.#delete(caller, {});
   }
 
   async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
+    await this.#rows.untilWritesStored(caller, id);
     return await this.#messages.list(caller, id, filter);
   }
 
-  readAllMessages(caller: Caller, id: string, isTree: boolean): AsyncIterable<readonly StoredMessage[]> {
-    return isTree ? this.#messages.readTree(caller, id) : this.#messages.readPath(caller, id);
+  async *readAllMessages(
+    caller: Caller,
+    id: string,
+    isTree: boolean,
+  ): AsyncGenerator<readonly StoredMessage[]> {
+    await this.#rows.untilWritesStored(caller, id);
+    yield* isTree ? this.#messages.readTree(caller, id) : this.#messages.readPath(caller, id);
   }
 
   async #delete(caller: Caller, argument: JsonObject): Promise<number> {
@@ -116,18 +119,45 @@ export class ConversationRows implements History {
     return count;
   }
 
-  async #askOne(name: FunctionName, argument: JsonObject, caller: Caller): Promise<Conversation | undefined> {
-    const found = await this.#ask(name, argument, caller, ConversationRow.or(Missing));
+  async #callFor(
+    name: FunctionName,
+    id: string,
+    argument: JsonObject,
+    caller: Caller,
+  ): Promise<Conversation | undefined> {
+    await this.#rows.untilWritesStored(caller, id);
+    const schema = ConversationRow.or(Missing);
+    const found = await this.#call(name, { conversation_id: id, ...argument }, caller, schema);
     return "missing" in found ? undefined : found;
   }
 
-  async #ask<Schema extends z.ZodType>(
+  async #call<Schema extends z.ZodType>(
     name: FunctionName,
     argument: JsonObject,
     caller: Caller,
     schema: Schema,
   ): Promise<z.output<Schema>> {
     return parse(schema, await this.#database.call(name, argument, caller), "store_refused");
+  }
+}
+
+/**
+ * Deletes the conversations that `argument` selects, in steps: other writes, and on the embedded database all calls,
+ * wait for a step to end. Yields the number of conversations deleted by each step. Rejects as {@link Database.call}
+ * does.
+ */
+export async function* deleteConversations(
+  database: Database,
+  name: "chat_delete_conversations" | "chat_delete_expired",
+  argument: JsonObject,
+  caller: Caller,
+): AsyncGenerator<number, void, undefined> {
+  const bounded = { limit: stepConversations, max_messages: stepMessages, ...argument };
+  for (;;) {
+    const result = await database.call(name, bounded, caller);
+    const { deleted, more } = parse(DeleteResult, result, "store_refused");
+    yield deleted;
+    if (more !== true && deleted < stepConversations) return;
   }
 }
 

@@ -2,7 +2,7 @@
 import { settleWithin } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace, TurnRecords } from "../turn/ports.ts";
+import type { ChatPlace, LiveBus } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
 import type { RemoteTurns } from "./remote-turn.ts";
@@ -15,7 +15,7 @@ const stopWaitMs = 2_000;
 /** Where the turns of a chat are. */
 export interface ChatTurnsOptions {
   readonly running: ReadonlyMap<string, LiveTurn>;
-  readonly records: TurnRecords | undefined;
+  readonly bus: LiveBus | undefined;
   readonly remotes: RemoteTurns | undefined;
   readonly clock: Clock;
 }
@@ -58,10 +58,10 @@ export class ChatTurns {
    * @throws AppError with a `store_…` code.
    */
   async stopAll(place: ChatPlace, caller: Caller): Promise<readonly FollowedTurn[]> {
-    const { records, remotes, running } = this.#options;
+    const { bus, remotes, running } = this.#options;
     const here = this.#findHere(place, caller);
     for (const turn of here) void turn.stop();
-    const ids = await records?.requestStops(place, caller).catch((error: unknown) => {
+    const ids = await bus?.requestStops(place, caller).catch((error: unknown) => {
       if (here.length === 0) throw error;
       return []; // the store is away: the turns of this process are all that can be stopped
     });

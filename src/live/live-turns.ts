@@ -15,7 +15,7 @@ import { Allowances, type LimitedTurn } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
-import { placeRequest } from "./load-path.ts";
+import { placeRequest } from "./place-request.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
@@ -70,15 +70,20 @@ export class LiveTurns {
         observe(event);
       },
     };
-    this.#remotes = records && new RemoteTurns({ records, clock });
-    this.#chats = new ChatTurns({ running: this.#running, records, remotes: this.#remotes, clock });
+    this.#remotes = records && new RemoteTurns({ bus: records.bus, clock });
+    this.#chats = new ChatTurns({ running: this.#running, bus: records?.bus, remotes: this.#remotes, clock });
     if (records === undefined) return;
-    this.#saver = new ProgressSaver(records, clock, this.#running);
+    this.#saver = new ProgressSaver({
+      bus: records.bus,
+      recovery: records.recovery,
+      clock,
+      turns: this.#running,
+    });
     const here = {
       ids: () => [...this.#running.keys(), ...this.#asked.keys()],
       has: (turnId: string) => this.#running.has(turnId) || this.#asked.has(turnId),
     };
-    this.#recovery = new Recovery({ records, clock, here, observe });
+    this.#recovery = new Recovery({ recovery: records.recovery, clock, here, observe });
   }
 
   /** Whether the process is on its way out and takes no new turns. */
@@ -135,7 +140,7 @@ export class LiveTurns {
   /** Resolves with the newest turn of `caller` in a conversation. @throws AppError with a `store_…` code. */
   async findNewest(place: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
     const here = Array.from(this.#running.values()).findLast((turn) => turn.isOf(place, caller));
-    const stored = await this.#options.records?.findNewest(place, caller).catch((error: unknown) => {
+    const stored = await this.#options.records?.paths.findNewest(place, caller).catch((error: unknown) => {
       if (here === undefined) throw error;
       return undefined; // the store is away: what runs here is all that can be had
     });
@@ -180,7 +185,7 @@ export class LiveTurns {
     // A chat's turn may first end an unread turn of the chat, which gives back its share of the limits.
     if (request.continues !== undefined) await this.#chats.prepare(request);
     else this.#checkLimits(toLimitedTurn(request));
-    return { ...(await placeRequest(request, this.#options.records)), isPrepared: true };
+    return { ...(await placeRequest(request, this.#options.records?.paths)), isPrepared: true };
   }
 
   #findHere(turnId: string): FollowedTurn | undefined {

@@ -1,25 +1,34 @@
-/** Owns the saving of what running turns have said so far, all together in one call a tick. */
+/** Saves the text of running turns, all of them in one call a tick. */
 import { toAppError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
-import type { Piece, TurnRecords } from "../turn/ports.ts";
+import type { LiveBus, Piece, TurnRecovery } from "../turn/ports.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
 const tickMs = 500;
-/** The longest time between two attempts while the store is away. */
+/** The longest delay between two attempts while the bus is unavailable. */
 const maxRetryMs = 5_000;
-/** How much text one call carries, in UTF-16 code units; the rest goes with the next. */
+/** The most text in one call, in UTF-16 code units; the rest follows with the next. */
 const maxCallLength = 4 * 1024 * 1024;
 
+/** The parts of a saver. */
+export interface ProgressSaverOptions {
+  readonly bus: LiveBus;
+  readonly recovery: TurnRecovery;
+  readonly clock: Clock;
+  /** The running turns, in order of their start. */
+  readonly turns: ReadonlyMap<string, LiveTurn>;
+}
+
 /**
- * Saves every tick: to the store; or, while a call to it is out or has failed, to the journal, so that at most two ticks
- * of text are lost with the process. Brings back whom to stop.
+ * Saves every tick: to the bus or, while a call to it is pending or has failed, to the journal, so that a
+ * crash loses at most two ticks of text. Also learns which turns to stop.
  */
 export class ProgressSaver {
-  readonly #records: TurnRecords;
+  readonly #bus: LiveBus;
+  readonly #recovery: TurnRecovery;
   readonly #clock: Clock;
-  /** The turns that run, in order of their start. */
   readonly #turns: ReadonlyMap<string, LiveTurn>;
-  /** Running turns whose text the store will never take. */
+  /** Running turns whose text is permanently rejected. */
   readonly #unsavable = new Set<string>();
   #isTicking = false;
   #isSaving = false;
@@ -27,13 +36,14 @@ export class ProgressSaver {
   #failures = 0;
   #retryAtMs = 0;
 
-  constructor(records: TurnRecords, clock: Clock, turns: ReadonlyMap<string, LiveTurn>) {
-    this.#records = records;
+  constructor({ bus, recovery, clock, turns }: ProgressSaverOptions) {
+    this.#bus = bus;
+    this.#recovery = recovery;
     this.#clock = clock;
     this.#turns = turns;
   }
 
-  /** There is a turn to save. It ticks from now on, until there is none. */
+  /** Called when a turn starts. Ticks until there is no turn left. */
   wake(): void {
     if (this.#isTicking) return;
     this.#isTicking = true;
@@ -59,7 +69,7 @@ export class ProgressSaver {
     try {
       const known = await this.#send(turns, pieces);
       this.#failures = 0;
-      // A turn that the store does not know yet began while it was away.
+      // A turn that the bus does not know yet began while it was unavailable.
       await this.#keep(turns.filter(({ id }) => !known.has(id)));
     } catch (error) {
       if (toAppError(error).code === "write_rejected") return await this.#sendEach(turns, pieces);
@@ -70,11 +80,11 @@ export class ProgressSaver {
     }
   }
 
-  /** Resolves with the turns that the store knows: of those it has the pieces. */
+  /** Resolves with the turns that the bus knows, and whose pieces it now has. */
   async #send(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<ReadonlySet<string>> {
     const ids = turns.map(({ id }) => id);
     const stored = turns.filter(({ run }) => run.isStored);
-    const { known, stop } = await this.#records.saveProgress(ids, pieces);
+    const { known, stop } = await this.#bus.publish(ids, pieces);
     for (const { turnId, position, text } of pieces) {
       const turn = this.#turns.get(turnId);
       if (turn === undefined || !known.has(turnId)) continue;
@@ -83,12 +93,15 @@ export class ProgressSaver {
     }
     for (const id of stop) void this.#turns.get(id)?.stop();
     for (const turn of turns) if (known.has(turn.id)) turn.run.isStored = true;
-    // Deleted with its conversation: it is counted as if it had ended then, and nobody will read the rest.
+    // Deleted with its conversation: it counts as ended then, and its further text has no reader.
     for (const turn of stored) if (!known.has(turn.id)) void turn.stop();
     return known;
   }
 
-  /** The store will never take one of the pieces, which must not keep it from the others, nor from the signs of life. */
+  /**
+   * One piece is permanently rejected: send each by itself, so that the others, and the signs of life, get
+   * through.
+   */
   async #sendEach(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<void> {
     for (const piece of pieces) {
       const turn = turns.filter(({ id }) => id === piece.turnId);
@@ -101,24 +114,24 @@ export class ProgressSaver {
   async #keep(turns: readonly LiveTurn[]): Promise<void> {
     if (this.#isKeeping) return;
     this.#isKeeping = true;
-    // Not those that have ended meanwhile: their whole text is safe.
+    // Not turns that have ended meanwhile: their whole text is safe.
     const running = turns.filter(({ id }) => this.#turns.has(id));
     const pieces = collectPieces(running, ({ safePosition }) => safePosition);
     try {
-      await this.#records.keepProgress(pieces);
+      await this.#recovery.keepPieces(pieces);
       for (const { turnId, position, text } of pieces) {
         const turn = this.#turns.get(turnId);
         if (turn !== undefined) turn.safePosition = position + Buffer.byteLength(text);
       }
     } catch {
-      // Neither store nor journal: the text is in memory, and is offered again with the next tick.
+      // Neither bus nor journal: the text stays in memory, and is sent again with the next tick.
     } finally {
       this.#isKeeping = false;
     }
   }
 }
 
-/** Returns the text that each turn has after the position that `from` names. */
+/** Returns the text of each turn after the position that `from` returns. */
 function collectPieces(turns: readonly LiveTurn[], from: (turn: LiveTurn) => number): readonly Piece[] {
   const pieces: Piece[] = [];
   let length = 0;

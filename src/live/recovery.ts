@@ -1,64 +1,60 @@
-/** Owns the end of turns that nobody runs any more: what was saved of them becomes an interrupted reply. */
+/** Ends abandoned turns: the saved text of a turn whose process died becomes an interrupted reply. */
 import { toAppError } from "../base/errors.ts";
+import { Repeating } from "../base/repeating.ts";
 import { toInterruptedResult } from "../turn/turn-result.ts";
-import type { Clock, Timer } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
-import type { AbandonedFilter, AbandonedTurn, TurnRecords } from "../turn/ports.ts";
+import type { AbandonedFilter, AbandonedTurn, TurnRecovery } from "../turn/ports.ts";
 
-/** From one look to the next. */
 const intervalMs = 4_000;
-/** The same, while what an earlier process left in the journal has not landed. */
+/** The interval until leftovers of an earlier process have been replayed from the journal. */
 const unsettledIntervalMs = 500;
-/** For how long owners may be silent, and must have been able to speak, before their turns are taken from them. */
+/** How long owners must have been silent, though able to speak, before their turns are ended by others. */
 const graceMs = 30_000;
 
-/** What recovery works with. */
+/** The parts of a recovery. */
 export interface RecoveryOptions {
-  readonly records: TurnRecords;
+  readonly recovery: TurnRecovery;
   readonly clock: Clock;
   /** The turns that run here, or are about to. */
   readonly here: { ids(): readonly string[]; has(turnId: string): boolean };
   readonly observe: Observer;
 }
 
-/** Looks for abandoned turns from its making on: its own process's at once, others' once they are silent for 30 s. */
+/** Looks for abandoned turns until closed: this process's own at once, others after 30 s of silence. */
 export class Recovery {
   readonly #options: RecoveryOptions;
-  #timer: Timer | undefined;
-  #isClosed = false;
+  readonly #repeating: Repeating;
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
-    void this.#look();
+    this.#repeating = new Repeating(options.clock, async (signal) => await this.#look(signal));
   }
 
-  /** Looks no more. */
+  /** Ends no more turns. */
   close(): void {
-    this.#isClosed = true;
-    this.#timer?.cancel();
+    this.#repeating.close();
   }
 
-  async #look(): Promise<void> {
-    const { records, clock } = this.#options;
+  async #look(signal: AbortSignal): Promise<number> {
     let isSettled = false;
     try {
-      isSettled = await records.isSettled();
-      await this.#recover();
+      isSettled = await this.#options.recovery.isSettled();
+      await this.#recover(signal);
     } catch {
-      // The store is away, which its readiness tells: the next look finds what this one did not.
+      // The database is unavailable, as readiness reports: the next run finds what this one missed.
     }
-    if (this.#isClosed) return;
-    this.#timer = clock.after(isSettled ? intervalMs : unsettledIntervalMs, () => void this.#look());
+    return isSettled ? intervalMs : unsettledIntervalMs;
   }
 
-  async #recover(): Promise<void> {
-    const { records, here } = this.#options;
+  async #recover(signal: AbortSignal): Promise<void> {
+    const { recovery, here } = this.#options;
     for (;;) {
-      const filter = { except: here.ids(), isStaleToo: records.healthyMs >= graceMs };
-      const abandoned = await records.listAbandoned(filter);
+      const filter = { except: here.ids(), isStaleToo: recovery.healthyMs >= graceMs };
+      const abandoned = await recovery.listAbandoned(filter);
       let count = 0;
       for (const turn of abandoned) {
-        if (this.#isClosed) return;
+        if (signal.aborted) return;
         if (!here.has(turn.turnId) && (await this.#end(turn, filter))) count += 1;
       }
       if (count === 0) return;
@@ -66,12 +62,12 @@ export class Recovery {
   }
 
   async #end({ turnId, text }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
-    const { records, clock, observe } = this.#options;
+    const { recovery, clock, observe } = this.#options;
     const end = async (saved: string): Promise<boolean> =>
-      await records.endAbandoned(turnId, toInterruptedResult(saved, clock.now()), filter);
+      await recovery.endAbandoned(turnId, toInterruptedResult(saved, clock.now()), filter);
     const isEnded = await end(text).catch(async (error: unknown) => {
       if (text === "" || toAppError(error).code !== "write_rejected") throw error;
-      return await end(""); // the store will never take its text, which must not keep other turns from their end
+      return await end(""); // its text is rejected for good; end the turn without it, and go on to the others
     });
     if (isEnded) observe({ type: "turn-recovered", turnId });
     return isEnded;

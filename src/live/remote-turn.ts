@@ -1,25 +1,25 @@
-/** Owns the way to turns that other processes run, or ran: their logs, read from the store. */
+/** Follows turns of other processes: their text is read from the bus. */
 import { toAppError, type ErrorCode } from "../base/errors.ts";
 import { BodyReader } from "../turn/body.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { StoredTurn, TurnRecords } from "../turn/ports.ts";
+import type { LiveBus, StoredTurn } from "../turn/ports.ts";
 import type { FollowedTurn } from "./live-turn.ts";
 import { TurnLog } from "./turn-log.ts";
 
-/** How long to wait for more text: at first, and at most, while none comes. */
+/** The delay before the next read: initially, and at most, while no text arrives. */
 const minDelayMs = 250;
 const maxDelayMs = 2_000;
-/** How long the store may fail to answer about a turn before its followers are told, in milliseconds. They may resume. */
+/** How long reads of a turn may fail before its followers are told, in milliseconds. They may resume. */
 const patienceMs = 60_000;
 
-/** What remote turns are read with. */
+/** The parts of remote turns. */
 export interface RemoteTurnOptions {
-  readonly records: TurnRecords;
+  readonly bus: LiveBus;
   readonly clock: Clock;
 }
 
-/** The turns of other processes that somebody here follows: each is read once, for all of its followers. */
+/** The turns of other processes that are followed here: each is read once, for all its followers. */
 export class RemoteTurns {
   readonly #options: RemoteTurnOptions;
   readonly #followed = new Map<string, RemoteTurn>();
@@ -28,16 +28,19 @@ export class RemoteTurns {
     this.#options = options;
   }
 
-  /** Resolves with a turn of `caller`; `undefined` where the store has none. @throws AppError with a `store_…` code. */
+  /**
+   * Resolves with the caller's turn; `undefined` if there is no such turn. @throws AppError with a `store_…`
+   * code.
+   */
   async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
     const followed = this.#followed.get(turnId);
     if (followed !== undefined) return followed.caller.userId === caller.userId ? followed : undefined;
-    const stored = await this.#options.records.readTurn(turnId, caller, 0);
+    const stored = await this.#options.bus.read(turnId, caller, 0);
     if (stored === undefined) return undefined;
     return new RemoteTurn(turnId, caller, stored, this.#options, this.#followed);
   }
 
-  /** Tells all followers that this process is going: they may resume elsewhere. */
+  /** Tells all followers that this process is shutting down: they may resume elsewhere. */
   close(): void {
     for (const turn of this.#followed.values()) turn.abandon();
   }
@@ -53,7 +56,7 @@ class RemoteTurn implements FollowedTurn {
   #followers = 0;
   #delayMs = minDelayMs;
   #timer: Timer | undefined;
-  /** When the store last answered about the turn. */
+  /** The time of the last successful read. */
   #toldAtMs: number;
 
   constructor(
@@ -88,7 +91,7 @@ class RemoteTurn implements FollowedTurn {
 
   async stop(): Promise<void> {
     if (this.log.end !== undefined) return;
-    await this.#options.records.requestStop(this.id, this.caller);
+    await this.#options.bus.requestStop(this.id, this.caller);
     this.#delayMs = minDelayMs;
     if (this.#timer !== undefined) this.#schedule();
   }
@@ -112,17 +115,18 @@ class RemoteTurn implements FollowedTurn {
   async #poll(): Promise<void> {
     const before = this.log.position;
     try {
-      const stored = await this.#options.records.readTurn(this.id, this.caller, before);
+      const stored = await this.#options.bus.read(this.id, this.caller, before);
       if (this.log.end !== undefined) return;
       this.#toldAtMs = this.#options.clock.monotonicMs();
       if (stored === undefined) this.#end("interrupted", "not_found");
       else this.#take(stored);
     } catch (error) {
-      // The turn may go on all the same, and is read again later: but followers must not wait for ever without a word.
+      // The turn may still be running, and is read again later; but followers must not wait forever without a
+      // word.
       const { code } = toAppError(error);
       const silentMs = this.#options.clock.monotonicMs() - this.#toldAtMs;
       if (this.log.end === undefined && silentMs >= patienceMs) {
-        this.#forget(); // a follower that resumes asks the store again
+        this.#forget(); // a follower that resumes starts a new read
         this.#end("interrupted", code);
       }
     }
@@ -132,7 +136,7 @@ class RemoteTurn implements FollowedTurn {
     this.#schedule();
   }
 
-  /** Adds what is new. Text after a gap is left for when the gap is filled. */
+  /** Adds new text. Text after a gap waits until the gap is filled. */
   #take(stored: StoredTurn): void {
     const known = this.#reader.position - stored.position;
     if (known >= 0) {

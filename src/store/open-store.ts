@@ -1,39 +1,35 @@
-/** Owns the choice of the store: `DATABASE_URL`, else Supabase, else the embedded database; or none at all. */
+/** Opens the store: `DATABASE_URL`, else Supabase, else the embedded database; or a store that keeps nothing. */
 import { AppError, toAppError } from "../base/errors.ts";
-import type { History } from "../history/history.ts";
-import type { Counters } from "../turn/limits.ts";
 import { settleWithin } from "../base/deadline.ts";
+import type { Caller } from "../base/caller.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
-import type { TurnStore, TurnRecords } from "../turn/ports.ts";
-import { TurnWrites } from "./turns/turn-writes.ts";
-import { ConversationRows } from "../history/rows.ts";
+import type { TurnRecords, TurnStore } from "../turn/ports.ts";
 import type { Database } from "./database/database.ts";
+import { DatabaseHealth } from "./database/database-health.ts";
 import { findTrouble } from "./database/find-trouble.ts";
-import { Journal } from "./journal/journal.ts";
-import { DurableTurnStore } from "./turns/durable-turn-store.ts";
-import { JournaledHistory } from "../history/journaled-history.ts";
 import { PgliteDatabase } from "./database/pglite/pglite.ts";
 import type { PostgresOptions } from "./database/postgres/postgres.ts";
-import type { TableNames } from "./schema/schema.ts";
 import type { SupabaseOptions } from "./database/supabase.ts";
-import { TurnReads } from "./turns/turn-reads.ts";
-import { UsageRows } from "../usage/rows.ts";
-import { UserTokenStore } from "./turns/user-token-store.ts";
+import { Journal } from "./journal/journal.ts";
+import type { TableNames } from "./schema/schema.ts";
 import { VersionedDatabase } from "./schema/versioned-database.ts";
-import { DatabaseHealth } from "./database/database-health.ts";
+import { DurableTurnStore } from "./turns/durable-turn-store.ts";
+import { TurnReads } from "./turns/turn-reads.ts";
+import { TurnWrites } from "./turns/turn-writes.ts";
+import { UserTokenStore } from "./turns/user-token-store.ts";
 import { WordIndexer } from "./words/word-indexer.ts";
 
-/** How long the end of connections may take: a database that is frozen never answers a farewell. */
+/** How long connections may take to end: a frozen database never responds. */
 const closeTimeoutMs = 500;
 
-/** Where rows live. */
+/** The database of a store. */
 export type DatabaseOptions =
   | { readonly type: "postgres"; readonly postgres: PostgresOptions }
   | { readonly type: "supabase"; readonly supabase: SupabaseOptions }
   | { readonly type: "embedded"; readonly tables: TableNames };
 
-/** Where rows live, and where writes wait while that is away. */
+/** The database of a store, and the journal that holds writes while the database is unavailable. */
 export type StoreOptions =
   | { readonly type: "none" }
   | (DatabaseOptions & {
@@ -42,85 +38,90 @@ export type StoreOptions =
       readonly maxContextChars: number;
     });
 
-/** How the journal stands. */
+/** The number of writes in the journal. */
 interface JournalState {
-  /** Writes that wait for the store. */
+  /** Writes that wait for the database. */
   readonly queued: number;
-  /** Writes that the store will never take. */
+  /** Writes that the database permanently rejected. */
   readonly rejected: number;
 }
 
-/** A store. */
+/** The rows, for features that read and change them; the waits make a read see earlier writes. */
+export interface StoreRows {
+  readonly database: Database;
+  /**
+   * Resolves once none of the caller's writes is queued; for an unknown caller, none in the conversation.
+   * @throws AppError with the `store_…` code that explains why one still is, after the time a call may take.
+   */
+  untilWritesStored(caller: Caller, conversationId?: string): Promise<void>;
+  /** Resolves once the texts stored so far can be searched, or after about 2 s. */
+  untilTextsRead(): Promise<void>;
+}
+
+/** An open store. */
 export interface OpenStore {
   readonly turns: TurnStore;
-  /** `undefined` where nothing is kept of turns but their messages. */
+  /** `undefined` if nothing is kept about turns except their messages. */
   readonly records: TurnRecords | undefined;
-  /** `undefined` where nothing is kept, or users read it themselves. */
-  readonly history: History | undefined;
-  /** `undefined` where every process counts for itself. */
-  readonly counters: Counters | undefined;
-  /** The database behind it; `undefined` where nothing is kept. */
+  /** `undefined` if nothing is kept, or if users read their rows themselves. */
+  readonly rows: StoreRows | undefined;
+  /** `undefined` if nothing is kept. */
   readonly database: Database | undefined;
-  /**
-   * Settles when its database is open: until then calls wait; `undefined` where each call finds out whether there is one.
-   * @throws AppError `store_unavailable` for the embedded database that cannot be opened.
-   */
-  readonly opened: Promise<void> | undefined;
-  /** `undefined` where there is no journal. */
+  /** `undefined` if there is no journal. */
   readonly journal: JournalState | undefined;
-  /** Resolves with the reason why the store takes no writes; no answer within `timeoutMs` is one. */
+  /** Resolves with the reason why the store accepts no writes, which may be no response within `timeoutMs`. */
   findTrouble(timeoutMs: number): Promise<AppError | undefined>;
   close(): Promise<void>;
 }
 
-/** What there is not where nothing outlives a turn but its messages. */
-const noRecords = {
-  records: undefined,
-  history: undefined,
-  counters: undefined,
-  journal: undefined,
-} as const;
+const nothingKept = { records: undefined, rows: undefined, journal: undefined } as const;
 
-/** Keeps nothing. */
-const emptyStore: TurnStore = {
-  begin: async ({ conversationId }) => ({ type: "begun", storage: "none", conversationId }),
-  end: async ({ conversationId }) => ({ storage: "none", conversationId }),
+const emptyStore: OpenStore = {
+  ...nothingKept,
+  turns: {
+    begin: async ({ conversationId }) => ({ type: "begun", storage: "none", conversationId }),
+    end: async ({ conversationId }) => ({ storage: "none", conversationId }),
+  },
+  database: undefined,
+  findTrouble: async () => undefined,
+  close: async () => {},
 };
 
 /**
- * Opens the store, the embedded database in a thread that need not be waited for. One that is away is no error here: it may come back.
- * @throws AppError `store_locked` or `store_unavailable` where the folder of the embedded database cannot be had.
+ * Opens the store. The embedded database opens in a thread, which need not be awaited. An unavailable database is no
+ * error here: it may come back.
+ * @throws AppError `store_locked` or `store_unavailable` if the folder of the embedded database cannot be used.
  */
 export async function openStore(options: StoreOptions, clock: Clock, observe: Observer): Promise<OpenStore> {
-  if (options.type === "none") {
-    return {
-      ...noRecords,
-      turns: emptyStore,
-      database: undefined,
-      opened: undefined,
-      findTrouble: async () => undefined,
-      close: async () => {},
-    };
-  }
-  let journal: Journal | undefined;
-  const isReduced = options.type === "supabase" && options.supabase.usesCallerToken;
-  const opening = await openDatabase(options, clock, observe);
-  let indexer: WordIndexer | undefined;
-  const database = new DatabaseHealth(opening, clock, (name) => indexer?.nudge(name));
-  const common = {
+  if (options.type === "none") return emptyStore;
+  const database = await openDatabase(options, clock, observe);
+  return options.type === "supabase" && options.supabase.usesCallerToken
+    ? openReducedStore(database, clock, observe)
+    : await openDurableStore(options, database, clock, observe);
+}
+
+function openReducedStore(opened: Database, clock: Clock, observe: Observer): OpenStore {
+  const database = new DatabaseHealth(opened, clock);
+  const trouble = { database, isReduced: true, clock, countQueued: () => 0 };
+  return {
+    ...nothingKept,
+    turns: new UserTokenStore(database, clock, observe),
     database,
-    opened: opening.opened,
-    findTrouble: (timeoutMs: number) =>
-      findTrouble({ database, isReduced, clock, countQueued: () => journal?.queue.size ?? 0 }, timeoutMs),
+    findTrouble: async (timeoutMs) => await findTrouble(trouble, timeoutMs),
+    close: async () => await closeWithin(database, clock),
   };
-  const closeDatabase = async (): Promise<void> =>
-    void (await settleWithin(clock, database.close(), closeTimeoutMs));
-  if (isReduced) {
-    const turns = new UserTokenStore(database, clock, observe);
-    return { ...common, ...noRecords, turns, close: closeDatabase };
-  }
-  journal = await openJournal(options.dataDir, options.maxJournalBytes, observe);
-  const store = new DurableTurnStore({
+}
+
+async function openDurableStore(
+  options: Exclude<StoreOptions, { readonly type: "none" }>,
+  opened: Database,
+  clock: Clock,
+  observe: Observer,
+): Promise<OpenStore> {
+  let indexer: WordIndexer | undefined;
+  const database = new DatabaseHealth(opened, clock, (name) => indexer?.nudge(name));
+  const journal = await openJournal(options.dataDir, options.maxJournalBytes, observe);
+  const turns = new DurableTurnStore({
     database,
     writes: new TurnWrites(database, clock, journal?.owner, options.maxContextChars),
     reads: new TurnReads(database),
@@ -132,23 +133,33 @@ export async function openStore(options: StoreOptions, clock: Clock, observe: Ob
   });
   const words = new WordIndexer({ database, clock, observe });
   indexer = words;
+  const trouble = { database, isReduced: false, clock, countQueued: () => journal?.queue.size ?? 0 };
   return {
-    ...common,
-    turns: store,
-    records: store,
-    history: new JournaledHistory(new ConversationRows(database), store, words),
-    counters: new UsageRows(database),
+    turns,
+    records: { bus: turns, recovery: turns, paths: turns },
+    rows: {
+      database,
+      untilWritesStored: async (caller, conversationId) =>
+        await turns.untilWritesStored(caller, conversationId),
+      untilTextsRead: async () => await words.untilRead(),
+    },
+    database,
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.quarantinedCount };
     },
+    findTrouble: async (timeoutMs) => await findTrouble(trouble, timeoutMs),
     close: async () => {
-      await Promise.all([store.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
-      await closeDatabase();
+      await Promise.all([turns.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
+      await closeWithin(database, clock);
     },
   };
 }
 
-/** Opens the journal; one that cannot be used is no error as long as the store is there. */
+async function closeWithin(database: Database, clock: Clock): Promise<void> {
+  await settleWithin(clock, database.close(), closeTimeoutMs);
+}
+
+/** Opens the journal; a journal that cannot be used is no error as long as the database is available. */
 async function openJournal(
   dataDir: string,
   maxBytes: number,
@@ -171,7 +182,7 @@ async function openJournal(
   }
 }
 
-/** Begins to open the database of a store, and nothing else. @throws AppError as {@link openStore}. */
+/** Starts to open the database of a store, and nothing else. @throws AppError as {@link openStore}. */
 export async function openDatabase(
   options: DatabaseOptions & { readonly dataDir: string },
   clock: Clock,

@@ -1,4 +1,4 @@
-/** Owns what is counted in the rows: requests of a minute, and what turns took by day. */
+/** The rows of usage: per-minute requests, and the tokens of turns by day. */
 import { z } from "zod";
 import { parse } from "../base/parse.ts";
 import type { Counters, ModelUsage, RequestGrant } from "../turn/limits.ts";
@@ -29,7 +29,7 @@ const UsageRow = z
     cachedInputTokens: row.cached_input_tokens,
   }));
 
-/** The rows of what is counted. Rejects as {@link Database.call} does. */
+/** The rows of usage. Rejects as {@link Database.call} does. */
 export class UsageRows implements Counters {
   readonly #database: Database;
 
@@ -38,13 +38,13 @@ export class UsageRows implements Counters {
   }
 
   async takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant> {
-    const answer = await this.#database.call("chat_take_requests", { subject, wanted, max }, service);
-    const { granted, left, resets_in_ms: resetsInMs } = parse(GrantResult, answer, "store_refused");
+    const result = await this.#database.call("chat_take_requests", { subject, wanted, max }, service);
+    const { granted, left, resets_in_ms: resetsInMs } = parse(GrantResult, result, "store_refused");
     return { granted, left, resetsInMs };
   }
 
   async listUsage(caller: Caller, from: string, to: string): Promise<readonly ModelUsage[]> {
-    const answer = await this.#database.call("chat_list_usage", { from, to }, caller);
-    return parse(z.array(UsageRow), answer, "store_refused");
+    const result = await this.#database.call("chat_list_usage", { from, to }, caller);
+    return parse(z.array(UsageRow), result, "store_refused");
   }
 }

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { MessageChannel } from "node:worker_threads";
-import { withDeadline } from "../../src/store/database/sql-failure.ts";
-import { afterReading } from "../../src/base/deadline.ts";
+import { afterReading, withDeadline } from "../../src/base/deadline.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 describe("afterReading", () => {
@@ -32,7 +31,7 @@ describe("withDeadline", () => {
     const clock = new ManualClock();
     const { port1, port2 } = new MessageChannel();
     const answer = new Promise((resolve) => port2.once("message", resolve));
-    const work = withDeadline(clock, answer);
+    const work = withDeadline(clock, answer, 5_000);
     port1.postMessage("row");
     clock.advance(60_000);
     assert.equal(await work, "row");
@@ -41,7 +40,7 @@ describe("withDeadline", () => {
 
   test("rejects with store_unavailable when nothing had", async () => {
     const clock = new ManualClock();
-    const work = withDeadline(clock, new Promise(() => {}));
+    const work = withDeadline(clock, new Promise(() => {}), 5_000);
     clock.advance(60_000);
     await assert.rejects(work, { code: "store_unavailable" });
   });

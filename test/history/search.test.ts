@@ -8,7 +8,7 @@ import { ConversationRows } from "../../src/history/rows.ts";
 import type { Database } from "../../src/store/database/database.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Conversation as StoredConversation } from "../../src/history/history.ts";
-import { readTexts } from "../store/words/read-texts.ts";
+import { readTexts, toRows } from "../store/words/read-texts.ts";
 import {
   startPglite,
   startPostgresHarness,
@@ -144,7 +144,7 @@ function describeSearch(name: string, start: () => Promise<StoreHarness>): void 
       { userId, isArchived, limit }: Omit<Asked, "query">,
     ): Promise<string[]> {
       const found: string[] = [];
-      const rows = new ConversationRows(database);
+      const rows = new ConversationRows(toRows(database));
       for (let last: StoredConversation | undefined; ;) {
         const caller = { userId, accessToken: undefined };
         const page = await rows.list(caller, { query, limit, before: last, isArchived });

@@ -1,21 +1,21 @@
-/** Remembers how a database has done: for how long it has answered every call, and whether it took the last write. */
+/** Tracks how long the database has been healthy, and whether it accepted the last write. */
 import { toAppError, type AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { Database, FunctionName, JsonObject } from "./database.ts";
-import { isUndone } from "./sql-failure.ts";
+import { isRolledBack } from "./sql-failure.ts";
 
-/** The calls by which owners are alive to each other: refused, for whatever reason, they tell nothing. */
+/** The calls by which owners see each other alive: any refusal counts as silence. */
 const signsOfLife: ReadonlySet<FunctionName> = new Set(["chat_save_progress", "chat_list_abandoned_turns"]);
 
-/** Calls that store messages: a successful one shows that the store takes writes. */
+/** Calls that store messages: one success shows that the database accepts writes. */
 const writes: ReadonlySet<FunctionName> = new Set([
   "chat_begin_turn",
   "chat_end_turn",
   "chat_save_messages",
   "chat_try_write",
 ]);
-/** Calls that write less: one that fails with a `store_…` code shows that the store takes no writes. */
+/** Smaller writes: a failure with a `store_…` code shows that the database accepts no writes. */
 const lesserWrites: ReadonlySet<FunctionName> = new Set([
   "chat_save_progress",
   "chat_take_requests",
@@ -24,37 +24,41 @@ const lesserWrites: ReadonlySet<FunctionName> = new Set([
   "chat_delete_conversations",
 ]);
 
-/** A write that the store did not take. */
+/** A write that the database did not accept. */
 interface FailedWrite {
   readonly error: AppError;
-  /** When it failed, by the clock's monotonic time. */
+  /** When it failed, in the clock's monotonic time. */
   readonly atMs: number;
 }
 
-/** A database whose health is watched by its calls; one that it undid as a deadlock's victim is made again, once. */
+/** A database whose calls reveal its health. A call rolled back as a deadlock's victim is repeated once. */
 export class DatabaseHealth implements Database {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #onResult: (name: FunctionName) => void;
-  /** When the first of the calls was answered that all have been since. */
+  /** Since when every call has succeeded. */
   #healthySinceMs: number | undefined;
   #failedWrite: FailedWrite | undefined;
 
-  /** @param onResult told of every call that was answered. */
+  /** @param onResult called after each successful call. */
   constructor(database: Database, clock: Clock, onResult: (name: FunctionName) => void = () => {}) {
     this.#database = database;
     this.#clock = clock;
     this.#onResult = onResult;
   }
 
-  /** For how long every call has been answered, in milliseconds; 0 since one was not. */
+  /** For how long every call has succeeded, in milliseconds; 0 after a failure. */
   get healthyMs(): number {
     return this.#healthySinceMs === undefined ? 0 : this.#clock.monotonicMs() - this.#healthySinceMs;
   }
 
-  /** The last write, if the store did not take it. */
+  /** The last write, if the database did not accept it. */
   get failedWrite(): FailedWrite | undefined {
     return this.#failedWrite;
+  }
+
+  get opened(): Promise<void> | undefined {
+    return this.#database.opened;
   }
 
   get schemaVersion(): number | undefined {
@@ -63,15 +67,15 @@ export class DatabaseHealth implements Database {
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller): Promise<unknown> {
     try {
-      const ask = async (): Promise<unknown> => await this.#database.call(name, argument, caller);
-      const answer = await ask().catch(async (error: unknown) => {
-        if (!isUndone(error)) throw error;
-        return await ask();
+      const attempt = async (): Promise<unknown> => await this.#database.call(name, argument, caller);
+      const result = await attempt().catch(async (error: unknown) => {
+        if (!isRolledBack(error)) throw error;
+        return await attempt();
       });
       this.#healthySinceMs ??= this.#clock.monotonicMs();
       if (writes.has(name)) this.#failedWrite = undefined;
       this.#onResult(name);
-      return answer;
+      return result;
     } catch (cause) {
       const error = toAppError(cause);
       const isOfStore = error.code.startsWith("store_");

@@ -1,80 +1,93 @@
-/** Owns the one door to the rows: SQL functions called with one JSON argument, the same on every database. */
+/** The one door to the rows: SQL functions called with one JSON argument, the same on every database. */
 import type { AppError } from "../../base/errors.ts";
 import type { Caller } from "../../base/caller.ts";
 
-/** The version of `supabase_schema.sql` that this server comes with. */
+/** The version of `supabase_schema.sql` that ships with this server. */
 export const schemaVersion = 7;
 
-/** The oldest version of the schema that this server can use. */
+/** The oldest schema version that this server can use. */
 export const oldestSchemaVersion = 6;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;
 
-/** A value that JSON can carry. */
+/** How long the first byte of a reply, and the end of a stream, wait for the database, in milliseconds. */
+export const storeWaitMs = 500;
+
+/** A JSON value. */
 export type Json = string | number | boolean | null | undefined | readonly Json[] | JsonObject;
 
-/** What a function takes. */
+/** The argument of a function. Its members may be getters, read when it becomes JSON. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** The functions of `supabase_schema.sql` that the server calls. */
-export type FunctionName =
-  | "chat_begin_turn"
-  | "chat_end_turn"
-  | "chat_save_progress"
-  | "chat_read_turn"
-  | "chat_find_newest_turn"
-  | "chat_read_path"
-  | "chat_request_stop"
-  | "chat_list_abandoned_turns"
-  | "chat_save_messages"
-  | "chat_list_conversations"
-  | "chat_get_conversation"
-  | "chat_create_conversation"
-  | "chat_update_conversation"
-  | "chat_delete_conversations"
-  | "chat_delete_expired"
-  | "chat_list_visible_tables"
-  | "chat_list_messages"
-  | "chat_take_requests"
-  | "chat_list_usage"
-  | "chat_index_texts"
-  | "chat_describe_schema"
-  | "chat_try_write";
+/**
+ * The functions of `supabase_schema.sql` that the server calls, and whether a repeated call has the effect and the result
+ * of a single one. Reads do; so do `safe` writes: the begin, progress and end of a turn, which find their rows by id, stop
+ * requests, and fields that are set. Safe writes are repeated only if there is no response at all: after a broken
+ * connection the journal takes over. `once`: calls that count, and calls whose second result would differ (creating or
+ * deleting a conversation, handing out texts).
+ */
+export const functions = {
+  chat_begin_turn: "safe",
+  chat_end_turn: "safe",
+  chat_save_progress: "safe",
+  chat_read_turn: "read",
+  chat_find_newest_turn: "read",
+  chat_read_path: "read",
+  chat_request_stop: "safe",
+  chat_list_abandoned_turns: "read",
+  chat_save_messages: "safe",
+  chat_list_conversations: "read",
+  chat_get_conversation: "read",
+  chat_create_conversation: "once",
+  chat_update_conversation: "safe",
+  chat_delete_conversations: "once",
+  chat_delete_expired: "once",
+  chat_list_visible_tables: "read",
+  chat_list_messages: "read",
+  chat_take_requests: "once",
+  chat_list_usage: "read",
+  chat_index_texts: "once",
+  chat_describe_schema: "read",
+  chat_try_write: "safe",
+} as const satisfies Readonly<Record<string, "read" | "safe" | "once">>;
 
-/** A database that holds the schema. */
+/** A function that the server calls. */
+export type FunctionName = keyof typeof functions;
+
+/** A database with the schema. */
 export interface Database {
   /**
-   * Settles when it can be called, or cannot be opened and never will; absent where each call finds that out.
+   * Settles once the database can be called, or never can be; absent if each call finds out for itself.
    * @throws AppError `store_unavailable`.
    */
   readonly opened?: Promise<void> | undefined;
   /**
-   * The version that calls are made with: the newest that both this server and the schema can use. A feature that needs a newer schema
-   * than {@link oldestSchemaVersion} looks here at each use, since the schema may be upgraded, or put back, while the server runs;
-   * `undefined` until a call has shown it.
+   * The version that calls use: the newest that both this server and the schema support; `undefined` until a
+   * call has shown it. A feature that needs a newer schema than {@link oldestSchemaVersion} reads this at
+   * each use: the schema may be upgraded, or downgraded, while the server runs.
    */
   readonly schemaVersion?: number | undefined;
   /**
-   * Calls a function as `caller`: what a user reads or edits, it does as that user.
-   * @throws AppError `store_unavailable` after 5 s or without a connection, `store_full`, `store_read_only`, `store_schema_missing`,
-   * `store_schema_mismatch`, `store_refused`, `write_rejected`.
-   * @param version of the schema that the answer is read as; chosen by the database when absent.
+   * Calls a function as `caller`: users read and edit with their own rights.
+   * @throws AppError `store_unavailable` after 5 s or without a connection, `store_full`, `store_read_only`,
+   * `store_schema_missing`, `store_schema_mismatch`, `store_refused`, `write_rejected`.
+   * @param version the schema version in which the result is read; chosen by the database if absent.
    */
   call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown>;
   /** Ends its connections. */
   close(): Promise<void>;
 }
 
-/** The caller for what the service does on its own behalf. */
+/** The caller for the server's own work. */
 export const service: Caller = { userId: undefined, accessToken: undefined };
 
-/** Returns the argument as the functions read it: with the version of the schema that is called, and the user it is called for. */
+/** Returns the argument that the functions read: with the schema version, and the user the call is for. */
 export function toArgument(argument: JsonObject, caller: Caller, version = schemaVersion): JsonObject {
   return { schema_version: version, user_id: caller.userId, ...argument };
 }
 
-/** Told of trouble that no call is there to report, like a connection that breaks while idle. */
+/** Called for trouble outside of any call, like a connection that breaks while idle. */
 export type OnDatabaseTrouble = (error: AppError) => void;

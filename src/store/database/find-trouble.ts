@@ -1,15 +1,16 @@
-/** Finds the reason why a store takes no writes, even if it answers reads. */
+/** Finds the reason why a store accepts no writes, even if it answers reads. */
 import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import { schemaVersion, service } from "./database.ts";
 import { chooseVersion, parseSchemaRange, toSchemaMismatch } from "../schema/schema-version.ts";
-import { withDeadline } from "./sql-failure.ts";
+import { withDeadline } from "../../base/deadline.ts";
+import { isForbidden } from "./sql-failure.ts";
 import type { DatabaseHealth } from "./database-health.ts";
 
 /** How long a failed write counts as the store's state if no write can be tried, in milliseconds. */
 const memoryMs = 60_000;
 
-/** What a user's own token, the one key of the reduced store, is not to blame for. */
+/** Codes that a user's own token, the only key of the reduced store, cannot cause. */
 const notOfUsers: ReadonlySet<ErrorCode> = new Set([
   "store_full",
   "store_read_only",
@@ -17,17 +18,17 @@ const notOfUsers: ReadonlySet<ErrorCode> = new Set([
   "store_schema_missing",
 ]);
 
-/** What trouble is looked for with. */
+/** The parts of a check. */
 export interface TroubleOptions {
   readonly database: DatabaseHealth;
   /** Whether the key is the anonymous one. */
   readonly isReduced: boolean;
   readonly clock: Clock;
-  /** How many writes wait in the journal, to be tried again. */
+  /** The number of queued writes, which are retried anyway. */
   readonly countQueued: () => number;
 }
 
-/** Resolves with the reason why the store takes no writes; no answer within `timeoutMs` is one. */
+/** Resolves with the reason why the store accepts no writes, which may be no response within `timeoutMs`. */
 export async function findTrouble(options: TroubleOptions, timeoutMs: number): Promise<AppError | undefined> {
   const { database, isReduced, clock } = options;
   const failed = database.failedWrite?.error;
@@ -38,14 +39,17 @@ export async function findTrouble(options: TroubleOptions, timeoutMs: number): P
     if (chooseVersion(range) === undefined) return toSchemaMismatch(range);
   } catch (error) {
     const trouble = toAppError(error);
-    // The anonymous role may not ask this: being told so by the database shows that all else is well.
-    if (!isReduced || !trouble.message.startsWith("42501")) return trouble;
+    // The anonymous role may not call this: a refusal by the database shows that everything else works.
+    if (!isReduced || !isForbidden(trouble)) return trouble;
     return failed !== undefined && notOfUsers.has(failed.code) ? failed : undefined;
   }
   return failed && (await findWriteTrouble(options, timeoutMs));
 }
 
-/** The last write failed. While writes wait, they are tried again, and the first to succeed says that all is well; else one is tried here. */
+/**
+ * After a failed write: queued writes are retried anyway, and their first success clears the failure; without
+ * any, this tries one.
+ */
 async function findWriteTrouble(
   { database, clock, countQueued }: TroubleOptions,
   timeoutMs: number,
@@ -59,7 +63,7 @@ async function findWriteTrouble(
     return undefined;
   } catch (error) {
     const trouble = toAppError(error);
-    // PostgREST may not have seen a new function yet.
+    // PostgREST may not have loaded a new function yet.
     return trouble.code === "store_schema_missing" ? remembered : trouble;
   }
 }

@@ -5,27 +5,29 @@ import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import { toArgument, type Database, type FunctionName, type JsonObject } from "./database.ts";
-import { SecondTries } from "./second-try.ts";
+import { SecondTries } from "./second-tries.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import { toStoreFailure } from "./sql-failure.ts";
 
-/** How many calls are out at once: PostgREST has ten connections, unless told otherwise, and lets the rest wait. */
+/** Concurrent calls: PostgREST has ten connections by default, and queues the rest. */
 const maxCalls = 32;
-/** How long an unused connection is kept, whatever its server says: NAT and load balancers forget it without a word. */
+/**
+ * How long an unused connection is kept, whatever the server says: NAT and load balancers drop it silently.
+ */
 const keepAliveMs = 4_000;
 
-/** Which project, and the key it is asked with. */
+/** The project, and the key to call it with. */
 export interface SupabaseOptions {
   readonly url: string;
   readonly key: string;
-  /** Whether each call carries its caller's access token: the key is the anonymous one. */
+  /** Whether each call carries its caller's access token, because the key is the anonymous one. */
   readonly usesCallerToken: boolean;
 }
 
-/** A Supabase project with the schema in it. */
+/** A Supabase project with the schema. */
 export class SupabaseDatabase implements Database {
   readonly #agent = new Agent({ keepAliveTimeout: keepAliveMs, keepAliveMaxTimeout: keepAliveMs });
-  /** Each of its requests has a connection of its own. */
+  /** Opens a new connection for each request. */
   readonly #freshAgent = new Agent({ pipelining: 0 });
   readonly #client: SupabaseClient;
   readonly #freshClient: SupabaseClient;
@@ -44,7 +46,7 @@ export class SupabaseDatabase implements Database {
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     const ask = async (isSecond: boolean, signal: AbortSignal): Promise<unknown> => {
       const client = isSecond ? this.#freshClient : this.#client;
-      // It becomes JSON when its turn comes: until then it holds no second copy of a reply.
+      // Converted to JSON when its turn comes: a waiting call holds no second copy of a reply.
       return await this.#slots.run(async () => {
         const request = client.rpc(name, { argument: toArgument(argument, caller, version) });
         return await this.#send(request, caller, signal);
@@ -78,7 +80,7 @@ function connect({ url, key }: SupabaseOptions, dispatcher: Agent): SupabaseClie
         await fetchBy(input instanceof Request ? input.url : input, {
           method,
           headers: Object.fromEntries(new Headers(headers)),
-          body: typeof body === "string" ? body : null, // the client sends JSON, and nothing else
+          body: typeof body === "string" ? body : null, // the client sends JSON only
           signal,
           dispatcher,
         }),
@@ -87,18 +89,18 @@ function connect({ url, key }: SupabaseOptions, dispatcher: Agent): SupabaseClie
 }
 
 /**
- * Returns an answer of a function, which is an object or a list. The client reports an empty answer of any status as success, as a wrong
- * address or a gateway gives. @throws AppError `store_unavailable`.
+ * Returns the result of a function, which is an object or a list. The client reports an empty response of any
+ * status as success; a wrong URL or a gateway sends those. @throws AppError `store_unavailable`.
  */
 function toRows(data: unknown, status: number): unknown {
   if (typeof data === "object" && data !== null) return data;
   throw new AppError(
     "store_unavailable",
-    `SUPABASE_URL answered ${status} without rows: look at what stands before PostgREST`,
+    `SUPABASE_URL responded with ${status} and no rows: check the proxy or gateway in front of PostgREST`,
   );
 }
 
-/** A connection that was lost while it was used, rather than one that could not be made. */
+/** A connection that was lost in use, rather than one that could not be opened. */
 function isLoss(error: unknown): boolean {
   return (
     error instanceof AppError &&
@@ -106,14 +108,14 @@ function isLoss(error: unknown): boolean {
   );
 }
 
-/** What the client makes of a request that failed, or was refused. */
+/** The client's report of a request that failed or was refused. */
 interface RequestError {
   readonly code?: string;
   readonly message?: string;
   readonly details?: string | null;
 }
 
-/** Of a request that never arrived the client's message says only that: why stands behind the stack. */
+/** For a request that never arrived the client's message says only that: the reason is in the stack. */
 function toCauseOf({ message = "", details }: RequestError): string | undefined {
   return message.includes("fetch failed") ? /Caused by: (.*)/.exec(details ?? "")?.[1] : undefined;
 }
@@ -121,8 +123,8 @@ function toCauseOf({ message = "", details }: RequestError): string | undefined 
 function toFailure(error: RequestError, status: number): AppError {
   const code = error.code ?? "";
   const message = (toCauseOf(error) ?? error.message ?? "").slice(0, 300);
-  // Without a code the answer is a gateway's, or PostgREST's own 400 for a connection that had died: none to be blamed
-  // on us, except where it says that the key or the address is wrong.
+  // Without a code the response comes from a gateway, or is PostgREST's own 400 for a dead connection: not
+  // our fault, unless it says that the key or the URL is wrong.
   if (code === "" && [401, 403, 404, 413].includes(status))
     return toStoreFailure(`HTTP ${status}`, message, error);
   return toStoreFailure(code, message, error);

@@ -1,4 +1,4 @@
-/** Owns the begin and the end of a turn as the journal holds them: JSON, without the token it came with. */
+/** The begin and the end of a turn as the journal stores them: JSON, without the access token. */
 import { z } from "zod";
 import { parse } from "../../base/parse.ts";
 import type { Estimate } from "../../turn/limits.ts";
@@ -6,13 +6,13 @@ import { roles } from "../../turn/message.ts";
 import { continuationModes, type TurnBegin } from "../../turn/ports.ts";
 import type { JsonObject } from "../database/database.ts";
 
-/** JSON has no `undefined`; what was so is left out. */
+/** JSON has no `undefined`; such members are left out. */
 const Text = z
   .string()
   .nullish()
   .transform((text) => text ?? undefined);
 
-/** The estimate of a begin that an earlier version has written. */
+/** The estimate of a begin that an earlier version wrote. */
 const noEstimate: Estimate = { inputTokens: 0, outputTokens: 0 };
 
 const QueuedBegin = z.object({
@@ -67,7 +67,7 @@ export function parseQueuedBegin(text: string): TurnBegin {
   return {
     ...turn,
     mayBeRefused: false,
-    // It has begun, and is refused no more; but what it takes is its user's.
+    // It has begun, and is no longer refused; but its tokens count against its user.
     allowance:
       subject === undefined
         ? undefined
@@ -79,7 +79,10 @@ export function parseQueuedBegin(text: string): TurnBegin {
 
 const QueuedEnd = z.object({ turn: z.object({ ended_at: z.coerce.date() }) });
 
-/** Returns the argument of `chat_end_turn` that `text` is, and when the turn ended. @throws AppError `write_rejected`. */
+/**
+ * Returns the argument of `chat_end_turn` in `text`, and the time the turn ended. @throws AppError
+ * `write_rejected`.
+ */
 export function parseQueuedEnd(text: string): { readonly argument: JsonObject; readonly endedAt: Date } {
   const argument: JsonObject = JSON.parse(text);
   return { argument, endedAt: parse(QueuedEnd, argument, "write_rejected").turn.ended_at };

@@ -1,31 +1,41 @@
-/** Owns the folders of journals, of which a process has one: who has which, and what is in them. */
+/** The folders of journals, one for each process: their owners and contents. */
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
-import { lockFolder, type FolderLock } from "../folder-lock.ts";
-import { isDiskFull } from "../disk-full.ts";
-import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./file.ts";
-import { QueuedRow, type QuarantinedWrite } from "./write.ts";
+import { isDiskFull, lockFolder, type FolderLock } from "../data-folder.ts";
+import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns, type QuarantinedWrite } from "./write.ts";
 
+const OptionalText = z
+  .string()
+  .nullable()
+  .transform((text) => text ?? undefined);
+/** A row of `queuedColumns`. */
+export const QueuedRow = z.object({
+  id: z.number(),
+  kind: z.enum(["begin", "end"]),
+  turnId: z.string(),
+  conversationId: z.string(),
+  userId: OptionalText,
+});
 const QuarantinedRow = QueuedRow.extend({ reason: z.string(), createdAt: z.string() });
 const CountRow = z.object({ count: z.number() });
 
 const uuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
 
-/** A folder that this process has. */
+/** A folder held by this process. */
 export interface JournalFolder {
-  /** Its name: the id of the process that has it. */
+  /** Its name: the id of the process that holds it. */
   readonly owner: string;
   readonly path: string;
   readonly lock: FolderLock;
 }
 
 /**
- * The owners that have a folder in `dataDir`, dead or alive, in the order of their names; other names are ignored.
- * @throws AppError `store_unavailable` when the folder of journals cannot be read.
+ * The owners with a folder in `dataDir`, dead or alive, sorted by name; other names are ignored.
+ * @throws AppError `store_unavailable` if the folder of journals cannot be read.
  */
 export function listOwners(dataDir: string): readonly string[] {
   const root = join(dataDir, "journal");
@@ -39,7 +49,10 @@ export function listOwners(dataDir: string): readonly string[] {
   }
 }
 
-/** Takes the folder of a dead process, else a new one. @throws AppError `store_unavailable` when neither can be had. */
+/**
+ * Claims the folder of a dead process, else a new one. @throws AppError `store_unavailable` if neither can be
+ * used.
+ */
 export function claimFolder(dataDir: string): JournalFolder {
   for (const owner of listOwners(dataDir)) {
     const folder = claimDeadFolder(dataDir, owner);
@@ -50,17 +63,18 @@ export function claimFolder(dataDir: string): JournalFolder {
   return { owner, path, lock: lockFolder(path) };
 }
 
-/** Takes the folder of `owner`; `undefined` when that process lives, or when there is no journal in it to take. */
+/** Claims the folder of `owner`; `undefined` if that process is alive, or the folder has no journal. */
 export function claimDeadFolder(dataDir: string, owner: string): JournalFolder | undefined {
   const path = toPath(dataDir, owner);
   const file = join(path, journalFileName);
-  // Looking first leaves alone a folder that is being made; looking again, one deleted before we got its lock.
+  // The first check leaves alone a folder that is being created; the second, one deleted before we got its
+  // lock.
   if (!existsSync(file)) return undefined;
   let lock: FolderLock;
   try {
     lock = lockFolder(path);
   } catch {
-    return undefined; // in use, just gone, or not ours to open
+    return undefined; // in use, just deleted, or not ours to open
   }
   if (existsSync(file)) return { owner, path, lock };
   lock.release();
@@ -68,8 +82,9 @@ export function claimDeadFolder(dataDir: string, owner: string): JournalFolder |
 }
 
 /**
- * Deletes the folder `path`, whose lock is held; one with files set aside as corrupt only loses its journal.
- * @throws AppError `store_unavailable` when it cannot be deleted.
+ * Deletes the folder `path`, whose lock is held; if corrupt files were set aside in it, deletes only its
+ * journal.
+ * @throws AppError `store_unavailable` if it cannot be deleted.
  */
 export function deleteJournal(path: string): void {
   try {
@@ -82,8 +97,8 @@ export function deleteJournal(path: string): void {
 }
 
 /**
- * What is queued and what is quarantined in all journals of `dataDir`, dead or alive.
- * @throws AppError `store_unavailable` when one cannot be read.
+ * The queued and quarantined writes in all journals of `dataDir`, dead or alive.
+ * @throws AppError `store_unavailable` if one cannot be read.
  */
 export function inspectJournals(dataDir: string): {
   readonly queuedCount: number;
@@ -112,14 +127,14 @@ function inspectJournal(
       quarantined: quarantined.all().map((row) => ({ ...QuarantinedRow.parse(row), owner })),
     };
   } catch (error) {
-    if (!existsSync(file)) return { queuedCount: 0, quarantined: [] }; // adopted, or being made
+    if (!existsSync(file)) return { queuedCount: 0, quarantined: [] }; // adopted, or being created
     throw toJournalFailure(path, error);
   } finally {
     database?.close();
   }
 }
 
-/** The failure that `cause`, which concerns the journal in `path`, stands for. */
+/** Returns the failure for `cause`, which concerns the journal in `path`. */
 export function toJournalFailure(path: string, cause: unknown): AppError {
   if (cause instanceof AppError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);

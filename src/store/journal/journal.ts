@@ -1,12 +1,19 @@
 /**
- * Owns the journal: the writes that the database has not taken yet and the text of running turns, on this machine's
- * disk. It knows their order, and nothing of what they mean.
+ * The journal: writes that the database has not accepted yet, and the text of running turns, on this
+ * machine's disk. It knows their order, but not their meaning.
  */
 import { z } from "zod";
 import type { Piece } from "../../turn/ports.ts";
-import { claimDeadFolder, claimFolder, deleteJournal, listOwners, type JournalFolder } from "./folder.ts";
+import {
+  claimDeadFolder,
+  claimFolder,
+  deleteJournal,
+  listOwners,
+  QueuedRow,
+  type JournalFolder,
+} from "./folder.ts";
 import { JournalThread } from "./thread.ts";
-import { QueuedRow, type JournalWrite, type QueuedWrite, type WriteHead } from "./write.ts";
+import type { JournalWrite, QueuedWrite, WriteHead } from "./write.ts";
 
 const Writes = z.object({ writes: z.array(QueuedRow), quarantined: z.object({ count: z.number() }) });
 const Dropped = z.object({ dropped: z.number() });
@@ -15,13 +22,13 @@ const Text = z.string().transform((text): unknown => JSON.parse(text));
 const PieceRows = z.array(z.object({ position: z.number(), text: Text.pipe(z.string()) }));
 const TurnRows = z.array(z.object({ turnId: z.string() }));
 
-/** A process's queue of writes, kept on disk. What waits is known without asking the disk. */
+/** A process's queue of writes, kept on disk. Its state is known without reading the disk. */
 export class Journal {
   readonly #dataDir: string;
   readonly #thread: JournalThread;
   readonly #owners: string[];
   readonly #queue = new Map<number, QueuedWrite>();
-  /** How many writes a conversation, user or turn has: those that wait and those on their way to the disk. */
+  /** The number of writes of each conversation, user and turn: queued, or on their way to the disk. */
   readonly #counts = new Map<string, number>();
   #quarantinedCount = 0;
   #left = Promise.withResolvers<void>();
@@ -38,9 +45,10 @@ export class Journal {
   }
 
   /**
-   * Opens the journal of a dead process of this `dataDir`, whose id becomes ours, or else a new one; and adopts those of
-   * all other dead processes. What was quarantined before is in the queue again. `maxBytes` bounds what is appended.
-   * @throws AppError `store_unavailable` when the folder cannot be used.
+   * Opens the journal of a dead process of this `dataDir`, whose id becomes ours, or else a new one; then
+   * adopts those of all other dead processes. Writes quarantined earlier are queued again. `maxBytes` bounds
+   * appended data.
+   * @throws AppError `store_unavailable` if the folder cannot be used.
    */
   static async open(dataDir: string, maxBytes: number): Promise<Journal> {
     const journal = new Journal(dataDir, claimFolder(dataDir), maxBytes);
@@ -50,54 +58,54 @@ export class Journal {
       await journal.close();
       throw error;
     }
-    await journal.adopt().catch(() => {}); // theirs stay where they are; ours can be used, and a later call tells why
+    await journal.adopt().catch(() => {}); // theirs stay in place; ours can be used, and a later call reports the reason
     return journal;
   }
 
-  /** Our own id and those adopted since the start. */
+  /** Our own id, and those adopted since the start. */
   get owners(): readonly string[] {
     return this.#owners;
   }
 
-  /** What waits, by id, oldest first; those quarantined are left out. It changes as the file does. */
+  /** Queued writes by id, oldest first, without quarantined ones. A live view. */
   get queue(): ReadonlyMap<number, QueuedWrite> {
     return this.#queue;
   }
 
-  /** How many writes are kept apart as quarantined. */
+  /** The number of quarantined writes. */
   get quarantinedCount(): number {
     return this.#quarantinedCount;
   }
 
-  /** Resolves when a write has left the queue, for whatever reason. */
+  /** Resolves when a write leaves the queue, for any reason. */
   get left(): Promise<void> {
     return this.#left.promise;
   }
 
-  /** Where the last file that was corrupt has been put, ours or an adopted one. */
+  /** The new path of the last corrupt file, ours or an adopted one. */
   get brokenFile(): string | undefined {
     return this.#thread.brokenFile;
   }
 
-  /** Whether a write of this conversation waits, or is on its way to the disk. */
+  /** Whether a write of this conversation is queued, or on its way to the disk. */
   holdsConversation(conversationId: string): boolean {
     return this.#counts.has(`conversation ${conversationId}`);
   }
 
-  /** Whether a write of this user, or of nobody, waits, or is on its way to the disk. */
+  /** Whether a write of this user (`undefined`: of unknown users) is queued, or on its way to the disk. */
   holdsUser(userId: string | undefined): boolean {
     return this.#counts.has(`user ${userId}`);
   }
 
-  /** Whether a write of this turn waits, or is on its way to the disk. */
+  /** Whether a write of this turn is queued, or on its way to the disk. */
   holdsTurn(turnId: string): boolean {
     return this.#counts.has(`turn ${turnId}`);
   }
 
   /**
-   * Resolves once the write is on disk, behind all that were appended before.
-   * @throws AppError `store_unavailable` when the journal is full, for a begin sooner than for an end, or cannot be
-   * written.
+   * Resolves once the write is on disk, behind all earlier ones.
+   * @throws AppError `store_unavailable` if the journal is full, which holds for begins before it does for
+   * ends, or cannot be written.
    */
   async append(write: JournalWrite): Promise<QueuedWrite> {
     const { kind, turnId, conversationId, userId } = write;
@@ -114,19 +122,20 @@ export class Journal {
     }
   }
 
-  /** The argument of the write `id`, which waits. */
+  /** The argument of the queued write `id`. */
   async read(id: number): Promise<string> {
     return await this.#thread.ask({ type: "read", id }, (value) => ArgumentRow.parse(value).argument);
   }
 
-  /** Takes the write `id` out of the queue: it is in the store, or will never have to be. */
+  /** Removes the write `id` from the queue: it is in the database, or no longer needed. */
   async remove(id: number): Promise<void> {
     await this.#thread.ask({ type: "remove", id }, () => this.#leaveQueue(id));
   }
 
   /**
-   * Takes the write `id` out of the queue and keeps it apart with `reason`: the store refuses it for good. What is kept so takes no
-   * room from what waits; beyond a bound of its own, for each user and for all, the oldest goes.
+   * Moves the write `id` from the queue to quarantine, with `reason`: the database permanently rejects it.
+   * Quarantine takes no room from the queue; beyond its own bounds, for each user and overall, its oldest
+   * writes are deleted.
    */
   async quarantine(id: number, reason: string): Promise<void> {
     await this.#thread.ask({ type: "quarantine", id, reason }, (value) => {
@@ -136,8 +145,8 @@ export class Journal {
   }
 
   /**
-   * Resolves once the pieces are on disk. Of two with the same turn and position the longer one stays.
-   * @throws AppError `store_unavailable` when the journal is full or cannot be written; then none of them is there.
+   * Resolves once the pieces are on disk. Of two with the same turn and position the longer one is kept.
+   * @throws AppError `store_unavailable` if the journal is full or cannot be written; then none of them was.
    */
   async appendPieces(pieces: readonly Piece[]): Promise<void> {
     await this.#thread.ask({ type: "append-pieces", pieces }, () => {});
@@ -163,9 +172,9 @@ export class Journal {
   }
 
   /**
-   * Takes over the journals of processes that died meanwhile: their writes go to the end of the queue in their order.
-   * Resolves with whether there were any.
-   * @throws AppError `store_unavailable` when one could not be taken over, once the others have been.
+   * Takes over the journals of processes that have died: their writes join the end of the queue in their
+   * order. Resolves with whether there were any.
+   * @throws AppError `store_unavailable` if one could not be taken over, after the others have been.
    */
   async adopt(): Promise<boolean> {
     const failures: unknown[] = [];
@@ -189,7 +198,7 @@ export class Journal {
     return this.#owners.length > countBefore;
   }
 
-  /** Ends the thread and releases the folder, which stays, once everything that was asked before is done. */
+  /** Ends the thread after all earlier operations, and releases the folder, which stays. */
   async close(): Promise<void> {
     this.#closed ??= this.#thread.close();
     await this.#closed;
@@ -204,7 +213,7 @@ export class Journal {
     this.#quarantinedCount += quarantined.count;
   }
 
-  /** Returns whether it was there. */
+  /** Returns whether it was queued. */
   #leaveQueue(id: number): boolean {
     const write = this.#queue.get(id);
     if (write === undefined) return false;

@@ -1,4 +1,4 @@
-/** Owns the way of the journal's writes into the store: in order, once each, again and again until it takes them. */
+/** Replays the journal's writes into the database: in order, once each, retrying until it accepts them. */
 import { AppError, toAppError } from "../../base/errors.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Observer } from "../../turn/observer.ts";
@@ -11,23 +11,28 @@ import type { TurnReads } from "../turns/turn-reads.ts";
 
 const firstDelayMs = 500;
 const maxDelayMs = 30_000;
-/** After so many failures in one pass the store counts as away. */
+/** After so many failures in one pass the database counts as unavailable. */
 const maxFailures = 3;
 
-/** What a replay works with. */
+/** The parts of a replay. */
 export interface JournalReplayOptions {
   readonly journal: Journal;
   readonly writes: TurnWrites;
   readonly reads: TurnReads;
   readonly clock: Clock;
-  /** Whether the first call of a write is still out: until that has settled nothing of its conversation moves. */
+  /**
+   * Whether the first call of a write is still in flight: until it settles, its conversation is left alone.
+   */
   readonly isInFlight: (id: number) => boolean;
-  /** Turns whose begin the store will never take, and whose end it therefore cannot. */
+  /** Turns whose begin was permanently rejected, so that their end will be, too. */
   readonly rejected: Set<string>;
   readonly observe: Observer;
 }
 
-/** Lands the writes of a journal. What fails blocks what came later in its conversation, or of its user, and no other. */
+/**
+ * Replays the writes of a journal. A failed write blocks later ones of its conversation or user, and no
+ * others.
+ */
 export class JournalReplay {
   readonly #options: JournalReplayOptions;
   #timer: Timer | undefined;
@@ -35,30 +40,30 @@ export class JournalReplay {
   #isWanted = false;
   #failedPasses = 0;
   #isClosed = false;
-  /** Whether the store could not be asked at all when a write was last tried. */
+  /** Whether the last attempt found the database unavailable. */
   #wasUnavailable = false;
-  /** Where the next pass starts. */
+  /** The id that the next pass starts from. */
   #nextId = 0;
-  /** Turns whose pieces in the journal are not this process's own, but left by one that died. */
+  /** Turns with pieces in the journal that were left over by a dead process. */
   #leftoverTurns: readonly string[] = [];
 
   constructor(options: JournalReplayOptions) {
     this.#options = options;
   }
 
-  /** Turns that died with their process, whose last words are not in the rows yet. */
+  /** Turns that died with their process, and whose last text is not in the rows yet. */
   get leftoverTurns(): readonly string[] {
     return this.#leftoverTurns;
   }
 
-  /** Takes on what is in the journal and was put there by a process that is no more. */
+  /** Finds the pieces that dead processes left in the journal, and starts. */
   async loadLeftovers(own: (turnId: string) => boolean): Promise<void> {
     const turns = await this.#options.journal.listPieceTurns();
     this.#leftoverTurns = turns.filter((turnId) => !own(turnId));
     this.start();
   }
 
-  /** There is something to land: tries at once, unless it is waiting out a failure. */
+  /** Starts to replay, unless a failure is being waited out. */
   start(): void {
     if (this.#isClosed || this.#timer !== undefined) return;
     this.#isWanted = true;
@@ -71,8 +76,8 @@ export class JournalReplay {
   }
 
   /**
-   * The store took a call. If it was away, it is back: that need not be waited out for longer than the shortest time. Writes
-   * that it refuses, though it is there, are not tried more often for it.
+   * Called when the database has accepted a call. If it was unavailable, it is back: wait no longer than the
+   * shortest delay. Writes that it refuses while available are not retried more often for that.
    */
   retrySoon(): void {
     if (this.#options.journal.queue.size + this.#leftoverTurns.length === 0) return;
@@ -85,7 +90,7 @@ export class JournalReplay {
     this.backOff();
   }
 
-  /** There is something to land, but the store has just failed: tries after a while, longer each time, up to 30 s. */
+  /** Schedules another attempt after a failure: later each time, up to 30 s. */
   backOff(): void {
     if (this.#isClosed || this.#running !== undefined || this.#timer !== undefined) return;
     const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** this.#failedPasses);
@@ -95,14 +100,14 @@ export class JournalReplay {
     });
   }
 
-  /** Ends the attempts; resolves once none runs. */
+  /** Starts no more attempts; resolves once none is running. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
     await this.#running;
   }
 
-  /** Resolves with whether the last pass met no failure. */
+  /** Resolves with whether the last pass had no failure. */
   async #run(): Promise<boolean> {
     let isDone = true;
     while (isDone && this.#isWanted && !this.#isClosed) {
@@ -113,8 +118,8 @@ export class JournalReplay {
   }
 
   /**
-   * Tries every write once, from where the last pass was given up: else three that always fail would keep all others out.
-   * Resolves with whether none failed.
+   * Tries every write once, starting where the last pass gave up: otherwise three writes that always fail
+   * would block all others. Resolves with whether none failed.
    */
   async #pass(): Promise<boolean> {
     const { journal, isInFlight } = this.#options;
@@ -135,12 +140,12 @@ export class JournalReplay {
       return false;
     }
     if (!(await this.#replayLeftovers()) || failures > 0) return false;
-    // What was passed over at the start is due now.
+    // The writes skipped at the start are due now.
     this.#isWanted ||= startId > 0;
     return true;
   }
 
-  /** Resolves with whether the write need not be tried again. */
+  /** Resolves with whether the write is done with. */
   async #attempt(write: QueuedWrite): Promise<boolean> {
     const { journal, observe } = this.#options;
     try {
@@ -154,13 +159,13 @@ export class JournalReplay {
       this.#wasUnavailable = error.code === "store_unavailable";
       if (error.code.startsWith("store_")) return false;
       if (write.kind === "begin") this.#options.rejected.add(write.turnId);
-      await journal.quarantine(write.id, error.message).catch(() => {}); // it is tried, and told, again
+      await journal.quarantine(write.id, error.message).catch(() => {}); // it is tried, and reported, again
       observe({ type: "write-rejected", turn: write, error });
       return true;
     }
   }
 
-  /** Writes to the store; resolves with whether it keeps it. */
+  /** Resolves with whether the database kept the write; its conversation may have been deleted. */
   async #replayWrite({ id, kind, turnId }: QueuedWrite): Promise<boolean> {
     const { journal, writes, clock } = this.#options;
     const text = await journal.read(id);
@@ -171,8 +176,8 @@ export class JournalReplay {
       const ageMs = Math.max(0, clock.now().getTime() - endedAt.getTime());
       return (await writes.end({ ...argument, age_ms: ageMs })).type === "ended";
     }
-    const answer = await writes.begin(parseQueuedBegin(text), true, journal.owners);
-    switch (answer.type) {
+    const begun = await writes.begin(parseQueuedBegin(text), true, journal.owners);
+    switch (begun.type) {
       case "saved":
         return true;
       case "deleted":
@@ -198,8 +203,8 @@ export class JournalReplay {
   }
 
   /**
-   * Lands the last words of turns that died with their process and the store away: recovery finds them in the rows.
-   * Resolves with whether all landed that need not wait for a write of their turn.
+   * Replays the last text of turns that died with their process while the database was unavailable: recovery
+   * finds it in the rows. Resolves with whether all are done that need not wait for a write of their turn.
    */
   async #replayLeftovers(): Promise<boolean> {
     const { journal } = this.#options;
@@ -212,7 +217,7 @@ export class JournalReplay {
         const error = toAppError(cause);
         this.#wasUnavailable = error.code === "store_unavailable";
         if (error.code.startsWith("store_")) return false;
-        this.#options.observe({ type: "store-trouble", error }); // it stays in the journal, and must not keep the others
+        this.#options.observe({ type: "store-trouble", error }); // it stays in the journal; continue with the others
       }
       this.#leftoverTurns = this.#leftoverTurns.filter((leftover) => leftover !== turnId);
     }

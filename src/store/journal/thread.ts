@@ -1,4 +1,4 @@
-/** Owns the thread that has a journal's file open: what it is asked, and its answers. */
+/** The thread that has a journal's file open: its requests and responses. */
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { AppError } from "../../base/errors.ts";
@@ -6,17 +6,17 @@ import { toJournalFailure, type JournalFolder } from "./folder.ts";
 import type { JournalOperation, JournalReply } from "./worker.ts";
 import type { JournalWrite } from "./write.ts";
 
-/** How much text a message to the thread carries, about, in UTF-16 code units: it is there twice until it is written. */
+/** About how much text a message carries, in UTF-16 code units: until it is written it exists twice. */
 const maxMessageLength = 4 * 1024 * 1024;
 
 const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
 
-/** What the journal asks for. */
+/** An operation as the journal requests it. */
 type AskedOperation =
   | Exclude<JournalOperation, { type: "append" }>
   | { readonly type: "append"; readonly write: JournalWrite };
 
-/** An operation that was asked for. */
+/** A requested operation. */
 interface Request {
   readonly operation: AskedOperation;
   readonly settled: Promise<unknown>;
@@ -24,15 +24,18 @@ interface Request {
   readonly reject: (error: unknown) => void;
 }
 
-/** The thread that has the file of `folder` open. What is asked while it is busy is done in one transaction. */
+/**
+ * The thread that has the file of `folder` open. Operations that arrive while it is busy share one
+ * transaction.
+ */
 export class JournalThread {
   readonly #folder: JournalFolder;
   readonly #worker: Worker;
   readonly #exit = Promise.withResolvers<void>();
-  /** What the thread was asked in its last message. */
+  /** The operations in the last message to the thread. */
   #posted: readonly Request[] = [];
   #waiting: Request[] = [];
-  /** Why nothing more can be asked. */
+  /** Why no more operations are accepted. */
   #failure: AppError | undefined;
   #brokenFile: string | undefined;
 
@@ -47,14 +50,15 @@ export class JournalThread {
     });
   }
 
-  /** Where the last file that was corrupt has been put. */
+  /** The new path of the last corrupt file. */
   get brokenFile(): string | undefined {
     return this.#brokenFile;
   }
 
   /**
-   * Resolves with what `take` makes of the value of `operation`; it is called in the order of the operations.
-   * @throws AppError `store_unavailable` when the operation could not be done.
+   * Resolves with the result of `take` for the value of `operation`; values are taken in the order of
+   * operations.
+   * @throws AppError `store_unavailable` if the operation failed.
    */
   async ask<Result>(operation: AskedOperation, take: (value: unknown) => Result): Promise<Result> {
     if (this.#failure !== undefined) throw this.#failure;
@@ -64,7 +68,7 @@ export class JournalThread {
     return await promise;
   }
 
-  /** Ends the thread, once everything that was asked is done, and releases the folder. */
+  /** Ends the thread after all earlier operations, and releases the folder. */
   async close(): Promise<void> {
     this.#failure ??= toJournalFailure(this.#folder.path, "it is closed");
     await Promise.allSettled([...this.#posted, ...this.#waiting].map(({ settled }) => settled));
@@ -116,7 +120,7 @@ export class JournalThread {
   }
 }
 
-/** Returns an operation as the thread takes it: what is to be written is made only now. */
+/** Returns an operation as the thread receives it: only now is its argument made. */
 function toPosted(operation: AskedOperation): JournalOperation {
   if (operation.type !== "append") return operation;
   const { toArgument, ...write } = operation.write;

@@ -1,14 +1,13 @@
-/** Owns the journal's file, in a thread of its own: each commit waits for the disk. */
+/** The journal's file, in its own thread: each commit waits for the disk. */
 import { randomUUID } from "node:crypto";
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Piece } from "../../turn/ports.ts";
-import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns } from "./file.ts";
-import type { WriteHead } from "./write.ts";
+import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns, type WriteHead } from "./write.ts";
 
-/** What the thread is asked, in lists. */
+/** An operation; the thread receives them in lists. */
 export type JournalOperation =
   | { readonly type: "load" | "list-piece-turns" }
   | { readonly type: "append"; readonly write: WriteHead; readonly argument: string }
@@ -18,30 +17,33 @@ export type JournalOperation =
   | { readonly type: "read-pieces" | "remove-pieces"; readonly turnId: string }
   | { readonly type: "adopt"; readonly folder: string };
 
-/** What came of an operation: its value, which the journal parses, or why it was not done. */
+/** The outcome of an operation: its value, which the journal parses, or why it failed. */
 type JournalOutcome = { readonly value: unknown } | { readonly reason: string };
 
-/** What the thread tells: the outcomes of a list, and where it has put a file that was corrupt. */
+/** A message from the thread: the outcomes of a list, or the new path of a corrupt file. */
 export type JournalReply = { readonly outcomes: readonly JournalOutcome[] } | { readonly brokenFile: string };
 
 /** https://www.sqlite.org/rescode.html */
 const sqliteCorrupt = 11;
 const sqliteNotDatabase = 26;
 
-/** How full a write may make the journal: begins leave room for the text of turns that run, both for the ends. */
+/**
+ * How full a write may make the journal: begins leave room for the text of running turns, and both for ends.
+ */
 const maxShare = { begin: 0.9, pieces: 0.95, end: 1 } as const;
-/** More than a row takes beside its text: pages of the table, of its index and of the list of free ones. */
+/** The most that a row takes besides its text: pages of the table, its index and the free list. */
 const overheadPages = 5;
 const maxReasonCharacters = 1_000;
 /**
- * How much of what is still free a user's waiting writes may come to, all together. So one user alone gets half of the journal for begins,
- * two get a third each: however many want too much, there is room for the next.
+ * How much of the free space the queued writes of one user may take. One user alone gets half of the journal
+ * for begins, two get a third each: however many want too much, the next user still finds room.
  */
 const userShare = { begin: 1, end: 2 } as const;
 
 /**
- * `key` tells a write that was adopted already, by a process that died before it deleted the folder. A piece's `text` is
- * JSON, as SQLite's has no half of a surrogate pair, and `size` the length of what that stands for.
+ * `key` identifies writes that were adopted already, by a process that died before it deleted the folder. A
+ * piece's `text` is JSON, as SQLite cannot store half a surrogate pair; `size` is the length of the decoded
+ * text.
  */
 const schema = `
   create table if not exists write (
@@ -67,7 +69,7 @@ const schema = `
 `;
 
 const { folder, maxBytes }: { readonly folder: string; readonly maxBytes: number } = workerData;
-/** How many bytes of what the store will never take are kept, beside what the journal's own bound allows: of one user, and of all. */
+/** The bounds of the quarantine in bytes, in addition to the journal's own: for one user, and overall. */
 const maxQuarantinedBytes = { user: Math.max(2 ** 18, maxBytes / 64), all: Math.max(2 ** 20, maxBytes / 4) };
 const database = openFile(folder);
 const findLastId = database.prepare("select coalesce(max(id), 0) as id from write");
@@ -95,7 +97,7 @@ const findQuarantinedBytes = database.prepare(
 const findUser = database.prepare(
   "select coalesce(user_id, conversation_id) as user from write where id = ?",
 );
-/** Deletes the oldest of what is quarantined, of a user or of all, once what is newer than it comes to the bound. */
+/** Deletes the oldest quarantined writes, of a user or overall, beyond `bound`. */
 const pruneQuarantined = database.prepare(
   `delete from write where id in (
      select id from (
@@ -117,7 +119,7 @@ const findUsed = database.prepare(
    from pragma_page_count, pragma_freelist_count, pragma_page_size`,
 );
 
-/** Opens the journal of a folder; one that is corrupt is set aside and a new one begun. */
+/** Opens the journal of a folder; a corrupt one is set aside, and a new one created. */
 function openFile(path: string): DatabaseSync {
   const file = join(path, journalFileName);
   try {
@@ -157,10 +159,10 @@ function post(reply: JournalReply): void {
   parentPort?.postMessage(reply);
 }
 
-/** The journal is too full for a write; nothing of that was done. */
+/** The journal is too full for a write; nothing of it was written. */
 class JournalFull extends Error {}
 
-/** Returns how much is free for a write like this, beside what is quarantined, and how much `text` takes. */
+/** Returns the free space for such a write, not counting the quarantine, and the size of `text`. */
 function ensureRoom(share: number, text: string): { readonly freeBytes: number; readonly sizeBytes: number } {
   const used = findUsed.get();
   const pageBytes = Number(used?.["pageBytes"]);
@@ -173,7 +175,7 @@ function ensureRoom(share: number, text: string): { readonly freeBytes: number; 
   );
 }
 
-/** Keeps room for others, whose first write is taken as long as there is any. */
+/** Keeps room for other users, whose first write is accepted as long as there is any space. */
 function ensureShare({ kind, conversationId, userId = conversationId }: WriteHead, argument: string): void {
   const { freeBytes, sizeBytes } = ensureRoom(maxShare[kind], argument);
   const userBytes = Number(findUserBytes.get(userId)?.["bytes"]);
@@ -199,7 +201,7 @@ function appendPieces(pieces: readonly Piece[]): void {
   }
 }
 
-/** Copies what stands in `path`. No bound is put to that: it takes the place of what is deleted there next. */
+/** Copies the journal in `path`, without a bound: it replaces what is deleted there next. */
 function adopt(path: string): unknown {
   const id = Number(findLastId.get()?.["id"]);
   const other = openFile(path);
@@ -215,12 +217,12 @@ function adopt(path: string): unknown {
   return listSince(id);
 }
 
-/** The writes with an id above `id`: those that wait, and how many are quarantined. */
+/** The queued writes with an id above `id`, and the number of quarantined ones. */
 function listSince(id: number): unknown {
   return { writes: listQueued.all(id), quarantined: countQuarantined.get(id) };
 }
 
-/** Answers with how many writes that were quarantined before are kept no longer. */
+/** Returns how many earlier quarantined writes were dropped. */
 function quarantine(id: number, reason: string): { readonly dropped: number } {
   if (quarantineWrite.run(reason.slice(0, maxReasonCharacters), id).changes === 0) return { dropped: 0 };
   const user = String(findUser.get(id)?.["user"]);
@@ -229,11 +231,11 @@ function quarantine(id: number, reason: string): { readonly dropped: number } {
   return { dropped: Number(ofUser.changes) + Number(ofAll.changes) };
 }
 
-/** Does `operation` in the transaction that is open. */
+/** Does `operation` in the open transaction. */
 function run(operation: JournalOperation): unknown {
   switch (operation.type) {
     case "load":
-      database.exec("update write set reason = null"); // what was wrong with it may have been mended
+      database.exec("update write set reason = null"); // the reason may have been fixed since
       return listSince(0);
     case "append":
       return append(operation.write, operation.argument);
@@ -272,12 +274,12 @@ function transact<Result>(work: () => Result): Result {
     database.exec("commit");
     return result;
   } catch (error) {
-    if (database.isTransaction) database.exec("rollback"); // SQLite has done that itself after some errors
+    if (database.isTransaction) database.exec("rollback"); // SQLite has already done that after some errors
     throw error;
   }
 }
 
-/** Does `operations` in one transaction; when that fails, each in one of its own. */
+/** Does `operations` in one transaction; if that fails, each in its own. */
 function runAll(operations: readonly JournalOperation[]): readonly JournalOutcome[] {
   try {
     return transact(() => operations.map(runUnlessFull));

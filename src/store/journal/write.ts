@@ -1,7 +1,6 @@
-/** Owns what a write of the journal is, in memory and as a row of its file. */
-import { z } from "zod";
+/** A write of the journal, in memory and in its file: shared by the journal thread and by readers of the file. */
 
-/** Whose write to the store it is: the start or the end of a turn. */
+/** The kind and the ids of a write: the begin or the end of a turn. */
 export interface WriteHead {
   readonly kind: "begin" | "end";
   readonly turnId: string;
@@ -9,36 +8,33 @@ export interface WriteHead {
   readonly userId: string | undefined;
 }
 
-/** A write to the store. */
+/** A write to the database. */
 export interface JournalWrite extends WriteHead {
-  /** Returns its argument as JSON: a second copy of a reply, which is made when there is room for it. */
+  /** Returns its argument as JSON: a second copy of a reply, made only when it is sent. */
   readonly toArgument: () => string;
 }
 
-/** A write that waits, without its argument. */
+/** A queued write, without its argument. */
 export interface QueuedWrite extends WriteHead {
-  /** A later write has a larger one; none is used twice. */
+  /** Larger for later writes; never reused. */
   readonly id: number;
 }
 
-/** A write that the store refused for good. */
+/** A write that the database permanently rejected. */
 export interface QuarantinedWrite extends QueuedWrite {
   readonly reason: string;
-  /** The process whose folder it is in. */
+  /** The process that owns its folder. */
   readonly owner: string;
   /** When it was appended, ISO 8601. */
   readonly createdAt: string;
 }
 
-const OptionalText = z
-  .string()
-  .nullable()
-  .transform((text) => text ?? undefined);
-/** A row of `queuedColumns`. */
-export const QueuedRow = z.object({
-  id: z.number(),
-  kind: z.enum(["begin", "end"]),
-  turnId: z.string(),
-  conversationId: z.string(),
-  userId: OptionalText,
-});
+/** The name of the file in its folder. Only the process that claims a folder creates one. */
+export const journalFileName = "journal.sqlite";
+/** Part of the name of a corrupt file that was set aside. */
+export const brokenMark = ".broken-";
+/** How long a statement waits for another process that reads the file. */
+export const busyTimeoutMs = 5_000;
+/** The columns of a queued write. */
+export const queuedColumns =
+  'id, kind, turn_id as "turnId", conversation_id as "conversationId", user_id as "userId"';

@@ -4,6 +4,7 @@ import { Client, DatabaseError } from "pg";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { callDeadlineMs } from "../database/database.ts";
+import { isLockConflict } from "../database/sql-failure.ts";
 import { parseSchemaRange } from "./schema-version.ts";
 import { toClientConfig, toConnectionSettings } from "../database/postgres/postgres-url.ts";
 import { toPostgresFailure } from "../database/postgres/postgres.ts";
@@ -92,8 +93,7 @@ async function applyOnce(client: Client, sql: string): Promise<AppliedSchema | s
     return { from, to: await readVersion(client) };
   } catch (error) {
     await client.query("rollback");
-    const isHeldUp = error instanceof DatabaseError && (error.code === "55P03" || error.code === "40P01");
-    if (!isHeldUp) throw error;
+    if (!(error instanceof DatabaseError && isLockConflict(error.code))) throw error;
     return "another transaction holds a table";
   }
 }

@@ -18,8 +18,8 @@ export interface SchemaRange {
 const Description = z.object({ version: z.number(), serves_from: z.number().optional() });
 
 /** Returns the versions in an answer of `chat_describe_schema`. @throws AppError `store_refused`. */
-export function parseSchemaRange(answer: unknown): SchemaRange {
-  const { version, serves_from: servesFrom = version } = parse(Description, answer, "store_refused");
+export function parseSchemaRange(result: unknown): SchemaRange {
+  const { version, serves_from: servesFrom = version } = parse(Description, result, "store_refused");
   return { version, servesFrom };
 }
 

@@ -58,9 +58,9 @@ export class VersionedDatabase implements Database {
     for (let repeats = 0; ; repeats += 1) {
       const version = this.#version;
       try {
-        const answer = await this.#database.call(name, argument, caller, version);
-        this.#accept(name, version, answer);
-        return answer;
+        const result = await this.#database.call(name, argument, caller, version);
+        this.#accept(name, version, result);
+        return result;
       } catch (error) {
         const trouble = toAppError(error);
         if (trouble.code !== "store_schema_mismatch" || "schema_version" in argument) throw error;
@@ -77,9 +77,9 @@ export class VersionedDatabase implements Database {
   }
 
   /** Learns from an answer: the version it was asked with is accepted, and a description names the schema's own. */
-  #accept(name: FunctionName, version: number, answer: unknown): void {
+  #accept(name: FunctionName, version: number, result: unknown): void {
     this.#refusal = undefined;
-    if (name === "chat_describe_schema") this.#take(parseSchemaRange(answer));
+    if (name === "chat_describe_schema") this.#take(parseSchemaRange(result));
     else if (version === this.#version) this.#isKnown = true;
   }
 

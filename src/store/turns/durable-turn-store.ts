@@ -1,4 +1,4 @@
-/** Owns the store as turns see it: a database, with a journal before it. */
+/** The store that turns use: a database behind a journal. */
 import { toAppError } from "../../base/errors.ts";
 import type { LimitName } from "../../turn/limits.ts";
 import type { Caller } from "../../base/caller.ts";
@@ -9,13 +9,15 @@ import type {
   ChatPlace,
   TurnStore,
   EndResult,
+  LiveBus,
   NewestTurn,
+  Paths,
   PathStart,
   Piece,
   StoredPath,
   StoredTurn,
   TurnBegin,
-  TurnRecords,
+  TurnRecovery,
   TurnResult,
 } from "../../turn/ports.ts";
 import type { Observer } from "../../turn/observer.ts";
@@ -35,13 +37,13 @@ export interface DurableTurnStoreOptions extends DurableWriterOptions {
   readonly sharesProgress: boolean;
 }
 
-/** The first version of the schema whose `chat_begin_turn` finds the message that a turn continues. */
+/** The first schema version whose `chat_begin_turn` finds the message that a turn continues. */
 const placesVersion = 7;
-/** How many turns that the journal holds are told to the store, so that it lists others. */
+/** The most turns held by the journal that are excluded from a list of abandoned turns. */
 const maxHeldTurns = 1_000;
 
-/** Keeps turns, and all that is known of them beyond this process. */
-export class DurableTurnStore implements TurnStore, TurnRecords {
+/** Stores turns, and knows those of other processes. */
+export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths {
   readonly #options: DurableTurnStoreOptions;
   readonly #writer: DurableWriter;
 
@@ -77,13 +79,16 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
     return toBeginResult(written.value, turn, observe);
   }
 
-  /** Resolves with the turn that the key of one that may not begin belongs to, or with why that may not. */
+  /** For a turn over its limit: resolves with the earlier turn of its key, else with the refusal. */
   async #findBegun(turn: TurnBegin, limit: LimitName): Promise<BeginResult> {
     const refusal = await this.#options.writes.findRefusal(turn);
     return refusal ?? { type: "limited", limit, tokensLeft: undefined };
   }
 
-  /** Asks whether a turn may begin, and writes nothing. With the store away it may, as any other. */
+  /**
+   * Asks whether a turn may begin, and writes nothing. While the database is unavailable it may, as any
+   * other.
+   */
   async #beginUnkept(turn: TurnBegin): Promise<BeginResult> {
     const refusal = turn.mayBeRefused
       ? await this.#options.writes.findRefusal(turn).catch(() => undefined)
@@ -93,12 +98,12 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
 
   async end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
-    const answer = await this.#end(turn, result);
-    this.#writer.dropPieces(turn.turnId, answer.storage !== "queued");
-    return answer;
+    const ended = await this.#end(turn, result);
+    this.#writer.dropPieces(turn.turnId, ended.storage !== "queued");
+    return ended;
   }
 
-  async saveProgress(
+  async publish(
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
@@ -107,16 +112,16 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
       await this.#writer.keepPieces(pieces);
       return { known: new Set(running), stop: [] };
     }
-    const answer = await reads.saveProgress(journal?.owners ?? [], running, pieces);
+    const published = await reads.saveProgress(journal?.owners ?? [], running, pieces);
     this.#writer.retrySoon();
-    return answer;
+    return published;
   }
 
-  async keepProgress(pieces: readonly Piece[]): Promise<void> {
+  async keepPieces(pieces: readonly Piece[]): Promise<void> {
     await this.#writer.keepPieces(pieces);
   }
 
-  async readTurn(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
+  async read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
     const turn = await this.#options.reads.read(turnId, caller, after);
     if (turn === undefined) this.#refuseWaiting(turnId);
     return turn;
@@ -131,7 +136,7 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
     return await this.#options.reads.readPath(from, caller, this.#options.maxContextChars);
   }
 
-  /** Resolves once nothing of `caller` waits in the journal, as {@link untilWritesStored} does. */
+  /** Resolves once none of the caller's writes is queued, as {@link untilWritesStored} does. */
   async untilWritesStored(caller: Caller, conversationId?: string): Promise<void> {
     this.#writer.retrySoon();
     await untilWritesStored(this.#options, caller, conversationId);
@@ -153,7 +158,7 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
 
   async listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]> {
     const { reads, journal } = this.#options;
-    // What the journal holds is not abandoned, and must not stand before what is.
+    // Turns held by the journal are not abandoned, and must not crowd out those that are.
     const held = this.#writer.heldTurns;
     const except = [...filter.except, ...held.slice(0, maxHeldTurns)];
     const abandoned = await reads.listAbandoned({ ...filter, except }, journal?.owners ?? []);
@@ -177,12 +182,12 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
     return this.#options.database.healthyMs;
   }
 
-  /** Closes the journal; not the database. */
+  /** Closes the journal, not the database. */
   async close(): Promise<void> {
     await this.#writer.close();
   }
 
-  /** A turn that waits in the journal is not missing, though the store does not know it yet. */
+  /** A queued turn is not missing, though the database does not know it yet. */
   #refuseWaiting(turnId: string): void {
     if (this.#options.journal?.holdsTurn(turnId) === true)
       throw toWaitingError(this.#options.database, `turn ${turnId} waits in the journal`);
@@ -209,11 +214,11 @@ export class DurableTurnStore implements TurnStore, TurnRecords {
   }
 }
 
-/** Returns the begin's answer for the turn. */
-function toBeginResult(answer: SaveResult, turn: TurnBegin, observe: Observer): BeginResult {
-  switch (answer.type) {
+/** Returns the begin's result for the turn. */
+function toBeginResult(saved: SaveResult, turn: TurnBegin, observe: Observer): BeginResult {
+  switch (saved.type) {
     case "saved": {
-      const { conversationId, history } = answer;
+      const { conversationId, history } = saved;
       return { type: "begun", storage: "stored", conversationId, history };
     }
     case "deleted":
@@ -225,6 +230,6 @@ function toBeginResult(answer: SaveResult, turn: TurnBegin, observe: Observer): 
     case "missing":
     case "foreign":
     case "limited":
-      return answer;
+      return saved;
   }
 }

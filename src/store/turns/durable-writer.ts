@@ -1,4 +1,4 @@
-/** Owns the promise that a write is safe: in the store, or, where that has not taken it in time, in the journal. */
+/** Makes writes durable: in the database or, if it does not accept them in time, in the journal. */
 import { AppError, toAppError } from "../../base/errors.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -9,39 +9,38 @@ import type { TurnWrites } from "./turn-writes.ts";
 import type { JournalWrite } from "../journal/write.ts";
 import type { Journal } from "../journal/journal.ts";
 import { JournalReplay } from "../journal/replay.ts";
-import { callDeadlineMs } from "../database/database.ts";
-import { storeWaitMs } from "../database/sql-failure.ts";
+import { callDeadlineMs, storeWaitMs } from "../database/database.ts";
 import type { TurnReads } from "./turn-reads.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
 
-/** What a writer works with. */
+/** The parts of a writer. */
 export interface DurableWriterOptions {
   readonly database: DatabaseHealth;
   readonly writes: TurnWrites;
   readonly reads: TurnReads;
-  /** `undefined` where its folder cannot be used: then only the store makes a write safe. */
+  /** `undefined` if its folder cannot be used: then only the database makes writes durable. */
   readonly journal: Journal | undefined;
   readonly clock: Clock;
   readonly observe: Observer;
 }
 
-/** An answer of the store: what it wrote, or why it did not. */
+/** A result of the database: what it wrote, or why it did not. */
 interface TypedResult {
   readonly type: string;
 }
 
-/** A write that the store is asked to take. */
+/** A write for the database. */
 export interface Write<Result extends TypedResult> {
   readonly turn: TurnBegin;
   readonly kind: JournalWrite["kind"];
   readonly call: () => Promise<Result>;
-  /** As the journal holds it. */
+  /** Its argument, as the journal stores it. */
   readonly toArgument: () => string;
-  /** Asks whether the store would refuse the write for another turn's sake; where that may be. */
+  /** Asks whether the database would refuse the write because of another turn; present if it may. */
   readonly findRefusal?: () => Promise<Result | undefined>;
 }
 
-/** The store's answer; or the write waits in the journal, or is kept apart there. */
+/** The database's result; or the write was queued in the journal, or quarantined there. */
 export type Written<Result extends TypedResult> =
   | { readonly type: "value"; readonly value: Result }
   | { readonly type: "queued" | "rejected" };
@@ -50,13 +49,13 @@ export type Written<Result extends TypedResult> =
 export class DurableWriter {
   readonly #options: DurableWriterOptions;
   readonly #replay: JournalReplay | undefined;
-  /** Writes in the journal whose first call to the store has not settled yet. */
+  /** Writes in the journal whose first call to the database is still in flight. */
   readonly #inFlight = new Set<number>();
-  /** Turns of this process that have pieces in the journal. */
+  /** Turns of this process with pieces in the journal. */
   readonly #withPieces = new Set<string>();
-  /** Turns whose begin the store will never take. */
+  /** Turns whose begin was permanently rejected. */
   readonly #rejected = new Set<string>();
-  /** Settles once what an earlier process left is known. */
+  /** Settles once the leftovers of earlier processes are known. */
   #leftoversLoaded: Promise<void> | undefined;
   #hasToldOfAdoption = false;
 
@@ -69,7 +68,10 @@ export class DurableWriter {
     this.#leftoversLoaded = this.#loadLeftovers(this.#replay);
   }
 
-  /** @throws AppError with a `store_…` or `write_rejected` code when the write is neither in the store nor in the journal. */
+  /**
+   * @throws AppError with a `store_…` or `write_rejected` code if neither the database nor the journal has
+   * the write.
+   */
   async write<Result extends TypedResult>(write: Write<Result>): Promise<Written<Result>> {
     if (write.kind === "end" && this.#rejected.delete(write.turn.turnId))
       return await this.#quarantine(write, new AppError("write_rejected", "its begin was rejected"));
@@ -91,7 +93,7 @@ export class DurableWriter {
     }
   }
 
-  /** Puts text of running turns into the journal. @throws AppError `store_unavailable`. */
+  /** Appends text of running turns to the journal. @throws AppError `store_unavailable`. */
   async keepPieces(pieces: readonly Piece[]): Promise<void> {
     const { journal } = this.#options;
     if (journal === undefined || pieces.length === 0) return;
@@ -99,20 +101,23 @@ export class DurableWriter {
     await journal.appendPieces(pieces);
   }
 
-  /** The turn is over: its pieces are of no use any more once its end is in the store. */
+  /** Called at the end of a turn: its pieces are no longer needed once the end is stored. */
   dropPieces(turnId: string, isStored: boolean): void {
     const hasPieces = this.#withPieces.delete(turnId);
-    // At worst they land later, to no effect.
+    // At worst they are replayed later, without effect.
     if (hasPieces && isStored) void this.#options.journal?.removePieces(turnId).catch(() => {});
   }
 
-  /** Turns that the journal holds something of; one may stand here twice: what the rows say of them is not all there is. */
+  /** Turns with anything in the journal, perhaps named twice: their rows are incomplete. */
   get heldTurns(): readonly string[] {
     const queued = Array.from(this.#options.journal?.queue.values() ?? [], ({ turnId }) => turnId);
     return [...(this.#replay?.leftoverTurns ?? []), ...queued];
   }
 
-  /** Takes over what processes that died left in the journal; resolves with whether the text of their turns is in the store. */
+  /**
+   * Takes over the journals of dead processes; resolves with whether the text of their turns is in the
+   * database.
+   */
   async isSettled(): Promise<boolean> {
     const { journal, observe } = this.#options;
     if (journal === undefined || this.#replay === undefined) return true;
@@ -128,10 +133,10 @@ export class DurableWriter {
     return this.#replay.leftoverTurns.length === 0;
   }
 
-  /** Ends the attempts to land what waits, and closes the journal: what waits then lands after the next start. */
+  /** Stops the replay and closes the journal: queued writes are replayed after the next start. */
   async close(): Promise<void> {
     const { clock, journal } = this.#options;
-    // An attempt that a frozen store does not answer is made again then.
+    // An attempt that a frozen database does not answer is repeated then.
     if (this.#replay !== undefined) await settleWithin(clock, this.#replay.close(), storeWaitMs);
     await journal?.close();
   }
@@ -142,17 +147,20 @@ export class DurableWriter {
       .catch((error: unknown) => this.#options.observe({ type: "store-trouble", error: toAppError(error) }));
   }
 
-  /** The store took a call: what waits need not wait longer. */
+  /** Called when the database has accepted a call: retry queued writes soon. */
   retrySoon(): void {
     this.#replay?.retrySoon();
   }
 
-  /** What could be refused waits for a store that is slow, but not for one that is away: else there might be two turns. */
+  /**
+   * A write that may be refused waits for a slow database, but not for an unavailable one: else there might
+   * be two turns.
+   */
   #waitMsFor({ findRefusal }: Write<TypedResult>): number {
     return findRefusal !== undefined && this.#options.database.healthyMs > 0 ? callDeadlineMs : storeWaitMs;
   }
 
-  /** A write that must queue may be refused all the same, if the store is there to say so. */
+  /** A write that must queue may still be refused, if the database is available. */
   async #findRefusal<Result extends TypedResult>(write: Write<Result>): Promise<Result | undefined> {
     if (write.findRefusal === undefined) return undefined;
     const asked = await settleWithin(this.#options.clock, write.findRefusal(), this.#waitMsFor(write));
@@ -160,7 +168,9 @@ export class DurableWriter {
     return asked.type === "value" ? asked.value : undefined;
   }
 
-  /** Later writes of a conversation queue behind its earlier ones; so does one that may turn out to continue it. */
+  /**
+   * Writes of a conversation queue behind its earlier ones; so does a begin that may turn out to continue it.
+   */
   #mustQueue({ turn, kind }: Write<TypedResult>): boolean {
     const { journal } = this.#options;
     if (journal === undefined) return false;
@@ -185,7 +195,7 @@ export class DurableWriter {
     return { type: "queued" };
   }
 
-  /** The store will never take it. */
+  /** The write was permanently rejected. */
   async #quarantine<Result extends TypedResult>(
     write: Write<Result>,
     error: AppError,
@@ -198,7 +208,7 @@ export class DurableWriter {
     return { type: "rejected" };
   }
 
-  /** The store may still take it: it is put into the journal meanwhile, and taken out again if so. */
+  /** The database may still accept the write: the journal holds it until then. */
   async #queueLate<Result extends TypedResult>(
     write: Write<Result>,
     calling: Promise<Result>,
@@ -217,7 +227,7 @@ export class DurableWriter {
   async #settleLate(turn: TurnBegin, id: number, calling: Promise<TypedResult>): Promise<void> {
     try {
       const { type } = await calling;
-      // What was refused is for the replay to land all the same, as far as it may be: the turn has gone on.
+      // A refused write is replayed as far as possible, since its turn has gone on.
       if (type === "saved" || type === "deleted" || type === "ended" || type === "gone") {
         await this.#options.journal?.remove(id);
         this.#options.observe({ type: "write-stored", turn });
@@ -225,7 +235,7 @@ export class DurableWriter {
       this.#inFlight.delete(id);
       this.retrySoon();
     } catch {
-      this.#inFlight.delete(id); // it lands from the journal: everything may be written twice
+      this.#inFlight.delete(id); // it is replayed from the journal: every write may be repeated
       this.#replay?.backOff();
     }
   }
@@ -235,7 +245,8 @@ export class DurableWriter {
     error: AppError | undefined,
   ): Promise<number> {
     const { journal, observe } = this.#options;
-    if (journal === undefined) throw error ?? new AppError("store_unavailable", "no answer, and no journal");
+    if (journal === undefined)
+      throw error ?? new AppError("store_unavailable", "no response, and no journal");
     const { turnId, conversationId, caller } = turn;
     const { id } = await journal.append({ kind, turnId, conversationId, userId: caller.userId, toArgument });
     if (error?.code !== "write_rejected") observe({ type: "write-queued", turn, error });

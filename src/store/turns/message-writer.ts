@@ -1,4 +1,7 @@
-/** Owns the way of a path into the tree: how much of it is sent to the database, and what the answer asks for. */
+/**
+ * Writes paths into the tree of messages: sends only the new end of a long path, and more if the database
+ * asks for it.
+ */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
@@ -17,28 +20,28 @@ import type { Caller } from "../../base/caller.ts";
 import type { TurnBegin } from "../../turn/ports.ts";
 import type { Database, FunctionName, Json, JsonObject } from "../database/database.ts";
 
-/** A path up to this long is sent whole; of a longer one only its end, which is all that is new as a rule. */
+/** A path up to this length is sent whole; of a longer one only the end, usually all that is new. */
 const shortPath = 8;
-/** How many replies of an unnamed conversation may be the one that it continues. */
+/** The most replies of an unnamed conversation that are compared to find the one it continues. */
 const maxCandidates = 16;
 /**
- * How much of what the old service wrote comes back for its digests at once, and how often in one begin: of a longer conversation, which
- * takes them in all the same, the rest is for the next try.
+ * How much text from the old service comes back for its digests at a time, and how often in one begin. A
+ * longer conversation is converted as well: the rest follows with the next attempt.
  */
 const stepBytes = 4 * 1024 * 1024;
 const maxSteps = 20;
-/** How many changed paths are remembered; each takes about 200 bytes. */
+/** How many changed paths are remembered, at about 200 bytes each. */
 const maxKnownPaths = 10_000;
 
-/** What became of a path: saved; or, nothing written, why not. */
+/** The result of saving a path: saved, or the reason why nothing was written. */
 export type SaveResult =
   | {
       readonly type: "saved";
       readonly conversationId: string;
-      /** What stands before the path of a turn that its begin has placed. */
+      /** The messages before the path of a turn that its begin has placed. */
       readonly history?: readonly Message[] | undefined;
     }
-  /** The conversation was, after the turn began. */
+  /** The conversation was deleted after the turn began. */
   | { readonly type: "deleted" }
   | Refusal;
 
@@ -48,13 +51,13 @@ export type Refusal =
   | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
   /** The turn's id belongs to another turn. */
   | { readonly type: "exists" }
-  /** It goes on from a leaf that this turn still answers. */
+  /** It continues a leaf that this turn is still answering. */
   | { readonly type: "running"; readonly turnId: string }
-  /** There is no such message to go on from. */
+  /** The message to continue does not exist. */
   | { readonly type: "missing" }
-  /** The conversation that it names is somebody else's. */
+  /** The named conversation belongs to another user. */
   | { readonly type: "foreign" }
-  /** Its user has no more of this; of tokens, so many today. */
+  /** Its user is over this limit; for tokens, with so many left today. */
   | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
 
 const RefusalResult = z.union([
@@ -74,8 +77,8 @@ const RefusalResult = z.union([
       limited: z.enum(limitNames),
       tokens_left: z.number().optional(),
     })
-    .transform((answer): Refusal => {
-      return { type: "limited", limit: answer.limited, tokensLeft: answer.tokens_left };
+    .transform((result): Refusal => {
+      return { type: "limited", limit: result.limited, tokensLeft: result.tokens_left };
     }),
 ]);
 
@@ -86,7 +89,7 @@ export const PathMessages = z.array(
   }),
 );
 
-/** The usual one first: each that it is not costs an error that nobody reads. */
+/** The most common one first: each mismatch creates an error that is thrown away. */
 const SaveMessagesResult = z.union([
   z.object({ conversation_id: z.string(), digest: z.string(), history: PathMessages.optional() }),
   z.object({ missing: z.literal(true) }),
@@ -97,20 +100,22 @@ const SaveMessagesResult = z.union([
   RefusalResult,
 ]);
 
-/** Returns the refusal that a function's answer is; `undefined` for any other. */
-export function toRefusal(answer: unknown): Refusal | undefined {
-  return RefusalResult.safeParse(answer).data;
+/** Returns the refusal in a function's result; `undefined` for other results. */
+export function toRefusal(result: unknown): Refusal | undefined {
+  return RefusalResult.safeParse(result).data;
 }
 
-/** Sends paths to the database: the end of a long one first, the whole of it where that is asked for. */
+/** Sends paths to the database: of a long one first the end, then the whole if asked. */
 export class MessageWriter {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #maxContextChars: number;
-  /** Where a client sends a message back changed, the path as it tells it → the path as it is stored. */
+  /** For messages that a client sends back changed: the digest of the path as sent → as stored. */
   readonly #knownPaths = new Map<Digest, Digest>();
 
-  /** @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters. */
+  /**
+   * @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters.
+   */
   constructor(database: Database, clock: Clock, maxContextChars = 0) {
     this.#maxContextChars = maxContextChars;
     this.#database = database;
@@ -132,7 +137,7 @@ export class MessageWriter {
     let from = mayBeKnown ? findTailStart(turn.path) : 0;
     let addresses: JsonObject = {};
     for (let steps = 0; ;) {
-      const answer = await this.#database.call(
+      const result = await this.#database.call(
         name,
         {
           ...argument,
@@ -146,17 +151,17 @@ export class MessageWriter {
         },
         caller,
       );
-      const saved = parse(SaveMessagesResult, answer, "store_refused");
+      const saved = parse(SaveMessagesResult, result, "store_refused");
       if ("type" in saved) return saved;
       if ("conversation_id" in saved) {
-        // A path that does not start at the root says the same in many places.
+        // A path that does not start at the root has the same digest in many places.
         const isTold = turn.continues === undefined || turn.continues.mode === "whole";
         if (tail.length === 0 && isTold) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
         const { conversation_id: conversationId, history } = saved;
         return { type: "saved", conversationId, ...(history !== undefined && { history }) };
       }
       if ("deleted" in saved) return { type: "deleted" };
-      // What it goes on from was there when it was read.
+      // The message it continues existed when it was read.
       if ("missing" in saved && from === 0) return { type: "deleted" };
       if ("missing" in saved) {
         from = 0;
@@ -172,11 +177,11 @@ export class MessageWriter {
     }
   }
 
-  /** Returns the digests that the messages of a turn's path have in the store, as far as is known here. */
+  /** Returns the digests of the path's messages as stored, as far as known here. */
   #toStoredDigests({ path, anchor }: TurnBegin): readonly Digest[] {
     if (this.#knownPaths.size === 0) return path.map(({ pathDigest }) => pathDigest);
     let parent = anchor;
-    let isAsTold = true; // up to a message that is stored otherwise: what comes before it need not be digested again
+    let isAsTold = true; // until a message that is stored differently: no digest before it changes
     return path.map(({ pathDigest, contentDigests }) => {
       const known = this.#knownPaths.get(pathDigest);
       isAsTold &&= known === undefined;
@@ -206,7 +211,7 @@ export class MessageWriter {
   }
 }
 
-/** Returns where the end of a path starts that a client has not sent before: after its last but one user message. */
+/** Returns the start of the part that a client has not sent before: after its last but one user message. */
 function findTailStart(path: readonly AddressedMessage[]): number {
   if (path.length <= shortPath) return 0;
   const previous = path.findLastIndex(({ role }, index) => role === "user" && index < path.length - 1);

@@ -1,13 +1,12 @@
-/** Owns the wait for what a user has written last: it may be in the journal still, when that user reads. */
+/** Read-your-writes: waits until a user's queued writes have reached the database. */
 import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
-import { callDeadlineMs } from "../database/database.ts";
+import { callDeadlineMs, storeWaitMs } from "../database/database.ts";
 import type { Journal } from "../journal/journal.ts";
-import { storeWaitMs } from "../database/sql-failure.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
 
-/** What is waited for, and with what. */
+/** The parts of the wait. */
 export interface ReadYourWritesOptions {
   readonly journal: Journal | undefined;
   readonly database: DatabaseHealth;
@@ -15,8 +14,8 @@ export interface ReadYourWritesOptions {
 }
 
 /**
- * Resolves once nothing waits in the journal that `caller` has written; of nobody's, in this conversation.
- * @throws AppError with the `store_…` code that says why if something does for longer than a call may take.
+ * Resolves once none of the caller's writes is queued; for an unknown caller, none in the conversation.
+ * @throws AppError with the `store_…` code that explains why one still is, after the time a call may take.
  */
 export async function untilWritesStored(
   { journal, database, clock }: ReadYourWritesOptions,
@@ -29,7 +28,7 @@ export async function untilWritesStored(
     isByUser ? journal.holdsUser(userId) : journal.holdsConversation(conversationId);
   if (!waits()) return;
   const { promise: deadline, resolve } = Promise.withResolvers<"late">();
-  // A store that is away, or says why it takes no writes, is not waited for.
+  // No long wait for a database that is unavailable, or that says why it accepts no writes.
   const code = database.failedWrite?.error.code ?? "store_unavailable";
   const isWorthIt = database.healthyMs > 0 && (code === "store_unavailable" || !code.startsWith("store_"));
   const timer = clock.after(isWorthIt ? callDeadlineMs : storeWaitMs, () => resolve("late"));
@@ -38,7 +37,7 @@ export async function untilWritesStored(
   if (waits()) throw toWaitingError(database, "what was written last waits in the journal");
 }
 
-/** Returns the error for a write that waits in the journal: its code is the reason why the store does not take it. */
+/** Returns the error for a queued write; its code is the reason why the database does not accept it. */
 export function toWaitingError(database: DatabaseHealth, message: string): AppError {
   const reason = database.failedWrite?.error;
   if (reason === undefined || !reason.code.startsWith("store_"))

@@ -1,4 +1,4 @@
-/** Owns what is asked of the rows of turns while they run, and once nobody runs them. */
+/** Reads the rows of turns, and updates those of running and abandoned ones. */
 import { z } from "zod";
 import { errorTable, toTurnRunning, type ErrorCode } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
@@ -18,7 +18,7 @@ import { finishReasons, turnStatuses, type Usage } from "../../turn/turn-event.t
 import { PathMessages } from "./message-writer.ts";
 import { service, type Database, type JsonObject } from "../database/database.ts";
 
-/** How many abandoned turns are taken at once: each may bring a whole reply, of 2 MiB. */
+/** How many abandoned turns are listed at a time: each may carry a whole reply, of 2 MiB. */
 const maxAbandoned = 8;
 
 const Pieces = z.array(z.object({ position: z.number(), text: z.string() }));
@@ -71,26 +71,29 @@ export class TurnReads {
     this.#database = database;
   }
 
-  /** Stores pieces of turns of `owners`; resolves with the running ones that the store knows, and those to be stopped. */
+  /**
+   * Stores pieces of the owners' turns; resolves with the running turns that exist, and those that must be
+   * stopped.
+   */
   async saveProgress(
     owners: readonly string[],
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
     const rows = pieces.map(({ turnId, position, text }) => ({ turn_id: turnId, position, text }));
-    const answer = await this.#call("chat_save_progress", { owners, running, pieces: rows });
-    const { known, stop } = parse(ProgressResult, answer, "store_refused");
+    const result = await this.#call("chat_save_progress", { owners, running, pieces: rows });
+    const { known, stop } = parse(ProgressResult, result, "store_refused");
     return { known: new Set(known), stop };
   }
 
-  /** Resolves with a turn of `caller`; `undefined` where there is none. */
+  /** Resolves with the caller's turn; `undefined` if there is no such turn. */
   async read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
     return await this.#read({ turn_id: turnId, after }, caller, after);
   }
 
   /**
-   * Resolves with the text of a turn that recovery has ended, with what `pieces` hold beyond it; `undefined` where there is
-   * no such turn, or they hold nothing more.
+   * Resolves with the text of a turn that recovery has ended, extended by `pieces`; `undefined` if there is
+   * no such turn, or they add nothing.
    */
   async extendInterrupted(turnId: string, pieces: readonly Piece[]): Promise<string | undefined> {
     const turn = await this.#read({ turn_id: turnId, after: 0, for_service: true }, service, 0);
@@ -100,8 +103,8 @@ export class TurnReads {
   }
 
   async #read(argument: JsonObject, caller: Caller, after: number): Promise<StoredTurn | undefined> {
-    const answer = await this.#database.call("chat_read_turn", argument, caller);
-    const row = parse(ReadResult, answer, "store_refused");
+    const result = await this.#database.call("chat_read_turn", argument, caller);
+    const row = parse(ReadResult, result, "store_refused");
     if ("missing" in row) return undefined;
     const isRunning = row.status === "running";
     const body = toText({ plan: row.plan ?? "", answer: row.answer ?? undefined });
@@ -120,19 +123,19 @@ export class TurnReads {
     };
   }
 
-  /** Resolves with the newest turn of `caller` in a conversation. */
+  /** Resolves with the caller's newest turn in a conversation. */
   async findNewest({ conversationId, chatId }: ChatPlace, caller: Caller): Promise<NewestTurn | undefined> {
     const argument = { conversation_id: conversationId, chat_id: chatId };
-    const answer = await this.#database.call("chat_find_newest_turn", argument, caller);
+    const result = await this.#database.call("chat_find_newest_turn", argument, caller);
     const {
       turn_id: turnId,
       started_at: startedAt,
       is_running: isRunning,
-    } = parse(NewestResult, answer, "store_refused");
+    } = parse(NewestResult, result, "store_refused");
     return turnId === null ? undefined : { turnId, startedAt, isRunning: isRunning === true };
   }
 
-  /** Resolves with a path of `caller`, of at most `maxChars` characters or one message. */
+  /** Resolves with the end of the caller's path: at most `maxChars` characters, or one message. */
   async readPath(from: PathStart, caller: Caller, maxChars: number): Promise<StoredPath | undefined> {
     const { conversationId, chatId, parentId } = from;
     const argument = {
@@ -141,35 +144,35 @@ export class TurnReads {
       parent_id: parentId === "leaf" ? undefined : parentId,
       max_chars: maxChars,
     };
-    const answer = await this.#database.call("chat_read_path", argument, caller);
-    const path = parse(PathResult, answer, "store_refused");
+    const result = await this.#database.call("chat_read_path", argument, caller);
+    const path = parse(PathResult, result, "store_refused");
     if ("missing" in path) return undefined;
     if ("running" in path) throw toTurnRunning(path.running);
     const { conversation_id, digest, messages } = path;
     return { conversationId: conversation_id, digest: digest ?? undefined, messages };
   }
 
-  /** Resolves with whether there is such a turn of `caller`, which is now asked to stop. */
+  /** Resolves with whether the caller's turn exists; it is now asked to stop. */
   async requestStop(turnId: string, caller: Caller): Promise<boolean> {
     const argument = { turn_id: turnId, user_id: caller.userId };
-    const answer = await this.#call("chat_request_stop", argument);
-    return parse(z.object({ found: z.boolean() }), answer, "store_refused").found;
+    const result = await this.#call("chat_request_stop", argument);
+    return parse(z.object({ found: z.boolean() }), result, "store_refused").found;
   }
 
-  /** Resolves with the running turns of `caller` in a conversation, the newest first, which are all asked to stop. */
+  /** Asks the caller's running turns in a conversation to stop; resolves with their ids, newest first. */
   async requestStops({ conversationId, chatId }: ChatPlace, caller: Caller): Promise<readonly string[]> {
     const argument = { conversation_id: conversationId, chat_id: chatId, user_id: caller.userId };
-    const answer = await this.#call("chat_request_stop", argument);
-    // Before version 7 of the schema only a turn could be named.
-    return parse(z.object({ turns: z.array(z.string()).default([]) }), answer, "store_refused").turns;
+    const result = await this.#call("chat_request_stop", argument);
+    // Before schema version 7 a stop request could only name a turn.
+    return parse(z.object({ turns: z.array(z.string()).default([]) }), result, "store_refused").turns;
   }
 
-  /** Resolves with some of the turns that nobody runs; those of `owners` at once. */
+  /** Resolves with some abandoned turns; those of `owners` without delay. */
   async listAbandoned(filter: AbandonedFilter, owners: readonly string[]): Promise<readonly AbandonedTurn[]> {
     const { except, isStaleToo } = filter;
     const argument = { except, owners, is_stale_too: isStaleToo, limit: maxAbandoned };
-    const answer = await this.#call("chat_list_abandoned_turns", argument);
-    return parse(AbandonedResult, answer, "store_refused").map(({ turn_id: turnId, pieces }) => ({
+    const result = await this.#call("chat_list_abandoned_turns", argument);
+    return parse(AbandonedResult, result, "store_refused").map(({ turn_id: turnId, pieces }) => ({
       turnId,
       text: pieces[0]?.position === 0 ? joinPieces(pieces) : "",
     }));
@@ -180,7 +183,7 @@ export class TurnReads {
   }
 }
 
-/** Returns the text of pieces in order, up to the first gap; what two of them hold both counts once. */
+/** Returns the text of sorted pieces up to the first gap; overlaps count once. */
 function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): string {
   let text = "";
   let end = pieces[0]?.position ?? 0;
@@ -193,7 +196,7 @@ function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): string {
   return text;
 }
 
-/** A code that only another version knows is told as a failure of ours. */
+/** A code that only another version knows is reported as an internal error. */
 function toErrorCode(code: string | null): ErrorCode | undefined {
   if (code === null) return undefined;
   return isErrorCode(code) ? code : "internal_error";

@@ -1,4 +1,4 @@
-/** Owns how turns become rows, through the functions that only the service may call. */
+/** Writes turns as rows, through the functions that only the server may call. */
 import { z } from "zod";
 import { parse } from "../../base/parse.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -13,19 +13,22 @@ const EndResult = z.union([
   z.object({ gone: z.literal(true) }),
 ]);
 
-/** What became of a turn's end: it is in the rows, whether it was before or not; or the turn itself is not there. */
+/** The result of ending a turn: its end is stored, now or already before; or the turn does not exist. */
 export type EndedRow =
   | { readonly type: "ended"; readonly conversationId: string; readonly isChanged: boolean }
   | { readonly type: "gone" };
 
-/** Writes turns. Rejects with a `store_…` or `write_rejected` code; nothing was written then, as far as is known. */
+/**
+ * Writes turns. Rejects with a `store_…` or `write_rejected` code; as far as is known, nothing was written
+ * then.
+ */
 export class TurnWrites {
   readonly #database: Database;
   readonly #messages: MessageWriter;
   readonly #owner: string | undefined;
 
   /**
-   * @param owner the id of this process, which its turns carry.
+   * @param owner the id of this process, recorded in its turns.
    * @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters.
    */
   constructor(database: Database, clock: Clock, owner?: string, maxContextChars?: number) {
@@ -35,9 +38,9 @@ export class TurnWrites {
   }
 
   /**
-   * Stores the messages that are new, and the turn as running.
-   * @param isLate whether it has waited in a journal, so that nothing it says is the newest any more; `owners` are then the processes
-   * whose journal that may have been.
+   * Stores the new messages, and the turn as running.
+   * @param isLate whether the begin comes from a journal, so that its messages are not the newest; `owners`
+   * are then the processes whose journal that may have been.
    */
   async begin(turn: TurnBegin, isLate = false, owners?: readonly string[]): Promise<SaveResult> {
     return await this.#messages.save("chat_begin_turn", turn, service, {
@@ -48,7 +51,7 @@ export class TurnWrites {
     });
   }
 
-  /** Resolves with why `turn` could not begin: for its key, its id, its conversation or its user's limits. Writes nothing. */
+  /** Resolves with why `turn` could not begin: its key, id, conversation or limits. Writes nothing. */
   async findRefusal(turn: TurnBegin): Promise<Refusal | undefined> {
     const { conversationId: id, isConversationNamed, mustOwn, caller } = turn;
     const conversation = {
@@ -75,19 +78,22 @@ export class TurnWrites {
     };
   }
 
-  /** Stores the reply and how the turn ended: what {@link toEndArgument} made of it, now or long ago. */
+  /** Stores the reply and the end of a turn, from {@link toEndArgument} now or earlier. */
   async end(argument: JsonObject): Promise<EndedRow> {
-    const answer = parse(
+    const ended = parse(
       EndResult,
       await this.#database.call("chat_end_turn", argument, service),
       "store_refused",
     );
-    if ("gone" in answer) return { type: "gone" };
-    return { type: "ended", conversationId: answer.conversation_id, isChanged: answer.is_changed };
+    if ("gone" in ended) return { type: "gone" };
+    return { type: "ended", conversationId: ended.conversation_id, isChanged: ended.is_changed };
   }
 }
 
-/** Returns the end of a turn as `chat_end_turn` takes it: its texts are read when it becomes JSON, for as long as that takes. */
+/**
+ * Returns the argument of `chat_end_turn`. Its getters read the texts when it becomes JSON, so that no second
+ * copy lives longer.
+ */
 export function toEndArgument(turnId: string, result: TurnResult): JsonObject {
   return {
     get turn() {
@@ -131,7 +137,7 @@ function toReplyRow(result: TurnResult): Json {
   };
 }
 
-/** Returns what is kept beside the content of a reply. */
+/** Returns the metadata of a reply. */
 export function toReplyMetadata({ reply, toBody, model, finishReason, usage, durationMs }: TurnResult): Json {
   return {
     plan: reply?.hasPlan === true ? toBody().plan : undefined,

@@ -1,4 +1,7 @@
-/** Owns the reduced mode: turns kept with their callers' own tokens, all that the anonymous key of a project allows. */
+/**
+ * The reduced mode: turns stored with their callers' own tokens, which is all that a project's anonymous key
+ * allows.
+ */
 import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
 import { createId } from "../../base/create-id.ts";
 import { settleWithin } from "../../base/deadline.ts";
@@ -9,19 +12,20 @@ import type { Storage } from "../../turn/turn-event.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { toContent } from "../../turn/turn-result.ts";
 import { toReplyMetadata } from "./turn-writes.ts";
-import type { Database, Json } from "../database/database.ts";
+import { storeWaitMs, type Database, type Json } from "../database/database.ts";
 import { MessageWriter } from "./message-writer.ts";
-import { storeWaitMs } from "../database/sql-failure.ts";
+import { isRefusedByRowLevelSecurity } from "../database/sql-failure.ts";
 
 /**
- * Stores messages as far as row level security lets their user, and no record of the turn. There is no journal: a token
- * must not outlive its request. What is not stored after 500 ms may still be; what is not at all, the log names.
+ * Stores messages as far as row level security lets their user, but no record of the turn. There is no
+ * journal: a token must not outlive its request. A write that takes over 500 ms may still succeed; the log
+ * names those that fail.
  */
 export class UserTokenStore implements TurnStore {
   readonly #messages: MessageWriter;
   readonly #clock: Clock;
   readonly #observe: Observer;
-  /** Running turns whose messages were not taken, and why: the log has that already. */
+  /** Running turns whose messages were refused, with the code; already logged. */
   readonly #lost = new Map<string, ErrorCode>();
 
   constructor(database: Database, clock: Clock, observe: Observer) {
@@ -44,7 +48,7 @@ export class UserTokenStore implements TurnStore {
     const { reply, outcome } = result;
     if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
     const lost = this.#lost.get(turn.turnId);
-    // Messages that were refused are so again; those that could not be sent go with the reply.
+    // Refused messages would be refused again; those that could not be sent go with the reply.
     if (reply === undefined || (lost !== undefined && lost !== "store_unavailable")) {
       this.#lost.delete(turn.turnId);
       return { storage: lost === undefined ? "stored" : "none", conversationId: turn.conversationId };
@@ -52,7 +56,7 @@ export class UserTokenStore implements TurnStore {
     const content = toContent(result.toBody().answer);
     const metadata = toReplyMetadata(result);
     const saved = await this.#save(turn, [
-      // Not the turn's id: nothing here keeps a client from choosing that a second time.
+      // Not the turn's id: nothing here keeps a client from using an id twice.
       {
         id: createId(),
         role: "assistant",
@@ -91,7 +95,7 @@ export class UserTokenStore implements TurnStore {
         "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
       );
     }
-    // A reply comes after its turn began: what was said meanwhile stays on the path that is shown.
+    // The reply follows its turn's begin: messages added meanwhile stay on the path that is shown.
     const saved = await this.#messages
       .save("chat_save_messages", turn, turn.caller, { late: tail.length > 0 }, tail)
       .catch((cause: unknown) => {
@@ -102,8 +106,8 @@ export class UserTokenStore implements TurnStore {
   }
 }
 
-/** Row level security does not show a conversation of somebody else's: it refuses to write there. */
+/** Row level security hides another user's conversation: it refuses to write there. */
 function toForeign({ mustOwn, isConversationNamed, conversationId }: TurnBegin, error: AppError): AppError {
-  const isForeign = mustOwn && isConversationNamed && /^42501: .*row-level security/.test(error.message);
+  const isForeign = mustOwn && isConversationNamed && isRefusedByRowLevelSecurity(error);
   return isForeign ? new AppError("conversation_not_found", conversationId, { cause: error }) : error;
 }

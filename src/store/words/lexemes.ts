@@ -1,23 +1,23 @@
-/** Writes words as Postgres stores and matches them, so that it never has to read a text itself. */
+/** Writes words as Postgres stores and matches them, so that Postgres never parses a text. */
 import { readTokens, type Token, type Words } from "./text-words.ts";
 
-/** What a search asks the database, as texts of `tsquery`. */
+/** A search as the database receives it: texts of `tsquery`. */
 export interface SearchQuery {
-  /** What a text must hold. */
+  /** The condition on a text. */
   readonly match: string;
   /**
-   * What it must hold at least, where `match` has phrases: the index knows which texts hold words, not where they stand in them.
-   * `null` for any text.
+   * A weaker condition, if `match` has phrases: the index knows which words a text holds, but not their
+   * positions. `null` for any text.
    */
   readonly likely: string | null;
 }
 
-/** How many words of a search count: its first ones. */
+/** How many words of a search count, from the start. */
 const maxQueryWords = 32;
-/** Terms of a search: phrases in quotes, the last of them perhaps not closed yet, and words between white space. */
+/** Terms of a search: quoted phrases, the last perhaps not closed yet, and words between white space. */
 const term = /-*"[^"]*"?|[^\s"]+/g;
 
-/** Words that are asked for side by side. */
+/** Adjacent words. */
 interface Term {
   readonly words: readonly Asked[];
   readonly isNegated: boolean;
@@ -28,14 +28,15 @@ interface Asked extends Pick<Token, "word" | "position"> {
 }
 
 /**
- * What every word of a user's texts starts with in the index, so that a search costs what the user has written, and not what all have:
- * the beginning of a word is looked for among the user's words alone. Two users may have the same; the owner's lexeme tells them apart.
+ * The prefix of every word of a user's texts in the index, so that a search costs what this user has written,
+ * not what all users have: a prefix search visits this user's words only. Two users may share one; the
+ * owner's lexeme tells them apart.
  */
 function toNamespace(userId: string | undefined): string {
   return (userId ?? "nobody").slice(-8).toLowerCase();
 }
 
-/** Returns a text's words as a `tsvector` that says, too, whose text it is and in which conversation. */
+/** Returns a text's words as a `tsvector` that also names its owner and conversation. */
 export function toVector(words: Words, userId: string | undefined, conversationId: string): string {
   const namespace = toNamespace(userId);
   const lexemes = Array.from(words, ([word, positions]) => {
@@ -50,9 +51,9 @@ export function toVector(words: Words, userId: string | undefined, conversationI
 }
 
 /**
- * Returns what `text` asks for: all its words, those in quotes side by side, none that has a hyphen before it, and with `or` the
- * words before it or those after it. Its last word may be the beginning of one, unless it is in quotes. `undefined` for a text
- * without words.
+ * Returns the query in `text`: all its words, those in quotes adjacent, none with a hyphen before it, and
+ * with `or` the words before it or those after it. The last word may be incomplete, unless quoted.
+ * `undefined` for a text without words.
  */
 export function toSearchQuery(text: string, userId: string | undefined): SearchQuery | undefined {
   const namespace = toNamespace(userId);
@@ -85,7 +86,7 @@ function readTerms(text: string): Term[][] {
   return alternatives;
 }
 
-/** A run's pairs hold its last character, too; a single one may stand at the beginning of any pair. */
+/** The pairs of a run include its last character; a single one may start any pair. */
 function readWords(text: string, isOpen: boolean): Asked[] {
   const tokens = Array.from(readTokens(text)).filter(({ kind }) => kind !== "part" && kind !== "tail");
   return tokens.map(({ word, position, kind }, index) => ({

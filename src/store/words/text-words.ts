@@ -1,40 +1,50 @@
-/** Decides which words a text is found by: the same for a message, a title and a search, on every version of Node. */
+/**
+ * Splits texts into searchable words: the same way for messages, titles and searches, on every version of
+ * Node.
+ */
 
-/** How much of a text is looked at, in UTF-16 code units. */
+/** How much of a text is read, in UTF-16 code units. */
 export const maxTextLength = 100_000;
-/** How long a word is at most, in UTF-16 code units: of a longer one its beginning counts. */
+/** The longest word, in UTF-16 code units; longer ones are cut. */
 export const maxWordLength = 64;
-/** How many different words of a text count: its first ones. */
+/** How many different words of a text count, from the start. */
 export const maxWords = 8_000;
-/** How large a text's different words are together, in bytes of UTF-8 at most: Postgres stores a mebibyte, with all that it adds. */
+/**
+ * The most bytes of UTF-8 that a text's different words take: Postgres stores a mebibyte, including its
+ * overhead.
+ */
 const maxWordBytes = 400_000;
-/** The last position that Postgres keeps, and how many it keeps of one word. */
+/** The last position that Postgres stores, and how many it stores for one word. */
 const maxPosition = 16_383;
 const maxPositions = 255;
 
 /** A word of a text. */
 export interface Token {
   readonly word: string;
-  /** Its place among the text's words, from 1. Words of one place overlap. */
+  /** Its place among the text's words, from 1. Words with the same position overlap. */
   readonly position: number;
   /**
-   * `word`: letters and digits. `part`: a hump of the `camelCase` word at its position. `pair`: two neighbours in a run of characters
-   * without spaces, whose last one, or only one, is a `tail` or a `single`. `symbol`: an emoji, a flag, or another sign.
+   * `word`: letters and digits. `part`: a hump of the `camelCase` word at its position. `pair`: two
+   * neighbouring characters of a script without spaces; the last of a run is a `tail`, a lone one a `single`.
+   * `symbol`: an emoji, flag or other sign.
    */
   readonly kind: "word" | "part" | "pair" | "tail" | "single" | "symbol";
 }
 
-/** Words, each with its positions; none of a word that has only places past the last that counts, or is but a part of others. */
+/** Words with their positions; no positions for words past the last position, and for parts of words. */
 export type Words = ReadonlyMap<string, readonly number[]>;
 
 // eslint-disable-next-line no-control-regex
 const ascii = /^[\u0000-\u007f]*$/;
 const asciiWord = /[0-9A-Za-z]+/g;
 
-/** Letters of languages that do without spaces between words, and Korean, whose words carry endings: found by pairs of characters. */
+/**
+ * Scripts without spaces between words, and Korean, whose words carry endings: indexed by pairs of
+ * characters.
+ */
 const unspacedScripts =
   "Han Hira Kana Bopo Hang Thai Laoo Khmr Mymr Tibt Yiii Lana Tale Talu Tavt Bali Java".split(" ");
-/** Marks of kana, which several scripts share: of the lengthened vowel, of voice, and of a closed letter. */
+/** Kana marks shared by several scripts: of the lengthened vowel, of voice, and of a closed letter. */
 const kanaMarks = String.raw`\u3006\u3099\u309a\u30fc`;
 const unspaced = `[[${unspacedScripts.map((script) => `\\p{sc=${script}}`).join("")}${kanaMarks}]&&[\\p{L}\\p{M}\\p{N}]]`;
 const unicodeToken = new RegExp(
@@ -42,14 +52,20 @@ const unicodeToken = new RegExp(
   "gv",
 );
 
-/** Invisible, and no part of a word: joiners, soft hyphens, marks of direction, variation selectors. */
+/**
+ * Invisible characters that are no part of a word: joiners, soft hyphens, direction marks, variation
+ * selectors.
+ */
 const ignorable = /\p{DI}+/gu;
-/** To order the marks of one character takes quadratic time, and no language writes so many. */
+/** Sorting the marks of one character takes quadratic time, and no language stacks so many. */
 const stackedMarks = /(\p{M}{8})\p{M}+/gu;
-/** Accents of Latin, Greek and Cyrillic letters, vowel signs of Hebrew and Arabic. What else is a mark is a letter's other half. */
+/**
+ * Accents of Latin, Greek and Cyrillic letters, vowel signs of Hebrew and Arabic. Other marks are part of the
+ * letter.
+ */
 const accents =
   /[[\p{M}&&[\p{sc=Inherited}\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Hebrew}\p{sc=Arabic}]]\u0640]+/gv;
-/** Letters whose stroke or ligature Unicode takes for a letter's own, and the sigma at a word's end. */
+/** Letters whose stroke or ligature Unicode does not decompose, and the final sigma. */
 const likeLetters: ReadonlyMap<string, string> = new Map([
   ["æ", "ae"],
   ["œ", "oe"],
@@ -66,13 +82,13 @@ const likeLetter = new RegExp(`[${Array.from(likeLetters.keys()).join("")}]`, "g
 
 const hump = /\p{Ll}\p{N}*\p{Lu}|\p{Lu}\p{Lu}\p{Ll}/u;
 const humpStart = /(?<=\p{Ll}\p{N}*)(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
-/** A name has no more humps than that; a longer one is a key, a digest or noise. */
+/** No name has more humps; longer ones are keys, digests or noise. */
 const maxHumps = 6;
 
 /** How many tokens {@link collectWords} reads between two pauses: one or two milliseconds. */
 const tokensPerStep = 2_000;
 
-/** Yields the words of a text's first {@link maxTextLength} characters, in order. Takes time in proportion to their number. */
+/** Yields the words in a text's first {@link maxTextLength} characters, in order and in linear time. */
 export function* readTokens(text: string): Generator<Token, void, undefined> {
   const whole = cutAt(text, maxTextLength);
   let position = 1;
@@ -90,8 +106,8 @@ export function* readTokens(text: string): Generator<Token, void, undefined> {
 }
 
 /**
- * Collects the words that `text` is found by, pausing every millisecond or two: step through it if other work shares the thread.
- * At most {@link maxWords}, none longer than {@link maxWordLength}.
+ * Collects the searchable words of `text`, pausing every millisecond or two: step through it to share the
+ * thread. At most {@link maxWords}, none longer than {@link maxWordLength}.
  */
 export function* collectWords(text: string): Generator<undefined, Words, undefined> {
   const words = new Map<string, number[]>();
@@ -130,7 +146,7 @@ function* readWord(
   }
 }
 
-/** Yields each pair of characters of a run, and its last character; returns the position after it. */
+/** Yields each pair of characters of a run, and its last character; returns the next position. */
 function* readRun(run: string, start: number): Generator<Token, number, undefined> {
   let position = start;
   let last = "";
@@ -146,7 +162,7 @@ function toLowerCase(word: string): string {
   return word.toLowerCase();
 }
 
-/** Returns {@link foldWord}, which then knows the words that it has folded before. */
+/** Returns {@link foldWord} with a cache. */
 function createFold(): (word: string) => string {
   const known = new Map<string, string>();
   return (word) => {
@@ -166,7 +182,7 @@ function foldWord(word: string): string {
   );
 }
 
-/** Never cuts a character in two. */
+/** Never splits a surrogate pair. */
 function cutAt(text: string, length: number): string {
   if (text.length <= length) return text;
   const isInside = /[\ud800-\udbff]/.test(text.charAt(length - 1));

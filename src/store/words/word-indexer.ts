@@ -1,4 +1,4 @@
-/** Reads stored texts for the search, beside everything else, and has the database keep their words. */
+/** Reads stored texts in the background and stores their words, for the search. */
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { toAppError, type ErrorCode } from "../../base/errors.ts";
@@ -10,28 +10,34 @@ import { service, type Database, type FunctionName, type JsonObject } from "../d
 import { toVector } from "./lexemes.ts";
 import { collectWords, type Words } from "./text-words.ts";
 
-/** The version of the schema that keeps words. */
+/** The first schema version that stores words. */
 const firstSchemaVersion = 7;
-/** How many texts of a kind, and how many bytes of them, are taken at once. */
+/** How many texts of a kind, and how many bytes of them, are read at a time. */
 const batch = { texts: 50, bytes: 64 * 1024 };
-/** How many words the database is given at once, but for those of one text: some 15 ms of the embedded one's time. */
+/**
+ * How many words the database gets at a time, unless one text has more: about 15 ms of the embedded one's
+ * time.
+ */
 const maxWordsPerCall = 4_000;
-/** From the storing of a text to its reading, unless a search hurries it: so that many are read in one go. */
+/** The delay after a text is stored, unless a search is waiting: many are read in one go. */
 const nudgeMs = 800;
-/** The pause between looks for texts that other processes stored: doubled each time that there are none. */
+/** The pause between looks for texts stored by other processes: doubled each time there are none. */
 const idleMs = { first: 3_000, most: 60_000 };
 /** How long a search waits for the texts stored before it. */
 const searchWaitMs = 1_700;
-/** How long the reading rests after a batch of old texts, at most: as long as it took, so that turns have half of a processor. */
+/**
+ * The longest rest after a batch of old texts; a rest takes as long as the batch, so that turns get half of a
+ * processor.
+ */
 const maxRestMs = 500;
 
-/** How the database may refuse words. */
+/** The codes with which the database may refuse words. */
 const refusals: ReadonlySet<ErrorCode> = new Set(["write_rejected", "store_refused"]);
 
-/** How often words are brought again at once that another transaction keeps from being kept. */
+/** How often words are sent again immediately when another transaction blocks them. */
 const maxRepeats = 3;
 
-/** The calls after which there may be a text to read. */
+/** Calls that may store a text. */
 const writes: ReadonlySet<FunctionName> = new Set([
   "chat_begin_turn",
   "chat_end_turn",
@@ -58,24 +64,24 @@ const IndexResult = z.object({
 type IndexResult = z.infer<typeof IndexResult>;
 type Text = IndexResult["texts"][number];
 
-/** The words of a text, as the database takes them. */
+/** The words of a text, as the database stores them. */
 interface ReadText extends JsonObject {
   readonly id: string;
 }
 
-/** What an indexer works with. */
+/** The parts of an indexer. */
 export interface WordIndexerOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly observe: Observer;
 }
 
-/** Reads from its making on, until it is closed. Any number of processes may do so beside each other: no text is read twice. */
+/** Reads until closed. Any number of processes may do so concurrently: no text is read twice. */
 export class WordIndexer {
   readonly #options: WordIndexerOptions;
-  /** What was read and is not kept yet. */
+  /** Words not stored yet. */
   #read: ReadText[] = [];
-  /** Searches that wait for the texts stored before them. */
+  /** Searches that wait for texts stored before them. */
   #waiting: (() => void)[] = [];
   #running: Promise<void> | undefined;
   #timer: Timer | undefined;
@@ -83,7 +89,7 @@ export class WordIndexer {
   #idleMs = idleMs.first;
   #endRest: (() => void) | undefined;
   #backlogCount = 0;
-  /** Whether the schema was found to be one that keeps no words. */
+  /** Whether the schema turned out to store no words. */
   #isMissing = false;
   #isClosed = false;
 
@@ -92,14 +98,17 @@ export class WordIndexer {
     this.#schedule();
   }
 
-  /** A call of `name` was answered: texts that it may have stored are read within about a second. */
+  /** Called after each successful call: texts it may have stored are read within about a second. */
   nudge(name: FunctionName): void {
     if (this.#isSoon || this.#isClosed || !writes.has(name)) return;
     this.#isSoon = true;
     if (this.#running === undefined) this.#schedule();
   }
 
-  /** Resolves once the texts are read that are stored by now; after two seconds in any way, or when the store fails twice in a row. */
+  /**
+   * Resolves once all texts stored so far are read; at the latest after two seconds, or when the database
+   * fails twice.
+   */
   async untilRead(): Promise<void> {
     if (this.#isClosed || !this.#isSupported()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -109,7 +118,7 @@ export class WordIndexer {
     await settleWithin(this.#options.clock, promise, searchWaitMs);
   }
 
-  /** Reads no more; resolves once work under way is done. */
+  /** Reads no more; resolves once the current work is done. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -141,19 +150,20 @@ export class WordIndexer {
 
   async #run(): Promise<void> {
     if (!this.#isSupported()) return;
-    // One call that is cancelled, or whose connection breaks, must not keep a search from what it waits for.
+    // One cancelled call, or one broken connection, must not end the wait of a search.
     if ((await this.#tryRun()) || this.#waiting.length === 0 || this.#isMissing || this.#isClosed) return;
     await this.#tryRun();
   }
 
-  /** Resolves with whether the store did not fail. */
+  /** Resolves with whether the database did not fail. */
   async #tryRun(): Promise<boolean> {
     try {
       await this.#readAll();
       this.#isMissing = false;
       return true;
     } catch (error) {
-      // The store is away, which its readiness tells, or keeps no words: texts that were taken are read again later.
+      // The database is unavailable, as readiness reports, or stores no words: these texts are read again
+      // later.
       this.#isMissing = toAppError(error).code === "store_schema_missing";
       if (this.#isMissing) this.#read = [];
       this.#idleMs = idleMs.most;
@@ -161,7 +171,7 @@ export class WordIndexer {
     }
   }
 
-  /** Reads until there is nothing to be read. */
+  /** Reads until no text is left. */
   async #readAll(): Promise<void> {
     let waiting: (() => void)[] = [];
     let repeats = 0;
@@ -172,14 +182,14 @@ export class WordIndexer {
       const { texts, has_more: hasMore } = await this.#exchange(isLast ? 0 : batch.texts).catch(
         (error: unknown) => this.#waitAgain([...waiting, ...asked], error),
       );
-      // Another server looks at them for a moment, or a user deletes them.
+      // Another server has locked them for a moment, or a user is deleting them.
       const mustRepeat = this.#read.length > 0 && repeats < maxRepeats;
       repeats = mustRepeat ? repeats + 1 : 0;
       if (mustRepeat) asked.unshift(...waiting);
       else for (const resolve of waiting) resolve();
       if (isLast) return;
       await this.#readTexts(texts).catch((error: unknown) => this.#waitAgain(asked, error));
-      // What is new comes first: a batch that holds something else, or not all that it could, holds the last of it.
+      // New texts come first: a batch with others in it, or with room left, holds the last of them.
       const mayHaveNew = hasMore && texts.length > 0 && texts.every((text) => text.is_new);
       waiting = mayHaveNew ? [] : asked;
       if (mayHaveNew) this.#waiting.unshift(...asked);
@@ -192,7 +202,7 @@ export class WordIndexer {
     }
   }
 
-  /** The store failed: what searches wait for is not read yet. */
+  /** The database failed: the texts that searches wait for are still unread. */
   #waitAgain(searches: readonly (() => void)[], error: unknown): never {
     this.#waiting.unshift(...searches);
     throw error;
@@ -208,19 +218,22 @@ export class WordIndexer {
     this.#backlogCount = 0;
   }
 
-  /** Has the words of texts kept that were read, and takes up to `limit` others. What cannot be kept is left for later. */
+  /**
+   * Stores the words read so far, and fetches up to `limit` more texts. Words that cannot be stored are
+   * retried later.
+   */
   async #exchange(limit: number): Promise<IndexResult> {
     const read = this.#read;
     try {
-      const answer = await this.#ask(read, limit);
-      const locked = new Set(answer.locked);
+      const result = await this.#ask(read, limit);
+      const locked = new Set(result.locked);
       this.#read = this.#read.filter((row) => !read.includes(row) || locked.has(row.id));
       if (locked.size > 0) this.#isSoon = true;
-      return answer;
+      return result;
     } catch (error) {
       if (!refusals.has(toAppError(error).code) || read.length === 0) throw error;
       this.#read = [];
-      // One of them is wrong, as none should be: it comes again, and more seldom each time.
+      // One of them is invalid, though none should be: it comes again, less and less often.
       if (read.length > 1) for (const item of read) await this.#ask([item], 0).catch(() => {});
       return await this.#ask([], limit);
     }
@@ -245,7 +258,7 @@ export class WordIndexer {
       const vector = toVector(words, userId ?? undefined, conversationId);
       this.#read.push({ kind, id, revision, words: vector });
     }
-    // Not in one call with the taking of others, which would hold up the embedded database for as long again.
+    // Not in the call that fetches more texts, which would block the embedded database twice as long.
     if (size > maxWordsPerCall) await this.#exchange(0);
   }
 
@@ -260,7 +273,7 @@ export class WordIndexer {
   }
 }
 
-/** Lets others have the thread every millisecond or two. */
+/** Yields the thread every millisecond or two. */
 async function readWords(text: string): Promise<Words> {
   const reading = collectWords(text);
   for (;;) {

@@ -218,7 +218,7 @@ async function landAll({ app }: RunningApp, [user]: readonly CrowdUser[]): Promi
   while ((app.store.journal?.queued ?? 0) > 0) await turns.beginConversation(user);
   const { records } = app.store;
   assert.ok(records !== undefined);
-  while ((await records.listAbandoned({ except: [], isStaleToo: false })).length > 0);
+  while ((await records.recovery.listAbandoned({ except: [], isStaleToo: false })).length > 0);
 }
 
 /** Counts by SQLSTATE what the database refused, as far as the log tells of it. */

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { AppError } from "../../../src/base/errors.ts";
 import { service } from "../../../src/store/database/database.ts";
-import { lockFolder } from "../../../src/store/folder-lock.ts";
+import { lockFolder } from "../../../src/store/data-folder.ts";
 import { PgliteDatabase } from "../../../src/store/database/pglite/pglite.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:http";
 import { after, before, describe, test } from "node:test";
 import type { FunctionName } from "../../../src/store/database/database.ts";
 import { service } from "../../../src/store/database/database.ts";
-import { secondTryAfterMs } from "../../../src/store/database/second-try.ts";
+import { secondTryAfterMs } from "../../../src/store/database/second-tries.ts";
 import { SupabaseDatabase } from "../../../src/store/database/supabase.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { listen } from "../../support/network/local-port.ts";

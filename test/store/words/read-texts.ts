@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { toAppError } from "../../../src/base/errors.ts";
 import type { Database } from "../../../src/store/database/database.ts";
+import type { StoreRows } from "../../../src/store/open-store.ts";
 import { WordIndexer } from "../../../src/store/words/word-indexer.ts";
 import type { ObservedEvent } from "../../../src/turn/observer.ts";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -32,4 +33,9 @@ export async function readTexts(database: Database): Promise<readonly ObservedEv
   void indexer.untilRead(); // without waiting for its first look
   await done.promise.finally(() => indexer.close());
   return events;
+}
+
+/** Returns the rows of `database`, in which no write waits and every text was read. */
+export function toRows(database: Database): StoreRows {
+  return { database, untilWritesStored: async () => {}, untilTextsRead: async () => {} };
 }

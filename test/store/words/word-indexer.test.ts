@@ -14,7 +14,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { hostileTexts } from "../../support/model/hostile-texts.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
-import { readTexts } from "./read-texts.ts";
+import { readTexts, toRows } from "./read-texts.ts";
 import { openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
 import { startPglite } from "../../support/databases/store-harness.ts";
 
@@ -34,7 +34,7 @@ const lexeme = /'(?:[^'\\]|''|\\\\)*'/g;
 
 async function find(database: Database, userId: string, query: string): Promise<string[]> {
   const filter = { query, limit: 100, before: undefined, isArchived: false };
-  return (await new ConversationRows(database).list({ userId, accessToken: undefined }, filter)).map(
+  return (await new ConversationRows(toRows(database)).list({ userId, accessToken: undefined }, filter)).map(
     ({ title }) => title,
   );
 }

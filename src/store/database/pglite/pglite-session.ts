@@ -1,27 +1,31 @@
-/** PGlite on a folder, kept in order: its log is checkpointed between calls, and a session that a full disk broke is opened again. */
+/**
+ * A PGlite session on a folder: checkpoints its log between calls, and reopens a session that a full disk
+ * broke.
+ */
 import { hash } from "node:crypto";
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { mebibyte } from "../../../base/sizes.ts";
+import { leavesSessionIntact } from "../sql-failure.ts";
 import { loadSchema, type TableNames } from "../../schema/schema.ts";
 
-/** How much log is written until it is checkpointed, however busy the database is, and how much if it has nothing else to do. */
+/** The log size that triggers a checkpoint, on a busy and on an idle database. */
 const maxLogBytes = 32 * mebibyte;
 const idleLogBytes = mebibyte;
-/** After how many calls, or how long without one, the log is looked at. */
+/** The number of calls, or the idle time, after which the log size is checked. */
 const lookEveryCalls = 32;
 const idleMs = 2_000;
-/** A checkpoint writes all changed pages: with less room it would fail, and break the session. */
+/** A checkpoint writes all changed pages: with less free space it would fail, and break the session. */
 const minFreeBytes = 40 * mebibyte;
 const soundTimeoutMs = 2_000;
-/** How long a session that could not be opened again is left alone. */
+/** How long to wait before another attempt to reopen a session. */
 const reopenEveryMs = 1_000;
 
 /**
- * Postgres clears its cache of pages when it starts, which takes a fifth of that with the 128 MB it has by itself; the
- * system caches files too. Segments of the log beyond these sizes are removed by a checkpoint, which nothing starts by
- * itself: PGlite has no second process.
+ * Postgres clears its page cache at start, which takes a fifth as long as with the default of 128 MB; the
+ * operating system caches files, too. A checkpoint removes log segments beyond these sizes; nothing else
+ * starts one, as PGlite has no second process.
  */
 const startParams = [
   ...PGlite.defaultStartParams,
@@ -30,13 +34,13 @@ const startParams = [
 
 const logBytesSql = `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 as bytes from pg_control_checkpoint()`;
 
-/** Where it is. */
+/** The folder, and the names of the tables. */
 export interface SessionOptions {
   readonly folder: string;
   readonly tables: TableNames;
 }
 
-/** A failure as reported: SQLSTATE, or an empty code, and a sentence. */
+/** A failure: SQLSTATE, or an empty code, and a message. */
 export interface SessionFailure {
   readonly code: string;
   readonly message: string;
@@ -58,7 +62,10 @@ export class PgliteSession {
     this.#database = database;
   }
 
-  /** Opens the database, made and given its schema if need be. One whose making broke off, with nothing in it, is made again. */
+  /**
+   * Opens the database, creating it and its schema if needed. One whose creation was interrupted is created
+   * again; nothing was in it.
+   */
   static async open(options: SessionOptions): Promise<PgliteSession> {
     const mark = `${options.folder}.unfinished`;
     if (existsSync(mark)) rmSync(options.folder, { recursive: true, force: true });
@@ -72,7 +79,7 @@ export class PgliteSession {
     return new PgliteSession(options, database);
   }
 
-  /** Resolves with a function's answer as JSON. */
+  /** Resolves with a function's result as JSON. */
   async call(name: string, argument: string): Promise<string> {
     this.#openCalls += 1;
     clearTimeout(this.#idleTimer);
@@ -91,7 +98,7 @@ export class PgliteSession {
     }
   }
 
-  /** Closes it; the next start has nothing of the log to read. */
+  /** Closes it, leaving no log for the next start to read. */
   async close(): Promise<void> {
     clearTimeout(this.#idleTimer);
     await this.#work;
@@ -115,7 +122,7 @@ export class PgliteSession {
     }
   }
 
-  /** Gives up a session that no longer answers correctly: committed rows are read again from its folder. */
+  /** Drops a session that no longer responds correctly: committed rows are read again from its folder. */
   async #check(database: PGlite): Promise<void> {
     const isSound = await Promise.race([
       database.query<{ one: number }>("select 1 as one").then(
@@ -144,7 +151,7 @@ export class PgliteSession {
   }
 }
 
-/** Applies the schema unless this very text was the last one applied. */
+/** Applies the schema, unless this exact text was the last one applied. */
 async function applySchema(database: PGlite, tables: TableNames): Promise<void> {
   const schema = await loadSchema(tables);
   const digest = hash("sha256", schema);
@@ -165,12 +172,15 @@ async function callFunction(database: PGlite, name: string, argument: string): P
   return rows[0]?.result ?? "null";
 }
 
-/** Whether a failure is a refusal of this very call, which leaves the session as it was. */
+/** Whether a failure is a refusal of this very call, which leaves the session intact. */
 function isOfCall(error: unknown): boolean {
-  return /^(?:FW|P0|21|22|23|42|54|55|57014)/.test(toSessionFailure(error).code);
+  return leavesSessionIntact(toSessionFailure(error).code);
 }
 
-/** What the numbers of Emscripten's file system stand for. https://github.com/emscripten-core/emscripten/blob/main/system/lib/libc/musl/arch/emscripten/bits/errno.h */
+/**
+ * Error numbers of Emscripten's file system.
+ * https://github.com/emscripten-core/emscripten/blob/main/system/lib/libc/musl/arch/emscripten/bits/errno.h
+ */
 const fileErrors: Readonly<Record<number, SessionFailure>> = {
   2: { code: "58030", message: "EACCES: permission denied" },
   19: { code: "53100", message: "EDQUOT: the quota of the disk is used up" },
@@ -184,7 +194,10 @@ const fileErrors: Readonly<Record<number, SessionFailure>> = {
   69: { code: "58030", message: "EROFS: the disk is read-only" },
 };
 
-/** Returns the failure in `error`, thrown by PGlite: Postgres' own errors have a SQLSTATE, its file system's a number and no message. */
+/**
+ * Returns the failure in an error from PGlite: Postgres' own errors carry a SQLSTATE, those of its file
+ * system only a number.
+ */
 export function toSessionFailure(error: unknown): SessionFailure {
   if (typeof error !== "object" || error === null) return { code: "", message: String(error) };
   if ("errno" in error && typeof error.errno === "number" && !(error instanceof Error))

@@ -1,4 +1,4 @@
-/** The thread that PGlite runs in: it would hold the main thread for as long as each statement takes. */
+/** The thread that runs PGlite: each statement would block the main thread. */
 import { parentPort, workerData } from "node:worker_threads";
 import { PgliteSession, toSessionFailure } from "./pglite-session.ts";
 import type { WorkerData, WorkerReply, WorkerRequest } from "./pglite.ts";

@@ -1,7 +1,8 @@
-/** Owns the embedded database: PGlite, which is Postgres, in a thread of its own on a folder of its own. */
+/** The embedded database: PGlite, a Postgres, in its own thread on its own folder. */
 import { once } from "node:events";
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { withDeadline } from "../../../base/deadline.ts";
 import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Caller } from "../../../base/caller.ts";
@@ -12,31 +13,31 @@ import {
   type FunctionName,
   type JsonObject,
 } from "../database.ts";
-import { lockFolder, type FolderLock } from "../../folder-lock.ts";
+import { lockFolder, type FolderLock } from "../../data-folder.ts";
 import type { TableNames } from "../../schema/schema.ts";
 import { Semaphore } from "../../../base/semaphore.ts";
-import { toStoreFailure, withDeadline } from "../sql-failure.ts";
+import { toStoreFailure } from "../sql-failure.ts";
 
-/** What the thread is made with. */
+/** The data that the thread starts with. */
 export interface WorkerData {
   readonly folder: string;
   readonly tables: TableNames;
 }
 
-/** What the thread is asked. */
+/** A message to the thread. */
 export type WorkerRequest =
   | "close"
   | { readonly id: number; readonly name: FunctionName; readonly argument: string };
 
-/** What the thread tells. */
+/** A message from the thread. */
 export type WorkerReply =
   | { readonly type: "ready" }
-  /** It cannot be opened; the code is Postgres' own, or empty. */
+  /** It cannot be opened; the code is a SQLSTATE, or empty. */
   | { readonly type: "broken"; readonly code: string; readonly message: string }
   | { readonly type: "result"; readonly id: number; readonly result: string }
   | { readonly type: "failure"; readonly id: number; readonly code: string; readonly message: string };
 
-/** How many calls are in the thread's hands: the one it works on, and the next. Each is there twice, as JSON. */
+/** How many calls the thread holds: the current one, and the next. Each exists twice, as JSON. */
 const maxCalls = 2;
 
 const workerFile = new URL(`./pglite-worker${extname(import.meta.url)}`, import.meta.url);
@@ -60,9 +61,10 @@ export class PgliteDatabase implements Database {
   }
 
   /**
-   * Begins to open the database in `dataDir`, made and given its schema if need be: a few seconds the first time.
-   * @throws AppError `store_locked` when another process has it open, `store_unavailable` when its folder cannot be used. `opened`
-   * rejects with `store_schema_mismatch` if a newer build has opened it.
+   * Starts to open the database in `dataDir`, creating it and its schema if needed, which takes a few
+   * seconds.
+   * @throws AppError `store_locked` if another process has it open, `store_unavailable` if its folder cannot
+   * be used. `opened` rejects with `store_schema_mismatch` if a newer build has opened it.
    */
   static start(dataDir: string, tables: TableNames, clock: Clock): PgliteDatabase {
     const folder = join(dataDir, "database");
@@ -75,7 +77,7 @@ export class PgliteDatabase implements Database {
       lock.release();
       throw error;
     });
-    settled.catch(() => {}); // told to whoever waits for it, or calls
+    settled.catch(() => {}); // reported to every caller, and to code that awaits `opened`
     const database = new PgliteDatabase(worker, lock, clock, settled);
     worker.on("message", (reply: WorkerReply) => database.#take(reply, opened));
     worker.on("error", (error) => database.#break(error, opened));
@@ -91,19 +93,19 @@ export class PgliteDatabase implements Database {
         throw new AppError("store_unavailable", "the embedded database is closed");
       return await this.#ask(name, JSON.stringify(toArgument(argument, caller, version)));
     });
-    const answer = await withDeadline(this.#clock, work, callDeadlineMs, () => (isLate = true));
-    const result: unknown = JSON.parse(answer);
+    const text = await withDeadline(this.#clock, work, callDeadlineMs, () => (isLate = true));
+    const result: unknown = JSON.parse(text);
     return result;
   }
 
   async #ask(name: FunctionName, argument: string): Promise<string> {
     this.#lastId += 1;
     const id = this.#lastId;
-    const answer = Promise.withResolvers<string>();
-    this.#calls.set(id, answer);
+    const response = Promise.withResolvers<string>();
+    this.#calls.set(id, response);
     const request: WorkerRequest = { id, name, argument };
     this.#worker.postMessage(request);
-    return await answer.promise.finally(() => this.#calls.delete(id));
+    return await response.promise.finally(() => this.#calls.delete(id));
   }
 
   async close(): Promise<void> {
@@ -130,7 +132,7 @@ export class PgliteDatabase implements Database {
 
   #break(cause: Error, opened: PromiseWithResolvers<void>): void {
     this.#isClosed = true;
-    // The error about a schema of a newer build says what to do; all others concern the folder.
+    // The error about a newer build's schema carries its own advice; all others concern the folder.
     const isNewer = cause instanceof AppError && cause.code === "store_schema_mismatch";
     const isFull = cause instanceof AppError && cause.code === "store_full";
     const place = isFull ? " on the disk that holds DATA_DIR" : "";
@@ -144,6 +146,6 @@ export class PgliteDatabase implements Database {
           },
         );
     opened.reject(error);
-    for (const answer of this.#calls.values()) answer.reject(error);
+    for (const response of this.#calls.values()) response.reject(error);
   }
 }

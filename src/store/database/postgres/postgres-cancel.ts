@@ -1,18 +1,15 @@
-/** Ends work in Postgres that is no longer waited for: a cancel request, and a check whether the backend still works. */
-import { once } from "node:events";
-import { isIP, type Socket } from "node:net";
-import { connect, type ConnectionOptions } from "node:tls";
+/** Ends abandoned work in Postgres: a cancel request, and a check whether the backend is still busy. */
 import { Client, type ClientConfig, type PoolClient } from "pg";
-import { openSocket, requestTls } from "./postgres-socket.ts";
+import { encrypt, openSocket } from "./postgres-socket.ts";
 
 const timeoutMs = 2_000;
 /** https://www.postgresql.org/docs/current/protocol-message-formats.html */
 const cancelCode = 80_877_102;
 
 /**
- * Asks the server to end what the connection's backend does, by a connection of its own, encrypted if the first one is.
- * Resolves once the server has closed that, having passed it on, or after 2 s; never rejects: the time limit of the
- * statement holds all the same.
+ * Asks the server, over a new connection, to end the current query of this connection's backend; encrypted if
+ * the first connection is. Resolves once the server closes the new connection, having passed the request on,
+ * or after 2 s. Never rejects: the statement's time limit applies anyway.
  */
 export async function cancelQuery(client: PoolClient, ssl: ClientConfig["ssl"]): Promise<void> {
   const [processId, secretKey] = findKeys(client);
@@ -31,7 +28,10 @@ export async function cancelQuery(client: PoolClient, ssl: ClientConfig["ssl"]):
   clearTimeout(timer);
 }
 
-/** Resolves with whether the backend of a connection still works; one that cannot be asked about counts as idle. */
+/**
+ * Resolves with whether the connection's backend is still busy; a backend that cannot be checked counts as
+ * idle.
+ */
 export async function isBackendBusy(client: PoolClient, config: ClientConfig): Promise<boolean> {
   const [processId] = findKeys(client);
   if (processId === undefined) return false;
@@ -48,19 +48,11 @@ export async function isBackendBusy(client: PoolClient, config: ClientConfig): P
   }
 }
 
-/** What the server said at the connection's start, for its backend to be named by. */
+/** The process id and secret key that the server sent at the start of the connection. */
 function findKeys(client: PoolClient): readonly (number | undefined)[] {
   const processId: unknown = "processID" in client ? client.processID : undefined;
   const secretKey: unknown = "secretKey" in client ? client.secretKey : undefined;
   return [processId, secretKey].map((value) => (typeof value === "number" ? value : undefined));
-}
-
-async function encrypt(socket: Socket, host: string, ssl: true | ConnectionOptions): Promise<Socket> {
-  if (!(await requestTls(socket))) throw new Error("the database offers no TLS");
-  const options = ssl === true ? {} : ssl;
-  const stream = connect({ ...options, socket, host, ...(isIP(host) === 0 && { servername: host }) });
-  await once(stream, "secureConnect");
-  return stream;
 }
 
 function toMessage(...numbers: readonly number[]): Buffer {

@@ -1,50 +1,53 @@
-/** Connections to Postgres: at most so many, each known to be alive when it is used, none given up while its backend works. */
+/**
+ * A pool of Postgres connections: each is known to be alive when used, and none is given up while its backend
+ * is busy.
+ */
 import { DatabaseError, Pool, type PoolClient, type PoolConfig } from "pg";
 import { AppError } from "../../../base/errors.ts";
 import { settleWithin } from "../../../base/deadline.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { callDeadlineMs } from "../database.ts";
-import type { FunctionCall } from "../function-call.ts";
+import type { FunctionCall } from "./function-call.ts";
 import { cancelQuery, isBackendBusy } from "./postgres-cancel.ts";
 
-/** A connection that was silent for so long is asked whether it is alive before a call is trusted to it. */
+/** After so much silence a connection is probed before it gets a call. */
 const maxSilenceMs = 5_000;
 const checkTimeoutMs = 1_000;
 /** How long an unused connection stays open. */
 const idleTimeoutMs = 10_000;
-/** How long a cancelled query may take to say so. */
+/** How long a cancelled query may take to end. */
 const cancelGraceMs = 1_000;
-/** How long a backend that cannot be interrupted keeps its place, and how often it is looked at. */
+/** How long a backend that cannot be interrupted keeps its place in the pool, and how often it is checked. */
 const maxBusyMs = 60_000;
 const busyLookMs = 1_000;
 
-/** What one try of a call needs. */
+/** One attempt at a call. */
 export interface PooledCall {
-  /** Returns the call, given how many milliseconds it has left. */
+  /** Returns the call, given the milliseconds it has left. */
   readonly toCall: (leftMs: number) => FunctionCall;
-  /** When it must have been answered, by the clock's monotonic time. */
+  /** Its deadline, in the clock's monotonic time. */
   readonly dueMs: number;
-  /** Aborted when the answer is no longer waited for. */
+  /** Aborted when no result is awaited any more. */
   readonly signal: AbortSignal;
-  /** Only a connection that was heard from since then will do. */
+  /** Only a connection that has responded since then qualifies. */
   readonly heardSinceMs: number;
 }
 
-/** The connection was lost while it worked on a call, which may have been done or not. */
+/** The connection was lost during a call, which may or may not have been done. */
 export class ConnectionLost extends Error {
   override readonly name = "ConnectionLost";
 }
 
 /**
- * A pool that counts backends, not sockets: a query that is given up is cancelled, and its connection keeps its place
- * until the server has said that it is over. So no more backends than `max` are ever busy for us.
+ * A pool that counts backends, not sockets: an abandoned query is cancelled, and its connection keeps its
+ * place until the server reports the end. So at most `max` backends are ever busy for us.
  */
 export class PostgresPool {
   readonly #pool: Pool;
   readonly #config: PoolConfig;
   readonly #clock: Clock;
   readonly #heardMs = new WeakMap<PoolClient, number>();
-  /** What was not heard from since then may have died with a connection that did. */
+  /** Connections last heard from before then may have died with one that did. */
   #suspectMs = Number.NEGATIVE_INFINITY;
   readonly #closing = Promise.withResolvers<void>();
   #closed: Promise<void> | undefined;
@@ -66,7 +69,10 @@ export class PostgresPool {
     });
   }
 
-  /** Resolves with the call's answer. @throws DatabaseError, {@link ConnectionLost}, or why there is no connection. */
+  /**
+   * Resolves with the call's result. @throws DatabaseError, {@link ConnectionLost}, or the reason why there
+   * is no connection.
+   */
   async run(call: PooledCall): Promise<string> {
     const client = await this.#acquire(call);
     const startMs = this.#clock.monotonicMs();
@@ -75,17 +81,17 @@ export class PostgresPool {
     const abort = (): void => isAborted.resolve("aborted");
     call.signal.addEventListener("abort", abort, { once: true });
     client.query(query);
-    const { answer } = query;
-    void this.#giveBack(client, answer, isAborted.promise, startMs).finally(() =>
+    const { result } = query;
+    void this.#giveBack(client, result, isAborted.promise, startMs).finally(() =>
       call.signal.removeEventListener("abort", abort),
     );
-    return await answer.catch((error: unknown) => {
+    return await result.catch((error: unknown) => {
       if (error instanceof DatabaseError) throw error;
       throw new ConnectionLost("the connection was lost", { cause: error });
     });
   }
 
-  /** Ends all connections, once their calls are over; those that were given up are not waited for. */
+  /** Ends all connections after their calls; does not wait for abandoned ones. */
   async close(): Promise<void> {
     this.#closing.resolve();
     this.#closed ??= this.#pool.end();
@@ -100,7 +106,7 @@ export class PostgresPool {
         throw new AppError("store_unavailable", "given up before a connection was free");
       }
       if (await this.#isAlive(client, heardSinceMs)) return client;
-      client.connection.stream.destroy(); // a farewell would wait for an answer as well
+      client.connection.stream.destroy(); // a graceful end would wait for a response as well
       client.release(true);
     }
   }
@@ -116,14 +122,14 @@ export class PostgresPool {
     return check.type === "value";
   }
 
-  /** Gives a connection back once its query is over, which is cancelled if it is given up. Never rejects. */
+  /** Returns a connection to the pool after its query, which is cancelled if abandoned. Never rejects. */
   async #giveBack(
     client: PoolClient,
-    answer: Promise<string>,
+    result: Promise<string>,
     aborted: Promise<"aborted">,
     startMs: number,
   ): Promise<void> {
-    const over = answer.then(
+    const over = result.then(
       () => this.#hear(client),
       (error: unknown) => (error instanceof DatabaseError ? this.#hear(client) : undefined),
     );
@@ -139,11 +145,11 @@ export class PostgresPool {
       client.connection.stream.destroy();
       await Promise.race([this.#untilIdle(client), this.#closing.promise]);
     }
-    // Not used again, whatever it said: the cancel may arrive late, and would meet another call.
+    // Never reuse it, whatever it reports: a late cancel request would hit the next call.
     client.release(true);
   }
 
-  /** Resolves once the backend of a connection that was cut works no more, or cannot be asked about. */
+  /** Resolves once the backend of a closed connection is idle, or cannot be checked. */
   async #untilIdle(client: PoolClient): Promise<void> {
     for (let waitedMs = 0; waitedMs < maxBusyMs; waitedMs += busyLookMs) {
       if (!(await isBackendBusy(client, this.#config))) return;

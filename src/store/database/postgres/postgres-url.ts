@@ -1,13 +1,14 @@
-/** What `DATABASE_URL` says of TLS, in libpq's words: https://www.postgresql.org/docs/current/libpq-ssl.html */
+/**
+ * The TLS settings in `DATABASE_URL`, as libpq reads them:
+ * https://www.postgresql.org/docs/current/libpq-ssl.html
+ */
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { Client, type ClientConfig } from "pg";
 import { AppError } from "../../../base/errors.ts";
-import { openSocket, requestTls } from "./postgres-socket.ts";
+import { offersTls } from "./postgres-socket.ts";
 
-const probeTimeoutMs = 2_000;
-
-/** Parameters of a URL that are about TLS; none of them reaches `pg`, which gives some of them another meaning. */
+/** TLS parameters of a URL. None is passed to `pg`, which reads some of them differently. */
 const tlsParameters = [
   "ssl",
   "sslmode",
@@ -21,7 +22,7 @@ const tlsParameters = [
 const unchecked: ConnectionOptions = { rejectUnauthorized: false };
 const withoutName: ConnectionOptions = { checkServerIdentity: () => undefined };
 
-/** How to connect: `mayBePlain` if TLS is used only when the server offers it (`sslmode=prefer` or `allow`). */
+/** How to connect. `mayBePlain`: use TLS only if the server offers it (`sslmode=prefer` or `allow`). */
 export interface ConnectionSettings {
   readonly config: ClientConfig;
   readonly mayBePlain: boolean;
@@ -57,7 +58,10 @@ export function toConnectionSettings(url: string, authorities?: string): Connect
   };
 }
 
-/** Returns the PEM in `text`, which is PEM or the path of a file of it; `undefined` for an empty text. @throws AppError. */
+/**
+ * Returns the PEM in `text`, which is PEM or the path of a PEM file; `undefined` for an empty text. @throws
+ * AppError.
+ */
 function toAuthorities(text: string): string | undefined {
   if (text.trim() === "") return undefined;
   const pem = text.includes("-----BEGIN") ? text.replaceAll("\\n", "\n") : readPem(text);
@@ -77,7 +81,10 @@ function readPem(path: string): string {
   }
 }
 
-/** The mode of a URL that names none: that of libpq's other parameters, else none, so that `PGSSLMODE` counts. */
+/**
+ * The mode for a URL without `sslmode`: as libpq's other parameters imply; else empty, so that `PGSSLMODE`
+ * applies.
+ */
 function toImpliedMode(flag: string, rootFile: string, ca: string | undefined): string {
   if (flag === "true" || flag === "1" || rootFile === "system" || ca !== undefined) return "verify-full";
   return flag === "false" || flag === "0" ? "disable" : "";
@@ -106,15 +113,12 @@ function toTls(mode: string, identity: ConnectionOptions): ClientConfig["ssl"] {
   );
 }
 
-/** Resolves with the configuration for `pg`: if TLS depends on it, the server is asked whether it offers TLS. Rejects if it does not answer. */
+/**
+ * Resolves with the configuration for `pg`; asks the server whether it offers TLS if that matters. Rejects if
+ * there is no response.
+ */
 export async function toClientConfig({ config, mayBePlain }: ConnectionSettings): Promise<ClientConfig> {
   if (!mayBePlain) return config;
   const { host, port } = new Client(config);
   return (await offersTls(host, port)) ? config : { ...config, ssl: false };
-}
-
-async function offersTls(host: string, port: number): Promise<boolean> {
-  const socket = openSocket(host, port);
-  socket.setTimeout(probeTimeoutMs, () => socket.destroy(new Error("the database did not answer")));
-  return await requestTls(socket).finally(() => socket.destroy());
 }

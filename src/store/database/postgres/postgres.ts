@@ -1,4 +1,7 @@
-/** Rows in any Postgres, through `pg`: no session state and no named statements, so that a pooler may stand between. */
+/**
+ * Rows in any Postgres, through `pg`: without session state or named statements, so that it works behind a
+ * pooler.
+ */
 import { DatabaseError } from "pg";
 import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
@@ -11,22 +14,22 @@ import {
   type JsonObject,
   type OnDatabaseTrouble,
 } from "../database.ts";
-import { FunctionCall } from "../function-call.ts";
+import { FunctionCall } from "./function-call.ts";
 import { ConnectionLost, PostgresPool } from "./postgres-pool.ts";
 import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
-import { SecondTries } from "../second-try.ts";
+import { SecondTries } from "../second-tries.ts";
 import { toStoreFailure } from "../sql-failure.ts";
 
-/** Where Postgres is. */
+/** How to reach Postgres. */
 export interface PostgresOptions {
   readonly url: string;
-  /** The authorities that its certificate must come from: PEM, or the path of a file of PEM. */
+  /** The authorities that its certificate must come from: PEM, or the path of a PEM file. */
   readonly authorities?: string | undefined;
-  /** The most connections that are open at once. */
+  /** The most connections open at the same time. */
   readonly poolSize: number;
 }
 
-/** A Postgres with the schema in it. */
+/** A Postgres with the schema. */
 export class PostgresDatabase implements Database {
   readonly #settings: ConnectionSettings;
   readonly #poolSize: number;
@@ -45,7 +48,7 @@ export class PostgresDatabase implements Database {
   }
 
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
-    // It becomes JSON when a connection takes it: of what waits for one there is no second copy.
+    // Converted to JSON when a connection takes it: a waiting call holds no second copy.
     const toText = (): string => JSON.stringify(toArgument(argument, caller, version));
     const dueMs = this.#clock.monotonicMs() + callDeadlineMs;
     const ask = async (isSecond: boolean, signal: AbortSignal): Promise<string> => {
@@ -57,12 +60,10 @@ export class PostgresDatabase implements Database {
         heardSinceMs: isSecond ? dueMs - callDeadlineMs : Number.NEGATIVE_INFINITY,
       });
     };
-    const answer = await this.#tries
-      .run(name, { clock: this.#clock, ask, isLoss })
-      .catch((error: unknown) => {
-        throw toPostgresFailure(error);
-      });
-    const result: unknown = JSON.parse(answer);
+    const text = await this.#tries.run(name, { clock: this.#clock, ask, isLoss }).catch((error: unknown) => {
+      throw toPostgresFailure(error);
+    });
+    const result: unknown = JSON.parse(text);
     return result;
   }
 
@@ -71,7 +72,7 @@ export class PostgresDatabase implements Database {
     await pool?.close();
   }
 
-  /** The pool, which is made with the first call: only then the server says whether it offers TLS, if that matters. */
+  /** The pool, created by the first call: only then is the server asked for TLS, if that matters. */
   async #openPool(): Promise<PostgresPool> {
     this.#pool ??= toClientConfig(this.#settings).then((config) => {
       const pooled = { ...config, max: this.#poolSize, application_name: "foreword" };
@@ -84,18 +85,21 @@ export class PostgresDatabase implements Database {
   }
 }
 
-/** The call was under way when its connection was lost. */
+/** The connection was lost during the call. */
 function isLoss(error: unknown): boolean {
   return error instanceof ConnectionLost;
 }
 
-/** Returns the failure that an error of `pg` stands for: the server's own errors have a SQLSTATE, all others mean that it could not be asked. */
+/**
+ * Returns the failure for an error of `pg`: the server's own errors carry a SQLSTATE; all others mean that it
+ * could not be reached.
+ */
 export function toPostgresFailure(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof ConnectionLost) return toPostgresFailure(error.cause);
   if (error instanceof DatabaseError)
     return toStoreFailure(error.code ?? "", withAdvice(error.message, error.code), error);
-  // A host with several addresses fails with one error for each, and an empty message.
+  // A host with several addresses fails with one error each, and an empty message.
   const message = error instanceof AggregateError ? error.errors.map(String).join("; ") : String(error);
   return toStoreFailure("", withAdvice(message, toCode(error)), error);
 }

@@ -1,11 +1,14 @@
-/** One call of a function as `pg` submits it: its time limit and the call in one write, one transaction, one round trip. */
+/**
+ * A function call as `pg` submits it: its time limit and the call in one write, one transaction, one round
+ * trip.
+ */
 import type { Connection, Submittable } from "pg";
 
 /**
- * A call whose time limit holds for its own transaction alone. Both statements go out unnamed and before one Sync, which
- * makes them one implicit transaction: a pooler keeps them on one server connection, `set_config(…, true)` ends with the
- * transaction, and no session state is left for the connection's next user. A limit that the role, the database
- * or the URL sets, and that is shorter, stays.
+ * A call whose time limit holds for its own transaction alone. Both statements are sent unnamed and before
+ * one Sync, which makes them one implicit transaction: a pooler keeps them on one server connection,
+ * `set_config(…, true)` ends with the transaction, and no session state is left for the connection's next
+ * user. A shorter limit set by the role, the database or the URL stays in force.
  */
 export class FunctionCall implements Submittable {
   readonly #text: string;
@@ -15,7 +18,8 @@ export class FunctionCall implements Submittable {
   #result: string | undefined;
 
   /**
-   * @param toArgument called when a connection takes the call, so that a waiting call holds its argument once.
+   * @param toArgument called when a connection takes the call, so that a waiting call holds its argument
+   * once.
    * @param timeoutMs whole milliseconds, at least 1.
    */
   constructor(name: string, toArgument: () => string, timeoutMs: number) {
@@ -24,8 +28,8 @@ export class FunctionCall implements Submittable {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The function's answer as JSON; rejects with the server's error, or that of its lost connection. */
-  get answer(): Promise<string> {
+  /** The function's result as JSON; rejects with the server's error, or that of a lost connection. */
+  get result(): Promise<string> {
     return this.#settled.promise;
   }
 
@@ -54,7 +58,7 @@ export class FunctionCall implements Submittable {
     this.#settled.reject(error);
   }
 
-  /** A statement is done; the answer counts once its transaction is committed. */
+  /** A statement is done; the result counts once its transaction is committed. */
   handleCommandComplete(): void {}
 
   handleRowDescription(): void {}
