@@ -1,4 +1,4 @@
-/** Owns the whole of the server: what it is made of, and every route. */
+/** Puts the server together: its parts, and every route. */
 import cors from "@fastify/cors";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { Anybody } from "./auth/anybody.ts";
@@ -34,45 +34,45 @@ import type { Clock } from "./base/clock.ts";
 import type { Observer } from "./turn/observer.ts";
 import type { Model } from "./turn/ports.ts";
 
-/** What a server is made from. */
+/** The settings of a server. */
 export interface AppOptions {
   readonly model:
-    | { readonly type: "demo"; /** Whether a real model is configured, too. */ readonly isForced: boolean }
+    | { readonly type: "demo"; /** Whether a real model is configured as well. */ readonly isForced: boolean }
     | { readonly type: "openai"; readonly openai: OpenAiOptions };
   readonly store: StoreOptions;
   readonly auth:
     | { readonly type: "none" }
     | { readonly type: "supabase"; readonly supabase: SupabaseTokenOptions }
     | { readonly type: "keys"; readonly keys: readonly string[] };
-  /** After how many days without a word a conversation is deleted; `undefined` keeps all. */
+  /** Conversations without a message for this many days are deleted; `undefined` keeps all. */
   readonly retentionDays: number | undefined;
   readonly onDisconnect: OnDisconnect;
-  /** Whether typed wires carry what the model thinks aloud. */
+  /** Whether typed wires carry the model's reasoning. */
   readonly showsReasoning: boolean;
   /** Whether the model's replies start inside its reasoning. */
   readonly opensReasoning: OpensReasoning;
-  /** The names that requests must be for; `undefined` allows every name. */
+  /** The host names that requests may use; `undefined` allows every name. */
   readonly hosts: HostOptions | undefined;
-  /** The origins whose pages may read our answers, each like `http://localhost:3000` or `https://*.example.com`. */
+  /** The origins whose pages may read responses, like `http://localhost:3000` or `https://*.example.com`. */
   readonly corsOrigins: readonly string[];
-  /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
+  /** Addresses and ranges of proxies whose forwarding headers are trusted. */
   readonly trustedProxies: readonly string[];
   readonly limits: LimitOptions;
-  /** What models cost, by name; nothing is said of what others do. */
+  /** Prices by model name; other models have none. */
   readonly prices: Prices;
-  /** Whether the log holds what users ask and what they are answered. */
+  /** Whether questions and answers are logged. */
   readonly logsContent: boolean;
 }
 
-/** What a server works with besides its store. */
+/** A server's tools besides its store. */
 export interface AppTools {
   readonly clock: Clock;
   readonly logger: FastifyBaseLogger;
-  /** Told of what happens beyond responses. */
+  /** Told of everything that happens beyond responses. */
   readonly observe: Observer;
 }
 
-/** A server that is put together and does not listen yet. */
+/** A server that does not listen yet. */
 export interface App {
   readonly http: FastifyInstance;
   readonly store: OpenStore;
@@ -80,7 +80,7 @@ export interface App {
   close(drainMs: number): Promise<void>;
 }
 
-/** Puts a server together on `store`, which it closes at its end. */
+/** Creates a server on `store`, which it closes at its end. */
 export async function createApp(
   options: AppOptions,
   store: OpenStore,
@@ -138,8 +138,8 @@ async function createHttp(
     hosts: options.hosts,
     bodies: options.limits,
   });
-  // A client may close its own direction and still read. It cannot be told from one that has gone, so where that ends the
-  // turn it does not get its reply.
+  // A client may close its own direction and still read. That looks like a client that has left, so it only
+  // gets its reply if leaving does not end the turn.
   if (options.onDisconnect === "continue") Object.assign(http.server, { httpAllowHalfOpen: true });
   await http.register(cors, {
     origin: toOriginPatterns(options.corsOrigins),
@@ -157,7 +157,7 @@ async function createHttp(
     maxAge: 600,
     strictPreflight: false,
   });
-  // With a credential in every request a page can ask nothing that CORS does not allow.
+  // If every request carries a credential, CORS alone keeps foreign pages out.
   if (options.auth.type === "none") refuseForeignPages(http, options.corsOrigins);
   return http;
 }

@@ -1,9 +1,9 @@
-/** Owns the keys that the operator's own servers are known by. */
+/** API keys of the operator's own servers. */
 import { hash, timingSafeEqual } from "node:crypto";
 import { AppError } from "../base/errors.ts";
 import { toBearer, type Authenticator, type Identity } from "./identity.ts";
 
-/** Knows servers by their keys, which are kept as digests only. */
+/** Authenticates servers by their keys, of which only digests are kept. */
 export class ApiKeys implements Authenticator {
   readonly #digests: readonly Buffer[];
 
@@ -15,7 +15,7 @@ export class ApiKeys implements Authenticator {
     const key = toBearer(authorization);
     if (key === undefined) throw new AppError("unauthenticated", "no key came");
     const digest = toDigest(key);
-    // All are compared, so that the time says nothing about which it was.
+    // All are compared, so that the time does not reveal which key matched.
     const matches = this.#digests.filter((known) => timingSafeEqual(known, digest));
     if (matches.length === 0) throw new AppError("unauthenticated", "the key is not one of API_KEYS");
     return { type: "server" };

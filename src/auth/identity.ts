@@ -1,30 +1,30 @@
-/** Owns who a request is from: what a way of authentication finds out, and whose rows it may therefore ask for. */
+/** The identity behind a request, and the caller whose rows it may use. */
 import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 
-/** Who a request is from. */
+/** The sender of a request. */
 export type Identity =
-  /** Nobody is asked: the request itself says whose rows it means. */
+  /** Not authenticated: the request itself names the user. */
   | { readonly type: "anybody"; readonly accessToken: string | undefined }
   /** A user, proved by an access token. */
   | { readonly type: "user"; readonly userId: string; readonly accessToken: string }
-  /** A server of the operator's, proved by a key: it speaks for any user. */
+  /** One of the operator's servers, proved by a key: it acts for any user. */
   | { readonly type: "server" };
 
-/** A way to find out who a request is from. */
+/** A method of authentication. */
 export interface Authenticator {
   /**
-   * Resolves with who sent the header `Authorization`.
-   * @throws AppError `unauthenticated`, or `identity_unavailable` where the keys to check it by cannot be had.
+   * Resolves with the sender of a request with this `Authorization` header.
+   * @throws AppError `unauthenticated`, or `identity_unavailable` if the keys to verify it are not available.
    */
   authenticate(authorization: string | undefined): Promise<Identity>;
 }
 
-/** The longest `Authorization` that is looked at, in characters. */
+/** The longest `Authorization` header that is accepted, in characters. */
 const maxHeaderLength = 8 * 1024;
 
 /**
- * Returns the credential of a bearer header; `undefined` where there is no header.
+ * Returns the credential of a bearer header; `undefined` without a header.
  * @throws AppError `unauthenticated` for any other scheme.
  */
 export function toBearer(authorization: string | undefined): string | undefined {
@@ -37,14 +37,14 @@ export function toBearer(authorization: string | undefined): string | undefined 
   return token;
 }
 
-/** Whether it was proved who a request is from: only then is anything somebody else's. */
+/** Whether the sender was authenticated; only then do rows belong to users. */
 export function isKnown({ type }: Identity): boolean {
   return type !== "anybody";
 }
 
 /**
- * Returns on whose behalf the store is asked, where a request names `userId`, or nobody.
- * @throws AppError `user_mismatch` for a user that names another.
+ * Returns the caller for whom the store is used, if the request names `userId`.
+ * @throws AppError `user_mismatch` for a user who names another.
  */
 export function toCaller(identity: Identity, userId: string | null | undefined): Caller {
   switch (identity.type) {

@@ -1,6 +1,6 @@
 /**
- * Owns the public keys of an identity provider, kept fresh: at most two requests a minute, whatever tokens come, and the last
- * keys that were had for as long as there are no newer ones.
+ * The public keys of an identity provider, kept fresh with at most two requests a minute, whatever tokens
+ * come. The last keys stay in use until newer ones arrive.
  */
 import {
   createLocalJWKSet,
@@ -13,19 +13,19 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 
-/** How old keys may be before newer ones are asked for: the provider's own edge caches as long. */
+/** The age at which keys are refreshed: the provider's own edge caches them as long. */
 const maxAgeMs = 10 * 60_000;
-/** From one request to the next, whatever came of it. */
+/** The shortest time between two requests, whatever their outcome. */
 const cooldownMs = 30_000;
 const timeoutMs = 5_000;
-/** The largest answer, in characters. */
+/** The largest response, in characters. */
 const maxLength = 256 * 1024;
 
 const KeySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) });
 
 type FindKey = ReturnType<typeof createLocalJWKSet>;
 
-/** The keys behind an address. */
+/** The keys at a URL. */
 export class RemoteKeySet {
   readonly #url: URL;
   readonly #clock: Clock;
@@ -41,7 +41,7 @@ export class RemoteKeySet {
 
   /**
    * Resolves with the key that signed a token.
-   * @throws AppError `identity_unavailable` where no keys were ever had; jose's errors where none of them fits.
+   * @throws AppError `identity_unavailable` if no keys were ever loaded; jose's errors if none of them fits.
    */
   async find(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
     if (this.#find === undefined || this.#clock.monotonicMs() - this.#fetchedAtMs > maxAgeMs)
@@ -49,7 +49,7 @@ export class RemoteKeySet {
     try {
       return await this.#findHere(header, token);
     } catch (error) {
-      // A key that is not known may be a new one.
+      // An unknown key may be a new one.
       if (!(error instanceof errors.JWKSNoMatchingKey) || !(await this.#refresh())) throw error;
       return await this.#findHere(header, token);
     }
@@ -61,7 +61,7 @@ export class RemoteKeySet {
     return await this.#find(header, token);
   }
 
-  /** Asks for the keys, unless that was done a moment ago; resolves with whether it was done now. */
+  /** Loads the keys, unless that was done a moment ago; resolves with whether it did. */
   async #refresh(): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
     if (this.#asking === undefined) {
@@ -85,7 +85,7 @@ export class RemoteKeySet {
       this.#find = createLocalJWKSet(KeySet.parse(JSON.parse(text)));
       this.#fetchedAtMs = this.#clock.monotonicMs();
     } catch {
-      // The keys that were had before, if any, go on being used.
+      // Any earlier keys stay in use.
     }
   }
 }

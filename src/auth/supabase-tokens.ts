@@ -1,4 +1,4 @@
-/** Owns the check of Supabase's access tokens: signed by the project, for a signed-in user, in time. */
+/** Verifies Supabase access tokens: signed by the project, for a signed-in user, not expired. */
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from "jose";
 import { z } from "zod";
 import { AppError, toAppError } from "../base/errors.ts";
@@ -6,15 +6,15 @@ import type { Clock } from "../base/clock.ts";
 import { toBearer, type Authenticator, type Identity } from "./identity.ts";
 import { RemoteKeySet } from "./key-set.ts";
 
-/** How far the clocks of issuer and server may be apart, in seconds. */
+/** The largest difference between the clocks of issuer and server, in seconds. */
 const toleranceSeconds = 30;
 const role = "authenticated";
 
-/** What tokens are checked against. */
+/** The project whose tokens are accepted. */
 export interface SupabaseTokenOptions {
-  /** The project's address: its path `/auth/v1` is the issuer, and says the public keys. */
+  /** The project's URL: `/auth/v1` below it is the issuer, and serves the public keys. */
   readonly url: string;
-  /** The legacy secret that tokens with HS256 are signed with, if the project has one. */
+  /** The legacy secret that signs HS256 tokens, if the project has one. */
   readonly jwtSecret: string | undefined;
 }
 
@@ -24,7 +24,7 @@ const Claims = z.object({
   iat: z.number().optional(),
 });
 
-/** Knows users by their access tokens. */
+/** Authenticates users by their access tokens. */
 export class SupabaseTokens implements Authenticator {
   readonly #issuer: string;
   readonly #secret: Uint8Array | undefined;
@@ -60,7 +60,7 @@ export class SupabaseTokens implements Authenticator {
     }
   }
 
-  /** The algorithm says which kind of key a token was signed with; a key is only ever used for its own. */
+  /** The algorithm selects the kind of key; a key is never used with another algorithm. */
   async #verify(token: string): Promise<JWTPayload> {
     const { alg } = decodeProtectedHeader(token);
     const options = {

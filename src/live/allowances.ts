@@ -1,28 +1,31 @@
-/** Owns what users take of their limits in this process: it holds where the store, which counts for all, does not answer. */
+/**
+ * Counts what users take of their limits in this process, for when the store, which counts for all processes,
+ * is away.
+ */
 import { AppError } from "../base/errors.ts";
 import { toDay, type LimitName } from "../turn/limits.ts";
 import type { Clock } from "../base/clock.ts";
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
 
 const dayMs = 24 * 60 * 60_000;
-/** How many who run nothing are remembered. */
+/** How many subjects without a running turn are remembered. */
 const maxIdle = 10_000;
-/** How many are looked at for one to forget. */
+/** How many of the oldest are searched for one to forget. */
 const maxLooks = 16;
 
-/** What one subject has taken. */
+/** One subject's share. */
 interface Share {
   turns: number;
   reservedTokens: number;
   day: string;
-  /** Of that day. */
+  /** Used on that day. */
   usedTokens: number;
 }
 
 /** The facts by which limits are checked. */
 export type LimitedTurn = Pick<TurnBegin, "allowance" | "estimate" | "idempotencyKey">;
 
-/** The turns that run here, by whom they count for. */
+/** The turns of this process, by the subject that they count for. */
 export class Allowances {
   readonly #clock: Clock;
   readonly #shares = new Map<string, Share>();
@@ -31,7 +34,7 @@ export class Allowances {
     this.#clock = clock;
   }
 
-  /** Returns which limit a turn would pass, by what is known here; `undefined` for none. */
+  /** Returns the limit that a turn would exceed, as far as this process knows; `undefined` if none. */
   findLimit({ allowance, estimate }: LimitedTurn): LimitName | undefined {
     if (allowance === undefined) return undefined;
     const { over, subject, concurrentTurns, tokensPerDay } = allowance;
@@ -52,13 +55,13 @@ export class Allowances {
     share.reservedTokens += estimate.inputTokens + estimate.outputTokens;
   }
 
-  /** The turn is over; without a result it was none. */
+  /** The turn is over; without a result it never began. */
   end({ allowance, estimate, startedAt }: TurnBegin, result?: TurnResult): void {
     if (allowance === undefined) return;
     const share = this.#find(allowance.subject);
     share.turns -= 1;
     share.reservedTokens -= estimate.inputTokens + estimate.outputTokens;
-    if (toDay(startedAt) !== share.day) return; // it counts for the day it began on
+    if (toDay(startedAt) !== share.day) return; // it counts for the day on which it began
     const taken = result?.usage ?? result?.estimate;
     share.usedTokens += (taken?.inputTokens ?? 0) + (taken?.outputTokens ?? 0);
   }

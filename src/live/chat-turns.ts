@@ -1,4 +1,4 @@
-/** What a new turn means for those of the same chat that run in this process already, and how all of a chat's turns are stopped. */
+/** The running turns of a chat: ended before a new turn that replaces them, or all stopped. */
 import { settleWithin } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
@@ -7,12 +7,12 @@ import type { TurnRequest } from "../turn/turn-request.ts";
 import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
 import type { RemoteTurns } from "./remote-turn.ts";
 
-/** How long a client that goes on with its chat may take to leave the reply before, in milliseconds. */
+/** How long a client that continues its chat may take to leave the reply before, in milliseconds. */
 const leaveWaitMs = 250;
-/** How long the rows of a turn that was stopped are waited for, in milliseconds. */
+/** The longest wait for the rows of a stopped turn, in milliseconds. */
 const stopWaitMs = 2_000;
 
-/** Where the turns of a chat are. */
+/** The places where turns of a chat can be. */
 export interface ChatTurnsOptions {
   readonly running: ReadonlyMap<string, LiveTurn>;
   readonly bus: LiveBus | undefined;
@@ -29,8 +29,8 @@ export class ChatTurns {
   }
 
   /**
-   * Resolves once `request` may begin: the messages that running turns of its chat answer are safe, so that it is placed behind them, and
-   * those turns are over that it leaves behind.
+   * Resolves once `request` may begin: the messages of running turns in its chat are safe, so that it is
+   * placed behind them, and the turns that it replaces are over.
    */
   async prepare(request: TurnRequest): Promise<void> {
     const turns = this.#findHere(toPlace(request), request.caller);
@@ -63,7 +63,7 @@ export class ChatTurns {
     for (const turn of here) void turn.stop();
     const ids = await bus?.requestStops(place, caller).catch((error: unknown) => {
       if (here.length === 0) throw error;
-      return []; // the store is away: the turns of this process are all that can be stopped
+      return []; // the store is away: only the turns of this process can be stopped
     });
     const there = await Promise.all(
       (ids ?? []).filter((id) => !running.has(id)).map(async (id) => await remotes?.find(id, caller)),

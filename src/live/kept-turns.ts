@@ -1,14 +1,14 @@
-/** Owns the turns that are over and that only this process can show: for a while, and within a bound. */
+/** Keeps finished turns that only this process can show, for a while and within a bound. */
 import type { Clock } from "../base/clock.ts";
 import type { FollowedTurn } from "./live-turn.ts";
 
-/** How long one is kept, in milliseconds, and how much of them in all. */
+/** How long a turn is kept, in milliseconds, and the most bytes in all. */
 const keepMs = 10 * 60_000;
 const maxKeptBytes = 64 * 1024 * 1024;
-/** What a turn takes beside its text, about. */
+/** Memory of a turn besides its text, about. */
 const keptOverheadBytes = 16 * 1024;
 
-/** A turn that is over: its log, and no more of it than that. */
+/** A finished turn: its log, and nothing else. */
 interface KeptTurn {
   readonly turn: FollowedTurn;
   readonly sizeBytes: number;

@@ -1,4 +1,4 @@
-/** Owns one turn that runs in this process, or ran here a moment ago: its log, and who follows it. */
+/** A turn of this process: the run itself, its log, and its followers. */
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace } from "../turn/ports.ts";
@@ -6,19 +6,19 @@ import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { TurnLog } from "./turn-log.ts";
 
-/** A turn that can be followed, wherever it runs, or ran. */
+/** A turn that can be followed, in whatever process it runs or ran. */
 export interface FollowedTurn {
   readonly id: string;
-  /** Whose it is. */
+  /** Its user. */
   readonly caller: Caller;
   readonly log: TurnLog;
-  /** Joins the turn's followers; returns how to leave them. */
+  /** Joins the turn's followers; returns a function that leaves them. */
   follow(): () => void;
-  /** Ends the turn as its user wishes; resolves once its owner has been told. Harmless when it is over. */
+  /** Ends the turn at its user's wish; resolves once its process has been told. Harmless once it is over. */
   stop(): Promise<void>;
 }
 
-/** What becomes of a turn that nobody follows any more. */
+/** What happens to a turn after its last follower leaves. */
 export type OnDisconnect = "continue" | "abort";
 
 /** A turn of this process. */
@@ -26,16 +26,16 @@ export class LiveTurn implements FollowedTurn {
   readonly run: RunningTurn;
   readonly caller: Caller;
   readonly log = new TurnLog();
-  /** Up to where the store has its text. */
+  /** The store has its text up to here. */
   storedPosition = 0;
-  /** Up to where the store or the journal has its text. */
+  /** The store or the journal has its text up to here. */
   safePosition = 0;
   readonly #onDisconnect: OnDisconnect;
   #followers = 0;
 
-  /** Whether anything of it is stored. */
+  /** Whether it is stored at all. */
   readonly isKept: boolean;
-  /** The conversation that its client has named. */
+  /** The conversation named by its client. */
   readonly #conversationId: string | undefined;
   readonly #chatId: string | undefined;
   #onLeft: (() => void)[] = [];
@@ -58,7 +58,7 @@ export class LiveTurn implements FollowedTurn {
     return this.run.id;
   }
 
-  /** The conversation it belongs to, as far as that is known. */
+  /** Its conversation, if known yet. */
   get conversationId(): string | undefined {
     return this.log.start === undefined ? this.#conversationId : this.log.start.conversationId;
   }
@@ -66,14 +66,17 @@ export class LiveTurn implements FollowedTurn {
   /** Whether it belongs to a conversation of `caller`. */
   isOf({ conversationId, chatId }: ChatPlace, caller: Caller): boolean {
     if (this.caller.userId !== caller.userId) return false;
-    // The conversation may be another than its client named, which was another user's.
+    // The named conversation may have been another user's, and the turn's own a different one.
     return (
       [this.conversationId, this.#conversationId].includes(conversationId) ||
       (chatId !== undefined && this.#chatId === chatId)
     );
   }
 
-  /** Resolves with whether it has no followers: at once if it has none, else once the last has left or after `timeoutMs`. */
+  /**
+   * Resolves with whether it has no followers: at once if so, else once the last has left, or after
+   * `timeoutMs`.
+   */
   async isUnread(clock: Clock, timeoutMs: number): Promise<boolean> {
     if (this.#followers === 0) return true;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -101,7 +104,7 @@ export class LiveTurn implements FollowedTurn {
     this.run.stop();
   }
 
-  /** Returns the turn as it is to be followed once it is over, without what it was asked and run with. */
+  /** Returns the finished turn for followers, without its request and its run. */
   toEnded(): FollowedTurn {
     const { id, log } = this;
     const caller: Caller = { userId: this.caller.userId, accessToken: undefined };

@@ -1,4 +1,4 @@
-/** Owns the turns that run in this process, from their start to their last write, and the way to all others. */
+/** Starts, finds, stops and drains turns: those of this process, and the way to all others. */
 import { AppError, toTurnRunning } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace, EndResult, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
@@ -20,37 +20,37 @@ import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
 
-/** What turns are run with. */
+/** Parts and settings of all turns. */
 export interface LiveTurnsOptions extends TurnPorts {
-  /** `undefined` where nothing outlives this process. */
+  /** `undefined` if nothing outlives this process. */
   readonly records: TurnRecords | undefined;
   readonly onDisconnect: OnDisconnect;
 }
 
-/** A turn that was asked for. */
+/** The turn of a request. */
 export interface StartedTurn {
   readonly turn: FollowedTurn;
-  /** Whether an earlier request under the same key has started it. */
+  /** Whether an earlier request with the same key started it. */
   readonly isReplay: boolean;
 }
 
-/** A turn under its key. */
+/** A turn with an idempotency key. */
 interface KeyedTurn {
   readonly requestDigest: string | undefined;
   readonly started: Promise<StartedTurn>;
 }
 
-/** All turns. */
+/** All turns, as this process sees them. */
 export class LiveTurns {
   readonly #options: LiveTurnsOptions;
   readonly #allowances: Allowances;
-  /** Those that run. */
+  /** Running here. */
   readonly #running = new Map<string, LiveTurn>();
-  /** Those that are over and that only this process can show. */
+  /** Over, but visible through this process only. */
   readonly #kept: KeptTurns;
-  /** Those whose begin the store has yet to answer before they may run. */
+  /** Waiting for the store to accept their begin. */
   readonly #asked = new Map<string, Promise<StartedTurn>>();
-  /** Those that run or are kept, by user and key. */
+  /** Running or kept turns, by user and key. */
   readonly #keyed = new Map<string, KeyedTurn>();
   readonly #remotes: RemoteTurns | undefined;
   readonly #chats: ChatTurns;
@@ -86,26 +86,28 @@ export class LiveTurns {
     this.#recovery = new Recovery({ recovery: records.recovery, clock, here, observe });
   }
 
-  /** Whether the process is on its way out and takes no new turns. */
+  /** Whether the process is stopping and takes no new turns. */
   get isDraining(): boolean {
     return this.#isDraining;
   }
 
-  /** How many turns run. */
+  /** The number of running turns. */
   get size(): number {
     return this.#running.size;
   }
 
   /**
-   * Starts a turn, or finds the one that was started under the same key; it is owned here until its rows are safe.
-   * @throws AppError `idempotency_mismatch`, `turn_exists`, `turn_running`, `message_not_found`, `server_stopping`, or a `store_…` code.
+   * Starts a turn, or finds the turn of an earlier request with the same key. A started turn stays here until
+   * its rows are safe.
+   * @throws AppError `idempotency_mismatch`, `turn_exists`, `turn_running`, `message_not_found`,
+   * `server_stopping`, or a `store_…` code.
    */
   async start(request: TurnRequest): Promise<StartedTurn> {
     const key = toKey(request);
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
     if (keyed !== undefined) return await attach(keyed, request);
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
-    // Meanwhile another may have come under the same key, or the process been asked to stop.
+    // Checked again after the wait: another request with the same key may have come, or a signal to stop.
     if (!isPrepared(request)) return await this.start(await this.#prepare(request));
     const { turnId } = request;
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
@@ -117,7 +119,7 @@ export class LiveTurns {
     if (key !== undefined) this.#keyed.set(key, { requestDigest: begin.requestDigest, started });
     try {
       const { turn, isReplay } = await started;
-      // A turn that is not of this process is looked up anew each time: it may have been deleted.
+      // Another process's turn is looked up again each time: it may have been deleted.
       if (isReplay && key !== undefined) this.#keyed.delete(key);
       if (isReplay) this.#allowances.end(begin);
       return { turn, isReplay };
@@ -130,7 +132,7 @@ export class LiveTurns {
     }
   }
 
-  /** Resolves with a turn of `caller`, wherever it runs or ran. @throws AppError with a `store_…` code. */
+  /** Resolves with a turn of `caller`, in whatever process. @throws AppError with a `store_…` code. */
   async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
     const here = this.#findHere(turnId) ?? (await this.#findAsked(turnId));
     if (here !== undefined) return here.caller.userId === caller.userId ? here : undefined;
@@ -142,7 +144,7 @@ export class LiveTurns {
     const here = Array.from(this.#running.values()).findLast((turn) => turn.isOf(place, caller));
     const stored = await this.#options.records?.paths.findNewest(place, caller).catch((error: unknown) => {
       if (here === undefined) throw error;
-      return undefined; // the store is away: what runs here is all that can be had
+      return undefined; // the store is away: only turns that run here are known
     });
     if (here === undefined || (stored !== undefined && stored.startedAt > here.run.startedAt)) return stored;
     return { turnId: here.id, startedAt: here.run.startedAt, isRunning: true };
@@ -159,8 +161,8 @@ export class LiveTurns {
   }
 
   /**
-   * Takes no new turns from now on; resolves when none runs any more: those that still do after `deadlineMs` are
-   * interrupted. Followers of turns that run elsewhere are then told to go there.
+   * Takes no new turns from now on; resolves when none runs any more. Turns that still run after `deadlineMs`
+   * are interrupted. Followers of other processes' turns are then told to resume there.
    */
   async drain(deadlineMs: number): Promise<void> {
     this.#isDraining = true;
@@ -170,7 +172,8 @@ export class LiveTurns {
       overdue.resolve();
       for (const turn of this.#running.values()) turn.run.interrupt();
     });
-    // What the store has not answered by then is for the next process to end, if it has begun at all.
+    // A turn whose begin is still unanswered at the deadline is ended by the next process, if it began at
+    // all.
     while (this.#running.size > 0 || (this.#asked.size > 0 && !this.#isOverdue)) {
       await Promise.race([overdue.promise, Promise.allSettled(this.#asked.values())]);
       await Promise.all(Array.from(this.#running.values(), (turn) => turn.run.done));
@@ -180,7 +183,7 @@ export class LiveTurns {
     this.#recovery?.close();
   }
 
-  /** A turn of a chat comes after what runs there; meanwhile another may come under the same key, or the process be asked to stop. */
+  /** Waits for running turns of the same chat, and reads the stored path if the begin cannot find it. */
   async #prepare(request: TurnRequest): Promise<TurnRequest> {
     // A chat's turn may first end an unread turn of the chat, which gives back its share of the limits.
     if (request.continues !== undefined) await this.#chats.prepare(request);
@@ -193,13 +196,14 @@ export class LiveTurns {
   }
 
   async #findAsked(turnId: string): Promise<FollowedTurn | undefined> {
-    const started = await this.#asked.get(turnId)?.catch(() => undefined); // told to who asked for it
+    const started = await this.#asked.get(turnId)?.catch(() => undefined); // its own request gets the error
     return started?.turn.id === turnId ? started.turn : undefined;
   }
 
   /**
-   * Returns the limit that a turn would pass, if its key may belong to an earlier turn, which only the store knows.
-   * @throws AppError `rate_limited`, `too_many_turns` or `quota_exhausted` for any other turn that would pass a limit.
+   * Returns the limit that a turn would exceed, if its key may belong to an earlier turn, which only the
+   * store knows.
+   * @throws AppError `rate_limited`, `too_many_turns` or `quota_exhausted` for any other turn over a limit.
    */
   #checkLimits(turn: LimitedTurn): LimitName | undefined {
     const limit = this.#allowances.findLimit(turn);
@@ -237,7 +241,7 @@ export class LiveTurns {
         throw this.#allowances.toError(begin, result.limit, result.tokensLeft);
       case "taken": {
         if (result.requestDigest !== begin.requestDigest) throw toMismatch(result.turnId);
-        // Not one that is being asked for: that may be this very request, sent again under its own id.
+        // Not a turn that waits for the store: that may be this very request, resent with its own id.
         const here = this.#findHere(result.turnId);
         const turn = here ?? (await this.#remotes?.find(result.turnId, request.caller));
         if (turn === undefined)
@@ -256,7 +260,7 @@ export class LiveTurns {
     return turn;
   }
 
-  /** A turn is over: if its rows are not in the store, it is kept here for a while. */
+  /** A turn is over: unless its rows are in the store, it is kept here for a while. */
   #settle(turn: LiveTurn, key: string | undefined, { storage }: EndResult): void {
     this.#running.delete(turn.id);
     const ended = turn.toEnded();
@@ -281,8 +285,8 @@ function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): b
 }
 
 /**
- * Returns `request` with what its begin found to stand before its messages. What the system says before a newest message comes first of
- * all, in the place of what the conversation began with.
+ * Returns `request` with the stored messages that its begin found before its own. System messages that were
+ * sent before a single new message come first, and replace those at the start of the conversation.
  */
 function toTold(request: TurnRequest, begun: BegunTurn["result"]): TurnRequest {
   const { history, conversationId = "" } = begun;
@@ -311,7 +315,7 @@ function toMismatch(turnId: string): AppError {
   );
 }
 
-/** What a key is known by: it is its user's own. */
+/** Keys are per user. */
 function toKey({ caller, idempotencyKey }: TurnRequest): string | undefined {
   return idempotencyKey === undefined ? undefined : `${caller.userId ?? ""} ${idempotencyKey}`;
 }

@@ -1,4 +1,4 @@
-/** Owns the log of one turn: its events in order, and the places that its followers have reached in it. */
+/** The log of one turn: its events in order, and the cursors of its followers. */
 import { boundaryBytes, toBodyText, toRest } from "../turn/body.ts";
 import {
   utf8,
@@ -10,15 +10,21 @@ import {
   type TurnStart,
 } from "../turn/turn-event.ts";
 
-/** After so many events, or so much of the body in UTF-16 code units, those are joined, so that a reply costs about its bytes. */
+/**
+ * After this many events, or this much text in UTF-16 code units, events are joined, so that a reply costs
+ * about its bytes.
+ */
 const maxRecent = 256;
 const maxRecentLength = 64 * 1024;
-/** How long joined texts may be, in UTF-16 code units: a follower that is behind is handed one at a time. */
+/** The longest joined text, in UTF-16 code units: a follower that is behind gets one at a time. */
 const maxJoinedLength = 16 * 1024;
 
 const encoder = new TextEncoder();
 
-/** Returns a piece of the body that is kept in UTF-8: half of what a string may take, and shared by all who send it so. */
+/**
+ * Returns a piece of the body that is kept in UTF-8: half the size of some strings, and shared by all
+ * followers that send it.
+ */
 function toKept({ type, position }: BodyDelta, text: string): BodyDelta {
   const bytes = Buffer.from(encoder.encode(text).buffer);
   return {
@@ -32,15 +38,15 @@ function toKept({ type, position }: BodyDelta, text: string): BodyDelta {
 }
 
 /**
- * Appended to by the turn, read by any number of followers, each with a {@link LogCursor} of its own. A follower that is
- * slow costs nothing: what it has not read is the log itself.
+ * Appended to by the turn, read by any number of followers, each with its own {@link LogCursor}. A slow
+ * follower costs nothing: its unread events are the log itself.
  */
 export class TurnLog {
-  /** Events before the recent ones, small ones of a kind joined. */
+  /** Events before the recent ones; small events of a kind are joined. */
   readonly #joined: BodyEvent[] = [];
   #recent: (BodyEvent | ReasoningDelta)[] = [];
   #recentLength = 0;
-  /** How many events came before the first recent one. */
+  /** The number of events before the first recent one. */
   #recentStart = 0;
   #start: TurnStart | undefined;
   #end: TurnEnd | undefined;
@@ -48,12 +54,12 @@ export class TurnLog {
   #hasReasoning = false;
   readonly #followers = new Set<() => void>();
 
-  /** The first event; `undefined` until it came. */
+  /** The first event; `undefined` until it comes. */
   get start(): TurnStart | undefined {
     return this.#start;
   }
 
-  /** The last event; `undefined` until it came. */
+  /** The last event; `undefined` until it comes. */
   get end(): TurnEnd | undefined {
     return this.#end;
   }
@@ -63,7 +69,7 @@ export class TurnLog {
     return this.#position;
   }
 
-  /** Whether the model has thought aloud. */
+  /** Whether there was any reasoning. */
   get hasReasoning(): boolean {
     return this.#hasReasoning;
   }
@@ -90,13 +96,16 @@ export class TurnLog {
     for (const tell of this.#followers) tell();
   }
 
-  /** Calls `tell` after every event from now on; returns how to end that. */
+  /** Calls `tell` after every event from now on; returns a function that ends that. */
   follow(tell: () => void): () => void {
     this.#followers.add(tell);
     return () => void this.#followers.delete(tell);
   }
 
-  /** Resolves once `isIt` is true, which is asked now and after every event; or once `givenUp` resolves. */
+  /**
+   * Resolves once `isIt`, which is called now and after every event, returns true; or once `givenUp`
+   * resolves.
+   */
   async until(isIt: () => boolean, givenUp?: Promise<void>): Promise<void> {
     if (isIt()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -108,14 +117,14 @@ export class TurnLog {
   }
 
   /**
-   * Returns a cursor that starts after the byte `position` of the body. A reader that was here before has had the reasoning
-   * that came so far; any other gets what of it is still kept.
+   * Returns a cursor that starts after the byte `position` of the body. A reader that was here before has the
+   * reasoning so far; any other gets the part that is still kept.
    */
   read(position = 0, wasHere = false): LogCursor {
     return new LogCursor(this, position, wasHere ? this.#recentStart + this.#recent.length : 0);
   }
 
-  /** Returns the text after `position`, which lies between two characters. */
+  /** Returns the text after `position`, which must lie between two characters. */
   textAfter(position: number): string {
     const cursor = this.read(position);
     let text = "";
@@ -128,17 +137,17 @@ export class TurnLog {
     return text;
   }
 
-  /** Number of the first event that is still kept by itself. */
+  /** The number of the first event that is still kept by itself. */
   get recentStart(): number {
     return this.#recentStart;
   }
 
-  /** The event number `sequence`, which is recent or yet to come. */
+  /** Returns the event with the number `sequence`, if it is recent; `undefined` before it comes. */
   recentAt(sequence: number): BodyEvent | ReasoningDelta | undefined {
     return this.#recent[sequence - this.#recentStart];
   }
 
-  /** The first joined event that ends after `position`. */
+  /** Returns the first joined event that ends after `position`. */
   joinedAfter(position: number): BodyEvent | undefined {
     let [low, high] = [0, this.#joined.length];
     while (low < high) {
@@ -155,7 +164,7 @@ export class TurnLog {
     if (event.type === "plan-delta" || event.type === "answer-delta") this.#recentLength += event.text.length;
   }
 
-  /** Joins the recent events. Reasoning goes: who has not read it by now is that far behind. */
+  /** Joins the recent events and drops their reasoning: a follower that has not read it is too far behind. */
   #join(): void {
     let pieces: string[] = [];
     let length = 0;
@@ -178,15 +187,15 @@ export class TurnLog {
   }
 }
 
-/** A place in a log that only goes forward. */
+/** A place in a log that only moves forward. */
 export class LogCursor {
   readonly #log: TurnLog;
-  /** Number of the next event, where it is known to be recent. */
+  /** Number of the next event, if it is known to be recent. */
   #sequence = -1;
   #position: number;
-  /** Number of the first event whose reasoning is news to the reader. */
+  /** Number of the first event whose reasoning the reader lacks. */
   readonly #reasoningFrom: number;
-  /** Whether `#position` is known to lie between two events as the log holds them now. */
+  /** Whether `#position` is known to lie between two events of the log as it is now. */
   #isAligned = false;
   #skipBytes = 0;
   #isOver = false;
@@ -198,14 +207,14 @@ export class LogCursor {
   }
 
   /**
-   * How many bytes of what {@link next} has just returned the cursor's reader has already: of its first character, or of the
-   * boundary.
+   * How many bytes of the event that {@link next} returned last the reader already has: of its first
+   * character, or of the boundary.
    */
   get skipBytes(): number {
     return this.#skipBytes;
   }
 
-  /** Returns the next event of the body, or reasoning, then the end, once; `undefined` where there is none yet. */
+  /** Returns the next event of body or reasoning, then the end, once; `undefined` while there is none. */
   next(): BodyEvent | ReasoningDelta | TurnEnd | undefined {
     for (;;) {
       if (this.#sequence < this.#log.recentStart) {

@@ -1,4 +1,4 @@
-/** Connections to a model server: kept for the next request while they can be trusted, and no longer. */
+/** Connections to a model server, kept for the next request only while they can be trusted. */
 import type { Socket } from "node:net";
 import { buildConnector, Client, type Dispatcher } from "undici";
 import type { Clock } from "../base/clock.ts";
@@ -6,16 +6,17 @@ import { ResponseInlet } from "./interim-responses.ts";
 
 const connectTimeoutMs = 5_000;
 /**
- * The longest a connection is kept idle, whatever `Keep-Alive: timeout=` says: less than load balancers, NAT and firewalls forget one
- * after without a word (60 s and more). Without that header undici keeps it for 4 s.
+ * The longest a connection is kept idle, whatever `Keep-Alive: timeout=` says: shorter than the time after
+ * which load balancers, NAT and firewalls silently drop one (60 s and more). Without that header undici keeps
+ * it for 4 s.
  */
 const maxIdleMs = 20_000;
-/** A connection that is idle is probed after so long, then each second: ten probes without an answer close it. */
+/** An idle connection is probed after this time, then every second; ten unanswered probes close it. */
 const idleProbeMs = 1_000;
-/** One that is in use is probed later: a short outage ends no reply. */
+/** A connection in use is probed later, so that a short outage ends no reply. */
 const busyProbeMs = 60_000;
 
-/** A request and where it goes. */
+/** A request and its destination. */
 export interface PooledRequest {
   readonly origin: string;
   readonly path: string;
@@ -27,16 +28,16 @@ interface Connection {
   readonly client: Client;
   socket: Socket | undefined;
   inlet: ResponseInlet | undefined;
-  /** The socket that has carried a whole response before. */
+  /** The socket, once it has carried a whole response. */
   used: Socket | undefined;
-  /** Since when it is idle, by both times: one of them may stand still while a machine sleeps. */
+  /** When it became idle, by both clocks: either may stand still while a machine sleeps. */
   idleSinceMs: number;
   idleSince: number;
 }
 
-/** A request under way. */
+/** A request in flight. */
 export interface Exchange {
-  /** Whether it went by a connection that was used before, and no byte came back: it may never have arrived. */
+  /** Whether it went over a reused connection and no byte came back: it may never have arrived. */
   readonly isUnheard: boolean;
 }
 
@@ -44,7 +45,7 @@ export interface Exchange {
 export class ConnectionPool {
   readonly #clock: Clock;
   readonly #connect = buildConnector({ timeout: connectTimeoutMs, keepAliveInitialDelay: busyProbeMs });
-  /** The one that was used last is taken first. */
+  /** The last used connection is taken first. */
   readonly #idle: Connection[] = [];
   readonly #clients = new Set<Client>();
 
@@ -53,8 +54,8 @@ export class ConnectionPool {
   }
 
   /**
-   * Sends a POST; `handler` hears its response.
-   * @param isFresh whether only a new connection will do; those that are idle are closed then, too.
+   * Sends a POST; `handler` receives the response.
+   * @param isFresh whether to open a new connection, and close the idle ones.
    */
   dispatch(request: PooledRequest, handler: Dispatcher.DispatchHandler, isFresh: boolean): Exchange {
     const { origin, path, headers, body } = request;

@@ -1,4 +1,4 @@
-/** Response bodies that came compressed though `identity` was asked for: bytes in, decoded bytes out, in order. */
+/** Decodes response bodies that come compressed although `identity` was requested. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Transform } from "node:stream";
 import {
@@ -9,7 +9,7 @@ import {
   createZstdDecompress,
 } from "node:zlib";
 
-/** More than this is a bomb: the largest reply takes less, one event for each character. */
+/** A larger body is a bomb: the largest reply is smaller, even with one event per character. */
 const maxDecodedBytes = 1024 * 1024 * 1024;
 
 const decoders = {
@@ -20,21 +20,21 @@ const decoders = {
   zstd: createZstdDecompress,
 } as const;
 
-/** What some servers name that is no encoding of the body. */
+/** Names that some servers give although the body is not encoded. */
 const plain = /^(?:identity|none|utf-?8|binary|8bit)?$/;
 
-/** An encoding that is decoded. */
+/** A supported encoding. */
 export type ContentEncoding = keyof typeof decoders;
 
-/** Hears what was decoded, then one of `end` and `fail`. */
+/** Receives the decoded bytes, then one of `end` and `fail`. */
 export interface DecoderSink {
   readonly data: (chunk: Buffer) => void;
   readonly end: () => void;
-  /** The bytes are not what the encoding says, or broke off. */
+  /** The bytes do not match the encoding, or were cut off. */
   readonly fail: (error: Error) => void;
 }
 
-/** Returns the encoding of a body: `undefined` if it has none, `unknown` if it is none that can be decoded. */
+/** Returns the encoding of a body: `undefined` if it has none, `unknown` if it is not supported. */
 export function readContentEncoding(headers: IncomingHttpHeaders): ContentEncoding | "unknown" | undefined {
   const names = [headers["content-encoding"] ?? []].flat().join(",").split(",");
   const codings = names.map((name) => name.trim().toLowerCase()).filter((name) => !plain.test(name));
@@ -47,7 +47,7 @@ function isContentEncoding(name: string): name is ContentEncoding {
   return Object.hasOwn(decoders, name);
 }
 
-/** Decodes one body. What waits in it is compressed: decoded pieces are handed over one at a time. */
+/** Decodes one body. Only compressed bytes wait in it: decoded pieces are handed over one at a time. */
 export class ContentDecoder {
   readonly #encoding: ContentEncoding;
   readonly #sink: DecoderSink;
@@ -70,7 +70,7 @@ export class ContentDecoder {
     this.#stream.end();
   }
 
-  /** Nothing more is wanted: the sink hears nothing more. */
+  /** Stops: the sink receives nothing more. */
   close(): void {
     this.#stream?.removeAllListeners("data").removeAllListeners("end").destroy();
   }

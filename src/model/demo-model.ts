@@ -1,4 +1,4 @@
-/** Owns the built-in model of the demo mode: honest, deterministic, and paced like a real one. */
+/** The built-in model of the demo mode: honest, deterministic, and paced like a real one. */
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";

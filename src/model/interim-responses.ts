@@ -1,13 +1,16 @@
-/** Hides unrequested interim responses (1xx; RFC 9110, section 15.2) from undici, which treats a `100 Continue` as a protocol error. */
+/**
+ * Hides unrequested interim responses (1xx; RFC 9110, section 15.2) from undici, which treats a `100
+ * Continue` as a protocol error.
+ */
 import type { Socket } from "node:net";
 
-/** Such heads are short; a longer one is left as it is. */
+/** Interim heads are short; a longer one is left as it is. */
 const maxHeadBytes = 16 * 1024;
 const anyStart = "HTTP/1.1 1";
-/** Not 101: it has another protocol follow. */
+/** Not 101, after which another protocol follows. */
 const interimHead = /^HTTP\/1\.[01] 1(?!01)\d\d[^]*?\r?\n\r?\n/;
 
-/** The way in to a socket. */
+/** Reads a socket without its interim responses. */
 export class ResponseInlet {
   readonly #read: (size?: number) => unknown;
   #isHead = false;
@@ -20,7 +23,7 @@ export class ResponseInlet {
     socket.read = (size?: number): unknown => this.#take(size);
   }
 
-  /** Whether any byte came since the last request. */
+  /** Whether any byte has come since the last request. */
   get isHeard(): boolean {
     return this.#isHeard;
   }
@@ -42,7 +45,7 @@ export class ResponseInlet {
     }
   }
 
-  /** Returns `bytes` from the final response on; `undefined` if that has not begun. */
+  /** Returns `bytes` from the final response on; `undefined` before it begins. */
   #dropInterim(bytes: Buffer): Buffer | undefined {
     const text = bytes.toString("latin1", 0, maxHeadBytes);
     const head = interimHead.exec(text)?.[0];

@@ -1,22 +1,22 @@
-/** Error bodies of model servers, as fields: every vendor writes them differently. */
+/** Reads the error bodies of model servers, which every vendor writes differently. */
 import { isRecord, parseJson, toFirstString, toJson } from "./stream/json-value.ts";
 
-/** So much of a body that holds no known field stands for its message, in characters. */
+/** How much of a body without known fields is its message, in characters. */
 const maxRawLength = 4_096;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** An error body, as far as it can be read; `""` for fields that it lacks. */
+/** The fields of an error body; `""` for those that it lacks. */
 export interface ModelComplaint {
   readonly message: string;
   readonly type: string;
   readonly code: string;
   readonly param: string;
-  /** The HTTP status that the body itself names; `undefined` if none. */
+  /** The HTTP status named in the body; `undefined` if none. */
   readonly status: number | undefined;
-  /** The context window that it names as a number; `undefined` if none. */
+  /** The context window given as a number; `undefined` if none. */
   readonly windowTokens: number | undefined;
-  /** Whether it is an error as an API words it, not a page or a router's. */
+  /** Whether it is an API's error, not a web page's or a router's. */
   readonly isApiError: boolean;
 }
 
@@ -25,7 +25,7 @@ export function toComplaint(body: string): ModelComplaint {
   const { complaint, error } = readBody(body);
   const cause = isRecord(error) && isRecord(error["metadata"]) ? error["metadata"]["raw"] : undefined;
   if (typeof cause !== "string" && !isRecord(cause)) return complaint;
-  // OpenRouter says no more itself than that its provider returned an error.
+  // OpenRouter's own message is only that its provider returned an error.
   const inner = readBody(typeof cause === "string" ? cause : toJson(cause)).complaint;
   return {
     ...complaint,

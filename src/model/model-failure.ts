@@ -1,17 +1,23 @@
-/** The meaning of a model server's refusal: status and error body in, one of our codes out. */
+/** Maps a model server's status and error body to one of our error codes. */
 import { AppError, type ErrorCode } from "../base/errors.ts";
 import { toComplaint, type ModelComplaint } from "./model-complaint.ts";
 
-/** So much of a message goes into the log, and so much is looked at for its meaning, in characters. */
+/** How much of a message is logged, and how much is searched for its meaning, in characters. */
 const maxMessageLength = 300;
 const maxWordsLength = 4_096;
-/** A window that is larger is a number of something else. */
+/** A larger number is not a context window. */
 const maxWindowTokens = 100_000_000;
 
-/** Codes and types of a chat that is too long, without their separators: OpenAI's and its followers', llama.cpp's, GLM's. */
+/**
+ * Codes and types for a chat that is too long, without separators: of OpenAI and its followers, llama.cpp,
+ * GLM.
+ */
 const tooLongCodes =
   /contextlengthexceeded|exceedcontextsize|contextwindowexceeded|stringabovemaxlength|tokenslimitreached|\b1261\b/;
-/** Sentences of vLLM, SGLang, TGI, llama.cpp, LM Studio, Anthropic, Gemini, Mistral, Groq, xAI, Bedrock, Moonshot, DashScope. */
+/**
+ * Sentences of vLLM, SGLang, TGI, llama.cpp, LM Studio, Anthropic, Gemini, Mistral, Groq, xAI, Bedrock,
+ * Moonshot, DashScope.
+ */
 const tooLongWords = [
   /context[ _-]?(?:length|size|window)/,
   /max(?:imum)? (?:(?:model|prompt|sequence|input|context|token) )+(?:length|len|count|limit)/,
@@ -23,7 +29,7 @@ const tooLongWords = [
   /tokens \+ `?max_new_tokens|must have less than \d+ tokens|max_(?:seq|model)_len/,
   /contextwindowexceeded|context shift is disabled/,
 ];
-/** Where such a sentence names the window, the surest first. */
+/** Patterns for the window in such sentences, the surest first. */
 const windowWords = [
   /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,})/i,
   /(\d[\d,]{2,})(?: tokens?)? maximum/i,
@@ -59,18 +65,20 @@ const noModelWords = [
   /(?:unknown|invalid|no such) model\b|not a valid model|no endpoints found|no models? loaded|模型不存在/,
   /function '[^']*': not found/, // NVIDIA
 ];
-/** Codes and sentences of Bedrock, GLM, Gemini: they name tokens, too, but of a minute. */
+/** Codes and sentences of Bedrock, GLM and Gemini for rate limits, which name tokens as well. */
 const rateCodes = /ratelimit|toomanyrequests|resourceexhausted|throttl|\b130[2-5]\b/;
 const rateWords = /throttl|too many requests|wait before trying again/;
-/** LM Studio answers so with status 200. */
+/** LM Studio sends this with status 200. */
 const misdirected = /^unexpected endpoint or method/;
-/** Statuses below 500 of servers that may do better the next time: TGI (424), Groq (498), nginx (499). */
+/** Statuses below 500 for failures that may pass: TGI (424), Groq (498), nginx (499). */
 const passingStatuses = new Set([408, 409, 424, 425, 498, 499]);
-/** Sentences of servers whose address is wrong. */
+/** Sentences for a wrong URL. */
 const noRouteWords =
   /url|route|path|\bpage\b|cannot post|resource not found|no handler|unexpected endpoint|file not found|^not found\.?$/;
 
-/** Returns the failure that `status` and `body` of a model server's response stand for; its message is for logs only. */
+/**
+ * Returns the failure behind `status` and `body` of a model server's response; its message is for logs only.
+ */
 export function toModelFailure(status: number, body: string, retryAfterMs?: number): AppError {
   const complaint = toComplaint(body);
   const { message, type, code, param } = complaint;
@@ -81,7 +89,7 @@ export function toModelFailure(status: number, body: string, retryAfterMs?: numb
   return new AppError(errorCode, text, { retryAfterMs });
 }
 
-/** Returns which of `parameters` the body of a refusal is about, or `undefined`. */
+/** Returns the one of `parameters` that a refusal's body is about, or `undefined`. */
 export function findRefusedParameter<Parameter extends string>(
   body: string,
   parameters: readonly Parameter[],
@@ -98,7 +106,7 @@ function findWindow({ message, windowTokens }: ModelComplaint): number | undefin
   return tokens > 0 && tokens <= maxWindowTokens ? tokens : undefined;
 }
 
-/** @param status 200 if the error came in a response that had begun well, and names no status of its own. */
+/** @param status 200 for an error inside a successful response that names no status of its own. */
 function toErrorCode(status: number, complaint: ModelComplaint): ErrorCode {
   const codes = `${complaint.code} ${complaint.type}`.toLowerCase().replaceAll(/[_.-]/g, "");
   const words = complaint.message.slice(0, maxWordsLength).toLowerCase();
@@ -120,7 +128,7 @@ function says(words: string, sentences: readonly RegExp[]): boolean {
   return sentences.some((sentence) => sentence.test(words));
 }
 
-/** Whether a 404 is about the model, not about an address that the server does not have. */
+/** Whether a 404 is about the model, not about the URL. */
 function isNoModel(words: string, { isApiError }: ModelComplaint): boolean {
   return says(words, noModelWords) || (isApiError && !noRouteWords.test(words));
 }

@@ -1,4 +1,4 @@
-/** One request to an OpenAI-compatible server and its response: how long it is waited for, and which end is believed. */
+/** One request to an OpenAI-compatible server and its response: its timeouts, and which end is believed. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import { AppError, toAppError } from "../base/errors.ts";
@@ -11,24 +11,27 @@ import { toModelFailure } from "./model-failure.ts";
 import type { OpenAiOptions } from "./openai-server.ts";
 import { findBodyKind, toResponseHead, type BodyKind, type ResponseHead } from "./response-head.ts";
 
-/** How long the end of the body, or usage, may take once the reply is whole. */
+/** The longest wait for usage, or for the end of the body, once the reply is whole. */
 const graceMs = 1_000;
-/** How long comments may hold off the first event: servers under load say nothing else for as long. */
+/** How long comments may extend the wait for the first event: servers under load send nothing else. */
 const maxHoldMs = 10 * 60 * 1_000;
-/** So much of an error body is read, and of a completion that came in one piece. */
+/** How much is read of an error body, and of a completion in one piece. */
 const maxErrorBytes = 64 * 1024;
 const maxJsonBytes = 8 * 1024 * 1024;
 
-/** What is waited for after the first event: another event, text that may follow a finish reason, or the end of the body. */
+/**
+ * The wait after the first event: for another event, for text after a finish reason, or for the end of the
+ * body.
+ */
 type Awaited = "event" | "text" | "end";
 
-/** Hears what an attempt tells, as a {@link ModelSink}. */
+/** Receives an attempt's reply, as a {@link ModelSink}. */
 export interface AttemptSink extends Omit<ModelSink, "fail"> {
-  /** `body` is what the server said of its refusal, if it did. */
+  /** `body` is the body of the server's refusal, if it has one. */
   readonly fail: (error: AppError, body: string) => void;
 }
 
-/** One request and its response, as undici hands it over. */
+/** One request and its response, as undici delivers it. */
 export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   readonly #sink: AttemptSink;
   readonly #stream = new CompletionStream();
@@ -41,10 +44,10 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   #timer: Timer | undefined;
   #head: ResponseHead | undefined;
   #decoder: ContentDecoder | undefined;
-  /** Why the connection broke, while what came before is still being decoded. */
+  /** Why the connection broke, while earlier bytes are still being decoded. */
   #break: Error | undefined;
   #kind: BodyKind | undefined;
-  /** The body so far, while it is not known to be a stream. */
+  /** The body so far, until it is known to be a stream. */
   #held: Buffer[] = [];
   #heldBytes = 0;
   #hasEnded = false; // the response
@@ -60,7 +63,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#firstEvent = this.#awaitFirst(options.firstByteTimeoutMs);
   }
 
-  /** Whether anything was told: from then on there is no other attempt. */
+  /** Whether the sink has received anything: from then on there is no other attempt. */
   get hasTold(): boolean {
     return this.#hasTold;
   }
@@ -81,7 +84,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#head = toResponseHead(status, headers, this.#clock.now());
     const encoding = readContentEncoding(headers);
     if (encoding === "unknown" && status !== 200) {
-      this.#failRefused(); // its body says nothing, its status does
+      this.#failRefused(); // its status is enough, its body is unreadable
     } else if (encoding === "unknown") {
       const name = String(headers["content-encoding"]);
       this.#fail(new AppError("model_invalid_stream", `an encoding that was not asked for: ${name}`));
@@ -117,7 +120,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
 
   #awaitFirst(delayMs: number): Timer {
     const error = new AppError("model_silent", `no event within ${this.#options.firstByteTimeoutMs} ms`);
-    // A refusal is one by its status, though its body may never end.
+    // The status alone makes a refusal; its body may never end.
     const isRefused = (): boolean => this.#head !== undefined && this.#head.status !== 200;
     return afterReading(this.#clock, delayMs, () => (isRefused() ? this.#failRefused() : this.#fail(error)));
   }
@@ -153,7 +156,10 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     else if (this.#stream.events !== events) this.#keepAlive(this.#stream.pieces !== pieces);
   }
 
-  /** Bytes that are no event yet, like comments, show that the server is alive: the first event has more time, up to a limit. */
+  /**
+   * Bytes before the first event, like comments, show that the server is alive: it gets more time, up to a
+   * limit.
+   */
   #holdOff(): void {
     const { firstByteTimeoutMs } = this.#options;
     const leftMs = this.#startedMs + Math.max(maxHoldMs, firstByteTimeoutMs) - this.#clock.monotonicMs();
@@ -162,7 +168,10 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#firstEvent = this.#awaitFirst(Math.min(firstByteTimeoutMs, leftMs));
   }
 
-  /** An event came; comments count for nothing from now on. @param isPiece whether it said anything. */
+  /**
+   * An event came; comments no longer count from now on.
+   * @param isPiece whether it held text or reasoning.
+   */
   #keepAlive(isPiece: boolean): void {
     this.#firstEvent.cancel();
     const { isDone, hasUsage, isFinished, isSettled } = this.#stream;
@@ -172,7 +181,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     else this.#await("event", true);
   }
 
-  /** @param isRefreshed whether what is waited for already has its time again. */
+  /** @param isRefreshed whether a wait that is already running starts again. */
   #await(awaited: Awaited, isRefreshed: boolean): void {
     if (this.#awaited === awaited) {
       if (isRefreshed) this.#timer?.refresh();
@@ -190,7 +199,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   /** The body ended in good order. */
   #end(): void {
     if (this.#isOver) return;
-    // Where only a compressed body says that it is over, the connection may have broken all the same.
+    // A compressed body may end in good order although the connection broke.
     if (this.#break !== undefined) return this.#breakOff(this.#break);
     const isStream = this.#kind === "events" || this.#head?.type.startsWith("text/event-stream") === true;
     if (this.#head?.status === 200 && this.#kind === "json") return this.#endJson();
@@ -215,7 +224,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#fail(new AppError(isCut ? "model_truncated" : code, error.message, { cause: error }));
   }
 
-  /** @param isEnd whether the body is over: an event that cannot be read then was cut. */
+  /** @param isEnd whether the body is over: an unreadable event was then cut off. */
   #read(read: () => string, isEnd = false): void {
     try {
       this.#tell(read());
@@ -240,14 +249,14 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#sink.text(text);
   }
 
-  /** Nothing more is waited for. @param isBodyWhole whether the body ended in good order. */
+  /** The wait is over. @param isBodyWhole whether the body ended in good order. */
   #judge(isBodyWhole: boolean): void {
     if (this.#isOver) return;
     if (!this.#stream.isWhole(isBodyWhole))
       return this.#fail(new AppError("model_truncated", "the stream ended before the reply was whole"));
     this.#tell(this.#stream.flush());
     this.#close();
-    // The body should end by itself now, which keeps the connection; one that does not is closed.
+    // The body should end now, which keeps the connection for reuse; otherwise it is closed.
     if (!this.#hasEnded) this.#timer = this.#clock.after(graceMs, () => this.abort());
     this.#sink.end(this.#stream.toEnd());
   }

@@ -17,9 +17,9 @@ import {
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
 
-/** Failures before the first text that a second attempt may get past. */
+/** Failures before the first text after which a second attempt may succeed. */
 const retried = new Set(["model_unavailable", "model_rate_limited", "model_truncated", "model_failed"]);
-/** Failures that a connection which died unnoticed looks like. */
+/** Failures that a silently dead connection may cause. */
 const unheard = new Set(["model_unavailable", "model_silent"]);
 
 /** A model behind an OpenAI-compatible server. */
@@ -52,10 +52,10 @@ class OpenAiCall implements ModelCall {
   #request: CompletionRequest | undefined;
   #attempt: OpenAiAttempt | undefined;
   #exchange: Exchange | undefined;
-  /** Whether a connection that was used before turned out to be dead: a new one is asked for then. */
+  /** Whether a reused connection turned out to be dead, so that a new one is needed. */
   #needsFresh = false;
   #retry: Timer | undefined;
-  /** Parameters that this reply was refused for. */
+  /** Parameters for which this reply was refused. */
   readonly #refused = new Set<OptionalParameter>();
   #hasRetried = false;
   #isOver = false;
@@ -75,7 +75,7 @@ class OpenAiCall implements ModelCall {
     this.#attempt?.abort();
   }
 
-  /** In this very tick, where that can be: all that is done with the turn beside it is in nobody's way then. */
+  /** In this very tick if possible: the turn's other work is then done while the request is under way. */
   #send(): void {
     const { target } = this.#server;
     if (target !== undefined) return this.#sendTo(target);
@@ -102,7 +102,7 @@ class OpenAiCall implements ModelCall {
     try {
       this.#exchange = this.#server.pool.dispatch(request, this.#attempt, this.#needsFresh);
     } catch (error) {
-      queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error)))); // never in the caller's own tick
+      queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error)))); // not in the caller's own tick
     }
   }
 
@@ -130,13 +130,13 @@ class OpenAiCall implements ModelCall {
     this.#retry = this.#clock.after(delayMs, () => this.#send());
   }
 
-  /** Where the model is asked as the client asks, it is the client's request that it does not take. */
+  /** If the prompt is the client's alone, the client's request is at fault. */
   #toBlamed(error: AppError): AppError {
     const isClients = !hasInstruction(this.#prompt) && error.code === "model_refused" && isBadRequest(error);
     return isClients ? new AppError("request_refused", error.message, { cause: error }) : error;
   }
 
-  /** A model that refuses one of the optional parameters is asked again without it; what then works is remembered. */
+  /** If the model refuses an optional parameter, it is asked again without it; what works is remembered. */
   #mayAskWithout(error: AppError, body: string): boolean {
     if (!isBadRequest(error)) return false;
     const name = findRefusedParameter(body, this.#request?.parameters ?? []);
@@ -146,7 +146,7 @@ class OpenAiCall implements ModelCall {
   }
 }
 
-/** Whether a model's refusal is about what it was asked, not about who asks. */
+/** Whether a model's refusal is about the request, not about its sender. */
 function isBadRequest({ message }: AppError): boolean {
   return /^status (?:400|413|422)\b/.test(message);
 }

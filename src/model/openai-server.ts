@@ -1,4 +1,4 @@
-/** Owns requests to an OpenAI-compatible server: address, headers and body, made by the `openai` package; it sends none. */
+/** Builds requests to an OpenAI-compatible server with the `openai` package; sends none. */
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Message } from "../turn/message.ts";
@@ -24,7 +24,7 @@ export interface OpenAiOptions {
   readonly idleTimeoutMs: number;
 }
 
-/** Where completions are asked for, and what every request says before its body. */
+/** The URL and headers of all completion requests. */
 export interface Target {
   readonly origin: string;
   readonly path: string;
@@ -34,18 +34,18 @@ export interface Target {
 /** A request ready to be sent. */
 export interface CompletionRequest extends Target {
   readonly body: string;
-  /** Those of the optional parameters that are in it. */
+  /** The optional parameters in it. */
   readonly parameters: readonly OptionalParameter[];
 }
 
 /**
- * Parameters we send of our own accord and that a model may refuse; it is then asked again without, and never sent them
- * again. What a client asks for is never left out.
+ * Parameters that we add ourselves and that a model may refuse: it is then asked again without them, and
+ * never sent them again. Parameters from a client are never left out.
  */
 const optionalParameters = ["temperature", "stream_options"] as const;
 export type OptionalParameter = (typeof optionalParameters)[number];
 
-/** Returns the package's client, which knows addresses, headers and Azure; it sends nothing of its own accord. */
+/** Returns the package's client, for its knowledge of URLs, headers and Azure; it sends nothing itself. */
 export function createClient(options: OpenAiOptions): OpenAI {
   if (options.azure !== undefined) return new AzureOpenAI({ ...options.azure, maxRetries: 0 });
   return new OpenAI({
@@ -57,14 +57,16 @@ export function createClient(options: OpenAiOptions): OpenAI {
   });
 }
 
-/** A server, and what it was found to refuse. */
+/** A server, and the parameters that it refuses. */
 export class OpenAiServer {
   readonly options: OpenAiOptions;
   /** Sends the requests. */
   readonly pool: ConnectionPool;
-  /** What this model was found to refuse: it is never sent that again. */
+  /** Parameters that this model has refused, and is not sent again. */
   readonly #refused = new Set<OptionalParameter>();
-  /** The same for every request; made once, since that takes longer than all else before one is sent. */
+  /**
+   * The same for every request; made once, as that takes longer than all other work before a request is sent.
+   */
   readonly #loading: Promise<Target>;
   #target: Target | undefined;
 
@@ -74,28 +76,30 @@ export class OpenAiServer {
     this.#loading = toTarget(options);
     this.#loading.then(
       (target) => (this.#target = target),
-      () => {}, // told to whoever asks
+      () => {}, // rethrown by `loadTarget`
     );
   }
 
-  /** Where requests go; `undefined` for the moment until that is known. */
+  /** The target of requests; `undefined` for a moment at the start. */
   get target(): Target | undefined {
     return this.#target;
   }
 
-  /** Resolves with where requests go. */
+  /** Resolves with the target of requests. */
   async loadTarget(): Promise<Target> {
     return await this.#loading;
   }
 
-  /** Returns the request for `prompt`, without the parameters in `without` and those that were refused before. */
+  /**
+   * Returns the request for `prompt`, without the optional parameters in `without` and those refused before.
+   */
   toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>, target: Target): CompletionRequest {
     const { extra, ...asked } = prompt.parameters;
     const parameters = optionalParameters.filter(
       (name) => !this.#refused.has(name) && !without.has(name) && !Object.hasOwn(asked, name),
     );
     const body = {
-      ...extra, // first: none of it may override ours
+      ...extra, // first, so that none of it overrides ours
       model: this.options.model,
       messages: toOpenAiMessages(prompt),
       stream: true,
@@ -106,7 +110,7 @@ export class OpenAiServer {
     return { ...target, body: JSON.stringify(body), parameters };
   }
 
-  /** Remembers what a model answered without, after it had refused it. */
+  /** Remembers parameters that the model refused, once it replied without them. */
   remember(refused: ReadonlySet<OptionalParameter>): void {
     for (const name of refused) this.#refused.add(name);
   }
@@ -117,7 +121,7 @@ async function toTarget(options: OpenAiOptions): Promise<Target> {
   const { req, url } = await createClient(options).buildRequest({
     method: "post",
     path: "/chat/completions",
-    body: { model, messages: [], stream: true }, // on Azure the address names the model
+    body: { model, messages: [], stream: true }, // on Azure the URL names the model
     stream: true,
   });
   const headers = new Headers(req.headers);

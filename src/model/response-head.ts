@@ -7,7 +7,7 @@ const maxWaitMs = 24 * 60 * 60 * 1_000;
 const openings = ["data:", "event:", "id:", "retry:", ":"];
 const maxOpeningLength = 6;
 
-/** The facts of a head. */
+/** The facts in a head. */
 export interface ResponseHead {
   readonly status: number;
   /** The content type, in lower case; `""` if there is none. */
@@ -19,15 +19,15 @@ export interface ResponseHead {
 /** An event stream, JSON, or neither. */
 export type BodyKind = "events" | "json" | "other";
 
-/** Returns the facts of a head. @param now the time by which a wait until a date is counted. */
+/** Returns the facts in a head. @param now the time by which a wait until a date is counted. */
 export function toResponseHead(status: number, headers: IncomingHttpHeaders, now: Date): ResponseHead {
   const type = firstOf(headers["content-type"])?.toLowerCase() ?? "";
   return { status, type, retryAfterMs: findRetryAfterMs(headers, now) };
 }
 
 /**
- * Returns the kind of a body that begins with `start`, as content types are missing, or wrong; `undefined` while more bytes
- * are needed.
+ * Returns the kind of a body that begins with `start`, since content types may be missing or wrong;
+ * `undefined` while more bytes are needed.
  * @param type its content type, in lower case; `""` if it has none.
  */
 export function findBodyKind(start: string, type: string): BodyKind | undefined {

@@ -1,18 +1,20 @@
-/** One plain request to a model server, as its turns reach it: same address, headers and key. */
+/** Sends one plain request to a model server, with the same URL, headers and key as turns. */
 import { request } from "undici";
 import { createClient, type OpenAiOptions } from "./openai-server.ts";
 
 const timeoutMs = 10_000;
-/** So much of an answer is read, in characters. */
+/** How much of a response is read, in characters. */
 const maxBodyLength = 1024 * 1024;
 
-/** What a server answered. */
+/** A server's response. */
 export interface ProbeResponse {
   readonly status: number;
   readonly body: string;
 }
 
-/** Resolves with the answer to a request for `path` below the API's root. Rejects when there is none within 10 s. */
+/**
+ * Resolves with the response to a request for `path` below the API's root. Rejects if none comes within 10 s.
+ */
 export async function probeServer(
   options: OpenAiOptions,
   path: string,

@@ -8,7 +8,10 @@ import { toContent } from "../turn/turn-result.ts";
 /** How much of a question, and of an answer, is logged if content may be, in UTF-16 code units. */
 const maxLoggedLength = 1_000;
 
-/** Returns an observer that writes a line to `logger` for each event. @param holdsContent whether questions and answers are logged. */
+/**
+ * Returns an observer that writes a line to `logger` for each event.
+ * @param holdsContent whether questions and answers are logged.
+ */
 export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boolean): Observer {
   return (event) => {
     switch (event.type) {

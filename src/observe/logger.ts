@@ -1,35 +1,35 @@
-/** The log: one JSON object a line, or lines to read in a terminal; nothing in it is secret. */
+/** The log: one JSON object per line, or readable lines in a terminal, without secrets. */
 import { isatty } from "node:tty";
 import { pino, type DestinationStream, type Logger } from "pino";
 
-/** Secrets that are shorter are words: `ollama`, say, or `none`. */
+/** Shorter secrets are words, like `ollama` or `none`. */
 const minSecretLength = 8;
 const censor = "[redacted]";
-/** Fields whose whole value is, wherever they stand. */
+/** Fields whose whole value is redacted, at any depth. */
 const secretFields: ReadonlySet<string> = new Set(["authorization", "headers"]);
 const secretField = new RegExp(`"(?:${[...secretFields].join("|")})":`, "i");
-/** Access tokens, keys after their scheme, and passwords in addresses, whosever they are. */
+/** Any access tokens, keys after their scheme, and passwords in URLs. */
 const shapes = [
   /(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g,
   /(?<=\bBearer\s+)[\w.~+/-]{16,}=*/gi,
   /(?<=:\/\/)[^\s/@"':]{0,200}:[^\s/@"']{1,500}(?=@)/g,
 ];
-/** What a line holds that holds one of these: few do. */
+/** Matches every line that may hold one of these: few do. */
 const shapeHint = /eyJ|bearer|:\/\//i;
 
 /**
- * Lines are gathered for a moment: to write each by itself took a fifth of what a short turn takes. They are written when the process
- * ends, too, unless it is killed.
+ * Lines are buffered for a moment: to write each by itself took a fifth of the time of a short turn. They are
+ * also flushed when the process ends, unless it is killed.
  */
 const buffered = { dest: 1, sync: false, minLength: 8 * 1024, periodicFlush: 100 };
 
 /** `auto` is `pretty` in a terminal, else `json`. */
 export type LogFormat = "auto" | "json" | "pretty";
 
-/** How it is written. */
+/** How lines are written. */
 export interface LoggerOptions {
   readonly level: string;
-  /** What must never be in it, wherever it may stand. */
+  /** Texts that must never be logged. */
   readonly secrets: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export async function openLogger({
   return createLogger(options, pino.destination(buffered), isPretty ? await loadPrettyPrinter() : undefined);
 }
 
-/** Returns a log on `destination`; `print` makes of a line, which ends in a line break, what is written. */
+/** Returns a log on `destination`. @param print formats a line, which ends in a line break. */
 export function createLogger(
   { level, secrets }: LoggerOptions,
   destination: DestinationStream,
@@ -59,14 +59,20 @@ export function createLogger(
   );
 }
 
-/** Resolves with a function that turns a line of JSON into readable text. Colours follow the terminal and `NO_COLOR`. */
+/**
+ * Resolves with a function that turns a line of JSON into readable text. Colours follow the terminal and
+ * `NO_COLOR`.
+ */
 export async function loadPrettyPrinter(): Promise<(line: string) => string> {
   const { prettyFactory } = await import("pino-pretty");
   const print = prettyFactory({ ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l", singleLine: true });
   return (line) => print(showControls(line)) ?? line;
 }
 
-/** Returns a line of JSON whose texts show what a terminal would obey: escapes, and marks that turn the direction of a text. */
+/**
+ * Returns a line of JSON with everything made visible that a terminal would obey: escapes, and bidirectional
+ * marks.
+ */
 function showControls(line: string): string {
   return line
     .replaceAll(/\\(?:\\|u00[01][0-9a-f]|[bfr])/gi, (escape) => (escape === "\\\\" ? escape : `\\${escape}`))
@@ -76,7 +82,10 @@ function showControls(line: string): string {
     );
 }
 
-/** Returns an error without its other properties, in which drivers and clients keep requests, headers and addresses. */
+/**
+ * Returns an error without its other properties, in which drivers and clients keep requests, headers and
+ * addresses.
+ */
 function toErrorFields(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const { name: type, message, stack, cause } = error;
@@ -90,7 +99,7 @@ function toErrorFields(error: unknown, depth = 0): object {
   };
 }
 
-/** Returns what makes a line of the log one without any of `secrets`. */
+/** Returns a function that removes `secrets` from a line of the log. */
 function createCensor(secrets: readonly string[]): (line: string) => string {
   const known = toKnown(secrets);
   const beginnings = known.map((secret) => JSON.stringify(secret.slice(0, minSecretLength)).slice(1, -1));
@@ -101,7 +110,7 @@ function createCensor(secrets: readonly string[]): (line: string) => string {
       secretField.test(line) ||
       (shapeHint.test(line) && shapes.some((shape) => line.search(shape) >= 0));
     if (!isSuspect) return line;
-    // Not in the line itself: a secret of digits may be a part of a number.
+    // Not in the line itself: a secret of digits may be part of a number.
     const fields: unknown = JSON.parse(line, (key, value: unknown) => {
       if (secretFields.has(key.toLowerCase())) return censor;
       return typeof value === "string" ? clean(value) : value;
@@ -119,14 +128,14 @@ export function createTextCensor(secrets: readonly string[]): (text: string) => 
   };
 }
 
-/** Returns those of `secrets` that are no words, the longest first: one may be a part of another. */
+/** Returns the `secrets` that are long enough, the longest first, as one may be part of another. */
 function toKnown(secrets: readonly string[]): readonly string[] {
   return Array.from(new Set(secrets))
     .filter(({ length }) => length >= minSecretLength)
     .toSorted((a, b) => b.length - a.length);
 }
 
-/** Returns `text` without `secret`, and without the beginning of it that a text which was cut may end in. */
+/** Returns `text` without `secret`, and without the start of it at the end of a text that was cut. */
 function cutSecret(text: string, secret: string): string {
   const whole = text.replaceAll(secret, censor);
   for (let length = secret.length - 1; length >= minSecretLength; length -= 1)

@@ -1,32 +1,38 @@
-/** What one `chat.completion.chunk` says, however its server writes it: a field of another type, or none, costs no other field. */
+/**
+ * Reads one `chat.completion.chunk`, however its server writes it: a wrong or missing field costs no other
+ * field.
+ */
 import type { ReportedUsage } from "../../turn/turn-event.ts";
 import { isRecord, toFirstString, toJson } from "./json-value.ts";
 import { readUsage } from "./model-usage.ts";
 
-/** The longest name of a model that is believed, in characters. */
+/** The longest model name that is believed, in characters. */
 const maxNameLength = 255;
-/** How deep a thought may be wrapped: deeper ones are no thoughts. */
+/** How deep reasoning may be wrapped; anything deeper is ignored. */
 const maxDepth = 4;
-/** How deep an error is looked into for anything that it says. */
+/** How deep an error is searched for its message. */
 const maxErrorDepth = 8;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What a chunk says. */
+/** The content of a chunk. */
 export interface CompletionChunk {
   /** The error it reports, as an error body; `undefined` if it reports none. */
   readonly failure: string | undefined;
-  /** The name of the model; `""` if it does not say. */
+  /** The name of the model; `""` if it gives none. */
   readonly model: string;
   /** Text that it adds. */
   readonly text: string;
-  /** The text of a `message` in the place of a delta: the whole reply, or a piece of it; `undefined` if there is none. */
+  /**
+   * The text of a `message` instead of a delta: the whole reply, or a piece of it; `undefined` if there is
+   * none.
+   */
   readonly message: string | undefined;
   readonly reasoning: string;
   /** The server's word for why the reply is over; `""` if it gives none. */
   readonly finish: string;
   readonly usage: ReportedUsage | undefined;
-  /** Whether a string of text in its only choice is all it says. */
+  /** Whether its only content is a string of text in its only choice. */
   readonly isTextOnly: boolean;
 }
 
@@ -79,7 +85,7 @@ function readFinishReason(value: Fields, choice: Fields, delta: Fields): string 
     fields["finish_reason"],
     fields["finishReason"],
   ]);
-  // SGLang has objects within, which some versions hand on.
+  // SGLang nests objects, which some versions pass on.
   return toFirstString(...reasons.map((reason) => (isRecord(reason) ? reason["type"] : reason)));
 }
 
@@ -106,7 +112,7 @@ function isThought({ type, thought }: Fields): boolean {
   return thought === true || (typeof type === "string" && /think|reason|thought/i.test(type));
 }
 
-/** Vendors name it in many ways; some say it by two names at once. */
+/** Vendors use many names for it; some use two at once. */
 function readReasoning(delta: Fields): string {
   return (
     toThought(delta["reasoning_content"]) ||
@@ -133,21 +139,21 @@ function toThought(value: unknown, depth = 0): string {
   return "";
 }
 
-/** Returns the error body, which may stand beside the choices, in one of them, or in their place. */
+/** Returns the error body: beside the choices, in one of them, or in their place. */
 function findFailure(value: Fields, choice: Fields): string | undefined {
   const { error, choices, x_groq: groq, base_resp: status } = value;
   const hasChoices = choices !== undefined && choices !== null;
   if (hasContent(error) || (isRecord(error) && !hasChoices)) return toJson(value);
   if (hasContent(choice["error"])) return toJson({ error: choice["error"] });
   if (isRecord(groq) && hasContent(groq["error"])) return toJson({ error: groq["error"] });
-  // MiniMax says with every chunk that nothing is wrong: 0.
+  // MiniMax sends 0, for no error, with every chunk.
   if (isRecord(status) && hasContent(status["status_code"]))
     return toJson({ error: { code: status["status_code"], message: status["status_msg"] } });
   if (value["object"] === "error" || value["type"] === "error") return toJson(value);
   return !hasChoices && isBareError(value) ? toJson(value) : undefined;
 }
 
-/** Whether fields that stand alone are an error body: FastAPI's `detail`, `errors`, or a message with a code. */
+/** Whether top-level fields are an error body: FastAPI's `detail`, `errors`, or a message with a code. */
 function isBareError(value: Fields): boolean {
   if (hasContent(value["detail"]) || hasContent(value["errors"]) || hasContent(value["error_code"]))
     return true;
@@ -156,7 +162,10 @@ function isBareError(value: Fields): boolean {
   return message !== "" && [value["code"], value["status"], value["statusCode"]].some(isErrorCode);
 }
 
-/** Whether a code is an error's: a status from 400 on, or a name in Pascal case, as DashScope's `InvalidApiKey`. */
+/**
+ * Whether a code is an error's: a status from 400 on, or a name in Pascal case, as DashScope's
+ * `InvalidApiKey`.
+ */
 function isErrorCode(code: unknown): boolean {
   if (typeof code === "number") return code >= 400;
   return typeof code === "string" && (Number(code) >= 400 || /^[A-Z][a-z]+(?:[A-Z.][A-Za-z]+)+$/.test(code));

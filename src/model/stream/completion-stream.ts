@@ -1,4 +1,7 @@
-/** The events of a streamed chat completion: text, reasoning, usage, an error under status 200, and whether the reply is whole. */
+/**
+ * Reads a streamed chat completion: text, reasoning, usage, errors under status 200, and whether the reply is
+ * whole.
+ */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { toStorable } from "../../turn/message.ts";
@@ -12,7 +15,7 @@ import { toModelFailure } from "../model-failure.ts";
 import { toLargerUsage } from "./model-usage.ts";
 import { SseReader } from "./sse-reader.ts";
 
-/** So many characters of the end of the text are kept, to know it again in a message that repeats it. */
+/** How much of the end of the text is kept, to recognize it in a message that repeats it, in characters. */
 const tailLength = 64;
 
 /** `[DONE]`, quoted, in lower case or with white space around it, as some servers write it. */
@@ -24,9 +27,9 @@ const ContentChunk = z.object({
 });
 
 /**
- * What is known of the reply's end. `open`: nothing. `finished`: a finish reason came and no text after it; nothing can fail the
- * reply then. `doubtful`: text followed a finish reason, as from servers that send one with every chunk; finish reasons
- * count for nothing then.
+ * The state of the reply's end. `open`: unknown. `finished`: a finish reason came and no text after it;
+ * nothing can fail the reply any more. `doubtful`: text followed a finish reason, as from servers that send
+ * one with every chunk; finish reasons no longer count.
  */
 type EndState = "open" | "finished" | "doubtful";
 
@@ -39,7 +42,7 @@ export class CompletionStream {
   readonly #template = new EventTemplate();
   /** Text of the events read so far that {@link push} has not returned. */
   #text = "";
-  /** The end of the text that was returned, and how much that was. */
+  /** The end of the returned text, and its length. */
   #tail = "";
   #length = 0;
   /** Reasoning that {@link takeReasoning} has not returned. */
@@ -55,17 +58,17 @@ export class CompletionStream {
   #model = "";
   #usage: ReportedUsage | undefined;
 
-  /** How many events came. Comments are none. */
+  /** The number of events so far, comments not counted. */
   get events(): number {
     return this.#events;
   }
 
-  /** How many chunks came that said anything, as text or as reasoning, besides those known by the last. */
+  /** The number of chunks with text or reasoning so far, without those read by the template. */
   get pieces(): number {
     return this.#pieces;
   }
 
-  /** Whether the model said why it finished, and no text after that: nothing that follows can fail the reply. */
+  /** Whether a finish reason came and no text after it: nothing that follows can fail the reply. */
   get isFinished(): boolean {
     return this.#state === "finished";
   }
@@ -75,7 +78,7 @@ export class CompletionStream {
     return this.isFinished && this.#isSettled;
   }
 
-  /** Whether `[DONE]` came: nothing but usage will. */
+  /** Whether `[DONE]` came: only usage may follow. */
   get isDone(): boolean {
     return this.#isDone;
   }
@@ -85,7 +88,10 @@ export class CompletionStream {
     return this.#usage !== undefined;
   }
 
-  /** Whether the reply is whole if nothing more comes. @param isBodyWhole whether its body ended in good order. */
+  /**
+   * Whether the reply is whole if nothing more comes.
+   * @param isBodyWhole whether its body ended in good order.
+   */
   isWhole(isBodyWhole: boolean): boolean {
     if (this.#state === "finished") return true;
     if (this.#state === "doubtful") return this.#isDone || isBodyWhole;
@@ -93,15 +99,15 @@ export class CompletionStream {
   }
 
   /**
-   * Takes the next bytes; returns the text that they completed, storable, in one piece.
-   * @throws AppError `model_invalid_stream`, or what an error event says.
+   * Takes the next bytes; returns the text that they complete, storable, in one piece.
+   * @throws AppError `model_invalid_stream`, or the code for an error event.
    */
   push(chunk: Buffer): string {
     this.#reader.push(chunk);
     return this.#takeText(findWholeEnd(this.#text));
   }
 
-  /** Takes a body that is JSON, not a stream: a whole completion, or an error. Returns and throws as {@link push}. */
+  /** Takes a JSON body: a whole completion, or an error. Returns and throws as {@link push}. */
   takeJson(body: string): string {
     this.#events += 1;
     for (const value of parseValues(body) ?? []) this.#takeValue(value);
@@ -109,7 +115,7 @@ export class CompletionStream {
     return this.flush();
   }
 
-  /** Returns the reasoning that came since the last time, storable. */
+  /** Returns the reasoning since the last call, storable. */
   takeReasoning(): string {
     if (this.#reasoning === "") return "";
     const reasoning = this.#reasoning.slice(0, findWholeEnd(this.#reasoning));
@@ -117,18 +123,18 @@ export class CompletionStream {
     return toStorable(reasoning);
   }
 
-  /** The body is over: reads its last line, even if unfinished. Returns and throws as {@link push}. */
+  /** The body is over: reads its last line, even if unterminated. Returns and throws as {@link push}. */
   finish(): string {
     this.#reader.end();
     return this.flush();
   }
 
-  /** Returns the text that waits for the other half of its last character, which will not come. */
+  /** Returns the text that waits in vain for the other half of its last character. */
   flush(): string {
     return this.#takeText(this.#text.length);
   }
 
-  /** What the model said of the reply. Of use once it {@link isWhole}. */
+  /** Returns the model's facts about the reply. Meaningful once it {@link isWhole}. */
   toEnd(): ModelEnd {
     return {
       finishReason: this.#finishReason ?? "other",
@@ -146,7 +152,7 @@ export class CompletionStream {
     return toStorable(text);
   }
 
-  /** Takes events of the kind that came last, which say nothing but text. */
+  /** Takes events of the same kind as the last, which hold nothing but text. */
   #skim(text: string, start: number): number {
     let end = start;
     while (!this.#isDone && this.#state !== "finished") {
@@ -168,7 +174,7 @@ export class CompletionStream {
     const canFail = !this.#isDone && this.#state !== "finished";
     if (canFail && name === "error") throw toModelFailure(200, data);
     const values = parseValues(data);
-    // What is no JSON and has a name of its own, like `ping`, is no chunk.
+    // A named event that is not JSON, like `ping`, is no chunk.
     if (values === undefined && canFail && name === "message")
       throw new AppError("model_invalid_stream", "an event is not JSON");
     for (const value of values ?? []) this.#takeValue(value, data);
@@ -211,7 +217,7 @@ export class CompletionStream {
       throw new AppError(finish.code, `finish reason: ${word.slice(0, tailLength)}`);
     }
     const isLater = this.#state === "finished" && this.#finishReason !== undefined;
-    // Of several after the same text, the one that says what the text lacks counts.
+    // Of several finish reasons after the same text, the one that explains a truncated text counts.
     if (!isLater || finish.reason === "length" || finish.reason === "content-filter")
       this.#finishReason = finish.reason;
     if (this.#state !== "open") return;
@@ -220,7 +226,7 @@ export class CompletionStream {
   }
 
   /**
-   * Returns the text that a message in a delta's place adds: if it repeats the text so far, only the rest.
+   * Returns the text that a message instead of a delta adds: if it repeats the text so far, only the rest.
    * @throws AppError `model_invalid_stream` if it is neither the whole text nor the next piece.
    */
   #toAdded(message: string): string {
@@ -238,7 +244,10 @@ function isDoneMark(data: string): boolean {
   return data.length <= maxDoneMarkLength && doneMark.test(data);
 }
 
-/** Returns the JSON values in `data`: one, or one in each line; `doneMark` for a line that is one. `undefined` if it is no JSON. */
+/**
+ * Returns the JSON values in `data`: one, or one per line; `doneMark` for a `[DONE]` line. `undefined` if it
+ * is not JSON.
+ */
 function parseValues(data: string): readonly unknown[] | undefined {
   const value = parseJson(data);
   if (value !== undefined || data.trim() === "") return [value];
@@ -247,12 +256,12 @@ function parseValues(data: string): readonly unknown[] | undefined {
   return values.includes(undefined) ? undefined : values;
 }
 
-/** Returns the content of an event of one choice, if that is a string. */
+/** Returns the content of an event with one choice, if it is a string. */
 function readContent(data: string): string | undefined {
   return ContentChunk.safeParse(parseJson(data)).data?.choices[0].delta.content;
 }
 
-/** Returns up to where `text` holds whole characters. */
+/** Returns the end of the whole characters in `text`. */
 function findWholeEnd(text: string): number {
   return (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800 ? text.length - 1 : text.length;
 }

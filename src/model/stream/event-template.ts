@@ -1,46 +1,50 @@
 /**
- * Owns the short way through a stream whose events differ in one string alone, as those of a reply do: what is before and after
- * that string is compared, and nothing parsed. It is right by construction: a string of JSON in the place of another.
+ * The fast path through a stream whose events differ in one string only, as those of a reply do: the bytes
+ * before and after that string are compared, and nothing is parsed. Correct by construction: one JSON string
+ * in the place of another.
  */
 import { decode, encode } from "./sse-reader.ts";
 
-/** What a string in JSON holds where it says what it says to the letter: no quote, escape or control character. */
+/** A JSON string that needs no decoding: no quote, escape or control character. */
 // eslint-disable-next-line no-control-regex
 const plain = /^[^"\\\u0000-\u001F]*$/;
 const plainAscii = /^[ !#-[\]-~]*$/;
-/** A string of its own value in each event, which some servers pad them with. */
+/** Padding, which some servers add with another value to each event. */
 const padding = /"obfuscation": ?"/;
-/** So many events in a row that were learned from, and met no second of their kind, end the learning. */
+/** After this many learned events in a row that no second event matched, learning ends. */
 const maxAttempts = 8;
-/** An event that is longer, or names its content more often, is not learned from: each place is tried by parsing it. */
+/**
+ * A longer event, or one that holds its content more often, is not learned: each place is tried by parsing
+ * the event.
+ */
 const maxLength = 8 * 1024;
 const maxPlaces = 4;
 
-/** What short strings say that do not say it to the letter: a reply's line breaks, quotes and letters come again and again. */
+/** Decoded short strings: a reply's line breaks, quotes and letters come again and again. */
 const known = new Map<string, string>();
 const maxKnown = 1_000;
-/** V8 copies what is that short, so that it keeps no other text. */
+/** V8 copies strings this short, so that they keep no other text alive. */
 const maxKnownLength = 12;
 
-/** What is the same in each event of a kind. */
+/** The constant part of a kind of event. */
 interface Template {
-  /** The event up to its string, and from its end to the blank line, or to the padding. */
+  /** The event up to its string, and from the string's end to the blank line, or to the padding. */
   readonly head: string;
   readonly tail: string;
-  /** What follows the padding; `undefined` where there is none. */
+  /** The part after the padding; `undefined` if there is none. */
   readonly end: string | undefined;
 }
 
-/** Knows events by the last one that was parsed. */
+/** Recognizes events by the last one that was parsed. */
 export class EventTemplate {
   #template: Template | undefined;
   #attempts = 0;
-  /** Where the event ended that {@link read} returned last. */
+  /** The end of the event that {@link read} returned last. */
   end = 0;
 
   /**
-   * Learns from the data of an event that says nothing but its content. `read` returns the content of data: it is asked whether a
-   * place in them is the content's, where another string then is all that differs.
+   * Learns from the data of an event that holds nothing but its content. `read` returns the content of data,
+   * and so tells whether a place in them is the content's: another string there is then the only difference.
    */
   learn(data: string, read: (data: string) => string | undefined): void {
     if (this.#attempts === maxAttempts || data.length > maxLength) return;
@@ -48,13 +52,16 @@ export class EventTemplate {
     this.#template = findTemplate(data, read);
   }
 
-  /** Returns the string of the event that starts at `start` of bytes, a character for each, if it is of the kind that was learned. */
+  /**
+   * Returns the string of the event at `start` of `text`, which has a character for each byte, if it matches
+   * the learned kind.
+   */
   read(text: string, start: number): string | undefined {
     const template = this.#template;
     if (template === undefined || !holds(text, template.head, start)) return undefined;
     const from = start + template.head.length;
     let to = text.indexOf('"', from);
-    if (!holds(text, template.tail, to)) to = text.indexOf(template.tail, from); // that quote was an escaped one
+    if (!holds(text, template.tail, to)) to = text.indexOf(template.tail, from); // that quote was escaped
     if (to < 0) return undefined;
     let end = to + template.tail.length;
     if (template.end !== undefined) {
@@ -71,7 +78,10 @@ export class EventTemplate {
   }
 }
 
-/** Whether `text` holds `part` at `start`. (A sixth of what `startsWith` takes, which compares a character at a time.) */
+/**
+ * Whether `text` holds `part` at `start`. (Takes a sixth of the time of `startsWith`, which compares single
+ * characters.)
+ */
 function holds(text: string, part: string, start: number): boolean {
   return text.slice(start, start + part.length) === part;
 }
@@ -88,7 +98,7 @@ function findTemplate(data: string, read: (data: string) => string | undefined):
   return undefined;
 }
 
-/** Returns what is before and after the padding in the end of an event: a field that nobody reads. */
+/** Returns the parts before and after the padding, an unused field at the end of an event. */
 function findPadding(tail: string): { readonly tail: string; readonly end: string } | undefined {
   const found = padding.exec(tail);
   if (found === null) return undefined;

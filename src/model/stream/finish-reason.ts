@@ -1,18 +1,20 @@
-/** The many words of model servers for why a reply is over, as ours. */
+/** Maps the finish reasons of model servers to ours. */
 import type { ErrorCode } from "../../base/errors.ts";
 import type { FinishReason } from "../../turn/turn-event.ts";
 
-/** Why a reply is over: its model finished it, or it failed with a code. */
+/** The end of a reply: its model finished it, or it failed with a code. */
 export type Finish =
   | { readonly type: "finished"; readonly reason: FinishReason }
   | { readonly type: "failed"; readonly code: ErrorCode };
 
-/** Words of servers that say in every chunk that nothing is over yet. */
+/** Values that some servers send in every chunk before the end. */
 const absent = /^(?:|null|none|undefined|unspecified|in_progress)$/;
-// OpenAI, Gemini (`SAFETY`, `RECITATION`, `SPII`), GLM (`sensitive`), Anthropic (`refusal`), Cohere (`ERROR_TOXIC`), Bedrock.
+// OpenAI, Gemini (`SAFETY`, `RECITATION`, `SPII`), GLM (`sensitive`), Anthropic (`refusal`), Cohere
+// (`ERROR_TOXIC`), Bedrock.
 const filtered =
   /filter|safety|sensitive|moderat|recitation|block|prohibited|spii|policy|guardrail|toxic|refusal|flagged/;
-// Mistral (`model_length`), Gemini (`MAX_TOKENS`), Anthropic (`model_context_window_exceeded`), OpenAI's Responses (`incomplete`), Cohere (`ERROR_LIMIT`).
+// Mistral (`model_length`), Gemini (`MAX_TOKENS`), Anthropic (`model_context_window_exceeded`), OpenAI's
+// Responses (`incomplete`), Cohere (`ERROR_LIMIT`).
 const cut = /length|max_?(?:\w+_)?tokens|token_limit|error_limit|context_window|^incomplete/;
 // OpenRouter (`error`), vLLM (`abort`), GLM (`network_error`), DeepSeek (`insufficient_system_resource`).
 const failed =
@@ -20,7 +22,10 @@ const failed =
 const passing = /network|insufficient|unavailable|overload|time_?out|timed_out|exhaust|disconnect/;
 const stopped = /^stop|^eos|^eot|^end|complete|^finish|^done$|^success|^normal$/;
 
-/** Returns the meaning of `raw`, a server's finish reason; `undefined` if it has none. Case and separators do not matter. */
+/**
+ * Returns the meaning of `raw`, a server's finish reason; `undefined` if it has none. Case and separators do
+ * not matter.
+ */
 export function readFinish(raw: string): Finish | undefined {
   const word = raw
     .trim()

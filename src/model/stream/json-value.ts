@@ -1,4 +1,4 @@
-/** JSON that a model server wrote, which may be anything. */
+/** Reads JSON from a model server, which may be anything. */
 
 /** Whether `value` is an object with fields. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -20,7 +20,7 @@ export function parseJson(json: string): unknown {
   }
 }
 
-/** Returns `value` as JSON; `""` for what is nested too deep to be written. */
+/** Returns `value` as JSON; `""` if it is nested too deep to be written. */
 export function toJson(value: unknown): string {
   try {
     return JSON.stringify(value);

@@ -1,11 +1,14 @@
-/** Token usage as model servers report it, under their various names. */
+/** Reads token usage, under the various names that model servers use. */
 import type { ReportedUsage, Usage } from "../../turn/turn-event.ts";
 import { isRecord } from "./json-value.ts";
 
-/** The most tokens that are believed: counts are added up. */
+/** The most tokens that are believed, since counts are added up. */
 const maxCount = 2 ** 31;
 
-/** Returns the usage in `values`, the first that says any; `undefined` if none does. A count that is no number says nothing. */
+/**
+ * Returns the usage in the first of `values` that has any; `undefined` if none has. Counts that are no
+ * numbers are ignored.
+ */
 export function readUsage(...values: readonly unknown[]): ReportedUsage | undefined {
   for (const value of values) {
     const usage = isRecord(value) ? toUsage(value) : undefined;
@@ -14,7 +17,7 @@ export function readUsage(...values: readonly unknown[]): ReportedUsage | undefi
   return undefined;
 }
 
-/** Returns the larger of each count: some servers send zeros after the true ones. */
+/** Returns the larger of each count, as some servers send zeros after the true counts. */
 export function toLargerUsage(known: ReportedUsage | undefined, usage: ReportedUsage): ReportedUsage {
   if (known === undefined) return usage;
   return toReported({
@@ -47,7 +50,7 @@ function toUsage(value: Readonly<Record<string, unknown>>): ReportedUsage | unde
   });
 }
 
-/** Returns the counts that are known. */
+/** Returns the known counts. */
 function toReported(counts: Readonly<Record<keyof Usage, number | undefined>>): ReportedUsage {
   const { inputTokens, outputTokens, reasoningTokens, cachedInputTokens } = counts;
   return {

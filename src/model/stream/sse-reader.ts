@@ -1,5 +1,5 @@
 /**
- * Owns the event-stream format on the way in: bytes, cut anywhere, become events.
+ * Reads an event stream: bytes, cut anywhere, become events.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
 import { AppError } from "../../base/errors.ts";
@@ -12,23 +12,23 @@ const byteOrderMark = "\u00EF\u00BB\u00BF";
 // eslint-disable-next-line no-control-regex
 const ascii = /^[\u0000-\u007F]*$/;
 
-/** Called with each event: its data, lines joined, and its name (`message` when it has none). */
+/** Called with each event: its data, lines joined, and its name (`message` if it has none). */
 export type OnEvent = (data: string, name: string) => void;
 
 /**
- * Takes the events at `start` of a text that it knows; returns where the first begins that it does not. The text has a character for
- * each byte: only what is wanted of it is decoded.
+ * Takes the events that it recognizes from `start` of a text on; returns the start of the first that it does
+ * not. The text has a character for each byte: only the parts that are used are decoded.
  */
 export type Skim = (text: string, start: number) => number;
 
-/** Reads one stream. Where the format asks to drop an event that no blank line ends, this one still delivers it. */
+/** Reads one stream. Unlike the format, it also delivers a last event that no blank line ends. */
 export class SseReader {
   readonly #onEvent: OnEvent;
   readonly #skim: Skim;
   #isStart = true;
-  /** The last chunk ended in a CR: a LF that comes next belongs to it. */
+  /** Whether the last chunk ended in a CR, to which a following LF belongs. */
   #endedInCr = false;
-  /** A line that has not ended yet. */
+  /** The unfinished line. */
   #line = "";
   #data = "";
   #hasData = false;
@@ -45,7 +45,7 @@ export class SseReader {
     this.#pushBytes(chunk.toString("latin1"));
   }
 
-  /** The stream is over: delivers what no blank line has ended. */
+  /** The stream is over: delivers the last event, even without a blank line. */
   end(): void {
     if (this.#line !== "") this.#takeLine(this.#line);
     this.#line = "";
@@ -65,7 +65,7 @@ export class SseReader {
       throw new AppError("model_invalid_stream", "a line is longer than 1 MiB");
   }
 
-  /** Between two events those that are known are taken at once. */
+  /** Between two events, recognized events are taken at once. */
   #skimFrom(text: string, start: number): number {
     const isBetween = this.#line === "" && !this.#hasData && this.#name === "";
     return isBetween && start < text.length ? this.#skim(text, start) : start;
@@ -112,12 +112,12 @@ function toValue(line: string, colon: number): string {
   return decode(line.slice(line[colon + 1] === " " ? colon + 2 : colon + 1));
 }
 
-/** Returns the text that `bytes`, a character for each, are in UTF-8. */
+/** Decodes UTF-8 `bytes`, given with a character for each byte. */
 export function decode(bytes: string): string {
   return ascii.test(bytes) ? bytes : Buffer.from(bytes, "latin1").toString();
 }
 
-/** Returns `text` in UTF-8, a character for each byte. */
+/** Encodes `text` in UTF-8, with a character for each byte. */
 export function encode(text: string): string {
   return ascii.test(text) ? text : Buffer.from(text).toString("latin1");
 }
