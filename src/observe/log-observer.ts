@@ -18,28 +18,25 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
       case "turn-ended":
         return logTurn(logger, holdsContent, event);
       case "turn-recovered":
-        return logger.warn({ turnId: event.turnId }, "a turn whose process is gone was ended as interrupted");
+        return logger.warn({ turnId: event.turnId }, "recovered an orphaned turn (marked interrupted)");
       case "write-queued":
-        return logger.warn(toFailedWrite(event), "a write waits in the journal");
+        return logger.warn(toFailedWrite(event), "write queued in the journal");
       case "write-stored":
-        return logger.info(toWrite(event), "a write that waited is in the store");
+        return logger.info(toWrite(event), "queued write stored");
       case "write-rejected":
-        return logger.error(
-          toFailedWrite(event),
-          "the store will never take a write, which is kept apart in the journal",
-        );
+        return logger.error(toFailedWrite(event), "write permanently rejected; quarantined in the journal");
       case "write-lost":
-        return logger.error(toFailedWrite(event), "a turn is not in the store");
+        return logger.error(toFailedWrite(event), "turn lost: neither the store nor the journal took it");
       case "conversation-deleted":
-        return logger.info(toWrite(event), "the conversation of a turn was deleted");
+        return logger.info(toWrite(event), "turn not stored: its conversation was deleted");
       case "store-trouble":
-        return logger.warn(toReason(event.error), "the store had trouble");
+        return logger.warn(toReason(event.error), "store error outside a request");
       case "search-backlog-started":
-        return logger.info("older messages and titles are being read for the search");
+        return logger.info("indexing older messages and titles for the search");
       case "search-backlog-indexed":
-        return logger.info({ count: event.count }, "older messages and titles can be searched");
+        return logger.info({ count: event.count }, "older messages and titles are now searchable");
       case "conversations-expired":
-        return logger.info({ count: event.count }, "conversations were deleted for their age");
+        return logger.info({ count: event.count }, "expired conversations deleted");
     }
   };
 }

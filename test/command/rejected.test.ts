@@ -33,7 +33,7 @@ describe("a write that the store will never take", { timeout: 60_000 }, () => {
     assert.equal(await server.exit(), 0);
     assert.match(
       server.stdout,
-      new RegExp(`"turnId":"${turnId}".*"code":"write_rejected".*"the store will never take a write`),
+      new RegExp(`"turnId":"${turnId}".*"code":"write_rejected".*"write permanently rejected`),
     );
     await harness.sql("alter table messages drop constraint no_swearing");
     server = new RunningCommand([], variables, folder.path);

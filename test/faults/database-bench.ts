@@ -229,7 +229,7 @@ export class Talk {
     waits.firstByteMs = Math.max(waits.firstByteMs, firstByteMs);
     const turnId = String(response.headers["x-turn-id"]);
     const isQueued = app.logs.some(
-      (line) => line.turnId === turnId && line.msg === "a write waits in the journal",
+      (line) => line.turnId === turnId && line.msg === "write queued in the journal",
     );
     assert.ok(isQueued || !isAway, "the first byte came before the user's message was safe");
     return { response, turnId };

@@ -227,7 +227,7 @@ async function cutResponse(bench: Bench, run: () => Promise<string>): Promise<vo
     const turnId = await run();
     await untilReplayed(bench.app);
     // Now and then the answer that was cut was one to recovery, which asks every 5 s.
-    if (bench.app.logs.some((line) => line.turnId === turnId && line.msg === "a write waits in the journal"))
+    if (bench.app.logs.some((line) => line.turnId === turnId && line.msg === "write queued in the journal"))
       return;
   }
 }

@@ -37,7 +37,7 @@ describe("RETENTION_DAYS", { timeout: 60_000 }, () => {
     await make(250, "31 days");
     await make(3, "29 days");
     const app = await start(clock, { RETENTION_DAYS: "30" });
-    const line = await app.logged(({ msg }) => msg === "conversations were deleted for their age");
+    const line = await app.logged(({ msg }) => msg === "expired conversations deleted");
     assert.equal(line["count"], 250);
     assert.deepEqual(await left(), [["29 days", 3]]);
     const [buried] = await harness.sql("select count(*)::int as count from deleted_conversations");

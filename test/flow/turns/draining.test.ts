@@ -54,7 +54,7 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     assert.match((await reading).body, /Half\n\[error\] interrupted: /);
     database.harness.server.thaw();
     const again = await startApp(variables);
-    await again.logged(({ msg }) => msg === "a write that waited is in the store");
+    await again.logged(({ msg }) => msg === "queued write stored");
     const rows = await readMessages(again.app.store.database, conversationId, userId);
     assert.deepEqual(
       rows.map(({ content, status }) => [content, status]),

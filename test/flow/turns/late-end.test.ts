@@ -26,9 +26,7 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
       `update turns set owner = gen_random_uuid(), heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`,
     );
     const isRecovered = (): boolean =>
-      other.logs.some(
-        (line) => line.turnId === turnId && line.msg.startsWith("a turn whose process is gone"),
-      );
+      other.logs.some((line) => line.turnId === turnId && line.msg.startsWith("recovered an orphaned turn"));
     // It looks again and again until its database has been healthy for long enough.
     while (!isRecovered()) {
       await clock.timer(lookMs);

@@ -44,7 +44,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
         await clock.pass(lookMs);
       }
       await clock.timer(lookMs);
-      const told = app.logs.filter(({ msg }) => msg.startsWith("a turn whose process is gone"));
+      const told = app.logs.filter(({ msg }) => msg.startsWith("recovered an orphaned turn"));
       assert.deepEqual(new Set(told.map(({ turnId }) => turnId)), new Set(turnIds));
       assert.equal(told.length, turnIds.length);
       return app;

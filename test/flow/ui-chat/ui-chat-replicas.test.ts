@@ -240,6 +240,6 @@ describe("a useChat client while the store is away", { timeout: 120_000 }, () =>
     assert.deepEqual([shown.chat.error, shown.chat.messages.map(textOf)], [undefined, ["Hi", "Hello."]]);
     assert.equal(shown.last.metadata?.storage, "queued");
     proxy.pass();
-    await app.logged(({ msg }) => msg === "a write that waited is in the store");
+    await app.logged(({ msg }) => msg === "queued write stored");
   });
 });

@@ -59,7 +59,9 @@ describe("with SUPABASE_ANON_KEY", () => {
 
   function toTrouble(answer: AppResponse): readonly LogLine[] {
     const turnId = answer.headers["x-turn-id"];
-    return app.logs.filter((line) => line.turnId === turnId && line.msg === "a turn is not in the store");
+    return app.logs.filter(
+      (line) => line.turnId === turnId && line.msg === "turn lost: neither the store nor the journal took it",
+    );
   }
 
   function assertWhole(answer: AppResponse): void {

@@ -65,8 +65,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
     assert.ok((await readResponse(answer)).isComplete);
     const landed = (): number =>
       app.logs.filter(
-        ({ msg, turnId }) =>
-          msg === "a write that waited is in the store" && turnId === answer.headers["x-turn-id"],
+        ({ msg, turnId }) => msg === "queued write stored" && turnId === answer.headers["x-turn-id"],
       ).length;
     await app.logged(() => landed() === 2);
     const rows = await readMessages(app.app.store.database, conversationId, userId);

@@ -39,7 +39,7 @@ test(
       assert.deepEqual([answer.status, answer.isComplete], [200, true]);
       await lock.apply("commit");
       const turnId = answer.headers["x-turn-id"];
-      const fates = ["a write that waited is in the store", "the conversation of a turn was deleted"];
+      const fates = ["queued write stored", "turn not stored: its conversation was deleted"];
       const told = (): string[] =>
         app.logs
           .filter((line) => line.turnId === turnId)

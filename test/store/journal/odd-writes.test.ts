@@ -70,10 +70,8 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
     proxy.pass();
     for (const { headers } of good) {
       const landed = (): number =>
-        app.logs.filter(
-          ({ msg, turnId }) =>
-            turnId === headers["x-turn-id"] && msg === "a write that waited is in the store",
-        ).length;
+        app.logs.filter(({ msg, turnId }) => turnId === headers["x-turn-id"] && msg === "queued write stored")
+          .length;
       await app.logged(() => landed() === 2);
     }
     const { parts } = JSON.parse((await app.get("/readyz")).body);

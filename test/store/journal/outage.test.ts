@@ -87,7 +87,7 @@ class Chat {
     const { storage } = await this.#app.logged((line) => line.turnId === turnId && line.msg === "turn");
     assert.equal(storage, outage === undefined ? "stored" : "queued");
     const waiting = this.#app.logs.filter(
-      ({ msg, turnId: id }) => id === turnId && msg === "a write waits in the journal",
+      ({ msg, turnId: id }) => id === turnId && msg === "write queued in the journal",
     );
     assert.equal(waiting[0]?.code, outage?.code);
   }
