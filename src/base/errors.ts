@@ -10,7 +10,7 @@ interface ErrorDefinition {
   readonly publicMessage: string;
 }
 
-/** Every error code, its status and its sentence. Codes never change meaning; docs/errors.md lists the fixes. */
+/** Every error code, with its status and sentence. Codes never change meaning; docs/errors.md lists fixes. */
 export const errorTable = {
   invalid_request: { status: 400, retryable: false, publicMessage: "The request is invalid." },
   invalid_json: { status: 400, retryable: false, publicMessage: "The body is not valid JSON." },
