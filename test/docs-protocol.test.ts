@@ -122,7 +122,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     }
     for (const event of ["turn-start", "reasoning-delta", "turn-error", "cachedInputTokens"])
       assert.ok(names.has(event), `${event} was sent`);
-    assertNamed(names, "### Typed events", "## `GET /turns/:turnId`");
+    assertNamed(names, "### Typed events", "## Turns");
   });
 
   test("names every field of a turn's state, and of a problem that includes one", async () => {
@@ -134,7 +134,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     }
     // The fields of every problem are in errors.md.
     for (const name of ["type", "title", "detail", "about:blank", "requestId"]) names.delete(name);
-    assertNamed(names, "### JSON", "## `GET /turns/:turnId`");
+    assertNamed(names, "### JSON", "## Turns");
   });
 
   test("names every chunk of the AI SDK's wire and all their fields", async () => {
@@ -146,7 +146,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     for (const name of ["data-plan", "reasoning-end", "finish-step", "errorText"])
       assert.ok(names.has(name), `${name} was sent`);
     names.delete("type");
-    assertNamed(names, "## The AI SDK", "## `GET /turns/:turnId`");
+    assertNamed(names, "## The AI SDK", "## Turns");
   });
 
   test("names every field of OpenAI's wire", async () => {

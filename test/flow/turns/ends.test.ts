@@ -90,8 +90,12 @@ const wires: Readonly<Record<string, Wire>> = {
     body: chat,
     observe: (answer) => {
       const [, code] = /\n\[error\] (\w+): .*\n$/.exec(answer.body) ?? [];
-      assert.equal(code === undefined, answer.isComplete, "only what has no error line ends in good order");
-      return code === undefined ? "in good order" : `\`[error] ${code}\`, cut`;
+      assert.equal(
+        code === undefined,
+        answer.isComplete,
+        "a reply ends normally if and only if it has no error line",
+      );
+      return code === undefined ? "normal end" : `\`[error] ${code}\`, cut`;
     },
   },
   "typed events": {
