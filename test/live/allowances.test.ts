@@ -1,4 +1,4 @@
-/** Owns what one process promises of its users' turns by itself. */
+/** The limits of users' turns as one process counts them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Allowances } from "../../src/live/allowances.ts";
@@ -11,7 +11,7 @@ describe("Allowances", () => {
   const allowance = { subject: "user a", over: undefined, concurrentTurns: 2, tokensPerDay: 3_000 };
   const result = makeResult("Hello", { usage: { inputTokens: 1_000, outputTokens: 1_500 } });
 
-  test("counts a turn for the day it began on, as the store does, and what it may take for as long as it runs", () => {
+  test("counts a turn for the day on which it began, as the store does, and its reservation while it runs", () => {
     const clock = new ManualClock(); // at noon
     const allowances = new Allowances(clock);
     const turn = (): ReturnType<typeof makeTurn> =>
@@ -28,7 +28,7 @@ describe("Allowances", () => {
     assert.equal(allowances.findLimit(turn()), "concurrent-turns");
     const unbound = makeTurn(["u: Hi"], { allowance: { ...allowance, concurrentTurns: undefined } });
     assert.equal(allowances.findLimit(unbound), "tokens-per-day", "what runs is reserved");
-    allowances.end(third); // it was none
+    allowances.end(third); // it never began
     assert.equal(allowances.findLimit(turn()), undefined);
     allowances.end(second, result);
     assert.equal(allowances.findLimit(turn()), "tokens-per-day");

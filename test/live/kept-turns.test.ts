@@ -1,4 +1,4 @@
-/** Owns how much a turn costs once it is over, where only this process can show it. */
+/** The memory of a finished turn that only this process can show. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -17,13 +17,13 @@ function collectGarbage(): number {
   return process.memoryUsage().heapUsed;
 }
 
-describe("a turn that is over and that the store does not have", () => {
-  test("is had again for a while, and keeps its text and no more: not what it was asked", async (context) => {
+describe("a finished turn that the store does not have", () => {
+  test("stays readable for a while, and keeps its text only, not its request", async (context) => {
     const model = await ScriptedModel.start();
     const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
     const ask = async (): Promise<string> => {
       const answer = await app.chat("x".repeat(requestBytes), {});
-      model.calls.length = 0; // it keeps its requests, too
+      model.calls.length = 0; // the scripted model keeps its requests as well
       return String(answer.headers["x-turn-id"]);
     };
     for (let count = 0; count < 5; count += 1) await ask();

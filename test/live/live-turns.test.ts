@@ -1,4 +1,4 @@
-/** The order of what is checked before a turn starts. */
+/** The order of the checks before a turn starts. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

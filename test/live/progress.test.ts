@@ -1,4 +1,6 @@
-/** Owns the saving of progress: one call a tick for all turns, each piece of text sent once, and the journal beside it. */
+/**
+ * Saving progress: one call per tick for all turns, each piece of text sent once, and the journal beside it.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -16,7 +18,7 @@ describe("progress", { timeout: 60_000 }, () => {
   let app: RunningApp;
   before(async () => {
     [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    // What the server asks is counted where it arrives.
+    // The server's calls are counted at the database.
     await harness.sql(
       "create table calls (id serial, argument jsonb)",
       "alter function public.chat_save_progress(jsonb) rename to real_save_progress",
@@ -33,13 +35,13 @@ describe("progress", { timeout: 60_000 }, () => {
     await harness.stop();
   });
 
-  /** Moves the clock by one tick; resolves with what was saved then, once it is. */
+  /** Moves the clock by one tick; resolves with the calls so far, once they are there. */
   async function tick(count: number): Promise<{ running: number; text: string }[]> {
     clock.advance(tickMs);
     for (;;) {
       const rows = await harness.sql("select argument from calls order by id");
       if (rows.length < count) continue;
-      await app.get("/readyz"); // by then the server has its answer, too
+      await app.get("/readyz"); // by then the server has the result as well
       return rows.map(({ argument }) => {
         const { running, pieces }: { running: string[]; pieces: { text: string }[] } = JSON.parse(
           JSON.stringify(argument),
@@ -49,7 +51,7 @@ describe("progress", { timeout: 60_000 }, () => {
     }
   }
 
-  test("of all turns goes in one call a tick, which holds what is new and no more", async () => {
+  test("of all turns is saved in one call per tick, which holds only new text", async () => {
     const userId = randomUUID();
     const calls: ScriptedCall[] = [];
     const answers = [];

@@ -1,4 +1,4 @@
-/** Owns the log's promise: whoever reads it, from wherever and however often, reads the body and nothing else. */
+/** The log's promise: every reader, from any place and any number of times, reads exactly the body. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { TurnLog } from "../../src/live/turn-log.ts";
@@ -9,7 +9,7 @@ import { toPlainText } from "../../src/wires/foreword/plain-text.ts";
 const runs = 10_000;
 const alphabet = ["a", "é", "語", "🙂", "\n", "---", "x".repeat(300)];
 
-/** Numbers from 0 to 1 that a seed decides, so that a failure can be had again. */
+/** Numbers from 0 to 1 from a seed, so that a failure can be repeated. */
 function createRandom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -75,7 +75,7 @@ class RandomReply {
   }
 }
 
-/** Reads what is there from the byte `after` on, at most `most` events of it. */
+/** Reads the log from the byte `after` on, at most `most` events. */
 function readSome(log: TurnLog, after: number, most: number): { bytes: Buffer; isOver: boolean } {
   const cursor = log.read(after);
   const chunks: Buffer[] = [];
@@ -100,7 +100,8 @@ describe("TurnLog", () => {
       for (let isOver = false; !isOver;) {
         while (!reply.isOver && random() < 0.9) reply.step();
         const part = readSome(reply.log, seen.length, random() < 0.5 ? 1 + random() * 8 : Infinity);
-        // A connection is cut at any byte, inside characters and the boundary too; without the end that came with it.
+        // A connection is cut at any byte, inside characters and the boundary too; without the end that came
+        // with it.
         const isCut = random() < 0.5;
         const kept = isCut
           ? part.bytes.subarray(0, Math.floor(random() * (part.bytes.length + 1)))
@@ -117,7 +118,7 @@ describe("TurnLog", () => {
     assert.equal(different, 0, `seed ${seed}`);
   });
 
-  test("gives reasoning to who follows while it comes, never counts it, and keeps none of it for ever", () => {
+  test("gives reasoning to followers while it comes, never counts it, and keeps none of it for long", () => {
     const log = new TurnLog();
     const think = (text: string): void =>
       log.append({ type: "reasoning-delta", text, position: log.position });
@@ -172,7 +173,7 @@ describe("TurnLog", () => {
     }
   });
 
-  test("hands out the text after any earlier end, however many events came since", () => {
+  test("returns the text after any earlier end, however many events came since", () => {
     const random = createRandom(11);
     for (let run = 0; run < 300; run += 1) {
       const reply = new RandomReply(random);
@@ -206,7 +207,7 @@ describe("TurnLog", () => {
 });
 
 describe("BodyReader", () => {
-  test("finds plan, boundary and answer again in a body that comes in pieces between events", () => {
+  test("finds plan, boundary and answer in a body that comes in pieces between events", () => {
     const reader = new BodyReader();
     const events = ["- plan", `${boundary}an`, `swer${boundary}`].flatMap((text) => reader.read(text));
     assert.deepEqual(

@@ -1,4 +1,4 @@
-/** Owns what the demo mode promises: honest, deterministic, paced, with plan and boundary. */
+/** The demo mode: honest, deterministic, paced, with plan and boundary. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { DemoModel } from "../../src/model/demo-model.ts";
@@ -8,7 +8,7 @@ import { readConversations, readMessages } from "../support/databases/read-rows.
 import { ManualClock } from "../support/manual-clock.ts";
 import { toMessages, type Line } from "../support/databases/make-turn.ts";
 
-/** Everything the demo says to a chat, and after how many steps of 20 ms it was done. */
+/** Returns the demo's whole reply to a chat, and the number of 20 ms steps it took. */
 function say(...lines: Line[]): { text: string; pieces: number; end: ModelEnd | undefined } {
   const clock = new ManualClock();
   let [text, pieces] = ["", 0];
@@ -37,7 +37,7 @@ describe("DemoModel", () => {
     assert.equal(end?.finishReason, "stop");
   });
 
-  test("answers about what was asked: it repeats it, knows the date, counts the messages, sees that there are images", () => {
+  test("refers to the question: repeats it, knows the date, counts the messages, notices images", () => {
     assert.match(say("u: Tell me  about\nwhales").text, /You wrote:\n> Tell me about whales\n/);
     assert.match(say("u: What day is it today?").text, /It is Monday,? 23 November 2026, 12:00 UTC\./);
     assert.doesNotMatch(say("u: Hello").text, /2026/);
@@ -49,13 +49,13 @@ describe("DemoModel", () => {
     assert.ok(say(`u: ${"😀".repeat(1000)}`).text.includes(`> ${"😀".repeat(300)}…\n`));
   });
 
-  test("says the same each time, one word after the other", () => {
+  test("replies the same each time, word by word", () => {
     const [first, second] = [say("u: Hello"), say("u: Hello")];
     assert.equal(first.text, second.text);
     assert.ok(first.pieces > 50);
   });
 
-  test("stops when it is told to", () => {
+  test("stops when it is aborted", () => {
     const clock = new ManualClock();
     let pieces = 0;
     const call = new DemoModel(clock).complete(
@@ -68,7 +68,7 @@ describe("DemoModel", () => {
     assert.equal(pieces, 1);
   });
 
-  test("is what a server without key and base URL answers with, and its turns are stored like any other", async () => {
+  test("replies on a server without key and base URL, and its turns are stored like any other", async () => {
     const folder = await makeFolder();
     const clock = new ManualClock();
     const app = await startApp({ CHAT_STORE_ENABLED: "true", DATA_DIR: folder.path }, clock);

@@ -1,4 +1,4 @@
-/** Owns how a model server is addressed: keys, organisation, Azure, and a connection that is used again. */
+/** Requests to a model server: keys, organization, Azure, and connection reuse. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
@@ -19,7 +19,7 @@ describe("OpenAiModel", () => {
     return model.calls;
   }
 
-  test("sends the key, the organisation and the project where they are set, and asks for an event stream", async () => {
+  test("sends the key, the organization and the project if they are set, and asks for an event stream", async () => {
     const [call] = await ask({
       OPENAI_BASE_URL: model.url,
       OPENAI_API_KEY: "k-1",
@@ -37,7 +37,7 @@ describe("OpenAiModel", () => {
     );
   });
 
-  test("sends no key where none is set, and no temperature where it is empty", async () => {
+  test("sends no key if none is set, and no temperature if it is empty", async () => {
     const [call] = await ask({ OPENAI_BASE_URL: model.url, OPENAI_TEMPERATURE: "" });
     assert.equal(call?.headers.authorization, undefined);
     assert.ok(!Object.hasOwn(call?.body ?? {}, "temperature"));
@@ -55,7 +55,7 @@ describe("OpenAiModel", () => {
     assert.equal(call?.headers["api-key"], "a-1");
   });
 
-  test("uses the connection of a reply that is over for the next one", async () => {
+  test("reuses the connection of a finished reply for the next one", async () => {
     const calls = await ask({ OPENAI_BASE_URL: model.url }, 5);
     assert.equal(new Set(calls.map(({ remotePort }) => remotePort)).size, 1);
   });

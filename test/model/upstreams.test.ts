@@ -1,4 +1,7 @@
-/** Every recorded response is read the same whatever it is cut into, and is whole only where the rules say so, wherever it is cut off. */
+/**
+ * Every recorded response reads the same in any pieces, and counts as whole only by the rules, wherever it is
+ * cut off.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -7,7 +10,7 @@ import { CompletionStream } from "../../src/model/stream/completion-stream.ts";
 import { upstreams } from "../fixtures/model/upstreams.ts";
 import { toChunk, toEvent } from "../support/model/scripted-model.ts";
 
-/** What was read of a stream. */
+/** The content read from a stream. */
 interface Read {
   text: string;
   isFinished: boolean;
@@ -42,7 +45,7 @@ function read(chunks: readonly Buffer[], isEnded = true): Read {
 
 const toBytes = (body: Buffer): Buffer[] => Array.from(body, (byte) => Buffer.from([byte]));
 
-/** What an event of a random stream says, and its bytes. */
+/** An event of a random stream: its meaning, and its bytes. */
 interface Step {
   readonly bytes: string;
   readonly text?: string;
@@ -70,7 +73,7 @@ const steps: readonly Step[] = [
   { bytes: 'data: "[done]" \r\n\r\n', done: true },
 ];
 
-/** The rules for the end of a reply as they are worded, one event after another. */
+/** The rules for the end of a reply as they are written, one event after another. */
 function readByRules(all: readonly Step[]): Omit<Read, "code"> & { failed: boolean } {
   let [text, isFinished, isDoubtful, isDone, failed] = ["", false, false, false, false];
   for (const step of all) {

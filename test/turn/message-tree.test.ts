@@ -1,4 +1,4 @@
-/** Owns what makes two messages, and two paths, the same. */
+/** Which messages, and which paths, count as the same. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { addressMessages, digestContent, toSentAnswer } from "../../src/turn/message-tree.ts";
@@ -8,7 +8,7 @@ const pathOf = (...lines: string[]): string | undefined =>
   addressMessages(toMessages(lines)).at(-1)?.pathDigest;
 
 describe("addressMessages", () => {
-  test("gives equal paths equal digests, and any difference before or in a message another one", () => {
+  test("gives equal paths equal digests, and another digest for any difference before or in a message", () => {
     assert.equal(pathOf("u: a", "a: b"), pathOf("u: a", "a: b"));
     assert.notEqual(pathOf("u: a", "a: b"), pathOf("u: a", "u: b"));
     assert.notEqual(pathOf("u: a", "a: b"), pathOf("u: c", "a: b"));
@@ -16,7 +16,7 @@ describe("addressMessages", () => {
     assert.equal(pathOf("u: \u00e9"), pathOf("u: e\u0301"));
   });
 
-  test("tells images apart by what they show, not by where they are sent", () => {
+  test("tells images apart by their content, not by their place", () => {
     const image = (data: string) => [{ mimeType: "image/png", data } as const];
     assert.equal(digestContent("user", "a", image("AAAA")), digestContent("user", "a", image("AAAA")));
     assert.notEqual(digestContent("user", "a", image("AAAA")), digestContent("user", "a", image("BBBB")));
@@ -25,7 +25,7 @@ describe("addressMessages", () => {
 });
 
 describe("digestContent", () => {
-  test("composes a character with up to 30 marks, and takes one with more as it is, wherever it stands", () => {
+  test("composes a character with up to 30 marks, and leaves one with more as it is, at any place", () => {
     const isComposed = (text: string): boolean =>
       digestContent("user", text) === digestContent("user", text.normalize("NFC"));
     for (let place = 0; place < 70; place += 1) {
@@ -62,7 +62,7 @@ describe("toSentAnswer", () => {
     ["combining marks", "\u0301\u0316"],
   ];
   for (const [name, piece] of hostile) {
-    test(`and its digest take work in proportion to the length of ${name}`, () => {
+    test(`and its digest take work proportional to the length of ${name}`, () => {
       const cost = (count: number): number => {
         const text = `a${piece.repeat(count)}b`;
         const before = process.cpuUsage();

@@ -1,4 +1,4 @@
-/** What the title of a conversation is cut to: characters as its reader sees them, within 40 code points. */
+/** Titles of conversations: whole characters, as a reader sees them, within 40 code points. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { toTitle } from "../../src/turn/message.ts";

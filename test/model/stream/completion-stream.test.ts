@@ -1,4 +1,4 @@
-/** Owns what is read from a model's bytes, whatever they are cut into. */
+/** Reading a model's bytes, in whatever pieces they come. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -26,7 +26,7 @@ function cutBytes(bytes: Buffer, lengths: readonly number[]): Buffer[] {
   return chunks;
 }
 
-/** The format as the specification words it, without any thought of speed or of streaming. */
+/** The format exactly as in the specification, with no regard for speed or streaming. */
 function readBySpecification(text: string): Event[] {
   const events: Event[] = [];
   let [data, name]: [string[], string] = [[], ""];
@@ -67,7 +67,7 @@ const piece = fc.constantFrom(
 );
 
 describe("SseReader", () => {
-  test("agrees with the specification on any stream, in any cutting, inside characters too", () => {
+  test("agrees with the specification on any stream, cut anywhere, even inside characters", () => {
     fc.assert(
       fc.property(
         fc.array(piece, { maxLength: 30 }),
@@ -113,7 +113,7 @@ describe("CompletionStream", () => {
     return { text: text + stream.finish(), stream };
   }
 
-  test("gives back the text whatever the deltas and the bytes are cut into, halves of characters too", () => {
+  test("returns the text however deltas and bytes are cut, even inside characters", () => {
     fc.assert(
       fc.property(
         fc.array(fc.string({ unit: "binary", maxLength: 12 }), { maxLength: 12 }),
@@ -139,7 +139,7 @@ describe("CompletionStream", () => {
     assert.equal(text, "a\uFFFDb\uFFFDc");
   });
 
-  test("reads what servers send that differ: parts, a refusal, other choices, null deltas, usage before the end", () => {
+  test("reads the variants of servers: parts, a refusal, other choices, null deltas, usage before the end", () => {
     const events = [
       { choices: [] },
       { choices: [{ index: 0, delta: { role: "assistant", content: null } }] },

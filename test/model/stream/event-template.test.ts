@@ -1,11 +1,14 @@
-/** Owns that the short way through a stream reads what the long way would, whatever stands in the events and wherever they are cut. */
+/**
+ * The fast path through a stream reads the same as the slow path, whatever the events hold and wherever they
+ * are cut.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { CompletionStream } from "../../../src/model/stream/completion-stream.ts";
 import { EventTemplate } from "../../../src/model/stream/event-template.ts";
 
-/** An event as some server writes it: what is around its content, and how its strings are escaped. */
+/** An event in some server's form: the text around its content, and the escaping of its strings. */
 interface Kind {
   readonly toData: (content: string, pad: string) => string;
 }
@@ -30,7 +33,7 @@ const kinds: readonly Kind[] = [
       `{"choices":[${toDelta(JSON.stringify(content))}],"usage":null,"obfuscation":"${pad}"}`,
   },
   { toData: (content, pad) => `{"obfuscation":"${pad}","choices":[${toDelta(JSON.stringify(content))}]}` },
-  // What looks like the content of the reply, and is not, comes first.
+  // A lookalike of the reply's content comes first.
   {
     toData: (content) =>
       `{"x":{"content":"no"},"choices":[${toDelta(JSON.stringify(content), ',"logprobs":{"content":"no"}')}]}`,
@@ -50,7 +53,7 @@ const kinds: readonly Kind[] = [
   },
 ];
 
-/** Contents that could be taken for what is around them. */
+/** Contents that look like the text around them. */
 const content = fc.oneof(
   fc.string({ unit: "binary", maxLength: 8 }),
   fc.constantFrom(
@@ -76,7 +79,7 @@ const event = fc.record({
   space: fc.constantFrom(" ", " ", ""),
   before: fc.constantFrom("", "", "", ": keep-alive\n\n", "id: 7\n", "event: message\n"),
 });
-/** Mostly runs of one kind, as streams are. */
+/** Mostly runs of one kind, as in real streams. */
 const run = fc.record({
   kind: fc.constantFrom(...kinds),
   events: fc.array(event, { maxLength: 8 }),
@@ -90,7 +93,7 @@ interface Reply {
   usage: number;
 }
 
-/** Reads data as they are meant, one event after another, without any thought of speed. */
+/** Reads events one by one, with no regard for speed. */
 function readPlainly(all: readonly string[]): Reply {
   const reply: Reply = { text: "", reasoning: "", events: all.length, usage: -1 };
   for (const data of all) {
@@ -119,7 +122,7 @@ function readStream(bytes: Buffer, lengths: readonly number[]): Reply {
 const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD");
 
 describe("a stream whose events differ in one string", () => {
-  test("is read as event by event, whatever is in it and wherever it is cut", () => {
+  test("reads the same as event by event, whatever it holds and wherever it is cut", () => {
     fc.assert(
       fc.property(
         fc.array(run, { maxLength: 4 }),
@@ -153,7 +156,7 @@ describe("a stream whose events differ in one string", () => {
     );
   });
 
-  test("is not parsed: once one event of a kind was learned from, the next are known, padded ones too", () => {
+  test("is not parsed: once one event of a kind is learned, the next are recognized, even padded ones", () => {
     for (const { toData } of kinds.slice(0, 7)) {
       const template = new EventTemplate();
       let asked = 0;
@@ -171,7 +174,7 @@ describe("a stream whose events differ in one string", () => {
     }
   });
 
-  test("is learned from at the price of a few parsings, however large it is and however often it names its content", () => {
+  test("is learned at the cost of a few parses, however large an event is and however often it holds its content", () => {
     for (const count of [10, 100, 2_000]) {
       const template = new EventTemplate();
       let asked = 0;
@@ -183,7 +186,7 @@ describe("a stream whose events differ in one string", () => {
     }
   });
 
-  test("is learned from no more than so often in vain", () => {
+  test("is learned in vain only a limited number of times", () => {
     const template = new EventTemplate();
     let asked = 0;
     for (let index = 0; index < 100; index += 1)

@@ -1,4 +1,4 @@
-/** What models put around the boundary token: contract rule 3, in every cutting. */
+/** Decoration around the boundary token: contract rule 3, in any pieces. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -7,14 +7,14 @@ import { arbitraryReply } from "../../support/model/arbitrary-reply.ts";
 import { countWork } from "../../support/process/count-work.ts";
 import { splitInAllCuttings, splitReply } from "../../support/model/split-reply.ts";
 
-/** `text`, split in every cutting, as plan and answer. */
+/** Returns plan and answer of `text`, the same in any pieces. */
 function parts(text: string, isWhole = true): readonly [plan: string, answer: string] {
   const { plan, answer, boundaries } = splitInAllCuttings(text, isWhole);
   assert.ok(boundaries <= 1);
   return [plan, answer];
 }
 
-/** What goes before a token, beside what goes after it. */
+/** Decoration before a token, with its counterpart after it. */
 const dressings: readonly (readonly [before: string, after: string])[] = [
   ["", ""],
   ["-", "--"],
@@ -62,7 +62,7 @@ const plans = ["- a", "- a\n- b", "Plan: look", "No list, but a plan", "- a\n```
 const answers = ["Done.", "**Bold** start", "- list", "<b>html</b>", "漢字 🙂", "```ts\nlet a\n```"];
 
 describe("a boundary", () => {
-  test("goes with all that may stand around its token, in any cutting", () => {
+  test("is removed with all decoration of its token, in any pieces", () => {
     for (const [before, after] of dressings)
       assert.deepEqual(
         parts(`- a\n${before}---RESPONSE---${after}\nDone.`),
@@ -71,7 +71,7 @@ describe("a boundary", () => {
       );
   });
 
-  test("goes with what stands around it, in a fence or not, with any line ends", () => {
+  test("is removed with its decoration, in a fence or not, with any line ends", () => {
     const property = fc.property(
       dressed,
       fc.constantFrom(...plans),
@@ -88,7 +88,7 @@ describe("a boundary", () => {
     fc.assert(property, { numRuns: 400 });
   });
 
-  test("is found again in a reply that is sent back, as this server sent it or dressed", () => {
+  test("is found in a reply that is sent back, in this server's form or decorated", () => {
     for (const [before, after] of dressings) {
       const dressedText = `- a\n${before}---Response---${after}\nDone.`;
       assert.deepEqual(splitSentReply(dressedText), { plan: "- a", answer: "Done." });
@@ -104,7 +104,7 @@ describe("a boundary", () => {
     fc.assert(property, { numRuns: 5_000 });
   });
 
-  test("in the midst of a line goes with hyphens, zero-width characters and a comment, and with no marks", () => {
+  test("inside a line is removed with hyphens, zero-width characters and a comment, but with no marks", () => {
     assert.deepEqual(parts("- a ----RESPONSE----: Done."), ["- a", "Done."]);
     assert.deepEqual(parts("- a \u200B---RESPONSE---\u200BDone."), ["- a", "Done."]);
     assert.deepEqual(parts("- a <!-- ---RESPONSE--- --> Done."), ["- a", "Done."]);
@@ -112,7 +112,7 @@ describe("a boundary", () => {
     assert.deepEqual(parts("- a ---RESPONSE--- -->"), ["- a", "-->"]);
   });
 
-  test("leaves what is not its own", () => {
+  test("leaves everything that is not its decoration", () => {
     const cases: readonly (readonly [text: string, plan: string, answer: string])[] = [
       ["- a\n---RESPONSE---\n: is a colon", "- a", ": is a colon"],
       ["- a\n---RESPONSE---\n\u200BDone.", "- a", "\u200BDone."],
@@ -128,7 +128,7 @@ describe("a boundary", () => {
     for (const [text, plan, answer] of cases) assert.deepEqual(parts(text), [plan, answer], text);
   });
 
-  test("takes its fence only if the fence holds nothing else and is the plan's own to open", () => {
+  test("is removed with its fence only if the fence holds nothing else and was opened in the plan", () => {
     const cases: readonly (readonly [text: string, plan: string, answer: string])[] = [
       ["- a\n```\n---RESPONSE---\ncode\n```", "- a\n```", "code\n```"],
       ["- a\n```\n---RESPONSE---\n```ts\ncode\n```", "- a\n```", "```ts\ncode\n```"],
@@ -149,7 +149,7 @@ describe("a boundary", () => {
     }
   });
 
-  test("is swallowed with its dress after a plan that was cut, or ends a plan that its dress would have cut", () => {
+  test("is swallowed with its decoration after a plan that was cut, or ends a plan that its decoration would have cut", () => {
     for (const length of [795, 796, 797, 798, 799, 800, 801, 1190, 1195, 1199]) {
       const plan = `- ${"x".repeat(length - 2)}`;
       for (const dress of ["```\n---RESPONSE---\n```", "<!-- ---RESPONSE--- -->", "**---RESPONSE---**:"])
@@ -160,14 +160,14 @@ describe("a boundary", () => {
     assert.deepEqual(parts(`${long}\n\`\`\`\n---RESPONSE---\nDone.\n\`\`\``), [long, "```\nDone.\n```"]);
   });
 
-  test("counts for text that does not start like a plan by the place of its token", () => {
+  test("counts by the place of its token in text that does not start like a plan", () => {
     const held = (length: number): string => `N${"x".repeat(length - 1)}`;
     assert.deepEqual(parts(`${held(391)}\n<!-- ---RESPONSE--- -->Done.`)[1], "Done.");
     const late = `${held(394)}\n<!-- ---RESPONSE--- -->Done.`;
     assert.deepEqual(parts(late), ["", late]);
   });
 
-  test("is held back no longer than what decides it, and loses nothing when the reply breaks off there", () => {
+  test("is held back until it is decided, and nothing is lost if the reply is cut off there", () => {
     for (const end of ["\u200B", "<!-", "<!-- -", "```", "```te", "~~", "**`", "----", "\r\n```\r\n"]) {
       const { plan, answer } = splitReply([`- a\n${end}`], false);
       assert.deepEqual([plan, answer], [`- a\n${end}`.trimEnd(), ""]);
@@ -214,7 +214,7 @@ describe("the work on a reply", () => {
         return countWork(() => void splitReply(pieces));
       };
       for (const cut of [Array.from<string>, (text: string) => [text]]) {
-        // What is bounded has been paid for by then: twice as much more text is twice as much more work.
+        // The bounded part is paid for by then: twice as much further text is twice as much further work.
         const [small, middle, large] = [8_000, 16_000, 32_000].map((length) => cost(length, cut));
         assert.ok(
           (large ?? 0) - (middle ?? 0) <= 2.2 * ((middle ?? 0) - (small ?? 0)) + 5_000,

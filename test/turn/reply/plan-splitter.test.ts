@@ -1,4 +1,4 @@
-/** Owns the promises of the splitter that no list of cases can show: for any text, in any cutting. */
+/** The splitter's promises for any text, in any pieces, which no list of cases can show. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -7,12 +7,12 @@ import { arbitraryCutting, arbitraryReply, cut } from "../../support/model/arbit
 import { splitReply } from "../../support/model/split-reply.ts";
 
 const token = /---[ \t]?RESPONSE[ \t]?---/i;
-/** With the line before it, which opens a fence. */
+/** Includes the line before it, which opens a fence. */
 const fencedToken =
   /(?:`{3,}|~{3,})[ \t]*[^\s`]*\s*\n(?:[\s#>*_`\u200B\u2060-]|<!--)*---[ \t]?RESPONSE[ \t]?---/i;
 
 describe("PlanSplitter", () => {
-  test("makes the same of a text however it is cut", () => {
+  test("splits a text the same way in whatever pieces it comes", () => {
     fc.assert(
       fc.property(arbitraryReply, arbitraryCutting, (text, lengths) => {
         const whole = splitReply([text]);
@@ -23,7 +23,7 @@ describe("PlanSplitter", () => {
     );
   });
 
-  test("makes the same of a text that breaks off however it is cut", () => {
+  test("splits a text that is cut off the same way in whatever pieces it comes", () => {
     fc.assert(
       fc.property(arbitraryReply, arbitraryCutting, (text, lengths) => {
         assert.deepEqual(splitReply(cut(text, lengths), false), splitReply([text], false));
@@ -63,7 +63,7 @@ describe("PlanSplitter", () => {
     );
   });
 
-  test("sends a listed plan as it comes: never more than a possible boundary and white space is held back", () => {
+  test("sends a listed plan as it comes, holding back only white space and a possible boundary", () => {
     const words = fc.array(fc.constantFrom("look", "then", "say --", "`x`", "**b**", "- ---"), {
       minLength: 1,
       maxLength: 60,
@@ -88,7 +88,7 @@ describe("PlanSplitter", () => {
     );
   });
 
-  test("drops the marks that mirror a boundary's, also where they end the reply", () => {
+  test("drops the marks that mirror a boundary's, even at the end of the reply", () => {
     assert.equal(splitReply(["- a\n* **---RESPONSE---**"]).answer, "");
     assert.equal(splitReply(["- a\n* **---RESPONSE---**\nDone."]).answer, "Done.");
     assert.equal(splitReply(["> **_---RESPONSE---_** Done."]).answer, "Done.");

@@ -1,4 +1,4 @@
-/** What the reasoning filter promises: contract rule 1, however the reply is cut. */
+/** The reasoning filter: contract rule 1, in whatever pieces a reply comes. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -11,7 +11,7 @@ interface Filtered {
   readonly reasoning: string;
 }
 
-/** Returns what becomes of `pieces`. */
+/** Returns text and reasoning of `pieces`. */
 function filter(
   pieces: readonly string[],
   keepsSpace = false,
@@ -44,7 +44,7 @@ const part = fc.constantFrom(...parts);
 const reply = fc.array(part, { maxLength: 14 }).map((chosen) => chosen.join(""));
 
 describe("ReasoningFilter", () => {
-  test("tells text and reasoning alike however the reply is cut", () => {
+  test("returns the same text and reasoning in whatever pieces the reply comes", () => {
     const choice = fc.constantFrom("auto", "yes", "no");
     const property = fc.property(
       reply,
@@ -60,7 +60,7 @@ describe("ReasoningFilter", () => {
     fc.assert(property, { numRuns: 10_000 });
   });
 
-  test("takes out one block of a plain tag, and all of one that never closes", () => {
+  test("takes out a block with a plain tag, and everything in one that never closes", () => {
     const plain = fc.constantFrom("<think>", "</think>", "<", "</", "<th", " ", "\n", "a", "🙂", "think>");
     const property = fc.property(
       fc.array(plain, { maxLength: 12 }).map((chosen) => chosen.join("")),
@@ -93,7 +93,7 @@ describe("ReasoningFilter", () => {
     [`<think ${"a".repeat(256)}>`, "</think>"],
     [`<thought a="${"b".repeat(252)}">`, "</thought>"],
   ];
-  test("takes out the blocks of every mark, in any case, with attributes, one after the other", () => {
+  test("takes out the blocks of every mark, in any case, with attributes, one after another", () => {
     for (const [open, close] of blocks) {
       const block = `${open}one </other> ${close}`;
       const expected = { text: "Hi <think>b</think>", reasoning: "one </other> " };
@@ -104,12 +104,12 @@ describe("ReasoningFilter", () => {
     }
   });
 
-  test("closes a block by the mark of its own name alone", () => {
+  test("closes a block only by the mark with its own name", () => {
     const { text, reasoning } = filterInAllCuttings("<think>a</thinking>b[/THINK]<|end|></think>c");
     assert.deepEqual([text, reasoning], ["c", "a</thinking>b[/THINK]<|end|>"]);
   });
 
-  test("leaves what is no mark", () => {
+  test("leaves everything that is not a mark", () => {
     const texts = [
       "<thinker>a</thinker>",
       "<think/>a",
@@ -145,7 +145,7 @@ describe("ReasoningFilter", () => {
     assert.deepEqual(both, { text: "Hi", reasoning: "ab" });
   });
 
-  test("tells reasoning while it comes, holding back only what may be the tag's start", () => {
+  test("passes reasoning on as it comes, and holds back only a possible start of the tag", () => {
     const told: string[] = [];
     const onReasoning = (piece: string): void => void told.push(piece);
     const reader = new ReasoningFilter({ onReasoning, keepsSpace: false, opened: new OpenedReasoning("no") });
@@ -153,7 +153,7 @@ describe("ReasoningFilter", () => {
     assert.deepEqual(told, ["One ", "two ", "</three "]);
   });
 
-  test("keeps a long white space as text where space is kept", () => {
+  test("keeps a long white space as text if space is kept", () => {
     const spaces = " ".repeat(20_000);
     assert.equal(filter(Array.from(spaces), true).text, spaces);
     assert.equal(filter(Array.from(spaces)).text, "");
@@ -163,7 +163,7 @@ describe("ReasoningFilter", () => {
 describe("a model that opens its reasoning", () => {
   const bare = "Let me see.\n</think>\n\n- Greet\n---RESPONSE---\nHi!";
 
-  test("has all before the closing mark taken out, in one piece, once that has come", () => {
+  test("loses everything before the closing mark, in one piece, once the mark has come", () => {
     assert.deepEqual(filterInAllCuttings(bare, false, "yes"), {
       text: "- Greet\n---RESPONSE---\nHi!",
       reasoning: "Let me see.\n",
@@ -174,7 +174,7 @@ describe("a model that opens its reasoning", () => {
     assert.deepEqual(block, { text: "b</think>c", reasoning: "a" });
   });
 
-  test("is held for 64 KiB of UTF-8, then what came is text", () => {
+  test("is held for 64 KiB of UTF-8, then all of it is text", () => {
     const limit = 64 * 1024;
     for (const [character, size] of [
       ["a", 1],
@@ -195,7 +195,7 @@ describe("a model that opens its reasoning", () => {
     assert.equal(reader.push("c"), "c");
   });
 
-  test("is text if its reply ends, or breaks off, without the mark", () => {
+  test("passes its reply as text if that ends, or is cut off, without the mark", () => {
     for (const isWhole of [true, false])
       assert.deepEqual(filter(["- a", "\n--", "-"], false, new OpenedReasoning("yes"), isWhole), {
         text: "- a\n---",
@@ -203,7 +203,9 @@ describe("a model that opens its reasoning", () => {
       });
   });
 
-  /** Whether a model is known to open its reasoning once it has said `text`, in every cutting; that goes out as it came. */
+  /**
+   * Whether a model is known to open its reasoning after `text`, in any pieces; the text goes out unchanged.
+   */
   function isLearned(text: string, choice: "auto" | "no" = "auto"): boolean {
     const results = [[text], Array.from(text), cut(text, [7])].map((pieces) => {
       const opened = new OpenedReasoning(choice);
@@ -215,7 +217,7 @@ describe("a model that opens its reasoning", () => {
     return results[0] === true;
   }
 
-  test("is known by a closing mark alone on its line, and by what follows it", () => {
+  test("is recognized by a closing mark alone on its line, and by the text after it", () => {
     const learned = [
       bare,
       "a\n</think>\nPlan: b",
@@ -235,7 +237,7 @@ describe("a model that opens its reasoning", () => {
     assert.ok(!isLearned(bare, "no"));
   });
 
-  test("is not known by any other", () => {
+  test("is not recognized by any other mark", () => {
     const others = [
       "- a\n---RESPONSE---\nClose it with </think> at the end.",
       "- a\n---RESPONSE---\nb\n</think>\n- c",
@@ -268,8 +270,8 @@ describe("a model that opens its reasoning", () => {
     say("- a");
     say(bare);
     say("- a");
-    say("- a", false); // what was cut off may have had its mark later
-    say(""); // what says nothing shows nothing
+    say("- a", false); // a reply that was cut off might have had its mark later
+    say(""); // an empty reply proves nothing
     say("<think>a</think>b");
     say("- a");
     assert.ok(opened.isExpected);
@@ -279,7 +281,7 @@ describe("a model that opens its reasoning", () => {
     assert.ok(opened.isExpected, "and learned again");
   });
 
-  test("is not forgotten by replies that had begun before it was known, nor where it is set", () => {
+  test("is not forgotten after replies that began before it was recognized, nor if it is configured", () => {
     const opened = new OpenedReasoning("auto");
     const options = { onReasoning: undefined, keepsSpace: false, opened };
     const early = [1, 2, 3].map(() => new ReasoningFilter(options));
