@@ -1,20 +1,23 @@
-/** Owns what one of a crowd tries with what is another's, or nobody's: it must look as if it were not there. */
+/**
+ * Attempts on other users' conversations, and on those without an owner: all must look as if they did not
+ * exist.
+ */
 import { randomUUID } from "node:crypto";
 import { toMark } from "./crowd-client.ts";
 import { runTurn } from "./crowd-turns.ts";
 import type { CrowdUser } from "./crowd-user.ts";
 
-/** What there is to be attacked. */
+/** The targets of attacks. */
 export interface Targets {
-  /** A user other than `user`, whose conversations nobody deletes. */
+  /** Draws a user other than `user` who deletes nothing. */
   drawKeeper(user: CrowdUser): CrowdUser | undefined;
-  /** Any user other than `user`. */
+  /** Draws any user other than `user`. */
   drawOther(user: CrowdUser): CrowdUser | undefined;
-  /** Conversations that are nobody's. */
+  /** Conversations without an owner. */
   readonly unowned: readonly string[];
 }
 
-/** Returns a conversation that is not `user`'s: another's, nobody's, or one that is not there. */
+/** Draws a conversation that is not `user`'s: another user's, an unowned one, or one that does not exist. */
 function drawForeign(user: CrowdUser, targets: Targets): string {
   const other = targets.drawOther(user);
   const conversations = Array.from(other?.memory.conversations.keys() ?? []);
@@ -23,7 +26,7 @@ function drawForeign(user: CrowdUser, targets: Targets): string {
   return (draw === 2 ? user.draw(targets.unowned) : user.draw(conversations)) ?? randomUUID();
 }
 
-/** Reads a conversation in one of the ways there are. */
+/** Reads a conversation through one of the routes. */
 export async function readForeign(user: CrowdUser, targets: Targets): Promise<void> {
   const id = drawForeign(user, targets);
   const rest = ["", "/messages", "/messages?tree=true", "/export", "/export?format=markdown"];
@@ -31,7 +34,7 @@ export async function readForeign(user: CrowdUser, targets: Targets): Promise<vo
   await user.ask({ method: "GET", path }, [404]);
 }
 
-/** Searches for what only another has said. */
+/** Searches for a word that only another user has said. */
 export async function searchForeign(user: CrowdUser, targets: Targets): Promise<void> {
   const other = targets.drawOther(user);
   if (other === undefined) return;
@@ -48,7 +51,7 @@ export async function writeForeign(user: CrowdUser, targets: Targets): Promise<v
   else await user.ask({ method: "PATCH", path, body: { title: user.say("attack") } }, [404]);
 }
 
-/** Makes a conversation under an id that is used. */
+/** Creates a conversation with an id that is taken. */
 export async function takeForeign(user: CrowdUser, targets: Targets): Promise<void> {
   const victim = user.draw(targets.drawKeeper(user)?.memory.listCertain() ?? []);
   const id = victim?.id ?? user.draw(targets.unowned);
@@ -56,7 +59,7 @@ export async function takeForeign(user: CrowdUser, targets: Targets): Promise<vo
   await user.ask({ method: "POST", path: "/conversations", body }, [409]);
 }
 
-/** Makes another's message the leaf of an own conversation. */
+/** Makes another user's message the leaf of an own conversation. */
 export async function chooseForeignLeaf(user: CrowdUser, targets: Targets): Promise<void> {
   const victim = user.draw(targets.drawOther(user)?.memory.listAlive() ?? []);
   const leaf = user.draw(victim?.messageIds ?? []) ?? randomUUID();
@@ -64,7 +67,7 @@ export async function chooseForeignLeaf(user: CrowdUser, targets: Targets): Prom
   await user.ask({ method: "PATCH", path, body: { leaf } }, [404]);
 }
 
-/** Has a turn in another's conversation, or below another's message. */
+/** Starts a turn in another user's conversation, or below another user's message. */
 export async function runForeignTurn(user: CrowdUser, targets: Targets): Promise<void> {
   const victim = user.draw(targets.drawKeeper(user)?.memory.listCertain() ?? []);
   const conversationId = victim?.id ?? user.draw(targets.unowned);
@@ -89,7 +92,7 @@ export async function runForeignTurn(user: CrowdUser, targets: Targets): Promise
   }
 }
 
-/** Where the store does not answer in time, and then alone, the turn runs: it goes to a conversation of the user's own. */
+/** Only if the store does not answer in time does the turn run, in a new conversation of the user's own. */
 async function nameForeign(user: CrowdUser, text: string, conversationId: string): Promise<void> {
   user.client.named.add(conversationId);
   const body = { messages: [{ sender: "user", text }], conversationId };
@@ -97,7 +100,7 @@ async function nameForeign(user: CrowdUser, text: string, conversationId: string
   if (heard !== undefined) user.client.tally.add(heard.status === 404 ? "kept out" : "let in late");
 }
 
-/** Reads, follows or stops another's turn. */
+/** Reads, follows or stops another user's turn. */
 export async function reachForeignTurn(user: CrowdUser, targets: Targets): Promise<void> {
   const turn = user.draw(targets.drawOther(user)?.memory.turns ?? []);
   const path = `/turns/${turn?.id ?? randomUUID()}`;
@@ -106,7 +109,7 @@ export async function reachForeignTurn(user: CrowdUser, targets: Targets): Promi
   else await user.ask({ method: "GET", path: draw === 2 ? path : `${path}/stream` }, [404]);
 }
 
-/** Says to be another, with a token of their own; or to be oneself, with none that holds. */
+/** Claims to be another user with an own token, or to be oneself with an invalid one. */
 export async function pretend(user: CrowdUser, targets: Targets): Promise<void> {
   const other = targets.drawOther(user)?.person.userId ?? randomUUID();
   const path = `/conversations?userId=${user.random.isOneIn(2) ? other : user.person.userId}`;

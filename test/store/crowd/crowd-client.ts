@@ -1,4 +1,4 @@
-/** Owns the requests of one of a crowd: every byte of every answer is searched for what is another user's. */
+/** The requests of one user of a crowd; every byte of every response is searched for other users' data. */
 import assert from "node:assert/strict";
 import { request, type Agent, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { z } from "zod";
@@ -7,20 +7,20 @@ const Problem = z.object({ code: z.string() });
 const idPattern = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g;
 const markPattern = /mark(\d+)x/g;
 
-/** The mark of what is nobody's. */
+/** The number of rows without an owner. */
 export const nobody = 0;
 
-/** Returns the word that stands in every text of a user, who are counted from 1. */
+/** Returns the word in every text of a user; users are numbered from 1. */
 export function toMark(user: number): string {
   return `mark${user}x`;
 }
 
-/** Returns whose marks stand in `text`. */
+/** Returns the users whose marks are in `text`. */
 export function findMarks(text: string): Set<number> {
   return new Set(Array.from(text.matchAll(markPattern), ([, user]) => Number(user)));
 }
 
-/** What came of the calls of a whole crowd, by name. */
+/** Counts the outcomes of a crowd's calls by name. */
 export class Tally {
   readonly counts = new Map<string, number>();
 
@@ -33,18 +33,20 @@ export class Tally {
   }
 }
 
-/** Whose each id is. */
+/** The owner of each id. */
 export class Owners {
   readonly #owners = new Map<string, number>();
 
-  /** Says that `id` is `user`'s; it must be nobody else's. */
+  /** Records that `id` belongs to `user`; it must not belong to another. */
   claim(id: string, user: number): void {
     const owner = this.#owners.get(id) ?? user;
     assert.equal(owner, user, `${id} belongs to two`);
     this.#owners.set(id, user);
   }
 
-  /** Checks that `text`, which `user` was told, holds nothing of another's but the ids that were `sent`. */
+  /**
+   * Checks that `text`, a response to `user`, holds no other user's data, except ids that the user `sent`.
+   */
   check(text: string, user: number, sent: string): void {
     for (const owner of findMarks(text)) assert.equal(owner, user, `user ${user} reads: ${text}`);
     for (const [id] of text.matchAll(idPattern)) {
@@ -54,7 +56,7 @@ export class Owners {
   }
 }
 
-/** An answer that came whole. */
+/** A complete response. */
 export interface Heard {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -67,25 +69,28 @@ export interface Sent {
   readonly path: string;
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
-  /** After how many milliseconds its client leaves, if it does. */
+  /** When its client leaves, in milliseconds; it stays if `undefined`. */
   readonly leavesAfterMs?: number | undefined;
 }
 
-/** What the clients of a crowd have in common. */
+/** Shared by the clients of a crowd. */
 export interface CrowdOptions {
   readonly url: string;
   readonly agent: Agent;
   readonly owners: Owners;
   readonly tally: Tally;
-  /** Told of each call. */
+  /** Called at each request. */
   readonly onCall: () => void;
-  /** Answers with the rows of a question to the database, if it can be asked beside the server. */
+  /** Queries the database beside the server, if that is possible. */
   readonly sql?: ((statement: string) => Promise<unknown[]>) | undefined;
 }
 
 /** One user's client. */
 export class CrowdClient {
-  /** Conversations of others that a turn of this user's names, and is therefore known by until the store says otherwise. */
+  /**
+   * Other users' conversations named by this user's turns; responses may repeat these ids until the store has
+   * answered.
+   */
   readonly named = new Set<string>();
   readonly tally: Tally;
   readonly #options: CrowdOptions;
@@ -99,7 +104,10 @@ export class CrowdClient {
     this.#token = token;
   }
 
-  /** Whether a search must find an own conversation: a message of its user's is read for that, or its title, if that `isSettled`. */
+  /**
+   * Whether a search must find an own conversation: a user message of it is indexed, or its title if that
+   * `isSettled`.
+   */
   async isSearchable(id: string, isSettled: boolean): Promise<boolean> {
     const rows = await this.#options.sql?.(`
       select from message_words w join messages m on m.id = w.id
@@ -109,8 +117,8 @@ export class CrowdClient {
   }
 
   /**
-   * Sends a request. Resolves with its answer, whose status must be one of `expected`; or with `undefined` where nobody knows
-   * what came of it: the client left, or the store could not be reached.
+   * Sends a request. Resolves with its response, whose status must be one of `expected`; or with `undefined`
+   * if the outcome is unknown: the client left, or the store was unavailable.
    */
   async ask(sent: Sent, expected: readonly number[]): Promise<Heard | undefined> {
     const { tally, onCall } = this.#options;
@@ -148,7 +156,7 @@ export class CrowdClient {
         response = incoming;
         incoming
           .on("data", (chunk: Buffer) => chunks.push(chunk))
-          .on("error", () => {}) // told by `complete`
+          .on("error", () => {}) // `complete` tells
           .once("close", over.resolve);
       })
       .on("error", (error) => {
@@ -175,7 +183,7 @@ export class CrowdClient {
       return { status: response.statusCode ?? 0, headers: response.headers, body: text };
     assert.ok(
       hasLeft,
-      `user ${this.#user}, ${method} ${path}: the answer broke off: ${failure?.message} ${text}`,
+      `user ${this.#user}, ${method} ${path}: the response was cut off: ${failure?.message} ${text}`,
     );
     return undefined;
   }

@@ -1,4 +1,4 @@
-/** Owns what goes wrong in a database under a crowd: queries cancelled, connections ended, rows and tables locked. */
+/** Faults in a database under a crowd: cancelled queries, ended connections, locked rows and tables. */
 import { Client } from "pg";
 import { z } from "zod";
 import { callDeadlineMs } from "../../../src/store/database/database.ts";
@@ -6,15 +6,15 @@ import { systemClock, type Clock, type Timer } from "../../../src/base/clock.ts"
 import type { SeededRandom } from "../../support/model/seeded-reply.ts";
 import type { Tally } from "./crowd-client.ts";
 
-/** How long a statement of the crowd's may take, and wait for a lock where it writes, in milliseconds. */
+/** How long a crowd's statement may take, and a write may wait for a lock, in milliseconds. */
 export const statementTimeoutMs = 400;
 const lockTimeoutMs = 60;
 const rowLockSeconds = 0.12;
 const tableLockSeconds = 0.6;
-/** One call in so many is overtaken by its deadline, at once. */
+/** For one call in so many the deadline passes at once. */
 const deadlineOneIn = 60;
 
-/** Makes the functions give a lock up early, so that a test need not wait for it. */
+/** Shortens the functions' lock timeouts, so that a test need not wait for them. */
 export const impatienceSql = `
 do $$
 declare
@@ -27,9 +27,9 @@ end $$`;
 
 const Rows = z.object({ rowCount: z.number().nullable() });
 
-/** A clock by which the store's deadline sometimes passes at once, while the call goes on. */
+/** A clock whose database deadline sometimes passes at once, while the call continues. */
 export class HastyClock implements Clock {
-  /** Whether it still does. */
+  /** Whether deadlines may still pass at once. */
   isHasty = true;
   readonly #random: SeededRandom;
   readonly #tally: Tally;
@@ -54,7 +54,7 @@ export class HastyClock implements Clock {
   }
 }
 
-/** Trouble for the connections of a pool. */
+/** Breaks and blocks the connections of a pool. */
 export class Faults {
   readonly #killer: Client;
   readonly #locker: Client;
@@ -73,9 +73,9 @@ export class Faults {
   }
 
   /**
-   * Gets ready.
-   * @param url the superuser's.
-   * @param backends which rows of pg_stat_activity are the pool's.
+   * Connects.
+   * @param url the superuser's URL.
+   * @param backends a condition for the pool's rows of pg_stat_activity.
    */
   static async start(url: string, backends: string, tally: Tally): Promise<Faults> {
     const faults = new Faults(url, backends, tally);
@@ -83,7 +83,7 @@ export class Faults {
     return faults;
   }
 
-  /** Does something beside every so many calls; `conversation` is one that may be locked. */
+  /** Causes a fault every so many calls; `conversation` is one that may be locked. */
   strike(conversation: string | undefined): void {
     if (this.#isOver) return;
     this.#callCount += 1;
@@ -102,7 +102,7 @@ export class Faults {
       );
   }
 
-  /** Resolves once nothing of it is left. */
+  /** Resolves when all faults are over. */
   async stop(): Promise<void> {
     this.#isOver = true;
     await Promise.all([this.#killing, this.#locking]);
@@ -112,14 +112,14 @@ export class Faults {
   #kill(how: "pg_cancel_backend" | "pg_terminate_backend", which: string): void {
     const sql = `select ${how}(pid) from (
       select pid from pg_stat_activity where ${this.#backends} and ${which} order by random() limit 1) victims`;
-    // One after the other: one that is slow must not swallow the next.
+    // One after the other: a slow one must not swallow the next.
     this.#killing = this.#killing.then(async () => {
       const result = await this.#killer.query(sql);
       this.#tally.add(how, Rows.parse(result).rowCount ?? 0);
     });
   }
 
-  /** One lock after the other. */
+  /** Takes one lock after the other. */
   #lock(how: string, seconds: number, kind: string): void {
     this.#locking = this.#locking.then(async () => {
       await this.#locker.query(`begin; ${how}; select pg_sleep(${seconds}); commit`);

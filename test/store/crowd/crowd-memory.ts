@@ -1,29 +1,37 @@
-/** Owns what a user of a crowd was told, and what may therefore be asked of the database: a simple model of its rows. */
+/**
+ * A model of one user's rows, built from the server's responses alone. The final rows are checked against it.
+ */
 import { randomUUID } from "node:crypto";
 import { callDeadlineMs } from "../../../src/store/database/database.ts";
 
-/** How long a deletion may go on that its client does not wait for, in milliseconds: for the journal, and for a call. */
+/**
+ * How long an unanswered deletion may continue, in milliseconds: it waits for the journal, then makes a call.
+ */
 const deletionMs = 2 * callDeadlineMs;
 
 /** A conversation as its user knows it. */
 export interface Remembered {
   readonly id: string;
   /**
-   * `there` and `gone` were acknowledged; `doubtful` is one whose making nobody answered for, `vanishing` one whose deletion.
+   * `there` and `gone` were acknowledged. `doubtful`: its creation got no response; `vanishing`: its deletion
+   * got none.
    */
   state: "there" | "gone" | "doubtful" | "vanishing";
-  /** Whether all that was acknowledged is in the store already, with nothing of it in the journal. */
+  /** Whether everything acknowledged is in the store, and nothing of it in the journal. */
   isSettled: boolean;
-  /** Whether a turn of it may still run by what its user was told: nothing, or that the turn's end waits in the journal. */
+  /**
+   * Whether a turn may still run in it: its user got no response, or the turn's end was queued in the
+   * journal.
+   */
   mayRun: boolean;
-  /** The title that was acknowledged last, if its user gave one, and those that nobody answered for and that may still come. */
+  /** The last acknowledged title, if its user set one, and unanswered ones, which may still be stored. */
   title: string | undefined;
   readonly possibleTitles: Set<string>;
-  /** Texts of messages that were acknowledged. */
+  /** Texts of acknowledged messages. */
   readonly texts: Set<string>;
-  /** Ids of messages that were read. */
+  /** Ids of the messages that were read. */
   messageIds: readonly string[];
-  /** The path that was read last. */
+  /** The last path that was read. */
   path: readonly { readonly role: string; readonly content: string }[];
 }
 
@@ -31,24 +39,27 @@ export interface Remembered {
 export interface RememberedTurn {
   readonly id: string;
   readonly conversation: Remembered | undefined;
-  /** Whether the store had it when it was over; else its process keeps it for a while, whatever becomes of its conversation. */
+  /**
+   * Whether the store had it at its end; otherwise its process keeps it for a while, even if its conversation
+   * is deleted.
+   */
   readonly isStored: boolean;
 }
 
-/** What one user was told. */
+/** The responses to one user, as rows that should exist. */
 export class Memory {
   readonly conversations = new Map<string, Remembered>();
   readonly turns: RememberedTurn[] = [];
-  /** Texts that were acknowledged, in a conversation that was not. */
+  /** Acknowledged texts whose conversation was not acknowledged. */
   readonly textsAnywhere = new Set<string>();
-  /** Texts that were refused. */
+  /** Texts of refused messages. */
   readonly refusedTexts = new Set<string>();
-  /** Whether a turn may still run in a conversation that its user does not know by its id. */
+  /** Whether a turn may still run in a conversation whose id its user does not know. */
   mayRunAnywhere = false;
-  /** Until when an unanswered call that deletes all may still delete new conversations, by the process's clock. */
+  /** Until when an unanswered deletion of all may still delete new conversations, by the process's clock. */
   #mayVanishUntilMs = 0;
 
-  /** Returns the conversation `id`, which counts as doubtful until somebody says that it is there. */
+  /** Returns the conversation `id`; a new one is doubtful until a response shows it. */
   recall(id: string = randomUUID()): Remembered {
     const known = this.conversations.get(id);
     if (known !== undefined) return known;
@@ -67,7 +78,7 @@ export class Memory {
     return conversation;
   }
 
-  /** A turn of `conversation`, or of any, may still run: its user never hears of its end. */
+  /** A turn of `conversation`, or of any, may still run: its user never learns of its end. */
   leaveRunning(conversation: Remembered | undefined): void {
     if (conversation !== undefined) {
       conversation.mayRun = true;
@@ -77,35 +88,41 @@ export class Memory {
     for (const known of this.conversations.values()) known.mayRun = true;
   }
 
-  /** A call that deletes all got no answer: it first waits for its user's queued writes, so it may delete later conversations too. */
+  /**
+   * A deletion of all got no response: it first waits for the user's queued writes, so it may delete later
+   * conversations.
+   */
   vanishAll(): void {
     this.#mayVanishUntilMs = performance.now() + deletionMs;
     for (const conversation of this.listAlive()) vanish(conversation);
   }
 
-  /** All that are not gone. */
+  /** All conversations that are not gone. */
   listAlive(): Remembered[] {
     return Array.from(this.conversations.values()).filter(({ state }) => state !== "gone");
   }
 
-  /** Those that every list must show. */
+  /** The conversations that every list must show. */
   listCertain(): Remembered[] {
     return Array.from(this.conversations.values()).filter(isCertain);
   }
 }
 
-/** Whether a conversation is there, and all of it in the store. */
+/** Whether a conversation exists, and all of it is in the store. */
 export function isCertain({ state, isSettled }: Remembered): boolean {
   return state === "there" && isSettled;
 }
 
-/** Returns what its user is answered who asks for a conversation: `found`, 404, or perhaps either. */
+/** Returns the possible statuses of a request for a conversation: `found`, 404, or either. */
 export function toPresence(conversation: Remembered, found = 200): number[] {
   if (isCertain(conversation)) return [found];
   return conversation.state === "gone" ? [404] : [found, 404];
 }
 
-/** Nobody answered for its deletion: if that was done, a later turn makes it anew, with a title of its own. */
+/**
+ * Its deletion got no response: if it was done, a later turn creates the conversation again, with another
+ * title.
+ */
 export function vanish(conversation: Remembered): void {
   conversation.state = "vanishing";
   conversation.title = undefined;

@@ -1,15 +1,15 @@
-/** Owns the look into the connections of a pool: whether one comes back as somebody. */
+/** Checks that a pool's connections never return with a user's role or claims. */
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { schemaVersion, service, type Database } from "../../../src/store/database/database.ts";
 import { listNames, openPostgres } from "../scratch-database.ts";
 
-/** Whose claims this session has. */
+/** The user whose claims this session has. */
 const subject = "nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'";
 
 /**
- * Returns what makes the database refuse every call that comes by a connection which is somebody's: each function of the
- * server's asks for the version first, before it becomes anybody.
+ * Returns SQL that makes the database refuse every call over a connection with a user's role or claims: each
+ * of the server's functions checks the version first, before it takes the caller's role.
  */
 export function toSentrySql(role: string): string {
   return `
@@ -25,7 +25,7 @@ begin
 end $$`;
 }
 
-/** The question that no call of the server's changes: who a connection is. It is held until all have been asked. */
+/** Returns a connection's role and claims. Each call is held until all connections have been asked. */
 const probeSql = `
 create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
@@ -41,7 +41,7 @@ const Session = z.object({
   pid: z.number(),
 });
 
-/** Checks that each of the `count` connections by which `database` asks, at `url`, is `role`'s and nobody else's. */
+/** Checks that all `count` connections of `database`, at `url`, have the role `role` and no user's claims. */
 export async function assertPoolIsClean(
   database: Database,
   url: string,

@@ -1,13 +1,16 @@
-/** Owns the last word on a crowd: whether the rows are what each user was told, and nothing of another's. */
+/** Checks a crowd's final rows: they agree with the responses to each user, and mix no users' data. */
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { findMarks, nobody } from "./crowd-client.ts";
 import type { CrowdUser } from "./crowd-user.ts";
 
-/** How long a text that a lost answer held may wait until it is read, in milliseconds; four such answers in a row double a minute thrice. */
+/**
+ * How long a text from a lost result may wait to be indexed, in milliseconds: four losses in a row double a
+ * minute thrice.
+ */
 const maxUnreadMs = 8 * 60_000;
 
-/** All rows, in one. */
+/** All rows, as one. */
 export const rowsSql = `select jsonb_build_object(
   'conversations', (select coalesce(jsonb_agg(to_jsonb(c)), '[]') from conversations c),
   'messages', (select coalesce(jsonb_agg(to_jsonb(m)), '[]') from messages m),
@@ -45,12 +48,12 @@ const Rows = z.object({
 /** All rows. */
 export type CrowdRows = z.infer<typeof Rows>;
 
-/** Returns what {@link rowsSql} answers with. */
-export function parseRows(answer: readonly unknown[]): CrowdRows {
-  return z.tuple([z.object({ rows: Rows })]).parse(answer)[0].rows;
+/** Parses the result of {@link rowsSql}. */
+export function parseRows(result: readonly unknown[]): CrowdRows {
+  return z.tuple([z.object({ rows: Rows })]).parse(result)[0].rows;
 }
 
-/** Checks every row against what `users` were told. */
+/** Checks every row against the responses to `users`. */
 export function assertRows(rows: CrowdRows, users: readonly CrowdUser[]): void {
   assertOwned(rows, users);
   assertTree(rows);
@@ -58,7 +61,7 @@ export function assertRows(rows: CrowdRows, users: readonly CrowdUser[]): void {
   for (const user of users) assertRemembered(rows, user);
 }
 
-/** Every row says only what its own user says. */
+/** Every row holds only its own user's texts. */
 function assertOwned(rows: CrowdRows, users: readonly CrowdUser[]): void {
   const numbers = new Map(users.map(({ person }) => [person.userId, person.number]));
   const { conversations, messages, turns, tombstones } = rows;
@@ -70,11 +73,11 @@ function assertOwned(rows: CrowdRows, users: readonly CrowdUser[]): void {
   for (const { id, user_id } of tombstones) {
     assert.ok(user_id !== null && !keepers.has(user_id), `${id} was not to be deleted`);
     for (const { person, memory } of users)
-      assert.ok(!memory.conversations.has(id) || person.userId === user_id, `${id} was another's`);
+      assert.ok(!memory.conversations.has(id) || person.userId === user_id, `${id} was another user's`);
   }
 }
 
-/** What hangs together is one user's, and nothing was said twice. */
+/** Connected rows belong to one user, and no turn is left running. */
 function assertTree({ conversations, messages, turns, pieces }: CrowdRows): void {
   const owners = new Map(conversations.map(({ id, user_id }) => [id, user_id]));
   for (const row of [...messages, ...turns])
@@ -90,7 +93,7 @@ function assertTree({ conversations, messages, turns, pieces }: CrowdRows): void
   assert.equal(pieces, 0);
 }
 
-/** Every text is read for the search, or will be soon, and is found by its own user alone. */
+/** Every text is indexed for search, or soon will be, and only its own user can find it. */
 function assertWords({ conversations, messages, words }: CrowdRows): void {
   const rows = new Map(words.map((row) => [`${row.kind} ${row.id}`, row]));
   const texts = [
@@ -111,7 +114,7 @@ function assertWords({ conversations, messages, words }: CrowdRows): void {
   }
 }
 
-/** What was acknowledged is there, and what was deleted is not. */
+/** Acknowledged rows exist, once each, and deleted ones do not. */
 function assertRemembered(rows: CrowdRows, { person, memory }: CrowdUser): void {
   const own = new Map(
     rows.conversations.filter(({ user_id }) => user_id === person.userId).map((row) => [row.id, row]),

@@ -1,4 +1,4 @@
-/** Owns the turns of one of a crowd: begun in every way that there is, left, stopped, and remembered as far as they were acknowledged. */
+/** The turns of one user of a crowd: begun in every way, left, stopped, and remembered once acknowledged. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
@@ -18,13 +18,13 @@ const Started = z.object({ turnId: z.string(), conversationId: z.string().nullab
 const Refused = z.object({ code: z.literal("turn_running"), detail: z.string() });
 const Ended = z.object({ outcome: z.string(), storage: z.enum(["stored", "queued", "none"]) });
 
-/** What a user asks for. */
+/** A user's request for a turn. */
 export interface TurnAsked {
   readonly text: string;
   readonly body: object;
   /** The conversation that it names. */
   readonly conversation?: Remembered | undefined;
-  /** Whether that is another's: if the turn runs at all, it goes to a conversation of its user's own. */
+  /** Whether that is another user's: if the turn runs at all, it gets a conversation of its own user's. */
   readonly isForeign?: boolean;
   readonly turnId?: string;
   readonly neverLeaves?: boolean;
@@ -32,12 +32,14 @@ export interface TurnAsked {
 
 const accept = "text/event-stream";
 
-/** What the model answers `text`: the same words, so that a reply carries the mark of who asked. */
+/** The model's answer to `text`: the same words, so that a reply carries its user's mark. */
 function toReply(text: string): string {
   return `re: ${text}`;
 }
 
-/** Answers as the model: whoever's words are among the messages, they must be one user's. One that is asked to wait waits. */
+/**
+ * Replies as the model. All messages must be one user's; a turn that is asked to wait never ends by itself.
+ */
 export function answerAsModel(call: ScriptedCall, onLeak: (prompt: string) => void): void {
   const prompt = JSON.stringify(call.body.messages);
   if (findMarks(prompt).size !== 1) onLeak(prompt);
@@ -46,7 +48,7 @@ export function answerAsModel(call: ScriptedCall, onLeak: (prompt: string) => vo
   if (!text.includes(" wait ")) call.finish();
 }
 
-/** Asks for a turn of `user`; the answer, if it came, must be `expected`. */
+/** Runs a turn of `user`; the status of its response, if there is one, must be `expected`. */
 export async function runTurn(
   user: CrowdUser,
   asked: TurnAsked,
@@ -83,14 +85,16 @@ export async function runTurn(
 }
 
 /**
- * What a turn that goes on in `conversation` is answered. Below a reply that is still being made nothing can be said: that is refused,
- * but only if the user has not heard of the end of a turn there.
+ * Returns the possible statuses of a turn that continues `conversation`. Continuing from a running reply is
+ * refused, but only if the user has not seen the end of a turn there.
  */
 function toContinued(conversation: Remembered): number[] {
   return [...toPresence(conversation), ...(conversation.mayRun ? [409] : [])];
 }
 
-/** A turn was refused for another that runs: an own one, there, whose end the store does not have yet. Nothing is stored of it. */
+/**
+ * A turn was refused because an own turn runs there, whose end is not stored yet. Nothing of it is stored.
+ */
 function checkRefused({ memory, owners, person }: CrowdUser, asked: TurnAsked, { body }: Heard): void {
   const { detail } = Refused.parse(JSON.parse(body));
   const [, turnId = ""] = /^Turn (\S+) is still running/.exec(detail) ?? [];
@@ -115,7 +119,7 @@ function remember(
 ): void {
   if (storage === "none") {
     const mayBeGone = place === undefined ? !user.person.isKeeper : place.state !== "there";
-    assert.ok(mayBeGone, `what was said is nowhere: ${texts[0]}`);
+    assert.ok(mayBeGone, `the text was not stored: ${texts[0]}`);
     return;
   }
   if (place === undefined) {
@@ -129,7 +133,7 @@ function remember(
 
 const say = (text: string): object[] => [{ sender: "user", text }];
 
-/** Says something new, in a new conversation that the user names, or that the server does. */
+/** Starts a new conversation with an id from the user or from the server. */
 export async function beginConversation(user: CrowdUser): Promise<void> {
   const text = user.say();
   if (user.random.isOneIn(2))
@@ -140,7 +144,7 @@ export async function beginConversation(user: CrowdUser): Promise<void> {
   await runTurn(user, { text, body, conversation }, [200]);
 }
 
-/** Goes on from the leaf of a conversation. */
+/** Continues a conversation's leaf. */
 export async function continueLeaf(user: CrowdUser): Promise<void> {
   const conversation = await user.drawOwn();
   const text = user.say();
@@ -148,7 +152,7 @@ export async function continueLeaf(user: CrowdUser): Promise<void> {
   await runTurn(user, { text, body, conversation }, toContinued(conversation));
 }
 
-/** Goes on from any message that was read. */
+/** Continues from any message that was read. */
 export async function continueMessage(user: CrowdUser): Promise<void> {
   const conversation = await user.drawOwn();
   const parentId = user.draw(conversation.messageIds);
@@ -161,7 +165,7 @@ export async function continueMessage(user: CrowdUser): Promise<void> {
   );
 }
 
-/** Sends a whole path back, as old frontends do, and leaves it to the server to find whose it is. */
+/** Resends a whole path, as old frontends do, and lets the server find its conversation. */
 export async function resendPath(user: CrowdUser): Promise<void> {
   const { path } = await user.drawOwn();
   const text = user.say();

@@ -1,11 +1,11 @@
-/** Owns one of a crowd: what a user does next with their own history, and how the answer must agree with what they were told. */
+/** One user of a crowd: acts on the user's own history, and checks each response against the earlier ones. */
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { SeededRandom } from "../../support/model/seeded-reply.ts";
 import { toMark, type CrowdClient, type Heard, type Owners, type Sent } from "./crowd-client.ts";
 import { isCertain, Memory, see, toPresence, vanish, type Remembered } from "./crowd-memory.ts";
 
-/** How many times in a hundred a client leaves in the middle, and after how long at most. */
+/** How often a client leaves before the end, in percent, and after how many milliseconds at most. */
 const leavePercent = 7;
 const maxStayMs = 12;
 
@@ -16,16 +16,16 @@ const Messages = z.object({ messages: z.array(Message), nextBefore: z.string().n
 const Export = z.object({ conversation: Conversation, messages: z.array(Message) });
 const Deleted = z.object({ deleted: z.number() });
 
-/** Who a user is. */
+/** A user's identity. */
 export interface Person {
-  /** From 1 on. */
+  /** Counted from 1. */
   readonly number: number;
   readonly userId: string;
-  /** Keepers delete nothing: what they were told is there must be there in the end. */
+  /** Keepers delete nothing: everything acknowledged to them must exist at the end. */
   readonly isKeeper: boolean;
 }
 
-/** A user, and what they do with their conversations. */
+/** A user, and the user's actions on conversations. */
 export class CrowdUser {
   readonly person: Person;
   readonly memory = new Memory();
@@ -42,14 +42,14 @@ export class CrowdUser {
     owners.claim(person.userId, person.number);
   }
 
-  /** Asks, and sometimes does not wait for the answer. */
+  /** Sends a request, and sometimes leaves before the response. */
   async ask(sent: Sent, expected: readonly number[]): Promise<Heard | undefined> {
     const leaves = this.random.integer(1, 100) <= leavePercent;
     const leavesAfterMs = leaves ? this.random.integer(0, maxStayMs) : undefined;
     return await this.client.ask({ leavesAfterMs, ...sent }, expected);
   }
 
-  /** Returns a text that nobody has said before. */
+  /** Returns a text that is unique in the crowd. */
   say(kind = "text"): string {
     this.#said += 1;
     return `${toMark(this.person.number)} ${kind} ${this.#said}`;
@@ -60,7 +60,7 @@ export class CrowdUser {
     return items[this.random.integer(0, items.length - 1)];
   }
 
-  /** Draws one of the user's conversations, the gone ones seldom; makes one where there is none. */
+  /** Draws one of the user's conversations, deleted ones seldom; creates one if there is none. */
   async drawOwn(): Promise<Remembered> {
     const all = Array.from(this.memory.conversations.values());
     const own = this.draw(this.random.isOneIn(8) ? all : this.memory.listAlive());
@@ -128,9 +128,10 @@ export class CrowdUser {
   }
 
   /**
-   * Searches for what stands in all that the user says. The server reads texts for the search beside everything else, and a search waits
-   * for that only as long as the store answers: a take of texts that fails, or whose answer is lost, leaves them to a later one. So what
-   * a search lacks must not be read yet: once it is, every search finds it.
+   * Searches for the user's mark, which is in all the user's texts. Texts are indexed in the background, and
+   * a search waits for that only while the store answers: if taking them fails, or the result is lost, a
+   * later attempt indexes them. A text that a search misses must therefore not be indexed yet; once it is,
+   * every search finds it.
    */
   async search(): Promise<void> {
     const query = `&query=${toMark(this.person.number)}`;
@@ -147,7 +148,7 @@ export class CrowdUser {
     for (const id of mustBeFound) assert.ok(second?.lists(id) !== false, `${second?.text} lacks ${id}`);
   }
 
-  /** Reads the first page; resolves with whether it lists a conversation, `undefined` where others follow. */
+  /** Reads the first page; `lists` says whether it has a conversation, `undefined` if more pages follow. */
   async #readList(
     query: string,
   ): Promise<{ readonly text: string; lists(id: string): boolean | undefined } | undefined> {
@@ -213,7 +214,7 @@ export class CrowdUser {
   #take(conversation: Remembered, { body }: Heard, title: string): void {
     const found = Conversation.parse(JSON.parse(body));
     assert.deepEqual([found.id, found.title], [conversation.id, title]);
-    // One whose deletion may be under way is made again by a later turn, with a title of its own.
+    // If its deletion may be in progress, a later turn creates it again, with another title.
     conversation.title = conversation.state === "vanishing" ? undefined : title;
     conversation.possibleTitles.delete(title);
     see(conversation);

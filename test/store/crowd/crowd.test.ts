@@ -1,4 +1,7 @@
-/** Owns isolation among a crowd: thousands of calls of many users, interleaved over few connections, while all goes wrong. */
+/**
+ * Isolation in a crowd: thousands of calls of many users, interleaved over few connections, under constant
+ * faults.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -13,10 +16,10 @@ import {
 } from "../../support/databases/store-harness.ts";
 
 const poolSize = 2;
-/** The same seed draws the same users' moves; which of them meet is the machine's affair. */
+/** The same seed draws the same moves; their interleaving depends on the machine. */
 const seed = process.env["FOREWORD_CROWD_SEED"] ?? randomUUID();
 
-/** Lets a crowd loose; returns what came of its calls, which must mostly be answers. */
+/** Runs a crowd, and returns the tally of its calls; most must have got a response. */
 async function runDay(name: string, place: CrowdPlace, callCount: number): Promise<Tally> {
   const tally = new Tally();
   const startedMs = performance.now();
@@ -29,18 +32,18 @@ async function runDay(name: string, place: CrowdPlace, callCount: number): Promi
   }
   assert.ok(tally.get("calls") >= callCount);
   const answered = tally.get("calls") - tally.get("left") - tally.get("unavailable");
-  assert.ok(answered > 0.7 * callCount, "most calls are answered");
+  assert.ok(answered > 0.7 * callCount, "most calls got a response");
   for (const kind of ["200", "404", "left", "deadlines"]) assert.ok(tally.get(kind) > 0, kind);
   return tally;
 }
 
 describe(
-  "no user of a crowd reads or changes what is another's, and all that they are told is so",
+  "no user of a crowd reads or changes another user's data, and every response is true",
   {
     timeout: 300_000,
   },
   () => {
-    test("on Postgres, 10,000 calls over two connections, of which some are cancelled, cut, too slow or locked out", async () => {
+    test("on Postgres: 10,000 calls over two connections, some cancelled, cut, too slow or locked out", async () => {
       const harness = await startPostgresHarness();
       const { url } = harness.server;
       await harness.sql(impatienceSql, toSentrySql("postgres"));
@@ -63,14 +66,14 @@ describe(
       for (const code of ["57014", "57P01"]) assert.ok(tally.get(code) > 0, code);
     });
 
-    test("on Postgres without row level security, 600 calls: our own checks are enough", async () => {
+    test("on Postgres without row level security: 600 calls, with only our own checks", async () => {
       const harness = await startPostgresHarness();
       const tables = ["conversations", "messages", "turns", "turn_pieces", "deleted_conversations"];
       await harness.sql(...tables.map((table) => `alter table ${table} disable row level security`));
       await runDay("Postgres without row level security", { harness, variables: harness.variables }, 600);
     });
 
-    test("on PostgREST, 600 calls over two connections, of which some are cancelled, cut or locked out", async () => {
+    test("on PostgREST: 600 calls over two connections, some cancelled, cut or locked out", async () => {
       const harness = await startSupabaseHarness({ poolSize });
       const { databaseUrl, jwtSecret } = harness.stack;
       const sign = (userId: string): string => harness.stack.userToken(userId);
@@ -83,7 +86,7 @@ describe(
         assert.ok(tally.get(kind) > 0, kind);
     });
 
-    test("on PGlite, 600 calls", async () => {
+    test("on PGlite: 600 calls", async () => {
       const harness = await startPglite();
       await runDay("PGlite", { harness, variables: harness.variables, isEmbedded: true }, 600);
     });

@@ -1,4 +1,4 @@
-/** Owns a crowd: many users of one server, each with a mind of their own, all at once; and what is checked when they are done. */
+/** Runs a crowd, many users of one server who act independently at once, and checks all rows at the end. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Agent } from "node:http";
@@ -20,18 +20,21 @@ import { CrowdUser } from "./crowd-user.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
 
 const userCount = 40;
-/** How long turns that still run at the end may take. */
+/** How long turns that still run at the end may take, in milliseconds. */
 const drainMs = 10_000;
 
 /** A database under a crowd. */
 export interface CrowdPlace {
   readonly harness: StoreHarness;
   readonly variables: Readonly<Record<string, string>>;
-  /** Whether the server alone can have it open. */
+  /** Whether only the server can open it. */
   readonly isEmbedded?: boolean;
-  /** Signs users' tokens, where the project does that itself. */
+  /** Signs users' tokens, if the project does that itself. */
   readonly sign?: (userId: string) => string;
-  /** Its connections, where they can be looked at and broken: the superuser's URL, whose they are, and which. */
+  /**
+   * Its connections, if they can be inspected and broken: the superuser's URL, their role and a filter for
+   * them.
+   */
   readonly pool?: {
     readonly url: string;
     readonly size: number;
@@ -40,7 +43,7 @@ export interface CrowdPlace {
   };
 }
 
-/** How large a crowd's day is, and how it is drawn. */
+/** The number of a crowd's calls, and the seed they are drawn from. */
 export interface CrowdDay {
   readonly callCount: number;
   readonly seed: string;
@@ -49,7 +52,7 @@ export interface CrowdDay {
 
 type Move = (user: CrowdUser, targets: attacks.Targets) => Promise<unknown>;
 
-/** What users do, and how often. */
+/** The users' actions, with their weights. */
 const moves: readonly (readonly [number, Move])[] = [
   [5, (user) => user.create()],
   [1, (user) => user.createAgain()],
@@ -79,7 +82,7 @@ const moves: readonly (readonly [number, Move])[] = [
 ];
 const bag = moves.flatMap(([weight, move]) => Array.from({ length: weight }, () => move));
 
-/** Lets a crowd loose on a server on `place`; checks every answer, and all the rows in the end. */
+/** Runs a crowd against a server on `place`; checks every response, and all rows at the end. */
 export async function runCrowd(place: CrowdPlace, day: CrowdDay): Promise<void> {
   const { tally, seed } = day;
   const [provider, model] = await Promise.all([IdentityProvider.start(), ScriptedModel.start()]);
@@ -105,7 +108,7 @@ export async function runCrowd(place: CrowdPlace, day: CrowdDay): Promise<void> 
     await mingle(users, unowned, day).finally(() => faults?.stop());
     clock.isHasty = false;
     await landAll(app, users);
-    assert.deepEqual(leaks, [], "prompts that hold what another said");
+    assert.deepEqual(leaks, [], "prompts with another user's text");
     assert.deepEqual(await readUnowned(database, unowned), untouched);
     if (pool !== undefined) await assertPoolIsClean(database, pool.url, pool.size, pool.role);
     countTroubles(app, tally);
@@ -135,7 +138,7 @@ function toVariables(
   };
 }
 
-/** Two conversations that are nobody's, each with a turn. */
+/** Adds two conversations without an owner, each with a turn. */
 async function addUnowned(database: Database): Promise<string[]> {
   const writes = new TurnWrites(database, systemClock);
   const begun = [makeTurn([`u: ${toMark(nobody)} one`]), makeTurn([`u: ${toMark(nobody)} two`])];
@@ -181,13 +184,13 @@ async function gather(
   return users;
 }
 
-/** Returns a conversation whose row somebody may want. */
+/** Draws a conversation whose row is worth locking. */
 function drawLocked(users: readonly CrowdUser[], random: SeededRandom): string | undefined {
   const alive = users[random.integer(0, users.length - 1)]?.memory.listAlive() ?? [];
   return alive[random.integer(0, alive.length - 1)]?.id;
 }
 
-/** Each user does one thing after the other, beside all the others. */
+/** All users act at once, each doing one thing after another. */
 async function mingle(
   users: readonly CrowdUser[],
   unowned: readonly string[],
@@ -204,14 +207,15 @@ async function mingle(
   const lives = users.map(async (user) => {
     while (tally.get("calls") < callCount) await user.draw(bag)?.(user, targets);
   });
-  // Nobody goes on while the crowd is taken away.
+  // All users have finished before the crowd is closed.
   const fates = await Promise.allSettled(lives);
   for (const fate of fates) if (fate.status === "rejected") throw fate.reason;
 }
 
 /**
- * What waits in the journal lands; each turn that the store takes says that it is there. Then turns without a running owner end: one below a
- * leaf does not wait in the journal, so that a begin whose answer is lost, which is a 503, may leave one in the rows until recovery looks.
+ * Empties the journal: each turn that the store takes shows that it is available. Then ends turns without a
+ * running owner: a turn that continues a leaf is not queued, so a begin whose result is lost (a 503) may
+ * leave one in the rows until recovery runs.
  */
 async function landAll({ app }: RunningApp, [user]: readonly CrowdUser[]): Promise<void> {
   assert.ok(user !== undefined);
@@ -221,7 +225,7 @@ async function landAll({ app }: RunningApp, [user]: readonly CrowdUser[]): Promi
   while ((await records.recovery.listAbandoned({ except: [], isStaleToo: false })).length > 0);
 }
 
-/** Counts by SQLSTATE what the database refused, as far as the log tells of it. */
+/** Counts the database's refusals in the log by SQLSTATE. */
 function countTroubles({ logs }: RunningApp, tally: Tally): void {
   for (const line of logs) {
     const [, code] = /"([0-9A-Z]{5}): /.exec(JSON.stringify(line)) ?? [];
