@@ -1,11 +1,11 @@
-/** Owns what must not outlive the bench: its processes, folders and servers, whether it ends, fails or is interrupted. */
+/** Clean-up of processes, folders and servers, whether the bench ends, fails or is interrupted. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const steps = new Set<() => Promise<unknown>>();
 
-/** Has `step` done at the end, unless it is done before by what this returns. */
+/** Registers `step` for the end of the bench; the returned function runs it earlier. */
 export function atEnd(step: () => Promise<unknown>): () => Promise<void> {
   steps.add(step);
   return async () => {
@@ -13,7 +13,7 @@ export function atEnd(step: () => Promise<unknown>): () => Promise<void> {
   };
 }
 
-/** Does all that is left, the newest first, and what is added meanwhile. */
+/** Runs all remaining steps, newest first, including those added meanwhile. */
 export async function cleanUp(): Promise<void> {
   for (;;) {
     const step = Array.from(steps).at(-1);
@@ -31,7 +31,7 @@ export async function nextSignal(): Promise<"interrupted"> {
   return await promise;
 }
 
-/** Makes a folder that is gone at the end. */
+/** Creates a folder that is removed at the end. */
 export async function makeTemporaryFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "foreword-bench-"));
   return { path, remove: atEnd(() => rm(path, { recursive: true, force: true })) };

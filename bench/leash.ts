@@ -1,5 +1,5 @@
-/** Owns the promise that no process of the bench outlives it: loaded into each of them before its program. */
+/** Ends a process with the bench: preloaded into each child. */
 
 process.on("disconnect", () => process.exit());
-// The channel itself must not keep a program alive that is done.
+// The channel itself must not keep a finished program alive.
 process.channel?.unref();

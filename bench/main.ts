@@ -1,4 +1,4 @@
-/** Owns `npm run bench`: runs what was asked for, prints the table, writes the results, and leaves nothing behind. */
+/** `npm run bench`: runs scenarios, prints the table, writes the results, and cleans up. */
 import { cleanUp, nextSignal } from "./clean-up.ts";
 import { startUpstream, type Context } from "./scenarios/context.ts";
 import { help, parseOptions, type Options } from "./options.ts";
@@ -25,7 +25,7 @@ async function runAll(options: Options): Promise<readonly Row[]> {
   for (const scenario of scenarios) {
     if (!options.scenarios.includes(scenario.name)) continue;
     say(`${scenario.name} …`);
-    // One that fails says so in the results; the others are still worth having.
+    // A failed scenario is reported in the results; the others still run.
     const result = await scenario.run(context).catch((error: unknown) => toFailure(scenario.name, error));
     rows.push(...result);
   }
@@ -77,5 +77,5 @@ try {
   console.error(error instanceof Error ? error.message : error);
 }
 await cleanUp();
-// What an interrupt left half done would go on.
+// Work that an interrupt left unfinished would keep the process alive.
 process.exit(code);

@@ -1,4 +1,4 @@
-/** Owns the bench's command line. */
+/** The command line of the bench. */
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
@@ -6,28 +6,28 @@ import { peerNames, type PeerName } from "./peers/peers.ts";
 
 export const help = `Usage: npm run bench -- [scenario ...] [options]
 
-Measures Foreword, with all of it on, beside other ways of building it, and writes bench/RESULTS.md.
-Without scenarios it runs all of them, some 25 minutes:
+Measures Foreword, with all features on, beside other implementations, and writes bench/RESULTS.md.
+Without a scenario it runs all of them, about 30 minutes:
   SCENARIOS
 
 Options:
-  --rounds 3        how often each peer has its turn where medians are taken
-  --seconds 4       how long the load lasts where it has no length of its own
-  --peers a,b       of: ${peerNames.join(", ")}; the results are then only printed
-  --profile folder  has Foreword's threads write profiles there, and prints where the time of each went;
-                    the figures are then dearer than they are, and only printed
-  --smoke           shrinks everything to see that it works: the figures mean nothing and are only printed
-  --check           fails where a target is missed
-  -h, --help        show this
+  --rounds 3        rounds per peer, for medians
+  --seconds 4       duration of loads that have no length of their own
+  --peers a,b       any of ${peerNames.join(", ")}; prints the results without writing them
+  --profile folder  writes processor profiles of Foreword's threads to the folder and prints a summary;
+                    profiling makes the figures higher, so they are printed but not written
+  --smoke           checks that everything works, in small: the figures mean nothing and are only printed
+  --check           exits with 1 if a target is missed
+  -h, --help        prints this help
 `;
 
-/** What was asked for. */
+/** Parsed options. */
 export interface Options {
   readonly scenarios: readonly string[];
   readonly rounds: number;
   readonly seconds: number;
   readonly peers: readonly PeerName[];
-  /** Where profiles are written to. */
+  /** Folder for profiles. */
   readonly profileFolder: string | undefined;
   readonly isSmoke: boolean;
   readonly isCheck: boolean;
@@ -40,7 +40,7 @@ const Values = z.object({
   peers: z
     .string()
     .transform((text) => text.split(","))
-    .pipe(z.array(z.enum(peerNames, `--peers must be of ${peerNames.join(", ")}`)))
+    .pipe(z.array(z.enum(peerNames, `--peers must be a comma-separated list of ${peerNames.join(", ")}`)))
     .optional(),
   profile: z.string().optional(),
   smoke: z.boolean().default(false),
@@ -48,7 +48,7 @@ const Values = z.object({
   help: z.boolean().default(false),
 });
 
-/** Returns what `args` ask for. @throws Error that says what is wrong with them. */
+/** Parses `args`. @throws Error whose message tells how to correct them. */
 export function parseOptions(args: readonly string[], scenarios: readonly string[]): Options {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -67,7 +67,7 @@ export function parseOptions(args: readonly string[], scenarios: readonly string
   if (!result.success) throw new Error(z.prettifyError(result.error));
   const unknown = positionals.find((name) => !scenarios.includes(name));
   if (unknown !== undefined)
-    throw new Error(`there is no scenario "${unknown}"; there are ${scenarios.join(", ")}`);
+    throw new Error(`unknown scenario "${unknown}"; use any of ${scenarios.join(", ")}`);
   const { rounds, seconds, peers, profile, smoke, check, help: wantsHelp } = result.data;
   return {
     scenarios: positionals.length === 0 ? scenarios : positionals,

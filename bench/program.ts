@@ -1,4 +1,4 @@
-/** Owns the processes of the bench: started with a leash, told to be ready by what they print, ended with it. */
+/** Child processes of the bench: each reports its address on standard error and ends with its parent. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -8,20 +8,23 @@ import { atEnd } from "./clean-up.ts";
 
 const leash = fileURLToPath(new URL("leash.ts", import.meta.url));
 
-/** What to start, and where. */
+/** Command, arguments and environment of a process. */
 export interface ProgramOptions {
   /** File and arguments. */
   readonly args: readonly string[];
-  /** What runs in the place of Node, such as npm, with nothing of ours in it: it leads a group, which is killed as one, since it may start others without a leash. */
+  /**
+   * Command to run instead of Node, such as npm, without the bench's preload. Its process group is killed as
+   * a whole, since its children have no leash.
+   */
   readonly leader?: string | undefined;
-  /** What goes before the command: which processor, which network. */
+  /** Words before the command, which choose its processor or network. */
   readonly prefix?: readonly string[] | undefined;
   readonly nodeOptions?: readonly string[] | undefined;
   readonly variables?: Readonly<Record<string, string>> | undefined;
   readonly folder?: string | undefined;
 }
 
-/** A process of Node that runs. */
+/** A running process. */
 export class Program {
   readonly #child: ChildProcess;
   readonly #exit: Promise<unknown>;
@@ -44,7 +47,7 @@ export class Program {
       await this.#exit;
     });
     this.#errors.setEncoding("utf8").on("data", (text: string) => {
-      // Of a program that says a lot the last words are enough.
+      // The last words are enough.
       this.#said = (this.#said + text).slice(-10_000);
     });
   }
@@ -59,7 +62,7 @@ export class Program {
     return this.#child.pid ?? 0;
   }
 
-  /** Resolves with the address that it says it listens on. */
+  /** Resolves with the address on which it listens, once it has printed it. */
   async listening(): Promise<string> {
     for (;;) {
       const address = /listening +(http:\S+)\n/.exec(this.#said)?.[1];
@@ -72,13 +75,13 @@ export class Program {
     }
   }
 
-  /** Resolves with what it tells its parent next, after `question` if there is one. */
+  /** Resolves with the next message from the process, after sending `question` if there is one. */
   async tell<Schema extends z.ZodType>(schema: Schema, question?: string): Promise<z.output<Schema>> {
     const told = once(this.#child, "message");
     if (question !== undefined) this.#child.send(question);
-    const answer = await Promise.race([told, this.#exit.then(() => undefined)]);
-    if (answer === undefined) throw new Error(`a program ended without its word: ${this.#said}`);
-    return schema.parse(answer[0]);
+    const response = await Promise.race([told, this.#exit.then(() => undefined)]);
+    if (response === undefined) throw new Error(`a program ended without replying: ${this.#said}`);
+    return schema.parse(response[0]);
   }
 
   /** Asks it to end; resolves once it has. */
@@ -88,7 +91,7 @@ export class Program {
     await this.#end();
   }
 
-  /** Ends it at once. */
+  /** Kills it. */
   async kill(): Promise<void> {
     await this.#end();
   }
@@ -102,7 +105,7 @@ function killGroup(pid: number): void {
   }
 }
 
-/** Returns the path of a file of the bench. */
+/** Returns the path of a file in this package. */
 export function toPath(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }

@@ -1,4 +1,7 @@
-/** Owns `npm run bench:reads`: how long pages of a large history take, asked of the real routes, against the target. */
+/**
+ * `npm run bench:reads`: times pages of a large history through the real routes and compares them with the
+ * target.
+ */
 import { parseArgs } from "node:util";
 import { Client } from "pg";
 import { v7 as createId } from "uuid";
@@ -11,24 +14,25 @@ import { showProgress } from "./seed/show-progress.ts";
 
 const help = `Usage: npm run bench:reads -- [options]
 
-Starts a Postgres of its own, makes a history in it (npm run seed), and asks the server's routes for pages of it. Prints the median
-and the 95th percentile of each in milliseconds; ends with 1 where a median misses the target. Takes some minutes.
+Starts a Postgres, fills it with a history (as npm run seed does), and requests pages through the server's routes.
+Prints the median and 95th percentile of each page in milliseconds; exits with 1 if a median misses the target.
+Takes a few minutes.
 
 Options:
-  --conversations <n>  how many, of which one user has a fifth (50000)
-  --messages <n>       how many in all of them together (1000000)
-  --rounds <n>         how often each page is asked for (40)
-  -h, --help           show this
+  --conversations <n>  number of conversations, a fifth of them one user's (50000)
+  --messages <n>       total number of messages (1000000)
+  --rounds <n>         requests per page (40)
+  -h, --help           prints this help
 `;
 
 const targetMs = 20;
 const warmUps = 3;
-/** How long one page is asked for again and again, at most. */
+/** Longest time to spend on one page. */
 const longestMs = 4_000;
 
 const Count = z
   .string()
-  .regex(/^[1-9]\d*$/, "must be a whole number from 1 on")
+  .regex(/^[1-9]\d*$/, "must be a positive whole number")
   .transform(Number);
 const Options = z.object({
   conversations: Count.prefault("50000"),
@@ -40,14 +44,14 @@ const Page = z.object({
   nextCursor: z.string().nullable(),
 });
 
-/** A page that is asked for, and whether the target is for it. */
+/** A page to request, and whether the target applies to it. */
 interface Case {
   readonly name: string;
   readonly path: string;
   readonly hasTarget: boolean;
 }
 
-/** What is searched for: words of seed-text.ts, by what they are an example of. */
+/** Searches for words of seed-text.ts, by the case that each stands for. */
 const searches: Readonly<Record<string, string>> = {
   "a word in every message": "everywhere",
   "in every reply": "replied",
@@ -64,11 +68,11 @@ const searches: Readonly<Record<string, string>> = {
   "two common words": "everywhere asked",
   "either of two": "rare or hundredth",
   "one without another": "everywhere -opening",
-  "only what is not wanted": "-rare",
-  "only what is not wanted, in every message": "-everywhere",
+  "only an excluded word": "-rare",
+  "only an excluded word, in every message": "-everywhere",
   "a phrase in every reply": '"everywhere replied"',
 };
-/** What an index of words cannot find fast: these are shown, and have no target. */
+/** Searches that an index of words cannot answer fast: shown without a target. */
 const worst: Readonly<Record<string, string>> = {
   "in 20,000 messages, the oldest": "ancient",
   "two words, each in half, never in one message": "asked replied",
@@ -85,7 +89,7 @@ async function listCases(app: RunningApp, userId: string): Promise<Case[]> {
     cursor = page.nextCursor;
   }
   const late = pages.filter(({ nextCursor }) => nextCursor !== null)[Math.floor((pages.length - 1) * 0.9)];
-  if (late === undefined) throw new Error("so few conversations have no second page: ask for 1000 or more");
+  if (late === undefined) throw new Error("--conversations must be at least 1000, for a second page");
   const conversation = `/conversations/${late.conversations[0]?.id}`;
   const ways = {
     "": "",
@@ -120,7 +124,7 @@ async function measure(app: RunningApp, { path, hasTarget }: Case, rounds: numbe
   for (let round = -warmUps; round < rounds; round += 1) {
     const startMs = performance.now();
     const { status, body } = await app.get(path);
-    // What takes longer than a call to the store may is refused: that time is the figure.
+    // A page that takes longer than a store call's deadline is refused: that time is the figure.
     if (status !== 200 && (hasTarget || status !== 503)) throw new Error(`${path}: ${status} ${body}`);
     const isLate = performance.now() > endMs;
     if (round >= 0 || isLate) times.push(performance.now() - startMs);
@@ -129,7 +133,9 @@ async function measure(app: RunningApp, { path, hasTarget }: Case, rounds: numbe
   return times.toSorted((a, b) => a - b);
 }
 
-/** A database with the rows, seeded without the index of words, which is made faster at once than row by row. */
+/**
+ * Fills a database. The word index is created after the rows, which is faster than updating it row by row.
+ */
 async function fill(url: string, options: z.infer<typeof Options>, userId: string): Promise<void> {
   const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
   const client = new Client({ connectionString: url });
@@ -137,8 +143,8 @@ async function fill(url: string, options: z.infer<typeof Options>, userId: strin
   try {
     await client.query(schema);
     await client.query("drop index public.message_words_idx");
-    await seedRows(client, { ...options, userId }, showProgress("messages made", options.messages));
-    process.stderr.write("  the index of words\n");
+    await seedRows(client, { ...options, userId }, showProgress("messages created", options.messages));
+    process.stderr.write("  building the word index\n");
     await client.query(schema);
     await analyzeRows(client);
   } finally {

@@ -1,11 +1,11 @@
-/** Counts the words of comments and docs that STYLE.md limits, and finds the phrases that it bans. */
+/** Counts limited words in comments and docs, and finds banned phrases and lines that are too wide. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readProse, type Prose } from "./prose.ts";
 
-/** Comments are at most this wide, like the code. */
+/** The width of comments, like that of code. */
 const maxColumns = 110;
-/** Most uses in 1,000 words. */
+/** The most uses in 1,000 words. */
 const budget = { what: 5, nobody: 0.5 } as const;
 
 const limited = {
@@ -22,7 +22,7 @@ export interface Offence {
   readonly line: number;
 }
 
-/** One file's count. */
+/** The count of one file. */
 export interface FileCount {
   readonly file: string;
   readonly lines: readonly string[];
@@ -31,7 +31,7 @@ export interface FileCount {
   readonly offences: readonly Offence[];
 }
 
-/** A group's count: that of all comments, or of all docs. */
+/** The total of all comments, or of all docs. */
 export interface Total {
   readonly words: number;
   readonly what: number;
@@ -40,7 +40,7 @@ export interface Total {
   readonly width: number;
 }
 
-/** Counts each file below `root` that has prose: sources, SQL, and Markdown. */
+/** Counts each file below `root` that has prose: TypeScript, SQL, Markdown and `.env.example`. */
 export function countEnglish(root: string): FileCount[] {
   return listFiles(root).map((file) => countFile(file, readFileSync(join(root, file), "utf8")));
 }
@@ -58,7 +58,7 @@ export function addUp(files: readonly FileCount[]): Total {
   };
 }
 
-/** Whether a group keeps within what STYLE.md allows. */
+/** Whether a total is within the budget, without a banned phrase or a wide line. */
 export function isWithinBudget(total: Total): boolean {
   return (
     perThousand(total.what, total.words) <= budget.what &&
@@ -68,12 +68,12 @@ export function isWithinBudget(total: Total): boolean {
   );
 }
 
-/** Returns how many of 1,000 words `count` of `words` are. */
+/** Returns the frequency of `count` in 1,000 of `words`. */
 export function perThousand(count: number, words: number): number {
   return words === 0 ? 0 : (1000 * count) / words;
 }
 
-/** Lists the files to read: all but what is installed, built, hidden, or recorded from elsewhere. */
+/** Lists the files to read, without installed, built, hidden and recorded ones. */
 function listFiles(root: string): string[] {
   const names = readdirSync(root).filter(
     (name) => !name.startsWith(".") && !/^(?:node_modules|dist)$/.test(name),
@@ -119,7 +119,7 @@ function find(rule: Offence["rule"], pattern: RegExp, { text, line }: Prose): Of
   }));
 }
 
-/** Finds lines of a comment that could be wrapped: an address can't. */
+/** Finds the lines of a comment that could be wrapped: an address can't. */
 function findWide({ text, line }: Prose, lines: readonly string[]): Offence[] {
   return text.split("\n").flatMap((_, index) => {
     const whole = lines[line + index - 1] ?? "";

@@ -1,15 +1,15 @@
-/** Reads which file imports which, from the text. */
+/** Reads imports from the text of source files. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** One import, or a re-export. */
+/** An import or a re-export. */
 export interface Import {
-  /** From the folder that was read, as are the places below. */
+  /** The importing file, relative to the root. */
   readonly file: string;
-  /** As it is written. */
+  /** The specifier. */
   readonly target: string;
   readonly isType: boolean;
-  /** Whether it is loaded when it is needed, not before its importer. */
+  /** Whether it is a dynamic import. */
   readonly isLate: boolean;
 }
 
@@ -38,7 +38,7 @@ export function readImports(root: string, files: readonly string[]): Import[] {
   });
 }
 
-/** Finds the groups of files that import each other in a circle, by types or at run time. */
+/** Finds groups of files that import each other in a circle; type imports count, too. */
 export function findCircles(imports: readonly Import[]): string[][] {
   const targets = Map.groupBy(
     imports.filter(({ target }) => target.startsWith(".")),

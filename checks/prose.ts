@@ -2,7 +2,7 @@
 import { createScanner } from "typescript/unstable/ast/scanner";
 import { SyntaxKind } from "typescript/unstable/ast";
 
-/** A stretch of prose in a file. */
+/** A passage of prose in a file. */
 export interface Prose {
   readonly kind: "comment" | "docs" | "string";
   readonly text: string;
@@ -10,7 +10,7 @@ export interface Prose {
   readonly line: number;
 }
 
-/** Returns the prose of `text`, whose kind of file its name tells; code in backticks and addresses are left out. */
+/** Returns the prose of `text` by the type of `file`, without code in backticks and addresses. */
 export function readProse(file: string, text: string): readonly Prose[] {
   if (file.endsWith(".ts")) return join(readTypeScript(text).map(strip));
   if (file.endsWith(".sql")) return join(readSql(text).map(strip));
@@ -19,7 +19,7 @@ export function readProse(file: string, text: string): readonly Prose[] {
   return [];
 }
 
-/** Tokens after which a slash divides; after any other it opens a regular expression. */
+/** Tokens after which a slash divides; after any other token it opens a regular expression. */
 const operandEnds = new Set([
   SyntaxKind.PrivateIdentifier,
   SyntaxKind.NumericLiteral,
@@ -62,7 +62,7 @@ function readTypeScript(text: string): Prose[] {
   scanner.setText(text);
   const found: Prose[] = [];
   const toLine = lineCounter(text);
-  /** For each open brace, whether it is a template's. */
+  /** For each open brace, whether it belongs to a template. */
   const braces: boolean[] = [];
   let isAfterOperand = false;
   for (;;) {
@@ -85,7 +85,7 @@ function readTypeScript(text: string): Prose[] {
   }
 }
 
-/** Matches comments and strings, and the dollar quotes that hold the bodies of functions, which are read like the rest. */
+/** Matches comments and strings. Function bodies in dollar quotes are read like other code. */
 const sqlToken = /--[^\n]*|\/\*[^]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"/g;
 
 function readSql(text: string): Prose[] {
@@ -106,7 +106,7 @@ function readHashComments(text: string): Prose[] {
   }));
 }
 
-/** Returns a function from offsets that only grow to their lines. */
+/** Returns a function that converts offsets to lines; the offsets must not decrease. */
 function lineCounter(text: string): (offset: number) => number {
   let line = 1;
   let at = 0;
@@ -126,7 +126,7 @@ function blank(code: string): string {
   return code.replaceAll(/[^\n]+/g, " ");
 }
 
-/** Leaves the words: no comment marks, code in backticks, links' targets, addresses or tags; lines stay. */
+/** Removes comment marks, code in backticks, link targets and addresses; line breaks stay. */
 function strip(prose: Prose): Prose {
   let text = prose.text;
   if (prose.kind === "comment")

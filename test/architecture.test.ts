@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { findCircles, listSources, readImports } from "../checks/imports.ts";
 
 const root = fileURLToPath(new URL("../src", import.meta.url));
-/** What each folder, or file at the root, may import besides itself. */
+/** Folders and root files that each of them may import besides itself. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   base: [],
   turn: ["base"],
@@ -64,7 +64,7 @@ function toPlace(file: string): string {
 }
 
 describe("the source", () => {
-  test("has a rule for every folder and file at its root", () => {
+  test("has an import rule for every folder and file at its root", () => {
     assert.deepEqual(Array.from(new Set(files.map(toPlace))).toSorted(), Object.keys(mayImport).toSorted());
     assert.ok(imports.length > 100, "the imports were read");
   });
@@ -81,11 +81,11 @@ describe("the source", () => {
     assert.deepEqual(wrong, []);
   });
 
-  test("imports in no circle, of types neither", () => {
+  test("has no circular imports, not even of types", () => {
     assert.deepEqual(findCircles(imports), []);
   });
 
-  test("has no folder of more than 15 files", () => {
+  test("has at most 15 files in a folder", () => {
     const folders = Object.entries(Object.groupBy(files, (file) => dirname(file)));
     assert.deepEqual(
       folders.filter(([, { length } = []]) => length > 15),
@@ -98,7 +98,7 @@ describe("the source", () => {
       assert.match(readFileSync(join(root, file), "utf8"), /^(?:#!.*\n)?\/\*\*/, file);
   });
 
-  test("leaves the client to browsers: it imports nothing but its own files and types, and names nothing of Node", () => {
+  test("keeps the client free of Node: it imports only its own files, and types", () => {
     const own = imports.filter(({ place }) => place === "client");
     const wrong = own.filter(
       ({ target, isType }) => !target.startsWith("./") && !(isType && target.startsWith("../")),
@@ -111,24 +111,24 @@ describe("the source", () => {
     }
   });
 
-  test("imports each package only where it is at home", () => {
+  test("imports each package only in its home folders", () => {
     const wrong = imports.filter(
       ({ place, target }) => homes[target] !== undefined && !homes[target].includes(place),
     );
     assert.deepEqual(wrong, []);
   });
 
-  test("lets only the main file read the configuration, and only the configuration the environment", () => {
+  test("reads the configuration only in the main file, and the environment only in the configuration", () => {
     const readers = imports.filter(({ target }) => target.endsWith("/config.ts")).map(({ file }) => file);
     assert.deepEqual(readers, ["main.ts"]);
-    // What is told to Node itself is not read.
+    // Settings for Node itself are written, not read.
     const touching = files.filter((file) =>
       /process\.env(?!\["NODE_\w+"\] \|\|=)/.test(readFileSync(join(root, file), "utf8")),
     );
     assert.deepEqual(touching, ["config/config.ts"]);
   });
 
-  test("lets the main file load nothing of ours before it has said where Node keeps what it compiles", () => {
+  test("loads none of its own modules in the main file before the compile cache is set", () => {
     const own = imports.filter(({ file }) => file === "main.ts");
     const early = own.filter(({ isLate, target }) => !isLate && !target.startsWith("node:"));
     assert.deepEqual(early, []);

@@ -1,14 +1,16 @@
-/** Owns what the load generator is told, and what it tells. */
+/** Input and output of the load generator. */
 import { z } from "zod";
 import { Script } from "./script.ts";
 
-/** How streams come. */
+/** The pattern in which streams are requested. */
 export const Load = z.discriminatedUnion("type", [
-  /** So many at a time, one after another on a connection that stays open, for some time. */
+  /** `clients` at a time, one stream after another on a persistent connection, for `seconds`. */
   z.object({ type: z.literal("closed"), clients: z.number(), seconds: z.number(), pauseMs: z.number() }),
-  /** So many in all, each on a connection of its own, started evenly; what is not over by the deadline is cut. */
+  /**
+   * `streams` in all, each on its own connection, started evenly; those still open at the deadline are cut.
+   */
   z.object({ type: z.literal("open"), streams: z.number(), rampMs: z.number(), deadlineMs: z.number() }),
-  /** Readers that take the first bytes, and then no more until all are left. */
+  /** Readers that take the first bytes, and stop reading until the end. */
   z.object({ type: z.literal("stalled"), streams: z.number(), seconds: z.number() }),
 ]);
 export type Load = z.infer<typeof Load>;
@@ -22,25 +24,25 @@ export const Job = z.object({
 });
 export type Job = z.infer<typeof Job>;
 
-/** What came of it. */
+/** Its result. */
 export const LoadResult = z.object({
   streams: z.number(),
-  /** Those that came whole and true. */
+  /** Complete streams in which every byte was right. */
   whole: z.number(),
-  /** Those that were still coming at the deadline, or broke off. */
+  /** Streams that were incomplete at the deadline or were cut off. */
   cut: z.number(),
-  /** Those with a wrong byte. */
+  /** Streams with a wrong byte. */
   wrong: z.number(),
-  /** Those that were answered with anything but a stream. */
+  /** Requests that did not get a stream. */
   refused: z.number(),
-  /** How many deltas the bytes that came are. */
+  /** Number of deltas that the received bytes amount to. */
   deltas: z.number(),
   bytes: z.number(),
   seconds: z.number(),
   firstByteP50Ms: z.number().nullable(),
   firstByteP99Ms: z.number().nullable(),
   gapP99Ms: z.number().nullable(),
-  /** What the first of the refused was told. */
+  /** Response to the first refused request. */
   refusal: z.string().optional(),
 });
 export type LoadResult = z.infer<typeof LoadResult>;

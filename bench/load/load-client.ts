@@ -1,10 +1,13 @@
-/** Owns one client of the load generator: a raw socket, the request as ready bytes, the answer checked as it comes. */
+/**
+ * A client of the load generator: a raw socket that sends a prepared request and checks the response as it
+ * arrives.
+ */
 import { randomUUID } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { ResponseReader } from "./response-reader.ts";
 import type { Tally } from "./tally.ts";
 
-/** Where a client asks, and what for. */
+/** Server, prompt and expected response of a client. */
 export interface Target {
   readonly host: string;
   readonly port: number;
@@ -13,14 +16,14 @@ export interface Target {
   readonly expected: Buffer;
 }
 
-/** Asks for one stream after another, on one connection as long as it stays open. */
+/** Requests one stream after another, on one connection for as long as it stays open. */
 export class LoadClient {
   readonly #target: Target;
   readonly #tally: Tally;
   readonly #request: Buffer;
-  /** Called when a stream is over, however. */
+  /** Called at the end of each stream, successful or not. */
   readonly #onOver: () => void;
-  /** Whether it stops reading at the first bytes. */
+  /** Whether it stops reading after the first bytes. */
   readonly #stalls: boolean;
   #socket: Socket | undefined;
   #reader: ResponseReader | undefined;
@@ -32,7 +35,7 @@ export class LoadClient {
     this.#tally = tally;
     this.#onOver = onOver;
     this.#stalls = stalls;
-    // A user of its own: what others have must not make its turns dearer.
+    // A user of its own, so that the rows of others add nothing to the cost of its turns.
     const body = JSON.stringify({
       messages: [{ sender: "user", text: target.prompt }],
       userId: randomUUID(),
@@ -55,7 +58,7 @@ export class LoadClient {
     socket.write(this.#request);
   }
 
-  /** Leaves, whatever is still to come. */
+  /** Disconnects, even in the middle of a stream. */
   leave(): void {
     this.#socket?.destroy();
     this.#settle();
@@ -65,7 +68,7 @@ export class LoadClient {
     const { host, port } = this.#target;
     const socket = connect({ host, port, noDelay: true });
     socket.on("data", (bytes: Buffer) => this.#take(bytes, socket));
-    socket.on("error", () => {}); // told by its close
+    socket.on("error", () => {}); // followed by a close event
     socket.on("close", () => {
       if (this.#socket === socket) this.#socket = undefined;
       this.#settle();

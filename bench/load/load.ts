@@ -1,4 +1,4 @@
-/** Owns the load generator, a program: runs the job that it is given and tells its parent what came of it. */
+/** The load generator, a program: runs a job and sends the result to its parent. */
 import { setTimeout as delay } from "node:timers/promises";
 import { Job, type Load } from "./job.ts";
 import { LoadClient, type Target } from "./load-client.ts";
@@ -16,7 +16,7 @@ async function runClosed(load: LoadOf<"closed">, target: Target, tally: Tally): 
       over = Promise.withResolvers();
       client.ask();
       await over.promise;
-      // No two pauses alike: else requests fall into step with somebody's clock.
+      // No two pauses alike, or requests fall into step with a server's timer.
       if (load.pauseMs > 0) await delay(load.pauseMs * (0.5 + Math.random()));
     }
     client.leave();

@@ -1,4 +1,4 @@
-/** Owns what the system says of a process and all that it started: processor time and memory. */
+/** Processor time and memory of a process and its descendants, from `/proc`. */
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Linux counts in hundredths of a second, whatever the kernel's own clock does. */
@@ -6,11 +6,13 @@ const tickMs = 10;
 
 /** Processor time so far, in milliseconds. */
 export interface ProcessorTime {
-  /** Of all threads of all its processes. */
+  /** All threads of all its processes. */
   readonly allMs: number;
-  /** Of its main thread alone: what the relay costs, without the store's threads and the collector's. */
+  /**
+   * The main thread alone: the cost of the relay, without the store's threads and the garbage collector's.
+   */
   readonly mainMs: number;
-  /** Of the threads that its program started: in Foreword those of the embedded database and of the journal. */
+  /** The worker threads: in Foreword the embedded database and the journal. */
   readonly workersMs: number;
 }
 
@@ -22,7 +24,7 @@ function read(path: string): string {
   }
 }
 
-/** Returns user and system time of what `path` is the `stat` of. */
+/** Returns user and system time from the `stat` file at `path`. */
 function readTimeMs(path: string): number {
   const stat = read(path);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -37,7 +39,7 @@ function listThreads(pid: number): readonly string[] {
   }
 }
 
-/** Returns the ids of a process and all below it. */
+/** Returns the ids of a process and its descendants. */
 export function listFamily(pid: number): readonly number[] {
   const children = listThreads(pid).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
@@ -45,10 +47,10 @@ export function listFamily(pid: number): readonly number[] {
   return [pid, ...children.flatMap(listFamily)];
 }
 
-/** Returns the processor time of a process and all below it so far. */
+/** Returns the processor time of a process and its descendants so far. */
 export function readProcessorTime(pid: number): ProcessorTime {
   const toSum = (times: readonly number[]): number => times.reduce((sum, timeMs) => sum + timeMs, 0);
-  // Node calls the threads of its Worker class so.
+  // The name that Node gives to the threads of its Worker class.
   const workers = listThreads(pid).filter(
     (thread) => read(`/proc/${pid}/task/${thread}/comm`).trim() === "WorkerThread",
   );
@@ -60,15 +62,15 @@ export function readProcessorTime(pid: number): ProcessorTime {
 }
 
 /**
- * Returns the processor time of a process and all below it so far, main threads only, in milliseconds: of those that live now, but
- * exact, for what takes less than a hundredth of a second.
+ * Returns the processor time of the main threads of a process and its living descendants so far, in
+ * milliseconds: exact, for work that takes less than a hundredth of a second.
  */
 export function readExactTimeMs(pid: number): number {
   const times = listFamily(pid).map((id) => Number(read(`/proc/${id}/schedstat`).split(" ")[0] ?? 0));
   return times.reduce((sum, nanoseconds) => sum + nanoseconds, 0) / 1e6;
 }
 
-/** Returns the memory that is the processes' own or shared by them, in KiB. */
+/** Returns the resident memory of a process and its descendants, in KiB. */
 export function readResidentKib(pid: number): number {
   return listFamily(pid)
     .map((id) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${id}/status`))?.[1] ?? 0))

@@ -1,9 +1,9 @@
-/** Owns the reading of one HTTP/1.1 answer from raw bytes: each byte of its body is compared with what it must be. */
+/** Reads one HTTP/1.1 response from raw bytes and compares each byte of its body with the expected one. */
 
-/** `head` and `error` are gathered; the others are named for what the next byte belongs to. */
+/** `head` and `error` collect text; the others name the part to which the next byte belongs. */
 type State = "head" | "size" | "data" | "data-end" | "trailer" | "error" | "done";
 
-/** Reads an answer with a chunked body: what every peer sends, and cheap to read. */
+/** Reads a response with a chunked body, which every peer sends and which is cheap to read. */
 export class ResponseReader {
   readonly #expected: Buffer;
   #state: State = "head";
@@ -18,27 +18,27 @@ export class ResponseReader {
     this.#expected = expected;
   }
 
-  /** How many bytes of the body came. */
+  /** Number of body bytes received. */
   get position(): number {
     return this.#position;
   }
 
-  /** Whether the answer ended in good order. */
+  /** Whether the response ended properly. */
   get isDone(): boolean {
     return this.#state === "done";
   }
 
-  /** Whether each byte so far was the right one. */
+  /** Whether each byte so far was right. */
   get isTrue(): boolean {
     return this.#isTrue;
   }
 
-  /** Whether there is nothing more to come, and nothing that should have. */
+  /** Whether the response is complete and right. */
   get isWhole(): boolean {
     return this.isDone && this.#isTrue && this.#position === this.#expected.length;
   }
 
-  /** What an answer that is no stream says; `undefined` for one that is. */
+  /** The text of a response that is not a stream; `undefined` for a stream. */
   get refusal(): string | undefined {
     return this.#state === "error" ? this.#gathered : undefined;
   }
@@ -65,7 +65,7 @@ export class ResponseReader {
     }
   }
 
-  /** Returns where the body starts. */
+  /** Returns the start of the body. */
   #pushHead(bytes: Buffer): number {
     const before = this.#gathered.length;
     this.#gathered += bytes.toString("latin1");

@@ -1,22 +1,22 @@
-/** Owns one run of the load generator on one server, and what the server took for it. */
+/** Runs the load generator against a server and measures the server's processor time and memory. */
 import { LoadResult, type Job } from "./job.ts";
 import { readProcessorTime, readResidentKib } from "./process-usage.ts";
 import { Program, toPath } from "../program.ts";
 
 const sampleMs = 200;
 
-/** What a run took. */
+/** Result of a run and its cost for the server. */
 export interface Usage {
   readonly result: LoadResult;
   /** Processor time of the whole server, of its main thread, and of its worker threads. */
   readonly allMs: number;
   readonly mainMs: number;
   readonly workersMs: number;
-  /** How much its memory grew at most. */
+  /** Peak memory growth. */
   readonly growthKib: number;
 }
 
-/** Runs `job`; resolves with what came of it. */
+/** Runs `job`; resolves with its result. */
 export async function runJob(job: Job, prefix: readonly string[] = []): Promise<LoadResult> {
   const program = new Program({ args: [toPath("load/load.ts"), JSON.stringify(job)], prefix });
   const result = await program.tell(LoadResult);
@@ -24,7 +24,10 @@ export async function runJob(job: Job, prefix: readonly string[] = []): Promise<
   return result;
 }
 
-/** Runs `job` on the server whose process is `pid`. @throws Error if a body was wrong, or a request refused. */
+/**
+ * Runs `job` on the server whose process is `pid`. @throws Error if a body was wrong or a request was
+ * refused.
+ */
 export async function runLoad(job: Job, pid: number, prefix: readonly string[] = []): Promise<Usage> {
   const beforeKib = readResidentKib(pid);
   let mostKib = beforeKib;
@@ -43,8 +46,8 @@ export async function runLoad(job: Job, pid: number, prefix: readonly string[] =
   };
 }
 
-/** A figure of a body that was wrong means nothing. */
+/** Figures of wrong bodies mean nothing. */
 function check({ wrong, refused, refusal, streams }: LoadResult): void {
-  if (wrong > 0) throw new Error(`${wrong} of ${streams} bodies were not what the upstream meant to send`);
+  if (wrong > 0) throw new Error(`${wrong} of ${streams} bodies differ from the script`);
   if (refused > 0) throw new Error(`${refused} of ${streams} requests were refused: ${refusal ?? ""}`);
 }

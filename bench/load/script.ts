@@ -1,25 +1,27 @@
-/** Owns what the scripted upstream says: a reply as deltas, as the events of a real API, and as the body a client must get. */
+/** The scripted reply: as deltas, as the events of a real API, and as the body that a client must receive. */
 import { z } from "zod";
 
-/** One reply. It travels as the last message's text, so that every peer asks for it without knowing of it. */
+/** One reply. It travels as the text of the last message, so that every peer requests it without knowing. */
 export const Script = z.object({
   deltas: z.number(),
-  /** How long each delta of the answer is, in characters; 0 takes words as they are. */
+  /** Length of each delta of the answer, in characters; 0 uses words as they are. */
   sizeChars: z.number(),
-  /** The time from one write to the next; 0 is as fast as they are taken. */
+  /** Time between writes; 0 writes as fast as the reader takes them. */
   paceMs: z.number(),
   eventsPerWrite: z.number(),
-  /** The time from the request to the first write. */
+  /** Time from the request to the first write. */
   firstDelayMs: z.number(),
 });
 export type Script = z.infer<typeof Script>;
 
-/** What a peer sends for it: the upstream's bytes, its text, or its text after Foreword's rule for plan and boundary. */
+/**
+ * The part of it that a peer sends: upstream bytes, text, or text after Foreword's plan and boundary rule.
+ */
 export type BodyKind = "events" | "text" | "plan";
 
-/** How every reply starts: a listed plan, then a boundary that the rule has to make its own. */
+/** Start of every reply: a listed plan, then a boundary that the rule must rewrite. */
 const opening = ["- Look", " it up", "\n- Say it\n", "\n**---RESPONSE---**\n\n", "So"];
-/** As dear to parse as real text: mostly ASCII, with some escapes and some characters of several bytes. */
+/** As costly to parse as real text: mostly ASCII, with some escapes and some multi-byte characters. */
 const words = [
   " the",
   " stream",
@@ -35,12 +37,12 @@ const words = [
   " on",
 ];
 
-/** Returns the text to ask for `script` with. */
+/** Returns the prompt for `script`. */
 export function toPrompt(script: Script): string {
   return JSON.stringify(script);
 }
 
-/** Returns the script that a prompt asks for, or a short one for any other text. */
+/** Returns the script of a prompt, or a short one for any other text. */
 export function parsePrompt(prompt: string): Script {
   const short = { deltas: 8, sizeChars: 0, paceMs: 0, eventsPerWrite: 16, firstDelayMs: 0 };
   return prompt.startsWith("{") ? Script.parse(JSON.parse(prompt)) : short;
@@ -54,7 +56,7 @@ function toDeltas({ deltas, sizeChars }: Script): readonly string[] {
   });
 }
 
-/** Returns one event, shaped and about as long as OpenAI's. */
+/** Returns one event with the shape and approximate length of OpenAI's. */
 function toEvent(choices: readonly object[], usage: object | null): string {
   const chunk = {
     id: "chatcmpl-CgZ3vQx1bW7yJkT0aRfHs5uLdNoEp",
@@ -73,7 +75,10 @@ function toChoice(delta: object, finishReason: string | null): object {
   return { index: 0, delta, logprobs: null, finish_reason: finishReason };
 }
 
-/** Returns the events of each write, in order: the first has the role too, the last says why and what it took. */
+/**
+ * Returns the events of each write, in order: the first also has the role, the last the finish reason and
+ * usage.
+ */
 export function toWrites(script: Script): readonly string[] {
   const events = toDeltas(script).map((content) => toEvent([toChoice({ content }, null)], null));
   const writes: string[] = [];
@@ -90,7 +95,7 @@ export function toBody(script: Script, kind: BodyKind): Buffer {
   if (kind === "events") return Buffer.from(toWrites(script).join(""));
   const text = toDeltas(script).join("");
   if (kind === "text") return Buffer.from(text);
-  // The rule, said once more and in other words than the server's, for the one form that is written above.
+  // The rule for the one form written above, independent of the server's code.
   const [plan = "", answer = ""] = text.split("**---RESPONSE---**");
   return Buffer.from(`${plan.trim()}\n---RESPONSE---\n${answer.trimStart()}`);
 }

@@ -1,11 +1,11 @@
-/** Owns the sums of one run of the load generator. */
+/** The totals of one run of the load generator. */
 import type { LoadResult } from "./job.ts";
 import type { ResponseReader } from "./response-reader.ts";
 
 const stepMs = 0.02;
 const maxMs = 60_000;
 
-/** Times from 0 to 60 s, to within 0.02 ms. */
+/** Counts of times from 0 to 60 s, to within 0.02 ms, so that a quantile of a million costs no memory. */
 class Histogram {
   readonly #counts = new Uint32Array(maxMs / stepMs + 1);
   #total = 0;
@@ -16,7 +16,7 @@ class Histogram {
     this.#total += 1;
   }
 
-  /** Returns the time that the share `quantile` of all is not longer than; `null` where there are none. */
+  /** Returns the time that the share `quantile` of all does not exceed; `null` if there are none. */
   quantile(quantile: number): number | null {
     const rank = Math.ceil(this.#total * quantile);
     let seen = 0;
@@ -28,7 +28,7 @@ class Histogram {
   }
 }
 
-/** Counts streams and times as they come. */
+/** Counts streams and times. */
 export class Tally {
   readonly #expectedBytes: number;
   readonly #deltas: number;
@@ -42,7 +42,7 @@ export class Tally {
   #bytes = 0;
   #refusal: string | undefined;
 
-  /** @param deltas how many make a body of `expectedBytes`. */
+  /** @param deltas how many make up a body of `expectedBytes`. */
   constructor(expectedBytes: number, deltas: number) {
     this.#expectedBytes = expectedBytes;
     this.#deltas = deltas;
@@ -56,7 +56,7 @@ export class Tally {
     this.#gaps.add(timeMs);
   }
 
-  /** Takes a stream that is over. */
+  /** Counts a finished stream. */
   addStream(reader: ResponseReader): void {
     this.#bytes += reader.position;
     if (reader.refusal !== undefined) {

@@ -1,4 +1,4 @@
-/** Owns the scripted upstream, a program: an OpenAI-compatible server that costs next to nothing for each chunk. */
+/** The scripted upstream, a program: an OpenAI-compatible server with almost no cost per chunk. */
 import { createServer, type Socket } from "node:net";
 import { listenAndTell } from "../peers/peer-program.ts";
 import { parsePrompt, toWrites, type Script } from "./script.ts";
@@ -6,14 +6,14 @@ import { parsePrompt, toWrites, type Script } from "./script.ts";
 /** A JSON string. */
 const jsonString = /"(?:[^"\\]|\\.)*"/y;
 
-/** How long before a first write is due the timer hands over to looking at the clock, which is truer. */
+/** How long before a first write is due the timer gives way to polling the clock, which is more exact. */
 const spinMs = 2;
 
 const head =
   "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n" +
   "x-request-id: req_0f5b7a\r\ntransfer-encoding: chunked\r\nconnection: keep-alive\r\n\r\n";
 
-/** A script ready to be written: each item is the bytes of one write. */
+/** A prepared script: each item is the bytes of one write. */
 interface Reply {
   readonly script: Script;
   readonly frames: readonly Buffer[];
@@ -31,7 +31,7 @@ function findReply(prompt: string): Reply {
   const script = parsePrompt(prompt);
   const frames = toWrites(script).map(toFrame);
   frames[0] = head + (frames[0] ?? "");
-  // What ends a reply comes with its last delta, as it does from a real server.
+  // The end of a reply comes with its last delta, as from a real server.
   frames.push(`${frames.splice(-2).join("")}0\r\n\r\n`);
   const reply = { script, frames: frames.map((frame) => Buffer.from(frame)) };
   replies.set(prompt, reply);
@@ -77,8 +77,8 @@ class Sending {
 }
 
 /**
- * Returns the last message of a request, without reading the others: a long history is not the upstream's to pay for. The
- * load generator may ask as well as a peer: its chat is understood too.
+ * Returns the last message of a request without reading the others, so that a long history costs the upstream
+ * nothing. It understands the load generator's chat too, which is used to measure the upstream alone.
  */
 function findPrompt(body: string): string {
   const ends = ['"content":', '"text":'].map((key) => body.lastIndexOf(key) + key.length);
@@ -90,7 +90,7 @@ function findPrompt(body: string): string {
 /** Reads requests from a connection, one after another. */
 function serve(socket: Socket): void {
   socket.setNoDelay(true);
-  socket.on("error", () => {}); // the peer has left: told by its being destroyed
+  socket.on("error", () => {}); // the peer has left: `destroyed` tells
   let pending: Buffer = Buffer.alloc(0);
   socket.on("data", (chunk: Buffer) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);

@@ -1,4 +1,4 @@
-/** Owns a peer, a program: the AI SDK's streamText as a text response, on node:http. */
+/** A peer, a program: the AI SDK's streamText as a text response, on node:http. */
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { streamText } from "ai";
 import { createServer } from "node:http";

@@ -1,4 +1,4 @@
-/** Owns the count of what a server asks its embedded database: loaded into it, tells its parent when asked. */
+/** Counts calls to the embedded database: preloaded into a server, it reports to the parent on request. */
 import { isMainThread, Worker } from "node:worker_threads";
 import { z } from "zod";
 

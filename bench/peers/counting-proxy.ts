@@ -1,16 +1,16 @@
-/** Owns the count of bytes between a server and its database: a proxy that changes nothing. */
+/** A transparent proxy that counts the bytes between a server and its database. */
 import { connect, createServer, type Socket } from "node:net";
 import { listen } from "../../test/support/network/local-port.ts";
 
-/** A proxy that counts. */
+/** A running proxy. */
 export interface CountingProxy {
   readonly port: number;
-  /** How many bytes went through so far, in both directions. */
+  /** Bytes in both directions so far. */
   readonly bytes: number;
   close(): void;
 }
 
-/** Starts one before `targetPort` on 127.0.0.1. */
+/** Starts a proxy for `targetPort` on 127.0.0.1. */
 export async function startCountingProxy(targetPort: number): Promise<CountingProxy> {
   let bytes = 0;
   const sockets = new Set<Socket>();

@@ -1,4 +1,4 @@
-/** Owns the databases that Foreword is measured on, each fresh, with the schema in it and its calls counted. */
+/** Fresh databases for Foreword, with the schema applied and calls counted. */
 import { Client } from "pg";
 import { z } from "zod";
 import { applySchema } from "../../src/store/schema/apply-schema.ts";
@@ -7,24 +7,27 @@ import { startPostgres } from "../../test/support/databases/postgres-server.ts";
 import { startSupabaseStack } from "../../test/support/databases/supabase-stack.ts";
 import { atEnd } from "../clean-up.ts";
 
-/** What a database has done so far. */
+/** Work that a database has done so far. */
 export interface DatabaseUsage {
-  /** How often each function was called. */
+  /** Number of calls of each function. */
   readonly calls: Readonly<Record<string, number>>;
-  /** Rows of tables that were looked at. */
+  /** Number of table rows read. */
   readonly rows: number;
 }
 
 /** A database in a server of its own. */
 export interface BenchDatabase {
-  /** How Foreword is told of it. */
+  /** Environment variables that point Foreword at it. */
   readonly variables: Readonly<Record<string, string>>;
   readonly port: number;
-  /** Of its first process, whose children serve. */
+  /** Its first process, whose children serve. */
   readonly pid: number;
-  /** Resolves with all that was done, whoever has done it; ends all other connections, since only then all is counted. */
+  /**
+   * Resolves with the work done for all clients. It ends all other connections, since Postgres counts their
+   * work only then.
+   */
   readUsage(): Promise<DatabaseUsage>;
-  /** Has the planner's statistics made. */
+  /** Updates the planner's statistics. */
   analyze(): Promise<void>;
   close(): Promise<void>;
 }
@@ -44,7 +47,7 @@ const readRows = `
 const Functions = z.array(z.object({ name: z.string(), calls: z.number() }));
 const Rows = z.tuple([z.object({ rows: z.number() })]);
 
-/** What other functions call; the server itself does so only where it has the anonymous key. */
+/** Functions called by other functions; the server itself calls them only with the anonymous key. */
 const innerFunctions = new Set([
   "chat_save_messages",
   "chat_check_version",
@@ -77,7 +80,7 @@ async function prepare(url: string): Promise<void> {
   await query(url, "alter database postgres set track_functions = 'all'");
 }
 
-/** Starts Postgres; without `autovacuum` it makes no statistics by itself. */
+/** Starts Postgres; without `autovacuum` it collects no statistics by itself. */
 export async function openPostgres({ autovacuum = true } = {}): Promise<BenchDatabase> {
   const server = await startPostgres();
   const close = atEnd(() => server.stop());
@@ -96,7 +99,7 @@ export async function openPostgres({ autovacuum = true } = {}): Promise<BenchDat
   };
 }
 
-/** Starts Postgres behind PostgREST, as Supabase has it. */
+/** Starts Postgres behind PostgREST, as Supabase runs it. */
 export async function openSupabase(): Promise<BenchDatabase> {
   const stack = await startSupabaseStack();
   const close = atEnd(() => stack.stop());

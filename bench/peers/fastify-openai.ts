@@ -1,4 +1,4 @@
-/** Owns a peer, a program: what many write today, the openai package on Fastify. */
+/** A peer, a program: the common choice today, the openai package on Fastify. */
 import Fastify from "fastify";
 import OpenAI from "openai";
 import { Readable } from "node:stream";

@@ -1,4 +1,7 @@
-/** Owns Foreword as a peer: the real server with all of it on, on a store of its own that has been opened before. */
+/**
+ * Foreword as a peer: the real server with all its features on, on a store of its own that has been opened
+ * before.
+ */
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,30 +11,30 @@ import { Program } from "../program.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const main = join(root, "src/main.ts");
 
-/** How to start one. */
+/** How to start a server. */
 export interface ForewordOptions {
   readonly upstreamUrl: string;
   readonly prefix?: readonly string[] | undefined;
   readonly nodeOptions?: readonly string[] | undefined;
-  /** Starts it as its user does, by `npm start` or by Node itself, with nothing of the bench loaded into it. */
+  /** Starts it as users do, by `npm start` or by Node itself, without preloading anything of the bench. */
   readonly by?: "npm" | "node";
-  /** More variables, such as another store's. */
+  /** Further environment variables, such as another store's. */
   readonly variables?: Readonly<Record<string, string>> | undefined;
-  /** Its `DATA_DIR`; without one, a copy of a folder in which the embedded database has been made. */
+  /** Its `DATA_DIR`; by default a copy of a folder with a ready embedded database. */
   readonly dataDir?: string | undefined;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface RunningServer {
   readonly url: string;
   readonly program: Program;
-  /** Ends it, at once, and removes what it kept. */
+  /** Kills it and removes its data. */
   close(): Promise<void>;
 }
 
 let template: Promise<string> | undefined;
 
-/** Resolves with a folder in which the embedded database was opened once, and closed. */
+/** Resolves with a folder in which the embedded database was created and closed. */
 async function makeTemplate(): Promise<string> {
   const folder = await makeTemporaryFolder();
   const dataDir = join(folder.path, "data");
@@ -40,7 +43,7 @@ async function makeTemplate(): Promise<string> {
   return dataDir;
 }
 
-/** Returns the folder of {@link makeTemplate}, made once. */
+/** Returns the folder of {@link makeTemplate}, created once. */
 export function findTemplate(): Promise<string> {
   template ??= makeTemplate();
   return template;

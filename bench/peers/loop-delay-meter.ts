@@ -1,4 +1,4 @@
-/** Owns the measure of how long a server's event loop is held: loaded into it, tells its parent when asked. */
+/** Measures event-loop delay: preloaded into a server, it reports to the parent on request. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { isMainThread } from "node:worker_threads";
 
@@ -8,7 +8,7 @@ if (isMainThread) {
   const delays = monitorEventLoopDelay({ resolution: resolutionMs });
   delays.enable();
   process.on("message", (question) => {
-    // It counts the whole time from one look to the next, of which one resolution is meant to pass.
+    // The monitor counts the whole interval between two of its timers, one resolution of which is intended.
     if (question === "reset") delays.reset();
     const toMs = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - resolutionMs);
     process.send?.({ longestMs: toMs(delays.max), p99Ms: toMs(delays.percentile(99)) });

@@ -1,4 +1,4 @@
-/** Owns the network that readers who do not read are measured in: one whose sockets hold little of what is not read. */
+/** A network for readers that stop reading: its sockets buffer little. */
 import { once } from "node:events";
 import { spawn } from "node:child_process";
 import { atEnd } from "../clean-up.ts";
@@ -8,13 +8,13 @@ const script = `
   echo 4096 16384 65536 > /proc/sys/net/ipv4/tcp_wmem && echo 4096 16384 65536 > /proc/sys/net/ipv4/tcp_rmem &&
   echo ready && exec cat`;
 
-/** A network, by what goes before a command that is to run in it; nothing where the system forbids to make one. */
+/** A network, as the words that precede a command to run in it; none if the system forbids to create one. */
 export interface Network {
   readonly prefix: readonly string[];
   close(): Promise<void>;
 }
 
-/** Makes a network of its own. Its keeper waits for the end of its input, so that it does not outlive this process. */
+/** Creates a network. Its keeper waits for the end of its input, so that it does not outlive this process. */
 export async function makeSmallNetwork(): Promise<Network> {
   const keeper = spawn("unshare", ["-rn", "sh", "-c", script], { stdio: ["pipe", "pipe", "ignore"] });
   const exit = Promise.race([once(keeper, "exit"), once(keeper, "error")]);

@@ -1,4 +1,4 @@
-/** Owns the list of who is measured, and how each is started. */
+/** The measured servers, and how each is started. */
 import { openPostgres, type BenchDatabase } from "./databases.ts";
 import { startForeword, type RunningServer } from "./foreword.ts";
 import { Program, toPath } from "../program.ts";
@@ -15,13 +15,13 @@ export const peerNames = [
 ] as const;
 export type PeerName = (typeof peerNames)[number];
 
-/** The database of `foreword-postgres`, which goes with the bench. */
+/** The database of `foreword-postgres`, which lives as long as the bench. */
 let postgres: Promise<BenchDatabase> | undefined;
 
-/** Whom all others are compared with. */
+/** The peer with which all others are compared. */
 export const yardstick: PeerName = "raw-parse";
 
-/** Returns what a peer sends. */
+/** Returns the kind of body that a peer sends. */
 export function toBodyKind(peer: PeerName): BodyKind {
   switch (peer) {
     case "raw-passthrough":
@@ -36,7 +36,7 @@ export function toBodyKind(peer: PeerName): BodyKind {
   }
 }
 
-/** Starts a peer; resolves once it listens. `prefix` goes before its command; profiles are of Foreword only. */
+/** Starts a peer; resolves once it listens. `prefix` precedes its command; only Foreword writes profiles. */
 export async function startPeer(
   peer: PeerName,
   upstreamUrl: string,

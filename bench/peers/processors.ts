@@ -1,4 +1,7 @@
-/** Owns who runs on which processor: a peer alone on the first, all else on the others. */
+/**
+ * Placement of processes: a peer runs alone on the first processor, everything else on the others, or each on
+ * a share.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -16,14 +19,17 @@ function hasTaskset(): boolean {
   }
 }
 
-/** Whether there are processors to choose from, and a way to choose. */
+/** Whether there are several processors, and a command to choose among them. */
 export const canPin = count > 1 && hasTaskset();
 
-/** What goes before a command that is to run on the first processor alone, or on any. */
+/** Precedes a command that is to run on the first processor alone, or on any. */
 export const onPeerProcessor: readonly string[] = canPin ? ["taskset", "-c", "0"] : [];
 export const onAnyProcessor: readonly string[] = canPin ? ["taskset", "-c", `0-${count - 1}`] : [];
 
-/** Moves this process off the first processor: all that it starts stays off it too, unless told otherwise. */
+/**
+ * Moves this process off the first processor, together with all processes it starts, unless they choose
+ * otherwise.
+ */
 export function leavePeerProcessor(): void {
   if (canPin)
     execFileSync("taskset", ["-a", "-p", "-c", `1-${count - 1}`, `${process.pid}`], { stdio: "ignore" });
@@ -35,7 +41,7 @@ const folder = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup"].find(
 );
 const periodUs = 10_000;
 
-/** Takes a process out of its group, if it still runs, and the group away. */
+/** Takes a process out of its group, if it still runs, and removes the group. */
 function release(pid: number, group: string): void {
   try {
     writeFileSync(join(group, "..", "cgroup.procs"), `${pid}`);
@@ -45,7 +51,7 @@ function release(pid: number, group: string): void {
   rmdirSync(group);
 }
 
-/** Gives a process, and what it starts, `share` of one processor; returns how to take the limit back. */
+/** Limits a process and its children to `share` of one processor; returns a function that lifts the limit. */
 function limit(pid: number, share: number): () => Promise<void> {
   if (folder === undefined) throw new Error("this system has no control groups");
   const group = join(folder, `foreword-bench-${pid}`);
@@ -61,8 +67,8 @@ function limit(pid: number, share: number): () => Promise<void> {
 }
 
 /**
- * Gives each of the processes `share` of one processor; returns how to take the limits back. `undefined` where the system does not
- * let us, as in most containers.
+ * Limits each process to `share` of one processor, as a container's limit does; returns a function that lifts
+ * the limits. `undefined` if the system does not allow it, as in most containers.
  */
 export function limitProcessors(pids: readonly number[], share: number): (() => Promise<void>) | undefined {
   try {

@@ -1,10 +1,12 @@
-/** Owns the second yardstick, a program: the least that reads events and writes text, by hand on node:http. */
+/**
+ * The second yardstick, a program: the least code that reads events and writes text, by hand on node:http.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { StringDecoder } from "node:string_decoder";
 import { listenAndTell } from "./peer-program.ts";
 import { askUpstream } from "./raw-upstream.ts";
 
-/** What is read of an event. Nothing of it is checked: that is what makes this a yardstick. */
+/** The fields that are read of an event. None is checked: this is a yardstick. */
 interface Chunk {
   readonly choices: readonly { readonly delta: { readonly content?: string } }[];
 }

@@ -1,4 +1,4 @@
-/** Owns the first yardstick, a program: node:http handing the upstream's bytes on as they are. */
+/** The first yardstick, a program: node:http passing the upstream's bytes through unchanged. */
 import { createServer } from "node:http";
 import { listenAndTell } from "./peer-program.ts";
 import { askUpstream } from "./raw-upstream.ts";

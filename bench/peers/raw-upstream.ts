@@ -1,10 +1,13 @@
-/** Owns how the two raw peers ask the upstream: node:http, a pool of open connections, no more. */
+/** The upstream request of the two raw peers: node:http and a pool of open connections. */
 import { Agent, request, type IncomingMessage, type ServerResponse } from "node:http";
 import { modelName, parseChat, upstreamUrl } from "./peer-program.ts";
 
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
-/** Reads a chat, asks the upstream, and hands its answer to `relay`; a client that leaves ends the request. */
+/**
+ * Reads a chat, sends it to the upstream, and hands the response to `relay`; a client that leaves ends the
+ * request.
+ */
 export function askUpstream(
   incoming: IncomingMessage,
   response: ServerResponse,

@@ -1,4 +1,4 @@
-/** Owns the reading of processor profiles: which functions and files a thread's time went to, the dearest first. */
+/** Reads processor profiles: the functions and files in which each thread spent most of its time. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,12 +20,12 @@ const Profile = z.object({
   timeDeltas: z.array(z.number()),
 });
 
-/** Returns what makes Node write the profile of each thread into `folder` when it ends. */
+/** Returns the options that make Node write each thread's profile into `folder` when it ends. */
 export function toProfileOptions(folder: string | undefined): readonly string[] {
   return folder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${folder}`];
 }
 
-/** A time that was measured, in microseconds on the system's monotonic clock: that of start and warm-up is left out. */
+/** A measured time span, without start and warm-up, in microseconds on the system's monotonic clock. */
 interface Span {
   readonly fromUs: number;
   readonly toUs: number;
@@ -37,7 +37,7 @@ function readClockUs(): number {
   return Number(process.hrtime.bigint() / 1000n);
 }
 
-/** Does `work`, of which profiles are to tell. */
+/** Runs `work` and includes its time in the profiles. */
 export async function profiled<Result>(work: () => Promise<Result>): Promise<Result> {
   const fromUs = readClockUs();
   const result = await work();
@@ -45,7 +45,7 @@ export async function profiled<Result>(work: () => Promise<Result>): Promise<Res
   return result;
 }
 
-/** Returns, for each profile in `folder`, where most of its busy time was spent: in which functions, in which files. */
+/** Returns, for each profile in `folder`, the functions and files with the most busy time. */
 export function describeProfiles(folder: string): string {
   return readdirSync(folder)
     .filter((name) => name.endsWith(".cpuprofile"))
@@ -93,7 +93,7 @@ function toFunction(frame: Frame): string {
   return frame.url === "" ? name : `${name} ${toPath(frame.url)}:${frame.lineNumber + 1}`;
 }
 
-/** Of a package its name is enough. What has no file is Node's or V8's own. */
+/** A package is named as a whole. Frames without a file are native functions of Node or V8. */
 function toFile({ url, functionName }: Frame): string {
   if (url === "") return functionName.startsWith("(") ? functionName : "native functions of Node and V8";
   if (url.startsWith("wasm:")) return "WebAssembly";

@@ -1,4 +1,6 @@
-/** Owns bench/RESULTS.md: the table, what it was measured with, and the prose, which is kept. */
+/**
+ * Writes bench/RESULTS.md: the table and the conditions of its measurement; prose written by hand is kept.
+ */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
@@ -62,12 +64,12 @@ function readCommit(): string {
   }
 }
 
-/** Returns when and how rows were measured. */
+/** Returns the date, commit and rounds of a measurement made now. */
 export function toMeasured({ rounds }: Conditions): Measured {
   return { when: `${new Date().toISOString().slice(0, 10)}, ${readCommit()}`, rounds };
 }
 
-/** Writes `rows` into the file. Lines of scenarios that were not run stay as they are, and so does the prose. */
+/** Writes `rows` into the file. Lines of scenarios that were not run are kept, and so is the prose. */
 export function writeResults(rows: readonly Row[], conditions: Conditions): void {
   const old = read();
   const measured = toMeasured(conditions);
@@ -83,14 +85,14 @@ export function writeResults(rows: readonly Row[], conditions: Conditions): void
     : "\n";
   writeFileSync(
     file,
-    `# What Foreword costs, beside other ways of building it
+    `# Benchmark results
 
-Written by \`npm run bench\`, last by \`${conditions.command}\`. What each scenario is and how it is measured: [README.md](README.md).
+Written by \`npm run bench\`, last by \`${conditions.command}\`. [README.md](README.md) describes the scenarios.
 
 - Machine: ${describeMachine()}.
 - Versions: ${describePackages()}.
-- Medians of interleaved rounds. The ratio is Foreword's figure over raw-parse's, or over what the target names. Every body was
-  compared byte for byte with what the upstream meant to send.
+- Medians of interleaved rounds. The ratio is Foreword's figure divided by raw-parse's, or by the figure that the
+  target names. Every body was compared byte for byte with the upstream's script.
 
 ${[head, rule, ...lines].join("\n")}
 

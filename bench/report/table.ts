@@ -1,20 +1,20 @@
-/** Owns the table of results, in Markdown. */
+/** The table of results, in Markdown. */
 import type { PeerName } from "../peers/peers.ts";
 import { toFigure, type Row } from "./row.ts";
 
-/** Returns the names of the columns for these peers. */
+/** Returns the column names for these peers. */
 function listColumns(peers: readonly PeerName[]): readonly string[] {
   return ["scenario", "figure", ...peers, "ratio", "target", "met", "measured"];
 }
 
-/** Returns the two lines that the table starts with. */
+/** Returns the header and the rule below it. */
 export function toTableHead(peers: readonly PeerName[]): readonly string[] {
   const columns = listColumns(peers);
   const lines = columns.map((column) => (["scenario", "figure", "target"].includes(column) ? "---" : "---:"));
   return [toLine(columns), `|${lines.join("|")}|`];
 }
 
-/** When and how rows were measured. */
+/** Date, commit and rounds of a measurement. */
 export interface Measured {
   /** Date and commit. */
   readonly when: string;

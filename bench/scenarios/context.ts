@@ -1,4 +1,4 @@
-/** Owns what a run of the bench has: what was asked for, the upstream, and where progress is told. */
+/** The context of a bench run: options, upstream and progress output. */
 import type { PeerName } from "../peers/peers.ts";
 import { Program, toPath } from "../program.ts";
 
@@ -7,17 +7,17 @@ export interface Context {
   readonly rounds: number;
   readonly seconds: number;
   readonly peers: readonly PeerName[];
-  /** Whether it is only to be seen that all of it works. */
+  /** Whether the run only checks that everything works. */
   readonly isSmoke: boolean;
-  /** Where Foreword's profiles are written to, if they are wanted. */
+  /** Folder for Foreword's profiles, if requested. */
   readonly profileFolder: string | undefined;
-  /** Of the upstream that all share. */
+  /** Address of the shared upstream. */
   readonly upstreamUrl: string;
-  /** Tells one line of progress. */
+  /** Prints one line of progress. */
   readonly say: (line: string) => void;
 }
 
-/** Starts an upstream; `prefix` goes before its command. */
+/** Starts an upstream; `prefix` precedes its command. */
 export async function startUpstream(
   prefix: readonly string[] = [],
 ): Promise<{ readonly url: string; readonly program: Program }> {

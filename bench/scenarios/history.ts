@@ -1,4 +1,6 @@
-/** Owns the scenario of one more turn in conversations of several lengths: rows, bytes and time of SQL, and the whole time. */
+/**
+ * Scenario: one more turn in conversations of several lengths; rows, bytes and time of SQL, and total time.
+ */
 import { randomUUID } from "node:crypto";
 import type { Context } from "./context.ts";
 import { startCountingProxy } from "../peers/counting-proxy.ts";
@@ -10,36 +12,39 @@ import { onPeerProcessor } from "../peers/processors.ts";
 import { toFigure, toMedian, type Row } from "../report/row.ts";
 import { toPrompt } from "../load/script.ts";
 
-/** How much more the longest conversation may cost than the shortest. */
+/** Most that the longest conversation may cost, as a multiple of the shortest. */
 const mostTimes = 1.5;
 /** A server that has just started is slower: these turns are not timed. */
 const warmingTurns = 4;
-/** How many messages are new in a turn at most: thousands at once may take a busy database longer than a call has. */
+/**
+ * Most new messages in a turn: storing thousands at once may exceed the deadline of a call on a busy
+ * database.
+ */
 const mostNew = 1000;
-/** How long the conversations of other users are. */
+/** Length of other users' conversations. */
 const otherMessages = 100;
 
-/** How a turn says what it goes on from. */
+/** How a turn refers to earlier messages. */
 interface Way {
   readonly name: string;
   readonly namesParent: boolean;
-  /** Whether the database has counted its rows, as Postgres does by itself in time. */
+  /** Whether the planner has statistics, which Postgres collects by itself over time. */
   readonly hasStatistics: boolean;
-  /** How much of a stored path the model is sent, in characters; by default what is so by default. */
+  /** `MODEL_CONTEXT_CHARS`, if not the default. */
   readonly contextChars?: number;
 }
 
 const ways: readonly Way[] = [
   { name: "all messages sent again", namesParent: false, hasStatistics: true },
-  // As much as the model is sent has to be read: it is flat once there is more than that.
+  // The text sent to the model must be read: beyond this limit the cost is flat.
   { name: "parentId, 1,000 characters of it", namesParent: true, hasStatistics: true, contextChars: 1000 },
   { name: "parentId", namesParent: true, hasStatistics: true },
-  // PGlite never counts them by itself.
+  // PGlite never collects them by itself.
   { name: "parentId, no statistics", namesParent: true, hasStatistics: false },
 ];
 
 const figures = ["rows read", "SQL bytes", "SQL CPU ms", "whole ms"] as const;
-/** What one turn took. */
+/** Cost of one turn. */
 type Cost = Readonly<Record<(typeof figures)[number], number>>;
 
 interface ChatMessage {
@@ -47,7 +52,7 @@ interface ChatMessage {
   readonly text: string;
 }
 
-/** A conversation and whose it is. */
+/** A conversation and its owner. */
 interface Chat {
   readonly userId: string;
   readonly conversationId: string;
@@ -68,12 +73,12 @@ async function runTurn(
   return timeMs;
 }
 
-/** Makes a conversation of `count` messages. */
+/** Creates a conversation of `count` messages. */
 async function makeChat(url: string, count: number): Promise<Chat> {
   const messages: ChatMessage[] = [];
   const chat = { userId: randomUUID(), conversationId: randomUUID(), messages };
   while (messages.length < count) {
-    const newest = Math.min(count, messages.length + mostNew) - 2; // a turn brings two
+    const newest = Math.min(count, messages.length + mostNew) - 2; // a turn adds two
     for (let index = messages.length; index < newest; index += 1) {
       const sender = index % 2 === 0 ? "user" : "assistant";
       messages.push({
@@ -87,8 +92,8 @@ async function makeChat(url: string, count: number): Promise<Chat> {
 }
 
 /**
- * Makes a conversation of each length, and many of other users beside them: all are in the tables before any is measured, so
- * that reading a whole table would cost each the same.
+ * Creates a conversation of each length, and many of other users: all rows exist before any turn is measured,
+ * so that a full table scan would cost each the same.
  */
 async function makeChats(
   counts: readonly number[],
@@ -103,7 +108,7 @@ async function makeChats(
   return chats;
 }
 
-/** What the turns of a way are measured with. */
+/** Inputs for measuring one way. */
 interface Measuring {
   readonly way: Way;
   readonly turns: number;
@@ -114,7 +119,7 @@ interface Measuring {
 
 type Counts = Pick<Cost, "rows read" | "SQL bytes">;
 
-/** What the turns of one conversation took. */
+/** Cost of the turns of one conversation. */
 interface Measured {
   readonly count: number;
   readonly chat: Chat;
@@ -123,7 +128,7 @@ interface Measured {
   readonly wholeMs: number[];
 }
 
-/** Counts what turns in `chat` read and send. */
+/** Counts the rows and bytes of turns in `chat`. */
 async function countTurns(chat: Chat, measuring: Measuring): Promise<Counts> {
   const { way, turns, database, start, countBytes } = measuring;
   const before = await database.readUsage();
@@ -143,8 +148,8 @@ async function countTurns(chat: Chat, measuring: Measuring): Promise<Counts> {
 }
 
 /**
- * Times turns. The conversations take turns too: one that had the server for itself would find connections, and the processors'
- * caches, as it has left them.
+ * Times turns. The conversations alternate: one that had the server for itself would profit from its own
+ * connections and processor caches.
  */
 async function timeTurns(conversations: readonly Measured[], measuring: Measuring): Promise<void> {
   const { way, turns, database, start } = measuring;
@@ -224,7 +229,7 @@ async function measure(
   return rows;
 }
 
-/** What stands there where a turn was not served. */
+/** Row for a way whose turns were not served. */
 function toFailure(way: Way): Row {
   const figure = `turns served (${way.name})`;
   return { scenario: "history", figure, values: {}, target: { text: "all", isMet: false }, rounds: 1 };
@@ -240,7 +245,7 @@ function toRows(way: Way, count: number, cost: Cost, least: Cost): readonly Row[
     };
     if (cost === least) return row;
     const ratio = cost[figure] / least[figure];
-    // Who sends all messages again pays for reading them.
+    // A client that sends all messages again pays for parsing them.
     if (figure === "whole ms" && !way.namesParent) return { ...row, ratio };
     if (way.namesParent && way.contextChars === undefined) return { ...row, ratio };
     return { ...row, ratio, target: { text: `≤ ${mostTimes} × with 10`, isMet: ratio <= mostTimes } };

@@ -1,4 +1,4 @@
-/** Owns the scenario of the event loop at rated load, with the embedded store: the longest that one step holds it. */
+/** Scenario: the longest event-loop delay at rated load, on the embedded store. */
 import { z } from "zod";
 import type { Context } from "./context.ts";
 import { startForeword } from "../peers/foreword.ts";
@@ -13,7 +13,7 @@ const mostMs = 50;
 
 const Delays = z.object({ longestMs: z.number(), p99Ms: z.number() });
 
-/** The rated load: 100 streams at 40 tokens a second, and beside them short turns, some 20 a second. */
+/** The rated load: 100 streams of 40 tokens a second, and about 20 short turns a second. */
 function toJobs({ isSmoke, seconds }: Context, url: string): readonly Job[] {
   const deltas = isSmoke ? 20 : Math.round(seconds * 40);
   const streams = isSmoke ? 10 : 100;
@@ -33,7 +33,10 @@ function toJobs({ isSmoke, seconds }: Context, url: string): readonly Job[] {
   ];
 }
 
-/** Runs it; resolves with its rows. The store's thread may run beside the main one: else its own work would be counted. */
+/**
+ * Runs it; resolves with its rows. The store's thread may run beside the main one, or its work would count as
+ * delay.
+ */
 export async function runLoopDelay(context: Context): Promise<readonly Row[]> {
   const all: z.infer<typeof Delays>[] = [];
   for (let round = 1; round <= context.rounds; round += 1) {

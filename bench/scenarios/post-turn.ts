@@ -1,9 +1,9 @@
-/** Owns one short turn of Foreword's, asked for and checked. */
+/** One short turn on Foreword, requested and checked. */
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { toBody, type Script } from "../load/script.ts";
 
-/** What is answered. */
+/** The scripted reply. */
 export const shortScript: Script = {
   deltas: 8,
   sizeChars: 0,
@@ -14,7 +14,7 @@ export const shortScript: Script = {
 export const shortReply = toBody(shortScript, "plan").toString();
 
 /**
- * Posts a turn on a connection of its own; resolves with the time until the whole of {@link shortReply} was here, in
+ * Posts a turn on a connection of its own; resolves with the time to the end of {@link shortReply}, in
  * milliseconds. @throws Error if anything else came.
  */
 export async function postTurn(url: string, body: object): Promise<number> {
@@ -25,12 +25,12 @@ export async function postTurn(url: string, body: object): Promise<number> {
     agent: false,
     headers: { "content-type": "application/json", accept: "text/plain" },
   });
-  const answer = Promise.withResolvers<string>();
-  sent.once("error", answer.reject);
-  sent.once("response", (response) => void text(response).then(answer.resolve, answer.reject));
+  const received = Promise.withResolvers<string>();
+  sent.once("error", received.reject);
+  sent.once("response", (response) => void text(response).then(received.resolve, received.reject));
   sent.end(bytes);
-  const reply = await answer.promise;
+  const reply = await received.promise;
   const timeMs = performance.now() - startMs;
-  if (reply !== shortReply) throw new Error(`a turn was answered with ${reply.slice(0, 1000)}`);
+  if (reply !== shortReply) throw new Error(`unexpected reply: ${reply.slice(0, 1000)}`);
   return timeMs;
 }

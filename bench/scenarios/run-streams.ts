@@ -1,4 +1,4 @@
-/** Owns the run of one scenario of streams: rounds in which every peer has its turn, and the medians of them. */
+/** Runs a stream scenario: rounds in which every peer takes a turn, and their medians. */
 import { startUpstream, type Context } from "./context.ts";
 import { makeSmallNetwork } from "../peers/network.ts";
 import { startPeer, toBodyKind, yardstick, type PeerName } from "../peers/peers.ts";
@@ -16,7 +16,7 @@ import {
 
 type Values = Partial<Record<PeerName, number>>;
 
-/** Where a scenario runs. */
+/** Upstream and network of a scenario. */
 interface Place {
   readonly upstreamUrl: string;
   readonly network: readonly string[];
@@ -28,7 +28,7 @@ export async function runStreams(context: Context, scenario: StreamScenario): Pr
     return await runRounds(context, scenario, { upstreamUrl: context.upstreamUrl, network: [] });
   const network = await makeSmallNetwork();
   if (network.prefix.length === 0)
-    context.say("no network of its own can be made here: sockets hold all they want");
+    context.say("cannot create a network here: sockets keep their normal buffers");
   const upstream = await startUpstream(network.prefix);
   const rows = await runRounds(context, scenario, { upstreamUrl: upstream.url, network: network.prefix });
   await upstream.program.kill();
@@ -51,7 +51,7 @@ async function runRounds(context: Context, scenario: StreamScenario, place: Plac
   return scenario.figures.map((figure) => toRow(scenario, figure, runs));
 }
 
-/** Resolves with the upstream's own first byte, in milliseconds. */
+/** Resolves with the time to the upstream's own first byte, in milliseconds. */
 async function measureUpstream({ script, load }: StreamScenario, place: Place): Promise<number | undefined> {
   const job = { url: place.upstreamUrl, script, load, kind: "events" } as const;
   await runJob(job, place.network);
@@ -71,7 +71,7 @@ async function measure(
   const usage = await profiled(() =>
     runLoad({ url: server.url, kind, script, load }, server.program.pid, network),
   );
-  // Only one that ends by itself writes its profiles.
+  // Node writes profiles only on a regular exit.
   if (profileFolder !== undefined && peer.startsWith("foreword")) await server.program.stop();
   await server.close();
   return usage;

@@ -1,4 +1,4 @@
-/** Owns the list of all scenarios, in the order in which they run and stand in the results. */
+/** All scenarios, in the order in which they run and appear in the results. */
 import type { Context } from "./context.ts";
 import { runHistory } from "./history.ts";
 import { runLoopDelay } from "./loop-delay.ts";
@@ -9,10 +9,10 @@ import { listStreamScenarios, streamScenarioNames } from "./stream-scenarios.ts"
 import { runTurns } from "./turns.ts";
 import { runWorkers } from "./workers.ts";
 
-/** Something to be measured. */
+/** A named measurement. */
 export interface Scenario {
   readonly name: string;
-  /** Resolves with its figures. @throws Error if a body was not what it must be. */
+  /** Resolves with its figures. @throws Error if a response body was wrong. */
   run(context: Context): Promise<readonly Row[]>;
 }
 

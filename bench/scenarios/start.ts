@@ -1,4 +1,7 @@
-/** Owns the scenario of a start: from the command to the first served turn, on data that are there, and what is installed. */
+/**
+ * Scenario: from the start command to the first served turn, on existing data, and the size of an
+ * installation.
+ */
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,7 +24,7 @@ const Lock = z.object({
   packages: z.record(z.string(), z.object({ dev: z.boolean().optional(), link: z.boolean().optional() })),
 });
 
-/** Returns the size of what is in `folder`, packages within it left out, in bytes. */
+/** Returns the size of `folder` in bytes, without packages in it. */
 function readSize(folder: string): number {
   return readdirSync(folder, { withFileTypes: true })
     .filter(({ name }) => name !== "node_modules")
@@ -32,21 +35,24 @@ function readSize(folder: string): number {
     .reduce((sum, size) => sum + size, 0);
 }
 
-/** Returns what an install for production takes, in bytes: the packages that are needed to run, and what is ours. */
+/**
+ * Returns the size of a production install in bytes: packages needed at run time, and Foreword's own files.
+ */
 function readInstallSize(): number {
   const { packages } = Lock.parse(JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")));
   const needed = Object.entries(packages)
-    // A link is a package of this repository. Packages of other platforms are in the list, but not installed.
+    // A link is a package of this repository. Packages for other platforms are in the list, but not
+    // installed.
     .filter(([path, { dev, link }]) => path.startsWith("node_modules/") && dev !== true && link !== true)
     .filter(([path]) => existsSync(join(root, path)))
     .map(([path]) => path);
   return [...needed, "src", "docs"].reduce((sum, path) => sum + readSize(join(root, path)), 0);
 }
 
-/** What was measured of a start, in seconds. */
+/** Measurements of a start, in seconds. */
 interface Start {
   readonly listening: number;
-  /** User and system time of npm, if it is there, and the server, until it listens. */
+  /** User and system time of the server, and of npm if it was used, until the server listens. */
   readonly processor: number;
   readonly turn: number;
 }

@@ -1,4 +1,4 @@
-/** Owns the scenarios that are streams alone: what is asked for, how, which figures count, and what they should be. */
+/** The scenarios made of streams alone: requests, figures and limits. */
 import { readFileSync } from "node:fs";
 import type { Context } from "./context.ts";
 import type { PeerName } from "../peers/peers.ts";
@@ -6,7 +6,10 @@ import type { Load } from "../load/job.ts";
 import type { Usage } from "../load/run-load.ts";
 import type { Script } from "../load/script.ts";
 
-/** What is known of one run on one peer; `direct` is the first byte's time of the upstream itself, in milliseconds. */
+/**
+ * Measurements of one run on one peer; `direct` is the upstream's own time to the first byte, in
+ * milliseconds.
+ */
 export interface Run extends Usage {
   readonly direct: number | undefined;
 }
@@ -28,7 +31,7 @@ export const streamFigures = {
 } as const;
 export type StreamFigure = keyof typeof streamFigures;
 
-/** What Foreword is held to: so many times the yardstick, or a number. */
+/** A limit for Foreword: a multiple of the yardstick's figure, or a number. */
 export interface Limit {
   readonly figure: StreamFigure;
   readonly most: number;
@@ -38,28 +41,31 @@ export interface Limit {
 /** A scenario of streams. */
 export interface StreamScenario {
   readonly name: string;
-  /** What tells its figures from those of another of its name. */
+  /** Distinguishes its figures from those of another scenario with the same name. */
   readonly note?: string;
   readonly script: Script;
   readonly load: Load;
   readonly figures: readonly StreamFigure[];
   readonly limits: readonly Limit[];
-  /** Which Foreword is held to the limits: the embedded database is a part of its process, Postgres is not. By default `foreword`. */
+  /**
+   * The peer to which the limits apply, by default `foreword`: the embedded database is part of its process,
+   * while Postgres is not.
+   */
   readonly judged?: PeerName;
-  /** Memory needs no median: it hardly differs from round to round. */
+  /** Memory needs no median: it hardly differs between rounds. */
   readonly isOneRound?: boolean;
-  /** Whether first bytes are compared with the upstream's own. */
+  /** Whether the upstream's own time to the first byte is subtracted. */
   readonly isAdded?: boolean;
-  /** Whether it runs in a network whose sockets hold little. */
+  /** Whether it runs in a network whose sockets buffer little. */
   readonly isInSmallNetwork?: boolean;
 }
 
-/** As fast as it goes: 400 deltas, 16 events to a write. */
+/** As fast as possible: 400 deltas, 16 events per write. */
 export const fast: Script = { deltas: 400, sizeChars: 0, paceMs: 0, eventsPerWrite: 16, firstDelayMs: 0 };
 
 /**
- * What warms a peer up before it is measured: for as long as V8 still compiles what a turn runs through but once. Where memory is measured
- * it is shorter, since what was taken then is there already.
+ * The warm-up of a peer, which lasts until V8 has compiled even code that runs once per turn. It is shorter
+ * if memory is measured, since memory taken during the warm-up is not counted.
  */
 export function toWarmUp(
   { isSmoke }: Context,
@@ -72,7 +78,10 @@ export function toWarmUp(
   };
 }
 
-/** Returns how many streams at once the system's limit of open files allows, of `wanted`: a relay has two sockets for each. */
+/**
+ * Returns how many concurrent streams, up to `wanted`, the open-file limit allows: a relay has two sockets
+ * for each.
+ */
 function limitStreams(wanted: number): number {
   const [, limit = ""] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
   return Math.min(wanted, Math.floor((Number(limit) - 200) / 2));
@@ -171,7 +180,7 @@ function toSlowReaders({ isSmoke }: Context): StreamScenario {
     script: { ...fast, deltas: isSmoke ? 500 : 20_000, sizeChars: 2000, eventsPerWrite: 1 },
     load: { type: "stalled", streams, seconds: isSmoke ? 1 : 9 },
     figures: ["memory growth, MiB", "CPU %"],
-    // One log of 2 MiB a turn. What the kernel's sockets hold is not the process's memory.
+    // One log of 2 MiB per turn. Kernel socket buffers are not process memory.
     limits: [{ figure: "memory growth, MiB", most: streams * 2, isRatio: false }],
     isOneRound: true,
     isInSmallNetwork: true,
@@ -181,7 +190,7 @@ function toSlowReaders({ isSmoke }: Context): StreamScenario {
 /** The names of {@link listStreamScenarios}, each once. */
 export const streamScenarioNames = ["relay", "paced", "first-byte", "crowd", "open", "slow-readers"] as const;
 
-/** Returns them all. */
+/** Returns all stream scenarios. */
 export function listStreamScenarios(context: Context): readonly StreamScenario[] {
   const opens = [4000, 10_000].map((wanted) => toOpen(wanted, context.isSmoke));
   return [

@@ -1,4 +1,4 @@
-/** Owns the scenario of short turns, one after another, on each store: how many, at what cost, with how many calls. */
+/** Scenario: short turns, one after another, on each store; throughput, cost and number of calls. */
 import { z } from "zod";
 import type { Context } from "./context.ts";
 import { openPostgres, openSupabase, type BenchDatabase } from "../peers/databases.ts";
@@ -11,9 +11,9 @@ import { toFigure, toMedian, type Row } from "../report/row.ts";
 import { runLoad } from "../load/run-load.ts";
 
 const clients = 16;
-/** How many turns a second of processor time Foreword is to do on Postgres. */
+/** Least number of turns for each second of processor time on Postgres. */
 const leastTurns = 300;
-/** Calls that belong to the process, not to a turn: the tick, and the look for turns that were left behind. */
+/** Calls made by the process, not by a turn: saving progress, and looking for abandoned turns. */
 const ownCalls = ["chat_save_progress", "chat_list_abandoned_turns", "chat_describe_schema"];
 
 type StoreName = "PGlite" | "Postgres" | "PostgREST";
@@ -21,7 +21,7 @@ type StoreName = "PGlite" | "Postgres" | "PostgREST";
 const Calls = z.record(z.string(), z.number());
 type Calls = z.infer<typeof Calls>;
 
-/** What short turns on a store took. */
+/** Cost of short turns on a store. */
 interface Cost {
   readonly "turns a second": number;
   readonly "turns a second of CPU": number;
@@ -42,7 +42,7 @@ async function measure(context: Context, database: BenchDatabase | undefined): P
   const { pid } = server.program;
   const warming = await runLoad({ ...job, load: { ...load, seconds: Math.min(1, context.seconds) } }, pid);
   const { result, allMs } = await runLoad(job, pid);
-  // A server that ends in good order closes its connections: then all they did is counted.
+  // A server that shuts down closes its connections, so that Postgres counts all their work.
   const told = database === undefined ? await server.program.tell(Calls, "calls") : undefined;
   if (database !== undefined) await server.program.stop();
   await server.close();
@@ -70,7 +70,7 @@ function toTarget(store: StoreName, figure: keyof Cost, value: number): Row["tar
     case "turns a second of CPU":
       return store === "Postgres" ? { text: `≥ ${leastTurns}`, isMet: value >= leastTurns } : undefined;
     case "store calls a turn":
-      // The end of the run may fall between a turn's two calls.
+      // The run may end between a turn's two calls.
       return { text: "≤ 2", isMet: value <= 2.01 };
     case "progress calls a second":
       return { text: "≤ 2", isMet: value <= 2.1 };

@@ -1,7 +1,7 @@
 /**
- * Owns the scenario of two processes that serve together beside one: how much more they relay, at what cost. Each has a share of a
- * processor, as the limit of a container gives it: else, on a machine with two, there is no second one to be had beside upstream, load
- * generator and Postgres.
+ * Scenario: two server processes beside one, their throughput and their cost. Each has a share of a
+ * processor, as by a container's limit: on a machine with two, upstream, load generator and Postgres leave no
+ * second one free.
  */
 import type { Context } from "./context.ts";
 import { openPostgres } from "../peers/databases.ts";
@@ -13,13 +13,13 @@ import { toFigure, toMedian, type Row } from "../report/row.ts";
 import { runLoad } from "../load/run-load.ts";
 import { fast, toWarmUp } from "./stream-scenarios.ts";
 
-/** How much more two are to relay than one. */
+/** Least throughput of two, as a multiple of one's. */
 const leastTimes = 1.7;
-/** What of a processor each has. */
+/** Share of a processor for each process. */
 const share = 0.2;
 const counts = [1, 2] as const;
 
-/** What so many processes did. */
+/** Throughput and cost of one or two processes. */
 interface Yield {
   readonly thousandChunks: number;
   readonly cpuUs: number;
@@ -32,7 +32,7 @@ async function measure(context: Context, count: number, url: string): Promise<Yi
     variables: { DATABASE_URL: url, WORKERS: String(count) },
   });
   const { pid } = server.program;
-  // Two serve below a first, which only looks after them.
+  // Two servers are children of a supervisor.
   const serving = count === 1 ? [pid] : listFamily(pid).slice(1);
   if (serving.length !== count) throw new Error(`${serving.length} processes serve instead of ${count}`);
   const load = {
@@ -42,11 +42,11 @@ async function measure(context: Context, count: number, url: string): Promise<Yi
     pauseMs: 0,
   } as const;
   const to = { url: server.url, kind: "plan" } as const;
-  // Each compiles for itself: so many need so many times as long.
+  // Each process compiles for itself, so the warm-up grows with their number.
   for (let times = 0; times < count; times += 1) await runLoad({ ...to, ...toWarmUp(context) }, pid);
   const release = limitProcessors(serving, share);
   if (release === undefined)
-    context.say("workers: this system gives no shares of a processor: theirs is all they get");
+    context.say("workers: this system cannot limit processor shares; the processes run unlimited");
   const { result, allMs } = await runLoad({ ...to, script: fast, load }, pid);
   await server.program.stop();
   await server.close();
@@ -55,7 +55,10 @@ async function measure(context: Context, count: number, url: string): Promise<Yi
   return { thousandChunks: chunks / result.seconds / 1000, cpuUs: (allMs * 1000) / chunks };
 }
 
-/** Runs it on Postgres; resolves with its rows. Upstream and load generator share the processors with the workers. */
+/**
+ * Runs it on Postgres; resolves with its rows. Upstream and load generator share the processors with the
+ * workers.
+ */
 export async function runWorkers(context: Context): Promise<readonly Row[]> {
   const database = await openPostgres();
   const { DATABASE_URL: url = "" } = database.variables;

@@ -1,4 +1,4 @@
-/** Owns rows made up for measurements: conversations as turns would have left them, marked, so that they can be taken away. */
+/** Rows for measurements: conversations as turns would have left them, marked so that they can be removed. */
 import { v4 as createUserId, v7 as createId } from "uuid";
 import { z } from "zod";
 import { digestContent, digestPath, type Digest } from "../../src/turn/message-tree.ts";
@@ -11,26 +11,26 @@ export interface Session {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
 }
 
-/** What is to be made. */
+/** How many rows to create, and for which user. */
 export interface SeedOptions {
   readonly conversations: number;
-  /** In all of them together; each has as many as the next, or one more. */
+  /** In all conversations together, spread evenly. */
   readonly messages: number;
-  /** Whose every fifth conversation is; the others' users have 80 each. */
+  /** Owner of every fifth conversation; the other users have 80 each. */
   readonly userId: string;
 }
 
-/** Told how many messages are made, or conversations removed, so far. */
+/** Called with the number of messages created, or conversations removed, so far. */
 export type OnProgress = (count: number) => void;
 
-/** In the metadata of every conversation that is made here, and of no other. */
+/** In the metadata of every seeded conversation, and of no other. */
 const mark = '{"foreword_seed": true}';
 const shareOfUser = 5;
 const conversationsOfOthers = 100;
-/** How many messages one statement makes, about. */
+/** Approximate number of messages created by one statement. */
 const batchMessages = 10_000;
 const minuteMs = 60_000;
-/** Every so many of a user's conversations are archived. */
+/** One in so many of a user's conversations is archived. */
 const archivedEvery = 3;
 
 interface SeedMessage {
@@ -56,7 +56,7 @@ interface SeedConversation {
   readonly messages: readonly SeedMessage[];
 }
 
-/** One statement for all rows of a batch: their references are looked at when it ends. */
+/** One statement for all rows of a batch: foreign keys are checked when it ends. */
 const insertRows = `
   with conversation as (
     insert into public.conversations (id, user_id, title, metadata, leaf_id, archived_at, created_at, updated_at)
@@ -74,7 +74,7 @@ const insertRows = `
   select m.id, m.conversation_id, m.user_id, m.parent_id, m.id, m.status, m.content, 'seed', 'stop', m.created_at, m.created_at, m.created_at
   from message m where m.role = 'assistant'`;
 
-/** Their words, as a server would have read them. */
+/** Their search words, as the server would have collected them. */
 const insertWords = `
   with title as (
     update public.title_words w set words = r.words::tsvector
@@ -91,7 +91,10 @@ const removeConversations = [
 const batchConversations = 500;
 const Ids = z.array(z.object({ id: z.string() }));
 
-/** Makes conversations, a minute apart, the newest now. Each transaction makes whole ones: it may be broken off. */
+/**
+ * Creates conversations a minute apart, the newest now. Each transaction creates whole ones, so it can be
+ * interrupted.
+ */
 export async function seedRows(
   session: Session,
   options: SeedOptions,
@@ -111,7 +114,7 @@ export async function seedRows(
 }
 
 async function insertBatch(session: Session, batch: readonly SeedConversation[]): Promise<number> {
-  // In the order of time, as many users' turns would have come, so that what is one user's lies scattered.
+  // In order of time, as the turns of many users would have come, so that one user's rows are scattered.
   const messages = batch
     .flatMap((conversation) => conversation.messages)
     .toSorted((a, b) => Number(a.created_at) - Number(b.created_at));
@@ -199,14 +202,17 @@ function toConversation(
   };
 }
 
-/** Removes what {@link seedRows} has made, and the tombstones that this leaves; answers with how many conversations it were. */
+/**
+ * Removes all rows of {@link seedRows} and the tombstones that this leaves; resolves with the number of
+ * conversations.
+ */
 export async function removeRows(session: Session, onProgress: OnProgress = () => {}): Promise<number> {
   const found = await session.query(`select id from public.conversations where metadata @> '${mark}'`);
   const ids = Ids.parse(found.rows).map(({ id }) => id);
   for (let start = 0; start < ids.length; start += batchConversations) {
     const batch = ids.slice(start, start + batchConversations);
     await session.query("begin");
-    // The turns first: else each message would look for its turns as it goes.
+    // Turns first, or each deleted message would look for its turns.
     for (const statement of removeConversations) await session.query(statement, [batch]);
     await session.query("commit");
     onProgress(start + batch.length);
@@ -214,7 +220,7 @@ export async function removeRows(session: Session, onProgress: OnProgress = () =
   return ids.length;
 }
 
-/** Tells the planner what is there now. */
+/** Updates the planner's statistics. */
 export async function analyzeRows(session: Session): Promise<void> {
   for (const table of ["conversations", "messages", "turns", "message_words", "title_words"])
     await session.query(`vacuum (analyze) public.${table}`);

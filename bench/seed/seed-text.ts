@@ -1,16 +1,19 @@
-/** Owns what seeded messages say: made-up words, the common ones often, and words that stand in a known part of them. */
+/**
+ * The text of seeded messages: invented words with a natural distribution, and marker words whose places are
+ * known.
+ */
 
-/** Where a message stands: in which of its user's conversations, at which place there, and whether that user is the one asked about. */
+/** The place of a message: its conversation, its index there, and whether its user is the measured one. */
 export interface Place {
-  /** Of its user's conversations, the oldest being 0. */
+  /** Index among its user's conversations, oldest first. */
   readonly conversation: number;
   readonly conversations: number;
-  /** In its conversation, from 0. */
+  /** Index in its conversation. */
   readonly message: number;
   readonly isTheUsers: boolean;
 }
 
-/** Words to search for, each with the messages that it stands in. */
+/** Words to search for, each with the messages that contain it. */
 const markedWords: Readonly<Record<string, (place: Place) => boolean>> = {
   everywhere: () => true,
   asked: ({ message }) => message % 2 === 0,
@@ -34,20 +37,20 @@ const vocabulary = Array.from({ length: syllables.length ** 4 }, (_, index) =>
   [9, 6, 3, 0].map((shift) => syllables[(index >> shift) & 7]).join(""),
 );
 
-/** How many made-up words a message has on average. */
+/** Average number of invented words in a message. */
 const meanWords = 30;
 
-/** Returns the text of the message at `place`, the same for the same `random` numbers from 0 to 1. */
+/** Returns the text of the message at `place`; equal `random` numbers, from 0 to 1, give equal texts. */
 export function writeMessage(place: Place, random: () => number): string {
   const words = marks.filter(([, standsIn]) => standsIn(place)).map(([word]) => word);
   const count = Math.ceil(random() * 2 * meanWords);
-  // The third power: few words are in most texts and most words in few, as in any language.
+  // The third power: a few words are in most texts and most words in few, as in any language.
   for (let index = 0; index < count; index += 1)
     words.push(vocabulary[Math.floor(random() ** 3 * vocabulary.length)] ?? "");
   return words.join(" ");
 }
 
-/** Returns numbers from 0 to 1, the same for the same seed (mulberry32). */
+/** Returns a generator of numbers from 0 to 1 (mulberry32) that repeats for the same seed. */
 export function createRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,4 +1,4 @@
-/** Owns `npm run seed`: makes a large history in the Postgres at DATABASE_URL, or takes it away again. */
+/** `npm run seed`: creates a large history in the Postgres at DATABASE_URL, or removes it. */
 import { parseArgs } from "node:util";
 import { Client } from "pg";
 import { v7 as createId } from "uuid";
@@ -14,16 +14,17 @@ import { analyzeRows, removeRows, seedRows, type Session } from "./seed-rows.ts"
 
 const help = `Usage: npm run seed -- [options]
 
-Makes conversations in the Postgres at DATABASE_URL, which holds the schema: trees of messages with their turns, as chats would have
-left them. Every fifth belongs to one user, the others to users of 80 each. They are marked ({"foreword_seed": true} in their
-metadata); no other row is touched. Some thousand messages a second; stopped half-way, what is there is whole.
+Creates conversations in the Postgres at DATABASE_URL, which must hold the schema: message trees with their
+turns, as real chats leave them. Every fifth conversation belongs to one user, the others to users with 80 each.
+All are marked with {"foreword_seed": true} in their metadata; no other row is changed. Creates a few thousand
+messages a second, and can be stopped at any time.
 
 Options:
-  --conversations <n>  how many (50,000)
-  --messages <n>       how many in all of them together, at least one each (1,000,000)
-  --user <uuid>        whose every fifth conversation is (a new one, which is printed)
-  --remove             take away all that was ever made so, and make nothing
-  -h, --help           show this
+  --conversations <n>  number of conversations (50,000)
+  --messages <n>       total number of messages, at least one per conversation (1,000,000)
+  --user <uuid>        owner of every fifth conversation (a new id, which is printed)
+  --remove             removes all seeded conversations and creates none
+  -h, --help           prints this help
 `;
 
 const most = 100_000_000;
@@ -44,15 +45,15 @@ const Options = z
   })
   .refine(({ conversations, messages }) => messages >= conversations, {
     path: ["messages"],
-    message: "must be at least as many as there are conversations",
+    message: "must be at least the number of conversations",
   });
 
-/** What its user can mend: said in a sentence, with exit code 2. */
+/** A problem that the user can fix: printed as one sentence, with exit code 2. */
 class SeedRefusal extends Error {}
 
 async function seed(options: z.infer<typeof Options>, { app, tables }: Config): Promise<void> {
   if (app.store.type !== "postgres")
-    throw new SeedRefusal("DATABASE_URL is not set: rows are made in a Postgres only");
+    throw new SeedRefusal("DATABASE_URL is not set: seeding needs a Postgres database");
   await requireSchema(app.store.postgres);
   const client = new Client({ connectionString: app.store.postgres.url });
   await client.connect();
@@ -60,21 +61,21 @@ async function seed(options: z.infer<typeof Options>, { app, tables }: Config): 
   try {
     if (options.remove) {
       const removed = await removeRows(session, showProgress("conversations removed"));
-      print(`${removed.toLocaleString("en")} conversations are removed.`);
+      print(`Removed ${removed.toLocaleString("en")} conversations.`);
       return;
     }
     const { conversations, messages, user: userId } = options;
-    await seedRows(session, { conversations, messages, userId }, showProgress("messages made", messages));
+    await seedRows(session, { conversations, messages, userId }, showProgress("messages created", messages));
     await analyzeRows(session);
     print(
-      `${messages.toLocaleString("en")} messages are there. Every fifth conversation is of the user ${userId}.`,
+      `Created ${messages.toLocaleString("en")} messages. Every fifth conversation belongs to user ${userId}.`,
     );
   } finally {
     await client.end();
   }
 }
 
-/** @throws AppError with a `store_…` code where the functions are not there, or of another version. */
+/** @throws AppError with a `store_…` code if the functions are missing or of another version. */
 async function requireSchema({ url }: { readonly url: string }): Promise<void> {
   const database = new PostgresDatabase({ url, poolSize: 1 }, systemClock, () => {});
   try {
@@ -106,7 +107,7 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Returns what to tell of an error that its user can mend; `undefined` for all else. */
+/** Returns the message for an error that the user can fix; `undefined` for any other. */
 function explain(error: unknown): string | undefined {
   if (error instanceof SeedRefusal) return error.message;
   if (error instanceof ConfigError) return error.problems.join("; ");

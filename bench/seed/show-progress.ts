@@ -1,8 +1,11 @@
-/** Owns how long work tells how far it is: a line on standard error every two seconds. */
+/** Progress of long work: a line on standard error every two seconds. */
 
 const everyMs = 2_000;
 
-/** Returns a function that is told a count again and again, of `total` if that is known, and writes it down now and then. */
+/**
+ * Returns a function to call with each new count; it prints one now and then, with a percentage if `total` is
+ * known.
+ */
 export function showProgress(what: string, total?: number): (count: number) => void {
   const startMs = performance.now();
   let shownMs = startMs;

@@ -1,4 +1,4 @@
-/** Owns what `npm run seed` promises: rows as turns would have left them, and nobody else's touched. */
+/** `npm run seed`: creates rows as turns would have left them, and leaves all other rows alone. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -57,7 +57,7 @@ describe("npm run seed", { timeout: 120_000 }, () => {
     return row;
   }
 
-  test("makes what turns would have left, and takes away what it made and nothing else", async () => {
+  test("creates rows as turns would have left them, and removes exactly those", async () => {
     const own = randomUUID();
     await scratch.apply(`insert into conversations (id, title, metadata) values ('${own}', 'Own', '{"foreword_seed": false}');
       insert into messages (conversation_id, role, content) values ('${own}', 'user', 'everywhere');
@@ -90,17 +90,20 @@ describe("npm run seed", { timeout: 120_000 }, () => {
 
     assert.equal((await seed(["--conversations", "3", "--messages", "3"])).code, 0);
     const removed = await seed(["--remove"]);
-    assert.deepEqual([removed.code, removed.output], [0, "23 conversations are removed.\n"]);
+    assert.deepEqual([removed.code, removed.output], [0, "Removed 23 conversations.\n"]);
     assert.deepEqual(await countRows(), earlier);
   });
 
-  test("names what is wrong, and makes nothing then", async () => {
+  test("names the wrong option, and creates nothing", async () => {
     const earlier = await countRows();
     for (const [options, told] of [
       [["--messages", "many"], /^seed: --messages must be a whole number up to 100,000,000\n$/],
       [["--conversations", "0"], /^seed: --conversations must be from 1 to 100,000,000\n$/],
       [["--conversations", "-1"], /--conversations/],
-      [["--conversations", "5", "--messages", "4"], /^seed: --messages must be at least as many as/],
+      [
+        ["--conversations", "5", "--messages", "4"],
+        /^seed: --messages must be at least the number of conversations/,
+      ],
       [["--user", "me"], /^seed: --user must be a UUID\n$/],
       [["--rows", "1"], /--rows[^]*Usage: /],
       [["12"], /12[^]*Usage: /],

@@ -1,4 +1,4 @@
-/** Owns the promise that the bench still works: it runs, every body in it is true, and its table has all columns. */
+/** A smoke test of the bench: it runs, every body is right, and the table has all columns. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdir } from "node:fs/promises";
@@ -15,7 +15,7 @@ const script = { deltas: 30, sizeChars: 0, paceMs: 0, eventsPerWrite: 4, firstDe
 const peers = ["raw-parse", "foreword", "foreword-postgres"];
 const columns = ["scenario", "figure", ...peers, "ratio", "target", "met", "measured"];
 
-function toAnswer(body: Buffer, sizes: number): Buffer {
+function toResponse(body: Buffer, sizes: number): Buffer {
   const parts: Buffer[] = [Buffer.from("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")];
   for (let at = 0; at < body.length; at += sizes) {
     const part = body.subarray(at, at + sizes);
@@ -24,18 +24,19 @@ function toAnswer(body: Buffer, sizes: number): Buffer {
   return Buffer.concat([...parts, Buffer.from("0\r\n\r\n")]);
 }
 
-function read(answer: Buffer, expected: Buffer, step: number): ResponseReader {
+function read(response: Buffer, expected: Buffer, step: number): ResponseReader {
   const reader = new ResponseReader(expected);
-  for (let at = 0; at < answer.length; at += step) reader.push(answer.subarray(at, at + step));
+  for (let at = 0; at < response.length; at += step) reader.push(response.subarray(at, at + step));
   return reader;
 }
 
 describe("the bench", () => {
-  test("runs some peers through its shortest scenarios, with true bodies and a whole table", async () => {
+  test("runs some peers through its shortest scenarios, with right bodies and a complete table", async () => {
     const args = ["--smoke", "relay", "first-byte", "--peers", peers.join(",")];
     const folder = await makeFolder();
     const env = { PATH: process.env["PATH"], TMPDIR: folder.path };
-    const { stdout, stderr } = await run(process.execPath, [main, ...args], { env }); // it fails where a body is wrong
+    // It fails if a body is wrong.
+    const { stdout, stderr } = await run(process.execPath, [main, ...args], { env });
     assert.deepEqual(await readdir(folder.path), [], "it leaves no folder behind");
     await folder.remove();
     const lines = stdout.trim().split("\n");
@@ -61,39 +62,39 @@ describe("the bench", () => {
     for (const { ratio, met } of targets) assert.match(`${ratio} ${met}`, /^-?[\d,.]+ × [✓✗]$/, stderr);
   });
 
-  test("says how it is used, and what is wrong with how it was", async () => {
+  test("prints its usage, and names a wrong option", async () => {
     const { stdout } = await run(process.execPath, [main, "--help"]);
     assert.match(
       stdout,
       /^Usage: npm run bench[^]*relay, paced, first-byte, crowd, open, slow-readers, turns/,
     );
-    await assert.rejects(run(process.execPath, [main, "relais"]), /there is no scenario "relais"/);
+    await assert.rejects(run(process.execPath, [main, "relais"]), /unknown scenario "relais"/);
     await assert.rejects(
       run(process.execPath, [main, "--peers", "me"]),
-      /--peers must be of raw-passthrough/,
+      /--peers must be a comma-separated list of raw-passthrough/,
     );
   });
 });
 
 describe("the load generator", () => {
   for (const kind of ["events", "text", "plan"] as const satisfies readonly BodyKind[]) {
-    test(`knows a true body of ${kind} however it is cut, and one with a wrong, missing or further byte`, () => {
+    test(`recognises a right body of ${kind} in pieces of any size, and one with a wrong, missing or extra byte`, () => {
       const body = toBody(script, kind);
       const wrong = Buffer.from(body).fill("~", body.length >> 1, (body.length >> 1) + 1);
       for (const sizes of [1, 7, 20, body.length]) {
-        const answer = toAnswer(body, sizes);
-        for (const step of [1, 3, answer.length]) {
-          assert.ok(read(answer, body, step).isWhole, `${sizes} ${step}`);
-          assert.equal(read(answer.subarray(0, -2), body, step).isDone, false);
-          assert.equal(read(toAnswer(wrong, sizes), body, step).isTrue, false);
-          assert.equal(read(toAnswer(body.subarray(0, -1), sizes), body, step).isWhole, false);
-          assert.equal(read(toAnswer(Buffer.concat([body, body]), sizes), body, step).isTrue, false);
+        const response = toResponse(body, sizes);
+        for (const step of [1, 3, response.length]) {
+          assert.ok(read(response, body, step).isWhole, `${sizes} ${step}`);
+          assert.equal(read(response.subarray(0, -2), body, step).isDone, false);
+          assert.equal(read(toResponse(wrong, sizes), body, step).isTrue, false);
+          assert.equal(read(toResponse(body.subarray(0, -1), sizes), body, step).isWhole, false);
+          assert.equal(read(toResponse(Buffer.concat([body, body]), sizes), body, step).isTrue, false);
         }
       }
     });
   }
 
-  test("knows an answer that is no stream", () => {
+  test("recognises a response that is not a stream", () => {
     const reader = new ResponseReader(toBody(script, "text"));
     reader.push(Buffer.from("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nAway"));
     assert.match(reader.refusal ?? "", /503[^]*Away/);
@@ -101,7 +102,7 @@ describe("the load generator", () => {
 });
 
 describe("the scripted upstream", () => {
-  test("has a plan and a boundary in its text, which Foreword's rule makes its own", () => {
+  test("writes a plan and a boundary that Foreword's rule rewrites", () => {
     const text = toBody(script, "text").toString();
     assert.match(text, /^- Look it up\n- Say it\n\n\*\*---RESPONSE---\*\*\n\nSo/);
     const body = toBody(script, "plan").toString();
@@ -109,7 +110,7 @@ describe("the scripted upstream", () => {
     assert.ok(body.endsWith(text.slice(-20)));
   });
 
-  test("sends each delta in an event of its own, so many to a write", () => {
+  test("sends each delta in its own event, and `eventsPerWrite` events in a write", () => {
     const writes = toWrites(script);
     assert.equal(writes.length, Math.ceil(script.deltas / script.eventsPerWrite) + 1);
     assert.equal(writes.join("").split('"content":').length - 1, script.deltas + 1); // the role's is empty
