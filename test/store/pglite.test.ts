@@ -1,4 +1,4 @@
-/** Owns the store's promises on PGlite. */
+/** The store suite on PGlite. */
 import { startPglite } from "../support/databases/store-harness.ts";
 import { runStoreSuite } from "./store-suite.ts";
 

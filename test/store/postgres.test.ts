@@ -1,4 +1,4 @@
-/** Owns the store's promises on Postgres. */
+/** The store suite on Postgres. */
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { runStoreSuite } from "./store-suite.ts";
 

@@ -1,4 +1,4 @@
-/** Owns databases that a test asks in SQL, Postgres and PGlite alike, and the door to the chat functions in them. */
+/** Databases that tests query in SQL, Postgres and PGlite alike, and a door to the chat functions in them. */
 import type { PGliteInterface } from "@electric-sql/pglite";
 import { Client } from "pg";
 import { z } from "zod";
@@ -7,7 +7,7 @@ import { toArgument, type Database } from "../../src/store/database/database.ts"
 type Row = Record<string, unknown>;
 const Names = z.array(z.object({ name: z.string() }));
 
-/** The tables of the old service, with policies as it had them; after {@link supabaseBasics}. */
+/** The tables of the old service with its policies; run after {@link supabaseBasics}. */
 export const oldTables = `
 create table conversations (
   id uuid default gen_random_uuid() primary key, title text not null, user_id uuid, created_at timestamptz default now());
@@ -23,7 +23,9 @@ create policy "Messages of own conversations" on messages for all
   with check (exists (select 1 from conversations c where c.id = messages.conversation_id and c.user_id = auth.uid()));
 grant all on conversations, messages to anon, authenticated, service_role;`;
 
-/** What Supabase brings: the roles, auth.uid(), and, in projects made before 2026, open default privileges. */
+/**
+ * Supabase's own objects: the roles, auth.uid(), and, in projects made before 2026, open default privileges.
+ */
 export const supabaseBasics = `
 do $$ declare v_role text; begin
   foreach v_role in array array['anon', 'authenticated', 'service_role'] loop
@@ -37,9 +39,9 @@ create function auth.uid() returns uuid language sql stable as
 alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
 alter default privileges in schema public grant all on functions to anon, authenticated, service_role;`;
 
-/** One session with a database. */
+/** A session with a database. */
 export interface Scratch {
-  /** Runs a text of any number of statements. */
+  /** Runs any number of statements. */
   apply(text: string): Promise<void>;
   /** Runs one statement. */
   sql(text: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -57,7 +59,7 @@ export async function openPostgres(url: string): Promise<Scratch> {
   };
 }
 
-/** The session with `database`, which is closed with it. */
+/** Returns a session with `database`, which closes with it. */
 export function toScratch(database: PGliteInterface): Scratch {
   return {
     apply: async (text) => void (await database.exec(text)),
@@ -66,7 +68,7 @@ export function toScratch(database: PGliteInterface): Scratch {
   };
 }
 
-/** Returns the column `name` of the rows that `sql` answers with. */
+/** Returns the column `name` of the rows that `sql` returns. */
 export async function listNames(
   scratch: Scratch,
   sql: string,

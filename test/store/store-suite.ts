@@ -1,4 +1,4 @@
-/** Owns what every store promises, whatever database is behind it. */
+/** The promises of every store, whatever its database. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -38,7 +38,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       return rows;
     }
 
-    /** One turn from begin to end; answers with the conversation it went to. */
+    /** Runs a turn from begin to end; resolves with its conversation. */
     async function run(
       lines: readonly Line[],
       answer: string,
@@ -56,7 +56,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       return rows.map(({ role, content }) => `${role[0]}: ${content}`);
     }
 
-    test("keeps a turn: conversation, messages in order, each below the one before, plan beside the answer", async () => {
+    test("stores a turn: conversation, messages in order, each below the one before, plan beside the answer", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       await run(["s: Be kind", "u: Hi", "a: Hello", "u: How are you?"], "Fine. ", { userId, conversationId });
@@ -93,7 +93,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       );
     });
 
-    test("takes the same begin and the same end twice without a second row", async () => {
+    test("accepts the same begin and the same end twice without a second row", async () => {
       const userId = randomUUID();
       const turn = makeTurn(["u: Once"], { userId, conversationId: randomUUID() });
       const result = makeResult("Yes");
@@ -102,7 +102,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       assert.deepEqual(await shown(turn.conversationId, userId), ["u: Once", "a: Yes"]);
     });
 
-    test("adds four rows for two turns that send a history of 200 messages again, each told in as few bytes as a short one", async () => {
+    test("adds four rows for two turns that resend a history of 200 messages, each in as few bytes as for a short one", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       const history = Array.from(
@@ -185,7 +185,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       ],
     ];
     for (const [how, kept, more, resent] of changed) {
-      test(`knows a reply that is sent back ${how}, and what follows it too`, async () => {
+      test(`recognizes a reply that is sent back ${how}, and the messages after it`, async () => {
         const userId = randomUUID();
         const conversationId = randomUUID();
         await run(["u: Q"], kept, { userId, conversationId }, makeResult(kept, more));
@@ -203,7 +203,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       });
     }
 
-    test("knows a message whose images are not sent again, unless it is the last: that is a new question", async () => {
+    test("recognizes a message sent again without its images, unless it is the last, which is a new question", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       const asked: Line = { role: "user", text: "What is it?", images: [image] };
@@ -223,7 +223,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       assert.deepEqual(rows[0]?.["metadata"], { images_count: 1 });
     });
 
-    test("sends a long history whose replies come back changed whole only once", async () => {
+    test("sends a long history whose replies come back changed in full only once", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       const kept = Array.from({ length: 20 }, (_, index) =>
@@ -257,7 +257,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       assert.equal((await shown(conversationId, userId)).length, 24);
     });
 
-    test("continues an identified user's conversation that is not named, by its longest path; nobody else's", async () => {
+    test("continues an identified user's unnamed conversation, by its longest path, and never another user's", async () => {
       const userId = randomUUID();
       const first = await run(["u: Who?"], "Me.", { userId });
       assert.equal(await run(["u: Who?", "a: Me.", "u: Why?"], "Because.", { userId }), first);
@@ -277,7 +277,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       );
     });
 
-    test("leaves another user's conversation alone: a turn that names it gets one of its own", async () => {
+    test("leaves another user's conversation alone: a turn that names it gets a conversation of its own", async () => {
       const [mine, other] = [randomUUID(), randomUUID()];
       const conversationId = randomUUID();
       await run(["u: mine"], "yours", { userId: mine, conversationId });
@@ -294,7 +294,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       assert.deepEqual(rows, [{ user_id: mine }]);
     });
 
-    test("answers though a user has made a circle of messages", async () => {
+    test("answers although a user has made a cycle of messages", async () => {
       const userId = randomUUID();
       const conversationId = await run(["u: round"], "and round", { userId });
       await sql(`update messages set parent_id = (select id from messages m where m.conversation_id = messages.conversation_id
@@ -302,14 +302,14 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       assert.equal((await shown(conversationId, userId)).length, 1);
     });
 
-    test("does not take examples that a client sends along for a conversation to continue", async () => {
+    test("does not take examples sent by a client for a conversation to continue", async () => {
       const userId = randomUUID();
       const examples = ["u: 1+1", "a: 2", "u: 2+2"];
       const first = await run(examples, "4", { userId });
       assert.notEqual(await run(["u: 1+1", "a: 2", "u: 3+3"], "6", { userId }), first);
     });
 
-    test("takes the rows of the old service into the tree when their conversation goes on", async () => {
+    test("moves the rows of the old service into the tree when their conversation continues", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       await sql(
@@ -334,7 +334,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       assert.deepEqual(rows, [{ count: 5 }]);
     });
 
-    test("does not bring a deleted conversation back with a late write, and does with a new one", async () => {
+    test("does not bring a deleted conversation back with a late write, but does with a new one", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       const turn = makeTurn(["u: Hi"], { userId, conversationId, startedAt: new Date(Date.now() - 60_000) });
@@ -358,7 +358,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       assert.deepEqual(await shown(conversationId, userId), ["u: one", "a: 1", "u: two", "a: 2"]);
     });
 
-    test("shows a user nothing of another's: inside the functions row level security holds, and ends with the call", async () => {
+    test("shows a user no other user's rows: inside the functions row level security applies, and ends with the call", async () => {
       const [mine, other] = [randomUUID(), randomUUID()];
       const conversationId = await run(["u: secret"], "kept", { userId: mine });
       for (let time = 0; time < 20; time += 1) {
@@ -385,7 +385,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       writes = new TurnWrites(database, systemClock);
     });
 
-    test("says so when the schema is of another version", async () => {
+    test("reports a schema of another version", async () => {
       const turn = makeTurn(["u: Hi"]);
       const newer: Database = {
         call: (name, argument, caller) =>
@@ -400,7 +400,7 @@ export function runStoreSuite(databaseName: string, start: () => Promise<StoreHa
       });
     });
 
-    test("says of a broken argument that it will never be taken", async () => {
+    test("reports that a malformed argument will never be accepted", async () => {
       await assert.rejects(
         database.call("chat_list_messages", { conversation_id: "x" }, { ...service, userId: randomUUID() }),
         {

@@ -1,4 +1,4 @@
-/** Owns the store's promises on PostgREST. */
+/** The store suite on PostgREST. */
 import { startSupabaseHarness } from "../support/databases/store-harness.ts";
 import { runStoreSuite } from "./store-suite.ts";
 

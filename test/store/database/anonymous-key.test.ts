@@ -1,4 +1,7 @@
-/** Owns the reduced store: with the project's anonymous key, a turn's messages are stored by its user's own token. */
+/**
+ * The reduced store: with the project's anonymous key, a turn's messages are stored with its user's own
+ * token.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -45,7 +48,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     };
   }
 
-  /** Has one turn; resolves when its rows are stored, or cannot be. */
+  /** Runs a turn; resolves when its rows are stored, or cannot be. */
   async function chat(
     messages: readonly Line[],
     token: string | undefined,
@@ -68,7 +71,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     assert.deepEqual([answer.status, answer.isComplete, answer.body], [200, true, body]);
   }
 
-  /** Returns what a user's page sees of a conversation, oldest first. */
+  /** Returns the messages that a user's page sees in a conversation, oldest first. */
   async function see(userId: string, conversationId: unknown): Promise<z.infer<typeof Rows>> {
     const client = createClient(stack.url, stack.anonKey, {
       auth: { persistSession: false, autoRefreshToken: false },
@@ -88,7 +91,7 @@ describe("with SUPABASE_ANON_KEY", () => {
   const hi: Line = { sender: "user", text: "Hi" };
   const reply: Line = { sender: "bot", text: body };
 
-  test("a turn is stored once under the token's user, whoever the payload says it is", async () => {
+  test("a turn is stored once under the token's user, whatever `userId` the payload has", async () => {
     for (const payload of [{}, { userId: randomUUID() }, { userId: "" }]) {
       const userId = randomUUID();
       const answer = await chat([hi], stack.userToken(userId), payload);
@@ -122,7 +125,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     ["of a conversation that is not named", () => ({})],
   ];
   for (const [which, name] of sameConversation) {
-    test(`a history that is sent again, ${which}, adds only what is new`, async () => {
+    test(`a history that is sent again, ${which}, adds only new messages`, async () => {
       const userId = randomUUID();
       const first = await chat([hi], stack.userToken(userId));
       const lines = [hi, reply, { sender: "user", text: "More" } as const];
@@ -136,14 +139,14 @@ describe("with SUPABASE_ANON_KEY", () => {
     });
   }
 
-  test("an answer names the conversation that holds its rows, also when the client names none", async () => {
+  test("a response names the conversation that holds its rows, even if the client names none", async () => {
     const userId = randomUUID();
     await chat([hi], stack.userToken(userId));
     const { headers } = await chat([hi, reply, { ...hi, text: "More" }], stack.userToken(userId));
     assert.equal((await see(userId, headers["x-conversation-id"])).length, 4);
   });
 
-  test("a long history that is sent again adds only what is new", async () => {
+  test("a long history that is sent again adds only new messages", async () => {
     const userId = randomUUID();
     const lines = Array.from({ length: 10 }, (_, index) => [{ ...hi, text: `${index}` }, reply]).flat();
     const conversationId = randomUUID();
@@ -171,7 +174,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     );
   });
 
-  test("another user sees nothing of it and cannot write to it, but streams all the same", async () => {
+  test("another user sees no rows of it and cannot write to it, but streams all the same", async () => {
     const [userId, stranger] = [randomUUID(), randomUUID()];
     const { headers } = await chat([hi], stack.userToken(userId));
     const conversationId = headers["x-conversation-id"];
@@ -190,7 +193,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     assert.equal((await see(userId, conversationId)).length, 2);
   });
 
-  test("where users are known, another's conversation is not there to write in, and the model is not asked", async () => {
+  test("with authenticated users, another user's conversation does not exist for writing, and the model is not called", async () => {
     const [userId, stranger] = [randomUUID(), randomUUID()];
     const variables = { AUTH: "supabase", SUPABASE_JWT_SECRET: stack.jwtSecret };
     const guarded = await startApp({ ...toVariables(stack.anonKey), ...variables });
@@ -226,7 +229,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     ["with the anonymous key as its token", () => stack.anonKey],
   ];
   for (const [which, makeToken] of tokens) {
-    test(`a turn ${which} streams all the same, is not stored, and one line of the log says so`, async () => {
+    test(`a turn ${which} streams all the same, is not stored, and one log line says so`, async () => {
       const earlier = await countRows();
       const answer = await chat([hi], makeToken(), { userId: randomUUID() });
       assertWhole(answer);
@@ -238,7 +241,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     });
   }
 
-  test("one user's token is never used for another's turn, however many run at once", async () => {
+  test("one user's token is never used for another user's turn, however many run at once", async () => {
     const userIds = Array.from({ length: 8 }, () => randomUUID());
     const answers = await Promise.all(userIds.map((userId) => chat([hi], stack.userToken(userId))));
     for (const [index, userId] of userIds.entries()) {
@@ -250,7 +253,7 @@ describe("with SUPABASE_ANON_KEY", () => {
     }
   });
 
-  test("the server is ready, though the key may ask for nothing", async () => {
+  test("the server is ready, although the key has no rights of its own", async () => {
     const { status, body: ready } = await app.get("/readyz");
     assert.deepEqual([status, JSON.parse(ready).status], [200, "ok"]);
   });

@@ -1,4 +1,4 @@
-/** A call that is no longer waited for ends in Postgres too, and a connection that died without a word costs no answer. */
+/** An abandoned call ends in Postgres too, and a connection that died silently costs no response. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, beforeEach, describe, test } from "node:test";
@@ -16,7 +16,7 @@ const poolSize = 2;
 const busySql = `select count(*)::integer as count from pg_stat_activity
   where application_name = 'foreword' and state = 'active'`;
 
-/** Has `body` done in place of the function that reads a conversation, which answers with {title} then. */
+/** Replaces the function that reads a conversation by `body`, after which it returns {title}. */
 function toPlanted(body: string): string {
   return `create or replace function public.chat_get_conversation(argument jsonb) returns jsonb language plpgsql as
     $f$ begin ${body}; return '{"missing": true}'; end $f$`;
@@ -66,7 +66,7 @@ describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
     ["a function that counts for ever", "loop perform 1; end loop"],
     ["a function that waits for a lock", "perform pg_advisory_xact_lock(4711)"],
   ] as const) {
-    test(`keep no more backends busy than there are connections, and none once they are given up: ${cause}`, async () => {
+    test(`keep no more backends busy than there are connections, and none once they are abandoned: ${cause}`, async () => {
       await watcher.query("select pg_advisory_lock(4711)");
       await harness.sql(toPlanted(plant));
       for (let round = 0; round < 3; round += 1) {
@@ -96,7 +96,7 @@ describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
     await client.end();
   });
 
-  test("have the time that is left of their deadline, or the shorter limit that the operator has set", async () => {
+  test("have the rest of their deadline, or the operator's shorter limit", async () => {
     const tellLimit = `create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
       language sql as $f$ select jsonb_build_object('missing', true, 'limit', current_setting('statement_timeout')) $f$`;
     await harness.sql(tellLimit);
@@ -115,7 +115,7 @@ describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
     }
   });
 
-  test("take one transaction each, so that a pooler may give the next one to another connection", async () => {
+  test("take one transaction each, so that a pooler may use another connection for the next one", async () => {
     const tellTransaction = `create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
       language sql as $f$ select jsonb_build_object('missing', true, 'id', pg_current_xact_id()::text) $f$`;
     await harness.sql(tellTransaction);
@@ -128,7 +128,7 @@ describe("calls to Postgres that take too long", { timeout: 120_000 }, () => {
   });
 });
 
-describe("connections to Postgres that died without a word", { timeout: 120_000 }, () => {
+describe("connections to Postgres that died silently", { timeout: 120_000 }, () => {
   let harness: Awaited<ReturnType<typeof startPostgresHarness>>;
   let proxy: TcpProxy;
   let lostBefore = 0;
@@ -143,7 +143,7 @@ describe("connections to Postgres that died without a word", { timeout: 120_000 
     await harness.stop();
   });
 
-  /** Opens as many connections as there may be, and has them all die with the next thing that is sent on one of them. */
+  /** Opens all connections, and makes them all die with the next data sent on one of them. */
   async function openDying(): Promise<void> {
     await database?.close();
     proxy.pass();
@@ -157,14 +157,14 @@ describe("connections to Postgres that died without a word", { timeout: 120_000 
 
   const list = (): Promise<unknown> => database.call("chat_list_conversations", { limit: 1 }, service);
 
-  /** Resolves once something was sent on one of them. */
+  /** Resolves once data was sent on one of them. */
   async function untilLost(): Promise<void> {
     while (proxy.lost === lostBefore) await harness.sql("select 1");
   }
 
   after(() => database.close());
 
-  test("do not fail a read: it is asked again on a new one, and so is the next", async () => {
+  test("do not fail a read: it is repeated on a new one, and so is the next", async () => {
     await openDying();
     const reading = list();
     await untilLost();
@@ -175,7 +175,7 @@ describe("connections to Postgres that died without a word", { timeout: 120_000 
     assert.deepEqual(await list(), []);
   });
 
-  test("do not fail a call that is only sent once they have been silent for a while", async () => {
+  test("do not fail a call that is only sent after some silence", async () => {
     await openDying();
     clock.advance(6_000);
     const taking = database.call("chat_take_requests", { subject: "a", wanted: 1, max: 5 }, service);
@@ -202,7 +202,7 @@ describe("connections to Postgres that died without a word", { timeout: 120_000 
     assert.equal(left, 4, "what was lost was not taken");
   });
 
-  test("are given up at once when they are reset: a read is asked again without a wait", async () => {
+  test("are given up at once when they are reset: a read is repeated without a wait", async () => {
     await openDying();
     proxy.pass();
     proxy.cutAfterBytes(0);

@@ -1,4 +1,4 @@
-/** A call that the database undid to let others go on is made again, once. */
+/** A call that the database rolled back to let others proceed is repeated once. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -17,7 +17,7 @@ describe("a call that is the victim of a deadlock", { timeout: 60_000 }, () => {
     await harness.stop();
   });
 
-  /** Has the next `count` deletions of a conversation end as a deadlock's victims do. */
+  /** Makes the next `count` deletions of a conversation fail as victims of a deadlock. */
   async function plant(count: number): Promise<void> {
     await harness.sql("drop sequence if exists victims; create sequence victims");
     await harness.sql(`
@@ -33,7 +33,7 @@ describe("a call that is the victim of a deadlock", { timeout: 60_000 }, () => {
     );
   }
 
-  test("succeeds at its second try, and fails if that is undone, too", async () => {
+  test("succeeds at its second try, and fails if that is rolled back, too", async () => {
     const conversationId = randomUUID();
     assert.equal((await app.chat("Hi", { conversationId })).status, 200);
     await plant(2);

@@ -1,4 +1,4 @@
-/** Owns the promise that a turn costs the same however long its conversation is: rows and blocks read, bytes sent, and time. */
+/** A turn costs the same however long its conversation is: rows and blocks read, bytes sent, and time. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -17,21 +17,24 @@ import { openPostgres, toDatabase, toScratch, type Scratch } from "../scratch-da
 
 const [short, long] = [10, 10_000];
 const rounds = 30;
-/** Both conversations are in one table, so that reading all of it would cost both the same: this says that none does. */
+/**
+ * Both conversations are in one table, so reading all of it would cost both the same: this shows that neither
+ * does.
+ */
 const maxRowsRead = 100;
-/** In tables that have a row of each conversation, or turn, two would be found in any way. */
+/** In tables with a row for each conversation or turn, two rows would be found in any way. */
 const otherConversations = 5_000;
 
-/** What one more turn took. */
+/** The cost of one more turn. */
 interface Cost {
   readonly rowsRead: number;
-  /** Of tables and indexes, also where nothing in them was to be read. */
+  /** Of tables and indexes, even if no row was found in them. */
   readonly blocksRead: number;
   readonly bytesSent: number;
   readonly durationMs: number;
 }
 
-/** A conversation, whose it is, and the path of its next turn. */
+/** A conversation, its owner, and the path of its next turn. */
 interface Chat {
   readonly userId: string;
   readonly conversationId: string;
@@ -40,7 +43,7 @@ interface Chat {
 
 const Reads = z.object({ rowsRead: z.coerce.number(), blocksRead: z.coerce.number() });
 type Reads = z.infer<typeof Reads>;
-/** What this session has read; what it read long ago may be left out, so only a difference means something. */
+/** The reads of this session; old ones may be left out, so only a difference is meaningful. */
 const countReads = `
   select
     (select sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables) as "rowsRead",
@@ -56,11 +59,11 @@ const addOthers = `
   )
   insert into turns (id, conversation_id, user_id, status) select gen_random_uuid(), id, user_id, 'complete' from other`;
 
-/** How a turn comes: by whose right it is stored, and whether it says which conversation it is of. */
+/** How a turn is stored: with which rights, and whether it names its conversation. */
 interface Way {
   readonly name: string;
   readonly isConversationNamed: boolean;
-  /** Whether its messages alone are stored, and as the user, under row level security. */
+  /** Whether only its messages are stored, and as the user, under row level security. */
   readonly isReduced: boolean;
 }
 
@@ -68,7 +71,7 @@ const named: Way = { name: "named", isConversationNamed: true, isReduced: false 
 const unnamed: Way = { name: "unnamed", isConversationNamed: false, isReduced: false };
 const reduced: Way = { name: "with its user's token", isConversationNamed: true, isReduced: true };
 
-/** Returns how to find out what was read since now. */
+/** Returns a function that returns the reads since now. */
 async function watchReads(scratch: Scratch): Promise<() => Promise<Reads>> {
   const count = async (): Promise<Reads> => z.tuple([Reads]).parse(await scratch.sql(countReads))[0];
   const earlier = await count();
@@ -107,7 +110,7 @@ async function runTurn(database: Database, way: Way, chat: Chat, answer: string)
   await endTurn(writes, turn, makeResult(answer));
 }
 
-/** Measures one more turn in `chat`, and takes it back. */
+/** Measures one more turn in `chat`, and rolls it back. */
 async function measureTurn(scratch: Scratch, way: Way, chat: Chat): Promise<Cost> {
   let bytesSent = 0;
   let durationMs = 0;
@@ -147,7 +150,7 @@ async function checkCost(scratch: Scratch): Promise<void> {
   await scratch.apply(addOthers);
   const writes = { short: await addChat(scratch, short), long: await addChat(scratch, long) };
   for (const way of [named, unnamed]) await compareCosts(scratch, writes, way, "without statistics");
-  await scratch.sql("vacuum analyze"); // so that what an index alone can answer need not be looked at in its table
+  await scratch.sql("vacuum analyze"); // so that index-only scans need not visit the table
   for (const way of [named, unnamed, reduced]) await compareCosts(scratch, writes, way, "with statistics");
 }
 
@@ -176,7 +179,7 @@ async function compareCosts(
   compare("durationMs", 3);
 }
 
-/** A turn that runs, of which so many pieces are saved. */
+/** A running turn with so many saved pieces. */
 async function addRunningTurn(scratch: Scratch, pieces: number): Promise<string> {
   const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
   await beginTurn(new TurnWrites(toDatabase(scratch), systemClock), turn);
@@ -187,7 +190,7 @@ async function addRunningTurn(scratch: Scratch, pieces: number): Promise<string>
   return turn.turnId;
 }
 
-/** Measures a tick that saves one more piece of a turn that has so many, and takes it back. */
+/** Measures a tick that saves one more piece of a turn with so many, and rolls it back. */
 async function measureTick(
   scratch: Scratch,
   turnId: string,
@@ -233,7 +236,7 @@ async function checkTicks(scratch: Scratch): Promise<void> {
   }
 }
 
-describe("a tick of progress costs what it would early in the reply", () => {
+describe("a tick of progress costs as much as early in the reply", () => {
   test("on Postgres", async () => {
     const server = await startPostgres();
     try {
@@ -250,7 +253,7 @@ describe("a tick of progress costs what it would early in the reply", () => {
   });
 });
 
-describe("one more turn costs what it would in a short conversation", () => {
+describe("one more turn costs as much as in a short conversation", () => {
   test("on Postgres", async () => {
     const server = await startPostgres();
     try {

@@ -1,4 +1,7 @@
-/** The embedded database on a disk that fills up says so, goes on once there is room, and never keeps a log that grows. */
+/**
+ * The embedded database on a full disk: it reports that, continues once there is room, and its log never
+ * keeps growing.
+ */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
@@ -58,7 +61,7 @@ describe("the embedded database on a full disk", { timeout: 240_000 }, () => {
     writeFileSync(fill, Buffer.alloc(Math.max(0, bavail * bsize - leftBytes)));
   }
 
-  test("says so at its first start, and starts once there is room; later it says so for each write, and takes them again", async (context) => {
+  test("reports it at its first start, and starts once there is room; later reports it for each write, and accepts them again", async (context) => {
     if (!isMounted) return context.skip("a small disk can be mounted by root only");
     const dataDir = join(disk, "data");
     for (const leftBytes of [0, 20_000, 4 * mebibyte, 30 * mebibyte]) {
@@ -104,7 +107,7 @@ describe("the embedded database on a full disk", { timeout: 240_000 }, () => {
 });
 
 describe("the log of the embedded database", { timeout: 240_000 }, () => {
-  test("stays small while much is written, and is of no use after a close", async () => {
+  test("stays small under many writes, and is not needed after a close", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "foreword-test-"));
     const logFolder = join(dataDir, "database", "pglite", "pg_wal");
     const countLogBytes = (): number =>
@@ -125,8 +128,8 @@ describe("the log of the embedded database", { timeout: 240_000 }, () => {
   });
 });
 
-describe("a data folder that cannot be made", () => {
-  test("ends the start with a sentence, whatever is in its way", () => {
+describe("a data folder that cannot be created", () => {
+  test("ends the start with a sentence, whatever is in the way", () => {
     const folder = mkdtempSync(join(tmpdir(), "foreword-test-"));
     writeFileSync(join(folder, "file"), "");
     symlinkSync(join(folder, "loop"), join(folder, "loop"));

@@ -1,4 +1,7 @@
-/** What a gateway before PostgREST answers is believed only if it can be PostgREST's; a call that takes too long ends in the database. */
+/**
+ * A gateway in front of PostgREST: its response is accepted only if it can be PostgREST's; slow calls end in
+ * the database.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
@@ -16,7 +19,7 @@ import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 const json = { "content-type": "application/json" };
 const html = { "content-type": "text/html" };
 
-describe("a gateway that answers in PostgREST's place", () => {
+describe("a gateway that responds in PostgREST's place", () => {
   let server: Server;
   let database: SupabaseDatabase;
   let answer: readonly [number, Readonly<Record<string, string>>, string] = [200, {}, ""];
@@ -37,7 +40,7 @@ describe("a gateway that answers in PostgREST's place", () => {
     "chat_begin_turn",
     "chat_end_turn",
   ] satisfies FunctionName[]) {
-    test(`is not taken for an answer to ${name}, whatever it says, and however well`, async () => {
+    test(`is not taken for a result of ${name}, whatever it sends, and with whatever status`, async () => {
       for (const next of [
         [200, {}, ""],
         [200, json, ""],
@@ -92,7 +95,7 @@ describe("calls to PostgREST", { timeout: 120_000 }, () => {
     await database.close();
   });
 
-  test("are asked again on a new connection if the one they were sent on died without a word", async () => {
+  test("are repeated on a new connection if theirs died silently", async () => {
     const proxy = await startTcpProxy(Number(new URL(harness.stack.url).port));
     const clock = new ManualClock();
     const url = `http://127.0.0.1:${proxy.port}`;

@@ -1,4 +1,7 @@
-/** Owns the attacks on row level security: what one user may do to another's rows, and anyone without a user to all. */
+/**
+ * Attacks on row level security: by one user on another user's rows, and by callers without a user on all
+ * rows.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -39,14 +42,14 @@ interface Owner {
   readonly deletedId: string;
 }
 
-/** What a statement or a request came to. */
+/** The outcome of a statement or a request. */
 interface Outcome {
   readonly rows: readonly unknown[];
-  /** SQLSTATE or PostgREST's code; `undefined` when it was taken. */
+  /** SQLSTATE or PostgREST's code; `undefined` if it was accepted. */
   readonly code: string | undefined;
 }
 
-/** What Bob tries, a line each: the SQLSTATE that it is refused with, what it shows, the statement. */
+/** Bob's attempts, one a line: the SQLSTATE of the refusal, the rows shown, the statement. */
 const refused = `
 42501 adds no conversation for another: insert into conversations (title, user_id) values ('x', :alice.userId)
 42501 adds no conversation for nobody: insert into conversations (title) values ('x')
@@ -101,10 +104,10 @@ after(async () => {
   await admin.close();
   await stack.stop();
 });
-/** Whatever an attack was answered, this is what it must not have done. */
+/** Whatever the response to an attack, it must not have done this. */
 afterEach(async () => assert.deepEqual(await readRowsOf(alice), rowsOfAlice));
 
-/** Makes a user who has had two turns, the conversation of one deleted, and one row in turn_pieces. */
+/** Creates a user with two turns, the conversation of one of them deleted, and one row in turn_pieces. */
 async function addOwner(): Promise<Owner> {
   const userId = randomUUID();
   const writes = new TurnWrites(toDatabase(admin), systemClock);
@@ -135,13 +138,13 @@ async function readRowsOf({ userId, conversationId, turnId }: Owner): Promise<un
   );
 }
 
-/** What a token says of who sends it. */
+/** The claims of a token. */
 interface Claims {
   readonly role: "anon" | "authenticated";
   readonly sub?: string;
 }
 
-/** Becomes, until the transaction ends, whom PostgREST would for a token with `claims`. */
+/** Takes on, until the transaction ends, the role that PostgREST would for a token with `claims`. */
 async function become(claims: Claims): Promise<void> {
   const values = [JSON.stringify(claims), claims.role];
   await admin.sql("select set_config('request.jwt.claims', $1, true), set_config('role', $2, true)", values);
@@ -164,7 +167,7 @@ async function runAs(claims: Claims, sql: string, values: readonly unknown[] = [
 const runAsBob = (sql: string, values: readonly unknown[] = []): Promise<Outcome> =>
   runAs({ role: "authenticated", sub: bob.userId }, sql, values);
 
-/** The database as a server sees it that has nothing but Bob's token. */
+/** The database for a server that has only Bob's token. */
 const databaseOfBob: Database = {
   call: async (name, argument, caller) => {
     const values = [JSON.stringify(toArgument(argument, caller))];
@@ -175,7 +178,7 @@ const databaseOfBob: Database = {
   close: async () => {},
 };
 
-/** Stores a turn's messages with Bob's token; the payload says that they are Alice's. */
+/** Stores a turn's messages with Bob's token; the payload claims that they are Alice's. */
 async function storeAsBob(
   lines: readonly Line[],
   conversationId: string = randomUUID(),
@@ -194,7 +197,7 @@ async function storeAsBob(
 }
 
 describe("in SQL, a user", () => {
-  test("sees every row of their own and none of another's", async () => {
+  test("sees all of their own rows and none of another user's", async () => {
     for (const table of tables.filter((name) => name !== "turn_pieces")) {
       const { rows } = await runAsBob(`select distinct user_id from ${table}`);
       assert.deepEqual(rows, [{ user_id: bob.userId }], table);
@@ -220,7 +223,7 @@ describe("in SQL, a user", () => {
     }
   });
 
-  test("touches nothing of another's when they change or delete everything", async () => {
+  test("touches no rows of another user when they change or delete everything", async () => {
     for (const table of writable) {
       for (const sql of [`update ${table} set metadata = '{"seen": true}'`, `delete from ${table}`]) {
         await admin.sql("begin");
@@ -236,7 +239,7 @@ describe("in SQL, a user", () => {
     }
   });
 
-  test("deletes a conversation of their own, whose tombstone only they see", async () => {
+  test("deletes their own conversation, whose tombstone only they see", async () => {
     const conversationId = await storeAsBob(["u: Hi"]);
     await runAsBob("delete from conversations where id = $1", [conversationId]);
     const sql = "select user_id from deleted_conversations where id = $1";
@@ -246,7 +249,7 @@ describe("in SQL, a user", () => {
   });
 });
 
-describe("in SQL, whoever has no user", () => {
+describe("in SQL, a caller without a user", () => {
   const nobodies = [{ role: "anon" }, { role: "authenticated" }] as const;
 
   test("sees nothing and adds nothing", async () => {
@@ -260,7 +263,7 @@ describe("in SQL, whoever has no user", () => {
     }
   });
 
-  test("changes and deletes nothing, in no table", async () => {
+  test("changes and deletes nothing, in any table", async () => {
     for (const table of tables) {
       assert.equal((await runAs({ role: "anon" }, `delete from ${table}`)).code, "42501");
       assert.equal((await runAs({ role: "anon" }, `truncate ${table} cascade`)).code, "42501");
@@ -272,7 +275,7 @@ describe("in SQL, whoever has no user", () => {
     }
   });
 
-  test("stores nothing in another's name, though the payload says whose it is", async () => {
+  test("stores nothing in another user's name, although the payload names one", async () => {
     const conversation = { id: randomUUID(), is_named: true, title: "x", user_id: alice.userId, age_ms: 0 };
     const argument = { schema_version: schemaVersion, conversation, path: [], candidates: [], addresses: {} };
     for (const claims of nobodies)
@@ -281,7 +284,7 @@ describe("in SQL, whoever has no user", () => {
 });
 
 describe("in SQL, the functions", () => {
-  test("are for the service, but for the one that stores a user's messages", async () => {
+  test("are for the service only, except the one that stores a user's messages", async () => {
     for (const name of functions) {
       const call = `select public.${name}(${triggers.includes(name) ? "" : "'{}'"})`;
       assert.equal((await runAs({ role: "anon" }, call)).code, "42501", name);
@@ -289,7 +292,7 @@ describe("in SQL, the functions", () => {
     }
   });
 
-  test("store a user's turn under the token's user, whoever the payload says it is", async () => {
+  test("store a user's turn under the token's user, whatever `userId` the payload has", async () => {
     const conversationId = await storeAsBob(["u: Mine"]);
     const owners = await admin.sql(
       "select distinct c.user_id as conversation, m.user_id as message from conversations c join messages m on m.conversation_id = c.id where c.id = $1",
@@ -298,7 +301,7 @@ describe("in SQL, the functions", () => {
     assert.deepEqual(owners, [{ conversation: bob.userId, message: bob.userId }]);
   });
 
-  test("store nothing in another's conversation, by its name or by the path that it holds", async () => {
+  test("store nothing in another user's conversation, by its name or by its path", async () => {
     const lines = [`u: I am ${alice.userId}`, "a: Hello", "u: More"];
     for (const path of [["u: Hi"], lines])
       await assert.rejects(storeAsBob(path, alice.conversationId), { code: "42501" });
@@ -307,7 +310,7 @@ describe("in SQL, the functions", () => {
     assert.equal(rows.length, 4);
   });
 
-  test("neither move nor show what another's conversation holds, however the argument is made up", async () => {
+  test("neither move nor show content of another user's conversation, however the argument is crafted", async () => {
     const { conversationId: id, messageId, userId } = alice;
     const digest = "select encode(digest, 'hex') as name from messages where id = $1";
     const [anchor] = await listNames(admin, digest, [messageId]);
@@ -331,7 +334,7 @@ describe("in SQL, the functions", () => {
 });
 
 describe("a turn of the service", () => {
-  test("writes nothing in another's conversation, though its client chose that one's id for the turn", async () => {
+  test("writes nothing in another user's conversation, although its client chose that one's id for the turn", async () => {
     const earlier = await readRowsOf(alice);
     const writes = new TurnWrites(toDatabase(admin), systemClock);
     const { conversationId } = alice;
@@ -350,7 +353,7 @@ describe("over Supabase's HTTP API, a user", () => {
     client = connect(stack.userToken(bob.userId));
   });
 
-  test("sees every row of their own and none of another's, joined tables included", async () => {
+  test("sees all of their own rows and none of another user's, including joined tables", async () => {
     for (const table of tables.filter((name) => name !== "turn_pieces")) {
       const { data, error } = await client.from(table).select("user_id");
       assert.equal(error, null);
@@ -372,7 +375,7 @@ describe("over Supabase's HTTP API, a user", () => {
     assert.equal((await counted.eq("user_id", alice.userId)).count, 0);
   });
 
-  test("writes nothing for another, nor into another's conversation", async () => {
+  test("writes nothing for another user, nor into another user's conversation", async () => {
     const { conversationId, userId, messageId } = alice;
     const message = { conversation_id: bob.conversationId, user_id: bob.userId, role: "user" };
     const moved = { conversation_id: conversationId, parent_id: null };
@@ -394,7 +397,7 @@ describe("over Supabase's HTTP API, a user", () => {
       assert.equal((await attack).error?.code, code, `attack ${index}`);
   });
 
-  test("changes and deletes nothing of another's", async () => {
+  test("changes and deletes no rows of another user", async () => {
     for (const table of writable) {
       const change = client.from(table).update({ metadata: { seen: true } });
       const changed = await change.eq("user_id", alice.userId).select();
@@ -403,7 +406,7 @@ describe("over Supabase's HTTP API, a user", () => {
     }
   });
 
-  test("may call the one function only, and with it touch no conversation of another", async () => {
+  test("may call one function only, and with it touch no conversation of another user", async () => {
     for (const name of functions) {
       const { error } = await client.rpc(name, triggers.includes(name) ? {} : { argument: {} });
       const code = name === userFunction ? "FW001" : triggers.includes(name) ? "PGRST202" : "42501";
@@ -422,7 +425,7 @@ describe("over Supabase's HTTP API, a user", () => {
   });
 });
 
-describe("over Supabase's HTTP API, whoever has no user", () => {
+describe("over Supabase's HTTP API, a caller without a user", () => {
   test("sees, adds, changes, deletes and calls nothing", async () => {
     const client = connect();
     for (const table of tables) {
@@ -441,7 +444,7 @@ describe("over Supabase's HTTP API, whoever has no user", () => {
   });
 });
 
-/** A client as a page has it: the project's public key, and the token of its user, if one is signed in. */
+/** A client like a page's: the project's public key, and its user's token if signed in. */
 function connect(token?: string): SupabaseClient {
   return createClient(stack.url, stack.anonKey, {
     auth: { persistSession: false, autoRefreshToken: false },

@@ -1,4 +1,6 @@
-/** Owns the promise that reading a page costs the page, not the history: by which way Postgres finds it, and how many rows it reads. */
+/**
+ * Reading a page costs the page, not the history: checked by Postgres' plans and the number of rows it reads.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -14,7 +16,7 @@ const sizes = {
   small: { conversations: 800, messages: 4_800 },
   large: { conversations: 8_000, messages: 48_000 },
 };
-/** Past the fifth time Postgres may plan a function's statements without a look at what they are asked for. */
+/** After five executions Postgres may plan a function's statements without looking at its parameters. */
 const calls = 8;
 
 const Rows = z.array(z.object({ id: z.string(), updated_at: z.string(), leaf_id: z.string() })).min(1);
@@ -34,14 +36,14 @@ const PlanNode = z.object({
 type PlanNode = z.infer<typeof PlanNode>;
 const Explained = z.object({ "Query Text": z.string(), Plan: PlanNode });
 
-/** What is read, and an index that must have found it. */
+/** A read, and an index that must be used for it. */
 interface Read {
   readonly name: FunctionName;
   readonly argument: (of: History) => JsonObject;
   readonly index: string;
 }
 
-/** A seeded database, and the places in it that are read. */
+/** A seeded database, and the places in it to read. */
 interface History {
   readonly client: Client;
   readonly userId: string;
@@ -129,7 +131,7 @@ async function fill(server: PostgresServer, name: keyof typeof sizes): Promise<H
   const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
   const userId = randomUUID();
   await client.query(schema);
-  await client.query("drop index public.message_words_idx"); // made faster at once than row by row
+  await client.query("drop index public.message_words_idx"); // rebuilding it at once is faster than row by row
   await seedRows(client, { ...sizes[name], userId });
   await client.query(schema);
   await analyzeRows(client);
@@ -156,7 +158,7 @@ async function call(
   return rows[0]?.result;
 }
 
-/** Reads so; returns every scan of every statement that this took, with the statement. */
+/** Runs a read; returns every scan of every statement in it, with the statement. */
 async function listScans(history: History, read: Read): Promise<(PlanNode & { statement: string })[]> {
   const { client, userId } = history;
   const scans: (PlanNode & { statement: string })[] = [];
@@ -191,7 +193,7 @@ async function countRows(history: History, read: Read): Promise<number> {
   return later.count - earlier.count;
 }
 
-describe("reading of a large history", { timeout: 240_000 }, () => {
+describe("reading a large history", { timeout: 240_000 }, () => {
   let server: PostgresServer;
   let histories: { readonly small: History; readonly large: History };
   before(async () => {
@@ -211,7 +213,7 @@ describe("reading of a large history", { timeout: 240_000 }, () => {
         scans.some((scan) => scan["Index Name"] === read.index),
         JSON.stringify(scans),
       );
-      // The index of running turns holds no others, and the backlog has two rows at most.
+      // The index of running turns holds no other turns, and the backlog has two rows at most.
       const whole = scans.filter(
         (scan) =>
           scan["Relation Name"] !== "word_backlog" &&
@@ -223,7 +225,7 @@ describe("reading of a large history", { timeout: 240_000 }, () => {
       assert.deepEqual(whole, []);
     });
 
-    test(`reads as many rows for ${what} where there are ten times as many`, async () => {
+    test(`reads as many rows for ${what} in a history ten times as long`, async () => {
       const few = await countRows(histories.small, read);
       const many = await countRows(histories.large, read);
       assert.ok(

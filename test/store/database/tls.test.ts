@@ -1,4 +1,4 @@
-/** TLS to Postgres means what libpq's `sslmode` means, and a failure says what to change. */
+/** TLS to Postgres: it follows libpq's `sslmode`, and a failure says how to fix it. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -44,7 +44,7 @@ describe(
       const [row] = await harness.sql("show data_directory");
       const data = String(row?.["data_directory"]);
       const [certificate, key] = [join(data, "server.crt"), join(data, "server.key")];
-      // It names another host than the one that is connected to.
+      // It names another host than the one in the URL.
       makeCertificate(certificate, key, "DNS:db.example.com");
       makeCertificate(join(folder, "other.crt"), join(folder, "other.key"), "IP:127.0.0.1");
       const { uid, gid } = statSync(data);
@@ -68,7 +68,7 @@ describe(
       while ((await harness.sql("show ssl"))[0]?.["ssl"] !== (isOn ? "on" : "off"));
     }
 
-    /** Resolves with `tls` or `plain`, or why there is no connection. */
+    /** Resolves with `tls` or `plain`, or with the reason why there is no connection. */
     async function connect(query: string, authorities?: string, host = "127.0.0.1"): Promise<string> {
       const url = `${harness.server.url.replace("127.0.0.1", host)}${query}`;
       const options: PostgresOptions = { url, authorities, poolSize: 1 };
@@ -87,7 +87,7 @@ describe(
       }
     }
 
-    test("is used as sslmode says, with a server that has a certificate of its own making", async () => {
+    test("follows sslmode with a server that has a self-signed certificate", async () => {
       await setTls(true);
       assert.equal(await connect(""), "plain");
       assert.equal(await connect("?sslmode=disable"), "plain");
@@ -123,7 +123,7 @@ describe(
       );
     });
 
-    test("is not used if the server has none, and required in vain", async () => {
+    test("is not used if the server has none, and a failure if required", async () => {
       await setTls(false);
       assert.equal(await connect("?sslmode=prefer"), "plain");
       assert.match(await connect("?sslmode=require"), /does not support SSL.*remove sslmode/);
@@ -136,7 +136,7 @@ describe(
       assert.match(await connect("?sslmode=verify-ca", "-----BEGIN x"), /DATABASE_CA holds no certificate/);
     });
 
-    test("is used for the cancel of a call, too", async () => {
+    test("is used to cancel a call, too", async () => {
       await setTls(true);
       const clock = new ManualClock();
       const url = `${harness.server.url}?sslmode=require`;
@@ -157,7 +157,7 @@ describe(
       await database.close();
     });
 
-    test("gives a connection's place back though the cancel of its call meets silence", async () => {
+    test("gives a connection's place back even if the cancel request gets no response", async () => {
       await setTls(true);
       const proxy = await startTcpProxy(harness.server.port);
       const clock = new ManualClock();

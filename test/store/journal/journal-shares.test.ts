@@ -1,4 +1,4 @@
-/** No user fills the journal for others: neither with what waits, nor with what the store will never take. */
+/** No user fills the journal for others, neither with queued writes nor with quarantined ones. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test, type TestContext } from "node:test";
@@ -22,7 +22,7 @@ function makeWrite(more: Partial<JournalWrite>): JournalWrite {
 }
 
 describe("a journal of many users", () => {
-  test("keeps room for others, however much of one user waits, and for the ends of those who had a begin", async (context) => {
+  test("keeps room for other users, however much one user queues, and for the ends of those whose begin it has", async (context) => {
     const journal = await openJournal(context);
     const toArgument = (): string => JSON.stringify("x".repeat(20_000));
     const fill = async (userId: string, kind: "begin" | "end"): Promise<number> => {
@@ -45,7 +45,7 @@ describe("a journal of many users", () => {
     assert.ok((await fill(randomUUID(), "end")) > 0);
   });
 
-  test("what is refused takes no room from what waits, and has a bound of its own for each user", async (context) => {
+  test("keeps quarantined writes out of the room for queued ones, within a bound for each user", async (context) => {
     const journal = await openJournal(context);
     const toArgument = (): string => JSON.stringify("x".repeat(40_000));
     const [garbler, other] = [randomUUID(), randomUUID()];

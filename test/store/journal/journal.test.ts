@@ -1,4 +1,7 @@
-/** Owns the journal's promises: nothing acknowledged is lost, order is kept, and the dead are taken over. */
+/**
+ * The journal's promises: no acknowledged write is lost, order is kept, and journals of dead processes are
+ * adopted.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -17,7 +20,7 @@ import { makeFolder } from "../../support/apps/start-app.ts";
 const roomyBytes = 64 * 1024 * 1024;
 const unavailable = { name: "AppError", code: "store_unavailable" };
 
-/** A folder for data, gone after the test. */
+/** A data folder, removed after the test. */
 async function makeDataDir(context: TestContext): Promise<string> {
   const folder = await makeFolder();
   context.after(() => folder.remove());
@@ -46,8 +49,9 @@ function toFile(dataDir: string, owner: string): string {
 const journalUrl = new URL("../../../src/store/journal/journal.ts", import.meta.url).href;
 
 /**
- * Runs a process that opens the journal, appends writes without end, eight at a time, with a piece each, and tells of
- * each that was acknowledged; it is killed once it told of `count`. Resolves with its owner id and the turns it told of.
+ * Runs a process that opens the journal and keeps appending writes, eight at a time, each with a piece,
+ * reporting each acknowledgement; it is killed after `count` of them. Resolves with its owner id and the
+ * acknowledged turns.
  */
 async function killWhileAppending(
   dataDir: string,
@@ -81,7 +85,7 @@ async function killWhileAppending(
 }
 
 describe("Journal", () => {
-  test("keeps what was appended, its order and its owner id across a close", async (context) => {
+  test("keeps appended writes, their order and its owner id across a close", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     const begin = makeWrite({ userId: undefined });
@@ -100,7 +104,7 @@ describe("Journal", () => {
     assert.equal(second.brokenFile, undefined);
   });
 
-  test("an empty one keeps its owner id, and a removed write's id is not used again", async (context) => {
+  test("keeps its owner id when empty, and never reuses the id of a removed write", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     const { id } = await first.append(makeWrite());
@@ -112,7 +116,7 @@ describe("Journal", () => {
     assert.ok((await second.append(makeWrite())).id > id);
   });
 
-  test("finds every acknowledged write and piece of a process that was killed", async (context) => {
+  test("finds every acknowledged write and piece of a killed process", async (context) => {
     const dataDir = await makeDataDir(context);
     const { owner, told } = await killWhileAppending(dataDir, 200);
     assert.ok(told.length >= 200);
@@ -134,7 +138,7 @@ describe("Journal", () => {
     }
   });
 
-  test("shows a write to the holds the moment it is asked for, and in the queue once it is on disk", async (context) => {
+  test("counts a write as held as soon as it is requested, and lists it in the queue once it is on disk", async (context) => {
     const journal = await openJournal(context, await makeDataDir(context));
     const write = makeWrite();
     const { turnId, conversationId, userId = "" } = write;
@@ -155,12 +159,12 @@ describe("Journal", () => {
     assert.ok(!journal.holdsUser(userId));
   });
 
-  test("commits a thousand appends of one tick together, in the order they were asked for", async (context) => {
+  test("commits a thousand appends of one tick together, in the order of the requests", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     const writes = Array.from({ length: 1_000 }, () => makeWrite());
     const appended = await Promise.all(writes.map((write) => first.append(write)));
-    // Each commit writes its pages anew: one by one they would come to some ten times this.
+    // Each commit rewrites its pages: separate commits would write about ten times as much.
     assert.ok(statSync(`${toFile(dataDir, first.owner)}-wal`).size < 1024 * 1024);
     await first.close();
     const second = await openJournal(context, dataDir);
@@ -174,7 +178,7 @@ describe("Journal", () => {
     );
   });
 
-  test("an operation that fails does not fail those of the same tick", async (context) => {
+  test("a failed operation does not fail others of the same tick", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     const [before, broken, tooLarge, after] = await Promise.allSettled([
@@ -195,7 +199,7 @@ describe("Journal", () => {
     assert.deepEqual(await second.listPieceTurns(), []);
   });
 
-  test("when it fills up it refuses begins, then pieces, then ends, and takes them again once there is room", async (context) => {
+  test("refuses begins, then pieces, then ends as it fills up, and accepts them again once there is room", async (context) => {
     const journal = await openJournal(context, await makeDataDir(context), 512 * 1024);
     const argument = JSON.stringify("x".repeat(4_000));
     async function fill(add: () => Promise<unknown>): Promise<number> {
@@ -227,7 +231,7 @@ describe("Journal", () => {
     await addPiece();
   });
 
-  test("keeps refused writes apart until the next start, and inspectJournals lists them while the journal is open", async (context) => {
+  test("quarantines rejected writes until the next start; inspectJournals lists them while the journal is open", async (context) => {
     const dataDir = await makeDataDir(context);
     assert.deepEqual(inspectJournals(dataDir), { queuedCount: 0, quarantined: [] });
     const first = await openJournal(context, dataDir);
@@ -251,7 +255,7 @@ describe("Journal", () => {
     assert.deepEqual(Array.from(second.queue.values()), [refused, waiting]);
   });
 
-  test("two at once have folders of their own, and the survivor adopts what the dead one left", async (context) => {
+  test("two at once have separate folders, and the survivor adopts the folder of the dead one", async (context) => {
     const dataDir = await makeDataDir(context);
     const survivor = await openJournal(context, dataDir);
     const { owner, told } = await killWhileAppending(dataDir, 20);
@@ -280,7 +284,7 @@ describe("Journal", () => {
     assert.equal(await survivor.adopt(), false);
   });
 
-  test("one that opens takes one dead folder for its own, adopts all others and leaves other names alone", async (context) => {
+  test("a new one claims one dead folder, adopts all others and leaves other names alone", async (context) => {
     const dataDir = await makeDataDir(context);
     const journals = [];
     for (let count = 0; count < 3; count += 1) journals.push(await openJournal(context, dataDir));
@@ -299,7 +303,7 @@ describe("Journal", () => {
     assert.equal(statSync(join(dataDir, "journal", journal.owner)).mode & 0o777, 0o700);
   });
 
-  test("what was adopted before a crash that left the dead folder behind is not adopted twice", async (context) => {
+  test("does not adopt a folder twice when a crash left it behind after its adoption", async (context) => {
     const dataDir = await makeDataDir(context);
     const survivor = await openJournal(context, dataDir);
     const dead = await openJournal(context, dataDir);
@@ -314,7 +318,7 @@ describe("Journal", () => {
     assert.deepEqual(listTurns(survivor), [write.turnId]);
   });
 
-  test("sets a corrupt file aside, tells where, and begins a new one", async (context) => {
+  test("sets a corrupt file aside, reports its new path, and starts a new one", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     await first.append(makeWrite());
@@ -333,7 +337,7 @@ describe("Journal", () => {
     assert.deepEqual(listTurns(await openJournal(context, dataDir)), [write.turnId]);
   });
 
-  test("sets a file aside of which only a page in the middle is corrupt", async (context) => {
+  test("sets a file aside in which only a page in the middle is corrupt", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     await Promise.all(Array.from({ length: 100 }, () => first.append(makeWrite())));
@@ -347,7 +351,7 @@ describe("Journal", () => {
     assert.equal(second.queue.size, 0);
   });
 
-  test("a dead process's corrupt file is kept when its folder is adopted", async (context) => {
+  test("keeps a dead process's corrupt file when it adopts the folder", async (context) => {
     const dataDir = await makeDataDir(context);
     const survivor = await openJournal(context, dataDir);
     const dead = await openJournal(context, dataDir);
@@ -361,7 +365,7 @@ describe("Journal", () => {
     assert.deepEqual(inspectJournals(dataDir), { queuedCount: 0, quarantined: [] });
   });
 
-  test("a folder that cannot be adopted does not keep others from it, and is told of", async (context) => {
+  test("reports a folder that cannot be adopted, and adopts the others", async (context) => {
     const dataDir = await makeDataDir(context);
     const survivor = await openJournal(context, dataDir);
     const dead = [await openJournal(context, dataDir), await openJournal(context, dataDir)];
@@ -377,14 +381,14 @@ describe("Journal", () => {
     assert.ok(existsSync(toFile(dataDir, unusable.owner)));
   });
 
-  test("rejects when the folder cannot be used", async (context) => {
+  test("rejects if the folder cannot be used", async (context) => {
     const dataDir = await makeDataDir(context);
     writeFileSync(join(dataDir, "journal"), "a file");
     await assert.rejects(Journal.open(dataDir, roomyBytes), unavailable);
     assert.throws(() => inspectJournals(dataDir), unavailable);
   });
 
-  test("keeps the longer of two pieces of one place, in the order of the places", async (context) => {
+  test("keeps the longer of two pieces at the same position, sorted by position", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     await first.appendPieces([]);
@@ -411,7 +415,7 @@ describe("Journal", () => {
     assert.deepEqual(await second.listPieceTurns(), ["b"]);
   });
 
-  test("does what was asked before a close, and rejects what is asked after", async (context) => {
+  test("completes earlier requests at a close, and rejects later ones", async (context) => {
     const dataDir = await makeDataDir(context);
     const first = await openJournal(context, dataDir);
     const writes = [first.append(makeWrite()), first.append(makeWrite())];
@@ -423,7 +427,7 @@ describe("Journal", () => {
     assert.deepEqual(Array.from((await openJournal(context, dataDir)).queue.values()), appended);
   });
 
-  test("rejects what waits and what comes when its thread dies, and can still be closed", async (context) => {
+  test("rejects pending and new requests when its thread dies, and can still be closed", async (context) => {
     const dataDir = await makeDataDir(context);
     const started = once(process, "worker");
     const journal = await openJournal(context, dataDir);

@@ -1,4 +1,4 @@
-/** Owns what a client is told of a turn whose first write is late: nothing that turns out to be untrue, and all there was. */
+/** A turn whose begin is late: the client is told nothing that turns out wrong, and gets the whole reply. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -19,7 +19,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
   let model: ScriptedModel;
   let clock: ManualClock;
   let app: RunningApp;
-  /** Keeps conversations that are there from going on. */
+  /** Blocks new messages in existing conversations. */
   let lock: Client;
   before(async () => {
     [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
@@ -36,7 +36,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
     await harness.stop();
   });
 
-  /** Has a turn, and returns the chat that goes on after it, whose begin will wait for {@link lock}. */
+  /** Runs a turn, and returns the chat that continues it; the next begin will wait for {@link lock}. */
   async function beginLate(): Promise<{ conversationId: string; userId: string; messages: object[] }> {
     const userId = randomUUID();
     model.say("- Think\n---RESPONSE---\n", "Hello.");
@@ -51,7 +51,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
     return { conversationId: String(first.headers["x-conversation-id"]), userId, messages };
   }
 
-  test("names no conversation where it may continue a stored one, and is stored there once the store answers", async () => {
+  test("names no conversation if it may continue a stored one, and is stored there once the database responds", async () => {
     const { conversationId, userId, messages } = await beginLate();
     const next = model.nextCall();
     const opening = app.open("POST", "/stream-chat", { messages, userId });
@@ -63,11 +63,11 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
     assert.ok(answer.headers["x-turn-id"] !== undefined);
     await lock.query("commit");
     assert.ok((await readResponse(answer)).isComplete);
-    const landed = (): number =>
+    const stored = (): number =>
       app.logs.filter(
         ({ msg, turnId }) => msg === "queued write stored" && turnId === answer.headers["x-turn-id"],
       ).length;
-    await app.logged(() => landed() === 2);
+    await app.logged(() => stored() === 2);
     const rows = await readMessages(app.app.store.database, conversationId, userId);
     assert.deepEqual(
       rows.map(({ content }) => content),
@@ -79,7 +79,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
     ["that thinks long", ["Hello."]],
     ["that also answers long", Array.from({ length: 400 }, (_, index) => `é${index} `)],
   ] as const) {
-    test(`of a model ${how} meanwhile has all of the reasoning and of the text as typed events`, async () => {
+    test(`of a model ${how} meanwhile returns all of the reasoning and text as typed events`, async () => {
       const { userId, messages } = await beginLate();
       const next = model.nextCall();
       const typed = { accept: "text/event-stream" };
@@ -90,7 +90,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
       call.text("- p\n---RESPONSE---\n");
       for (const text of texts) call.text(text);
       call.event(toChunk({}, "stop")).raw("data: [DONE]\n\n");
-      await clock.timer(1_000); // the server has read all of it: it waits for the end of the body
+      await clock.timer(1_000); // the server has read all of it, and waits for the end of the body
       call.end();
       await lock.query("commit");
       const answer = await asking;

@@ -1,4 +1,6 @@
-/** Owns what becomes of a turn that the store would have refused, had it answered in time: it is its user's own, and whole. */
+/**
+ * A turn that the database would have refused in time: it becomes a turn of its own user, and is complete.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
@@ -10,7 +12,7 @@ import { listNames, openPostgres } from "../scratch-database.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 
 test(
-  "a turn that names another's conversation, which the store says too late, lands in one of its user's own",
+  "a turn that names another user's conversation, reported too late by the database, is stored in a new one of its own user",
   {
     timeout: 60_000,
   },

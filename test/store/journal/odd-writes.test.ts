@@ -1,4 +1,4 @@
-/** Owns what becomes of writes where one of them, or the moment, is odd: the others go on, and none is counted twice. */
+/** Unusual writes, or usual ones at unusual moments: the other writes continue, and none is counted twice. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -27,7 +27,7 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
     [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
     proxy = await startTcpProxy(harness.server.port);
     folder = await makeFolder();
-    // The store refuses, for now, whoever says the word: as a missing right does, which may be mended.
+    // The database refuses texts with this word for now, like a missing right, which may be fixed.
     await harness.sql(
       `create function refuse() returns trigger language plpgsql as $$ begin
          if new.content = 'refuse me' then raise exception 'not now' using errcode = '42501'; end if; return new; end $$`,
@@ -61,7 +61,7 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
     return await app.post("/stream-chat", body, headers);
   }
 
-  test("land although many before them, of other conversations, are refused again and again", async () => {
+  test("are stored although many earlier ones, of other conversations, are refused again and again", async () => {
     const app = await start();
     for (let count = 0; count < 5; count += 1) assert.equal((await say(app, "refuse me")).status, 200);
     proxy.refuse();
@@ -69,10 +69,10 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
     const good = await Promise.all(["one", "two", "three"].map((text) => say(app, text)));
     proxy.pass();
     for (const { headers } of good) {
-      const landed = (): number =>
+      const stored = (): number =>
         app.logs.filter(({ msg, turnId }) => turnId === headers["x-turn-id"] && msg === "queued write stored")
           .length;
-      await app.logged(() => landed() === 2);
+      await app.logged(() => stored() === 2);
     }
     const { parts } = JSON.parse((await app.get("/readyz")).body);
     assert.equal(parts.journal.queued, 10, "begin and end of those that are refused");
@@ -81,7 +81,7 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
     await app.close();
   });
 
-  test("do not hide that a key is taken, nor that a turn is there", async () => {
+  test("do not hide that a key is taken, or that a turn exists", async () => {
     const [userId, conversationId, key] = [randomUUID(), randomUUID(), randomUUID()];
     const ask = (app: RunningApp, headers: Record<string, string> = {}, text = "Hi"): Promise<AppResponse> =>
       app.post("/stream-chat", { messages: [{ sender: "user", text }], userId, conversationId }, headers);
@@ -96,7 +96,7 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
     const path = `/turns/${String(second.headers["x-turn-id"])}?userId=${userId}`;
     assert.equal((await app.get(path)).status, 503, "only the store could say");
     const calls = model.calls.length;
-    // The proxy lets through what is asked for now, before what waits is tried again.
+    // The proxy lets new calls through before queued writes are tried again.
     proxy.pass();
     const waiting = await app.get(path);
     assert.ok([200, 503].includes(waiting.status), `${waiting.status}`);
@@ -116,7 +116,7 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
   });
 });
 
-describe("text that a killed process had in its journal only", { timeout: 60_000 }, () => {
+describe("text that a killed process had only in its journal", { timeout: 60_000 }, () => {
   test("is added to a turn that another replica has ended as interrupted meanwhile", async () => {
     const [harness, folder] = await Promise.all([startPostgresHarness(), makeFolder()]);
     const database = await harness.open(systemClock);
@@ -153,8 +153,8 @@ describe("text that a killed process had in its journal only", { timeout: 60_000
   });
 });
 
-describe("two replicas that were asked for the same turn, by id and key, while one could not ask the store", () => {
-  test("have one: the other's begin is kept apart, and neither its text nor its end touches the first's", async () => {
+describe("two replicas asked for the same turn, by id and key, while one could not reach the database", () => {
+  test("store one: the other's begin is quarantined, and neither its text nor its end touches the first's", async () => {
     const harness = await startPostgresHarness();
     const database = await harness.open(systemClock);
     const turns = new TurnReads(database);
@@ -177,7 +177,7 @@ describe("two replicas that were asked for the same turn, by id and key, while o
 });
 
 describe("progress", { timeout: 60_000 }, () => {
-  test("does not call a turn known that began while its pieces were being stored", async () => {
+  test("does not report a turn as known that began while its pieces were being stored", async () => {
     const harness = await startPostgresHarness();
     const database = await harness.open(systemClock);
     const gate = new Client({ connectionString: harness.server.url });
@@ -208,8 +208,8 @@ describe("progress", { timeout: 60_000 }, () => {
   });
 });
 
-describe("text in a journal that the store will never take", { timeout: 60_000 }, () => {
-  test("keeps no other turn of its process from its end", async () => {
+describe("text in a journal that the database permanently rejects", { timeout: 60_000 }, () => {
+  test("does not prevent the end of other turns of its process", async () => {
     const [harness, folder] = await Promise.all([startPostgresHarness(), makeFolder()]);
     await harness.sql("alter table turn_pieces add constraint no_swearing check (text not like '%Damn%')");
     const database = await harness.open(systemClock);
@@ -237,8 +237,8 @@ describe("text in a journal that the store will never take", { timeout: 60_000 }
   });
 });
 
-describe("a store that refuses the calls", () => {
-  test("by which owners are alive to each other is not healthy, so that nobody's turn is taken for abandoned", async () => {
+describe("a database that refuses the calls", () => {
+  test("by which owners see each other alive is not healthy, so no turn of theirs counts as abandoned", async () => {
     const harness = await startPostgresHarness();
     const database = new DatabaseHealth(await harness.open(systemClock), systemClock);
     await database.call("chat_describe_schema", {}, service);

@@ -1,4 +1,4 @@
-/** Owns what becomes of turns while the store is away: they stream on, whole, and land once it is back. */
+/** Turns during a database outage: they stream on, complete, and are stored once the database is back. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { createServer, request, type Server } from "node:http";
@@ -16,17 +16,17 @@ import { runSql, startPglite } from "../../support/databases/store-harness.ts";
 
 const reply = "- Think\n---RESPONSE---\nHello.";
 const storeWaitMs = 500;
-/** From one look for abandoned turns to the next. */
+/** The interval between two looks for abandoned turns. */
 const lookMs = 4_000;
 const readyTimeoutMs = 1_000;
-/** How far a clock that stands still is moved between two looks. */
+/** How far a stopped clock is moved between two looks. */
 const stepMs = 50;
 
 let stack: SupabaseStack;
 let model: ScriptedModel;
-/** Before Postgres. */
+/** In front of Postgres. */
 let postgres: TcpProxy;
-/** Before Supabase's HTTP API. */
+/** In front of Supabase's HTTP API. */
 let supabase: TcpProxy;
 before(async () => {
   [stack, model] = await Promise.all([startSupabaseStack(), ScriptedModel.start()]);
@@ -46,7 +46,7 @@ function toSupabase(url: string): Record<string, string> {
   return { SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
 }
 
-/** Starts an app on the store that `variables` name, and closes it when `run` is over. */
+/** Starts an app on the store in `variables`, and closes it when `run` is over. */
 async function withApp(
   variables: Record<string, string>,
   run: (app: RunningApp) => Promise<void>,
@@ -61,7 +61,7 @@ async function withApp(
   }
 }
 
-/** A chat of one user: what is said, where it goes, and how the answers were kept. */
+/** One user's chat: its messages, conversation and storage. */
 class Chat {
   readonly userId = randomUUID();
   readonly conversationId = randomUUID();
@@ -79,7 +79,9 @@ class Chat {
     return { messages: [...this.#messages], userId, conversationId };
   }
 
-  /** Checks an answer to {@link ask}: whole, and stored; or waiting in the journal, for the reason that `outage` names. */
+  /**
+   * Checks the response to {@link ask}: complete and stored; or queued in the journal, because of `outage`.
+   */
   async check(answer: AppResponse, outage?: { readonly code: string | undefined }): Promise<void> {
     assert.deepEqual([answer.status, answer.isComplete, answer.body], [200, true, reply]);
     this.#messages.push({ sender: "bot", text: answer.body });
@@ -92,12 +94,14 @@ class Chat {
     assert.equal(waiting[0]?.code, outage?.code);
   }
 
-  /** Has a turn. */
+  /** Runs a turn. */
   async say(text: string, outage?: { readonly code: string | undefined }): Promise<void> {
     await this.check(await this.#app.post("/stream-chat", this.ask(text)), outage);
   }
 
-  /** The store is back: all that was said lands by itself, once and in order; the next turn is stored at once. */
+  /**
+   * The database is back: everything is stored once and in order, without a request; the next turn at once.
+   */
   async checkRecovery(clock?: ManualClock): Promise<void> {
     for (;;) {
       const { status, queued } = await readReady(this.#app);
@@ -128,17 +132,17 @@ async function readReady(
   return { status, code: parts.store.code, queued: parts.journal.queued };
 }
 
-/** What the server says of itself with a turn in its journal. */
+/** The server's health with a turn in its journal. */
 async function checkDegraded(app: RunningApp, code: string): Promise<void> {
   assert.deepEqual(await readReady(app), { status: "degraded", code, queued: 2 });
 }
 
-/** A turn whose store is away, its recovery, and what `/readyz` says between. */
-async function checkOutage(app: RunningApp, code: string, mend: () => unknown): Promise<void> {
+/** A turn during an outage, its recovery, and the responses of `/readyz` in between. */
+async function checkOutage(app: RunningApp, code: string, repair: () => unknown): Promise<void> {
   const chat = new Chat(app);
   await chat.say("Hi", { code });
   await checkDegraded(app, code);
-  await mend();
+  await repair();
   await chat.checkRecovery();
 }
 
@@ -148,9 +152,9 @@ async function applySchema(): Promise<void> {
   await stack.reloadSchema();
 }
 
-describe("a turn whose database lacks the schema streams all the same", { timeout: 120_000 }, () => {
+describe("a turn on a database without the schema streams all the same", { timeout: 120_000 }, () => {
   for (const [store, toVariables] of Object.entries(stores)) {
-    test(`on ${store}, and the next is stored once it is there`, async () => {
+    test(`on ${store}, and the next is stored once the schema is applied`, async () => {
       await runSql(stack.databaseUrl, [
         "drop schema public cascade",
         "create schema public",
@@ -161,7 +165,7 @@ describe("a turn whose database lacks the schema streams all the same", { timeou
     });
   }
 
-  test("on PGlite nobody notices: its functions are made again at the start", async () => {
+  test("on PGlite without notice: its functions are created again at the start", async () => {
     const harness = await startPglite();
     try {
       await (await harness.open(systemClock)).close();
@@ -178,7 +182,7 @@ describe("a turn whose database lacks the schema streams all the same", { timeou
   });
 });
 
-describe("a turn whose store fails at once streams all the same", { timeout: 120_000 }, () => {
+describe("a turn whose database fails at once streams all the same", { timeout: 120_000 }, () => {
   const proxies = { Postgres: () => postgres, PostgREST: () => supabase } as const;
   for (const store of ["Postgres", "PostgREST"] as const) {
     test(`with ${store} refusing connections`, async () => {
@@ -188,8 +192,8 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
       });
     });
 
-    // The clock stands still once the server has looked for what others left: no other call meets the cut.
-    test(`with the connection to ${store} cut before the turn's begin is answered`, async () => {
+    // The clock stops after the server's first look for leftovers: no other call meets the cut.
+    test(`with the connection to ${store} cut before the response to the turn's begin`, async () => {
       const clock = new ManualClock();
       const run = async (app: RunningApp): Promise<void> => {
         await clock.timer(lookMs);
@@ -202,7 +206,7 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
       await withApp(stores[store](), run, clock);
     });
 
-    test(`with the connection to ${store} cut before the turn's end is answered`, async () => {
+    test(`with the connection to ${store} cut before the response to the turn's end`, async () => {
       const clock = new ManualClock();
       const run = async (app: RunningApp): Promise<void> => {
         await clock.timer(lookMs);
@@ -248,10 +252,10 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
     ["with nothing", 503, "text/plain", ""],
   ];
   for (const [how, status, type, page] of pages) {
-    test(`with PostgREST down and its gateway answering ${how}`, async () => {
+    test(`with PostgREST down and its gateway responding ${how}`, async () => {
       const gateway = createFailingGateway(status, type, page);
       await withApp(toSupabase(`http://127.0.0.1:${await listen(gateway.server)}`), (app) =>
-        checkOutage(app, "store_unavailable", gateway.mend),
+        checkOutage(app, "store_unavailable", gateway.repair),
       );
       gateway.server.closeAllConnections();
       gateway.server.close();
@@ -259,12 +263,12 @@ describe("a turn whose store fails at once streams all the same", { timeout: 120
   }
 });
 
-/** A gateway before the project's that knows nothing of it until it is mended. */
+/** A gateway that does not know the project until it is fixed. */
 function createFailingGateway(
   status: number,
   type: string,
   page: string,
-): { readonly server: Server; readonly mend: () => void } {
+): { readonly server: Server; readonly repair: () => void } {
   let isDown = true;
   const server = createServer((incoming, outgoing) => {
     if (isDown) {
@@ -280,14 +284,14 @@ function createFailingGateway(
   });
   return {
     server,
-    mend: () => {
+    repair: () => {
       isDown = false;
     },
   };
 }
 
 describe(
-  "a turn whose store does not answer waits 500 ms for it, then goes on from the journal",
+  "a turn whose database does not respond waits 500 ms, then continues from the journal",
   { timeout: 120_000 },
   () => {
     const outages: readonly [string, keyof typeof stores, () => void, () => void][] = [
@@ -311,7 +315,7 @@ describe(
         () => stack.postgres.thaw(),
       ],
     ];
-    for (const [what, store, fail, mend] of outages) {
+    for (const [what, store, fail, repair] of outages) {
       for (const isConnected of [true, false]) {
         test(`with ${what}, ${isConnected ? "connected before" : "never connected"}`, async () => {
           const clock = new ManualClock();
@@ -324,7 +328,7 @@ describe(
               try {
                 await checkWait(app, clock, chat);
               } finally {
-                mend();
+                repair();
               }
               await chat.checkRecovery(clock);
             },
@@ -354,7 +358,7 @@ async function checkWait(app: RunningApp, clock: ManualClock, chat: Chat): Promi
   assert.deepEqual(await ready, { status: "degraded", code: "store_unavailable", queued: 2 });
 }
 
-/** An answer that had been written by now would come before that to a question asked only now. */
+/** A response that had been written by now arrives before that to a new request. */
 async function assertPending(app: RunningApp, answer: Promise<unknown>): Promise<void> {
   await app.get("/healthz");
   const pending = Symbol("pending");

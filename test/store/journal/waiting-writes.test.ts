@@ -1,4 +1,4 @@
-/** Owns the promise that what waits for the database or the journal is not there twice: as its turn's log and as JSON. */
+/** Queued work for the database or the journal does not exist twice, as its turn's log and as JSON. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { randomUUID } from "node:crypto";
@@ -14,7 +14,7 @@ import {
   startSupabaseHarness,
 } from "../../support/databases/store-harness.ts";
 
-/** Counts pieces of work: how many there were, and how many at a time at most. */
+/** Counts pieces of work: their number, and the most at the same time. */
 class Meter {
   readonly begun = new Set<string>();
   #done = 0;
@@ -30,13 +30,13 @@ class Meter {
   }
 }
 
-describe("what waits is not there twice", { timeout: 120_000 }, () => {
+describe("queued work does not exist twice", { timeout: 120_000 }, () => {
   for (const [name, start] of Object.entries({
     PGlite: startPglite,
     Postgres: startPostgresHarness,
     PostgREST: startSupabaseHarness,
   })) {
-    test(`of 100 replies that end at once, those become JSON that ${name} is about to take`, async (context) => {
+    test(`of 100 replies that end at once, only those that ${name} is about to accept become JSON`, async (context) => {
       const harness = await start();
       context.after(() => harness.stop());
       const database = await harness.open(systemClock);
@@ -62,7 +62,7 @@ describe("what waits is not there twice", { timeout: 120_000 }, () => {
     });
   }
 
-  test("of 50 writes of 1 MiB that are journaled at once, a few become JSON at a time", async (context) => {
+  test("of 50 writes of 1 MiB that are journaled at once, only a few at a time become JSON", async (context) => {
     const folder = await makeFolder();
     context.after(() => folder.remove());
     const journal = await Journal.open(folder.path, 256 * 1024 * 1024);

@@ -1,4 +1,4 @@
-/** Owns what the rows promise of what is counted when calls meet, clocks jump, versions change and rows are many. */
+/** Counters under concurrent calls, clock jumps, changed versions and many rows. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -38,7 +38,7 @@ describe("counting", { timeout: 120_000 }, () => {
     );
   }
 
-  /** Moves the minute of a subject by `interval`. */
+  /** Moves a subject's minute by `interval`. */
   async function shift(subject: string, interval: string): Promise<void> {
     await scratch.sql("update request_counts set started_at = started_at + $2::interval where subject = $1", [
       subject,
@@ -46,7 +46,7 @@ describe("counting", { timeout: 120_000 }, () => {
     ]);
   }
 
-  test("a minute is begun anew for who comes back while its old one is cleared away", async () => {
+  test("starts a new minute for a user who comes back while the old one is being deleted", async () => {
     const subject = `user ${randomUUID()}`;
     await usage.takeRequests(subject, 3, 5);
     await shift(subject, "-2 hours");
@@ -64,7 +64,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.deepEqual((await usage.takeRequests(subject, 3, 5)).granted, 2);
   });
 
-  test("a minute ends, though the database's clock was set back in it", async () => {
+  test("a minute ends, although the database's clock was set back during it", async () => {
     const subject = `user ${randomUUID()}`;
     await usage.takeRequests(subject, 5, 5);
     assert.equal((await usage.takeRequests(subject, 5, 5)).granted, 0);
@@ -75,7 +75,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.deepEqual([granted, resetsInMs], [5, 60_000]);
   });
 
-  test("a turn that ended before anything was counted, and ends anew, is one", async () => {
+  test("a turn that ended before counting existed, and ends again, counts once", async () => {
     const userId = randomUUID();
     const turn = makeTurn(["u: Hi"], { userId });
     await beginTurn(writes, turn);
@@ -90,7 +90,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.deepEqual(await usageOf(userId), [row]);
   });
 
-  test("an end that takes the place of another is counted in its place, under whatever name the model then has", async () => {
+  test("a second end replaces the first in the counts, even under another model's name", async () => {
     const userId = randomUUID();
     const turn = makeTurn(["u: Hi"], { userId });
     await beginTurn(writes, turn);
@@ -119,7 +119,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.deepEqual(left, { turns: 0, estimated_turns: 0, input_tokens: "0", output_tokens: "0" });
   });
 
-  test("a turn that gives no sign of life for 30 seconds is none of those at the same time, but its tokens stay reserved", async () => {
+  test("a turn silent for 30 seconds is not counted as running, but its tokens stay reserved", async () => {
     const userId = randomUUID();
     const allowance = { subject: `user ${userId}`, over: undefined, concurrentTurns: 1, tokensPerDay: 2_000 };
     const [silent, next] = [
@@ -141,7 +141,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.equal((await writes.begin(small)).type, "saved", "all that is left may be had");
   });
 
-  test("a begin that waited in a journal lands whatever its user has had, and counts from then on; one of the version before lands, too", async () => {
+  test("a queued begin is stored whatever its user has used, and counts from then on; so is one of the version before", async () => {
     const userId = randomUUID();
     const allowance = { subject: `user ${userId}`, over: undefined, concurrentTurns: 1, tokensPerDay: 5_000 };
     const [first, queued, another] = ["u: 1", "u: 2", "u: 3"].map((line) =>
@@ -176,7 +176,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.deepEqual(await usageOf(userId), [row], "of what it was sent nobody knows");
   });
 
-  test("no question reads what is not its user's, however many rows there are", async () => {
+  test("no query reads another user's rows, however many there are", async () => {
     await scratch.apply(`
       insert into daily_usage (user_id, day, model, turns)
         select case when n % 400 > 0 then md5((n % 400)::text)::uuid end, date '2026-01-01' + n / 400, 'm', 1

@@ -1,4 +1,7 @@
-/** Every read ends and stays small, whatever a user has written into own rows past the server; their turns go on. */
+/**
+ * Every read ends and stays small, whatever users write into their own rows without the server; their turns
+ * continue.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -11,7 +14,9 @@ const Message = z.looseObject({ id: z.string(), content: z.string(), createdAt: 
 const Page = z.object({ messages: z.array(Message), nextBefore: z.string().nullable() });
 const Export = z.object({ conversation: z.looseObject({ title: z.string() }), messages: z.array(Message) });
 
-/** Makes a conversation of `count` messages, each below the next: a circle, once the last is below the first. */
+/**
+ * Makes a conversation of `count` messages, each below the next: a cycle, once the last is below the first.
+ */
 function toCircle(userId: string, conversationId: string, count: number): string[] {
   const id = (number: string): string =>
     `overlay('${conversationId}'::text placing lpad(to_hex(${number}), 12, '0') from 25)::uuid`;
@@ -24,7 +29,7 @@ function toCircle(userId: string, conversationId: string, count: number): string
   ];
 }
 
-describe("a user's own rows, written past the server", { timeout: 120_000 }, () => {
+describe("a user's own rows, written without the server", { timeout: 120_000 }, () => {
   let harness: StoreHarness;
   let model: ScriptedModel;
   let app: RunningApp;
@@ -70,7 +75,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
   }
 
   for (const count of [1, 2, 150, 1_500]) {
-    test(`a circle of ${count} messages is read to an end: pages, exports, and a turn on top of it`, async () => {
+    test(`a cycle of ${count} messages is read to an end: pages, exports, and a turn on top of it`, async () => {
       const [userId, id] = [randomUUID(), randomUUID()];
       await harness.sql(...toCircle(userId, id, count));
       const seen: string[] = [];
@@ -90,7 +95,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     });
   }
 
-  test("a path whose order is not that of its times is read whole", async () => {
+  test("a path that is not in the order of its times is read whole", async () => {
     const [userId, id] = [randomUUID(), randomUUID()];
     await harness.sql(
       ...toCircle(userId, id, 250),
@@ -110,7 +115,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     assert.equal(last.nextBefore, null);
   });
 
-  test("times at the ends of time neither keep turns out nor reach clients as something that is no date", async () => {
+  test("times out of range neither block turns nor reach clients as invalid dates", async () => {
     for (const time of [
       "infinity",
       "-infinity",
@@ -140,7 +145,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     }
   });
 
-  test("texts, titles and metadata of many megabytes, and metadata that is no object, make no answer large, and no read fail", async () => {
+  test("texts, titles and metadata of many megabytes, and metadata that is no object, neither inflate a response nor fail a read", async () => {
     const [userId, id] = [randomUUID(), randomUUID()];
     await harness.sql(
       `insert into conversations (id, title, user_id, metadata)
@@ -176,7 +181,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     await say(userId, id);
   });
 
-  test("five thousand messages that are in no tree yet, one of them huge, are taken in by steps, in their order", async () => {
+  test("five thousand messages outside the tree, one of them huge, are taken in by steps, in their order", async () => {
     const [userId, id] = [randomUUID(), randomUUID()];
     await harness.sql(
       `insert into conversations (id, title, user_id) values ('${id}', 'Old', '${userId}')`,
@@ -189,7 +194,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
       conversationId: id,
       parentId: "leaf",
     };
-    await app.post("/stream-chat", body); // it cannot go on from a leaf that is not there yet
+    await app.post("/stream-chat", body); // it cannot continue a leaf that does not exist yet
     await say(userId, id, {}, false);
     const untilStored = async (): Promise<void> => {
       while (!(await listStatuses(id)).includes("complete"));
@@ -206,7 +211,7 @@ describe("a user's own rows, written past the server", { timeout: 120_000 }, () 
     assert.deepEqual(broken, { count: 0 });
   });
 
-  test("a thousand replies to one message, and a leaf that does not exist, keep no turn out", async () => {
+  test("a thousand replies to one message, and a missing leaf, block no turn", async () => {
     const [userId, id, root] = [randomUUID(), randomUUID(), randomUUID()];
     await harness.sql(
       `insert into conversations (id, title, user_id) values ('${id}', 'Wide', '${userId}')`,

@@ -1,4 +1,7 @@
-/** Owns which path of a conversation is shown when turns overlap, or their writes come late: never an older wish. */
+/**
+ * The path that a conversation shows when turns overlap or their writes are late: always the user's newest
+ * choice.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -27,7 +30,7 @@ describe("the path that is shown", () => {
     await harness.stop();
   });
 
-  /** A user's conversation, and what is shown of it. */
+  /** A user's conversation, and the path it shows. */
   function makeChat(): {
     readonly place: { userId: string; conversationId: string };
     readonly shown: () => Promise<string[]>;
@@ -42,7 +45,7 @@ describe("the path that is shown", () => {
     };
   }
 
-  test("is the edited message's, though the reply to the one before the edit ends later", async () => {
+  test("is the edited message's, although the reply from before the edit ends later", async () => {
     const { place, shown } = makeChat();
     const [first, edited] = [makeTurn(["u: one"], place), makeTurn(["u: won"], place)];
     for (const turn of [first, edited]) await beginTurn(writes, turn);
@@ -60,7 +63,7 @@ describe("the path that is shown", () => {
     assert.deepEqual(await shown(), ["toss", "tails"]);
   });
 
-  test("is that of another replica where the conversation went on, though the first turn's writes land later", async () => {
+  test("is that of another replica where the conversation continued, although the first turn's writes come later", async () => {
     const { place, shown } = makeChat();
     const late = makeTurn(["u: Hi"], { ...place, startedAt: aSecondAgo() });
     const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
@@ -75,7 +78,7 @@ describe("the path that is shown", () => {
     assert.deepEqual(rows, [{ count: 4 }]);
   });
 
-  test("is the newest wish, though an older one that had waited in a journal lands after it", async () => {
+  test("is the newest choice, although an older one that was queued is stored after it", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
     await beginTurn(writes, start);
@@ -89,7 +92,7 @@ describe("the path that is shown", () => {
     assert.deepEqual(await shown(), ["Hi", "Hello", "new wish", "New"]);
   });
 
-  test("is an edit that waited in a journal behind the message it replaces, in a conversation that waited there too", async () => {
+  test("is a queued edit, replayed behind the message it replaces, in a conversation that was queued as well", async () => {
     const { place, shown } = makeChat();
     for (const [index, line] of ["u: first", "u: edited"].entries()) {
       const turn = makeTurn([line], { ...place, startedAt: new Date(Date.now() - 10_000 + 1_000 * index) });
@@ -103,7 +106,7 @@ describe("the path that is shown", () => {
     assert.deepEqual(await shown(), ["edited", "reply 1"]);
   });
 
-  test("goes on with what had waited in a journal where nothing newer was said", async () => {
+  test("continues with queued messages if there are no newer ones", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
     await beginTurn(writes, start);
@@ -119,7 +122,7 @@ describe("the path that is shown", () => {
     continues: { mode: "leaf", isAgain: false, replyId: undefined, mustExist: true, needsStore: true },
   } as const;
 
-  test("holds what waited in a journal to be said at its end, though others said something there meanwhile", async () => {
+  test("shows messages queued for its end, although others were added there meanwhile", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
     await beginTurn(writes, start);
@@ -134,7 +137,7 @@ describe("the path that is shown", () => {
   });
 
   for (const endsFirst of [true, false]) {
-    test(`holds it below a reply that is being made, which ends ${endsFirst ? "first" : "last"}`, async () => {
+    test(`shows them below a reply in progress, which ends ${endsFirst ? "first" : "last"}`, async () => {
       const { place, shown } = makeChat();
       const running = makeTurn(["u: Hi"], place);
       await beginTurn(writes, running);
@@ -148,7 +151,7 @@ describe("the path that is shown", () => {
     });
   }
 
-  test("is the newest question's, though the reply to the message before it, which that stands beside, ends later", async () => {
+  test("is the newest question's, although the reply to its sibling ends later", async () => {
     const { place, shown } = makeChat();
     const first = makeTurn(["u: one"], place);
     await beginTurn(writes, first);
@@ -159,7 +162,7 @@ describe("the path that is shown", () => {
     assert.deepEqual(await shown(), ["one", "two", "TWO"]);
   });
 
-  test("shows a reply with its plan, model and status, though its client had sent it back before it was stored", async () => {
+  test("shows a reply with its plan, model and status, although its client had sent it back before it was stored", async () => {
     const { place } = makeChat();
     const late = makeTurn(["u: Hi"], place);
     await beginTurn(writes, late);
@@ -171,7 +174,7 @@ describe("the path that is shown", () => {
     assert.deepEqual([status, metadata?.["plan"], metadata?.["model"]], ["complete", "- plan", "test"]);
   });
 
-  test("ends in a reply that says again what an earlier one said", async () => {
+  test("ends in a reply that repeats an earlier one", async () => {
     const { place, shown } = makeChat();
     for (const reply of ["heads", "tails", "heads"]) {
       const turn = makeTurn(["u: toss"], place);

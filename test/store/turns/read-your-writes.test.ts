@@ -1,4 +1,6 @@
-/** Owns that a user reads what that user has written last, though the store has not taken it yet: the read waits for it. */
+/**
+ * Read-your-writes: a read waits for its user's last write, even if the database has not accepted that yet.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -10,7 +12,7 @@ import { startPostgresHarness, type StoreHarness } from "../../support/databases
 
 const Messages = z.object({ messages: z.array(z.object({ id: z.string(), content: z.string() })) });
 
-describe("what a user has written last, while a slow store has not taken it", { timeout: 60_000 }, () => {
+describe("a user's last write, while a slow database has not accepted it", { timeout: 60_000 }, () => {
   let harness: StoreHarness;
   let model: ScriptedModel;
   let app: RunningApp;
@@ -29,7 +31,7 @@ describe("what a user has written last, while a slow store has not taken it", { 
     await harness.stop();
   });
 
-  /** Runs `work` while nobody can write a message, but everybody read; `release` lets them write again. */
+  /** Runs `work` while messages can be read, but not written; `release` unblocks writes. */
   async function withSlowStore(work: (release: () => Promise<void>) => Promise<void>): Promise<void> {
     const client = new Client({ connectionString: harness.variables["DATABASE_URL"] });
     await client.connect();
@@ -41,7 +43,7 @@ describe("what a user has written last, while a slow store has not taken it", { 
     }
   }
 
-  /** Has a turn, whose begin and end then wait in the journal. */
+  /** Runs a turn, whose begin and end are then queued in the journal. */
   async function say(text: string, more: object): Promise<AppResponse> {
     const answer = await app.chat(text, more);
     assert.deepEqual([answer.status, answer.isComplete], [200, true]);
@@ -51,16 +53,16 @@ describe("what a user has written last, while a slow store has not taken it", { 
     return answer;
   }
 
-  /** What was asked before this has been answered by now, if it did not wait. */
+  /** Earlier requests have been answered by now, unless they wait. */
   async function passTime(): Promise<void> {
     for (let round = 0; round < 5; round += 1) await app.get("/readyz");
   }
 
   for (const userId of [randomUUID(), undefined]) {
-    const whose = userId === undefined ? "nobody's " : "";
+    const whose = userId === undefined ? "by an unknown user " : "";
     const query = userId === undefined ? "" : `?userId=${userId}`;
 
-    test(`${whose}stands in the messages and the list that are read next`, async () => {
+    test(`${whose}is in the messages and the list that are read next`, async () => {
       const conversationId = randomUUID();
       await withSlowStore(async (release) => {
         await say("Written last", { userId, conversationId });
@@ -83,7 +85,7 @@ describe("what a user has written last, while a slow store has not taken it", { 
       });
     });
 
-    test(`${whose}is what a turn goes on from that names the leaf`, async () => {
+    test(`${whose}is continued by a turn that names the leaf`, async () => {
       const conversationId = randomUUID();
       assert.equal((await app.chat("First", { userId, conversationId })).status, 200);
       await withSlowStore(async (release) => {
@@ -105,7 +107,7 @@ describe("what a user has written last, while a slow store has not taken it", { 
       });
     });
 
-    test(`${whose}stays deleted where it is deleted before it was stored`, async () => {
+    test(`${whose}stays deleted if it is deleted before it is stored`, async () => {
       const conversationId = randomUUID();
       await withSlowStore(async (release) => {
         await say("Forget this", { userId, conversationId });
@@ -118,7 +120,7 @@ describe("what a user has written last, while a slow store has not taken it", { 
     });
   }
 
-  test("is a 503 where it takes longer than a call may: never a history without it", async () => {
+  test("is a 503 if it takes longer than a call may: never a history without it", async () => {
     const [userId, conversationId] = [randomUUID(), randomUUID()];
     await withSlowStore(async () => {
       await say("Written last", { userId, conversationId });

@@ -1,4 +1,7 @@
-/** Owns text that databases refuse or choke on: whoever says it, it is stored as the client saw it, on every store alike. */
+/**
+ * Text that databases refuse or choke on: it is stored as the client saw it, on every store alike, whoever
+ * wrote it.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -16,13 +19,13 @@ import {
 const mebibyte = 1024 * 1024;
 const Content = z.string();
 
-/** What is said, and what becomes of it. */
+/** The texts of a turn. */
 interface Case {
   readonly name: string;
   readonly asked: string;
   /** The question as the model and the row have it. */
   readonly kept: string;
-  /** The reply's pieces as the model says them, one event each. */
+  /** The reply's pieces as the model sends them, one event each. */
   readonly said: readonly string[];
   /** The reply as the client sees it. */
   readonly body: string;
@@ -67,7 +70,7 @@ const cases: readonly Case[] = [
   })),
 ];
 
-/** pino's. */
+/** The level in pino's numbers. */
 const errorLevel = 50;
 
 describe("a turn's text is stored as its client saw it, on every store alike", { timeout: 120_000 }, () => {
@@ -98,7 +101,7 @@ describe("a turn's text is stored as its client saw it, on every store alike", {
     assert.deepEqual([answer.status, answer.isComplete], [200, true]);
     const turnId = answer.headers["x-turn-id"];
     await app.logged((line) => line.turnId === turnId && line.msg === "turn");
-    // A write that is late on a busy machine is a warning, and is stored from the journal.
+    // On a busy machine a late write is a warning, and is stored from the journal.
     assert.deepEqual(
       app.logs.filter((line) => line.turnId === turnId && Number(line["level"]) >= errorLevel),
       [],
@@ -106,7 +109,7 @@ describe("a turn's text is stored as its client saw it, on every store alike", {
     return answer;
   }
 
-  /** The same text, without a page of it in the message when it is not. */
+  /** Compares long texts without printing a page of them on failure. */
   function assertSame(actual: string | null | undefined, expected: string, what: string): void {
     assert.ok(
       actual === expected,

@@ -1,4 +1,4 @@
-/** Has every text of a database read for the search, as a server that runs beside it does in time. */
+/** Indexes every text of a database for the search, as a running server would in time. */
 import { z } from "zod";
 import { toAppError } from "../../../src/base/errors.ts";
 import type { Database } from "../../../src/store/database/database.ts";
@@ -9,14 +9,14 @@ import { systemClock } from "../../../src/base/clock.ts";
 
 const Nothing = z.object({ texts: z.tuple([]), locked: z.tuple([]), has_more: z.literal(false) });
 
-/** Resolves, once nothing is left to be read, with what was told of the backlog. */
+/** Resolves with the events of the backlog, once no text is left to read. */
 export async function readTexts(database: Database): Promise<readonly ObservedEvent[]> {
   const events: ObservedEvent[] = [];
   const done = Promise.withResolvers<void>();
   const watched: Database = {
     call: async (name, argument, caller) => {
       const answer = await database.call(name, argument, caller).catch((error: unknown) => {
-        // Words that are refused are the indexer's to deal with.
+        // Refused words are the indexer's own concern.
         if (toAppError(error).code !== "store_refused") done.reject(error);
         throw error;
       });
@@ -35,7 +35,7 @@ export async function readTexts(database: Database): Promise<readonly ObservedEv
   return events;
 }
 
-/** Returns the rows of `database`, in which no write waits and every text was read. */
+/** Returns the rows of `database`, without queued writes or unread texts. */
 export function toRows(database: Database): StoreRows {
   return { database, untilWritesStored: async () => {}, untilTextsRead: async () => {} };
 }

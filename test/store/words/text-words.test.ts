@@ -1,4 +1,7 @@
-/** Proves which words a text has, that they are bounded whatever the text is, and that finding them takes time in proportion to it. */
+/**
+ * The words of a text: which there are, that they are bounded for any text, and that finding them takes
+ * linear time.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -12,7 +15,7 @@ import {
 } from "../../../src/store/words/text-words.ts";
 import { hostileTexts } from "../../support/model/hostile-texts.ts";
 
-/** Postgres stores no more in a `tsvector`. */
+/** The most that Postgres stores in a `tsvector`. */
 const maxVectorBytes = 1024 * 1024;
 
 function readWords(text: string): Words {
@@ -46,7 +49,7 @@ describe("collectWords", () => {
     });
   }
 
-  test("reads no more than the first characters of a text, and of a word", () => {
+  test("reads only the start of a long text, and of a long word", () => {
     assert.deepEqual(wordsOf(`${"- ".repeat(maxTextLength / 2)}late`), []);
     assert.deepEqual(wordsOf("x".repeat(1_000)), ["x".repeat(maxWordLength)]);
     assert.deepEqual(wordsOf("𝒳".repeat(1_000)), ["x".repeat(maxWordLength)]);
@@ -65,9 +68,10 @@ describe("collectWords", () => {
   });
 
   for (const [shape, make] of Object.entries(hostileTexts)) {
-    test(`is bounded for ${shape}, and takes time in proportion to it`, () => {
+    test(`is bounded for ${shape}, and takes linear time`, () => {
       assertBounded(make(4 * maxTextLength));
-      // Quadratic growth would be 16, at each attempt; less than a millisecond says nothing. A busy machine disturbs some attempts.
+      // Quadratic growth would be 16 at each attempt; times under a millisecond are not meaningful. A busy
+      // machine disturbs some attempts.
       const attempts: string[] = [];
       const isInProportion = (): boolean => {
         const [quarter = 0, half = 0, whole = 0] = [0.25, 0.5, 1].map((part) =>
@@ -83,7 +87,7 @@ describe("collectWords", () => {
   }
 });
 
-/** The least of some times of the processor, each of enough rounds to be told from the clock's own steps. */
+/** The shortest of several processor times, each of enough rounds to exceed the clock's own resolution. */
 function measureMs(text: string): number {
   const times = Array.from({ length: 4 }, () => {
     const start = process.cpuUsage();

@@ -1,4 +1,4 @@
-/** Proves that every stored text, of any writer and content, can be searched in time, and that none holds up another. */
+/** Every stored text, of any writer and content, can be searched in time, and none delays another. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -67,7 +67,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
   const unread =
     "select id from message_words where words is null union all select id from title_words where words is null";
 
-  test("reads the rows from before the schema, some at a time, and tells of it", async () => {
+  test("reads the rows from before the schema in batches, and reports it", async () => {
     const userId = randomUUID();
     const { scratch } = await makeDatabase(`${oldTables}
       insert into conversations (title, user_id) select 'Title ' || i, '${userId}' from generate_series(1, 700) i;
@@ -108,7 +108,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
     assert.deepEqual(await scratch.sql(unread), []);
   });
 
-  test("goes on with the others if the database refuses the words of one, and retries that one less and less often", async () => {
+  test("continues with the others if the database refuses the words of one, and retries that one less and less often", async () => {
     const { scratch } = await makeDatabase();
     const bad = randomUUID();
     await scratch.apply(`insert into conversations (title) select 'Title ' || i from generate_series(1, 120) i;
@@ -144,7 +144,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
     assert.deepEqual(await scratch.sql(unread), []);
   });
 
-  test("reads a text again that is changed while it is read, and forgets what it said before", async () => {
+  test("reads a text again that changes while it is read, and forgets its old words", async () => {
     const userId = randomUUID();
     const { scratch } = await makeDatabase();
     await scratch.apply(`insert into conversations (title, user_id) values ('First', '${userId}')`);
@@ -165,7 +165,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
     );
   });
 
-  test("asks seldom while nothing is stored, and answers a search that is asked for at once", async () => {
+  test("queries rarely while nothing is stored, and immediately for a search", async () => {
     const userId = randomUUID();
     const { scratch } = await makeDatabase();
     const database = toDatabase(scratch);
@@ -195,7 +195,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
   });
 
   for (const failing of [1, 2])
-    test(`lets a search find what was stored before it though call ${failing} for that is cancelled`, async () => {
+    test(`lets a search find texts stored before it, although call ${failing} for that is cancelled`, async () => {
       const userId = randomUUID();
       const { scratch } = await makeDatabase();
       const database = toDatabase(scratch);
@@ -215,7 +215,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
       await indexer.close();
     });
 
-  test("lets no search wait longer than a store fails", async () => {
+  test("lets no search wait longer than the database fails", async () => {
     const { scratch } = await makeDatabase();
     const failing: Database = {
       ...toDatabase(scratch),
@@ -227,7 +227,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
     await indexer.close();
   });
 
-  test("sends a bounded number of bounded words, whatever a text says", async () => {
+  test("sends a bounded number of bounded words for any text", async () => {
     const { scratch } = await makeDatabase();
     const [conversation] = await scratch.sql(
       "insert into conversations (title) values ('Hostile') returning id",
@@ -259,7 +259,7 @@ describe("the reading of texts on Postgres", { timeout: 120_000 }, () => {
 });
 
 describe("the reading of texts on PGlite", { timeout: 120_000 }, () => {
-  test("lets others read meanwhile", async () => {
+  test("does not block other work", async () => {
     const harness = await startPglite();
     const userId = randomUUID();
     await (await harness.open(systemClock)).close();
