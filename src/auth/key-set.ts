@@ -57,7 +57,7 @@ export class RemoteKeySet {
 
   async #findHere(header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> {
     if (this.#find === undefined)
-      throw new AppError("identity_unavailable", `no keys could be had from ${this.#url.href}`);
+      throw new AppError("identity_unavailable", `no keys could be loaded from ${this.#url.href}`);
     return await this.#find(header, token);
   }
 

@@ -102,7 +102,8 @@ class OpenAiCall implements ModelCall {
     try {
       this.#exchange = this.#server.pool.dispatch(request, this.#attempt, this.#needsFresh);
     } catch (error) {
-      queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error)))); // not in the caller's own tick
+      // Not in the caller's own tick.
+      queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error))));
     }
   }
 

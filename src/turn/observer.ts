@@ -1,7 +1,4 @@
-/**
- * What happens on the server beyond its responses: one union of events, told to whoever logs, counts or
- * traces.
- */
+/** The events of a server beyond its responses: one union, for logs, metrics and traces. */
 import type { AppError } from "../base/errors.ts";
 import type { EndResult, TurnBegin, TurnResult } from "./ports.ts";
 

@@ -76,7 +76,7 @@ export class ReplyEvents {
     this.#tell(piece);
   }
 
-  /** The reply is over: what was held goes out. @param isWhole whether it was not cut off. */
+  /** The reply is over: the held text goes out. @param isWhole whether it was not cut off. */
   end(isWhole: boolean): void {
     this.#pushText(this.#filter.end(isWhole));
     this.#hasPlan = isWhole ? this.#splitter.end() : this.#splitter.breakOff();

@@ -17,7 +17,7 @@ import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts
 /** Bodies up to this many bytes are kept beside the log until they are stored. */
 const maxKeptBytes = 64 * 1024;
 
-/** What a turn is run with. */
+/** The ports of a turn. */
 export interface TurnPorts extends ReplyOptions {
   readonly model: Model;
   readonly store: TurnStore;
@@ -64,7 +64,8 @@ export class RunningTurn {
     this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, ports);
     this.#wantsPlan = request.wantsPlan;
     this.#startedMs = ports.clock.monotonicMs();
-    this.#call = this.#ask(toPrompt(toChat(request), request)); // first: all else is done while the request is under way
+    // First: all other work is done while the request is under way.
+    this.#call = this.#ask(toPrompt(toChat(request), request));
     this.#estimate = estimateTurn(request);
     this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, ports.clock.now());
     this.#isSafe = this.#makeSafe(begun);

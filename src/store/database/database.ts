@@ -17,10 +17,13 @@ export const storeWaitMs = 500;
 /** A JSON value. */
 export type Json = string | number | boolean | null | undefined | readonly Json[] | JsonObject;
 
-/** The argument of a function. Its members may be getters, read when it becomes JSON. */
+/** The argument of a function. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }
+
+/** A {@link JsonObject} whose members are getters, read each time it becomes JSON: no copy of a long text is kept. */
+export type LazyJson = JsonObject;
 
 /**
  * The functions of `supabase_schema.sql` that the server calls, and whether a repeated call has the effect and the result

@@ -5,7 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { TurnBegin, TurnResult } from "../../turn/ports.ts";
 import type { Usage } from "../../turn/turn-event.ts";
 import { toContent } from "../../turn/turn-result.ts";
-import { service, type Database, type Json, type JsonObject } from "../database/database.ts";
+import { service, type Database, type Json, type JsonObject, type LazyJson } from "../database/database.ts";
 import { MessageWriter, toRefusal, type Refusal, type SaveResult } from "./message-writer.ts";
 
 const EndResult = z.union([
@@ -91,10 +91,9 @@ export class TurnWrites {
 }
 
 /**
- * Returns the argument of `chat_end_turn`. Its getters read the texts when it becomes JSON, so that no second
- * copy lives longer.
+ * Returns the argument of `chat_end_turn`. The turn's texts are read when it becomes JSON.
  */
-export function toEndArgument(turnId: string, result: TurnResult): JsonObject {
+export function toEndArgument(turnId: string, result: TurnResult): LazyJson {
   return {
     get turn() {
       return toTurnEnd(turnId, result);

@@ -139,7 +139,7 @@ export class ReasoningFilter {
     this.#find();
   }
 
-  /** The text begins, or what may be the reasoning of a model that opens it. */
+  /** The text begins, or possibly the reasoning of a model that opens it. */
   #begin(text: string): string {
     this.#rest = "";
     this.#state = this.#isMissing ? "held" : "text";
