@@ -3,9 +3,9 @@ import { AppError, toAppError } from "./errors.ts";
 import type { Clock, Timer } from "./clock.ts";
 
 /**
- * Calls `callback` once after `delayMs`, as soon as the event loop has delivered everything that had arrived by
- * then. After a pause (suspended, stopped, starved) a process runs its timers before it reads its sockets: unread
- * data may still refresh or cancel this timer.
+ * Calls `callback` once after `delayMs`, as soon as the event loop has delivered everything that had arrived
+ * by then. After a pause (suspended, stopped, starved) a process runs its timers before it reads its sockets:
+ * unread data may still refresh or cancel this timer.
  */
 export function afterReading(clock: Clock, delayMs: number, callback: () => void): Timer {
   let reading: NodeJS.Immediate | undefined;
@@ -33,7 +33,9 @@ export type Settled<Result> =
   | { readonly type: "error"; readonly error: AppError }
   | { readonly type: "late" };
 
-/** Resolves with the outcome of `work`, or with `late` after `waitMs`, while `work` continues. Never rejects. */
+/**
+ * Resolves with the outcome of `work`, or with `late` after `waitMs`, while `work` continues. Never rejects.
+ */
 export function settleWithin<Result>(
   clock: Clock,
   work: Promise<Result>,

@@ -9,8 +9,8 @@ export class Repeating {
   #timer: Timer | undefined;
 
   /**
-   * @param work resolves with the pause before its next run, in milliseconds, and never rejects. Its `signal` is
-   * aborted by {@link close}.
+   * @param work resolves with the pause before its next run, in milliseconds, and never rejects. Its `signal`
+   * is aborted by {@link close}.
    */
   constructor(clock: Clock, work: (signal: AbortSignal) => Promise<number>) {
     this.#clock = clock;

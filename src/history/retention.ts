@@ -39,7 +39,7 @@ export class Retention {
         if (signal.aborted) break;
       }
     } catch {
-      // The database is unavailable, as readiness reports: the next run deletes what this one missed.
+      // The database is unavailable, as readiness reports: the next run catches up.
     }
     if (count > 0) observe({ type: "conversations-expired", count });
     return intervalMs;

@@ -50,7 +50,8 @@ export const MessageRow = z
   }));
 
 /**
- * The first and last times that ISO 8601 can write with four digits of the year; times outside are reported as these.
+ * The first and last times that ISO 8601 can write with four digits of the year; times outside are reported
+ * as these.
  */
 const firstTime = "0001-01-01T00:00:00.000000Z";
 const lastTime = "9999-12-31T23:59:59.999999Z";
@@ -58,7 +59,9 @@ const lastTime = "9999-12-31T23:59:59.999999Z";
 const rowTime =
   /^(?<year>\d{4,})-(?<day>\d\d-\d\d)[T ](?<time>\d\d:\d\d:\d\d)(?:\.(?<fraction>\d{1,6}))?(?<offset>Z|[+-]\d\d(?::?\d\d(?::?\d\d)?)?)$/;
 
-/** Returns a `timestamptz` from the database's JSON as clients read it: UTC, six decimals, within ISO 8601. */
+/**
+ * Returns a `timestamptz` from the database's JSON as clients read it: UTC, six decimals, within ISO 8601.
+ */
 function toUtc(text: string): string {
   const parts = rowTime.exec(text)?.groups;
   if (parts === undefined) return text.startsWith("-") || text.endsWith("BC") ? firstTime : lastTime;

@@ -29,9 +29,9 @@ const stepMessages = 1_000;
 const DeleteResult = z.object({ deleted: z.number(), more: z.boolean().optional() });
 
 /**
- * The rows of conversations. Every method first waits until the caller's earlier writes are in the database. Rejects as
- * {@link Database.call} does; if a write is still queued when the time for a call is over (half a second while the
- * database is unavailable), with the `store_…` code that says why.
+ * The rows of conversations. Every method first waits until the caller's earlier writes are in the database.
+ * Rejects as {@link Database.call} does; if a write is still queued when the time for a call is over (half a
+ * second while the database is unavailable), with the `store_…` code that says why.
  */
 export class ConversationRows implements History {
   readonly #rows: StoreRows;
@@ -142,9 +142,9 @@ export class ConversationRows implements History {
 }
 
 /**
- * Deletes the conversations that `argument` selects, in steps: other writes, and on the embedded database all calls,
- * wait for a step to end. Yields the number of conversations deleted by each step. Rejects as {@link Database.call}
- * does.
+ * Deletes the conversations that `argument` selects, in steps: other writes, and on the embedded database all
+ * calls, wait for a step to end. Yields the number of conversations deleted by each step. Rejects as {@link
+ * Database.call} does.
  */
 export async function* deleteConversations(
   database: Database,

@@ -42,7 +42,7 @@ export class Recovery {
       isSettled = await this.#options.recovery.isSettled();
       await this.#recover(signal);
     } catch {
-      // The database is unavailable, as readiness reports: the next run finds what this one missed.
+      // The database is unavailable, as readiness reports: the next run catches up.
     }
     return isSettled ? intervalMs : unsettledIntervalMs;
   }

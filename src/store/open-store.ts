@@ -1,4 +1,6 @@
-/** Opens the store: `DATABASE_URL`, else Supabase, else the embedded database; or a store that keeps nothing. */
+/**
+ * Opens the store: `DATABASE_URL`, else Supabase, else the embedded database; or a store that keeps nothing.
+ */
 import { AppError, toAppError } from "../base/errors.ts";
 import { settleWithin } from "../base/deadline.ts";
 import type { Caller } from "../base/caller.ts";
@@ -69,7 +71,9 @@ export interface OpenStore {
   readonly database: Database | undefined;
   /** `undefined` if there is no journal. */
   readonly journal: JournalState | undefined;
-  /** Resolves with the reason why the store accepts no writes, which may be no response within `timeoutMs`. */
+  /**
+   * Resolves with the reason why the store accepts no writes, which may be no response within `timeoutMs`.
+   */
   findTrouble(timeoutMs: number): Promise<AppError | undefined>;
   close(): Promise<void>;
 }
@@ -88,9 +92,10 @@ const emptyStore: OpenStore = {
 };
 
 /**
- * Opens the store. The embedded database opens in a thread, which need not be awaited. An unavailable database is no
- * error here: it may come back.
- * @throws AppError `store_locked` or `store_unavailable` if the folder of the embedded database cannot be used.
+ * Opens the store. The embedded database opens in a thread, which need not be awaited. An unavailable
+ * database is no error here: it may come back.
+ * @throws AppError `store_locked` or `store_unavailable` if the folder of the embedded database cannot be
+ * used.
  */
 export async function openStore(options: StoreOptions, clock: Clock, observe: Observer): Promise<OpenStore> {
   if (options.type === "none") return emptyStore;
@@ -172,7 +177,7 @@ async function openJournal(
         type: "store-trouble",
         error: new AppError(
           "store_unavailable",
-          `the journal was broken; it is kept as ${journal.brokenFile}`,
+          `the journal was corrupt and is kept as ${journal.brokenFile}`,
         ),
       });
     return journal;

@@ -252,16 +252,24 @@ export interface AbandonedFilter {
 
 /** The text of running turns, and requests to stop them, between the processes that run and follow them. */
 export interface LiveBus {
-  /** Publishes the text of running turns; resolves with the turns the bus knows, and those that must be stopped. */
+  /**
+   * Publishes the text of running turns; resolves with the turns the bus knows, and those that must be
+   * stopped.
+   */
   publish(
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }>;
-  /** Resolves with the caller's turn and its text from about byte `after` on; `undefined` if there is no such turn. */
+  /**
+   * Resolves with the caller's turn and its text from about byte `after` on; `undefined` if there is no such
+   * turn.
+   */
   read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
   /** Asks the owner of the caller's turn to stop it; resolves with whether the turn exists. */
   requestStop(turnId: string, caller: Caller): Promise<boolean>;
-  /** Asks for a stop of the caller's running turns in a conversation; resolves with their ids, newest first. */
+  /**
+   * Asks for a stop of the caller's running turns in a conversation; resolves with their ids, newest first.
+   */
   requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]>;
 }
 
@@ -269,7 +277,10 @@ export interface LiveBus {
 export interface TurnRecovery {
   /** Keeps text of running turns on this machine's disk, while the bus does not accept it. */
   keepPieces(pieces: readonly Piece[]): Promise<void>;
-  /** Takes over the journals of dead processes; resolves with whether the text of their turns is in the database. */
+  /**
+   * Takes over the journals of dead processes; resolves with whether the text of their turns is in the
+   * database.
+   */
   isSettled(): Promise<boolean>;
   /** Resolves with some abandoned turns, none of which has anything left in the journal. */
   listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]>;

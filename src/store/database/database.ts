@@ -26,11 +26,11 @@ export interface JsonObject {
 export type LazyJson = JsonObject;
 
 /**
- * The functions of `supabase_schema.sql` that the server calls, and whether a repeated call has the effect and the result
- * of a single one. Reads do; so do `safe` writes: the begin, progress and end of a turn, which find their rows by id, stop
- * requests, and fields that are set. Safe writes are repeated only if there is no response at all: after a broken
- * connection the journal takes over. `once`: calls that count, and calls whose second result would differ (creating or
- * deleting a conversation, handing out texts).
+ * The functions of `supabase_schema.sql` that the server calls, and whether a repeated call has the effect
+ * and the result of a single one. Reads do; so do `safe` writes: the begin, progress and end of a turn, which
+ * find their rows by id, stop requests, and fields that are set. Safe writes are repeated only if there is no
+ * response at all: after a broken connection the journal takes over. `once`: calls that count, and calls
+ * whose second result would differ (creating or deleting a conversation, handing out texts).
  */
 export const functions = {
   chat_begin_turn: "safe",

@@ -1,4 +1,4 @@
-/** The one table of SQLSTATEs: what a code from Postgres or PostgREST means for a call. */
+/** The one table of SQLSTATEs: the meaning of each code from Postgres or PostgREST. */
 import { AppError, type ErrorCode } from "../../base/errors.ts";
 
 const missingCodes = new Set(["42883", "42P01", "3F000", "PGRST202", "PGRST205", "PGRST106"]);
@@ -13,7 +13,10 @@ export function toStoreFailure(code: string, message: string, cause?: unknown): 
   return new AppError(toErrorCode(code), code === "" ? message : `${code}: ${message}`, { cause, advice });
 }
 
-/** Whether the database rolled the call back to let others proceed (a deadlock): the same call may be repeated. */
+/**
+ * Whether the database rolled the call back to let others proceed (a deadlock): the same call may be
+ * repeated.
+ */
 export function isRolledBack(error: unknown): boolean {
   return hasCode(error, deadlock) || hasCode(error, serializationFailure);
 }

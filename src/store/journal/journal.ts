@@ -58,7 +58,7 @@ export class Journal {
       await journal.close();
       throw error;
     }
-    await journal.adopt().catch(() => {}); // theirs stay in place; ours can be used, and a later call reports the reason
+    await journal.adopt().catch(() => {}); // theirs stay in place, and a later call reports why
     return journal;
   }
 

@@ -217,7 +217,7 @@ export class JournalReplay {
         const error = toAppError(cause);
         this.#wasUnavailable = error.code === "store_unavailable";
         if (error.code.startsWith("store_")) return false;
-        this.#options.observe({ type: "store-trouble", error }); // it stays in the journal; continue with the others
+        this.#options.observe({ type: "store-trouble", error }); // it stays in the journal
       }
       this.#leftoverTurns = this.#leftoverTurns.filter((leftover) => leftover !== turnId);
     }

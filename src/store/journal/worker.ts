@@ -171,7 +171,7 @@ function ensureRoom(share: number, text: string): { readonly freeBytes: number; 
   const sizeBytes = Buffer.byteLength(text) + overheadPages * pageBytes;
   if (sizeBytes <= freeBytes) return { freeBytes, sizeBytes };
   throw new JournalFull(
-    `it is full: ${usedBytes} bytes are used, and ${Math.max(0, freeBytes)} are left for a write like this`,
+    `it is full: ${usedBytes} bytes are used, and ${Math.max(0, freeBytes)} are free for such a write`,
   );
 }
 
@@ -181,7 +181,7 @@ function ensureShare({ kind, conversationId, userId = conversationId }: WriteHea
   const userBytes = Number(findUserBytes.get(userId)?.["bytes"]);
   if (userBytes === 0 || userBytes + sizeBytes <= freeBytes * userShare[kind]) return;
   throw new JournalFull(
-    `it is full: ${userBytes} bytes of this user wait already, and ${freeBytes} are left for others`,
+    `it is full: ${userBytes} bytes of this user are queued, and ${freeBytes} are reserved for others`,
   );
 }
 
@@ -201,7 +201,7 @@ function appendPieces(pieces: readonly Piece[]): void {
   }
 }
 
-/** Copies the journal in `path`, without a bound: it replaces what is deleted there next. */
+/** Copies the journal in `path`, without a bound: the original is deleted next. */
 function adopt(path: string): unknown {
   const id = Number(findLastId.get()?.["id"]);
   const other = openFile(path);

@@ -1,4 +1,6 @@
-/** A write of the journal, in memory and in its file: shared by the journal thread and by readers of the file. */
+/**
+ * A write of the journal, in memory and in its file: shared by the journal thread and by readers of the file.
+ */
 
 /** The kind and the ids of a write: the begin or the end of a turn. */
 export interface WriteHead {

@@ -33,7 +33,10 @@ import { DurableWriter, type DurableWriterOptions } from "./durable-writer.ts";
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
   /** How much of a stored path a model is sent, in characters. */
   readonly maxContextChars: number;
-  /** Whether other processes read the text of running turns; otherwise the journal keeps it, at a tenth of the cost. */
+  /**
+   * Whether other processes read the text of running turns; otherwise the journal keeps it, at a tenth of the
+   * cost.
+   */
   readonly sharesProgress: boolean;
 }
 
@@ -190,7 +193,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
   /** A queued turn is not missing, though the database does not know it yet. */
   #refuseWaiting(turnId: string): void {
     if (this.#options.journal?.holdsTurn(turnId) === true)
-      throw toWaitingError(this.#options.database, `turn ${turnId} waits in the journal`);
+      throw toWaitingError(this.#options.database, `turn ${turnId} is queued in the journal`);
   }
 
   async #end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {

@@ -24,7 +24,7 @@ export interface DurableWriterOptions {
   readonly observe: Observer;
 }
 
-/** A result of the database: what it wrote, or why it did not. */
+/** A result of the database; its `type` says whether anything was written. */
 interface TypedResult {
   readonly type: string;
 }

@@ -171,7 +171,7 @@ export class MessageWriter {
       if (steps > maxSteps)
         throw new AppError(
           "store_unavailable",
-          "the conversation holds more old messages than one begin takes in",
+          "the conversation has more old messages than one begin converts; the next one continues",
         );
       addresses = toAddresses(saved.unaddressed);
     }

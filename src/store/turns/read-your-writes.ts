@@ -34,7 +34,7 @@ export async function untilWritesStored(
   const timer = clock.after(isWorthIt ? callDeadlineMs : storeWaitMs, () => resolve("late"));
   while (waits()) if ((await Promise.race([journal.left, deadline])) === "late") break;
   timer.cancel();
-  if (waits()) throw toWaitingError(database, "what was written last waits in the journal");
+  if (waits()) throw toWaitingError(database, "the last write is queued in the journal");
 }
 
 /** Returns the error for a queued write; its code is the reason why the database does not accept it. */

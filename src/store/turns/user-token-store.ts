@@ -92,7 +92,7 @@ export class UserTokenStore implements TurnStore {
     if (turn.caller.accessToken === undefined) {
       throw new AppError(
         "store_refused",
-        "with SUPABASE_ANON_KEY a turn is stored with its user's access token; none came",
+        "with SUPABASE_ANON_KEY a turn is stored with its user's access token; the request had none",
       );
     }
     // The reply follows its turn's begin: messages added meanwhile stay on the path that is shown.

@@ -28,9 +28,9 @@ interface Asked extends Pick<Token, "word" | "position"> {
 }
 
 /**
- * The prefix of every word of a user's texts in the index, so that a search costs what this user has written,
- * not what all users have: a prefix search visits this user's words only. Two users may share one; the
- * owner's lexeme tells them apart.
+ * The prefix of every word of a user's texts in the index, so that the cost of a search grows with this
+ * user's texts, not with all texts: a prefix search visits this user's words only. Two users may share one;
+ * the owner's lexeme tells them apart.
  */
 function toNamespace(userId: string | undefined): string {
   return (userId ?? "nobody").slice(-8).toLowerCase();

@@ -175,7 +175,8 @@ function createFold(): (word: string) => string {
 function foldWord(word: string): string {
   if (ascii.test(word)) return word.toLowerCase();
   const bare = word.normalize("NFD").replace(accents, "");
-  const lower = bare.toUpperCase().toLowerCase().normalize("NFD").replace(accents, ""); // ß is ss, and İ has a dot only here
+  // ß becomes ss, and only now İ has a separate dot.
+  const lower = bare.toUpperCase().toLowerCase().normalize("NFD").replace(accents, "");
   return cutAt(
     lower.replace(likeLetter, (letter) => likeLetters.get(letter) ?? letter).normalize("NFC"),
     maxWordLength,

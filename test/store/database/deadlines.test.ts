@@ -199,7 +199,7 @@ describe("connections to Postgres that died silently", { timeout: 120_000 }, () 
     const { left } = Object(
       await database.call("chat_take_requests", { subject: "b", wanted: 1, max: 5 }, service),
     );
-    assert.equal(left, 4, "what was lost was not taken");
+    assert.equal(left, 4, "the lost call was not made");
   });
 
   test("are given up at once when they are reset: a read is repeated without a wait", async () => {

@@ -131,7 +131,7 @@ async function fill(server: PostgresServer, name: keyof typeof sizes): Promise<H
   const schema = await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
   const userId = randomUUID();
   await client.query(schema);
-  await client.query("drop index public.message_words_idx"); // rebuilding it at once is faster than row by row
+  await client.query("drop index public.message_words_idx"); // rebuilding is faster than updating
   await seedRows(client, { ...sizes[name], userId });
   await client.query(schema);
   await analyzeRows(client);

@@ -106,7 +106,7 @@ describe(
         assert.match(await connect(query, otherCa), /self-signed certificate|certificate/);
       const misnamed = /altnames.*sslmode=verify-ca/s;
       assert.match(await connect("?sslmode=verify-full", ca), misnamed);
-      assert.match(await connect("", ca), misnamed, "authorities alone ask for verify-full");
+      assert.match(await connect("", ca), misnamed, "authorities alone imply verify-full");
     });
 
     test("is used by migrate as well", async () => {
@@ -141,7 +141,7 @@ describe(
       const clock = new ManualClock();
       const url = `${harness.server.url}?sslmode=require`;
       const database = new PostgresDatabase({ url, poolSize: 1 }, clock, () => {});
-      await harness.sql("lock table conversations in access exclusive mode"); // while no other transaction holds it
+      await harness.sql("lock table conversations in access exclusive mode"); // not held elsewhere
       const busy =
         "select count(*)::integer as count from pg_stat_activity where application_name = 'foreword' and state = 'active'";
       const { Client } = await import("pg");

@@ -75,7 +75,7 @@ describe("writes that wait in the journal", { timeout: 120_000 }, () => {
       await app.logged(() => stored() === 2);
     }
     const { parts } = JSON.parse((await app.get("/readyz")).body);
-    assert.equal(parts.journal.queued, 10, "begin and end of those that are refused");
+    assert.equal(parts.journal.queued, 10, "begin and end of the refused turns");
     await harness.sql("drop trigger refuse on messages");
     await app.logged(() => app.app.store.journal?.queued === 0);
     await app.close();

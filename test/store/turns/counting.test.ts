@@ -69,7 +69,7 @@ describe("counting", { timeout: 120_000 }, () => {
     await usage.takeRequests(subject, 5, 5);
     assert.equal((await usage.takeRequests(subject, 5, 5)).granted, 0);
     await shift(subject, "30 seconds");
-    assert.equal((await usage.takeRequests(subject, 5, 5)).granted, 0, "it may have begun a moment from now");
+    assert.equal((await usage.takeRequests(subject, 5, 5)).granted, 0, "the window may start in the future");
     await shift(subject, "10 hours");
     const { granted, resetsInMs } = await usage.takeRequests(subject, 5, 5);
     assert.deepEqual([granted, resetsInMs], [5, 60_000]);
@@ -138,7 +138,7 @@ describe("counting", { timeout: 120_000 }, () => {
     await age(31);
     assert.deepEqual(await writes.begin(next), { type: "limited", limit: "tokens-per-day", tokensLeft: 990 });
     const small = { ...next, estimate: { inputTokens: 10, outputTokens: 980 } };
-    assert.equal((await writes.begin(small)).type, "saved", "all that is left may be had");
+    assert.equal((await writes.begin(small)).type, "saved", "all of the rest is available");
   });
 
   test("a queued begin is stored whatever its user has used, and counts from then on; so is one of the version before", async () => {
@@ -161,7 +161,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.deepEqual(await writes.begin(refused), limited);
     assert.equal((await writes.begin(refused, true)).type, "saved", "late");
     const named = "select id from turns where user_id = $1 and subject is not null and status <> 'running'";
-    assert.deepEqual(await scratch.sql(named, [userId]), [], "none that is over says whose it was");
+    assert.deepEqual(await scratch.sql(named, [userId]), [], "no ended turn names its subject");
 
     const {
       estimate: _,
@@ -173,7 +173,7 @@ describe("counting", { timeout: 120_000 }, () => {
     await endTurn(writes, turn, toInterruptedResult("", new Date()));
     const counted = { turns: 3, estimatedTurns: 2, inputTokens: 10, outputTokens: 0 };
     const row = { model: "test", ...counted, reasoningTokens: 0, cachedInputTokens: 0 };
-    assert.deepEqual(await usageOf(userId), [row], "of what it was sent nobody knows");
+    assert.deepEqual(await usageOf(userId), [row], "its input is unknown");
   });
 
   test("no query reads another user's rows, however many there are", async () => {

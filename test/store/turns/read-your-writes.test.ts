@@ -127,7 +127,7 @@ describe("a user's last write, while a slow database has not accepted it", { tim
       const { status, body } = await app.get(`/conversations/${conversationId}/messages?userId=${userId}`);
       assert.deepEqual([status, JSON.parse(body).code], [503, "store_unavailable"]);
       const other = await app.get(`/conversations?userId=${randomUUID()}`);
-      assert.equal(other.status, 200, "who has written nothing does not wait");
+      assert.equal(other.status, 200, "a user without writes does not wait");
     });
   });
 });

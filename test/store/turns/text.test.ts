@@ -1,7 +1,4 @@
-/**
- * Text that databases refuse or choke on: it is stored as the client saw it, on every store alike, whoever
- * wrote it.
- */
+/** Text that databases refuse or choke on is stored as the client saw it, on every store. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";

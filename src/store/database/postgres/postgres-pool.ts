@@ -103,7 +103,7 @@ export class PostgresPool {
       const client = await this.#pool.connect();
       if (signal.aborted) {
         client.release();
-        throw new AppError("store_unavailable", "given up before a connection was free");
+        throw new AppError("store_unavailable", "gave up before a connection was free");
       }
       if (await this.#isAlive(client, heardSinceMs)) return client;
       client.connection.stream.destroy(); // a graceful end would wait for a response as well

@@ -30,7 +30,8 @@ export interface ConnectionSettings {
 
 /**
  * Returns how to connect to `url`.
- * - `disable`: without TLS; so is a URL that says nothing, unless `authorities` are given: then as `verify-full`.
+ * - `disable`: without TLS; so is a URL that says nothing, unless `authorities` are given: then as
+ *   `verify-full`.
  * - `allow`, `prefer`: with TLS if the server offers it, unchecked.
  * - `require`, `no-verify`: with TLS, unchecked; with authorities, `require` is `verify-ca`, as in libpq.
  * - `verify-ca`: the certificate must come from one of the authorities (default: those that Node knows).
