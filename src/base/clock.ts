@@ -26,3 +26,8 @@ export const systemClock: Clock = {
     return { refresh: () => void timer.refresh(), cancel: () => clearTimeout(timer) };
   },
 };
+
+/** Returns the day (UTC) of `date`, as ISO 8601. */
+export function toDay(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}

@@ -4,14 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { AppError } from "../base/errors.ts";
-import type { Counters, LimitName, TurnLimits } from "../turn/limits.ts";
+import type { LimitName, TurnLimits } from "../turn/limits.ts";
 import type { Message } from "../turn/message.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { findIdentity, identityOf } from "./authentication.ts";
 import { sendLimit } from "./problem.ts";
-import { RequestWindows, windowMs } from "./request-windows.ts";
+import { RequestWindows, windowMs, type RequestCounter } from "./request-windows.ts";
 import { OptionalUuid, refuse, toNamedUser } from "./request-fields.ts";
 
 /** How large what a request holds may be. */
@@ -50,7 +50,7 @@ export class Limits {
   readonly #refusals = new WeakMap<FastifyRequest, AppError>();
 
   /** @param counters `undefined` where there is only this process. */
-  constructor(options: LimitOptions, counters: Counters | undefined, clock: Clock) {
+  constructor(options: LimitOptions, counters: RequestCounter | undefined, clock: Clock) {
     this.#options = options;
     const { requestsPerMinute } = options;
     if (requestsPerMinute !== undefined)

@@ -1,6 +1,20 @@
 /** Owns how many requests somebody may still make in this minute: a share of them, taken from what all processes count. */
-import type { Counters, RequestGrant } from "../turn/limits.ts";
 import type { Clock } from "../base/clock.ts";
+
+/** The part of a per-minute request window that was granted at once. */
+export interface RequestGrant {
+  readonly granted: number;
+  /** Requests left in the window. */
+  readonly left: number;
+  /** Milliseconds until the next window. */
+  readonly resetsInMs: number;
+}
+
+/** Counts requests for all processes. Rejects with a `store_…` code. */
+export interface RequestCounter {
+  /** Takes up to `wanted` of the subject's `max` requests per minute; the minute starts with its first request. */
+  takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant>;
+}
 
 /** A minute, which begins with the first request. */
 export const windowMs = 60_000;
@@ -33,13 +47,13 @@ interface Window {
 /** The minutes of all who ask. A share is taken before it is used: all processes together never let more through than the limit. */
 export class RequestWindows {
   readonly #max: number;
-  readonly #counters: Counters | undefined;
+  readonly #counters: RequestCounter | undefined;
   readonly #clock: Clock;
   /** By subject; the one whose minute began first comes first. */
   readonly #windows = new Map<string, Window>();
 
   /** @param counters `undefined` where there is only this process. */
-  constructor(max: number, counters: Counters | undefined, clock: Clock) {
+  constructor(max: number, counters: RequestCounter | undefined, clock: Clock) {
     this.#max = max;
     this.#counters = counters;
     this.#clock = clock;

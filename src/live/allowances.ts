@@ -3,8 +3,8 @@
  * is away.
  */
 import { AppError } from "../base/errors.ts";
-import { toDay, type LimitName } from "../turn/limits.ts";
-import type { Clock } from "../base/clock.ts";
+import type { LimitName } from "../turn/limits.ts";
+import { toDay, type Clock } from "../base/clock.ts";
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
 
 const dayMs = 24 * 60 * 60_000;

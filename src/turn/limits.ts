@@ -1,7 +1,6 @@
-/** A user's limits, the tokens that turns take of them, and usage by day. */
+/** A user's limits, and the tokens that turns take of them. */
 import type { AppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
-import type { Caller } from "../base/caller.ts";
 import type { Usage } from "./turn-event.ts";
 
 /** The limits of a user. */
@@ -29,40 +28,6 @@ export interface Allowance extends TurnLimits {
 /** Tokens that no model has counted, estimated from the text. */
 export type Estimate = Pick<Usage, "inputTokens" | "outputTokens">;
 
-/** The part of a per-minute request window that was granted at once. */
-export interface RequestGrant {
-  readonly granted: number;
-  /** Requests left in the window. */
-  readonly left: number;
-  /** Milliseconds until the next window. */
-  readonly resetsInMs: number;
-}
-
-/** Usage of one model by the turns of one day. */
-export interface ModelUsage {
-  /** ISO 8601, in UTC. */
-  readonly day: string;
-  readonly model: string;
-  readonly turns: number;
-  /** Turns whose model did not report usage. */
-  readonly estimatedTurns: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly reasoningTokens: number;
-  readonly cachedInputTokens: number;
-}
-
-/** Counts shared by all processes. Rejects with a `store_…` code. */
-export interface Counters {
-  /**
-   * Takes up to `wanted` of the subject's `max` requests per minute; the minute starts with its first
-   * request.
-   */
-  takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant>;
-  /** Resolves with the usage of `caller` between two days, both included, newest day first. */
-  listUsage(caller: Caller, from: string, to: string): Promise<readonly ModelUsage[]>;
-}
-
 /** Bytes of text per token, about. https://platform.openai.com/tokenizer: 4 characters of English. */
 const bytesPerToken = 4;
 /** Tokens per image, about; servers count from some hundreds to some thousands. */
@@ -84,9 +49,4 @@ export function toTokens(bytes: number, images = 0, messages = 0): number {
 export function toReservedOutput(...maxTokens: readonly (number | undefined)[]): number {
   const given = maxTokens.filter((max) => max !== undefined);
   return given.length === 0 ? usualOutputTokens : Math.min(Math.max(...given), toTokens(maxReplyBytes));
-}
-
-/** Returns the day (UTC) of `date`, as ISO 8601. */
-export function toDay(date: Date): string {
-  return date.toISOString().slice(0, 10);
 }

@@ -1,5 +1,5 @@
 /** Owns usage as JSON: what a user's turns took, summed by day and by model. */
-import type { ModelUsage } from "../turn/limits.ts";
+import type { ModelUsage } from "./rows.ts";
 import { toCost, type Prices } from "./prices.ts";
 
 /** What turns took. Contract: docs/protocol.md. */

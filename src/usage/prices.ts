@@ -1,5 +1,5 @@
 /** Owns what tokens cost. */
-import type { ModelUsage } from "../turn/limits.ts";
+import type { ModelUsage } from "./rows.ts";
 
 /** What a million tokens of a model cost, in whatever money the operator counts. */
 export interface Price {

@@ -4,8 +4,8 @@ import { z } from "zod";
 import { isKnown, type Identity } from "../auth/identity.ts";
 import { AppError } from "../base/errors.ts";
 import { parse } from "../base/parse.ts";
-import { toDay, type Counters } from "../turn/limits.ts";
-import type { Clock } from "../base/clock.ts";
+import type { UsageRows } from "./rows.ts";
+import { toDay, type Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Prices } from "./prices.ts";
 import { toUsageReport } from "./json.ts";
@@ -36,7 +36,7 @@ export interface UsageOptions {
 /** Contract: docs/protocol.md. @param counters `undefined` where nothing is kept. */
 export function registerUsage(
   app: FastifyInstance,
-  counters: Counters | undefined,
+  counters: UsageRows | undefined,
   clock: Clock,
   { limits, prices }: UsageOptions,
 ): void {

@@ -1,9 +1,23 @@
 /** The rows of usage: per-minute requests, and the tokens of turns by day. */
 import { z } from "zod";
 import { parse } from "../base/parse.ts";
-import type { Counters, ModelUsage, RequestGrant } from "../turn/limits.ts";
+import type { RequestCounter, RequestGrant } from "../http/request-windows.ts";
 import type { Caller } from "../base/caller.ts";
 import { service, type Database } from "../store/database/database.ts";
+
+/** Usage of one model by the turns of one day. */
+export interface ModelUsage {
+  /** ISO 8601, in UTC. */
+  readonly day: string;
+  readonly model: string;
+  readonly turns: number;
+  /** Turns whose model did not report usage. */
+  readonly estimatedTurns: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly reasoningTokens: number;
+  readonly cachedInputTokens: number;
+}
 
 const GrantResult = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
 
@@ -30,7 +44,7 @@ const UsageRow = z
   }));
 
 /** The rows of usage. Rejects as {@link Database.call} does. */
-export class UsageRows implements Counters {
+export class UsageRows implements RequestCounter {
   readonly #database: Database;
 
   constructor(database: Database) {
@@ -43,6 +57,7 @@ export class UsageRows implements Counters {
     return { granted, left, resetsInMs };
   }
 
+  /** Resolves with the caller's usage between two days, both included, newest day first. */
   async listUsage(caller: Caller, from: string, to: string): Promise<readonly ModelUsage[]> {
     const result = await this.#database.call("chat_list_usage", { from, to }, caller);
     return parse(z.array(UsageRow), result, "store_refused");

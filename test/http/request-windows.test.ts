@@ -1,22 +1,17 @@
 /** Owns the minutes of requests beside counters that are slow: none of a share is used in a minute it was not taken from. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { RequestWindows } from "../../src/http/request-windows.ts";
-import type { Counters, RequestGrant } from "../../src/turn/limits.ts";
+import { RequestWindows, type RequestCounter, type RequestGrant } from "../../src/http/request-windows.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** Counters that answer when a test says so. */
-class HeldCounters implements Counters {
+class HeldCounters implements RequestCounter {
   readonly asked: ((grant: RequestGrant) => void)[] = [];
 
   takeRequests(): Promise<RequestGrant> {
     const { promise, resolve } = Promise.withResolvers<RequestGrant>();
     this.asked.push(resolve);
     return promise;
-  }
-
-  async listUsage(): Promise<[]> {
-    return [];
   }
 }
 

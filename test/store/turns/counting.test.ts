@@ -7,7 +7,7 @@ import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entry.ts";
 import { UsageRows } from "../../../src/usage/rows.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { toDay } from "../../../src/turn/limits.ts";
+import { toDay } from "../../../src/base/clock.ts";
 import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
