@@ -1,11 +1,11 @@
-/** Owns the step from unknown to typed: a zod schema in, a typed value or an {@link AppError} out. */
+/** From unknown to typed: takes a zod schema, returns a typed value or throws an {@link AppError}. */
 import type { z } from "zod";
 import { AppError, type ErrorCode } from "./errors.ts";
 
 const maxIssuesShown = 5;
 
 /**
- * Returns `value` as `schema` describes it.
+ * Returns `value` parsed by `schema`.
  * @throws AppError with `code`; its detail names each wrong field, like `messages[0].images[1].mimeType: …`.
  */
 export function parse<Schema extends z.ZodType>(
@@ -20,7 +20,7 @@ export function parse<Schema extends z.ZodType>(
   throw new AppError(code, detail, { cause: result.error, detail, field });
 }
 
-/** One line for the issues of `error`, each with the place it stands at; at most five. */
+/** Returns at most five issues of `error` on one line, each with its path. */
 function toSentence(error: z.ZodError): string {
   const shown = error.issues
     .slice(0, maxIssuesShown)

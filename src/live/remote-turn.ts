@@ -56,8 +56,8 @@ class RemoteTurn implements FollowedTurn {
   #followers = 0;
   #delayMs = minDelayMs;
   #timer: Timer | undefined;
-  /** The time of the last successful read. */
-  #toldAtMs: number;
+  /** When the turn was last read. */
+  #readAtMs: number;
 
   constructor(
     id: string,
@@ -70,7 +70,7 @@ class RemoteTurn implements FollowedTurn {
     this.caller = caller;
     this.#options = options;
     this.#followed = followed;
-    this.#toldAtMs = options.clock.monotonicMs();
+    this.#readAtMs = options.clock.monotonicMs();
     const { conversationId, model, startedAt } = stored;
     this.log.append({ type: "turn-start", turnId: id, conversationId, model, startedAt });
     this.#take(stored);
@@ -80,7 +80,7 @@ class RemoteTurn implements FollowedTurn {
     this.#followers += 1;
     if (this.#followers === 1) {
       this.#followed.set(this.id, this);
-      this.#toldAtMs = this.#options.clock.monotonicMs();
+      this.#readAtMs = this.#options.clock.monotonicMs();
       if (this.log.end === undefined) this.#schedule();
     }
     return () => {
@@ -117,14 +117,14 @@ class RemoteTurn implements FollowedTurn {
     try {
       const stored = await this.#options.bus.read(this.id, this.caller, before);
       if (this.log.end !== undefined) return;
-      this.#toldAtMs = this.#options.clock.monotonicMs();
+      this.#readAtMs = this.#options.clock.monotonicMs();
       if (stored === undefined) this.#end("interrupted", "not_found");
       else this.#take(stored);
     } catch (error) {
       // The turn may still be running, and is read again later; but followers must not wait forever without a
       // word.
       const { code } = toAppError(error);
-      const silentMs = this.#options.clock.monotonicMs() - this.#toldAtMs;
+      const silentMs = this.#options.clock.monotonicMs() - this.#readAtMs;
       if (this.log.end === undefined && silentMs >= patienceMs) {
         this.#forget(); // a follower that resumes starts a new read
         this.#end("interrupted", code);

@@ -12,13 +12,13 @@ const maxMessageLength = 4 * 1024 * 1024;
 const workerFile = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
 
 /** An operation as the journal requests it. */
-type AskedOperation =
+type RequestedOperation =
   | Exclude<JournalOperation, { type: "append" }>
   | { readonly type: "append"; readonly write: JournalWrite };
 
 /** A requested operation. */
 interface Request {
-  readonly operation: AskedOperation;
+  readonly operation: RequestedOperation;
   readonly settled: Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -60,7 +60,7 @@ export class JournalThread {
    * operations.
    * @throws AppError `store_unavailable` if the operation failed.
    */
-  async ask<Result>(operation: AskedOperation, take: (value: unknown) => Result): Promise<Result> {
+  async ask<Result>(operation: RequestedOperation, take: (value: unknown) => Result): Promise<Result> {
     if (this.#failure !== undefined) throw this.#failure;
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
     this.#waiting.push({ operation, settled: promise, resolve: (value) => resolve(take(value)), reject });
@@ -121,7 +121,7 @@ export class JournalThread {
 }
 
 /** Returns an operation as the thread receives it: only now is its argument made. */
-function toPosted(operation: AskedOperation): JournalOperation {
+function toPosted(operation: RequestedOperation): JournalOperation {
   if (operation.type !== "append") return operation;
   const { toArgument, ...write } = operation.write;
   return { type: "append", write, argument: toArgument() };

@@ -57,7 +57,7 @@ export class DurableWriter {
   readonly #rejected = new Set<string>();
   /** Settles once the leftovers of earlier processes are known. */
   #leftoversLoaded: Promise<void> | undefined;
-  #hasToldOfAdoption = false;
+  #hasReportedAdoption = false;
 
   constructor(options: DurableWriterOptions) {
     this.#options = options;
@@ -125,8 +125,8 @@ export class DurableWriter {
     try {
       await journal.adopt();
     } catch (error) {
-      if (!this.#hasToldOfAdoption) observe({ type: "store-trouble", error: toAppError(error) });
-      this.#hasToldOfAdoption = true;
+      if (!this.#hasReportedAdoption) observe({ type: "store-trouble", error: toAppError(error) });
+      this.#hasReportedAdoption = true;
     }
     if (journal.owners.length > count) this.#leftoversLoaded = this.#loadLeftovers(this.#replay);
     await this.#leftoversLoaded;

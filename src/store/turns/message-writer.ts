@@ -155,8 +155,8 @@ export class MessageWriter {
       if ("type" in saved) return saved;
       if ("conversation_id" in saved) {
         // A path that does not start at the root has the same digest in many places.
-        const isTold = turn.continues === undefined || turn.continues.mode === "whole";
-        if (tail.length === 0 && isTold) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
+        const isFromRoot = turn.continues === undefined || turn.continues.mode === "whole";
+        if (tail.length === 0 && isFromRoot) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
         const { conversation_id: conversationId, history } = saved;
         return { type: "saved", conversationId, ...(history !== undefined && { history }) };
       }
@@ -181,11 +181,11 @@ export class MessageWriter {
   #toStoredDigests({ path, anchor }: TurnBegin): readonly Digest[] {
     if (this.#knownPaths.size === 0) return path.map(({ pathDigest }) => pathDigest);
     let parent = anchor;
-    let isAsTold = true; // until a message that is stored differently: no digest before it changes
+    let isAsSent = true; // until a message that is stored differently: no digest before it changes
     return path.map(({ pathDigest, contentDigests }) => {
       const known = this.#knownPaths.get(pathDigest);
-      isAsTold &&= known === undefined;
-      parent = known ?? (isAsTold ? pathDigest : digestPath(parent, contentDigests[0] ?? ""));
+      isAsSent &&= known === undefined;
+      parent = known ?? (isAsSent ? pathDigest : digestPath(parent, contentDigests[0] ?? ""));
       return parent;
     });
   }
@@ -202,10 +202,10 @@ export class MessageWriter {
     };
   }
 
-  #remember(told: Digest | undefined, stored: Digest): void {
-    if (told === undefined || told === stored || stored === "") return;
-    this.#knownPaths.delete(told);
-    this.#knownPaths.set(told, stored);
+  #remember(sent: Digest | undefined, stored: Digest): void {
+    if (sent === undefined || sent === stored || stored === "") return;
+    this.#knownPaths.delete(sent);
+    this.#knownPaths.set(sent, stored);
     const [oldest] = this.#knownPaths.keys();
     if (this.#knownPaths.size > maxKnownPaths && oldest !== undefined) this.#knownPaths.delete(oldest);
   }

@@ -19,11 +19,11 @@ const term = /-*"[^"]*"?|[^\s"]+/g;
 
 /** Adjacent words. */
 interface Term {
-  readonly words: readonly Asked[];
+  readonly words: readonly QueryWord[];
   readonly isNegated: boolean;
 }
 
-interface Asked extends Pick<Token, "word" | "position"> {
+interface QueryWord extends Pick<Token, "word" | "position"> {
   readonly isPrefix: boolean;
 }
 
@@ -87,7 +87,7 @@ function readTerms(text: string): Term[][] {
 }
 
 /** The pairs of a run include its last character; a single one may start any pair. */
-function readWords(text: string, isOpen: boolean): Asked[] {
+function readWords(text: string, isOpen: boolean): QueryWord[] {
   const tokens = Array.from(readTokens(text)).filter(({ kind }) => kind !== "part" && kind !== "tail");
   return tokens.map(({ word, position, kind }, index) => ({
     word,
@@ -117,7 +117,7 @@ function toLikely({ words, isNegated }: Term, namespace: string): string[] {
   return lexemes.length === 1 ? lexemes.map((lexeme) => `!${lexeme}`) : [];
 }
 
-function toLexeme({ word, isPrefix }: Asked, namespace: string): string {
+function toLexeme({ word, isPrefix }: QueryWord, namespace: string): string {
   return quote(namespace + word) + (isPrefix ? ":*" : "");
 }
 

@@ -193,7 +193,7 @@ export class WordIndexer {
       const mayHaveNew = hasMore && texts.length > 0 && texts.every((text) => text.is_new);
       waiting = mayHaveNew ? [] : asked;
       if (mayHaveNew) this.#waiting.unshift(...asked);
-      this.#tellOfBacklog(texts, hasMore);
+      this.#reportBacklog(texts, hasMore);
       if (texts.length === 0 && !mustRepeat) {
         for (const resolve of waiting.splice(0)) resolve();
         if (!hasMore && this.#waiting.length === 0) return;
@@ -208,7 +208,7 @@ export class WordIndexer {
     throw error;
   }
 
-  #tellOfBacklog(texts: readonly Text[], hasMore: boolean): void {
+  #reportBacklog(texts: readonly Text[], hasMore: boolean): void {
     const { observe } = this.#options;
     const count = texts.filter((text) => !text.is_new).length;
     if (this.#backlogCount === 0 && count > 0 && hasMore) observe({ type: "search-backlog-started" });

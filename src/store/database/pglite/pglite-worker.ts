@@ -5,7 +5,7 @@ import type { WorkerData, WorkerReply, WorkerRequest } from "./pglite.ts";
 
 const { folder, tables }: WorkerData = workerData;
 
-function tell(reply: WorkerReply): void {
+function post(reply: WorkerReply): void {
   parentPort?.postMessage(reply);
 }
 
@@ -18,11 +18,11 @@ try {
     }
     const { id, name, argument } = message;
     session.call(name, argument).then(
-      (result) => tell({ type: "result", id, result }),
-      (error: unknown) => tell({ type: "failure", id, ...toSessionFailure(error) }),
+      (result) => post({ type: "result", id, result }),
+      (error: unknown) => post({ type: "failure", id, ...toSessionFailure(error) }),
     );
   });
-  tell({ type: "ready" });
+  post({ type: "ready" });
 } catch (error) {
-  tell({ type: "broken", ...toSessionFailure(error) });
+  post({ type: "broken", ...toSessionFailure(error) });
 }
