@@ -7,7 +7,7 @@ import { deleteConversations } from "./rows.ts";
 
 const intervalMs = 60 * 60_000;
 
-/** The parts and settings of retention. */
+/** The dependencies and settings of retention. */
 export interface RetentionOptions {
   readonly database: Database;
   readonly clock: Clock;

@@ -10,7 +10,7 @@ const maxRetryMs = 5_000;
 /** The most text in one call, in UTF-16 code units; the rest follows with the next. */
 const maxCallLength = 4 * 1024 * 1024;
 
-/** The parts of a saver. */
+/** The dependencies of a saver. */
 export interface ProgressSaverOptions {
   readonly bus: LiveBus;
   readonly recovery: TurnRecovery;

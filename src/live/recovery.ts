@@ -12,7 +12,7 @@ const unsettledIntervalMs = 500;
 /** How long owners must have been silent, though able to speak, before their turns are ended by others. */
 const graceMs = 30_000;
 
-/** The parts of a recovery. */
+/** The dependencies of a recovery. */
 export interface RecoveryOptions {
   readonly recovery: TurnRecovery;
   readonly clock: Clock;

@@ -13,7 +13,7 @@ const maxDelayMs = 2_000;
 /** How long reads of a turn may fail before its followers are told, in milliseconds. They may resume. */
 const patienceMs = 60_000;
 
-/** The parts of remote turns. */
+/** The dependencies of remote turns. */
 export interface RemoteTurnOptions {
   readonly bus: LiveBus;
   readonly clock: Clock;

@@ -18,7 +18,7 @@ const notOfUsers: ReadonlySet<ErrorCode> = new Set([
   "store_schema_missing",
 ]);
 
-/** The parts of a check. */
+/** The dependencies of a check. */
 export interface TroubleOptions {
   readonly database: DatabaseHealth;
   /** Whether the key is the anonymous one. */

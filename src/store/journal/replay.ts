@@ -14,7 +14,7 @@ const maxDelayMs = 30_000;
 /** After so many failures in one pass the database counts as unavailable. */
 const maxFailures = 3;
 
-/** The parts of a replay. */
+/** The dependencies of a replay. */
 export interface JournalReplayOptions {
   readonly journal: Journal;
   readonly writes: TurnWrites;

@@ -26,10 +26,10 @@ import { schemaVersion } from "../database/database.ts";
 import type { SaveResult } from "./message-writer.ts";
 import { toEndArgument } from "./turn-writes.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
-import { toWaitingError, untilWritesStored } from "./read-your-writes.ts";
+import { toQueuedError, untilWritesStored } from "./read-your-writes.ts";
 import { DurableWriter, type DurableWriterOptions } from "./durable-writer.ts";
 
-/** A durable store's parts and settings. */
+/** The dependencies and settings of a durable store. */
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
   /** How much of a stored path a model is sent, in characters. */
   readonly maxContextChars: number;
@@ -193,7 +193,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
   /** A queued turn is not missing, though the database does not know it yet. */
   #refuseWaiting(turnId: string): void {
     if (this.#options.journal?.holdsTurn(turnId) === true)
-      throw toWaitingError(this.#options.database, `turn ${turnId} is queued in the journal`);
+      throw toQueuedError(this.#options.database, `turn ${turnId} is queued in the journal`);
   }
 
   async #end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {

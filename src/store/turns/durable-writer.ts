@@ -13,7 +13,7 @@ import { callDeadlineMs, storeWaitMs } from "../database/database.ts";
 import type { TurnReads } from "./turn-reads.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
 
-/** The parts of a writer. */
+/** The dependencies of a writer. */
 export interface DurableWriterOptions {
   readonly database: DatabaseHealth;
   readonly writes: TurnWrites;

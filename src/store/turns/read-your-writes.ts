@@ -6,7 +6,7 @@ import { callDeadlineMs, storeWaitMs } from "../database/database.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
 
-/** The parts of the wait. */
+/** The dependencies of the wait. */
 export interface ReadYourWritesOptions {
   readonly journal: Journal | undefined;
   readonly database: DatabaseHealth;
@@ -34,11 +34,11 @@ export async function untilWritesStored(
   const timer = clock.after(isWorthIt ? callDeadlineMs : storeWaitMs, () => resolve("late"));
   while (waits()) if ((await Promise.race([journal.left, deadline])) === "late") break;
   timer.cancel();
-  if (waits()) throw toWaitingError(database, "the last write is queued in the journal");
+  if (waits()) throw toQueuedError(database, "the last write is queued in the journal");
 }
 
 /** Returns the error for a queued write; its code is the reason why the database does not accept it. */
-export function toWaitingError(database: DatabaseHealth, message: string): AppError {
+export function toQueuedError(database: DatabaseHealth, message: string): AppError {
   const reason = database.failedWrite?.error;
   if (reason === undefined || !reason.code.startsWith("store_"))
     return new AppError("store_unavailable", message);

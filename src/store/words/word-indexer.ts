@@ -69,7 +69,7 @@ interface ReadText extends JsonObject {
   readonly id: string;
 }
 
-/** The parts of an indexer. */
+/** The dependencies of an indexer. */
 export interface WordIndexerOptions {
   readonly database: Database;
   readonly clock: Clock;

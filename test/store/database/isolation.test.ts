@@ -51,16 +51,16 @@ interface Outcome {
 
 /** Bob's attempts, one a line: the SQLSTATE of the refusal, the rows shown, the statement. */
 const refused = `
-42501 adds no conversation for another: insert into conversations (title, user_id) values ('x', :alice.userId)
-42501 adds no conversation for nobody: insert into conversations (title) values ('x')
-42501 adds no message to another's conversation: insert into messages (conversation_id, user_id, role) values (:alice.conversationId, :bob.userId, 'user')
-42501 adds no message to another's conversation in their name: insert into messages (conversation_id, user_id, role) values (:alice.conversationId, :alice.userId, 'user')
-42501 adds no message of another to their own conversation: insert into messages (conversation_id, user_id, role) values (:bob.conversationId, :alice.userId, 'user')
-42501 adds no message of nobody to their own conversation: insert into messages (conversation_id, role) values (:bob.conversationId, 'user')
-23503 adds no message below another's: insert into messages (conversation_id, user_id, role, parent_id) values (:bob.conversationId, :bob.userId, 'user', :alice.messageId)
-23503 hangs no message of their own below another's: update messages set parent_id = :alice.messageId
-42501 makes no message of another the leaf of their conversation: update conversations set leaf_id = :alice.messageId
-42501 moves no message into another's conversation: update messages set conversation_id = :alice.conversationId, parent_id = null where id = :bob.messageId
+42501 adds no conversation for another user: insert into conversations (title, user_id) values ('x', :alice.userId)
+42501 adds no conversation without a user: insert into conversations (title) values ('x')
+42501 adds no message to another user's conversation: insert into messages (conversation_id, user_id, role) values (:alice.conversationId, :bob.userId, 'user')
+42501 adds no message to another user's conversation in their name: insert into messages (conversation_id, user_id, role) values (:alice.conversationId, :alice.userId, 'user')
+42501 adds no message of another user to their own conversation: insert into messages (conversation_id, user_id, role) values (:bob.conversationId, :alice.userId, 'user')
+42501 adds no message without a user to their own conversation: insert into messages (conversation_id, role) values (:bob.conversationId, 'user')
+23503 adds no message below another user's: insert into messages (conversation_id, user_id, role, parent_id) values (:bob.conversationId, :bob.userId, 'user', :alice.messageId)
+23503 moves no message of their own below another user's: update messages set parent_id = :alice.messageId
+42501 makes no message of another user the leaf of their conversation: update conversations set leaf_id = :alice.messageId
+42501 moves no message into another user's conversation: update messages set conversation_id = :alice.conversationId, parent_id = null where id = :bob.messageId
 42501 gives no message away: update messages set user_id = :alice.userId
 42501 gives no conversation away: update conversations set user_id = :alice.userId
 42501 takes no conversation over by adding it again: insert into conversations (id, title, user_id) values (:alice.conversationId, 'x', :bob.userId) on conflict (id) do update set user_id = excluded.user_id
@@ -78,7 +78,7 @@ const refused = `
 42501 changes no usage of their own: update daily_usage set input_tokens = 0
 42501 deletes no usage of their own: delete from daily_usage
 42501 sees no counts of requests: select * from request_counts
-42501 gives nobody more requests: delete from request_counts
+42501 resets no request counts: delete from request_counts
 42501 adds no policy: create policy open on messages using (true)`;
 
 const Failure = z.object({ code: z.string() });
