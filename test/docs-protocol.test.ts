@@ -3,15 +3,16 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { createParser } from "eventsource-parser";
 import type { z } from "zod";
 import { ChatMessage, ChatRequest } from "../src/wires/foreword/chat-request.ts";
 import { CompletionRequest } from "../src/wires/openai-chat/request.ts";
 import { UiChatRequest, UiMessage } from "../src/wires/ui-message/request.ts";
-import { ScriptedModel, toChunk } from "./support/model/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "./support/apps/start-app.ts";
+import { toChunk } from "./support/model/scripted-model.ts";
+import { type AppResponse } from "./support/apps/start-app.ts";
+import { useApp, useModel } from "./support/apps/use-app.ts";
 
 const docs = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
 /** The names of the usage that a reply's row stores in its metadata. */
@@ -55,17 +56,14 @@ function collectEvents({ body }: AppResponse, names: Set<string>): void {
 }
 
 describe("docs/protocol.md", { timeout: 120_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const app = useApp(model, {
+    CHAT_STORE_ENABLED: "true",
+    OPENAI_MODEL: "demo",
+    SHOW_REASONING: "true",
+    ON_DISCONNECT: "continue",
+  });
   before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      CHAT_STORE_ENABLED: "true",
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "demo",
-      SHOW_REASONING: "true",
-      ON_DISCONNECT: "continue",
-    });
     model.script = (call) => {
       const { content } = call.body.messages.at(-1) ?? {};
       call.event(toChunk({ reasoning_content: "hm" })).text("- p\n---RESPONSE---\nDone.");
@@ -78,10 +76,6 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
       };
       call.event({ ...toChunk({}), choices: [], usage }).finish();
     };
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
   });
 
   test("names every field of every request", () => {

@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { createClient, type ForewordClient } from "../../src/client/client.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 import { answer, breakOff, end, sayAndHang, ScriptedServer, start } from "./scripted-server.ts";
+import { useModel, useStartApp } from "../support/apps/use-app.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 const id = "00000000-0000-4000-8000-000000000001";
@@ -14,6 +13,8 @@ const reason = new Error("enough");
 describe("an abort", () => {
   let server: ScriptedServer;
   let client: ForewordClient;
+  const model = useModel();
+  const startApp = useStartApp(model);
   before(async () => {
     server = await ScriptedServer.start();
     client = createClient({ baseUrl: server.url });
@@ -122,15 +123,8 @@ describe("an abort", () => {
     for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate); // else an unhandled rejection fails the test
   });
 
-  test("in the middle of a reply leaves the turn running", async (context) => {
-    const model = await ScriptedModel.start();
-    context.after(() => model.close());
-    const app: RunningApp = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ON_DISCONNECT: "continue",
-    });
-    context.after(() => app.close());
+  test("in the middle of a reply leaves the turn running", async () => {
+    const app = await startApp({ ON_DISCONNECT: "continue" });
     const foreword = createClient({ baseUrl: app.url });
     const next = model.nextCall();
     const controller = new AbortController();

@@ -1,16 +1,16 @@
 /** Owns what the client promises where connections break: every event once and in order, one turn, whatever was cut. */
 import assert from "node:assert/strict";
-import { after, afterEach, before, describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import {
   createClient,
   type ClientOptions,
   type ForewordClient,
   type StreamEvent,
 } from "../../src/client/client.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/model/seeded-reply.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startApp } from "../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
+import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 const boundary = "\n---RESPONSE---\n";
@@ -40,26 +40,16 @@ function assertOneTurn(events: readonly StreamEvent[]): void {
 }
 
 describe("a client whose connections break", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const variables = { ON_DISCONNECT: "continue" };
+  const app = useApp(model, variables);
   let proxy: TcpProxy;
   /** Told of each request before it is sent. */
   let onRequest: (count: number, line: string) => void;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ON_DISCONNECT: "continue",
-    });
-    proxy = await startTcpProxy(Number(new URL(app.url).port));
+  useResource(async (closing) => {
+    proxy = closing.adopt(await startTcpProxy(app.port), (opened) => opened.close());
   });
   afterEach(() => proxy.pass());
-  after(async () => {
-    await proxy.close();
-    await app.close();
-    await model.close();
-  });
 
   /** Makes a client that connects through the proxy, anew for each request. */
   function connect(retry: ClientOptions["retry"] = {}, port = proxy.port): ForewordClient {
@@ -81,9 +71,9 @@ describe("a client whose connections break", () => {
   test("yields every byte of eight replies once, cut more than 100 times at random", async (context) => {
     const seeded = await SeededModel.start();
     context.after(() => seeded.close());
-    const server = await startApp({ ...seeded.variables, ON_DISCONNECT: "continue" });
+    const server = await startApp({ ...seeded.variables, ...variables });
     context.after(() => server.close());
-    const cutter = await startTcpProxy(Number(new URL(server.url).port));
+    const cutter = await startTcpProxy(server.port);
     context.after(() => cutter.close());
     const random = new SeededRandom("cuts");
     let cuts = -1;
@@ -173,7 +163,7 @@ describe("a client whose connections break", () => {
   });
 
   test("takes a connection that has gone silent for cut", async (context) => {
-    const hole = await startTcpProxy(Number(new URL(app.url).port));
+    const hole = await startTcpProxy(app.port);
     context.after(() => hole.close());
     const next = model.nextCall();
     const client = connect({ silenceMs: 200 }, hole.port);

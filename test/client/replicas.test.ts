@@ -1,34 +1,23 @@
 /** Owns what the client promises where servers go: it reads on at another replica, and from one that was killed and is back. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { createClient } from "../../src/client/client.ts";
 import { RunningCommand } from "../command/run-command.ts";
-import { startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { findFreePort } from "../support/network/local-port.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { makeFolder, startApp } from "../support/apps/start-app.ts";
+import { makeFolder } from "../support/apps/start-app.ts";
+import { toVariables, useDatabase, useModel, useStartApp } from "../support/apps/use-app.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 
 describe("a client of servers that go", { timeout: 120_000 }, () => {
-  let model: ScriptedModel;
-  let harness: StoreHarness;
-  before(async () => {
-    [model, harness] = await Promise.all([ScriptedModel.start(), startPostgresHarness()]);
-  });
-  after(async () => {
-    await model.close();
-    await harness.stop();
-  });
-
-  function variables(): Record<string, string> {
-    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-    return { ...base, ...harness.variables };
-  }
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
+  const startApp = useStartApp(model, {}, { database: harness });
 
   test("reads a turn on at its owner when the replica that showed it stops, and yields no end before its end", async () => {
-    const [owner, shower] = [await startApp(variables()), await startApp(variables())];
+    const [owner, shower] = [await startApp(), await startApp()];
     let { url } = owner;
     const client = createClient({
       baseUrl: "http://foreword.test",
@@ -63,7 +52,6 @@ describe("a client of servers that go", { timeout: 120_000 }, () => {
       [1, []],
     );
     assert.deepEqual([types.at(-1), (await turn.reply()).outcome], ["turn-end", "complete"]);
-    await owner.close();
   });
 
   test("waits for a server that was killed: the turn ends as interrupted, with the text that came", async (context) => {
@@ -71,7 +59,7 @@ describe("a client of servers that go", { timeout: 120_000 }, () => {
     const port = await findFreePort();
     const start = async (): Promise<RunningCommand> => {
       const more = { PORT: String(port), DATA_DIR: folder.path };
-      const command = new RunningCommand(["serve"], { ...variables(), ...more }, folder.path);
+      const command = new RunningCommand(["serve"], { ...toVariables(model, harness), ...more }, folder.path);
       context.after(() => command.kill("SIGKILL"));
       await command.printed(/listening/);
       return command;

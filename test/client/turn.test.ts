@@ -1,44 +1,32 @@
 /** Owns what the client promises of one turn on a connection that holds: its events, its reply, its ends, its one reader. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, afterEach, before, describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import {
   createClient,
   ForewordError,
   type ChatRequest,
   type ForewordClient,
 } from "../../src/client/client.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
+import { useApp, useModel, useResource, useStartApp } from "../support/apps/use-app.ts";
 
 const hello: ChatRequest = { messages: [{ sender: "user", text: "Hello" }] };
 
 describe("a turn of the client", () => {
   const userId = randomUUID();
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const app = useApp(model, { ON_DISCONNECT: "continue", SHOW_REASONING: "true" });
+  const startApp = useStartApp(model);
   let proxy: TcpProxy;
   let client: ForewordClient;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ON_DISCONNECT: "continue",
-      SHOW_REASONING: "true",
-    });
-    proxy = await startTcpProxy(Number(new URL(app.url).port));
+  useResource(async (closing) => {
+    proxy = closing.adopt(await startTcpProxy(app.port), (opened) => opened.close());
     client = createClient({ baseUrl: `http://127.0.0.1:${proxy.port}`, userId });
   });
   afterEach(() => {
     proxy.delay(0);
     proxy.pass();
-  });
-  after(async () => {
-    await proxy.close();
-    await app.close();
-    await model.close();
   });
 
   test("yields what happens, in order, and then has a reply that says the same as the turn itself", async () => {
@@ -100,18 +88,13 @@ describe("a turn of the client", () => {
   });
 
   test("is left with its connection: a server that ends turns whose clients leave ends it", async () => {
-    const ending = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ON_DISCONNECT: "abort",
-    });
+    const ending = await startApp({ ON_DISCONNECT: "abort" });
     const next = model.nextCall();
     const turn = createClient({ baseUrl: ending.url }).start(hello);
     const call = await next;
     call.text("- a\n---RESPONSE---\nHi");
     for await (const event of turn) if (event.type === "plan-end") break;
     await call.closed;
-    await ending.close();
   });
 
   test("that fails does not throw: its error and its end are yielded, its reply says why", async () => {
@@ -168,7 +151,7 @@ describe("a turn of the client", () => {
   });
 
   test("that the server had to end says so", async () => {
-    const going = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
+    const going = await startApp();
     const next = model.nextCall();
     const turn = createClient({ baseUrl: going.url }).start(hello);
     (await next).text("- a\n---RESPONSE---\nSo far");

@@ -2,11 +2,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
 import { readConversations, readMessages } from "../support/databases/read-rows.ts";
-import { ScriptedModel, toChunk, toEvent, type ScriptedCall } from "../support/model/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { toChunk, toEvent, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { useApp, useDatabase, useModel } from "../support/apps/use-app.ts";
+import type { StoreHarness } from "../support/databases/store-harness.ts";
 
 const Case = z.strictObject({
   name: z.string(),
@@ -47,20 +49,12 @@ const cuttings: Readonly<Record<string, (call: ScriptedCall, reply: string) => v
   "at random": (call, reply) => sendPieces(call, cutAtRandom(reply)),
 };
 
-/** Runs the contract against an app whose store `makeVariables` configures. */
-export function runContract(store: string, makeVariables: () => Promise<Record<string, string>>): void {
+/** Runs the contract against an app that stores in the database that `start` starts. */
+export function runContract(store: string, start: () => Promise<StoreHarness>): void {
   describe(`POST /stream-chat keeps the contract on ${store}`, () => {
-    let model: ScriptedModel;
-    let app: RunningApp;
-    before(async () => {
-      model = await ScriptedModel.start();
-      const variables = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-      app = await startApp({ ...variables, ...(await makeVariables()) });
-    });
-    after(async () => {
-      await app.close();
-      await model.close();
-    });
+    const model = useModel();
+    const database = useDatabase(start);
+    const app = useApp(model, {}, { database });
     for (const item of cases) {
       for (const [cutting, send] of Object.entries(cuttings)) {
         if (item.reply === undefined && cutting !== "whole") continue;

@@ -1,8 +1,5 @@
-/** Owns the contract on the embedded database. */
-import { after } from "node:test";
-import { makeFolder } from "../support/apps/start-app.ts";
+/** The contract on the embedded database. */
+import { startPglite } from "../support/databases/store-harness.ts";
 import { runContract } from "./contract-suite.ts";
 
-const folder = await makeFolder();
-runContract("PGlite", async () => ({ DATA_DIR: folder.path }));
-after(() => folder.remove());
+runContract("PGlite", startPglite);

@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import type { PostgresServer } from "../support/databases/postgres-server.ts";
 import type { ScriptedCall, ScriptedModel } from "../support/model/scripted-model.ts";
-import { readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { readResponse, type RunningApp } from "../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
 import {
   startPostgresHarness,
@@ -68,15 +68,6 @@ function toSite(
     await harness.stop();
   };
   return { ...harness, postgres, proxy, variables, stop };
-}
-
-/** Starts an app that asks `model` and stores as `variables` say. */
-export async function startStoringApp(
-  model: ScriptedModel,
-  variables: Readonly<Record<string, string>>,
-): Promise<RunningApp> {
-  const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-  return await startApp({ ...base, ...variables });
 }
 
 /** What `/readyz` says, which must be 200. */

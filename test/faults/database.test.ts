@@ -1,15 +1,13 @@
 /** Owns what becomes of turns whose database dies, freezes, or loses its answers: nothing is lost, nothing is there twice. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test, type TestContext } from "node:test";
+import { before, describe, test, type TestContext } from "node:test";
 import { Client } from "pg";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { makeFolder, type RunningApp } from "../support/apps/start-app.ts";
 import {
   boundary,
   readReady,
   startPostgresSite,
-  startStoringApp,
   startSupabaseSite,
   Talk,
   Teller,
@@ -18,6 +16,8 @@ import {
   Waits,
   type Site,
 } from "./database-bench.ts";
+import { toVariables, useModel, useResource } from "../support/apps/use-app.ts";
+import { startApp } from "../support/apps/start-app.ts";
 
 /** A way to lose a database, and to get it back. */
 interface Fault {
@@ -77,12 +77,12 @@ class Bench {
   static async open(site: Site): Promise<Bench> {
     const folder = await makeFolder();
     const variables = { ...site.variables, DATA_DIR: folder.path };
-    return new Bench(variables, await startStoringApp(model, variables), () => folder.remove());
+    return new Bench(variables, await startApp(toVariables(model, { variables })), () => folder.remove());
   }
 
   async reopen(): Promise<void> {
     await this.app.close();
-    this.app = await startStoringApp(model, this.#variables);
+    this.app = await startApp(toVariables(model, { variables: this.#variables }));
   }
 
   async close(): Promise<void> {
@@ -91,13 +91,11 @@ class Bench {
   }
 }
 
-let model: ScriptedModel;
+const model = useModel();
 let teller: Teller;
-before(async () => {
-  model = await ScriptedModel.start();
+before(() => {
   teller = new Teller(model);
 });
-after(() => model.close());
 
 describe("turns lose nothing, and nothing is there twice", { concurrency: 2, timeout: 200_000 }, () => {
   for (const [name, start] of [
@@ -106,10 +104,9 @@ describe("turns lose nothing, and nothing is there twice", { concurrency: 2, tim
   ] as const) {
     describe(`when ${name}`, { concurrency: 1 }, () => {
       let site: Site;
-      before(async () => {
-        site = await start();
+      useResource(async (closing) => {
+        site = closing.adopt(await start(), (started) => started.stop());
       });
-      after(() => site.stop());
 
       for (const fault of faults) {
         test(`${fault.what} before a turn, in its middle, and at its end`, async (t) => {

@@ -4,18 +4,18 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { readMessages } from "../support/databases/read-rows.ts";
 import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
-import { makeFolder, openTurn, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { openTurn, type RunningApp } from "../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
 import {
   startPglite,
   startPostgresHarness,
   startSupabaseHarness,
-  type StoreHarness,
 } from "../support/databases/store-harness.ts";
-import { boundary, startStoringApp } from "./database-bench.ts";
+import { boundary } from "./database-bench.ts";
+import { useApp, useModel, useDatabase, useResource } from "../support/apps/use-app.ts";
 
 /** What a client of its own on a plain socket was sent. */
 interface RawResponse {
@@ -64,23 +64,12 @@ function askRaw(port: number, next = ""): Socket {
   return socket;
 }
 
-function toPort(app: RunningApp): number {
-  return Number(new URL(app.url).port);
-}
-
 describe("a reply that breaks off", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
+  const model = useModel();
+  const app = useApp(model);
   let proxy: TcpProxy;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-    proxy = await startTcpProxy(toPort(app));
-  });
-  after(async () => {
-    await proxy.close();
-    await app.close();
-    await model.close();
+  useResource(async (closing) => {
+    proxy = closing.adopt(await startTcpProxy(app.port), (opened) => opened.close());
   });
 
   const text = `- a${boundary}${"0123456789".repeat(2_000)}`;
@@ -115,7 +104,7 @@ describe("a reply that breaks off", () => {
   test("tells so even to a client that reads nothing until the server has closed the connection", async () => {
     const connection = once(app.app.http.server, "connection");
     const call = model.nextCall();
-    const socket = askRaw(toPort(app));
+    const socket = askRaw(app.port);
     const [atServer]: Socket[] = await connection;
     assert.ok(atServer);
     const closed = once(atServer, "close");
@@ -129,14 +118,14 @@ describe("a reply that breaks off", () => {
 
   test("tells so to a client that has sent its next request already", async () => {
     const call = model.nextCall();
-    const socket = askRaw(toPort(app), "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const socket = askRaw(app.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await breakOff(call);
     check(await readRaw(socket));
   });
 
   test("is whole for a client that reads in drops, as long as the model is", async () => {
     const call = model.nextCall();
-    const socket = askRaw(toPort(app));
+    const socket = askRaw(app.port);
     (await call).text(text).finish();
     const parts: string[] = [];
     for (;;) {
@@ -213,20 +202,15 @@ for (const start of startHarnesses) {
     `on ${start.name.replaceAll(/^start|Harness$/g, "")}, a client that leaves`,
     { timeout: 60_000 },
     () => {
-      let harness: StoreHarness;
-      let model: ScriptedModel;
-      let folder: Awaited<ReturnType<typeof makeFolder>>;
+      const model = useModel();
+      const harness = useDatabase(start);
       let app: RunningApp;
-      before(async () => {
-        [harness, model, folder] = await Promise.all([start(), ScriptedModel.start(), makeFolder()]);
-      });
-      after(() => Promise.all([model.close(), harness.stop(), folder.remove()]));
 
       function setUp(variables: Record<string, string>): void {
-        before(async () => {
-          app = await startStoringApp(model, { DATA_DIR: folder.path, ...harness.variables, ...variables });
+        const own = useApp(model, variables, { database: harness });
+        before(() => {
+          app = own;
         });
-        after(() => app.close());
       }
 
       async function readState({ turnId, userId }: LeftTurn): Promise<Record<string, unknown>> {
@@ -311,11 +295,12 @@ for (const start of startHarnesses) {
 }
 
 describe("a client that has closed its own direction", () => {
-  test("still gets the whole answer", async () => {
-    const model = await ScriptedModel.start();
-    const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ON_DISCONNECT: "continue" };
-    const app = await startApp(variables);
-    const proxy = await startTcpProxy(toPort(app));
+  const model = useModel();
+  const app = useApp(model, { ON_DISCONNECT: "continue" });
+
+  test("still gets the whole answer", async (context) => {
+    const proxy = await startTcpProxy(app.port);
+    context.after(() => proxy.close());
     for (const half of [(socket: Socket) => void socket.end(), () => proxy.halfClose("server")]) {
       const connection = once(app.app.http.server, "connection");
       const call = model.nextCall();
@@ -333,8 +318,5 @@ describe("a client that has closed its own direction", () => {
         error: undefined,
       });
     }
-    await proxy.close();
-    await app.close();
-    await model.close();
   });
 });

@@ -3,15 +3,13 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { before, describe, test } from "node:test";
 import { makeFolder, readResponse, type RunningApp } from "../support/apps/start-app.ts";
 import { startPglite } from "../support/databases/store-harness.ts";
 import {
   boundary,
   readReady,
   startPostgresSite,
-  startStoringApp,
   startSupabaseSite,
   Talk,
   Teller,
@@ -20,14 +18,14 @@ import {
   Waits,
   type Site,
 } from "./database-bench.ts";
+import { useModel, useResource, useStartApp } from "../support/apps/use-app.ts";
 
-let model: ScriptedModel;
+const model = useModel();
+const startApp = useStartApp(model, { CHAT_STORE_ENABLED: "true" });
 let teller: Teller;
-before(async () => {
-  model = await ScriptedModel.start();
+before(() => {
   teller = new Teller(model);
 });
-after(() => model.close());
 
 /** Runs `run` with an app on `site` in a folder of its own. */
 async function withApp(
@@ -37,7 +35,7 @@ async function withApp(
   dataDir?: string,
 ): Promise<void> {
   const folder = await makeFolder();
-  const app = await startStoringApp(model, {
+  const app = await startApp({
     ...site.variables,
     DATA_DIR: dataDir ?? folder.path,
     ...more,
@@ -79,10 +77,9 @@ for (const [name, start] of [
 ] as const) {
   describe(`with ${name}`, { timeout: 120_000 }, () => {
     let site: Site;
-    before(async () => {
-      site = await start();
+    useResource(async (closing) => {
+      site = closing.adopt(await start(), (started) => started.stop());
     });
-    after(() => site.stop());
 
     test("a conversation deleted while its turn runs stays deleted", async () => {
       await withApp(site, {}, async (app) => {
@@ -231,28 +228,29 @@ for (const [name, start] of [
 }
 
 describe("with PGlite", { timeout: 120_000 }, () => {
-  test("what a process left in its journal lands once the embedded database takes the place of one that was away", async () => {
+  test("what a process left in its journal lands once the embedded database takes the place of one that was away", async (context) => {
     const harness = await startPglite();
+    context.after(() => harness.stop());
     const nowhere = { ...harness.variables, DATABASE_URL: "postgres://nobody:nothing@127.0.0.1:9/none" };
     const talks = [new Talk(teller), new Talk(teller)];
-    let app = await startStoringApp(model, nowhere);
+    let app = await startApp(nowhere);
     for (const talk of talks) await talk.say(app, `First ${randomUUID()}`, true);
     await app.close();
-    app = await startStoringApp(model, nowhere);
+    app = await startApp(nowhere);
     for (const talk of talks) await talk.say(app, `Second ${randomUUID()}`, true);
     assert.equal((await readReady(app)).parts.journal?.queued, 8);
     await app.close();
-    app = await startStoringApp(model, harness.variables);
+    app = await startApp(harness.variables);
     for (const talk of talks) await talk.say(app, `Third ${randomUUID()}`);
     await untilReplayed(app);
     await app.close();
     for (const talk of talks) await talk.check(harness);
-    await harness.stop();
   });
 
-  test("turns that are begun, saved and ended while the app closes are all there when it opens again, none running", async () => {
+  test("turns that are begun, saved and ended while the app closes are all there when it opens again, none running", async (context) => {
     const harness = await startPglite();
-    let app = await startStoringApp(model, harness.variables);
+    context.after(() => harness.stop());
+    let app = await startApp(harness.variables);
     const seen = new Map<string, string>();
     const questions = Array.from({ length: 12 }, (_, index) => `${index} ${randomUUID()}`);
     const calls = questions.map((question) => teller.wait(question));
@@ -269,7 +267,7 @@ describe("with PGlite", { timeout: 120_000 }, () => {
     for (const call of calls.slice(0, 6)) (await call).text(" and whole.").finish();
     await app.close(); // at once: whoever still runs is interrupted
     await Promise.all(readings);
-    app = await startStoringApp(model, harness.variables);
+    app = await startApp(harness.variables);
     await untilReplayed(app);
     await app.close();
     const rows = await harness.sql(
@@ -285,6 +283,5 @@ describe("with PGlite", { timeout: 120_000 }, () => {
     }
     const [counts] = await harness.sql("select count(*)::integer as messages from messages");
     assert.deepEqual(counts, { messages: 2 * questions.length });
-    await harness.stop();
   });
 });

@@ -4,14 +4,15 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ManualClock } from "../support/manual-clock.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
-import { openTurn, readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { type ScriptedCall } from "../support/model/scripted-model.ts";
+import { openTurn, readResponse } from "../support/apps/start-app.ts";
 import { boundary } from "./database-bench.ts";
 import { Measurement } from "./paused-readers.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("paused-readers.ts", import.meta.url));
@@ -73,19 +74,9 @@ describe(`${count} readers that read nothing`, { timeout: 120_000 }, () => {
 
 describe("a follower", () => {
   const piece = "x".repeat(16 * 1024);
-  let model: ScriptedModel;
-  let app: RunningApp;
-  let clock: ManualClock;
-  before(async () => {
-    model = await ScriptedModel.start();
-    clock = new ManualClock();
-    const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", ON_DISCONNECT: "continue" };
-    app = await startApp(variables, clock);
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const clock = new ManualClock();
+  const model = useModel();
+  const app = useApp(model, { ON_DISCONNECT: "continue" }, { clock });
 
   /** Starts a turn whose follower takes nothing more from the server's side of its connection. */
   async function openStalled(): Promise<{ call: ScriptedCall; response: IncomingMessage; socket: Socket }> {

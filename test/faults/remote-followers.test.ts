@@ -1,17 +1,12 @@
 /** Checks that who follows another replica's turn is never left without a word, whatever the store's trouble. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { runSql, startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
+import { describe, test } from "node:test";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { loadSchemaOf } from "../support/databases/schema-versions.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
-import {
-  openTurn,
-  readResponse,
-  startApp,
-  type AppResponse,
-  type RunningApp,
-} from "../support/apps/start-app.ts";
+import { type ScriptedCall } from "../support/model/scripted-model.ts";
+import { openTurn, readResponse, type AppResponse } from "../support/apps/start-app.ts";
+import { useApp, useModel, useDatabase } from "../support/apps/use-app.ts";
 
 /** The delays before the reads of another replica's turn, the last one again and again. */
 const pollDelaysMs = Array.from({ length: 7 }, (_, count) => Math.min(2_000, 250 * 1.5 ** count));
@@ -20,29 +15,11 @@ describe(
   "a follower of another replica's turn, while the store refuses every call",
   { timeout: 120_000 },
   () => {
-    let harness: StoreHarness;
-    let model: ScriptedModel;
-    let clock: ManualClock;
-    let owner: RunningApp;
-    let other: RunningApp;
-    let url: string;
-    before(async () => {
-      [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-      url = harness.variables["DATABASE_URL"] ?? assert.fail();
-      const variables = {
-        CHAT_STORE_ENABLED: "true",
-        OPENAI_BASE_URL: model.url,
-        OPENAI_MODEL: "scripted",
-        ...harness.variables,
-      };
-      clock = new ManualClock();
-      [owner, other] = await Promise.all([startApp(variables), startApp(variables, clock)]);
-    });
-    after(async () => {
-      await Promise.all([owner.close(), other.close()]);
-      await model.close();
-      await harness.stop();
-    });
+    const model = useModel();
+    const harness = useDatabase(startPostgresHarness);
+    const clock = new ManualClock();
+    const owner = useApp(model, {}, { database: harness });
+    const other = useApp(model, {}, { database: harness, clock });
 
     /** Starts a turn at its owner that has said `text`, and follows it elsewhere until that has come. */
     async function follow(
@@ -73,9 +50,9 @@ describe(
 
     test("gets the sign of life of its wire, and the whole reply once the store is back", async () => {
       const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", "text/event-stream");
-      await runSql(url, [await loadSchemaOf(9, 9)]);
+      await harness.sql(await loadSchemaOf(9, 9));
       await pass(50_000);
-      await runSql(url, [await loadSchemaOf(7, 6, { isForced: true })]);
+      await harness.sql(await loadSchemaOf(7, 6, { isForced: true }));
       call.text("lo.").finish();
       assert.equal((await reply).isComplete, true);
       let whole: AppResponse | undefined;
@@ -92,11 +69,11 @@ describe(
     ] as const)
       test(`is told the reason after a minute, as ${accept}`, async () => {
         const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", accept);
-        await runSql(url, [await loadSchemaOf(9, 9)]);
+        await harness.sql(await loadSchemaOf(9, 9));
         await Promise.race([read, pass(120_000)]);
         const { body } = await read;
         assert.match(body, sign);
-        await runSql(url, [await loadSchemaOf(7, 6, { isForced: true })]);
+        await harness.sql(await loadSchemaOf(7, 6, { isForced: true }));
         call.text("lo.").finish();
         assert.equal((await reply).isComplete, true);
       });

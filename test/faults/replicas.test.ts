@@ -1,12 +1,13 @@
 /** Owns what two processes on one database owe a client that speaks now to the one, now to the other. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { toText } from "../../src/turn/body.ts";
 import { boundary } from "../../src/turn/reply/boundary.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { countDifferences, Replica, toFigures, type Reading } from "../support/apps/replica.ts";
 import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/model/seeded-reply.ts";
+import { useDatabase, useResource } from "../support/apps/use-app.ts";
 
 const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
 const lastWords = "\n[error] interrupted: The server stopped before the reply was complete.\n";
@@ -43,18 +44,15 @@ class Asked {
 }
 
 describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }, () => {
-  let harness: Awaited<ReturnType<typeof startPostgresHarness>>;
+  const harness = useDatabase(startPostgresHarness);
   let model: SeededModel;
   let a: Replica;
   let b: Replica;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), SeededModel.start()]);
+  useResource(async (closing) => {
+    model = closing.adopt(await SeededModel.start(), (started) => started.close());
     const variables = { ...model.variables, ...harness.variables };
     [a, b] = await Promise.all([Replica.start(variables), Replica.start(variables)]);
-  });
-  after(async () => {
-    await Promise.all([a.close(), b.close()]);
-    await Promise.all([model.close(), harness.stop()]);
+    for (const replica of [a, b]) closing.defer(() => replica.close());
   });
 
   /** The roles and contents of a conversation's messages, the oldest first. */

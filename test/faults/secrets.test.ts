@@ -8,6 +8,7 @@ import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { findFreePort } from "../support/network/local-port.ts";
 import { ScriptedModel, type Script } from "../support/model/scripted-model.ts";
 import { makeFolder, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { toVariables } from "../support/apps/use-app.ts";
 
 const canary = (name: string): string => `canary-${name}-${randomBytes(16).toString("hex")}`;
 const json = { "content-type": "application/json" };
@@ -86,25 +87,22 @@ async function assertKept(
   secrets: readonly string[],
   authorization: string,
 ): Promise<RunningApp["logs"]> {
-  const folder = await makeFolder();
-  const model = await ScriptedModel.start();
+  await using closing = new AsyncDisposableStack();
+  const folder = closing.adopt(await makeFolder(), (made) => made.remove());
+  const model = closing.adopt(await ScriptedModel.start(), (started) => started.close());
+  const logging = { LOG_LEVEL: "trace", LOG_CONTENT: "true" };
   const app = await startApp({
-    LOG_LEVEL: "trace",
-    LOG_CONTENT: "true",
-    CHAT_STORE_ENABLED: "true",
-    DATA_DIR: folder.path,
-    OPENAI_BASE_URL: model.url,
-    OPENAI_MODEL: "scripted",
+    ...toVariables(model, { variables: { DATA_DIR: folder.path } }),
+    ...logging,
     ...variables,
   });
+  closing.defer(() => app.close());
   const answers = await failInEveryWay(app, model, secrets.join(" "), authorization);
   await app.close();
-  await model.close();
   assert.ok(app.logs.filter(({ msg }) => msg === "turn").length >= 30, "turns failed");
   assertNone("the log", JSON.stringify(app.logs), secrets);
   assertNone("an answer", JSON.stringify(answers), secrets);
   assertNone("what is kept", await readFolder(folder.path), secrets);
-  await folder.remove();
   return app.logs;
 }
 
@@ -125,8 +123,9 @@ describe("a secret", { timeout: 120_000, concurrency: true }, () => {
     await assertKept(variables, [password, modelKey, url], "Bearer x");
   });
 
-  test("is in none with Supabase away: its keys, the secret of its tokens, a user's own token", async () => {
+  test("is in none with Supabase away: its keys, the secret of its tokens, a user's own token", async (context) => {
     const provider = await IdentityProvider.start();
+    context.after(() => provider.close());
     const [service, secret] = [canary("service"), canary("jwt")];
     const token = await provider.sign(provider.claimsOf(randomUUID(), new Date()));
     const variables = {
@@ -137,6 +136,5 @@ describe("a secret", { timeout: 120_000, concurrency: true }, () => {
       OPENAI_API_KEY: modelKey,
     };
     await assertKept(variables, [service, secret, token, modelKey], `Bearer ${token}`);
-    await provider.close();
   });
 });

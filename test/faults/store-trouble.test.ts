@@ -1,12 +1,11 @@
 /** Checks that a store which answers reads but takes no writes is not called well, and that history names the reason. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
-import { runSql, startPostgresHarness, type StoreHarness } from "../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { loadSchemaOf } from "../support/databases/schema-versions.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { useApp, useModel, useDatabase } from "../support/apps/use-app.ts";
 
 const Readiness = z.object({
   status: z.string(),
@@ -73,25 +72,9 @@ const troubles: readonly Trouble[] = [
 ];
 
 describe("a store that answers reads and takes no writes", { timeout: 180_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
-  let app: RunningApp;
-  let url: string;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    url = harness.variables["DATABASE_URL"] ?? assert.fail();
-    app = await startApp({
-      CHAT_STORE_ENABLED: "true",
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ...harness.variables,
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-    await harness.stop();
-  });
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
+  const app = useApp(model, {}, { database: harness });
 
   async function readStore(): Promise<object> {
     const answer = await app.get("/readyz");
@@ -105,7 +88,7 @@ describe("a store that answers reads and takes no writes", { timeout: 180_000 },
     test(`is degraded for ${name}, with ${code}, until that is over`, async () => {
       const userId = randomUUID();
       assert.deepEqual(await readStore(), { status: "ok" });
-      await runSql(url, breakWrites);
+      await harness.sql(...breakWrites);
       const answer = await app.chat("Hi", { userId });
       assert.deepEqual([answer.status, answer.isComplete], [200, true]);
       const turnId = answer.headers["x-turn-id"];
@@ -114,7 +97,7 @@ describe("a store that answers reads and takes no writes", { timeout: 180_000 },
       const history = await app.get(`/conversations?userId=${userId}`);
       if (isQueued) assert.equal(Problem.parse(JSON.parse(history.body)).code, code);
       else assert.equal(history.status, 200);
-      await runSql(url, repair);
+      await harness.sql(...repair);
       // The writes that wait are tried again by and by.
       for (;;) {
         const store = await readStore();

@@ -1,23 +1,14 @@
 /** Owns content negotiation: what a request accepts decides what it gets, and who does not mind gets plain text. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 
 describe("Accept", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model);
 
   const chosen: readonly (readonly [accept: string | undefined, type: string])[] = [
     [undefined, "text/plain"],

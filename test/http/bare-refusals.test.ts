@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
 import { openRaw } from "../support/clients/raw-request.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { type ScriptedCall } from "../support/model/scripted-model.ts";
+import { startApp } from "../support/apps/start-app.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 const said = "- a\n---RESPONSE---\nHello";
@@ -39,16 +40,8 @@ class Reading {
 
 describe("while a reply is under way on a connection", { timeout: 60_000 }, () => {
   const clock = new ManualClock();
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, {}, { clock });
 
   /** Starts a reply that has said something. */
   async function start(version: string): Promise<{ reading: Reading; call: ScriptedCall }> {

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { openRaw, readRaw } from "../support/clients/raw-request.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const mebibyte = 1024 * 1024;
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
@@ -21,20 +21,8 @@ async function statusOf(app: RunningApp, lines: readonly string[], body = ""): P
 }
 
 describe("a request that needs no body", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      CHAT_STORE_ENABLED: "true",
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
 
   const bodies: readonly [string, readonly string[], string?][] = [
     ["none", []],
@@ -116,21 +104,8 @@ describe("a body that is compressed", { timeout: 60_000 }, () => {
 });
 
 describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      LIMIT_BODY_MIB: "4",
-      LIMIT_BODIES_MIB: "4",
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model, { LIMIT_BODY_MIB: "4", LIMIT_BODIES_MIB: "4" });
 
   const length = 3 * mebibyte;
   const body = chat.padEnd(length, " ");

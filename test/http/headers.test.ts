@@ -1,13 +1,13 @@
 /** Owns what every answer says besides itself: streams, errors of all kinds, and what Node answers without asking us. */
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { pino } from "pino";
 import { createHttpServer } from "../../src/http/http-server.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openRaw, readRaw } from "../support/clients/raw-request.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { openTurn, readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { openTurn, readResponse } from "../support/apps/start-app.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const ui = { id: "chat", messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
@@ -36,16 +36,8 @@ function parseHead(answer: string): IncomingHttpHeaders {
 }
 
 describe("every answer says that it is no page, to be kept nowhere and embedded nowhere", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model);
 
   const streams: readonly [string, string, object, Record<string, string>][] = [
     ["plain text", "/stream-chat", chat, {}],

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const text = `- a\n---RESPONSE---\n${"0123456789".repeat(20_000)}`;
 const lastWords = /\n\[error\] model_truncated: .*\n$/;
@@ -18,16 +18,8 @@ interface Ending {
 }
 
 describe("in HTTP/1.0", { timeout: 60_000 }, () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model);
 
   /** Asks for a turn; reads nothing yet. */
   function ask(server: RunningApp, accept = "text/plain"): Socket {

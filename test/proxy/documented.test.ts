@@ -10,8 +10,6 @@ import {
   type ProxyName,
   type RunningProxy,
 } from "../support/network/proxies.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { startApp } from "../support/apps/start-app.ts";
 import { clientProtocols, TlsReading, type ClientProtocol } from "../support/clients/tls-reading.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 
@@ -56,7 +54,7 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
     describe(`${name} as documented`, { skip: skipWithout(name), timeout: 60_000 }, () => {
       let proxy: RunningProxy;
       before(async () => {
-        proxy = await startProxy(name, { targetPort: Number(new URL(app.url).port) });
+        proxy = await startProxy(name, { targetPort: app.port });
       });
       after(() => proxy?.close());
 
@@ -151,26 +149,21 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
 });
 
 describe("nginx that asks in HTTP/1.0", { skip: skipWithout("nginx"), timeout: 60_000 }, () => {
-  test("shows a reply that the model breaks off all the same, whole", async () => {
-    const model = await ScriptedModel.start();
-    const app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-    let proxy: RunningProxy | undefined;
-    try {
-      const changes = [["proxy_http_version 1.1;", "proxy_http_version 1.0;"]] as const;
-      proxy = await startProxy("nginx", { targetPort: Number(new URL(app.url).port), changes });
-      for (const protocol of clientProtocols) {
-        const next = model.nextCall();
-        const reading = new TlsReading(protocol, proxy.url, "POST", "/stream-chat", chat);
-        (await next).text(`- a${boundary}`).text(long).end();
-        const { text, ending } = await reading.end();
-        assert.equal(ending, "cut");
-        assert.equal(text.replace(/\n\[error\] model_truncated: .*\n$/, ""), `- a${boundary}${long}`);
-      }
-      assert.equal(app.logs.filter(({ msg }) => msg.includes("HTTP/1.0")).length, 1);
-    } finally {
-      await proxy?.close();
-      await app.close();
-      await model.close();
+  const model = useModel();
+  const app = useApp(model);
+
+  test("shows a reply that the model breaks off all the same, whole", async (context) => {
+    const changes = [["proxy_http_version 1.1;", "proxy_http_version 1.0;"]] as const;
+    const proxy = await startProxy("nginx", { targetPort: app.port, changes });
+    context.after(() => proxy.close());
+    for (const protocol of clientProtocols) {
+      const next = model.nextCall();
+      const reading = new TlsReading(protocol, proxy.url, "POST", "/stream-chat", chat);
+      (await next).text(`- a${boundary}`).text(long).end();
+      const { text, ending } = await reading.end();
+      assert.equal(ending, "cut");
+      assert.equal(text.replace(/\n\[error\] model_truncated: .*\n$/, ""), `- a${boundary}${long}`);
     }
+    assert.equal(app.logs.filter(({ msg }) => msg.includes("HTTP/1.0")).length, 1);
   });
 });

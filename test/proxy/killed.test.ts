@@ -1,7 +1,7 @@
 /** A server that is killed in the middle of replies, behind the documented proxies: what its clients see, and how they go on. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { findFreePort } from "../support/network/local-port.ts";
 import {
   proxyNames,
@@ -11,8 +11,9 @@ import {
   type RunningProxy,
 } from "../support/network/proxies.ts";
 import { Replica } from "../support/apps/replica.ts";
-import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { type ScriptedCall } from "../support/model/scripted-model.ts";
 import { clientProtocols, TlsReading, type ClientProtocol } from "../support/clients/tls-reading.ts";
+import { toVariables, useModel, useResource } from "../support/apps/use-app.ts";
 
 const userId = randomUUID();
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }], userId });
@@ -29,23 +30,15 @@ describe(
   "a server that is killed behind a proxy",
   { skip: installed.length === 0 && "no proxy is installed", timeout: 120_000 },
   () => {
-    let model: ScriptedModel;
+    const model = useModel();
     let replica: Replica;
     let proxies: readonly RunningProxy[] = [];
-    before(async () => {
-      model = await ScriptedModel.start();
+    useResource(async (closing) => {
       const port = await findFreePort();
-      replica = await Replica.start({
-        PORT: String(port),
-        OPENAI_BASE_URL: model.url,
-        OPENAI_MODEL: "scripted",
-      });
+      replica = await Replica.start({ PORT: String(port), ...toVariables(model, undefined) });
+      closing.defer(() => replica.close());
       proxies = await Promise.all(installed.map((name: ProxyName) => startProxy(name, { targetPort: port })));
-    });
-    after(async () => {
-      await Promise.all(proxies.map((proxy) => proxy.close()));
-      await replica?.close();
-      await model?.close();
+      for (const proxy of proxies) closing.defer(() => proxy.close());
     });
 
     test("cuts their replies, as far as each can show it, and lets their clients resume", async (t) => {

@@ -1,11 +1,10 @@
 /** A model that says nothing for longer than a proxy waits: typed events keep the stream open, plain text cannot. */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
 import { skipWithout, startProxy, type RunningProxy } from "../support/network/proxies.ts";
-import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 import { clientProtocols, TlsReading } from "../support/clients/tls-reading.ts";
+import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 /** The documented timeouts of an hour, in three seconds. */
@@ -19,23 +18,19 @@ const heartbeatMs = 250;
 for (const name of ["nginx", "haproxy"] as const)
   describe(`silence behind ${name}`, { skip: skipWithout(name), timeout: 60_000 }, () => {
     const clock = new ManualClock();
-    let model: ScriptedModel;
-    let app: RunningApp;
+    const model = useModel();
+    const variables = {
+      MODEL_FIRST_BYTE_TIMEOUT_MS: "3600000",
+      MODEL_IDLE_TIMEOUT_MS: "3600000",
+      ON_DISCONNECT: "continue",
+    };
+    const app = useApp(model, variables, { clock });
     let proxy: RunningProxy;
-    before(async () => {
-      model = await ScriptedModel.start();
-      const variables = {
-        MODEL_FIRST_BYTE_TIMEOUT_MS: "3600000",
-        MODEL_IDLE_TIMEOUT_MS: "3600000",
-        ON_DISCONNECT: "continue",
-      };
-      app = await startApp({ ...variables, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
-      proxy = await startProxy(name, { targetPort: Number(new URL(app.url).port), changes: shortened[name] });
-    });
-    after(async () => {
-      await proxy?.close();
-      await app?.close();
-      await model?.close();
+    useResource(async (closing) => {
+      const changes = shortened[name];
+      proxy = closing.adopt(await startProxy(name, { targetPort: app.port, changes }), (opened) =>
+        opened.close(),
+      );
     });
 
     for (const protocol of clientProtocols)

@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { z } from "zod";
-import { readResponse, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { readResponse, type AppResponse } from "../../support/apps/start-app.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
 const Message = z.looseObject({ id: z.string(), content: z.string(), createdAt: z.string() });
 const Page = z.object({ messages: z.array(Message), nextBefore: z.string().nullable() });
@@ -30,19 +30,9 @@ function toCircle(userId: string, conversationId: string, count: number): string
 }
 
 describe("a user's own rows, written without the server", { timeout: 120_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
-    app = await startApp({ ...base, ...harness.variables });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-    await harness.stop();
-  });
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
+  const app = useApp(model, {}, { database: harness });
 
   async function get(path: string, userId: string): Promise<AppResponse> {
     const address = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;

@@ -3,33 +3,19 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { Client } from "pg";
 import { z } from "zod";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { type AppResponse } from "../../support/apps/start-app.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
 const Messages = z.object({ messages: z.array(z.object({ id: z.string(), content: z.string() })) });
 
 describe("a user's last write, while a slow database has not accepted it", { timeout: 60_000 }, () => {
-  let harness: StoreHarness;
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    [harness, model] = await Promise.all([startPostgresHarness(), ScriptedModel.start()]);
-    app = await startApp({
-      CHAT_STORE_ENABLED: "true",
-      OPENAI_BASE_URL: model.url,
-      OPENAI_MODEL: "scripted",
-      ...harness.variables,
-    });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-    await harness.stop();
-  });
+  const model = useModel();
+  const harness = useDatabase(startPostgresHarness);
+  const app = useApp(model, {}, { database: harness });
 
   /** Runs `work` while messages can be read, but not written; `release` unblocks writes. */
   async function withSlowStore(work: (release: () => Promise<void>) => Promise<void>): Promise<void> {

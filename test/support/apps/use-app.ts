@@ -97,7 +97,7 @@ export function useApp(
   const app = new RunningApp();
   useResource(async (closing) => {
     const more = typeof variables === "function" ? variables() : variables;
-    await app.start(toVariables(model, more, database), clock);
+    await app.start(toVariables(model, database, more), clock);
     closing.defer(() => app.close());
   }, lifetime);
   return app;
@@ -119,22 +119,23 @@ export function useStartApp(
   useResource(async (closing) => (current = closing), "test");
   return async (more = {}, clock) => {
     if (current === undefined) throw new Error("no test is running");
-    const app = await new RunningApp().start(toVariables(model, { ...variables, ...more }, database), clock);
+    const app = await new RunningApp().start(toVariables(model, database, { ...variables, ...more }), clock);
     current.defer(() => app.close());
     return app;
   };
 }
 
-function toVariables(
+/** Returns the variables of a server that asks `model` and stores in `database`, with `more` on top. */
+export function toVariables(
   model: ScriptedModel,
-  variables: Variables,
   database: AppOptions["database"],
+  more: Variables = {},
 ): Record<string, string> {
   return {
     OPENAI_BASE_URL: model.url,
     OPENAI_MODEL: "scripted",
     ...(database !== undefined && { CHAT_STORE_ENABLED: "true", ...database.variables }),
-    ...variables,
+    ...more,
   };
 }
 

@@ -1,23 +1,15 @@
 /** Owns what happens to requests before any turn: what is refused, how, and who may read the answer. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { describe, test } from "node:test";
+import { startApp, type AppResponse } from "../../support/apps/start-app.ts";
+import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 const mebibyte = 1024 * 1024;
 
 describe("a request", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model);
 
   function assertProblem(answer: AppResponse, status: number, code: string, detail = /./): void {
     assert.equal(answer.status, status);

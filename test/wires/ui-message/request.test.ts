@@ -1,10 +1,10 @@
 /** Owns what happens to requests of the AI SDK's client before any turn: what is refused, and the sentence its user reads. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
-import { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { describe, test } from "node:test";
+import { type AppResponse } from "../../support/apps/start-app.ts";
 import { promptOf } from "../../support/clients/ui-chat.ts";
+import { useApp, useModel } from "../../support/apps/use-app.ts";
 
 const mebibyte = 1024 * 1024;
 const png = "data:image/png;base64,iVBORw0KGgo=";
@@ -16,16 +16,8 @@ const hi = message("user", text("Hi"));
 const chat = (...messages: unknown[]): object => ({ id: "chat", messages, trigger: "submit-message" });
 
 describe("a request of useChat", () => {
-  let model: ScriptedModel;
-  let app: RunningApp;
-  before(async () => {
-    model = await ScriptedModel.start();
-    app = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
-  });
-  after(async () => {
-    await app.close();
-    await model.close();
-  });
+  const model = useModel();
+  const app = useApp(model);
 
   function assertRefused(answer: AppResponse, status: number, sentence: RegExp): void {
     assert.equal(answer.headers["content-type"], "text/plain; charset=utf-8");
