@@ -155,7 +155,7 @@ for (const [name, start] of [
           await good.say(app, `Fine ${randomUUID()}`);
           await good.check(site);
           for (const { turnId } of [turn, other]) {
-            await app.logged((line) => line.turnId === turnId && /ended as interrupted/.test(line.msg));
+            await app.logged((line) => line.turnId === turnId && /marked interrupted/.test(line.msg));
             const [row] = await site.sql(`select status from turns where id = '${turnId}'`);
             assert.equal(row?.["status"], "interrupted");
           }
