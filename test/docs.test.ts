@@ -1,6 +1,6 @@
 /** The docs are complete: every error code, setting and dependency is in them. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { variableNames } from "../src/config/variables.ts";
 import { errorTable } from "../src/base/errors.ts";
@@ -25,6 +25,18 @@ describe("the docs", () => {
     const table = read("README.md").split("## Configuration")[1]?.split("## Commands")[0] ?? "";
     const rows = Array.from(table.matchAll(/`([A-Z]{2,}(?:_[A-Z]+)*)`/g), ([, name]) => name ?? "");
     assert.deepEqual(Array.from(new Set(rows)).toSorted(), [...variableNames].toSorted());
+  });
+
+  test("name only files that exist, in ARCHITECTURE.md and decisions.md", () => {
+    const places = ["", "src/"].map((place) => new URL(`../${place}`, import.meta.url));
+    for (const doc of ["ARCHITECTURE.md", "docs/decisions.md"])
+      for (const [, path = ""] of read(doc).matchAll(
+        /`([\w.-]+\/(?:[\w./-]+\.(?:ts|sql|md)|(?:[\w.-]+\/)*))`/g,
+      ))
+        assert.ok(
+          places.some((place) => existsSync(new URL(path, place))),
+          `${doc} names ${path}`,
+        );
   });
 
   test("name every dependency with its reason in decisions.md", () => {
