@@ -1,20 +1,17 @@
 /** Owns that document and page are there for everybody, and that the page needs, runs and lets in nothing. */
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { toDocument } from "../../src/openapi/document.ts";
 import { toPage } from "../../src/openapi/page.ts";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
-import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { startApp } from "../support/apps/start-app.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const document = toDocument({ version: "1.0.0", auth: "none", model: "demo" });
 
 describe("GET /docs", { timeout: 60_000 }, () => {
-  let app: RunningApp;
-  before(async () => {
-    app = await startApp({ DEMO_MODE: "true" });
-  });
-  after(() => app.close());
+  const app = useApp(useModel());
 
   test("shows every operation and every schema", async () => {
     const { status, headers, body } = await app.get("/docs");
