@@ -1,6 +1,6 @@
 /**
  * The public keys of an identity provider, kept fresh with at most two requests a minute, whatever tokens
- * come. The last keys stay in use until newer ones arrive.
+ * arrive. The last keys stay in use until newer ones arrive.
  */
 import {
   createLocalJWKSet,

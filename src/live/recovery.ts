@@ -9,7 +9,7 @@ import type { AbandonedFilter, AbandonedTurn, TurnRecovery } from "../turn/ports
 const intervalMs = 4_000;
 /** The interval until leftovers of an earlier process have been replayed from the journal. */
 const unsettledIntervalMs = 500;
-/** How long owners must have been silent, though able to speak, before their turns are ended by others. */
+/** How long the store must have been healthy, and an owner silent, before another process ends its turns. */
 const graceMs = 30_000;
 
 /** The dependencies of a recovery. */

@@ -78,7 +78,7 @@ export interface TurnBegin {
   readonly caller: Caller;
   /** Whether an existing conversation must be the caller's own. */
   readonly mustOwn: boolean;
-  /** `false` for a turn that is stored nowhere, not even in the log. */
+  /** `false` for a turn that is not stored, and whose text is never logged. */
   readonly isKept?: boolean;
   readonly title: string;
   readonly path: readonly AddressedMessage[];

@@ -74,7 +74,7 @@ type State = "start" | "prose" | "plan" | "cut" | "tail" | "gap" | "answer";
 /**
  * Splits a reply, fed in well-formed pieces from its first character that is not white space. The output
  * depends on the text alone, never on its pieces; the work is linear in its length; the held text is shorter
- * than the limits above and a token together, plus one piece. Rules: contract/README.md, "Reply".
+ * than the limits above and a token together, plus one piece. Rules: test/contract/README.md, "Reply".
  */
 export class PlanSplitter implements ReplySplitter {
   readonly #output: SplitterOutput;
