@@ -6,24 +6,26 @@ import { ApiKeys } from "./auth/api-keys.ts";
 import type { Authenticator } from "./auth/identity.ts";
 import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-tokens.ts";
 import { registerAuthentication } from "./http/authentication.ts";
-import { registerCompletions } from "./wires/openai-chat/routes.ts";
-import { registerConversations } from "./history/routes.ts";
-import { registerHealth } from "./http/health.ts";
+import { historyRoutes } from "./history/routes.ts";
 import type { HostOptions } from "./http/edge/host-rules.ts";
 import { refuseForeignPages, toOriginPatterns } from "./http/edge/origin-rules.ts";
+import { Health } from "./http/health/health.ts";
+import { healthRoutes } from "./http/health/routes.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
 import { Limits, type LimitOptions } from "./http/limits.ts";
-import { registerStreamChat } from "./wires/foreword/routes.ts";
-import { registerTurns } from "./wires/foreword/turn-routes.ts";
-import { registerUiChat } from "./wires/ui-message/routes.ts";
-import { registerUsage } from "./usage/routes.ts";
+import { registerRoutes } from "./http/route.ts";
+import { forewordRoutes } from "./wires/foreword/routes.ts";
+import { openAiRoutes } from "./wires/openai-chat/routes.ts";
+import { LastTurns } from "./wires/ui-message/last-turns.ts";
+import { uiChatRoutes } from "./wires/ui-message/routes.ts";
+import { usageRoutes } from "./usage/routes.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
-import { registerOpenApi } from "./openapi/routes.ts";
+import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
@@ -72,6 +74,17 @@ export interface AppTools {
   readonly observe: Observer;
 }
 
+/** All routes of a server, in the order of its OpenAPI document. */
+export const routeGroups = [
+  forewordRoutes,
+  historyRoutes,
+  usageRoutes,
+  uiChatRoutes,
+  openAiRoutes,
+  healthRoutes,
+  docsRoutes,
+] as const;
+
 /** A server that does not listen yet. */
 export interface App {
   readonly http: FastifyInstance;
@@ -106,18 +119,26 @@ export async function createApp(
   registerAuthentication(http, createAuthenticator(options.auth, clock));
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
-  registerHealth(http, { live, store });
-  registerOpenApi(http, { auth: options.auth.type, model: model.name });
-  registerStreamChat(http, { live, limits }, clock);
-  registerTurns(http, live, clock);
-  registerUiChat(http, { live, limits }, clock);
-  registerCompletions(http, { live, limits }, clock, model.name);
-  registerConversations(http, rows && new ConversationRows(rows), live);
-  registerUsage(http, counters, clock, options);
+  const health = new Health({ live, store });
+  const turns = { live, limits, clock };
+  registerRoutes(http, forewordRoutes, turns);
+  registerRoutes(http, historyRoutes, { history: rows && new ConversationRows(rows), live });
+  registerRoutes(http, usageRoutes, {
+    counters,
+    clock,
+    tokensPerDay: options.limits.tokensPerDay,
+    prices: options.prices,
+  });
+  registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock) });
+  registerRoutes(http, openAiRoutes, { ...turns, model: model.name, createdAt: clock.now() });
+  registerRoutes(http, healthRoutes, { health });
+  const docs = new ApiDocs({ auth: options.auth.type, model: model.name, groups: routeGroups });
+  registerRoutes(http, docsRoutes, { docs });
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);
     await http.close();
+    health.close();
     await model.close();
     retention?.close();
     await store.close();

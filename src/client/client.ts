@@ -1,5 +1,5 @@
 /** Owns what `foreword/client` is: turns of a Foreword server for browsers and Node, each started once and read whole. */
-import type { TurnState } from "../wires/foreword/turn-state.ts";
+import type { TurnState } from "../http/turn-state.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
 import { TurnReader } from "./turn-reader.ts";

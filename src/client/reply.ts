@@ -1,6 +1,6 @@
 /** Owns a turn's reply: all that its events have said. */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
-import type { TurnState } from "../wires/foreword/turn-state.ts";
+import type { TurnState } from "../http/turn-state.ts";
 
 type TurnEnd = Extract<StreamEvent, { readonly type: "turn-end" }>;
 type TurnError = Extract<StreamEvent, { readonly type: "turn-error" }>;

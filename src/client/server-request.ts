@@ -1,6 +1,6 @@
 /** Owns one request to the server and its answer: the address, the headers, the silence that counts as a cut. */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
-import type { TurnState } from "../wires/foreword/turn-state.ts";
+import type { TurnState } from "../http/turn-state.ts";
 import { abortable } from "./abortable.ts";
 import { EventSourceReader } from "./event-source-reader.ts";
 import { ForewordError, toHttpError } from "./foreword-error.ts";

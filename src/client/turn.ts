@@ -1,6 +1,6 @@
 /** Owns a turn as the client's user sees it: its events, its reply, its stop. */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
-import type { TurnState } from "../wires/foreword/turn-state.ts";
+import type { TurnState } from "../http/turn-state.ts";
 import { ReplyBuilder, type Reply } from "./reply.ts";
 import type { TurnReader } from "./turn-reader.ts";
 

@@ -1,9 +1,11 @@
-/** Owns the history as clients read it: conversations and messages as JSON, pages of them, and whole ones as Markdown. */
+/** Conversations and messages as clients read them: JSON, pages of it, and exports as JSON or Markdown. */
+import { z } from "zod";
+import { Id, schemaOf, Time } from "../http/description/response-schema.ts";
 import type { Conversation, MessageList, Metadata, StoredMessage } from "./history.ts";
-import type { Role } from "../turn/message.ts";
-import type { Outcome } from "../turn/turn-event.ts";
+import { roles, type Role } from "../turn/message.ts";
+import { outcomes, type Outcome } from "../turn/turn-event.ts";
 
-/** A conversation as clients read it. Times are ISO 8601. */
+/** A conversation. Times are ISO 8601. */
 export interface ConversationJson {
   readonly id: string;
   readonly title: string;
@@ -14,7 +16,7 @@ export interface ConversationJson {
   readonly updatedAt: string;
 }
 
-/** A message as clients read it. */
+/** A message. Times are ISO 8601. */
 export interface MessageJson {
   readonly id: string;
   readonly parentId: string | null;
@@ -37,11 +39,54 @@ export interface MessagePage {
   readonly nextBefore: string | null;
 }
 
-/** A whole conversation. */
+/** A whole conversation, with all branches. */
 export interface ConversationExport {
   readonly conversation: ConversationJson;
   readonly messages: readonly MessageJson[];
 }
+
+const Metadata = z.record(z.string(), z.unknown());
+
+/** The schema of {@link ConversationJson}. */
+export const ConversationSchema = schemaOf<ConversationJson>()("Conversation", () =>
+  z.object({
+    id: Id,
+    title: z.string(),
+    metadata: Metadata,
+    leafId: Id.nullable().describe("The last message of the path that is shown."),
+    archivedAt: Time.nullable(),
+    createdAt: Time,
+    updatedAt: Time,
+  }),
+);
+
+/** The schema of {@link MessageJson}. */
+const MessageSchema = schemaOf<MessageJson>()("Message", () =>
+  z.object({
+    id: Id,
+    parentId: Id.nullable(),
+    role: z.enum(roles),
+    content: z.string(),
+    metadata: Metadata,
+    status: z.enum(outcomes).nullable().describe("The outcome of a reply; null for other messages."),
+    createdAt: Time,
+  }),
+);
+
+/** The schema of {@link ConversationPage}. */
+export const ConversationPageSchema = schemaOf<ConversationPage>()("ConversationPage", () =>
+  z.object({ conversations: z.array(ConversationSchema()), nextCursor: z.string().nullable() }),
+);
+
+/** The schema of {@link MessagePage}. */
+export const MessagePageSchema = schemaOf<MessagePage>()("MessagePage", () =>
+  z.object({ messages: z.array(MessageSchema()), nextBefore: Id.nullable() }),
+);
+
+/** The schema of {@link ConversationExport}. */
+export const ConversationExportSchema = schemaOf<ConversationExport>()("ConversationExport", () =>
+  z.object({ conversation: ConversationSchema(), messages: z.array(MessageSchema()) }),
+);
 
 /** Returns a conversation as JSON. */
 export function toConversationJson(conversation: Conversation): ConversationJson {
@@ -49,7 +94,7 @@ export function toConversationJson(conversation: Conversation): ConversationJson
   return { id, title, metadata, leafId, archivedAt, createdAt, updatedAt };
 }
 
-/** Returns the first `limit` of `found` as a page, which says where the next begins if there are more. */
+/** Returns the first `limit` of `found` as a page, with a cursor if there are more. */
 export function toConversationPage(found: readonly Conversation[], limit: number): ConversationPage {
   const conversations = found.slice(0, limit);
   const last = conversations.at(-1);
@@ -60,12 +105,12 @@ export function toConversationPage(found: readonly Conversation[], limit: number
   return { conversations: conversations.map(toConversationJson), nextCursor };
 }
 
-/** Returns messages as a page; `nextBefore` names the message before which there is more. */
+/** Returns messages as a page. `nextBefore` is the message before which the next page ends. */
 export function toMessagePage({ messages, hasMore }: MessageList): MessagePage {
   return { messages: messages.map(toMessageJson), nextBefore: hasMore ? (messages[0]?.id ?? null) : null };
 }
 
-/** Writes a {@link ConversationExport}, with all branches, as its messages come. */
+/** Writes a {@link ConversationExport} while its messages are read. */
 export async function* writeExport(
   conversation: Conversation,
   parts: AsyncIterable<readonly StoredMessage[]>,
@@ -81,7 +126,7 @@ export async function* writeExport(
   yield "]}";
 }
 
-/** Writes a conversation as it is shown, to be read, as its messages come. */
+/** Writes the path that is shown as Markdown while its messages are read. */
 export async function* writeMarkdown(
   { title, createdAt }: Conversation,
   parts: AsyncIterable<readonly StoredMessage[]>,

@@ -1,109 +1,170 @@
-/** Owns the history's routes: a user's conversations, their messages, what is changed and deleted of them. */
+/** The routes of a user's history: conversations, their messages, and exports. */
 import { Readable } from "node:stream";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { AppError } from "../base/errors.ts";
-import type { LiveTurns } from "../live/live-turns.ts";
-import { parse } from "../base/parse.ts";
 import { createId } from "../base/create-id.ts";
+import { AppError } from "../base/errors.ts";
+import { refuse, UserQuery } from "../http/request-fields.ts";
+import { defineRoute, defineRoutes, jsonBody, storeErrors } from "../http/route.ts";
+import type { LiveTurns } from "../live/live-turns.ts";
 import type { History } from "./history.ts";
-import type { Caller } from "../base/caller.ts";
 import { toConversationJson, toConversationPage, toMessagePage, writeExport, writeMarkdown } from "./json.ts";
-import { callerOf } from "../http/authentication.ts";
 import {
   ConversationParams,
+  ConversationPatch,
   ExportQuery,
   ListQuery,
   MessagesQuery,
   NewConversation,
-  ConversationPatch,
 } from "./request.ts";
-import { refuse } from "../http/request-fields.ts";
 
-/** `/conversations` and what is below it. Contract: docs/protocol.md. */
-export function registerConversations(
-  app: FastifyInstance,
-  history: History | undefined,
-  live: LiveTurns,
-): void {
-  const rows = (): History => history ?? fail("history_off");
-  registerMessages(app, rows);
-
-  app.get("/conversations", async (request, reply) => {
-    const query = parse(ListQuery, request.query, "invalid_request");
-    const { limit, cursor: before, archived: isArchived, query: words } = query;
-    const filter = { limit: limit + 1, before, isArchived, query: words };
-    const found = await rows().list(callerOf(request), filter);
-    return reply.send(toConversationPage(found, limit));
-  });
-
-  app.post("/conversations", { config: { body: "optional" } }, async (request, reply) => {
-    const { id = createId(), title, metadata } = parse(NewConversation, request.body, "invalid_request");
-    const made = await rows().create(callerOf(request), id, title, metadata);
-    if (made === undefined) fail("conversation_exists", id);
-    return reply.code(201).header("location", `/conversations/${id}`).send(toConversationJson(made));
-  });
-
-  app.delete("/conversations", async (request, reply) => {
-    const caller = callerOf(request);
-    // What is nobody's is everybody's.
-    if (caller.userId === undefined) refuse("userId", "is required: whose conversations are to be deleted");
-    live.stopAll(caller); // of those that run elsewhere their process hears with its next tick
-    return reply.send({ deleted: await rows().deleteAll(caller) });
-  });
-
-  app.get("/conversations/:id", async (request, reply) => {
-    const id = idOf(request);
-    const found = await rows().get(callerOf(request), id);
-    return reply.send(toConversationJson(found ?? missing(id)));
-  });
-
-  app.patch("/conversations/:id", async (request, reply) => {
-    const id = idOf(request);
-    const {
-      leaf: leafId,
-      archived: isArchived,
-      ...rest
-    } = parse(ConversationPatch, request.body, "invalid_request");
-    const changed = await rows().update(callerOf(request), id, { ...rest, isArchived, leafId });
-    if (changed === "no-leaf") throw new AppError("message_not_found", leafId ?? "", { field: "leaf" });
-    return reply.send(toConversationJson(changed ?? missing(id)));
-  });
-
-  app.delete("/conversations/:id", async (request, reply) => {
-    const id = idOf(request);
-    const caller = callerOf(request);
-    await stopRunning(live, id, caller);
-    if (!(await rows().delete(caller, id))) missing(id);
-    return reply.code(204).send();
-  });
+/** What the routes are served with. */
+export interface HistoryServices {
+  /** `undefined` if nothing is stored. */
+  readonly history: History | undefined;
+  readonly live: LiveTurns;
 }
 
-function registerMessages(app: FastifyInstance, rows: () => History): void {
-  app.get("/conversations/:id/messages", async (request, reply) => {
-    const id = idOf(request);
-    const caller = callerOf(request);
-    const { limit, before, tree: isTree } = parse(MessagesQuery, request.query, "invalid_request");
-    const found = await rows().listMessages(caller, id, { limit, before, isTree });
-    if (found.messages.length === 0 && (await rows().get(caller, id)) === undefined) missing(id);
-    return reply.send(toMessagePage(found));
-  });
+const errors = ["history_off", ...storeErrors] as const;
+const oneErrors = ["conversation_not_found", ...errors] as const;
 
-  app.get("/conversations/:id/export", async (request, reply) => {
-    const id = idOf(request);
-    const caller = callerOf(request);
-    const { format } = parse(ExportQuery, request.query, "invalid_request");
-    const conversation = (await rows().get(caller, id)) ?? missing(id);
+const listConversations = defineRoute({
+  method: "GET",
+  path: "/conversations",
+  query: ListQuery,
+  errors,
+  handle: async ({ query, caller, reply }, services: HistoryServices) => {
+    const { limit, cursor: before, archived: isArchived, query: words } = query;
+    const filter = { limit: limit + 1, before, isArchived, query: words };
+    return reply.send(toConversationPage(await rows(services).list(caller, filter), limit));
+  },
+});
+
+const createConversation = defineRoute({
+  method: "POST",
+  path: "/conversations",
+  query: UserQuery,
+  body: jsonBody("NewConversation", NewConversation, { isOptional: true }),
+  errors: ["conversation_exists", ...errors],
+  handle: async ({ body, caller, reply }, services: HistoryServices) => {
+    const { id = createId(), title, metadata } = body;
+    const created = await rows(services).create(caller, id, title, metadata);
+    if (created === undefined) throw new AppError("conversation_exists", id);
+    return reply.code(201).header("location", `/conversations/${id}`).send(toConversationJson(created));
+  },
+});
+
+const deleteConversations = defineRoute({
+  method: "DELETE",
+  path: "/conversations",
+  query: UserQuery,
+  errors,
+  handle: async ({ caller, reply }, services: HistoryServices) => {
+    // Every caller sees conversations without a user, so no single caller may delete them all.
+    if (caller.userId === undefined)
+      refuse("userId", "is required: it names the user whose conversations to delete");
+    services.live.stopAll(caller); // other processes stop theirs with their next tick
+    return reply.send({ deleted: await rows(services).deleteAll(caller) });
+  },
+});
+
+const getConversation = defineRoute({
+  method: "GET",
+  path: "/conversations/:id",
+  params: ConversationParams,
+  query: UserQuery,
+  errors: oneErrors,
+  handle: async ({ params: { id }, caller, reply }, services: HistoryServices) => {
+    const found = await rows(services).get(caller, id);
+    return reply.send(toConversationJson(found ?? missing(id)));
+  },
+});
+
+const updateConversation = defineRoute({
+  method: "PATCH",
+  path: "/conversations/:id",
+  params: ConversationParams,
+  query: UserQuery,
+  body: jsonBody("ConversationPatch", ConversationPatch),
+  errors: [...oneErrors, "message_not_found"],
+  handle: async ({ params: { id }, body, caller, reply }, services: HistoryServices) => {
+    const { leaf: leafId, archived: isArchived, ...rest } = body;
+    const changed = await rows(services).update(caller, id, { ...rest, isArchived, leafId });
+    if (changed === "no-leaf") throw new AppError("message_not_found", leafId ?? "", { field: "leaf" });
+    return reply.send(toConversationJson(changed ?? missing(id)));
+  },
+});
+
+const deleteConversation = defineRoute({
+  method: "DELETE",
+  path: "/conversations/:id",
+  params: ConversationParams,
+  query: UserQuery,
+  errors: [...oneErrors, "not_found", "server_stopping"],
+  handle: async ({ params: { id }, caller, reply }, services: HistoryServices) => {
+    // A turn in a deleted conversation has no reader.
+    await services.live.stopChat({ conversationId: id, chatId: undefined }, caller);
+    if (!(await rows(services).delete(caller, id))) missing(id);
+    return reply.code(204).send();
+  },
+});
+
+const listMessages = defineRoute({
+  method: "GET",
+  path: "/conversations/:id/messages",
+  params: ConversationParams,
+  query: MessagesQuery,
+  errors: oneErrors,
+  handle: async ({ params: { id }, query, caller, reply }, services: HistoryServices) => {
+    const { limit, before, tree: isTree } = query;
+    const found = await rows(services).listMessages(caller, id, { limit, before, isTree });
+    if (found.messages.length === 0 && (await rows(services).get(caller, id)) === undefined) missing(id);
+    return reply.send(toMessagePage(found));
+  },
+});
+
+const exportConversation = defineRoute({
+  method: "GET",
+  path: "/conversations/:id/export",
+  params: ConversationParams,
+  query: ExportQuery,
+  errors: oneErrors,
+  handle: async ({ params: { id }, query: { format }, caller, reply }, services: HistoryServices) => {
+    const conversation = (await rows(services).get(caller, id)) ?? missing(id);
     const isJson = format === "json";
-    const parts = await begin(rows().readAllMessages(caller, id, isJson));
+    const parts = await begin(rows(services).readAllMessages(caller, id, isJson));
     const text = isJson ? writeExport(conversation, parts) : writeMarkdown(conversation, parts);
     return reply
       .header("content-disposition", `attachment; filename="${id}.${isJson ? "json" : "md"}"`)
       .header("content-type", isJson ? "application/json; charset=utf-8" : "text/markdown; charset=utf-8")
       .send(Readable.from(text));
-  });
+  },
+});
+
+/** `/conversations` and all paths below it. Contract: docs/protocol.md. */
+export const historyRoutes = defineRoutes({
+  tag: "Conversations",
+  routes: {
+    listConversations,
+    createConversation,
+    deleteConversations,
+    getConversation,
+    updateConversation,
+    deleteConversation,
+    listMessages,
+    exportConversation,
+  },
+  describe: async () => (await import("./operations.ts")).historyDescription,
+});
+
+function rows({ history }: HistoryServices): History {
+  if (history === undefined) throw new AppError("history_off", "history_off");
+  return history;
 }
 
-/** Resolves once the first of `parts` is there, so that the status can say that the store is away. A later failure cuts the response. */
+function missing(id: string): never {
+  throw new AppError("conversation_not_found", id);
+}
+
+/** Resolves once the first part is read, so that a database error still decides the status. A later one cuts off the response. */
 async function begin<Part>(parts: AsyncIterable<Part>): Promise<AsyncGenerator<Part>> {
   const iterator = parts[Symbol.asyncIterator]();
   const first = await iterator.next();
@@ -114,24 +175,4 @@ async function begin<Part>(parts: AsyncIterable<Part>): Promise<AsyncGenerator<P
       await iterator.return?.();
     }
   })();
-}
-
-/** Nobody will read what a conversation that is deleted is still answered. */
-async function stopRunning(live: LiveTurns, id: string, caller: Caller): Promise<void> {
-  await live.stopChat({ conversationId: id, chatId: undefined }, caller);
-}
-
-function idOf(request: FastifyRequest): string {
-  return parse(ConversationParams, request.params, "invalid_request").id;
-}
-
-function missing(id: string): never {
-  return fail("conversation_not_found", id);
-}
-
-function fail(
-  code: "conversation_not_found" | "conversation_exists" | "history_off",
-  message: string = code,
-): never {
-  throw new AppError(code, message);
 }

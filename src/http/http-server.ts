@@ -1,4 +1,4 @@
-/** The HTTP server below the routes: its limits and timeouts, the hosts it answers for, and its answers to malformed requests. */
+/** The HTTP server below the routes: its limits and timeouts, the hosts it serves, and its responses to malformed requests. */
 import { randomUUID } from "node:crypto";
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -26,47 +26,50 @@ import {
 import { HostRules, toPath, type HostOptions } from "./edge/host-rules.ts";
 import { registerBodies, type BodyLimits } from "./edge/request-body.ts";
 import { logRequests, RefusalLog } from "./edge/request-log.ts";
-import { fromHttpError, registerProblems, sendProblem, toErrorResponse, toShownPath } from "./problem.ts";
+import { ErrorFormats } from "./error-format.ts";
+import { fromHttpError, registerProblems, sendProblem, toShownPath } from "./problem.ts";
 
 /** The largest head of a request, in bytes. */
 const maxHeadBytes = 16 * 1024;
 /** How long the head of a request may take, in milliseconds. */
 const headTimeoutMs = 10_000;
-/** How long a whole request may take beyond what the slowest body that is allowed does, in milliseconds. */
+/** How much longer than the slowest allowed body a whole request may take, in milliseconds. */
 const requestSlackMs = 100_000;
-/** How much of a body that is not complete must come in each window; less is a client that only holds the connection. */
+/** How much of an incomplete body must arrive in each window. A slower client only holds the connection. */
 const minWindowBytes = 512 * 1024;
 const windowMs = 20_000;
 /**
- * How long a connection without a request is kept, in milliseconds: longer than proxies and clients keep theirs, so that none sends a
- * request on a connection that is being closed.
+ * How long an idle connection is kept, in milliseconds: longer than proxies and clients keep theirs, so that none sends
+ * a request on a connection that is being closed.
  */
 const idleTimeoutMs = 75_000;
-/** How long a client that is refused may take to close its connection, before we do, in milliseconds. */
+/** How long a refused client has to close its connection before the server does, in milliseconds. */
 const closeTimeoutMs = 1_000;
-/** How long clients may take, once the server closes, for what they have not read yet, in milliseconds. */
+/** How long clients have to read the rest of their responses once the server closes, in milliseconds. */
 const lastWordsMs = 1_000;
 const maxConnections = 5_000;
 const maxRequestsPerConnection = 1_000;
 
-/** What the server is made from. */
+/** The parts and settings of the server. */
 export interface HttpServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly clock: Clock;
-  /** Addresses and ranges of proxies that are believed when they say for whom they ask. */
+  /** Addresses and ranges of proxies whose `X-Forwarded-For` is trusted. */
   readonly trustedProxies: readonly string[];
-  /** The names that requests must be for; `undefined` allows every name. */
+  /** The host names that the server answers to; `undefined` allows every name. */
   readonly hosts: HostOptions | undefined;
   readonly bodies: BodyLimits;
 }
 
-/** Returns a server without routes, whose errors are problems already. */
+/** Returns a server without routes, which sends its errors as problems. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { logger, clock, trustedProxies, hosts, bodies } = options;
   const { maxBodyBytes } = bodies;
   const refusals = new RefusalLog(logger, clock);
   const rules = new HostRules(hosts);
   const begun = new Set<ServerResponse>();
+  const formats = new ErrorFormats();
+  const tools: RefusalTools = { clock, refusals, logger, formats };
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
@@ -77,7 +80,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     bodyLimit: maxBodyBytes,
     onProtoPoisoning: "error",
     onConstructorPoisoning: "error",
-    return503OnClosing: false, // the routes say so themselves, in their own shape
+    return503OnClosing: false, // routes respond themselves, in their own format
     requestTimeout: (maxBodyBytes / minWindowBytes) * windowMs + requestSlackMs,
     keepAliveTimeout: idleTimeoutMs,
     maxRequestsPerSocket: maxRequestsPerConnection,
@@ -85,13 +88,13 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       headersTimeout: headTimeoutMs,
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: maxHeadBytes,
-      requireHostHeader: false, // its refusal has no body
+      requireHostHeader: false, // Node's own refusal has no body
       ServerResponse: createResponseType(clock, begun),
     },
     routerOptions: { maxParamLength: 1_000 },
     frameworkErrors: (error, request, reply) => {
       const { ip, method, url } = request;
-      // The framework's own sentence would repeat the query.
+      // The framework's own message would repeat the query.
       const reason = `${error.code}: ${method} ${toShownPath(url)}`;
       const refusal =
         rules.findRefusal(request.raw) ?? new AppError(fromHttpError(error).code, reason, { cause: error });
@@ -99,28 +102,28 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       refusals.write(request.log, refusal, { ip, method, status: errorTable[refusal.code].status });
     },
     clientErrorHandler: (error, socket) => {
-      // It has its answer, and left before it had sent all of its body.
+      // The client has its response, and left before it had sent its whole body.
       if (isDropping(socket)) socket.destroySoon();
-      else if (!isClosing(socket)) refuse(socket, fromParserError(error.code), { clock, refusals, logger });
+      else if (!isClosing(socket)) refuse(socket, fromParserError(error.code), tools);
     },
   });
   app.server.maxConnections = maxConnections;
   delayContinue(app.server);
   logRequests(app, refusals);
-  registerProblems(app);
+  registerProblems(app, formats);
   checkHosts(app, rules);
-  watchBodies(app, { clock, refusals, logger });
+  watchBodies(app, tools);
   registerBodies(app, bodies);
   endConnections(app, clock, begun);
   return app;
 }
 
-/** Lets no connection outlive the server for long; `begun` holds the responses that are being sent. */
+/** Closes all connections shortly after the server; `begun` holds the responses that are being sent. */
 function endConnections(app: FastifyInstance, clock: Clock, begun: ReadonlySet<ServerResponse>): void {
-  // A connection whose last reply ends while we close would otherwise be kept for its next request.
+  // A connection whose last response ends during the shutdown would otherwise be kept for its next request.
   app.addHook("preClose", (done) => {
     const timer = setInterval(() => app.server.closeIdleConnections(), 50).unref();
-    // A client that does not take the end of its reply must not keep the process.
+    // A client that does not read the end of its response must not keep the process alive.
     const lastCall = clock.after(lastWordsMs, () => {
       for (const response of begun) response.destroy();
       app.server.closeAllConnections();
@@ -133,9 +136,8 @@ function endConnections(app: FastifyInstance, clock: Clock, begun: ReadonlySet<S
   });
 }
 
-/** Refuses requests for other hosts, before anything else; load balancers may ask for the server's health by any name. */
+/** Refuses requests for other hosts, before anything else. Health checks may use any name. */
 function checkHosts(app: FastifyInstance, rules: HostRules): void {
-  const healthRoutes: ReadonlySet<string | undefined> = new Set(["/healthz", "/readyz"]);
   let isExplained = false;
   const explain = (request: FastifyRequest, { message }: AppError): void => {
     if (isExplained) return;
@@ -149,21 +151,22 @@ function checkHosts(app: FastifyInstance, rules: HostRules): void {
     const refusal = rules.findRefusal(request.raw);
     if (refusal === undefined) return done();
     if (refusal.code === "host_not_allowed") {
-      if (healthRoutes.has(request.routeOptions.url)) return done();
+      if (request.routeOptions.config.allowsAnyHost === true) return done();
       explain(request, refusal);
     }
     done(refusal);
   });
 }
 
-/** What a refusal on a bare connection needs. */
+/** What a refusal on a raw connection needs. */
 interface RefusalTools {
   readonly clock: Clock;
   readonly refusals: RefusalLog;
   readonly logger: FastifyBaseLogger;
+  readonly formats: ErrorFormats;
 }
 
-/** Refuses requests whose body stands still. A slow line is not cut for being slow, nor one that waits for its answer. */
+/** Refuses requests whose body stalls. Slow clients, and those that wait for their response, are not cut off. */
 function watchBodies(app: FastifyInstance, tools: RefusalTools): void {
   app.addHook("onRequest", (request, _reply, done) => {
     const { raw } = request;
@@ -180,10 +183,10 @@ function watchBody(request: IncomingMessage, tools: RefusalTools): void {
   const look = (): void => {
     if (request.complete || socket.destroyed) return;
     if (socket.bytesRead - bytesRead < minWindowBytes) {
-      // A reply that runs on must not end in good order; one that is complete must not be lost.
+      // A response in progress must not look complete; a complete one must not be lost.
       if (isResponded(request))
         return void (isDropping(socket) ? socket.destroy() : socket.resetAndDestroy());
-      return refuse(socket, new AppError("request_timeout", "the body stood still"), tools);
+      return refuse(socket, new AppError("request_timeout", "the body stalled"), tools);
     }
     ({ bytesRead } = socket);
     timer = afterReading(clock, windowMs, look);
@@ -193,32 +196,35 @@ function watchBody(request: IncomingMessage, tools: RefusalTools): void {
 }
 
 function fromParserError(code: string): AppError {
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new AppError("request_timeout", "the request stood still");
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new AppError("request_timeout", "the request stalled");
   const detail = code === "HPE_HEADER_OVERFLOW" ? { detail: "The headers are larger than 16 KiB." } : {};
   return new AppError("invalid_request", `not HTTP: ${code}`, detail);
 }
 
-/** Answers on a connection whose request cannot be answered, and closes it: after the answers that it owes, if there are any, without one of its own. */
-function refuse(socket: Socket, error: AppError, { clock, refusals, logger }: RefusalTools): void {
+/**
+ * Sends `error` on a connection whose request never reached the framework, and closes it. If earlier responses are still
+ * due on it, only those are sent.
+ */
+function refuse(socket: Socket, error: AppError, { clock, refusals, logger, formats }: RefusalTools): void {
   const { request, isSafe } = findRefused(socket);
   if (!socket.writable) return void socket.destroy();
   const { status } = errorTable[error.code];
   const requestId = request === undefined ? randomUUID() : requestIdOf(request);
   refusals.write(logger, error, { requestId, ip: socket.remoteAddress, method: request?.method, status });
   if (!isSafe) return closeAfterResponses(socket, request);
-  const answer = toErrorResponse({ url: request?.url ?? "", id: requestId }, error);
-  const { "content-type": type = "", ...more } = answer.headers;
+  const written = formats.find(request?.url ?? "").write(error, requestId, {});
+  const { "content-type": type = "", ...more } = written.headers;
   const headers = {
     "Content-Type": type,
     ...more,
-    "Content-Length": Buffer.byteLength(answer.body),
+    "Content-Length": Buffer.byteLength(written.body),
     Connection: "close",
     "X-Request-Id": requestId,
     ...standingHeaders,
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Error"}\r\n${lines.join("")}\r\n${answer.body}`);
-  // Not at once: a reset could overtake the answer.
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Error"}\r\n${lines.join("")}\r\n${written.body}`);
+  // Not immediately: a reset could overtake the response.
   const timer = clock.after(closeTimeoutMs, () => socket.destroy());
   socket.once("close", () => timer.cancel());
 }

@@ -1,10 +1,12 @@
-/** Owns what one user may have of this server: requests of a minute, turns, tokens, and how large what is sent may be. */
+/** The limits of each user: requests per minute, concurrent turns, tokens per day, and the size of messages. */
 import { isIPv6 } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { AppError } from "../base/errors.ts";
 import type { LimitName, TurnLimits } from "../turn/limits.ts";
+import type { FollowedTurn } from "../live/live-turn.ts";
+import type { LiveTurns } from "../live/live-turns.ts";
 import type { Message } from "../turn/message.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
@@ -14,30 +16,23 @@ import { sendLimit } from "./problem.ts";
 import { RequestWindows, windowMs, type RequestCounter } from "./request-windows.ts";
 import { OptionalUuid, refuse, toNamedUser } from "./request-fields.ts";
 
-/** How large what a request holds may be. */
+/** The largest sizes that a request may have. */
 export interface SizeLimits {
   readonly maxMessages: number;
-  /** Of the text of a user's message. */
+  /** The text of a user message. */
   readonly maxMessageBytes: number;
-  /** Of one image. */
+  /** One image. */
   readonly maxImageBytes: number;
 }
 
-/** The limits; `undefined` is as much as there is. */
+/** The limits; `undefined` means unlimited. */
 export interface LimitOptions extends TurnLimits, SizeLimits {
   readonly requestsPerMinute: number | undefined;
   readonly maxBodyBytes: number;
   readonly maxBodiesBytes: number;
 }
 
-/** Where a request under a key may be one that was had before: it is looked for, even if its user may begin nothing new. */
-const turnRoutes: ReadonlySet<string | undefined> = new Set([
-  "/stream-chat",
-  "/api/chat",
-  "/v1/chat/completions",
-]);
-
-/** Where a server says for which user it asks. What is not well-formed is refused by the route. */
+/** The user on whose behalf a trusted server makes a request. The route refuses malformed values. */
 const NamedUser = z
   .looseObject({ userId: OptionalUuid.catch(null), user: z.string().nullish().catch(null) })
   .catch({ userId: null, user: null });
@@ -46,10 +41,10 @@ const NamedUser = z
 export class Limits {
   readonly #options: LimitOptions;
   readonly #windows: RequestWindows | undefined;
-  /** Requests of a user who may begin nothing new, and what is said to one that would. */
+  /** Requests over the limit that may still replay an earlier turn, each with the error for a new one. */
   readonly #refusals = new WeakMap<FastifyRequest, AppError>();
 
-  /** @param counters `undefined` where there is only this process. */
+  /** @param counters `undefined` if only this process counts. */
   constructor(options: LimitOptions, counters: RequestCounter | undefined, clock: Clock) {
     this.#options = options;
     const { requestsPerMinute } = options;
@@ -57,7 +52,7 @@ export class Limits {
       this.#windows = new RequestWindows(requestsPerMinute, counters, clock);
   }
 
-  /** Counts every request of `app` that comes from now on; to be called behind the authentication. */
+  /** Counts every request to `app` from now on. Call it after `registerAuthentication`. */
   register(app: FastifyInstance): void {
     const windows = this.#windows;
     if (windows === undefined) return;
@@ -71,23 +66,24 @@ export class Limits {
         reply,
       );
     });
-    // Whom a server speaks for stands in its body.
+    // A trusted server names the user in the body.
     app.addHook("preHandler", async (request, reply) => {
       const identity = findIdentity(request);
       if (identity?.type !== "server") return;
+      const { takesUserName = false } = request.routeOptions.config;
       const query = NamedUser.parse(request.query);
       const body = NamedUser.parse(request.body);
       const caller = toCaller(
         identity,
-        body.userId || toNamedUser(request.url.startsWith("/v1/") ? body.user : undefined) || query.userId,
+        body.userId || (takesUserName && toNamedUser(body.user)) || query.userId,
       );
       await this.#count(windows, toSubject(identity, caller, request.ip), request, reply);
     });
   }
 
   /**
-   * Returns the turn that `request` asks for with what it may take.
-   * @throws AppError `message_too_large` or `invalid_request`, naming what is larger than it may be.
+   * Returns the requested turn with its user's allowance.
+   * @throws AppError `message_too_large` or `invalid_request`, naming the field that is too large.
    */
   allow(request: FastifyRequest, turn: TurnRequest): TurnRequest {
     checkSizes(turn.messages, this.#options);
@@ -96,7 +92,7 @@ export class Limits {
     const over: LimitName | undefined = refusal && "requests";
     if (concurrentTurns === undefined && tokensPerDay === undefined && over === undefined) return turn;
     const subject = toSubject(identityOf(request), turn.caller, request.ip);
-    // Tokens are a user's: of an address nobody knows how many share it.
+    // Tokens are limited per user only: any number of people may share an address.
     const isUser = subject.startsWith("user ");
     return {
       ...turn,
@@ -120,20 +116,20 @@ export class Limits {
       limit,
     });
     const isKeyed = request.headers["idempotency-key"] !== undefined;
-    if (!isKeyed || !turnRoutes.has(request.routeOptions.url)) throw refusal;
+    if (!isKeyed || request.routeOptions.config.startsTurn !== true) throw refusal;
     this.#refusals.set(request, refusal);
   }
 }
 
-/** Returns for whom is counted: a user who is known, else an address, or the network that one user has of version 6. */
+/** Returns the subject that is counted: an authenticated user, else an IPv4 address or the IPv6 network of one subscriber. */
 function toSubject(identity: Identity, caller: Caller, ip: string): string {
   if (isKnown(identity) && caller.userId !== undefined) return `user ${caller.userId}`;
   return `address ${toNetwork(ip)}`;
 }
 
-/** Returns an address of version 4 as it is, and of version 6 its first 64 bits. */
+/** Returns an IPv4 address unchanged, or the first 64 bits of an IPv6 address. */
 function toNetwork(ip: string): string {
-  // Some proxies name the port too, of which a client has many.
+  // Some proxies append the port, which differs on every connection.
   const { v4, v6 = ip } =
     /^(?:::ffff:)?(?<v4>\d+\.\d+\.\d+\.\d+)(?::\d+)?$|^\[(?<v6>[^\]]+)\]/i.exec(ip)?.groups ?? {};
   if (v4 !== undefined || !isIPv6(v6)) return v4 ?? ip;
@@ -148,12 +144,12 @@ function checkSizes(messages: readonly Message[], limits: SizeLimits): void {
   const { maxMessages, maxMessageBytes, maxImageBytes } = limits;
   if (messages.length > maxMessages) refuse("messages", `must be at most ${maxMessages}`);
   for (const [index, { role, text, images }] of messages.entries()) {
-    // In characters first, of which none takes more than three bytes.
+    // Characters first, since each takes at most three bytes.
     const isLong = role === "user" && text.length * 3 > maxMessageBytes;
     if (isLong && Buffer.byteLength(text) > maxMessageBytes)
       tooLarge(`messages[${index}]`, `must be at most ${maxMessageBytes / 1024} KiB of text`);
+    // Two bytes may be padding.
     if (images.some(({ data }) => (data.length / 4) * 3 > maxImageBytes + 2))
-      // of padding
       tooLarge(`messages[${index}]`, `an image must be at most ${maxImageBytes / 1024 / 1024} MiB`);
   }
 }
@@ -161,4 +157,25 @@ function checkSizes(messages: readonly Message[], limits: SizeLimits): void {
 function tooLarge(field: string, words: string): never {
   const detail = `${field}: ${words}`;
   throw new AppError("message_too_large", detail, { detail, field });
+}
+
+/** What routes start turns with. */
+export interface TurnStarter {
+  readonly live: LiveTurns;
+  readonly limits: Limits;
+}
+
+/**
+ * Starts `turn` within its user's limits, or finds the turn that was started with its idempotency key.
+ * @throws AppError as {@link Limits.allow} and {@link LiveTurns.start} do.
+ */
+export async function startTurn(
+  { live, limits }: TurnStarter,
+  requested: TurnRequest,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FollowedTurn> {
+  const { turn, isReplay } = await live.start({ ...limits.allow(request, requested), requestId: request.id });
+  if (isReplay) void reply.header("idempotency-replayed", "true");
+  return turn;
 }

@@ -1,50 +1,23 @@
-/**
- * Owns every error answer, one translation from our errors and Fastify's: `application/problem+json` (RFC 9457), or what the
- * clients of a foreign wire read.
- */
-import { STATUS_CODES } from "node:http";
+/** Error responses: the one translation from our errors and the framework's. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AppError, errorTable, toAppError, type ErrorCode, type SpentLimit } from "../base/errors.ts";
-import { toOpenAiError } from "../wires/openai-chat/completion.ts";
+import type { ErrorFormats } from "./error-format.ts";
 
-/** The media type of an error. */
-export const problemType = "application/problem+json; charset=utf-8";
+declare module "fastify" {
+  interface FastifyInstance {
+    errorFormats: ErrorFormats;
+  }
+}
 
-/** How long a client is asked to wait where nobody said, in milliseconds. */
+/** How long clients wait before they retry, unless the error says otherwise, in milliseconds. */
 const defaultRetryAfterMs = 5_000;
 
-/** What an error looks like on the wire. */
-export interface Problem {
-  readonly type: "about:blank";
-  /** The status's own words. */
-  readonly title: string;
-  readonly status: number;
-  readonly code: ErrorCode;
-  /** What is wrong with this very request. */
-  readonly detail: string;
-  /** The request's id, which the log has too. */
-  readonly requestId: string;
-}
+/** The error of each request that was responded to with one. */
+const sent = new WeakMap<FastifyRequest, AppError>();
 
-/** The errors that requests were answered with. */
-const answered = new WeakMap<FastifyRequest, AppError>();
-
-/** Returns the error that a request was answered with; `undefined` if there was none. */
+/** Returns the error that was sent in response to `request`, if there was one. */
 export function errorOf(request: FastifyRequest): AppError | undefined {
-  return answered.get(request);
-}
-
-/** Returns `error` as its client may see it. */
-export function toProblem(error: AppError, requestId: string): Problem {
-  const { status } = errorTable[error.code];
-  return {
-    type: "about:blank",
-    title: STATUS_CODES[status] ?? "Error",
-    status,
-    code: error.code,
-    detail: error.detail,
-    requestId,
-  };
+  return sent.get(request);
 }
 
 const fastifyCodes: Readonly<Record<string, ErrorCode>> = {
@@ -57,7 +30,7 @@ interface HttpError extends Error {
   readonly statusCode?: number;
 }
 
-/** Returns what an error that Fastify raised, or let through, means. */
+/** Returns an error that Fastify raised, or passed on, as ours. */
 export function fromHttpError(error: HttpError): AppError {
   if (error instanceof AppError) return error;
   const code = fastifyCodes[error.code ?? ""];
@@ -70,69 +43,33 @@ export function fromHttpError(error: HttpError): AppError {
   });
 }
 
-/** What an error looks like to the clients of an address. */
-export type ErrorShape = "problem" | "openai" | "text";
-
-/** Returns the shape of errors at `url`. */
-export function toErrorShape(url: string): ErrorShape {
-  if (/^\/v1(?:[/?]|$)/.test(url)) return "openai";
-  // The AI SDK's client shows its user the body as it is.
-  return /^\/api\/chat(?:[/?]|$)/.test(url) ? "text" : "problem";
-}
-
-/** Answers with `error`; `more` says what else there is to say, where the wire has a place for it. */
+/** Sends `error`; `more` holds further fields, for wires whose errors can carry them. */
 export function sendProblem(reply: FastifyReply, error: AppError, more: object = {}): FastifyReply {
   const { request } = reply;
   const { status, retryable } = errorTable[error.code];
-  answered.set(request, error);
-  if (retryable && (status === 429 || status === 503) && isEventSource(request))
+  const { config } = request.routeOptions;
+  sent.set(request, error);
+  const isBusy = retryable && (status === 429 || status === 503);
+  if (isBusy && config.servesEventSource === true && isEventSource(request))
     return sendRetry(reply, error.code, error.retryAfterMs ?? defaultRetryAfterMs);
-  if (error.retryAfterMs !== undefined || (retryable && (status === 429 || status === 503))) {
+  if (error.retryAfterMs !== undefined || isBusy) {
     const seconds = Math.ceil((error.retryAfterMs ?? defaultRetryAfterMs) / 1000);
     void reply.header("retry-after", String(seconds));
     if (error.limit !== undefined) sendLimit(reply, error.limit, 0, seconds);
   }
   void reply.code(status);
   if (status === 401) void reply.header("www-authenticate", toChallenge(request, error));
-  const { headers, body } = toErrorResponse(request, error, more);
+  const format = config.errors ?? reply.server.errorFormats.find(request.url);
+  const { headers, body } = format.write(error, request.id, more);
   return reply.headers(headers).send(body);
 }
 
-/** Returns an error as the clients of the address of a request read it; `more` as for {@link sendProblem}. */
-export function toErrorResponse(
-  { url, id }: { readonly url: string; readonly id: string },
-  error: AppError,
-  more: object = {},
-): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
-  switch (toErrorShape(url)) {
-    case "openai":
-      return {
-        headers: {
-          "content-type": "application/json; charset=utf-8",
-          "x-should-retry": String(errorTable[error.code].retryable), // else OpenAI's client asks again for every 5xx
-        },
-        body: JSON.stringify(toOpenAiError(error.code, error.detail, error.field)),
-      };
-    case "text":
-      return { headers: { "content-type": "text/plain; charset=utf-8" }, body: error.detail };
-    case "problem":
-      return {
-        headers: { "content-type": problemType },
-        body: JSON.stringify({ ...toProblem(error, id), ...more }),
-      };
-  }
+/** Whether the client is an `EventSource`, which gives up for good at any status but 200. */
+function isEventSource({ headers }: FastifyRequest): boolean {
+  return headers.accept?.trim().toLowerCase() === "text/event-stream";
 }
 
-/** Whether an `EventSource` asks for a turn: it gives up for good at any status but 200. */
-function isEventSource({ method, url, headers }: FastifyRequest): boolean {
-  return (
-    method === "GET" &&
-    /^\/turns\/[^/?]+\/stream(?:\?|$)/.test(url) &&
-    headers.accept?.trim().toLowerCase() === "text/event-stream"
-  );
-}
-
-/** Answers with a stream that holds no event and ends, so that its `EventSource` asks again after `retryMs`. */
+/** Sends a stream that ends without an event, so that its `EventSource` connects again after `retryMs`. */
 function sendRetry(reply: FastifyReply, code: ErrorCode, retryMs: number): FastifyReply {
   return reply
     .code(200)
@@ -146,7 +83,10 @@ function toChallenge({ headers }: FastifyRequest, { detail }: AppError): string 
   return `Bearer error="invalid_token", error_description="${detail.replaceAll(/[^ !#-[\]-~]/g, "")}"`;
 }
 
-/** Says how much is `left` of a limit, and in how many seconds there is all of it again. https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html */
+/**
+ * Sets the headers for a limit of which `left` is left, and which resets in `seconds`.
+ * https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html
+ */
 export function sendLimit(
   reply: FastifyReply,
   { name, quota, windowMs }: SpentLimit,
@@ -159,30 +99,24 @@ export function sendLimit(
 }
 
 /** How much of an unknown path an error message repeats, in characters. */
-const maxToldLength = 100;
+const maxShownLength = 100;
 
-/** Returns the path of an address, cut if it is long. Its query is left out: it may hold a token, or what a user searches for. */
+/** Returns the path of `url`, shortened if it is long. The query is left out: it may hold a token or a user's search. */
 export function toShownPath(url: string): string {
   const [path = ""] = url.split("?");
-  return path.length <= maxToldLength ? path : `${path.slice(0, maxToldLength)}…`;
+  return path.length <= maxShownLength ? path : `${path.slice(0, maxShownLength)}…`;
 }
 
-/** OpenAI has many routes more than these, and its clients call them by themselves. */
-function toMissingRoute(method: string, url: string, routes: readonly string[]): string {
-  return `There is no ${method} ${toShownPath(url)} on this server. Of OpenAI's API it has ${routes.join(", ")}.`;
-}
-
-/** Makes every error of `app` a problem; what is our fault is logged. */
-export function registerProblems(app: FastifyInstance): void {
-  const openAiRoutes: string[] = [];
-  app.addHook("onRoute", ({ url, method }) => {
-    const shown = [method].flat().filter((name) => name !== "HEAD" && name !== "OPTIONS");
-    if (toErrorShape(url) === "openai") openAiRoutes.push(...shown.map((name) => `${name} ${url}`));
-  });
+/** Sends every error of `app` in the format of its path, and logs internal errors. */
+export function registerProblems(app: FastifyInstance, formats: ErrorFormats): void {
+  app.decorate("errorFormats", formats);
   app.setNotFoundHandler(({ method, url }, reply) => {
-    const detail = toErrorShape(url) === "openai" ? toMissingRoute(method, url, openAiRoutes) : undefined;
-    const reason = `no route ${method} ${toShownPath(url)}`;
-    return sendProblem(reply, new AppError("not_found", reason, detail === undefined ? {} : { detail }));
+    const missing = `${method} ${toShownPath(url)}`;
+    const detail = formats.explainMissing(url, missing);
+    return sendProblem(
+      reply,
+      new AppError("not_found", `no route ${missing}`, detail === undefined ? {} : { detail }),
+    );
   });
   app.setErrorHandler((error: HttpError, request, reply) => {
     const known = fromHttpError(error);

@@ -1,9 +1,7 @@
-/** Owns what requests for a turn have in common on every wire: their headers, their caller, texts, images and limits. */
-import type { IncomingHttpHeaders } from "node:http";
+/** Fields that requests on several wires share: ids, users, headers, texts and images. */
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { parse } from "../base/parse.ts";
 import { maxReplyBytes, mebibyte } from "../base/sizes.ts";
 import {
   imageTypes,
@@ -16,43 +14,43 @@ import {
 import type { PromptOptions } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
-/** The longest history. */
+/** The most messages of a request. */
 const maxMessages = 20_000;
-/** The most images, or other parts, of a message. */
+/** The most images or other parts of a message. */
 export const maxParts = 100;
 /** The largest text of a message, in bytes. */
 const maxTextBytes = mebibyte;
-/** The largest text of a reply that is sent back: a whole reply, with the line that says how it broke off. */
+/** The largest text of a reply that a client sends back, in bytes: a whole reply and the line with its error. */
 const maxReplyTextBytes = maxReplyBytes + 1024;
 
-/** For schemas that check by code: what they take, as clients are told. */
-export const described = z.registry<{ /** A schema. */ readonly as: unknown }>();
+/** Schemas that describe, in the OpenAPI document, others that check by code. */
+export const described = z.registry<{ /** The schema to show instead. */ readonly as: unknown }>();
 
-/** An id as clients send it. */
+/** An id from a client. */
 export const Uuid = z.guid("must be a UUID").toLowerCase();
 /** A UUID, or an empty string, which counts as absent. */
 export const OptionalUuid = Uuid.or(z.literal("")).nullish();
-/** The namespace of users whose name is no UUID. */
+/** The namespace of users whose names are not UUIDs. */
 const namedUsers = "c3b5d1de-7a0f-4d3c-9d7e-1f0d3a3c6b52";
 
-/** Returns the user that a client of OpenAI's wire names: a UUID names one itself, any other name always the same one. */
+/** Returns the id of the user that an OpenAI client names: a UUID is the id itself; any other name always gets the same id. */
 export function toNamedUser(name: string | null | undefined): string | undefined {
   if (name === null || name === undefined || name === "") return undefined;
   return Uuid.safeParse(name).data ?? createNamedId(toStorable(name), namedUsers);
 }
 
-/** Whose rows are meant, in a query. */
+/** The user in a query. */
 export const UserQuery = z.object({
-  userId: OptionalUuid.describe("Whose rows are meant.").register(described, { as: Uuid }),
+  userId: OptionalUuid.describe("The user whose data this is.").register(described, { as: Uuid }),
 });
 
-/** What may be told to a model beside the messages, on our own routes and the AI SDK's. */
+/** Options that the model is told about, on our own routes and the AI SDK's. */
 export const promptFields = {
-  use_web_search: z.boolean().nullish().describe("Told to the model."),
-  knowledge_base: z.string().nullish().describe("Its name is told to the model."),
+  use_web_search: z.boolean().nullish().describe("Tells the model that web search is on."),
+  knowledge_base: z.string().nullish().describe("The name of a knowledge base, which the model is told."),
 };
 
-/** Returns what {@link promptFields} say, of a turn that starts with a plan. */
+/** Returns {@link promptFields} as options of a turn that starts with a plan. */
 export function toPromptOptions(request: z.infer<z.ZodObject<typeof promptFields>>): PromptOptions {
   return {
     wantsPlan: true,
@@ -62,13 +60,13 @@ export function toPromptOptions(request: z.infer<z.ZodObject<typeof promptFields
   };
 }
 
-/** What a part of a message says, on wires whose messages are made of parts. */
+/** The content of one part of a message. */
 export interface PartContent {
   readonly text?: string;
   readonly image?: Image;
 }
 
-/** Returns the text of parts, a line each, and their images in order. */
+/** Returns the texts of parts, joined by line feeds, and their images in order. */
 export function joinParts(parts: readonly PartContent[]): {
   readonly text: string;
   readonly images: readonly Image[];
@@ -79,30 +77,30 @@ export function joinParts(parts: readonly PartContent[]): {
   };
 }
 
-/** The bytes of an image. */
+/** The bytes of an image, in base64. */
 export const Base64 = z
   .string()
   .min(1, "must not be empty")
   .refine(
     (data) => data.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(data),
-    "must be base64, without a data URL's prefix",
+    "must be base64, without the prefix of a data URL",
   )
   .meta({ contentEncoding: "base64", pattern: "^[A-Za-z0-9+/]+={0,2}$" });
 
-/** Names that some clients have for types of images. */
+/** Other names that clients use for image types. */
 const otherTypes: Readonly<Record<string, string>> = {
   "image/jpg": "image/jpeg",
   "image/pjpeg": "image/jpeg",
   "image/x-png": "image/png",
 };
 
-/** Returns the registered name of an image's type, in lower case. */
+/** Returns the registered name of an image type, in lower case. */
 export function toUsualType(type: string): string {
   const name = type.toLowerCase();
   return Object.hasOwn(otherTypes, name) ? (otherTypes[name] ?? name) : name;
 }
 
-/** The type of an image, by its registered name or another that is in use. */
+/** The type of an image, by its registered name or another common one. */
 export const ImageType = z
   .preprocess(
     (type) => (typeof type === "string" ? toUsualType(type) : type),
@@ -115,10 +113,10 @@ export const ImageType = z
       .describe(`One of ${imageTypes.join(", ")}; image/jpg counts as image/jpeg.`),
   });
 
-/** An image as a URL that holds it. */
+/** An image as a data URL. */
 export const ImageUrl = z
   .string()
-  .describe("A data URL, in base64, of a PNG, JPEG, GIF or WebP.")
+  .describe("A base64 data URL of a PNG, JPEG, GIF or WebP image.")
   .transform((url, context) => {
     const comma = url.indexOf(",");
     const type = /^data:(?<type>[a-z]+\/[a-z0-9.+-]+);base64$/i.exec(url.slice(0, Math.min(comma, 200)))
@@ -127,16 +125,16 @@ export const ImageUrl = z
       .object({ mimeType: ImageType, data: Base64 })
       .safeParse({ mimeType: type, data: url.slice(comma + 1) });
     if (image.success) return image.data;
-    context.addIssue(`must be a data URL of base64 with one of ${imageTypes.join(", ")}`);
+    context.addIssue(`must be a base64 data URL of one of ${imageTypes.join(", ")}`);
     return z.NEVER;
   });
 
-/** Says in `context` what `error` says of a part of its value. */
+/** Adds the issues of `error`, which are about the value at `place`, to `context`. */
 export function addIssues(context: z.RefinementCtx, error: z.ZodError, ...place: PropertyKey[]): void {
   for (const issue of error.issues) context.addIssue({ ...issue, path: [...place, ...issue.path] });
 }
 
-/** A list that is given up at its first wrong item: one that is wrong throughout would cost seconds. */
+/** A list whose check stops at the first invalid item: a long list of invalid items would take seconds. */
 export function listOf<Item extends z.ZodType>(item: Item, max: number = maxMessages) {
   return z
     .array(z.unknown())
@@ -156,36 +154,32 @@ export function listOf<Item extends z.ZodType>(item: Item, max: number = maxMess
     .register(described, { as: z.array(item).max(max) });
 }
 
-/** Which turn it is, as headers say it. */
+/** Headers that name the turn. */
 export const TurnHeaders = z.object({
-  "x-conversation-id": Uuid.optional().describe("The conversation, where the body names none."),
+  "x-conversation-id": Uuid.optional().describe("The conversation, if the body names none."),
   "x-turn-id": Uuid.optional().describe(
-    "The id for the turn, so that it can be stopped before its first text.",
+    "The id for the new turn, so that it can be stopped before its first text.",
   ),
   "idempotency-key": z
     .string()
-    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, "must be 1 to 255 characters of ASCII")
+    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, "must be 1 to 255 ASCII characters")
     .optional()
-    .describe("Under which the same user has one turn for 24 hours."),
+    .describe("Requests of the same user with the same key get the same turn, for 24 hours."),
 });
 
-/**
- * Returns which turn of which conversation `headers` name.
- * @throws AppError `invalid_request`.
- */
-export function parseTurnHeaders(
-  headers: IncomingHttpHeaders,
+/** Returns the turn and the conversation that `headers` name. */
+export function toTurnNames(
+  headers: Partial<z.output<typeof TurnHeaders>>,
 ): Pick<TurnRequest, "conversationId" | "turnId" | "idempotencyKey"> {
-  const named = parse(TurnHeaders, headers, "invalid_request");
   return {
-    conversationId: named["x-conversation-id"],
-    turnId: named["x-turn-id"],
-    idempotencyKey: named["idempotency-key"],
+    conversationId: headers["x-conversation-id"],
+    turnId: headers["x-turn-id"],
+    idempotencyKey: headers["idempotency-key"],
   };
 }
 
 /**
- * Returns `text`, which stands at `field`, as it can be stored.
+ * Returns `text`, the value of `field`, without characters that the database cannot store.
  * @throws AppError `message_too_large`.
  */
 export function toMessageText(text: string, role: Role, field: string): string {
@@ -196,14 +190,14 @@ export function toMessageText(text: string, role: Role, field: string): string {
   throw new AppError("message_too_large", detail, { detail, field });
 }
 
-/** Checks that there is something to answer. @throws AppError `invalid_request`. */
+/** Checks that the last message is a user message with content. @throws AppError `invalid_request`. */
 export function checkLast(messages: readonly Message[]): void {
   const last = messages.at(-1);
   if (last?.role !== "user") return refuse("messages", "Last message must be from the user");
   checkSaysSomething(last);
 }
 
-/** @throws AppError `invalid_request` for a last message that says nothing. */
+/** @throws AppError `invalid_request` for an empty last message. */
 export function checkSaysSomething(last: Message): void {
   if (!saysSomething(last)) refuse("messages", "Last message must have a text or an image");
 }

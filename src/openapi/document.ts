@@ -1,35 +1,31 @@
-/** Owns the OpenAPI document: all operations, and what they share. */
+/** Builds the OpenAPI document from the declarations of all routes. */
 import type { z } from "zod";
-import { conversationOperations } from "../history/operations.ts";
-import { limitHeaders } from "./response-headers.ts";
+import { limitHeaders } from "../http/description/response-headers.ts";
 import { toErrorResponses, type AuthType } from "./error-responses.ts";
+import { toJsonSchema, toResponseSchemas, type JsonSchema } from "./json-schema.ts";
+import { loadOperations, type AnyRouteGroup, type Operation } from "./operation.ts";
 import { toResponse, type ResponseObject } from "./response.ts";
-import { toResponseSchemas, toJsonSchema, type JsonSchema } from "./json-schema.ts";
-import { toOpenAiOperations } from "../wires/openai-chat/operations.ts";
-import type { Operation } from "./operation.ts";
-import { serverOperations } from "./server-operations.ts";
-import { turnOperations } from "../wires/foreword/operations.ts";
-import { usageOperations } from "../usage/operations.ts";
-import { uiChatOperations } from "../wires/ui-message/operations.ts";
 
+/** The headings of the document, in order. */
 const tags = [
-  { name: "Turns", description: "One request and its reply, on our own wires." },
-  { name: "Conversations", description: "A user's history. What is somebody else's is not there." },
-  { name: "Usage", description: "What a user's turns took." },
+  { name: "Turns", description: "A request and its reply, on Foreword's own routes." },
+  { name: "Conversations", description: "A user's history. Other users' conversations return 404." },
+  { name: "Usage", description: "The tokens and costs of a user's turns." },
   { name: "AI SDK", description: "For `useChat` of the AI SDK, with its default transport." },
   { name: "OpenAI", description: "For OpenAI's clients, and tools that take a base URL." },
-  { name: "Server", description: "What is there for everybody." },
+  { name: "Server", description: "Health checks and API docs. No credentials needed." },
 ];
 
-/** What the document is about. */
+/** The server that the document describes. */
 export interface DocumentOptions {
   readonly version: string;
   readonly auth: AuthType;
   /** The name of the model. */
   readonly model: string;
+  readonly groups: readonly AnyRouteGroup[];
 }
 
-/** The document, as far as it is read here. */
+/** The parts of the document that are read here. */
 export interface OpenApiDocument {
   readonly openapi: string;
   readonly info: {
@@ -40,7 +36,7 @@ export interface OpenApiDocument {
     readonly license: object;
   };
   readonly servers: readonly { readonly url: string }[];
-  /** Absent where nobody is asked who they are. */
+  /** Absent without authentication. */
   readonly security?: readonly object[];
   readonly tags: typeof tags;
   readonly paths: Readonly<Record<string, Readonly<Record<string, OperationObject>>>>;
@@ -50,7 +46,7 @@ export interface OpenApiDocument {
   };
 }
 
-/** A way to say who asks. */
+/** A way of authentication. */
 interface SecurityScheme {
   readonly type: "http";
   readonly scheme: "bearer";
@@ -58,7 +54,7 @@ interface SecurityScheme {
   readonly description: string;
 }
 
-/** An operation of it. */
+/** An operation of the document. */
 export interface OperationObject {
   readonly operationId: string;
   readonly tags: readonly string[];
@@ -73,7 +69,7 @@ export interface OperationObject {
   readonly responses: Readonly<Record<string, ResponseObject>>;
 }
 
-/** A parameter of it. */
+/** A parameter of an operation. */
 export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
@@ -82,39 +78,38 @@ export interface Parameter {
   readonly schema: JsonSchema;
 }
 
-/** A body of it. */
+/** The body of a request. */
 export interface MediaType {
   readonly schema: JsonSchema;
   readonly examples?: Readonly<Record<string, { readonly value: object }>>;
 }
 
 /** Returns the document. */
-export function toDocument({ version, auth, model }: DocumentOptions): OpenApiDocument {
-  const operations = [
-    ...turnOperations,
-    ...conversationOperations,
-    ...usageOperations,
-    ...uiChatOperations,
-    ...toOpenAiOperations(model),
-    ...serverOperations,
-  ];
-  const bodies = operations.flatMap(({ body }) =>
-    body === undefined ? [] : [[body.name, toJsonSchema(body.schema)]],
+export async function toDocument({
+  version,
+  auth,
+  model,
+  groups,
+}: DocumentOptions): Promise<OpenApiDocument> {
+  const operations = await loadOperations(groups);
+  const bodies = operations.flatMap(({ route: { body } }) =>
+    typeof body === "object" ? [[body.name, toJsonSchema(body.schema)]] : [],
   );
   const paths: Record<string, Record<string, OperationObject>> = {};
-  for (const operation of operations)
-    (paths[operation.path.replaceAll(/:(\w+)/g, "{$1}")] ??= {})[operation.method] = toOperationObject(
-      operation,
-      auth,
-    );
+  for (const operation of operations) {
+    const { path, method } = operation.route;
+    const methods = (paths[path.replaceAll(/:(\w+)/g, "{$1}")] ??= {});
+    methods[method.toLowerCase()] = toOperationObject(operation, auth, model);
+  }
   return {
     openapi: "3.1.1",
     info: {
       title: "Foreword",
       version,
-      summary: "A streaming chat backend: a tiny plan, a boundary, then the answer, and every message kept.",
+      summary:
+        "A streaming chat backend: a short plan, a boundary, then the answer. Every message is stored.",
       description:
-        "What is said here in brief, `docs/protocol.md` says in full, and `docs/errors.md` who can mend which error.",
+        "A reference. `docs/protocol.md` explains the protocols in full, `docs/errors.md` how to fix each error.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],
@@ -131,30 +126,32 @@ export function toDocument({ version, auth, model }: DocumentOptions): OpenApiDo
 function toSecurityScheme(auth: "supabase" | "keys"): SecurityScheme {
   return auth === "supabase"
     ? { type: "http", scheme: "bearer", bearerFormat: "JWT", description: "A user's access token." }
-    : { type: "http", scheme: "bearer", description: "A key of the operator's." };
+    : { type: "http", scheme: "bearer", description: "One of the operator's API keys." };
 }
 
-function toOperationObject(operation: Operation, auth: AuthType): OperationObject {
-  const { id, tag, summary, description, params, query, headers, body, responses, isOpen } = operation;
+function toOperationObject(operation: Operation, auth: AuthType, model: string): OperationObject {
+  const { id, tag, route, description: texts } = operation;
+  const { params, query, headers, body, access } = route;
+  const isOpen = access === "open";
   return {
     operationId: id,
     tags: [tag],
-    summary,
-    ...(description !== undefined && { description }),
-    ...(auth !== "none" && isOpen === true && { security: [] }),
+    summary: texts.summary,
+    ...(texts.description !== undefined && { description: texts.description }),
+    ...(auth !== "none" && isOpen && { security: [] }),
     parameters: [
       ...toParameters("path", params),
       ...toParameters("query", query),
       ...toParameters("header", headers),
     ],
-    ...(body && {
+    ...(typeof body === "object" && {
       requestBody: {
-        required: body.isOptional !== true,
+        required: !body.isOptional,
         content: {
           "application/json": {
             schema: { $ref: `#/components/schemas/${body.name}` },
             examples: Object.fromEntries(
-              Object.entries(body.examples).map(([name, value]) => [name, { value }]),
+              Object.entries(texts.examples?.(model) ?? {}).map(([name, value]) => [name, { value }]),
             ),
           },
         },
@@ -162,7 +159,7 @@ function toOperationObject(operation: Operation, auth: AuthType): OperationObjec
     }),
     responses: {
       ...Object.fromEntries(
-        responses.map((response) => [
+        texts.responses.map((response) => [
           String(response.status),
           toResponse(response, isOpen ? [] : limitHeaders),
         ]),

@@ -1,41 +1,17 @@
-/** Owns what the document says of errors: by status, with the codes that each operation may fail with. */
-import { z } from "zod";
+/** The error responses of the OpenAPI document, by status, with the codes of each operation. */
 import { errorTable, type ErrorCode } from "../base/errors.ts";
-import { toErrorShape, type ErrorShape, type Problem } from "../http/problem.ts";
-import type { OpenAiError } from "../wires/openai-chat/completion.ts";
-import { limitHeaders, toHeaders, type ResponseHeader } from "./response-headers.ts";
-import { Code, errorCodes, nameFor } from "./response-schema.ts";
+import { limitHeaders, type ResponseHeader } from "../http/description/response-headers.ts";
+import { errorCodes } from "../http/description/response-schema.ts";
+import { ProblemSchema } from "../http/error-format.ts";
+import { turnErrors } from "../http/route.ts";
 import { toReference } from "./json-schema.ts";
-import { turnErrors, type Operation } from "./operation.ts";
-import type { ResponseObject } from "./response.ts";
+import type { Operation } from "./operation.ts";
+import { toHeaders, type ResponseObject } from "./response.ts";
 
-/** The ways in which a server finds out who asks. */
+/** The ways of authentication. */
 export type AuthType = "none" | "supabase" | "keys";
 
-/** The fields of a problem (RFC 9457). */
-export const problemFields = {
-  type: z.literal("about:blank"),
-  title: z.string().describe("The status's own words."),
-  status: z.int(),
-  code: Code,
-  detail: z.string().describe("What is wrong with this very request."),
-  requestId: z.uuid().describe("The request's id, which the log has too."),
-};
-const ProblemSchema = nameFor<Problem>()("Problem", z.object(problemFields));
-
-export const OpenAiErrorSchema = nameFor<OpenAiError>()(
-  "OpenAiError",
-  z.object({
-    error: z.object({
-      message: z.string(),
-      type: z.enum(["invalid_request_error", "rate_limit_error", "server_error"]),
-      param: z.string().nullable().describe("The field that is wrong."),
-      code: Code,
-    }),
-  }),
-);
-
-/** What any request may fail with, one with a body, and one that must say who it is from. */
+/** Errors of any request, of requests with a body, and of authenticated requests. */
 const anyErrors: readonly ErrorCode[] = ["invalid_request", "internal_error"];
 const bodyErrors: readonly ErrorCode[] = [
   "invalid_json",
@@ -50,10 +26,7 @@ const authErrors: Readonly<Record<AuthType, readonly ErrorCode[]>> = {
   supabase: ["unauthenticated", "user_mismatch", "identity_unavailable"],
 };
 
-/** Where load balancers look, by whatever name. */
-const hostlessPaths: ReadonlySet<string> = new Set(["/healthz", "/readyz"]);
-
-/** The headers of an answer that say of which turn it is: an error of a turn that had begun has them too. */
+/** Response headers that name the turn. An error of a turn that had started has them too. */
 const turnHeaders: readonly ResponseHeader[] = ["X-Turn-Id", "X-Conversation-Id", "Idempotency-Replayed"];
 
 /** Returns the error responses of an operation, by status. */
@@ -61,13 +34,14 @@ export function toErrorResponses(
   operation: Operation,
   auth: AuthType,
 ): Readonly<Record<string, ResponseObject>> {
+  const { method, access, allowsAnyHost, errors } = operation.route;
   const codes = new Set([
     ...anyErrors,
-    ...(hostlessPaths.has(operation.path) ? [] : ["host_not_allowed" as const]),
-    ...(operation.method === "get" ? [] : bodyErrors),
-    ...(operation.method === "get" || auth !== "none" ? [] : ["origin_not_allowed" as const]),
-    ...(operation.isOpen === true ? [] : ["rate_limited" as const, ...authErrors[auth]]),
-    ...operation.errors,
+    ...(allowsAnyHost === true ? [] : ["host_not_allowed" as const]),
+    ...(method === "GET" ? [] : bodyErrors),
+    ...(method === "GET" || auth !== "none" ? [] : ["origin_not_allowed" as const]),
+    ...(access === "open" ? [] : ["rate_limited" as const, ...authErrors[auth]]),
+    ...errors,
   ]);
   const byStatus = Map.groupBy(
     errorCodes.filter((code) => codes.has(code)),
@@ -79,45 +53,43 @@ export function toErrorResponses(
 }
 
 function toErrorResponse(operation: Operation, status: number, codes: readonly ErrorCode[]): ResponseObject {
+  const { route, description, errorBody } = operation;
+  // A request that is cut off while it is read gets a problem on every route.
+  const body = status === errorTable.request_timeout.status ? undefined : errorBody;
   const always: ResponseHeader[] = ["X-Request-Id"];
   if (status === 401) always.push("WWW-Authenticate");
-  const isOpenAi = shapeOf(operation, status) === "openai";
-  const given = operation.responses.flatMap(({ headers = [], optionalHeaders = [] }) => [
+  if (body?.type === "json") always.push(...body.headers);
+  const given = description.responses.flatMap(({ headers = [], optionalHeaders = [] }) => [
     ...headers,
     ...optionalHeaders,
   ]);
   const isOfTurn = codes.some((code) => turnErrors.includes(code) || code === "request_refused");
   const maybe = isOfTurn ? turnHeaders.filter((name) => given.includes(name)) : [];
-  if (operation.isOpen !== true) maybe.push(...limitHeaders);
+  if (route.access !== "open") maybe.push(...limitHeaders);
   if (status === 429 || status >= 500 || codes.includes("turn_running")) maybe.push("Retry-After");
   return {
     description: codes.map((code) => `\`${code}\`: ${errorTable[code].publicMessage}`).join("\n\n"),
-    ...toHeaders(isOpenAi ? [...always, "X-Should-Retry"] : always, maybe),
-    content: toContent(operation, status, codes),
+    ...toHeaders(always, maybe),
+    content: toContent({ ...operation, errorBody: body }, status, codes),
   };
 }
 
-/** Who is cut off in the middle of a request gets a problem, whatever the route would have said. */
-function shapeOf({ path }: Operation, status: number): ErrorShape {
-  return status === errorTable.request_timeout.status ? "problem" : toErrorShape(path);
-}
-
 function toContent(
-  operation: Operation,
+  { description, errorBody }: Operation,
   status: number,
   codes: readonly ErrorCode[],
 ): ResponseObject["content"] & object {
   const code = { enum: codes };
-  switch (shapeOf(operation, status)) {
-    case "openai": {
-      const properties = { error: { properties: { code } } };
-      return { "application/json": { schema: { ...toReference(OpenAiErrorSchema), properties } } };
+  switch (errorBody?.type) {
+    case "json": {
+      const properties = { [errorBody.codeIn]: { properties: { code } } };
+      return { "application/json": { schema: { ...toReference(errorBody.schema), properties } } };
     }
     case "text":
-      return { "text/plain": { schema: { type: "string", description: "A sentence that a user may see." } } };
-    case "problem": {
+      return { "text/plain": { schema: { type: "string", description: errorBody.description } } };
+    case undefined: {
       const properties = { status: { const: status }, code };
-      const schema = toReference(operation.problem ?? ProblemSchema);
+      const schema = toReference(description.problem ?? ProblemSchema());
       return { "application/problem+json": { schema: { ...schema, properties } } };
     }
   }

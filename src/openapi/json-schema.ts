@@ -1,26 +1,26 @@
-/** Owns the step from zod schemas to the JSON schemas that the document is made of. */
+/** Converts zod schemas to the JSON schemas of the OpenAPI document. */
 import { z } from "zod";
 import { described } from "../http/request-fields.ts";
-import { responseSchemas } from "./response-schema.ts";
+import { responseSchemas } from "../http/description/response-schema.ts";
 
 /** A JSON schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** Returns what a client may send to be taken by `schema`. */
+/** Returns the JSON schema of the values that `schema` accepts. */
 export function toJsonSchema(schema: z.ZodType): JsonSchema {
   return tidy(z.toJSONSchema(schema, { io: "input", unrepresentable: "any", override: describe }));
 }
 
-/** Returns the schemas of answers, by their names. */
+/** Returns the schemas of all responses, by name. */
 export function toResponseSchemas(): Readonly<Record<string, JsonSchema>> {
   const { schemas } = z.toJSONSchema(responseSchemas, { io: "output", uri: toUri });
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, tidy(schema)]));
 }
 
-/** Returns the reference to a schema of answers. */
+/** Returns the reference to the schema of a response. */
 export function toReference(schema: z.ZodType): { readonly $ref: string } {
   const id = responseSchemas.get(schema)?.id;
-  if (id === undefined) throw new Error("a schema of an answer has no name");
+  if (id === undefined) throw new Error("a response schema has no name");
   return { $ref: toUri(id) };
 }
 
@@ -28,7 +28,7 @@ function toUri(id: string): string {
   return `#/components/schemas/${id}`;
 }
 
-/** Puts what is said of a schema that checks by code in its place. */
+/** Replaces a schema that checks by code with the one that describes it. */
 function describe({
   zodSchema,
   jsonSchema,
@@ -42,7 +42,7 @@ function describe({
   Object.assign(jsonSchema, toJsonSchema(as), z.globalRegistry.get(zodSchema));
 }
 
-/** Leaves out what says nothing: names of the standard, choices within choices. */
+/** Leaves out what adds nothing: `$schema` and `$id`, and choices nested in choices. */
 function tidy(schema: object): JsonSchema {
   const { $schema: _, $id: __, ...rest } = { $schema: 0, $id: 0, ...schema };
   return Object.fromEntries(

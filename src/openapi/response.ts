@@ -1,9 +1,16 @@
-/** Owns an answer as the document has it. */
-import { toHeaders, type ResponseHeader, type HeaderObject } from "./response-headers.ts";
-import { toReference, type JsonSchema } from "./json-schema.ts";
-import type { DocumentedResponse, Content } from "./operation.ts";
+/** Responses in the OpenAPI document. */
+import type { Content, DocumentedResponse } from "../http/description/description.ts";
+import { responseHeaders, type ResponseHeader } from "../http/description/response-headers.ts";
+import { toJsonSchema, toReference, type JsonSchema } from "./json-schema.ts";
 
-/** An answer. */
+/** A header. */
+export interface HeaderObject {
+  readonly description: string;
+  readonly required: boolean;
+  readonly schema: JsonSchema;
+}
+
+/** A response. */
 export interface ResponseObject {
   readonly description: string;
   readonly headers?: Readonly<Record<string, HeaderObject>>;
@@ -14,11 +21,23 @@ export interface ResponseObject {
 /** A body. */
 export interface ContentObject {
   readonly schema: JsonSchema;
-  /** What each event of a stream holds: OpenAPI 3.1 has no word for it. */
+  /** The data of each event of a stream, which OpenAPI 3.1 cannot express. */
   readonly "x-event-schema"?: JsonSchema;
 }
 
-/** Returns an answer that is no error; `more` headers may be there as well. */
+/** Returns headers: those that a response always has, and those that it may have. */
+export function toHeaders(
+  always: readonly ResponseHeader[],
+  maybe: readonly ResponseHeader[],
+): { readonly headers?: Readonly<Record<string, HeaderObject>> } {
+  const entries = [...always, ...maybe].map((name): [string, HeaderObject] => {
+    const { description, schema } = responseHeaders[name];
+    return [name, { description, required: always.includes(name), schema: toJsonSchema(schema) }];
+  });
+  return entries.length === 0 ? {} : { headers: Object.fromEntries(entries) };
+}
+
+/** Returns a successful response, which may also have the headers `more`. */
 export function toResponse(
   { description, content, headers = [], optionalHeaders = [] }: DocumentedResponse,
   more: readonly ResponseHeader[],

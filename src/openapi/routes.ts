@@ -1,10 +1,12 @@
-/** Owns `GET /openapi.json`, and `GET /docs`, the page that shows it. */
+/** The routes of the API docs: the OpenAPI document, and the page that shows it. */
 import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyReply } from "fastify";
+import { z } from "zod";
+import { defineRoute, defineRoutes } from "../http/route.ts";
 import type { DocumentOptions } from "./document.ts";
 
-/** A body, its media type and headers, and the tag by which it is known again. */
+/** A body with its media type, headers and entity tag. */
 interface Tagged {
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -12,27 +14,67 @@ interface Tagged {
   readonly tag: string;
 }
 
-/** Registers both. They are loaded and made when they are first asked for, so that no start and no turn waits for them. */
-export function registerOpenApi(app: FastifyInstance, options: Omit<DocumentOptions, "version">): void {
-  const document = once(async () => {
-    const { toDocument } = await import("./document.ts");
-    return toDocument({ ...options, version: readVersion() });
-  });
-  const json = once(async () => toTagged(JSON.stringify(await document()), "application/json"));
-  const page = once(async () => {
-    const { pageHeaders, toPage } = await import("./page.ts");
-    return toTagged(toPage(await document()), "text/html", pageHeaders);
-  });
-  app.get("/openapi.json", async (_request, reply) => send(reply, await json()));
-  app.get("/docs", async (_request, reply) => send(reply, await page()));
+/** The API docs of one server. Each is loaded and built at its first request, so that neither the start nor a turn waits for it. */
+export class ApiDocs {
+  /** Resolves with the OpenAPI document. */
+  readonly json: () => Promise<Tagged>;
+  /** Resolves with the page that shows it. */
+  readonly page: () => Promise<Tagged>;
+
+  constructor(options: Omit<DocumentOptions, "version">) {
+    const document = once(async () => {
+      const { toDocument } = await import("./document.ts");
+      return await toDocument({ ...options, version: readVersion() });
+    });
+    this.json = once(async () => toTagged(JSON.stringify(await document()), "application/json"));
+    this.page = once(async () => {
+      const { pageHeaders, toPage } = await import("./page.ts");
+      return toTagged(toPage(await document()), "text/html", pageHeaders);
+    });
+  }
 }
 
-/** Sends what a client may keep as long as it asks whether that has changed. */
-function send(reply: FastifyReply, { type, headers, text, tag }: Tagged): FastifyReply {
-  // Unchanged or not: a browser takes the headers of a 304 for those of the copy that it has.
+/** What the routes are served with. */
+export interface DocsServices {
+  readonly docs: ApiDocs;
+}
+
+const CachedCopy = z.object({
+  "if-none-match": z.string().optional().describe("The `ETag` of the client's copy."),
+});
+
+const getOpenApi = defineRoute({
+  method: "GET",
+  path: "/openapi.json",
+  access: "open",
+  headers: CachedCopy,
+  errors: [],
+  handle: async ({ headers, reply }, { docs }: DocsServices) =>
+    send(reply, await docs.json(), headers["if-none-match"]),
+});
+
+const getDocs = defineRoute({
+  method: "GET",
+  path: "/docs",
+  access: "open",
+  headers: CachedCopy,
+  errors: [],
+  handle: async ({ headers, reply }, { docs }: DocsServices) =>
+    send(reply, await docs.page(), headers["if-none-match"]),
+});
+
+/** `GET /openapi.json` and `GET /docs`. */
+export const docsRoutes = defineRoutes({
+  tag: "Server",
+  routes: { getOpenApi, getDocs },
+  describe: async () => (await import("./operations.ts")).docsDescription,
+});
+
+/** Sends a body that clients may cache as long as they revalidate it. */
+function send(reply: FastifyReply, { type, headers, text, tag }: Tagged, known = ""): FastifyReply {
+  // Also with a 304: browsers replace the headers of their copy with those of the response.
   void reply.headers({ ...headers, "cache-control": "no-cache", etag: tag });
-  const known = reply.request.headers["if-none-match"]?.split(",") ?? [];
-  if (known.some((name) => name.trim().replace(/^W\//, "") === tag)) return reply.code(304).send();
+  if (known.split(",").some((name) => name.trim().replace(/^W\//, "") === tag)) return reply.code(304).send();
   return reply.header("content-type", `${type}; charset=utf-8`).send(text);
 }
 

@@ -1,17 +1,19 @@
-/** Owns usage as JSON: what a user's turns took, summed by day and by model. */
+/** Usage reports: the tokens and costs of a user's turns, summed by day and model. */
+import { z } from "zod";
+import { Count, schemaOf } from "../http/description/response-schema.ts";
 import type { ModelUsage } from "./rows.ts";
 import { toCost, type Prices } from "./prices.ts";
 
-/** What turns took. Contract: docs/protocol.md. */
+/** The sums of turns. Contract: docs/protocol.md. */
 export interface UsageSum {
   readonly turns: number;
-  /** Of them those whose model did not say what they took; what stands here of them is an estimate. */
+  /** Turns whose model did not report its usage: their tokens are estimates. */
   readonly estimatedTurns: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
   readonly cachedInputTokens: number;
-  /** `null` where a price is not known. */
+  /** `null` if a price is unknown. */
   readonly cost: number | null;
 }
 
@@ -26,25 +28,49 @@ export interface UsageReport {
   /** ISO 8601, both included. */
   readonly from: string;
   readonly to: string;
-  /** Those with a turn, the newest first. */
+  /** Days with turns, newest first. */
   readonly days: readonly UsageDay[];
   readonly total: UsageSum;
-  /** How many tokens the user may take a day; `null` where there is no limit. */
+  /** The user's tokens per day; `null` if unlimited. */
   readonly tokensPerDay: number | null;
-  /** How many of them are left today, but for turns that run. */
+  /** The tokens that are left today, without running turns. */
   readonly tokensLeft: number | null;
 }
 
-/** What a report is made of. */
+/** The input of a report. */
 export interface UsageFacts {
   readonly from: string;
   readonly to: string;
   readonly usage: readonly ModelUsage[];
   readonly prices: Prices;
   readonly tokensPerDay: number | undefined;
-  /** What was taken today, of that. */
+  /** The tokens used today. */
   readonly tokensToday: number;
 }
+
+/** The schema of {@link UsageReport}. */
+export const UsageReportSchema = schemaOf<UsageReport>()("UsageReport", () => {
+  const day = z.iso.date();
+  const sumFields = {
+    turns: Count,
+    estimatedTurns: Count.describe("Turns whose model did not report its usage: their tokens are estimates."),
+    inputTokens: Count,
+    outputTokens: Count,
+    reasoningTokens: Count.describe("Part of the output."),
+    cachedInputTokens: Count.describe("Part of the input."),
+    cost: z.number().min(0).nullable().describe("By `MODEL_PRICES`; null if a price is unknown."),
+  };
+  return z.object({
+    from: day,
+    to: day,
+    days: z
+      .array(z.object({ day, ...sumFields, models: z.array(z.object({ model: z.string(), ...sumFields })) }))
+      .describe("Days with turns, newest first."),
+    total: z.object(sumFields),
+    tokensPerDay: Count.nullable().describe("The user's tokens per day; null if unlimited."),
+    tokensLeft: Count.nullable().describe("The tokens that are left today, without running turns."),
+  });
+});
 
 /** Returns the report of `facts`. */
 export function toUsageReport(facts: UsageFacts): UsageReport {

@@ -1,12 +1,12 @@
-/** Owns what tokens cost. */
+/** The prices of tokens. */
 import type { ModelUsage } from "./rows.ts";
 
-/** What a million tokens of a model cost, in whatever money the operator counts. */
+/** The price of a million tokens of a model, in the operator's currency. */
 export interface Price {
   readonly input: number;
-  /** Of input that the model had cached; `undefined`: as any input. */
+  /** Input from the model's cache; `undefined` for the price of other input. */
   readonly cachedInput?: number | undefined;
-  /** That of reasoning is output too. */
+  /** Output, reasoning included. */
   readonly output: number;
 }
 
@@ -15,7 +15,7 @@ export type Prices = ReadonlyMap<string, Price>;
 
 const million = 1_000_000;
 
-/** Returns what `usage` cost; `undefined` where its model's price is not known. */
+/** Returns the cost of `usage`; `undefined` if the price of its model is unknown. */
 export function toCost(usage: ModelUsage, prices: Prices): number | undefined {
   const { inputTokens, cachedInputTokens, outputTokens } = usage;
   if (inputTokens === 0 && outputTokens === 0) return 0;
@@ -26,7 +26,7 @@ export function toCost(usage: ModelUsage, prices: Prices): number | undefined {
   return (input + outputTokens * price.output) / million;
 }
 
-/** A model answers by a dated name, like gpt-5-2025-08-07, though it was asked for as gpt-5. */
+/** Models report dated names, like gpt-5-2025-08-07 for gpt-5. */
 function findPrice(model: string, prices: Prices): Price | undefined {
   return prices.get(model) ?? prices.get(model.replace(/-\d{4}-?\d{2}-?\d{2}$/, ""));
 }

@@ -1,72 +1,87 @@
-/** Owns `GET /usage`: what a user's turns took, by day. */
-import type { FastifyInstance } from "fastify";
+/** The route of a user's usage. */
 import { z } from "zod";
 import { isKnown, type Identity } from "../auth/identity.ts";
-import { AppError } from "../base/errors.ts";
-import { parse } from "../base/parse.ts";
-import type { UsageRows } from "./rows.ts";
-import { toDay, type Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { Prices } from "./prices.ts";
-import { toUsageReport } from "./json.ts";
-import { callerOf, identityOf } from "../http/authentication.ts";
+import { toDay, type Clock } from "../base/clock.ts";
+import { AppError } from "../base/errors.ts";
 import { refuse, UserQuery } from "../http/request-fields.ts";
+import { defineRoute, defineRoutes, storeErrors } from "../http/route.ts";
+import type { UsageRows } from "./rows.ts";
+import { toUsageReport } from "./json.ts";
+import type { Prices } from "./prices.ts";
 
 const dayMs = 24 * 60 * 60_000;
-/** How many days there are where none are named, and at most. */
-const usualDays = 30;
+/** The number of days by default, and at most. */
+const defaultDays = 30;
 const maxDays = 366;
-/** No turn is older, and every calendar has it. */
+/** No turn is older, and every calendar has this day. */
 const firstDay = "1970-01-01";
 
 const Day = z.iso.date("must be a day, like 2026-11-25");
 
-/** Which days are meant. */
-export const UsageQuery = UserQuery.extend({
-  from: Day.optional().describe(`By default ${usualDays} days, the last among them; at most ${maxDays}.`),
-  to: Day.optional().describe("By default today (UTC)."),
+const UsageQuery = UserQuery.extend({
+  from: Day.optional().describe(
+    `Default: ${defaultDays} days that end with \`to\`. At most ${maxDays} days.`,
+  ),
+  to: Day.optional().describe("Default: today (UTC)."),
 });
 
-/** What reports are made with. */
-export interface UsageOptions {
-  readonly limits: { readonly tokensPerDay: number | undefined };
+/** What the route is served with. */
+export interface UsageServices {
+  /** `undefined` if nothing is stored. */
+  readonly counters: UsageRows | undefined;
+  readonly clock: Clock;
+  readonly tokensPerDay: number | undefined;
   readonly prices: Prices;
 }
 
-/** Contract: docs/protocol.md. @param counters `undefined` where nothing is kept. */
-export function registerUsage(
-  app: FastifyInstance,
-  counters: UsageRows | undefined,
-  clock: Clock,
-  { limits, prices }: UsageOptions,
-): void {
-  app.get("/usage", async (request, reply) => {
-    const query = parse(UsageQuery, request.query, "invalid_request");
-    const caller = callerOf(request);
+const getUsage = defineRoute({
+  method: "GET",
+  path: "/usage",
+  query: UsageQuery,
+  errors: ["history_off", ...storeErrors],
+  handle: async ({ query, caller, identity, reply }, services: UsageServices) => {
+    const { counters, clock, prices } = services;
     if (counters === undefined) throw new AppError("history_off", "nothing is counted");
-    const tokensPerDay = isLimited(identityOf(request), caller) ? limits.tokensPerDay : undefined;
+    const tokensPerDay = isLimited(identity, caller) ? services.tokensPerDay : undefined;
     const today = toDay(clock.now());
-    const { to = today } = query;
-    if (to < firstDay) refuse("to", `must be no day before ${firstDay}`);
-    const { from = addDays(to, 1 - usualDays) } = query;
-    const days = (Date.parse(to) - Date.parse(from)) / dayMs + 1;
-    if (days < 1 || days > maxDays)
-      refuse("from", `must be at most ${maxDays} days before to, and not after it`);
-    if (from < firstDay) refuse("from", `must be no day before ${firstDay}`);
-    // The rest of today's is known only from all of today.
-    const isToday = from <= today && today <= to;
+    const { from, to } = toRange(query, today);
+    // What is left of today's tokens follows only from all of today's usage.
+    const hasToday = from <= today && today <= to;
     const [usage, ofToday] = await Promise.all([
       counters.listUsage(caller, from, to),
-      isToday || tokensPerDay === undefined ? undefined : counters.listUsage(caller, today, today),
+      hasToday || tokensPerDay === undefined ? undefined : counters.listUsage(caller, today, today),
     ]);
     const tokensToday = (ofToday ?? usage)
       .filter(({ day }) => day === today)
       .reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0);
     return reply.send(toUsageReport({ from, to, usage, prices, tokensPerDay, tokensToday }));
-  });
+  },
+});
+
+/** `GET /usage`. Contract: docs/protocol.md. */
+export const usageRoutes = defineRoutes({
+  tag: "Usage",
+  routes: { getUsage },
+  describe: async () => (await import("./operations.ts")).usageDescription,
+});
+
+/** Returns the first and the last day of a report. @throws AppError `invalid_request`. */
+function toRange(
+  query: z.output<typeof UsageQuery>,
+  today: string,
+): { readonly from: string; readonly to: string } {
+  const { to = today } = query;
+  if (to < firstDay) refuse("to", `must not be before ${firstDay}`);
+  const { from = addDays(to, 1 - defaultDays) } = query;
+  const days = (Date.parse(to) - Date.parse(from)) / dayMs + 1;
+  if (days < 1 || days > maxDays)
+    refuse("from", `must be on or before \`to\`, with at most ${maxDays} days from one to the other`);
+  if (from < firstDay) refuse("from", `must not be before ${firstDay}`);
+  return { from, to };
 }
 
-/** Tokens are counted for users who are known. */
+/** Tokens are counted for authenticated users only. */
 function isLimited(identity: Identity, { userId }: Caller): boolean {
   return isKnown(identity) && userId !== undefined;
 }

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { toDocument } from "../../src/openapi/document.ts";
 import { toPage } from "../../src/openapi/page.ts";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
+import { makeDocument } from "../support/apps/response-check.ts";
 import { startApp } from "../support/apps/start-app.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 
-const document = toDocument({ version: "1.0.0", auth: "none", model: "demo" });
+const document = await makeDocument("none", "demo");
 
 describe("GET /docs", { timeout: 60_000 }, () => {
   const app = useApp(useModel());
@@ -56,9 +56,9 @@ describe("GET /docs", { timeout: 60_000 }, () => {
     assert.match(String(headers["permissions-policy"]), /camera=\(\)/);
   });
 
-  test("escapes what the document says", () => {
+  test("escapes all text of the document", async () => {
     const evil = `<img src=x onerror="alert('x')">&`;
-    const page = toPage(toDocument({ version: evil, auth: "none", model: `'${evil}` }));
+    const page = toPage(await makeDocument("none", `'${evil}`, evil));
     assert.ok(!page.includes("<img"));
     assert.ok(page.includes("&#60;img src=x onerror=&#34;alert(&#39;x&#39;)&#34;&#62;&#38;"));
   });

@@ -5,15 +5,14 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../../src/base/errors.ts";
-import { parseChatRequest } from "../../src/wires/foreword/chat-request.ts";
-import { parseCompletionRequest } from "../../src/wires/openai-chat/request.ts";
+import { ChatBody, toChatTurn } from "../../src/wires/foreword/chat-request.ts";
+import { CompletionBody, toCompletionOrder } from "../../src/wires/openai-chat/request.ts";
 import { ConversationPatch, NewConversation } from "../../src/history/request.ts";
-import { parseUiChatRequest } from "../../src/wires/ui-message/request.ts";
-import { toDocument } from "../../src/openapi/document.ts";
+import { toUiChatTurn, UiChatBody } from "../../src/wires/ui-message/request.ts";
 import { parse } from "../../src/base/parse.ts";
-import { ResponseCheck } from "../support/apps/response-check.ts";
+import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";
 
-const check = new ResponseCheck(toDocument({ version: "1.0.0", auth: "none", model: "demo" }));
+const check = new ResponseCheck(await makeDocument("none", "demo"));
 const anybody = { type: "anybody", accessToken: undefined } as const;
 const image = { mimeType: "image/png", data: "AAAA" };
 const imageUrl = "data:image/png;base64,AAAA";
@@ -31,7 +30,7 @@ interface Judged {
 const judged: readonly Judged[] = [
   {
     name: "ChatRequest",
-    parse: (body) => parseChatRequest(body, {}, anybody),
+    parse: (body) => toChatTurn(ChatBody.parse(body), {}, anybody),
     good: [
       { messages: [{ sender: "user", text: "Hi" }] },
       {
@@ -48,11 +47,11 @@ const judged: readonly Judged[] = [
       { messages: [{ sender: null, role: "user", text: null, content: "Hi" }], userId: "", parentId: null },
     ],
     exceptions:
-      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf needs a conversationId|must be base64/,
+      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf requires conversationId|must be base64/,
   },
   {
     name: "UiChatRequest",
-    parse: (body) => parseUiChatRequest(body, {}, {}, anybody),
+    parse: (body) => toUiChatTurn(UiChatBody.parse(body), {}, {}, anybody),
     good: [
       { id: "chat", messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] },
       {
@@ -83,7 +82,7 @@ const judged: readonly Judged[] = [
   },
   {
     name: "CompletionRequest",
-    parse: (body) => parseCompletionRequest(body, {}, anybody, "demo"),
+    parse: (body) => toCompletionOrder(CompletionBody.parse(body), {}, anybody, "demo"),
     good: [
       { model: "demo", messages: [{ role: "user", content: "Hi" }] },
       {
@@ -125,7 +124,7 @@ const judged: readonly Judged[] = [
       },
     ],
     exceptions:
-      /^model: there is no |^messages: Last message must |^messages\[\d+\]\.content: images are the user's only$|must be nested at most|must be a data URL/,
+      /^model: there is no |^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL/,
   },
   {
     name: "NewConversation",

@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { ResponseCheck } from "../support/apps/response-check.ts";
-import { toDocument } from "../../src/openapi/document.ts";
+import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../support/model/scripted-model.ts";
 import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 
-const document = toDocument({ version: "1.0.0", auth: "none", model: "scripted" });
+const document = await makeDocument("none", "scripted");
 const userId = randomUUID();
 const unknownId = randomUUID();
 const usage = {

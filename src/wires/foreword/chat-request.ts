@@ -1,5 +1,4 @@
-/** Owns the request of `POST /stream-chat`: what the old service's frontends send, as a turn is asked for. */
-import type { IncomingHttpHeaders } from "node:http";
+/** The request of `POST /stream-chat`, in the format of the Flask service that Foreword replaces. */
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
@@ -13,25 +12,27 @@ import {
   listOf,
   maxParts,
   OptionalUuid,
-  parseTurnHeaders,
   promptFields,
   refuse,
   toMessageText,
   toPromptOptions,
+  toTurnNames,
   Uuid,
+  type TurnHeaders,
 } from "../../http/request-fields.ts";
+import type { RouteBody } from "../../http/route.ts";
 
 const Text = z.string().nullish();
 const Sender = Text.describe(
-  "Who says it, whatever its case: assistant, gpt, ai or bot; system; any other is the user.",
+  "The author, case-insensitive: assistant, gpt, ai and bot are the assistant, system is the system, any other value is the user.",
 );
 const Says = Text.describe(
-  "The first of text, content and value that is not empty is what is said: at most `LIMIT_MESSAGE_KIB`, by default 1 MiB.",
+  "The text: the first non-empty field of text, content and value. At most `LIMIT_MESSAGE_KIB`, by default 1 MiB.",
 );
 
 const ChatImage = z.object({ inlineData: z.object({ data: Base64, mimeType: ImageType }) });
 
-/** A message of it. */
+/** A message. */
 export const ChatMessage = z
   .object({
     sender: Sender,
@@ -41,7 +42,7 @@ export const ChatMessage = z
     value: Says,
     images: listOf(ChatImage, maxParts)
       .nullish()
-      .describe("Sent to the model for user messages, never stored."),
+      .describe("Images of a user message: sent to the model, never stored."),
   })
   .refine(({ sender, role }) => typeof (sender ?? role) === "string", {
     path: ["sender"],
@@ -54,22 +55,24 @@ export const ChatMessage = z
     })),
   });
 
-/** The body. Fields that are not named here are ignored, as the old service did. */
+/** The body. Unknown fields are ignored, as in the Flask service. */
 export const ChatRequest = z.object({
   messages: listOf(ChatMessage).meta({
     description:
-      "The whole chat from its start, or what is new of it; the last is the user's and says something.",
+      "The whole chat, or only its new messages. The last one must be a user message that is not empty.",
     minItems: 1,
   }),
   ...promptFields,
-  conversationId: OptionalUuid.describe("The conversation it belongs to; one that is not known is made."),
+  conversationId: OptionalUuid.describe("The conversation to use; created if it does not exist."),
   parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))
     .nullish()
-    .describe("The stored message that the messages, then only what is new, go on from: its id, or leaf."),
-  userId: OptionalUuid.describe("Whose rows they are."),
+    .describe(
+      "The stored message to continue from: its id, or leaf. `messages` then holds only new messages.",
+    ),
+  userId: OptionalUuid.describe("The user whose data this is."),
 });
 
-/** What is new goes below the end of the path that is shown. */
+/** New messages are added below the end of the path that is shown. */
 const leafContinuation: Continuation = {
   mode: "leaf",
   isAgain: false,
@@ -78,23 +81,29 @@ const leafContinuation: Continuation = {
   needsStore: true,
 };
 
+/** The body of the route. `null` counts as an empty object. */
+export const ChatBody: RouteBody<z.output<typeof ChatRequest>> = {
+  name: "ChatRequest",
+  schema: ChatRequest,
+  isOptional: false,
+  parse: (value) => parse(ChatRequest, value ?? {}, "invalid_request"),
+};
+
 /**
- * Returns the turn that `body` asks for; `X-Conversation-Id` stands in where it names no conversation,
- * `X-Turn-Id` and `Idempotency-Key` say which turn it is.
- * @throws AppError `invalid_request`, naming each wrong field, or `message_too_large`.
+ * Returns the requested turn. `X-Conversation-Id` names the conversation unless the body does.
+ * @throws AppError `invalid_request`, naming the wrong field, or `message_too_large`.
  */
-export function parseChatRequest(
-  body: unknown,
-  headers: IncomingHttpHeaders,
+export function toChatTurn(
+  request: z.output<typeof ChatRequest>,
+  headers: z.output<typeof TurnHeaders>,
   identity: Identity,
 ): TurnRequest {
-  const request = parse(ChatRequest, body ?? {}, "invalid_request");
   const messages = request.messages.map(toMessage);
   checkLast(messages);
-  const named = parseTurnHeaders(headers);
+  const named = toTurnNames(headers);
   const conversationId = request.conversationId || named.conversationId;
   if (request.parentId === "leaf" && conversationId === undefined)
-    refuse("parentId", "leaf needs a conversationId, which says whose");
+    refuse("parentId", "leaf requires conversationId");
   return {
     ...named,
     messages,

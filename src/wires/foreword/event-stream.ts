@@ -1,22 +1,32 @@
-/** Owns the typed wire: a turn's events by their own names, as server-sent events. */
+/** The typed stream: the events of a turn under their own names, as server-sent events. */
+import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../base/errors.ts";
-import type { FinishReason, Outcome, Storage, TurnEnd, TurnEvent, Usage } from "../../turn/turn-event.ts";
+import {
+  outcomes,
+  type FinishReason,
+  type Outcome,
+  type Storage,
+  type TurnEvent,
+  type Usage,
+} from "../../turn/turn-event.ts";
+import { Code, Id, Milliseconds, schemaOf, Time } from "../../http/description/response-schema.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
+import { endFields, Position, toTimings, type Timings } from "../../http/turn-state.ts";
 
-/** How long a client waits before it connects again, in milliseconds. */
+/** How long a client waits before it reconnects, in milliseconds. */
 const retryMs = 1_000;
 
-/** An event as it travels: the data of a server-sent event of the same name. Contract: docs/protocol.md. */
+/** The data of a server-sent event, whose name is its `type`. Contract: docs/protocol.md. */
 export type StreamEvent =
   | {
       readonly type: "turn-start";
       readonly turnId: string;
-      /** `null` where the store has not said in time which stored conversation the turn continues. */
+      /** `null` if the database did not say in time which stored conversation the turn continues. */
       readonly conversationId: string | null;
       readonly model: string | null;
       /** ISO 8601. */
       readonly startedAt: string;
-      /** From where the events that follow go on. */
+      /** The position at which the following events start. */
       readonly position: number;
     }
   | { readonly type: "plan-delta" | "answer-delta"; readonly text: string; readonly position: number }
@@ -40,18 +50,38 @@ export type StreamEvent =
       readonly storage: Storage;
     };
 
-/** How long a turn took, in milliseconds: in all, and to the model's first text. `null` where nobody knows. */
-export interface Timings {
-  readonly durationMs: number | null;
-  readonly firstTextMs: number | null;
-}
+/** The schema of {@link StreamEvent}. */
+export const StreamEventSchema = schemaOf<StreamEvent>()("StreamEvent", () =>
+  z.union([
+    z.object({
+      type: z.literal("turn-start"),
+      turnId: Id,
+      conversationId: Id.nullable(),
+      model: z.string().nullable(),
+      startedAt: Time,
+      position: Position,
+    }),
+    z.object({ type: z.literal("reasoning-delta"), text: z.string() }),
+    z.object({ type: z.enum(["plan-delta", "answer-delta"]), text: z.string(), position: Position }),
+    z.object({ type: z.literal("plan-end"), position: Position }),
+    z.object({
+      type: z.literal("turn-error"),
+      code: Code,
+      message: z.string(),
+      retryable: z.boolean(),
+      retryAfterMs: Milliseconds.nullable(),
+    }),
+    z.object({
+      type: z.literal("turn-end"),
+      outcome: z.enum(outcomes),
+      position: Position,
+      model: z.string().nullable(),
+      ...endFields,
+    }),
+  ]),
+);
 
-/** Returns how long a turn took, as far as it is over. */
-export function toTimings(end: TurnEnd | undefined): Timings {
-  return { durationMs: end?.durationMs ?? null, firstTextMs: end?.firstTextMs ?? null };
-}
-
-/** Every event with its position as its id; resumed at any event. */
+/** Events whose ids are their positions. A client can resume after any of them. */
 export const eventStream: StreamWire = {
   headers: { "content-type": "text/event-stream; charset=utf-8" },
   commitsAt: "turn-start",
@@ -64,7 +94,7 @@ export const eventStream: StreamWire = {
   }),
 };
 
-/** Returns what `event` is to a client that began at `position`. */
+/** Returns `event` for a client that started at `position`. */
 function toStreamEvents(event: TurnEvent, position: number): readonly StreamEvent[] {
   switch (event.type) {
     case "turn-start": {
@@ -100,7 +130,7 @@ function toErrorEvent(error: {
   };
 }
 
-/** What has no position has no id either: whoever resumes after it does so at the one before. */
+/** Events without a position have no id, so a client resumes after the last event that has one. */
 function toFrame(event: StreamEvent): string {
   const mark = event.type === "turn-end" ? ".end" : "";
   const id = "position" in event ? `id: ${event.position}${mark}\n` : "";

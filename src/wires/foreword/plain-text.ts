@@ -1,10 +1,10 @@
-/** Owns the plain-text wire: the body that the old service's frontends read. */
+/** The plain-text stream, as frontends of the Flask service read it. */
 import { errorTable } from "../../base/errors.ts";
 import { toBodyText } from "../../turn/body.ts";
 import { utf8, type TurnEvent } from "../../turn/turn-event.ts";
 import type { StreamWire } from "../../http/stream-wire.ts";
 
-/** Every byte of the body, and nothing else; resumed at any byte. */
+/** The body and nothing else. A client can resume at any byte. */
 export const plainText: StreamWire = {
   headers: { "content-type": "text/plain; charset=utf-8" },
   commitsAt: "first-text",
@@ -19,7 +19,7 @@ export const plainText: StreamWire = {
   }),
 };
 
-/** Returns what an event adds to the body, or the line that says how it broke off; empty for one that does not show. */
+/** Returns the text that an event adds to the body, or the error line of a reply that is cut off. */
 export function toPlainText(event: TurnEvent): string {
   switch (event.type) {
     case "turn-start":

@@ -1,44 +1,135 @@
-/** Owns `POST /stream-chat`, the old service's route: a turn, as plain text, as typed events, or as one object. */
-import type { FastifyInstance, FastifyReply } from "fastify";
+/** Foreword's own routes: start a turn, get its state, follow its reply from any position, stop it. */
+import type { FastifyReply } from "fastify";
+import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
-import type { FollowedTurn } from "../../live/live-turn.ts";
+import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
+import { awaitTurn, followTurn } from "../../http/follow-turn.ts";
+import { startTurn, type TurnStarter } from "../../http/limits.ts";
+import { sendProblem } from "../../http/problem.ts";
+import { TurnHeaders, UserQuery, Uuid } from "../../http/request-fields.ts";
+import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
+import { stopTurns } from "../../http/stop-turn.ts";
+import { toTurnState } from "../../http/turn-state.ts";
+import type { FollowedTurn } from "../../live/live-turn.ts";
+import type { LiveTurns } from "../../live/live-turns.ts";
+import { ChatBody, toChatTurn } from "./chat-request.ts";
 import { eventStream } from "./event-stream.ts";
 import { plainText } from "./plain-text.ts";
-import { toTurnState, type TurnState } from "./turn-state.ts";
-import { chooseType } from "../../http/accept.ts";
-import { identityOf } from "../../http/authentication.ts";
-import { parseChatRequest } from "./chat-request.ts";
-import { awaitTurn, followTurn } from "../../http/follow-turn.ts";
-import { sendProblem } from "../../http/problem.ts";
-import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
 
-/** What our own routes stream, by media type; plain text for who does not mind. */
-export const streamWires = { "text/plain": plainText, "text/event-stream": eventStream } as const;
-
-/** Answers with plan, boundary and answer as they come. Contract: docs/protocol.md. */
-export function registerStreamChat(app: FastifyInstance, starter: TurnStarter, clock: Clock): void {
-  app.post("/stream-chat", async (request, reply) => {
-    const type = chooseType(["text/plain", "text/event-stream", "application/json"], reply);
-    const asked = parseChatRequest(request.body, request.headers, identityOf(request));
-    const turn = await startTurn(starter, asked, request, reply);
-    if (type !== "application/json") return await followTurn(turn, reply, { wire: streamWires[type], clock });
-    return await sendWhole(turn, reply);
-  });
+/** What the routes are served with. */
+export interface TurnServices extends TurnStarter {
+  readonly clock: Clock;
 }
 
-/** Returns a turn as it is now. */
-export function toState({ id, log }: FollowedTurn): TurnState {
-  return toTurnState(id, log.start, log.textAfter(0), log.end);
-}
+const streamWires = { "text/plain": plainText, "text/event-stream": eventStream } as const;
 
-/** Answers once the turn is over; what is not complete, nor was stopped, is a problem that says how far it came. */
+const TurnParams = z.object({ turnId: Uuid.describe("The turn's id.") });
+
+/** A position in a query or an event id; that of the end has a mark. */
+const Position = z
+  .string()
+  .regex(/^\d{1,9}(?:\.end)?$/, "must be a position: the number of bytes received so far")
+  .transform((text) => ({ after: Number.parseInt(text, 10), hasEnd: text.endsWith(".end") }));
+
+const StreamQuery = UserQuery.extend({
+  after: Position.optional().describe("How many bytes of the reply the client has."),
+});
+
+const StreamHeaders = z.object({
+  "last-event-id": Position.optional().describe(
+    "The id of the last event that the client received. Overrides `after`.",
+  ),
+});
+
+const startTurnRoute = defineRoute({
+  method: "POST",
+  path: "/stream-chat",
+  offers: ["text/plain", "text/event-stream", "application/json"],
+  headers: TurnHeaders,
+  body: ChatBody,
+  startsTurn: true,
+  errors: [
+    ...startErrors,
+    ...turnErrors,
+    ...storeErrors,
+    "not_acceptable",
+    "message_not_found",
+    "turn_running",
+  ],
+  handle: async ({ type, body, headers, identity, request, reply }, services: TurnServices) => {
+    const turn = await startTurn(services, toChatTurn(body, headers, identity), request, reply);
+    if (type === "application/json") return await sendWhole(turn, reply);
+    return await followTurn(turn, reply, { wire: streamWires[type], clock: services.clock });
+  },
+});
+
+const getTurn = defineRoute({
+  method: "GET",
+  path: "/turns/:turnId",
+  params: TurnParams,
+  query: UserQuery,
+  errors: ["not_found", "server_stopping", ...storeErrors],
+  handle: async ({ params, caller, reply }, { live }: TurnServices) =>
+    reply.send(toTurnState(await findTurn(live, params.turnId, caller))),
+});
+
+const followTurnRoute = defineRoute({
+  method: "GET",
+  path: "/turns/:turnId/stream",
+  offers: ["text/plain", "text/event-stream"],
+  params: TurnParams,
+  query: StreamQuery,
+  headers: StreamHeaders,
+  hasHead: false, // a HEAD would follow the turn to its end
+  servesEventSource: true,
+  errors: ["not_found", "not_acceptable", "server_stopping", ...turnErrors, ...storeErrors],
+  handle: async ({ type, params, query, headers, caller, reply }, { live, clock }: TurnServices) => {
+    // An EventSource reconnects with its first URL, so the header is newer.
+    const { after, hasEnd } = headers["last-event-id"] ?? query.after ?? { after: undefined, hasEnd: false };
+    const turn = await findTurn(live, params.turnId, caller);
+    // A client that has seen the end must not connect again. One that saw the turn end as interrupted still gets the text
+    // that the late end of the turn's process added.
+    const hasAll = hasEnd && after !== undefined && after >= turn.log.position;
+    if (hasAll && turn.log.end !== undefined) return reply.code(204).send();
+    return await followTurn(turn, reply, { wire: streamWires[type], clock, after });
+  },
+});
+
+const stopTurn = defineRoute({
+  method: "POST",
+  path: "/turns/:turnId/stop",
+  params: TurnParams,
+  query: UserQuery,
+  body: "ignored",
+  errors: ["not_found", "server_stopping", ...storeErrors],
+  handle: async ({ params, caller, reply }, { live, clock }: TurnServices) =>
+    await stopTurns([await findTurn(live, params.turnId, caller)], reply, clock),
+});
+
+/** `POST /stream-chat` and `/turns/:turnId`. Contract: docs/protocol.md. */
+export const forewordRoutes = defineRoutes({
+  tag: "Turns",
+  routes: { startTurn: startTurnRoute, getTurn, followTurn: followTurnRoute, stopTurn },
+  describe: async () => (await import("./operations.ts")).forewordDescription,
+});
+
+/** Responds once the turn has ended. A reply that failed is a problem with the state of the turn. */
 async function sendWhole(turn: FollowedTurn, reply: FastifyReply): Promise<FastifyReply | undefined> {
   const end = await awaitTurn(turn, reply, false);
   if (end === undefined) return undefined;
-  if (end.error === undefined) return reply.send(toState(turn));
+  if (end.error === undefined) return reply.send(toTurnState(turn));
   const { code, retryAfterMs } = end.error;
-  return sendProblem(reply, new AppError(code, "the reply broke off", { retryAfterMs }), {
-    turn: toState(turn),
+  return sendProblem(reply, new AppError(code, "the reply was cut off", { retryAfterMs }), {
+    turn: toTurnState(turn),
+  });
+}
+
+/** @throws AppError `not_found` for an unknown turn or another user's. */
+async function findTurn(live: LiveTurns, turnId: string, caller: Caller): Promise<FollowedTurn> {
+  const turn = await live.find(turnId, caller);
+  if (turn !== undefined) return turn;
+  throw new AppError("not_found", `no turn ${turnId} of ${caller.userId ?? "an unnamed user"}`, {
+    detail: "The turn was not found.",
   });
 }

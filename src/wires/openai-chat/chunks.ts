@@ -1,7 +1,4 @@
-/**
- * Owns OpenAI's wire, streamed: chat completion chunks.
- * https://platform.openai.com/docs/api-reference/chat-streaming
- */
+/** Chat completion chunks. https://platform.openai.com/docs/api-reference/chat-streaming */
 import { errorTable } from "../../base/errors.ts";
 import type { TurnEnd, TurnEvent } from "../../turn/turn-event.ts";
 import {
@@ -15,7 +12,7 @@ import {
 } from "./completion.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
 
-/** Returns the wire, with or without a last chunk that says what the reply cost. */
+/** Returns the stream, with or without a last chunk that holds the usage. */
 export function toOpenAiChunks(includesUsage: boolean): StreamWire {
   return {
     headers: { "content-type": "text/event-stream; charset=utf-8" },
@@ -28,7 +25,7 @@ export function toOpenAiChunks(includesUsage: boolean): StreamWire {
 
 class ChunkProjection implements Projection {
   readonly #includesUsage: boolean;
-  /** The chunk up to its choices: the same in every one. */
+  /** The part of every chunk before its choices. */
   #head = "";
 
   constructor(includesUsage: boolean) {
@@ -67,7 +64,7 @@ class ChunkProjection implements Projection {
     return `${this.#head}[${JSON.stringify(choice)}]${this.#includesUsage ? ',"usage":null' : ""}}\n\n`;
   }
 
-  /** A reply that broke off has neither a finish reason nor `[DONE]`, whatever a client makes of the error. */
+  /** A reply that is cut off has no finish reason and no `[DONE]`, so no client takes it for complete. */
   #toEnd(end: TurnEnd): string {
     if (end.error !== undefined) {
       const { code } = end.error;

@@ -1,12 +1,12 @@
-/**
- * Owns what OpenAI's wire says beside a stream: a whole completion, its usage and finish reason, and an error.
- * https://platform.openai.com/docs/api-reference/chat/object
- */
+/** The objects of OpenAI's API: completions, chunks, usage and errors. https://platform.openai.com/docs/api-reference/chat/object */
+import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { Code, Count, schemaOf } from "../../http/description/response-schema.ts";
+import type { ErrorFormat } from "../../http/error-format.ts";
 import { toBody } from "../../turn/body.ts";
 import type { TurnEnd, TurnStart, Usage } from "../../turn/turn-event.ts";
 
-/** What every object about a turn carries. */
+/** The fields of every completion and chunk. */
 interface CompletionHead {
   readonly id: string;
   /** In seconds since 1970. */
@@ -17,7 +17,7 @@ interface CompletionHead {
 /** Why a reply without an error ended. */
 export type CompletionFinish = "stop" | "length" | "content_filter" | "abort";
 
-/** What a reply cost, in tokens. */
+/** The tokens of a reply. */
 export interface CompletionUsage {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
@@ -45,14 +45,14 @@ export interface Completion extends CompletionHead {
   readonly usage?: CompletionUsage;
 }
 
-/** What a chunk adds to the reply. */
+/** The text that a chunk adds to the reply. */
 export interface CompletionDelta {
   readonly role?: "assistant";
   readonly content?: string;
   readonly reasoning_content?: string;
 }
 
-/** A piece of a reply that streams; the last may have usage and no choice. */
+/** A chunk of a streamed reply. The last one may have usage and no choice. */
 export interface CompletionChunk extends CompletionHead {
   readonly object: "chat.completion.chunk";
   readonly choices: readonly {
@@ -64,7 +64,7 @@ export interface CompletionChunk extends CompletionHead {
   readonly usage?: CompletionUsage | null;
 }
 
-/** An error as OpenAI's clients read it. */
+/** An error in OpenAI's format. */
 export interface OpenAiError {
   readonly error: {
     readonly message: string;
@@ -74,12 +74,85 @@ export interface OpenAiError {
   };
 }
 
-/** Returns what every object about a turn carries. */
+/** The schema of {@link CompletionUsage}. */
+const CompletionUsageSchema = schemaOf<CompletionUsage>()("CompletionUsage", () =>
+  z.object({
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    total_tokens: Count,
+    completion_tokens_details: z.object({ reasoning_tokens: Count }).exactOptional(),
+    prompt_tokens_details: z.object({ cached_tokens: Count }).exactOptional(),
+  }),
+);
+
+const FinishSchema = z.enum(["stop", "length", "content_filter", "abort"]);
+const headFields = {
+  id: z.string().describe("`chatcmpl-` and the turn's id."),
+  created: Count.describe("Seconds since 1970."),
+  model: z.string(),
+};
+
+/** The schema of {@link Completion}. */
+export const CompletionSchema = schemaOf<Completion>()("Completion", () =>
+  z.object({
+    ...headFields,
+    object: z.literal("chat.completion"),
+    choices: z.tuple([
+      z.object({
+        index: z.literal(0),
+        message: z.object({
+          role: z.literal("assistant"),
+          content: z.string(),
+          refusal: z.null(),
+          reasoning_content: z.string().exactOptional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: FinishSchema,
+      }),
+    ]),
+    usage: CompletionUsageSchema().exactOptional(),
+  }),
+);
+
+/** The schema of {@link CompletionChunk}. */
+export const CompletionChunkSchema = schemaOf<CompletionChunk>()("CompletionChunk", () =>
+  z.object({
+    ...headFields,
+    object: z.literal("chat.completion.chunk"),
+    choices: z.array(
+      z.object({
+        index: z.literal(0),
+        delta: z.object({
+          role: z.literal("assistant").exactOptional(),
+          content: z.string().exactOptional(),
+          reasoning_content: z.string().exactOptional(),
+        }),
+        logprobs: z.null(),
+        finish_reason: FinishSchema.nullable(),
+      }),
+    ),
+    usage: CompletionUsageSchema().nullable().exactOptional(),
+  }),
+);
+
+/** The schema of {@link OpenAiError}. */
+export const OpenAiErrorSchema = schemaOf<OpenAiError>()("OpenAiError", () =>
+  z.object({
+    error: z.object({
+      message: z.string(),
+      type: z.enum(["invalid_request_error", "rate_limit_error", "server_error"]),
+      param: z.string().nullable().describe("The invalid field."),
+      code: Code,
+    }),
+  }),
+);
+
+/** Returns the fields of every completion and chunk. */
 export function toCompletionHead({ turnId, model, startedAt }: TurnStart): CompletionHead {
   return { id: `chatcmpl-${turnId}`, created: Math.floor(startedAt.getTime() / 1000), model: model ?? "" };
 }
 
-/** Returns the completion that a turn without an error ended in; its plan, if it has one, as reasoning. */
+/** Returns the completion of a turn that ended without an error. A plan becomes reasoning. */
 export function toCompletion(start: TurnStart, body: string, reasoning: string, end: TurnEnd): Completion {
   const { plan, answer = "" } = toBody(body);
   const thoughts = reasoning + plan;
@@ -103,7 +176,7 @@ export function toCompletion(start: TurnStart, body: string, reasoning: string, 
   };
 }
 
-/** Returns why a reply without an error ended. OpenAI has no word for one that was stopped; vLLM's and SGLang's is `abort`. */
+/** Returns why a reply without an error ended. OpenAI has no reason for stopped replies; vLLM and SGLang use `abort`. */
 export function toFinishReason({ outcome, finishReason }: TurnEnd): CompletionFinish {
   if (outcome !== "complete") return "abort";
   switch (finishReason) {
@@ -118,7 +191,7 @@ export function toFinishReason({ outcome, finishReason }: TurnEnd): CompletionFi
   }
 }
 
-/** Returns usage by OpenAI's names. */
+/** Returns usage in OpenAI's format. */
 export function toCompletionUsage(usage: Usage): CompletionUsage {
   const { inputTokens, outputTokens, reasoningTokens, cachedInputTokens } = usage;
   return {
@@ -132,9 +205,23 @@ export function toCompletionUsage(usage: Usage): CompletionUsage {
   };
 }
 
-/** Returns an error as OpenAI's clients read it. */
+/** Returns an error in OpenAI's format. */
 export function toOpenAiError(code: ErrorCode, message: string, field?: string): OpenAiError {
   const { status } = errorTable[code];
   const type = status === 429 ? "rate_limit_error" : status < 500 ? "invalid_request_error" : "server_error";
   return { error: { message, type, param: field ?? null, code } };
 }
+
+/** Errors in OpenAI's format. */
+export const openAiErrors: ErrorFormat = {
+  write: ({ code, detail, field }) => ({
+    headers: {
+      "content-type": "application/json; charset=utf-8",
+      "x-should-retry": String(errorTable[code].retryable), // otherwise OpenAI's client retries every 5xx
+    },
+    body: JSON.stringify(toOpenAiError(code, detail, field)),
+  }),
+  // OpenAI has many more routes, and its clients call some of them on their own.
+  explainMissing: (missing, routes) =>
+    `There is no ${missing} on this server. Of OpenAI's API it has ${routes.join(", ")}.`,
+};

@@ -1,4 +1,4 @@
-/** Owns a message as OpenAI's clients send it: its parts and roles, as ours and to the letter. */
+/** Messages as OpenAI's clients send them. */
 import { z } from "zod";
 import type { Message, Role } from "../../turn/message.ts";
 import {
@@ -14,15 +14,15 @@ import {
   type PartContent,
 } from "../../http/request-fields.ts";
 
-/** What is said of a field that means something elsewhere. */
+/** The error of unsupported fields and values. */
 export const notSupported = "is not supported";
-/** A field that may only say what goes without saying. */
+/** An unsupported field that clients may still send with its default value. */
 export const only = (as: z.ZodType, words: string) =>
   z
-    .custom((value) => as.safeParse(value).success, `${notSupported}, but for ${words}`)
+    .custom((value) => as.safeParse(value).success, `${notSupported} (only ${words} is accepted)`)
     .register(described, { as })
     .optional();
-/** A list of what is not supported. */
+/** An unsupported list, which may be empty. */
 export const emptyList = only(z.array(z.unknown()).max(0), "an empty list");
 
 const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
@@ -36,7 +36,7 @@ const Part = z.looseObject({ type: z.string() }).transform((part, context): Part
 
 const Parts = listOf(Part, maxParts);
 
-/** Not a union, which would not say what is wrong. */
+/** Not a union: its error would not name the invalid part. */
 const Content = z
   .unknown()
   .transform((content, context): readonly PartContent[] => {
@@ -74,7 +74,7 @@ const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
     .transform(({ image_url: { url } }) => ({ image: url })),
 };
 
-/** Many clients write the URL itself in the place of the object that holds it. */
+/** Many clients send the URL itself instead of an object with the URL. */
 function toImageObject(image: unknown): unknown {
   return typeof image === "string" ? { url: image } : image;
 }
@@ -99,7 +99,7 @@ export const CompletionMessage = z.object({
   audio: z.null(notSupported).optional(),
 });
 
-/** The messages as they came, without fields that some servers refuse: a reply's reasoning and tool calls, and odd forms of images. */
+/** The messages as they were sent, without what some model servers refuse: reasoning, tool calls, unusual forms of images. */
 export const Chat = z.object({
   messages: z.array(
     z.looseObject({ content: z.unknown() }).transform((message) => {
@@ -115,7 +115,7 @@ const SentImage = z.looseObject({
   image_url: z.preprocess(toImageObject, z.looseObject({ url: z.string() })),
 });
 
-/** Returns a part as every server reads it. */
+/** Returns a part in the form that every model server reads. */
 function toSentPart(part: unknown): unknown {
   const image = SentImage.safeParse(part).data;
   if (image === undefined) return part;
@@ -123,20 +123,20 @@ function toSentPart(part: unknown): unknown {
   return { ...image, image_url: { ...given, url: toUsualUrl(given.url) } };
 }
 
-/** Returns a data URL with the usual name for its type. */
+/** Returns a data URL with the registered name of its type. */
 function toUsualUrl(url: string): string {
   const [, type = "", rest] = /^data:([^;,]{1,100})(;base64,)/i.exec(url.slice(0, 200)) ?? [];
   return rest === undefined ? url : `data:${toUsualType(type)};base64,${url.slice(url.indexOf(",") + 1)}`;
 }
 
-/** Returns the message at `index` as ours. @throws AppError `invalid_request` or `message_too_large`. */
+/** Returns the message at `index`. @throws AppError `invalid_request` or `message_too_large`. */
 export function toMessage(message: z.infer<typeof CompletionMessage>, index: number): Message {
   const role = roles[message.role] ?? "user";
   const { content = [], refusal } = message;
   const contents = content.length === 0 && typeof refusal === "string" ? [{ text: refusal }] : content;
   const { text, images } = joinParts(contents);
   if (role !== "user" && images.length > 0)
-    refuse(`messages[${index}].content`, "images are the user's only");
+    refuse(`messages[${index}].content`, "only user messages may contain images");
   const storable = toMessageText(text, role, `messages[${index}].content`);
   return { role, text: storable, images, ...(role === "assistant" && { isAnswer: true }) };
 }

@@ -1,27 +1,27 @@
-/** The parameters of a completion that the model server gets: OpenAI's own, checked, and any other, passed on as it came. */
+/** The parameters for the model server: OpenAI's own are checked, all others are passed on unchanged. */
 import { z } from "zod";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { notSupported, only } from "./message.ts";
 import { described, refuse } from "../../http/request-fields.ts";
 
-/** How deep a field may be nested, how many tokens may be biased. */
+/** How deep a field may be nested, and how many tokens may be biased. */
 const maxDepth = 100;
 const maxBiases = 1024;
-/** Of unlisted parameters: how many, how long a name, and how long all of them are as JSON, in characters. */
+/** Limits of unlisted parameters: their number, the length of a name, and of all of them as JSON, in characters. */
 const maxExtras = 64;
 const maxNameLength = 64;
 const maxExtraLength = 1024 * 1024;
 
 const range = (min: number, max: number) =>
   z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`).optional();
-/** A negative number says "no limit" to many servers, and counts as absent. */
+/** A negative number means "no limit" to many servers, and counts as absent. */
 const tokens = z
   .int("must be a whole number")
   .min(1, "must be at least 1")
   .register(described, { as: z.union([z.int().min(1), z.int().max(-1)]) })
   .optional();
 
-/** The parameters that are checked, and sent to the model as they are. */
+/** Parameters that are checked and sent to the model unchanged. */
 export const Parameters = z.object({
   temperature: range(0, 2),
   top_p: range(0, 1),
@@ -49,8 +49,8 @@ function isBias(value: unknown): boolean {
 const nothing = only(z.null(), "an empty value");
 
 /**
- * Parameters that change what comes back in a way that this wire does not carry, or that choose another model, server or account than
- * the operator did: passed on, they would be answered wrongly without a word.
+ * Parameters that are refused: they would change the response in ways that this wire cannot carry, or choose another model,
+ * server or account than the operator did. Passed on, they would silently give a wrong reply.
  */
 export const Refused = z.object({
   audio: nothing,
@@ -65,18 +65,18 @@ export const Refused = z.object({
   base_url: nothing,
 });
 
-/** Values that say nothing: `null`, and an empty string, list or object. */
+/** Values that count as absent: `null`, and an empty string, list or object. */
 export const Empty = z.union([z.null(), z.literal(""), z.array(z.unknown()).max(0), z.strictObject({})]);
 
-/** A body's fields, those that the request names apart from those that only the model server may know. */
+/** The fields of a body: those that the schema lists, and those that only the model server may know. */
 export interface GivenFields {
   readonly listed: Readonly<Record<string, unknown>>;
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Returns the fields of `body` that say something; `listed` are those named in `known`.
- * @throws AppError `invalid_request` for a field that is nested too deep, or for more unlisted ones than may be passed on.
+ * Returns the fields of `body` that do not count as absent; `listed` are those in `known`.
+ * @throws AppError `invalid_request` for a field that is nested too deep, or for too many unlisted fields.
  */
 export function toGivenFields(body: object, known: object, required: ReadonlySet<string>): GivenFields {
   const listed: [string, unknown][] = [];
@@ -92,7 +92,10 @@ export function toGivenFields(body: object, known: object, required: ReadonlySet
   }
   const [, ...others] = extra;
   if (extra.length > 0 && JSON.stringify(Object.fromEntries(extra)).length > maxExtraLength)
-    refuse(extra[0]?.[0] ?? "", others.length === 0 ? tooLong : `${tooLong}, with all that are not listed`);
+    refuse(
+      extra[0]?.[0] ?? "",
+      others.length === 0 ? tooLong : `${tooLong}, together with all other unlisted parameters`,
+    );
   return { listed: Object.fromEntries(listed), extra: Object.fromEntries(extra) };
 }
 
@@ -101,13 +104,13 @@ const tooLong = `must be at most ${maxExtraLength} characters of JSON`;
 function isUnset(name: string, value: unknown, isListed: boolean): boolean {
   if (name === "stop" && Array.isArray(value)) return toStops(value).length === 0;
   if (noLimit.has(name) && Number.isInteger(value)) return Number(value) < 0;
-  // An empty object may mean something to the model server, as `web_search_options` does.
+  // An empty object may mean something to the model server: `web_search_options`, for example.
   return isListed
     ? Empty.safeParse(value).success
     : value === "" || (Array.isArray(value) && value.length === 0);
 }
 
-/** Where a negative number says that there is no limit. */
+/** Parameters in which a negative number means that there is no limit. */
 const noLimit: ReadonlySet<string> = new Set(["max_tokens", "max_completion_tokens"]);
 
 function toStops(stops: readonly unknown[]): readonly unknown[] {
@@ -118,16 +121,16 @@ function checkExtra(name: string, count: number): void {
   const isWord = name !== "" && name.length <= maxNameLength;
   if (!isWord || ["__proto__", "constructor", "prototype"].includes(name))
     refuse(name.slice(0, maxNameLength), notSupported);
-  if (count >= maxExtras) refuse(name, `there are more than ${maxExtras} parameters that are not listed`);
+  if (count >= maxExtras) refuse(name, `there are more than ${maxExtras} unlisted parameters`);
 }
 
-/** Some servers read `extra_body` as if its fields stood in the body itself. */
+/** Some servers treat the fields of `extra_body` as fields of the body. */
 function checkNested(value: unknown, known: object): void {
   for (const name of Object.keys(typeof value === "object" && value !== null ? value : {}))
-    if (Object.hasOwn(known, name)) refuse(`extra_body.${name}`, "belongs in the body itself");
+    if (Object.hasOwn(known, name)) refuse(`extra_body.${name}`, "must be in the body itself");
 }
 
-/** Whether a value is nested deeper than anything that means something: to write it again would take more than the stack has. */
+/** Whether a value is nested deeper than any real one: writing it again would overflow the stack. */
 function isDeep(value: unknown): boolean {
   let level: readonly unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {
@@ -137,7 +140,7 @@ function isDeep(value: unknown): boolean {
   return false;
 }
 
-/** Returns only the parameters that the client gave: the others are ours to choose. */
+/** Returns the parameters that the client set. The server chooses the others. */
 export function toParameters(
   request: z.infer<typeof Parameters>,
   extra: Readonly<Record<string, unknown>>,

@@ -1,5 +1,4 @@
-/** Owns the request of `POST /v1/chat/completions`: what OpenAI's clients send, as a turn is asked for. */
-import type { IncomingHttpHeaders } from "node:http";
+/** The request of `POST /v1/chat/completions`. */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
@@ -11,21 +10,23 @@ import {
   checkSaysSomething,
   described,
   listOf,
-  parseTurnHeaders,
   refuse,
   toNamedUser,
+  toTurnNames,
+  type TurnHeaders,
   Uuid,
 } from "../../http/request-fields.ts";
+import type { RouteBody } from "../../http/route.ts";
 
-/** What is added to the model's name to ask for a plan. */
+/** The suffix of the model's name that requests a plan. */
 const planSuffix = "+plan";
 
-/** How long a model's name may be, in characters. */
+/** The longest name of a model, in characters. */
 const maxNameLength = 255;
-/** Fields that must be there, and so are never taken for unset. */
+/** Required fields, which never count as absent. */
 const required: ReadonlySet<string> = new Set(["model", "messages"]);
 
-/** What has no meaning here and changes nothing of the reply. */
+/** Fields that have no meaning here and do not change the reply. */
 const ignored = [
   "metadata",
   "service_tier",
@@ -40,20 +41,20 @@ export const CompletionRequest = z.object({
   model: z
     .string("is required")
     .max(maxNameLength, `must be at most ${maxNameLength} characters`)
-    .describe("A name that GET /v1/models lists; with +plan the reply starts with a plan."),
+    .describe("A name from `GET /v1/models`. With `+plan` the reply starts with a plan."),
   messages: listOf(CompletionMessage).meta({
-    description: "The whole chat; the last message is not the assistant's and says something.",
+    description: "The whole chat. The last message must not be the assistant's, and not empty.",
     minItems: 1,
   }),
   stream: z.boolean().optional(),
   stream_options: z
     .object({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .optional(),
-  store: z.boolean("must be true or false").optional().describe("false keeps nothing of the turn."),
+  store: z.boolean("must be true or false").optional().describe("`false` does not store the turn."),
   user: z
     .string()
     .optional()
-    .describe("Whose rows they are: a UUID, or any other name, which always stands for the same user."),
+    .describe("The user whose data this is: a UUID, or any other name, which always means the same user."),
   n: only(z.literal(1), "1"),
   logprobs: only(z.literal(false), "false"),
   top_logprobs: only(z.literal(0), "0"),
@@ -67,7 +68,7 @@ export const CompletionRequest = z.object({
   ...Object.fromEntries(ignored.map((name) => [name, z.unknown().optional().describe("Ignored.")])),
 });
 
-// Empty values count as absent, where a field may be; fields that are not listed are the model server's.
+// Empty values of optional fields count as absent. Unlisted fields are for the model server.
 CompletionRequest.register(described, {
   as: z.looseObject(
     Object.fromEntries(
@@ -79,37 +80,54 @@ CompletionRequest.register(described, {
   ),
 });
 
-/** A turn, and how its completion is wanted. */
+/** A turn and the form of its completion. */
 export interface CompletionOrder {
   readonly turn: TurnRequest;
   readonly streams: boolean;
   readonly includesUsage: boolean;
 }
 
-/** Returns the names that `model` may be asked for by: as it is; with a plan before the answer. */
+/** Returns the two names of `model`: without a plan, and with a plan before the answer. */
 export function toModelNames(model: string): readonly [string, string] {
   return [model, model + planSuffix];
 }
 
-/** Returns the error for a name that is none of `model`'s: it says which are. */
+/** Returns the error for an unknown name, which lists the names of `model`. */
 export function toUnknownModel(name: string, model: string): AppError {
-  const detail = `model: there is no ${JSON.stringify(name)}; there are ${toModelNames(model).join(" and ")}`;
+  const detail = `model: there is no ${JSON.stringify(name)}; available are ${toModelNames(model).join(" and ")}`;
   return new AppError("model_not_found", detail, { detail, field: "model" });
 }
 
+/** A parsed body: its listed fields, the others, and its messages as they were sent. */
+interface ParsedCompletion {
+  readonly request: z.output<typeof CompletionRequest>;
+  readonly extra: Readonly<Record<string, unknown>>;
+  readonly sent: unknown;
+}
+
+/** The body of the route. `null` counts as an empty object. */
+export const CompletionBody: RouteBody<ParsedCompletion> = {
+  name: "CompletionRequest",
+  schema: CompletionRequest,
+  isOptional: false,
+  parse: (value) => {
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    const { listed, extra } = toGivenFields(isObject ? value : {}, CompletionRequest.shape, required);
+    const request = parse(CompletionRequest, isObject ? listed : (value ?? {}), "invalid_request");
+    return { request, extra, sent: value };
+  },
+};
+
 /**
- * Returns the turn that `body` asks of `model`.
- * @throws AppError `invalid_request`, naming each wrong field, `model_not_found` or `message_too_large`.
+ * Returns the turn that is requested of `model`.
+ * @throws AppError `invalid_request`, naming the wrong field, `model_not_found` or `message_too_large`.
  */
-export function parseCompletionRequest(
-  body: unknown,
-  headers: IncomingHttpHeaders,
+export function toCompletionOrder(
+  { request, extra, sent }: ParsedCompletion,
+  headers: z.output<typeof TurnHeaders>,
   identity: Identity,
   model: string,
 ): CompletionOrder {
-  const isObject = typeof body === "object" && body !== null && !Array.isArray(body);
-  const { listed, extra } = toGivenFields(isObject ? body : {}, CompletionRequest.shape, required);
-  const request = parse(CompletionRequest, isObject ? listed : (body ?? {}), "invalid_request");
   const names = toModelNames(model);
   if (!names.includes(request.model)) throw toUnknownModel(request.model, model);
   const messages = request.messages.map(toMessage);
@@ -117,7 +135,7 @@ export function parseCompletionRequest(
   if (last === undefined) return refuse("messages", "must not be empty");
   if (last.role === "assistant") return refuse("messages", "Last message must not be the assistant's");
   checkSaysSomething(last);
-  // A token says whose they are by itself: beside it a name is the client's own.
+  // An access token names the user already. Beside it, any other name is the client's own.
   const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
   const userId = isOwnName ? undefined : toNamedUser(request.user);
   const wantsPlan = request.model === names[1];
@@ -126,15 +144,15 @@ export function parseCompletionRequest(
     streams: request.stream ?? false,
     includesUsage: request.stream_options?.include_usage ?? false,
     turn: {
-      ...parseTurnHeaders(headers),
+      ...toTurnNames(headers),
       messages,
       caller: toCaller(identity, userId),
       parentId: undefined,
       mustOwn: isKnown(identity),
       isKept: request.store ?? true,
       wantsPlan,
-      // Without a plan the model gets the client's messages to the letter; they were found to be fit for that.
-      verbatim: wantsPlan ? undefined : Chat.parse(body).messages,
+      // Without a plan the model gets the client's messages verbatim. They have been checked above.
+      verbatim: wantsPlan ? undefined : Chat.parse(sent).messages,
       parameters,
       useWebSearch: false,
       knowledgeBase: undefined,

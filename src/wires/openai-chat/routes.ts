@@ -1,70 +1,42 @@
-/** Owns `/v1`, where OpenAI's clients look: chat completions, and the models there are. */
-import type { FastifyInstance } from "fastify";
+/** The routes of OpenAI's API: chat completions and models. */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
-import { parse } from "../../base/parse.ts";
 import type { Clock } from "../../base/clock.ts";
-import { toOpenAiChunks } from "./chunks.ts";
-import { toCompletion } from "./completion.ts";
-import { identityOf } from "../../http/authentication.ts";
-import { parseCompletionRequest, toModelNames, toUnknownModel } from "./request.ts";
 import { awaitTurn, followTurn } from "../../http/follow-turn.ts";
-import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
+import { startTurn, type TurnStarter } from "../../http/limits.ts";
+import { TurnHeaders } from "../../http/request-fields.ts";
+import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
+import { toOpenAiChunks } from "./chunks.ts";
+import { openAiErrors, toCompletion } from "./completion.ts";
+import { toModels, type ModelList } from "./models.ts";
+import { CompletionBody, toCompletionOrder, toUnknownModel } from "./request.ts";
 
-/** The model that an address names. */
-export const ModelParams = z.object({ model: z.string().describe("The model's name.") });
-
-/** A model as OpenAI's clients read it. */
-export interface ModelJson {
-  readonly id: string;
-  readonly object: "model";
-  /** In seconds since 1970. */
-  readonly created: number;
-  readonly owned_by: "foreword";
+/** What the routes are served with. */
+export interface OpenAiServices extends TurnStarter {
+  readonly clock: Clock;
+  /** The name of the model. */
+  readonly model: string;
+  /** When the server was created. */
+  readonly createdAt: Date;
 }
 
-/** All models. */
-export interface ModelList {
-  readonly object: "list";
-  readonly data: readonly ModelJson[];
-}
-
-/**
- * `POST /v1/chat/completions`, `GET /v1/models` and `GET /v1/models/:model`. Contract: docs/protocol.md. A client of this
- * wire cannot come back to its turn, unless it gave it a key: when it leaves, the turn is stopped.
- * @param model the name of the model.
- */
-export function registerCompletions(
-  app: FastifyInstance,
-  starter: TurnStarter,
-  clock: Clock,
-  model: string,
-): void {
-  const created = Math.floor(clock.now().getTime() / 1000);
-  const models = toModelNames(model).map((id): ModelJson => ({
-    id,
-    object: "model",
-    created,
-    owned_by: "foreword",
-  }));
-
-  app.get("/v1/models", (): ModelList => ({ object: "list", data: models }));
-
-  app.get("/v1/models/:model", (request) => {
-    const { model: id } = parse(ModelParams, request.params, "invalid_request");
-    const found = models.find((candidate) => candidate.id === id);
-    if (found === undefined) throw toUnknownModel(id, model);
-    return found;
-  });
-
-  app.post("/v1/chat/completions", async (request, reply) => {
-    const order = parseCompletionRequest(request.body, request.headers, identityOf(request), model);
-    const turn = await startTurn(starter, order.turn, request, reply);
+/** A client of this wire cannot return to its turn, unless it sent a key: when it leaves, the turn is stopped. */
+const createCompletion = defineRoute({
+  method: "POST",
+  path: "/v1/chat/completions",
+  headers: TurnHeaders,
+  body: CompletionBody,
+  startsTurn: true,
+  takesUserName: true,
+  errors: ["request_refused", ...startErrors, ...turnErrors, ...storeErrors],
+  handle: async ({ body, headers, identity, request, reply }, services: OpenAiServices) => {
+    const order = toCompletionOrder(body, headers, identity, services.model);
+    const turn = await startTurn(services, order.turn, request, reply);
     void reply.header("x-request-id", turn.id);
     const stopsTurn = order.turn.idempotencyKey === undefined;
     if (order.streams) {
       const wire = toOpenAiChunks(order.includesUsage);
-      return await followTurn(turn, reply, { wire, clock, stopsTurn });
+      return await followTurn(turn, reply, { wire, clock: services.clock, stopsTurn });
     }
     const { log } = turn;
     const cursor = log.read();
@@ -74,7 +46,37 @@ export function registerCompletions(
         if (event.type === "reasoning-delta") reasoning += event.text;
     });
     if (end === undefined || log.start === undefined) return undefined;
-    if (end.error !== undefined) throw new AppError(end.error.code, "the reply broke off", end.error);
+    if (end.error !== undefined) throw new AppError(end.error.code, "the reply was cut off", end.error);
     return toCompletion(log.start, log.textAfter(0), reasoning, end);
-  });
-}
+  },
+});
+
+const listModels = defineRoute({
+  method: "GET",
+  path: "/v1/models",
+  errors: [],
+  handle: (_input, { model, createdAt }: OpenAiServices): ModelList => ({
+    object: "list",
+    data: toModels(model, createdAt),
+  }),
+});
+
+const getModel = defineRoute({
+  method: "GET",
+  path: "/v1/models/:model",
+  params: z.object({ model: z.string().describe("The model's name.") }),
+  errors: ["model_not_found"],
+  handle: ({ params }, { model, createdAt }: OpenAiServices) => {
+    const found = toModels(model, createdAt).find(({ id }) => id === params.model);
+    if (found === undefined) throw toUnknownModel(params.model, model);
+    return found;
+  },
+});
+
+/** `/v1`, for OpenAI's clients. Contract: docs/protocol.md. */
+export const openAiRoutes = defineRoutes({
+  tag: "OpenAI",
+  errors: { prefix: "/v1", format: openAiErrors },
+  routes: { createCompletion, listModels, getModel },
+  describe: async () => (await import("./operations.ts")).openAiDescription,
+});

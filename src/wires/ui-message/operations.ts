@@ -1,64 +1,7 @@
-/** Owns what the document says of the AI SDK's wire. */
-import { z } from "zod";
-import { UserQuery, TurnHeaders } from "../../http/request-fields.ts";
-import { ChatParams } from "./routes.ts";
-import { UiChatRequest } from "./request.ts";
-import type { UiMessageChunk } from "./stream.ts";
-import { Code, endFields, FinishReason, Id, nameFor, Outcome, Time } from "../../openapi/response-schema.ts";
-import {
-  startErrors,
-  storeErrors,
-  turnErrors,
-  type DocumentedResponse,
-  type Operation,
-} from "../../openapi/operation.ts";
-import { stopResponses } from "../foreword/operations.ts";
-
-const uiEnd = {
-  outcome: Outcome,
-  model: z.string().exactOptional(),
-  ...endFields,
-};
-
-const UiMessageChunkSchema = nameFor<UiMessageChunk>()(
-  "UiMessageChunk",
-  z.union([
-    z.object({
-      type: z.literal("start"),
-      messageId: Id.describe("The turn's id."),
-      messageMetadata: z.object({
-        turnId: Id,
-        conversationId: Id.nullable(),
-        model: z.string().nullable(),
-        startedAt: Time,
-      }),
-    }),
-    z.object({ type: z.enum(["start-step", "finish-step"]) }),
-    z.object({
-      type: z.literal("data-plan"),
-      id: z.literal("plan"),
-      data: z.object({
-        text: z.string().describe("The plan so far."),
-        state: z.enum(["streaming", "done"]),
-      }),
-    }),
-    z.object({
-      type: z.enum(["text-start", "text-end", "reasoning-start", "reasoning-end"]),
-      id: z.string(),
-    }),
-    z.object({ type: z.enum(["text-delta", "reasoning-delta"]), id: z.string(), delta: z.string() }),
-    z.object({
-      type: z.literal("finish"),
-      finishReason: z.enum([...FinishReason.options, "interrupted"]),
-      messageMetadata: z.object(uiEnd),
-    }),
-    z.object({
-      type: z.literal("message-metadata"),
-      messageMetadata: z.object({ ...uiEnd, errorCode: Code }),
-    }),
-    z.object({ type: z.literal("error"), errorText: z.string() }),
-  ]),
-);
+/** The API description of the AI SDK's routes. */
+import type { DocumentedResponse, GroupDescription } from "../../http/description/description.ts";
+import { toStopResponses } from "../../http/stop-turn.ts";
+import { UiMessageChunkSchema } from "./stream.ts";
 
 const stream: DocumentedResponse = {
   status: 200,
@@ -66,67 +9,40 @@ const stream: DocumentedResponse = {
   content: {
     "text/event-stream": {
       type: "events",
-      schemas: [UiMessageChunkSchema],
+      schemas: [UiMessageChunkSchema()],
       description:
-        "The AI SDK's UI message stream, version 1: chunks as server-sent events without a name; the last is `[DONE]`.",
+        "The AI SDK's UI message stream, version 1: chunks as unnamed server-sent events. The last one is `[DONE]`.",
     },
   },
   headers: ["X-Turn-Id", "X-Vercel-Ai-Ui-Message-Stream", "X-Accel-Buffering"],
   optionalHeaders: ["X-Conversation-Id", "Idempotency-Replayed"],
 };
 
-export const uiChatOperations: readonly Operation[] = [
-  {
-    id: "startUiChatTurn",
-    method: "post",
-    path: "/api/chat",
-    tag: "AI SDK",
-    summary: "Ask, as `useChat` does with its default transport",
-    description: "An error is a sentence as plain text, since that client shows its user the body as it is.",
-    query: UserQuery,
-    headers: TurnHeaders.omit({ "x-conversation-id": true }),
-    body: {
-      name: "UiChatRequest",
-      schema: UiChatRequest,
-      examples: {
+export const uiChatDescription: GroupDescription<"startUiChatTurn" | "resumeUiChat" | "stopUiChat"> = {
+  errorBody: { type: "text", description: "A sentence for the user." },
+  routes: {
+    startUiChatTurn: {
+      summary: "Start a turn from `useChat`",
+      description:
+        "Errors are sentences in plain text, since the AI SDK shows its user the body of an error as it is.",
+      examples: () => ({
         chat: {
           id: "chat-1",
           messages: [{ id: "m1", role: "user", parts: [{ type: "text", text: "Hello" }] }],
           trigger: "submit-message",
         },
-      },
+      }),
+      responses: [stream],
     },
-    responses: [stream],
-    errors: [
-      "turn_running",
-      "message_not_found",
-      "history_off",
-      ...startErrors,
-      ...turnErrors,
-      ...storeErrors,
-    ],
+    resumeUiChat: {
+      summary: "Resume the chat's running turn from its start",
+      description:
+        "Also resumes a turn that ended in the last ten minutes, if no client has read it to its end.",
+      responses: [stream, { status: 204, description: "There is no turn to resume." }],
+    },
+    stopUiChat: {
+      summary: "Stop the chat's running turns",
+      responses: [...toStopResponses(), { status: 204, description: "No turn is running." }],
+    },
   },
-  {
-    id: "resumeUiChat",
-    method: "get",
-    path: "/api/chat/:id/stream",
-    tag: "AI SDK",
-    summary: "Get the chat's running turn again, from its start",
-    description: "Also one that ended in the last ten minutes, where no client has read it to its end.",
-    params: ChatParams,
-    query: UserQuery,
-    responses: [stream, { status: 204, description: "There is none." }],
-    errors: ["not_found", "server_stopping", ...turnErrors, ...storeErrors],
-  },
-  {
-    id: "stopUiChat",
-    method: "post",
-    path: "/api/chat/:id/stop",
-    tag: "AI SDK",
-    summary: "Stop the chat's running turns",
-    params: ChatParams,
-    query: UserQuery,
-    responses: [...stopResponses, { status: 204, description: "None runs." }],
-    errors: ["not_found", "server_stopping", ...storeErrors],
-  },
-];
+};

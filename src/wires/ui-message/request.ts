@@ -1,5 +1,4 @@
-/** Owns the request of `POST /api/chat`: what the AI SDK's default transport sends, as a turn is asked for. */
-import type { IncomingHttpHeaders } from "node:http";
+/** The request of `POST /api/chat`, as the AI SDK's default transport sends it. */
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
@@ -17,30 +16,32 @@ import {
   listOf,
   maxParts,
   OptionalUuid,
-  parseTurnHeaders,
   promptFields,
   toMessageText,
   toPromptOptions,
-  UserQuery,
+  toTurnNames,
+  TurnHeaders,
+  type UserQuery,
   Uuid,
   type PartContent,
 } from "../../http/request-fields.ts";
+import type { RouteBody } from "../../http/route.ts";
 
-/** The namespace of the conversations of chats whose user nobody knows. */
+/** The namespace of conversations whose user is unknown. */
 const nobody = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
 
-/** A chat's id, which its client made up. */
+/** A chat's id, chosen by its client. */
 export const ChatId = z.string().min(1, "must not be empty").max(255, "must be at most 255 characters");
 
 interface UiPartContent extends PartContent {
   readonly plan?: string;
-  /** Why a file cannot be read, in a sentence for its user. */
+  /** Why a file is refused, in a sentence for the user. */
   readonly refusal?: string;
 }
 
 const ImageFile = z.object({ url: ImageUrl });
 
-/** What a file says of itself. */
+/** The description of a file. */
 const FileWords = z
   .object({
     filename: z.string().max(200).catch(""),
@@ -49,7 +50,7 @@ const FileWords = z
   })
   .catch({ filename: "", mediaType: "", url: "" });
 
-/** Returns why a file that is no image of ours cannot be read. */
+/** Returns why a file that is not a supported image is refused. */
 function toRefusal(part: unknown): string {
   const { filename, mediaType: named, url } = FileWords.parse(part);
   const mediaType =
@@ -62,7 +63,7 @@ function toRefusal(part: unknown): string {
   return `${name}${type} cannot be read. Attach a PNG, JPEG, GIF or WebP image, or paste the text of the file.`;
 }
 
-/** The parts of a message that say something here; all others are ignored. */
+/** The supported parts of a message. All others are ignored. */
 const parts: ReadonlyMap<string, z.ZodType<UiPartContent>> = new Map<string, z.ZodType<UiPartContent>>([
   ["text", z.object({ text: z.string() })],
   [
@@ -93,42 +94,44 @@ Part.register(described, {
     z
       .object({ type: z.literal("file"), url: z.unknown() })
       .partial({ url: true })
-      .describe("An image, as a data URL in base64: PNG, JPEG, GIF or WebP."),
+      .describe("An image as a base64 data URL: PNG, JPEG, GIF or WebP."),
     z
       .object({ type: z.string().meta({ not: { enum: Array.from(parts.keys()) } }) })
-      .describe("Any other part, which is ignored."),
+      .describe("Any other part. It is ignored."),
   ]),
 });
 
-/** A message of it. */
+/** A message. */
 export const UiMessage = z.object({
   id: z
     .unknown()
     .optional()
-    .describe("What its client calls it: it is known again by that. Of a reply of ours, its turn's id."),
+    .describe("The client's id for the message, by which it is matched later. For a reply, its turn's id."),
   role: z.enum(roles, `must be one of ${roles.join(", ")}`),
   parts: listOf(Part, 10 * maxParts),
 });
 
-/** The body. Fields that are not named here say nothing that the messages do not say. */
+/** The body. Unknown fields are ignored: they repeat what the messages say. */
 export const UiChatRequest = z.object({
   id: ChatId.describe(
-    "The chat's id. A UUID is the conversation's own; any other always leads to the same one.",
+    "The chat's id. A UUID is the id of the conversation; any other value always leads to the same conversation.",
   ),
   messages: listOf(UiMessage)
     .nullish()
-    .describe("The whole chat, or its newest message alone; the last message is the user's."),
-  message: UiMessage.nullish().describe("The newest message, without `messages`."),
-  trigger: z.unknown().optional().describe("`regenerate-message` makes a reply again."),
-  messageId: z.unknown().optional().describe("The reply that is made again: the last, unless it is named."),
+    .describe("The whole chat, or its newest message alone. The last message must be the user's."),
+  message: UiMessage.nullish().describe("The newest message, instead of `messages`."),
+  trigger: z.unknown().optional().describe("`regenerate-message` generates a reply again."),
+  messageId: z.unknown().optional().describe("The reply to generate again. Default: the last one."),
   parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))
     .nullish()
-    .describe("The stored message that the messages, then only what is new, go on from: its id, or leaf."),
-  userId: OptionalUuid.describe("Whose rows they are."),
+    .describe(
+      "The stored message to continue from: its id, or leaf. `messages` then holds only new messages.",
+    ),
+  userId: OptionalUuid.describe("The user whose data this is."),
   ...promptFields,
 });
 
-/** The same of a client that sends neither `message` nor names a reply to be made again. */
+/** The same for a request without `message` that does not generate a reply again. */
 const WholeUiChatRequest = UiChatRequest.extend({ messages: listOf(UiMessage) });
 const Alternatives = z.union([
   z.looseObject({ message: z.object({}) }),
@@ -137,19 +140,30 @@ const Alternatives = z.union([
 
 type UiMessages = readonly z.infer<typeof UiMessage>[];
 
+/** The body of the route. `null` counts as an empty object. */
+export const UiChatBody: RouteBody<z.output<typeof UiChatRequest>> = {
+  name: "UiChatRequest",
+  schema: UiChatRequest,
+  isOptional: false,
+  parse: (value) => {
+    const schema = Alternatives.safeParse(value).success ? UiChatRequest : WholeUiChatRequest;
+    return parse(schema, value ?? {}, "invalid_request");
+  },
+};
+
+/** The headers of the route. The conversation is always the chat's own. */
+export const UiTurnHeaders = TurnHeaders.omit({ "x-conversation-id": true });
+
 /**
- * Returns the turn that `body` asks for, in the conversation of its chat.
- * @throws AppError `invalid_request`, naming each wrong field, or `message_too_large`.
+ * Returns the requested turn, in the conversation of its chat.
+ * @throws AppError `invalid_request`, naming the wrong field, or `message_too_large`.
  */
-export function parseUiChatRequest(
-  body: unknown,
-  query: unknown,
-  headers: IncomingHttpHeaders,
+export function toUiChatTurn(
+  request: z.output<typeof UiChatRequest>,
+  { userId }: z.output<typeof UserQuery>,
+  headers: z.output<typeof UiTurnHeaders>,
   identity: Identity,
 ): TurnRequest & { readonly conversationId: string } {
-  const schema = Alternatives.safeParse(body).success ? UiChatRequest : WholeUiChatRequest;
-  const request = parse(schema, body ?? {}, "invalid_request");
-  const { userId } = parse(UserQuery, query, "invalid_request");
   const sent = request.messages ?? (isGiven(request.message) ? [request.message] : []);
   const isAgain = request.trigger === "regenerate-message";
   const messages = toMessages(sent);
@@ -157,12 +171,12 @@ export function parseUiChatRequest(
   if (!repliesAgain) checkLast(messages);
   const caller = toCaller(identity, request.userId || userId);
   const named = request.parentId || undefined;
-  // What is made again is a reply, not what would follow it.
+  // The reply itself is generated again, not one that follows it.
   const parentId = repliesAgain || (isAgain && named === "leaf") ? undefined : named;
   const namedReplyId = repliesAgain && named !== "leaf" ? named : undefined;
   const isStored = repliesAgain || (!isGiven(request.messages) && parentId === undefined);
   return {
-    ...parseTurnHeaders(headers),
+    ...toTurnNames(headers),
     messages,
     caller,
     ...toChatPlace(request.id, caller.userId),
@@ -182,20 +196,20 @@ export function parseUiChatRequest(
   };
 }
 
-/** Whether the newest message is sent without the chat: what a client has the system say before it is none of that. */
+/** Whether the newest message is sent without the rest of the chat. System messages before it do not count. */
 function isNewAlone(sent: UiMessages): boolean {
   return sent.slice(0, -1).every(({ role }) => role === "system");
 }
 
-/** Returns the messages as a turn is asked for. @throws AppError `invalid_request`. */
+/** Returns the messages of the turn. @throws AppError `invalid_request`. */
 function toMessages(sent: UiMessages): readonly Message[] {
   const newest = findNewest(sent);
-  // Only a file of the newest message is refused: its client keeps a message that was, so that otherwise no later one would be taken.
+  // Only files of the newest message are refused. The client keeps a refused message, so every later request has it too.
   const refusal = sent[newest]?.parts.find((part) => part.refusal !== undefined)?.refusal;
   if (refusal !== undefined)
     throw new AppError("invalid_request", refusal, { detail: refusal, field: "messages" });
   const messages: Message[] = [];
-  // A reply that says nothing is no message: it failed before its first text, was refused, or is still being made.
+  // An empty reply is not a message: it failed before its first text, was refused, or is still being generated.
   let unheard: string | undefined;
   for (const [index, message] of sent.map(toMessage).entries()) {
     if (index === newest || saysSomething(message) || (message.plan ?? "") !== "") {
@@ -216,23 +230,23 @@ function toClientId(id: unknown): string | undefined {
   return toStorable(id);
 }
 
-/** Returns the conversation that a user's chat is kept in, unless another user has taken that id. */
+/** Returns the conversation of a user's chat, unless its id belongs to another user. */
 export function toChatPlace(chatId: string, userId: string | undefined): ChatPlace {
   const conversationId = toConversationId(chatId, userId);
-  // The conversation of a UUID is that one and no other.
+  // A UUID names its conversation itself.
   return { conversationId, chatId: Uuid.safeParse(chatId).success ? undefined : toStorable(chatId) };
 }
 
-/** Returns the conversation of a user's chat: a UUID names it itself, any other id always the same one. */
+/** Returns the id of a chat's conversation: a UUID is the id itself; any other chat id always gets the same one. */
 function toConversationId(chatId: string, userId: string | undefined): string {
   const { data } = Uuid.safeParse(chatId);
-  // As bytes, since not every id that users have is of a version that the standard knows.
+  // As bytes, since not every user id is a UUID of a version that the standard knows.
   return (
     data ?? createNamedId(toStorable(chatId), Buffer.from((userId ?? nobody).replaceAll("-", ""), "hex"))
   );
 }
 
-/** Returns the place of the message that is to be answered; -1 where there is none. */
+/** Returns the index of the last user message, or -1. */
 function findNewest(messages: readonly { readonly role: Role }[]): number {
   return messages.findLastIndex(({ role }) => role === "user");
 }

@@ -1,15 +1,23 @@
-/**
- * Owns the AI SDK's wire: the UI message stream, version 1, as `useChat` reads it.
- * https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol
- */
+/** The AI SDK's UI message stream, version 1. https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol */
+import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../base/errors.ts";
-import type { FinishReason, Outcome, Storage, TurnEnd, TurnEvent, Usage } from "../../turn/turn-event.ts";
-import { toTimings, type Timings } from "../foreword/event-stream.ts";
+import {
+  finishReasons,
+  outcomes,
+  type FinishReason,
+  type Outcome,
+  type Storage,
+  type TurnEnd,
+  type TurnEvent,
+  type Usage,
+} from "../../turn/turn-event.ts";
+import { Code, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
+import { endFields, toTimings, type Timings } from "../../http/turn-state.ts";
 
 const textId = "answer";
 
-/** How a turn ended, as its message carries it. */
+/** The end of a turn, in the metadata of its message. */
 interface UiEndMetadata {
   readonly outcome: Outcome;
   readonly finishReason: FinishReason | null;
@@ -19,7 +27,7 @@ interface UiEndMetadata {
   readonly storage: Storage;
 }
 
-/** A chunk of the stream; the client refuses any type that it does not know. */
+/** A chunk of the stream. The AI SDK refuses unknown types. */
 export type UiMessageChunk =
   | {
       readonly type: "start";
@@ -53,7 +61,48 @@ export type UiMessageChunk =
     }
   | { readonly type: "error"; readonly errorText: string };
 
-/** The whole of a turn, always from its start: that client rebuilds its message when it resumes. */
+/** The schema of {@link UiMessageChunk}. */
+export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk", () => {
+  const end = { outcome: z.enum(outcomes), model: z.string().exactOptional(), ...endFields };
+  return z.union([
+    z.object({
+      type: z.literal("start"),
+      messageId: Id.describe("The turn's id."),
+      messageMetadata: z.object({
+        turnId: Id,
+        conversationId: Id.nullable(),
+        model: z.string().nullable(),
+        startedAt: Time,
+      }),
+    }),
+    z.object({ type: z.enum(["start-step", "finish-step"]) }),
+    z.object({
+      type: z.literal("data-plan"),
+      id: z.literal("plan"),
+      data: z.object({
+        text: z.string().describe("The plan so far."),
+        state: z.enum(["streaming", "done"]),
+      }),
+    }),
+    z.object({
+      type: z.enum(["text-start", "text-end", "reasoning-start", "reasoning-end"]),
+      id: z.string(),
+    }),
+    z.object({ type: z.enum(["text-delta", "reasoning-delta"]), id: z.string(), delta: z.string() }),
+    z.object({
+      type: z.literal("finish"),
+      finishReason: z.enum([...finishReasons, "interrupted"]),
+      messageMetadata: z.object(end),
+    }),
+    z.object({
+      type: z.literal("message-metadata"),
+      messageMetadata: z.object({ ...end, errorCode: Code }),
+    }),
+    z.object({ type: z.literal("error"), errorText: z.string() }),
+  ]);
+});
+
+/** The stream, always from the start of the turn: the AI SDK rebuilds its message when it resumes. */
 export const uiMessageStream: StreamWire = {
   headers: { "content-type": "text/event-stream; charset=utf-8", "x-vercel-ai-ui-message-stream": "v1" },
   commitsAt: "turn-start",
@@ -106,7 +155,7 @@ class UiMessageProjection implements Projection {
     }
   }
 
-  /** A part with the id of an earlier one takes its place: the plan so far, each time. */
+  /** Returns the whole plan so far: a part replaces an earlier one with the same id. */
   #toPlan(state: "streaming" | "done"): UiMessageChunk {
     return { type: "data-plan", id: "plan", data: { text: this.#plan, state } };
   }
@@ -131,7 +180,7 @@ class UiMessageProjection implements Projection {
   }
 }
 
-/** An `error` chunk is the only sign that this client takes for a failure. */
+/** The AI SDK recognizes a failure only by an `error` chunk. */
 function toEnd(end: TurnEnd): readonly UiMessageChunk[] {
   const { outcome, finishReason = null, usage = null, model = null, storage, error } = end;
   const timings = toTimings(end);

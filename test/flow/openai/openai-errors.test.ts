@@ -291,7 +291,7 @@ describe("an error under /v1", () => {
     for (const ask of [() => wire.stream("Hi", { n: 2 }), () => wire.complete("Hi", { n: 2 })]) {
       await assert.rejects(ask(), (error) => {
         assert.ok(error instanceof BadRequestError);
-        assert.equal(error.message, "400 n: is not supported, but for 1");
+        assert.equal(error.message, "400 n: is not supported (only 1 is accepted)");
         assert.deepEqual(
           [error.param, error.code, error.type],
           ["n", "invalid_request", "invalid_request_error"],
@@ -303,7 +303,7 @@ describe("an error under /v1", () => {
   });
 
   test("shows its message in the client: a model that is not there, and which are", async () => {
-    const message = '404 model: there is no "gpt-4o"; there are scripted and scripted+plan';
+    const message = '404 model: there is no "gpt-4o"; available are scripted and scripted+plan';
     for (const asking of [wire.complete("Hi", { model: "gpt-4o" }), wire.client.models.retrieve("gpt-4o")]) {
       await assert.rejects(asking, (error) => {
         assert.ok(error instanceof NotFoundError);

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
+import { routeGroups } from "../../../src/app.ts";
+import type { AuthType } from "../../../src/openapi/error-responses.ts";
 import { toDocument, type OpenApiDocument, type OperationObject } from "../../../src/openapi/document.ts";
 import type { AppResponse } from "./start-app.ts";
 
@@ -123,11 +125,21 @@ function readEvents(body: string, areNamed: boolean): unknown[] {
   });
 }
 
-const checks = new Map<string, ResponseCheck>();
+/** Resolves with the document of a server with the given authentication, whose model is called `model`. */
+export async function makeDocument(
+  auth: AuthType,
+  model: string,
+  version = "1.0.0",
+): Promise<OpenApiDocument> {
+  return await toDocument({ version, auth, model, groups: routeGroups });
+}
 
-/** Returns the judge of servers that know who asks by `auth`. */
-export function checkOf(auth: "none" | "supabase" | "keys"): ResponseCheck {
-  const known = checks.get(auth) ?? new ResponseCheck(toDocument({ version: "0", auth, model: "demo" }));
+const checks = new Map<AuthType, Promise<ResponseCheck>>();
+
+/** Resolves with the check of responses of servers with the given authentication. */
+export function checkOf(auth: AuthType): Promise<ResponseCheck> {
+  const known =
+    checks.get(auth) ?? makeDocument(auth, "demo").then((document) => new ResponseCheck(document));
   checks.set(auth, known);
   return known;
 }

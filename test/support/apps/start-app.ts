@@ -88,7 +88,7 @@ export class RunningApp {
     this.#started = {
       app,
       url: `http://127.0.0.1:${address.port}`,
-      check: checkOf(config.app.auth.type),
+      check: await checkOf(config.app.auth.type),
       removeFolder: async () => folder?.remove(),
     };
     isStarted = true;

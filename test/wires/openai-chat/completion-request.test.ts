@@ -1,17 +1,23 @@
 /** Owns what the body of `POST /v1/chat/completions` may say, what becomes of it, and which field a refusal names. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { parse } from "../../../src/base/parse.ts";
+import { TurnHeaders } from "../../../src/http/request-fields.ts";
 import { AppError } from "../../../src/base/errors.ts";
-import { parseCompletionRequest, type CompletionOrder } from "../../../src/wires/openai-chat/request.ts";
+import {
+  CompletionBody,
+  toCompletionOrder,
+  type CompletionOrder,
+} from "../../../src/wires/openai-chat/request.ts";
 
 const anybody = { type: "anybody", accessToken: undefined } as const;
 const hello = { role: "user", content: "Hi" };
 const png = "data:image/png;base64,iVBORw0K";
 
 function parseBody(more: object, headers: Record<string, string> = {}): CompletionOrder {
-  return parseCompletionRequest(
-    { model: "scripted", messages: [hello], ...more },
-    headers,
+  return toCompletionOrder(
+    CompletionBody.parse({ model: "scripted", messages: [hello], ...more }),
+    parse(TurnHeaders, headers, "invalid_request"),
     anybody,
     "scripted",
   );
@@ -28,7 +34,7 @@ function withParts(...parts: unknown[]): object {
 }
 
 const wrong: readonly [string, object, string, RegExp?][] = [
-  ["more than one reply", { n: 2 }, "n", /^n: is not supported, but for 1$/],
+  ["more than one reply", { n: 2 }, "n", /^n: is not supported \(only 1 is accepted\)$/],
   ["no reply at all", { n: 0 }, "n"],
   ["tools", { tools: [{ type: "function", function: { name: "f" } }] }, "tools", /is not supported/],
   ["functions", { functions: [{ name: "f" }] }, "functions", /is not supported/],
@@ -97,7 +103,7 @@ const wrong: readonly [string, object, string, RegExp?][] = [
     "a remote image",
     withParts({ type: "image_url", image_url: { url: "https://example.com/a.png" } }),
     "messages[0].content[0].image_url.url",
-    /must be a data URL/,
+    /must be a base64 data URL/,
   ],
   [
     "an image of an odd type",
@@ -126,7 +132,7 @@ const wrong: readonly [string, object, string, RegExp?][] = [
     "an image of the assistant's",
     withMessage({ role: "assistant", content: [{ type: "image_url", image_url: { url: png } }] }),
     "messages[0].content",
-    /images are the user's only/,
+    /only user messages may contain images/,
   ],
 ];
 
@@ -135,7 +141,7 @@ function toNamed(body: object): object {
   return parseBody(body).turn.parameters;
 }
 
-describe("parseCompletionRequest", () => {
+describe("toCompletionOrder", () => {
   for (const [name, more, field, detail = /./] of wrong) {
     test(`refuses ${name}, and names ${field}`, () => {
       assert.throws(
@@ -152,7 +158,7 @@ describe("parseCompletionRequest", () => {
 
   test("refuses a body that is no object, and names no field of it", () => {
     for (const body of [[], "Hi", 7]) {
-      assert.throws(() => parseCompletionRequest(body, {}, anybody, "scripted"), {
+      assert.throws(() => CompletionBody.parse(body), {
         code: "invalid_request",
         field: undefined,
       });
@@ -162,7 +168,7 @@ describe("parseCompletionRequest", () => {
   test("says all that is wrong, and names the first", () => {
     assert.throws(() => parseBody({ n: 2, temperature: 9 }), {
       field: "n",
-      detail: "n: is not supported, but for 1; temperature: must be at most 2",
+      detail: "n: is not supported (only 1 is accepted); temperature: must be at most 2",
     });
   });
 
@@ -192,7 +198,7 @@ describe("parseCompletionRequest", () => {
       assert.throws(() => parseBody({ model }), {
         code: "model_not_found",
         field: "model",
-        detail: `model: there is no ${JSON.stringify(model)}; there are scripted and scripted+plan`,
+        detail: `model: there is no ${JSON.stringify(model)}; available are scripted and scripted+plan`,
       });
     }
   });

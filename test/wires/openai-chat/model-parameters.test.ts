@@ -1,13 +1,17 @@
 /** Which parameters of a completion the model server gets, which are ignored, and which are refused. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parseCompletionRequest, type CompletionOrder } from "../../../src/wires/openai-chat/request.ts";
+import {
+  CompletionBody,
+  toCompletionOrder,
+  type CompletionOrder,
+} from "../../../src/wires/openai-chat/request.ts";
 
 const anybody = { type: "anybody", accessToken: undefined } as const;
 
 function parseBody(more: object): CompletionOrder {
   const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }], ...more };
-  return parseCompletionRequest(body, {}, anybody, "scripted");
+  return toCompletionOrder(CompletionBody.parse(body), {}, anybody, "scripted");
 }
 
 /** The parameters that the model is handed for `body`. */
@@ -22,7 +26,7 @@ describe("the parameters of a completion", () => {
     assert.deepEqual(toNamed(toFields(64)), { extra: toFields(64) });
     assert.throws(() => parseBody({ n: 2, ...toFields(10_000) }), {
       field: "k64",
-      detail: "k64: there are more than 64 parameters that are not listed",
+      detail: "k64: there are more than 64 unlisted parameters",
     });
     const name = "k".repeat(1_000_000);
     assert.throws(() => parseBody({ [name]: 1 }), { detail: `${"k".repeat(64)}: is not supported` });

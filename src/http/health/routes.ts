@@ -1,0 +1,45 @@
+/** Health checks for load balancers: is the process alive, and does it take requests? */
+import { AppError } from "../../base/errors.ts";
+import { problemType, toProblem } from "../error-format.ts";
+import { defineRoute, defineRoutes } from "../route.ts";
+import type { Health, Readiness, StoppingProblem } from "./health.ts";
+
+/** What health checks are served with. */
+export interface HealthServices {
+  readonly health: Health;
+}
+
+const getHealth = defineRoute({
+  method: "GET",
+  path: "/healthz",
+  access: "open",
+  allowsAnyHost: true,
+  errors: [],
+  handle: () => ({ status: "ok" }),
+});
+
+/** Turns continue without the store, so its failure is `degraded`, with 200. */
+const getReadiness = defineRoute({
+  method: "GET",
+  path: "/readyz",
+  access: "open",
+  allowsAnyHost: true,
+  errors: ["server_stopping"],
+  handle: async ({ request, reply }, { health }: HealthServices) => {
+    const parts = await health.check();
+    if (parts.turns.status === "ok")
+      return reply.send({ status: parts.store.status, parts } satisfies Readiness);
+    const problem: StoppingProblem = {
+      ...toProblem(new AppError("server_stopping", "draining"), request.id),
+      parts,
+    };
+    return reply.code(503).header("content-type", problemType).send(JSON.stringify(problem));
+  },
+});
+
+/** `GET /healthz` and `GET /readyz`. */
+export const healthRoutes = defineRoutes({
+  tag: "Server",
+  routes: { getHealth, getReadiness },
+  describe: async () => (await import("./operations.ts")).healthDescription,
+});

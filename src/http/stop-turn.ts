@@ -1,0 +1,53 @@
+/** Stops turns, on whichever wire the request came. */
+import type { FastifyReply } from "fastify";
+import type { Clock } from "../base/clock.ts";
+import type { FollowedTurn } from "../live/live-turn.ts";
+import type { Content, DocumentedResponse } from "./description/description.ts";
+import { toTurnState, TurnStateSchema } from "./turn-state.ts";
+
+/** How long the response to a stop waits for the turn to end, in milliseconds. */
+const stopWaitMs = 2_000;
+
+/**
+ * Stops `turns` and responds with the state of the first: with 200, or with 202 if the process that runs one of them,
+ * which may be gone, has not confirmed its end in time.
+ */
+export async function stopTurns(
+  turns: readonly [FollowedTurn, ...FollowedTurn[]],
+  reply: FastifyReply,
+  clock: Clock,
+): Promise<FastifyReply> {
+  await Promise.all(
+    turns.map(async (each) => {
+      await each.stop();
+      await waitForEnd(each, clock);
+    }),
+  );
+  const hasEnded = turns.every(({ log }) => log.end !== undefined);
+  return reply.code(hasEnded ? 200 : 202).send(toTurnState(turns[0]));
+}
+
+/** Returns the API description of the responses of {@link stopTurns}. */
+export function toStopResponses(): readonly DocumentedResponse[] {
+  const content: Readonly<Record<string, Content>> = {
+    "application/json": { type: "json", schema: TurnStateSchema() },
+  };
+  return [
+    { status: 200, description: "The stopped turn.", content },
+    {
+      status: 202,
+      description: "The turn. The process that runs it has not confirmed its end in time.",
+      content,
+    },
+  ];
+}
+
+/** Resolves when the turn has ended, or after {@link stopWaitMs}. */
+async function waitForEnd(turn: FollowedTurn, clock: Clock): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(stopWaitMs, resolve);
+  const leave = turn.follow();
+  await turn.log.until(() => turn.log.end !== undefined, promise);
+  leave();
+  timer.cancel();
+}

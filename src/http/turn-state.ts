@@ -1,0 +1,114 @@
+/** A turn as one JSON object: running, or with its end. */
+import { z } from "zod";
+import { errorTable, type ErrorCode } from "../base/errors.ts";
+import type { FollowedTurn } from "../live/live-turn.ts";
+import { toBody } from "../turn/body.ts";
+import {
+  finishReasons,
+  outcomes,
+  storages,
+  turnStatuses,
+  type FinishReason,
+  type Outcome,
+  type Storage,
+  type TurnEnd,
+  type TurnStatus,
+  type Usage,
+} from "../turn/turn-event.ts";
+import { Code, Count, Id, Milliseconds, schemaOf, Time } from "./description/response-schema.ts";
+
+/** The durations of a turn in milliseconds, in all and to the model's first text; `null` if unknown. */
+export interface Timings {
+  readonly durationMs: number | null;
+  readonly firstTextMs: number | null;
+}
+
+/** Returns the durations of a turn, as far as it has ended. */
+export function toTimings(end: TurnEnd | undefined): Timings {
+  return { durationMs: end?.durationMs ?? null, firstTextMs: end?.firstTextMs ?? null };
+}
+
+/** The current state of a turn. Contract: docs/protocol.md. */
+export interface TurnState {
+  readonly id: string;
+  readonly conversationId: string | null;
+  readonly status: TurnStatus;
+  /** The status of a turn that has ended; `null` while it runs. */
+  readonly outcome: Outcome | null;
+  readonly plan: string;
+  /** `null` before the boundary. */
+  readonly answer: string | null;
+  readonly position: number;
+  readonly finishReason: FinishReason | null;
+  readonly usage: Usage | null;
+  readonly model: string | null;
+  /** ISO 8601; `null` before the turn has begun. */
+  readonly startedAt: string | null;
+  readonly timings: Timings;
+  readonly error: { readonly code: ErrorCode; readonly message: string } | null;
+  /** `null` while it runs. */
+  readonly storage: Storage | null;
+}
+
+/** The fields of every ended turn besides its outcome, as schemas. */
+export const endFields = {
+  finishReason: z.enum(finishReasons).nullable(),
+  usage: z
+    .object({
+      inputTokens: Count,
+      outputTokens: Count,
+      reasoningTokens: Count.exactOptional(),
+      cachedInputTokens: Count.exactOptional(),
+    })
+    .nullable()
+    .describe("Tokens, as counted by the model."),
+  timings: z.object({ durationMs: Milliseconds.nullable(), firstTextMs: Milliseconds.nullable() }),
+  storage: z.enum(storages),
+};
+
+/** A position in a reply, as a schema. */
+export const Position = Count.describe("UTF-8 bytes of the plain-text body so far.");
+
+/** The schema of {@link TurnState}. */
+export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
+  z.object({
+    id: Id,
+    conversationId: Id.nullable(),
+    status: z.enum(turnStatuses),
+    outcome: z.enum(outcomes).nullable().describe("Same as `status`, but null while the turn runs."),
+    plan: z.string().describe("The text so far, exactly as sent."),
+    answer: z.string().nullable().describe("The text so far, exactly as sent; null before the boundary."),
+    position: Position,
+    ...endFields,
+    model: z.string().nullable(),
+    startedAt: Time.nullable(),
+    error: z.object({ code: Code, message: z.string() }).nullable(),
+    storage: endFields.storage.nullable().describe("Where the turn is stored; null while it runs."),
+  }),
+);
+
+/** Returns the current state of a turn. */
+export function toTurnState({ id, log }: FollowedTurn): TurnState {
+  const { start, end } = log;
+  const body = log.textAfter(0);
+  const { plan, answer } = toBody(body);
+  return {
+    id,
+    conversationId: start?.conversationId ?? null,
+    status: end?.outcome ?? "running",
+    outcome: end?.outcome ?? null,
+    plan,
+    answer: answer ?? null,
+    position: Buffer.byteLength(body),
+    finishReason: end?.finishReason ?? null,
+    usage: end?.usage ?? null,
+    model: end?.model ?? start?.model ?? null,
+    startedAt: start?.startedAt.toISOString() ?? null,
+    timings: toTimings(end),
+    error:
+      end?.error === undefined
+        ? null
+        : { code: end.error.code, message: errorTable[end.error.code].publicMessage },
+    storage: end?.storage ?? null,
+  };
+}

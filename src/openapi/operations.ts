@@ -1,0 +1,44 @@
+/** The API description of the API docs. */
+import { z } from "zod";
+import type { GroupDescription } from "../http/description/description.ts";
+import { schemaOf } from "../http/description/response-schema.ts";
+
+/** OpenAPI itself specifies the schema of its documents. */
+const Document = schemaOf<Readonly<Record<string, unknown>>>()("OpenApiDocument", () =>
+  z.record(z.string(), z.unknown()),
+);
+
+const unchanged = {
+  status: 304,
+  description: "The client's copy is current, as `If-None-Match` shows.",
+  headers: ["ETag"],
+} as const;
+
+export const docsDescription: GroupDescription<"getOpenApi" | "getDocs"> = {
+  routes: {
+    getOpenApi: {
+      summary: "Get this document",
+      responses: [
+        {
+          status: 200,
+          description: "The document, in OpenAPI 3.1.",
+          content: { "application/json": { type: "json", schema: Document() } },
+          headers: ["ETag"],
+        },
+        unchanged,
+      ],
+    },
+    getDocs: {
+      summary: "Get this document as a page",
+      responses: [
+        {
+          status: 200,
+          description: "The page, which needs no scripts.",
+          content: { "text/html": { type: "text", description: "HTML." } },
+          headers: ["ETag"],
+        },
+        unchanged,
+      ],
+    },
+  },
+};
