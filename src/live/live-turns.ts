@@ -5,6 +5,7 @@ import type { ChatPlace, EndResult, NewestTurn, TurnBegin, TurnRecords } from ".
 import type { LimitName } from "../turn/limits.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import {
+  addHistory,
   digestRequest,
   estimateTurn,
   mayBeRefused,
@@ -224,7 +225,7 @@ export class LiveTurns {
     const result = await this.#options.store.begin(begin);
     switch (result.type) {
       case "begun":
-        return { turn: this.#run(toTold(request, result), { begin, result }), isReplay: false };
+        return { turn: this.#run(addHistory(request, result), { begin, result }), isReplay: false };
       case "running": {
         const isOver =
           request.replacesUnread === true && (await this.#chats.stopUnread(this.#running.get(result.turnId)));
@@ -282,24 +283,6 @@ function toLimitedTurn(request: TurnRequest): LimitedTurn {
 
 function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): boolean {
   return isDone === true || (parentId === undefined && continues === undefined);
-}
-
-/**
- * Returns `request` with the stored messages that its begin found before its own. System messages that were
- * sent before a single new message come first, and replace those at the start of the conversation.
- */
-function toTold(request: TurnRequest, begun: BegunTurn["result"]): TurnRequest {
-  const { history, conversationId = "" } = begun;
-  if (history === undefined) return request;
-  const isNewest = request.continues?.mode === "new" && request.messages.length > 1;
-  const instructions = isNewest ? request.messages.slice(0, -1) : [];
-  const begins = history.findIndex(({ role }) => role !== "system");
-  const said = isNewest ? history.slice(begins === -1 ? history.length : begins) : history;
-  return {
-    ...request,
-    messages: request.messages.slice(instructions.length),
-    stored: { conversationId, digest: undefined, messages: [...instructions, ...said] },
-  };
 }
 
 async function attach({ requestDigest, started }: KeyedTurn, request: TurnRequest): Promise<StartedTurn> {

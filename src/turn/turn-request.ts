@@ -6,7 +6,7 @@ import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./lim
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
-import type { Continuation, StoredPath, TurnBegin } from "./ports.ts";
+import type { BeginResult, Continuation, StoredPath, TurnBegin } from "./ports.ts";
 
 /** A client's request for a turn. */
 export interface TurnRequest extends PromptOptions {
@@ -76,6 +76,26 @@ export function toChat({ stored, messages }: TurnRequest): readonly Message[] {
  * Whether the store may refuse the turn: for a used key or id, for another user's conversation, or over a
  * limit.
  */
+/**
+ * Returns `request` with the stored messages that its begin found before its own. System messages that were
+ * sent before a single new message come first, and replace those at the start of the conversation.
+ */
+export function addHistory(
+  request: TurnRequest,
+  { history, conversationId = "" }: BeginResult & { readonly type: "begun" },
+): TurnRequest {
+  if (history === undefined) return request;
+  const isNewest = request.continues?.mode === "new" && request.messages.length > 1;
+  const instructions = isNewest ? request.messages.slice(0, -1) : [];
+  const begins = history.findIndex(({ role }) => role !== "system");
+  const said = isNewest ? history.slice(begins === -1 ? history.length : begins) : history;
+  return {
+    ...request,
+    messages: request.messages.slice(instructions.length),
+    stored: { conversationId, digest: undefined, messages: [...instructions, ...said] },
+  };
+}
+
 export function mayBeRefused(request: TurnRequest): boolean {
   const { turnId, idempotencyKey, mustOwn, conversationId, allowance, continues } = request;
   return (
