@@ -51,7 +51,7 @@ export const errorTable = {
   history_off: {
     status: 404,
     retryable: false,
-    publicMessage: "Conversation history is not available on this server.",
+    publicMessage: "History is not available on this server.",
   },
   model_not_found: { status: 404, retryable: false, publicMessage: "The model was not found." },
   conversation_exists: {
