@@ -10,20 +10,15 @@ import { promisify } from "node:util";
 import { runSql } from "../support/databases/store-harness.ts";
 import { listen } from "../support/network/local-port.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
-import { makeFolder } from "../support/apps/start-app.ts";
 import { startSupabaseStack, type SupabaseStack } from "../support/databases/supabase-stack.ts";
-import { RunningCommand } from "./run-command.ts";
+import { RunningCommand, useSuiteFolder } from "./run-command.ts";
 
 const run = promisify(execFile);
 const noStore = { CHAT_STORE_ENABLED: "false" };
 const json = { "content-type": "application/json" };
 
 describe("foreword doctor", () => {
-  let folder: Awaited<ReturnType<typeof makeFolder>>;
-  before(async () => {
-    folder = await makeFolder();
-  });
-  after(() => folder.remove());
+  const folder = useSuiteFolder();
 
   /** Returns what it prints of `subject`, and its advice. */
   async function ask(variables: Record<string, string>, subject: string): Promise<readonly [string, string]> {

@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { makeFolder } from "../support/apps/start-app.ts";
+import { useResource } from "../support/apps/use-app.ts";
 
 const sourceMain = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -71,4 +73,19 @@ export class RunningCommand {
     const [code, signal] = await this.#exit;
     return code ?? signal;
   }
+}
+
+/** A folder that a suite makes before its tests, and deletes after them. */
+export function useSuiteFolder(): { readonly path: string } {
+  let path: string | undefined;
+  useResource(async (closing) => {
+    const folder = closing.adopt(await makeFolder(), (made) => made.remove());
+    ({ path } = folder);
+  });
+  return {
+    get path(): string {
+      if (path === undefined) throw new Error("the folder has not been made");
+      return path;
+    },
+  };
 }

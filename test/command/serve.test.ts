@@ -3,21 +3,16 @@ import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { listen } from "../support/network/local-port.ts";
 import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { makeFolder } from "../support/apps/start-app.ts";
-import { RunningCommand } from "./run-command.ts";
+import { RunningCommand, useSuiteFolder } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 describe("foreword serve", () => {
-  let folder: Awaited<ReturnType<typeof makeFolder>>;
-  before(async () => {
-    folder = await makeFolder();
-  });
-  after(() => folder.remove());
+  const folder = useSuiteFolder();
 
   async function refuse(variables: Record<string, string>): Promise<string> {
     const command = new RunningCommand([], variables, folder.path);

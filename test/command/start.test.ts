@@ -5,14 +5,13 @@ import { existsSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { explain } from "../../src/command/explanation.ts";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { listen } from "../support/network/local-port.ts";
-import { makeFolder } from "../support/apps/start-app.ts";
-import { RunningCommand } from "./run-command.ts";
+import { RunningCommand, useSuiteFolder } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
@@ -26,11 +25,7 @@ async function isThere(command: string): Promise<boolean> {
 }
 
 describe("foreword", () => {
-  let folder: Awaited<ReturnType<typeof makeFolder>>;
-  before(async () => {
-    folder = await makeFolder();
-  });
-  after(() => folder.remove());
+  const folder = useSuiteFolder();
 
   async function refuse(variables: Record<string, string>, args: string[] = []): Promise<string> {
     const command = new RunningCommand(args, variables, folder.path);
@@ -182,11 +177,7 @@ describe("foreword", () => {
 });
 
 describe("the log", () => {
-  let folder: Awaited<ReturnType<typeof makeFolder>>;
-  before(async () => {
-    folder = await makeFolder();
-  });
-  after(() => folder.remove());
+  const folder = useSuiteFolder();
 
   /** Serves until it has said so, with a terminal for its output if `script` makes one; resolves with all that it wrote. */
   async function serve(variables: Record<string, string>, start: readonly string[]): Promise<string> {

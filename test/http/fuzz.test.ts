@@ -8,6 +8,7 @@ import { z } from "zod";
 import { listRoutes } from "../support/apps/list-routes.ts";
 import { openRaw, readRaw } from "../support/clients/raw-request.ts";
 import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { OpenAiError } from "../support/clients/openai-wire.ts";
 
 const key = randomUUID();
 const mebibyte = 1024 * 1024;
@@ -20,14 +21,6 @@ const Problem = z.strictObject({
   code: z.string(),
   detail: z.string(),
   requestId: z.uuid(),
-});
-const OpenAiError = z.strictObject({
-  error: z.strictObject({
-    message: z.string(),
-    type: z.string(),
-    param: z.string().nullable(),
-    code: z.string(),
-  }),
 });
 
 /** Checks that an answer is no failure of ours, and, if it is a refusal, one that the clients of its address can read. */

@@ -9,6 +9,7 @@ import { AppError, type ErrorCode } from "../../src/base/errors.ts";
 import { CompletionStream } from "../../src/model/stream/completion-stream.ts";
 import { upstreams } from "../fixtures/model/upstreams.ts";
 import { toChunk, toEvent } from "../support/model/scripted-model.ts";
+import { cutBytes } from "../support/model/split-reply.ts";
 
 /** The content read from a stream. */
 interface Read {
@@ -130,13 +131,7 @@ describe("the end of a reply", () => {
         }),
         (all, lengths) => {
           const bytes = Buffer.from(all.map((step) => step.bytes).join(""));
-          const chunks: Buffer[] = [];
-          for (let start = 0, next = 0; start < bytes.length; next += 1) {
-            const length = lengths[next % lengths.length] ?? 1;
-            chunks.push(bytes.subarray(start, start + length));
-            start += length;
-          }
-          const { code, ...seen } = read(chunks, false);
+          const { code, ...seen } = read(cutBytes(bytes, lengths), false);
           const { failed, ...expected } = readByRules(all);
           assert.equal(code !== undefined, failed);
           if (failed) assert.equal(seen.text, expected.text);

@@ -12,7 +12,13 @@ import {
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { useOpenAiWire, StreamedReply, toChat, toEventData } from "../../support/clients/openai-wire.ts";
+import {
+  OpenAiError,
+  StreamedReply,
+  toChat,
+  toEventData,
+  useOpenAiWire,
+} from "../../support/clients/openai-wire.ts";
 import { toChunk, type Script } from "../../support/model/scripted-model.ts";
 import { readResponse, type AppResponse } from "../../support/apps/start-app.ts";
 
@@ -21,14 +27,6 @@ const secret = JSON.stringify({ error: { message: "sk-secret is wrong" } });
 const url = "/v1/chat/completions";
 const deep = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
 
-const Body = z.strictObject({
-  error: z.strictObject({
-    message: z.string(),
-    type: z.string(),
-    param: z.string().nullable(),
-    code: z.string(),
-  }),
-});
 const Choices = z.object({ choices: z.array(z.object({ finish_reason: z.string().nullable() })) });
 
 describe("a completion that fails before its first text", () => {
@@ -152,7 +150,7 @@ describe("a completion that breaks off after text began", () => {
       const { status: sent, body, isComplete } = await readResponse(response);
       assert.deepEqual([sent, isComplete], [200, true]);
       const data = toEventData(body);
-      const { error } = Body.parse(JSON.parse(data.pop() ?? ""));
+      const { error } = OpenAiError.parse(JSON.parse(data.pop() ?? ""));
       assert.deepEqual(error, { message: publicMessage, type: toType(status), param: null, code });
       for (const chunk of data)
         assert.equal(Choices.parse(JSON.parse(chunk)).choices[0]?.finish_reason, null);
@@ -211,7 +209,7 @@ describe("an error under /v1", () => {
     assert.equal(answer.status, status, answer.body);
     assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
     assert.equal(answer.headers["x-should-retry"], "false");
-    const { error } = Body.parse(JSON.parse(answer.body));
+    const { error } = OpenAiError.parse(JSON.parse(answer.body));
     assert.deepEqual([error.code, error.param, error.type], [code, param, "invalid_request_error"]);
     return error.message;
   }

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { CompletionStream } from "../../../src/model/stream/completion-stream.ts";
 import { SseReader } from "../../../src/model/stream/sse-reader.ts";
 import { toChunk, toEvent } from "../../support/model/scripted-model.ts";
+import { cutBytes } from "../../support/model/split-reply.ts";
 
 type Event = readonly [name: string, data: string];
 
@@ -14,16 +15,6 @@ function readEvents(chunks: readonly Uint8Array[]): Event[] {
   for (const chunk of chunks) reader.push(Buffer.from(chunk));
   reader.end();
   return events;
-}
-
-function cutBytes(bytes: Buffer, lengths: readonly number[]): Buffer[] {
-  const chunks: Buffer[] = [];
-  for (let start = 0, next = 0; start < bytes.length; next += 1) {
-    const length = lengths[next % lengths.length] ?? 1;
-    chunks.push(bytes.subarray(start, start + length));
-    start += length;
-  }
-  return chunks;
 }
 
 /** The format exactly as in the specification, with no regard for speed or streaming. */

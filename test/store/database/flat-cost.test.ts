@@ -236,36 +236,23 @@ async function checkTicks(scratch: Scratch): Promise<void> {
   }
 }
 
-describe("a tick of progress costs as much as early in the reply", () => {
-  test("on Postgres", async () => {
-    const server = await startPostgres();
-    try {
-      const scratch = await openPostgres(server.url);
-      await checkTicks(scratch).finally(() => scratch.close());
-    } finally {
-      await server.stop();
-    }
-  });
+for (const [promise, check] of [
+  ["a tick of progress costs as much as early in the reply", checkTicks],
+  ["one more turn costs as much as in a short conversation", checkCost],
+] as const)
+  describe(promise, () => {
+    test("on Postgres", async () => {
+      const server = await startPostgres();
+      try {
+        const scratch = await openPostgres(server.url);
+        await check(scratch).finally(() => scratch.close());
+      } finally {
+        await server.stop();
+      }
+    });
 
-  test("on PGlite", async () => {
-    const scratch = toScratch(await PGlite.create());
-    await checkTicks(scratch).finally(() => scratch.close());
+    test("on PGlite", async () => {
+      const scratch = toScratch(await PGlite.create());
+      await check(scratch).finally(() => scratch.close());
+    });
   });
-});
-
-describe("one more turn costs as much as in a short conversation", () => {
-  test("on Postgres", async () => {
-    const server = await startPostgres();
-    try {
-      const scratch = await openPostgres(server.url);
-      await checkCost(scratch).finally(() => scratch.close());
-    } finally {
-      await server.stop();
-    }
-  });
-
-  test("on PGlite", async () => {
-    const scratch = toScratch(await PGlite.create());
-    await checkCost(scratch).finally(() => scratch.close());
-  });
-});

@@ -4,30 +4,27 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { TurnWrites, toEndArgument } from "../../../src/store/turns/turn-writes.ts";
 import type { Database } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { useDatabase, useResource } from "../../support/apps/use-app.ts";
 
 function aSecondAgo(): Date {
   return new Date(Date.now() - 1_000);
 }
 
 describe("the path that is shown", () => {
-  let harness: StoreHarness;
+  const server = useDatabase(startPostgresHarness);
   let database: Database;
   let writes: TurnWrites;
-  before(async () => {
-    harness = await startPostgresHarness();
-    database = await harness.open(systemClock);
+  useResource(async (closing) => {
+    database = await server.harness.open(systemClock);
+    closing.defer(() => database.close());
     writes = new TurnWrites(database, systemClock);
-  });
-  after(async () => {
-    await database.close();
-    await harness.stop();
   });
 
   /** A user's conversation, and the path it shows. */
@@ -72,7 +69,7 @@ describe("the path that is shown", () => {
     assert.deepEqual(await writes.begin(late, true), { type: "saved", conversationId: place.conversationId });
     await endTurn(writes, late, makeResult("Hello"));
     assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
-    const rows = await harness.sql(
+    const rows = await server.sql(
       `select count(*)::int as count from messages where conversation_id = '${place.conversationId}'`,
     );
     assert.deepEqual(rows, [{ count: 4 }]);

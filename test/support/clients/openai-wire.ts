@@ -8,6 +8,16 @@ import { useApp, useModel, type UseAppArguments } from "../apps/use-app.ts";
 /** What servers add to OpenAI's messages and deltas. */
 const WithReasoning = z.object({ reasoning_content: z.string().optional() });
 
+/** An error in OpenAI's format. */
+export const OpenAiError = z.strictObject({
+  error: z.strictObject({
+    message: z.string(),
+    type: z.string(),
+    param: z.string().nullable(),
+    code: z.string(),
+  }),
+});
+
 /** Returns a chat of one message. */
 export function toChat(text: string): OpenAI.ChatCompletionMessageParam[] {
   return [{ role: "user", content: text }];

@@ -50,3 +50,14 @@ export function splitInAllCuttings(text: string, isWhole = true): Split {
   }
   return whole;
 }
+
+/** Cuts `bytes` into chunks of `lengths`, over and over. */
+export function cutBytes(bytes: Buffer, lengths: readonly number[]): Buffer[] {
+  const chunks: Buffer[] = [];
+  for (let start = 0, next = 0; start < bytes.length; next += 1) {
+    const length = lengths[next % lengths.length] ?? 1;
+    chunks.push(bytes.subarray(start, start + length));
+    start += length;
+  }
+  return chunks;
+}
