@@ -1,4 +1,7 @@
-/** Owns what tests of a failing database share: databases behind a proxy, and talks whose every word is checked against the rows. */
+/**
+ * Shared by tests of a failing database: databases behind a proxy, and talks that are checked against the
+ * rows.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -14,7 +17,7 @@ import {
 } from "../support/databases/store-harness.ts";
 
 export const boundary = "\n---RESPONSE---\n";
-/** What comes on top of the time that the store is waited for, on a busy machine. */
+/** The delay that a busy machine may add to a wait for the store. */
 const slackMs = 1_000;
 /** How long the first byte, and the end of a stream, may wait for the store. */
 export const maxWaitMs = 500 + slackMs;
@@ -70,28 +73,28 @@ function toSite(
   return { ...harness, postgres, proxy, variables, stop };
 }
 
-/** What `/readyz` says, which must be 200. */
+/** Resolves with the body of `/readyz`, whose status must be 200. */
 export async function readReady(app: RunningApp): Promise<z.infer<typeof Ready>> {
   const { status, body } = await app.get("/readyz");
   assert.equal(status, 200);
   return Ready.parse(JSON.parse(body));
 }
 
-/** Resolves with how long it takes from now until `/readyz` says `status`, in milliseconds. */
+/** Resolves with the time from now until `/readyz` reports `status`, in milliseconds. */
 export async function untilReady(app: RunningApp, status: "ok" | "degraded"): Promise<number> {
   const startMs = performance.now();
   while ((await readReady(app)).status !== status);
   return performance.now() - startMs;
 }
 
-/** Resolves once nothing waits in the journal any more. Each landing is logged. */
+/** Resolves once the journal is empty. Each stored write is logged. */
 export async function untilReplayed(app: RunningApp): Promise<void> {
   const hasLanded = (): boolean => app.app.store.journal?.queued === 0;
   if (!hasLanded()) await app.logged(hasLanded);
   assert.equal((await readReady(app)).parts.journal?.queued, 0);
 }
 
-/** Answers every question at once, except those that a test wants to answer itself. */
+/** A model that replies to every question at once, except those that a test replies to itself. */
 export class Teller {
   readonly #wanted = new Map<string, (call: ScriptedCall) => void>();
 
@@ -126,11 +129,11 @@ export class Waits {
   endMs = 0;
 }
 
-/** A turn that a test answers itself. */
+/** A turn whose reply a test writes itself. */
 export interface HeldTurn {
   readonly call: ScriptedCall;
   readonly turnId: string;
-  /** Reads the rest, which the model has said already; notes how long the end took. */
+  /** Reads the rest, which the model has sent already; records how long the end took. */
   finish(waits: Waits): Promise<void>;
 }
 
@@ -145,14 +148,14 @@ export class Talk {
     this.#teller = teller;
   }
 
-  /** Has a whole turn; `isAway`: its message must be in the journal before its first byte. */
+  /** Runs a whole turn; `isAway`: its message must be in the journal before its first byte. */
   async say(app: RunningApp, question: string, isAway = false, waits = new Waits()): Promise<string> {
     const { response, turnId } = await this.#open(app, question, isAway, waits);
     const expected = `- On ${question}${boundary}It is so: ${question} ✓`;
     return await this.#hear(response, { question, turnId, body: expected }, waits);
   }
 
-  /** Starts a turn whose reply is `parts`, of which only the first has come when this resolves. */
+  /** Starts a turn whose reply is `parts`; only the first has arrived when this resolves. */
   async hold(app: RunningApp, question: string, parts: readonly [string, string]): Promise<HeldTurn> {
     const asked = this.#teller.wait(question);
     const opening = this.#open(app, question, false, new Waits());
@@ -166,7 +169,10 @@ export class Talk {
     };
   }
 
-  /** Whether the rows are what was heard: one message and one reply a turn, in order; every turn complete. */
+  /**
+   * Checks that the rows match the responses: one message and one reply a turn, in order; every turn
+   * complete.
+   */
   async check(site: Pick<Site, "sql">): Promise<{ readonly lost: number; readonly duplicates: number }> {
     const where = `where conversation_id = '${this.conversationId}'`;
     const messages = await site.sql(

@@ -1,4 +1,4 @@
-/** Owns what becomes of turns whose database dies, freezes, or loses its answers: nothing is lost, nothing is there twice. */
+/** Turns lose nothing and store nothing twice when their database dies, freezes, or loses results. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test, type TestContext } from "node:test";
@@ -19,9 +19,9 @@ import {
 import { toVariables, useModel, useResource } from "../support/apps/use-app.ts";
 import { startApp } from "../support/apps/start-app.ts";
 
-/** A way to lose a database, and to get it back. */
+/** A way to break a database, and to repair it. */
 interface Fault {
-  /** What the database does. */
+  /** The database's behaviour, for the test's name. */
   readonly what: string;
   readonly strike: (site: Site) => void;
   readonly mend: (site: Site) => unknown;
@@ -97,7 +97,7 @@ before(() => {
   teller = new Teller(model);
 });
 
-describe("turns lose nothing, and nothing is there twice", { concurrency: 2, timeout: 200_000 }, () => {
+describe("turns lose nothing and store nothing twice", { concurrency: 2, timeout: 200_000 }, () => {
   for (const [name, start] of [
     ["Postgres", startPostgresSite],
     ["PostgREST", startSupabaseSite],
@@ -119,7 +119,7 @@ describe("turns lose nothing, and nothing is there twice", { concurrency: 2, tim
         });
       }
 
-      test("loses its answers after COMMIT, each of the three", async (t) => {
+      test("loses each of its three results after COMMIT", async (t) => {
         const bench = await Bench.open(site);
         try {
           await loseResults(t, site, bench);
@@ -131,8 +131,8 @@ describe("turns lose nothing, and nothing is there twice", { concurrency: 2, tim
   }
 });
 
-describe("progress that meets the end of its turn in the database", { timeout: 60_000 }, () => {
-  test("leaves no piece behind", async () => {
+describe("progress saved at the same time as the end of its turn", { timeout: 60_000 }, () => {
+  test("leaves no pieces behind", async () => {
     const site = await startPostgresSite();
     const [ending, saving] = [1, 2].map(() => new Client({ connectionString: site.postgres.url }));
     assert.ok(ending && saving);
@@ -218,12 +218,14 @@ async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fau
   );
 }
 
-/** Cuts the connection that carries an answer, until it was the answer to a write of the turn that `run` has. */
+/**
+ * Cuts connections that carry a result, until one was the result of a write of the turn that `run` starts.
+ */
 async function cutResponse(bench: Bench, run: () => Promise<string>): Promise<void> {
   for (;;) {
     const turnId = await run();
     await untilReplayed(bench.app);
-    // Now and then the answer that was cut was one to recovery, which asks every 5 s.
+    // Sometimes the cut result belongs to recovery, which makes a call every few seconds.
     if (bench.app.logs.some((line) => line.turnId === turnId && line.msg === "write queued in the journal"))
       return;
   }
@@ -247,7 +249,7 @@ async function loseResults(t: TestContext, site: Site, bench: Bench): Promise<vo
   });
   const turn = await talk.hold(bench.app, `Middle ${randomUUID()}`, ["- a", `${boundary}b`]);
   site.proxy.cutAfterBytes(0);
-  await site.proxy.nextCut(); // of the answer to its progress
+  await site.proxy.nextCut(); // of the result of its progress
   turn.call.text(`${boundary}b`).finish();
   await turn.finish(waits);
   await untilReplayed(bench.app);

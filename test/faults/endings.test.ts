@@ -1,4 +1,4 @@
-/** Owns how streams end for clients of every kind: told of a failure without a reset, half-closed, or gone in any phase. */
+/** How streams end for every kind of client: after a failure, half-closed, or gone in any phase. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -17,17 +17,17 @@ import {
 import { boundary } from "./database-bench.ts";
 import { useApp, useModel, useDatabase, useResource } from "../support/apps/use-app.ts";
 
-/** What a client of its own on a plain socket was sent. */
+/** The bytes that a client on a plain socket received. */
 interface RawResponse {
   /** The decoded body. */
   readonly body: string;
-  /** Whether the last chunk came, which says that the body is whole. */
+  /** Whether the last chunk arrived: the body is complete. */
   readonly isWhole: boolean;
-  /** Why the connection ended other than in good order. */
+  /** Why the connection did not end cleanly. */
   readonly error: string | undefined;
 }
 
-/** Reads all that still comes, to the end of the connection. */
+/** Reads to the end of the connection. */
 async function readRaw(socket: Socket): Promise<RawResponse> {
   const chunks: Buffer[] = [];
   let error: string | undefined;
@@ -54,7 +54,7 @@ function joinChunks(bytes: Buffer): { readonly body: string; readonly isWhole: b
   return { body: Buffer.concat(parts).toString(), isWhole: false };
 }
 
-/** Connects and asks for a turn; nothing is read yet. */
+/** Connects and requests a turn; reads nothing yet. */
 function askRaw(port: number, next = ""): Socket {
   const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
   const head = `POST /stream-chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
@@ -64,7 +64,7 @@ function askRaw(port: number, next = ""): Socket {
   return socket;
 }
 
-describe("a reply that breaks off", () => {
+describe("a reply that is cut off", () => {
   const model = useModel();
   const app = useApp(model);
   let proxy: TcpProxy;
@@ -75,7 +75,7 @@ describe("a reply that breaks off", () => {
   const text = `- a${boundary}${"0123456789".repeat(2_000)}`;
   const lastWords = "\n[error] model_truncated: The model's reply was cut off.\n";
 
-  /** Has the model break off after `said`. */
+  /** Cuts the model off after `said`. */
   async function breakOff(call: Promise<ScriptedCall>, said = text): Promise<void> {
     (await call).text(said).end();
   }
@@ -90,7 +90,7 @@ describe("a reply that breaks off", () => {
     [", with a delay in the network", () => proxy.delay(60)],
   ];
   for (const [way, prepare] of ways) {
-    test(`tells so with its last words and an end in good order but for the last chunk${way}`, async () => {
+    test(`ends with an error and a clean close, without the last chunk${way}`, async () => {
       prepare();
       const call = model.nextCall();
       const socket = askRaw(proxy.port);
@@ -101,7 +101,7 @@ describe("a reply that breaks off", () => {
     });
   }
 
-  test("tells so even to a client that reads nothing until the server has closed the connection", async () => {
+  test("reports the error even to a client that reads nothing until the server has closed the connection", async () => {
     const connection = once(app.app.http.server, "connection");
     const call = model.nextCall();
     const socket = askRaw(app.port);
@@ -116,14 +116,14 @@ describe("a reply that breaks off", () => {
     check(await readRaw(socket), long);
   });
 
-  test("tells so to a client that has sent its next request already", async () => {
+  test("reports the error to a client that has already sent its next request", async () => {
     const call = model.nextCall();
     const socket = askRaw(app.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     await breakOff(call);
     check(await readRaw(socket));
   });
 
-  test("is whole for a client that reads in drops, as long as the model is", async () => {
+  test("is complete for a client that reads slowly, if the model's is", async () => {
     const call = model.nextCall();
     const socket = askRaw(app.port);
     (await call).text(text).finish();
@@ -151,13 +151,13 @@ interface LeftTurn {
   readonly userId: string;
   readonly conversationId: string;
   readonly call: ScriptedCall;
-  /** What came before it left. */
+  /** The text that arrived before it left. */
   readonly seen: string;
   /** When it left, by `performance.now()`. */
   readonly leftMs: number;
 }
 
-/** Asks for a turn, reads what `said` brings, leaves, and waits until the server has noticed. */
+/** Requests a turn, reads the text of `said`, leaves, and waits until the server has noticed. */
 async function leaveTurn(app: RunningApp, model: ScriptedModel, said: readonly string[]): Promise<LeftTurn> {
   const [turnId, userId, conversationId] = [randomUUID(), randomUUID(), randomUUID()];
   const connection = once(app.app.http.server, "connection");
@@ -248,7 +248,7 @@ for (const start of startHarnesses) {
         setUp({ ON_DISCONNECT: "continue" });
 
         for (const [phase, said, toSay] of phases) {
-          test(`${phase} changes nothing: the turn ends, its row is whole, and the rest can be had live and later`, async () => {
+          test(`${phase} changes nothing: the turn ends, its row is complete, and the rest can be read live and later`, async () => {
             const turn = await leaveTurn(app, model, said);
             assert.equal((await readState(turn))["status"], "running");
             const following = checkRest(turn);
@@ -259,7 +259,7 @@ for (const start of startHarnesses) {
           });
         }
 
-        test("after the end changes nothing: the row is whole, and all of it can be had again", async () => {
+        test("after the end changes nothing: the row is complete, and the whole reply can be read again", async () => {
           const [userId, conversationId] = [randomUUID(), randomUUID()];
           const { call, opening } = await openTurn(app, model, { userId, conversationId });
           call.text(whole).finish();
@@ -294,11 +294,11 @@ for (const start of startHarnesses) {
   );
 }
 
-describe("a client that has closed its own direction", () => {
+describe("a client that has closed its sending side", () => {
   const model = useModel();
   const app = useApp(model, { ON_DISCONNECT: "continue" });
 
-  test("still gets the whole answer", async (context) => {
+  test("still gets the whole reply", async (context) => {
     const proxy = await startTcpProxy(app.port);
     context.after(() => proxy.close());
     for (const half of [(socket: Socket) => void socket.end(), () => proxy.halfClose("server")]) {

@@ -1,4 +1,4 @@
-/** Owns what the journal cannot do alone: writes that the store will never take, conversations deleted meanwhile, no room. */
+/** The journal's limits: permanently rejected writes, conversations deleted meanwhile, a full journal. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
@@ -27,7 +27,7 @@ before(() => {
   teller = new Teller(model);
 });
 
-/** Runs `run` with an app on `site` in a folder of its own. */
+/** Runs `run` with an app on `site` that has its own folder. */
 async function withApp(
   site: Site,
   more: Readonly<Record<string, string>>,
@@ -64,7 +64,7 @@ async function deleteConversation(site: Site, { conversationId }: Talk): Promise
   await site.sql(`delete from conversations where id = '${conversationId}'`);
 }
 
-/** Asks for a turn that cannot be had, and checks how it is refused. */
+/** Requests a turn that cannot start, and checks its refusal. */
 async function checkRefused(app: RunningApp, text: string): Promise<void> {
   const { status, headers, body } = await app.chat(text, { conversationId: randomUUID() });
   assert.deepEqual([status, JSON.parse(body).code], [503, "store_unavailable"]);
@@ -112,7 +112,7 @@ for (const [name, start] of [
       });
     });
 
-    test("a question that the database rejects for good is answered and kept apart, its turn's end beside it; others land", async () => {
+    test("a permanently rejected question gets its reply and is quarantined with its turn's end; others are stored", async () => {
       await withApp(site, {}, async (app) => {
         await site.sql("alter table messages add constraint no_poison check (content not like '%poison%')");
         try {
@@ -123,7 +123,7 @@ for (const [name, start] of [
           await good.check(site);
           assert.deepEqual(await countRows(site, bad), nothing);
 
-          site.proxy.refuse(); // and the same for what waits in the journal
+          site.proxy.refuse(); // the journal's writes are refused too
           site.proxy.cutAll();
           await new Talk(teller).say(app, `poison ${randomUUID()}`, true);
           await good.say(app, `Fine, too ${randomUUID()}`, true);
@@ -137,7 +137,7 @@ for (const [name, start] of [
       });
     });
 
-    test("a reply that the database rejects for good is kept apart; its turn is not left running, nor does it keep others so", async () => {
+    test("a permanently rejected reply is quarantined; neither its turn nor others are left running", async () => {
       await withApp(site, {}, async (app) => {
         await site.sql("alter table messages add constraint no_poison check (content not like '%poison%')");
         try {
@@ -145,7 +145,7 @@ for (const [name, start] of [
           const parts = [`- a${boundary}poison`, " and more"] as const;
           const turn = await bad.hold(app, `Held ${randomUUID()}`, parts);
           const saved = `select position from turn_pieces where turn_id = '${turn.turnId}'`;
-          while ((await site.sql(saved)).length === 0); // what recovery finds is refused, too
+          while ((await site.sql(saved)).length === 0); // recovery's write is refused, too
           const other = await late.hold(app, `Held ${randomUUID()}`, parts);
           for (const held of [turn, other]) {
             held.call.text(parts[1]).finish();
@@ -165,7 +165,7 @@ for (const [name, start] of [
       });
     });
 
-    test("a full journal refuses new turns while the store is away, lets running ones end, and lands all it took", async () => {
+    test("a full journal refuses new turns while the store is away, lets running ones end, and stores all it accepted", async () => {
       await withApp(site, { JOURNAL_MAX_MIB: "1" }, async (app) => {
         const running = new Talk(teller);
         const rest = `${boundary}${randomUUID()}`;
@@ -198,7 +198,7 @@ for (const [name, start] of [
       });
     });
 
-    test("without a journal that can be used, a store that is away refuses new turns and lets running ones end", async () => {
+    test("without a usable journal, new turns are refused while the store is away, and running ones end", async () => {
       const folder = await makeFolder();
       await writeFile(join(folder.path, "journal"), "in the way");
       await withApp(
@@ -228,7 +228,7 @@ for (const [name, start] of [
 }
 
 describe("with PGlite", { timeout: 120_000 }, () => {
-  test("what a process left in its journal lands once the embedded database takes the place of one that was away", async (context) => {
+  test("writes left in a journal are stored once the embedded database replaces an unavailable one", async (context) => {
     const harness = await startPglite();
     context.after(() => harness.stop());
     const nowhere = { ...harness.variables, DATABASE_URL: "postgres://nobody:nothing@127.0.0.1:9/none" };
@@ -247,7 +247,7 @@ describe("with PGlite", { timeout: 120_000 }, () => {
     for (const talk of talks) await talk.check(harness);
   });
 
-  test("turns that are begun, saved and ended while the app closes are all there when it opens again, none running", async (context) => {
+  test("turns begun, saved and ended while the app closes are all stored when it opens again, none running", async (context) => {
     const harness = await startPglite();
     context.after(() => harness.stop());
     let app = await startApp(harness.variables);
@@ -265,7 +265,7 @@ describe("with PGlite", { timeout: 120_000 }, () => {
     });
     await Promise.all(openings);
     for (const call of calls.slice(0, 6)) (await call).text(" and whole.").finish();
-    await app.close(); // at once: whoever still runs is interrupted
+    await app.close(); // at once: running turns are interrupted
     await Promise.all(readings);
     app = await startApp(harness.variables);
     await untilReplayed(app);

@@ -1,6 +1,7 @@
 /**
- * Owns one measurement, as a program of its own: a real server, many turns of 2 MiB, readers of them that read nothing, and
- * a healthy stream beside them. Prints its figures as JSON. Arguments: `turns` or `readers`, and how many of them are paused.
+ * A program that measures a real server with many turns of 2 MiB, readers of them that read nothing, and a
+ * healthy stream. Prints its figures as JSON. Arguments: `turns` or `readers`, and how many of them are
+ * paused.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,33 +13,36 @@ import { z } from "zod";
 import { listen } from "../support/network/local-port.ts";
 import { toChunk, toEvent } from "../support/model/scripted-model.ts";
 
-/** What comes of a measurement. */
+/** The figures of a measurement. */
 export const Measurement = z.object({
-  /** Of the server, once all text has come, after a collection of its garbage. */
+  /** Memory of the server after all text has arrived and garbage was collected. */
   rssBytes: z.number(),
-  /** What the readers left unread in their sockets and the server's, on average. */
+  /** The average unread bytes of a reader, in its socket and the server's. */
   kernelBytes: z.number(),
   /**
-   * Between two chunks of the healthy stream, of which one is due every 5 ms, while some more big turns are read: the
-   * longest in a hundred, beside the readers once they are stuck.
+   * The 99th percentile of the gaps between chunks of the healthy stream, one of which is due every 5 ms:
+   * while more big turns are read, and beside the stuck readers.
    */
   gapP99Ms: z.number(),
 });
 export type Measurement = z.infer<typeof Measurement>;
 
 const serverMain = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
-/** Lets a signal collect the garbage. */
+/** Collects garbage on a signal. */
 const collector = `data:text/javascript,process.on("SIGUSR2",()=>gc())`;
 const tickMs = 5;
 const pieceBytes = 16 * 1024;
-/** A little less than the limit of a reply. */
+/** A little less than the largest reply. */
 const pieces = 127;
 const bigText = Buffer.from(toEvent(toChunk({ content: "x".repeat(pieceBytes) })));
 const parallel = 10;
 
 const agent = new Agent({ keepAlive: false, maxSockets: Infinity });
 
-/** Answers a turn: with the big text at once, or, where it is the healthy one, with a drop every few milliseconds. */
+/**
+ * Replies to a turn: with the big text at once, or to the healthy one with a few bytes every few
+ * milliseconds.
+ */
 async function answer(question: string, response: ServerResponse): Promise<void> {
   response.writeHead(200, { "content-type": "text/event-stream" });
   response.write(toEvent(toChunk({ content: "- a\n---RESPONSE---\n" })));
@@ -51,7 +55,7 @@ async function answer(question: string, response: ServerResponse): Promise<void>
   taken.resolve();
 }
 
-/** Resolves, again and again, when the server has taken the whole of a big text. */
+/** Resolves, repeatedly, when the server has read all of a big text. */
 const taken = {
   count: 0,
   wanted: 0,
@@ -91,7 +95,7 @@ function chat(url: string, text: string): Promise<IncomingMessage> {
   return open(`${url}/stream-chat`, { messages: [{ sender: "user", text }] });
 }
 
-/** Resolves with the bytes that a process has in memory, once it has collected its garbage. */
+/** Resolves with a process's memory in bytes, after it has collected its garbage. */
 async function readRss(pid: number, url: string): Promise<number> {
   for (let round = 0; round < 3; round += 1) {
     process.kill(pid, "SIGUSR2");
@@ -101,7 +105,7 @@ async function readRss(pid: number, url: string): Promise<number> {
   return Number(kibibytes) * 1024;
 }
 
-/** Returns how many bytes wait in all sockets of this machine, or network namespace. */
+/** Returns the bytes queued in all sockets of this machine, or network namespace. */
 function readKernelBytes(): number {
   const lines = readFileSync("/proc/net/tcp", "utf8").trim().split("\n").slice(1);
   return lines
@@ -109,7 +113,7 @@ function readKernelBytes(): number {
     .reduce((sum, hex) => sum + Number.parseInt(hex, 16), 0);
 }
 
-/** Starts the server; resolves with its address. */
+/** Starts the server; resolves with its URL. */
 async function startServer(): Promise<{ readonly pid: number; readonly url: string; stop(): Promise<void> }> {
   const port = await listen(model);
   const child = spawn(process.execPath, ["--expose-gc", "--import", collector, serverMain], {
@@ -140,7 +144,7 @@ async function startServer(): Promise<{ readonly pid: number; readonly url: stri
   throw new Error(`the server does not start: ${said}`);
 }
 
-/** Asks for `count` big turns, some at a time, and hands each answer, unread, to `take`. */
+/** Requests `count` big turns, some at a time, and passes each unread response to `take`. */
 async function askBig(url: string, count: number, take: (response: IncomingMessage) => void): Promise<void> {
   let asked = 0;
   const ask = async (): Promise<void> => {

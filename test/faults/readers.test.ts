@@ -1,4 +1,4 @@
-/** Owns what readers that take nothing cost: no memory but the log, no time of others, and their own connection in the end. */
+/** Readers that read nothing cost no memory but the log, do not slow others, and are cut off in the end. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { once } from "node:events";
@@ -17,19 +17,19 @@ import { useApp, useModel } from "../support/apps/use-app.ts";
 const run = promisify(execFile);
 const program = fileURLToPath(new URL("paused-readers.ts", import.meta.url));
 const count = 200;
-/** What a busy machine makes of a gap anyway. */
+/** The gap that a busy machine causes anyway. */
 const noiseMs = 50;
 
 /**
- * In a network of its own, sockets hold little of what is not read. Where the system forbids that, they hold the whole
- * reply, and the server has less to do with it: the figures say how much they held.
+ * In a separate network, sockets buffer little unread data. If the system forbids that, they buffer the whole
+ * reply, and the server less: the figures say how much they held.
  */
 const inSmallNetwork = `
   ip link set lo up &&
   echo 4096 16384 65536 > /proc/sys/net/ipv4/tcp_wmem && echo 4096 16384 65536 > /proc/sys/net/ipv4/tcp_rmem &&
   exec "$0" "$@"`;
 
-/** Resolves with the command that runs another in such a network, or, where there is none, as it is. */
+/** Resolves with a command that runs another in such a network, or unchanged if that is impossible. */
 async function findNetwork(): Promise<readonly string[]> {
   const args = ["-rn", "sh", "-c", inSmallNetwork];
   try {
@@ -56,7 +56,7 @@ describe(`${count} readers that read nothing`, { timeout: 120_000 }, () => {
     ["turns", "of a turn of 2 MiB each"],
     ["readers", "of one turn of 2 MiB"],
   ] as const) {
-    test(`${name} cost the server less than 1 MiB each beyond the logs, and others next to nothing`, async (t) => {
+    test(`${name} cost the server less than 1 MiB each beyond the logs, and hardly delay others`, async (t) => {
       const paused = await measure(what, "paused");
       const left = await measure(what, "left");
       const growthKib = (paused.rssBytes - left.rssBytes) / count / 1024;
@@ -78,7 +78,7 @@ describe("a follower", () => {
   const model = useModel();
   const app = useApp(model, { ON_DISCONNECT: "continue" }, { clock });
 
-  /** Starts a turn whose follower takes nothing more from the server's side of its connection. */
+  /** Starts a turn whose follower reads nothing more from the server. */
   async function openStalled(): Promise<{ call: ScriptedCall; response: IncomingMessage; socket: Socket }> {
     const connection = once(app.app.http.server, "connection");
     const { call, opening } = await openTurn(app, model);
@@ -96,7 +96,7 @@ describe("a follower", () => {
     for (let sent = 0; sent < 20; sent += 1) call.text(piece);
   }
 
-  test("that takes nothing for 30 s is cut, and may resume byte-exact from what it had", async () => {
+  test("that reads nothing for 30 s is cut off, and may resume at the exact byte", async () => {
     const { call, response, socket } = await openStalled();
     const reading = readResponse(response);
     clock.advance(29_999);
@@ -112,7 +112,7 @@ describe("a follower", () => {
     assert.deepEqual([rest.isComplete, rest.body === `${piece.repeat(20)} End.`], [true, true]);
   });
 
-  test("that takes something within each 30 s is never cut", async () => {
+  test("that reads something every 30 s is never cut off", async () => {
     const { call, response, socket } = await openStalled();
     const reading = readResponse(response);
     for (let round = 0; round < 4; round += 1) {

@@ -1,4 +1,6 @@
-/** Checks that who follows another replica's turn is never left without a word, whatever the store's trouble. */
+/**
+ * Checks that who follows another replica's turn is never left without a word, whatever the store's trouble.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
@@ -39,7 +41,10 @@ describe(
       return { call, reply, read: readResponse(stream) };
     }
 
-    /** Lets `ms` pass where it is followed, one read after the other: none is late by the clock, however long it takes. */
+    /**
+     * Lets `ms` pass where it is followed, one read after the other: none is late by the clock, however long
+     * it takes.
+     */
     async function pass(ms: number): Promise<void> {
       for (let passedMs = 0; passedMs < ms;) {
         const delayMs = await clock.timerThat((waitMs) => pollDelaysMs.includes(waitMs));

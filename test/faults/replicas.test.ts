@@ -1,4 +1,4 @@
-/** Owns what two processes on one database owe a client that speaks now to the one, now to the other. */
+/** Two processes on one database serve a client that talks to either. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -13,7 +13,7 @@ const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
 const lastWords = "\n[error] interrupted: The server stopped before the reply was complete.\n";
 const maxStopMs = 1_000;
 
-/** A turn that a test asks for. */
+/** A turn that a test requests. */
 class Asked {
   readonly turnId = randomUUID();
   readonly userId = randomUUID();
@@ -37,7 +37,7 @@ class Asked {
     return replica.send("POST", "/stream-chat", this.body, { "x-turn-id": this.turnId });
   }
 
-  /** Asks `replica` for its bytes from `position` on. */
+  /** Reads its bytes from `position` on, from `replica`. */
   resume(replica: Replica, position: number): Reading {
     return replica.resume(this.turnId, this.userId, position);
   }
@@ -55,15 +55,15 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
     for (const replica of [a, b]) closing.defer(() => replica.close());
   });
 
-  /** The roles and contents of a conversation's messages, the oldest first. */
+  /** The roles and contents of a conversation's messages, oldest first. */
   async function readMessages({ conversationId }: Asked): Promise<Record<string, unknown>[]> {
     return await harness.sql(
       `select role, content, status from messages where conversation_id = '${conversationId}' order by created_at`,
     );
   }
 
-  describe("of which both live", { concurrency: false }, () => {
-    test("give a running turn's bytes from any position, on the one that does not run it too", async (context) => {
+  describe("while both run", { concurrency: false }, () => {
+    test("serve a running turn's bytes from any position, also the one that does not run it", async (context) => {
       const random = new SeededRandom(`${seed} follow`);
       context.diagnostic(`FOREWORD_CHAOS_SEED=${seed}`);
       const asked = new Asked("Follow", 150);
@@ -84,7 +84,7 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
       assert.equal((await b.readState(asked.turnId, asked.userId)).status, "running");
       await followers[0]?.reading.received(boundaryAt + boundary.length + 20);
       assert.equal((await a.readState(asked.turnId, asked.userId)).status, "running", "it is followed live");
-      // Some come while the turn is under way, which the store has a part of by now.
+      // Some arrive while the turn runs; the store has a part of it by now.
       for (const position of positions) followers.push({ position, reading: asked.resume(b, position) });
       const whole = await owner.whole();
       assert.deepEqual([owner.status, owner.isComplete, whole], [200, true, asked.script]);
@@ -115,7 +115,7 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
           const state = await stopping;
           const bytes = await owner.whole();
           assert.deepEqual([state.status, state.position, owner.isComplete], ["stopped", bytes.length, true]);
-          // What breaks off in its plan gets its boundary all the same.
+          // A reply that is cut off in its plan gets its boundary all the same.
           const isInPlan = bytes.indexOf(boundary) !== asked.script.indexOf(boundary);
           if (isInPlan) assert.ok(bytes.toString().endsWith(boundary));
           else assert.deepEqual(bytes, asked.script.subarray(0, bytes.length));
@@ -137,7 +137,7 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
       assert.ok(Math.max(...times) <= maxStopMs, `${Math.max(...times)} ms`);
     });
 
-    test("stop a turn of the other not for somebody else", async () => {
+    test("do not stop a turn of the other for another user", async () => {
       const asked = new Asked("Keep", 40);
       const owner = asked.start(a);
       await owner.received(1);
@@ -150,7 +150,7 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
       assert.deepEqual(await owner.whole(), asked.script);
     });
 
-    test("give a reply whole to a client whose connection is cut 200 times", async (context) => {
+    test("deliver a complete reply to a client whose connection is cut 200 times", async (context) => {
       const random = new SeededRandom(`${seed} cut`);
       const replyCount = 20;
       const cutsPerReply = 10;
@@ -163,7 +163,7 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
         let got = Buffer.alloc(0);
         for (let cut = 0; cut < cutsPerReply; cut += 1) {
           const count = random.integer(0, share);
-          // The head, too, has come: before it the client could not know that there is a turn.
+          // The head has arrived too: before it the client could not know that there is a turn.
           await reading.received(Math.max(1, count));
           reading.cut();
           cuts += 1;
@@ -179,7 +179,7 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
       assert.deepEqual([cuts, bytesThatDiffer], [replyCount * cutsPerReply, 0]);
     });
 
-    test("have one turn under a key, whichever is asked, how often, at once, and after a restart", async (context) => {
+    test("run one turn under a key, whichever gets the request, however often, at once, and after a restart", async (context) => {
       const key = randomUUID();
       const asked = new Asked("Once", 40);
       const sent: Reading[] = [];
@@ -218,12 +218,12 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
       }
       const { userId, conversationId } = new Asked("Own", 1);
       const own = send(b, { ...asked.body, userId, conversationId });
-      assert.equal(await check(own), false, "somebody else's key is another one");
+      assert.equal(await check(own), false, "another user's key is another one");
       assert.ok(!ids.has(own.headers["x-turn-id"]));
     });
   });
 
-  test("end a turn whose process was killed once, and tell those who follow it elsewhere", async (context) => {
+  test("end a turn whose process was killed, once, and tell its followers elsewhere", async (context) => {
     const c = await Replica.start({ ...model.variables, ...harness.variables });
     const turns = Array.from({ length: 10 }, () => new Asked("Killed", 10_000));
     const owners = turns.map((asked) => asked.start(c));

@@ -1,6 +1,6 @@
 /**
- * Checks that the schema is replaced without an outage: servers of this build and of the one before serve one Postgres while it is
- * upgraded, put back and upgraded again under load.
+ * The schema is replaced without an outage: servers of this build and the previous one serve one Postgres
+ * while it is upgraded, restored and upgraded again under load.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -22,11 +22,14 @@ const Conversations = z.object({ conversations: z.array(z.object({ id: z.string(
 const Messages = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
 const Ready = z.object({ status: z.string() });
 
-/** How many users each replica serves at once, and how many rounds each has at least before and after the schema is replaced. */
+/**
+ * The concurrent users of each replica, and each user's fewest rounds before and after the schema is
+ * replaced.
+ */
 const lanesPerReplica = 2;
 const minRounds = 3;
 
-/** What one user has done and seen: a turn a round, each followed by all kinds of reads. */
+/** One user, with a turn a round, each followed by all kinds of reads. */
 class Lane {
   readonly userId = randomUUID();
   readonly conversationId = randomUUID();
@@ -51,11 +54,11 @@ class Lane {
     assert.deepEqual(list.conversations, [{ id: conversationId }]);
     await read(this.#replica, `${base}/messages?userId=${userId}`, Messages);
     const found = await read(this.#replica, `/conversations?userId=${userId}&query=zebra`, Conversations);
-    assert.equal(found.conversations.length, 1, "what a search finds");
+    assert.equal(found.conversations.length, 1, "conversations found by the search");
     await read(this.#other, `/conversations?userId=${userId}`, Conversations);
   }
 
-  /** Reads the conversation on both replicas: each turn is there once. */
+  /** Reads the conversation on both replicas: each turn appears once. */
   async check(): Promise<void> {
     const { userId, conversationId, rounds } = this;
     for (const replica of [this.#replica, this.#other]) {
@@ -71,7 +74,7 @@ class Lane {
   }
 }
 
-/** A turn whose text the test gives, followed on the other replica. */
+/** A turn whose text comes from the test, followed on the other replica. */
 interface Held {
   readonly call: ScriptedCall;
   readonly turnId: string;
@@ -94,7 +97,7 @@ async function read<Schema extends z.ZodType>(
 
 const missing = await findMissingHistory();
 
-describe("the build before and this one on one Postgres", { timeout: 300_000, skip: missing }, () => {
+describe("the previous build and this one on one Postgres", { timeout: 300_000, skip: missing }, () => {
   let server: PostgresServer;
   let model: ScriptedModel;
   let previous: PreviousBuild;
@@ -133,7 +136,7 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
     await Promise.all([model.close(), server.stop(), previous.remove()]);
   });
 
-  /** Applies a schema as its own build would: the one before knows no refusal. */
+  /** Applies a schema as its own build would: the previous one never refuses. */
   async function apply(sql: string): Promise<void> {
     const session = await openPostgres(url);
     await session.apply(sql);
@@ -161,7 +164,7 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
     return { call, turnId, userId, owner, follower };
   }
 
-  /** Runs `replaceSchema` in the middle of all that users do, on both builds; nothing of that may fail or stand still. */
+  /** Runs `replaceSchema` while users are active on both builds; none of their requests may fail or stall. */
   async function changeUnderLoad(replaceSchema: () => Promise<void>): Promise<void> {
     const lanes = [old, current].flatMap((replica) =>
       Array.from({ length: lanesPerReplica }, () => new Lane(replica, replica === old ? current : old)),
@@ -188,7 +191,7 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
       assert.match((await owner.whole()).toString(), /\none two three$/);
       const events = (await follower.whole()).toString();
       const text = Array.from(events.matchAll(/"text":"([^"]*)"/g), ([, piece]) => piece).join("");
-      assert.match(text, /one two three$/, "what a follower elsewhere reads");
+      assert.match(text, /one two three$/, "the text at a follower elsewhere");
       assert.match(events, /event: turn-end[^]*"outcome":"complete"/);
     }
     for (const [index, { turnId, userId, owner }] of stopped.entries()) {
@@ -199,7 +202,7 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
     for (const replica of [old, current]) assert.equal((await read(replica, "/readyz", Ready)).status, "ok");
   }
 
-  test("both serve the schema of the build before", async () => {
+  test("both serve the previous build's schema", async () => {
     await changeUnderLoad(async () => {});
   });
 
@@ -216,7 +219,7 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
     await changeUnderLoad(async () => void (await applySchema(url, schema, () => {})));
   });
 
-  test("it is put back to the one before, and upgraded again, under load", async () => {
+  test("it is restored to the previous one, and upgraded again, under load", async () => {
     const schema = await loadSchemaOf(7, 6);
     await changeUnderLoad(async () => {
       await apply(previous.schema);
@@ -224,7 +227,7 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
     });
   });
 
-  test("a chat goes on from one build to the other, and each finds what both have written, with accents or without", async () => {
+  test("a chat continues from one build to the other, and each finds the words of both, with accents or without", async () => {
     const userId = randomUUID();
     const say = async (replica: Replica, text: string, more: object): Promise<string> => {
       const body = { id: "both", messages: [toUiMessage(text)], ...more };
@@ -246,7 +249,7 @@ describe("the build before and this one on one Postgres", { timeout: 300_000, sk
       const found = `/conversations?userId=${userId}&query=${encodeURIComponent(query)}`;
       return (await read(replica, found, Conversations)).conversations.length;
     };
-    // What the build before wrote is read by this one in the background.
+    // This build indexes the previous one's texts in the background.
     while ((await find(current, "creme")) === 0);
     for (const query of ["crème", "CRÈME", "creme", "数据", "ångström", "angstrom", "ang"])
       assert.equal(await find(current, query), 1, query);

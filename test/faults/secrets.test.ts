@@ -1,4 +1,4 @@
-/** Owns that no secret leaves: a canary in each key and password, every way to fail, and then nothing of them anywhere. */
+/** No secret leaks: canaries in each key and password appear nowhere, however the server fails. */
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
@@ -22,7 +22,10 @@ const wires = [
   ["/v1/chat/completions", completion],
 ] as const;
 
-/** Asks `app` for turns whose model fails in every way, quoting `quotes`, and for what is refused; returns what came. */
+/**
+ * Requests turns whose model fails in every way, quoting `quotes`, and turns that are refused; returns the
+ * responses.
+ */
 async function failInEveryWay(
   app: RunningApp,
   model: ScriptedModel,
@@ -58,11 +61,11 @@ async function failInEveryWay(
   return answers;
 }
 
-/** Resolves with all that the files below `folder` hold. */
+/** Resolves with the contents of all files below `folder`. */
 async function readFolder(folder: string): Promise<string> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
-  // A journal of SQLite's may go while it is looked for.
+  // SQLite's own journal may disappear meanwhile.
   const isGone = (error: unknown): boolean =>
     error instanceof Error && "code" in error && error.code === "ENOENT";
   const texts = await Promise.all(
@@ -81,7 +84,7 @@ function assertNone(what: string, text: string, secrets: readonly string[]): voi
   for (const secret of secrets) assert.ok(!text.includes(secret), `${secret.slice(0, 20)} is in ${what}`);
 }
 
-/** Fails in every way with an app of `variables`; checks the log, the answers and what was kept. */
+/** Fails in every way with an app of `variables`; checks the log, the responses and all stored data. */
 async function assertKept(
   variables: Record<string, string>,
   secrets: readonly string[],
@@ -109,21 +112,21 @@ async function assertKept(
 describe("a secret", { timeout: 120_000, concurrency: true }, () => {
   const modelKey = canary("model");
 
-  test("is in no log, answer or row of a server with keys, however its model fails and whatever that quotes", async () => {
+  test("is in no log, response or row of a server with keys, however its model fails and whatever it quotes", async () => {
     const apiKey = canary("api");
     const variables = { AUTH: "keys", API_KEYS: apiKey, OPENAI_API_KEY: modelKey };
     const logs = await assertKept(variables, [modelKey, apiKey], `Bearer ${apiKey}`);
     assert.match(JSON.stringify(logs), /Incorrect API key provided: \[redacted\]/);
   });
 
-  test("is in none while the database cannot be reached: neither its password nor its address, nor in the journal", async () => {
+  test("is in none while the database is unreachable (its password and its URL), nor in the journal", async () => {
     const password = canary("database");
     const url = `postgres://me:${password}@127.0.0.1:${await findFreePort()}/chat`;
     const variables = { DATABASE_URL: url, OPENAI_API_KEY: modelKey };
     await assertKept(variables, [password, modelKey, url], "Bearer x");
   });
 
-  test("is in none with Supabase away: its keys, the secret of its tokens, a user's own token", async (context) => {
+  test("is in none while Supabase is away (its keys, its token secret, a user's token)", async (context) => {
     const provider = await IdentityProvider.start();
     context.after(() => provider.close());
     const [service, secret] = [canary("service"), canary("jwt")];

@@ -1,4 +1,4 @@
-/** Owns what is left of turns whose process is killed: what it may lose, and that nothing else is lost, doubled or changed. */
+/** Turns whose process is killed lose at most their last text: nothing else is lost, doubled or changed. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test, type TestContext } from "node:test";
@@ -41,7 +41,7 @@ const MessageRow = z.object({
   is_of_turn: z.boolean(),
 });
 
-/** What is counted over all turns. */
+/** Counts over all turns. */
 class Figures {
   turns = 0;
   interrupted = 0;
@@ -72,23 +72,23 @@ class Figures {
   }
 }
 
-/** One user's conversation, and what its client has of it. */
+/** One user's conversation, as its client knows it. */
 class Chat {
   readonly userId = randomUUID();
   readonly conversationId = randomUUID();
   readonly messages: { readonly sender: string; readonly text: string }[] = [];
-  /** The message that is to be asked next; asked again when its turn brought no answer. */
+  /** The next message; sent again if its turn brought no text. */
   prompt: string | undefined;
 }
 
-/** A turn and what its client saw. */
+/** A turn, as its client saw it. */
 interface ChaosTurn {
   readonly chat: Chat;
   readonly prompt: string;
-  /** Chosen by the client, or told by the answer's head. */
+  /** Chosen by the client, or read from the response's head. */
   id: string | undefined;
   readonly reading: Reading;
-  /** The model's side of it; `undefined` when the model was not asked. */
+  /** The model's side of it; `undefined` if the model was not called. */
   readonly call: () => SeededCall | undefined;
 }
 
@@ -99,7 +99,7 @@ class Chaos {
   readonly #model: SeededModel;
   readonly #replica: Replica;
   readonly #chats: readonly Chat[];
-  /** Messages to which a client has got at least a byte of reply. */
+  /** Messages with at least a byte of reply at a client. */
   readonly #seen = new Set<string>();
 
   constructor(random: SeededRandom, model: SeededModel, replica: Replica, chatCount: number) {
@@ -109,7 +109,7 @@ class Chaos {
     this.#chats = Array.from({ length: chatCount }, () => new Chat());
   }
 
-  /** Starts a turn in each chat, kills the process somewhere in them, and looks at what its successor makes of them. */
+  /** Starts a turn in each chat, kills the process in the middle, and checks how its successor ends them. */
   async live(): Promise<void> {
     const killTick = this.#random.integer(10, 250);
     const turns = this.#chats.map(async (chat) => {
@@ -151,7 +151,7 @@ class Chaos {
     };
   }
 
-  /** What the turn's client has, what it gets when it resumes, and what the row says. */
+  /** Compares the client's text, the text after a resume, and the row. */
   async #check({ chat, prompt, id, reading, call }: ChaosTurn, killedAtMs: number): Promise<void> {
     const { bytes: script } = toSeededReply(prompt);
     const seen = reading.bytes;
@@ -170,7 +170,7 @@ class Chaos {
       this.figures.compare(Buffer.concat([seen, tail]), script);
     } else {
       assert.equal(status, "interrupted");
-      assert.equal(reading.isComplete, false, "an answer that ended well is complete in its row");
+      assert.equal(reading.isComplete, false, "a response that ended cleanly is complete in its row");
       this.figures.interrupted += 1;
       this.figures.bytesSeenBeyondTheRow += Math.max(0, seen.length - row.length);
       this.figures.lostMs.push(call()?.ageAfter(row.length, killedAtMs) ?? 0);
@@ -181,7 +181,7 @@ class Chaos {
     this.#remember(chat, prompt, Buffer.concat([seen, tail]));
   }
 
-  /** Resolves with the bytes that a turn has from `from` on, up to its end; with none for a turn that is in no row. */
+  /** Resolves with a turn's bytes from `from` to its end; with none for a turn without a row. */
   async #resume(id: string, { userId }: Chat, from: number): Promise<Reading | undefined> {
     const deadlineMs = performance.now() + 10_000;
     for (;;) {
@@ -189,13 +189,13 @@ class Chaos {
       await resumed.closed;
       if (resumed.status !== 404) return resumed;
       if (from === 0) return undefined;
-      // Its begin is in the journal and lands soon.
+      // Its begin is in the journal and will be stored soon.
       assert.ok(performance.now() < deadlineMs, `turn ${id}, of which ${from} bytes were seen, is nowhere`);
       await this.#model.ticks(1);
     }
   }
 
-  /** As a frontend that shows all it gets, and sends it back. */
+  /** Acts like a frontend that shows everything it gets, and sends it back. */
   #remember(chat: Chat, prompt: string, seen: Buffer): void {
     const text = new TextDecoder().decode(seen, { stream: true });
     const hasLine = text.endsWith(lastWords.toString());
@@ -207,7 +207,7 @@ class Chaos {
     chat.prompt = undefined;
   }
 
-  /** What the rows say once the last process has ended by itself. */
+  /** Checks the rows once the last process has ended by itself. */
   async checkRows(harness: StoreHarness): Promise<void> {
     const turns = z.array(TurnRow).parse(
       await harness.sql(`select t.id, t.status, t.plan, t.answer, p.content as prompt,
@@ -226,7 +226,7 @@ class Chaos {
       await harness.sql(`select m.parent_id, m.role, m.content,
         exists (select from turns t where t.message_id = m.id) as is_of_turn from messages m`),
     );
-    // A text that its client sends back has a row of its own only where no reply of the turn is in the rows.
+    // A text that its client sends back has its own row only if the turn has no reply in the rows.
     const replied = new Set(messages.filter((row) => row.is_of_turn).map((row) => row.parent_id));
     const stored = new Set<string>();
     for (const { parent_id: parent, role, content, is_of_turn: isOfTurn } of messages) {
@@ -239,7 +239,7 @@ class Chaos {
   }
 }
 
-/** With how many turns in all, and in one life of the process. */
+/** The number of turns in all, and in one life of the process. */
 const stores: readonly [string, () => Promise<StoreHarness>, number, number][] = [
   ["Postgres", startPostgresHarness, turnCount, 25],
   ["PostgREST", startSupabaseHarness, turnCount / 5, 10],

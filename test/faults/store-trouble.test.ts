@@ -1,4 +1,7 @@
-/** Checks that a store which answers reads but takes no writes is not called well, and that history names the reason. */
+/**
+ * A store that answers reads but accepts no writes is not reported as healthy, and the history names the
+ * reason.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -13,11 +16,11 @@ const Readiness = z.object({
 });
 const Problem = z.object({ code: z.string() });
 
-/** A way to break a store's writes alone, and back. */
+/** A way to break only a store's writes, and to repair them. */
 interface Trouble {
   readonly name: string;
   readonly code: string;
-  /** Whether the store may yet take the write, which waits for that in the journal. */
+  /** Whether the store may accept the write later, so that it waits in the journal. */
   readonly isQueued: boolean;
   readonly breakWrites: readonly string[];
   readonly repair: readonly string[];
@@ -71,7 +74,7 @@ const troubles: readonly Trouble[] = [
   },
 ];
 
-describe("a store that answers reads and takes no writes", { timeout: 180_000 }, () => {
+describe("a store that answers reads but accepts no writes", { timeout: 180_000 }, () => {
   const model = useModel();
   const harness = useDatabase(startPostgresHarness);
   const app = useApp(model, {}, { database: harness });
@@ -98,11 +101,11 @@ describe("a store that answers reads and takes no writes", { timeout: 180_000 },
       if (isQueued) assert.equal(Problem.parse(JSON.parse(history.body)).code, code);
       else assert.equal(history.status, 200);
       await harness.sql(...repair);
-      // The writes that wait are tried again by and by.
+      // Queued writes are retried over time.
       for (;;) {
         const store = await readStore();
         if (!("code" in store)) break;
-        assert.ok(isQueued, "nothing waits, and one look tells");
+        assert.ok(isQueued, "nothing is queued, and one check shows it");
       }
       const list = await app.get(`/conversations?userId=${userId}`);
       assert.equal(list.status, 200, list.body);
