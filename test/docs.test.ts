@@ -1,11 +1,29 @@
 /** The docs are complete: every error code, setting and dependency is in them. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { variableNames } from "../src/config/variables.ts";
 import { errorTable } from "../src/base/errors.ts";
 
-const read = (name: string): string => readFileSync(new URL(`../${name}`, import.meta.url), "utf8");
+const root = join(import.meta.dirname, "..");
+const read = (name: string): string => readFileSync(join(root, name), "utf8");
+/** A page without its code blocks. */
+const readProse = (page: string): string => read(page).replaceAll(/^```[^]*?^```$/gm, "");
+const pages = globSync(["*.md", "docs/*.md", "bench/*.md", "findings/*.md"], { cwd: root });
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function toAnchors(page: string): ReadonlySet<string> {
+  const headings = Array.from(readProse(page).matchAll(/^#+ (.*)$/gm), ([, heading = ""]) => heading);
+  return new Set(
+    headings.map((text) =>
+      text
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, "")
+        .replaceAll(" ", "-"),
+    ),
+  );
+}
 
 describe("the docs", () => {
   test("list every error code with its status, and no other", () => {
@@ -27,16 +45,26 @@ describe("the docs", () => {
     assert.deepEqual(Array.from(new Set(rows)).toSorted(), [...variableNames].toSorted());
   });
 
-  test("name only files that exist, in ARCHITECTURE.md and decisions.md", () => {
-    const places = ["", "src/"].map((place) => new URL(`../${place}`, import.meta.url));
-    for (const doc of ["ARCHITECTURE.md", "docs/decisions.md"])
-      for (const [, path = ""] of read(doc).matchAll(
-        /`([\w.-]+\/(?:[\w./-]+\.(?:ts|sql|md)|(?:[\w.-]+\/)*))`/g,
+  test("name only files that exist", () => {
+    for (const page of pages.filter((name) => name !== "CHANGELOG.md"))
+      for (const [, path = ""] of readProse(page).matchAll(
+        /`((?:\.?[\w-]+\/)+[\w.-]+\.(?:ts|sql)|(?:[\w-]+\/)+)`/g,
       ))
         assert.ok(
-          places.some((place) => existsSync(new URL(path, place))),
-          `${doc} names ${path}`,
+          ["", "src", dirname(page)].some((place) => existsSync(join(root, place, path))),
+          `${page} names ${path}`,
         );
+  });
+
+  test("link only to files and headings that exist", () => {
+    for (const page of pages)
+      for (const [link, path = "", anchor] of readProse(page).matchAll(
+        /\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)/g,
+      )) {
+        const target = path === "" ? page : join(dirname(page), path);
+        assert.ok(existsSync(join(root, target)), `${page} links to ${link}`);
+        if (anchor !== undefined) assert.ok(toAnchors(target).has(anchor), `${page} links to ${link}`);
+      }
   });
 
   test("name every dependency with its reason in decisions.md", () => {
