@@ -2,7 +2,7 @@
 import { settleWithin } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace, LiveBus } from "../turn/ports.ts";
+import type { ChatPlace, LiveBus } from "../turn/records.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
 import type { RemoteTurns } from "./remote-turn.ts";

@@ -1,7 +1,7 @@
 /** A turn of this process: the run itself, its log, and its followers. */
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace } from "../turn/ports.ts";
+import type { ChatPlace } from "../turn/records.ts";
 import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { TurnLog } from "./turn-log.ts";

@@ -1,7 +1,8 @@
 /** Starts, finds, stops and drains turns: those of this process, and the way to all others. */
 import { AppError, toTurnRunning } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ChatPlace, EndResult, NewestTurn, TurnBegin, TurnRecords } from "../turn/ports.ts";
+import type { EndResult, TurnBegin } from "../turn/ports.ts";
+import type { ChatPlace, NewestTurn, TurnRecords } from "../turn/records.ts";
 import type { LimitName } from "../turn/limits.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import {

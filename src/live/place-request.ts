@@ -1,6 +1,6 @@
 /** Loads the stored path that a turn continues, for clients that send only new messages. */
 import { AppError, toAppError } from "../base/errors.ts";
-import type { Paths } from "../turn/ports.ts";
+import type { Paths } from "../turn/records.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
 /**

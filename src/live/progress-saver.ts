@@ -1,7 +1,7 @@
 /** Saves the text of running turns, all of them in one call a tick. */
 import { toAppError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
-import type { LiveBus, Piece, TurnRecovery } from "../turn/ports.ts";
+import type { LiveBus, Piece, TurnRecovery } from "../turn/records.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
 const tickMs = 500;

@@ -4,7 +4,7 @@ import { Repeating } from "../base/repeating.ts";
 import { toInterruptedResult } from "../turn/turn-result.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
-import type { AbandonedFilter, AbandonedTurn, TurnRecovery } from "../turn/ports.ts";
+import type { AbandonedFilter, AbandonedTurn, TurnRecovery } from "../turn/records.ts";
 
 const intervalMs = 4_000;
 /** The interval until leftovers of an earlier process have been replayed from the journal. */

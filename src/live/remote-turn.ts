@@ -3,7 +3,7 @@ import { toAppError, type ErrorCode } from "../base/errors.ts";
 import { BodyReader } from "../turn/body.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
-import type { LiveBus, StoredTurn } from "../turn/ports.ts";
+import type { LiveBus, StoredTurn } from "../turn/records.ts";
 import type { FollowedTurn } from "./live-turn.ts";
 import { TurnLog } from "./turn-log.ts";
 

@@ -6,7 +6,8 @@ import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./lim
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
-import type { BeginResult, Continuation, StoredPath, TurnBegin } from "./ports.ts";
+import type { BeginResult, Continuation, TurnBegin } from "./ports.ts";
+import type { StoredPath } from "./records.ts";
 
 /** A client's request for a turn. */
 export interface TurnRequest extends PromptOptions {

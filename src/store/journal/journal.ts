@@ -3,7 +3,7 @@
  * machine's disk. It knows their order, but not their meaning.
  */
 import { z } from "zod";
-import type { Piece } from "../../turn/ports.ts";
+import type { Piece } from "../../turn/records.ts";
 import {
   claimDeadFolder,
   claimFolder,

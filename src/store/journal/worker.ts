@@ -4,7 +4,7 @@ import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import type { Piece } from "../../turn/ports.ts";
+import type { Piece } from "../../turn/records.ts";
 import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns, type WriteHead } from "./write.ts";
 
 /** An operation; the thread receives them in lists. */

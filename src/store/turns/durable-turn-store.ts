@@ -2,13 +2,11 @@
 import { toAppError } from "../../base/errors.ts";
 import type { LimitName } from "../../turn/limits.ts";
 import type { Caller } from "../../base/caller.ts";
+import type { BeginResult, TurnStore, EndResult, TurnBegin, TurnResult } from "../../turn/ports.ts";
 import type {
   AbandonedFilter,
   AbandonedTurn,
-  BeginResult,
   ChatPlace,
-  TurnStore,
-  EndResult,
   LiveBus,
   NewestTurn,
   Paths,
@@ -16,10 +14,8 @@ import type {
   Piece,
   StoredPath,
   StoredTurn,
-  TurnBegin,
   TurnRecovery,
-  TurnResult,
-} from "../../turn/ports.ts";
+} from "../../turn/records.ts";
 import type { Observer } from "../../turn/observer.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { schemaVersion } from "../database/database.ts";

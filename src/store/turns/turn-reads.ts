@@ -13,7 +13,7 @@ import type {
   Piece,
   StoredPath,
   StoredTurn,
-} from "../../turn/ports.ts";
+} from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Usage } from "../../turn/turn-event.ts";
 import { PathMessages } from "./message-writer.ts";
 import { service, type Database, type JsonObject } from "../database/database.ts";

@@ -5,7 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { FollowOptions } from "../../http/follow-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
-import type { ChatPlace } from "../../turn/ports.ts";
+import type { ChatPlace } from "../../turn/records.ts";
 import { uiMessageStream } from "./stream.ts";
 
 /** For how long after its end a turn that no client has read to its end can be resumed, in milliseconds. */

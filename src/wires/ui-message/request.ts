@@ -4,7 +4,7 @@ import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
-import type { ChatPlace } from "../../turn/ports.ts";
+import type { ChatPlace } from "../../turn/records.ts";
 import { imageTypes, roles, saysSomething, toStorable, type Message, type Role } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {

@@ -9,7 +9,7 @@ import { Journal } from "../../../src/store/journal/journal.ts";
 import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
 import { DatabaseHealth } from "../../../src/store/database/database-health.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import type { Piece } from "../../../src/turn/ports.ts";
+import type { Piece } from "../../../src/turn/records.ts";
 import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
 import { beginTurn, endTurn, makeTurn } from "../../support/databases/make-turn.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";

@@ -1,0 +1,135 @@
+/** Turns beyond this process: their text between processes, their recovery, and the paths they continue. */
+import type { Caller } from "../base/caller.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { Digest } from "./message-tree.ts";
+import type { Message } from "./message.ts";
+import type { TurnResult } from "./ports.ts";
+import type { FinishReason, TurnStatus, Usage } from "./turn-event.ts";
+
+/** A piece of a turn's body: the text from byte `position` on. */
+export interface Piece {
+  readonly turnId: string;
+  readonly position: number;
+  readonly text: string;
+}
+
+/** A stored turn. */
+export interface StoredTurn {
+  readonly conversationId: string;
+  readonly status: TurnStatus;
+  /** The body from byte `position` on. */
+  readonly text: string;
+  readonly position: number;
+  readonly finishReason: FinishReason | undefined;
+  readonly usage: Usage | undefined;
+  readonly errorCode: ErrorCode | undefined;
+  readonly model: string | undefined;
+  readonly startedAt: Date;
+  readonly durationMs: number | undefined;
+  readonly firstTextMs: number | undefined;
+}
+
+/** A conversation, as its client names it. */
+export interface ChatPlace {
+  readonly conversationId: string;
+  /** The AI SDK chat that it belongs to, as in `TurnBegin`. */
+  readonly chatId: string | undefined;
+}
+
+/** The place that a turn continues from. */
+export interface PathStart {
+  readonly conversationId: string | undefined;
+  /** The AI SDK chat that the conversation belongs to, as in `TurnBegin`. */
+  readonly chatId?: string | undefined;
+  /** The id of the last message of the path; or `leaf`, for the leaf of the named conversation. */
+  readonly parentId: string;
+}
+
+/** A stored path: as much of its end as a model is sent. */
+export interface StoredPath {
+  readonly conversationId: string;
+  /** The digest of the whole path; `undefined` for an empty one. */
+  readonly digest: Digest | undefined;
+  readonly messages: readonly Message[];
+}
+
+/** The newest turn of a conversation. */
+export interface NewestTurn {
+  readonly turnId: string;
+  readonly startedAt: Date;
+  readonly isRunning: boolean;
+}
+
+/** A turn whose process is gone, and its body as far as saved. */
+export interface AbandonedTurn {
+  readonly turnId: string;
+  readonly text: string;
+}
+
+/** Which turns count as abandoned. */
+export interface AbandonedFilter {
+  /** The turns that run here. */
+  readonly except: readonly string[];
+  /** Whether to include turns of other processes that have been silent for 30 s. */
+  readonly isStaleToo: boolean;
+}
+
+/** The text of running turns, and requests to stop them, between the processes that run and follow them. */
+export interface LiveBus {
+  /**
+   * Publishes the text of running turns; resolves with the turns the bus knows, and those that must be
+   * stopped.
+   */
+  publish(
+    running: readonly string[],
+    pieces: readonly Piece[],
+  ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }>;
+  /**
+   * Resolves with the caller's turn and its text from about byte `after` on; `undefined` if there is no such
+   * turn.
+   */
+  read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
+  /** Asks the owner of the caller's turn to stop it; resolves with whether the turn exists. */
+  requestStop(turnId: string, caller: Caller): Promise<boolean>;
+  /**
+   * Asks for a stop of the caller's running turns in a conversation; resolves with their ids, newest first.
+   */
+  requestStops(chat: ChatPlace, caller: Caller): Promise<readonly string[]>;
+}
+
+/** Keeps the text of turns beyond the life of their process, and ends them as interrupted. */
+export interface TurnRecovery {
+  /** Keeps text of running turns on this machine's disk, while the bus does not accept it. */
+  keepPieces(pieces: readonly Piece[]): Promise<void>;
+  /**
+   * Takes over the journals of dead processes; resolves with whether the text of their turns is in the
+   * database.
+   */
+  isSettled(): Promise<boolean>;
+  /** Resolves with some abandoned turns, none of which has anything left in the journal. */
+  listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]>;
+  /** Ends a turn as interrupted if it is still abandoned; resolves with whether it was. */
+  endAbandoned(turnId: string, result: TurnResult, filter: AbandonedFilter): Promise<boolean>;
+  /** For how long every call has succeeded, in milliseconds; 0 after a failure. */
+  readonly healthyMs: number;
+}
+
+/** Stored paths, and the newest turns on them. */
+export interface Paths {
+  /**
+   * Resolves with the caller's path that a turn continues; `undefined` if there is none.
+   * @throws AppError `turn_running` if the path ends in the reply of a running turn.
+   */
+  readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined>;
+  /** Resolves with the caller's newest turn in a conversation; `undefined` if there is none. */
+  findNewest(chat: ChatPlace, caller: Caller): Promise<NewestTurn | undefined>;
+  /** Whether `TurnStore.begin` resolves a `Continuation` itself: older schemas cannot. */
+  readonly findsPlaces: boolean;
+}
+
+/** Turns beyond this process. Every method rejects with a `store_…` code. */
+export interface TurnRecords {
+  readonly bus: LiveBus;
+  readonly recovery: TurnRecovery;
+  readonly paths: Paths;
+}
