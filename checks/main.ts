@@ -6,8 +6,8 @@ import { findDuplicates } from "./duplicates.ts";
 import { addUp, countEnglish, isWithinBudget, perThousand, type FileCount, type Total } from "./english.ts";
 import { findCircles, listSources, readImports } from "./imports.ts";
 
-/** Whether figures over their limits fail the check. */
-const isEnforced = false;
+/** Whether comments over their budget fail the check, as all other figures do. */
+const isEnforcedForComments = false;
 const worstFiles = 10;
 /** A third of the 21 pairs of e7605a3. */
 const maxDuplicates = 7;
@@ -56,10 +56,11 @@ async function printDuplicates(): Promise<void> {
   const duplicates = await findDuplicates(values.root);
   if (duplicates === undefined) {
     console.log("duplicate pairs     not counted: run npm ci, which installs jscpd");
-    if (isEnforced) process.exitCode = 1;
+    if (process.env["CI"] !== undefined) process.exitCode = 1;
     return;
   }
   console.log(`duplicate pairs     ${duplicates.length} (≤ ${maxDuplicates})`);
+  if (duplicates.length > maxDuplicates) process.exitCode = 1;
   for (const { firstFile, secondFile, lines } of duplicates)
     console.log(
       `  ${lines} lines: ${firstFile.name}:${firstFile.start} ${secondFile.name}:${secondFile.start}`,
@@ -83,7 +84,8 @@ function printEnglish(): void {
     console.log("most to rewrite (npm run house -- FILE prints the lines):");
   for (const { file, offences } of worst)
     if (offences.length > 0) console.log(`  ${offences.length} ${file}`);
-  if (isEnforced && !Object.values(totals).every(isWithinBudget)) process.exitCode = 1;
+  if (!isWithinBudget(totals.docs)) process.exitCode = 1;
+  if (isEnforcedForComments && !isWithinBudget(totals.comments)) process.exitCode = 1;
 }
 
 function toLine(name: string, total: Total): string {
