@@ -16,7 +16,7 @@ import {
   NewConversation,
 } from "./request.ts";
 
-/** What the routes are served with. */
+/** The services of these routes. */
 export interface HistoryServices {
   /** `undefined` if nothing is stored. */
   readonly history: History | undefined;
@@ -164,7 +164,10 @@ function missing(id: string): never {
   throw new AppError("conversation_not_found", id);
 }
 
-/** Resolves once the first part is read, so that a database error still decides the status. A later one cuts off the response. */
+/**
+ * Resolves once the first part is read, so that a database error still decides the status. A later one cuts
+ * off the response.
+ */
 async function begin<Part>(parts: AsyncIterable<Part>): Promise<AsyncGenerator<Part>> {
   const iterator = parts[Symbol.asyncIterator]();
   const first = await iterator.next();

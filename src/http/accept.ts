@@ -1,17 +1,17 @@
-/** Owns the choice among the answers that an address offers, by what the request accepts (RFC 9110, section 12.5.1). */
+/** Content negotiation by `Accept`. https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1 */
 import type { FastifyReply } from "fastify";
 import { AppError } from "../base/errors.ts";
 
-/** A range of media types and how much it is wanted. */
+/** A media range and its quality. */
 interface MediaRange {
   readonly type: string;
   readonly quality: number;
 }
 
 /**
- * Returns the one of `offered` that the request wants most; of those it wants equally, the first. Says in `reply` that the
- * answer depends on it.
- * @throws AppError `not_acceptable`, which names what is offered.
+ * Returns the type of `offered` with the highest quality, the first if several have it, and adds `Accept` to
+ * `Vary`.
+ * @throws AppError `not_acceptable`, which names the offered types.
  */
 export function chooseType<Type extends string>(
   offered: readonly [Type, ...Type[]],
@@ -27,7 +27,7 @@ export function chooseType<Type extends string>(
     if (quality > (best?.quality ?? 0)) best = { type, quality };
   }
   if (best !== undefined) return best.type;
-  const detail = `This address offers ${offered.join(", ")}.`;
+  const detail = `Available media types: ${offered.join(", ")}.`;
   throw new AppError("not_acceptable", `accept: ${accept.slice(0, 100)}`, { detail });
 }
 
@@ -38,7 +38,7 @@ function toMediaRange(text: string): MediaRange {
   return { type, quality: quality >= 0 && quality <= 1 ? quality : 0 };
 }
 
-/** The most specific range that holds a type says how much it is wanted. */
+/** Returns the quality of the most specific range that includes `type`. */
 function toQuality(type: string, ranges: readonly MediaRange[]): number {
   for (const range of [type, `${type.split("/")[0]}/*`, "*/*"]) {
     const found = ranges.find((candidate) => candidate.type === range);

@@ -1,4 +1,6 @@
-/** How errors are written: as problems (RFC 9457), unless the wire that serves a path has a format of its own. */
+/**
+ * How errors are written: as problems (RFC 9457), unless the wire that serves a path has a format of its own.
+ */
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
 import { errorTable, type AppError, type ErrorCode } from "../base/errors.ts";
@@ -14,7 +16,7 @@ export interface Problem {
   readonly title: string;
   readonly status: number;
   readonly code: ErrorCode;
-  /** What is wrong with this request. */
+  /** An explanation of this very error. */
   readonly detail: string;
   /** The request's id, also in the log. */
   readonly requestId: string;
@@ -86,7 +88,10 @@ export class ErrorFormats {
     return this.#find(url)?.format ?? problemFormat;
   }
 
-  /** Returns the detail of a 404 for `url`, where `missing` is like `GET /v1/files`; `undefined` for the usual one. */
+  /**
+   * Returns the detail of a 404 for `url`, where `missing` is like `GET /v1/files`; `undefined` for the usual
+   * one.
+   */
   explainMissing(url: string, missing: string): string | undefined {
     const found = this.#find(url);
     return found?.format.explainMissing?.(missing, found.routes);

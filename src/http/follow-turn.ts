@@ -1,4 +1,4 @@
-/** Owns the way of a turn's log to one client: the status, the bytes as fast as they are taken, the silence, the end. */
+/** Streams a turn's log to one client: the status, the bytes at the client's pace, heartbeats, the end. */
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { AppError } from "../base/errors.ts";
@@ -10,32 +10,38 @@ import type { TurnEnd } from "../turn/turn-event.ts";
 import { isHttp10 } from "./edge/response.ts";
 import type { Projection, StreamWire } from "./stream-wire.ts";
 
-/** How long a client may take to close a connection whose reply broke off, before we do. */
+/**
+ * How long a client has to close the connection of a reply that was cut off before the server does, in
+ * milliseconds.
+ */
 const closeTimeoutMs = 1_000;
-/** How long the last words have, once the system has taken them, before a connection is reset, in milliseconds. */
+/**
+ * How long the last bytes have to be delivered, once the system has taken them, before a reset, in
+ * milliseconds.
+ */
 const resetDelayMs = 250;
-/** How long a client may take nothing before its connection is cut. It may resume. */
+/** How long a client may read nothing before its connection is cut, in milliseconds. It may resume. */
 const stallTimeoutMs = 30_000;
-/** How long nothing is said before a wire says that. */
+/** The silence after which a heartbeat is sent, in milliseconds. */
 const heartbeatMs = 15_000;
 
-/** How a client follows. */
+/** How a client follows a turn. */
 export interface FollowOptions {
   readonly wire: StreamWire;
   readonly clock: Clock;
-  /** How many bytes of the body it has; `undefined` for one that begins. */
+  /** The bytes of the body that the client has; `undefined` for a new client. */
   readonly after?: number | undefined;
-  /** Whether its leaving ends the turn. */
+  /** Whether the turn is stopped when the client leaves. */
   readonly stopsTurn?: boolean;
-  /** Whether a client that closes its own direction has left: fetch never reads on then. */
+  /** Whether a client that half-closes its connection has left: `fetch` never reads on then. */
   readonly leavesAtEnd?: boolean;
-  /** Called once it has been sent all there is, the end included. */
+  /** Called once the whole reply has been sent, with its end. */
   readonly onRead?: () => void;
 }
 
 /**
- * Sends the reply of `turn`; resolves when its status is decided.
- * @throws AppError when the turn failed before that: nothing has been sent then.
+ * Streams the reply of `turn`; resolves when its status is decided.
+ * @throws AppError if the turn fails before that: nothing has been sent then.
  */
 export async function followTurn(
   turn: FollowedTurn,
@@ -48,9 +54,9 @@ export async function followTurn(
   response.once("finish", () => onRead?.());
   const { log } = turn;
   await untilCommitted(log, options);
-  if (response.destroyed) return void reply.hijack(); // nobody is there to be told
+  if (response.destroyed) return void reply.hijack(); // the client has left
   sendIds(turn, reply);
-  // Whoever has text already, more than the rows could keep, is told of the end in-band.
+  // A client that has text already, possibly more than was stored, is told of the end in-band.
   if (!isCommitted(log, wire) && (after ?? 0) === 0) throwIfFailed(log.end);
   warnOfHttp10(reply, wire);
   reply.hijack();
@@ -65,8 +71,9 @@ export async function followTurn(
 }
 
 /**
- * Resolves with the end of `turn`, calling `onEvent` after each of its events; with `undefined` if the client has left.
- * @throws AppError when the turn failed before its first text.
+ * Resolves with the end of `turn`, or with `undefined` if the client has left. Calls `onEvent` after each
+ * event.
+ * @throws AppError if the turn failed before its first text.
  */
 export async function awaitTurn(
   turn: FollowedTurn,
@@ -86,17 +93,17 @@ export async function awaitTurn(
   return log.end;
 }
 
-/** Joins the turn's followers until the response is closed. */
+/** Counts as a follower of the turn until the response is closed. */
 function attend(turn: FollowedTurn, response: ServerResponse, stopsTurn: boolean, leavesAtEnd = false): void {
   const leave = turn.follow();
   const stop = (): void => {
-    if (stopsTurn && !response.writableFinished) void turn.stop().catch(() => {}); // it is over, or told so elsewhere
+    // A failure to stop means that the turn has ended, or is reported elsewhere.
+    if (stopsTurn && !response.writableFinished) void turn.stop().catch(() => {});
   };
-  const { socket } = response.req; // a response that is queued behind another has none of its own yet
-  // A client that closes its own direction is one that leaves, where that means anything.
+  const { socket } = response.req; // a response queued behind another has no socket yet
   if (stopsTurn) socket.once("end", stop);
   if (leavesAtEnd) socket.once("end", leave);
-  if (socket.readableEnded) stop(); // it has, while the store was asked
+  if (socket.readableEnded) stop(); // the client half-closed while the store was called
   if (leavesAtEnd && socket.readableEnded) leave();
   response.once("close", () => {
     socket.off("end", stop).off("end", leave);
@@ -104,11 +111,11 @@ function attend(turn: FollowedTurn, response: ServerResponse, stopsTurn: boolean
     leave();
   });
   if (!response.destroyed) return;
-  stop(); // it has left, while the store was asked
+  stop(); // the client left while the store was called
   leave();
 }
 
-/** Resolves when the status can be decided: before anything came, too, where the silence has to be broken. */
+/** Resolves when the status can be decided: at the first heartbeat at the latest, if the wire has one. */
 async function untilCommitted(log: TurnLog, { wire, clock }: FollowOptions): Promise<void> {
   const isReady = (): boolean => log.end !== undefined || isCommitted(log, wire);
   if (wire.heartbeat === undefined) return await log.until(isReady);
@@ -121,7 +128,7 @@ async function untilCommitted(log: TurnLog, { wire, clock }: FollowOptions): Pro
 
 const warned = new WeakSet<FastifyInstance>();
 
-/** Says once of each server that a client, or a proxy, asks in a way that can hide how a reply ended. */
+/** Warns once per server of a client or proxy that speaks HTTP/1.0, which can hide how a reply ended. */
 function warnOfHttp10({ request, server }: FastifyReply, { cutsOff }: StreamWire): void {
   if (!cutsOff || !isHttp10(request.raw) || warned.has(server)) return;
   warned.add(server);
@@ -154,7 +161,7 @@ function throwIfFailed(end: TurnEnd | undefined): void {
   throw new AppError(code, "failed before its first text", { retryAfterMs });
 }
 
-/** Writes what the log holds, and will hold, no faster than the client takes it: the log is the only buffer. */
+/** Writes the log as it grows, at the client's pace. The log is the only buffer. */
 class Follower {
   readonly #log: TurnLog;
   readonly #cursor;
@@ -192,7 +199,7 @@ class Follower {
     const { start } = this.#log;
     if (start !== undefined) this.#send(this.#projection.toChunk(start, 0));
     this.#write();
-    // A follower that has all there is yet is told that its request was taken.
+    // A client that has all of the reply so far still needs the head of its response.
     this.#response.flushHeaders();
     if (this.#wire.heartbeat !== undefined) this.#listen(this.#wire.heartbeat, heartbeatMs);
   }
@@ -214,7 +221,7 @@ class Follower {
     this.#wroteAtMs = this.#clock.monotonicMs();
   }
 
-  /** Says that nothing is said, once that is so for long enough. */
+  /** Sends a heartbeat after every {@link heartbeatMs} of silence. */
   #listen(heartbeat: string, delayMs: number): void {
     this.#heartbeat = this.#clock.after(delayMs, () => {
       if (this.#response.writableEnded) return;
@@ -225,7 +232,7 @@ class Follower {
     });
   }
 
-  /** Cuts a client that takes nothing: of what is pending, all still is when the time is over. */
+  /** Cuts off a client that reads nothing for {@link stallTimeoutMs}. */
   #watch(): void {
     const pendingBytes = this.#response.writableLength;
     this.#stall ??= afterReading(this.#clock, stallTimeoutMs, () => {
@@ -237,7 +244,7 @@ class Follower {
 
   #finish(end: TurnEnd, lastWords: string | Uint8Array): void {
     const { cutsOff } = this.#wire;
-    // Not the turn is over but this process, which showed another's: a wire that has a sign for the end must not give it.
+    // This process is shutting down, but the turn, which another runs, goes on: send no end mark.
     const goesOn = end.error?.code === "server_stopping";
     if (end.error !== undefined && cutsOff) this.#breakOff(lastWords);
     else if (goesOn) this.#breakOff("");
@@ -246,9 +253,10 @@ class Follower {
   }
 
   /**
-   * Writes `lastWords` and closes the connection without the last chunk, so that nobody takes the body for whole. The
-   * connection is ended, not destroyed: a reset could overtake the words. In HTTP/1.0 the end of the connection is the end of a
-   * whole body, so that it is reset, once the system has taken the words and had time to deliver them.
+   * Writes `lastWords` and closes the connection without the last chunk, so that no client takes the body for
+   * complete. The connection is ended, not destroyed: a reset could overtake the last words. In HTTP/1.0 the
+   * end of the connection is the end of a complete body, so the connection is reset once the system has had
+   * time to deliver them.
    */
   #breakOff(lastWords: string | Uint8Array): void {
     const response = this.#response;
@@ -258,7 +266,7 @@ class Follower {
       const timer = this.#clock.after(resets ? resetDelayMs : closeTimeoutMs, () => response.destroy());
       response.once("close", () => timer.cancel());
     };
-    if (lastWords.length === 0) response.socket?.write("", close); // once all before it is written
+    if (lastWords.length === 0) response.socket?.write("", close); // after all earlier bytes are written
     else response.write(lastWords, close);
   }
 }

@@ -1,4 +1,7 @@
-/** The HTTP server below the routes: its limits and timeouts, the hosts it serves, and its responses to malformed requests. */
+/**
+ * The HTTP server below the routes: its limits and timeouts, the hosts it serves, and its responses to
+ * malformed requests.
+ */
 import { randomUUID } from "node:crypto";
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -39,8 +42,8 @@ const requestSlackMs = 100_000;
 const minWindowBytes = 512 * 1024;
 const windowMs = 20_000;
 /**
- * How long an idle connection is kept, in milliseconds: longer than proxies and clients keep theirs, so that none sends
- * a request on a connection that is being closed.
+ * How long an idle connection is kept, in milliseconds: longer than proxies and clients keep theirs, so that
+ * none sends a request on a connection that is being closed.
  */
 const idleTimeoutMs = 75_000;
 /** How long a refused client has to close its connection before the server does, in milliseconds. */
@@ -158,7 +161,7 @@ function checkHosts(app: FastifyInstance, rules: HostRules): void {
   });
 }
 
-/** What a refusal on a raw connection needs. */
+/** The tools of a refusal on a raw connection. */
 interface RefusalTools {
   readonly clock: Clock;
   readonly refusals: RefusalLog;
@@ -166,7 +169,9 @@ interface RefusalTools {
   readonly formats: ErrorFormats;
 }
 
-/** Refuses requests whose body stalls. Slow clients, and those that wait for their response, are not cut off. */
+/**
+ * Refuses requests whose body stalls. Slow clients, and those that wait for their response, are not cut off.
+ */
 function watchBodies(app: FastifyInstance, tools: RefusalTools): void {
   app.addHook("onRequest", (request, _reply, done) => {
     const { raw } = request;
@@ -202,8 +207,8 @@ function fromParserError(code: string): AppError {
 }
 
 /**
- * Sends `error` on a connection whose request never reached the framework, and closes it. If earlier responses are still
- * due on it, only those are sent.
+ * Sends `error` on a connection whose request never reached the framework, and closes it. If earlier
+ * responses are still due on it, only those are sent.
  */
 function refuse(socket: Socket, error: AppError, { clock, refusals, logger, formats }: RefusalTools): void {
   const { request, isSafe } = findRefused(socket);

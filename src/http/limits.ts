@@ -1,4 +1,6 @@
-/** The limits of each user: requests per minute, concurrent turns, tokens per day, and the size of messages. */
+/**
+ * The limits of each user: requests per minute, concurrent turns, tokens per day, and the size of messages.
+ */
 import { isIPv6 } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -121,7 +123,10 @@ export class Limits {
   }
 }
 
-/** Returns the subject that is counted: an authenticated user, else an IPv4 address or the IPv6 network of one subscriber. */
+/**
+ * Returns the subject that is counted: an authenticated user, else an IPv4 address or the IPv6 network of one
+ * subscriber.
+ */
 function toSubject(identity: Identity, caller: Caller, ip: string): string {
   if (isKnown(identity) && caller.userId !== undefined) return `user ${caller.userId}`;
   return `address ${toNetwork(ip)}`;
@@ -159,7 +164,7 @@ function tooLarge(field: string, words: string): never {
   throw new AppError("message_too_large", detail, { detail, field });
 }
 
-/** What routes start turns with. */
+/** The services of routes that start turns. */
 export interface TurnStarter {
   readonly live: LiveTurns;
   readonly limits: Limits;

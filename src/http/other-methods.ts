@@ -1,14 +1,14 @@
-/** Owns the answer to a method that an address does not take: 405 with `Allow`, not 404. */
+/** Responds with 405 and `Allow`, not 404, to a wrong method on a known path. */
 import type { FastifyInstance } from "fastify";
 import { AppError } from "../base/errors.ts";
 import { sendProblem, toShownPath } from "./problem.ts";
 
-/** Watches the routes that are added to `app` from now on; a request that none takes is 405 if its address is known. */
+/** Watches the routes that are added to `app` from now on, and refuses other methods on their paths. */
 export function refuseOtherMethods(app: FastifyInstance): void {
-  const routes = new Map<string, { readonly address: RegExp; readonly methods: Set<string> }>();
+  const routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
   app.addHook("onRoute", ({ url, method }) => {
     if (url === "*") return;
-    const route = routes.get(url) ?? { address: toPattern(url), methods: new Set() };
+    const route = routes.get(url) ?? { pattern: toPattern(url), methods: new Set() };
     for (const name of [method].flat()) route.methods.add(name);
     routes.set(url, route);
   });
@@ -16,7 +16,7 @@ export function refuseOtherMethods(app: FastifyInstance): void {
   app.addHook("onRequest", (request, reply, done) => {
     const [path = ""] = request.url.split("?");
     const route = request.is404
-      ? Array.from(routes.values()).find(({ address }) => address.test(path))
+      ? Array.from(routes.values()).find(({ pattern }) => pattern.test(path))
       : undefined;
     if (route === undefined) return done();
     const allow = Array.from(route.methods).toSorted().join(", ");

@@ -77,7 +77,9 @@ function sendRetry(reply: FastifyReply, code: ErrorCode, retryMs: number): Fasti
     .send(`retry: ${Math.ceil(retryMs)}\n: ${code}: ${errorTable[code].publicMessage}\n\n`);
 }
 
-/** Returns the challenge for missing or invalid credentials. https://www.rfc-editor.org/rfc/rfc6750#section-3 */
+/**
+ * Returns the challenge for missing or invalid credentials. https://www.rfc-editor.org/rfc/rfc6750#section-3
+ */
 function toChallenge({ headers }: FastifyRequest, { detail }: AppError): string {
   if (!/^Bearer\b/i.test(headers.authorization ?? "")) return 'Bearer realm="Foreword"';
   return `Bearer error="invalid_token", error_description="${detail.replaceAll(/[^ !#-[\]-~]/g, "")}"`;
@@ -101,7 +103,10 @@ export function sendLimit(
 /** How much of an unknown path an error message repeats, in characters. */
 const maxShownLength = 100;
 
-/** Returns the path of `url`, shortened if it is long. The query is left out: it may hold a token or a user's search. */
+/**
+ * Returns the path of `url`, shortened if it is long. The query is left out: it may hold a token or a user's
+ * search.
+ */
 export function toShownPath(url: string): string {
   const [path = ""] = url.split("?");
   return path.length <= maxShownLength ? path : `${path.slice(0, maxShownLength)}…`;

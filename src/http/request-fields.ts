@@ -20,7 +20,9 @@ const maxMessages = 20_000;
 export const maxParts = 100;
 /** The largest text of a message, in bytes. */
 const maxTextBytes = mebibyte;
-/** The largest text of a reply that a client sends back, in bytes: a whole reply and the line with its error. */
+/**
+ * The largest text of a reply that a client sends back, in bytes: a whole reply and the line with its error.
+ */
 const maxReplyTextBytes = maxReplyBytes + 1024;
 
 /** Schemas that describe, in the OpenAPI document, others that check by code. */
@@ -33,7 +35,10 @@ export const OptionalUuid = Uuid.or(z.literal("")).nullish();
 /** The namespace of users whose names are not UUIDs. */
 const namedUsers = "c3b5d1de-7a0f-4d3c-9d7e-1f0d3a3c6b52";
 
-/** Returns the id of the user that an OpenAI client names: a UUID is the id itself; any other name always gets the same id. */
+/**
+ * Returns the id of the user that an OpenAI client names: a UUID is the id itself; any other name always gets
+ * the same id.
+ */
 export function toNamedUser(name: string | null | undefined): string | undefined {
   if (name === null || name === undefined || name === "") return undefined;
   return Uuid.safeParse(name).data ?? createNamedId(toStorable(name), namedUsers);

@@ -1,4 +1,6 @@
-/** Owns how many requests somebody may still make in this minute: a share of them, taken from what all processes count. */
+/**
+ * Per-minute request limits. Each process takes shares of the limit from counters that all processes share.
+ */
 import type { Clock } from "../base/clock.ts";
 
 /** The part of a per-minute request window that was granted at once. */
@@ -12,23 +14,32 @@ export interface RequestGrant {
 
 /** Counts requests for all processes. Rejects with a `store_…` code. */
 export interface RequestCounter {
-  /** Takes up to `wanted` of the subject's `max` requests per minute; the minute starts with its first request. */
+  /**
+   * Takes up to `wanted` of the subject's `max` requests per minute; the minute starts with its first
+   * request.
+   */
   takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant>;
 }
 
-/** A minute, which begins with the first request. */
+/** The length of a window, which starts with its first request, in milliseconds. */
 export const windowMs = 60_000;
-/** So many times a minute at most somebody's requests are asked for: a share is the part of the limit that makes. */
+/**
+ * A share is this fraction of the limit, so a subject costs at most this many calls to the counters per
+ * window.
+ */
 const sharesPerWindow = 10;
-/** How long a request waits for the counters; after that this process counts alone until the minute is over. */
+/**
+ * How long a request waits for the counters, in milliseconds. After that this process counts alone for the
+ * window.
+ */
 const waitMs = 500;
-/** How many are remembered. One that is forgotten is asked for again. */
+/** The most windows that are remembered. A forgotten one is read from the counters again. */
 const maxWindows = 20_000;
 
-/** How somebody's minute stands after a request. */
+/** The state of a subject's window after a request. */
 export interface WindowState {
   readonly isOver: boolean;
-  /** How many requests are left, and in how many milliseconds there are all again. */
+  /** The requests that are left, and the milliseconds until the window resets. */
   readonly left: number;
   readonly resetsInMs: number;
 }
@@ -37,22 +48,25 @@ interface Window {
   endsAtMs: number;
   /** Requests taken from the counters and not made yet. */
   share: number;
-  /** What the counters had beyond that. */
+  /** Requests that were left in the counters after that. */
   left: number;
   /** Requests made here. */
   made: number;
   asking: Promise<void> | undefined;
 }
 
-/** The minutes of all who ask. A share is taken before it is used: all processes together never let more through than the limit. */
+/**
+ * The windows of all subjects. Shares are taken before they are used, so all processes together keep to the
+ * limit.
+ */
 export class RequestWindows {
   readonly #max: number;
   readonly #counters: RequestCounter | undefined;
   readonly #clock: Clock;
-  /** By subject; the one whose minute began first comes first. */
+  /** By subject, the oldest window first. */
   readonly #windows = new Map<string, Window>();
 
-  /** @param counters `undefined` where there is only this process. */
+  /** @param counters `undefined` if only this process counts. */
   constructor(max: number, counters: RequestCounter | undefined, clock: Clock) {
     this.#max = max;
     this.#counters = counters;
@@ -95,10 +109,10 @@ export class RequestWindows {
     return window;
   }
 
-  /** Fills the share of a window, from the counters if they answer in time. */
+  /** Takes a share for `window`, from the counters if they respond in time. */
   async #take(subject: string, window: Window): Promise<void> {
     const wanted = Math.ceil(this.#max / sharesPerWindow);
-    // What is left when the counters' minute is over was of that minute: ours must not end later than theirs.
+    // A share expires with the counters' window: this window must not end later than theirs.
     const askedAtMs = this.#clock.monotonicMs();
     const grant = await this.#ask(subject, wanted);
     if (grant === undefined) {
@@ -114,7 +128,8 @@ export class RequestWindows {
   async #ask(subject: string, wanted: number): Promise<RequestGrant | undefined> {
     const { promise: late, resolve } = Promise.withResolvers<undefined>();
     const timer = this.#clock.after(waitMs, () => resolve(undefined));
-    const asked = this.#counters?.takeRequests(subject, wanted, this.#max).catch(() => undefined); // told by the store itself
+    // The store reports its own failures.
+    const asked = this.#counters?.takeRequests(subject, wanted, this.#max).catch(() => undefined);
     const grant = await Promise.race([asked, late]);
     timer.cancel();
     return grant;

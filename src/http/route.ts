@@ -1,4 +1,7 @@
-/** Routes: each is declared once, with its schemas, access, limits and errors, and reads its input in one place. */
+/**
+ * Routes: each is declared once, with its schemas, access, limits and errors, and reads its input in one
+ * place.
+ */
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { toCaller, type Identity } from "../auth/identity.ts";
@@ -12,7 +15,10 @@ import type { ErrorFormat } from "./error-format.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig extends RoutePolicy {
-    /** `ignored`: any body is dropped, whatever its type; so it is for every DELETE. `optional`: it may be empty. Default: JSON. */
+    /**
+     * `ignored`: any body is dropped, whatever its type; so it is for every DELETE. `optional`: it may be
+     * empty. Default: JSON.
+     */
     body?: "ignored" | "optional";
     /** How the route's errors are written. Default: as problems. */
     errors?: ErrorFormat;
@@ -25,11 +31,17 @@ export interface RoutePolicy {
   readonly access?: "open" | "user";
   /** Whether requests may name any `Host`, as health checks do. */
   readonly allowsAnyHost?: boolean;
-  /** Whether the route starts turns: a request over the limit may still replay an earlier turn by its idempotency key. */
+  /**
+   * Whether the route starts turns: a request over the limit may still replay an earlier turn by its
+   * idempotency key.
+   */
   readonly startsTurn?: boolean;
   /** Whether `user` in the body names the user too, as OpenAI's clients do. */
   readonly takesUserName?: boolean;
-  /** Whether an `EventSource` may read the route: temporary errors become an empty stream, since it gives up at any other status. */
+  /**
+   * Whether an `EventSource` may read the route: temporary errors become an empty stream, since it gives up
+   * at any other status.
+   */
   readonly servesEventSource?: boolean;
 }
 
@@ -67,13 +79,16 @@ export interface RouteInput<Params, Query, Headers, Body, Type> {
   readonly type: Type;
   /** The client, as it was authenticated. Not for open routes. */
   readonly identity: Identity;
-  /** The user whose data the request is about: the authenticated one, or `userId` in the query. @throws AppError `user_mismatch`. */
+  /**
+   * The user whose data the request is about: the authenticated one, or `userId` in the query.
+   * @throws AppError `user_mismatch`.
+   */
   readonly caller: Caller;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
 
-/** What a route declares. Absent schemas mean that the route takes nothing there. */
+/** The declaration of a route. Without a schema, the route takes nothing there. */
 interface RouteOptions<Services, Params, Query, Headers, Body, Type extends string> extends RoutePolicy {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** As the router reads it, like `/turns/:turnId`. */
@@ -86,7 +101,7 @@ interface RouteOptions<Services, Params, Query, Headers, Body, Type extends stri
   readonly offers?: readonly [Type, ...Type[]];
   /** Error codes besides those that any route may send. */
   readonly errors: readonly ErrorCode[];
-  /** Whether a GET route answers HEAD too. Default: yes. */
+  /** Whether a GET route also takes HEAD. Default: yes. */
   readonly hasHead?: boolean;
   readonly handle: (input: RouteInput<Params, Query, Headers, Body, Type>, services: Services) => unknown;
 }
@@ -105,8 +120,9 @@ export interface Route<Services> extends RoutePolicy {
 }
 
 /**
- * Declares a route. Its handler gets the input that its schemas describe, read in this order: media type, path, query,
- * body, headers. The first that is wrong is refused: with `not_acceptable`, the others with `invalid_request`.
+ * Declares a route. Its handler gets the input that its schemas describe, read in this order: media type,
+ * path, query, body, headers. The first that is wrong is refused: with `not_acceptable`, the others with
+ * `invalid_request`.
  */
 export function defineRoute<
   Services,
@@ -158,7 +174,9 @@ function userIdOf(query: unknown): string | undefined {
 export interface RouteGroup<Services, Id extends string = string> {
   /** Its heading in the OpenAPI document. */
   readonly tag: string;
-  /** The prefix of its routes, and how errors are written there, for unknown paths too. Default: as problems. */
+  /**
+   * The prefix of its routes, and how errors are written there, for unknown paths too. Default: as problems.
+   */
   readonly errors?: { readonly prefix: string; readonly format: ErrorFormat };
   /** By operation id. */
   readonly routes: Readonly<Record<Id, Route<Services>>>;

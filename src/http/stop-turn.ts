@@ -9,8 +9,8 @@ import { toTurnState, TurnStateSchema } from "./turn-state.ts";
 const stopWaitMs = 2_000;
 
 /**
- * Stops `turns` and responds with the state of the first: with 200, or with 202 if the process that runs one of them,
- * which may be gone, has not confirmed its end in time.
+ * Stops `turns` and responds with the state of the first: with 200, or with 202 if the process that runs one
+ * of them, which may be gone, has not confirmed its end in time.
  */
 export async function stopTurns(
   turns: readonly [FollowedTurn, ...FollowedTurn[]],

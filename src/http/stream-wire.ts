@@ -1,30 +1,30 @@
-/** Owns what a wire that streams is: how it looks, when its status is decided, how it ends. */
+/** The interface of a wire that streams: its headers, its events, when its status is decided, how it ends. */
 import type { TurnEvent } from "../turn/turn-event.ts";
 
-/** A turn on its way to one client: what comes out depends on the events alone. */
+/** Converts the events of a turn for one client. The result depends on the events alone. */
 export interface Projection {
   /**
-   * Returns what the next event is on this wire. `skipBytes` of its first character, or of the boundary, the client has
-   * already: only a wire that is made of bytes can leave them out.
+   * Returns the next event on this wire. The client already has `skipBytes` of its first character, or of the
+   * boundary: only a wire of bytes can leave them out.
    */
   toChunk(event: TurnEvent, skipBytes: number): string | Uint8Array;
 }
 
-/** A protocol that a client may ask for. */
+/** A streaming protocol. */
 export interface StreamWire {
   readonly headers: { readonly "content-type": string } & Readonly<Record<string, string>>;
   /**
-   * When the status is decided: what fails before is an HTTP error. `first-delta`: the first text, or reasoning. A wire that
-   * has a heartbeat does not wait longer than for that.
+   * When the status is decided: a failure before that is an HTTP error. `first-delta` is the first text or
+   * reasoning. A wire with a heartbeat decides at its first heartbeat at the latest.
    */
   readonly commitsAt: "turn-start" | "first-delta" | "first-text";
-  /** What is sent after 15 s of silence; `undefined` where the wire has nothing that says nothing. */
+  /** Sent after 15 s of silence; `undefined` if the wire has no event without meaning. */
   readonly heartbeat: string | undefined;
-  /** Whether a reply that is not complete must end in a connection that is cut, since the wire has no other sign. */
+  /** Whether an incomplete reply ends with a cut connection, since the wire has no other sign for it. */
   readonly cutsOff: boolean;
   /** Starts a projection for a client that has `position` bytes of the body. */
   project(position: number): Projection;
 }
 
-/** A comment, which every reader of an event stream ignores. */
+/** A comment, which readers of event streams ignore. */
 export const sseHeartbeat = ": keep-alive\n\n";

@@ -1,6 +1,6 @@
-/** Owns text on its way into a page: what is not marked up already is escaped. */
+/** HTML templates that escape their values. */
 
-/** Markup, whose every text was escaped. */
+/** Markup whose texts are escaped. */
 export class Html {
   readonly markup: string;
 
@@ -8,13 +8,13 @@ export class Html {
     this.markup = markup;
   }
 
-  /** Returns the markup of a template; what stands in it is escaped, unless it is markup itself. */
+  /** Returns the markup of a template. Its values are escaped, unless they are markup themselves. */
   static of(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
     return new Html(String.raw({ raw: strings }, ...values.map(toMarkup)));
   }
 }
 
-/** What may stand in a template; nothing is nothing. */
+/** A value of a template. `undefined` is left out. */
 export type HtmlValue = string | number | Html | readonly HtmlValue[] | undefined;
 
 function toMarkup(value: HtmlValue): string {
@@ -28,7 +28,7 @@ function escape(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Returns a sentence with what stands in backticks as code. */
+/** Returns a sentence whose words in backticks are code. */
 export function toProse(text: string): Html {
   const pieces = text.split("`");
   return Html.of`${pieces.map((piece, index) => (index % 2 === 1 ? Html.of`<code>${piece}</code>` : piece))}`;

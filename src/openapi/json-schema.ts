@@ -42,7 +42,7 @@ function describe({
   Object.assign(jsonSchema, toJsonSchema(as), z.globalRegistry.get(zodSchema));
 }
 
-/** Leaves out what adds nothing: `$schema` and `$id`, and choices nested in choices. */
+/** Leaves out `$schema`, `$id` and empty rules, and flattens nested choices. */
 function tidy(schema: object): JsonSchema {
   const { $schema: _, $id: __, ...rest } = { $schema: 0, $id: 0, ...schema };
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-/** Owns how the page looks: one style sheet, for light and dark, wide and narrow. */
+/** The style of the page, for light and dark, wide and narrow screens. */
 
 /** The style sheet. */
 export const pageStyle = `

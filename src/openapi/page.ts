@@ -1,4 +1,4 @@
-/** Owns the page that shows the document: one piece of HTML, without scripts, that needs nothing from anywhere. */
+/** The page that shows the OpenAPI document: one HTML file that needs no scripts and loads nothing. */
 import { hash } from "node:crypto";
 import type { OpenApiDocument, OperationObject, Parameter } from "./document.ts";
 import { Html, toProse, type HtmlValue } from "./html.ts";
@@ -6,7 +6,7 @@ import { pageStyle } from "./page-style.ts";
 import type { ResponseObject } from "./response.ts";
 import { viewRow, viewSchema } from "./schema-view.ts";
 
-/** What a page may do: wear its own style, by its digest, and nothing else. */
+/** Headers that let the page use its own style, by its digest, and nothing else. */
 export const pageHeaders: Readonly<Record<string, string>> = {
   "content-security-policy": `default-src 'none'; style-src 'sha256-${hash("sha256", pageStyle, "base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'`,
   "x-frame-options": "DENY",
@@ -14,7 +14,7 @@ export const pageHeaders: Readonly<Record<string, string>> = {
   "permissions-policy": "camera=(), microphone=(), geolocation=()",
 };
 
-/** An operation and where it is. */
+/** An operation with its method and path. */
 interface Place {
   readonly method: string;
   readonly path: string;
@@ -34,7 +34,7 @@ export function toPage(document: OpenApiDocument): string {
           .map((place) => viewOperation(document, place))}</section>`,
     )}${viewSchemas(document)}</main></div></body>`;
   const title = `${document.info.title} ${document.info.version}`;
-  // The style as it is: the page's policy knows it by its digest.
+  // The style stays unescaped: the page's policy names its digest.
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${Html.of`${title}`.markup}</title><style>${pageStyle}</style></head>
 ${markup}</html>
@@ -61,7 +61,7 @@ function viewHead({ info, components }: OpenApiDocument): Html {
   );
   return Html.of`<h1 id="top">${info.title} <small>${info.version}</small></h1><p>${toProse(info.summary)}</p><p class="quiet">${toProse(
     info.description,
-  )}</p><p>The same, for machines: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>${token}<p>The commands below ask the server that the shell's variable <code>FOREWORD</code> names, like <code>FOREWORD=http://127.0.0.1:8000</code>.</p>`;
+  )}</p><p>The machine-readable version is <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>${token}<p>The commands below use the server in the shell variable <code>FOREWORD</code>, like <code>FOREWORD=http://127.0.0.1:8000</code>.</p>`;
 }
 
 function viewMethod(method: string): Html {
@@ -73,13 +73,13 @@ function viewOperation(document: OpenApiDocument, place: Place): Html {
   const { operationId, summary, description, parameters, responses } = operation;
   return Html.of`<article id="${operationId}"><h3>${toProse(summary)}</h3><div class="address">${viewMethod(method)}<code>${path}</code></div>${
     description === undefined ? undefined : Html.of`<p>${toProse(description)}</p>`
-  }<pre><code>${toCommand(place, document)}</code></pre>${viewParameters(parameters)}${viewBody(document, operation)}<h4>Answers</h4><dl>${Object.entries(
+  }<pre><code>${toCommand(place, document)}</code></pre>${viewParameters(parameters)}${viewBody(document, operation)}<h4>Responses</h4><dl>${Object.entries(
     responses,
   ).map(([status, response]) => viewResponse(status, response))}</dl></article>`;
 }
 
 function viewParameters(parameters: readonly Parameter[]): HtmlValue {
-  const places = { path: "Address", query: "Query", header: "Headers" } as const;
+  const places = { path: "Path", query: "Query", header: "Headers" } as const;
   return (["path", "query", "header"] as const).map((place) => {
     const found = parameters.filter((parameter) => parameter.in === place);
     if (found.length === 0) return undefined;
@@ -123,7 +123,7 @@ function viewSchemas({ components }: OpenApiDocument): Html {
   )}</section>`;
 }
 
-/** Returns a command that asks for an operation. */
+/** Returns a curl command for an operation. */
 function toCommand({ method, path, operation }: Place, { security }: OpenApiDocument): string {
   const { requestBody } = operation;
   const [example] = Object.values(requestBody?.content["application/json"]?.examples ?? {});

@@ -14,7 +14,10 @@ interface Tagged {
   readonly tag: string;
 }
 
-/** The API docs of one server. Each is loaded and built at its first request, so that neither the start nor a turn waits for it. */
+/**
+ * The API docs of one server. Each is loaded and built at its first request, so that neither the start nor a
+ * turn waits for it.
+ */
 export class ApiDocs {
   /** Resolves with the OpenAPI document. */
   readonly json: () => Promise<Tagged>;
@@ -34,7 +37,7 @@ export class ApiDocs {
   }
 }
 
-/** What the routes are served with. */
+/** The services of these routes. */
 export interface DocsServices {
   readonly docs: ApiDocs;
 }

@@ -1,18 +1,18 @@
-/** Owns how the page shows a JSON schema: what kind of value it is, and, of an object, its fields. */
+/** JSON schemas on the page: the kind of the value, its description, and its fields. */
 import { Html, toProse, type HtmlValue } from "./html.ts";
 import type { JsonSchema } from "./json-schema.ts";
 
-/** The bounds of an integer that only say that it is one. */
+/** Bounds that every integer has. */
 const unbounded: ReadonlySet<unknown> = new Set([Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]);
 
-/** Returns a schema as a reader sees it: its kind, what is said of it, its fields. */
+/** Returns a schema as the page shows it. */
 export function viewSchema(schema: JsonSchema, description = findDescription(schema)): Html {
   return Html.of`<div class="kind">${viewKind(schema)}${viewBounds(schema)}</div>${
     typeof description === "string" ? toProse(description) : undefined
   }${viewFields(schema)}`;
 }
 
-/** Returns in a few words what kind of value a schema means. */
+/** Returns the kind of value in a few words. */
 function viewKind(schema: JsonSchema): HtmlValue {
   const { $ref, const: only, enum: words, type, anyOf, items, prefixItems, format } = schema;
   if (typeof $ref === "string") return viewReference($ref);
@@ -39,7 +39,7 @@ function viewReference($ref: string): Html {
   return Html.of`<a href="#schema-${name}">${name}</a>`;
 }
 
-/** Returns the range of a value, and what it is where it is absent. */
+/** Returns the range and the default of a value. */
 function viewBounds(schema: JsonSchema): HtmlValue {
   const words = [
     toRange(schema["minimum"], schema["maximum"], ""),
@@ -63,7 +63,7 @@ function toRange(min: unknown, max: unknown, unit: string): string {
   return least === "" ? `at most ${most}${unit}` : `${least} to ${most}${unit}`;
 }
 
-/** Returns the fields of an object, or of what a list or a choice holds. */
+/** Returns the fields of an object, or of the objects in a list or a choice. */
 function viewFields(schema: JsonSchema): HtmlValue {
   const { properties, required, items, prefixItems, anyOf } = schema;
   if (isSchema(properties)) {
@@ -91,7 +91,7 @@ export function viewRow(name: string, isRequired: boolean, content: HtmlValue): 
   return Html.of`<div><dt><code>${name}</code>${mark}</dt><dd>${content}</dd></div>`;
 }
 
-/** Returns what is said of a schema, or of the one that it makes a choice of. */
+/** Returns the description of a schema, or of its first described choice. */
 function findDescription({ description, anyOf }: JsonSchema): unknown {
   return description ?? toSchemas(anyOf).find((choice) => "description" in choice)?.["description"];
 }

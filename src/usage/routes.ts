@@ -26,7 +26,7 @@ const UsageQuery = UserQuery.extend({
   to: Day.optional().describe("Default: today (UTC)."),
 });
 
-/** What the route is served with. */
+/** The services of this route. */
 export interface UsageServices {
   /** `undefined` if nothing is stored. */
   readonly counters: UsageRows | undefined;
@@ -46,7 +46,7 @@ const getUsage = defineRoute({
     const tokensPerDay = isLimited(identity, caller) ? services.tokensPerDay : undefined;
     const today = toDay(clock.now());
     const { from, to } = toRange(query, today);
-    // What is left of today's tokens follows only from all of today's usage.
+    // The rest of today's tokens follows only from all of today's usage.
     const hasToday = from <= today && today <= to;
     const [usage, ofToday] = await Promise.all([
       counters.listUsage(caller, from, to),

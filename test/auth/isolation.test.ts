@@ -1,4 +1,7 @@
-/** Owns who may see what: every route of the server, asked by its owner, by another user, by nobody, with an expired token. */
+/**
+ * Isolation of users: every route, as the owner, as another user, without credentials, and with an expired
+ * token.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -10,20 +13,20 @@ import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 import { startPglite, type StoreHarness } from "../support/databases/store-harness.ts";
 
-/** What belongs to the owner, and who asks for it. */
+/** The owner and the owner's data. */
 interface World {
   readonly turnId: string;
   readonly conversationId: string;
   readonly userId: string;
 }
 
-/** A request for what is the owner's. */
+/** A request for the owner's data. */
 interface Attempt {
   readonly path: string;
   readonly body?: object;
-  /** What another user gets: nothing is there; or what that user would get without the owner. */
+  /** The status for another user, to whom the owner's data does not exist. */
   readonly foreign: number;
-  /** What the owner gets, if it is not 200 or 204. */
+  /** The owner's status, if it is not 200 or 204. */
   readonly own?: number;
 }
 
@@ -31,7 +34,7 @@ const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const uiMessages = [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }];
 const completion = { model: "scripted", messages: [{ role: "user", content: "Hi" }] };
 
-/** Every route. One that is added and not listed fails the test below. */
+/** Every route. A new route that is not listed fails the test below. */
 const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
   "GET /healthz": "open",
   "GET /readyz": "open",
@@ -118,7 +121,7 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     await harness.stop();
   });
 
-  /** A user who has a conversation with one turn. */
+  /** Creates a user with a conversation of one turn. */
   async function makeWorld(): Promise<World> {
     const userId = randomUUID();
     model.say(`- p\n---RESPONSE---\n${canary}`);
@@ -145,14 +148,14 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     return await readResponse(await app.open(method, path, body, headers));
   }
 
-  test("there is a case here for every route that there is", () => {
+  test("every route of the server is listed here", () => {
     assert.deepEqual(listRoutes(app.app).toSorted(), Object.keys(routes).toSorted());
   });
 
   for (const [route, makeAttempt] of Object.entries(routes)) {
     if (makeAttempt === "open") continue;
     const [method = ""] = route.split(" ");
-    test(`${route} is its owner's alone`, async () => {
+    test(`${route} gives the owner's data to the owner alone`, async () => {
       const world = await makeWorld();
       const attempt = makeAttempt(world);
       const calls = model.calls.length;
@@ -173,7 +176,7 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     });
   }
 
-  test("what the payload says of its user is believed only where the token says so too", async () => {
+  test("the user of the payload must be the user of the token", async () => {
     const world = await makeWorld();
     for (const path of ["/stream-chat", "/api/chat"]) {
       const body = {
@@ -192,7 +195,7 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
     assert.deepEqual([answer.status, JSON.parse(answer.body).code], [403, "user_mismatch"]);
   });
 
-  test("a conversation that is nobody's, or somebody else's, is not there to write in; a new one is", async () => {
+  test("a turn may create a conversation, but not write to another user's or an unowned one", async () => {
     const world = await makeWorld();
     const untouched = await readMessages(app.app.store.database, world.conversationId, world.userId);
     const [code, detail] = [z.string(), z.string()];
@@ -217,7 +220,7 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
 });
 
 describe("with AUTH=keys", { timeout: 60_000 }, () => {
-  test("a server that has a key speaks for any user; without one, or with half of one, there is nothing", async () => {
+  test("a server with a key acts for any user; without one, or with half of one, every request is refused", async () => {
     const [first, second] = [randomUUID(), randomUUID()];
     const harness = await startPglite();
     const model = await ScriptedModel.start();

@@ -1,4 +1,4 @@
-/** Owns content negotiation: what a request accepts decides what it gets, and who does not mind gets plain text. */
+/** Content negotiation: `Accept` decides the media type of the response, and plain text is the default. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
@@ -19,13 +19,13 @@ describe("Accept", { timeout: 60_000 }, () => {
     ["TEXT/Event-Stream; charset=utf-8", "text/event-stream"],
     ["application/json", "application/json"],
     ["application/*", "application/json"],
-    // axios, in the old service's frontends
+    // axios, in frontends of the Flask service
     ["application/json, text/plain, */*", "text/plain"],
     // jQuery that expects JSON
     ["application/json, text/javascript, */*; q=0.01", "application/json"],
     ["text/plain;q=0.5, text/event-stream;q=0.9", "text/event-stream"],
     ["*/*;q=0.1, application/json;q=0.2", "application/json"],
-    // the most specific range counts, wherever it stands
+    // the most specific range counts, at any place in the list
     ["*/*, text/plain;q=0", "text/event-stream"],
     ["text/*;q=0.3, text/plain;q=0.2, application/json;q=0.25", "text/event-stream"],
   ];
@@ -40,7 +40,7 @@ describe("Accept", { timeout: 60_000 }, () => {
   }
 
   for (const accept of ["image/png", "text/html, application/xml;q=0.9", "text/plain;q=0", "nonsense"]) {
-    test(`${JSON.stringify(accept)} is a 406 that names what is offered, before the model is asked`, async () => {
+    test(`${JSON.stringify(accept)} is a 406 that names the offered types, before the model is called`, async () => {
       const calls = model.calls.length;
       const answer = await app.post("/stream-chat", question, { accept });
       assert.equal(answer.status, 406);
@@ -48,12 +48,12 @@ describe("Accept", { timeout: 60_000 }, () => {
         .object({ code: z.string(), detail: z.string() })
         .parse(JSON.parse(answer.body));
       assert.equal(code, "not_acceptable");
-      assert.equal(detail, "This address offers text/plain, text/event-stream, application/json.");
+      assert.equal(detail, "Available media types: text/plain, text/event-stream, application/json.");
       assert.equal(model.calls.length, calls);
     });
   }
 
-  test("keeps the Vary that CORS needs", async () => {
+  test("keeps the Vary header that CORS needs", async () => {
     const { headers } = await app.post("/stream-chat", question, { origin: "http://localhost:3000" });
     assert.equal(headers.vary, "Origin, Accept");
   });

@@ -1,4 +1,6 @@
-/** Refusals on a bare connection, of what is no request or stood still: none becomes part of a reply that is under way there. */
+/**
+ * Refusals on a raw connection, of malformed or stalled requests: none becomes part of a reply in progress.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
@@ -16,7 +18,7 @@ function post(version: string, path = "/stream-chat", length: number = body.leng
   return `POST ${path} HTTP/${version}\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
 }
 
-/** Collects what comes on a connection, and how it ends. */
+/** Collects the bytes of a connection, and how it ends. */
 class Reading {
   readonly socket: Socket;
   readonly ended: Promise<unknown>;
@@ -38,12 +40,12 @@ class Reading {
   }
 }
 
-describe("while a reply is under way on a connection", { timeout: 60_000 }, () => {
+describe("while a reply is in progress on a connection", { timeout: 60_000 }, () => {
   const clock = new ManualClock();
   const model = useModel();
   const app = useApp(model, {}, { clock });
 
-  /** Starts a reply that has said something. */
+  /** Starts a reply that has some text. */
   async function start(version: string): Promise<{ reading: Reading; call: ScriptedCall }> {
     const next = model.nextCall();
     const reading = new Reading(openRaw(app.url, post(version) + body));
@@ -54,7 +56,7 @@ describe("while a reply is under way on a connection", { timeout: 60_000 }, () =
   }
 
   for (const version of ["1.1", "1.0"]) {
-    test(`what is no HTTP is not answered in the reply's midst, which comes whole, in HTTP/${version}`, async () => {
+    test(`bytes that are not HTTP get no response inside the reply, which arrives whole, in HTTP/${version}`, async () => {
       const { reading, call } = await start(version);
       reading.socket.write("GARBAGE\r\n\r\n");
       await app.logged(({ reason }) => String(reason).startsWith("not HTTP"));
@@ -67,7 +69,7 @@ describe("while a reply is under way on a connection", { timeout: 60_000 }, () =
     });
   }
 
-  test("a second request that stands still gets no answer in its midst, and the connection ends with the reply", async () => {
+  test("a second request that stalls gets no response inside the reply, and the connection ends with the reply", async () => {
     const { reading, call } = await start("1.1");
     const arrived = once(app.app.http.server, "request");
     reading.socket.write(`${post("1.1", "/stream-chat", 100)}{`);
@@ -81,7 +83,7 @@ describe("while a reply is under way on a connection", { timeout: 60_000 }, () =
     assert.doesNotMatch(reading.text, /408|request_timeout/);
   });
 
-  test("what follows a request that waits for its answer is not answered as if it were that request", async () => {
+  test("bytes after a request that waits for its response are not treated as that request", async () => {
     const next = model.nextCall();
     const reading = new Reading(openRaw(app.url, post("1.1") + body));
     const call = await next;
@@ -91,7 +93,7 @@ describe("while a reply is under way on a connection", { timeout: 60_000 }, () =
     assert.match(reading.text, /^HTTP\/1\.1 200 [^]*Hello\r\n0\r\n\r\n$/);
   });
 
-  test("a deletion whose client sends a body without its length is answered", async () => {
+  test("a DELETE whose client sends a body without its length gets its response", async () => {
     const path = "/conversations/00000000-0000-4000-8000-000000000000";
     const head = `DELETE ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n`;
     const reading = new Reading(openRaw(app.url, `${head}{"a":1}`));
@@ -101,8 +103,8 @@ describe("while a reply is under way on a connection", { timeout: 60_000 }, () =
   });
 });
 
-describe("a request whose body is wrong on the way", { timeout: 60_000 }, () => {
-  test("is refused in the shape of its own wire, with its own id", async () => {
+describe("a request whose body is malformed in transit", { timeout: 60_000 }, () => {
+  test("is refused in the error format of its own wire, with its own id", async () => {
     const clock = new ManualClock();
     const app = await startApp({ DEMO_MODE: "true" }, clock);
     try {

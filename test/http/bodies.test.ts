@@ -1,4 +1,7 @@
-/** What bodies are taken: none where none is needed, no more at once than there is room for, large ones parsed one at a time. */
+/**
+ * Request bodies: unneeded ones are ignored, all together fit the memory limit, large ones are parsed one at
+ * a time.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -14,7 +17,7 @@ import { useApp, useModel } from "../support/apps/use-app.ts";
 const mebibyte = 1024 * 1024;
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 
-/** Sends a request whose lines a test writes; returns its status. */
+/** Sends a request as written; returns its status. */
 async function statusOf(app: RunningApp, lines: readonly string[], body = ""): Promise<number> {
   const text = [...lines, "Host: localhost", "Connection: close", "", body].join("\r\n");
   return Number((await readRaw(openRaw(app.url, text))).split(" ")[1]);
@@ -49,7 +52,7 @@ describe("a request that needs no body", { timeout: 60_000 }, () => {
     ],
   ];
   for (const [name, lines, body] of bodies)
-    test(`does what it says, whatever comes with it: ${name}`, async () => {
+    test(`works whatever its body: ${name}`, async () => {
       const made = JSON.parse((await app.post("/conversations", {})).body);
       assert.equal(await statusOf(app, [`DELETE /conversations/${made.id} HTTP/1.1`, ...lines], body), 204);
       const { headers } = await app.post("/stream-chat", chat);
@@ -62,7 +65,7 @@ describe("a request that needs no body", { timeout: 60_000 }, () => {
       );
     });
 
-  test("makes a conversation, whose fields are all optional", async () => {
+  test("creates a conversation, whose fields are all optional", async () => {
     for (const [name, lines, body] of bodies.slice(0, 7)) {
       const { length } = app.logs;
       assert.equal(
@@ -73,7 +76,7 @@ describe("a request that needs no body", { timeout: 60_000 }, () => {
     }
   });
 
-  test("is told apart from one that needs one, which says what is missing", async () => {
+  test("differs from one that needs a body, whose error names the missing field", async () => {
     const { status, body } = await app.post("/stream-chat", "");
     assert.equal(status, 400);
     const { code, detail } = JSON.parse(body);
@@ -81,7 +84,7 @@ describe("a request that needs no body", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a body that is compressed", { timeout: 60_000 }, () => {
+describe("a compressed body", { timeout: 60_000 }, () => {
   test("is a 415 that names its encoding, on every wire", async () => {
     const app = await startApp({ DEMO_MODE: "true" });
     const encodings = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync };
@@ -112,12 +115,12 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
   const known = `POST /stream-chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${length}\r\n\r\n`;
   const unknown = known.replace(/Content-Length: \d+/, "Transfer-Encoding: chunked");
 
-  /** Resolves when the server takes a body of 3 MiB again. */
+  /** Resolves when the server accepts a body of 3 MiB again. */
   async function roomed(): Promise<void> {
     while ((await app.post("/stream-chat", body)).status === 503);
   }
 
-  test("refuses a body that there is no room for with a 503 that says when to come back, on each wire, and takes small ones", async () => {
+  test("refuses a body that does not fit with a 503 and Retry-After, on each wire, and accepts small ones", async () => {
     model.say("- p\n---RESPONSE---\n", "Hello.");
     const taken = once(app.app.http.server, "request");
     const first = openRaw(app.url, known);
@@ -131,21 +134,21 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
     assert.equal(openAi.status, 503);
     assert.equal(openAi.headers["x-should-retry"], "true");
     assert.equal((await app.post("/api/chat", body)).status, 503);
-    // One without a length is taken up to where there is no room.
+    // A body without a length is accepted until it does not fit.
     const chunked = openRaw(app.url, unknown);
     const reading = readRaw(chunked);
     const piece = `${mebibyte.toString(16)}\r\n${" ".repeat(mebibyte)}\r\n`;
     chunked.write(`${piece.repeat(3)}0\r\n\r\n`);
     assert.match(await reading, /^HTTP\/1\.1 503 /);
     assert.equal((await app.post("/stream-chat", chat)).status, 200);
-    // The first is taken to its end.
+    // The first body is accepted whole.
     const whole = readRaw(first);
     first.write(body.slice(10));
     assert.match(await whole, /^HTTP\/1\.1 200 [^]*Hello\./);
     await roomed();
   });
 
-  test("counts a body until its reply begins", async () => {
+  test("counts a body until its response starts", async () => {
     const next = model.nextCall();
     const asking = app.open("POST", "/stream-chat", body);
     const call = await next;
@@ -159,7 +162,7 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
     await once(response, "end");
   });
 
-  test("leaves room for others when one user holds half of it, in requests whose bodies do not come", async () => {
+  test("leaves room for others when one user holds half of it with stalled bodies", async () => {
     const provider = await IdentityProvider.start();
     const users = await startApp({
       AUTH: "supabase",
@@ -174,7 +177,8 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
       const [greedy = "", other = ""] = await Promise.all(
         [1, 2].map(async () => `Bearer ${await provider.sign(provider.claimsOf(randomUUID(), new Date()))}`),
       );
-      // Each loop opens one request more, since a body that is being answered holds room as well, and one of these may be refused.
+      // Each loop opens one more request: a body whose response is being sent holds room too, so one of these
+      // may be refused.
       const greedyHead = known.replace("Host", `Authorization: ${greedy}\r\nHost`);
       const large: Socket[] = [];
       do large.push(openRaw(users.url, greedyHead));
@@ -182,7 +186,7 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
       assert.equal((await users.post("/stream-chat", body, { authorization: other })).status, 200);
       for (const socket of large) socket.destroy();
       while ((await users.post("/stream-chat", body, { authorization: greedy })).status === 503);
-      // The same holds for the room that small bodies have of their own.
+      // Small bodies have their own room, with the same rule.
       const smallHead = greedyHead.replace(String(length), String(64 * 1024));
       const small = Array.from({ length: 127 }, () => openRaw(users.url, `${smallHead}{`));
       do small.push(openRaw(users.url, `${smallHead}{`));
@@ -196,7 +200,7 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
     }
   });
 
-  test("gives the room back, however a request ends", async () => {
+  test("frees the room however a request ends", async () => {
     model.say("- p\n---RESPONSE---\n", "Hello.");
     const endings: readonly ((socket: Socket) => void)[] = [
       (socket) => void socket.resetAndDestroy(),
@@ -226,7 +230,7 @@ describe("LIMIT_BODIES_MIB", { timeout: 120_000 }, () => {
 });
 
 describe("large bodies", { timeout: 120_000 }, () => {
-  test("that come at once are parsed one at a time, each in a turn of the event loop of its own", async () => {
+  test("that arrive at once are parsed one at a time, each in its own turn of the event loop", async () => {
     const app = await startApp({ DEMO_MODE: "true" });
     let turn = 0;
     let timer: NodeJS.Immediate;
@@ -241,7 +245,7 @@ describe("large bodies", { timeout: 120_000 }, () => {
       const open: Socket[] = [];
       server.on("request", (request, response) => {
         open.push(request.socket);
-        // What is no chat is answered in the tick in which it was parsed.
+        // An invalid chat gets its response in the tick in which it was parsed.
         const writeHead = response.writeHead.bind(response);
         response.writeHead = (...given: readonly unknown[]) => {
           turns.push(turn);

@@ -1,4 +1,4 @@
-/** A request that is refused while its body is on its way: its client reads why, whatever it sends and however. */
+/** A request that is refused while its body is in transit: its client always reads the response. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +12,7 @@ const mebibyte = 1024 * 1024;
 const json = { "content-type": "application/json" };
 const tooLarge = [mebibyte + 1, 3 * mebibyte, 24 * mebibyte, 90 * mebibyte];
 
-/** A body of `sizeBytes` that comes in pieces, without a `Content-Length`. */
+/** A body of `sizeBytes` in pieces, without a `Content-Length`. */
 function stream(sizeBytes: number): ReadableStream<Uint8Array> {
   let left = sizeBytes;
   return new ReadableStream({
@@ -43,7 +43,7 @@ describe("a client whose body is over the limit reads a 413", { timeout: 120_000
   after(() => app.close());
 
   for (const sizeBytes of tooLarge) {
-    test(`with fetch, ${sizeBytes} bytes, of a length that is known or not`, async () => {
+    test(`with fetch, ${sizeBytes} bytes, with or without a known length`, async () => {
       for (let attempt = 0; attempt < 3; attempt += 1) {
         const known = await fetch(`${app.url}/stream-chat`, {
           method: "POST",
@@ -81,7 +81,7 @@ describe("a client whose body is over the limit reads a 413", { timeout: 120_000
     });
   }
 
-  test("once, however it leaves: the log has one line of each request", async () => {
+  test("once, however it disconnects: the log has one line per request", async () => {
     const leaving = await startApp({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
     try {
       const head =
@@ -102,7 +102,7 @@ describe("a client whose body is over the limit reads a 413", { timeout: 120_000
     );
   });
 
-  test("and its connection is closed, while that of a small unwanted body is kept", async () => {
+  test("and its connection is closed, while that of a small unneeded body is kept", async () => {
     const large = await app.post("/stream-chat", "x".repeat(2 * mebibyte));
     assert.equal(large.headers.connection, "close");
     const post = (path: string, body: string): string =>
@@ -118,7 +118,7 @@ describe("a client whose body is over the limit reads a 413", { timeout: 120_000
   });
 });
 
-describe("a client that asks before it sends (Expect: 100-continue)", { timeout: 60_000 }, () => {
+describe("a client that sends Expect: 100-continue", { timeout: 60_000 }, () => {
   let app: RunningApp;
   before(async () => {
     app = await startApp({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
@@ -128,7 +128,7 @@ describe("a client that asks before it sends (Expect: 100-continue)", { timeout:
   const head = (path: string, lengthBytes: number): string =>
     `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: ${lengthBytes}\r\n\r\n`;
 
-  test("is told to go on once its body is wanted", async () => {
+  test("is told to continue once its body is needed", async () => {
     const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
     const sent = request(`${app.url}/stream-chat`, {
       method: "POST",
@@ -142,7 +142,7 @@ describe("a client that asks before it sends (Expect: 100-continue)", { timeout:
     assert.equal((await readResponse(response)).status, 200);
   });
 
-  test("is refused without having to send it, and the connection is closed", async () => {
+  test("is refused before it sends its body, and the connection is closed", async () => {
     for (const [path, status] of [
       ["/stream-chat", 413],
       ["/nowhere", 404],

@@ -1,4 +1,4 @@
-/** Owns that nothing a client can send makes the server fail: every route, arbitrary bodies and types, bodies that are traps. */
+/** No request makes the server fail: every route, with arbitrary bodies and types, and with hostile ones. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -23,7 +23,7 @@ const Problem = z.strictObject({
   requestId: z.uuid(),
 });
 
-/** Checks that an answer is no failure of ours, and, if it is a refusal, one that the clients of its address can read. */
+/** Checks that a response is no server error, and that a refusal has the error format of its path. */
 function assertGood(path: string, { status, headers, body }: AppResponse): void {
   assert.ok(status >= 200 && status < 500, `${path}: ${status} ${body}`);
   if (status < 400) return;
@@ -59,7 +59,7 @@ const { value: arbitraryValue } = fc.letrec<{ value: unknown }>((tie) => ({
     fc.array(fc.tuple(word, tie("value")), { maxLength: 6 }).map((pairs) => Object.fromEntries(pairs)),
   ),
 }));
-/** Bodies: any JSON, JSON that means to be a request, no JSON at all, none. */
+/** Bodies: any JSON, JSON that resembles a request, no JSON, none. */
 const arbitraryBody = fc.oneof(
   arbitraryValue.map((value) => JSON.stringify(value)),
   arbitraryValue.map((messages) => JSON.stringify({ model: "demo", id: "chat", messages })),
@@ -83,7 +83,7 @@ const arbitraryType = fc.oneof(
   fc.string({ unit: fc.constantFrom("a", "/", "+", ";", "=", '"', ",", " ", "\t"), maxLength: 20 }),
 );
 
-describe("whatever a client sends", { timeout: 300_000 }, () => {
+describe("any request", { timeout: 300_000 }, () => {
   const apps: [name: string, variables: Record<string, string>, headers: Record<string, string>][] = [
     ["AUTH=none", {}, {}],
     ["AUTH=none and a store", { CHAT_STORE_ENABLED: "true" }, {}],
@@ -101,13 +101,13 @@ describe("whatever a client sends", { timeout: 300_000 }, () => {
         const more = type === undefined ? {} : { "content-type": type };
         const answering = app.open(method, path, body, { ...headers, ...more });
         const response = await answering;
-        // A turn that has begun was taken: its reply is of no interest here, and takes its time.
+        // A turn that has started was accepted: its reply does not matter here, and takes time.
         if (response.statusCode !== 200 || !bodyRoutes.includes(path)) return await readResponse(response);
         response.destroy();
         return { status: 200, headers: response.headers, body: "", isComplete: false };
       }
 
-      test("to any route, as any type, is answered: never with a 5xx, and refused in the shape of its wire", async () => {
+      test("to any route, of any type, gets a response: never a 5xx, and refusals in the error format of its wire", async () => {
         const routes = listRoutes(app.app);
         assert.ok(routes.length >= 12);
         const id = fc.oneof(fc.uuid(), fc.string({ unit: "binary", maxLength: 20 }), word);
@@ -131,7 +131,7 @@ describe("whatever a client sends", { timeout: 300_000 }, () => {
       });
 
       for (const path of bodyRoutes)
-        test(`to ${path} that is a trap is a 4xx: too long by a byte, deep, wide, a prototype`, async () => {
+        test(`to ${path} with a hostile body is a 4xx: too long by a byte, deep, wide, a prototype`, async () => {
           const deep = 500_000;
           const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`k${index}`, index]));
           const bodies: readonly [string, string, string?][] = [
@@ -159,7 +159,7 @@ describe("a body on the wire", { timeout: 60_000 }, () => {
   });
   after(() => app.close());
 
-  test("without a length that grows too long, or that is compressed, is a 4xx", async () => {
+  test("that grows too long without a length, or is compressed, is a 4xx", async () => {
     const head = (path: string, more: string): string =>
       `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n${more}\r\n\r\n`;
     for (const path of bodyRoutes) {

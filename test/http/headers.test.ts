@@ -1,4 +1,7 @@
-/** Owns what every answer says besides itself: streams, errors of all kinds, and what Node answers without asking us. */
+/**
+ * The standing headers of every response: streams, errors of all kinds, and responses that Node writes by
+ * itself.
+ */
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http";
 import { describe, test } from "node:test";
@@ -28,14 +31,14 @@ function assertStanding(headers: IncomingHttpHeaders, name: string): void {
   assert.doesNotMatch(headers["content-type"] ?? "", /html/, name);
 }
 
-/** Returns the headers of an answer as it came. */
+/** Returns the headers of a raw response. */
 function parseHead(answer: string): IncomingHttpHeaders {
   const [head = ""] = answer.split("\r\n\r\n");
   const lines = head.split("\r\n").slice(1);
   return Object.fromEntries(lines.map((line) => [line.split(": ")[0]?.toLowerCase(), line.split(": ")[1]]));
 }
 
-describe("every answer says that it is no page, to be kept nowhere and embedded nowhere", () => {
+describe("every response forbids to store, embed or run it", () => {
   const model = useModel();
   const app = useApp(model);
 
@@ -46,12 +49,12 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
     ["OpenAI's chunks", "/v1/chat/completions", { ...completion, stream: true }, {}],
   ];
   for (const [name, path, body, headers] of streams) {
-    test(`${name}, which also must not be changed on the way`, async () => {
+    test(`${name}, which proxies must not transform either`, async () => {
       const answer = await app.post(path, body, { ...headers, origin: "http://localhost:3000" });
       assert.equal(answer.status, 200);
       assertStanding(answer.headers, name);
       assert.equal(answer.headers["cache-control"], "no-store, no-transform");
-      // A page of this origin may read it: what it forbids is embedding.
+      // A page of this origin may read it: only embedding is forbidden.
       assert.equal(answer.headers["access-control-allow-origin"], "http://localhost:3000");
     });
   }
@@ -80,7 +83,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
     [417, "POST", "/stream-chat", undefined, { expect: "the-unexpected" }],
   ];
   for (const [status, method, path, body, more = {}] of cases) {
-    test(`${method} ${path}, a ${status}${"expect" in more ? " that Node gives" : ""}`, async () => {
+    test(`${method} ${path}, a ${status}${"expect" in more ? " that Node sends" : ""}`, async () => {
       const answer = await readResponse(
         await app.open(method, path, body, { origin: "http://localhost:3000", ...more }),
       );
@@ -89,7 +92,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
     });
   }
 
-  test("what is no HTTP, and a head of more than 16 KiB", async () => {
+  test("bytes that are not HTTP, and a head of more than 16 KiB", async () => {
     for (const bytes of ["nonsense\r\n\r\n", `GET / HTTP/1.1\r\nx: ${"x".repeat(16 * 1024)}\r\n\r\n`]) {
       const answer = await readRaw(openRaw(app.url, bytes));
       assert.match(answer, /^HTTP\/1\.1 400 Bad Request\r\n/);
@@ -98,7 +101,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
     }
   });
 
-  test("the last answer of a connection of 1,000 requests, after which it is closed", async () => {
+  test("the last response of a connection after 1,000 requests, which then closes", async () => {
     const one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const socket = openRaw(app.url, one.repeat(1_000)).end();
     const answers = (await readRaw(socket)).split("HTTP/1.1 ").slice(1);
@@ -116,7 +119,7 @@ describe("every answer says that it is no page, to be kept nowhere and embedded 
     assertStanding(answer.headers, "failed");
   });
 
-  test("what goes wrong in the server, a 500", async () => {
+  test("an internal error, a 500", async () => {
     const http = createHttpServer({
       logger: pino({ level: "silent" }),
       clock: systemClock,

@@ -1,4 +1,4 @@
-/** Which names a server answers to, and which pages it takes requests from. */
+/** The host names that a server answers to, and the web pages whose requests it accepts. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
@@ -7,7 +7,7 @@ import { startApp, type AppResponse, type RunningApp } from "../support/apps/sta
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 
-/** Sends a request whose lines a test writes, and returns its status, head and body. */
+/** Sends a request as written; returns its status, head and body. */
 async function ask(
   app: RunningApp,
   lines: readonly string[],
@@ -25,7 +25,7 @@ async function statusOf(app: RunningApp, host: string | undefined, target = "/v1
   return (await ask(app, lines)).status;
 }
 
-/** Runs `use` with an app of these variables. */
+/** Runs `use` with an app configured by `variables`. */
 async function withApp(
   variables: Record<string, string>,
   use: (app: RunningApp) => Promise<void>,
@@ -69,7 +69,7 @@ describe("a server on loopback without authentication", { timeout: 60_000 }, () 
     assert.doesNotMatch(preflight.head, /access-control-allow/i);
   });
 
-  test("refuses it in the shape of each wire", async () => {
+  test("refuses it in the error format of each wire", async () => {
     const shapes: readonly [string, RegExp][] = [
       ["/stream-chat", /^\{"type":"about:blank".*"code":"host_not_allowed"/],
       ["/v1/chat/completions", /^\{"error":\{"message":.*"code":"host_not_allowed"/],
@@ -82,7 +82,7 @@ describe("a server on loopback without authentication", { timeout: 60_000 }, () 
     }
   });
 
-  test("takes the name of an absolute target as that of Host, and no name in one that Host does not have too", async () => {
+  test("checks the name of an absolute target like Host, and requires both to be allowed", async () => {
     assert.equal(await statusOf(app, "localhost", "http://localhost/v1/models"), 200);
     assert.equal(await statusOf(app, "localhost", "HTTP://127.0.0.1:8000/v1/models?a=b"), 200);
     assert.equal(await statusOf(app, "localhost", "http://evil.example/v1/models"), 421);
@@ -102,12 +102,12 @@ describe("a server on loopback without authentication", { timeout: 60_000 }, () 
     assert.equal((await ask(app, ["GET /v1/models HTTP/1.0", "Host: evil.example"])).status, 421);
   });
 
-  test("answers load balancers by any name", async () => {
+  test("answers health checks under any name", async () => {
     for (const target of ["/healthz", "/readyz"])
       assert.equal(await statusOf(app, "10.1.2.3:8000", target), 200);
   });
 
-  test("says in the log, once, what to set", async () => {
+  test("logs once which setting to change", async () => {
     await statusOf(app, "chat.example.com");
     const { reason } = await app.logged(({ setting }) => setting === "ALLOWED_HOSTS");
     assert.match(String(reason), /^Host is "/);
@@ -143,7 +143,7 @@ describe("ALLOWED_HOSTS", { timeout: 60_000 }, () => {
     );
   });
 
-  test("is asked of a server with authentication only if it is set", async () => {
+  test("applies to a server with authentication only if it is set", async () => {
     const keys = { AUTH: "keys", API_KEYS: "k".repeat(32) };
     await withApp(keys, async (app) => assert.equal(await statusOf(app, "evil.example"), 401));
     await withApp({ ...keys, ALLOWED_HOSTS: "chat.example.com" }, async (app) => {
@@ -152,7 +152,7 @@ describe("ALLOWED_HOSTS", { timeout: 60_000 }, () => {
     });
   });
 
-  test("is needed for names beyond loopback too, not for addresses, which no page can take for its own", async () => {
+  test("is needed for names on a public server, but not for addresses, which no page can take over", async () => {
     await withApp(
       { HOST: "0.0.0.0", ALLOW_UNAUTHENTICATED: "true", ALLOWED_HOSTS: "foreword" },
       async (app) => {
@@ -167,7 +167,7 @@ describe("ALLOWED_HOSTS", { timeout: 60_000 }, () => {
     );
   });
 
-  test("takes names and addresses only, and no name for everything", () => {
+  test("accepts names and addresses only, and no wildcard for everything", () => {
     for (const value of [
       "*",
       "*.com",
@@ -222,7 +222,7 @@ describe("a page of another origin", { timeout: 60_000 }, () => {
     { origin: "http://localhost:5000", "sec-fetch-site": "same-site" },
     { origin: "https://chat.example.com.evil.example" },
   ];
-  test("can neither change anything nor start a turn", async () => {
+  test("can neither change data nor start a turn", async () => {
     for (const [method, path, body] of changes)
       for (const headers of pages) {
         const response = await app.open(method, path, body, headers);
@@ -233,7 +233,7 @@ describe("a page of another origin", { timeout: 60_000 }, () => {
     assert.equal(JSON.parse(body).code, "origin_not_allowed");
   });
 
-  test("may if CORS_ALLOW_ORIGINS lists it, as may the server's own pages and clients that are no page", async () => {
+  test("may do so if CORS_ALLOW_ORIGINS lists it, like the server's own pages and clients that are not browsers", async () => {
     const { host } = new URL(app.url);
     const allowed: readonly Record<string, string>[] = [
       {},
@@ -247,13 +247,13 @@ describe("a page of another origin", { timeout: 60_000 }, () => {
       assert.equal((await app.post("/conversations", {}, headers)).status, 201, JSON.stringify(headers));
   });
 
-  test("may read nothing, but its reading changes nothing and is left to CORS", async () => {
+  test("may send requests that only read, since CORS keeps it from reading the response", async () => {
     const answer = await app.get(`/conversations?userId=${id}`, { origin: "https://evil.example" });
     assert.equal(answer.status, 200);
     assert.equal(answer.headers["access-control-allow-origin"], undefined);
   });
 
-  test("needs a credential where there are users, and is refused for that alone", async () => {
+  test("with authentication is refused only for lack of credentials", async () => {
     await withApp({ AUTH: "keys", API_KEYS: "k".repeat(32) }, async (keyed) =>
       assert.equal((await keyed.post("/stream-chat", chat, pages[0])).status, 401),
     );
@@ -261,7 +261,7 @@ describe("a page of another origin", { timeout: 60_000 }, () => {
 });
 
 describe("CORS_ALLOW_ORIGINS", { timeout: 60_000 }, () => {
-  test("takes one label below a name, and the origins of apps and extensions", async () => {
+  test("accepts one label below a name, and the origins of apps and extensions", async () => {
     const extension = `chrome-extension://${"a".repeat(32)}`;
     const origins = [
       "https://*.example.com",
@@ -300,7 +300,7 @@ describe("CORS_ALLOW_ORIGINS", { timeout: 60_000 }, () => {
     });
   });
 
-  test("takes nothing that could match nothing, or everything", () => {
+  test("accepts no pattern that could match nothing or everything", () => {
     for (const value of [
       "*",
       "null",

@@ -1,4 +1,6 @@
-/** Replies in HTTP/1.0, whose body ends with its connection: one that is cut off ends in a reset, never in good order. */
+/**
+ * Replies in HTTP/1.0, where the end of the connection ends the body: one that is cut off ends with a reset.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -10,10 +12,10 @@ import { useApp, useModel } from "../support/apps/use-app.ts";
 const text = `- a\n---RESPONSE---\n${"0123456789".repeat(20_000)}`;
 const lastWords = /\n\[error\] model_truncated: .*\n$/;
 
-/** What came on a connection, and how it ended. */
+/** The bytes of a connection, and how it ended. */
 interface Ending {
   readonly body: string;
-  /** `ECONNRESET`; `undefined` for an end in good order. */
+  /** `ECONNRESET`; `undefined` for a clean end. */
   readonly code: unknown;
 }
 
@@ -21,7 +23,7 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
   const model = useModel();
   const app = useApp(model);
 
-  /** Asks for a turn; reads nothing yet. */
+  /** Starts a turn; reads nothing yet. */
   function ask(server: RunningApp, accept = "text/plain"): Socket {
     const body = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
     const socket = connect(Number(new URL(server.url).port), "127.0.0.1").pause();
@@ -42,7 +44,7 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
     return { body: whole.slice(whole.indexOf("\r\n\r\n") + 4), code };
   }
 
-  test("a reply that the model breaks off comes whole, with its last words, and then a reset", async () => {
+  test("a reply that the model cuts off arrives whole, with its error line, and then a reset", async () => {
     for (let attempt = 0; attempt < 5; attempt += 1) {
       const next = model.nextCall();
       const reading = readToEnd(ask(app));
@@ -54,14 +56,14 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
     }
   });
 
-  test("a reply that is complete ends in good order", async () => {
+  test("a complete reply ends cleanly", async () => {
     const next = model.nextCall();
     const reading = readToEnd(ask(app));
     (await next).text(text).finish();
     assert.deepEqual(await reading, { body: text, code: undefined });
   });
 
-  test("typed events say so themselves, and end in good order", async () => {
+  test("typed events carry the error themselves, and end cleanly", async () => {
     const next = model.nextCall();
     const reading = readToEnd(ask(app, "text/event-stream"));
     (await next).text(text).end();
@@ -70,7 +72,7 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
     assert.equal(code, undefined);
   });
 
-  test("a client that stopped reading for 30 s is reset, not given an end in good order", async () => {
+  test("a client that stopped reading for 30 s gets a reset, not a clean end", async () => {
     const clock = new ManualClock();
     const stalled = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
     try {
@@ -78,7 +80,7 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
       const next = model.nextCall();
       const socket = ask(stalled);
       const [atServer]: Socket[] = await connection;
-      atServer?.cork(); // what is written from now on stays here, as if the client took nothing
+      atServer?.cork(); // later bytes stay here, as if the client read nothing
       const reading = readToEnd(socket);
       (await next).text(`- a\n---RESPONSE---\n${"x".repeat(256 * 1024)}`);
       await clock.timer(30_000);
@@ -89,7 +91,7 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
     }
   });
 
-  test("a client that has not read its reply when the server closes is reset, too", async () => {
+  test("a client that has not read its reply when the server closes gets a reset, too", async () => {
     const clock = new ManualClock();
     const closed = await startApp({ OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" }, clock);
     const connection = once(closed.app.http.server, "connection");
@@ -108,7 +110,7 @@ describe("in HTTP/1.0", { timeout: 60_000 }, () => {
     assert.equal((await reading).code, "ECONNRESET");
   });
 
-  test("the log says once that it is a risk", () => {
+  test("the log warns of the risk once", () => {
     const warnings = app.logs.filter(({ msg }) => msg.includes("HTTP/1.0"));
     assert.equal(warnings.length, 1);
     assert.equal(warnings[0]?.["level"], 40);

@@ -1,4 +1,4 @@
-/** Owns the limits as a client meets them at one process: for whom is counted, how large a request may be, and where they are off. */
+/** The limits of one process: which subject is counted, how large a request may be, and when they are off. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -23,7 +23,7 @@ function problemOf({ status, body }: AppResponse): [number, string, string] {
   return [status, code, detail];
 }
 
-/** Asks `times` times for the list of models; returns the statuses. */
+/** Requests the list of models `times` times; returns the statuses. */
 async function askOften(
   app: RunningApp,
   times: number,
@@ -49,7 +49,7 @@ async function withApp(
 }
 
 describe("the limit of requests", { timeout: 60_000 }, () => {
-  test("is off with AUTH=none, where it was not asked for: then all would share it who come through one proxy", async () => {
+  test("is off with AUTH=none unless it is set: all users behind one proxy would share it", async () => {
     const limitsOf = (variables: Record<string, string>): unknown => {
       const { requestsPerMinute, concurrentTurns, tokensPerDay } = parseConfig(variables).app.limits;
       return [requestsPerMinute, concurrentTurns, tokensPerDay];
@@ -64,7 +64,7 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
     });
   });
 
-  test("counts for the address where nobody is known, whatever user the payload names; the minute begins with the first", async () => {
+  test("counts by address without authentication, whatever user the payload names; the minute starts with the first request", async () => {
     const clock = new ManualClock();
     await withApp(
       { LIMIT_REQUESTS_PER_MINUTE: "3" },
@@ -87,7 +87,7 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
     );
   });
 
-  test("believes nobody who says to be at another address, and of listed proxies whom they name; of version 6 64 bits", async () => {
+  test("ignores X-Forwarded-For except from listed proxies, and counts IPv6 addresses by their first 64 bits", async () => {
     await withApp({ LIMIT_REQUESTS_PER_MINUTE: "2" }, async (app) => {
       const forged = (index: number) => ({ "x-forwarded-for": `203.0.113.${index}` });
       assert.deepEqual(await askOften(app, 3, forged), [200, 200, 429]);
@@ -112,7 +112,7 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
     });
   });
 
-  test("counts for the user whose token it is, at whatever address, and before the body is read", async () => {
+  test("counts by the user of the token, from any address, before the body is read", async () => {
     const provider = await IdentityProvider.start();
     const [alice, bob] = [randomUUID(), randomUUID()];
     const tokenOf = async (user: string) => ({
@@ -138,12 +138,12 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
     await provider.close();
   });
 
-  test("counts for this process alone while the store is away, and asks it no more than ten times a minute", async () => {
+  test("counts in this process alone while the database is unavailable, and calls it at most ten times a minute", async () => {
     const url = `postgres://u:p@127.0.0.1:${await findFreePort()}/x`;
     const variables = { CHAT_STORE_ENABLED: "true", DATABASE_URL: url, LIMIT_REQUESTS_PER_MINUTE: "3" };
     await withApp(variables, async (app) => {
       assert.deepEqual(await askOften(app, 5, () => ({})), [200, 200, 200, 429, 429]);
-      // Whether its key belongs to a turn nobody can say now: it begins none.
+      // Its key may belong to an earlier turn, which cannot be looked up now: it starts none.
       const messages = [{ sender: "user", text: "Hi" }];
       const keyed = await app.post("/stream-chat", { messages }, { "idempotency-key": randomUUID() });
       assert.equal(keyed.status, 503);
@@ -151,8 +151,8 @@ describe("the limit of requests", { timeout: 60_000 }, () => {
   });
 });
 
-describe("the limit of turns at the same time", { timeout: 60_000 }, () => {
-  test("holds without a store, for the address where nobody is known", async () => {
+describe("the limit of concurrent turns", { timeout: 60_000 }, () => {
+  test("holds without a database, by address if there is no authentication", async () => {
     const model = await ScriptedModel.start();
     const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", LIMIT_CONCURRENT_TURNS: "1" };
     await withApp(variables, async (app) => {
@@ -169,20 +169,20 @@ describe("the limit of turns at the same time", { timeout: 60_000 }, () => {
 });
 
 describe("the limit of tokens", { timeout: 60_000 }, () => {
-  test("is a user's: of an address nobody knows how many share it", async () => {
+  test("applies to authenticated users only, since any number of people may share an address", async () => {
     await withApp({ LIMIT_TOKENS_PER_DAY: "1", LIMIT_CONCURRENT_TURNS: "5" }, async (app) => {
       assert.equal((await app.chat("Hi", { userId: randomUUID() })).status, 200);
     });
   });
 });
 
-describe("how large a request may be", { timeout: 60_000 }, () => {
+describe("the size limits of a request", { timeout: 60_000 }, () => {
   const image = (bytes: number): object => ({
     inlineData: { mimeType: "image/png", data: Buffer.alloc(bytes).toString("base64") },
   });
   const user = (text: string, images: readonly object[] = []): object => ({ sender: "user", text, images });
 
-  test("is what was configured: messages, a user's text, an image, the body; what is over it is named", async () => {
+  test("are as configured: messages, a user's text, an image, the body; the error names the field that is too large", async () => {
     const limits = { LIMIT_MESSAGES: "3", LIMIT_MESSAGE_KIB: "1", LIMIT_IMAGE_MIB: "1", LIMIT_BODY_MIB: "3" };
     await withApp(limits, async (app) => {
       const three = [user("a"), { sender: "assistant", text: "x".repeat(2000) }, user("ä".repeat(512))];

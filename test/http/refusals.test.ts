@@ -1,4 +1,4 @@
-/** Proves the log's lines and the client's responses for refused requests. */
+/** The log lines and the responses of refused requests. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -9,8 +9,8 @@ import { startApp, type LogLine, type RunningApp } from "../support/apps/start-a
 
 const isRefusal = ({ msg }: LogLine): boolean => msg === "a request was refused";
 
-describe("a request that is refused", { timeout: 60_000 }, () => {
-  test("leaves one line at info, with the id that its client has, the code and the reason", async () => {
+describe("a refused request", { timeout: 60_000 }, () => {
+  test("gets one log line at info, with the client's request id, the code and the reason", async () => {
     const app = await startApp({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
     try {
       const cases: readonly [string, number, () => ReturnType<RunningApp["get"]>][] = [
@@ -45,7 +45,7 @@ describe("a request that is refused", { timeout: 60_000 }, () => {
     }
   });
 
-  test("leaves no query in the log, and no more of a long path than says which it was", async () => {
+  test("leaves no query in the log, and only the beginning of a long path", async () => {
     const app = await startApp({ DEMO_MODE: "true" });
     try {
       const query = "?api_key=sk-secret&query=private+words";
@@ -68,7 +68,7 @@ describe("a request that is refused", { timeout: 60_000 }, () => {
     }
   });
 
-  test("does so on a connection that speaks no HTTP, too", async () => {
+  test("gets its log line on a connection that speaks no HTTP, too", async () => {
     const app = await startApp({ DEMO_MODE: "true" });
     try {
       const answer = await readRaw(openRaw(app.url, "nonsense\r\n\r\n"));
@@ -81,7 +81,7 @@ describe("a request that is refused", { timeout: 60_000 }, () => {
     }
   });
 
-  test("is only counted when there are many: 30 lines in 30 s, and how many more there were, by code", async () => {
+  test("is only counted after 30 lines in 30 s, by code", async () => {
     const clock = new ManualClock();
     const app = await startApp({ DEMO_MODE: "true" }, clock);
     try {
@@ -97,7 +97,7 @@ describe("a request that is refused", { timeout: 60_000 }, () => {
     }
   });
 
-  test("is named when the server stops, if it had no line yet", async () => {
+  test("is reported when the server stops, if it was only counted so far", async () => {
     const app = await startApp({ DEMO_MODE: "true" });
     for (let count = 0; count < 31; count += 1) await app.get("/nowhere");
     await app.close();
@@ -122,7 +122,7 @@ describe("a 401", { timeout: 60_000 }, () => {
     await provider.close();
   });
 
-  /** Returns the challenge and the detail that `authorization` gets, and the reason in the log. */
+  /** Returns the challenge and the detail in response to `authorization`, and the reason in the log. */
   async function refuse(app: RunningApp, authorization?: string): Promise<readonly [string, string, string]> {
     const { status, headers, body } = await app.get(
       "/conversations",
@@ -141,7 +141,7 @@ describe("a 401", { timeout: 60_000 }, () => {
     }
   });
 
-  test("says invalid_token to one that did, and never repeats what it sent; the log says what was wrong", async () => {
+  test("names invalid_token to one that did, and never repeats the token; the log has the reason", async () => {
     const sentence = "Authentication is required, or the credentials are invalid.";
     const invalid = `Bearer error="invalid_token", error_description="${sentence}"`;
     const claims = provider.claimsOf(randomUUID(), clock.now());

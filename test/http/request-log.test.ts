@@ -1,4 +1,4 @@
-/** Owns what the log says of requests: whose they are, from where, under which id, and what of them it keeps to itself. */
+/** The log lines of requests: their ids, client addresses and turns, and the contents that are left out. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
@@ -7,7 +7,7 @@ import { startApp, type RunningApp } from "../support/apps/start-app.ts";
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Runs `use` with an app that says everything in its log. */
+/** Runs `use` with an app that logs at level debug. */
 async function withApp(
   variables: Record<string, string>,
   use: (app: RunningApp, model: ScriptedModel) => Promise<void>,
@@ -37,7 +37,7 @@ async function findAddress(variables: Record<string, string>, forwarded: string)
 }
 
 describe("the log", { timeout: 60_000 }, () => {
-  test("names each request by an id of ours, never the client's, beside its turn", async () => {
+  test("names each request by an id of the server, never the client's, with its turn", async () => {
     await withApp({}, async (app) => {
       const given = { "x-request-id": "theirs", "request-id": "theirs" };
       const { headers } = await app.post(
@@ -54,7 +54,7 @@ describe("the log", { timeout: 60_000 }, () => {
     });
   });
 
-  test("holds nothing of what was asked or answered, unless LOG_CONTENT says so, and then 1,000 characters of each", async () => {
+  test("holds no content of requests and replies, unless LOG_CONTENT is on, and then 1,000 characters of each", async () => {
     const question = `\u001b[31mcanary\r\n{"level":60}${"q".repeat(1024 * 1024 - 100)}`;
     for (const logs of ["false", "true"])
       await withApp({ LOG_CONTENT: logs }, async (app, model) => {
@@ -67,7 +67,7 @@ describe("the log", { timeout: 60_000 }, () => {
       });
   });
 
-  test("does so of a head with control characters, too, and is never misled by one", async () => {
+  test("is not corrupted by control characters in a head", async () => {
     await withApp({}, async (app) => {
       await app.get("/healthz?%0d%0a%1b[31m", {
         "user-agent": `\t${"x".repeat(10_000)}`,
@@ -80,17 +80,17 @@ describe("the log", { timeout: 60_000 }, () => {
 });
 
 describe("TRUST_PROXY", { timeout: 60_000 }, () => {
-  test("is off: what a client says of its address is not believed", async () => {
+  test("is off by default: a client cannot choose its address", async () => {
     assert.equal(await findAddress({}, "6.6.6.6"), "127.0.0.1");
   });
 
-  test("believes the proxies that it lists, and nobody who only says that one asked for him", async () => {
+  test("trusts listed proxies, and no client that only names one", async () => {
     assert.equal(await findAddress({ TRUST_PROXY: "127.0.0.1" }, "6.6.6.6, 1.2.3.4"), "1.2.3.4");
     assert.equal(await findAddress({ TRUST_PROXY: "127.0.0.0/8, 1.2.3.4" }, "6.6.6.6, 1.2.3.4"), "6.6.6.6");
     assert.equal(await findAddress({ TRUST_PROXY: "10.0.0.0/8,fd00::/8" }, "6.6.6.6"), "127.0.0.1");
   });
 
-  test("takes no true, no count, no name, and no range of everything", () => {
+  test("accepts neither true, nor a count, nor a name, nor a range of everything", () => {
     for (const value of [
       "true",
       "1",

@@ -1,10 +1,10 @@
-/** Owns the minutes of requests beside counters that are slow: none of a share is used in a minute it was not taken from. */
+/** Request windows with slow counters: no share is used in a minute that it was not taken from. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { RequestWindows, type RequestCounter, type RequestGrant } from "../../src/http/request-windows.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-/** Counters that answer when a test says so. */
+/** Counters that respond when the test tells them to. */
 class HeldCounters implements RequestCounter {
   readonly asked: ((grant: RequestGrant) => void)[] = [];
 
@@ -16,7 +16,7 @@ class HeldCounters implements RequestCounter {
 }
 
 describe("RequestWindows", () => {
-  test("ends a minute no later than the counters do, however long their answer took", async () => {
+  test("ends a minute no later than the counters do, however slow they were", async () => {
     const [clock, counters] = [new ManualClock(), new HeldCounters()];
     const windows = new RequestWindows(20, counters, clock);
     const first = windows.count("a");
@@ -30,7 +30,7 @@ describe("RequestWindows", () => {
     assert.equal((await next).left, 19);
   });
 
-  test("counts for this process where no answer comes in half a second, and counts what it let through before", async () => {
+  test("counts in this process alone after half a second without a response, including earlier requests", async () => {
     const [clock, counters] = [new ManualClock(), new HeldCounters()];
     const windows = new RequestWindows(20, counters, clock);
     const both = [windows.count("a"), windows.count("a")];
@@ -44,7 +44,7 @@ describe("RequestWindows", () => {
     assert.equal(counters.asked.length, 2);
   });
 
-  test("asks once for all who wait, and no more when there is none left", async () => {
+  test("calls the counters once for all waiting requests, and not at all when nothing is left", async () => {
     const [clock, counters] = [new ManualClock(), new HeldCounters()];
     const windows = new RequestWindows(20, counters, clock);
     const three = [windows.count("a"), windows.count("a"), windows.count("a")];

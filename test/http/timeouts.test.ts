@@ -1,4 +1,4 @@
-/** Owns how long a request may take, and a connection be kept: who holds one is cut, who is slow is not, and no stream is. */
+/** Timeouts of requests and connections: stalled ones are cut off, slow ones and streams are not. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request } from "node:http";
@@ -25,7 +25,7 @@ function toHead(path: string, lengthBytes: number): string {
   return `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${lengthBytes}\r\n\r\n`;
 }
 
-/** Runs `use` with an app of `model` whose server `adjust` has changed before it listened. */
+/** Runs `use` with an app of `model`, after `adjust` has changed its server. */
 async function withApp(
   clock: Clock,
   adjust: (server: App["http"]["server"]) => void,
@@ -47,7 +47,7 @@ async function withApp(
   }
 }
 
-/** Sends `bytes` once the server has taken what was sent before. */
+/** Sends `bytes` once the server has read all earlier ones. */
 async function send(socket: Socket, bytes: Buffer | string): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   socket.write(bytes, () => resolve());
@@ -57,7 +57,7 @@ async function send(socket: Socket, bytes: Buffer | string): Promise<void> {
 describe("a server", { timeout: 60_000 }, () => {
   const options = { logger: pino({ level: "silent" }), clock: systemClock };
 
-  test("waits 10 s for a head and 15 min for a request, keeps 5,000 connections, for 1,000 requests each", () => {
+  test("waits 10 s for a head and 15 min for a request, and keeps 5,000 connections for 1,000 requests each", () => {
     const bodies = { maxBodyBytes: 20 * 1024 * 1024, maxBodiesBytes: 128 * 1024 * 1024 };
     const { server } = createHttpServer({ ...options, trustedProxies: [], hosts: undefined, bodies });
     const { headersTimeout, requestTimeout, timeout } = server;
@@ -76,7 +76,7 @@ describe("a server", { timeout: 60_000 }, () => {
     }
   });
 
-  test("cuts a head that does not end, with a 408, and never a stream, which is older than any limit by then", async () => {
+  test("cuts off an unfinished head with a 408, but no stream, however old", async () => {
     const adjust = (server: App["http"]["server"]): void => {
       Object.assign(server, {
         headersTimeout: 30,
@@ -110,7 +110,7 @@ describe("a server", { timeout: 60_000 }, () => {
 });
 
 describe("a body", { timeout: 60_000 }, () => {
-  test("of which less than 512 KiB come in 20 s is cut with a 408", async () => {
+  test("of which less than 512 KiB arrive in 20 s is cut off with a 408", async () => {
     const clock = new ManualClock();
     await withApp(
       clock,
@@ -126,7 +126,7 @@ describe("a body", { timeout: 60_000 }, () => {
     );
   });
 
-  test("whose rest had arrived, unread, when the 20 s were over is taken", async () => {
+  test("whose rest had arrived but was unread after the 20 s is accepted", async () => {
     const clock = new ManualClock();
     await withApp(
       clock,
@@ -143,7 +143,7 @@ describe("a body", { timeout: 60_000 }, () => {
     );
   });
 
-  test("of 20 MiB that comes slowly, but comes, is taken, however long it takes", async () => {
+  test("of 20 MiB that arrives slowly but steadily is accepted, however long it takes", async () => {
     const clock = new ManualClock();
     await withApp(
       clock,

@@ -1,4 +1,4 @@
-/** Owns that the OpenAPI document is one, names every route and no other, and has examples that work. */
+/** The OpenAPI document: it is valid, lists exactly the routes of the server, and its examples work. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -9,7 +9,7 @@ import { readResponse, startApp, type RunningApp } from "../support/apps/start-a
 
 const methods = ["GET", "POST", "PATCH", "DELETE"];
 
-/** The document of each way of authentication. */
+/** The documents by way of authentication. */
 const documents = [
   ["none", await makeDocument("none", "demo")],
   ["supabase", await makeDocument("supabase", "demo")],
@@ -35,7 +35,7 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
       assert.match(document.openapi, /^3\.1\./);
     });
 
-    test(`asks for a token with AUTH=${auth} where the server does`, () => {
+    test(`requires credentials with AUTH=${auth} wherever the server does`, () => {
       const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
       const open = operations
         .filter(({ security }) => security?.length === 0)
@@ -50,7 +50,7 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
 
   const document = documents[0][1];
 
-  test("names every route and every method of it, and no other", () => {
+  test("lists every method of every route, and no other", () => {
     const named = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.keys(operations).map((name) => `${name.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`),
     );
@@ -58,7 +58,7 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
     assert.ok(named.every((route) => methods.includes(route.split(" ")[0] ?? "")));
   });
 
-  test("names each operation once, and each parameter of an address", () => {
+  test("names each operation once, and each parameter of its path", () => {
     const operations = Object.entries(document.paths).flatMap(([path, found]) =>
       Object.values(found).map((operation) => ({ path, operation })),
     );
@@ -73,7 +73,7 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
     }
   });
 
-  test("says what each parameter means, and has a schema for each reference", () => {
+  test("describes each parameter, and has a schema for each reference", () => {
     const json = JSON.stringify(document);
     for (const [, name = ""] of json.matchAll(/"#\/components\/schemas\/(\w+)"/g))
       assert.ok(Object.hasOwn(document.components.schemas, name), name);
@@ -83,7 +83,7 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
           assert.ok(parameter.description, `${operationId} ${parameter.name}`);
   });
 
-  test("is what the server sends, with the version of the package", async () => {
+  test("is sent by the server, with the version of the package", async () => {
     const { status, body } = await app.get("/openapi.json");
     assert.equal(status, 200);
     const { info, ...rest } = JSON.parse(body);
@@ -110,7 +110,7 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
       assert.ok([200, 201].includes(status), String(status));
     });
 
-  test("has an example for each request that has a body", () => {
+  test("has an example for each request with a body", () => {
     const bodies = Object.values(document.paths).flatMap((found) =>
       Object.values(found).filter(({ requestBody }) => requestBody !== undefined),
     );

@@ -1,4 +1,4 @@
-/** Owns that document and page are there for everybody, and that the page needs, runs and lets in nothing. */
+/** The API docs: open to everyone; the page has no scripts, loads nothing, and escapes its text. */
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -24,7 +24,7 @@ describe("GET /docs", { timeout: 60_000 }, () => {
       assert.ok(body.includes(`id="schema-${name}"`));
   });
 
-  test("has no script, and loads nothing: each address in it is its own or relative", async () => {
+  test("has no script, and loads nothing: each of its URLs is relative", async () => {
     const { body } = await app.get("/docs");
     assert.doesNotMatch(
       body,
@@ -32,7 +32,7 @@ describe("GET /docs", { timeout: 60_000 }, () => {
     );
     const addresses = Array.from(body.matchAll(/\s(?:href|src)="([^"]*)"/g), ([, address = ""]) => address);
     assert.ok(addresses.length > 50);
-    // Below the path prefix of a proxy, too, they lead where they should.
+    // They also work below the path prefix of a proxy.
     assert.deepEqual(Array.from(new Set(addresses.filter((address) => !address.startsWith("#")))), [
       "openapi.json",
     ]);
@@ -72,7 +72,7 @@ describe("GET /docs", { timeout: 60_000 }, () => {
       for (const known of [etag, `"other", W/${etag}`]) {
         const again = await app.get(path, { "if-none-match": known });
         assert.deepEqual([again.status, again.body, again.headers.etag], [304, "", etag]);
-        // A browser takes them for those of the copy that it has.
+        // A browser applies them to its copy.
         for (const name of ["content-security-policy", "x-frame-options", "cache-control"])
           assert.equal(again.headers[name], first.headers[name], name);
       }
@@ -82,22 +82,18 @@ describe("GET /docs", { timeout: 60_000 }, () => {
     });
 });
 
-test(
-  "document and page are there without a token, whoever must have one elsewhere",
-  { timeout: 60_000 },
-  async () => {
-    const provider = await IdentityProvider.start();
-    const modes: Record<string, string>[] = [
-      { AUTH: "keys", API_KEYS: randomUUID() },
-      { AUTH: "supabase", SUPABASE_URL: provider.url },
-    ];
-    for (const mode of modes) {
-      const app = await startApp({ DEMO_MODE: "true", ...mode });
-      for (const path of ["/docs", "/openapi.json"]) assert.equal((await app.get(path)).status, 200);
-      assert.equal((await app.get("/v1/models")).status, 401);
-      assert.ok("bearer" in JSON.parse((await app.get("/openapi.json")).body).components.securitySchemes);
-      await app.close();
-    }
-    await provider.close();
-  },
-);
+test("document and page need no credentials, whatever AUTH is", { timeout: 60_000 }, async () => {
+  const provider = await IdentityProvider.start();
+  const modes: Record<string, string>[] = [
+    { AUTH: "keys", API_KEYS: randomUUID() },
+    { AUTH: "supabase", SUPABASE_URL: provider.url },
+  ];
+  for (const mode of modes) {
+    const app = await startApp({ DEMO_MODE: "true", ...mode });
+    for (const path of ["/docs", "/openapi.json"]) assert.equal((await app.get(path)).status, 200);
+    assert.equal((await app.get("/v1/models")).status, 401);
+    assert.ok("bearer" in JSON.parse((await app.get("/openapi.json")).body).components.securitySchemes);
+    await app.close();
+  }
+  await provider.close();
+});

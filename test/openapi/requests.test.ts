@@ -1,4 +1,7 @@
-/** Owns that the document's schemas of requests and the parsers agree: what one takes the other takes, but for a list of rules. */
+/**
+ * The request schemas of the document agree with the parsers: both accept the same bodies, except for listed
+ * rules.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -17,13 +20,13 @@ const anybody = { type: "anybody", accessToken: undefined } as const;
 const image = { mimeType: "image/png", data: "AAAA" };
 const imageUrl = "data:image/png;base64,AAAA";
 
-/** A body that two judge, and what only the parser can know: rules that no JSON schema has words for. */
+/** A body that both check, and the rules that a JSON schema cannot express. */
 interface Judged {
   readonly name: string;
   readonly parse: (body: unknown) => unknown;
-  /** Bodies that are good; their mutations are mostly not. */
+  /** Valid bodies. Most of their mutations are not. */
   readonly good: readonly object[];
-  /** What the parser says of what the schema lets pass. */
+  /** Errors of the parser for bodies that the schema accepts. */
   readonly exceptions: RegExp;
 }
 
@@ -75,8 +78,8 @@ const judged: readonly Judged[] = [
       { id: "chat", message: { role: "user", parts: [{ type: "text", text: "Hi" }] }, parentId: "leaf" },
       { id: "chat", trigger: "regenerate-message", messageId: randomUUID() },
     ],
-    // A file of an older message may be anything; that of the newest must be an image. Without messages there is one message, or a reply
-    // that is made again.
+    // A file of an older message may be anything; one of the newest must be an image. Without messages there
+    // is one message, or a reply to generate again.
     exceptions:
       /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: Invalid input/,
   },
@@ -142,7 +145,7 @@ const judged: readonly Judged[] = [
   },
 ];
 
-/** Returns what the parser has against a body; `undefined` for one that it takes. */
+/** Returns the parser's error for a body; `undefined` if it accepts the body. */
 function findRefusal(parser: Judged["parse"], body: unknown): string | undefined {
   try {
     parser(body);
@@ -153,14 +156,15 @@ function findRefusal(parser: Judged["parse"], body: unknown): string | undefined
   }
 }
 
-/** Fails where the two judge a body differently, but for the exceptions. */
+/** Fails if parser and schema disagree on a body, except for the listed rules. */
 function assertAgreed({ name, parse: parser, exceptions }: Judged, body: unknown): void {
   const refusal = findRefusal(parser, body);
   const errors = check.findErrors(["components", "schemas", name], body);
   const text = `${name} ${JSON.stringify(body)}`;
-  if (refusal === undefined) assert.equal(errors, undefined, `${text}: the parser takes it, the schema not`);
+  if (refusal === undefined)
+    assert.equal(errors, undefined, `${text}: the parser accepts it, the schema does not`);
   else if (errors === undefined)
-    assert.match(refusal, exceptions, `${text}: the schema takes it, the parser not`);
+    assert.match(refusal, exceptions, `${text}: the schema accepts it, the parser does not`);
 }
 
 const leaf = fc.oneof(
@@ -209,13 +213,13 @@ const { value: anything } = fc.letrec<{ value: unknown }>((tie) => ({
   ),
 }));
 
-/** Returns all places in a value, the root's first. */
+/** Returns the paths of all values inside `value`, the root's first. */
 function listPlaces(value: unknown, place: readonly string[] = []): readonly (readonly string[])[] {
   if (typeof value !== "object" || value === null) return [place];
   return [place, ...Object.entries(value).flatMap(([key, inner]) => listPlaces(inner, [...place, key]))];
 }
 
-/** Returns `value` with what stands at `place` replaced, or, where there is nothing instead, left out. */
+/** Returns `value` with the value at `place` replaced, or left out if there is no replacement. */
 function replaceAt(
   value: unknown,
   [key, ...rest]: readonly string[],
@@ -238,7 +242,7 @@ function replaceAt(
   );
 }
 
-/** The mutations of bodies: one to three places replaced or left out, or a field added. */
+/** Mutations of bodies: one to three values replaced or left out, or a field added. */
 function mutationsOf(bodies: readonly object[]): fc.Arbitrary<unknown> {
   const change = fc.record({
     at: fc.nat(),
@@ -262,14 +266,14 @@ function mutationsOf(bodies: readonly object[]): fc.Arbitrary<unknown> {
 
 describe("the document and the parsers agree", { timeout: 120_000 }, () => {
   for (const one of judged) {
-    test(`on ${one.name}s that are good`, () => {
+    test(`on valid ${one.name}s`, () => {
       for (const body of one.good) {
         assert.equal(findRefusal(one.parse, body), undefined);
         assertAgreed(one, body);
       }
     });
 
-    test(`on ${one.name}s that are nearly good: each place by each value, each place left out`, () => {
+    test(`on nearly valid ${one.name}s: each value replaced by each other, and left out`, () => {
       let refused = 0;
       for (const body of one.good)
         for (const place of listPlaces(body))
@@ -281,7 +285,7 @@ describe("the document and the parsers agree", { timeout: 120_000 }, () => {
       assert.ok(refused > 20, `${refused} were refused`);
     });
 
-    test(`on ${one.name}s that are mutated at random, or anything`, () => {
+    test(`on randomly mutated ${one.name}s, and on anything`, () => {
       const bodies = fc.oneof(
         { weight: 5, arbitrary: mutationsOf(one.good) },
         anything.filter((value) => value !== null),

@@ -1,4 +1,4 @@
-/** Owns that the server answers as its document says: every operation, in its successes and its main errors. */
+/** Every operation responds as the OpenAPI document describes, in its successes and its main errors. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -16,7 +16,7 @@ const usage = {
   prompt_tokens_details: { cached_tokens: 1 },
 };
 
-/** Replies as the last message asks: well, with an early end, or not at all. */
+/** Replies as the last message demands: completely, cut off, or not at all. */
 function reply(call: ScriptedCall): void {
   const asked = JSON.stringify(call.body.messages.at(-1)?.content);
   if (asked.includes("refuse")) return call.head(401, {}).end("no");
@@ -27,7 +27,7 @@ function reply(call: ScriptedCall): void {
   call.event({ ...toChunk({}), choices: [], usage }).finish();
 }
 
-describe("every answer is as the document says", { timeout: 120_000 }, () => {
+describe("every response is as documented", { timeout: 120_000 }, () => {
   let model: ScriptedModel;
   let app: RunningApp;
   let bare: RunningApp;
@@ -52,9 +52,9 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
     headers: Record<string, string> = {},
     from: RunningApp = app,
   ): Promise<AppResponse> {
-    const answer = await readResponse(await from.open(method, path, body, headers));
-    check.check(method, path, answer);
-    return answer;
+    const response = await readResponse(await from.open(method, path, body, headers));
+    check.check(method, path, response);
+    return response;
   }
 
   const chat = (text: string, more: object = {}): object => ({
@@ -74,7 +74,7 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
   const json = { accept: "application/json" };
 
   for (const accept of ["text/plain", "text/event-stream", "application/json"])
-    test(`of a turn as ${accept}: complete, broken off, refused, limited, under a key`, async () => {
+    test(`of a turn as ${accept}: complete, cut off, refused, limited, with a key`, async () => {
       for (const text of ["go on", "break", "refuse", "limit"])
         await ask("POST", "/stream-chat", chat(text), { accept });
       const key = { accept, "idempotency-key": randomUUID() };
@@ -87,7 +87,7 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
       assert.equal((await ask("POST", "/stream-chat", {}, { accept })).status, 400);
     });
 
-  test("of a turn that is found again, followed and stopped", async () => {
+  test("of a turn that is read, followed and stopped", async () => {
     const started = await ask("POST", "/stream-chat", chat("go on", { userId }));
     const turn = `/turns/${String(started.headers["x-turn-id"])}`;
     const query = `?userId=${userId}`;
@@ -186,7 +186,7 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
     assert.equal((await ask("GET", "/usage", undefined, {}, bare)).status, 404);
   });
 
-  test("of a user who has had enough: requests, turns", async () => {
+  test("of a user over the limits of requests and turns", async () => {
     const variables = { LIMIT_REQUESTS_PER_MINUTE: "3", LIMIT_CONCURRENT_TURNS: "1" };
     const limited = await startApp({ ...variables, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" });
     const opening = limited.open("POST", "/stream-chat", chat("wait"));
@@ -216,7 +216,7 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
     }
   });
 
-  test("so that nothing it calls a success was left out", () => {
+  test("so that the tests above cover every documented success", () => {
     const promised = Object.values(document.paths).flatMap((operations) =>
       Object.values(operations).flatMap(({ operationId, responses }) =>
         Object.entries(responses)
@@ -227,12 +227,12 @@ describe("every answer is as the document says", { timeout: 120_000 }, () => {
       ),
     );
     const missing = promised.filter((name) => !check.seen.has(name));
-    // An owner that is gone: test/flow/turns/turns-suite.ts has it, under the same judge.
+    // These need an owner that is gone: test/flow/turns/turns-suite.ts covers them with the same check.
     assert.deepEqual(missing, ["stopTurn 202 application/json", "stopUiChat 202 application/json"]);
   });
 });
 
-describe("the judge of answers", () => {
+describe("the check of responses", () => {
   const check = new ResponseCheck(document);
   const good: AppResponse = {
     status: 200,
@@ -247,14 +247,14 @@ describe("the judge of answers", () => {
     ["a field", { body: '{"status":"ok","more":1}' }],
     ["a value", { body: '{"status":"fine"}' }],
   ];
-  test("lets pass what the document says", () => {
+  test("accepts a documented response", () => {
     check.check("GET", "/healthz?a=b", good);
   });
   for (const [what, difference] of wrong)
-    test(`refuses ${what} that the document does not name`, () => {
+    test(`refuses ${what} that is not documented`, () => {
       assert.throws(() => check.check("GET", "/healthz", { ...good, ...difference }), assert.AssertionError);
     });
-  test("refuses an answer without a header that the document promises, and a code of another status", () => {
+  test("refuses a response without a documented header, and a code of another status", () => {
     const headers = { "content-type": "application/json", "x-request-id": unknownId };
     const error = { error: { message: "m", type: "server_error", param: null, code: "internal_error" } };
     const answer = { ...good, status: 404, headers: { ...headers, "x-should-retry": "false" } };

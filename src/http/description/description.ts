@@ -1,4 +1,7 @@
-/** The API description of routes: texts, examples and responses, loaded only when the OpenAPI document is built. */
+/**
+ * The API description of routes: texts, examples and responses, loaded only when the OpenAPI document is
+ * built.
+ */
 import type { z } from "zod";
 import type { ResponseHeader } from "./response-headers.ts";
 

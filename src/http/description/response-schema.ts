@@ -15,9 +15,9 @@ type Mutable<Type> = Type extends readonly [infer First]
       : Type;
 
 /**
- * Returns a function that takes the name and schema of the response type `Wire`. It compiles only if type and schema
- * describe exactly the same values. The schema is made when it is first asked for: a server that nobody asks for its
- * OpenAPI document never pays for it.
+ * Returns a function that takes the name and schema of the response type `Wire`. It compiles only if type and
+ * schema describe exactly the same values. The schema is made on its first use: until the OpenAPI document is
+ * requested, it costs nothing.
  */
 export function schemaOf<Wire>() {
   return <Schema extends z.ZodType<Mutable<Wire>>>(

@@ -1,6 +1,6 @@
 /** Byte budgets that many requests share. */
 
-/** Counts bytes that are taken and given back, never beyond its capacity. */
+/** Counts bytes that are taken and given back, up to its capacity. */
 export class ByteBudget {
   readonly capacityBytes: number;
   #usedBytes = 0;
@@ -9,7 +9,7 @@ export class ByteBudget {
     this.capacityBytes = capacityBytes;
   }
 
-  /** Takes `bytes`, unless that is more than is left; returns whether it did. */
+  /** Takes `bytes` if they are left; returns whether it did. */
   take(bytes: number): boolean {
     if (this.#usedBytes + bytes > this.capacityBytes) return false;
     this.#usedBytes += bytes;
@@ -37,9 +37,9 @@ export class BodyShare {
     this.#maxSmallBytes = maxSmallBytes;
   }
 
-  /** Makes it `bytes`, unless a budget does not have them; returns whether it did. */
+  /** Grows or shrinks the share to `bytes` if every budget has them; returns whether it did. */
   resize(bytes: number): boolean {
-    if (this.#isReleased) return true; // what still comes of a body whose request is over
+    if (this.#isReleased) return true; // late bytes of a finished request
     const from = this.#budgetsOf(this.#bytes);
     const to = this.#budgetsOf(bytes);
     const heldBytes = from === to ? this.#bytes : 0;
@@ -57,7 +57,7 @@ export class BodyShare {
     return true;
   }
 
-  /** Gives all of it back, for good; harmless a second time. */
+  /** Gives all bytes back, for good. Harmless a second time. */
   release(): void {
     this.#isReleased = true;
     for (const budget of this.#budgetsOf(this.#bytes)) budget.give(this.#bytes);

@@ -1,20 +1,26 @@
 /**
- * Which names a server without authentication answers to. A web page can point a name of its own at a loopback address
- * (DNS rebinding) and is then of the server's own origin; the name stays in `Host`.
+ * The host names that a server without authentication answers to. A web page can point its own host name at a
+ * loopback address (DNS rebinding) to share the server's origin, but its name stays in `Host`.
  */
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
 import { AppError } from "../../base/errors.ts";
 
-/** The names of a server. */
+/** The host names of a server. */
 export interface HostOptions {
-  /** The name or address that it listens on. */
+  /** The name or address that the server listens on. */
   readonly host: string;
-  /** Other names, each like `chat.example.com`, `chat.example.com:8443`, `*.example.com`, `10.0.0.7` or `[fd00::7]`. */
+  /**
+   * Other names, like `chat.example.com`, `chat.example.com:8443`, `*.example.com`, `10.0.0.7` or
+   * `[fd00::7]`.
+   */
   readonly allowedHosts: readonly string[];
 }
 
-/** A name, or an address without brackets, in lower case and without a last dot, and a port if there is one. */
+/**
+ * A name without a trailing dot, or an address without brackets, in lower case; with the port, if there is
+ * one.
+ */
 interface Host {
   readonly name: string;
   readonly port: string | undefined;
@@ -25,13 +31,16 @@ loopback.addSubnet("127.0.0.0", 8);
 loopback.addAddress("::1", "ipv6");
 
 const wildcardAddresses: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
-/** The largest part of a `Host` that an error message or the log repeats, in characters. */
+/** How much of a `Host` an error message or the log repeats, in characters. */
 const maxShownLength = 255;
 
 /** The authorities of requests in absolute form, like `GET http://localhost/healthz`. */
 const authorities = new WeakMap<IncomingMessage, string>();
 
-/** Returns the path and query of a request's target. The authority of an absolute target is kept, to be checked like `Host`. */
+/**
+ * Returns the path and query of a request's target. The authority of an absolute target is kept, and checked
+ * like `Host`.
+ */
 export function toPath(request: IncomingMessage): string {
   const { url = "/" } = request;
   const { authority, path = "" } = /^https?:\/\/(?<authority>[^/?#]*)(?<path>.*)$/is.exec(url)?.groups ?? {};
@@ -40,7 +49,7 @@ export function toPath(request: IncomingMessage): string {
   return path.startsWith("/") ? path : `/${path}`;
 }
 
-/** Returns the `Host` of a request as it names the server: that of an absolute target, if it has one. */
+/** Returns the host that a request names: the authority of an absolute target, else `Host`. */
 export function hostOf(request: IncomingMessage): string | undefined {
   return authorities.get(request) ?? request.headers.host;
 }
@@ -61,12 +70,12 @@ function isLoopback(name: string): boolean {
   return version === 0 ? name === "localhost" : loopback.check(name, version === 4 ? "ipv4" : "ipv6");
 }
 
-/** The names that a server answers to; `undefined` options allow all that are well-formed. */
+/** Checks host names. `undefined` options allow every well-formed name. */
 export class HostRules {
   readonly #own: string | undefined;
   readonly #allowsAddresses: boolean;
   readonly #exact: readonly Host[];
-  /** Names that are allowed with any one label before them. */
+  /** Names that are allowed with one more label in front. */
   readonly #parents: readonly Host[];
   readonly #isOn: boolean;
 
@@ -75,7 +84,7 @@ export class HostRules {
     this.#isOn = options !== undefined;
     const own = parseHost(isIP(host) === 6 ? `[${host}]` : host)?.name;
     this.#own = own === undefined || wildcardAddresses.has(own) ? undefined : own;
-    // No page can make an address its own name. On loopback there is no other address to be reached by.
+    // No page can make an address its own name. A server on loopback has no other address.
     this.#allowsAddresses = own !== undefined && !isLoopback(own);
     const [parents, exact] = [true, false].map((isParent) =>
       allowedHosts
@@ -86,12 +95,15 @@ export class HostRules {
     this.#exact = exact ?? [];
   }
 
-  /** Returns why `request` must be refused: `invalid_request` or `host_not_allowed`; `undefined` if it need not be. */
+  /**
+   * Returns the error that refuses `request`, `invalid_request` or `host_not_allowed`; `undefined` if it is
+   * allowed.
+   */
   findRefusal(request: IncomingMessage): AppError | undefined {
     const { rawHeaders, headers, httpVersionMinor } = request;
     const count = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host").length;
     if (count > 1 || (count === 0 && httpVersionMinor > 0)) {
-      const detail = "The request must have one Host header.";
+      const detail = "The request must have exactly one Host header.";
       return new AppError("invalid_request", `${count} Host headers`, { detail });
     }
     if (!this.#isOn) return undefined;

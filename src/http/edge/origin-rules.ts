@@ -1,4 +1,4 @@
-/** Which pages may ask a server that knows no users: a page can send some requests to any address without being allowed to. */
+/** Protects a server without authentication from web pages, which may send some requests to any server. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { AppError } from "../../base/errors.ts";
@@ -6,7 +6,10 @@ import { hostOf, parseHost } from "./host-rules.ts";
 
 const safeMethods: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/** Returns patterns that match `origins`. A `*` as the first label of an origin's host stands for exactly one label. */
+/**
+ * Returns patterns that match `origins`. A `*` as the first label of an origin's host stands for exactly one
+ * label.
+ */
 export function toOriginPatterns(origins: readonly string[]): (string | RegExp)[] {
   return origins.map((origin) => {
     if (!origin.includes("://*.")) return origin;
@@ -20,8 +23,9 @@ function escape(text: string): string {
 }
 
 /**
- * Refuses requests of foreign pages that change something, or start a turn, with `origin_not_allowed`. Clients that are no
- * browsers name no origin. Not needed if requests need a credential, which a page cannot send unless CORS allows it.
+ * Refuses requests from other origins that change data or start a turn, with `origin_not_allowed`. Only
+ * browsers send an origin. Not needed if requests carry credentials, which a page cannot send unless CORS
+ * allows it.
  */
 export function refuseForeignPages(app: FastifyInstance, origins: readonly string[]): void {
   const patterns = toOriginPatterns(origins);
@@ -36,17 +40,17 @@ export function refuseForeignPages(app: FastifyInstance, origins: readonly strin
   });
 }
 
-/** Whether a request is from no page, or from one that the server sent itself. */
+/** Whether a request is from no page, or from a page of this server. */
 function isOwnPage(request: IncomingMessage): boolean {
   const { origin, "sec-fetch-site": site } = request.headers;
-  // No page can set it, so it is trusted.
+  // No page can set this header, so it is trusted.
   if (site === "same-origin" || site === "none") return true;
   if (origin === undefined) return site === undefined;
   if (site === "cross-site" || !URL.canParse(origin)) return false;
   const { protocol, hostname, port } = new URL(origin);
   const host = parseHost(hostOf(request) ?? "");
   if (host === undefined || !/^https?:$/.test(protocol)) return false;
-  // Whether TLS ends here or at a proxy cannot be seen.
+  // TLS may end here or at a proxy.
   const standardPort = protocol === "https:" ? "443" : "80";
   return (
     hostname.replace(/^\[|\]$/g, "") === host.name && (port || standardPort) === (host.port ?? standardPort)

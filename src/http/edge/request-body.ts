@@ -1,4 +1,6 @@
-/** How the body of a request is read: its type and size, how much of it all requests may hold at once, its JSON. */
+/**
+ * Reads request bodies: checks their type and size, bounds the memory of all bodies together, parses JSON.
+ */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../../base/errors.ts";
@@ -7,28 +9,21 @@ import { findIdentity } from "../authentication.ts";
 import { onceResponded, requestBody } from "./response.ts";
 import { BodyShare, ByteBudget } from "./byte-budget.ts";
 
-declare module "fastify" {
-  interface FastifyContextConfig {
-    /**
-     * `ignored`: the route takes no body, one that comes is dropped, whatever its type; every DELETE is such a route. `optional`: it
-     * may be empty. Absent: it must be JSON.
-     */
-    body?: "ignored" | "optional";
-  }
-}
-
-/** Up to which size a body is small, in bytes: it does not wait for large ones, neither for memory nor to be parsed. */
+/**
+ * The largest small body, in bytes. Small bodies do not wait for large ones, neither for memory nor for the
+ * parser.
+ */
 const maxSmallBytes = 64 * 1024;
-/** How much all small bodies may hold at once, in bytes. */
+/** The memory of all small bodies together, in bytes. */
 const smallBodiesBytes = 16 * mebibyte;
-/** How long a client is asked to wait when there is no room for its body, in milliseconds. */
+/** The `Retry-After` of a request without room for its body, in milliseconds. */
 const busyRetryAfterMs = 2_000;
 
-/** How much of bodies the server takes. */
+/** The limits of bodies. */
 export interface BodyLimits {
   /** The largest body, in bytes. */
   readonly maxBodyBytes: number;
-  /** How much all bodies over 64 KiB may hold at once, in bytes; at least `maxBodyBytes`. */
+  /** The memory of all bodies over 64 KiB together, in bytes; at least `maxBodyBytes`. */
   readonly maxBodiesBytes: number;
 }
 
@@ -38,7 +33,7 @@ export function registerBodies(app: FastifyInstance, limits: BodyLimits): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", async (request: FastifyRequest) => await bodies.read(request));
   app.addHook("onRequest", (request, _reply, done) => {
-    // The framework refuses a malformed type before it looks for a body.
+    // The framework refuses a malformed type even if there is no body.
     const isOptional = request.routeOptions.config.body === "optional";
     if (ignoresBody(request) || (isOptional && Number(request.headers["content-length"]) === 0))
       delete request.raw.headers["content-type"];
@@ -54,13 +49,13 @@ class Bodies {
   readonly #limits: BodyLimits;
   readonly #small = [new ByteBudget(smallBodiesBytes)];
   readonly #large: ByteBudget;
-  /** Of users who are known: one who holds connections whose bodies do not come leaves room for others. */
+  /** The budgets of authenticated users: a user with stalled bodies leaves room for others. */
   readonly #users = new Map<
     string,
     { readonly small: ByteBudget; readonly large: ByteBudget; shares: number }
   >();
   readonly #parseJson;
-  /** Settles when the previous large body has been parsed and the event loop has run once since. */
+  /** Settles one turn of the event loop after the previous large body was parsed. */
   #parsed: Promise<void> = Promise.resolve();
 
   constructor(app: FastifyInstance, limits: BodyLimits) {
@@ -70,7 +65,8 @@ class Bodies {
   }
 
   /**
-   * Resolves with the JSON of a request's body; with `undefined` for one that its route ignores, or that may be and is empty.
+   * Resolves with the parsed body, or with `undefined` if the route ignores bodies, or the body is optional
+   * and empty.
    * @throws AppError `unsupported_media_type`, `body_too_large`, `server_busy` or `invalid_json`.
    */
   async read(request: FastifyRequest): Promise<unknown> {
@@ -93,12 +89,12 @@ class Bodies {
         throw new AppError("invalid_request", "the client left before its body was parsed");
       return this.#parse(request, chunks);
     } finally {
-      // By then the route has had its first look at it, too, and the event loop its turn.
+      // By then the route has checked the body, and the event loop has run.
       setImmediate(resolve);
     }
   }
 
-  /** Returns the share of a request's body, which is released when the request is answered or gone. */
+  /** Returns the share of a request's body, which is released with the response or the connection. */
   #openShare(request: FastifyRequest): BodyShare {
     const identity = findIdentity(request);
     const userId = identity?.type === "user" ? identity.userId : undefined;

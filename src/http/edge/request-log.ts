@@ -1,14 +1,14 @@
-/** One line of the log for each request, and for those that were refused the reason, however many there are. */
+/** Logs each request, and why it was refused, with a limit on lines for refused requests. */
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import type { AppError, ErrorCode } from "../../base/errors.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errorOf } from "../problem.ts";
 
-/** How many refused requests have a line of their own in each window. */
+/** How many refused requests get their own line in each window. */
 const maxLines = 30;
 const windowMs = 30_000;
 
-/** Writes a line for refused requests, and one that counts the rest if there are many. */
+/** Writes a line for each refused request, up to a limit, and then one line that counts the others. */
 export class RefusalLog {
   readonly #logger: FastifyBaseLogger;
   readonly #clock: Clock;
@@ -21,7 +21,7 @@ export class RefusalLog {
     this.#clock = clock;
   }
 
-  /** Writes a line with `facts` at level info, or counts it; returns whether it wrote one. */
+  /** Writes a line with `facts` at level info, or only counts it; returns whether it wrote one. */
   write(logger: FastifyBaseLogger, error: AppError | undefined, facts: object): boolean {
     this.#timer ??= this.#clock.after(windowMs, () => this.flush());
     if (this.#lines >= maxLines) {
@@ -33,7 +33,7 @@ export class RefusalLog {
     return true;
   }
 
-  /** Writes how many had no line. */
+  /** Writes how many requests got no line. */
   flush(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -48,7 +48,10 @@ export class RefusalLog {
   }
 }
 
-/** Writes a line for each request of `app`: its turn, where it came from, its status. Refused ones are at level info. */
+/**
+ * Logs each request to `app` with its turn, client address and status: at level info if it was refused, else
+ * debug.
+ */
 export function logRequests(app: FastifyInstance, refusals: RefusalLog): void {
   app.addHook("onResponse", (request, reply, done) => {
     const { ip, method, routeOptions } = request;

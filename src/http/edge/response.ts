@@ -1,16 +1,16 @@
 /**
- * Every response of the server, written by a route, the framework or Node: standing headers, a request id, and an end that
- * a client can still read if it is sending its body when it is refused.
+ * Every response of the server, whether a route, the framework or Node writes it: standing headers, a request
+ * id, and an end that a client can read even if it is refused while it sends its body.
  */
 import { randomUUID } from "node:crypto";
 import { ServerResponse, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../../base/clock.ts";
 
-/** How long, and how much of, a body is read and dropped after its request has been answered. */
+/** How long, and how much of, a body is read and dropped after the response, in milliseconds and bytes. */
 const dropMs = 30_000;
 const maxDroppedBytes = 128 * 1024 * 1024;
-/** The rest of a body that is read so that the connection can be kept. */
+/** The largest rest of a body that is read to keep the connection, in bytes. */
 const maxKeptRestBytes = 64 * 1024;
 
 /** Headers of every response that does not set a stricter value itself. */
@@ -23,7 +23,7 @@ export const standingHeaders: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
 };
 
-/** What is known of a request before any route sees it. */
+/** Facts about a request from before any route sees it. */
 interface RequestFacts {
   readonly id: string;
   readonly request: IncomingMessage;
@@ -46,26 +46,27 @@ export function isResponded(request: IncomingMessage): boolean {
   return known.get(request)?.response.headersSent ?? false;
 }
 
-/** The requests of each connection whose answers are not complete, in order. */
-const unanswered = new WeakMap<Socket, Set<RequestFacts>>();
+/** The requests of each connection whose responses are incomplete, in order. */
+const pending = new WeakMap<Socket, Set<RequestFacts>>();
 
 function attach(facts: RequestFacts): void {
   const { socket } = facts.request;
-  const others = unanswered.get(socket) ?? new Set();
-  unanswered.set(socket, others.add(facts));
+  const others = pending.get(socket) ?? new Set();
+  pending.set(socket, others.add(facts));
   const detach = (): void => void others.delete(facts);
   facts.response.once("finish", detach).once("close", detach);
 }
 
 /**
- * Returns the request that a refusal on a bare connection answers: the one whose body is still on its way, or `undefined` for one whose
- * head is. With `isSafe` false the connection owes an earlier answer, or has begun one, which what is written there would become part of.
+ * Returns the request that a refusal on a raw connection is for: the one whose body is still incomplete, or
+ * `undefined` if the next head is. If `isSafe` is false, an earlier response is due or in progress, and a
+ * refusal would become part of it.
  */
 export function findRefused(socket: Socket): {
   readonly request: IncomingMessage | undefined;
   readonly isSafe: boolean;
 } {
-  const open = Array.from(unanswered.get(socket) ?? []);
+  const open = Array.from(pending.get(socket) ?? []);
   const refused = open.find(({ request, response }) => !request.complete && !response.headersSent);
   return { request: refused?.request, isSafe: open.every((facts) => facts === refused) };
 }
@@ -73,22 +74,23 @@ export function findRefused(socket: Socket): {
 /** Connections that take no further request. */
 const closing = new WeakSet<Socket>();
 
-/** Whether a connection only waits for the end of the answers that it owes. */
+/** Whether a connection only waits for the end of its pending responses. */
 export function isClosing(socket: Socket): boolean {
   return closing.has(socket);
 }
 
 /**
- * Closes a connection on which nothing more can be read, once the answers that it owes are sent: those to all requests but `refused`.
- * Clients that send a body without its length, as `node:http` does with DELETE, get the answer to the request before it.
+ * Closes an unreadable connection once its pending responses are sent: those to all requests but `refused`. A
+ * client that sends a body without its length, as `node:http` does with DELETE, still gets the response to
+ * its earlier request.
  */
 export function closeAfterResponses(socket: Socket, refused: IncomingMessage | undefined): void {
   closing.add(socket);
-  const owed = new Set(Array.from(unanswered.get(socket) ?? []).filter(({ request }) => request !== refused));
-  for (const facts of owed) {
+  const due = new Set(Array.from(pending.get(socket) ?? []).filter(({ request }) => request !== refused));
+  for (const facts of due) {
     const settle = (): void => {
-      owed.delete(facts);
-      if (owed.size === 0) socket.destroySoon();
+      due.delete(facts);
+      if (due.size === 0) socket.destroySoon();
     };
     facts.response.once("finish", settle).once("close", settle);
   }
@@ -99,15 +101,15 @@ export function isHttp10({ httpVersionMajor, httpVersionMinor }: IncomingMessage
   return httpVersionMajor === 1 && httpVersionMinor === 0;
 }
 
-/** Connections whose request has been answered, while the rest of its body is dropped. */
+/** Connections whose response has been sent, while the rest of the request's body is dropped. */
 const dropping = new WeakSet<Socket>();
 
-/** Whether data that still comes on a connection belongs to a request that has been answered. */
+/** Whether further data on a connection belongs to a request whose response has been sent. */
 export function isDropping(socket: Socket): boolean {
   return dropping.has(socket);
 }
 
-/** Calls `callback` once: when the head of the response is sent, or when the connection is closed before that. */
+/** Calls `callback` once: when the head of the response is sent, or the connection is closed before that. */
 export function onceResponded(request: IncomingMessage, callback: () => void): void {
   const facts = known.get(request);
   if (facts === undefined || facts.response.headersSent || facts.response.destroyed) return callback();
@@ -120,7 +122,7 @@ export function onceResponded(request: IncomingMessage, callback: () => void): v
   facts.response.once("close", settle);
 }
 
-/** Asks for a body whose client waits to be asked. */
+/** Sends `100 Continue` to a client that waits for it before it sends its body. */
 export function requestBody(request: IncomingMessage): void {
   const facts = known.get(request);
   if (facts?.awaitsContinue !== true) return;
@@ -128,7 +130,7 @@ export function requestBody(request: IncomingMessage): void {
   facts.response.writeContinue();
 }
 
-/** Leaves it to {@link requestBody} to ask for the body of a request that `Expect`s it. */
+/** Leaves `100 Continue` to {@link requestBody}, for requests with `Expect: 100-continue`. */
 export function delayContinue(server: Server): void {
   server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
     const facts = known.get(request);
@@ -137,7 +139,10 @@ export function delayContinue(server: Server): void {
   });
 }
 
-/** Returns how many bytes of a body may still come: 0 for a request that is complete, `Infinity` for one of unknown length. */
+/**
+ * Returns how many bytes of a body may still arrive: 0 if the request is complete, `Infinity` if its length
+ * is unknown.
+ */
 function findRestBytes(request: IncomingMessage): number {
   if (request.complete || request.destroyed) return 0;
   if (request.headers["transfer-encoding"] !== undefined) return Infinity;
@@ -151,9 +156,10 @@ function holdUntilSent(begun: Set<ServerResponse>, response: ServerResponse): vo
 }
 
 /**
- * Returns the class that `node:http` makes responses of. One that ends before the body of its request has come is sent at
- * once; the connection is closed, or reused, only when the client has sent the rest, has left, or took too long: a close
- * before that would reset the connection, and the client would never read the response. `begun` holds those that are being sent.
+ * Returns the class of responses for `node:http`. A response that ends before the body of its request has
+ * arrived is sent at once, but the connection is closed or reused only after the client has sent the rest,
+ * has left, or took too long: an earlier close would reset the connection, and the client would never read
+ * the response. `begun` collects the responses that are being sent.
  */
 export function createResponseType(clock: Clock, begun: Set<ServerResponse>): typeof ServerResponse {
   return class TrackedResponse<Request extends IncomingMessage> extends ServerResponse<Request> {
@@ -178,7 +184,10 @@ export function createResponseType(clock: Clock, begun: Set<ServerResponse>): ty
       return this;
     }
 
-    /** In HTTP/1.0 the end of the connection is the end of a whole body: one that is cut off is told by a reset alone. */
+    /**
+     * In HTTP/1.0 the end of the connection is the end of a complete body: only a reset shows that it was cut
+     * off.
+     */
     override destroy(error?: Error): this {
       if (isHttp10(this.req) && this.headersSent && !this.writableFinished) this.socket?.resetAndDestroy();
       return super.destroy(error);

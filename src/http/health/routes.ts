@@ -4,7 +4,7 @@ import { problemType, toProblem } from "../error-format.ts";
 import { defineRoute, defineRoutes } from "../route.ts";
 import type { Health, Readiness, StoppingProblem } from "./health.ts";
 
-/** What health checks are served with. */
+/** The services of health checks. */
 export interface HealthServices {
   readonly health: Health;
 }

@@ -17,7 +17,7 @@ import { ChatBody, toChatTurn } from "./chat-request.ts";
 import { eventStream } from "./event-stream.ts";
 import { plainText } from "./plain-text.ts";
 
-/** What the routes are served with. */
+/** The services of these routes. */
 export interface TurnServices extends TurnStarter {
   readonly clock: Clock;
 }
@@ -88,8 +88,8 @@ const followTurnRoute = defineRoute({
     // An EventSource reconnects with its first URL, so the header is newer.
     const { after, hasEnd } = headers["last-event-id"] ?? query.after ?? { after: undefined, hasEnd: false };
     const turn = await findTurn(live, params.turnId, caller);
-    // A client that has seen the end must not connect again. One that saw the turn end as interrupted still gets the text
-    // that the late end of the turn's process added.
+    // A client that has seen the end must not connect again. One that saw the turn end as interrupted still
+    // gets the text that the late end of the turn's process added.
     const hasAll = hasEnd && after !== undefined && after >= turn.log.position;
     if (hasAll && turn.log.end !== undefined) return reply.code(204).send();
     return await followTurn(turn, reply, { wire: streamWires[type], clock, after });

@@ -1,4 +1,7 @@
-/** The objects of OpenAI's API: completions, chunks, usage and errors. https://platform.openai.com/docs/api-reference/chat/object */
+/**
+ * The objects of OpenAI's API: completions, chunks, usage and errors.
+ * https://platform.openai.com/docs/api-reference/chat/object
+ */
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../base/errors.ts";
 import { Code, Count, schemaOf } from "../../http/description/response-schema.ts";
@@ -176,7 +179,10 @@ export function toCompletion(start: TurnStart, body: string, reasoning: string, 
   };
 }
 
-/** Returns why a reply without an error ended. OpenAI has no reason for stopped replies; vLLM and SGLang use `abort`. */
+/**
+ * Returns why a reply without an error ended. OpenAI has no reason for stopped replies; vLLM and SGLang use
+ * `abort`.
+ */
 export function toFinishReason({ outcome, finishReason }: TurnEnd): CompletionFinish {
   if (outcome !== "complete") return "abort";
   switch (finishReason) {

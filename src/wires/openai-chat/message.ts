@@ -99,7 +99,10 @@ export const CompletionMessage = z.object({
   audio: z.null(notSupported).optional(),
 });
 
-/** The messages as they were sent, without what some model servers refuse: reasoning, tool calls, unusual forms of images. */
+/**
+ * The messages as they were sent, except for parts that some model servers refuse: reasoning, tool calls, and
+ * unusual forms of images.
+ */
 export const Chat = z.object({
   messages: z.array(
     z.looseObject({ content: z.unknown() }).transform((message) => {

@@ -7,7 +7,10 @@ import { described, refuse } from "../../http/request-fields.ts";
 /** How deep a field may be nested, and how many tokens may be biased. */
 const maxDepth = 100;
 const maxBiases = 1024;
-/** Limits of unlisted parameters: their number, the length of a name, and of all of them as JSON, in characters. */
+/**
+ * Limits of unlisted parameters: their number, the length of a name, and of all of them as JSON, in
+ * characters.
+ */
 const maxExtras = 64;
 const maxNameLength = 64;
 const maxExtraLength = 1024 * 1024;
@@ -49,8 +52,8 @@ function isBias(value: unknown): boolean {
 const nothing = only(z.null(), "an empty value");
 
 /**
- * Parameters that are refused: they would change the response in ways that this wire cannot carry, or choose another model,
- * server or account than the operator did. Passed on, they would silently give a wrong reply.
+ * Parameters that are refused: they would change the response in ways that this wire cannot carry, or choose
+ * another model, server or account than the operator did. Passed on, they would silently give a wrong reply.
  */
 export const Refused = z.object({
   audio: nothing,

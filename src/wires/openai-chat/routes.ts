@@ -11,7 +11,7 @@ import { openAiErrors, toCompletion } from "./completion.ts";
 import { toModels, type ModelList } from "./models.ts";
 import { CompletionBody, toCompletionOrder, toUnknownModel } from "./request.ts";
 
-/** What the routes are served with. */
+/** The services of these routes. */
 export interface OpenAiServices extends TurnStarter {
   readonly clock: Clock;
   /** The name of the model. */
@@ -20,7 +20,9 @@ export interface OpenAiServices extends TurnStarter {
   readonly createdAt: Date;
 }
 
-/** A client of this wire cannot return to its turn, unless it sent a key: when it leaves, the turn is stopped. */
+/**
+ * A client of this wire cannot return to its turn, unless it sent a key: when it leaves, the turn is stopped.
+ */
 const createCompletion = defineRoute({
   method: "POST",
   path: "/v1/chat/completions",

@@ -23,7 +23,9 @@ interface LastTurn {
   readonly startedAt: Date;
   /** Whether a client has been sent the whole reply. */
   isRead: boolean;
-  /** Whether that reply ended as interrupted. A late end from the turn's process may have completed it since. */
+  /**
+   * Whether that reply ended as interrupted. A late end from the turn's process may have completed it since.
+   */
   wasInterrupted: boolean;
 }
 
@@ -50,7 +52,8 @@ export class LastTurns {
     this.#turns.set(key, last);
     const [oldest] = this.#turns.keys();
     if (this.#turns.size > maxChats && oldest !== undefined) this.#turns.delete(oldest);
-    // Fetch never half-closes a connection that it still reads: the client has left, though the system still buffers.
+    // Fetch never half-closes a connection that it still reads: the client has left, though the system still
+    // buffers.
     const onRead = (): void => {
       if (socket.readableEnded) return;
       last.isRead = true;

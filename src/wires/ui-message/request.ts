@@ -196,7 +196,9 @@ export function toUiChatTurn(
   };
 }
 
-/** Whether the newest message is sent without the rest of the chat. System messages before it do not count. */
+/**
+ * Whether the newest message is sent without the rest of the chat. System messages before it do not count.
+ */
 function isNewAlone(sent: UiMessages): boolean {
   return sent.slice(0, -1).every(({ role }) => role === "system");
 }
@@ -204,12 +206,14 @@ function isNewAlone(sent: UiMessages): boolean {
 /** Returns the messages of the turn. @throws AppError `invalid_request`. */
 function toMessages(sent: UiMessages): readonly Message[] {
   const newest = findNewest(sent);
-  // Only files of the newest message are refused. The client keeps a refused message, so every later request has it too.
+  // Only files of the newest message are refused. The client keeps a refused message, so every later request
+  // has it too.
   const refusal = sent[newest]?.parts.find((part) => part.refusal !== undefined)?.refusal;
   if (refusal !== undefined)
     throw new AppError("invalid_request", refusal, { detail: refusal, field: "messages" });
   const messages: Message[] = [];
-  // An empty reply is not a message: it failed before its first text, was refused, or is still being generated.
+  // An empty reply is not a message: it failed before its first text, was refused, or is still being
+  // generated.
   let unheard: string | undefined;
   for (const [index, message] of sent.map(toMessage).entries()) {
     if (index === newest || saysSomething(message) || (message.plan ?? "") !== "") {
@@ -237,7 +241,10 @@ export function toChatPlace(chatId: string, userId: string | undefined): ChatPla
   return { conversationId, chatId: Uuid.safeParse(chatId).success ? undefined : toStorable(chatId) };
 }
 
-/** Returns the id of a chat's conversation: a UUID is the id itself; any other chat id always gets the same one. */
+/**
+ * Returns the id of a chat's conversation: a UUID is the id itself; any other chat id always gets the same
+ * one.
+ */
 function toConversationId(chatId: string, userId: string | undefined): string {
   const { data } = Uuid.safeParse(chatId);
   // As bytes, since not every user id is a UUID of a version that the standard knows.

@@ -11,7 +11,7 @@ import { stopTurns } from "../../http/stop-turn.ts";
 import type { LastTurns, UiChat } from "./last-turns.ts";
 import { ChatId, toChatPlace, toUiChatTurn, UiChatBody, UiTurnHeaders } from "./request.ts";
 
-/** What the routes are served with. */
+/** The services of these routes. */
 export interface UiChatServices extends TurnStarter {
   readonly clock: Clock;
   readonly chats: LastTurns;
@@ -74,8 +74,8 @@ const stopUiChat = defineRoute({
 });
 
 /**
- * `/api/chat`. Contract: docs/protocol.md. A turn that no client has read to its end can be resumed for ten minutes after
- * it: a client that lost its connection while the turn went on still gets the reply.
+ * `/api/chat`. Contract: docs/protocol.md. A turn that no client has read to its end can be resumed for ten
+ * minutes after it: a client that lost its connection while the turn went on still gets the reply.
  */
 export const uiChatRoutes = defineRoutes({
   tag: "AI SDK",

@@ -1,4 +1,4 @@
-/** Owns what happens to requests before any turn: what is refused, how, and who may read the answer. */
+/** Requests before any turn: which are refused, in which format, and which pages may read the response. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
@@ -11,10 +11,10 @@ describe("a request", () => {
   const model = useModel();
   const app = useApp(model);
 
-  function assertProblem(answer: AppResponse, status: number, code: string, detail = /./): void {
-    assert.equal(answer.status, status);
-    assert.equal(answer.headers["content-type"], "application/problem+json; charset=utf-8");
-    const problem = JSON.parse(answer.body);
+  function assertProblem(response: AppResponse, status: number, code: string, detail = /./): void {
+    assert.equal(response.status, status);
+    assert.equal(response.headers["content-type"], "application/problem+json; charset=utf-8");
+    const problem = JSON.parse(response.body);
     assert.deepEqual(Object.keys(problem), ["type", "title", "status", "code", "detail", "requestId"]);
     assert.equal(problem.status, status);
     assert.equal(problem.code, code);
@@ -61,7 +61,7 @@ describe("a request", () => {
     });
   }
 
-  test("that names its conversation in a header is taken, by that name", async () => {
+  test("that names its conversation in a header uses that conversation", async () => {
     const conversationId = "01890000-0000-7000-8000-0000000000ab";
     const body = { messages: [{ sender: "user", text: "Hi" }] };
     const { headers } = await app.post("/stream-chat", body, { "x-conversation-id": conversationId });
@@ -89,7 +89,7 @@ describe("a request", () => {
     );
   });
 
-  test("with nulls where the old frontends send them is taken", async () => {
+  test("with the nulls that frontends of the Flask service send is accepted", async () => {
     const body = {
       messages: [{ sender: "user", text: "Hi", images: null }],
       conversationId: null,
@@ -113,7 +113,7 @@ describe("a request", () => {
     assertProblem(await app.post("/stream-chat", '{"__proto__":{"a":1},"messages":[]}'), 400, "invalid_json");
   });
 
-  test("with a message of 1 MiB is taken, and with one byte more a 413 that names it", async () => {
+  test("with a message of 1 MiB is accepted, and with one byte more a 413 that names it", async () => {
     assert.equal((await app.chat("ä".repeat(mebibyte / 2))).status, 200);
     assertProblem(
       await app.chat(`${"ä".repeat(mebibyte / 2)}x`),
@@ -123,7 +123,7 @@ describe("a request", () => {
     );
   });
 
-  test("that sends back a reply of 2 MiB is taken", async () => {
+  test("that sends back a reply of 2 MiB is accepted", async () => {
     const messages = [
       { sender: "user", text: "Hi" },
       { sender: "bot", text: "x".repeat(2 * mebibyte) },
@@ -139,7 +139,7 @@ describe("a request", () => {
     );
   });
 
-  test("of 20 MiB is taken, and with one byte more a 413", async () => {
+  test("of 20 MiB is accepted, and with one byte more a 413", async () => {
     const image = (length: number): string =>
       JSON.stringify({
         messages: [
@@ -158,7 +158,7 @@ describe("a request", () => {
     );
   });
 
-  test("to an unknown address is a 404, with a wrong method a 405 with Allow, whatever its body", async () => {
+  test("to an unknown path is a 404, with a wrong method a 405 with Allow, whatever its body", async () => {
     assertProblem(await app.get("/nowhere"), 404, "not_found");
     const got = await app.get("/stream-chat");
     assertProblem(got, 405, "method_not_allowed");
@@ -169,7 +169,7 @@ describe("a request", () => {
     assert.equal(posted.headers.allow, "GET, HEAD");
   });
 
-  test("whose address cannot be decoded, or that is no HTTP at all, is a 400 problem too", async () => {
+  test("whose path cannot be decoded, or that is not HTTP, is a 400 problem too", async () => {
     assertProblem(await app.get("/%zz"), 400, "invalid_request");
     const socket = connect(Number(new URL(app.url).port), "127.0.0.1");
     socket.end("nonsense\r\n\r\n");
@@ -178,7 +178,7 @@ describe("a request", () => {
     assert.equal(JSON.parse(answer.slice(answer.indexOf("{"))).code, "invalid_request");
   });
 
-  test("from an origin of the old service may read the answer and its ids, from any other not", async () => {
+  test("from an origin of the Flask service may read the response and its ids, from any other not", async () => {
     const origins = ["localhost", "127.0.0.1"].flatMap((host) =>
       ["", ":3000", ":5173", ":4173"].map((port) => `http://${host}${port}`),
     );
@@ -204,7 +204,7 @@ describe("a request", () => {
     }
   });
 
-  test("that asks first (CORS preflight) is told yes for its origin", async () => {
+  test("that is a CORS preflight from an allowed origin is allowed", async () => {
     const preflight = {
       origin: "http://localhost:5173",
       "access-control-request-method": "POST",
@@ -218,7 +218,7 @@ describe("a request", () => {
     assert.equal(headers["access-control-allow-credentials"], undefined);
   });
 
-  test("for its health is answered", async () => {
+  test("for health gets a response", async () => {
     const { status, body } = await app.get("/healthz");
     assert.deepEqual([status, body], [200, '{"status":"ok"}']);
     const ready = await app.get("/readyz");
@@ -230,7 +230,7 @@ describe("a request", () => {
     assert.ok(eventLoop.delayP99Ms >= 0 && eventLoop.delayMaxMs >= eventLoop.delayP99Ms);
   });
 
-  test("that comes after work which held the process up is told by how much", async () => {
+  test("for readiness after work that blocked the event loop reports the delay", async () => {
     const read = async (): Promise<number> =>
       JSON.parse((await app.get("/readyz")).body).parts.eventLoop.delayMaxMs;
     await read();
@@ -241,7 +241,7 @@ describe("a request", () => {
 });
 
 describe("CORS_ALLOW_ORIGINS", () => {
-  test("replaces the origins of the old service", async () => {
+  test("replaces the origins of the Flask service", async () => {
     const app = await startApp({ CORS_ALLOW_ORIGINS: "https://chat.example.com, http://localhost:9000/" });
     try {
       const allowed = async (origin: string): Promise<unknown> =>

@@ -1,4 +1,4 @@
-/** Owns what the body of `POST /v1/chat/completions` may say, what becomes of it, and which field a refusal names. */
+/** The body of `POST /v1/chat/completions`: the turn that it becomes, and the field that an error names. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { parse } from "../../../src/base/parse.ts";
@@ -28,7 +28,7 @@ function withMessage(fields: object): object {
   return { messages: [{ role: "user", content: "Hi", ...fields }, hello] };
 }
 
-/** A body whose only message is made of `parts`. */
+/** A body whose only message has `parts`. */
 function withParts(...parts: unknown[]): object {
   return { messages: [{ role: "user", content: parts }] };
 }
@@ -78,7 +78,7 @@ const wrong: readonly [string, object, string, RegExp?][] = [
   ["a message that is a text", { messages: ["Hi"] }, "messages[0]"],
   ["a tool's message", { messages: [{ role: "tool", tool_call_id: "c", content: "7" }] }, "messages[0].role"],
   ["a function's message", { messages: [{ role: "function", name: "f", content: "7" }] }, "messages[0].role"],
-  ["nobody's message", { messages: [{ content: "Hi" }] }, "messages[0].role"],
+  ["a message without a role", { messages: [{ content: "Hi" }] }, "messages[0].role"],
   [
     "a message with calls",
     withMessage({ role: "assistant", content: null, tool_calls: [{ id: "c" }] }),
@@ -136,7 +136,7 @@ const wrong: readonly [string, object, string, RegExp?][] = [
   ],
 ];
 
-/** The parameters that the model is handed for `body`. */
+/** The parameters that the model gets for `body`. */
 function toNamed(body: object): object {
   return parseBody(body).turn.parameters;
 }
@@ -156,7 +156,7 @@ describe("toCompletionOrder", () => {
     });
   }
 
-  test("refuses a body that is no object, and names no field of it", () => {
+  test("refuses a body that is not an object, and names no field", () => {
     for (const body of [[], "Hi", 7]) {
       assert.throws(() => CompletionBody.parse(body), {
         code: "invalid_request",
@@ -165,14 +165,14 @@ describe("toCompletionOrder", () => {
     }
   });
 
-  test("says all that is wrong, and names the first", () => {
+  test("lists all invalid fields, and names the first", () => {
     assert.throws(() => parseBody({ n: 2, temperature: 9 }), {
       field: "n",
       detail: "n: is not supported (only 1 is accepted); temperature: must be at most 2",
     });
   });
 
-  test("takes a field that is nested 100 levels deep, and refuses one that is deeper, wherever that is", () => {
+  test("accepts a field that is nested 100 levels deep, and refuses any deeper one", () => {
     const nest = (levels: number): object => {
       let nested = {};
       for (let level = 1; level < levels; level += 1) nested = { a: nested };
@@ -193,7 +193,7 @@ describe("toCompletionOrder", () => {
     }
   });
 
-  test("refuses a model that is not there, and names those that are", () => {
+  test("refuses an unknown model, and names the available ones", () => {
     for (const model of ["gpt-4o", "SCRIPTED", "scripted+", "scripted+plan+plan", ""]) {
       assert.throws(() => parseBody({ model }), {
         code: "model_not_found",
@@ -217,7 +217,7 @@ describe("toCompletionOrder", () => {
       assert.throws(() => parseBody({}, { [name]: " " }), { code: "invalid_request", field: name });
   });
 
-  test("takes what goes without saying, and sends the model none of it", () => {
+  test("accepts default values of unsupported fields, and does not pass them on", () => {
     const more = {
       n: 1,
       logprobs: false,
@@ -240,7 +240,7 @@ describe("toCompletionOrder", () => {
     assert.deepEqual(toNamed(more), {});
   });
 
-  test("takes a null for nothing said, whatever the field", () => {
+  test("treats null as absent in every field", () => {
     const names = [
       "n",
       "tools",
@@ -270,7 +270,7 @@ describe("toCompletionOrder", () => {
     });
   });
 
-  test("hands on the parameters that the client has named, unchanged, and no other", () => {
+  test("passes on the client's parameters unchanged, and no others", () => {
     const parameters = {
       temperature: 0,
       top_p: 1,
@@ -296,7 +296,7 @@ describe("toCompletionOrder", () => {
     assert.deepEqual(toNamed({ stop: "END" }), { stop: "END" });
   });
 
-  test("keeps texts to the byte and images in order, and knows every role", () => {
+  test("keeps texts byte by byte and images in order, and maps every role", () => {
     const { messages } = parseBody({
       messages: [
         { role: "system", content: "\n Be brief. " },
@@ -324,7 +324,7 @@ describe("toCompletionOrder", () => {
     ]);
   });
 
-  test("hands on the messages to the letter, without a reply's reasoning, if no plan is wanted", () => {
+  test("passes on the messages verbatim, without the reasoning of replies, if no plan is requested", () => {
     const messages = [
       { role: "user", name: "bob", content: [{ type: "text", text: " Hi" }], extra: { a: [1] } },
       { role: "assistant", content: "", reasoning_content: "Hm.", reasoning: "Hm." },
@@ -336,12 +336,12 @@ describe("toCompletionOrder", () => {
     assert.equal(parseBody({ messages, model: "scripted+plan" }).turn.verbatim, undefined);
   });
 
-  test("asks for a plan by the model's name alone", () => {
+  test("requests a plan by the model's name alone", () => {
     assert.equal(parseBody({}).turn.wantsPlan, false);
     assert.equal(parseBody({ model: "scripted+plan" }).turn.wantsPlan, true);
   });
 
-  test("streams, and tells usage, only where it is asked to", () => {
+  test("streams, and reports usage, only on request", () => {
     const orders = [{}, { stream: true }, { stream: true, stream_options: { include_usage: true } }].map(
       toWishes,
     );
@@ -352,7 +352,7 @@ describe("toCompletionOrder", () => {
     ]);
   });
 
-  test("knows its user by a UUID, or by any other name, which always stands for the same one", () => {
+  test("identifies its user by a UUID, or by any other name, which always means the same user", () => {
     const id = "01890000-0000-7000-8000-0000000000AB";
     assert.equal(parseBody({ user: id }).turn.caller.userId, id.toLowerCase());
     for (const user of [undefined, ""]) assert.equal(parseBody({ user }).turn.caller.userId, undefined);
@@ -365,7 +365,7 @@ describe("toCompletionOrder", () => {
     assert.equal(parseBody({}, { authorization: "Bearer abc" }).turn.caller.accessToken, undefined);
   });
 
-  test("takes conversation, turn and key from the headers", () => {
+  test("reads conversation, turn and key from the headers", () => {
     const [conversationId, turnId] = [
       "01890000-0000-7000-8000-0000000000ab",
       "01890000-0000-7000-8000-0000000000ac",

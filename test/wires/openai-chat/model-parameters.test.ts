@@ -1,4 +1,4 @@
-/** Which parameters of a completion the model server gets, which are ignored, and which are refused. */
+/** The parameters of a completion: which are passed on, ignored or refused. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
@@ -14,13 +14,13 @@ function parseBody(more: object): CompletionOrder {
   return toCompletionOrder(CompletionBody.parse(body), {}, anybody, "scripted");
 }
 
-/** The parameters that the model is handed for `body`. */
+/** The parameters that the model gets for `body`. */
 function toNamed(body: object): object {
   return parseBody(body).turn.parameters;
 }
 
 describe("the parameters of a completion", () => {
-  test("refuses more than 64 fields that are not listed, and names one, however many there are", () => {
+  test("refuses more than 64 unlisted fields, and names one, however many there are", () => {
     const toFields = (length: number): object =>
       Object.fromEntries(Array.from({ length }, (_, index) => [`k${index}`, index]));
     assert.deepEqual(toNamed(toFields(64)), { extra: toFields(64) });
@@ -32,7 +32,7 @@ describe("the parameters of a completion", () => {
     assert.throws(() => parseBody({ [name]: 1 }), { detail: `${"k".repeat(64)}: is not supported` });
   });
 
-  test("hands on what only the model server may know, as it came", () => {
+  test("passes on unlisted fields unchanged", () => {
     const extra = {
       top_k: 40,
       min_p: 0,
@@ -48,7 +48,7 @@ describe("the parameters of a completion", () => {
     assert.deepEqual(parseBody({ ...extra, model: "scripted+plan" }).turn.parameters, { extra });
   });
 
-  test("takes an empty value, and a negative number of tokens, for nothing said", () => {
+  test("treats empty values, and negative numbers of tokens, as absent", () => {
     for (const more of [
       { stop: [], tools: [], functions: [], modalities: [], logit_bias: {}, response_format: {}, audio: {} },
       { stop: "", tool_choice: "", reasoning_effort: "", verbosity: "", user: "", temperature: "" },
@@ -58,7 +58,7 @@ describe("the parameters of a completion", () => {
     assert.deepEqual(toNamed({ stop: ["", "END"] }), { stop: ["END"] });
   });
 
-  test("knows an image by a string in the place of its object, and by another name for its type", () => {
+  test("accepts an image as a string, and under other names of its type", () => {
     const sent = { type: "image_url", image_url: { url: "data:image/jpeg;base64,AAAA" } };
     for (const image of ["data:image/jpg;base64,AAAA", { url: "data:IMAGE/JPG;base64,AAAA" }]) {
       const { turn } = parseBody({
@@ -69,14 +69,14 @@ describe("the parameters of a completion", () => {
     }
   });
 
-  test("keeps a turn, unless store is false", () => {
+  test("stores a turn unless store is false", () => {
     assert.deepEqual(
       [undefined, null, true, false].map((store) => parseBody({ store }).turn.isKept),
       [true, true, true, false],
     );
   });
 
-  test("takes up to 1,024 biases, and says once that they are too many or wrong", () => {
+  test("accepts up to 1,024 biases, and reports too many or invalid ones once", () => {
     const toBiases = (count: number, bias: unknown): object => ({
       logit_bias: Object.fromEntries(Array.from({ length: count }, (_, index) => [`${index}`, bias])),
     });

@@ -1,4 +1,4 @@
-/** Owns what happens to requests of the AI SDK's client before any turn: what is refused, and the sentence its user reads. */
+/** Requests of the AI SDK's client before any turn: which are refused, and the sentence for the user. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -55,7 +55,7 @@ describe("a request of useChat", () => {
       chat(hi, message("assistant", text("Yes?")), message("user", text("Hi"), { type: "text", text: 7 })),
       /^messages\[2\]\.parts\[1\]\.text: /,
     ],
-    ["whose last message says nothing", chat(message("user", text(" \n"))), /must have a text or an image$/],
+    ["whose last message is empty", chat(message("user", text(" \n"))), /must have a text or an image$/],
     ["whose last message has no part", chat(message("user")), /must have a text or an image$/],
     [
       "with a PDF",
@@ -83,18 +83,18 @@ describe("a request of useChat", () => {
       /Attach it again\.$/,
     ],
     ["with a file without a URL", chat(message("user", file(undefined))), /^This file/],
-    ["with a user who is no UUID", { ...chat(hi), userId: "bob" }, /^userId: must be a UUID$/],
+    ["with a user that is not a UUID", { ...chat(hi), userId: "bob" }, /^userId: must be a UUID$/],
     ["with a flag that is a string", { ...chat(hi), use_web_search: "yes" }, /^use_web_search: /],
   ];
   for (const [how, body, sentence] of wrong) {
-    test(`${how} is a 400 whose body is the sentence that names the field`, async () => {
+    test(`${how} is a 400 whose body is a sentence that names the field`, async () => {
       const calls = model.calls.length;
       assertRefused(await app.post("/api/chat", body), 400, sentence);
       assert.equal(model.calls.length, calls);
     });
   }
 
-  test("with a wrong query or header is a 400 that names it, on each address", async () => {
+  test("with an invalid query or header is a 400 that names it, on each path", async () => {
     for (const [method, path] of [
       ["POST", "/api/chat"],
       ["GET", "/api/chat/chat/stream"],
@@ -117,7 +117,7 @@ describe("a request of useChat", () => {
     return { status: answer.status, text: answer.body };
   }
 
-  test("that is no JSON, of another type, too large, or for another method or address is told so in a sentence", async () => {
+  test("that is no JSON, of another type, too large, or for another method or path gets a sentence", async () => {
     assertRefused(await app.post("/api/chat", "{"), 400, /^The body is not valid JSON\.$/);
     assertRefused(
       await app.post("/api/chat", "Hi", { "content-type": "text/plain" }),
@@ -130,7 +130,7 @@ describe("a request of useChat", () => {
     assertRefused(await app.get("/api/chat/chat"), 404, /^There is nothing at this URL\.$/);
   });
 
-  test("with a text of 1 MiB is taken, and with one byte more a 413 that names the message", async () => {
+  test("with a text of 1 MiB is accepted, and with one byte more a 413 that names the message", async () => {
     const words = "ä".repeat(mebibyte / 2);
     assert.equal((await app.post("/api/chat", chat(message("user", text(words))))).status, 200);
     assertRefused(
@@ -143,13 +143,13 @@ describe("a request of useChat", () => {
     );
   });
 
-  test("that sends back a reply of 2 MiB with its plan is taken", async () => {
+  test("that sends back a reply of 2 MiB with its plan is accepted", async () => {
     const plan = { type: "data-plan", id: "plan", data: { text: "- a", state: "done" } };
     const reply = message("assistant", plan, text("x".repeat(2 * mebibyte - 19)));
     assert.equal((await app.post("/api/chat", chat(hi, reply, hi))).status, 200);
   });
 
-  test("for a turn whose id was used is a 409, in a sentence", async () => {
+  test("with a used turn id is a 409, in a sentence", async () => {
     const headers = { "x-turn-id": randomUUID() };
     assert.equal((await app.post("/api/chat", chat(hi), headers)).status, 200);
     assertRefused(
@@ -159,7 +159,7 @@ describe("a request of useChat", () => {
     );
   });
 
-  test("under a key that another request has is a 409, in a sentence; the same request gets its reply again", async () => {
+  test("with the key of another request is a 409, in a sentence; the same request gets its reply again", async () => {
     const headers = { "idempotency-key": randomUUID() };
     const first = await app.post("/api/chat", chat(hi), headers);
     const again = await app.post("/api/chat", chat(hi), headers);
@@ -168,7 +168,7 @@ describe("a request of useChat", () => {
     assertRefused(other, 409, /^The idempotency key was already used with a different request\.$/);
   });
 
-  test("with parts that are named like what every object has ignores them", async () => {
+  test("with parts named like properties of every object is accepted without them", async () => {
     for (const type of ["constructor", "toString", "hasOwnProperty", "valueOf"]) {
       const { status } = await app.post("/api/chat", chat(message("user", { type, text: "x" }, text("Hi"))));
       assert.deepEqual([type, status], [type, 200]);
@@ -178,7 +178,7 @@ describe("a request of useChat", () => {
     assert.equal((await app.post("/api/chat", raw)).status, 200);
   });
 
-  test("with fields and parts that nobody here knows is taken without them", async () => {
+  test("with unknown fields and parts is accepted without them", async () => {
     const reply = message(
       "assistant",
       { type: "step-start" },
@@ -196,7 +196,7 @@ describe("a request of useChat", () => {
     ]);
   });
 
-  test("with a system message sends it on as such", async () => {
+  test("with a system message passes it on as one", async () => {
     assert.equal((await app.post("/api/chat", chat(message("system", text("Rhyme")), hi))).status, 200);
     assert.deepEqual(promptOf(model.calls.at(-1)), [
       ["system", "Rhyme"],
@@ -204,7 +204,7 @@ describe("a request of useChat", () => {
     ]);
   });
 
-  test("whose history holds what was refused before is taken without it, so that the chat can go on", async () => {
+  test("whose history holds a refused file is accepted without it, so that the chat can go on", async () => {
     const history = [
       message("user", file("data:application/pdf;base64,JVBERi0="), text("Read it")),
       message("user", file("https://example.com/a.png")),
@@ -219,7 +219,7 @@ describe("a request of useChat", () => {
     ]);
   });
 
-  test("of a user whose UUID is of no standard version has a conversation like any other", async () => {
+  test("of a user whose UUID has no standard version gets a conversation like any other", async () => {
     for (const userId of ["11111111-1111-1111-1111-111111111111", "00000000-0000-0000-0000-000000000000"]) {
       const answers = [
         await app.post("/api/chat", { ...chat(hi), userId }),
