@@ -1,12 +1,13 @@
--- Foreword's schema, version 7: tables, row level security and every question the server asks.
--- Paste it whole into Supabase's SQL editor, or let `foreword migrate` apply it. It may be applied again at any
--- time, and over the two tables of the service that Foreword replaces: their rows stay.
--- Postgres 15 to 18. `foreword schema` prints it with other table names.
+-- Foreword's schema, version 7: tables, row level security and every function the server calls.
+-- Built from sql/ by `npm run schema`: change the pieces there, not this file. Paste it whole into Supabase's
+-- SQL editor, or apply it with `foreword migrate`. It may be applied again at any time, also over the two
+-- tables of the service that Foreword replaces: their rows stay. Postgres 15 to 18. `foreword schema` prints
+-- it with the configured table names.
 
 begin;
 
--- One migration at a time, and never back to an older version: servers that need the newer one would fail. The functions say which
--- version there is, and have the same names whatever the tables are called.
+-- One migration at a time, and never back to an older version: servers that need the newer one would fail.
+-- The functions know the version: they have the same names whatever the tables are called.
 do $$
 declare
   c_version constant integer := 7;
@@ -18,7 +19,8 @@ begin
   if to_regprocedure('public.chat_describe_schema(jsonb)') is not null then
     begin
       v_version := (public.chat_describe_schema('{}') ->> 'version')::integer;
-    exception when undefined_table or undefined_function or undefined_object then null; -- dropped by hand: this file brings it back
+    exception -- some of it was dropped by hand
+      when undefined_table or undefined_function or undefined_object or invalid_schema_name then null;
     end;
   end if;
   if v_version > c_version then
@@ -26,12 +28,14 @@ begin
       using errcode = 'FW002', hint = 'Upgrade Foreword, and apply the schema it comes with.';
   end if;
 
-  -- From here on nothing waits long for a lock: all reads would wait behind it. What changes tables needs them for itself, and takes
-  -- them all at once, or none: by turns, a transaction that holds one and wants another would be the victim of a deadlock.
+  -- From here on no statement waits long for a lock, because every read would queue behind it. Statements
+  -- that change tables need them exclusively, and lock them all at once or not at all: a transaction that
+  -- held one and wanted another would be the victim of a deadlock.
   set local lock_timeout = '200ms';
   if v_version is distinct from c_version then
     v_tables := array(
-      select to_regclass(name) from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
+      select to_regclass(name)
+        from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
         'public.deleted_conversations', 'public.daily_usage', 'public.request_counts']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop
@@ -42,16 +46,24 @@ begin
         v_attempts := v_attempts + 1;
         if v_attempts = 50 then
           raise exception 'other transactions hold the tables: nothing was changed'
-            using errcode = 'lock_not_available', hint = 'End long transactions (see pg_stat_activity), and apply this again.';
+            using errcode = 'lock_not_available',
+              hint = 'End long transactions (see pg_stat_activity), and apply this again.';
         end if;
         perform pg_sleep(0.1 + random() / 5);
       end;
     end loop;
   end if;
+
+  -- A step that came with a newer version than the functions tell must run again: an older file, which
+  -- records no steps, was applied since. So must all steps if the functions were dropped.
+  if to_regclass('foreword.schema_steps') is not null then
+    delete from foreword.schema_steps s
+      where s.version > coalesce(v_version, 0)
+        or not exists (select from pg_class c where c.oid = s.on_table);
+  end if;
 end $$;
 
--- Roles and auth.uid(): Supabase has them, plain Postgres gets them here. --------------------------------------
-
+-- Roles, auth.uid() and the schemas: Supabase has the first two, plain Postgres gets them here.
 do $$
 declare
   v_role text;
@@ -60,7 +72,8 @@ begin
     if not exists (select from pg_roles where rolname = v_role) then
       begin
         execute format('create role %I nologin noinherit', v_role);
-      exception when duplicate_object or unique_violation then null; -- another database's migration made it meanwhile
+      -- Another database's migration created it.
+      exception when duplicate_object or unique_violation then null;
       end;
     end if;
   end loop;
@@ -70,7 +83,7 @@ begin
     exception when insufficient_privilege then null; -- the owner bypasses row level security all the same
     end;
   end if;
-  -- The functions step down to the user whose rows they read: whoever runs them must be able to become one.
+  -- The functions step down to the user whose rows they read, so their caller must be able to become one.
   begin
     execute format('grant authenticated to %I', current_user);
   exception when insufficient_privilege then
@@ -89,17 +102,28 @@ begin
     $f$;
     grant usage on schema auth to anon, authenticated, service_role;
   end if;
+  -- What no API exposes: the record of steps, and the parts of functions.
+  if to_regnamespace('foreword') is null then
+    create schema foreword;
+  end if;
 end $$;
 
 grant usage on schema public to anon, authenticated, service_role;
+grant usage on schema foreword to authenticated, service_role;
 
--- Tables. -------------------------------------------------------------------------------------------------------
+-- Tables. --------------------------------------------------------------------------------------------------
 
 create table if not exists public.conversations (
   id uuid primary key default gen_random_uuid(),
   title text not null,
   user_id uuid,
   created_at timestamptz default now()
+);
+
+create table if not exists public.deleted_conversations (
+  id uuid primary key,
+  user_id uuid,
+  deleted_at timestamptz not null default now()
 );
 
 create table if not exists public.messages (
@@ -111,13 +135,23 @@ create table if not exists public.messages (
   created_at timestamptz not null default now()
 );
 
+-- The steps that were run, for each table they change: the tables may have other names, or be created again.
+create table if not exists foreword.schema_steps (
+  step integer not null,
+  on_table regclass not null,
+  version integer not null, -- of the schema that the step came with
+  applied_at timestamptz not null default now(),
+  primary key (step, on_table)
+);
+
 create table if not exists public.turns (
   id uuid primary key,
   conversation_id uuid not null references public.conversations (id) on delete cascade,
   user_id uuid,
   parent_id uuid references public.messages (id) on delete set null, -- the message it answers
   message_id uuid references public.messages (id) on delete set null, -- its reply
-  status text not null default 'running' check (status in ('running', 'complete', 'stopped', 'failed', 'interrupted')),
+  status text not null default 'running' check (status in ('running', 'complete', 'stopped', 'failed',
+    'interrupted')),
   plan text, -- as it was sent
   answer text,
   model text,
@@ -142,71 +176,39 @@ create table if not exists public.turn_pieces (
   primary key (turn_id, position)
 );
 
-create table if not exists public.deleted_conversations (
-  id uuid primary key,
-  user_id uuid,
-  deleted_at timestamptz not null default now()
-);
-
--- What turns took, by the day they began on (UTC). It outlives them: who deletes a conversation has had its replies.
+-- The usage of turns, by the day they began on (UTC). It outlives them: deleting a conversation takes nothing
+-- off.
 create table if not exists public.daily_usage (
   user_id uuid,
   day date not null,
   model text not null,
   turns integer not null default 0,
-  estimated_turns integer not null default 0, -- of them those whose model did not say what they took
-  input_tokens bigint not null default 0, -- cached ones among them
-  output_tokens bigint not null default 0, -- those of reasoning among them
+  estimated_turns integer not null default 0, -- of these: turns whose model reported no usage
+  input_tokens bigint not null default 0, -- includes cached tokens
+  output_tokens bigint not null default 0, -- includes reasoning tokens
   reasoning_tokens bigint not null default 0,
   cached_input_tokens bigint not null default 0
 );
 
--- Requests of the minute that began with the first. Unlogged: after a crash of the database everybody begins a new one.
+-- Requests of the one-minute window that began with the first. Unlogged: after a crash of the database all
+-- windows begin again.
 create unlogged table if not exists public.request_counts (
-  subject text primary key, -- a user, or an address
+  subject text primary key, -- a user or an address
   started_at timestamptz not null,
   count integer not null
 );
 
--- Columns that tables got later. Only what is missing is made, here and below: each of these statements locks its table, even if it finds
--- nothing to do, and applying this file again must hold up no query.
-do $$
-declare
-  v_statement text;
-begin
-  foreach v_statement in array array[
-    'alter table public.conversations add column metadata jsonb not null default ''{}''',
-    'alter table public.conversations add column leaf_id uuid', -- the message that the path now shown ends in
-    'alter table public.conversations add column archived_at timestamptz',
-    'alter table public.conversations add column updated_at timestamptz',
-    -- The id of its AI SDK chat, if it could not take the id that follows from that.
-    'alter table public.conversations add column chat_id text',
-    'alter table public.messages add column user_id uuid',
-    'alter table public.messages add column parent_id uuid',
-    'alter table public.messages add column digest bytea', -- SHA-256 of the path that ends here; null: not yet part of the tree
-    'alter table public.messages add column status text check (status in (''complete'', ''stopped'', ''failed'', ''interrupted''))', -- of our replies
-    -- {input_tokens, output_tokens}: while it runs, what is reserved for it; once it is over, an estimate of the counts that its model did not report.
-    'alter table public.turns add column estimate jsonb',
-    'alter table public.turns add column subject text' -- while it runs: whose limits it counts in
-  ] loop
-    if not exists (
-      select from pg_attribute a where a.attrelid = to_regclass(substring(v_statement from 'alter table (\S+)'))
-        and a.attname = substring(v_statement from 'add column (\w+)') and not a.attisdropped
-    ) then
-      execute v_statement;
-    end if;
-  end loop;
-end $$;
-
--- The words of messages and titles, which servers decide: the database stores and matches them, and never reads a text itself, since
--- some texts take its parser a minute. `words` is null until a server has read the text, and again when that was changed.
+-- The words of messages and titles. Servers split texts into words, and the database stores and matches them:
+-- it never parses a text itself, because some texts keep its parser busy for a minute. `words` is null until
+-- a server has read the text, and again when the text was changed.
 create table if not exists public.message_words (
   id uuid primary key, -- the message's
   conversation_id uuid not null,
   words tsvector,
   revision integer not null default 0, -- of the text
   attempts integer not null default 0, -- to read it
-  not_before timestamptz not null default '-infinity' -- when it may be read: one that a server has just taken is left to it
+  -- A text that a server has just taken is left to that server.
+  not_before timestamptz not null default '-infinity'
 );
 create table if not exists public.title_words (
   id uuid primary key, -- the conversation's
@@ -216,102 +218,115 @@ create table if not exists public.title_words (
   attempts integer not null default 0,
   not_before timestamptz not null default '-infinity'
 );
--- Rows from before there were words are entered in the order of their ids, some at a time, when servers ask for texts.
+-- Rows from before words were stored are entered in the order of their ids, some at a time, when servers ask
+-- for texts.
 create table if not exists public.word_backlog (
   kind text primary key,
   last_id uuid not null default '00000000-0000-0000-0000-000000000000'
 );
 
--- Rows of the old service get what the columns above ask of them; without this index that takes quadratic time.
+-- Changes of tables. Each step runs once, in order, and is recorded; it runs again if a column it adds is
+-- missing. Databases from before steps were recorded have run some of them: each step changes, and locks,
+-- nothing that is as it should be.
 do $$
+declare
+  v_step record;
+begin
+  for v_step in
+    select s.*, to_regclass(s.on_table) as oid, not exists (
+        select from foreword.schema_steps d where d.step = s.step
+          and d.on_table = to_regclass(s.on_table)) as is_new
+    from (values
+      (1, 1, 'public.messages', array['user_id', 'parent_id', 'digest', 'status']::text[], $step$
+alter table public.messages
+  add column if not exists user_id uuid,
+  add column if not exists parent_id uuid,
+  add column if not exists digest bytea, -- SHA-256 of the path that ends here; null: not yet part of the tree
+  -- Of our replies.
+  add column if not exists status text check (status in ('complete', 'stopped', 'failed', 'interrupted'));
+$step$),
+      (2, 1, 'public.conversations', array['metadata', 'leaf_id']::text[], $step$
+alter table public.conversations
+  add column if not exists metadata jsonb not null default '{}',
+  add column if not exists leaf_id uuid; -- the last message of the path that is shown
+$step$),
+      (3, 1, 'public.conversations', array[]::text[], $step$
+-- Rows of the old service get the time of their last message. Without the index that takes quadratic time.
+do $do$
 begin
   if to_regclass('public.messages_order_idx') is null then
     create index messages_order_idx on public.messages (conversation_id, created_at);
   end if;
-  if not (select attnotnull from pg_attribute where attrelid = 'public.conversations'::regclass and attname = 'updated_at') then
+  if not exists (select from pg_attribute
+    where attrelid = 'public.conversations'::regclass and attname = 'updated_at' and not attisdropped
+      and attnotnull
+  ) then
+    alter table public.conversations add column if not exists updated_at timestamptz;
     update public.conversations c
-      set updated_at = coalesce((select max(m.created_at) from public.messages m where m.conversation_id = c.id), c.created_at, now())
+      set updated_at = coalesce((select max(m.created_at) from public.messages m
+        where m.conversation_id = c.id), c.created_at, now())
       where c.updated_at is null;
-    alter table public.conversations alter column updated_at set default now(), alter column updated_at set not null;
+    alter table public.conversations alter column updated_at set default now(),
+      alter column updated_at set not null;
   end if;
-end $$;
-update public.messages m set user_id = c.user_id
-  from public.conversations c
-  where c.id = m.conversation_id and m.user_id is null and c.user_id is not null;
-
-drop index if exists public.conversations_user_idx; -- of version 3
-drop index if exists public.conversations_age_idx; -- it had the planner look for one user's newest among everybody's
-drop index if exists public.turns_key_idx; -- of version 1
--- Of versions before 7: they had the database read texts.
-drop index if exists public.messages_search_idx, public.messages_words_idx, public.conversations_search_idx;
-do $$
-declare
-  v_statement text;
-begin
-  foreach v_statement in array array[
-    'create index conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc)',
-    'create index conversations_archived_idx on public.conversations (user_id, updated_at desc, id desc) where archived_at is not null',
-    -- In another form than the one lists are ordered by, so that it serves chat_delete_expired alone.
-    'create index conversations_expiry_idx on public.conversations ((updated_at at time zone ''UTC''))',
-    'create unique index messages_id_idx on public.messages (conversation_id, id)',
-    'create unique index messages_digest_idx on public.messages (conversation_id, digest)',
-    'create index messages_parent_idx on public.messages (conversation_id, parent_id)',
-    'create unique index conversations_chat_idx on public.conversations (chat_id, user_id) nulls not distinct where chat_id is not null',
-    'create index messages_client_idx on public.messages (conversation_id, (metadata ->> ''client_id'')) where metadata ->> ''client_id'' is not null',
-    'create index messages_user_idx on public.messages (user_id, digest)',
-    'create index turns_conversation_idx on public.turns (conversation_id, started_at)',
-    'create index turns_user_idx on public.turns (user_id, started_at)',
-    'create index turns_parent_idx on public.turns (parent_id)',
-    'create index turns_message_idx on public.turns (message_id)',
-    'create index turns_running_idx on public.turns (heartbeat_at) where status = ''running''',
-    'create index turns_subject_idx on public.turns (subject) where status = ''running'' and subject is not null',
-    'create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct',
-    'create index request_counts_age_idx on public.request_counts (started_at)',
-    'create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct where idempotency_key is not null',
-    -- Words, their owner and their conversation: one index finds all three, so that a search costs what its user has written, and some of the
-    -- user's conversations can be asked without the others. Without fastupdate: every look into the index would read the whole list
-    -- of what waits to enter it, up to 4 MB.
-    'create index message_words_idx on public.message_words using gin (words) with (fastupdate = off) where words is not null',
-    'create index title_words_idx on public.title_words using gin (words) with (fastupdate = off) where words is not null',
-    'create index message_words_due_idx on public.message_words (not_before) where words is null',
-    'create index title_words_due_idx on public.title_words (not_before) where words is null',
-    'create index deleted_conversations_age_idx on public.deleted_conversations (deleted_at)'
-  ] loop
-    if to_regclass('public.' || substring(v_statement from 'index (\w+)')) is null then
-      execute v_statement;
+end $do$;
+$step$),
+      (4, 2, 'public.turns', array[]::text[], $step$
+drop index if exists public.turns_key_idx;
+$step$),
+      (5, 4, 'public.conversations', array[]::text[], $step$
+drop index if exists public.conversations_user_idx;
+$step$),
+      (6, 4, 'public.conversations', array['archived_at']::text[], $step$
+alter table public.conversations add column if not exists archived_at timestamptz;
+$step$),
+      (7, 5, 'public.turns', array['estimate', 'subject']::text[], $step$
+alter table public.turns
+  -- {input_tokens, output_tokens}: while the turn runs, what is reserved for it; once it is over, an estimate
+  -- of the counts that its model did not report.
+  add column if not exists estimate jsonb,
+  add column if not exists subject text; -- while it runs: whose limits it counts in
+$step$),
+      (8, 6, 'public.conversations', array[]::text[], $step$
+-- It made the planner look for one user's newest conversations among everyone's.
+drop index if exists public.conversations_age_idx;
+$step$),
+      (9, 7, 'public.conversations', array['chat_id']::text[], $step$
+-- The id of the conversation's AI SDK chat, if it could not take the id that is derived from that.
+alter table public.conversations add column if not exists chat_id text;
+$step$),
+      (10, 7, 'public.messages', array[]::text[], $step$
+-- These indexes made the database parse texts.
+drop index if exists public.messages_search_idx, public.messages_words_idx;
+$step$),
+      (11, 7, 'public.conversations', array[]::text[], $step$
+drop index if exists public.conversations_search_idx;
+$step$)
+    ) as s (step, version, on_table, columns, statements)
+    order by s.step
+  loop
+    if exists (
+      select from unnest(v_step.columns) as name
+      where not exists (select from pg_attribute a where a.attrelid = v_step.oid and a.attname = name
+        and not a.attisdropped)
+    ) or (v_step.is_new and v_step.columns = '{}') then
+      execute v_step.statements;
+    end if;
+    if v_step.is_new then
+      insert into foreword.schema_steps (step, on_table, version)
+        values (v_step.step, v_step.oid, v_step.version);
     end if;
   end loop;
 end $$;
 
--- A message's parent is a message of the same conversation. (A leaf is too, by policy: a second foreign key between the
--- two tables would make PostgREST refuse queries that embed one in the other.)
-do $$
-begin
-  if not exists (select from pg_constraint where conrelid = 'public.turn_pieces'::regclass and confrelid = 'public.turns'::regclass) then
-    alter table public.turn_pieces drop constraint if exists turn_pieces_turn_fk;
-    delete from public.turn_pieces p where not exists (select from public.turns t where t.id = p.turn_id);
-    alter table public.turn_pieces add constraint turn_pieces_turn_fk
-      foreign key (turn_id) references public.turns (id) on delete cascade;
-  end if;
-  if not exists (select from pg_constraint where conrelid = 'public.message_words'::regclass and confrelid = 'public.messages'::regclass) then
-    alter table public.message_words drop constraint if exists message_words_fk;
-    delete from public.message_words;
-    alter table public.message_words add constraint message_words_fk foreign key (id) references public.messages (id) on delete cascade;
-    insert into public.word_backlog (kind) values ('message') on conflict (kind) do update set last_id = excluded.last_id;
-  end if;
-  if not exists (select from pg_constraint where conrelid = 'public.title_words'::regclass and confrelid = 'public.conversations'::regclass) then
-    alter table public.title_words drop constraint if exists title_words_fk;
-    delete from public.title_words;
-    alter table public.title_words add constraint title_words_fk foreign key (id) references public.conversations (id) on delete cascade;
-    insert into public.word_backlog (kind) values ('title') on conflict (kind) do update set last_id = excluded.last_id;
-  end if;
-  if not exists (select from pg_constraint where conname = 'messages_parent_fk' and conrelid = 'public.messages'::regclass) then
-    alter table public.messages add constraint messages_parent_fk
-      foreign key (conversation_id, parent_id) references public.messages (conversation_id, id) on delete set null (parent_id);
-  end if;
-end $$;
+-- The old service may write until it is replaced, so this runs each time: its messages get their
+-- conversation's owner.
+update public.messages m set user_id = c.user_id
+  from public.conversations c
+  where c.id = m.conversation_id and m.user_id is null and c.user_id is not null;
 
--- Deleting a conversation, by whatever way, leaves a tombstone for 30 days, so that a late write never brings it back.
+-- Leaves a tombstone for 30 days when a conversation is deleted, however that happens, so that a late write
+-- never brings it back.
 create or replace function public.chat_bury_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -321,184 +336,766 @@ begin
   return null;
 end $$;
 
-do $$
-begin
-  if not exists (select from pg_trigger where tgrelid = 'public.conversations'::regclass and tgname = 'conversations_bury') then
-    create trigger conversations_bury after delete on public.conversations
-      referencing old table as gone for each statement execute function public.chat_bury_conversations();
-  end if;
-end $$;
-
--- A turn that is deleted while it runs has no end that would be counted: what was reserved for it is taken for what it took.
+-- Counts the turns that are deleted while they run. They have no end that would be counted, so the reserved
+-- estimate counts as their usage.
 create or replace function public.chat_count_deleted_turns() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  insert into public.daily_usage as d (user_id, day, model, turns, estimated_turns, input_tokens, output_tokens)
+  insert into public.daily_usage as d (user_id, day, model, turns, estimated_turns, input_tokens,
+    output_tokens)
     select user_id, (started_at at time zone 'UTC')::date, coalesce(model, ''), count(*), count(*),
-        sum(coalesce((estimate ->> 'input_tokens')::bigint, 0)), sum(coalesce((estimate ->> 'output_tokens')::bigint, 0))
+        sum(coalesce((estimate ->> 'input_tokens')::bigint, 0)),
+          sum(coalesce((estimate ->> 'output_tokens')::bigint, 0))
       from gone where status = 'running' group by 1, 2, 3
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
-      input_tokens = d.input_tokens + excluded.input_tokens, output_tokens = d.output_tokens + excluded.output_tokens;
+      input_tokens = d.input_tokens + excluded.input_tokens,
+        output_tokens = d.output_tokens + excluded.output_tokens;
   return null;
 end $$;
 
-do $$
-begin
-  if not exists (select from pg_trigger where tgrelid = 'public.turns'::regclass and tgname = 'turns_count_deleted') then
-    create trigger turns_count_deleted after delete on public.turns
-      referencing old table as gone for each statement execute function public.chat_count_deleted_turns();
-  end if;
-end $$;
-
--- A text that is new, or was changed by whatever way, is to be read: at once, before those of the backlog.
+-- Marks the text of a new or changed message as unread, ahead of the backlog.
 create or replace function public.chat_mark_message() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  if tg_relid = 'public.messages'::regclass then -- and no table that had its name before
+  if tg_relid = 'public.messages'::regclass then -- not a table that had this name before
     insert into public.message_words as w (id, conversation_id) values (new.id, new.conversation_id)
-      on conflict (id) do update set conversation_id = excluded.conversation_id, words = null, revision = w.revision + 1, attempts = 0,
+      on conflict (id) do update set conversation_id = excluded.conversation_id, words = null,
+        revision = w.revision + 1, attempts = 0,
         not_before = excluded.not_before;
   end if;
   return null;
 end $$;
 
+-- Marks a new or changed title as unread, ahead of the backlog.
 create or replace function public.chat_mark_title() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   if tg_relid = 'public.conversations'::regclass then
     insert into public.title_words as w (id, conversation_id) values (new.id, new.id)
-      on conflict (id) do update set words = null, revision = w.revision + 1, attempts = 0, not_before = excluded.not_before;
+      on conflict (id) do update set words = null, revision = w.revision + 1, attempts = 0,
+        not_before = excluded.not_before;
   end if;
   return null;
 end $$;
 
-do $$
-begin
-  if not exists (select from pg_trigger where tgrelid = 'public.messages'::regclass and tgname = 'messages_mark_new') then
-    create trigger messages_mark_new after insert on public.messages
-      for each row execute function public.chat_mark_message();
-  end if;
-  if not exists (select from pg_trigger where tgrelid = 'public.messages'::regclass and tgname = 'messages_mark_changed') then
-    create trigger messages_mark_changed after update on public.messages
-      for each row when (old.content is distinct from new.content or old.user_id is distinct from new.user_id
-        or old.conversation_id is distinct from new.conversation_id)
-      execute function public.chat_mark_message();
-  end if;
-  if not exists (select from pg_trigger where tgrelid = 'public.conversations'::regclass and tgname = 'conversations_mark_new') then
-    create trigger conversations_mark_new after insert on public.conversations
-      for each row execute function public.chat_mark_title();
-  end if;
-  if not exists (select from pg_trigger where tgrelid = 'public.conversations'::regclass and tgname = 'conversations_mark_changed') then
-    create trigger conversations_mark_changed after update on public.conversations
-      for each row when (old.title is distinct from new.title or old.user_id is distinct from new.user_id)
-      execute function public.chat_mark_title();
-  end if;
-end $$;
-
--- Access. Users read and write their own; turns, pieces and tombstones they only read. ---------------
-
--- Policies are made again only if they are not as this file made them: their comment remembers that.
+-- Indexes and triggers are created only if they are missing: each of these statements locks its table even if
+-- it finds nothing to do, and applying this file again must hold up no query.
 do $$
 declare
   v_statement text;
   v_name text;
-  v_table regclass;
-  v_seen text;
 begin
-  foreach v_table in array array['public.conversations'::regclass, 'public.messages'::regclass, 'public.turns'::regclass, 'public.turn_pieces'::regclass,
-    'public.deleted_conversations'::regclass, 'public.daily_usage'::regclass, 'public.request_counts'::regclass,
-    'public.message_words'::regclass, 'public.title_words'::regclass, 'public.word_backlog'::regclass] loop
-    if not (select relrowsecurity from pg_class where oid = v_table) then
-      execute format('alter table %s enable row level security', v_table);
+  foreach v_statement in array array[
+    $sql$create index conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc)$sql$,
+    $sql$create index conversations_archived_idx on public.conversations (user_id, updated_at desc, id desc)
+      where archived_at is not null$sql$,
+    -- In another form than the one lists are ordered by, so that it serves chat_delete_expired alone.
+    $sql$create index conversations_expiry_idx on public.conversations ((updated_at at time zone 'UTC'))$sql$,
+    $sql$create unique index conversations_chat_idx on public.conversations (chat_id, user_id) nulls not distinct
+      where chat_id is not null$sql$,
+    $sql$create index deleted_conversations_age_idx on public.deleted_conversations (deleted_at)$sql$,
+    $sql$create index messages_order_idx on public.messages (conversation_id, created_at)$sql$,
+    $sql$create unique index messages_id_idx on public.messages (conversation_id, id)$sql$,
+    $sql$create unique index messages_digest_idx on public.messages (conversation_id, digest)$sql$,
+    $sql$create index messages_parent_idx on public.messages (conversation_id, parent_id)$sql$,
+    $sql$create index messages_client_idx on public.messages (conversation_id, (metadata ->> 'client_id'))
+      where metadata ->> 'client_id' is not null$sql$,
+    $sql$create index messages_user_idx on public.messages (user_id, digest)$sql$,
+    $sql$create index turns_conversation_idx on public.turns (conversation_id, started_at)$sql$,
+    $sql$create index turns_user_idx on public.turns (user_id, started_at)$sql$,
+    $sql$create index turns_parent_idx on public.turns (parent_id)$sql$,
+    $sql$create index turns_message_idx on public.turns (message_id)$sql$,
+    $sql$create index turns_running_idx on public.turns (heartbeat_at) where status = 'running'$sql$,
+    $sql$create index turns_subject_idx on public.turns (subject) where status = 'running' and subject is not null$sql$,
+    $sql$create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
+      where idempotency_key is not null$sql$,
+    $sql$create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct$sql$,
+    $sql$create index request_counts_age_idx on public.request_counts (started_at)$sql$,
+    -- Words, owner and conversation are found through one index, so that a search costs as much as its user has
+    -- written, and some of the user's conversations can be searched without the others. Without fastupdate: every
+    -- search would read the whole list of pending entries, up to 4 MB.
+    $sql$create index message_words_idx on public.message_words using gin (words) with (fastupdate = off)
+      where words is not null$sql$,
+    $sql$create index title_words_idx on public.title_words using gin (words) with (fastupdate = off)
+      where words is not null$sql$,
+    $sql$create index message_words_due_idx on public.message_words (not_before) where words is null$sql$,
+    $sql$create index title_words_due_idx on public.title_words (not_before) where words is null$sql$,
+    $sql$create trigger conversations_bury after delete on public.conversations
+      referencing old table as gone for each statement execute function public.chat_bury_conversations()$sql$,
+    $sql$create trigger conversations_mark_new after insert on public.conversations
+      for each row execute function public.chat_mark_title()$sql$,
+    $sql$create trigger conversations_mark_changed after update on public.conversations
+      for each row when (old.title is distinct from new.title or old.user_id is distinct from new.user_id)
+      execute function public.chat_mark_title()$sql$,
+    $sql$create trigger messages_mark_new after insert on public.messages
+      for each row execute function public.chat_mark_message()$sql$,
+    $sql$create trigger messages_mark_changed after update on public.messages
+      for each row when (old.content is distinct from new.content or old.user_id is distinct from new.user_id
+        or old.conversation_id is distinct from new.conversation_id)
+      execute function public.chat_mark_message()$sql$,
+    $sql$create trigger turns_count_deleted after delete on public.turns
+      referencing old table as gone for each statement execute function public.chat_count_deleted_turns()$sql$
+  ] loop
+    v_name := substring(v_statement from '(?:index|trigger) (\w+)');
+    if to_regclass('public.' || v_name) is null and not exists (
+      select from pg_trigger t where t.tgname = v_name
+        and t.tgrelid = to_regclass(substring(v_statement from '\son (\S+)'))
+    ) then
+      execute v_statement;
     end if;
   end loop;
+end $$;
+
+-- Foreign keys follow the names of the tables: each is created again if it refers to another table. A
+-- message's parent is a message of the same conversation. (So is a leaf, by policy: a second foreign key
+-- between the two tables would make PostgREST refuse queries that embed one in the other.)
+do $$
+begin
+  if not exists (select from pg_constraint where conrelid = 'public.turn_pieces'::regclass
+    and confrelid = 'public.turns'::regclass) then
+    alter table public.turn_pieces drop constraint if exists turn_pieces_turn_fk;
+    delete from public.turn_pieces p where not exists (select from public.turns t where t.id = p.turn_id);
+    alter table public.turn_pieces add constraint turn_pieces_turn_fk
+      foreign key (turn_id) references public.turns (id) on delete cascade;
+  end if;
+  if not exists (select from pg_constraint where conrelid = 'public.message_words'::regclass
+    and confrelid = 'public.messages'::regclass) then
+    alter table public.message_words drop constraint if exists message_words_fk;
+    delete from public.message_words;
+    alter table public.message_words add constraint message_words_fk
+      foreign key (id) references public.messages (id) on delete cascade;
+    insert into public.word_backlog (kind) values ('message')
+      on conflict (kind) do update set last_id = excluded.last_id;
+  end if;
+  if not exists (select from pg_constraint where conrelid = 'public.title_words'::regclass
+    and confrelid = 'public.conversations'::regclass) then
+    alter table public.title_words drop constraint if exists title_words_fk;
+    delete from public.title_words;
+    alter table public.title_words add constraint title_words_fk
+      foreign key (id) references public.conversations (id) on delete cascade;
+    insert into public.word_backlog (kind) values ('title')
+      on conflict (kind) do update set last_id = excluded.last_id;
+  end if;
+  if not exists (select from pg_constraint where conname = 'messages_parent_fk'
+    and conrelid = 'public.messages'::regclass) then
+    alter table public.messages add constraint messages_parent_fk
+      foreign key (conversation_id, parent_id)
+        references public.messages (conversation_id, id) on delete set null (parent_id);
+  end if;
+end $$;
+
+-- Access. --------------------------------------------------------------------------------------------------
+
+-- Users read and write their own conversations and messages, and only read their turns, pieces, tombstones
+-- and usage. A policy is created again only if it is not as this file created it, which its comment
+-- remembers.
+do $$
+declare
+  v_statement text;
+  v_name text;
+  v_table text;
+  v_seen text;
+begin
+  foreach v_table in array array[
+    'public.conversations',
+    'public.deleted_conversations',
+    'public.messages',
+    'foreword.schema_steps',
+    'public.turns',
+    'public.turn_pieces',
+    'public.daily_usage',
+    'public.request_counts',
+    'public.message_words',
+    'public.title_words',
+    'public.word_backlog'
+  ] loop
+    if not (select relrowsecurity from pg_class where oid = v_table::regclass) then
+      execute format('alter table %s enable row level security', v_table::regclass);
+    end if;
+    execute format('revoke all on %s from public, anon, authenticated', v_table::regclass);
+    execute format('grant all on %s to service_role', v_table::regclass);
+  end loop;
   foreach v_statement in array array[
-    $p$create policy conversations_own on public.conversations for all to authenticated
+    $sql$create policy conversations_own on public.conversations for all to authenticated
       using (user_id = (select auth.uid()))
       with check (
         user_id = (select auth.uid())
         and (leaf_id is null or exists (select from public.messages m where m.id = leaf_id and m.conversation_id = public.conversations.id))
-      )$p$,
-    $p$create policy messages_read_own on public.messages for select to authenticated
-      using (user_id = (select auth.uid()))$p$,
-    $p$create policy messages_add_own on public.messages for insert to authenticated
+      )$sql$,
+    $sql$create policy deleted_conversations_read_own on public.deleted_conversations for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy messages_read_own on public.messages for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy messages_add_own on public.messages for insert to authenticated
       with check (
         user_id = (select auth.uid())
         and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
-      )$p$,
-    $p$create policy messages_edit_own on public.messages for update to authenticated
+      )$sql$,
+    $sql$create policy messages_edit_own on public.messages for update to authenticated
       using (user_id = (select auth.uid()))
       with check (
         user_id = (select auth.uid())
         and exists (select from public.conversations c where c.id = conversation_id and c.user_id = (select auth.uid()))
-      )$p$,
-    -- The old service's policies stay beside these: they must not let users write in another's name.
-    $p$create policy messages_add_in_own_name on public.messages as restrictive for insert to authenticated
-      with check (user_id is null or user_id = (select auth.uid()))$p$,
-    $p$create policy messages_edit_in_own_name on public.messages as restrictive for update to authenticated
-      using (user_id is null or user_id = (select auth.uid())) with check (user_id is null or user_id = (select auth.uid()))$p$,
-    $p$create policy messages_delete_own on public.messages for delete to authenticated
-      using (user_id = (select auth.uid()))$p$,
-    $p$create policy turns_read_own on public.turns for select to authenticated
-      using (user_id = (select auth.uid()))$p$,
-    $p$create policy turn_pieces_read_own on public.turn_pieces for select to authenticated
-      using (exists (select from public.turns t where t.id = turn_id and t.user_id = (select auth.uid())))$p$,
-    $p$create policy deleted_conversations_read_own on public.deleted_conversations for select to authenticated
-      using (user_id = (select auth.uid()))$p$,
-    $p$create policy daily_usage_read_own on public.daily_usage for select to authenticated
-      using (user_id = (select auth.uid()))$p$,
-    $p$create policy request_counts_none on public.request_counts for all to authenticated
-      using (false) with check (false)$p$, -- the service's own
-    -- So are words: users who could write them could store any number of them, and false ones.
-    'create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)',
-    'create policy title_words_none on public.title_words for all to authenticated using (false) with check (false)',
-    'create policy word_backlog_none on public.word_backlog for all to authenticated using (false) with check (false)'
+      )$sql$,
+    -- The old service's policies remain beside these, and must not let users write in another user's name.
+    $sql$create policy messages_add_in_own_name on public.messages as restrictive for insert to authenticated
+      with check (user_id is null or user_id = (select auth.uid()))$sql$,
+    $sql$create policy messages_edit_in_own_name on public.messages as restrictive for update to authenticated
+      using (user_id is null or user_id = (select auth.uid())) with check (user_id is null or user_id = (select auth.uid()))$sql$,
+    $sql$create policy messages_delete_own on public.messages for delete to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    -- Tables that only the service uses. Users who could write words could store any number of them, and false
+    -- ones.
+    $sql$create policy request_counts_none on public.request_counts for all to authenticated
+      using (false) with check (false)$sql$,
+    $sql$create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)$sql$,
+    $sql$create policy title_words_none on public.title_words for all to authenticated using (false) with check (false)$sql$,
+    $sql$create policy word_backlog_none on public.word_backlog for all to authenticated using (false) with check (false)$sql$,
+    $sql$create policy schema_steps_none on foreword.schema_steps for all to authenticated using (false)
+      with check (false)$sql$,
+    $sql$create policy turns_read_own on public.turns for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy turn_pieces_read_own on public.turn_pieces for select to authenticated
+      using (exists (select from public.turns t where t.id = turn_id and t.user_id = (select auth.uid())))$sql$,
+    $sql$create policy daily_usage_read_own on public.daily_usage for select to authenticated
+      using (user_id = (select auth.uid()))$sql$
   ] loop
     v_name := substring(v_statement from 'policy (\w+)');
     v_table := substring(v_statement from 'policy \w+ on (\S+)')::regclass;
     for v_attempt in 1 .. 2 loop
-      select md5(concat_ws(' ', v_statement, p.polcmd, p.polpermissive, p.polroles::text, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)))
-        into v_seen from pg_policy p where p.polrelid = v_table and p.polname = v_name;
+      select md5(concat_ws(' ', v_statement, p.polcmd, p.polpermissive, p.polroles::text,
+          pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)))
+        into v_seen from pg_policy p where p.polrelid = v_table::regclass and p.polname = v_name;
       exit when v_attempt = 1 and v_seen = (
-        select obj_description(p.oid, 'pg_policy') from pg_policy p where p.polrelid = v_table and p.polname = v_name);
+        select obj_description(p.oid, 'pg_policy') from pg_policy p where p.polrelid = v_table::regclass
+          and p.polname = v_name);
       if v_attempt = 2 then
-        execute format('comment on policy %I on %s is %L', v_name, v_table, v_seen);
+        execute format('comment on policy %I on %s is %L', v_name, v_table::regclass, v_seen);
       else
-        execute format('drop policy if exists %I on %s', v_name, v_table);
+        execute format('drop policy if exists %I on %s', v_name, v_table::regclass);
         execute v_statement;
       end if;
     end loop;
   end loop;
 end $$;
 
-revoke all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations,
-  public.daily_usage, public.request_counts, public.message_words, public.title_words, public.word_backlog from public, anon, authenticated;
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
-grant select on public.turns, public.turn_pieces, public.deleted_conversations, public.daily_usage to authenticated;
-grant all on public.conversations, public.messages, public.turns, public.turn_pieces, public.deleted_conversations,
-  public.daily_usage, public.request_counts, public.message_words, public.title_words, public.word_backlog to service_role;
+grant select on public.turns, public.turn_pieces, public.deleted_conversations,
+  public.daily_usage to authenticated;
 
--- Functions. Each takes one JSON argument, answers with JSON, and is one transaction. ---------------------------
+-- Functions. Each takes one JSON argument, returns JSON, and is one transaction. ----------------------------
 
--- Serves servers that ask for version 6 or 7 and refuses all others: SQLSTATE FW001.
-create or replace function public.chat_check_version(argument jsonb) returns void
+-- Adds rows of the old service to the message tree, in their order, below what the conversation already
+-- holds.
+-- @param argument as in chat_save_messages: addresses, step_bytes
+-- @returns null once all rows are in the tree, else {unaddressed}
+create or replace function foreword.adopt_old_rows(p_conversation_id uuid, p_owner uuid, argument jsonb)
+  returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_addresses jsonb := coalesce(argument -> 'addresses', '{}');
+  v_parent uuid;
+  v_digest bytea;
+  v_id uuid;
+begin
+  if argument ->> 'step_bytes' is null and exists (
+    select from public.messages m where m.conversation_id = p_conversation_id and m.digest is null
+      and not v_addresses ? m.id::text
+  ) then
+    return (
+      select jsonb_build_object('unaddressed', jsonb_agg(
+        jsonb_build_object('id', m.id, 'role', m.role, 'content', coalesce(m.content, ''))))
+      from public.messages m where m.conversation_id = p_conversation_id and m.digest is null
+    );
+  end if;
+  select m.id, m.digest into v_parent, v_digest
+    from public.conversations c join public.messages m on m.id = c.leaf_id and m.conversation_id = c.id
+    where c.id = p_conversation_id;
+  v_digest := coalesce(v_digest, '');
+  for v_id in
+    select m.id from public.messages m where m.conversation_id = p_conversation_id and m.digest is null
+      order by m.created_at, m.id
+  loop
+    exit when not v_addresses ? v_id::text;
+    v_digest := sha256(v_digest || decode(v_addresses ->> v_id::text, 'hex'));
+    if exists (select from public.messages where conversation_id = p_conversation_id
+      and digest = v_digest) then
+      -- The same text is stored already: it keeps a row of its own.
+      v_digest := sha256(v_digest || uuid_send(v_id));
+    end if;
+    update public.messages set digest = v_digest, parent_id = v_parent, user_id = p_owner,
+      metadata = coalesce(metadata, '{}') || case when metadata ? 'images_count'
+        then '{"images_unknown": true}' else '{}' end::jsonb
+      where id = v_id;
+    v_parent := v_id;
+  end loop;
+  if not exists (select from public.messages where conversation_id = p_conversation_id
+    and digest is null) then
+    return null;
+  end if;
+  -- The next rows go below these. One is sent whatever its size; text that no server wrote is cut.
+  update public.conversations set leaf_id = v_parent where id = p_conversation_id and v_parent is not null;
+  return (
+    select jsonb_build_object('unaddressed', jsonb_agg(
+      jsonb_build_object('id', m.id, 'role', m.role, 'content', coalesce(m.content, '')) order by m.place))
+    from (
+      select n.id, n.role,
+        case when octet_length(n.content) > 4194304 then left(n.content, 1048576)
+          else n.content end as content,
+        row_number() over (order by n.created_at, n.id) as place,
+        sum(least(octet_length(coalesce(n.content, '')), 4194304)) over (order by n.created_at, n.id) as bytes
+      from (
+        select * from public.messages o where o.conversation_id = p_conversation_id and o.digest is null
+          order by o.created_at, o.id limit 500
+      ) n
+    ) m
+    where m.place = 1 or m.bytes <= (argument ->> 'step_bytes')::bigint
+  );
+end $$;
+
+-- Goes down the tree as far as the path is stored, then adds the rest as a new branch, each row a microsecond
+-- after the one before.
+-- @param p_parent_id, p_digest where the path begins; null and '' for the root
+-- @param p_skip how many messages of the path to leave out
+-- @param argument as in chat_save_messages
+-- @returns {message_id, digest: of the last message, is_known: whether the whole path was stored already,
+--   fork_id: the message that the last one looked for follows}
+create or replace function foreword.append_path(
+  p_conversation_id uuid, p_owner uuid, p_parent_id uuid, p_digest bytea, p_skip integer, argument jsonb
+) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_continues boolean := coalesce(jsonb_typeof(argument -> 'continue') = 'object', false);
+  v_last bigint := jsonb_array_length(argument -> 'path');
+  v_parent uuid := p_parent_id;
+  v_digest bytea := p_digest;
+  v_is_known boolean := true;
+  v_found uuid;
+  v_fork uuid;
+  v_held uuid;
+  v_text text;
+  v_item record;
+  v_time timestamptz := greatest( -- of the next row
+    clock_timestamp(),
+    -- A time that a user has set to the end of time has no next one.
+    (select max(m.created_at) + interval '1 microsecond' from public.messages m
+      where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day'));
+begin
+  for v_item in
+    select e.place, e.message, e.message ->> 'role' as role, coalesce(e.message ->> 'content', '') as content,
+      coalesce(e.message -> 'metadata', '{}') as metadata,
+      array(select jsonb_array_elements_text(e.message -> 'digests')) as digests
+    from jsonb_array_elements(argument -> 'path') with ordinality as e (message, place) where e.place > p_skip
+      order by e.place
+  loop
+    if v_is_known and v_item.message ->> 'after' is not null then
+      -- A reply that its client had seen nothing of.
+      v_held := coalesce(
+        (public.chat_find_message(jsonb_build_object('conversation_id', p_conversation_id, 'id',
+          v_item.message ->> 'after')) ->> 'id')::uuid,
+        public.chat_hold_reply(jsonb_build_object(
+          'conversation_id', p_conversation_id, 'turn_id', v_item.message ->> 'after', 'parent_id', v_parent,
+            'created_at', v_time)));
+      v_time := v_time + interval '1 microsecond';
+      v_parent := coalesce((select m.id from public.messages m where m.id = v_held
+        and m.parent_id = v_parent), v_parent);
+      select m.digest into v_digest from public.messages m where m.id = v_parent;
+      v_digest := coalesce(v_digest, '');
+    end if;
+    if v_is_known then
+      v_found := null;
+      if v_item.message ->> 'sent_id' is not null then
+        -- A reply that its client names, and of which it has seen no more than is stored.
+        select m.id into v_found from public.messages m
+          where m.id = (v_item.message ->> 'sent_id')::uuid and m.conversation_id = p_conversation_id
+            and m.parent_id = v_parent
+            and starts_with(m.content, v_item.content);
+      end if;
+      -- One look-up a digest, not a join: without statistics a join reads the whole conversation.
+      foreach v_text in array v_item.digests loop
+        exit when v_found is not null;
+        select m.id into v_found from public.messages m
+          where m.conversation_id = p_conversation_id
+            and m.digest = sha256(v_digest || decode(v_text, 'hex'));
+      end loop;
+      v_found := coalesce(v_found,
+        foreword.match_message(p_conversation_id, v_parent, v_item.message, v_item.place = v_last));
+      if v_found is null and v_continues and v_parent is not null and v_item.place > p_skip + 1
+        and v_item.message ->> 'client_id' is not null
+      then
+        v_found := foreword.match_below(p_conversation_id, v_parent, v_item.message);
+      end if;
+      if v_found is null and exists (
+        select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid and t.status = 'running'
+      ) then
+        -- A reply in progress.
+        v_found := public.chat_hold_reply(jsonb_build_object(
+          'conversation_id', p_conversation_id, 'turn_id', v_item.message ->> 'sent_id', 'parent_id',
+            v_parent,
+          'content', v_item.content, 'metadata', v_item.metadata, 'digest', v_item.digests[1], 'created_at',
+            v_time));
+        v_time := v_time + interval '1 microsecond';
+      end if;
+      if v_found is null and v_continues and v_item.role = 'user' then
+        -- Sent before its client knew of the reply to its message before: it follows that reply.
+        select m.id into v_found from public.messages r
+          join lateral unnest(v_item.digests) as d (digest) on true
+          join public.messages m on m.conversation_id = p_conversation_id
+            and m.digest = sha256(r.digest || decode(d.digest, 'hex'))
+          where r.conversation_id = p_conversation_id and r.parent_id = v_parent and r.role = 'assistant'
+            limit 1;
+        if v_found is null then
+          v_held := foreword.find_unseen_reply(p_conversation_id, v_parent, v_time);
+          if v_held is not null then
+            select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_held;
+            v_time := v_time + interval '1 microsecond';
+          end if;
+        end if;
+      end if;
+      v_is_known := v_found is not null;
+      v_fork := v_parent;
+    end if;
+    if v_is_known then
+      select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
+    else
+      v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
+      insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
+        digest, created_at)
+        values (
+          (v_item.message ->> 'id')::uuid, p_conversation_id, p_owner, v_parent, v_item.role, v_item.content,
+          -- A reply whose turn still waits in another process's journal: its end finds the row by this.
+          v_item.metadata || case when v_item.role = 'assistant' and v_item.message ->> 'sent_id' is not null
+            then jsonb_build_object('reply_of', v_item.message ->> 'sent_id') else '{}' end,
+          v_item.message ->> 'status', v_digest, v_time
+        );
+      v_parent := (v_item.message ->> 'id')::uuid;
+      v_time := v_time + interval '1 microsecond';
+    end if;
+  end loop;
+  return jsonb_build_object(
+    'message_id', v_parent, 'digest', encode(v_digest, 'hex'), 'is_known', v_is_known, 'fork_id', v_fork);
+end $$;
+
+-- Refuses servers of other schema versions, for chat_check_version and for chat_save_messages, whose caller
+-- may be a user.
+create or replace function foreword.check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
   if coalesce((argument ->> 'schema_version')::integer, 0) not between 6 and 7 then
-    raise exception 'this schema has version 7 and serves servers from version 6 on, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
+    raise exception 'this schema has version 7 and serves servers from version 6 on, the server asks for %', argument ->> 'schema_version'
+      using errcode = 'FW001';
   end if;
 end $$;
 
--- Becomes the user `argument.user_id` until the transaction ends: from here on row level security decides.
-create or replace function public.chat_become_user(argument jsonb) returns void
+-- Counts a turn in its user's usage, or takes it off again.
+-- @param p_sign 1, or -1 for an end that another one replaces
+-- @param p_tokens {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens}
+-- @param p_is_estimate whether its model reported no usage
+create or replace function foreword.count_usage(
+  p_user_id uuid, p_day date, p_sign integer, p_model text, p_tokens jsonb, p_is_estimate boolean
+) returns void
 language plpgsql set search_path = '' as $$
 begin
-  perform set_config('request.jwt.claims', json_build_object('sub', argument ->> 'user_id', 'role', 'authenticated')::text, true);
-  perform set_config('role', 'authenticated', true);
+  insert into public.daily_usage as d
+      (user_id, day, model, turns, estimated_turns, input_tokens, output_tokens, reasoning_tokens,
+        cached_input_tokens)
+    values (
+      p_user_id, p_day, coalesce(p_model, ''), p_sign, case when p_is_estimate then p_sign else 0 end,
+      p_sign * coalesce((p_tokens ->> 'input_tokens')::bigint, 0),
+        p_sign * coalesce((p_tokens ->> 'output_tokens')::bigint, 0),
+      p_sign * coalesce((p_tokens ->> 'reasoning_tokens')::bigint, 0),
+        p_sign * coalesce((p_tokens ->> 'cached_input_tokens')::bigint, 0)
+    )
+    on conflict (user_id, day, model) do update set
+      turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
+      input_tokens = d.input_tokens + excluded.input_tokens,
+        output_tokens = d.output_tokens + excluded.output_tokens,
+      reasoning_tokens = d.reasoning_tokens + excluded.reasoning_tokens,
+      cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens;
 end $$;
 
--- Becomes the user that is asked for; where that is nobody, the rows that are nobody's are asked for as the service.
+-- Creates the conversation of a begin.
+-- @param argument as in chat_save_messages
+-- @returns null, or a refusal: {missing} if its path needs earlier messages, {deleted} if the conversation
+--   was deleted since the turn began
+create or replace function foreword.create_conversation(p_id uuid, p_user_id uuid, argument jsonb)
+  returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_said timestamptz := clock_timestamp() - (argument #>> '{conversation,age_ms}')::bigint * interval '1 millisecond';
+begin
+  if argument ->> 'anchor' is not null then
+    return jsonb_build_object('missing', true);
+  end if;
+  if exists (
+    select from public.deleted_conversations d where d.id = p_id and d.deleted_at >= v_said
+      -- Another user's deletion does not count.
+      and (d.user_id is null or p_user_id is null or d.user_id = p_user_id)
+  ) then
+    return jsonb_build_object('deleted', true);
+  end if;
+  insert into public.conversations (id, title, user_id, updated_at, chat_id)
+    values (p_id, argument #>> '{conversation,title}', p_user_id,
+      case when coalesce((argument ->> 'late')::boolean, false) then v_said else clock_timestamp() end,
+      case when p_id::text <> argument #>> '{conversation,id}' then argument #>> '{conversation,chat_id}' end)
+    on conflict (id) do nothing;
+  return null;
+end $$;
+
+-- Enters some texts of the backlog, to be handed out from then on. One server at a time does this.
+-- @returns whether the backlog may have more
+create or replace function foreword.enter_backlog() returns boolean
+language plpgsql set search_path = '' as $$
+declare
+  c_batch constant integer := 500;
+  v_kind record;
+  v_ids uuid[];
+  v_count integer;
+begin
+  select b.kind as name, b.last_id as place, case b.kind when 'message' then 'public.messages'
+    else 'public.conversations' end as source,
+      case b.kind when 'message' then 'conversation_id' else 'id' end as conversation
+    into v_kind from public.word_backlog b order by b.kind desc limit 1 for update skip locked;
+  if v_kind.name is null then
+    return false;
+  end if;
+  execute format('select array(select s.id from %s s where s.id >= $1 order by s.id limit $2)', v_kind.source)
+    into v_ids using v_kind.place, c_batch;
+  -- Rows that are being deleted are skipped now, and looked at again.
+  execute format($f$
+    with free as (
+      select s.id, s.%3$I as conversation_id from %2$s s where s.id = any ($1) for key share skip locked
+    ), entered as (
+      insert into public.%1$s_words (id, conversation_id, not_before) select f.id, f.conversation_id,
+        clock_timestamp() from free f
+        -- Otherwise the insert would wait for rows that another server has just taken.
+        where not exists (select from public.%1$s_words w where w.id = f.id)
+        on conflict (id) do nothing
+    )
+    select count(*) from free $f$, v_kind.name, v_kind.source, v_kind.conversation)
+    into v_count using v_ids;
+  if v_count = cardinality(v_ids) then
+    if v_count < c_batch then
+      delete from public.word_backlog b where b.kind = v_kind.name;
+    else
+      update public.word_backlog b set last_id = v_ids[v_count] where b.kind = v_kind.name;
+    end if;
+  end if;
+  return v_count = cardinality(v_ids);
+end $$;
+
+-- Finds the conversation that messages go to, creates it if it is new, and locks it: a conversation has one
+-- writer at a time.
+-- @param as in chat_save_messages
+-- @returns {id, user_id: its owner}, or a refusal as chat_save_messages returns it
+create or replace function foreword.find_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid);
+  v_chat text := argument #>> '{conversation,chat_id}';
+  v_must_own boolean := coalesce((argument #>> '{conversation,must_own}')::boolean, false);
+  v_must_exist boolean := coalesce((argument #>> '{continue,must_exist}')::boolean, false)
+    and not coalesce((argument ->> 'late')::boolean, false);
+  v_id uuid := (argument #>> '{conversation,id}')::uuid;
+  v_found uuid;
+  v_owner uuid;
+  v_refusal jsonb;
+begin
+  if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
+    select m.conversation_id into v_found
+      from jsonb_array_elements_text(argument -> 'candidates') with ordinality as c (digest, place)
+      cross join lateral (
+        select conversation_id from public.messages
+          where user_id = v_user and digest = decode(c.digest, 'hex') and status is not null
+          order by created_at desc limit 1
+      ) m
+      order by c.place limit 1;
+    v_id := coalesce(v_found, v_id);
+  end if;
+  if v_chat is not null then
+    -- Created once.
+    perform pg_advisory_xact_lock(hashtextextended(format('foreword chat %s %s', v_user, v_chat), 0));
+    v_id := coalesce(public.chat_find_chat(argument), gen_random_uuid());
+  end if;
+
+  select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_id for update;
+  if v_owner <> v_user or (v_found is not null and v_must_own and v_owner is distinct from v_user) then
+    -- Another user's conversation is not touched: the turn gets its own. The id is derived from the turn's,
+    -- so that the same begin finds it again, and as a UUID of version 8 it is none that a client could
+    -- choose.
+    v_id := coalesce(
+      overlay(overlay(encode(substr(sha256(convert_to('foreword ' || (argument #>> '{turn,id}'), 'utf8')), 1,
+        16), 'hex')
+        placing '8' from 13) placing '8' from 17)::uuid,
+      gen_random_uuid());
+    select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_id for update;
+  end if;
+  if v_must_exist and (v_found is null or v_owner is distinct from v_user) then
+    return jsonb_build_object('missing_path', true);
+  end if;
+  if v_found is null then
+    v_refusal := foreword.create_conversation(v_id, v_user, argument);
+    if v_refusal is not null then
+      return v_refusal;
+    end if;
+    select c.user_id into v_owner from public.conversations c where c.id = v_id for update;
+  end if;
+  return jsonb_build_object('id', v_id, 'user_id', v_owner);
+end $$;
+
+-- Finds the reply to a message, for a next message that was sent before its client knew of that reply: the
+-- row of the reply in progress, or, if that has ended meanwhile, the reply that is shown.
+create or replace function foreword.find_unseen_reply(p_conversation_id uuid, p_parent_id uuid,
+  p_created_at timestamptz) returns uuid
+language plpgsql set search_path = '' as $$
+begin
+  return coalesce(
+    public.chat_hold_reply(jsonb_build_object(
+      'conversation_id', p_conversation_id, 'parent_id', p_parent_id, 'created_at', p_created_at,
+      'turn_id', (
+        select t.id from public.turns t
+          where t.conversation_id = p_conversation_id and t.parent_id = p_parent_id and t.status = 'running'
+          order by t.started_at desc limit 1))),
+    (select leaf.id from public.conversations c
+      join public.messages leaf on leaf.id = c.leaf_id and leaf.role = 'assistant'
+      join public.messages asked on asked.id = p_parent_id and asked.role = 'user'
+      where c.id = p_conversation_id and leaf.parent_id = p_parent_id));
+end $$;
+
+-- Finds a message somewhere below `p_parent_id` by the id its client uses. The client has left out the
+-- messages between the two, which makes no new branch.
+-- @param p_message a message of the path, as in chat_save_messages
+create or replace function foreword.match_below(p_conversation_id uuid, p_parent_id uuid, p_message jsonb)
+  returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_content text := coalesce(p_message ->> 'content', '');
+  v_found uuid;
+begin
+  select m.id into v_found from public.messages m
+    where m.id = (public.chat_find_message(jsonb_build_object(
+        'conversation_id', p_conversation_id, 'id', p_message ->> 'client_id')) ->> 'id')::uuid
+      and m.conversation_id = p_conversation_id and m.role = p_message ->> 'role'
+      and case m.role when 'assistant' then starts_with(m.content, v_content) else m.content = v_content end
+      and exists (
+        with recursive above as (
+          select m.parent_id as id, m.created_at as below_at, m.id as below_id, 1 as place
+          union all
+          select up.parent_id, up.created_at, up.id, a.place + 1 from above a
+            cross join lateral (select * from public.messages message where message.id = a.id limit 1) up
+            where a.id <> p_parent_id and a.place < 20000
+              and (up.created_at, up.id) < (a.below_at, a.below_id) -- users may make a circle of their rows
+        )
+        select from above a where a.id = p_parent_id);
+  return v_found;
+end $$;
+
+-- Finds the message below `p_parent_id` that a client has changed before it sent it back: a user's text with
+-- other white space around it; a reply that was cut off and that the client saw more of; a reply that the
+-- client names and saw less of; an earlier message whose images were left out.
+-- @param p_message a message of the path, as in chat_save_messages
+-- @param p_is_last whether it is the path's last message
+create or replace function foreword.match_message(
+  p_conversation_id uuid, p_parent_id uuid, p_message jsonb, p_is_last boolean
+) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_content text := coalesce(p_message ->> 'content', '');
+  v_metadata jsonb := coalesce(p_message -> 'metadata', '{}');
+  v_sent_id text := p_message ->> 'sent_id';
+  v_found uuid;
+begin
+  select m.id into v_found from (
+      -- At most so many, and none that is longer: their texts are read, and users may have put anything
+      -- there.
+      (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
+        and (coalesce(octet_length(content), 0) <= octet_length(v_content) + 1024 or id::text = v_sent_id)
+          limit 500)
+      union all
+      (select * from public.messages where p_parent_id is null and conversation_id = p_conversation_id
+        and parent_id is null
+        and (coalesce(octet_length(content), 0) <= octet_length(v_content) + 1024 or id::text = v_sent_id)
+          limit 500)
+    ) m
+    where m.role = p_message ->> 'role'
+      and case
+        when m.role = 'assistant' then
+          m.content = v_content
+          or ((m.id::text = v_sent_id or m.metadata ->> 'reply_of' = v_sent_id
+              or m.id = (select t.message_id from public.turns t where t.id = v_sent_id::uuid))
+            and (starts_with(m.content, v_content)
+              or (m.status is null and starts_with(v_content, m.content))))
+          or (m.status in ('stopped', 'failed', 'interrupted') and case
+            when m.content <> '' then starts_with(v_content, m.content)
+            -- It was cut off in its plan.
+            else starts_with(coalesce(v_metadata ->> 'plan', v_content), nullif(m.metadata ->> 'plan', ''))
+          end)
+        else
+          btrim(m.content, E' \t\r\n') = v_content and not p_is_last and m.metadata ? 'images_count'
+          and (not v_metadata ? 'images_count' or m.metadata ? 'images_unknown')
+      end
+    order by m.content = v_content desc, length(m.content) desc, m.created_at desc limit 1;
+  return v_found;
+end $$;
+
+-- Stores the reply of a turn that ends: in the row that was created for it while it ran, if its client went
+-- on below it, else in a row of its own.
+-- @param p_user_id the conversation's owner
+-- @param argument as in chat_end_turn
+-- @returns the message's id
+create or replace function foreword.store_reply(
+  p_turn_id uuid, p_conversation_id uuid, p_parent_id uuid, p_user_id uuid, argument jsonb
+) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_status text := argument #>> '{turn,status}';
+  -- The text is sent once, unless white space around it makes the message another text than the answer.
+  v_content text := coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}');
+  v_metadata jsonb := argument #> '{reply,metadata}';
+  v_digest bytea;
+  v_message uuid;
+begin
+  select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
+    from public.messages m where m.id = p_parent_id;
+  select m.id into v_message from public.messages m
+    where m.conversation_id = p_conversation_id and m.parent_id = p_parent_id and m.role = 'assistant'
+      and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
+    order by m.created_at limit 1;
+  if v_message is not null then
+    -- It keeps its digest: the messages below it, and its client, refer to it by that.
+    update public.messages set content = v_content, status = v_status,
+        metadata = (coalesce(metadata, '{}') - 'reply_of') || v_metadata
+      where id = v_message;
+  else
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
+      digest, created_at)
+      values (
+        -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
+        case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
+          then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
+        p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
+        greatest(
+          clock_timestamp(),
+          (select max(created_at) + interval '1 microsecond' from public.messages
+            where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
+        )
+      )
+      on conflict do nothing returning id into v_message;
+  end if;
+  if v_message is null then
+    select id into v_message from public.messages where conversation_id = p_conversation_id
+      and digest = v_digest;
+  end if;
+  -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
+  -- there.
+  update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
+    where id = v_message and status is distinct from 'complete';
+  return v_message;
+end $$;
+
+-- Becomes the user, if there is one; unowned rows are read as the service.
+-- @param schema_version, user_id
 create or replace function public.chat_become_caller(argument jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
@@ -508,8 +1105,161 @@ begin
   end if;
 end $$;
 
--- The conversation of an AI SDK chat: the one that was made for it; else the one whose id follows from the chat's, unless it belongs to
--- another user, who cannot keep the chat from being used by taking that id first; else null. argument: conversation {id, user_id, chat_id}.
+-- Becomes the user until the transaction ends: from here on, row level security decides.
+-- @param user_id
+create or replace function public.chat_become_user(argument jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  perform set_config('request.jwt.claims',
+    json_build_object('sub', argument ->> 'user_id', 'role', 'authenticated')::text, true);
+  perform set_config('role', 'authenticated', true);
+end $$;
+
+-- Refuses servers of other schema versions with SQLSTATE FW001.
+-- @param schema_version the version that the server calls with
+create or replace function public.chat_check_version(argument jsonb) returns void
+language plpgsql immutable set search_path = '' as $$
+begin
+  perform foreword.check_version(argument);
+end $$;
+
+-- Describes this schema to servers and to `foreword doctor`.
+-- @param schema_version optional: without it, servers that this schema does not serve can ask for its version
+create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  if argument ? 'schema_version' then
+    perform public.chat_check_version(argument);
+  end if;
+  return jsonb_build_object(
+    'version', 7,
+    'serves_from', 6,
+    'caller', current_user,
+    'tables', (
+      select jsonb_object_agg(c.relname, jsonb_build_object(
+        'row_level_security', c.relrowsecurity,
+        'policies', (select count(*) from pg_policy p where p.polrelid = c.oid),
+        'anon', has_table_privilege('anon', c.oid, 'select, insert, update, delete, truncate'),
+        'service_role', has_table_privilege('service_role', c.oid, 'select')
+          and has_table_privilege('service_role', c.oid, 'insert')
+          and has_table_privilege('service_role', c.oid, 'update')
+            and has_table_privilege('service_role', c.oid, 'delete')))
+      from unnest(array[
+    'public.conversations',
+    'public.deleted_conversations',
+    'public.messages',
+    'foreword.schema_steps',
+    'public.turns',
+    'public.turn_pieces',
+    'public.daily_usage',
+    'public.request_counts',
+    'public.message_words',
+    'public.title_words',
+    'public.word_backlog'
+      ]) as name join pg_class c on c.oid = name::regclass
+    ),
+    'functions', (
+      select jsonb_object_agg(p.proname, jsonb_build_object(
+        'anon', has_function_privilege('anon', p.oid, 'execute'),
+        'authenticated', has_function_privilege('authenticated', p.oid, 'execute'),
+        'service_role', has_function_privilege('service_role', p.oid, 'execute')))
+      from unnest(array[
+    'public.chat_become_caller(jsonb)',
+    'public.chat_become_user(jsonb)',
+    'public.chat_check_version(jsonb)',
+    'public.chat_describe_schema(jsonb)',
+    'public.chat_list_visible_tables(jsonb)',
+    'public.chat_try_write(jsonb)',
+    'public.chat_find_chat(jsonb)',
+    'public.chat_find_message(jsonb)',
+    'public.chat_find_place(jsonb)',
+    'public.chat_hold_reply(jsonb)',
+    'public.chat_list_messages(jsonb)',
+    'public.chat_list_path(jsonb)',
+    'public.chat_read_path(jsonb)',
+    'public.chat_save_messages(jsonb)',
+    'public.chat_begin_turn(jsonb)',
+    'public.chat_end_turn(jsonb)',
+    'public.chat_find_limit(jsonb)',
+    'public.chat_find_newest_turn(jsonb)',
+    'public.chat_list_abandoned_turns(jsonb)',
+    'public.chat_read_turn(jsonb)',
+    'public.chat_request_stop(jsonb)',
+    'public.chat_save_progress(jsonb)',
+    'public.chat_create_conversation(jsonb)',
+    'public.chat_delete_conversations(jsonb)',
+    'public.chat_delete_expired(jsonb)',
+    'public.chat_get_conversation(jsonb)',
+    'public.chat_list_conversations(jsonb)',
+    'public.chat_update_conversation(jsonb)',
+    'public.chat_index_texts(jsonb)',
+    'public.chat_search_conversations(jsonb)',
+    'public.chat_search_unread(jsonb)',
+    'public.chat_split_query(jsonb)',
+    'public.chat_list_usage(jsonb)',
+    'public.chat_take_requests(jsonb)'
+      ]) as name join pg_proc p on p.oid = name::regprocedure
+    ),
+    'internal_functions', (
+      select jsonb_agg(name) from unnest(array[
+    'foreword.adopt_old_rows(uuid, uuid, jsonb)',
+    'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
+    'foreword.check_version(jsonb)',
+    'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
+    'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.enter_backlog()',
+    'foreword.find_conversation(jsonb)',
+    'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.match_below(uuid, uuid, jsonb)',
+    'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
+      ]) as name where name::regprocedure is not null
+    ),
+    'steps', (
+      select jsonb_agg(distinct s.step order by s.step) from foreword.schema_steps s
+    )
+  );
+end $$;
+
+-- Returns the tables that hold a row which row level security alone lets the user see.
+-- @param user_id
+create or replace function public.chat_list_visible_tables(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  perform public.chat_become_user(argument);
+  return to_jsonb(array_remove(array[
+    case when exists (select from public.conversations) then 'conversations' end,
+    case when exists (select from public.messages) then 'messages' end,
+    case when exists (select from public.turns) then 'turns' end,
+    case when exists (select from public.turn_pieces) then 'turn_pieces' end,
+    case when exists (select from public.deleted_conversations) then 'deleted_conversations' end,
+    case when exists (select from public.daily_usage) then 'daily_usage' end], null));
+end $$;
+
+-- Tries to write the rows of a turn, and leaves none: fails as the begin of a turn would.
+-- @param schema_version
+create or replace function public.chat_try_write(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '500ms' as $$
+declare
+  v_id uuid := gen_random_uuid();
+begin
+  perform public.chat_check_version(argument);
+  begin
+    insert into public.conversations (id, title) values (v_id, '');
+    insert into public.messages (id, conversation_id, role, content) values (v_id, v_id, 'user', '');
+    insert into public.turns (id, conversation_id) values (v_id, v_id);
+    insert into public.turn_pieces (turn_id, position, text) values (v_id, 0, '');
+    raise exception 'all of them can be written' using errcode = 'FW003';
+  exception when sqlstate 'FW003' then null; -- takes the rows back
+  end;
+  return '{"written": true}';
+end $$;
+
+-- Returns the conversation of an AI SDK chat: the one that was created for it, else the one whose id is
+-- derived from the chat's. If that one belongs to another user, returns null: nobody can block a chat by
+-- taking its id.
+-- @param conversation {id, user_id, chat_id}
 create or replace function public.chat_find_chat(argument jsonb) returns uuid
 language plpgsql stable set search_path = '' as $$
 declare
@@ -517,12 +1267,15 @@ declare
   v_user uuid := coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid);
 begin
   return coalesce(
-    (select c.id from public.conversations c where c.chat_id = argument #>> '{conversation,chat_id}' and c.user_id is not distinct from v_user),
-    case when not exists (select from public.conversations c where c.id = v_id and c.user_id is distinct from v_user) then v_id end);
+    (select c.id from public.conversations c where c.chat_id = argument #>> '{conversation,chat_id}'
+      and c.user_id is not distinct from v_user),
+    case when not exists (select from public.conversations c where c.id = v_id
+      and c.user_id is distinct from v_user) then v_id end);
 end $$;
 
--- The message of a conversation that its client calls by `id`: the id that the client gave it, its row's, or its turn's.
--- argument: conversation_id, id. Answers with {id, parent_id, role}: `id` is null for a reply that is still being made.
+-- Finds a message by the id its client uses: the client's own id, the row's id or the turn's id.
+-- @param conversation_id, id
+-- @returns {id, parent_id, role}, or null; `id` is null for a reply in progress
 create or replace function public.chat_find_message(argument jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -531,13 +1284,15 @@ declare
   v_id uuid;
   v_found jsonb;
 begin
-  select jsonb_build_object('id', m.id, 'parent_id', m.parent_id, 'role', m.role) into v_found from public.messages m
+  select jsonb_build_object('id', m.id, 'parent_id', m.parent_id, 'role', m.role) into v_found
+    from public.messages m
     where m.conversation_id = v_conversation and m.metadata ->> 'client_id' = v_text
     order by m.created_at desc limit 1;
   if v_found is null and v_text ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then
     v_id := v_text::uuid;
     select jsonb_build_object('id', t.message_id, 'parent_id', t.parent_id, 'role', 'assistant') into v_found
-      from public.turns t where t.id = v_id and t.conversation_id = v_conversation and (t.message_id is not null or t.status = 'running');
+      from public.turns t where t.id = v_id and t.conversation_id = v_conversation
+        and (t.message_id is not null or t.status = 'running');
     if v_found is null then
       select jsonb_build_object('id', m.id, 'parent_id', m.parent_id, 'role', m.role) into v_found
         from public.messages m where m.conversation_id = v_conversation and m.id = v_id;
@@ -546,9 +1301,122 @@ begin
   return v_found;
 end $$;
 
--- The row of a reply that is still being made, so that what its client says next can stand below it; its turn's end completes the row.
--- Answers with its id; null if the turn does not run, or answers another message. argument: conversation_id, turn_id, parent_id, content:
--- what the client has seen of it, metadata, digest: of that content, created_at: each of these may be left out.
+-- Finds where a path continues that need not start at its conversation's root.
+-- @param conversation_id
+-- @param path, late as in chat_save_messages
+-- @param continue.mode
+--   `leaf`: below the leaf.
+--   `new`: below the leaf, unless the conversation knows the path's last message, or the reply `reply_id`.
+--     Only system messages may come before that message.
+--   `whole`: at the first message, if the conversation knows its id and its text is unchanged; else at the
+--   root, if the conversation starts with it; else at the last message whose id is known; else below the
+--     leaf.
+-- @param continue.is_again whether a reply is regenerated
+-- @returns {parent: a message or null for the root, skip: how many messages of the path to leave out}; or
+--   {running: the turn that answers the leaf, for which the path would have to wait}; or {missing_path}
+create or replace function public.chat_find_place(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_path jsonb := argument -> 'path';
+  v_count integer := jsonb_array_length(argument -> 'path');
+  v_mode text := argument #>> '{continue,mode}';
+  -- A conversation keeps the system messages that it began with, and no later ones before its newest message.
+  v_first integer := case when v_mode = 'new' then greatest(v_count - 1, 0) else 0 end;
+  v_is_again boolean := coalesce((argument #>> '{continue,is_again}')::boolean, false);
+  v_leaf public.messages;
+  v_known jsonb;
+  v_is_same boolean;
+  v_asked public.messages;
+  v_turn uuid;
+  v_reply uuid;
+begin
+  select m.* into v_leaf from public.conversations c join public.messages m on m.id = c.leaf_id
+    and m.conversation_id = c.id
+    where c.id = v_conversation;
+  if v_leaf.id is null then -- rows of the old service, which had no leaf
+    select * into v_leaf from public.messages m where m.conversation_id = v_conversation
+      order by m.created_at desc, m.id desc limit 1;
+  end if;
+  if v_leaf.id is null then
+    return '{"skip": 0}';
+  end if;
+  if v_mode <> 'leaf' then
+    if argument #>> '{continue,reply_id}' is not null then
+      v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id',
+        argument #>> '{continue,reply_id}'));
+      if v_known ->> 'role' = 'assistant' then
+        select * into v_asked from public.messages m where m.id = (v_known ->> 'parent_id')::uuid;
+      elsif v_known is not null then
+        select * into v_asked from public.messages m where m.id = (v_known ->> 'id')::uuid;
+      end if;
+    elsif v_count = 0 or v_is_again then
+      select * into v_asked from public.messages m where m.id = case v_leaf.role when 'assistant'
+        then v_leaf.parent_id else v_leaf.id end;
+      if v_count > 0 and v_count = v_first + 1 and not exists (
+        select from jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
+        where v_asked.digest = sha256(coalesce((select p.digest from public.messages p
+          where p.id = v_asked.parent_id), '') || decode(d, 'hex'))
+      ) then
+        v_asked := null;
+      end if;
+    end if;
+    if v_count = 0 then
+      return case when v_asked.id is null then '{"missing_path": true}'
+        else jsonb_build_object('parent', v_asked.id, 'skip', 0) end;
+    end if;
+    if v_asked.id is not null and v_mode = 'new' then
+      return jsonb_build_object('parent', v_asked.parent_id, 'skip', v_first);
+    end if;
+    v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id',
+      v_path #>> array[v_first::text, 'client_id']));
+    if v_known ->> 'role' <> v_path #>> array[v_first::text, 'role'] then
+      v_known := null;
+    end if;
+    v_is_same := exists (
+      select from public.messages m, jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
+      where m.id = (v_known ->> 'id')::uuid
+        and m.digest = sha256(coalesce((select p.digest from public.messages p where p.id = m.parent_id), '')
+          || decode(d, 'hex')));
+    if not v_is_same and (v_mode = 'whole' or v_is_again) and exists (
+      select from jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
+        join public.messages m on m.conversation_id = v_conversation and m.digest = sha256(decode(d, 'hex'))
+    ) then
+      return jsonb_build_object('skip', v_first);
+    end if;
+    if v_known is not null then
+      return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', v_first);
+    end if;
+    for v_place in reverse v_count - 1 .. v_first + 1 loop
+      v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id',
+        v_path #>> array[v_place::text, 'client_id']));
+      if v_known ->> 'role' = v_path #>> array[v_place::text, 'role'] then
+        return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', v_place);
+      end if;
+    end loop;
+  end if;
+  select t.id into v_turn from public.turns t
+    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status = 'running'
+    order by t.started_at desc limit 1;
+  if v_turn is null then
+    return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
+  end if;
+  -- A turn that has already begun, or whose model already got the client's messages, is not refused.
+  if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then
+    v_reply := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_turn,
+      'parent_id', v_leaf.id));
+    return jsonb_build_object('parent', v_reply, 'skip', v_first);
+  end if;
+  return jsonb_build_object('running', v_turn);
+end $$;
+
+-- Creates the row of a reply in progress, so that the client's next message can follow it. The turn's end
+-- completes the row.
+-- @param conversation_id, turn_id, parent_id
+-- @param content optional: what the client has seen of the reply
+-- @param metadata, created_at optional
+-- @param digest optional: of `content`
+-- @returns the row's id; null if the turn is not running, or answers another message
 create or replace function public.chat_hold_reply(argument jsonb) returns uuid
 language plpgsql set search_path = '' as $$
 declare
@@ -564,1345 +1432,49 @@ begin
     return null;
   end if;
   select * into v_parent from public.messages m where m.id = v_turn.parent_id;
-  v_digest := sha256(v_parent.digest || coalesce(decode(argument ->> 'digest', 'hex'), sha256(uuid_send(v_turn.id))));
-  if exists (select from public.messages m where m.conversation_id = v_turn.conversation_id and m.digest = v_digest) then
+  v_digest := sha256(v_parent.digest
+    || coalesce(decode(argument ->> 'digest', 'hex'), sha256(uuid_send(v_turn.id))));
+  if exists (select from public.messages m where m.conversation_id = v_turn.conversation_id
+    and m.digest = v_digest) then
     v_digest := sha256(v_digest || uuid_send(v_turn.id)); -- another reply begins with the same words
   end if;
   select m.id into v_id from public.messages m
-    where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id and m.role = 'assistant' and m.status is null
+    where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id
+      and m.role = 'assistant' and m.status is null
       and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text) limit 1;
   if v_id is null then
-    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, digest, created_at)
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, digest,
+      created_at)
       values (
         -- A message of another conversation may have the id that a client chose for its turn.
-        case when exists (select from public.messages m where m.id = v_turn.id) then gen_random_uuid() else v_turn.id end,
-        v_turn.conversation_id, v_parent.user_id, v_parent.id, 'assistant', coalesce(argument ->> 'content', ''),
+        case when exists (select from public.messages m where m.id = v_turn.id) then gen_random_uuid()
+          else v_turn.id end,
+        v_turn.conversation_id, v_parent.user_id, v_parent.id, 'assistant',
+          coalesce(argument ->> 'content', ''),
         coalesce(argument -> 'metadata', '{}') || jsonb_build_object('reply_of', v_turn.id), v_digest,
         coalesce((argument ->> 'created_at')::timestamptz, greatest(
           clock_timestamp(),
           (select max(created_at) + interval '1 microsecond' from public.messages
-            where conversation_id = v_turn.conversation_id and created_at < clock_timestamp() + interval '1 day')))
+            where conversation_id = v_turn.conversation_id
+              and created_at < clock_timestamp() + interval '1 day')))
       )
       returning id into v_id;
   end if;
   return v_id;
 end $$;
 
--- Where a path goes on that need not start at its conversation's root: below `parent` (null: at the root), without its first `skip` messages.
--- Or `running`: the turn that answers the leaf, which the path would have to wait for. argument: conversation_id; path and late, as
--- chat_save_messages; continue {mode: `leaf`: below the leaf, whatever is said; `new`: below the leaf, unless its last message, before which
--- only the system's stand, or `reply_id`, the reply to be made again, is one that the conversation knows; `whole`: at its first message,
--- if the conversation knows that by its id and it says the same; else at the root, if the conversation starts with it; else at the last
--- message that the conversation knows by its id; else below the leaf; is_again: whether a reply is made again}.
-create or replace function public.chat_find_place(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
-  v_path jsonb := argument -> 'path';
-  v_count integer := jsonb_array_length(argument -> 'path');
-  v_mode text := argument #>> '{continue,mode}';
-  -- Of the system's messages before the newest one a conversation keeps those that it began with.
-  v_first integer := case when v_mode = 'new' then greatest(v_count - 1, 0) else 0 end;
-  v_is_again boolean := coalesce((argument #>> '{continue,is_again}')::boolean, false);
-  v_leaf public.messages;
-  v_known jsonb;
-  v_is_same boolean;
-  v_asked public.messages;
-  v_turn uuid;
-  v_reply uuid;
-begin
-  select m.* into v_leaf from public.conversations c join public.messages m on m.id = c.leaf_id and m.conversation_id = c.id
-    where c.id = v_conversation;
-  if v_leaf.id is null then -- rows of the old service, which had no leaf
-    select * into v_leaf from public.messages m where m.conversation_id = v_conversation order by m.created_at desc, m.id desc limit 1;
-  end if;
-  if v_leaf.id is null then
-    return '{"skip": 0}';
-  end if;
-  if v_mode <> 'leaf' then
-    if argument #>> '{continue,reply_id}' is not null then
-      v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', argument #>> '{continue,reply_id}'));
-      if v_known ->> 'role' = 'assistant' then
-        select * into v_asked from public.messages m where m.id = (v_known ->> 'parent_id')::uuid;
-      elsif v_known is not null then
-        select * into v_asked from public.messages m where m.id = (v_known ->> 'id')::uuid;
-      end if;
-    elsif v_count = 0 or v_is_again then
-      select * into v_asked from public.messages m where m.id = case v_leaf.role when 'assistant' then v_leaf.parent_id else v_leaf.id end;
-      if v_count > 0 and v_count = v_first + 1 and not exists (
-        select from jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
-        where v_asked.digest = sha256(coalesce((select p.digest from public.messages p where p.id = v_asked.parent_id), '') || decode(d, 'hex'))
-      ) then
-        v_asked := null;
-      end if;
-    end if;
-    if v_count = 0 then
-      return case when v_asked.id is null then '{"missing_path": true}' else jsonb_build_object('parent', v_asked.id, 'skip', 0) end;
-    end if;
-    if v_asked.id is not null and v_mode = 'new' then
-      return jsonb_build_object('parent', v_asked.parent_id, 'skip', v_first);
-    end if;
-    v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_path #>> array[v_first::text, 'client_id']));
-    if v_known ->> 'role' <> v_path #>> array[v_first::text, 'role'] then
-      v_known := null;
-    end if;
-    v_is_same := exists (
-      select from public.messages m, jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
-      where m.id = (v_known ->> 'id')::uuid
-        and m.digest = sha256(coalesce((select p.digest from public.messages p where p.id = m.parent_id), '') || decode(d, 'hex')));
-    if not v_is_same and (v_mode = 'whole' or v_is_again) and exists (
-      select from jsonb_array_elements_text(v_path #> array[v_first::text, 'digests']) d
-        join public.messages m on m.conversation_id = v_conversation and m.digest = sha256(decode(d, 'hex'))
-    ) then
-      return jsonb_build_object('skip', v_first);
-    end if;
-    if v_known is not null then
-      return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', v_first);
-    end if;
-    for v_place in reverse v_count - 1 .. v_first + 1 loop
-      v_known := public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_path #>> array[v_place::text, 'client_id']));
-      if v_known ->> 'role' = v_path #>> array[v_place::text, 'role'] then
-        return jsonb_build_object('parent', v_known ->> 'parent_id', 'skip', v_place);
-      end if;
-    end loop;
-  end if;
-  select t.id into v_turn from public.turns t
-    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status = 'running'
-    order by t.started_at desc limit 1;
-  if v_turn is null then
-    return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
-  end if;
-  -- One that has begun already, or whose model was told what its client has seen, is refused no more.
-  if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then
-    v_reply := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_turn, 'parent_id', v_leaf.id));
-    return jsonb_build_object('parent', v_reply, 'skip', v_first);
-  end if;
-  return jsonb_build_object('running', v_turn);
-end $$;
-
--- The newest messages of the path that ends in `parent_id`, oldest first: [{role, content}], as many as `max_chars` of text hold, one at
--- least. argument: parent_id, max_chars.
-create or replace function public.chat_list_path(argument jsonb) returns jsonb
-language sql stable set search_path = '' as $$
-  with recursive path as (
-    select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
-      from public.messages m where m.id = (argument ->> 'parent_id')::uuid
-    union all
-    select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
-      from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
-      where p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer and p.place < 20000
-  )
-  select coalesce(jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, '')) order by p.place desc), '[]') from path p
-$$;
-
--- Adds to a conversation the messages of a path that it does not hold yet. Answers with the conversation and the
--- last message; or, having written nothing, with `missing` (the path does not start at the root and its anchor is not
--- stored), `deleted` (the conversation was, since the turn began), or `unaddressed` (rows of the old service, which
--- must come back with their content digests first).
--- argument: conversation {id, is_named, must_own: whether nobody's is somebody else's too, title, user_id, age_ms: since the
--- turn began}, anchor: the path's digest before
--- its first message here, or null; path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of a reply of ours, or null}],
--- candidates: digests of paths that end in a reply, the longest first; addresses {id: content digest}; step_bytes: answers with so
--- much of `unaddressed` at most, the oldest first, having taken in what is addressed; late: whether it
--- waited in a journal: where the conversation has gone on since it was said, it is shown as it is. Since version 7: conversation.chat_id,
--- as chat_find_chat; continue, as chat_find_place, and {must_exist, max_chars}, where a path need not start at the root: then the answer
--- has `history`, the messages before it as chat_list_path lists them, or is `missing_path` or `running`, with nothing written;
--- of a message of the path client_id, which its client calls it by, and after: a reply without text that stands before it.
--- The other functions call it as the service. A user with an own token may call it too: row level security decides.
-create or replace function public.chat_save_messages(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_user uuid := coalesce(auth.uid(), (argument #>> '{conversation,user_id}')::uuid);
-  v_owner uuid;
-  v_conversation uuid := (argument #>> '{conversation,id}')::uuid;
-  v_anchor bytea := decode(argument ->> 'anchor', 'hex');
-  v_last bigint := jsonb_array_length(argument -> 'path');
-  v_parent uuid;
-  v_digest bytea := '';
-  v_found uuid;
-  v_is_known boolean := true;
-  v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
-  v_must_own boolean := coalesce((argument #>> '{conversation,must_own}')::boolean, false);
-  v_said timestamptz := clock_timestamp() - (argument #>> '{conversation,age_ms}')::bigint * interval '1 millisecond';
-  v_fork uuid; -- the message that the first new one follows
-  v_time timestamptz;
-  v_item record;
-  v_text text;
-  v_chat text := argument #>> '{conversation,chat_id}';
-  v_continues boolean := coalesce(jsonb_typeof(argument -> 'continue') = 'object', false);
-  v_skip integer := 0;
-  v_held uuid;
-  v_place jsonb;
-  v_history jsonb;
-begin
-  -- As chat_check_version does, which a user may not call.
-  if coalesce((argument ->> 'schema_version')::integer, 0) not between 6 and 7 then
-    raise exception 'this schema has version 7 and serves servers from version 6 on, the server asks for %', argument ->> 'schema_version' using errcode = 'FW001';
-  end if;
-
-  if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
-    select m.conversation_id into v_found
-      from jsonb_array_elements_text(argument -> 'candidates') with ordinality as c (digest, place)
-      cross join lateral (
-        select conversation_id from public.messages
-          where user_id = v_user and digest = decode(c.digest, 'hex') and status is not null
-          order by created_at desc limit 1
-      ) m
-      order by c.place limit 1;
-    v_conversation := coalesce(v_found, v_conversation);
-  end if;
-
-  if v_chat is not null then
-    perform pg_advisory_xact_lock(hashtextextended(format('foreword chat %s %s', v_user, v_chat), 0)); -- it is made once
-    v_conversation := coalesce(public.chat_find_chat(argument), gen_random_uuid());
-  end if;
-
-  -- One writer at a time in a conversation, whose messages all belong to its owner.
-  -- What is somebody else's is not touched: the turn gets a conversation of its own.
-  select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
-  if v_owner <> v_user or (v_found is not null and v_must_own and v_owner is distinct from v_user) then
-    -- Its id follows from the turn's, so that the same begin finds it again, but is none that a client could choose.
-    v_conversation := coalesce(
-      -- UUID version 8
-      overlay(overlay(encode(substr(sha256(convert_to('foreword ' || (argument #>> '{turn,id}'), 'utf8')), 1, 16), 'hex')
-        placing '8' from 13) placing '8' from 17)::uuid,
-      gen_random_uuid());
-    select c.id, c.user_id into v_found, v_owner from public.conversations c where c.id = v_conversation for update;
-  end if;
-  if v_continues and coalesce((argument #>> '{continue,must_exist}')::boolean, false) and not v_is_late
-    and (v_found is null or v_owner is distinct from v_user)
-  then
-    return jsonb_build_object('missing_path', true);
-  end if;
-  if v_found is null then
-    if v_anchor is not null then
-      return jsonb_build_object('missing', true);
-    end if;
-    if exists (
-      select from public.deleted_conversations d where d.id = v_conversation and d.deleted_at >= v_said
-        and (d.user_id is null or v_user is null or d.user_id = v_user) -- deletions by others do not concern this one
-    ) then
-      return jsonb_build_object('deleted', true);
-    end if;
-    insert into public.conversations (id, title, user_id, updated_at, chat_id)
-      values (v_conversation, argument #>> '{conversation,title}', v_user, case when v_is_late then v_said else clock_timestamp() end,
-        case when v_conversation::text <> argument #>> '{conversation,id}' then v_chat end)
-      on conflict (id) do nothing;
-    select c.user_id into v_owner from public.conversations c where c.id = v_conversation for update;
-  end if;
-
-  -- Rows that the old service wrote enter the tree by their order, below what the conversation holds already.
-  if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
-    if argument ->> 'step_bytes' is null and exists (
-      select from public.messages m where m.conversation_id = v_conversation and m.digest is null
-        and not coalesce(argument -> 'addresses', '{}') ? m.id::text
-    ) then
-      return (
-        select jsonb_build_object('unaddressed', jsonb_agg(
-          jsonb_build_object('id', m.id, 'role', m.role, 'content', coalesce(m.content, ''))))
-        from public.messages m where m.conversation_id = v_conversation and m.digest is null
-      );
-    end if;
-    select m.id, m.digest into v_parent, v_digest
-      from public.conversations c join public.messages m on m.id = c.leaf_id and m.conversation_id = c.id
-      where c.id = v_conversation;
-    v_digest := coalesce(v_digest, '');
-    for v_item in
-      select m.id from public.messages m where m.conversation_id = v_conversation and m.digest is null order by m.created_at, m.id
-    loop
-      exit when not coalesce(argument -> 'addresses', '{}') ? v_item.id::text;
-      v_digest := sha256(v_digest || decode(argument #>> array['addresses', v_item.id::text], 'hex'));
-      if exists (select from public.messages where conversation_id = v_conversation and digest = v_digest) then
-        v_digest := sha256(v_digest || uuid_send(v_item.id)); -- it says what is there already: a row of its own all the same
-      end if;
-      update public.messages set digest = v_digest, parent_id = v_parent, user_id = v_owner,
-        metadata = coalesce(metadata, '{}') || case when metadata ? 'images_count' then '{"images_unknown": true}' else '{}' end::jsonb
-        where id = v_item.id;
-      v_parent := v_item.id;
-    end loop;
-    if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
-      -- The next ones go below these. One is sent whatever its size; text that no server wrote is cut.
-      update public.conversations set leaf_id = v_parent where id = v_conversation and v_parent is not null;
-      return (
-        select jsonb_build_object('unaddressed', jsonb_agg(jsonb_build_object('id', m.id, 'role', m.role, 'content', coalesce(m.content, '')) order by m.place))
-        from (
-          select n.id, n.role, case when octet_length(n.content) > 4194304 then left(n.content, 1048576) else n.content end as content,
-            row_number() over (order by n.created_at, n.id) as place,
-            sum(least(octet_length(coalesce(n.content, '')), 4194304)) over (order by n.created_at, n.id) as bytes
-          from (select * from public.messages o where o.conversation_id = v_conversation and o.digest is null order by o.created_at, o.id limit 500) n
-        ) m
-        where m.place = 1 or m.bytes <= (argument ->> 'step_bytes')::bigint
-      );
-    end if;
-    v_parent := null;
-    v_digest := '';
-  end if;
-
-  if v_anchor is not null then
-    select m.id, m.digest into v_parent, v_digest from public.messages m
-      where m.conversation_id = v_conversation and m.digest = v_anchor;
-    if v_parent is null then
-      return jsonb_build_object('missing', true);
-    end if;
-  elsif v_continues then
-    v_place := public.chat_find_place(argument || jsonb_build_object('conversation_id', v_conversation));
-    if v_place ?| array['running', 'missing_path'] then
-      return v_place;
-    end if;
-    v_skip := (v_place ->> 'skip')::integer;
-    select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = (v_place ->> 'parent')::uuid;
-    v_digest := coalesce(v_digest, '');
-    if argument #>> '{continue,max_chars}' is not null then
-      v_history := public.chat_list_path(jsonb_build_object('parent_id', v_parent, 'max_chars', argument #> '{continue,max_chars}'));
-    end if;
-  end if;
-
-  v_time := greatest(
-    clock_timestamp(),
-    -- A time that a user has set to the end of time has no next one.
-    (select max(m.created_at) + interval '1 microsecond' from public.messages m
-      where m.conversation_id = v_conversation and m.created_at < clock_timestamp() + interval '1 day')
-  );
-  -- Down the tree as far as it is known, then a new branch for the rest, each row a microsecond after the one before.
-  for v_item in
-    select e.place, e.message, e.message ->> 'role' as role, coalesce(e.message ->> 'content', '') as content,
-      coalesce(e.message -> 'metadata', '{}') as metadata,
-      array(select jsonb_array_elements_text(e.message -> 'digests')) as digests
-    from jsonb_array_elements(argument -> 'path') with ordinality as e (message, place) where e.place > v_skip order by e.place
-  loop
-    if v_is_known and v_item.message ->> 'after' is not null then
-      -- A reply that its client had seen nothing of.
-      v_held := coalesce(
-        (public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_item.message ->> 'after')) ->> 'id')::uuid,
-        public.chat_hold_reply(jsonb_build_object(
-          'conversation_id', v_conversation, 'turn_id', v_item.message ->> 'after', 'parent_id', v_parent, 'created_at', v_time)));
-      v_time := v_time + interval '1 microsecond';
-      v_parent := coalesce((select m.id from public.messages m where m.id = v_held and m.parent_id = v_parent), v_parent);
-      select m.digest into v_digest from public.messages m where m.id = v_parent;
-      v_digest := coalesce(v_digest, '');
-    end if;
-    if v_is_known then
-      -- One look-up a digest, not a join: without statistics a join reads the whole conversation.
-      v_found := null;
-      if v_item.message ->> 'sent_id' is not null then
-        -- A reply that its client names, and has seen no more of than there is.
-        select m.id into v_found from public.messages m
-          where m.id = (v_item.message ->> 'sent_id')::uuid and m.conversation_id = v_conversation and m.parent_id = v_parent
-            and starts_with(m.content, v_item.content);
-      end if;
-      foreach v_text in array v_item.digests loop
-        exit when v_found is not null;
-        select m.id into v_found from public.messages m
-          where m.conversation_id = v_conversation and m.digest = sha256(v_digest || decode(v_text, 'hex'));
-      end loop;
-      if v_found is null then
-        -- Changed by the client that sends it back: the same text otherwise canonical; a reply that broke off and that
-        -- the client saw more of, or one that it names and saw less of; an earlier message whose images were left out.
-        select m.id into v_found from (
-            -- Of so many, and none that is longer: their texts are read, and a user may have put anything there.
-            (select * from public.messages where conversation_id = v_conversation and parent_id = v_parent
-              and (coalesce(octet_length(content), 0) <= octet_length(v_item.content) + 1024 or id::text = v_item.message ->> 'sent_id') limit 500)
-            union all
-            (select * from public.messages where v_parent is null and conversation_id = v_conversation and parent_id is null
-              and (coalesce(octet_length(content), 0) <= octet_length(v_item.content) + 1024 or id::text = v_item.message ->> 'sent_id') limit 500)
-          ) m
-          where m.role = v_item.role
-            and case
-              when m.role = 'assistant' then
-                m.content = v_item.content
-                or ((m.id::text = v_item.message ->> 'sent_id' or m.metadata ->> 'reply_of' = v_item.message ->> 'sent_id'
-                    or m.id = (select t.message_id from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid))
-                  and (starts_with(m.content, v_item.content) or (m.status is null and starts_with(v_item.content, m.content))))
-                or (m.status in ('stopped', 'failed', 'interrupted') and case
-                  when m.content <> '' then starts_with(v_item.content, m.content)
-                  -- It broke off in its plan.
-                  else starts_with(coalesce(v_item.metadata ->> 'plan', v_item.content), nullif(m.metadata ->> 'plan', ''))
-                end)
-              else
-                btrim(m.content, E' \t\r\n') = v_item.content and v_item.place < v_last and m.metadata ? 'images_count'
-                and (not v_item.metadata ? 'images_count' or m.metadata ? 'images_unknown')
-            end
-          order by m.content = v_item.content desc, length(m.content) desc, m.created_at desc limit 1;
-      end if;
-      if v_found is null and v_continues and v_parent is not null and v_item.place > v_skip + 1 and v_item.message ->> 'client_id' is not null then
-        -- Its client has left out what stands before it: that is no other branch.
-        select m.id into v_found from public.messages m
-          where m.id = (public.chat_find_message(jsonb_build_object('conversation_id', v_conversation, 'id', v_item.message ->> 'client_id')) ->> 'id')::uuid
-            and m.conversation_id = v_conversation and m.role = v_item.role
-            and case m.role when 'assistant' then starts_with(m.content, v_item.content) else m.content = v_item.content end
-            and exists (
-              with recursive above as (
-                select m.parent_id as id, m.created_at as below_at, m.id as below_id, 1 as place
-                union all
-                select up.parent_id, up.created_at, up.id, a.place + 1 from above a
-                  cross join lateral (select * from public.messages message where message.id = a.id limit 1) up
-                  where a.id <> v_parent and a.place < 20000
-                    and (up.created_at, up.id) < (a.below_at, a.below_id) -- users may make a circle of their rows
-              )
-              select from above a where a.id = v_parent);
-      end if;
-      if v_found is null and exists (select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid and t.status = 'running') then
-        -- A reply that is still being made.
-        v_found := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_item.message ->> 'sent_id',
-          'parent_id', v_parent, 'content', v_item.content, 'metadata', v_item.metadata, 'digest', v_item.digests[1], 'created_at', v_time));
-        v_time := v_time + interval '1 microsecond';
-      end if;
-      if v_found is null and v_continues and v_item.role = 'user' then
-        -- Said before its client knew of the reply to its message before: it follows that reply.
-        select m.id into v_found from public.messages r
-          join lateral unnest(v_item.digests) as d (digest) on true
-          join public.messages m on m.conversation_id = v_conversation and m.digest = sha256(r.digest || decode(d.digest, 'hex'))
-          where r.conversation_id = v_conversation and r.parent_id = v_parent and r.role = 'assistant' limit 1;
-        if v_found is null then
-          v_held := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'parent_id', v_parent, 'created_at', v_time,
-            'turn_id', (select t.id from public.turns t where t.conversation_id = v_conversation and t.parent_id = v_parent and t.status = 'running'
-              order by t.started_at desc limit 1)));
-          -- Or, if that has come meanwhile, the one that is shown.
-          v_held := coalesce(v_held, (
-            select leaf.id from public.conversations c join public.messages leaf on leaf.id = c.leaf_id and leaf.role = 'assistant'
-              join public.messages asked on asked.id = v_parent and asked.role = 'user'
-              where c.id = v_conversation and leaf.parent_id = v_parent));
-          if v_held is not null then
-            select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_held;
-            v_time := v_time + interval '1 microsecond';
-          end if;
-        end if;
-      end if;
-      v_is_known := v_found is not null;
-      v_fork := v_parent;
-    end if;
-    if v_is_known then
-      select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
-    else
-      v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
-      insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
-        values (
-          (v_item.message ->> 'id')::uuid, v_conversation, v_owner, v_parent, v_item.role, v_item.content,
-          -- A reply whose turn is not here yet, as it waits in the journal of another process: its end finds it by this.
-          v_item.metadata || case when v_item.role = 'assistant' and v_item.message ->> 'sent_id' is not null
-            then jsonb_build_object('reply_of', v_item.message ->> 'sent_id') else '{}' end,
-          v_item.message ->> 'status', v_digest, v_time
-        );
-      v_parent := (v_item.message ->> 'id')::uuid;
-      v_time := v_time + interval '1 microsecond';
-    end if;
-  end loop;
-
-  update public.conversations set
-      leaf_id = case when not v_is_late or leaf_id is null or updated_at <= v_said or (not v_is_known and leaf_id = v_fork)
-          or leaf_id = (select m.parent_id from public.messages m where m.id = v_parent)
-          or (v_continues and not v_is_known and leaf_id = (select m.parent_id from public.messages m where m.id = v_fork))
-        then v_parent else leaf_id end,
-      updated_at = case when v_is_late then greatest(updated_at, v_said) else clock_timestamp() end
-    where id = v_conversation;
-  return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_parent, 'digest', encode(v_digest, 'hex'))
-    || case when v_history is null then '{}' else jsonb_build_object('history', v_history) end;
-end $$;
-
--- Says of which limit its user has no more for a turn, as chat_begin_turn answers it; or {}. Two turns of one user do not ask at
--- once. argument: as chat_begin_turn.
-create or replace function public.chat_find_limit(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_subject text := argument #>> '{allowance,subject}';
-  -- The day it is counted on, by the clock of its server: the database's may name another.
-  v_day date := ((argument #>> '{turn,started_at}')::timestamptz at time zone 'UTC')::date;
-  v_turns integer;
-  v_left bigint;
-begin
-  if argument #>> '{allowance,over}' is not null then
-    return jsonb_build_object('limited', argument #>> '{allowance,over}');
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended(format('foreword allowance %s', v_subject), 0));
-  -- One that gives no sign of life is about to be ended, or was.
-  select count(*) filter (where t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
-      (argument #>> '{allowance,tokens_per_day}')::bigint
-        - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint, 0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0)
-    into v_turns, v_left
-    from public.turns t where t.subject = v_subject and t.status = 'running';
-  if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
-    return jsonb_build_object('limited', 'concurrent-turns');
-  end if;
-  if v_left is not null then
-    v_left := v_left - coalesce((select sum(d.input_tokens + d.output_tokens) from public.daily_usage d
-      where d.user_id = (argument #>> '{conversation,user_id}')::uuid and d.day = v_day), 0);
-    if v_left < (argument #>> '{turn,estimate,input_tokens}')::bigint + (argument #>> '{turn,estimate,output_tokens}')::bigint then
-      return jsonb_build_object('limited', 'tokens-per-day', 'tokens_left', greatest(v_left, 0));
-    end if;
-  end if;
-  return '{}';
-end $$;
-
--- A turn begins: its messages, and the turn as running. The same begin may come again. Answers as chat_save_messages; or,
--- having written nothing, with `taken` (the key belongs to another turn of the last 24 hours), `exists` (another turn has
--- this id), `running` (it goes on from a leaf that this turn of the same user still answers), `foreign` (the named conversation is another user's) or `limited` (its user has no more of: requests, concurrent-turns,
--- tokens-per-day; then also tokens_left today). argument: as chat_save_messages, and turn {id, model, started_at, owner, idempotency_key,
--- request_digest, estimate}, and where its user has limits allowance {subject, over: a limit that is known to be reached, or null,
--- concurrent_turns, tokens_per_day: each may be null}.
--- A late begin whose key is taken lands without it: the turn has been had. With check_only nothing is written, and the answer
--- is `free` where it would be.
-create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_id uuid := (argument #>> '{turn,id}')::uuid;
-  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
-  v_key text := argument #>> '{turn,idempotency_key}';
-  v_started timestamptz := (argument #>> '{turn,started_at}')::timestamptz;
-  v_turn public.turns;
-  v_limited jsonb;
-  v_saved jsonb;
-  v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
-  v_history_tokens integer := 0;
-begin
-  perform public.chat_check_version(argument);
-  -- One at a time with an id, so that the second finds the first.
-  perform pg_advisory_xact_lock(hashtextextended(format('foreword turn %s', v_id), 0));
-  if v_key is not null then
-    -- One at a time under a key, so that the second finds the first.
-    perform pg_advisory_xact_lock(hashtextextended(format('foreword key %s %s', v_user, v_key), 0));
-    select * into v_turn from public.turns
-      where idempotency_key = v_key and user_id is not distinct from v_user and (id <> v_id or started_at <> v_started);
-    if v_turn.started_at < clock_timestamp() - interval '24 hours' then
-      update public.turns set idempotency_key = null where id = v_turn.id;
-    elsif v_turn.id is not null and coalesce((argument ->> 'late')::boolean, false) then
-      v_key := null;
-    elsif v_turn.id is not null then
-      return jsonb_build_object('taken', jsonb_build_object(
-        'turn_id', v_turn.id, 'request_digest', encode(v_turn.request_digest, 'hex')));
-    end if;
-  end if;
-  select * into v_turn from public.turns where id = v_id;
-  if found then
-    -- Of two processes that were asked for one id in the same millisecond, one has it; a begin that waited may come from the journal of
-    -- a process that is no more.
-    if v_turn.started_at is distinct from v_started or v_turn.user_id is distinct from v_user
-      or (not v_is_late and v_turn.owner::text <> argument #>> '{turn,owner}')
-      or (v_is_late and argument ? 'owners' and not argument -> 'owners' ? v_turn.owner::text)
-    then
-      return jsonb_build_object('exists', true);
-    end if;
-    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
-      'digest', coalesce((select encode(m.digest, 'hex') from public.messages m where m.id = v_turn.parent_id), ''));
-  end if;
-  if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
-    and not v_is_late and argument #>> '{conversation,chat_id}' is null and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
-    and exists (select from public.conversations c
-      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
-  then
-    return jsonb_build_object('foreign', true);
-  end if;
-  if jsonb_typeof(argument -> 'allowance') = 'object' and not coalesce((argument ->> 'late')::boolean, false) then
-    v_limited := public.chat_find_limit(argument);
-    if v_limited <> '{}' then
-      return v_limited;
-    end if;
-  end if;
-  if coalesce((argument ->> 'check_only')::boolean, false) then
-    return jsonb_build_object('free', true);
-  end if;
-  if jsonb_typeof(argument -> 'continue') = 'object' and argument #>> '{allowance,tokens_per_day}' is not null and not v_is_late then
-    -- What it goes on from counts as well, and is known once its place is.
-    begin
-      v_saved := public.chat_save_messages(argument);
-      v_history_tokens := octet_length(coalesce(v_saved ->> 'history', '')) / 4;
-      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate,input_tokens}',
-        to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)));
-      if v_limited <> '{}' then
-        raise exception 'limited' using errcode = 'FWLIM';
-      end if;
-    exception when sqlstate 'FWLIM' then
-      return v_limited;
-    end;
-  else
-    v_saved := public.chat_save_messages(argument);
-  end if;
-  if v_saved ? 'message_id' then
-    insert into public.turns
-        (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest, estimate, subject)
-      values (
-        v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid, argument #>> '{turn,model}',
-        v_started, (argument #>> '{turn,owner}')::uuid, v_key, decode(argument #>> '{turn,request_digest}', 'hex'),
-        nullif(case when v_history_tokens = 0 then argument #> '{turn,estimate}' else jsonb_set(argument #> '{turn,estimate}', '{input_tokens}',
-          to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)) end, 'null'), argument #>> '{allowance,subject}'
-      )
-      on conflict (id) do nothing;
-  end if;
-  return v_saved;
-end $$;
-
--- Progress of the turns that run in one process: the text that is new, a sign of life every 5 seconds, and back come the
--- turns that are known here and those that somebody wants stopped. Turns of other owners are not known. argument: owners [ids],
--- running [turn ids], pieces [{turn_id, position: bytes of the body before it, text}]; a longer piece at the same position
--- replaces a shorter one.
-create or replace function public.chat_save_progress(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_running uuid[];
-begin
-  perform public.chat_check_version(argument);
-  -- First: a turn that begins meanwhile is not called known, as its pieces may have come too early.
-  v_running := array(
-    select t.id from public.turns t
-    where t.id in (select value::uuid from jsonb_array_elements_text(argument -> 'running'))
-      and (t.owner is null or argument -> 'owners' ? t.owner::text));
-  insert into public.turn_pieces as saved (turn_id, position, text)
-    select t.id, p.position, p.text
-    from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
-    join public.turns t on t.id = p.turn_id and t.status = 'running' and (t.owner is null or argument -> 'owners' ? t.owner::text)
-    order by t.id for no key update of t -- a turn that is ending meanwhile is waited for: its pieces go, and none may come after
-    on conflict (turn_id, position) do update set text = excluded.text where length(excluded.text) > length(saved.text);
-  update public.turns set heartbeat_at = clock_timestamp()
-    where id = any (v_running) and status = 'running' and heartbeat_at < clock_timestamp() - interval '5 seconds';
-  return jsonb_build_object('known', v_running, 'stop', (
-    select coalesce(jsonb_agg(t.id), '[]') from public.turns t
-    where t.id = any (v_running) and t.stop_requested and t.status = 'running'));
-end $$;
-
--- A turn and its text: as it ended, or, while it runs, the pieces from the one that holds the byte `after`. Answers with
--- `missing` where there is none, or it is somebody else's. argument: user_id (or null), turn_id, after; for_service: whether
--- it is asked for whosoever's it is.
-create or replace function public.chat_read_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_id uuid := (argument ->> 'turn_id')::uuid;
-  v_turn public.turns;
-begin
-  perform public.chat_check_version(argument);
-  if argument ->> 'user_id' is not null then
-    perform public.chat_become_user(argument);
-    select * into v_turn from public.turns where id = v_id and user_id = (argument ->> 'user_id')::uuid;
-  elsif coalesce((argument ->> 'for_service')::boolean, false) then
-    select * into v_turn from public.turns where id = v_id;
-  else
-    select * into v_turn from public.turns where id = v_id and user_id is null;
-  end if;
-  if v_turn.id is null then
-    return jsonb_build_object('missing', true);
-  end if;
-  return jsonb_build_object(
-    'conversation_id', v_turn.conversation_id, 'status', v_turn.status, 'plan', v_turn.plan, 'answer', v_turn.answer,
-    'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model', v_turn.model,
-    'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
-    'pieces', (
-      select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text) order by p.position), '[]')
-      from public.turn_pieces p
-      where p.turn_id = v_id and v_turn.status = 'running' and p.position >= coalesce((
-        select max(b.position) from public.turn_pieces b
-        where b.turn_id = v_id and b.position <= (argument ->> 'after')::integer), 0)
-    ));
-end $$;
-
--- The path that ends in a message of the user's, for a turn that goes on from there: its newest messages, oldest first, as many as
--- `max_chars` of text hold, one at least. (Each step is a lateral query of one row, here and below: a planner that knows nothing of a
--- table yet would else read all of it at every step.) argument: user_id (or null), conversation_id (or null, where a message is named), parent_id: a
--- message's id, or null for the leaf, max_chars. Answers with {conversation_id, digest: of the path, or null for an empty one, messages
--- [{role, content}]}; or with `missing`, or `running`: the turn whose reply `parent_id` is, while it runs. Since version 7: chat_id.
-create or replace function public.chat_read_path(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_conversation public.conversations;
-  v_parent public.messages;
-  v_turn public.turns;
-  v_id uuid;
-begin
-  perform public.chat_become_caller(argument);
-  if argument ->> 'chat_id' is not null then
-    select c.id into v_id from public.conversations c where c.chat_id = argument ->> 'chat_id' and c.user_id is not distinct from v_user;
-  end if;
-  if argument ->> 'parent_id' is not null then
-    select * into v_parent from public.messages m where m.id = (argument ->> 'parent_id')::uuid;
-    if v_parent.id is null then
-      select * into v_turn from public.turns t where t.id = (argument ->> 'parent_id')::uuid and t.user_id is not distinct from v_user;
-      select * into v_parent from public.messages m where m.id = v_turn.message_id;
-    else
-      select * into v_turn from public.turns t where t.id = v_parent.id and t.user_id is not distinct from v_user;
-    end if;
-    if v_turn.status = 'running' then
-      return jsonb_build_object('running', v_turn.id);
-    end if;
-  end if;
-  select * into v_conversation from public.conversations c
-    where c.id = coalesce(v_id, (argument ->> 'conversation_id')::uuid, v_parent.conversation_id) and c.user_id is not distinct from v_user;
-  if argument ->> 'parent_id' is null then
-    select * into v_parent from public.messages m where m.id = v_conversation.leaf_id and m.conversation_id = v_conversation.id;
-  elsif v_parent.conversation_id is distinct from v_conversation.id then
-    return jsonb_build_object('missing', true);
-  end if;
-  -- Rows of the old service have no digest before their conversation was used.
-  if v_conversation.id is null or (v_parent.id is not null and v_parent.digest is null) then
-    return jsonb_build_object('missing', true);
-  end if;
-  -- As chat_list_path does, which a user may not call.
-  return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'), 'messages', coalesce((
-    with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
-        from (select id, parent_id, role, case when octet_length(content) > 4194304 then left(content, 1048576) else content end as content
-          from public.messages where id = v_parent.id) m
-      union all
-      select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
-        from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
-        where case when octet_length(m.content) > 4 * (argument ->> 'max_chars')::bigint then false
-            else p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer end and p.place < 20000
-    )
-    select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, '')) order by p.place desc) from path p
-    -- Users may make a circle of their rows: it is gone round once.
-    where p.place < coalesce((
-      select min(r.place) from (select w.place, row_number() over (partition by w.id order by w.place) as nth from path w) r where r.nth = 2), 2147483647)
-  ), '[]'));
-end $$;
-
--- The newest turn of a conversation of this user: {turn_id, started_at, is_running}, or nulls. argument: user_id (or null),
--- conversation_id, chat_id (since version 7): of the AI SDK chat that it belongs to, or null.
-create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_turn public.turns;
-begin
-  perform public.chat_become_caller(argument);
-  if argument ->> 'chat_id' is not null then
-    v_conversation := coalesce(
-      (select c.id from public.conversations c where c.chat_id = argument ->> 'chat_id' and c.user_id is not distinct from v_user), v_conversation);
-  end if;
-  select * into v_turn from public.turns t
-    where t.conversation_id = v_conversation and t.user_id is not distinct from v_user
-    order by t.started_at desc limit 1;
-  return jsonb_build_object('turn_id', v_turn.id, 'started_at', v_turn.started_at, 'is_running', v_turn.status = 'running');
-end $$;
-
--- A turn is to be stopped; its owner hears of it with its next progress. Answers with whether there is such a turn of this user.
--- argument: user_id (or null), turn_id. Or, since version 7, every running turn of a conversation: conversation_id, chat_id (or null); the
--- answer then has their ids as `turns`, too, the newest first.
-create or replace function public.chat_request_stop(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_conversation uuid := coalesce(
-    (select c.id from public.conversations c where c.chat_id = argument ->> 'chat_id' and c.user_id is not distinct from v_user),
-    (argument ->> 'conversation_id')::uuid);
-  v_turns jsonb;
-begin
-  perform public.chat_check_version(argument);
-  if v_conversation is not null then
-    with stopped as (
-      update public.turns set stop_requested = true
-        where conversation_id = v_conversation and status = 'running' and user_id is not distinct from v_user returning id, started_at)
-    select coalesce(jsonb_agg(id order by started_at desc), '[]') into v_turns from stopped;
-    return jsonb_build_object('found', v_turns <> '[]', 'turns', v_turns);
-  end if;
-  update public.turns set stop_requested = true
-    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from v_user;
-  return jsonb_build_object('found', found);
-end $$;
-
--- Turns that nobody runs any more: their owner is one of `owners` (and they are not in `except`), or has given no sign of
--- life for 30 seconds. argument: owners [ids], except [turn ids], is_stale_too, limit. Answers with [{turn_id, pieces}].
-create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-begin
-  perform public.chat_check_version(argument);
-  return coalesce((
-    select jsonb_agg(jsonb_build_object('turn_id', a.id, 'pieces', (
-      select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text) order by p.position), '[]')
-      from public.turn_pieces p where p.turn_id = a.id)))
-    from (
-      select t.id from public.turns t
-      where t.status = 'running' and not argument -> 'except' ? t.id::text and (
-        argument -> 'owners' ? t.owner::text
-        or ((argument ->> 'is_stale_too')::boolean and t.heartbeat_at < clock_timestamp() - interval '30 seconds'))
-      order by t.heartbeat_at limit (argument ->> 'limit')::integer
-    ) a
-  ), '[]');
-end $$;
-
--- A turn ends: its reply, if it has one, and how; its pieces go. The same end may come again. One that was taken for
--- abandoned ends anew when its owner's own end comes: the whole reply then stands beside the interrupted one, which says
--- by which it is superseded. Answers with `gone` when the turn is not there: its conversation was deleted meanwhile.
--- argument: turn {id, status, plan, answer, model, usage, estimate: where the model gave no usage (what it lacks is known from the
--- begin), finish_reason, error_code, duration_ms, first_text_ms, ended_at}, reply {id, content: where it is not the answer, metadata, digest} or null; age_ms: how long it has waited, if it has; if_abandoned: ends it
--- only if it is, as chat_list_abandoned_turns says (owners, is_stale_too), or null.
-create or replace function public.chat_end_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_turn public.turns;
-  v_conversation public.conversations;
-  v_digest bytea;
-  v_message uuid;
-  v_usage jsonb;
-  v_estimate jsonb;
-begin
-  perform public.chat_check_version(argument);
-  select c.* into v_conversation from public.conversations c
-    join public.turns t on t.conversation_id = c.id where t.id = (argument #>> '{turn,id}')::uuid for update of c;
-  select * into v_turn from public.turns where id = (argument #>> '{turn,id}')::uuid for update;
-  if v_turn.id is null or v_conversation.id is null then
-    return jsonb_build_object('gone', true);
-  end if;
-  if (case
-    when jsonb_typeof(argument -> 'if_abandoned') = 'object' then
-      v_turn.status <> 'running' or not coalesce(
-        argument #> '{if_abandoned,owners}' ? v_turn.owner::text
-        or ((argument #>> '{if_abandoned,is_stale_too}')::boolean and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
-        false)
-    when v_turn.status = 'interrupted' then
-      argument #>> '{turn,status}' = 'interrupted' and v_turn.answer is not distinct from argument #>> '{turn,answer}'
-        and v_turn.plan is not distinct from argument #>> '{turn,plan}'
-    else v_turn.status <> 'running'
-  end) then
-    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
-  end if;
-
-  if jsonb_typeof(argument -> 'reply') = 'object' then
-    select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
-      from public.messages m where m.id = v_turn.parent_id;
-    -- The row that was made for it while it ran, since its client went on below it.
-    select m.id into v_message from public.messages m
-      where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id and m.role = 'assistant'
-        and m.status is null and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
-      order by m.created_at limit 1;
-    if v_message is not null then
-      -- It keeps its digest, by which what follows it is known, and by which its client tells it.
-      update public.messages set content = coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), status = argument #>> '{turn,status}',
-          metadata = (coalesce(metadata, '{}') - 'reply_of') || (argument #> '{reply,metadata}')
-        where id = v_message;
-    else
-      insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status, digest, created_at)
-        values (
-          -- The turn's own id, as a rule, which its client may have chosen: a message may have it already.
-          case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
-            then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
-          v_turn.conversation_id, v_conversation.user_id, v_turn.parent_id, 'assistant',
-          -- Its text is sent once, unless white space around it makes the message another than the answer.
-          coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}'), argument #> '{reply,metadata}', argument #>> '{turn,status}', v_digest,
-          greatest(
-            clock_timestamp(),
-            (select max(created_at) + interval '1 microsecond' from public.messages
-              where conversation_id = v_turn.conversation_id and created_at < clock_timestamp() + interval '1 day')
-          )
-        )
-        on conflict do nothing returning id into v_message;
-    end if;
-    if v_message is null then
-      select id into v_message from public.messages where conversation_id = v_turn.conversation_id and digest = v_digest;
-    end if;
-    -- A message that said this already: sent back by its client before it was stored, or a reply that broke off there.
-    update public.messages set status = argument #>> '{turn,status}', metadata = coalesce(metadata, '{}') || (argument #> '{reply,metadata}')
-      where id = v_message and status is distinct from 'complete';
-    update public.messages set metadata = coalesce(metadata, '{}') || jsonb_build_object('superseded_by', v_message)
-      where id = v_turn.message_id and id <> v_message;
-    -- It becomes the leaf, unless the conversation has gone on from elsewhere than the message it answers, or ends in
-    -- another answer to it, that was asked for later.
-    if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
-      or (exists (select from public.messages m where m.id = v_conversation.leaf_id and m.parent_id = v_turn.parent_id and m.role = 'assistant')
-        and not exists (select from public.turns t where t.message_id = v_conversation.leaf_id and t.started_at > v_turn.started_at))
-    then
-      update public.conversations set leaf_id = v_message,
-          updated_at = greatest(updated_at, clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')
-        where id = v_turn.conversation_id;
-    end if;
-  end if;
-  if v_message is null then
-    -- It said nothing, but its client went on below it.
-    update public.messages m set status = argument #>> '{turn,status}', metadata = m.metadata - 'reply_of'
-      where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id and m.role = 'assistant' and m.status is null
-        and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
-      returning m.id into v_message;
-  end if;
-  delete from public.turn_pieces where turn_id = v_turn.id;
-  v_usage := nullif(argument #> '{turn,usage}', 'null');
-  v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}') || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
-  -- What was counted for an end that this one takes the place of is not counted twice.
-  insert into public.daily_usage as d
-      (user_id, day, model, turns, estimated_turns, input_tokens, output_tokens, reasoning_tokens, cached_input_tokens)
-    select v_turn.user_id, (v_turn.started_at at time zone 'UTC')::date, coalesce(u.model, ''), sum(u.sign), coalesce(sum(u.sign) filter (where u.is_estimate), 0),
-        sum(u.sign * coalesce((u.tokens ->> 'input_tokens')::bigint, 0)), sum(u.sign * coalesce((u.tokens ->> 'output_tokens')::bigint, 0)),
-        sum(u.sign * coalesce((u.tokens ->> 'reasoning_tokens')::bigint, 0)), sum(u.sign * coalesce((u.tokens ->> 'cached_input_tokens')::bigint, 0))
-      from (values
-        (1, coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null),
-        (-1, v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null)
-      ) as u (sign, model, tokens, is_estimate)
-      -- One that ended before anything was counted has no estimate.
-      where u.sign = 1 or (v_turn.status <> 'running' and coalesce(v_turn.usage, v_turn.estimate) is not null) group by coalesce(u.model, '')
-    on conflict (user_id, day, model) do update set
-      turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
-      input_tokens = d.input_tokens + excluded.input_tokens, output_tokens = d.output_tokens + excluded.output_tokens,
-      reasoning_tokens = d.reasoning_tokens + excluded.reasoning_tokens,
-      cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens;
-  update public.turns set
-    status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}', answer = argument #>> '{turn,answer}',
-    model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate, subject = null,
-    finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
-    duration_ms = (argument #>> '{turn,duration_ms}')::integer, first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,
-    ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = coalesce(v_message, message_id)
-    where id = v_turn.id;
-  return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
-end $$;
-
--- Takes up to `wanted` of the requests that a subject may make in a minute, which begins with the first. Answers with how many were
--- `granted`, how many are `left` then, and in how many milliseconds the next minute begins. argument: subject, wanted, max.
-create or replace function public.chat_take_requests(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_subject text := argument ->> 'subject';
-  v_max integer := (argument ->> 'max')::integer;
-  v_now timestamptz := clock_timestamp();
-  v_count public.request_counts;
-  v_granted integer;
-begin
-  perform public.chat_check_version(argument);
-  -- One statement: between two, another call could delete the row. A minute that begins later than one from now is of another clock.
-  insert into public.request_counts as c (subject, started_at, count) values (v_subject, v_now, 0)
-    on conflict (subject) do update set
-      started_at = case when abs(extract(epoch from v_now - c.started_at)) >= 60 then v_now else c.started_at end,
-      count = case when abs(extract(epoch from v_now - c.started_at)) >= 60 then 0 else c.count end
-    returning * into v_count;
-  if v_count.started_at = v_now then
-    delete from public.request_counts where subject in (
-      select c.subject from public.request_counts c where c.started_at < v_now - interval '1 hour' limit 100 for update skip locked);
-  end if;
-  v_granted := greatest(least((argument ->> 'wanted')::integer, v_max - v_count.count), 0);
-  update public.request_counts set count = v_count.count + v_granted where subject = v_subject;
-  return jsonb_build_object('granted', v_granted, 'left', greatest(v_max - v_count.count - v_granted, 0),
-    'resets_in_ms', ceil(extract(epoch from v_count.started_at + interval '1 minute' - v_now) * 1000));
-end $$;
-
--- What the user's turns took, by day and model, newest day first. argument: user_id (or null), from, to: days, both included.
-create or replace function public.chat_list_usage(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_user uuid := (argument ->> 'user_id')::uuid;
-begin
-  perform public.chat_become_caller(argument);
-  return coalesce((
-    select jsonb_agg(to_jsonb(d) - 'user_id' order by d.day desc, d.model) from public.daily_usage d
-    where (d.user_id = v_user or (v_user is null and d.user_id is null)) -- `is not distinct from` would read all rows
-      and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date and d.turns > 0
-  ), '[]');
-end $$;
-
--- Keeps the words of texts that were read, and hands out texts that are to be read: those that were written or changed last, then the
--- backlog. A text that was handed out is left to its taker for a minute, and twice as long each further time, so that several servers
--- share the work, and none that fails comes again and again. Nothing here waits for another's lock. argument: read [{kind: message or
--- title, id, revision, words: a tsvector}], limit: how many texts of a kind are wanted, max_bytes: of UTF-8 in all of them, one
--- text at least; the first 100000 characters of each count. Answers with {texts [{kind, id, conversation_id, user_id, revision, text,
--- is_new: whether it is not of the backlog}], locked: ids of those whose words were not kept, since another transaction has them; has_more:
--- whether further texts are available now}.
-create or replace function public.chat_index_texts(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  c_backlog constant integer := 500;
-  v_limit integer := (argument ->> 'limit')::integer;
-  v_bytes bigint := (argument ->> 'max_bytes')::bigint; -- that are left
-  v_texts jsonb := '[]';
-  v_locked jsonb := '[]';
-  v_has_more boolean := false;
-  v_kind record;
-  v_taken record;
-  v_place uuid;
-  v_ids uuid[];
-  v_count integer;
-begin
-  perform public.chat_check_version(argument);
-  for v_kind in
-    select * from (values ('title', 'public.conversations', 'title', 'id'), ('message', 'public.messages', 'content', 'conversation_id'))
-      as k (name, source, content, conversation)
-  loop
-    execute format($f$
-      with read as (
-        select w.id, r.words from jsonb_to_recordset($1) as r (kind text, id uuid, revision integer, words text)
-          -- With a limit, so that it is looked for by its id, not among all that are to be read.
-          cross join lateral (select w.id, w.revision, w.words is null as is_due from public.%1$s_words w
-            where w.id = r.id limit 1 for update skip locked) w
-          where r.kind = %1$L and w.revision = r.revision and w.is_due
-      )
-      update public.%1$s_words w set words = r.words::tsvector from read r where w.id = r.id $f$, v_kind.name)
-      using argument -> 'read';
-    execute format($f$
-      select $2 || coalesce(jsonb_agg(w.id), '[]') from jsonb_to_recordset($1) as r (kind text, id uuid, revision integer)
-        cross join lateral (select * from public.%1$s_words w where w.id = r.id limit 1) w
-        where r.kind = %1$L and w.revision = r.revision and w.words is null $f$, v_kind.name)
-      into v_locked using argument -> 'read', v_locked;
-    continue when v_limit = 0 or v_bytes <= 0;
-    execute format($f$
-      with due as materialized (
-        select w.id, w.not_before from public.%1$s_words w where w.words is null and w.not_before <= $1
-          order by w.not_before limit $2 for update skip locked
-      ), sized as materialized (
-        select d.id, d.not_before, row_number() over place as number, sum(least(coalesce(octet_length(s.%3$I), 0), 400000)) over place as bytes
-          from due d cross join lateral (select * from %2$s s where s.id = d.id limit 1) s
-          window place as (order by d.not_before, d.id)
-      ), taken as (
-        update public.%1$s_words w
-          set attempts = w.attempts + 1, not_before = $1 + interval '1 minute' * power(2, least(w.attempts, 10))
-          from sized d where w.id = d.id and (d.number = 1 or d.bytes <= $3)
-          returning w.id, w.revision, d.not_before, d.bytes
-      )
-      select count(*) as count, max(t.bytes) as bytes, (select count(*) from due) as due, coalesce(jsonb_agg(jsonb_build_object(
-          'kind', %1$L, 'id', t.id, 'conversation_id', s.%4$I, 'user_id', s.user_id, 'revision', t.revision,
-          'text', coalesce(left(s.%3$I, 100000), ''), 'is_new', t.not_before = '-infinity')), '[]') as texts
-        from taken t cross join lateral (select * from %2$s s where s.id = t.id limit 1) s $f$,
-      v_kind.name, v_kind.source, v_kind.content, v_kind.conversation)
-      into v_taken using clock_timestamp(), v_limit, v_bytes;
-    v_texts := v_texts || v_taken.texts;
-    v_bytes := v_bytes - coalesce(v_taken.bytes, 0);
-    v_has_more := v_has_more or v_taken.due = v_limit or v_taken.due > v_taken.count or v_bytes <= 0;
-  end loop;
-  if v_has_more or v_limit = 0 or v_texts <> '[]' then
-    return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', v_has_more or exists (select from public.word_backlog));
-  end if;
-
-  -- The backlog: one server at a time enters some of it, to be handed out from then on.
-  select b.kind as name, b.last_id as place, case b.kind when 'message' then 'public.messages' else 'public.conversations' end as source,
-      case b.kind when 'message' then 'conversation_id' else 'id' end as conversation
-    into v_kind from public.word_backlog b order by b.kind desc limit 1 for update skip locked;
-  if v_kind.name is null then
-    return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', false);
-  end if;
-  execute format('select array(select s.id from %s s where s.id >= $1 order by s.id limit $2)', v_kind.source)
-    into v_ids using v_kind.place, c_backlog;
-  -- Those that are being deleted are not waited for, but looked at again.
-  execute format($f$
-    with free as (
-      select s.id, s.%3$I as conversation_id from %2$s s where s.id = any ($1) for key share skip locked
-    ), entered as (
-      insert into public.%1$s_words (id, conversation_id, not_before) select f.id, f.conversation_id, clock_timestamp() from free f
-        -- Else those that another server has just taken would be waited for.
-        where not exists (select from public.%1$s_words w where w.id = f.id)
-        on conflict (id) do nothing
-    )
-    select count(*) from free $f$, v_kind.name, v_kind.source, v_kind.conversation)
-    into v_count using v_ids;
-  if v_count = cardinality(v_ids) then
-    if v_count < c_backlog then
-      delete from public.word_backlog b where b.kind = v_kind.name;
-    else
-      update public.word_backlog b set last_id = v_ids[v_count] where b.kind = v_kind.name;
-    end if;
-  end if;
-  return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', v_count = cardinality(v_ids));
-end $$;
-
--- The words of a search by a server of version 6, which sends the text of the search alone. Answers with a tsquery, or null without
--- words. argument: user_id (or null), query.
-create or replace function public.chat_split_query(argument jsonb) returns jsonb
-language sql immutable set search_path = '' as $$
-  select to_jsonb(string_agg('(' || a.words || ')', ' | '))
-  from (
-      -- As servers fold words, as far as the database can.
-      select lower(case when getdatabaseencoding() = 'UTF8'
-        then normalize(regexp_replace(normalize(lower(q.text), nfkd), '[\u0300-\u036f]', '', 'g'), nfc)
-        else q.text end) as text
-      from (select left(argument ->> 'query', 200) as text offset 0) q -- no constant: the planner would normalize it in any encoding
-    ) folded,
-    lateral regexp_split_to_table(folded.text, '\s+or\s+') as alternative,
-    lateral (
-      select string_agg(case when t.term like '-%' then '!' else '' end || '(' || p.words || ')', ' & ') as words
-      from regexp_split_to_table(alternative, '\s+') as t (term),
-        lateral (
-          select string_agg(quote_literal(right(coalesce((argument ->> 'user_id')::uuid::text, 'nobody'), 8) || left(word, 64)), ' & ') as words
-          from regexp_split_to_table(t.term, '[][!-/:-@\\^_`{-~]+') as word where word <> ''
-        ) p
-      where p.words is not null
-    ) a
-  where a.words is not null
-$$;
-
--- Conversations with messages among the user's newest that hold what is searched for, and that no server has read yet: one that asks for
--- version 6 does not wait for that. argument: user_id (or null), query.
-create or replace function public.chat_search_unread(argument jsonb) returns uuid[]
-language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
-declare
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_words text[] := array(select word from regexp_split_to_table(lower(left(argument ->> 'query', 200)), '[ "]+') as word where word !~ '^(-.*|or)?$');
-  v_found uuid[];
-begin
-  if cardinality(v_words) = 0 then
-    return '{}';
-  end if;
-  execute format($f$
-    select coalesce(array_agg(distinct m.conversation_id), '{}')
-    from (select id from public.conversations where %s order by updated_at desc, id desc limit 20) c
-      cross join lateral (
-        select n.id, n.conversation_id, lower(left(n.content, 20000)) as content from public.messages n
-        where n.conversation_id = c.id order by n.created_at desc limit 20
-      ) m
-    where not exists (select from public.message_words w where w.id = m.id and w.words is not null)
-      and (select bool_and(strpos(m.content, word) > 0) from unnest($2) word) $f$,
-    case when v_user is null then 'user_id is null and $1 is null' else 'user_id = $1' end)
-    into v_found using v_user, v_words;
-  return v_found;
-end $$;
-
--- Ids of the user's conversations whose title or one of whose messages holds what is searched for: so many that the page which is asked
--- for is among them; of those that there are, so many as are found within two seconds and some ten thousand texts. argument: as
--- chat_list_conversations, and match: a tsquery, likely: a tsquery without phrases that finds no less, or null for one that all texts satisfy; or
--- neither, from a server of version 6. It runs as the service, the owner being one of the words: what compares words may not look behind
--- row level security, so that no index would be used.
-create or replace function public.chat_search_conversations(argument jsonb) returns uuid[]
-language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
-declare
-  -- An index of words knows no order, and to gather all that match takes 200 ms where 200,000 messages do. To ask conversations in
-  -- their order whether they match takes 20 µs each, and fills a page soon just where a word is common. So the newest are asked
-  -- first, for as long as they would fill the page within so many; where they would not, few match, and all are gathered.
-  c_most_asked constant integer := 1000;
-  -- So many texts are gathered; and of a phrase the index knows only the words: so many texts are looked at, of one conversation or of all.
-  c_most_gathered constant integer := 100000;
-  c_most_read constant integer := 20000;
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_limit integer := (argument ->> 'limit')::integer;
-  v_match tsquery := coalesce(argument ->> 'match', public.chat_split_query(argument) #>> '{}')::tsquery;
-  v_is_phrase boolean := argument ->> 'match' is not null and argument ->> 'likely' is distinct from argument ->> 'match';
-  v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
-  v_ends timestamptz := clock_timestamp() + interval '2 seconds';
-  v_places tsquery;
-  -- Twenty at once; but if texts must be compared, one, and only up to its first match.
-  v_step integer := case when v_is_phrase then 1 else 20 end;
-  v_newest refcursor;
-  v_id uuid;
-  v_ids uuid[];
-  v_found uuid[] := '{}';
-  v_text record;
-begin
-  perform public.chat_check_version(argument);
-  if v_match is null or numnode(v_match) = 0 then
-    return v_found;
-  end if;
-  if (argument ->> 'schema_version')::integer < 7 then
-    v_found := public.chat_search_unread(argument);
-  end if;
-  if not v_is_phrase then
-    v_likely := v_likely && v_match;
-  elsif argument ->> 'likely' is not null then
-    v_likely := v_likely && (argument ->> 'likely')::tsquery;
-  end if;
-  open v_newest no scroll for execute format($f$
-    select id from public.conversations
-    where %s and archived_at is %s and (updated_at, id) < ($1, $2) order by updated_at desc, id desc limit $3 $f$,
-    case when v_user is null then 'user_id is null' else 'user_id = $4' end,
-    case when (argument ->> 'is_archived')::boolean then 'not null' else 'null' end)
-    using coalesce((argument #>> '{before,updated_at}')::timestamptz, 'infinity'),
-      coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'), c_most_asked, v_user;
-  for v_asked in v_step .. c_most_asked by v_step loop
-    v_ids := '{}';
-    for v_place in 1 .. v_step loop
-      fetch v_newest into v_id;
-      exit when v_id is null;
-      v_ids := v_ids || v_id;
-    end loop;
-    v_places := v_likely && (select string_agg(quote_literal(' conversation ' || id), ' | ')::tsquery from unnest(v_ids) id);
-    if v_is_phrase then
-      v_found := v_found || array(
-        (select w.conversation_id from (select * from public.message_words w where w.words @@ v_places limit c_most_read) w where w.words @@ v_match limit 1)
-        union
-        select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match);
-    else
-      v_found := v_found || array(
-        select w.conversation_id from public.message_words w where w.words @@ v_places
-        union
-        select w.conversation_id from public.title_words w where w.words @@ v_places);
-    end if;
-    if v_id is null or cardinality(v_found) > v_limit -- one more than the page: one may be moved or deleted before it is read
-      or clock_timestamp() > v_ends
-    then
-      return v_found;
-    end if;
-    exit when v_asked >= 40 and cardinality(v_found) * c_most_asked < v_limit * v_asked;
-  end loop;
-  if not v_is_phrase then
-    return v_found || array(
-      (select w.conversation_id from public.message_words w where w.words @@ v_likely limit c_most_gathered)
-      union
-      select w.conversation_id from public.title_words w where w.words @@ v_likely);
-  end if;
-  for v_text in
-    (select w.conversation_id, w.words from public.message_words w where w.words @@ v_likely limit c_most_read)
-    union all
-    (select w.conversation_id, w.words from public.title_words w where w.words @@ v_likely limit c_most_read)
-  loop
-    if v_text.words @@ v_match then
-      v_found := v_found || v_text.conversation_id;
-    end if;
-    exit when clock_timestamp() > v_ends;
-  end loop;
-  return v_found;
-end $$;
-
--- The user's conversations, newest first. argument: user_id (or null), limit, before {updated_at, id} or null: only those
--- after it in this order, is_archived: whether those that are archived, or those that are not, and query: words, all of
--- which a conversation's title or one of its messages holds, or null; with it match and likely, as chat_search_conversations takes them.
-create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-declare
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_limit integer := (argument ->> 'limit')::integer;
-  v_before_at timestamptz := coalesce((argument #>> '{before,updated_at}')::timestamptz, 'infinity');
-  v_before_id uuid := coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
-  v_found uuid[];
-  v_answer jsonb;
-begin
-  if argument ->> 'query' is not null then
-    v_found := public.chat_search_conversations(argument);
-  end if;
-  perform public.chat_become_caller(argument);
-  execute format($f$
-    select coalesce(jsonb_agg(to_jsonb(c) order by c.updated_at desc, c.id desc), '[]')
-    from (
-      select id, left(title, 1000) as title, case when pg_column_size(metadata) > 65536 or octet_length(metadata::text) > 65536
-          then '{"is_cut": true}'::jsonb else metadata end as metadata, leaf_id, archived_at, created_at, updated_at from public.conversations
-      where %s and archived_at is %s and (updated_at, id) < ($1, $2) %s
-      order by updated_at desc, id desc limit $3
-    ) c $f$,
-    case when v_user is null then 'user_id is null' else 'user_id = $4' end,
-    case when (argument ->> 'is_archived')::boolean then 'not null' else 'null' end,
-    case when argument ->> 'query' is null then '' else 'and id = any ($5)' end)
-    into v_answer using v_before_at, v_before_id, v_limit, v_user, v_found;
-  return v_answer;
-end $$;
-
--- One conversation of the user's; `missing` where there is none. argument: user_id (or null), conversation_id.
-create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-begin
-  perform public.chat_become_caller(argument);
-  return coalesce((
-    select to_jsonb(s) from (
-        select c.id, left(c.title, 1000) as title, c.user_id, c.created_at, case when pg_column_size(c.metadata) > 65536 or octet_length(c.metadata::text) > 65536
-          then '{"is_cut": true}'::jsonb else c.metadata end as metadata,
-          c.leaf_id, c.archived_at, c.updated_at from public.conversations c
-    where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid) s
-  ), '{"missing": true}');
-end $$;
-
--- Makes an empty conversation; `missing` where the id is taken. argument: user_id (or null), conversation_id, title, metadata.
-create or replace function public.chat_create_conversation(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_made jsonb;
-begin
-  perform public.chat_become_caller(argument);
-  insert into public.conversations as c (id, title, user_id, metadata)
-    values ((argument ->> 'conversation_id')::uuid, argument ->> 'title', (argument ->> 'user_id')::uuid, argument -> 'metadata')
-    on conflict (id) do nothing returning to_jsonb(c) into v_made;
-  return coalesce(v_made, '{"missing": true}');
-end $$;
-
--- Changes what is given of a conversation of the user's; `missing` where there is none, `missing_leaf` where it has no such message. argument: user_id (or null), conversation_id,
--- changes {title, metadata, is_archived, leaf_id: a message of it}.
-create or replace function public.chat_update_conversation(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_changes jsonb := argument -> 'changes';
-  v_changed jsonb;
-begin
-  perform public.chat_become_caller(argument);
-  if v_changes ? 'leaf_id' and not exists (
-    select from public.messages m where m.id = (v_changes ->> 'leaf_id')::uuid and m.conversation_id = (argument ->> 'conversation_id')::uuid
-  ) then
-    return case when exists (select from public.conversations c
-        where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid)
-      then '{"missing_leaf": true}'::jsonb else '{"missing": true}' end;
-  end if;
-  update public.conversations c set
-    title = coalesce(v_changes ->> 'title', c.title),
-    metadata = coalesce(v_changes -> 'metadata', c.metadata),
-    leaf_id = coalesce((v_changes ->> 'leaf_id')::uuid, c.leaf_id),
-    archived_at = case (v_changes ->> 'is_archived')::boolean
-      when true then coalesce(c.archived_at, clock_timestamp()) when false then null else c.archived_at end
-    where c.id = (argument ->> 'conversation_id')::uuid and c.user_id is not distinct from (argument ->> 'user_id')::uuid
-    returning (select to_jsonb(s) from (
-        select c.id, left(c.title, 1000) as title, c.user_id, c.created_at, case when pg_column_size(c.metadata) > 65536 or octet_length(c.metadata::text) > 65536
-          then '{"is_cut": true}'::jsonb else c.metadata end as metadata,
-          c.leaf_id, c.archived_at, c.updated_at) s) into v_changed;
-  return coalesce(v_changed, '{"missing": true}');
-end $$;
-
--- Deletes conversations of the user's with all that is in them; answers with how many. argument: user_id (or null),
--- conversation_id: one, or null for `limit` of them; max_messages: deletes about so many messages at most, the newest first, and
--- says with `more` that the same is to be asked again: an embedded database does nothing else meanwhile.
-create or replace function public.chat_delete_conversations(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_left integer := (argument ->> 'max_messages')::integer;
-  v_id uuid;
-  v_part integer;
-  v_count integer := 0;
-begin
-  perform public.chat_become_caller(argument);
-  for v_id in
-    select c.id from public.conversations c
-    where c.user_id is not distinct from v_user
-      and (argument ->> 'conversation_id' is null or c.id = (argument ->> 'conversation_id')::uuid)
-    limit (argument ->> 'limit')::integer
-  loop
-    if v_left is not null then
-      delete from public.messages where id in (
-        select m.id from public.messages m where m.conversation_id = v_id order by m.created_at desc, m.id desc limit v_left);
-      get diagnostics v_part = row_count;
-      v_left := v_left - v_part;
-      exit when v_left <= 0;
-    end if;
-    delete from public.conversations where id = v_id and user_id is not distinct from v_user;
-    get diagnostics v_part = row_count;
-    v_count := v_count + v_part;
-  end loop;
-  return jsonb_build_object('deleted', v_count, 'more', coalesce(v_left <= 0, false));
-end $$;
-
--- What row level security alone lets a user see: which tables hold a row for `user_id`. argument: user_id.
-create or replace function public.chat_list_visible_tables(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
-begin
-  perform public.chat_check_version(argument);
-  perform public.chat_become_user(argument);
-  return to_jsonb(array_remove(array[
-    case when exists (select from public.conversations) then 'conversations' end,
-    case when exists (select from public.messages) then 'messages' end,
-    case when exists (select from public.turns) then 'turns' end,
-    case when exists (select from public.turn_pieces) then 'turn_pieces' end,
-    case when exists (select from public.deleted_conversations) then 'deleted_conversations' end,
-    case when exists (select from public.daily_usage) then 'daily_usage' end], null));
-end $$;
-
--- Deletes conversations in which nothing was said for so many days, of any user; answers with how many. argument: days, limit,
--- max_messages: as in chat_delete_conversations.
-create or replace function public.chat_delete_expired(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '4s' as $$
-declare
-  v_expired timestamp := (clock_timestamp() - (argument ->> 'days')::integer * interval '1 day') at time zone 'UTC';
-  v_left integer := (argument ->> 'max_messages')::integer;
-  v_id uuid;
-  v_part integer;
-  v_count integer := 0;
-begin
-  perform public.chat_check_version(argument);
-  for v_id in
-    select c.id from public.conversations c
-    where c.updated_at at time zone 'UTC' < v_expired
-      and not exists (select from public.turns t where t.conversation_id = c.id and t.status = 'running')
-    order by c.updated_at at time zone 'UTC' limit (argument ->> 'limit')::integer for update skip locked
-  loop
-    if v_left is not null then
-      delete from public.messages where id in (
-        select m.id from public.messages m where m.conversation_id = v_id order by m.created_at desc, m.id desc limit v_left);
-      get diagnostics v_part = row_count;
-      v_left := v_left - v_part;
-      exit when v_left <= 0;
-    end if;
-    delete from public.conversations where id = v_id;
-    v_count := v_count + 1;
-  end loop;
-  return jsonb_build_object('deleted', v_count, 'more', coalesce(v_left <= 0, false));
-end $$;
-
--- The messages of a conversation of the user's, oldest first: of the path to its leaf, or, with is_tree, of all. argument: user_id
--- (or null), conversation_id, is_tree, limit (or null: all of them), before: the id of a message: only those before it; after, with
--- is_tree: the id of a message, or null: only those after it, and the oldest of them; or ids: those messages, in this order. With max_bytes it
--- answers with {messages, more: whether others come before (after) them}, which hold so many bytes at most, or are one; with only_ids as
--- well, with {ids, more}, in the order in which they were found; else with all messages, however large. A text of more than 4 MiB, and
--- metadata of more than 256 KiB, which no server writes, are cut.
+-- Returns the messages of a conversation, oldest first: the path to its leaf, or all of them. Text of more
+-- than 4 MiB and metadata of more than 256 KiB, which no server writes, are cut.
+-- @param user_id or null
+-- @param conversation_id
+-- @param is_tree whether to return all messages, not only the path
+-- @param limit or null
+-- @param before a message's id: only messages before it
+-- @param after with `is_tree`, a message's id or null: only messages after it, the oldest of them
+-- @param ids these messages, in this order, in place of a page
+-- @param max_bytes how many bytes the messages may hold, at least one message; null returns them all
+-- @param only_ids with `max_bytes`: returns ids in the order in which they were found
+-- @returns {messages or ids, more: whether there are others before (after) them}; without `max_bytes` a list
 create or replace function public.chat_list_messages(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -1917,23 +1489,26 @@ declare
   v_edge public.messages; -- where the page begins
   v_item public.messages; -- the message below it
   v_next uuid;
-  v_is_sound boolean := false; -- whether the path is known to have an end
+  v_is_sound boolean := false; -- whether the path is known to end
   v_ids uuid[] := '{}';
   v_kept integer := 0;
   v_size bigint;
   v_more boolean := false;
-  v_nothing jsonb := case when not v_is_bounded then '[]' when (argument ->> 'only_ids')::boolean then '{"ids": [], "more": false}'
+  v_nothing jsonb := case when not v_is_bounded then '[]' when (argument ->> 'only_ids')::boolean
+    then '{"ids": [], "more": false}'
     else '{"messages": [], "more": false}' end;
   v_messages jsonb;
 begin
   perform public.chat_become_caller(argument);
-  select c.leaf_id into v_next from public.conversations c where c.id = v_conversation and c.user_id is not distinct from v_user;
+  select c.leaf_id into v_next from public.conversations c where c.id = v_conversation
+    and c.user_id is not distinct from v_user;
   if not found then
     return v_nothing;
   end if;
   if coalesce(argument ->> 'before', argument ->> 'after') is not null and not v_is_found then
     select * into v_edge from public.messages m
-      where m.id = coalesce(argument ->> 'before', argument ->> 'after')::uuid and m.conversation_id = v_conversation;
+      where m.id = coalesce(argument ->> 'before', argument ->> 'after')::uuid
+        and m.conversation_id = v_conversation;
     if v_edge.id is null then
       return v_nothing;
     end if;
@@ -1945,25 +1520,29 @@ begin
   elsif v_is_tree and v_is_ascending then
     v_ids := array(
       select m.id from public.messages m
-      where m.conversation_id = v_conversation and (v_edge.id is null or (m.created_at, m.id) > (v_edge.created_at, v_edge.id))
+      where m.conversation_id = v_conversation
+        and (v_edge.id is null or (m.created_at, m.id) > (v_edge.created_at, v_edge.id))
       order by m.created_at, m.id limit v_limit + 1);
   elsif v_is_tree then
     v_ids := array(
       select m.id from public.messages m
-      where m.conversation_id = v_conversation and (v_edge.id is null or (m.created_at, m.id) < (v_edge.created_at, v_edge.id))
+      where m.conversation_id = v_conversation
+        and (v_edge.id is null or (m.created_at, m.id) < (v_edge.created_at, v_edge.id))
       order by m.created_at desc, m.id desc limit v_limit + 1);
   else
     v_item := v_edge;
     while v_next is not null and (v_limit is null or cardinality(v_ids) <= v_limit) loop
       select * into v_edge from public.messages m where m.id = v_next;
       exit when v_edge.id is null or v_edge.conversation_id <> v_conversation;
-      -- Users may edit their rows, and make a circle of them, in which some message stands below one that is no older. The path ends
-      -- there, unless what is above it has an end.
-      if v_item.id is not null and not v_is_sound and (v_edge.created_at, v_edge.id) >= (v_item.created_at, v_item.id) then
+      -- Users may make a circle of their rows, in which some message is below one that is not older. The path
+      -- ends there, unless the rows above it end.
+      if v_item.id is not null and not v_is_sound
+        and (v_edge.created_at, v_edge.id) >= (v_item.created_at, v_item.id) then
         with recursive path as (
           select v_edge.id as id, v_edge.parent_id as parent_id
           union
-          select m.id, m.parent_id from path p cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+          select m.id, m.parent_id from path p
+            cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
         ), walked as (select id, parent_id from path limit 100000)
         select count(*) < 100000 and bool_or(above.id is null) into v_is_sound
           from walked w left join walked above on above.id = w.parent_id;
@@ -1985,7 +1564,8 @@ begin
   if v_is_bounded then
     foreach v_next in array v_ids loop
       select least(octet_length(coalesce(m.content, '')), 4194304)
-          + case when pg_column_size(m.metadata) > 262144 then 0 else coalesce(octet_length(m.metadata::text), 0) end
+          + case when pg_column_size(m.metadata) > 262144 then 0
+            else coalesce(octet_length(m.metadata::text), 0) end
         into v_size from public.messages m where m.id = v_next;
       exit when v_kept > 0 and v_size > v_max_bytes;
       v_max_bytes := v_max_bytes - coalesce(v_size, 0);
@@ -2000,101 +1580,1161 @@ begin
       'content', case when octet_length(m.content) > 4194304 then left(m.content, 1048576) else m.content end,
       'metadata', case when pg_column_size(m.metadata) > 262144 or octet_length(m.metadata::text) > 262144
         then '{"is_cut": true}'::jsonb else m.metadata end,
-      'status', m.status, 'created_at', m.created_at) order by case when v_is_ascending then l.place else - l.place end)
+      'status', m.status, 'created_at', m.created_at) order by case when v_is_ascending then l.place
+        else - l.place end)
     from unnest(v_ids) with ordinality as l (id, place)
     cross join lateral (select * from public.messages message where message.id = l.id limit 1) m
     where m.conversation_id = v_conversation
   ), '[]');
-  return case when v_is_bounded then jsonb_build_object('messages', v_messages, 'more', v_more) else v_messages end;
+  return case when v_is_bounded then jsonb_build_object('messages', v_messages, 'more', v_more)
+    else v_messages end;
 end $$;
 
--- Tries to write a turn's rows, and leaves none: fails as a turn's begin would. argument: schema_version.
-create or replace function public.chat_try_write(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set lock_timeout = '500ms' as $$
+-- Returns the newest messages of a path, oldest first, up to `max_chars` of text and at least one.
+-- @param parent_id the path's last message
+-- @param max_chars
+-- @returns [{role, content}]
+create or replace function public.chat_list_path(argument jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  with recursive path as (
+    select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
+      from public.messages m where m.id = (argument ->> 'parent_id')::uuid
+    union all
+    select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+      from path p
+        cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+      where p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer
+        and p.place < 20000
+  )
+  select coalesce(jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+    order by p.place desc), '[]') from path p
+$$;
+
+-- Returns the path that ends in a message, for a turn that continues from there: the newest messages, oldest
+-- first, up to `max_chars` of text and at least one.
+-- @param user_id or null
+-- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
+-- @param parent_id a message's id; null for the leaf
+-- @param max_chars
+-- @returns {conversation_id, digest: of the path, or null for an empty one, messages [{role, content}]};
+--   or {missing}; or {running: the turn whose reply is `parent_id`}
+create or replace function public.chat_read_path(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
 declare
-  v_id uuid := gen_random_uuid();
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_conversation public.conversations;
+  v_parent public.messages;
+  v_turn public.turns;
+  v_id uuid;
+begin
+  perform public.chat_become_caller(argument);
+  if argument ->> 'chat_id' is not null then
+    select c.id into v_id from public.conversations c where c.chat_id = argument ->> 'chat_id'
+      and c.user_id is not distinct from v_user;
+  end if;
+  if argument ->> 'parent_id' is not null then
+    select * into v_parent from public.messages m where m.id = (argument ->> 'parent_id')::uuid;
+    if v_parent.id is null then
+      select * into v_turn from public.turns t where t.id = (argument ->> 'parent_id')::uuid
+        and t.user_id is not distinct from v_user;
+      select * into v_parent from public.messages m where m.id = v_turn.message_id;
+    else
+      select * into v_turn from public.turns t where t.id = v_parent.id
+        and t.user_id is not distinct from v_user;
+    end if;
+    if v_turn.status = 'running' then
+      return jsonb_build_object('running', v_turn.id);
+    end if;
+  end if;
+  select * into v_conversation from public.conversations c
+    where c.id = coalesce(v_id, (argument ->> 'conversation_id')::uuid, v_parent.conversation_id)
+      and c.user_id is not distinct from v_user;
+  if argument ->> 'parent_id' is null then
+    select * into v_parent from public.messages m where m.id = v_conversation.leaf_id
+      and m.conversation_id = v_conversation.id;
+  elsif v_parent.conversation_id is distinct from v_conversation.id then
+    return jsonb_build_object('missing', true);
+  end if;
+  -- Rows of the old service have no digest until their conversation is used.
+  if v_conversation.id is null or (v_parent.id is not null and v_parent.digest is null) then
+    return jsonb_build_object('missing', true);
+  end if;
+  -- As in chat_list_path, which users may not call.
+  return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
+    'messages', coalesce((
+    with recursive path as (
+      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
+        from (select id, parent_id, role, case when octet_length(content) > 4194304
+          then left(content, 1048576) else content end as content
+          from public.messages where id = v_parent.id) m
+      union all
+      select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+        from path p
+          cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+        where case when octet_length(m.content) > 4 * (argument ->> 'max_chars')::bigint then false
+            else p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer end
+              and p.place < 20000
+    )
+    select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+      order by p.place desc) from path p
+    -- Users may make a circle of their rows: each row is listed once.
+    where p.place < coalesce((
+      select min(r.place)
+        from (select w.place, row_number() over (partition by w.id order by w.place) as nth from path w) r
+        where r.nth = 2), 2147483647)
+  ), '[]'));
+end $$;
+
+-- Adds to a conversation the messages of a path that it does not hold yet. The other functions call it as the
+-- service. Users may call it with their own token: row level security then decides, also in its parts.
+-- @param conversation {id, is_named, must_own: whether unowned conversations count as another user's, title,
+--   user_id, age_ms: since the turn began, chat_id: as in chat_find_chat (since version 7)}
+-- @param anchor the digest of the path before its first message here, or null
+-- @param path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of one of our
+--   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it}]
+--   (the last two since version 7)
+-- @param candidates digests of paths that end in a reply, the longest first
+-- @param addresses {id: content digest} of rows of the old service
+-- @param step_bytes how much of `unaddressed` to return at most, oldest first, once `addresses` are in the
+--   tree
+-- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
+-- @param continue since version 7, for a path that need not start at the root: as in chat_find_place, and
+--   {must_exist, max_chars}
+-- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
+--   before the path as chat_list_path returns them}; or, with nothing written, one of
+--   {missing} the path does not start at the root, and its anchor is not stored
+--   {deleted} the conversation was deleted since the turn began
+--   {unaddressed} rows of the old service, which must come back with their content digests first
+--   {missing_path}, {running} as in chat_find_place
+create or replace function public.chat_save_messages(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_continues boolean := coalesce(jsonb_typeof(argument -> 'continue') = 'object', false);
+  v_said timestamptz := clock_timestamp() - (argument #>> '{conversation,age_ms}')::bigint * interval '1 millisecond';
+  v_result jsonb;
+  v_conversation uuid;
+  v_owner uuid;
+  v_parent uuid;
+  v_digest bytea := '';
+  v_skip integer := 0;
+  v_history jsonb;
+  v_message uuid;
+  v_fork uuid;
+  v_is_known boolean;
+begin
+  perform foreword.check_version(argument);
+  v_result := foreword.find_conversation(argument);
+  if not v_result ? 'id' then
+    return v_result;
+  end if;
+  v_conversation := (v_result ->> 'id')::uuid;
+  v_owner := (v_result ->> 'user_id')::uuid;
+
+  if exists (select from public.messages where conversation_id = v_conversation and digest is null) then
+    v_result := foreword.adopt_old_rows(v_conversation, v_owner, argument);
+    if v_result is not null then
+      return v_result;
+    end if;
+  end if;
+
+  if argument ->> 'anchor' is not null then
+    select m.id, m.digest into v_parent, v_digest from public.messages m
+      where m.conversation_id = v_conversation and m.digest = decode(argument ->> 'anchor', 'hex');
+    if v_parent is null then
+      return jsonb_build_object('missing', true);
+    end if;
+  elsif v_continues then
+    v_result := public.chat_find_place(argument || jsonb_build_object('conversation_id', v_conversation));
+    if v_result ?| array['running', 'missing_path'] then
+      return v_result;
+    end if;
+    v_skip := (v_result ->> 'skip')::integer;
+    select m.id, m.digest into v_parent, v_digest from public.messages m
+      where m.id = (v_result ->> 'parent')::uuid;
+    v_digest := coalesce(v_digest, '');
+    if argument #>> '{continue,max_chars}' is not null then
+      v_history := public.chat_list_path(jsonb_build_object('parent_id', v_parent, 'max_chars',
+        argument #> '{continue,max_chars}'));
+    end if;
+  end if;
+
+  v_result := foreword.append_path(v_conversation, v_owner, v_parent, v_digest, v_skip, argument);
+  v_message := (v_result ->> 'message_id')::uuid;
+  v_fork := (v_result ->> 'fork_id')::uuid;
+  v_is_known := (v_result ->> 'is_known')::boolean;
+  update public.conversations set
+      leaf_id = case when not v_is_late or leaf_id is null or updated_at <= v_said
+        or (not v_is_known and leaf_id = v_fork)
+          or leaf_id = (select m.parent_id from public.messages m where m.id = v_message)
+          or (v_continues and not v_is_known
+            and leaf_id = (select m.parent_id from public.messages m where m.id = v_fork))
+        then v_message else leaf_id end,
+      updated_at = case when v_is_late then greatest(updated_at, v_said) else clock_timestamp() end
+    where id = v_conversation;
+  return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_message, 'digest',
+    v_result -> 'digest')
+    || case when v_history is null then '{}' else jsonb_build_object('history', v_history) end;
+end $$;
+
+-- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
+-- @param as in chat_save_messages
+-- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
+-- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
+--   concurrent_turns, tokens_per_day: each null for no limit}
+-- @param check_only writes nothing, and returns {free: true} if the turn could begin
+-- @returns what chat_save_messages returns; or, with nothing written, one of
+--   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
+--     stored without its key instead: that turn has already been answered.
+--   {exists} another turn has this id
+--   {running} the turn would continue from a leaf that this turn of the same user is still answering
+--   {foreign} the named conversation belongs to another user
+--   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
+create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_id uuid := (argument #>> '{turn,id}')::uuid;
+  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
+  v_key text := argument #>> '{turn,idempotency_key}';
+  v_started timestamptz := (argument #>> '{turn,started_at}')::timestamptz;
+  v_turn public.turns;
+  v_limited jsonb;
+  v_saved jsonb;
+  v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_history_tokens integer := 0;
 begin
   perform public.chat_check_version(argument);
-  begin
-    insert into public.conversations (id, title) values (v_id, '');
-    insert into public.messages (id, conversation_id, role, content) values (v_id, v_id, 'user', '');
-    insert into public.turns (id, conversation_id) values (v_id, v_id);
-    insert into public.turn_pieces (turn_id, position, text) values (v_id, 0, '');
-    raise exception 'all of them can be written' using errcode = 'FW003';
-  exception when sqlstate 'FW003' then null; -- takes the rows back
-  end;
-  return '{"written": true}';
+  -- One begin at a time with an id, so that the second finds the first.
+  perform pg_advisory_xact_lock(hashtextextended(format('foreword turn %s', v_id), 0));
+  if v_key is not null then
+    -- One begin at a time under a key, so that the second finds the first.
+    perform pg_advisory_xact_lock(hashtextextended(format('foreword key %s %s', v_user, v_key), 0));
+    select * into v_turn from public.turns
+      where idempotency_key = v_key and user_id is not distinct from v_user
+        and (id <> v_id or started_at <> v_started);
+    if v_turn.started_at < clock_timestamp() - interval '24 hours' then
+      update public.turns set idempotency_key = null where id = v_turn.id;
+    elsif v_turn.id is not null and coalesce((argument ->> 'late')::boolean, false) then
+      v_key := null;
+    elsif v_turn.id is not null then
+      return jsonb_build_object('taken', jsonb_build_object(
+        'turn_id', v_turn.id, 'request_digest', encode(v_turn.request_digest, 'hex')));
+    end if;
+  end if;
+  select * into v_turn from public.turns where id = v_id;
+  if found then
+    -- If two processes get the same id in the same millisecond, one of them has it. A begin that waited may
+    -- come from the journal of a process that is gone.
+    if v_turn.started_at is distinct from v_started or v_turn.user_id is distinct from v_user
+      or (not v_is_late and v_turn.owner::text <> argument #>> '{turn,owner}')
+      or (v_is_late and argument ? 'owners' and not argument -> 'owners' ? v_turn.owner::text)
+    then
+      return jsonb_build_object('exists', true);
+    end if;
+    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
+      'digest', coalesce((select encode(m.digest, 'hex') from public.messages m
+        where m.id = v_turn.parent_id), ''));
+  end if;
+  if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
+    and not v_is_late and argument #>> '{conversation,chat_id}' is null
+      and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
+    and exists (select from public.conversations c
+      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
+  then
+    return jsonb_build_object('foreign', true);
+  end if;
+  if jsonb_typeof(argument -> 'allowance') = 'object'
+    and not coalesce((argument ->> 'late')::boolean, false) then
+    v_limited := public.chat_find_limit(argument);
+    if v_limited <> '{}' then
+      return v_limited;
+    end if;
+  end if;
+  if coalesce((argument ->> 'check_only')::boolean, false) then
+    return jsonb_build_object('free', true);
+  end if;
+  if jsonb_typeof(argument -> 'continue') = 'object' and argument #>> '{allowance,tokens_per_day}' is not null
+    and not v_is_late then
+    -- The messages before the path count too, and are known once the path's place is.
+    begin
+      v_saved := public.chat_save_messages(argument);
+      v_history_tokens := octet_length(coalesce(v_saved ->> 'history', '')) / 4;
+      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate,input_tokens}',
+        to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)));
+      if v_limited <> '{}' then
+        raise exception 'limited' using errcode = 'FWLIM';
+      end if;
+    exception when sqlstate 'FWLIM' then
+      return v_limited;
+    end;
+  else
+    v_saved := public.chat_save_messages(argument);
+  end if;
+  if v_saved ? 'message_id' then
+    insert into public.turns
+        (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest,
+          estimate, subject)
+      values (
+        v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid,
+          argument #>> '{turn,model}',
+        v_started, (argument #>> '{turn,owner}')::uuid, v_key,
+          decode(argument #>> '{turn,request_digest}', 'hex'),
+        nullif(case when v_history_tokens = 0 then argument #> '{turn,estimate}'
+          else jsonb_set(argument #> '{turn,estimate}', '{input_tokens}',
+          to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)) end, 'null'),
+            argument #>> '{allowance,subject}'
+      )
+      on conflict (id) do nothing;
+  end if;
+  return v_saved;
 end $$;
 
--- What a server or `foreword doctor` must know of this schema. argument: schema_version, or nothing: then servers that are not
--- served are told too, which version there is.
-create or replace function public.chat_describe_schema(argument jsonb) returns jsonb
-language plpgsql stable set search_path = '' as $$
+-- Ends a turn: stores its reply, if there is one, and its outcome, and deletes its pieces. Repeating the same
+-- end is harmless. A turn that was taken for abandoned ends again when its owner's own end arrives: the whole
+-- reply then stands beside the interrupted one, whose `superseded_by` names it.
+-- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
+--   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at}
+-- @param reply {id, content: if it is not the answer, metadata, digest}, or null
+-- @param age_ms how long the end has waited, if it has
+-- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;
+--   or null
+-- @returns {conversation_id, is_changed}; or {gone} if the conversation was deleted meanwhile
+create or replace function public.chat_end_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_turn public.turns;
+  v_conversation public.conversations;
+  v_message uuid;
+  v_usage jsonb;
+  v_estimate jsonb;
+  v_day date;
 begin
-  if argument ? 'schema_version' then
-    perform public.chat_check_version(argument);
+  perform public.chat_check_version(argument);
+  select c.* into v_conversation from public.conversations c
+    join public.turns t on t.conversation_id = c.id
+      where t.id = (argument #>> '{turn,id}')::uuid for update of c;
+  select * into v_turn from public.turns where id = (argument #>> '{turn,id}')::uuid for update;
+  if v_turn.id is null or v_conversation.id is null then
+    return jsonb_build_object('gone', true);
+  end if;
+  if (case
+    when jsonb_typeof(argument -> 'if_abandoned') = 'object' then
+      v_turn.status <> 'running' or not coalesce(
+        argument #> '{if_abandoned,owners}' ? v_turn.owner::text
+        or ((argument #>> '{if_abandoned,is_stale_too}')::boolean
+          and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
+        false)
+    when v_turn.status = 'interrupted' then
+      argument #>> '{turn,status}' = 'interrupted'
+        and v_turn.answer is not distinct from argument #>> '{turn,answer}'
+        and v_turn.plan is not distinct from argument #>> '{turn,plan}'
+    else v_turn.status <> 'running'
+  end) then
+    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
+  end if;
+
+  if jsonb_typeof(argument -> 'reply') = 'object' then
+    v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
+      v_conversation.user_id, argument);
+    update public.messages set metadata = coalesce(metadata, '{}')
+      || jsonb_build_object('superseded_by', v_message)
+      where id = v_turn.message_id and id <> v_message;
+    -- The reply becomes the leaf, unless the conversation has gone on from another message than the one it
+    -- answers, or ends in another reply to that message which was asked for later.
+    if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
+      or (exists (select from public.messages m where m.id = v_conversation.leaf_id
+        and m.parent_id = v_turn.parent_id and m.role = 'assistant')
+        and not exists (select from public.turns t where t.message_id = v_conversation.leaf_id
+          and t.started_at > v_turn.started_at))
+    then
+      update public.conversations set leaf_id = v_message,
+          updated_at = greatest(updated_at,
+            clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')
+        where id = v_turn.conversation_id;
+    end if;
+  end if;
+  if v_message is null then
+    -- The reply is empty, but its client went on below it.
+    update public.messages m set status = argument #>> '{turn,status}', metadata = m.metadata - 'reply_of'
+      where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id
+        and m.role = 'assistant' and m.status is null
+        and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
+      returning m.id into v_message;
+  end if;
+  delete from public.turn_pieces where turn_id = v_turn.id;
+  v_usage := nullif(argument #> '{turn,usage}', 'null');
+  v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}')
+    || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
+  v_day := (v_turn.started_at at time zone 'UTC')::date;
+  perform foreword.count_usage(v_turn.user_id, v_day, 1,
+    coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null);
+  -- An end that this one replaces is not counted twice. One that came before anything was counted has no
+  -- estimate.
+  if v_turn.status <> 'running' and coalesce(v_turn.usage, v_turn.estimate) is not null then
+    perform foreword.count_usage(v_turn.user_id, v_day, -1,
+      v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null);
+  end if;
+  update public.turns set
+    status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}',
+      answer = argument #>> '{turn,answer}',
+    model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate,
+      subject = null,
+    finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
+    duration_ms = (argument #>> '{turn,duration_ms}')::integer,
+      first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,
+    ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = coalesce(v_message, message_id)
+    where id = v_turn.id;
+  return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
+end $$;
+
+-- Returns the limit that keeps a user from starting a turn, as chat_begin_turn returns it, or {}. Two turns
+-- of one user are checked one after the other.
+-- @param as in chat_begin_turn
+create or replace function public.chat_find_limit(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_subject text := argument #>> '{allowance,subject}';
+  -- The day the turn counts on, by its server's clock: the database's may have another day.
+  v_day date := ((argument #>> '{turn,started_at}')::timestamptz at time zone 'UTC')::date;
+  v_turns integer;
+  v_left bigint;
+begin
+  if argument #>> '{allowance,over}' is not null then
+    return jsonb_build_object('limited', argument #>> '{allowance,over}');
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended(format('foreword allowance %s', v_subject), 0));
+  -- A turn without a sign of life is about to be ended.
+  select count(*) filter (where t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
+      (argument #>> '{allowance,tokens_per_day}')::bigint
+        - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint,
+          0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0)
+    into v_turns, v_left
+    from public.turns t where t.subject = v_subject and t.status = 'running';
+  if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
+    return jsonb_build_object('limited', 'concurrent-turns');
+  end if;
+  if v_left is not null then
+    v_left := v_left - coalesce((select sum(d.input_tokens + d.output_tokens) from public.daily_usage d
+      where d.user_id = (argument #>> '{conversation,user_id}')::uuid and d.day = v_day), 0);
+    if v_left < (argument #>> '{turn,estimate,input_tokens}')::bigint
+        + (argument #>> '{turn,estimate,output_tokens}')::bigint then
+      return jsonb_build_object('limited', 'tokens-per-day', 'tokens_left', greatest(v_left, 0));
+    end if;
+  end if;
+  return '{}';
+end $$;
+
+-- Returns the newest turn of a conversation.
+-- @param user_id or null
+-- @param conversation_id
+-- @param chat_id since version 7: the conversation's AI SDK chat, or null
+-- @returns {turn_id, started_at, is_running}, all null without a turn
+create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_turn public.turns;
+begin
+  perform public.chat_become_caller(argument);
+  if argument ->> 'chat_id' is not null then
+    v_conversation := coalesce(
+      (select c.id from public.conversations c where c.chat_id = argument ->> 'chat_id'
+        and c.user_id is not distinct from v_user), v_conversation);
+  end if;
+  select * into v_turn from public.turns t
+    where t.conversation_id = v_conversation and t.user_id is not distinct from v_user
+    order by t.started_at desc limit 1;
+  return jsonb_build_object('turn_id', v_turn.id, 'started_at', v_turn.started_at, 'is_running',
+    v_turn.status = 'running');
+end $$;
+
+-- Lists running turns whose process is gone: their owner is one of `owners`, or has given no sign of life for
+-- 30 seconds.
+-- @param owners [ids]
+-- @param except [turn ids]
+-- @param is_stale_too whether to include other owners' turns without a sign of life
+-- @param limit
+-- @returns [{turn_id, pieces}]
+create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  return coalesce((
+    select jsonb_agg(jsonb_build_object('turn_id', a.id, 'pieces', (
+      select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
+        order by p.position), '[]')
+      from public.turn_pieces p where p.turn_id = a.id)))
+    from (
+      select t.id from public.turns t
+      where t.status = 'running' and not argument -> 'except' ? t.id::text and (
+        argument -> 'owners' ? t.owner::text
+        or ((argument ->> 'is_stale_too')::boolean
+          and t.heartbeat_at < clock_timestamp() - interval '30 seconds'))
+      order by t.heartbeat_at limit (argument ->> 'limit')::integer
+    ) a
+  ), '[]');
+end $$;
+
+-- Returns a turn and its text: the final text, or, while it runs, the pieces from the one that holds the byte
+-- `after`.
+-- @param user_id null for unowned turns
+-- @param turn_id, after
+-- @param for_service returns the turn of any user
+-- @returns the turn, or {missing} if it does not exist or belongs to another user
+create or replace function public.chat_read_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_id uuid := (argument ->> 'turn_id')::uuid;
+  v_turn public.turns;
+begin
+  perform public.chat_check_version(argument);
+  if argument ->> 'user_id' is not null then
+    perform public.chat_become_user(argument);
+    select * into v_turn from public.turns where id = v_id and user_id = (argument ->> 'user_id')::uuid;
+  elsif coalesce((argument ->> 'for_service')::boolean, false) then
+    select * into v_turn from public.turns where id = v_id;
+  else
+    select * into v_turn from public.turns where id = v_id and user_id is null;
+  end if;
+  if v_turn.id is null then
+    return jsonb_build_object('missing', true);
   end if;
   return jsonb_build_object(
-    'version', 7,
-    'serves_from', 6,
-    'caller', current_user,
-    'tables', (
-      select jsonb_object_agg(c.relname, jsonb_build_object(
-        'row_level_security', c.relrowsecurity,
-        'policies', (select count(*) from pg_policy p where p.polrelid = c.oid),
-        'anon', has_table_privilege('anon', c.oid, 'select, insert, update, delete, truncate'),
-        'service_role', has_table_privilege('service_role', c.oid, 'select') and has_table_privilege('service_role', c.oid, 'insert')
-          and has_table_privilege('service_role', c.oid, 'update') and has_table_privilege('service_role', c.oid, 'delete')))
-      from pg_class c
-      where c.oid in ('public.conversations'::regclass, 'public.messages'::regclass, 'public.turns'::regclass,
-        'public.turn_pieces'::regclass, 'public.deleted_conversations'::regclass, 'public.daily_usage'::regclass,
-        'public.request_counts'::regclass, 'public.message_words'::regclass, 'public.title_words'::regclass, 'public.word_backlog'::regclass)
-    ),
-    'functions', (
-      select jsonb_object_agg(p.proname, jsonb_build_object(
-        'anon', has_function_privilege('anon', p.oid, 'execute'),
-        'authenticated', has_function_privilege('authenticated', p.oid, 'execute'),
-        'service_role', has_function_privilege('service_role', p.oid, 'execute')))
-      from pg_proc p
-      where p.oid in ('public.chat_check_version(jsonb)'::regprocedure, 'public.chat_become_user(jsonb)'::regprocedure,
-        'public.chat_find_chat(jsonb)'::regprocedure, 'public.chat_find_message(jsonb)'::regprocedure,
-        'public.chat_hold_reply(jsonb)'::regprocedure, 'public.chat_find_place(jsonb)'::regprocedure, 'public.chat_list_path(jsonb)'::regprocedure,
-        'public.chat_save_messages(jsonb)'::regprocedure, 'public.chat_begin_turn(jsonb)'::regprocedure,
-        'public.chat_save_progress(jsonb)'::regprocedure, 'public.chat_read_turn(jsonb)'::regprocedure,
-        'public.chat_read_path(jsonb)'::regprocedure, 'public.chat_find_newest_turn(jsonb)'::regprocedure, 'public.chat_request_stop(jsonb)'::regprocedure, 'public.chat_list_abandoned_turns(jsonb)'::regprocedure,
-        'public.chat_end_turn(jsonb)'::regprocedure, 'public.chat_index_texts(jsonb)'::regprocedure,
-        'public.chat_split_query(jsonb)'::regprocedure, 'public.chat_search_unread(jsonb)'::regprocedure,
-        'public.chat_search_conversations(jsonb)'::regprocedure,
-        'public.chat_list_conversations(jsonb)'::regprocedure,
-        'public.chat_become_caller(jsonb)'::regprocedure, 'public.chat_get_conversation(jsonb)'::regprocedure,
-        'public.chat_list_visible_tables(jsonb)'::regprocedure,
-        'public.chat_create_conversation(jsonb)'::regprocedure, 'public.chat_update_conversation(jsonb)'::regprocedure,
-        'public.chat_delete_conversations(jsonb)'::regprocedure, 'public.chat_delete_expired(jsonb)'::regprocedure,
-        'public.chat_find_limit(jsonb)'::regprocedure, 'public.chat_take_requests(jsonb)'::regprocedure,
-        'public.chat_list_usage(jsonb)'::regprocedure,
-        'public.chat_list_messages(jsonb)'::regprocedure, 'public.chat_try_write(jsonb)'::regprocedure,
-        'public.chat_describe_schema(jsonb)'::regprocedure)
-    )
-  );
+    'conversation_id', v_turn.conversation_id, 'status', v_turn.status, 'plan', v_turn.plan, 'answer',
+      v_turn.answer,
+    'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model',
+      v_turn.model,
+    'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
+    'pieces', (
+      select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
+        order by p.position), '[]')
+      from public.turn_pieces p
+      where p.turn_id = v_id and v_turn.status = 'running' and p.position >= coalesce((
+        select max(b.position) from public.turn_pieces b
+        where b.turn_id = v_id and b.position <= (argument ->> 'after')::integer), 0)
+    ));
+end $$;
+
+-- Asks for a turn to be stopped: its owner hears of it with its next progress. Since version 7, also every
+-- running turn of a conversation.
+-- @param user_id or null
+-- @param turn_id; or conversation_id and chat_id (or null)
+-- @returns {found: whether the user has such a turn, turns: for a conversation, their ids, newest first}
+create or replace function public.chat_request_stop(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_conversation uuid := coalesce(
+    (select c.id from public.conversations c where c.chat_id = argument ->> 'chat_id'
+      and c.user_id is not distinct from v_user),
+    (argument ->> 'conversation_id')::uuid);
+  v_turns jsonb;
+begin
+  perform public.chat_check_version(argument);
+  if v_conversation is not null then
+    with stopped as (
+      update public.turns set stop_requested = true
+        where conversation_id = v_conversation and status = 'running' and user_id is not distinct from v_user
+          returning id, started_at)
+    select coalesce(jsonb_agg(id order by started_at desc), '[]') into v_turns from stopped;
+    return jsonb_build_object('found', v_turns <> '[]', 'turns', v_turns);
+  end if;
+  update public.turns set stop_requested = true
+    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from v_user;
+  return jsonb_build_object('found', found);
+end $$;
+
+-- Saves the progress of the turns that run in one process: new text, and every 5 seconds a sign of life.
+-- @param owners [ids of the process]
+-- @param running [turn ids]
+-- @param pieces [{turn_id, position: bytes of the body before it, text}]; a longer piece replaces a shorter
+--   one at the same position
+-- @returns {known: turns that are stored and belong to these owners, stop: turns that have been asked to
+--   stop}
+create or replace function public.chat_save_progress(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_running uuid[];
+begin
+  perform public.chat_check_version(argument);
+  -- First of all: a turn that begins meanwhile is not reported as known, because its pieces may have come too
+  -- early.
+  v_running := array(
+    select t.id from public.turns t
+    where t.id in (select value::uuid from jsonb_array_elements_text(argument -> 'running'))
+      and (t.owner is null or argument -> 'owners' ? t.owner::text));
+  insert into public.turn_pieces as saved (turn_id, position, text)
+    select t.id, p.position, p.text
+    from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
+    join public.turns t on t.id = p.turn_id and t.status = 'running'
+      and (t.owner is null or argument -> 'owners' ? t.owner::text)
+    -- Waits for a turn that is ending: its pieces are deleted, and none may come after.
+    order by t.id for no key update of t
+    on conflict (turn_id, position) do update set text = excluded.text
+      where length(excluded.text) > length(saved.text);
+  update public.turns set heartbeat_at = clock_timestamp()
+    where id = any (v_running) and status = 'running'
+      and heartbeat_at < clock_timestamp() - interval '5 seconds';
+  return jsonb_build_object('known', v_running, 'stop', (
+    select coalesce(jsonb_agg(t.id), '[]') from public.turns t
+    where t.id = any (v_running) and t.stop_requested and t.status = 'running'));
+end $$;
+
+-- Creates an empty conversation. Returns it, or {missing} if the id is taken.
+-- @param user_id or null
+-- @param conversation_id, title, metadata
+create or replace function public.chat_create_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_made jsonb;
+begin
+  perform public.chat_become_caller(argument);
+  insert into public.conversations as c (id, title, user_id, metadata)
+    values ((argument ->> 'conversation_id')::uuid, argument ->> 'title', (argument ->> 'user_id')::uuid,
+      argument -> 'metadata')
+    on conflict (id) do nothing returning to_jsonb(c) into v_made;
+  return coalesce(v_made, '{"missing": true}');
+end $$;
+
+-- Deletes conversations of the user with all their messages and turns.
+-- @param user_id or null
+-- @param conversation_id null for up to `limit` conversations
+-- @param limit
+-- @param max_messages about how many messages to delete at most, newest first: an embedded database does
+--   nothing else meanwhile
+-- @returns {deleted: how many, more: whether to call again}
+create or replace function public.chat_delete_conversations(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_left integer := (argument ->> 'max_messages')::integer;
+  v_id uuid;
+  v_part integer;
+  v_count integer := 0;
+begin
+  perform public.chat_become_caller(argument);
+  for v_id in
+    select c.id from public.conversations c
+    where c.user_id is not distinct from v_user
+      and (argument ->> 'conversation_id' is null or c.id = (argument ->> 'conversation_id')::uuid)
+    limit (argument ->> 'limit')::integer
+  loop
+    if v_left is not null then
+      delete from public.messages where id in (
+        select m.id from public.messages m where m.conversation_id = v_id
+          order by m.created_at desc, m.id desc limit v_left);
+      get diagnostics v_part = row_count;
+      v_left := v_left - v_part;
+      exit when v_left <= 0;
+    end if;
+    delete from public.conversations where id = v_id and user_id is not distinct from v_user;
+    get diagnostics v_part = row_count;
+    v_count := v_count + v_part;
+  end loop;
+  return jsonb_build_object('deleted', v_count, 'more', coalesce(v_left <= 0, false));
+end $$;
+
+-- Deletes conversations of any user that have been idle for `days`.
+-- @param days, limit
+-- @param max_messages as in chat_delete_conversations
+-- @returns {deleted: how many, more: whether to call again}
+create or replace function public.chat_delete_expired(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_expired timestamp := (clock_timestamp() - (argument ->> 'days')::integer * interval '1 day') at time zone 'UTC';
+  v_left integer := (argument ->> 'max_messages')::integer;
+  v_id uuid;
+  v_part integer;
+  v_count integer := 0;
+begin
+  perform public.chat_check_version(argument);
+  for v_id in
+    select c.id from public.conversations c
+    where c.updated_at at time zone 'UTC' < v_expired
+      and not exists (select from public.turns t where t.conversation_id = c.id and t.status = 'running')
+    order by c.updated_at at time zone 'UTC' limit (argument ->> 'limit')::integer for update skip locked
+  loop
+    if v_left is not null then
+      delete from public.messages where id in (
+        select m.id from public.messages m where m.conversation_id = v_id
+          order by m.created_at desc, m.id desc limit v_left);
+      get diagnostics v_part = row_count;
+      v_left := v_left - v_part;
+      exit when v_left <= 0;
+    end if;
+    delete from public.conversations where id = v_id;
+    v_count := v_count + 1;
+  end loop;
+  return jsonb_build_object('deleted', v_count, 'more', coalesce(v_left <= 0, false));
+end $$;
+
+-- Returns one of the user's conversations, or {missing}.
+-- @param user_id or null
+-- @param conversation_id
+create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_become_caller(argument);
+  return coalesce((
+    select to_jsonb(s) from (
+        select c.id, left(c.title, 1000) as title, c.user_id, c.created_at,
+          case when pg_column_size(c.metadata) > 65536 or octet_length(c.metadata::text) > 65536
+          then '{"is_cut": true}'::jsonb else c.metadata end as metadata,
+          c.leaf_id, c.archived_at, c.updated_at from public.conversations c
+    where c.id = (argument ->> 'conversation_id')::uuid
+      and c.user_id is not distinct from (argument ->> 'user_id')::uuid) s
+  ), '{"missing": true}');
+end $$;
+
+-- Returns the user's conversations, newest first.
+-- @param user_id or null
+-- @param limit
+-- @param before {updated_at, id} of the last conversation of the page before, or null
+-- @param is_archived whether to list archived conversations, or the others
+-- @param query words that must all occur in a title, or in one message; or null
+-- @param match, likely as in chat_search_conversations, if there is a `query`
+create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_limit integer := (argument ->> 'limit')::integer;
+  v_before_at timestamptz := coalesce((argument #>> '{before,updated_at}')::timestamptz, 'infinity');
+  v_before_id uuid := coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+  v_found uuid[];
+  v_answer jsonb;
+begin
+  if argument ->> 'query' is not null then
+    v_found := public.chat_search_conversations(argument);
+  end if;
+  perform public.chat_become_caller(argument);
+  execute format($f$
+    select coalesce(jsonb_agg(to_jsonb(c) order by c.updated_at desc, c.id desc), '[]')
+    from (
+      select id, left(title, 1000) as title, leaf_id, archived_at, created_at, updated_at,
+        case when pg_column_size(metadata) > 65536 or octet_length(metadata::text) > 65536
+          then '{"is_cut": true}'::jsonb else metadata end as metadata
+      from public.conversations
+      where %s and archived_at is %s and (updated_at, id) < ($1, $2) %s
+      order by updated_at desc, id desc limit $3
+    ) c $f$,
+    case when v_user is null then 'user_id is null' else 'user_id = $4' end,
+    case when (argument ->> 'is_archived')::boolean then 'not null' else 'null' end,
+    case when argument ->> 'query' is null then '' else 'and id = any ($5)' end)
+    into v_answer using v_before_at, v_before_id, v_limit, v_user, v_found;
+  return v_answer;
+end $$;
+
+-- Changes the given fields of one of the user's conversations.
+-- @param user_id or null
+-- @param conversation_id
+-- @param changes {title, metadata, is_archived, leaf_id: one of its messages}
+-- @returns the conversation; or {missing}; or {missing_leaf} if it has no such message
+create or replace function public.chat_update_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_changes jsonb := argument -> 'changes';
+  v_changed jsonb;
+begin
+  perform public.chat_become_caller(argument);
+  if v_changes ? 'leaf_id' and not exists (
+    select from public.messages m where m.id = (v_changes ->> 'leaf_id')::uuid
+      and m.conversation_id = (argument ->> 'conversation_id')::uuid
+  ) then
+    return case when exists (select from public.conversations c
+        where c.id = (argument ->> 'conversation_id')::uuid
+          and c.user_id is not distinct from (argument ->> 'user_id')::uuid)
+      then '{"missing_leaf": true}'::jsonb else '{"missing": true}' end;
+  end if;
+  update public.conversations c set
+    title = coalesce(v_changes ->> 'title', c.title),
+    metadata = coalesce(v_changes -> 'metadata', c.metadata),
+    leaf_id = coalesce((v_changes ->> 'leaf_id')::uuid, c.leaf_id),
+    archived_at = case (v_changes ->> 'is_archived')::boolean
+      when true then coalesce(c.archived_at, clock_timestamp()) when false then null else c.archived_at end
+    where c.id = (argument ->> 'conversation_id')::uuid
+      and c.user_id is not distinct from (argument ->> 'user_id')::uuid
+    returning (select to_jsonb(s) from (
+        select c.id, left(c.title, 1000) as title, c.user_id, c.created_at,
+          case when pg_column_size(c.metadata) > 65536 or octet_length(c.metadata::text) > 65536
+          then '{"is_cut": true}'::jsonb else c.metadata end as metadata,
+          c.leaf_id, c.archived_at, c.updated_at) s) into v_changed;
+  return coalesce(v_changed, '{"missing": true}');
+end $$;
+
+-- Stores the words of texts that servers have read, and hands out texts to read: those written or changed
+-- last, then the backlog. A text that was handed out is left to its reader for a minute, and twice as long
+-- each further time: several servers share the work, and a text that cannot be read does not come up again
+-- and again. Nothing here waits for another transaction's lock.
+-- @param read [{kind: message or title, id, revision, words: a tsvector}]
+-- @param limit how many texts of each kind are wanted
+-- @param max_bytes of UTF-8 in all of them, at least one text; only the first 100000 characters of each count
+-- @returns {texts [{kind, id, conversation_id, user_id, revision, text, is_new: whether it is not of the
+--   backlog}], locked: ids of texts whose words were not stored because another transaction holds them,
+--   has_more: whether further texts are available now}
+create or replace function public.chat_index_texts(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_limit integer := (argument ->> 'limit')::integer;
+  v_bytes bigint := (argument ->> 'max_bytes')::bigint; -- left to hand out
+  v_texts jsonb := '[]';
+  v_locked jsonb := '[]';
+  v_has_more boolean := false;
+  v_kind record;
+  v_taken record;
+begin
+  perform public.chat_check_version(argument);
+  for v_kind in
+    select * from (values ('title', 'public.conversations', 'title', 'id'),
+      ('message', 'public.messages', 'content', 'conversation_id'))
+      as k (name, source, content, conversation)
+  loop
+    execute format($f$
+      with read as (
+        select w.id, r.words
+          from jsonb_to_recordset($1) as r (kind text, id uuid, revision integer, words text)
+          -- With a limit the planner looks each up by its id, not among all unread texts.
+          cross join lateral (select w.id, w.revision, w.words is null as is_due from public.%1$s_words w
+            where w.id = r.id limit 1 for update skip locked) w
+          where r.kind = %1$L and w.revision = r.revision and w.is_due
+      )
+      update public.%1$s_words w set words = r.words::tsvector from read r where w.id = r.id $f$, v_kind.name)
+      using argument -> 'read';
+    execute format($f$
+      select $2 || coalesce(jsonb_agg(w.id), '[]')
+        from jsonb_to_recordset($1) as r (kind text, id uuid, revision integer)
+        cross join lateral (select * from public.%1$s_words w where w.id = r.id limit 1) w
+        where r.kind = %1$L and w.revision = r.revision and w.words is null $f$, v_kind.name)
+      into v_locked using argument -> 'read', v_locked;
+    continue when v_limit = 0 or v_bytes <= 0;
+    execute format($f$
+      with due as materialized (
+        select w.id, w.not_before from public.%1$s_words w where w.words is null and w.not_before <= $1
+          order by w.not_before limit $2 for update skip locked
+      ), sized as materialized (
+        select d.id, d.not_before, row_number() over place as number,
+          sum(least(coalesce(octet_length(s.%3$I), 0), 400000)) over place as bytes
+          from due d cross join lateral (select * from %2$s s where s.id = d.id limit 1) s
+          window place as (order by d.not_before, d.id)
+      ), taken as (
+        update public.%1$s_words w
+          set attempts = w.attempts + 1,
+            not_before = $1 + interval '1 minute' * power(2, least(w.attempts, 10))
+          from sized d where w.id = d.id and (d.number = 1 or d.bytes <= $3)
+          returning w.id, w.revision, d.not_before, d.bytes
+      )
+      select count(*) as count, max(t.bytes) as bytes, (select count(*) from due) as due,
+        coalesce(jsonb_agg(jsonb_build_object(
+          'kind', %1$L, 'id', t.id, 'conversation_id', s.%4$I, 'user_id', s.user_id, 'revision', t.revision,
+          'text', coalesce(left(s.%3$I, 100000), ''), 'is_new', t.not_before = '-infinity')), '[]') as texts
+        from taken t cross join lateral (select * from %2$s s where s.id = t.id limit 1) s $f$,
+      v_kind.name, v_kind.source, v_kind.content, v_kind.conversation)
+      into v_taken using clock_timestamp(), v_limit, v_bytes;
+    v_texts := v_texts || v_taken.texts;
+    v_bytes := v_bytes - coalesce(v_taken.bytes, 0);
+    v_has_more := v_has_more or v_taken.due = v_limit or v_taken.due > v_taken.count or v_bytes <= 0;
+  end loop;
+  if v_has_more or v_limit = 0 or v_texts <> '[]' then
+    return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', v_has_more
+      or exists (select from public.word_backlog));
+  end if;
+
+  return jsonb_build_object('texts', v_texts, 'locked', v_locked, 'has_more', foreword.enter_backlog());
+end $$;
+
+-- Returns ids of the user's conversations whose title or messages match a search: enough for the requested
+-- page to be among them, within two seconds and some ten thousand texts. It runs as the service, and the
+-- owner is one of the words: behind row level security, word comparisons could not use an index.
+-- @param as in chat_list_conversations
+-- @param match a tsquery
+-- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text.
+--   Servers of version 6 send neither.
+create or replace function public.chat_search_conversations(argument jsonb) returns uuid[]
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  -- An index of words has no order, and gathering 200,000 matching messages takes 200 ms. Checking one
+  -- conversation takes 20 µs, which soon fills a page if a word is common. So conversations are checked
+  -- newest first while they would fill the page within this number; otherwise few match, and all matches are
+  -- gathered.
+  c_most_asked constant integer := 1000;
+  -- The index knows the words of a phrase, not their order: so many texts are gathered, and so many are
+  -- compared, in one conversation or in all.
+  c_most_gathered constant integer := 100000;
+  c_most_read constant integer := 20000;
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_limit integer := (argument ->> 'limit')::integer;
+  v_match tsquery := coalesce(argument ->> 'match', public.chat_split_query(argument) #>> '{}')::tsquery;
+  v_is_phrase boolean := argument ->> 'match' is not null
+    and argument ->> 'likely' is distinct from argument ->> 'match';
+  v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
+  v_ends timestamptz := clock_timestamp() + interval '2 seconds';
+  v_places tsquery;
+  -- Twenty at once; if texts must be compared, one, and only up to its first match.
+  v_step integer := case when v_is_phrase then 1 else 20 end;
+  v_newest refcursor;
+  v_id uuid;
+  v_ids uuid[];
+  v_found uuid[] := '{}';
+  v_text record;
+begin
+  perform public.chat_check_version(argument);
+  if v_match is null or numnode(v_match) = 0 then
+    return v_found;
+  end if;
+  if (argument ->> 'schema_version')::integer < 7 then
+    v_found := public.chat_search_unread(argument);
+  end if;
+  if not v_is_phrase then
+    v_likely := v_likely && v_match;
+  elsif argument ->> 'likely' is not null then
+    v_likely := v_likely && (argument ->> 'likely')::tsquery;
+  end if;
+  open v_newest no scroll for execute format($f$
+    select id from public.conversations
+    where %s and archived_at is %s and (updated_at, id) < ($1, $2) order by updated_at desc, id desc
+      limit $3 $f$,
+    case when v_user is null then 'user_id is null' else 'user_id = $4' end,
+    case when (argument ->> 'is_archived')::boolean then 'not null' else 'null' end)
+    using coalesce((argument #>> '{before,updated_at}')::timestamptz, 'infinity'),
+      coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'), c_most_asked,
+        v_user;
+  for v_asked in v_step .. c_most_asked by v_step loop
+    v_ids := '{}';
+    for v_place in 1 .. v_step loop
+      fetch v_newest into v_id;
+      exit when v_id is null;
+      v_ids := v_ids || v_id;
+    end loop;
+    v_places := v_likely && (select string_agg(quote_literal(' conversation ' || id), ' | ')::tsquery
+      from unnest(v_ids) id);
+    if v_is_phrase then
+      v_found := v_found || array(
+        (select w.conversation_id
+          from (select * from public.message_words w where w.words @@ v_places limit c_most_read) w
+          where w.words @@ v_match limit 1)
+        union
+        select w.conversation_id from public.title_words w where w.words @@ v_places and w.words @@ v_match);
+    else
+      v_found := v_found || array(
+        select w.conversation_id from public.message_words w where w.words @@ v_places
+        union
+        select w.conversation_id from public.title_words w where w.words @@ v_places);
+    end if;
+    if v_id is null or cardinality(v_found) > v_limit -- one more than the page: it may be moved or deleted
+      or clock_timestamp() > v_ends
+    then
+      return v_found;
+    end if;
+    exit when v_asked >= 40 and cardinality(v_found) * c_most_asked < v_limit * v_asked;
+  end loop;
+  if not v_is_phrase then
+    return v_found || array(
+      (select w.conversation_id from public.message_words w where w.words @@ v_likely limit c_most_gathered)
+      union
+      select w.conversation_id from public.title_words w where w.words @@ v_likely);
+  end if;
+  for v_text in
+    (select w.conversation_id, w.words from public.message_words w where w.words @@ v_likely
+      limit c_most_read)
+    union all
+    (select w.conversation_id, w.words from public.title_words w where w.words @@ v_likely limit c_most_read)
+  loop
+    if v_text.words @@ v_match then
+      v_found := v_found || v_text.conversation_id;
+    end if;
+    exit when clock_timestamp() > v_ends;
+  end loop;
+  return v_found;
+end $$;
+
+-- Returns conversations whose newest messages contain the searched words and have not been read by a server
+-- yet: a server of version 6 does not wait for that.
+-- @param user_id or null
+-- @param query
+create or replace function public.chat_search_unread(argument jsonb) returns uuid[]
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_words text[] := array(select word
+    from regexp_split_to_table(lower(left(argument ->> 'query', 200)), '[ "]+') as word
+    where word !~ '^(-.*|or)?$');
+  v_found uuid[];
+begin
+  if cardinality(v_words) = 0 then
+    return '{}';
+  end if;
+  execute format($f$
+    select coalesce(array_agg(distinct m.conversation_id), '{}')
+    from (select id from public.conversations where %s order by updated_at desc, id desc limit 20) c
+      cross join lateral (
+        select n.id, n.conversation_id, lower(left(n.content, 20000)) as content from public.messages n
+        where n.conversation_id = c.id order by n.created_at desc limit 20
+      ) m
+    where not exists (select from public.message_words w where w.id = m.id and w.words is not null)
+      and (select bool_and(strpos(m.content, word) > 0) from unnest($2) word) $f$,
+    case when v_user is null then 'user_id is null and $1 is null' else 'user_id = $1' end)
+    into v_found using v_user, v_words;
+  return v_found;
+end $$;
+
+-- Returns the words of a search as a tsquery, or null without words. For servers of version 6, which send
+-- only the text of the search.
+-- @param user_id or null
+-- @param query
+create or replace function public.chat_split_query(argument jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select to_jsonb(string_agg('(' || a.words || ')', ' | '))
+  from (
+      -- As servers fold words, as far as the database can.
+      select lower(case when getdatabaseencoding() = 'UTF8'
+        then normalize(regexp_replace(normalize(lower(q.text), nfkd), '[\u0300-\u036f]', '', 'g'), nfc)
+        else q.text end) as text
+      -- Not a constant, hence offset 0: the planner would normalize one in any encoding.
+      from (select left(argument ->> 'query', 200) as text offset 0) q
+    ) folded,
+    lateral regexp_split_to_table(folded.text, '\s+or\s+') as alternative,
+    lateral (
+      select string_agg(case when t.term like '-%' then '!' else '' end || '(' || p.words
+        || ')', ' & ') as words
+      from regexp_split_to_table(alternative, '\s+') as t (term),
+        lateral (
+          select string_agg(quote_literal(right(coalesce((argument ->> 'user_id')::uuid::text, 'nobody'), 8)
+            || left(word, 64)), ' & ') as words
+          from regexp_split_to_table(t.term, '[][!-/:-@\\^_`{-~]+') as word where word <> ''
+        ) p
+      where p.words is not null
+    ) a
+  where a.words is not null
+$$;
+
+-- Returns the usage of the user's turns by day and model, newest day first.
+-- @param user_id or null
+-- @param from, to days, both included
+create or replace function public.chat_list_usage(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+begin
+  perform public.chat_become_caller(argument);
+  return coalesce((
+    select jsonb_agg(to_jsonb(d) - 'user_id' order by d.day desc, d.model) from public.daily_usage d
+    -- `is not distinct from` would read every row.
+    where (d.user_id = v_user or (v_user is null and d.user_id is null))
+      and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date and d.turns > 0
+  ), '[]');
+end $$;
+
+-- Reserves up to `wanted` requests from the subject's one-minute window, which begins with its first request.
+-- @param subject a user or an address
+-- @param wanted
+-- @param max requests per minute
+-- @returns {granted, left, resets_in_ms: until the next window}
+create or replace function public.chat_take_requests(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_subject text := argument ->> 'subject';
+  v_max integer := (argument ->> 'max')::integer;
+  v_now timestamptz := clock_timestamp();
+  v_count public.request_counts;
+  v_granted integer;
+begin
+  perform public.chat_check_version(argument);
+  -- One statement: between two, another call could delete the row. A window that begins more than a minute in
+  -- the future comes from another clock.
+  insert into public.request_counts as c (subject, started_at, count) values (v_subject, v_now, 0)
+    on conflict (subject) do update set
+      started_at = case when abs(extract(epoch from v_now - c.started_at)) >= 60 then v_now
+        else c.started_at end,
+      count = case when abs(extract(epoch from v_now - c.started_at)) >= 60 then 0 else c.count end
+    returning * into v_count;
+  if v_count.started_at = v_now then
+    delete from public.request_counts where subject in (
+      select c.subject from public.request_counts c where c.started_at < v_now - interval '1 hour'
+        limit 100 for update skip locked);
+  end if;
+  v_granted := greatest(least((argument ->> 'wanted')::integer, v_max - v_count.count), 0);
+  update public.request_counts set count = v_count.count + v_granted where subject = v_subject;
+  return jsonb_build_object('granted', v_granted, 'left', greatest(v_max - v_count.count - v_granted, 0),
+    'resets_in_ms', ceil(extract(epoch from v_count.started_at + interval '1 minute' - v_now) * 1000));
 end $$;
 
 do $$
 declare
-  v_name text;
+  v_function text;
 begin
-  revoke all on function public.chat_bury_conversations(), public.chat_count_deleted_turns(), public.chat_mark_message(),
-    public.chat_mark_title() from public, anon, authenticated;
-  for v_name in select jsonb_object_keys(public.chat_describe_schema('{}') -> 'functions') loop
-    execute format('revoke all on function public.%I(jsonb) from public, anon, authenticated', v_name);
-    execute format('grant execute on function public.%I(jsonb) to service_role', v_name);
-    -- PostgREST applies it to the whole transaction; elsewhere the server sends what is left of its deadline.
-    execute format('alter function public.%I(jsonb) set statement_timeout = %L', v_name, '5s');
+  foreach v_function in array array[
+    'public.chat_become_caller(jsonb)',
+    'public.chat_become_user(jsonb)',
+    'public.chat_check_version(jsonb)',
+    'public.chat_describe_schema(jsonb)',
+    'public.chat_list_visible_tables(jsonb)',
+    'public.chat_try_write(jsonb)',
+    'public.chat_find_chat(jsonb)',
+    'public.chat_find_message(jsonb)',
+    'public.chat_find_place(jsonb)',
+    'public.chat_hold_reply(jsonb)',
+    'public.chat_list_messages(jsonb)',
+    'public.chat_list_path(jsonb)',
+    'public.chat_read_path(jsonb)',
+    'public.chat_save_messages(jsonb)',
+    'public.chat_begin_turn(jsonb)',
+    'public.chat_end_turn(jsonb)',
+    'public.chat_find_limit(jsonb)',
+    'public.chat_find_newest_turn(jsonb)',
+    'public.chat_list_abandoned_turns(jsonb)',
+    'public.chat_read_turn(jsonb)',
+    'public.chat_request_stop(jsonb)',
+    'public.chat_save_progress(jsonb)',
+    'public.chat_create_conversation(jsonb)',
+    'public.chat_delete_conversations(jsonb)',
+    'public.chat_delete_expired(jsonb)',
+    'public.chat_get_conversation(jsonb)',
+    'public.chat_list_conversations(jsonb)',
+    'public.chat_update_conversation(jsonb)',
+    'public.chat_index_texts(jsonb)',
+    'public.chat_search_conversations(jsonb)',
+    'public.chat_search_unread(jsonb)',
+    'public.chat_split_query(jsonb)',
+    'public.chat_list_usage(jsonb)',
+    'public.chat_take_requests(jsonb)'
+  ] loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
+    execute format('grant execute on function %s to service_role', v_function::regprocedure);
+    -- PostgREST applies it to the whole transaction; elsewhere the server sends the rest of its deadline.
+    execute format('alter function %s set statement_timeout = %L', v_function::regprocedure, '5s');
+  end loop;
+  foreach v_function in array array[
+    'public.chat_bury_conversations()',
+    'public.chat_count_deleted_turns()',
+    'public.chat_mark_message()',
+    'public.chat_mark_title()',
+    'foreword.adopt_old_rows(uuid, uuid, jsonb)',
+    'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
+    'foreword.check_version(jsonb)',
+    'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
+    'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.enter_backlog()',
+    'foreword.find_conversation(jsonb)',
+    'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.match_below(uuid, uuid, jsonb)',
+    'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
+  ] loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
   end loop;
 end $$;
--- The one function of the mode without a service-role key: it stores messages with their user's own token.
-grant execute on function public.chat_save_messages(jsonb) to authenticated;
+grant execute on all functions in schema foreword to service_role;
 
--- PostgREST, which Supabase's HTTP API is, sees the functions at once.
+-- The one function of the mode without a service-role key: it stores messages with their user's own token.
+-- Its parts run as that user too; they are in a schema that no API exposes.
+grant execute on function public.chat_save_messages(jsonb) to authenticated;
+grant execute on function foreword.check_version(jsonb), foreword.find_conversation(jsonb),
+  foreword.create_conversation(uuid, uuid, jsonb), foreword.adopt_old_rows(uuid, uuid, jsonb),
+  foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
+    foreword.match_message(uuid, uuid, jsonb, boolean)
+  to authenticated;
+
+-- PostgREST, which is Supabase's HTTP API, sees the functions at once.
 notify pgrst, 'reload schema';
 
 commit;

@@ -1,11 +1,12 @@
 #!/usr/bin/env node
-/** The `foreword` command: runs one of its parts, and exits with its code. */
+/** The `foreword` command: runs one command, and exits with its code. */
 import { readFileSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 
-// What Node compiles from here on, in threads and workers too, it keeps for the next start: so nothing of ours is imported above. Where
-// this folder cannot be written to, nothing is kept. (Node's own choice is one for all users of the machine, in which any could lay code.)
+// Node caches the code it compiles from here on, in threads and workers too, for the next start: so nothing
+// of ours is imported above. If this folder is not writable, nothing is cached. (Node's default folder is
+// shared by all users of the machine, and any of them could put code there.)
 process.env["NODE_COMPILE_CACHE"] ||= fileURLToPath(
   new URL("../node_modules/.cache/foreword", import.meta.url),
 );
@@ -15,8 +16,10 @@ const { version }: { version: string } = JSON.parse(
   readFileSync(new URL("../package.json", import.meta.url), "utf8"),
 );
 
-/** Runs it, and loads no other. */
-async function run(command: "serve" | "schema" | "migrate" | "doctor"): Promise<number> {
+/** Runs a command, and loads only its code. */
+async function run(
+  command: "serve" | "schema" | "supabase-migration" | "migrate" | "doctor",
+): Promise<number> {
   const { loadConfig } = await import("./config/config.ts");
   switch (command) {
     case "serve": {
@@ -27,6 +30,11 @@ async function run(command: "serve" | "schema" | "migrate" | "doctor"): Promise<
       const { loadSchema } = await import("./store/schema/schema.ts");
       process.stdout.write(await loadSchema(loadConfig().tables));
       return 0;
+    }
+    case "supabase-migration": {
+      const { loadSchema } = await import("./store/schema/schema.ts");
+      const { writeSupabaseMigration } = await import("./command/supabase-migration.ts");
+      return await writeSupabaseMigration(await loadSchema(loadConfig().tables), process.cwd(), new Date());
     }
     case "migrate": {
       const { migrate } = await import("./command/migrate.ts");

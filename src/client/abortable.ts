@@ -1,6 +1,6 @@
-/** Owns the waiting for what cannot be aborted itself. */
+/** Waits, abortably, for work that cannot be aborted itself. */
 
-/** Settles as `work` does, or rejects with the reason of `signal` once that is aborted, whichever comes first. */
+/** Settles as `work` does, or rejects with the reason of `signal` when it aborts, whichever comes first. */
 export async function abortable<Value>(
   work: PromiseLike<Value> | Value,
   signal: AbortSignal | undefined,

@@ -1,4 +1,4 @@
-/** Owns what `foreword/client` is: turns of a Foreword server for browsers and Node, each started once and read whole. */
+/** `foreword/client`: runs turns of a Foreword server from browsers and Node, each started once and read in full. */
 import type { TurnState } from "../http/turn-state.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
@@ -11,31 +11,31 @@ export { ForewordError, type ForewordErrorCode } from "./foreword-error.ts";
 export type { Reply } from "./reply.ts";
 export type { RetryOptions, Turn, TurnState };
 
-/** What a client is made from. */
+/** The options of a client. */
 export interface ClientOptions {
-  /** Where the server is, an absolute URL like `https://chat.example.com`; it may have a path. */
+  /** The server's absolute URL, like `https://chat.example.com`; it may have a path. */
   readonly baseUrl: string;
-  /** Whose turns they are, a UUID; nobody's by default. */
+  /** The user, a UUID. Default: none. */
   readonly userId?: string | undefined;
   /**
-   * Returns headers for the next request, like `authorization`. Asked before each one, so that a token may change while a
-   * turn is read; what it throws ends the reading. None by default.
+   * Returns headers for the next request, like `authorization`. Called before each request, so a token may
+   * change while a turn is read. If it throws, reading ends with that error. Default: none.
    */
   readonly headers?:
     | (() => Readonly<Record<string, string>> | PromiseLike<Readonly<Record<string, string>>>)
     | undefined;
-  /** Sends the requests; it must heed their `signal`. Default: the global `fetch`. */
+  /** Sends the requests; it must honor their `signal`. Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
-  /** How it tries again. */
+  /** How to retry. */
   readonly retry?: Partial<RetryOptions> | undefined;
 }
 
 /** A message of a chat. */
 export interface ChatMessage {
   readonly sender: "user" | "assistant" | "system";
-  /** At most 1 MiB; that of an `assistant` 2 MiB. */
+  /** At most 1 MiB; 2 MiB for an `assistant` message. */
   readonly text: string;
-  /** Of a user, for the model: at most 100, never stored. */
+  /** Images in a user's message, for the model: at most 100, never stored. */
   readonly images?: readonly ChatImage[] | undefined;
 }
 
@@ -48,66 +48,75 @@ export interface ChatImage {
   };
 }
 
-/** What a turn is asked for with: the body of `POST /stream-chat` (docs/protocol.md). */
+/** The request for a turn: the body of `POST /stream-chat` (docs/protocol.md). */
 export interface ChatRequest {
-  /** The whole chat from its start, 1 to 20,000 messages; the last is the user's. */
+  /** The whole chat from its start, 1 to 20,000 messages; the last one is the user's. */
   readonly messages: readonly ChatMessage[];
-  /** The conversation it belongs to, a UUID; one that is not known is made under it. By default the server finds out. */
+  /**
+   * The conversation to use, a UUID; created if it does not exist. Default: the server finds it by the
+   * messages.
+   */
   readonly conversationId?: string | undefined;
-  /** Told to the model. Default: false. */
+  /** Whether the model is told that search is on. Default: false. */
   readonly use_web_search?: boolean | undefined;
-  /** Its name is told to the model. */
+  /** A file, whose name the model is told. */
   readonly knowledge_base?: string | undefined;
 }
 
-/** How a request may be ended. */
+/** Options to abort a request. */
 export interface RequestOptions {
   /**
-   * Ends the request, or the reading, and all its waiting at once, with the signal's reason. That stops no turn, unless the
-   * server ends those that nobody follows (`ON_DISCONNECT=abort`).
+   * Ends the request, the reading and all waiting at once, with the signal's reason. The turn continues,
+   * unless the server ends turns without a reader (`ON_DISCONNECT=abort`).
    */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a turn is started. */
+/** Options to start a turn. */
 export interface StartOptions extends RequestOptions {
   /**
-   * What makes a request the same one, for 24 hours and across reloads: 1 to 255 characters of ASCII. The turn that an equal
-   * request has started under it is read again. Default: the turn's new id, so that only retries are the same one.
+   * Identifies the request for 24 hours, across reloads: 1 to 255 ASCII characters. Repeating an equal
+   * request with the same key reads the turn that it started. Default: the turn's new id, so only retries
+   * repeat a request.
    */
   readonly idempotencyKey?: string | undefined;
 }
 
-/** How a turn is resumed. */
+/** Options to resume a turn. */
 export interface ResumeOptions extends RequestOptions {
-  /** The `position` of the last event that is known: only what comes after it is yielded. Default: 0, the whole reply. */
+  /** The `position` of the last known event: only later events are yielded. Default: 0, the whole reply. */
   readonly after?: number | undefined;
 }
 
-/** A client of one server, for one user. It has nothing to close: what it holds open are turns that are being read. */
+/**
+ * A client of one server, for one user. It needs no closing: only turns that are being read hold connections.
+ */
 export interface ForewordClient {
   /**
-   * Starts a turn. The request is sent at once, and again if its answer is lost: there is one turn all the same. Needs
-   * `crypto.randomUUID`, which browsers have on secure pages only (`https:`, `localhost`).
+   * Starts a turn. The request is sent at once, and again if its response is lost: there is still only one
+   * turn. Needs `crypto.randomUUID`, which browsers offer only on secure pages (`https:`, `localhost`).
    */
   start(request: ChatRequest, options?: StartOptions): Turn;
 
-  /** Reads a turn that was started before, live while it runs. Its connection is opened at once. */
+  /** Reads a turn that was started before, live while it runs. It connects at once. */
   resume(turnId: string, options?: ResumeOptions): Turn;
 
-  /** Resolves with a turn as it is now. @throws ForewordError, `not_found` for one that is unknown or somebody else's. */
+  /**
+   * Resolves with a turn's current state.
+   * @throws ForewordError, `not_found` if it is unknown or another user's.
+   */
   get(turnId: string, options?: RequestOptions): Promise<TurnState>;
 
   /**
-   * Ends a turn as its own `stop` does, without waiting for its start.
-   * @throws ForewordError, `not_found` for one that is unknown or somebody else's.
+   * Stops a turn as its own `stop` does, without waiting for its start.
+   * @throws ForewordError, `not_found` if it is unknown or another user's.
    */
   stop(turnId: string, options?: RequestOptions): Promise<TurnState>;
 }
 
 /**
  * Returns a client.
- * @throws TypeError for a `baseUrl` that is not an absolute URL.
+ * @throws TypeError if `baseUrl` is not an absolute URL.
  * @example
  * const foreword = createClient({ baseUrl: "https://chat.example.com" });
  * const turn = foreword.start({ messages: [{ sender: "user", text: "Hello" }] });
@@ -164,7 +173,7 @@ function toRetryOptions(options: Partial<RetryOptions> = {}): RetryOptions {
   return { maxRetries, firstDelayMs, maxDelayMs, silenceMs };
 }
 
-/** Asks until it is answered, or there is no use in that. */
+/** Repeats a request until it gets a response, or repeating is useless. */
 async function askAgain(
   server: Server,
   retry: RetryOptions,

@@ -1,33 +1,36 @@
 /**
- * Owns the event-stream format: bytes, cut anywhere, become messages.
+ * Parses the event-stream format: bytes, cut anywhere, become messages.
  * https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */
 
-/** The longest message, in characters: a whole reply is far below. */
+/** The longest message, in characters: a whole reply is far shorter. */
 const maxLength = 16 * 1024 * 1024;
 
-/** A message of an event stream. Its `id` is left out: Foreword's events say their position themselves. */
+/** A message of an event stream, without its `id`: Foreword's events contain their position. */
 export interface EventSourceMessage {
-  /** `message` where it has none of its own. */
+  /** `message` by default. */
   readonly event: string;
-  /** Its lines, joined by LF. */
+  /** The data lines, joined by LF. */
   readonly data: string;
 }
 
-/** Reads one stream. What no blank line has ended when the stream breaks off never becomes a message. */
+/** Reads one stream. If the stream is cut off, a message without its blank line is dropped. */
 export class EventSourceReader {
-  /** Drops the byte order mark, and holds back a character that is cut. */
+  /** Drops the byte order mark, and holds back an incomplete character. */
   readonly #decoder = new TextDecoder();
-  /** The last text ended in a CR: a LF that comes next belongs to it. */
+  /** Whether the last text ended in a CR, to which a following LF belongs. */
   #endedInCr = false;
-  /** A line that has not ended yet. */
+  /** The incomplete line. */
   #line = "";
   #event = "";
   #data: string[] = [];
-  /** Characters of the message that is being read. */
+  /** Characters of the current message. */
   #length = 0;
 
-  /** Takes the next bytes; returns the messages that they complete. @throws RangeError for a message that grows without end. */
+  /**
+   * Returns the messages that the next bytes complete.
+   * @throws RangeError if a message is longer than 16 MiB.
+   */
   push(bytes: Uint8Array): readonly EventSourceMessage[] {
     const messages: EventSourceMessage[] = [];
     const [first = "", ...others] = this.#normalise(this.#decoder.decode(bytes, { stream: true })).split(
@@ -53,7 +56,7 @@ export class EventSourceReader {
     return rest.replaceAll(/\r\n?/g, "\n");
   }
 
-  /** Comments have an empty field name; `id` and `retry` are ignored with all that nobody knows. */
+  /** Takes a line. Comments, which have an empty field name, `id`, `retry` and unknown fields are ignored. */
   #takeLine(line: string): EventSourceMessage | undefined {
     if (line === "") return this.#complete();
     const colon = line.includes(":") ? line.indexOf(":") : line.length;

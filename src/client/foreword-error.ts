@@ -1,12 +1,13 @@
-/** Owns the one error that the client throws, and how an answer becomes it. */
+/** The error that the client throws, and its conversion from responses. */
 import type { ErrorCode } from "../base/errors.ts";
 
 /**
- * What went wrong: a code of the server's (docs/errors.md says who can mend it), or one of the client's own:
+ * The cause: one of the server's codes (docs/errors.md says how to fix each), or one of the client's own:
  *
- * - `connection_lost`: the server could not be reached, or every connection to it broke, until no retry was left;
- * - `http_error`: an error status whose answer is not Foreword's own: a gateway's, or `baseUrl` names another server;
- * - `invalid_response`: a good status whose answer is not Foreword's either.
+ * - `connection_lost`: no connection to the server, or every one was cut off, until no retry was left;
+ * - `http_error`: an error response that is not from Foreword: a gateway's, or `baseUrl` names another
+ *   server;
+ * - `invalid_response`: a successful response that is not from Foreword.
  */
 export type ForewordErrorCode = ErrorCode | "connection_lost" | "http_error" | "invalid_response";
 
@@ -17,16 +18,16 @@ interface ForewordErrorOptions {
 }
 
 /**
- * Why a turn could not be started, read or stopped. A turn that the server has taken and that then fails is no such error:
- * it ends in the events `turn-error` and `turn-end`.
+ * The reason why a turn could not be started, read or stopped. A turn that starts and then fails does not
+ * throw: it ends with the events `turn-error` and `turn-end`.
  */
 export class ForewordError extends Error {
   override readonly name = "ForewordError";
-  /** Decide by this; `message` is for people, and may change. */
+  /** Compare this in code; `message` is for people, and may change. */
   readonly code: ForewordErrorCode;
-  /** The answer's HTTP status; `undefined` where there was no answer. */
+  /** The HTTP status; `undefined` without a response. */
   readonly status: number | undefined;
-  /** How long the server asks to wait before the next try, in milliseconds; `undefined` where it does not say. */
+  /** The server's `Retry-After`, in milliseconds; `undefined` if it sent none. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ForewordErrorCode, message: string, options: ForewordErrorOptions = {}) {
@@ -37,7 +38,7 @@ export class ForewordError extends Error {
   }
 }
 
-/** Resolves with what an answer with an error status says. Rejects as the reading of its body does. */
+/** Resolves with the error in an error response. Rejects if its body cannot be read. */
 export async function toHttpError(response: Response): Promise<ForewordError> {
   const { status, headers } = response;
   const options = { status, retryAfterMs: findRetryAfterMs(headers.get("retry-after")) };
@@ -47,7 +48,7 @@ export async function toHttpError(response: Response): Promise<ForewordError> {
       const { code, detail }: { code?: ErrorCode; detail?: string } = JSON.parse(text);
       if (typeof code === "string") return new ForewordError(code, detail ?? code, options);
     } catch {
-      // It is not what it says that it is, so not Foreword's.
+      // Its content does not match its type, so it is not from Foreword.
     }
   }
   return new ForewordError("http_error", `the server answered with status ${status}`, options);

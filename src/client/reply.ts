@@ -1,4 +1,4 @@
-/** Owns a turn's reply: all that its events have said. */
+/** Collects a turn's reply from its events. */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
 import type { TurnState } from "../http/turn-state.ts";
 
@@ -6,25 +6,26 @@ type TurnEnd = Extract<StreamEvent, { readonly type: "turn-end" }>;
 type TurnError = Extract<StreamEvent, { readonly type: "turn-error" }>;
 
 /**
- * A turn that is over, in the shape of a `TurnState`. `plan` and `answer` are what the events said: of a turn that was
- * resumed `after` a position, the rest from there; of one whose server died, up to 2 seconds more than the server kept.
+ * A finished turn, in the shape of a `TurnState`. `plan` and `answer` come from the events: for a turn
+ * resumed `after` a position, the rest from there; if its server died, they may have up to 2 seconds more
+ * text than the server kept.
  */
 export interface Reply extends TurnState {
   readonly status: TurnEnd["outcome"];
   readonly outcome: TurnEnd["outcome"];
-  /** Why the turn `failed` or was `interrupted`, and whether to ask again is of use; else `null`. */
+  /** Why the turn `failed` or was `interrupted`, and whether a retry may help; else `null`. */
   readonly error: Omit<TurnError, "type"> | null;
   readonly storage: TurnEnd["storage"];
 }
 
-/** Gathers a reply from its events. */
+/** Builds a reply from its events. */
 export class ReplyBuilder {
   #start: Extract<StreamEvent, { readonly type: "turn-start" }> | undefined;
   #plan = "";
   #answer: string | null = null;
   #error: Reply["error"] = null;
 
-  /** Takes the next event of the turn `id`; returns the reply once that is the last. */
+  /** Takes the next event of the turn `id`; returns the reply after the last one. */
   take(event: StreamEvent, id: string): Reply | undefined {
     switch (event.type) {
       case "turn-start":

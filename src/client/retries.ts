@@ -1,29 +1,29 @@
-/** Owns the patience of the client: after which failures it tries again, how often, and how long it waits before. */
+/** The client's retries: after which failures, how often, and after how long. */
 import { abortable } from "./abortable.ts";
 import { ForewordError } from "./foreword-error.ts";
 
-/** How a client tries again. */
+/** How a client retries. */
 export interface RetryOptions {
   /**
-   * How many retries in a row may bring nothing new before the last failure is thrown; 0 for none at all. Default: 10,
-   * which are 24 to 48 seconds of waiting.
+   * How many retries in a row may bring nothing new before the last failure is thrown; 0 disables retries.
+   * Default: 10, which wait for 24 to 48 seconds in all.
    */
   readonly maxRetries: number;
-  /** How long the first retry after something new waits, in milliseconds; each further one twice as long. Default: 250. */
+  /** The first delay after new data, in milliseconds; it doubles with each retry. Default: 250. */
   readonly firstDelayMs: number;
   /**
-   * The longest such wait, in milliseconds. Default: 8,000. Of each wait chance leaves out up to a half. A server's
-   * `Retry-After` makes it longer; one of more than a minute is not waited for but thrown.
+   * The longest delay, in milliseconds. Default: 8,000. Each delay is shortened by a random part of up to a
+   * half. A server's `Retry-After` lengthens it; one of more than a minute is thrown instead.
    */
   readonly maxDelayMs: number;
   /**
-   * How long a connection may bring nothing, in milliseconds, before it counts as cut. Default: 45,000; the server breaks
-   * every silence after 15,000.
+   * How long a connection may be silent, in milliseconds, before it counts as lost. Default: 45,000; the
+   * server sends a comment after 15,000.
    */
   readonly silenceMs: number;
 }
 
-/** What holds where nobody says otherwise. */
+/** The defaults. */
 export const defaultRetries: RetryOptions = {
   maxRetries: 10,
   firstDelayMs: 250,
@@ -31,7 +31,7 @@ export const defaultRetries: RetryOptions = {
   silenceMs: 45_000,
 };
 
-/** The longest wait that a server may ask for, in milliseconds: nobody waits longer for a reply. */
+/** The longest `Retry-After` to wait for, in milliseconds: users do not wait longer for a reply. */
 const maxRetryAfterMs = 60_000;
 
 /** The retries of one task. */
@@ -45,14 +45,14 @@ export class Retries {
     this.#signal = signal;
   }
 
-  /** Something new came: what fails from now on is a new failure. */
+  /** Starts counting again, because new data arrived. */
   reset(): void {
     this.#count = 0;
   }
 
   /**
-   * Resolves when it is time to try again after `failure`, which `isWorthIt` has to allow.
-   * @throws `failure` itself where that is of no use; the signal's reason once it is aborted.
+   * Resolves when it is time to retry after `failure`, which `isWorthIt` must allow.
+   * @throws `failure` if a retry is useless; the signal's reason once it is aborted.
    */
   async wait(failure: unknown, isWorthIt: (error: ForewordError) => boolean): Promise<void> {
     this.#signal?.throwIfAborted();
@@ -65,20 +65,23 @@ export class Retries {
   }
 }
 
-/** Returns how long to wait after `count` retries: so much of it is random that clients cut together come back apart. */
+/**
+ * Returns the delay after `count` retries, random enough to spread clients that were disconnected together.
+ */
 function toDelayMs(count: number, { firstDelayMs, maxDelayMs }: RetryOptions): number {
   const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** count);
   return delayMs * (1 - Math.random() / 2);
 }
 
-/** Whether a request that may be repeated without harm is worth it. */
+/** Whether it is worth repeating a request that can safely be repeated. */
 export function isTransient({ code, status = 0 }: ForewordError): boolean {
   return code === "connection_lost" || code === "server_stopping" || status === 429 || status >= 500;
 }
 
 /**
- * Whether the request that starts a turn is worth repeating, under the same key: no answer, that of a process on its way out,
- * or that of a gateway which has found none. Any other is the server's own, and stays.
+ * Whether it is worth repeating the request that starts a turn, with the same key: without a response, or
+ * with that of a process that is stopping, or of a gateway without a server. Any other response is the
+ * server's own, and final.
  */
 export function isUndelivered({ code, status = 0 }: ForewordError): boolean {
   const isGateway = code === "http_error" && status >= 502 && status <= 504;

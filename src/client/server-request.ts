@@ -1,17 +1,19 @@
-/** Owns one request to the server and its answer: the address, the headers, the silence that counts as a cut. */
+/**
+ * One request to the server and its response: URL, headers, and the silence that counts as a lost connection.
+ */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
 import type { TurnState } from "../http/turn-state.ts";
 import { abortable } from "./abortable.ts";
 import { EventSourceReader } from "./event-source-reader.ts";
 import { ForewordError, toHttpError } from "./foreword-error.ts";
 
-/** How many bytes of a request are sent in a millisecond, on the slowest way for which there is patience. */
+/** The slowest upload to wait for, in bytes per millisecond. */
 const minUploadBytesPerMs = 64;
 
-/** The longest time that a timer can be set to, in milliseconds. */
+/** The longest delay of a timer, in milliseconds. */
 const maxTimerMs = 2 ** 31 - 1;
 
-/** Every event there is. A server newer than this client may send others: they are skipped. */
+/** Every event type. A newer server may send others, which are skipped. */
 const eventTypes: Readonly<Record<StreamEvent["type"], true>> = {
   "turn-start": true,
   "plan-delta": true,
@@ -22,7 +24,7 @@ const eventTypes: Readonly<Record<StreamEvent["type"], true>> = {
   "turn-end": true,
 };
 
-/** The server, as a client was told of it. */
+/** The server, as the client's options describe it. */
 export interface Server {
   readonly baseUrl: URL;
   readonly userId: string | undefined;
@@ -31,10 +33,10 @@ export interface Server {
   readonly silenceMs: number;
 }
 
-/** What is asked of it. */
+/** A request. */
 export interface ServerRequest {
   readonly method: "GET" | "POST";
-  /** Below the server's base. */
+  /** Relative to the server's base URL. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -43,7 +45,7 @@ export interface ServerRequest {
 }
 
 /**
- * Asks for a turn as it is now, over one connection.
+ * Resolves with a turn's current state, over one connection.
  * @throws ForewordError, or the reason of `signal`.
  */
 export async function fetchState(
@@ -62,8 +64,8 @@ export async function fetchState(
 }
 
 /**
- * Yields a turn's events as they come over one connection, which is closed when the generator is. Returns where the
- * body ends, whatever came before that.
+ * Yields a turn's events as they arrive over one connection, which closes with the generator. Returns when
+ * the body ends, whatever came before that.
  * @throws ForewordError, or the reason of `signal`.
  */
 export async function* fetchEvents(
@@ -73,7 +75,7 @@ export async function* fetchEvents(
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const watch = new Watch(server.silenceMs, signal);
   try {
-    // With a second type, so that a server that is away answers with an error: an EventSource, which names one type, gets none.
+    // With a second type the server can report an error: an EventSource, which names one type, gets none.
     const { body, status } = await open(
       server,
       request,
@@ -94,7 +96,7 @@ export async function* fetchEvents(
   }
 }
 
-/** Resolves with an answer that has a good status and is of `type`. */
+/** Resolves with a successful response of `type`. */
 async function open(
   server: Server,
   request: ServerRequest,
@@ -103,7 +105,7 @@ async function open(
   alternative = "",
 ): Promise<Response> {
   const { method, body = null } = request;
-  const { fetch } = server; // called by itself: a browser's own one does not take another `this`
+  const { fetch } = server; // called on its own: a browser's does not accept another `this`
   const headers = new Headers(await abortable(server.headers(), watch.signal));
   for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
   headers.set("accept", type + alternative);
@@ -115,9 +117,13 @@ async function open(
       const { status, ok } = response;
       if (!ok) throw await toHttpError(response);
       if (response.headers.get("content-type")?.startsWith(type) !== true)
-        throw new ForewordError("invalid_response", `the answer is not ${type}: is baseUrl Foreword's?`, {
-          status,
-        });
+        throw new ForewordError(
+          "invalid_response",
+          `the response is not ${type}: check that baseUrl is a Foreword server`,
+          {
+            status,
+          },
+        );
       return response;
     },
     (body?.length ?? 0) / minUploadBytesPerMs,
@@ -143,16 +149,16 @@ function toStreamEvent(type: string, data: string): StreamEvent {
   return event;
 }
 
-/** Returns what `parse` finds in an answer. That its shape is what was promised is not checked again. */
+/** Returns a response parsed by `parse`, which trusts the promised shape. */
 function orInvalid<Value>(parse: () => Value, status: number): Value {
   try {
     return parse();
   } catch (cause) {
-    throw new ForewordError("invalid_response", "the answer cannot be read", { cause, status });
+    throw new ForewordError("invalid_response", "the response cannot be read", { cause, status });
   }
 }
 
-/** Ends one request: at its user's wish, after a silence, or because it is done with. */
+/** Ends one request: when its user aborts it, after a silence, or when it is done. */
 class Watch {
   readonly #controller = new AbortController();
   readonly #silenceMs: number;
@@ -171,8 +177,8 @@ class Watch {
   }
 
   /**
-   * Settles as `step` does, which is given the silence's time and `moreMs`.
-   * @throws ForewordError `connection_lost` for whatever `step` throws that is none; the reason of the user's signal.
+   * Settles as `step` does, which may take the time of a silence and `moreMs`.
+   * @throws ForewordError `connection_lost` for any other error of `step`; the reason of the user's signal.
    */
   async over<Value>(step: () => Promise<Value>, moreMs = 0): Promise<Value> {
     const silence = new Error("nothing came for too long");

@@ -1,18 +1,21 @@
-/** Owns the reading of one turn over as many connections as it takes: each event once, in order. */
+/** Reads one turn over as many connections as it takes: each event once, in order. */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
 import { ForewordError } from "./foreword-error.ts";
 import { isTransient, isUndelivered, Retries, type RetryOptions } from "./retries.ts";
 import { fetchEvents, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
 
-/** What is read. */
+/** The turn to read. */
 export interface Reading {
   readonly server: Server;
   readonly retry: RetryOptions;
   readonly signal: AbortSignal | undefined;
   readonly turnId: string;
-  /** The request that starts the turn; `undefined` for one that was started before. It may be sent again without harm. */
+  /**
+   * The request that starts the turn, which is safe to repeat; `undefined` for a turn that was started
+   * before.
+   */
   readonly startRequest: ServerRequest | undefined;
-  /** Up to where its text is known. */
+  /** The position up to which its text is known. */
   readonly after: number | undefined;
 }
 
@@ -23,7 +26,7 @@ export class TurnReader {
   #turnId: string;
   #hasStarted = false;
   #after: number | undefined;
-  /** A `turn-error` whose `turn-end` has not come yet: a cut between the two has both sent again. */
+  /** A `turn-error` whose `turn-end` is still to come: after a cut between the two, both are sent again. */
   #error: StreamEvent | undefined;
 
   constructor(reading: Reading) {
@@ -33,7 +36,7 @@ export class TurnReader {
     this.#after = reading.after;
   }
 
-  /** The turn's id: the one that was asked for, until its start says otherwise, as it does for one that a key already had. */
+  /** The turn's id: the requested one, until `turn-start` names another, as it does for a repeated key. */
   get turnId(): string {
     return this.#turnId;
   }
@@ -50,19 +53,19 @@ export class TurnReader {
         for await (const event of fetchEvents(server, request, signal)) {
           for (const news of this.#toNews(event)) {
             signal?.throwIfAborted();
-            if ("position" in news) this.#retries.reset(); // else one that is told again and again would pass for progress
+            if ("position" in news) this.#retries.reset(); // a repeated event is no progress
             yield news;
             if (news.type === "turn-end") return;
           }
         }
-        throw new ForewordError("connection_lost", "the answer broke off before the turn's end");
+        throw new ForewordError("connection_lost", "the response was cut off before the turn's end");
       } catch (failure) {
         await this.#retries.wait(failure, request.method === "POST" ? isUndelivered : isTransient);
       }
     }
   }
 
-  /** Until the turn is known to have started, that is asked for; from then on, what of it is not known yet. */
+  /** Returns the request that starts the turn, until it has started; then the request for the rest of it. */
   #toRequest(): ServerRequest {
     const { startRequest, server } = this.#reading;
     if (startRequest !== undefined && !this.#hasStarted) return startRequest;
@@ -73,7 +76,7 @@ export class TurnReader {
     };
   }
 
-  /** Returns what is new with `event`. */
+  /** Returns the events that are new with `event`. */
   #toNews(event: StreamEvent): readonly StreamEvent[] {
     switch (event.type) {
       case "turn-start": {
@@ -87,7 +90,7 @@ export class TurnReader {
       case "plan-delta":
       case "plan-end":
       case "answer-delta": {
-        if (event.position <= (this.#after ?? 0)) return []; // it is known
+        if (event.position <= (this.#after ?? 0)) return []; // known already
         this.#after = event.position;
         return [event];
       }

@@ -1,43 +1,46 @@
-/** Owns a turn as the client's user sees it: its events, its reply, its stop. */
+/** A turn for the client's user: its events, its reply, and stopping it. */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
 import type { TurnState } from "../http/turn-state.ts";
 import { ReplyBuilder, type Reply } from "./reply.ts";
 import type { TurnReader } from "./turn-reader.ts";
 
 /**
- * A turn that was asked for the moment it was made. Its events are read once: by one `for await`, or by `reply`.
+ * A turn, requested as soon as it is created. Its events are read once: by one `for await`, or by `reply`.
  *
- * The loop gets `turn-start` first and `turn-end` last, each event once and in order, over as many connections as that
- * takes; only `reasoning-delta`, which has no position, is lost where it comes while none is open. It is read no faster
- * than the loop goes. Leaving the loop closes the connection; like an abort, that stops no turn.
+ * The loop gets `turn-start` first and `turn-end` last, each event once and in order, over as many
+ * connections as that takes. Only `reasoning-delta` events, which have no position, are lost while no
+ * connection is open. Events are read no faster than the loop takes them. Leaving the loop closes the
+ * connection; like an abort, that does not stop the turn.
  *
- * The loop throws a `ForewordError` where the turn cannot be had, the signal's reason once that is aborted, and an `Error`
- * where it is the second reader. A turn that fails does not throw: it ends with `turn-error` and `turn-end`.
+ * The loop throws a `ForewordError` if the turn cannot be read, the signal's reason once that is aborted, and
+ * an `Error` if it is the second reader. A turn that fails does not throw: it ends with `turn-error` and
+ * `turn-end`.
  */
 export interface Turn extends AsyncIterable<StreamEvent> {
   /**
-   * The turn's id, a UUID that was chosen here: known at once, to be kept for a `resume` after a reload. A turn that was
-   * started earlier under the same idempotency key has its own, which stands here from its `turn-start` on.
+   * The turn's id, a UUID created by the client: available at once, to store for a `resume` after a reload.
+   * If the same idempotency key started a turn earlier, this becomes that turn's id with its `turn-start`.
    */
   readonly id: string;
 
   /**
-   * Resolves with the whole reply at the turn's end, whatever its outcome. Reads the turn where no loop does, waits for the
-   * loop's end where one does; may be called any number of times.
-   * @throws What the loop throws; an `Error` where the loop was left before the turn's end.
+   * Resolves with the whole reply at the turn's end, whatever its outcome. Reads the turn, or waits for the
+   * end of the loop that reads it. May be called any number of times.
+   * @throws The same as the loop; an `Error` if the loop was left before the turn's end.
    */
   reply(): Promise<Reply>;
 
   /**
-   * Ends the turn; what came is kept. Whoever reads it gets `turn-end` with the outcome `stopped`. Waits until the turn has
-   * started, which it has before its first text, and resolves with the turn then: over, or still `running` where the
-   * replica that runs it did not answer within 2 seconds. Harmless when the turn is over.
-   * @throws ForewordError, `not_found` for one that never started.
+   * Stops the turn and keeps its text so far. Its readers get `turn-end` with the outcome `stopped`. Waits
+   * until the turn has started, which happens before its first text, and resolves with its state: over, or
+   * still `running` if the replica that runs it did not respond within 2 seconds. Harmless if the turn is
+   * over.
+   * @throws ForewordError, `not_found` if it never started.
    */
   stop(): Promise<TurnState>;
 }
 
-/** A turn whose first event is asked for at once, and each further one when it is wanted. */
+/** A turn that requests its first event at once, and each further one on demand. */
 export class StreamedTurn implements Turn {
   readonly #reader: TurnReader;
   readonly #stop: (turnId: string) => Promise<TurnState>;
@@ -50,7 +53,7 @@ export class StreamedTurn implements Turn {
     this.#reader = reader;
     this.#stop = stop;
     this.#first = this.#events.next();
-    // Both are told to whoever asks; nobody has to.
+    // Both reject for callers that wait for them; without one, the rejection is no error.
     this.#first.catch(() => {});
     this.#reply.promise.catch(() => {});
   }
@@ -71,7 +74,7 @@ export class StreamedTurn implements Turn {
   }
 
   async stop(): Promise<TurnState> {
-    await this.#first.catch(() => {}); // it may run all the same
+    await this.#first.catch(() => {}); // the turn may be running all the same
     return await this.#stop(this.id);
   }
 

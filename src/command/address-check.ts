@@ -1,8 +1,8 @@
-/** Whether an address can be listened on: asked before anything is made that takes long, or stays. */
+/** Checks that an address can be listened on, before anything slow or lasting is created. */
 import { once } from "node:events";
 import { createServer } from "node:net";
 
-/** Listens on an address for a moment. @throws Node's own error when that is refused. */
+/** Listens on an address for a moment. @throws Node's error if that fails. */
 export async function checkAddress(host: string, port: number): Promise<void> {
   const server = createServer((socket) => socket.destroy());
   server.listen({ host, port });

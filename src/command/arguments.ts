@@ -1,30 +1,33 @@
-/** Parses the arguments of `foreword`: the command they name, or an error that says what to type instead. */
+/** Parses the arguments of `foreword`: a command, or an error that tells the user how to correct them. */
 import { parseArgs } from "node:util";
 
 const commands = ["serve", "schema", "migrate", "doctor"] as const;
+const migrationOption = "supabase-migration";
 
 /** A command. */
 export type Command = (typeof commands)[number];
 
-/** The parsed arguments; `wrong` holds a sentence that says what to type instead. */
+/** The parsed arguments; `wrong` holds a sentence that tells the user how to correct them. */
 export type Arguments =
-  | { readonly type: "run"; readonly command: Command }
+  | { readonly type: "run"; readonly command: Command | "supabase-migration" }
   | { readonly type: "help" }
   | { readonly type: "version" }
   | { readonly type: "wrong"; readonly text: string };
 
-/** What `--help` prints. */
+/** The text of `--help`. */
 export const help = `Usage: foreword [command]
 
 Commands:
   serve     answer chats over HTTP (the default)
   schema    print supabase_schema.sql with the configured table names
   migrate   apply the schema to DATABASE_URL; safe to run again
-  doctor    check configuration, model and store, and say how to fix what is wrong
+  doctor    check configuration, model and store, and show how to fix each problem
 
 Options:
-  -h, --help     show this
+  -h, --help     show this help
   -v, --version  show the version
+  schema --supabase-migration
+                 write the schema to supabase/migrations/<time>_foreword_v<version>.sql, for the Supabase CLI
 
 Settings are environment variables, or lines of a file called .env in the working directory; the environment
 overrides the file. In a checkout:
@@ -36,7 +39,7 @@ overrides the file. In a checkout:
 .env.example and README.md list every setting: HOST and PORT, AUTH, OPENAI_…, DATABASE_URL, SUPABASE_…, LOG_LEVEL and more.
 `;
 
-/** Names that other programs have for our commands. */
+/** Other programs' names for our commands. */
 const synonyms: Readonly<Record<string, Command>> = {
   start: "serve",
   run: "serve",
@@ -68,6 +71,14 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   for (const { name, rawName, value } of options) {
     if (["h", "help"].includes(name)) return { type: "help" };
     if (["v", "version"].includes(name)) return { type: "version" };
+    if (name === migrationOption) {
+      if (first === "schema" && rest.length === 0 && options.length === 1)
+        return { type: "run", command: migrationOption };
+      return {
+        type: "wrong",
+        text: `--${migrationOption} belongs to \`foreword schema\`, and stands alone.`,
+      };
+    }
     return { type: "wrong", text: await toOptionAdvice(name, rawName, value ?? findValue(args, rawName)) };
   }
   if (first === "help") return { type: "help" };
@@ -76,14 +87,14 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   if (command === undefined) return { type: "wrong", text: toCommandAdvice(first) };
   if (rest.length === 0) return { type: "run", command };
   const [extra = ""] = rest;
-  // `npm start --port 3000` keeps the option to itself, and hands on its value.
+  // npm takes the option out of `npm start --port 3000`, and passes its value on.
   const advice = /^\d+$/.test(extra)
     ? `to listen on that port: PORT=${extra} npm start`
     : "settings are environment variables, or lines of .env";
   return { type: "wrong", text: `"${command}" takes no argument "${shorten(extra)}"; ${advice}.` };
 }
 
-/** A value that follows its option as a word of its own. */
+/** Returns a value that follows its option as the next word. */
 function findValue(args: readonly string[], rawName: string): string | undefined {
   const value = args[args.indexOf(rawName) + 1];
   return value?.startsWith("-") === true ? undefined : value;
@@ -110,7 +121,7 @@ function toCommandAdvice(word: string): string {
   return `there is no command "${shown}"${meant === undefined ? "" : `; did you mean ${meant}?`}`;
 }
 
-/** Returns what may be shown of `word`: the start, and nothing of an address, in which a password may stand. */
+/** Returns the start of `word`, without anything of a URL: it may hold a password. */
 function shorten(word: string): string {
   const shown = word.replace(/:\/\/.*/s, "://…");
   return shown.length <= 60 ? shown : `${shown.slice(0, 60)}…`;

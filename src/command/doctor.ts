@@ -1,4 +1,4 @@
-/** `foreword doctor`: checks configuration, model and store, and says how to fix what is wrong. */
+/** `foreword doctor`: checks configuration, model and store, and shows how to fix each problem. */
 import { z } from "zod";
 import type { AppOptions } from "../app.ts";
 import { toAppError, type AppError } from "../base/errors.ts";
@@ -19,7 +19,7 @@ import { createTextCensor } from "../observe/logger.ts";
 import { checkModel } from "./model-check.ts";
 import { toStoreAdvice } from "./store-advice.ts";
 
-/** A user who exists nowhere: what this one sees, everybody does. */
+/** A user who does not exist: rows that this one sees, every user sees. */
 const stranger = "ffffffff-ffff-4fff-bfff-ffffffffffff";
 
 const Description = z.object({
@@ -39,14 +39,14 @@ const Description = z.object({
   ),
 });
 
-/** What the doctor checks. */
+/** The configuration to check. */
 export interface DoctorOptions {
   readonly app: AppOptions;
   readonly secrets: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** Prints every finding, without any secret; resolves with 0 when all is well, else with 1. */
+/** Prints every finding, without secrets; resolves with 0 if all is well, else with 1. */
 export async function doctor(loadConfig: () => DoctorOptions): Promise<number> {
   const { app, secrets, warnings } = loadConfig();
   const clean = createTextCensor(secrets);
@@ -58,7 +58,7 @@ export async function doctor(loadConfig: () => DoctorOptions): Promise<number> {
     if (fix !== undefined) process.stdout.write(`${clean(`${" ".repeat(21)}→ ${fix}`)}\n`);
   };
   for (const text of warnings) print({ subject: "configuration", isWell: true, isWarning: true, text });
-  print({ subject: "configuration", isWell: true, text: "every variable can be read" });
+  print({ subject: "configuration", isWell: true, text: "all variables are valid" });
   print(await checkModel(app.model));
   for (const finding of await checkStore(app.store)) print(finding);
   for (const finding of checkJournal(app.store)) print(finding);
@@ -85,37 +85,37 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
       {
         subject,
         isWell: true,
-        text: `${trouble.message.replace(/;.*/, "")}: ask its /readyz, or stop it to look closer`,
+        text: `${trouble.message.replace(/;.*/, "")}: check its /readyz, or stop it and run this again`,
       },
     ];
   }
 }
 
-/** What waits for the store here, and what it will never take. */
+/** Checks the journal for queued writes, and for writes that the store has rejected for good. */
 function checkJournal(options: AppOptions["store"]): readonly Finding[] {
   const subject = "journal";
   if (options.type === "none" || (options.type === "supabase" && options.supabase.usesCallerToken)) return [];
   try {
     const { queuedCount, quarantined } = inspectJournals(options.dataDir);
-    const waiting = queuedCount === 0 ? "nothing waits" : `${queuedCount} writes wait for the store`;
-    const fix = "fix what the reason says, then restart the server: it is tried again at each start";
+    const waiting = queuedCount === 0 ? "no writes are queued" : `${queuedCount} writes are queued`;
+    const fix = "fix the cause, then restart the server, which tries the write again";
     return [
       { subject, isWell: true, text: `${waiting} in ${options.dataDir}` },
       ...quarantined.map(({ kind, turnId, conversationId, createdAt, reason }) => ({
         subject,
         isWell: false,
-        text: `the ${kind} of turn ${turnId} in conversation ${conversationId}, of ${createdAt}, will never be taken: ${reason}`,
+        text: `the ${kind} of turn ${turnId} in conversation ${conversationId}, of ${createdAt}, was permanently rejected: ${reason}`,
         fix,
       })),
     ];
   } catch (error) {
     const { code, message } = toAppError(error);
-    const fix = "see that DATA_DIR is a folder that this user may write to";
+    const fix = "make DATA_DIR a folder that this user can write to";
     return [{ subject, isWell: false, text: `${code}: ${message}`, fix }];
   }
 }
 
-/** With the anonymous key nothing can be looked at; that the project answers is all that can be told. */
+/** Checks that the project responds: the anonymous key allows no other check. */
 async function checkReducedStore(options: AppOptions["store"]): Promise<Finding> {
   const store = await openStore(options, systemClock, () => {});
   const trouble = await store.findTrouble(callDeadlineMs);
@@ -123,7 +123,7 @@ async function checkReducedStore(options: AppOptions["store"]): Promise<Finding>
   return {
     subject: "store",
     isWell: true,
-    text: "reduced: the project answers; its functions and grants cannot be seen with this key",
+    text: "reduced: the project responds; this key cannot check its functions and grants",
   };
 }
 
@@ -159,29 +159,34 @@ async function checkDatabase(database: Database, options: StoreOptions): Promise
       `${Object.keys(functions).length}, for the service only`,
       "wrongly granted",
     ),
-    judge("grants", closedTables, "the service may write, the anonymous role may nothing", "wrongly granted"),
-    judge("row security", openTables, `on for ${toNames(tables)}`, "off, or without a policy"),
+    judge(
+      "grants",
+      closedTables,
+      "the service can write, the anonymous role can do nothing",
+      "wrongly granted",
+    ),
+    judge("row security", openTables, `on for ${toNames(tables)}`, "off, or no policy"),
     await checkIsolation(database, options),
   ];
 }
 
-/** An older schema that this server can use is well, and still worth upgrading. */
+/** Checks the schema's version. An older version that this server can use is fine, but worth upgrading. */
 function checkVersion(range: SchemaRange, caller: string, options: StoreOptions): Finding {
   const subject = "schema";
   const usable = chooseVersion(range);
   if (usable === undefined) return toFinding(subject, toSchemaMismatch(range), options);
-  const text = `version ${range.version}, asked as ${caller}`;
+  const text = `version ${range.version}, called as ${caller}`;
   if (range.version === schemaVersion) return { subject, isWell: true, text };
   if (range.version > schemaVersion)
     return {
       subject,
       isWell: true,
-      text: `${text}; newer than this server's ${schemaVersion}, which it serves`,
+      text: `${text}; newer than this server's version ${schemaVersion}, which it still serves`,
     };
   return {
     subject,
     isWell: true,
-    text: `${text}; older than this server's ${schemaVersion}: what needs that version is off`,
+    text: `${text}; older than this server's version ${schemaVersion}: features that need it are off`,
     fix: migrateAdvice,
   };
 }
@@ -190,7 +195,7 @@ function toNames(record: Readonly<Record<string, unknown>>): string {
   return Object.keys(record).join(", ");
 }
 
-/** Steps down to a user whom nobody is, inside a function, as every read does. */
+/** Becomes a user who does not exist, inside a function, as every read becomes its user. */
 async function checkIsolation(database: Database, options: StoreOptions): Promise<Finding> {
   const subject = "isolation";
   try {
@@ -202,14 +207,14 @@ async function checkIsolation(database: Database, options: StoreOptions): Promis
       subject,
       isWell: false,
       text: `a stranger sees ${tables}`,
-      fix: `drop the policies on ${tables} that are not Foreword's`,
+      fix: `drop the policies on ${tables} that Foreword did not create`,
     };
   } catch (error) {
     return toFinding(subject, toAppError(error), options);
   }
 }
 
-/** The log has some advice behind what was wrong; here it has a line of its own. */
+/** Advice that messages end with, for the log; here it has its own line. */
 const toldAdvice = /; (?:set|add|remove|connect by) .*$/;
 
 function toFinding(subject: string, error: AppError, options: StoreOptions): Finding {

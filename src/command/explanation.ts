@@ -1,19 +1,22 @@
-/** The last words of a process that ends in an error: a sentence that tells its user what to do, or, for a bug of ours, the whole error. */
+/**
+ * The message of a process that ends with an error: a sentence that tells the user how to fix it, or the
+ * stack of a bug.
+ */
 
 /** Advice for each system error about an address. */
 const listenAdvice: Readonly<Record<string, string>> = {
-  EADDRINUSE: "Another process listens there; set PORT to a free one. For example: PORT=8001 npm start",
+  EADDRINUSE: "Another process is listening there; set PORT to a free port. For example: PORT=8001 npm start",
   EACCES:
-    "Ports below 1024 need rights that this user does not have; set PORT to 1024 or more, and let a proxy take the other",
+    "This user may not open ports below 1024; set PORT to 1024 or more, and put a proxy on the other port",
   EADDRNOTAVAIL:
-    "This machine has no such address; set HOST to 127.0.0.1, to 0.0.0.0 for all, or to one of its own",
+    "This machine does not have that address; set HOST to 127.0.0.1, to 0.0.0.0 for all addresses, or to one of its own",
   ENOTFOUND:
-    "HOST is no name that this machine can resolve; set it to 127.0.0.1, to 0.0.0.0 for all, or to one of its addresses",
+    "This machine cannot resolve HOST; set it to 127.0.0.1, to 0.0.0.0 for all addresses, or to one of its own",
   EAI_AGAIN:
-    "HOST is a name that cannot be resolved now; set it to 127.0.0.1, to 0.0.0.0 for all, or to one of its addresses",
+    "HOST cannot be resolved right now; set it to 127.0.0.1, to 0.0.0.0 for all addresses, or to one of its own",
 };
 
-/** Returns what to print for `error`, without a line break at its end. */
+/** Returns the text to print for `error`, without a final line break. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return `Foreword cannot start: ${String(error)}`;
   if (error.name === "ConfigError") return `Foreword cannot start: ${error.message}\nSee .env.example.`;
@@ -23,8 +26,8 @@ export function explain(error: unknown): string {
     return `Foreword cannot start: ${error.message}. ${listenAdvice[code] ?? "See HOST and PORT"}.`;
   const advice =
     "advice" in error && typeof error.advice === "string" ? `\nWhat to do: ${error.advice}.` : "";
-  if (code.startsWith("store_")) return `Foreword cannot go on: ${error.message}.${advice}`;
-  // What the system refuses is not for us to fix.
-  if (syscall !== "") return `Foreword cannot go on: ${error.message}.`;
+  if (code.startsWith("store_")) return `Foreword cannot continue: ${error.message}.${advice}`;
+  // A refusal of the system is not a bug of ours.
+  if (syscall !== "") return `Foreword cannot continue: ${error.message}.`;
   return error.stack ?? error.message;
 }

@@ -1,10 +1,10 @@
-/** What a check of `foreword doctor` says. */
+/** The result of a check by `foreword doctor`. */
 
-/** A check's result: all is well, or the fault and its fix. */
+/** A check's result: all is well, or a problem and its fix. */
 export interface Finding {
   readonly subject: string;
   readonly isWell: boolean;
-  /** Whether it is worth saying although nothing is wrong. */
+  /** Whether it is worth a warning although nothing is wrong. */
   readonly isWarning?: boolean;
   readonly text: string;
   readonly fix?: string;

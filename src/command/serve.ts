@@ -1,4 +1,4 @@
-/** Owns the life of the serving process: start, listen, and a graceful stop. */
+/** `foreword serve`: starts, listens, and stops gracefully. */
 import type { App, AppOptions } from "../app.ts";
 import type { AppError } from "../base/errors.ts";
 import { combine } from "../turn/observer.ts";
@@ -10,10 +10,10 @@ import { openLogger, type LogFormat } from "../observe/logger.ts";
 import { toStartBlock } from "./start-block.ts";
 import { isFirst, isWorker, runWorkers, untilStopped } from "./workers.ts";
 
-/** How long the first look at the store may take, in milliseconds. */
+/** How long the first check of the store may take, in milliseconds. */
 const checkTimeoutMs = 2_000;
 
-/** What to serve, and where. */
+/** The options of a serving process. */
 export interface ServeOptions {
   readonly version: string;
   readonly host: string;
@@ -24,12 +24,15 @@ export interface ServeOptions {
   readonly warnings: readonly string[];
   readonly secrets: readonly string[];
   readonly drainMs: number;
-  /** How many processes serve. */
+  /** The number of serving processes. */
   readonly workerCount: number;
   readonly app: AppOptions;
 }
 
-/** Serves until SIGTERM or SIGINT; then resolves with the exit code. @throws AppError, or Node's own, when it cannot start. */
+/**
+ * Serves until SIGTERM or SIGINT; then resolves with the exit code.
+ * @throws AppError, or an error of Node's, if it cannot start.
+ */
 export async function serve(options: ServeOptions): Promise<number> {
   if (!isWorker) {
     for (const warning of options.warnings) process.stderr.write(`Warning: ${warning}\n`);
@@ -40,10 +43,10 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (options.workerCount > 1 && !isWorker) return await runWorkers(options.workerCount, logger);
   const stopping = isWorker ? untilStopped() : nextSignal();
   if (options.app.store.type === "embedded") {
-    process.stderr.write("Opening the embedded database; the first time takes a few seconds …\n");
+    process.stderr.write("Opening the embedded database (the first time takes a few seconds) …\n");
   }
   const observe = combine(createLogObserver(logger, options.app.logsContent));
-  // The embedded database opens in a thread of its own: what else a server is made of is loaded meanwhile.
+  // The embedded database opens in its own thread; the rest of the server is loaded meanwhile.
   const [store, { createApp }] = await Promise.all([
     openStore(options.app.store, systemClock, observe),
     import("../app.ts"),

@@ -1,19 +1,22 @@
-/** Owns what is printed when the server starts: where it listens, which model, which store, what is off. */
+/**
+ * The block that is printed when the server starts: its address, model and store, and the features that are
+ * off.
+ */
 import { isIP } from "node:net";
 import type { AppOptions } from "../app.ts";
 import type { AppError } from "../base/errors.ts";
 import { isLoopback } from "../config/variables.ts";
 import { migrateAdvice } from "../store/schema/schema-version.ts";
 
-/** What the block tells. */
+/** The facts that the block shows. */
 export interface StartBlockOptions {
   readonly version: string;
   readonly address: string;
   readonly workerCount: number;
   readonly app: AppOptions;
-  /** What keeps the store from taking writes now. */
+  /** The reason why the store takes no writes now. */
   readonly storeTrouble: AppError | undefined;
-  /** `undefined` where there is no journal, or it cannot be used. */
+  /** `undefined` if there is no journal, or it cannot be used. */
   readonly journal: { readonly queued: number } | undefined;
 }
 
@@ -29,12 +32,12 @@ export function toStartBlock(options: StartBlockOptions): string {
     ...(storeTrouble === undefined
       ? []
       : [
-          ["", `AWAY: ${storeTrouble.code} (${storeTrouble.message})`],
+          ["", `UNAVAILABLE: ${storeTrouble.code} (${storeTrouble.message})`],
           ["", toStoreAdvice(storeTrouble, journal !== undefined)],
         ]),
     ...describeJournal(app.store, journal).map((text) => ["journal", text]),
     ...(app.hosts === undefined ? [] : [["hosts", describeHosts(app.hosts)]]),
-    ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read the answers"],
+    ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read responses"],
     ...describeOff(app).map((text, index) => [index === 0 ? "off" : "", text]),
     ...describeTry(app.auth, toNear(address)).map((text, index) => [index === 0 ? "try" : "", text]),
   ];
@@ -43,9 +46,9 @@ export function toStartBlock(options: StartBlockOptions): string {
 }
 
 function describeModel(model: AppOptions["model"]): string {
-  if (model.type === "demo" && model.isForced) return "demo, built in, as DEMO_MODE is true";
+  if (model.type === "demo" && model.isForced) return "built-in demo, because DEMO_MODE is true";
   if (model.type === "demo")
-    return "demo, built in (set OPENAI_API_KEY or OPENAI_BASE_URL, and OPENAI_MODEL, for a real one)";
+    return "built-in demo (for a real model set OPENAI_MODEL, and OPENAI_API_KEY or OPENAI_BASE_URL)";
   const { openai } = model;
   const place = openai.azure?.endpoint ?? openai.baseUrl ?? "https://api.openai.com/v1";
   return `${openai.model} at ${toHost(place)}${openai.temperature === undefined ? "" : `, temperature ${openai.temperature}`}`;
@@ -54,7 +57,7 @@ function describeModel(model: AppOptions["model"]): string {
 function describeStore(store: AppOptions["store"]): string {
   switch (store.type) {
     case "none":
-      return "none: nothing is kept (CHAT_STORE_ENABLED=false)";
+      return "none: nothing is stored (CHAT_STORE_ENABLED=false)";
     case "postgres":
       return `Postgres at ${toHost(store.postgres.url)}`;
     case "supabase":
@@ -64,35 +67,37 @@ function describeStore(store: AppOptions["store"]): string {
   }
 }
 
-/** Nothing, where all is as it should be. */
+/** Returns nothing if the journal is empty. */
 function describeJournal(
   store: AppOptions["store"],
   journal: StartBlockOptions["journal"],
 ): readonly string[] {
   if (journal !== undefined)
-    return journal.queued === 0 ? [] : [`${journal.queued} writes of an earlier run wait for the store`];
+    return journal.queued === 0
+      ? []
+      : [`${journal.queued} writes of an earlier run are queued for the store`];
   if (store.type === "none" || (store.type === "supabase" && store.supabase.usesCallerToken)) return [];
-  return [`AWAY: ${store.dataDir} cannot be used, the log says why; with the store away new turns get 503`];
+  return [`OFF: cannot use ${store.dataDir} (see the log); while the database is down, new turns get 503`];
 }
 
 function describeHosts({ host, allowedHosts }: AppOptions["hosts"] & object): string {
   const addresses = isLoopback(host) ? "loopback addresses" : "all addresses";
   const own = isIP(host) === 0 ? [host] : [];
   const names = Array.from(new Set(["localhost", addresses, ...own, ...allowedHosts]));
-  return `${names.join(", ")}; requests with another Host get 421 (ALLOWED_HOSTS adds names)`;
+  return `${names.join(", ")}; requests with any other Host get 421 (ALLOWED_HOSTS adds names)`;
 }
 
 function describeOff(app: AppOptions): readonly string[] {
-  const off = app.auth.type === "none" ? ["authentication: whoever can reach this address can chat"] : [];
+  const off = app.auth.type === "none" ? ["authentication: anyone who can connect can chat"] : [];
   if (app.store.type === "none") off.push("history");
   if (app.store.type === "supabase" && app.store.supabase.usesCallerToken) {
-    off.push("reduced store: messages are stored only with their user's access token; no record of turns,");
-    off.push("no recovery, no limits (set SUPABASE_SERVICE_ROLE_KEY for all of it)");
+    off.push("reduced store: messages are stored only with their user's access token; no turn records,");
+    off.push("no recovery, no limits (set SUPABASE_SERVICE_ROLE_KEY for all features)");
   }
   return off;
 }
 
-/** A request that works as it stands, once the token that it names is there. */
+/** Returns a request that works as printed, once its token is set. */
 function describeTry(auth: AppOptions["auth"], address: string): readonly string[] {
   const headers = ["-H 'content-type: application/json'"];
   if (auth.type !== "none") headers.push('-H "authorization: Bearer $TOKEN"');
@@ -102,26 +107,30 @@ function describeTry(auth: AppOptions["auth"], address: string): readonly string
     case "none":
       return [ask];
     case "keys":
-      return [ask, "with one of API_KEYS as TOKEN: export TOKEN='…'"];
+      return [ask, "first set TOKEN to one of API_KEYS: export TOKEN='…'"];
     case "supabase":
-      return [ask, "with the access token of a signed-in user as TOKEN: export TOKEN='…'"];
+      return [ask, "first set TOKEN to a signed-in user's access token: export TOKEN='…'"];
   }
 }
 
-/** Returns an address that this machine can ask: those that stand for all of its addresses can only be listened on. */
+/**
+ * Returns an address that this machine can connect to: one that means all addresses is only for listening.
+ */
 function toNear(address: string): string {
   return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
 function toStoreAdvice(trouble: AppError, hasJournal: boolean): string {
-  const fate = hasJournal ? "replies go on and wait in the journal" : "replies go on but are not kept";
+  const fate = hasJournal
+    ? "replies continue and wait in the journal"
+    : "replies continue but are not stored";
   if (trouble.advice !== undefined) return `${fate}; ${trouble.advice}`;
   if (trouble.code === "store_schema_missing" || trouble.code === "store_schema_mismatch")
     return `${fate}; ${migrateAdvice}`;
-  return `${fate} until it is back; \`foreword doctor\` says more`;
+  return `${fate} until it is back; run \`foreword doctor\` for details`;
 }
 
-/** A URL without its user, password and query, none of which belong on a screen. */
+/** Returns a URL without its user, password and query, which must not be shown. */
 function toHost(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;

@@ -1,30 +1,29 @@
-/** Advice for a store that cannot be used, chosen by the error of the database, PostgREST, the network or TLS. */
+/**
+ * Advice for a store that cannot be used, chosen by the error of the database, PostgREST, the network or TLS.
+ */
 import type { AppError } from "../base/errors.ts";
 import type { StoreOptions } from "../store/open-store.ts";
 import { migrateAdvice } from "../store/schema/schema-version.ts";
 
-/** A sign in a failure's message, and the advice for it. */
+/** A pattern of a failure's message, and the advice for it. */
 type Rule = readonly [sign: RegExp, advice: string];
 
 const escapes = "in the URL write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
 
-/** What Postgres, its poolers and `pg` say, the surest first. */
+/** Messages of Postgres, its poolers and `pg`, the most specific first. */
 const postgresRules: readonly Rule[] = [
   [
     /Tenant or user not found/i,
-    "Supabase's pooler knows users as postgres.<project ref>: copy the pooler's connection string from the project's Connect page into DATABASE_URL",
+    "Supabase's pooler expects the user postgres.<project ref>: copy the pooler's connection string from the project's Connect page into DATABASE_URL",
   ],
   [
     /^3D000|no such database/,
-    "create it, as in `createdb NAME`, then run `foreword migrate`; or name another database in DATABASE_URL",
+    "create it (`createdb NAME`), then run `foreword migrate`; or name another database in DATABASE_URL",
   ],
-  [
-    /^28P01|password authentication failed/,
-    `the user or the password in DATABASE_URL is wrong: correct it; ${escapes}`,
-  ],
+  [/^28P01|password authentication failed/, `correct the user or password in DATABASE_URL; ${escapes}`],
   [
     /password must be a string/,
-    "DATABASE_URL has no password, and the server asks for one: postgres://user:password@host:5432/database",
+    "add a password to DATABASE_URL, which the server requires: postgres://user:password@host:5432/database",
   ],
   [
     /^28000.*role .* does not exist/,
@@ -32,85 +31,85 @@ const postgresRules: readonly Rule[] = [
   ],
   [
     /^28000.*not permitted to log in/,
-    "let that role log in (`alter role NAME login`), or name another user in DATABASE_URL",
+    "allow that role to log in (`alter role NAME login`), or name another user in DATABASE_URL",
   ],
   [
     /no pg_hba\.conf entry.*(?:no encryption|SSL off)/,
-    "the server's pg_hba.conf lets this user in over TLS alone, or not at all from here: add ?sslmode=require to DATABASE_URL, or a line to that file",
+    "the server's pg_hba.conf allows this user only over TLS, or not from this host: add ?sslmode=require to DATABASE_URL, or a line to that file",
   ],
   [/SSL connection is required|SSL\/TLS required/i, "add ?sslmode=require to DATABASE_URL"],
   [
     /no pg_hba\.conf entry|^28000/,
-    "the server's pg_hba.conf does not let this user in from here: add a line for it there, or connect as another user",
+    "the server's pg_hba.conf does not allow this user from this host: add a line for it, or connect as another user",
   ],
   [
     /does not support SSL/i,
-    "the server offers no TLS: remove sslmode from DATABASE_URL, or turn TLS on in the server",
+    "the server does not offer TLS: remove sslmode from DATABASE_URL, or turn TLS on in the server",
   ],
   [
     /certificate|altnames|self[- ]signed/i,
-    "the server's certificate cannot be checked: give its authority (DATABASE_CA, or sslrootcert in DATABASE_URL), or encrypt without checking it (sslmode=require)",
+    "the server's certificate cannot be verified: set its authority (DATABASE_CA, or sslrootcert in DATABASE_URL), or encrypt without verifying it (sslmode=require)",
   ],
   [
     /^53300/,
-    "the server has no connection left: lower DATABASE_POOL_SIZE, put a pooler in front, or raise max_connections",
+    "the server has no free connections: lower DATABASE_POOL_SIZE, use a pooler, or raise max_connections",
   ],
-  [/^57P03/, "the server is starting, or in recovery: wait, and run this again"],
-  [/^42501/, "connect as the owner of the schema, the user who ran `foreword migrate`"],
+  [/^57P03/, "the server is starting or recovering: wait, then run this again"],
+  [/^42501/, "connect as the owner of the schema: the user who ran `foreword migrate`"],
   [
     /ENOTFOUND|EAI_AGAIN/,
-    "there is no host of that name: correct the host in DATABASE_URL. Supabase's direct host has IPv6 alone; its pooler has IPv4, too",
+    "host not found: correct the host in DATABASE_URL. Supabase's direct host has only IPv6; its pooler also has IPv4",
   ],
-  [/ECONNREFUSED/, "nothing listens there: start the database, or correct host and port in DATABASE_URL"],
+  [
+    /ECONNREFUSED/,
+    "nothing is listening there: start the database, or correct host and port in DATABASE_URL",
+  ],
   [
     /ENETUNREACH|EHOSTUNREACH/,
-    "the network has no way there: correct the host in DATABASE_URL. Supabase's direct host needs IPv6; its pooler does not",
+    "there is no route to that host: correct the host in DATABASE_URL. Supabase's direct host needs IPv6; its pooler does not",
   ],
   [
     /timeout|no answer within|ETIMEDOUT|timed out/i,
-    "nothing answered: correct host and port in DATABASE_URL, and let firewalls between pass it",
+    "no response: correct host and port in DATABASE_URL, and allow the connection in firewalls",
   ],
   [
     /terminated unexpectedly|closed the connection|ECONNRESET|SSL connection|wrong version/i,
-    "what answers there is no Postgres, or stops at once: correct host and port in DATABASE_URL, and look at the server's log",
+    "the server there is not Postgres, or closes connections at once: correct host and port in DATABASE_URL, and check the server's log",
   ],
 ];
 
-/** What PostgREST, Supabase's gateway and `fetch` say. */
+/** Messages of PostgREST, Supabase's gateway and `fetch`. */
 const supabaseRules: readonly Rule[] = [
   [
     /holds a service-role key/,
-    "move it to SUPABASE_SERVICE_ROLE_KEY, which gives all features; SUPABASE_ANON_KEY is for the key that pages may know",
+    "move it to SUPABASE_SERVICE_ROLE_KEY, which enables all features; SUPABASE_ANON_KEY is for the public key",
   ],
   [
     /PGRST30[0-3]|Invalid API key|HTTP 401|JW[ST]/i,
-    "the key is not this project's, has expired or is cut off: copy it again from the project's API keys",
+    "the key belongs to another project, has expired or is incomplete: copy it again from the project's API keys",
   ],
   [
     /HTTP 404/,
-    "there is no Supabase at that address: SUPABASE_URL is like https://<project ref>.supabase.co, without a path",
+    "there is no Supabase project at that URL: SUPABASE_URL looks like https://<project ref>.supabase.co, without a path",
   ],
-  [
-    /ENOTFOUND|EAI_AGAIN/,
-    "there is no host of that name: correct SUPABASE_URL; a project that was paused or deleted has none",
-  ],
+  [/ENOTFOUND|EAI_AGAIN/, "host not found: correct SUPABASE_URL; a paused or deleted project has no host"],
   [
     /ECONNREFUSED|bad port/,
-    "nothing listens there: start it (`supabase start`, for a local one), or correct SUPABASE_URL",
+    "nothing is listening there: start it (`supabase start` for a local project), or correct SUPABASE_URL",
   ],
   [
     /WRONG.VERSION|EPROTO/i,
-    "it speaks http, not https, or the other way round: correct the beginning of SUPABASE_URL",
+    "it speaks http, not https, or the other way round: correct the scheme of SUPABASE_URL",
   ],
   [
     /certificate|self[- ]signed|SELF_SIGNED|UNABLE_TO_VERIFY|altnames/i,
-    "the certificate cannot be checked: let Node know its authority, with NODE_EXTRA_CA_CERTS=<file of PEM>",
+    "the certificate cannot be verified: set NODE_EXTRA_CA_CERTS=<PEM file> to its certificate authority",
   ],
   [
     /no answer within|timeout|ETIMEDOUT|terminated|ENETUNREACH|EHOSTUNREACH/i,
-    "nothing answered: correct SUPABASE_URL, and let firewalls and proxies between pass it; a paused project must be restored",
+    "no response: correct SUPABASE_URL, and allow the connection in firewalls and proxies; restore a paused project",
   ],
-  [/^PGRST00/, "PostgREST cannot reach its database: look at the project's health"],
+  [/^PGRST00/, "PostgREST cannot reach its database: check the project's health"],
 ];
 
 /** Returns advice on how to fix `error`. */
@@ -118,12 +117,12 @@ export function toStoreAdvice(error: AppError, options: StoreOptions): string {
   const { code, message, advice } = error;
   if (advice !== undefined) return advice;
   if (options.type === "embedded")
-    return "see DATA_DIR: a folder that this user may write to, on a disk with room";
+    return "make DATA_DIR a folder that this user can write to, on a disk with free space";
   if (options.type === "postgres")
     return find(postgresRules, message) ?? toGeneralAdvice(code, "DATABASE_URL");
   if (options.type === "none") return toGeneralAdvice(code, "CHAT_STORE_ENABLED");
   if (!options.supabase.usesCallerToken && isAnonymousKey(options.supabase.key))
-    return "check the key: SUPABASE_SERVICE_ROLE_KEY holds the anonymous (or publishable) key; copy the service_role (or secret) one from the project's API keys";
+    return "SUPABASE_SERVICE_ROLE_KEY holds the anonymous (or publishable) key: copy the service_role (or secret) key from the project's API keys";
   return find(supabaseRules, message) ?? toGeneralAdvice(code, "SUPABASE_URL");
 }
 
@@ -134,11 +133,11 @@ function find(rules: readonly Rule[], message: string): string | undefined {
 function toGeneralAdvice(code: AppError["code"], name: string): string {
   if (code === "store_schema_missing" || code === "store_schema_mismatch") return migrateAdvice;
   if (code === "store_refused")
-    return `check the key or the user of ${name}: it must be the service-role key, or the schema's owner`;
-  return `check ${name}, and that the database runs`;
+    return `check the key or user in ${name}: it must be the service-role key or the schema's owner`;
+  return `check ${name}, and that the database is running`;
 }
 
-/** Whether a key says of itself that it is for pages. A token's middle part is its claims. */
+/** Whether a key is a public one: its prefix or its claims, a token's middle part, say so. */
 function isAnonymousKey(key: string): boolean {
   if (key.startsWith("sb_publishable_")) return true;
   const claims = Buffer.from(key.split(".")[1] ?? "", "base64url").toString();

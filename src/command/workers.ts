@@ -1,26 +1,28 @@
-/** Owns the processes that serve together on one port: one for each worker, and the one that looks after them. */
+/**
+ * The processes that serve together on one port: the workers, and the primary process that supervises them.
+ */
 import cluster, { type Worker } from "node:cluster";
 
-/** A worker that lived for less than this, in milliseconds, is not replaced at once. */
+/** A worker that ran for less than this, in milliseconds, is replaced after a delay. */
 const shortLifeMs = 5_000;
 const restartDelayMs = 1_000;
 
 const stopMessage = "stop";
 
-/** Who is told of what becomes of the workers. */
+/** A log for events of the workers. */
 export interface WorkersLog {
   info(facts: object, message: string): void;
   warn(facts: object, message: string): void;
 }
 
-/** Whether this process is one of several that serve, and not the one that looks after them. */
+/** Whether this process is one of several workers, not the primary process. */
 export const { isWorker } = cluster;
-/** Whether it speaks for all that serve: what is said of the server is said once. */
+/** Whether it speaks for all workers, so that facts about the server are logged once. */
 export const isFirst = (cluster.worker?.id ?? 1) === 1;
 
 /**
- * Resolves when a worker is to stop. It hears that from the process that looks after it alone: a signal may be sent to all of them at
- * once, as a terminal does.
+ * Resolves when a worker must stop. Only the primary process tells it to: a terminal sends its signals to all
+ * processes at once.
  */
 export async function untilStopped(): Promise<string> {
   process.on("SIGTERM", () => {}).on("SIGINT", () => {});
@@ -32,13 +34,16 @@ export async function untilStopped(): Promise<string> {
 }
 
 /**
- * Runs `count` processes like this one, each of which serves on its own; the system's connections go to them in turn. One that dies is
- * replaced. Resolves, once all have ended after SIGTERM or SIGINT, with the exit code; or with that of the first worker that
- * could not start, which has said why.
+ * Runs `count` workers, which receive connections in turn. A worker that exits is replaced. Resolves with the
+ * exit code once all have ended after SIGTERM or SIGINT; or with that of the first worker that could not
+ * start, which has reported the reason.
  */
 export async function runWorkers(count: number, log: WorkersLog): Promise<number> {
   const { promise: over, resolve } = Promise.withResolvers<number>();
-  /** Those that live, and since when. (`cluster.workers` has a dead one for as long as its channel is open.) */
+  /**
+   * Running workers, and when they started. (`cluster.workers` keeps one that has exited until its channel
+   * closes.)
+   */
   const living = new Map<Worker, number>();
   let isStopping = false;
   let hasServed = false;
@@ -49,7 +54,7 @@ export async function runWorkers(count: number, log: WorkersLog): Promise<number
     if (living.size === 0) resolve(exitCode);
   };
   const stop = (): void => {
-    if (isStopping) return process.exit(1); // asked twice
+    if (isStopping) return process.exit(1); // the second signal
     isStopping = true;
     for (const worker of living.keys()) if (worker.isConnected()) worker.send(stopMessage);
     settle();
@@ -62,17 +67,17 @@ export async function runWorkers(count: number, log: WorkersLog): Promise<number
       if (!isStopping) stop();
       return settle();
     }
-    log.warn({ pid: worker.process.pid, code, signal }, "a worker has died; another takes its place");
+    log.warn({ pid: worker.process.pid, code, signal }, "worker exited; starting a replacement");
     setTimeout(() => isStopping || start(), lifeMs < shortLifeMs ? restartDelayMs : 0);
   };
 
   cluster.on("exit", replace).on("listening", (worker) => {
     hasServed = true;
-    if (isStopping) worker.send(stopMessage); // one that was starting has not heard it
+    if (isStopping) worker.send(stopMessage); // it was starting, and missed the message
   });
   process.on("SIGTERM", stop).on("SIGINT", stop);
   for (let index = 0; index < count; index += 1) start();
   const code = await over;
-  log.info({ code }, "all workers have ended");
+  log.info({ code }, "all workers have exited");
   return code;
 }

@@ -1,53 +1,47 @@
-/** Owns the configuration: the environment, read once and checked at once, as the parts of the house want it. */
+/**
+ * The configuration: reads and checks the environment once, and returns it as the options of the app's parts.
+ */
 import type { AppOptions } from "../app.ts";
 import { mebibyte } from "../base/sizes.ts";
-import {
-  findContradictions,
-  findExposure,
-  findLargeImages,
-  findLargeBodies,
-  findLoneStore,
-  findNameClashes,
-  imageShare,
-} from "./rules.ts";
+import { findBrokenRules, imageShare } from "./rules.ts";
 import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
 import { findMisspelt } from "./misspelt-names.ts";
 
-/** Everything that may be configured. */
+/** Everything that can be configured. */
 export interface Config {
   readonly host: string;
   readonly port: number;
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
   readonly logFormat: "auto" | "json" | "pretty";
-  /** What must never be in the log. */
+  /** Secrets that must never be logged. */
   readonly secrets: readonly string[];
-  /** How long running turns may take once the process is asked to stop, in milliseconds. */
+  /** How long running turns may take to finish once the process is asked to stop, in milliseconds. */
   readonly drainMs: number;
-  /** How many processes serve. */
+  /** The number of serving processes. */
   readonly workerCount: number;
   readonly app: AppOptions;
-  /** Sentences about settings that probably mean something other than intended. */
+  /** Sentences about settings that are probably mistakes. */
   readonly warnings: readonly string[];
   readonly tables: { readonly conversations: string; readonly messages: string; readonly turns: string };
 }
 
-/** An environment that cannot be used: one line for each variable that is wrong. */
+/** An environment that cannot be used, with a line for each problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[], warnings: readonly string[] = []) {
-    const count = problems.length === 1 ? "a setting is" : `${problems.length} settings are`;
-    super([`${count} wrong.`, ...problems, ...warnings].join("\n  "));
+    const count = problems.length === 1 ? "1 setting is" : `${problems.length} settings are`;
+    super([`${count} invalid:`, ...problems, ...warnings].join("\n  "));
     this.problems = problems;
   }
 }
 
 /**
- * Reads `.env`, if there is one, below what the environment already says, and returns what both configure.
- * @throws ConfigError that names every wrong variable, or says that `.env` cannot be read.
+ * Returns the configuration in the environment and in `.env`, which the environment overrides.
+ * @throws ConfigError that names every invalid variable, or says that `.env` cannot be read.
  */
 export function loadConfig(): Config {
   const { variables, warnings } = readEnvFile();
@@ -55,7 +49,7 @@ export function loadConfig(): Config {
     ...findMisspelt(Object.keys(process.env), variableNames, false),
     ...findMisspelt(Object.keys(variables), variableNames, true),
   ];
-  // What libraries and worker processes read of the environment they read of `.env` too.
+  // Libraries and worker processes read `.env` through the environment.
   for (const [name, value] of Object.entries(variables))
     if (!isGiven(name, process.env[name])) process.env[name] = value;
   return parseConfig(process.env, Array.from(new Set([...warnings, ...misspelt])));
@@ -69,12 +63,15 @@ function readEnvFile(): EnvFile {
       return { variables: {}, warnings: [] };
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError([
-      `.env in ${process.cwd()} cannot be read (${reason}); make it a file that this user may read`,
+      `.env in ${process.cwd()} cannot be read (${reason}); make it a file that this user can read`,
     ]);
   }
 }
 
-/** Returns what `variables` configure. An empty one counts as absent. @throws ConfigError as {@link loadConfig}. */
+/**
+ * Returns the configuration in `variables`. An empty one counts as unset.
+ * @throws ConfigError as {@link loadConfig}.
+ */
 export function parseConfig(
   variables: Readonly<Record<string, string | undefined>>,
   warnings: readonly string[] = [],
@@ -82,39 +79,29 @@ export function parseConfig(
   const present = Object.entries(variables).flatMap(([name, value = ""]) =>
     isGiven(name, variables[name]) ? [[name, unquote(value.trim())] as const] : [],
   );
-  const given = new Set(present.map(([name]) => name));
+  const names = new Set(present.map(([name]) => name));
   const result = Environment.safeParse(Object.fromEntries(present));
   const issues = (result.error?.issues ?? []).map(({ path: [name, ...place], message }) => ({
     name: String(name),
     text: `${[String(name), ...place.map(String)].join(": ")} ${message}`,
   }));
-  const wrong = new Set(issues.map(({ name }) => name));
-  // The others are looked at as if those that are wrong were not given, so that all is said at once.
-  const sound =
+  const invalid = new Set(issues.map(({ name }) => name));
+  // The others are checked as if the invalid ones were not set, so that all problems are reported at once.
+  const valid =
     result.data ??
-    Environment.safeParse(Object.fromEntries(present.filter(([name]) => !wrong.has(name)))).data;
-  const clashes = [
-    ...findNameClashes(sound),
-    ...findLoneStore(sound),
-    ...findLargeImages(sound),
-    ...findLargeBodies(sound),
-    ...findExposure(sound),
-  ].filter((text) => !(text.match(/[A-Z]{2,}(?:_[A-Z]+)*/g) ?? []).some((name) => wrong.has(name)));
-  const problems = [
-    ...issues.map(({ text }) => text),
-    ...findContradictions(given, Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false),
-    ...clashes,
-  ];
+    Environment.safeParse(Object.fromEntries(present.filter(([name]) => !invalid.has(name)))).data;
+  const isDemo = Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false;
+  const problems = [...issues.map(({ text }) => text), ...findBrokenRules({ names, isDemo }, valid, invalid)];
   if (!result.success || problems.length > 0) throw new ConfigError(problems, warnings);
   return toConfig(result.data, warnings);
 }
 
-/** Whether a variable says something. No temperature at all is one that may be said. */
+/** Whether a variable is set. An empty temperature is a setting too: no temperature is sent. */
 function isGiven(name: string, value: string | undefined): boolean {
   return value !== undefined && (value.trim() !== "" || name === "OPENAI_TEMPERATURE");
 }
 
-/** Docker's `--env-file` hands on the quotes around a value. */
+/** Removes the quotes around a value, which Docker's `--env-file` keeps. */
 function unquote(value: string): string {
   return /^(?<quote>["'])(?<text>[^]*)\k<quote>$/.exec(value)?.groups?.["text"] ?? value;
 }
@@ -154,7 +141,10 @@ function toConfig(environment: Environment, warnings: readonly string[]): Config
   };
 }
 
-/** Where nobody is known, everybody would share one address' limits behind a proxy: there they are off unless they are asked for. */
+/**
+ * Without authentication all users behind a proxy would share one address's limits, so these are off by
+ * default.
+ */
 function toLimitOptions(environment: Environment): AppOptions["limits"] {
   const isOn = environment.AUTH !== "none";
   return {
@@ -169,7 +159,10 @@ function toLimitOptions(environment: Environment): AppOptions["limits"] {
   };
 }
 
-/** With authentication a page that points its own name here has no credential, so that every name is allowed unless some are listed. */
+/**
+ * With authentication every host name is allowed unless some are listed: a page that points its own name here
+ * has no credentials.
+ */
 function toHostOptions(environment: Environment): AppOptions["hosts"] {
   const { AUTH, HOST: host, ALLOWED_HOSTS: allowedHosts = [] } = environment;
   return AUTH === "none" || allowedHosts.length > 0 ? { host, allowedHosts } : undefined;

@@ -1,14 +1,17 @@
-/** Reads `.env`, in any encoding that editors use: its variables, and warnings about lines that mean something other than intended. */
+/**
+ * Reads `.env` in any encoding that editors use: its variables, and warnings about lines that are probably
+ * mistakes.
+ */
 import { parseEnv } from "node:util";
 
-/** What a file says. */
+/** The contents of a file. */
 export interface EnvFile {
   readonly variables: Readonly<Record<string, string>>;
-  /** A sentence for each line that means something else than it seems to; none quotes a value. */
+  /** A sentence for each line with an unexpected meaning; none quotes a value. */
   readonly warnings: readonly string[];
 }
 
-/** An assignment, whose value may be in quotes and then go on over several lines. */
+/** An assignment, whose value may be quoted and then span several lines. */
 const assignment =
   /^[ \t]*(?:export[ \t]+)?(?<name>[\w.-]+)[ \t]*=[ \t]*(?:(?<quote>["'`])[^]*?\k<quote>.*|(?<plain>.*))$/gm;
 
@@ -20,16 +23,14 @@ export function parseEnvFile(bytes: Uint8Array): EnvFile {
   const warnings: string[] = [];
   const rest = text.replaceAll(assignment, (line: string, ...groups: unknown[]) => {
     const { name, plain } = toGroups(groups.at(-1));
-    if (/^["'`]/.test(plain)) warnings.push(`${name} in .env begins with a quote that is not closed.`);
+    if (/^["'`]/.test(plain)) warnings.push(`${name} in .env starts with a quote that is never closed.`);
     else if (/[^\s#]#/.test(plain.replace(/\s#.*/, "")))
-      warnings.push(
-        `${name} in .env is cut off at its first #, which begins a comment; put the value in quotes.`,
-      );
+      warnings.push(`${name} in .env is cut off at its first #, which starts a comment; quote the value.`);
     return line.replaceAll(/[^\n]/g, ""); // lines keep their numbers
   });
   for (const [index, line] of rest.split("\n").entries())
     if (!/^\s*(?:#.*)?$/.test(line))
-      warnings.push(`Line ${index + 1} of .env is ignored, as it is not of the form NAME=value.`);
+      warnings.push(`Line ${index + 1} of .env is ignored: it is not of the form NAME=value.`);
   const variables = Object.entries(parseEnv(text)).map(([name, value = ""]) => [name, value] as const);
   return { variables: Object.fromEntries(variables), warnings };
 }
@@ -40,7 +41,7 @@ function toGroups(groups: unknown): { readonly name: string; readonly plain: str
   return { name: String(name), plain: typeof plain === "string" ? plain : "" };
 }
 
-/** Notepad and PowerShell write a mark at the start, and UTF-16. */
+/** Decodes UTF-8 and UTF-16; Notepad and PowerShell write UTF-16, and a byte order mark. */
 function decode(bytes: Uint8Array): string {
   const [first, second] = bytes;
   const encoding =

@@ -1,6 +1,6 @@
-/** Finds misspelt names of variables, and the settings they were probably meant to be. */
+/** Finds misspelt variable names, and the settings they were probably meant to be. */
 
-/** Names that other programs, or older versions of the clients' own libraries, have for the same. */
+/** Names that other programs or older client libraries use for our settings. */
 const otherNames: Readonly<Record<string, string>> = {
   OPENAI_API_BASE: "OPENAI_BASE_URL",
   OPENAI_API_BASE_URL: "OPENAI_BASE_URL",
@@ -18,23 +18,27 @@ const otherNames: Readonly<Record<string, string>> = {
   CORS_ORIGINS: "CORS_ALLOW_ORIGINS",
 };
 
-/** What names of ours begin with, and in `.env` few of others do. */
+/** Beginnings of our names, which few other names in `.env` share. */
 const ownBeginning =
   /^(?:OPENAI|AZURE_OPENAI|SUPABASE|LIMIT|MODEL|DATABASE|CORS|JOURNAL|RETENTION|CHAT_STORE|DRAIN)_/;
-/** Those of them that few others begin with in an environment, which many programs share: systemd sets JOURNAL_STREAM, say. */
+/**
+ * The ones that are rare in an environment, which many programs share: systemd sets JOURNAL_STREAM, for one.
+ */
 const rareBeginning = /^(?:OPENAI|AZURE_OPENAI|SUPABASE|CHAT_STORE)_/;
-/** What Kubernetes and Docker name after services. */
+/** Names that Kubernetes and Docker derive from services. */
 const ofService = /_(?:SERVICE|PORT|TCP|UDP)(?:_|$)/;
-/** What OpenAI's and Supabase's own tools read, and parts of an address that platforms set beside the whole. */
+/**
+ * Names that OpenAI's and Supabase's own tools read, and parts of a URL that platforms set beside the whole.
+ */
 const ofOthers =
   /^(?:OPENAI_(?:LOG|ADMIN_KEY|WEBHOOK_SECRET|AGENTS_\w+)|SUPABASE_(?:ACCESS_TOKEN|(?:DB|PROJECT|AUTH|INTERNAL|SMTP)_\w+)|DATABASE_(?:HOST|NAME|PASSWORD|USER(?:NAME)?)|APP_KEY)$/;
-/** Names that short are like too many others, unless they stand in our own file. */
+/** Shorter names resemble too many others, except in our own file. */
 const minLength = 6;
 
 /**
- * Returns a sentence for each of `names` that is probably meant to be one of `known`. Names that are neither close to one of these nor
- * begin like them are other programs', and pass.
- * @param isOwnFile whether they stand in `.env`, where few names are other programs'.
+ * Returns a sentence for each of `names` that is probably meant to be one of `known`. Other programs' names,
+ * which neither resemble these nor begin like them, are left alone.
+ * @param isOwnFile whether the names are from `.env`, where few belong to other programs.
  */
 export function findMisspelt(
   names: Iterable<string>,
@@ -45,16 +49,16 @@ export function findMisspelt(
   return Array.from(given).flatMap((name) => {
     if (known.includes(name) || (!isOwnFile && (ofOthers.test(name) || ofService.test(name)))) return [];
     const nearest = findNearest(name, known);
-    // Beside the right one, in an environment, it is another program's.
+    // In an environment that has the right name too, it belongs to another program.
     if (nearest !== undefined && given.has(nearest) && !isOwnFile) return [];
     if (nearest !== undefined && (isOwnFile || nearest.length >= minLength))
-      return [`${name} is not a setting, and is ignored; did you mean ${nearest}?`];
+      return [`${name} is not a setting and is ignored; did you mean ${nearest}?`];
     if (!(isOwnFile ? ownBeginning : rareBeginning).test(name) || ofService.test(name)) return [];
-    return [`${name} is not a setting of Foreword, and is ignored; .env.example lists them all.`];
+    return [`${name} is not a setting of Foreword and is ignored; .env.example lists all settings.`];
   });
 }
 
-/** Returns the one of `known` that is spelt most like `name`, if any is spelt alike. */
+/** Returns the one of `known` whose spelling is closest to `name`, if any is close. */
 export function findNearest(name: string, known: readonly string[]): string | undefined {
   const usual = name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
   const other = Object.hasOwn(otherNames, usual) ? otherNames[usual] : undefined;
@@ -66,7 +70,7 @@ export function findNearest(name: string, known: readonly string[]): string | un
   return nearest?.candidate;
 }
 
-/** Returns how many letters must be changed, added, left out or swapped with the next to make `a` of `b`. */
+/** Returns how many letters must be changed, added, removed or swapped with the next to turn `b` into `a`. */
 function countEdits(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 3) return Infinity;
   let before: readonly number[] = [];

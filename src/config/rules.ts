@@ -1,96 +1,137 @@
-/** Owns what is wrong with the variables together: which contradict each other, or leave the server open. */
+/** Rules that span several variables. */
 import { isLoopback, type Environment } from "./variables.ts";
 
-/** What is wrong not with one variable, but with one beside another. */
-export function findContradictions(given: ReadonlySet<string>, isDemo: boolean): readonly string[] {
-  const problems: string[] = [];
-  const asks = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"].filter((name) =>
-    given.has(name),
-  );
-  if (!isDemo && asks.length > 0 && !given.has("OPENAI_MODEL")) {
-    problems.push(`OPENAI_MODEL is required beside ${asks.join(" and ")}`);
-  }
-  if (given.has("AZURE_OPENAI_ENDPOINT")) {
-    for (const name of ["AZURE_OPENAI_API_KEY", "OPENAI_API_VERSION"]) {
-      if (!given.has(name)) problems.push(`${name} is required beside AZURE_OPENAI_ENDPOINT`);
-    }
-  }
-  if (given.has("AZURE_OPENAI_ENDPOINT") && given.has("OPENAI_BASE_URL")) {
-    problems.push("OPENAI_BASE_URL and AZURE_OPENAI_ENDPOINT exclude each other");
-  }
-  if (given.has("AZURE_OPENAI_API_KEY") && !given.has("AZURE_OPENAI_ENDPOINT")) {
-    problems.push("AZURE_OPENAI_API_KEY needs AZURE_OPENAI_ENDPOINT beside it");
-  }
-  for (const name of ["SUPABASE_ANON_KEY", "SUPABASE_SERVICE_ROLE_KEY"]) {
-    if (given.has(name) && !given.has("SUPABASE_URL")) problems.push(`${name} needs SUPABASE_URL beside it`);
-  }
-  if (given.has("DATABASE_CA") && !given.has("DATABASE_URL")) {
-    problems.push("DATABASE_CA needs DATABASE_URL beside it");
-  }
-  return problems;
-}
-
-/** What is wrong with who may reach the server. */
-export function findExposure(environment: Environment | undefined): readonly string[] {
-  if (environment === undefined) return [];
-  const { AUTH, HOST, ALLOW_UNAUTHENTICATED } = environment;
-  const problems: string[] = [];
-  if (AUTH === "none" && !ALLOW_UNAUTHENTICATED && !isLoopback(HOST))
-    problems.push(
-      "AUTH is none and HOST is not loopback: whoever reaches it could read and write everything; set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if a gate of yours stands before it",
-    );
-  if (AUTH === "supabase" && environment.SUPABASE_URL === undefined)
-    problems.push("AUTH=supabase needs SUPABASE_URL, which names the issuer of the tokens");
-  if (AUTH === "keys" && environment.API_KEYS === undefined) problems.push("AUTH=keys needs API_KEYS");
-  if (AUTH !== "keys" && environment.API_KEYS !== undefined)
-    problems.push("API_KEYS needs AUTH=keys beside it");
-  if (AUTH !== "supabase" && environment.SUPABASE_JWT_SECRET !== undefined)
-    problems.push("SUPABASE_JWT_SECRET needs AUTH=supabase beside it");
-  return problems;
-}
-
-/** Several processes on a store that is one process's own. */
-export function findLoneStore(environment: Environment | undefined): readonly string[] {
-  if (environment === undefined || environment.WORKERS === 1) return [];
-  const { CHAT_STORE_ENABLED, DATABASE_URL, SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY } = environment;
-  const isShared =
-    DATABASE_URL !== undefined || (SUPABASE_URL !== undefined && SUPABASE_SERVICE_ROLE_KEY !== undefined);
-  if (CHAT_STORE_ENABLED && isShared) return [];
-  return [
-    "WORKERS needs a database that several processes share, since a turn is resumed and stopped through any of them: set DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY; the embedded database is one process's own",
-  ];
-}
-
-/** How much of a body its images may be: they travel as base64. */
+/** The share of a body that its images may take: they are sent as base64. */
 export const imageShare = 3 / 4;
 
-/** Images that are larger than what they come in. */
-export function findLargeImages(environment: Environment | undefined): readonly string[] {
-  const { LIMIT_IMAGE_MIB: image = 0, LIMIT_BODY_MIB: body = 0 } = environment ?? {};
-  return image <= body * imageShare
-    ? []
-    : [`LIMIT_IMAGE_MIB is more than a body of LIMIT_BODY_MIB=${body} holds, where images take a third more`];
+/** Names of the schema's other tables. */
+const otherTables = [
+  "turn_pieces",
+  "deleted_conversations",
+  "daily_usage",
+  "request_counts",
+  "message_words",
+  "title_words",
+  "word_backlog",
+];
+const tableVariables = [
+  "SUPABASE_TABLE_CONVERSATIONS",
+  "SUPABASE_TABLE_MESSAGES",
+  "SUPABASE_TABLE_TURNS",
+] as const;
+
+/** A rule that the subject breaks `when` this is true, and the sentence that then tells how to follow it. */
+interface Rule<Subject> {
+  readonly when: (subject: Subject) => boolean;
+  readonly says: string | ((subject: Subject) => string);
 }
 
-/** A body that there would never be room for. */
-export function findLargeBodies(environment: Environment | undefined): readonly string[] {
-  const { LIMIT_BODY_MIB: body = 0, LIMIT_BODIES_MIB: bodies = 0 } = environment ?? {};
-  return body <= bodies
-    ? []
-    : [
-        `LIMIT_BODIES_MIB=${bodies} is less than one body of LIMIT_BODY_MIB=${body}: raise it, or lower LIMIT_BODY_MIB`,
-      ];
+/** The variables that are set, whatever their values, and whether the demo model is forced. */
+interface Given {
+  readonly names: ReadonlySet<string>;
+  readonly isDemo: boolean;
 }
 
-/** Two tables of one name, or of a name that the schema uses itself. */
-export function findNameClashes(environment: Environment | undefined): readonly string[] {
-  if (environment === undefined) return [];
-  const taken = ["turn_pieces", "deleted_conversations", "daily_usage", "request_counts"];
-  const names = ["SUPABASE_TABLE_CONVERSATIONS", "SUPABASE_TABLE_MESSAGES", "SUPABASE_TABLE_TURNS"] as const;
-  return names.flatMap((name) => {
-    const table = environment[name];
-    const isTaken = taken.includes(table);
-    taken.push(table);
-    return isTaken ? [`${name} is the name of another table of the schema`] : [];
-  });
+const requires = (name: string, other: string): Rule<Given> => ({
+  when: ({ names }) => names.has(name) && !names.has(other),
+  says: `${name} requires ${other}`,
+});
+const isRequiredWith = (name: string, other: string): Rule<Given> => ({
+  when: ({ names }) => names.has(other) && !names.has(name),
+  says: `${name} is required with ${other}`,
+});
+const conflicts = (name: string, other: string): Rule<Given> => ({
+  when: ({ names }) => names.has(name) && names.has(other),
+  says: `Set either ${name} or ${other}, not both`,
+});
+
+const listModelServers = ({ names }: Given): readonly string[] =>
+  ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"].filter((name) => names.has(name));
+
+/** Rules about which variables are set. */
+const nameRules: readonly Rule<Given>[] = [
+  {
+    when: (given) => !given.isDemo && listModelServers(given).length > 0 && !given.names.has("OPENAI_MODEL"),
+    says: (given) => `OPENAI_MODEL is required with ${listModelServers(given).join(" and ")}`,
+  },
+  isRequiredWith("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+  isRequiredWith("OPENAI_API_VERSION", "AZURE_OPENAI_ENDPOINT"),
+  conflicts("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"),
+  requires("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+  requires("SUPABASE_ANON_KEY", "SUPABASE_URL"),
+  requires("SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_URL"),
+  requires("DATABASE_CA", "DATABASE_URL"),
+];
+
+/** Rules about the values of variables. */
+const valueRules: readonly Rule<Environment>[] = [
+  ...tableVariables.map((name, index): Rule<Environment> => ({
+    when: (values) =>
+      [...otherTables, ...tableVariables.slice(0, index).map((other) => values[other])].includes(
+        values[name],
+      ),
+    says: `${name} is the name of another table of the schema: choose a different name`,
+  })),
+  {
+    when: (values) => values.WORKERS > 1 && !isStoreShared(values),
+    says: "WORKERS > 1 requires a shared database (DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY): any process must be able to resume and stop a turn, and the embedded database serves a single process",
+  },
+  {
+    when: ({ LIMIT_IMAGE_MIB: image = 0, LIMIT_BODY_MIB: body }) => image > body * imageShare,
+    says: ({ LIMIT_BODY_MIB: body }) =>
+      `LIMIT_IMAGE_MIB must be at most ${body * imageShare}, three quarters of LIMIT_BODY_MIB=${body}: base64 makes images a third larger`,
+  },
+  {
+    when: ({ LIMIT_BODIES_MIB: bodies, LIMIT_BODY_MIB: body }) => body > bodies,
+    says: ({ LIMIT_BODIES_MIB: bodies, LIMIT_BODY_MIB: body }) =>
+      `LIMIT_BODIES_MIB=${bodies} is less than one body of LIMIT_BODY_MIB=${body}: raise it, or lower LIMIT_BODY_MIB`,
+  },
+  {
+    when: ({ AUTH, HOST, ALLOW_UNAUTHENTICATED: isAllowed }) =>
+      AUTH === "none" && !isAllowed && !isLoopback(HOST),
+    says: "HOST is public but AUTH=none: anyone who can connect could read and write everything. Set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if your own proxy authenticates requests",
+  },
+  {
+    when: ({ AUTH, SUPABASE_URL: url }) => AUTH === "supabase" && url === undefined,
+    says: "AUTH=supabase requires SUPABASE_URL, the issuer of the tokens",
+  },
+  {
+    when: ({ AUTH, API_KEYS: keys }) => AUTH === "keys" && keys === undefined,
+    says: "AUTH=keys requires API_KEYS",
+  },
+  {
+    when: ({ AUTH, API_KEYS: keys }) => AUTH !== "keys" && keys !== undefined,
+    says: "API_KEYS requires AUTH=keys",
+  },
+  {
+    when: ({ AUTH, SUPABASE_JWT_SECRET: secret }) => AUTH !== "supabase" && secret !== undefined,
+    says: "SUPABASE_JWT_SECRET requires AUTH=supabase",
+  },
+];
+
+function isStoreShared(values: Environment): boolean {
+  const isSupabase = values.SUPABASE_URL !== undefined && values.SUPABASE_SERVICE_ROLE_KEY !== undefined;
+  return values.CHAT_STORE_ENABLED && (values.DATABASE_URL !== undefined || isSupabase);
+}
+
+/**
+ * Returns a sentence for each rule that the variables break.
+ * @param values the variables that can be read, those of `invalid` left out; rules about one of `invalid` do
+ * not apply
+ */
+export function findBrokenRules(
+  given: Given,
+  values: Environment | undefined,
+  invalid: ReadonlySet<string>,
+): readonly string[] {
+  const ofValues = values === undefined ? [] : listBroken(valueRules, values);
+  const isOfInvalid = (text: string): boolean =>
+    (text.match(/[A-Z]{2,}(?:_[A-Z]+)*/g) ?? []).some((name) => invalid.has(name));
+  return [...listBroken(nameRules, given), ...ofValues.filter((text) => !isOfInvalid(text))];
+}
+
+function listBroken<Subject>(rules: readonly Rule<Subject>[], subject: Subject): readonly string[] {
+  return rules
+    .filter(({ when }) => when(subject))
+    .map(({ says }) => (typeof says === "string" ? says : says(subject)));
 }

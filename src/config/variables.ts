@@ -1,4 +1,4 @@
-/** Owns the variables: which there are, and what each may say. */
+/** Every variable, with its default, its range and the sentence for an invalid value. */
 import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { unescape } from "node:querystring";
@@ -16,7 +16,7 @@ export const Flag = z
   .pipe(z.enum(["true", "1", "yes", "on", "false", "0", "no", "off"], "must be true or false"))
   .transform((value) => ["true", "1", "yes", "on"].includes(value));
 
-/** One of some words, in any case. */
+/** One of several words, in any case. */
 const choice = <const Word extends string>(...words: readonly Word[]) =>
   z
     .string()
@@ -48,20 +48,23 @@ const Temperature = z
       .optional(),
   );
 
-/** How to escape characters that would end a password early. The message repeats no part of the URL: it would put part of a password into the log. */
+/**
+ * How to escape characters that would end a password early. The message quotes nothing of the URL: part of a
+ * password would be logged.
+ */
 const escapes = "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
 
-/** What is sent in a header, which cannot hold every character: the `…` of an example, say. */
+/** A value sent in a header, which cannot hold every character: the `…` of an example, for one. */
 const HeaderText = z
   .string()
   .regex(
     /^[\x20-\x7e]*$/,
-    "must be of plain ASCII characters, as it is sent in a header: copy it again, whole",
+    "must contain only ASCII characters, because it is sent in a header: copy it again in full",
   );
 
 const HttpUrl = z
   .url({ protocol: /^https?$/, error: "must be a URL that starts with http:// or https://" })
-  .refine(isWhole, `must be a URL that can be read in one way alone: ${escapes}`);
+  .refine(isWhole, `must be a URL without unescaped special characters: ${escapes}`);
 const PostgresUrl = z
   .url({
     protocol: /^postgres(?:ql)?$/,
@@ -82,7 +85,7 @@ const Origins = z
   )
   .refine(
     (origins) => origins.every(isOrigin),
-    "must be comma-separated origins like https://chat.example.com, https://*.example.com (one label) or tauri://localhost, in lower case, without a path; * and null are refused",
+    "must be comma-separated origins like https://chat.example.com, https://*.example.com (one label) or tauri://localhost, in lower case, without a path; * and null are not accepted",
   );
 
 const Hosts = z
@@ -91,7 +94,7 @@ const Hosts = z
   .transform((value) => value.split(",").map((host) => host.trim().replace(/\.(?=:\d+$|$)/, "")))
   .refine(
     (hosts) => hosts.every(isHost),
-    "must be comma-separated host names like chat.example.com, chat.example.com:8443 or *.example.com (one label), without a scheme or a path; * alone is refused",
+    "must be comma-separated host names like chat.example.com, chat.example.com:8443 or *.example.com (one label), without a scheme or a path; * alone is not accepted",
   );
 
 const ApiKeys = z
@@ -99,7 +102,7 @@ const ApiKeys = z
   .transform((value) => value.split(",").map((key) => key.trim()))
   .refine(
     (keys) => keys.every((key) => /^[\w.~+/-]{24,500}=*$/.test(key)),
-    "must be keys of 24 to 500 characters (letters, digits, . _ ~ + / -) with commas between",
+    "must be comma-separated keys of 24 to 500 characters (letters, digits, . _ ~ + / -)",
   );
 
 const Addresses = z
@@ -107,10 +110,10 @@ const Addresses = z
   .transform((value) => value.split(",").map((address) => address.trim()))
   .refine(
     (addresses) => addresses.every(isAddress),
-    "must be the addresses of your proxies, like 10.0.0.7 or 10.0.0.0/8, with commas between; true, a count and a range of everything are none",
+    "must be a comma-separated list of proxy addresses or CIDR ranges, like 10.0.0.7 or 10.0.0.0/8; `true`, hop counts and 0.0.0.0/0 are not accepted",
   );
 
-/** How many processes; `auto` is one for each processor that may be used. */
+/** The number of processes; `auto` is one for each available processor. */
 const Workers = z
   .string()
   .trim()
@@ -123,7 +126,7 @@ const price = z.number("must be a number").min(0, "must be at least 0");
 
 const pricesMessage = 'must be JSON like {"gpt-5":{"input":1.25,"cachedInput":0.125,"output":10}}';
 
-/** What a million tokens of each model cost. */
+/** The price of a million tokens of each model. */
 const ModelPrices = z
   .string()
   .transform((text, context): unknown => {
@@ -147,7 +150,7 @@ const ModelPrices = z
 export const Environment = z.object({
   HOST: z
     .string()
-    .transform((host) => host.replace(/^\[(.*)\]$/, "$1")) // as it stands in URLs
+    .transform((host) => host.replace(/^\[(.*)\]$/, "$1")) // as in URLs
     .default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(8000),
   LOG_LEVEL: choice("fatal", "error", "warn", "info", "debug", "trace", "silent").default("info"),
@@ -199,7 +202,7 @@ export const Environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   SUPABASE_URL: HttpUrl.refine(
     (url) => new URL(url).pathname === "/",
-    "must be the project's address, without a path",
+    "must be the project's URL, without a path",
   ).optional(),
   SUPABASE_ANON_KEY: HeaderText.optional(),
   SUPABASE_SERVICE_ROLE_KEY: HeaderText.optional(),
@@ -209,10 +212,10 @@ export const Environment = z.object({
 });
 export type Environment = z.infer<typeof Environment>;
 
-/** The names of all variables that are read. */
+/** The names of all variables. */
 export const variableNames: readonly string[] = Object.keys(Environment.shape);
 
-/** Returns what `environment` holds that nobody may read in the log: keys, secrets, and passwords in addresses. */
+/** Returns the values that must never be logged: keys, secrets, and passwords in URLs. */
 export function findSecrets(environment: Environment): readonly string[] {
   const urls = [environment.DATABASE_URL, environment.OPENAI_BASE_URL, environment.AZURE_OPENAI_ENDPOINT];
   const passwords = urls.map((url) => (url === undefined ? "" : new URL(url).password));
@@ -229,12 +232,12 @@ export function findSecrets(environment: Environment): readonly string[] {
   ].flatMap((secret) => (secret === undefined || secret === "" ? [] : [secret]));
 }
 
-/** Whether only this machine reaches a server that listens on `host`. */
+/** Whether only this machine can reach a server that listens on `host`. */
 export function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
-/** An address, or a range of some. All there are is no range of proxies. */
+/** Whether `text` is an address or a range; a range of all addresses is none. */
 function isAddress(text: string): boolean {
   const [address = "", prefix, ...rest] = text.split("/");
   const version = isIP(address);
@@ -245,11 +248,11 @@ function isAddress(text: string): boolean {
 }
 
 /**
- * Whether nothing of a URL's user or password stands where its host, path or rest is read: a sign that it holds a character that must be
- * escaped. A URL that has no such sign can be decoded.
+ * Whether no part of a URL's user or password has ended up in its host, path or query, as happens if they
+ * contain an unescaped character, and the URL can be decoded.
  */
 function isWhole(text: string): boolean {
-  if (!URL.canParse(text)) return true; // said already
+  if (!URL.canParse(text)) return true; // reported already
   const { username, password, pathname, search, hash, protocol } = new URL(text);
   const isDatabase = protocol.startsWith("postgres");
   if (hash !== "" || /[^/]@/.test(pathname) || (username === "" && search.includes("@"))) return false;
@@ -261,7 +264,7 @@ function isWhole(text: string): boolean {
   }
 }
 
-/** An origin as a browser writes it, or one with `*` in place of the first label of its host. */
+/** Whether `origin` is one as browsers send it, or has `*` as the first label of its host. */
 function isOrigin(origin: string): boolean {
   const exact = origin.replace("://*.", "://wildcard.");
   const [, scheme = "", host = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#@\s*\\]+)$/.exec(exact) ?? [];
@@ -274,7 +277,7 @@ function isOrigin(origin: string): boolean {
     : !/^(?:file|data|blob|javascript|ws|wss|ftp)$/.test(scheme);
 }
 
-/** A name or address, with a port or without, or a name with `*` in place of its first label. */
+/** Whether `host` is a name or address, with or without a port, or a name with `*` as its first label. */
 function isHost(host: string): boolean {
   const [, address, name = "", port = "1"] =
     /^(?:\[([\da-f:.]+)\]|((?:\*\.)?[\w.-]+))(?::(\d{1,5}))?$/.exec(host) ?? [];

@@ -1,4 +1,4 @@
-/** Owns the commands beside serve: schema, migrate, doctor, help and version. */
+/** The commands schema, migrate, doctor, --help and --version. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
@@ -33,7 +33,7 @@ describe("foreword", () => {
     return { code, stdout: command.stdout, stderr: command.stderr };
   }
 
-  test("--help lists the commands, --version prints one, an unknown command or option is told with 2", async () => {
+  test("--help lists the commands, --version prints the version, and an unknown command or option exits with 2", async () => {
     for (const option of ["--help", "-h"]) {
       const { code, stdout } = await run([option]);
       assert.equal(code, 0);
@@ -61,14 +61,14 @@ describe("foreword", () => {
     assert.doesNotMatch(stdout, /public\.(?:conversations|messages|turns)\b/);
   });
 
-  test("migrate applies the schema to DATABASE_URL, again without harm, and says what to do without one", async () => {
+  test("migrate applies the schema to DATABASE_URL, can be repeated, and explains how to set DATABASE_URL", async () => {
     const url = await postgres.createDatabase("migrated");
     for (const said of [
-      /^There was no schema; now there is version 7\.$/m,
+      /^No schema was installed; it is now at version 7\.$/m,
       /^The schema was already at version 7\.$/m,
     ]) {
       const { code, stdout, stderr } = await run(["migrate"], { DATABASE_URL: url });
-      assert.deepEqual([code, stdout], [0, "The schema is applied.\n"]);
+      assert.deepEqual([code, stdout], [0, "The schema has been applied.\n"]);
       assert.match(stderr, said);
     }
     const [row] = await runSql(url, ["select public.chat_describe_schema('{}') ->> 'version' as version"]);
@@ -78,10 +78,10 @@ describe("foreword", () => {
     assert.match(without.stderr, /DATABASE_URL, which is not set\.[^]*SQL editor/);
     const away = await run(["migrate"], { DATABASE_URL: "postgres://127.0.0.1:1/x" });
     assert.equal(away.code, 1);
-    assert.match(away.stderr, /^Foreword cannot go on: .*ECONNREFUSED/);
+    assert.match(away.stderr, /^Foreword cannot continue: .*ECONNREFUSED/);
   });
 
-  test("doctor finds all well: demo and embedded", async () => {
+  test("doctor finds no problem with the demo model and the embedded database", async () => {
     const { code, stdout } = await run(["doctor"], { DATA_DIR: "doctored" });
     assert.equal(code, 0, stdout);
     for (const subject of [
@@ -97,7 +97,7 @@ describe("foreword", () => {
     }
   });
 
-  test("doctor says how to mend a missing schema, on Postgres and on Supabase, and is well once that is done", async () => {
+  test("doctor explains how to install a missing schema on Postgres and Supabase, and finds no problem after that", async () => {
     const url = await postgres.createDatabase("doctored");
     const supabase = { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
     for (const variables of [{ DATABASE_URL: url }, supabase]) {
@@ -118,7 +118,7 @@ describe("foreword", () => {
     }
   });
 
-  test("doctor finds what is open that should be closed", async () => {
+  test("doctor finds open tables, functions, grants and policies", async () => {
     const url = await postgres.createDatabase("opened");
     await runSql(url, [schema]);
     await runSql(url, [
@@ -130,19 +130,22 @@ describe("foreword", () => {
     ]);
     const { code, stdout } = await run(["doctor"], { DATABASE_URL: url });
     assert.equal(code, 1);
-    assert.match(stdout, /^WRONG row security +off, or without a policy: turns$/m);
+    assert.match(stdout, /^WRONG row security +off, or no policy: turns$/m);
     assert.match(stdout, /^WRONG grants +wrongly granted: messages$/m);
     assert.match(stdout, /^WRONG functions +wrongly granted: chat_end_turn$/m);
     assert.match(stdout, /^WRONG isolation +a stranger sees conversations\n +→ drop the policies/m);
   });
 
-  test("doctor tells a wrong key, a wrong model and a model server that is away", async () => {
+  test("doctor reports a wrong key, an unknown model and an unreachable model server", async () => {
     const model = await ScriptedModel.start();
     const wrongKey = await run(["doctor"], {
       SUPABASE_URL: stack.url,
       SUPABASE_SERVICE_ROLE_KEY: stack.anonKey,
     });
-    assert.match(wrongKey.stdout, /^WRONG store +store_refused: [^]*→ check the key/m);
+    assert.match(
+      wrongKey.stdout,
+      /^WRONG store +store_refused: [^]*→ SUPABASE_SERVICE_ROLE_KEY holds the anonymous/m,
+    );
     const junk = await run(["doctor"], { SUPABASE_URL: stack.url, SUPABASE_ANON_KEY: "junk" });
     assert.match(junk.stdout, /^WRONG store +store_refused: PGRST301/m);
     const service = await run(["doctor"], {
@@ -155,17 +158,17 @@ describe("foreword", () => {
     const store = { CHAT_STORE_ENABLED: "false" };
     const there = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted-1" });
     assert.deepEqual(
-      [there.code, /^ok +model +scripted-1 is there$/m.test(there.stdout)],
+      [there.code, /^ok +model +scripted-1 is available$/m.test(there.stdout)],
       [0, true],
       there.stdout,
     );
     model.models = ["scripted-1", "llama3.2:latest"];
     const latest = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "llama3.2" });
-    assert.match(latest.stdout, /^ok +model +llama3\.2 is there$/m);
+    assert.match(latest.stdout, /^ok +model +llama3\.2 is available$/m);
     const other = await run(["doctor"], { ...store, OPENAI_BASE_URL: model.url, OPENAI_MODEL: "other" });
     assert.match(
       other.stdout,
-      /^WRONG model +the server does not list other\n +→ set OPENAI_MODEL to one that it lists: scripted-1, llama3\.2:latest$/m,
+      /^WRONG model +the server does not list other\n +→ set OPENAI_MODEL to one of: scripted-1, llama3\.2:latest$/m,
     );
     const away = await run(["doctor"], {
       ...store,
@@ -174,14 +177,14 @@ describe("foreword", () => {
     });
     assert.match(
       away.stdout,
-      /^WRONG model +model_unavailable: nothing listens there [^]*→ check OPENAI_BASE_URL: start the model server/m,
+      /^WRONG model +model_unavailable: nothing is listening there [^]*→ check OPENAI_BASE_URL: start the model server/m,
     );
     await model.close();
   });
 
-  test("doctor tells a wrong environment like serve does", async () => {
+  test("doctor reports invalid settings as serve does", async () => {
     const { code, stderr } = await run(["doctor"], { PORT: "x" });
     assert.equal(code, 1);
-    assert.match(stderr, /a setting is wrong\.\n {2}PORT /);
+    assert.match(stderr, /1 setting is invalid:\n {2}PORT /);
   });
 });

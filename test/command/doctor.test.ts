@@ -1,4 +1,7 @@
-/** What `foreword doctor` advises, against real servers: Postgres with its ways of refusing, PostgREST, and model servers of every make. */
+/**
+ * The advice of `foreword doctor`, from real servers: Postgres with its refusals, PostgREST, and many kinds
+ * of model servers.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -20,7 +23,7 @@ const json = { "content-type": "application/json" };
 describe("foreword doctor", () => {
   const folder = useSuiteFolder();
 
-  /** Returns what it prints of `subject`, and its advice. */
+  /** Returns its text and its advice about `subject`. */
   async function ask(variables: Record<string, string>, subject: string): Promise<readonly [string, string]> {
     const command = new RunningCommand(["doctor"], variables, folder.path);
     const code = await command.exit();
@@ -88,30 +91,34 @@ describe("foreword doctor", () => {
     const toUrl = (user: string, more = "postgres"): string =>
       `postgres://${user}@127.0.0.1:${postgres.port}/${more}`;
 
-    test("says what to do for each way in which it refuses, or is not there", async () => {
+    test("advises on each refusal, and on a database that is unreachable", async () => {
       const silent = createServer();
       const dumb = createHttpServer((_request, response) => void response.end());
       const [silentPort, dumbPort] = [await listen(silent), await listen(dumb)];
       for (const [url, text, advice] of [
-        [toUrl("postgres", "nowhere"), /3D000/, /`createdb NAME`, then run `foreword migrate`/],
-        [toUrl("known:wrong-secret"), /28P01/, /password in DATABASE_URL is wrong.*@ as %40/],
-        [toUrl("known"), /password must be a string/, /DATABASE_URL has no password/],
+        [toUrl("postgres", "nowhere"), /3D000/, /`createdb NAME`\), then run `foreword migrate`/],
+        [toUrl("known:wrong-secret"), /28P01/, /correct the user or password in DATABASE_URL.*@ as %40/],
+        [toUrl("known"), /password must be a string/, /add a password to DATABASE_URL/],
         [toUrl("missing"), /28000.*does not exist/, /create role NAME login/],
         [toUrl("locked:hunter2-secret"), /28000.*not permitted/, /alter role NAME login/],
-        [toUrl("other"), /28000.*pg_hba/, /pg_hba\.conf lets this user in over TLS alone, or not at all/],
+        [
+          toUrl("other"),
+          /28000.*pg_hba/,
+          /pg_hba\.conf allows this user only over TLS, or not from this host/,
+        ],
         [toUrl("encrypted:hunter2-secret"), /28000.*no encryption/, /sslmode=require/],
         [toUrl("postgres"), /store_schema_missing/, /foreword migrate/],
-        ["postgres://u:hunter2-secret@127.0.0.1:1/x", /ECONNREFUSED/, /nothing listens there/],
-        ["postgres://u:hunter2-secret@no-such.invalid/x", /ENOTFOUND/, /no host of that name/],
+        ["postgres://u:hunter2-secret@127.0.0.1:1/x", /ECONNREFUSED/, /nothing is listening there/],
+        ["postgres://u:hunter2-secret@no-such.invalid/x", /ENOTFOUND/, /host not found/],
         [
           `postgres://u:hunter2-secret@127.0.0.1:${silentPort}/x`,
           /timeout|no answer|terminated/i,
-          /nothing answered|is no Postgres/,
+          /no response|is not Postgres/,
         ],
         [
           `postgres://u:hunter2-secret@127.0.0.1:${dumbPort}/x`,
           /terminated|ECONNRESET|closed/i,
-          /is no Postgres/,
+          /is not Postgres/,
         ],
       ] as const) {
         const [said, advised] = await ask({ DATABASE_URL: url }, "store");
@@ -123,7 +130,7 @@ describe("foreword doctor", () => {
       dumb.close();
     });
 
-    test("says what to do about TLS that is not offered, and about a self-signed certificate", async (context) => {
+    test("advises on missing TLS, and on a self-signed certificate", async (context) => {
       const [ssl] = await runSql(postgres.url, ["select current_setting('ssl') as ssl"]);
       if (ssl?.["ssl"] !== "on") return context.skip("openssl is not installed");
       const [said, advised] = await ask(
@@ -142,7 +149,7 @@ describe("foreword doctor", () => {
       assert.match(advice, /remove sslmode/);
     });
 
-    test("says that a user who owns nothing of the schema must be its owner", async () => {
+    test("tells a user who does not own the schema to connect as its owner", async () => {
       const url = await postgres.createDatabase("owned");
       const schema = await readFile(new URL("../../supabase_schema.sql", import.meta.url), "utf8");
       await runSql(url, [schema]);
@@ -163,7 +170,7 @@ describe("foreword doctor", () => {
     });
     after(() => stack.stop());
 
-    test("says which key is in the wrong place, and what a wrong address is like", async () => {
+    test("recognizes misplaced keys and wrong URLs", async () => {
       const other = createHttpServer((_request, response) => void response.writeHead(404).end("<html>"));
       const port = await listen(other);
       const service = "SUPABASE_SERVICE_ROLE_KEY";
@@ -171,15 +178,12 @@ describe("foreword doctor", () => {
         [{ SUPABASE_ANON_KEY: stack.serviceRoleKey }, /^move it to SUPABASE_SERVICE_ROLE_KEY/],
         [{ [service]: stack.anonKey }, /SERVICE_ROLE_KEY holds the anonymous/],
         [{ [service]: "sb_publishable_1234567890" }, /SERVICE_ROLE_KEY holds the anonymous/],
-        [{ [service]: `${stack.serviceRoleKey.slice(0, -4)}AAAA` }, /^the key is not this project's/],
-        [
-          { [service]: "k", SUPABASE_URL: "http://no-such.invalid" },
-          /no host of that name: correct SUPABASE_URL/,
-        ],
-        [{ [service]: "k", SUPABASE_URL: await findClosedUrl() }, /^nothing listens there/],
+        [{ [service]: `${stack.serviceRoleKey.slice(0, -4)}AAAA` }, /^the key belongs to another project/],
+        [{ [service]: "k", SUPABASE_URL: "http://no-such.invalid" }, /host not found: correct SUPABASE_URL/],
+        [{ [service]: "k", SUPABASE_URL: await findClosedUrl() }, /^nothing is listening there/],
         [
           { [service]: "k", SUPABASE_URL: `http://127.0.0.1:${port}` },
-          /^there is no Supabase at that address/,
+          /^there is no Supabase project at that URL/,
         ],
         [{ [service]: "k", SUPABASE_URL: `https://127.0.0.1:${port}` }, /http, not https/],
       ] as const) {
@@ -225,37 +229,34 @@ describe("foreword doctor", () => {
           .end(JSON.stringify({ object: "list", data: names.map((id) => ({ id })) }));
       };
 
-    test("says what to do about its key, its model, its path and its state", async () => {
+    test("advises on its key, model, path and state", async () => {
       const key = { OPENAI_API_KEY: "sk-hunter2-secret" };
       const wrongKey = { message: "Incorrect API key provided: sk-hunter2-secret", code: "invalid_api_key" };
       for (const [said, advice] of [
         [await askModel(refuse(401, wrongKey), "/v1", key), /^model_unauthorized: .* → check OPENAI_API_KEY/],
         [
           await askModel(refuse(401, { message: "no key" })),
-          /→ the server asks for a key: set OPENAI_API_KEY$/,
+          /→ the server requires a key: set OPENAI_API_KEY$/,
         ],
         [await askModel(refuse(403, { message: "not yours" }), "/v1", key), /→ check OPENAI_API_KEY/],
         [
           await askModel(refuse(402, { message: "Insufficient credits" })),
           /^model_no_credit: .* → the account has no credit/,
         ],
-        [await askModel(refuse(429, { message: "slow down" })), /→ wait, and run this again/],
-        [await askModel(refuse(500, { message: "oh" })), /→ the model server has trouble/],
-        [await askModel(list("m")), /^m is there → $/],
-        [await askModel(list("m:latest")), /^m is there → $/],
-        [
-          await askModel(list("a", "b")),
-          /^the server does not list m → set OPENAI_MODEL to one that it lists: a, b$/,
-        ],
-        [await askModel(list()), /^the server has no models → give it one, like `ollama pull m`$/],
+        [await askModel(refuse(429, { message: "slow down" })), /→ wait and run this again/],
+        [await askModel(refuse(500, { message: "oh" })), /→ the model server has a problem/],
+        [await askModel(list("m")), /^m is available → $/],
+        [await askModel(list("m:latest")), /^m is available → $/],
+        [await askModel(list("a", "b")), /^the server does not list m → set OPENAI_MODEL to one of: a, b$/],
+        [await askModel(list()), /^the server has no models → install one, for example `ollama pull m`$/],
         [
           await askModel(list("m"), ""),
-          /→ OPENAI_BASE_URL must be the root of the API.*; try http:\/\/127\.0\.0\.1:\d+\/v1$/,
+          /→ OPENAI_BASE_URL must be the API's root.*; try http:\/\/127\.0\.0\.1:\d+\/v1$/,
         ],
-        [await askModel(list("m"), "/v1/chat/completions"), /→ OPENAI_BASE_URL must be the root of the API/],
+        [await askModel(list("m"), "/v1/chat/completions"), /→ OPENAI_BASE_URL must be the API's root/],
         [
           await askModel((_request, response) => void response.end("<html>Web UI</html>")),
-          /→ OPENAI_BASE_URL must be the root/,
+          /→ OPENAI_BASE_URL must be the API's root/,
         ],
       ] as const) {
         assert.match(said, advice);
@@ -263,34 +264,34 @@ describe("foreword doctor", () => {
       }
     });
 
-    test("is content with a server that lists no models, if it knows the model", async () => {
+    test("accepts a server that lists no models but knows the model", async () => {
       const server =
         (error: object, status: number): RequestListener =>
         (request, response) => {
           if (request.method === "GET") return void response.writeHead(404).end();
           response.writeHead(status, json).end(JSON.stringify({ error }));
         };
-      assert.match(await askModel(server({ message: "messages is empty" }, 400)), /^the server is there;/);
-      const unknown = { message: "The model `m` does not exist", code: "model_not_found" };
       assert.match(
-        await askModel(server(unknown, 404)),
-        /^model_not_found: .* → set OPENAI_MODEL to a model/,
+        await askModel(server({ message: "messages is empty" }, 400)),
+        /^the server responds, but does not list its models/,
       );
+      const unknown = { message: "The model `m` does not exist", code: "model_not_found" };
+      assert.match(await askModel(server(unknown, 404)), /^model_not_found: .* → set OPENAI_MODEL to one/);
     });
 
-    test("says what to do about one that cannot be reached", async () => {
+    test("advises on a server that cannot be reached", async () => {
       const closed = await findClosedUrl();
       const plain = createHttpServer((_request, response) => void response.end());
       const port = await listen(plain);
       for (const [url, advice] of [
         [
           `${closed}/v1`,
-          /nothing listens there .* → check OPENAI_BASE_URL: start the model server, or correct host and port/,
+          /nothing is listening there .* → check OPENAI_BASE_URL: start the model server, or correct host and port/,
         ],
-        ["http://no-such.invalid/v1", /no host of that name .* → check OPENAI_BASE_URL: correct the host/],
+        ["http://no-such.invalid/v1", /host not found .* → check OPENAI_BASE_URL: correct the host/],
         [
           `https://127.0.0.1:${port}/v1`,
-          /speaks http, not https .* → check OPENAI_BASE_URL: begin it with http:/,
+          /speaks http, not https .* → check OPENAI_BASE_URL: start it with http:/,
         ],
       ] as const)
         assert.match(

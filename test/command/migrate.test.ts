@@ -1,4 +1,7 @@
-/** Checks that `foreword migrate` says what it did, takes turns with others, waits out long transactions, and never goes back. */
+/**
+ * `foreword migrate` reports the change, runs one at a time, waits for long transactions, and never
+ * downgrades.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { openPostgres, type Scratch } from "../store/scratch-database.ts";
@@ -33,11 +36,11 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
   }
 
   for (const [version, said] of [
-    [0, /^There was no schema; now there is version 7\.$/m],
-    [6, /^The schema was at version 6; now it is at version 7\.$/m],
+    [0, /^No schema was installed; it is now at version 7\.$/m],
+    [6, /^The schema was at version 6; it is now at version 7\.$/m],
     [7, /^The schema was already at version 7\.$/m],
   ] as const)
-    test(`says what it did to version ${version}`, async () => {
+    test(`reports the change from version ${version}`, async () => {
       const { url, session } = await create(version);
       const command = migrate(url);
       assert.equal(await command.exit(), 0, command.stderr);
@@ -45,7 +48,7 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
       await session.close();
     });
 
-  test("refuses to go back, says what to do, and exits with 1", async () => {
+  test("refuses to downgrade, with advice, and exits with 1", async () => {
     const { url, session } = await create(8);
     const command = migrate(url);
     assert.equal(await command.exit(), 1);

@@ -1,4 +1,4 @@
-/** Owns the promise that the package works where Node does not strip types: built to JavaScript, with its worker and schema. */
+/** The built package works without type stripping: as JavaScript, with its worker and schema. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 const run = promisify(execFile);
 
-/** A page's module: what a browser declares is all it knows. */
+/** A page's module, which knows only the browser's declarations. */
 const page = `
 import { createClient, ForewordError, type Reply, type StreamEvent, type TurnState } from "foreword/client";
 

@@ -1,12 +1,12 @@
-/** Owns what an operator sees, and can do, of a write that the store will never take. */
+/** An operator's view of a permanently rejected write, and the way to fix it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { makeFolder } from "../support/apps/start-app.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { RunningCommand } from "./run-command.ts";
 
-describe("a write that the store will never take", { timeout: 60_000 }, () => {
-  test("is named by the log and by doctor, with its reason, and lands at the start after that is mended", async () => {
+describe("a permanently rejected write", { timeout: 60_000 }, () => {
+  test("is reported by the log and doctor with its cause, and stored at the start after the cause is fixed", async () => {
     const [harness, folder] = await Promise.all([startPostgresHarness(), makeFolder()]);
     await harness.sql("alter table messages add constraint no_swearing check (content <> 'Damn')");
     const variables = { ...harness.variables, PORT: "0", DEMO_MODE: "true" };
@@ -21,11 +21,11 @@ describe("a write that the store will never take", { timeout: 60_000 }, () => {
     const turnId = answer.headers.get("x-turn-id") ?? "";
     const doctor = new RunningCommand(["doctor"], variables, folder.path);
     assert.equal(await doctor.exit(), 1);
-    assert.match(doctor.stdout, /^ok +journal +nothing waits in \.foreword/m);
+    assert.match(doctor.stdout, /^ok +journal +no writes are queued in \.foreword/m);
     assert.match(
       doctor.stdout,
       new RegExp(
-        `^WRONG journal +the begin of turn ${turnId} in conversation .* will never be taken: 23514: .*no_swearing.*\\n +→ .*restart`,
+        `^WRONG journal +the begin of turn ${turnId} in conversation .* was permanently rejected: 23514: .*no_swearing.*\\n +→ .*restart`,
         "m",
       ),
     );

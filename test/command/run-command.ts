@@ -1,4 +1,4 @@
-/** Owns real `foreword` processes under test. */
+/** Real `foreword` processes under test. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { useResource } from "../support/apps/use-app.ts";
 
 const sourceMain = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
-/** A process that runs, and all that it has said. */
+/** A running process, and its output. */
 export class RunningCommand {
   readonly #child;
   readonly #exit: Promise<unknown[]>;
@@ -37,7 +37,7 @@ export class RunningCommand {
     this.#child.once("exit", () => process.removeListener("exit", kill));
   }
 
-  /** Resolves with the first match in what it prints to its error stream. */
+  /** Resolves with the first match in its error output. */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this.stderr);

@@ -1,4 +1,4 @@
-/** Owns the serving process: what it prints, how it refuses to start, how it ends. */
+/** The serving process: its output, its refusals to start, and its end. */
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -21,16 +21,16 @@ describe("foreword serve", () => {
     return command.stderr;
   }
 
-  test("needs nothing: prints where it listens, which model and store, what is off, and answers; SIGTERM ends it with 0", async () => {
+  test("needs no settings: prints its address, model, store and the features that are off, and serves; SIGTERM ends it with 0", async () => {
     const command = new RunningCommand([], { PORT: "0" }, folder.path);
     const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
     assert.match(
       command.stderr,
-      /Opening the embedded database; the first time takes a few seconds …\nForeword \d+\.\d+\.\d+\n/,
+      /Opening the embedded database \(the first time takes a few seconds\) …\nForeword \d+\.\d+\.\d+\n/,
     );
-    assert.match(command.stderr, /model +demo, built in/);
+    assert.match(command.stderr, /model +built-in demo/);
     assert.match(command.stderr, /store +embedded Postgres \(PGlite\) in \.foreword/);
-    assert.match(command.stderr, /off +authentication: whoever can reach this address can chat/);
+    assert.match(command.stderr, /off +authentication: anyone who can connect can chat/);
     const answer = await fetch(`${address}/stream-chat`, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -45,7 +45,7 @@ describe("foreword serve", () => {
     );
     const doctor = new RunningCommand(["doctor"], {}, folder.path);
     assert.equal(await doctor.exit(), 0);
-    assert.match(doctor.stdout, /^ok +store +.*is in use by process \d+ on .*: ask its \/readyz/m);
+    assert.match(doctor.stdout, /^ok +store +.*is in use by process \d+ on .*: check its \/readyz/m);
     command.kill("SIGTERM");
     assert.equal(await command.exit(), 0);
     for (const line of command.stdout.trim().split("\n"))
@@ -63,16 +63,16 @@ describe("foreword serve", () => {
     assert.equal(await next.exit(), 0);
   });
 
-  test("names every wrong variable at once", async () => {
+  test("reports every invalid variable at once", async () => {
     const text = await refuse({ PORT: "x", DATABASE_URL: "x", OPENAI_API_KEY: "sk-secret" });
     assert.match(
       text,
-      /^Foreword cannot start: 3 settings are wrong\.\n {2}PORT must be .*\n {2}DATABASE_URL must be .*\n {2}OPENAI_MODEL is required beside OPENAI_API_KEY\n/,
+      /^Foreword cannot start: 3 settings are invalid:\n {2}PORT must be .*\n {2}DATABASE_URL must be .*\n {2}OPENAI_MODEL is required with OPENAI_API_KEY\n/,
     );
     assert.ok(!text.includes("secret"));
   });
 
-  test("is ended by a signal to npm start alone, as a supervisor sends it", async () => {
+  test("ends after a signal to npm start alone, as supervisors send it", async () => {
     const variables = { PORT: "0", CHAT_STORE_ENABLED: "false", HOME: folder.path };
     const command = new RunningCommand(["start"], variables, root, ["npm"]);
     await command.printed(/listening[^]*try .*\n/);
@@ -85,18 +85,18 @@ describe("foreword serve", () => {
     await writeFile(join(folder.path, "file"), "");
     assert.match(
       await refuse({ PORT: "0", DATA_DIR: "file" }),
-      /Foreword cannot go on: file\/database cannot be used \(ENOTDIR.*\); see DATA_DIR\./,
+      /Foreword cannot continue: file\/database cannot be used \(ENOTDIR.*\); see DATA_DIR\./,
     );
   });
 
-  test("reads .env, below what the environment says", async () => {
+  test("reads .env, which the environment overrides", async () => {
     await writeFile(join(folder.path, ".env"), "PORT=x\nLOG_LEVEL=loud\n");
     const text = await refuse({ PORT: "0" });
     await writeFile(join(folder.path, ".env"), "");
-    assert.match(text, /a setting is wrong\.\n {2}LOG_LEVEL /);
+    assert.match(text, /1 setting is invalid:\n {2}LOG_LEVEL /);
   });
 
-  test("says that a port is in use, and by what to change that", async () => {
+  test("reports a port in use, and the setting to change", async () => {
     const other = createServer();
     const port = await listen(other);
     const text = await refuse({ PORT: String(port), CHAT_STORE_ENABLED: "false" });
@@ -104,31 +104,31 @@ describe("foreword serve", () => {
     assert.match(
       text,
       new RegExp(
-        `cannot start: .*address already in use 127\\.0\\.0\\.1:${port}\\. Another process listens there; set PORT`,
+        `cannot start: .*address already in use 127\\.0\\.0\\.1:${port}\\. Another process is listening there; set PORT`,
       ),
     );
   });
 
-  test("starts although its database is away, and says so", async () => {
+  test("starts although its database is unreachable, and reports that", async () => {
     const command = new RunningCommand(
       [],
       { PORT: "0", DATABASE_URL: "postgres://u:secret@127.0.0.1:1/chat" },
       folder.path,
     );
-    await command.printed(/AWAY: store_unavailable[^]*try .*\n/);
-    assert.match(command.stderr, /replies go on and wait in the journal until it is back/);
+    await command.printed(/UNAVAILABLE: store_unavailable[^]*try .*\n/);
+    assert.match(command.stderr, /replies continue and wait in the journal until it is back/);
     assert.match(command.stderr, /store +Postgres at postgres:\/\/127\.0\.0\.1:1\/chat\n/);
     assert.ok(!command.stderr.includes("secret"));
     command.kill("SIGTERM");
     assert.equal(await command.exit(), 0);
   });
 
-  test("starts although its journal cannot be used, and says what that means", async () => {
+  test("starts although its journal cannot be used, and reports the consequence", async () => {
     await mkdir(join(folder.path, "blocked"));
     await writeFile(join(folder.path, "blocked", "journal"), "");
     const variables = { PORT: "0", DATA_DIR: "blocked" };
     const command = new RunningCommand([], variables, folder.path);
-    await command.printed(/journal +AWAY: blocked cannot be used.*new turns get 503\n[^]*try .*\n/);
+    await command.printed(/journal +OFF: cannot use blocked.*new turns get 503\n[^]*try .*\n/);
     const doctor = new RunningCommand(["doctor"], variables, folder.path);
     assert.equal(await doctor.exit(), 1);
     assert.match(doctor.stdout, /^WRONG journal +store_unavailable: .*ENOTDIR/m);
@@ -136,7 +136,7 @@ describe("foreword serve", () => {
     assert.equal(await command.exit(), 0);
   });
 
-  test("gives a running reply DRAIN_SECONDS, then ends by itself; a second signal ends it at once", async () => {
+  test("gives a running reply DRAIN_SECONDS, then exits; a second signal ends it at once", async () => {
     const model = await ScriptedModel.start();
     const variables = {
       PORT: "0",

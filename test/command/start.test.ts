@@ -1,4 +1,4 @@
-/** Proves the output of a start: its block, misspelt settings, addresses that cannot be used, and the log of a terminal. */
+/** The output of a start: its block, misspelt settings, unusable addresses, and the log in a terminal. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -40,36 +40,33 @@ describe("foreword", () => {
     assert.equal(await command.exit(), 0);
   }
 
-  test("asks for its port before it makes the embedded database", async () => {
+  test("checks its port before it creates the embedded database", async () => {
     const other = createServer();
     const port = await listen(other);
     const text = await refuse({ PORT: String(port), DATA_DIR: "unmade" });
     other.close();
     assert.match(
       text,
-      /^Foreword cannot start: .*EADDRINUSE.*. Another process listens there; set PORT to a free one\. For example: PORT=8001 npm start\.\n$/,
+      /^Foreword cannot start: .*EADDRINUSE.*. Another process is listening there; set PORT to a free port\. For example: PORT=8001 npm start\.\n$/,
     );
     assert.ok(!existsSync(join(folder.path, "unmade")));
   });
 
-  test("says what to do about an address that is not this machine's, or no name of it, or a port it may not have", async () => {
+  test("advises on a foreign address, an unknown host name, and a port it may not open", async () => {
     const keys = { AUTH: "keys", API_KEYS: "k".repeat(24) };
     assert.match(await refuse({ ...keys, HOST: "192.0.2.1" }), /EADDRNOTAVAIL.*set HOST to 127\.0\.0\.1/);
     assert.match(
       await refuse({ ...keys, HOST: "no such.invalid" }),
-      /ENOTFOUND.*HOST is no name.*set it to 127/,
+      /ENOTFOUND.*cannot resolve HOST; set it to 127/,
     );
     const denied = Object.assign(new Error("listen EACCES: permission denied 127.0.0.1:80"), {
       code: "EACCES",
       syscall: "listen",
     });
-    assert.match(
-      explain(denied),
-      /^Foreword cannot start: .*below 1024 need rights.*set PORT to 1024 or more/,
-    );
+    assert.match(explain(denied), /^Foreword cannot start: .*ports below 1024; set PORT to 1024 or more/);
   });
 
-  test("says which names it answers to, as its address makes them", async () => {
+  test("lists the host names it accepts, which follow from its address", async () => {
     const open = { ...noStore, PORT: "0", ALLOW_UNAUTHENTICATED: "true" };
     for (const [variables, names] of [
       [{ HOST: "[::1]", ALLOWED_HOSTS: "a.example.com" }, "localhost, loopback addresses, a.example.com;"],
@@ -82,7 +79,7 @@ describe("foreword", () => {
     }
   });
 
-  test("says which setting an option was meant to be, and what to type", async () => {
+  test("names the setting that an option was meant to be, and the command to type", async () => {
     for (const [args, advice] of [
       [["--port", "3000"], /^foreword: there is no option --port\. .*: PORT=3000 npm start\n/],
       [["serve", "--port=3000"], /: PORT=3000 npm start\n/],
@@ -107,41 +104,41 @@ describe("foreword", () => {
     }
   });
 
-  test("names what is misspelt in .env and around it, and reads the first line behind a byte-order mark", async () => {
+  test("reports misspelt names in .env and in the environment, and reads the first line after a byte order mark", async () => {
     await writeFile(join(folder.path, ".env"), "\ufeffPORT=0\r\nOPENAI_MODLE=x\r\nAUTH none\r\n");
     const command = new RunningCommand([], { ...noStore, PORT: "", LOGLEVEL: "debug" }, folder.path);
     await command.printed(/try .*\n/);
     await stop(command);
     await rm(join(folder.path, ".env"));
     for (const warning of [
-      "Warning: Line 3 of .env is ignored, as it is not of the form NAME=value.\n",
-      "Warning: OPENAI_MODLE is not a setting, and is ignored; did you mean OPENAI_MODEL?\n",
-      "Warning: LOGLEVEL is not a setting, and is ignored; did you mean LOG_LEVEL?\n",
+      "Warning: Line 3 of .env is ignored: it is not of the form NAME=value.\n",
+      "Warning: OPENAI_MODLE is not a setting and is ignored; did you mean OPENAI_MODEL?\n",
+      "Warning: LOGLEVEL is not a setting and is ignored; did you mean LOG_LEVEL?\n",
     ])
       assert.ok(command.stderr.includes(warning), command.stderr);
     assert.equal(command.stderr.match(/Warning/g)?.length, 3, command.stderr);
   });
 
-  test("says in a sentence that .env cannot be read", async () => {
+  test("reports in a sentence that .env cannot be read", async () => {
     await mkdir(join(folder.path, ".env"));
     const text = await refuse({});
     await rm(join(folder.path, ".env"), { recursive: true });
     assert.match(
       text,
-      /^Foreword cannot start: a setting is wrong\.\n {2}\.env in .* cannot be read \(EISDIR/,
+      /^Foreword cannot start: 1 setting is invalid:\n {2}\.env in .* cannot be read \(EISDIR/,
     );
   });
 
-  test("ends with a sentence where its data folder cannot be made, whatever the file system answers", async () => {
+  test("exits with a sentence if its data folder cannot be created, whatever the system error", async () => {
     await writeFile(join(folder.path, "file"), "");
     for (const DATA_DIR of ["/proc/foreword", "/dev/null/x", "file", "file/below", "n".repeat(300)])
       assert.match(
         await refuse({ PORT: "0", DATA_DIR }),
-        /^(?:Opening .*\n)?Foreword cannot go on: .* cannot be used \(E.*see DATA_DIR\.\n$/,
+        /^(?:Opening .*\n)?Foreword cannot continue: .* cannot be used \(E.*see DATA_DIR\.\n$/,
       );
   });
 
-  test("has a request in its block that works as it stands, with a token where one is asked for", async (context) => {
+  test("prints a request that works as printed, with a token if one is required", async (context) => {
     if (!(await isThere("curl"))) return context.skip("curl is not installed");
     const key = "k".repeat(24);
     const provider = await IdentityProvider.start();
@@ -154,7 +151,7 @@ describe("foreword", () => {
     ] as const) {
       const command = new RunningCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
       const [, curl = ""] = await command.printed(/^ {2}try +(curl .*)\n(?: {13}.*\n)*/m);
-      if (TOKEN !== "") assert.match(command.stderr, /\n {13}with .* as TOKEN: export TOKEN='…'\n/);
+      if (TOKEN !== "") assert.match(command.stderr, /\n {13}first set TOKEN to .*: export TOKEN='…'\n/);
       const { stdout } = await run("sh", ["-c", curl], { env: { PATH: process.env["PATH"], TOKEN } });
       assert.match(stdout, /---RESPONSE---/);
       await stop(command);
@@ -162,11 +159,11 @@ describe("foreword", () => {
     await provider.close();
   });
 
-  test("says of the demo model whether DEMO_MODE or missing settings are why", async () => {
+  test("explains whether DEMO_MODE or missing settings select the demo model", async () => {
     const real = { OPENAI_API_KEY: "sk-x", OPENAI_MODEL: "m", DEMO_MODE: "true" };
     for (const [variables, words] of [
-      [{}, /model +demo, built in \(set OPENAI_API_KEY or/],
-      [real, /model +demo, built in, as DEMO_MODE is true\n/],
+      [{}, /model +built-in demo \(for a real model set OPENAI_MODEL, and OPENAI_API_KEY or/],
+      [real, /model +built-in demo, because DEMO_MODE is true\n/],
     ] as const) {
       const command = new RunningCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
       await command.printed(/try .*\n/);
@@ -179,7 +176,7 @@ describe("foreword", () => {
 describe("the log", () => {
   const folder = useSuiteFolder();
 
-  /** Serves until it has said so, with a terminal for its output if `script` makes one; resolves with all that it wrote. */
+  /** Serves until it reports so, in a terminal if `script` creates one; resolves with its output. */
   async function serve(variables: Record<string, string>, start: readonly string[]): Promise<string> {
     const { HOME = folder.path } = variables;
     const command = new RunningCommand([], { ...noStore, PORT: "0", HOME, ...variables }, root, start, true);
@@ -192,7 +189,7 @@ describe("the log", () => {
   const main = `${process.execPath} ${join(root, "src/main.ts")}`;
   const terminal = ["script", "-qec", main, "/dev/null"];
 
-  test("is for people in a terminal, in colours unless NO_COLOR is set, and JSON where LOG_FORMAT says so", async (context) => {
+  test("is readable in a terminal, in colors unless NO_COLOR is set, and JSON with LOG_FORMAT=json", async (context) => {
     if (!(await isThere("script"))) return context.skip("script (util-linux) is not installed");
     const colours = await serve({ TERM: "xterm-256color" }, terminal);
     assert.match(
@@ -208,7 +205,7 @@ describe("the log", () => {
     );
   });
 
-  test("is JSON and nothing else where npm start --silent is not in a terminal, and readable if that is wanted", async () => {
+  test("is only JSON if npm start --silent is not in a terminal, and readable with LOG_FORMAT=pretty", async () => {
     const lines = (await serve({}, ["npm", "start", "--silent"])).trim().split("\n");
     for (const line of lines) assert.equal(typeof JSON.parse(line).msg, "string");
     const pretty = await serve({ LOG_FORMAT: "pretty" }, ["npm", "start", "--silent"]);

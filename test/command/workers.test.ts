@@ -1,4 +1,4 @@
-/** Owns the processes that serve together: each does its share, one that dies is replaced, and all end together. */
+/** Workers share the load, are replaced when they exit, and end together. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
@@ -34,7 +34,7 @@ describe("WORKERS", { timeout: 120_000 }, () => {
       .map((line) => Line.parse(JSON.parse(line)));
   }
 
-  /** Resolves with the processes that had turns, once there are `count` of them in the log after `from` lines. */
+  /** Resolves with the processes of logged turns, once the log has `count` of them after `from` lines. */
   async function pidsOf(command: RunningCommand, count: number, from = 0): Promise<Set<number>> {
     for (;;) {
       const turns = linesOf(command)
@@ -84,11 +84,11 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     return { command, address, pids };
   }
 
-  test("serve on one port, in turn; one that is killed is replaced; a reply that runs is finished before they end", async () => {
+  test("serve one port in turn; a killed one is replaced; running replies finish before they exit", async () => {
     const { command, address, pids } = await startBoth();
     const [victim = 0, survivor = 0] = pids;
     process.kill(victim, "SIGKILL");
-    while (!linesOf(command).some(({ msg }) => msg === "a worker has died; another takes its place"))
+    while (!linesOf(command).some(({ msg }) => msg === "worker exited; starting a replacement"))
       await command.wrote();
     const from = linesOf(command).length;
     let later = new Set<number>();
@@ -107,10 +107,10 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     call.text("To the end.").finish();
     assert.equal(await reading, "- p\n---RESPONSE---\nTo the end.");
     assert.equal(await command.exit(), 0);
-    assert.ok(linesOf(command).some(({ msg }) => msg === "all workers have ended"));
+    assert.ok(linesOf(command).some(({ msg }) => msg === "all workers have exited"));
   });
 
-  test("end in good order, too, where the signal goes to all of them at once, as a terminal sends it", async () => {
+  test("exit gracefully, too, if the signal goes to all of them at once, as from a terminal", async () => {
     const { command, address } = await startBoth();
     const next = model.nextCall();
     const reading = chat(address);
@@ -122,7 +122,7 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     assert.equal(await command.exit(), 0);
   });
 
-  test("that cannot start say why once each, and end all with 1", async () => {
+  test("that cannot start report the reason once each, and end all with 1", async () => {
     const taken = new RunningCommand(
       ["serve"],
       { PORT: "0", DATA_DIR: folder.path, ...harness.variables },
@@ -135,13 +135,13 @@ describe("WORKERS", { timeout: 120_000 }, () => {
       folder.path,
     );
     assert.equal(await second.exit(), 1);
-    assert.match(second.stderr, /Another process listens there; set PORT to a free one\./);
+    assert.match(second.stderr, /Another process is listening there; set PORT to a free port\./);
     taken.kill("SIGTERM");
     assert.equal(await taken.exit(), 0);
   });
 
   const shared = { DATABASE_URL: "postgres://u:p@localhost/x" };
-  test("is a whole number or auto, and refused on a store that is one process's own, with what to do", () => {
+  test("is a whole number or auto, and refused with advice if the store serves a single process", () => {
     assert.equal(parseConfig({}).workerCount, 1);
     assert.equal(parseConfig({ WORKERS: "3", ...shared }).workerCount, 3);
     assert.ok(parseConfig({ WORKERS: " Auto ", ...shared }).workerCount >= 1);
@@ -165,7 +165,7 @@ describe("WORKERS", { timeout: 120_000 }, () => {
       { ...supabase, SUPABASE_ANON_KEY: "k" },
     ]) {
       const [problem = "", ...others] = problemsOf({ WORKERS: "2", ...lone });
-      assert.match(problem, /^WORKERS needs a database that several processes share.*set DATABASE_URL/);
+      assert.match(problem, /^WORKERS > 1 requires a shared database \(DATABASE_URL/);
       assert.deepEqual(others, []);
     }
     assert.deepEqual(problemsOf({ WORKERS: "2", ...supabase, SUPABASE_SERVICE_ROLE_KEY: "k" }), []);

@@ -1,4 +1,4 @@
-/** Owns what the environment may say: defaults, precedence, and every way to be wrong, all told at once. */
+/** The settings: defaults, precedence, and every problem, all reported at once. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
@@ -25,12 +25,12 @@ describe("parseConfig", () => {
     ])
       for (const value of ["sk-…", "“sk-x”", "sk\u200bx", "sk-\nx"])
         assert.deepEqual(problemsOf({ ...model, [name]: value }), [
-          `${name} must be of plain ASCII characters, as it is sent in a header: copy it again, whole`,
+          `${name} must contain only ASCII characters, because it is sent in a header: copy it again in full`,
         ]);
     assert.deepEqual(problemsOf({ ...model, OPENAI_API_KEY: "not needed" }), []);
   });
 
-  test("needs nothing: demo model, embedded store, loopback, the old service's origins", () => {
+  test("needs no settings: demo model, embedded store, loopback, the old service's origins", () => {
     const { host, port, drainMs, app } = parseConfig({});
     assert.deepEqual([host, port, drainMs], ["127.0.0.1", 8000, 10_000]);
     assert.equal(app.model.type, "demo");
@@ -38,7 +38,7 @@ describe("parseConfig", () => {
     assert.equal(app.corsOrigins.length, 8);
   });
 
-  test("takes an empty variable for an absent one, but for the temperature: empty sends none", () => {
+  test("treats an empty variable as unset, except the temperature: empty sends none", () => {
     const { app } = parseConfig({
       PORT: "",
       DATABASE_URL: " ",
@@ -53,7 +53,7 @@ describe("parseConfig", () => {
     assert.equal(usual.type === "openai" && usual.openai.temperature, 0.3);
   });
 
-  test("refuses an image limit that no body can reach, and room for bodies that holds less than one", () => {
+  test("refuses an image limit that no body can hold, and a limit for all bodies below that for one", () => {
     assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "15" }), []);
     assert.deepEqual(problemsOf({ LIMIT_IMAGE_MIB: "30", LIMIT_BODY_MIB: "40" }), []);
     const [image, ...others] = problemsOf({ LIMIT_IMAGE_MIB: "16", LIMIT_BODY_MIB: "20" });
@@ -64,19 +64,19 @@ describe("parseConfig", () => {
     assert.deepEqual(more, []);
   });
 
-  test("names what contradicts each other beside what is wrong by itself, but for what follows from that alone", () => {
+  test("reports contradictions beside invalid values, except those that follow from an invalid value", () => {
     assert.deepEqual(
       problemsOf({ PORT: "x", HOST: "0.0.0.0", WORKERS: "2", API_KEYS: "k".repeat(24) }).map(
         (text) => text.split(" ")[0],
       ),
-      ["PORT", "WORKERS", "AUTH", "API_KEYS"],
+      ["PORT", "WORKERS", "HOST", "API_KEYS"],
     );
     assert.deepEqual(problemsOf({ AUTH: "nobody", HOST: "0.0.0.0", API_KEYS: "k".repeat(24) }), [
       "AUTH must be none, supabase or keys",
     ]);
   });
 
-  test("takes words in any case, and values with blanks, line ends or Docker's quotes around them", () => {
+  test("accepts words in any case, and values with blanks, line ends or Docker's quotes around them", () => {
     const { app, logLevel, port } = parseConfig({
       AUTH: "Keys",
       API_KEYS: `${"k".repeat(24)}\r\n`,
@@ -86,7 +86,7 @@ describe("parseConfig", () => {
     assert.deepEqual([app.auth.type, logLevel, port], ["keys", "info", 9000]);
   });
 
-  test("refuses an address in which a password ends too early, says how to escape it, and repeats none of it", () => {
+  test("refuses a URL whose password ends too early, explains how to escape it, and quotes none of it", () => {
     for (const [name, url] of [
       ["DATABASE_URL", "postgres://me:hun/ter2@db:5432/chat"],
       ["DATABASE_URL", "postgres://me:12/34ter2@db:5432/chat"],
@@ -118,28 +118,31 @@ describe("parseConfig", () => {
       assert.deepEqual(problemsOf({ OPENAI_BASE_URL: url, OPENAI_MODEL: "m" }), []);
   });
 
-  test("lets nobody be believed beyond loopback by mistake, and no key or secret be set in vain", () => {
+  test("refuses AUTH=none beyond loopback unless allowed, and keys and secrets that have no effect", () => {
     for (const HOST of ["localhost", "127.0.0.1", "127.8.9.1", "::1", "[::1]"])
       assert.deepEqual(problemsOf({ HOST }), []);
     assert.equal(parseConfig({ HOST: "[::1]" }).host, "::1"); // as addresses are listened on
     for (const HOST of ["0.0.0.0", "::", "chat.example.com", "127.0.0.1.example.com"]) {
-      assert.match(problemsOf({ HOST }).join(), /^AUTH is none and HOST is not loopback/);
+      assert.match(problemsOf({ HOST }).join(), /^HOST is public but AUTH=none/);
       assert.deepEqual(problemsOf({ HOST, ALLOW_UNAUTHENTICATED: "true" }), []);
       assert.deepEqual(problemsOf({ HOST, AUTH: "keys", API_KEYS: "k".repeat(24) }), []);
     }
     const [secret, url] = ["s".repeat(32), "https://x.supabase.co"];
-    assert.match(problemsOf({ AUTH: "supabase" }).join(), /^AUTH=supabase needs SUPABASE_URL/);
-    assert.deepEqual(problemsOf({ AUTH: "keys" }), ["AUTH=keys needs API_KEYS"]);
-    assert.deepEqual(problemsOf({ API_KEYS: "k".repeat(24) }), ["API_KEYS needs AUTH=keys beside it"]);
+    assert.match(problemsOf({ AUTH: "supabase" }).join(), /^AUTH=supabase requires SUPABASE_URL/);
+    assert.deepEqual(problemsOf({ AUTH: "keys" }), ["AUTH=keys requires API_KEYS"]);
+    assert.deepEqual(problemsOf({ API_KEYS: "k".repeat(24) }), ["API_KEYS requires AUTH=keys"]);
     assert.deepEqual(problemsOf({ SUPABASE_URL: url, SUPABASE_JWT_SECRET: secret }), [
-      "SUPABASE_JWT_SECRET needs AUTH=supabase beside it",
+      "SUPABASE_JWT_SECRET requires AUTH=supabase",
     ]);
     for (const API_KEYS of ["short", `${"k".repeat(24)},`, `${"k".repeat(24)} x`])
-      assert.match(problemsOf({ AUTH: "keys", API_KEYS }).join(), /^API_KEYS must be keys of 24/);
+      assert.match(
+        problemsOf({ AUTH: "keys", API_KEYS }).join(),
+        /^API_KEYS must be comma-separated keys of 24/,
+      );
     assert.match(problemsOf({ AUTH: "token" }).join(), /^AUTH must be none, supabase or keys/);
   });
 
-  test("takes a project without a key for the issuer of tokens alone: the store is the embedded one, or DATABASE_URL", () => {
+  test("uses a project without a key only as the issuer of tokens: the store is the embedded one, or DATABASE_URL", () => {
     const SUPABASE_URL = "https://x.supabase.co";
     const { app } = parseConfig({ AUTH: "supabase", SUPABASE_URL });
     assert.deepEqual(app.auth, {
@@ -151,7 +154,7 @@ describe("parseConfig", () => {
     assert.equal(parseConfig({ AUTH: "supabase", SUPABASE_URL, DATABASE_URL }).app.store.type, "postgres");
   });
 
-  test("names every variable that is wrong at once", () => {
+  test("reports every invalid variable at once", () => {
     const problems = problemsOf({
       PORT: "http",
       DRAIN_SECONDS: "-1",
@@ -191,7 +194,7 @@ describe("parseConfig", () => {
     assert.ok(!problems.join().includes("secret"));
   });
 
-  test("names what cannot stand side by side", () => {
+  test("reports variables that exclude or require each other", () => {
     const azure = {
       AZURE_OPENAI_ENDPOINT: "https://x.example",
       AZURE_OPENAI_API_KEY: "k",
@@ -201,12 +204,12 @@ describe("parseConfig", () => {
     const clashes: readonly [Record<string, string>, RegExp][] = [
       [
         { ...azure, OPENAI_BASE_URL: "https://y.example" },
-        /^OPENAI_BASE_URL and AZURE_OPENAI_ENDPOINT exclude each other$/,
+        /^Set either OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT, not both$/,
       ],
-      [{ AZURE_OPENAI_API_KEY: "k" }, /^AZURE_OPENAI_API_KEY needs AZURE_OPENAI_ENDPOINT/],
+      [{ AZURE_OPENAI_API_KEY: "k" }, /^AZURE_OPENAI_API_KEY requires AZURE_OPENAI_ENDPOINT/],
       [{ SUPABASE_TABLE_MESSAGES: "conversations" }, /^SUPABASE_TABLE_MESSAGES is the name of another table/],
       [{ SUPABASE_TABLE_TURNS: "turn_pieces" }, /^SUPABASE_TABLE_TURNS is the name of another table/],
-      [{ SUPABASE_URL: "https://x.supabase.co/rest/v1" }, /^SUPABASE_URL must be the project's address/],
+      [{ SUPABASE_URL: "https://x.supabase.co/rest/v1" }, /^SUPABASE_URL must be the project's URL/],
       [{ DEMO_MODE: "true", OPENAI_API_KEY: "k", PORT: "x" }, /^PORT /],
     ];
     for (const [variables, problem] of clashes) {
@@ -216,14 +219,14 @@ describe("parseConfig", () => {
     }
   });
 
-  test("asks for OPENAI_MODEL once a key or a base URL is set, not in demo mode", () => {
+  test("requires OPENAI_MODEL with a key or a base URL, except in demo mode", () => {
     assert.deepEqual(problemsOf({ OPENAI_BASE_URL: "http://localhost:11434/v1" }), [
-      "OPENAI_MODEL is required beside OPENAI_BASE_URL",
+      "OPENAI_MODEL is required with OPENAI_BASE_URL",
     ]);
     assert.equal(parseConfig({ OPENAI_API_KEY: "k", DEMO_MODE: "True" }).app.model.type, "demo");
   });
 
-  test("takes DATABASE_URL for the store, else Supabase with a key, else the embedded one", () => {
+  test("uses DATABASE_URL as the store, else Supabase with a key, else the embedded database", () => {
     const postgres = { DATABASE_URL: "postgres://localhost/chat" };
     const supabase = { SUPABASE_URL: "https://x.supabase.co", SUPABASE_SERVICE_ROLE_KEY: "s" };
     const type = (variables: Record<string, string>): string => parseConfig(variables).app.store.type;
@@ -247,7 +250,7 @@ describe("parseConfig", () => {
     });
   });
 
-  test("takes Azure OpenAI as the package does", () => {
+  test("configures Azure OpenAI as the openai package does", () => {
     const { model } = parseConfig({
       AZURE_OPENAI_ENDPOINT: "https://x.openai.azure.com",
       AZURE_OPENAI_API_KEY: "k",

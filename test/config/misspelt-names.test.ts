@@ -1,11 +1,13 @@
-/** Which names are told to be misspelt, with what they were probably meant to be, and which are left alone. */
+/**
+ * Misspelt names are reported with the setting they were meant to be; other programs' names are left alone.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { variableNames } from "../../src/config/variables.ts";
 import { findMisspelt, findNearest } from "../../src/config/misspelt-names.ts";
 
 describe("findMisspelt", () => {
-  test("names the setting that was meant, whether letters are swapped, lost, doubled or in the wrong case", () => {
+  test("names the intended setting if letters are swapped, lost, doubled or in the wrong case", () => {
     for (const [name, meant] of [
       ["OPENAI_MODLE", "OPENAI_MODEL"],
       ["OPENAI_API_KEYS", "OPENAI_API_KEY"],
@@ -21,7 +23,7 @@ describe("findMisspelt", () => {
       ["CORS_ALLOWED_ORIGINS", "CORS_ALLOW_ORIGINS"],
       ["WORKER", "WORKERS"],
     ] as const) {
-      const sentence = `${name} is not a setting, and is ignored; did you mean ${meant}?`;
+      const sentence = `${name} is not a setting and is ignored; did you mean ${meant}?`;
       assert.deepEqual(findMisspelt([name], variableNames, false), [sentence]);
     }
     assert.equal(findNearest("PROT", variableNames), "PORT");
@@ -40,20 +42,20 @@ describe("findMisspelt", () => {
     assert.deepEqual(findMisspelt(variableNames, variableNames, true), []);
   });
 
-  test("leaves a name alone beside the one that is meant, in an environment that programs share", () => {
+  test("leaves a name alone if the intended one is set too, in an environment that programs share", () => {
     const names = ["OPENAI_API_BASE", "OPENAI_BASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_SERVICE_ROLE_KEY"];
     assert.deepEqual(findMisspelt(names, variableNames, false), []);
     assert.equal(findMisspelt(names, variableNames, true).length, 2);
   });
 
-  test("tells more of .env, where few names are other programs'", () => {
+  test("reports more names in .env, where few belong to other programs", () => {
     assert.match(findMisspelt(["DATABASE_USER"], variableNames, true).join(), /did you mean DATABASE_URL\?/);
     assert.match(findMisspelt(["MODEL_NAME"], variableNames, true).join(), /is not a setting of Foreword/);
   });
 
-  test("says of a name that begins like ours and is close to none that it is ignored", () => {
+  test("reports that a name which begins like ours but resembles none is ignored", () => {
     assert.deepEqual(findMisspelt(["OPENAI_FREQUENCY"], variableNames, false), [
-      "OPENAI_FREQUENCY is not a setting of Foreword, and is ignored; .env.example lists them all.",
+      "OPENAI_FREQUENCY is not a setting of Foreword and is ignored; .env.example lists all settings.",
     ]);
   });
 });

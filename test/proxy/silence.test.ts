@@ -1,6 +1,4 @@
-/**
- * A model that is silent for longer than a proxy waits: typed events keep the stream open, plain text cannot.
- */
+/** A model that says nothing for longer than a proxy waits: typed events keep the stream open, plain text cannot. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -9,7 +7,7 @@ import { clientProtocols, TlsReading } from "../support/clients/tls-reading.ts";
 import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
-/** The documented timeouts of an hour, as three seconds. */
+/** The documented timeouts of an hour, in three seconds. */
 const shortened = {
   nginx: [["proxy_read_timeout 1h;", "proxy_read_timeout 3s;"]],
   haproxy: [["timeout server 1h", "timeout server 3s"]],
@@ -36,7 +34,7 @@ for (const name of ["nginx", "haproxy"] as const)
     });
 
     for (const protocol of clientProtocols)
-      test(`${protocol}: a silent plain-text reply is the proxy's 504, one in typed events continues`, async () => {
+      test(`${protocol}: a silent reply in plain text is a 504 of the proxy's, one in typed events goes on`, async () => {
         const first = model.nextCall();
         const typed = new TlsReading(protocol, proxy.url, "POST", "/stream-chat", chat, {
           accept: "text/event-stream",
@@ -48,7 +46,7 @@ for (const name of ["nginx", "haproxy"] as const)
         const beat = setInterval(() => clock.advance(15_000), heartbeatMs);
         try {
           assert.equal((await plain.end()).status, 504);
-          // The other was requested first, and is still open.
+          // The other was asked for before it, and is there still.
           assert.equal(typed.ending, undefined);
           call.text("- a\n---RESPONSE---\nHello.").finish();
           assert.equal((await typed.end()).ending, "whole");

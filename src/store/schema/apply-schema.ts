@@ -1,4 +1,4 @@
-/** Applies the schema to a Postgres, as `foreword migrate` does: one at a time, and without holding up running servers. */
+/** Applies the schema to a Postgres database: one migration at a time, without blocking running servers. */
 import { setTimeout as delay } from "node:timers/promises";
 import { Client, DatabaseError } from "pg";
 import { z } from "zod";
@@ -9,30 +9,34 @@ import { parseSchemaRange } from "./schema-version.ts";
 import { toClientConfig, toConnectionSettings } from "../database/postgres/postgres-url.ts";
 import { toPostgresFailure } from "../database/postgres/postgres.ts";
 
-/** For how long other migrations and transactions are waited for, in milliseconds. */
+/** How long to wait for other migrations and transactions, in milliseconds. */
 const patienceMs = 60_000;
 const firstPauseMs = 500;
 const maxPauseMs = 8_000;
 
-/** The lock that the schema itself takes. It ends with the transaction: one of the session would stay behind in a pooler. */
+/**
+ * The lock that the schema itself takes. It ends with the transaction: a session lock would outlive it in a
+ * pooler.
+ */
 const lockSql = "select pg_try_advisory_xact_lock(hashtext('foreword schema')) as is_taken";
 const Locked = z.object({ is_taken: z.boolean() });
 const findSql = "select to_regprocedure('public.chat_describe_schema(jsonb)') is not null as is_there";
 const Found = z.object({ is_there: z.boolean() });
 const Described = z.object({ description: z.unknown() });
 
-/** What a migration did. */
+/** The result of a migration. */
 export interface AppliedSchema {
-  /** The version there was; `undefined` for none, or one that cannot tell. */
+  /** The version before; `undefined` if there was none, or it is unknown. */
   readonly from: number | undefined;
   readonly to: number;
 }
 
 /**
- * Runs the whole of `sql`, which is one transaction, on the Postgres at `url`, however long that takes. While another migration runs, or
- * another transaction holds a table, it is tried again for a minute; `tell` gets a sentence each time.
+ * Runs `sql`, which is one transaction, on the Postgres at `url`, however long that takes. While another
+ * migration runs, or another transaction holds a table, it tries again for a minute; `tell` gets a sentence
+ * each time.
  * @param authorities as in `PostgresOptions`.
- * @throws AppError like a call, and `store_schema_mismatch` if the schema there is newer.
+ * @throws AppError as from a call, and `store_schema_mismatch` if the database has a newer schema.
  */
 export async function applySchema(
   url: string,
@@ -48,7 +52,7 @@ export async function applySchema(
     connectionTimeoutMillis: callDeadlineMs,
     application_name: "foreword migrate",
   });
-  // A broken connection also fails the query, whose error is reported.
+  // A broken connection also fails the query, which reports the error.
   client.on("error", () => {});
   try {
     await client.connect();
@@ -71,14 +75,14 @@ async function applyPatiently(
     if (typeof applied !== "string") return applied;
     if (performance.now() + pauseMs > endsAtMs)
       throw new AppError("store_unavailable", `${applied}; gave up after ${patienceMs / 1_000} s`, {
-        advice: "end it (pg_stat_activity shows it), and run this again: nothing was changed",
+        advice: "end it (pg_stat_activity lists it), then run this again: nothing was changed",
       });
     tell(`${applied}; trying again in ${pauseMs / 1_000} s`);
     await delay(pauseMs);
   }
 }
 
-/** Resolves with the change, or with a sentence about the obstacle. */
+/** Resolves with the result, or with a sentence about the obstacle. */
 async function applyOnce(client: Client, sql: string): Promise<AppliedSchema | string> {
   await client.query(
     "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0",
@@ -98,7 +102,10 @@ async function applyOnce(client: Client, sql: string): Promise<AppliedSchema | s
   }
 }
 
-/** Resolves with the version of the schema, inside a transaction; `undefined` if there is none, or its tables are gone. */
+/**
+ * Resolves with the version of the schema; `undefined` if there is none, or its tables are gone. Call it in a
+ * transaction.
+ */
 async function findVersion(client: Client): Promise<number | undefined> {
   if (!Found.parse((await client.query(findSql)).rows[0]).is_there) return undefined;
   await client.query("savepoint description");

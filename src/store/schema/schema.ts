@@ -1,7 +1,7 @@
-/** Owns the schema file: read from the package's root, with the table names that are configured. */
+/** Loads the schema file from the package's root, with the configured table names. */
 import { readFile } from "node:fs/promises";
 
-/** The names of the tables that may be renamed. */
+/** The names of the tables that can be renamed. */
 export interface TableNames {
   readonly conversations: string;
   readonly messages: string;
@@ -10,12 +10,12 @@ export interface TableNames {
 
 const schemaFile = new URL("../../../supabase_schema.sql", import.meta.url);
 
-/** Returns `supabase_schema.sql` with `names` in the places of the default ones. */
+/** Returns `supabase_schema.sql` with `names` in place of the default names. */
 export async function loadSchema(names: TableNames): Promise<string> {
   return renameTables(await readFile(schemaFile, "utf8"), names);
 }
 
-/** Returns `sql`, which names our tables as `public.…`, with `names` in the places of the default ones. */
+/** Returns `sql`, which names our tables as `public.…`, with `names` in place of the default names. */
 export function renameTables(sql: string, names: TableNames): string {
   // One pass: a new name may be another table's old one.
   return sql.replaceAll(

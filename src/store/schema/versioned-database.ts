@@ -1,4 +1,7 @@
-/** Calls a database whose schema may be of another version than this server's own, and follows it when it changes. */
+/**
+ * Calls a database whose schema may have another version than this server, and follows it when it is
+ * replaced.
+ */
 import { toAppError, type AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
@@ -11,28 +14,29 @@ import {
 } from "../database/database.ts";
 import { chooseVersion, parseSchemaRange, toSchemaMismatch, type SchemaRange } from "./schema-version.ts";
 
-/** How long to wait before an older schema is asked again whether it has been upgraded, in milliseconds. */
+/** How often to check whether an older schema has been upgraded, in milliseconds. */
 const upgradeCheckMs = 5_000;
-/** The same if the key does not allow that question: then the next call tries this server's own version. */
+/** The same if the key may not ask for the version: then the next call tries this server's own. */
 const upgradeTryMs = 60_000;
-/** How long a refusal of every version stands before the database is asked again, in milliseconds. */
+/** How long to keep a refusal of every version before asking the database again, in milliseconds. */
 const refusalMs = 1_000;
-/** How often one call is made again because the schema was replaced, at most. */
+/** How often to repeat one call because the schema was replaced, at most. */
 const maxRepeats = 3;
 
 /**
- * A database that is called with a schema version it accepts. No call is added while the schema has this server's version; when the
- * schema is replaced while the server runs, a refused call is made again with the version it has now: a refusal has written nothing.
+ * Calls a database with a schema version it accepts. While the schema has this server's version, this adds no
+ * call. If the schema is replaced while the server runs, a refused call is repeated with the new version: a
+ * refused call has written nothing.
  */
 export class VersionedDatabase implements Database {
   readonly #database: Database;
   readonly #clock: Clock;
-  /** The version calls are made with, and whether the database has accepted it. */
+  /** The version that calls use, and whether the database has accepted it. */
   #version = schemaVersion;
   #isKnown = false;
-  /** Whether the key may ask which version there is. */
+  /** Whether the key may ask for the schema's version. */
   #mayDescribe = true;
-  /** When the version was last looked at. */
+  /** When the version was last checked. */
   #checkedAtMs: number;
   #checking: Promise<SchemaRange | undefined> | undefined;
   /** The last refusal of every version. */
@@ -66,7 +70,7 @@ export class VersionedDatabase implements Database {
         if (trouble.code !== "store_schema_mismatch" || "schema_version" in argument) throw error;
         refused.add(version);
         if (repeats === maxRepeats) throw this.#refuse(trouble);
-        // Unless another call has found the right one meanwhile.
+        // Another call may have found the right version meanwhile.
         if (this.#version === version) await this.#choose(trouble, refused);
       }
     }
@@ -76,7 +80,7 @@ export class VersionedDatabase implements Database {
     return this.#database.close();
   }
 
-  /** Learns from an answer: the version it was asked with is accepted, and a description names the schema's own. */
+  /** Learns from a result: its version is accepted, and a description names the schema's own. */
   #accept(name: FunctionName, version: number, result: unknown): void {
     this.#refusal = undefined;
     if (name === "chat_describe_schema") this.#take(parseSchemaRange(result));
@@ -90,7 +94,7 @@ export class VersionedDatabase implements Database {
     if (version !== undefined) this.#version = version;
   }
 
-  /** Settles on the version to go on with. @throws AppError `store_schema_mismatch` if there is none. */
+  /** Chooses the version to continue with. @throws AppError `store_schema_mismatch` if there is none. */
   async #choose(trouble: AppError, refused: ReadonlySet<number>): Promise<void> {
     this.#isKnown = false;
     const standing = this.#refusal;
@@ -98,7 +102,7 @@ export class VersionedDatabase implements Database {
     const range = await this.#check().catch(() => {
       throw trouble;
     });
-    // A schema that says what it serves is believed, even if it was replaced since it refused that version.
+    // A schema's own description wins: it may have been replaced since it refused a version.
     const version = range === undefined ? chooseVersion(undefined, refused) : chooseVersion(range);
     if (version === undefined)
       throw this.#refuse(range === undefined ? trouble : toSchemaMismatch(range, trouble));
@@ -112,7 +116,7 @@ export class VersionedDatabase implements Database {
     return error;
   }
 
-  /** Asks beside the calls, once in a while, whether an older schema has been upgraded. */
+  /** Checks in the background, once in a while, whether an older schema has been upgraded. */
   #lookForUpgrade(): void {
     const waitedMs = this.#clock.monotonicMs() - this.#checkedAtMs;
     if (!this.#mayDescribe) {
@@ -124,11 +128,14 @@ export class VersionedDatabase implements Database {
     if (this.#checking !== undefined || waitedMs < upgradeCheckMs) return;
     void this.#check().then(
       (range) => range && this.#take(range),
-      () => {}, // the next look finds out
+      () => {}, // the next check finds out
     );
   }
 
-  /** Asks which version the schema has, once at a time; `undefined` if the key may not. @throws AppError when there is no answer. */
+  /**
+   * Asks for the schema's version, one request at a time; `undefined` if the key may not.
+   * @throws AppError without a result.
+   */
   async #check(): Promise<SchemaRange | undefined> {
     this.#checking ??= this.#describe().finally(() => (this.#checking = undefined));
     return await this.#checking;
@@ -138,7 +145,7 @@ export class VersionedDatabase implements Database {
     this.#checkedAtMs = this.#clock.monotonicMs();
     if (!this.#mayDescribe) return undefined;
     try {
-      // Without a version, so that a schema which does not serve this server answers, too.
+      // Without a version, so that a schema which does not serve this server responds too.
       const argument = { schema_version: undefined };
       return parseSchemaRange(await this.#database.call("chat_describe_schema", argument, service));
     } catch (error) {

@@ -1,4 +1,4 @@
-/** Owns the proof that a schema with an opening in it does not pass, whatever is added to it one day. */
+/** The catalogue check fails for every kind of opening that a later schema might add. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { PGlite } from "@electric-sql/pglite";
@@ -6,7 +6,7 @@ import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { listOpenings } from "./catalogue.ts";
 import { toScratch, type Scratch } from "../scratch-database.ts";
 
-/** What might be added, and what it opens. */
+/** Additions, and the opening each one makes. */
 const additions: readonly (readonly [string, string])[] = [
   ["alter table turns disable row level security", "table turns has no row level security"],
   [
@@ -75,20 +75,20 @@ describe("a catalogue", { timeout: 60_000 }, () => {
   });
   after(() => scratch.close());
 
-  /** Returns what `addition` opens. */
+  /** Returns the openings that `addition` makes. */
   async function open(addition: string): Promise<string[]> {
     await scratch.apply(`begin; ${addition}`);
     return await listOpenings(scratch).finally(() => scratch.apply("rollback"));
   }
 
-  test("of the schema as it is has no opening, nor has one with a view that asks as who reads it", async () => {
+  test("of the schema has no opening, also with a view that runs as its reader", async () => {
     assert.deepEqual(await listOpenings(scratch), []);
     const view = "create view newest with (security_invoker) as select * from messages";
     assert.deepEqual(await open(view), []);
   });
 
   for (const [addition, opening] of additions) {
-    test(`does not pass where ${opening}: ${addition.replaceAll(/\s+/g, " ")}`, async () => {
+    test(`fails because ${opening}: ${addition.replaceAll(/\s+/g, " ")}`, async () => {
       const openings = await open(addition);
       assert.ok(openings.includes(opening), openings.join("\n"));
     });

@@ -1,10 +1,10 @@
-/** Owns the look into a database's catalogue for what would let a user, or nobody, by row level security. */
+/** Finds openings in a database's catalogue that let users past row level security. */
 import { listNames, type Scratch } from "../scratch-database.ts";
 
-/** Whatever is ours to answer for: all that is not the system's own. */
+/** Schemas that are ours to check: all but the system's. */
 const isOurs = "not in ('pg_catalog', 'information_schema', 'pg_toast')";
 
-/** A line for each opening; each part can be shown to find one. */
+/** A line for each opening; a test shows that each part finds one. */
 const openingsSql = `
 with relations as (
   select c.oid, c.oid::regclass as name, c.relkind, c.relrowsecurity, c.reloptions
@@ -41,7 +41,7 @@ select opening as name from (
   union all select format('materialized view %s holds rows of all', name) from relations where relkind = 'm'
 ) openings order by opening`;
 
-/** Returns what is open in a database that holds nothing but the schema. */
+/** Returns the openings in a database that holds only the schema. */
 export async function listOpenings(scratch: Scratch): Promise<string[]> {
   return await listNames(scratch, openingsSql);
 }

@@ -1,4 +1,6 @@
-/** The promise that the schema can be applied and searched in a database of any encoding, whose locale knows no letters. */
+/**
+ * The schema can be applied and searched in a database of any encoding, with a locale that knows no letters.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";

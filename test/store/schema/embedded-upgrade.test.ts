@@ -1,4 +1,7 @@
-/** Checks that the embedded database is upgraded when it is opened, and never opened by a build that is older than its schema. */
+/**
+ * The embedded database is upgraded when it is opened, and never opened by a build that is older than its
+ * schema.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -50,7 +53,7 @@ describe("the embedded database of another build", { timeout: 120_000 }, () => {
     assert.deepEqual(await harness.sql(describeSql), [{ version: "7" }]);
   });
 
-  test("is refused by an older build, which says what to do and changes nothing", async () => {
+  test("is refused by an older build, which advises to upgrade and changes nothing", async () => {
     await apply(8);
     const database = await harness.open(systemClock);
     await assert.rejects(database.opened ?? assert.fail(), {

@@ -1,4 +1,4 @@
-/** Checks what applying the schema does to a database that already has one: no strong locks, no way back, and repairs. */
+/** Applying the schema again takes no strong locks, refuses downgrades, and repairs. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -8,7 +8,7 @@ import { startPostgres, type PostgresServer } from "../../support/databases/post
 import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
 import { listNames, openPostgres, type Scratch } from "../scratch-database.ts";
 
-/** What reads and writes take themselves, and do not wait for. */
+/** Locks that reads and writes take themselves, and do not wait for. */
 const weakLocks = ["AccessShareLock", "RowShareLock", "RowExclusiveLock"];
 const locksSql = `select c.relname || ' ' || l.mode as name from pg_locks l join pg_class c on c.oid = l.relation
   where l.pid = pg_backend_pid() and c.relnamespace = 'public'::regnamespace`;
@@ -64,7 +64,7 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
     ["with its own tables", (sql: string) => sql],
     ["with other names of tables", (sql: string) => renameTables(sql, otherNames)],
   ] as const)
-    test(`refuses in its first statement to go back to an older version, ${name}, and changes nothing`, async () => {
+    test(`refuses in its first statement to downgrade, ${name}, and changes nothing`, async () => {
       const newer = await openPostgres(
         await server.createDatabase(`newer_${randomUUID().replaceAll("-", "")}`),
       );
@@ -95,7 +95,7 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
     const upgrade = scratch.apply(await loadSchemaOf(8, 6));
     const waits = "select 'waits' as name from pg_stat_activity where wait_event_type = 'Lock'";
     for (let seen = 0; seen < 3; seen += 1) while ((await listNames(long, waits)).length === 0);
-    // As long as a server waits. Without an end to the upgrade's own wait, each would stand behind it until the long transaction is over.
+    // As long as a server waits. If the upgrade's own wait had no end, each read would queue behind it.
     await reader.sql("set statement_timeout = '5s'");
     for (let time = 0; time < 20; time += 1) await reader.sql("select from public.turns limit 1");
     await long.apply("rollback");

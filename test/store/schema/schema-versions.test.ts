@@ -1,4 +1,7 @@
-/** Checks that a server works with a schema of another version, and follows it when it is replaced, on every kind of connection. */
+/**
+ * A server works with a schema of another version, and follows it when it is replaced, on every kind of
+ * connection.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -15,7 +18,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
 import { runSql, startPostgresHarness, startSupabaseHarness } from "../../support/databases/store-harness.ts";
 
-/** How long an older schema is used before it is looked at again, and the same where only trying tells. */
+/** How long an older schema is used before it is checked again, and the same if only a call can tell. */
 const upgradeCheckMs = 5_000;
 const upgradeTryMs = 60_000;
 
@@ -98,7 +101,7 @@ for (const [name, isReduced, start] of connections)
       return names.filter((called) => called === "chat_describe_schema").length;
     }
 
-    test("costs no call more while it is the server's own, and is known after the first answer", async () => {
+    test("costs no extra call while it is the server's own, and is known after the first result", async () => {
       await apply(7, 6);
       open();
       assert.equal(database.schemaVersion, undefined);
@@ -136,7 +139,7 @@ for (const [name, isReduced, start] of connections)
     });
 
     test(
-      "of an older schema is looked at once in five seconds, not with every call",
+      "of an older schema is checked once in five seconds, not with every call",
       { skip: isReduced },
       async () => {
         await apply(6, 6);
@@ -160,7 +163,7 @@ for (const [name, isReduced, start] of connections)
       [9, 8, /serves servers (from version 8|of versions 8 to 9)/, /^upgrade this server/],
       [5, 5, /has version 5/, /`foreword migrate`/],
     ] as const)
-      test(`refuses by name the version ${version} that serves from ${servesFrom}, says what to do, and recovers`, async () => {
+      test(`refuses version ${version} that serves from ${servesFrom} by its code, with advice, and recovers`, async () => {
         await apply(version, servesFrom);
         open();
         for (let time = 0; time < 2; time += 1)

@@ -1,4 +1,4 @@
-/** Owns what the schema file promises: where it may be applied, what it leaves alone, and what its catalogue must say. */
+/** The schema file: the databases it can be applied to, the objects it leaves alone, and its catalogue. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
@@ -127,7 +127,7 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
     });
   });
 
-  test("shuts anon out and users in where the project's defaults grant all to everybody", async () => {
+  test("excludes anon and confines users although the project's defaults grant all rights to everyone", async () => {
     await withScratch(async (scratch) => {
       await scratch.apply(supabaseBasics);
       await scratch.apply(schema);
@@ -135,7 +135,7 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
     });
   });
 
-  test("keeps every row of the old service's tables, and gives it an owner and its conversation a time", async () => {
+  test("keeps every row of the old service's tables, gives messages an owner and conversations a time", async () => {
     await withScratch(async (scratch) => {
       await scratch.apply(supabaseBasics);
       await scratch.apply(oldTables);
@@ -192,7 +192,7 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
     });
   });
 
-  test("shows what the old service still writes, once its conversation goes on here", async () => {
+  test("shows messages that the old service still writes, once their conversation continues here", async () => {
     await withScratch(async (scratch) => {
       await scratch.apply(schema);
       const [userId, conversationId] = [randomUUID(), randomUUID()];
@@ -374,7 +374,9 @@ async function assertCatalogue(scratch: Scratch, names: TableNames = defaultName
   );
 }
 
-/** Applies the schema at the first URL, and at the other one before that is committed; answers with what came of each. */
+/**
+ * Applies the schema at the first URL, and at the other one before that commits; resolves with both results.
+ */
 async function applyTogether(urls: readonly string[], watchUrl: string): Promise<string[]> {
   const [first, second, watch] = await Promise.all([...urls, watchUrl].map(openPostgres));
   assert.ok(first !== undefined && second !== undefined && watch !== undefined);

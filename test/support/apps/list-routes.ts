@@ -1,7 +1,7 @@
-/** Lists all routes of a server, so that a test of every route cannot miss one. */
+/** Owns the list of everything that a server answers, so that a test of every route cannot miss one. */
 import type { App } from "../../../src/app.ts";
 
-/** Returns `METHOD path` of each route. */
+/** Returns `METHOD address` of each route. */
 export function listRoutes({ http }: App): string[] {
   const stack: string[] = [];
   return http

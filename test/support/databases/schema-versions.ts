@@ -1,12 +1,13 @@
-/** Makes schemas of other versions out of this one, as a later build or the one before would bring them. */
+/** Turns this schema into one of another version, as a later or the previous build would have it. */
 import { readFile } from "node:fs/promises";
+import { oldestSchemaVersion, schemaVersion } from "../../../src/store/database/database.ts";
 
 const schemaFile = new URL("../../../supabase_schema.sql", import.meta.url);
-const ownRange = { version: 7, servesFrom: 6 };
+const ownRange = { version: schemaVersion, servesFrom: oldestSchemaVersion };
 
 /**
- * Returns the schema as one of `version` that serves servers from `servesFrom` on: what a server notices of a version is its numbers.
- * Applied over a newer one only with `isForced`, which leaves out the refusal to downgrade.
+ * Returns the schema as one of `version` that serves servers from `servesFrom` on: servers notice only its
+ * numbers. `isForced` leaves out the refusal to downgrade, so that it can be applied over a newer one.
  */
 export async function loadSchemaOf(
   version: number,

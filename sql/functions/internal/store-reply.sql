@@ -1,0 +1,54 @@
+-- Stores the reply of a turn that ends: in the row that was created for it while it ran, if its client went
+-- on below it, else in a row of its own.
+-- @param p_user_id the conversation's owner
+-- @param argument as in chat_end_turn
+-- @returns the message's id
+create or replace function foreword.store_reply(
+  p_turn_id uuid, p_conversation_id uuid, p_parent_id uuid, p_user_id uuid, argument jsonb
+) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_status text := argument #>> '{turn,status}';
+  -- The text is sent once, unless white space around it makes the message another text than the answer.
+  v_content text := coalesce(argument #>> '{reply,content}', argument #>> '{turn,answer}');
+  v_metadata jsonb := argument #> '{reply,metadata}';
+  v_digest bytea;
+  v_message uuid;
+begin
+  select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
+    from public.messages m where m.id = p_parent_id;
+  select m.id into v_message from public.messages m
+    where m.conversation_id = p_conversation_id and m.parent_id = p_parent_id and m.role = 'assistant'
+      and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
+    order by m.created_at limit 1;
+  if v_message is not null then
+    -- It keeps its digest: the messages below it, and its client, refer to it by that.
+    update public.messages set content = v_content, status = v_status,
+        metadata = (coalesce(metadata, '{}') - 'reply_of') || v_metadata
+      where id = v_message;
+  else
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
+      digest, created_at)
+      values (
+        -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
+        case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
+          then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
+        p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
+        greatest(
+          clock_timestamp(),
+          (select max(created_at) + interval '1 microsecond' from public.messages
+            where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
+        )
+      )
+      on conflict do nothing returning id into v_message;
+  end if;
+  if v_message is null then
+    select id into v_message from public.messages where conversation_id = p_conversation_id
+      and digest = v_digest;
+  end if;
+  -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
+  -- there.
+  update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
+    where id = v_message and status is distinct from 'complete';
+  return v_message;
+end $$;

@@ -1,0 +1,74 @@
+-- Returns the path that ends in a message, for a turn that continues from there: the newest messages, oldest
+-- first, up to `max_chars` of text and at least one.
+-- @param user_id or null
+-- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
+-- @param parent_id a message's id; null for the leaf
+-- @param max_chars
+-- @returns {conversation_id, digest: of the path, or null for an empty one, messages [{role, content}]};
+--   or {missing}; or {running: the turn whose reply is `parent_id`}
+create or replace function public.chat_read_path(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_conversation public.conversations;
+  v_parent public.messages;
+  v_turn public.turns;
+  v_id uuid;
+begin
+  perform public.chat_become_caller(argument);
+  if argument ->> 'chat_id' is not null then
+    select c.id into v_id from public.conversations c where c.chat_id = argument ->> 'chat_id'
+      and c.user_id is not distinct from v_user;
+  end if;
+  if argument ->> 'parent_id' is not null then
+    select * into v_parent from public.messages m where m.id = (argument ->> 'parent_id')::uuid;
+    if v_parent.id is null then
+      select * into v_turn from public.turns t where t.id = (argument ->> 'parent_id')::uuid
+        and t.user_id is not distinct from v_user;
+      select * into v_parent from public.messages m where m.id = v_turn.message_id;
+    else
+      select * into v_turn from public.turns t where t.id = v_parent.id
+        and t.user_id is not distinct from v_user;
+    end if;
+    if v_turn.status = 'running' then
+      return jsonb_build_object('running', v_turn.id);
+    end if;
+  end if;
+  select * into v_conversation from public.conversations c
+    where c.id = coalesce(v_id, (argument ->> 'conversation_id')::uuid, v_parent.conversation_id)
+      and c.user_id is not distinct from v_user;
+  if argument ->> 'parent_id' is null then
+    select * into v_parent from public.messages m where m.id = v_conversation.leaf_id
+      and m.conversation_id = v_conversation.id;
+  elsif v_parent.conversation_id is distinct from v_conversation.id then
+    return jsonb_build_object('missing', true);
+  end if;
+  -- Rows of the old service have no digest until their conversation is used.
+  if v_conversation.id is null or (v_parent.id is not null and v_parent.digest is null) then
+    return jsonb_build_object('missing', true);
+  end if;
+  -- As in chat_list_path, which users may not call.
+  return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
+    'messages', coalesce((
+    with recursive path as (
+      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
+        from (select id, parent_id, role, case when octet_length(content) > 4194304
+          then left(content, 1048576) else content end as content
+          from public.messages where id = v_parent.id) m
+      union all
+      select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+        from path p
+          cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+        where case when octet_length(m.content) > 4 * (argument ->> 'max_chars')::bigint then false
+            else p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer end
+              and p.place < 20000
+    )
+    select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+      order by p.place desc) from path p
+    -- Users may make a circle of their rows: each row is listed once.
+    where p.place < coalesce((
+      select min(r.place)
+        from (select w.place, row_number() over (partition by w.id order by w.place) as nth from path w) r
+        where r.nth = 2), 2147483647)
+  ), '[]'));
+end $$;

@@ -1,0 +1,111 @@
+-- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
+-- @param as in chat_save_messages
+-- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
+-- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
+--   concurrent_turns, tokens_per_day: each null for no limit}
+-- @param check_only writes nothing, and returns {free: true} if the turn could begin
+-- @returns what chat_save_messages returns; or, with nothing written, one of
+--   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
+--     stored without its key instead: that turn has already been answered.
+--   {exists} another turn has this id
+--   {running} the turn would continue from a leaf that this turn of the same user is still answering
+--   {foreign} the named conversation belongs to another user
+--   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
+create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_id uuid := (argument #>> '{turn,id}')::uuid;
+  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
+  v_key text := argument #>> '{turn,idempotency_key}';
+  v_started timestamptz := (argument #>> '{turn,started_at}')::timestamptz;
+  v_turn public.turns;
+  v_limited jsonb;
+  v_saved jsonb;
+  v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_history_tokens integer := 0;
+begin
+  perform public.chat_check_version(argument);
+  -- One begin at a time with an id, so that the second finds the first.
+  perform pg_advisory_xact_lock(hashtextextended(format('foreword turn %s', v_id), 0));
+  if v_key is not null then
+    -- One begin at a time under a key, so that the second finds the first.
+    perform pg_advisory_xact_lock(hashtextextended(format('foreword key %s %s', v_user, v_key), 0));
+    select * into v_turn from public.turns
+      where idempotency_key = v_key and user_id is not distinct from v_user
+        and (id <> v_id or started_at <> v_started);
+    if v_turn.started_at < clock_timestamp() - interval '24 hours' then
+      update public.turns set idempotency_key = null where id = v_turn.id;
+    elsif v_turn.id is not null and coalesce((argument ->> 'late')::boolean, false) then
+      v_key := null;
+    elsif v_turn.id is not null then
+      return jsonb_build_object('taken', jsonb_build_object(
+        'turn_id', v_turn.id, 'request_digest', encode(v_turn.request_digest, 'hex')));
+    end if;
+  end if;
+  select * into v_turn from public.turns where id = v_id;
+  if found then
+    -- If two processes get the same id in the same millisecond, one of them has it. A begin that waited may
+    -- come from the journal of a process that is gone.
+    if v_turn.started_at is distinct from v_started or v_turn.user_id is distinct from v_user
+      or (not v_is_late and v_turn.owner::text <> argument #>> '{turn,owner}')
+      or (v_is_late and argument ? 'owners' and not argument -> 'owners' ? v_turn.owner::text)
+    then
+      return jsonb_build_object('exists', true);
+    end if;
+    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
+      'digest', coalesce((select encode(m.digest, 'hex') from public.messages m
+        where m.id = v_turn.parent_id), ''));
+  end if;
+  if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
+    and not v_is_late and argument #>> '{conversation,chat_id}' is null
+      and not coalesce((argument #>> '{continue,must_exist}')::boolean, false)
+    and exists (select from public.conversations c
+      where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
+  then
+    return jsonb_build_object('foreign', true);
+  end if;
+  if jsonb_typeof(argument -> 'allowance') = 'object'
+    and not coalesce((argument ->> 'late')::boolean, false) then
+    v_limited := public.chat_find_limit(argument);
+    if v_limited <> '{}' then
+      return v_limited;
+    end if;
+  end if;
+  if coalesce((argument ->> 'check_only')::boolean, false) then
+    return jsonb_build_object('free', true);
+  end if;
+  if jsonb_typeof(argument -> 'continue') = 'object' and argument #>> '{allowance,tokens_per_day}' is not null
+    and not v_is_late then
+    -- The messages before the path count too, and are known once the path's place is.
+    begin
+      v_saved := public.chat_save_messages(argument);
+      v_history_tokens := octet_length(coalesce(v_saved ->> 'history', '')) / 4;
+      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate,input_tokens}',
+        to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)));
+      if v_limited <> '{}' then
+        raise exception 'limited' using errcode = 'FWLIM';
+      end if;
+    exception when sqlstate 'FWLIM' then
+      return v_limited;
+    end;
+  else
+    v_saved := public.chat_save_messages(argument);
+  end if;
+  if v_saved ? 'message_id' then
+    insert into public.turns
+        (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest,
+          estimate, subject)
+      values (
+        v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid,
+          argument #>> '{turn,model}',
+        v_started, (argument #>> '{turn,owner}')::uuid, v_key,
+          decode(argument #>> '{turn,request_digest}', 'hex'),
+        nullif(case when v_history_tokens = 0 then argument #> '{turn,estimate}'
+          else jsonb_set(argument #> '{turn,estimate}', '{input_tokens}',
+          to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)) end, 'null'),
+            argument #>> '{allowance,subject}'
+      )
+      on conflict (id) do nothing;
+  end if;
+  return v_saved;
+end $$;

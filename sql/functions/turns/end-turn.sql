@@ -1,0 +1,97 @@
+-- Ends a turn: stores its reply, if there is one, and its outcome, and deletes its pieces. Repeating the same
+-- end is harmless. A turn that was taken for abandoned ends again when its owner's own end arrives: the whole
+-- reply then stands beside the interrupted one, whose `superseded_by` names it.
+-- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
+--   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at}
+-- @param reply {id, content: if it is not the answer, metadata, digest}, or null
+-- @param age_ms how long the end has waited, if it has
+-- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;
+--   or null
+-- @returns {conversation_id, is_changed}; or {gone} if the conversation was deleted meanwhile
+create or replace function public.chat_end_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_turn public.turns;
+  v_conversation public.conversations;
+  v_message uuid;
+  v_usage jsonb;
+  v_estimate jsonb;
+  v_day date;
+begin
+  perform public.chat_check_version(argument);
+  select c.* into v_conversation from public.conversations c
+    join public.turns t on t.conversation_id = c.id
+      where t.id = (argument #>> '{turn,id}')::uuid for update of c;
+  select * into v_turn from public.turns where id = (argument #>> '{turn,id}')::uuid for update;
+  if v_turn.id is null or v_conversation.id is null then
+    return jsonb_build_object('gone', true);
+  end if;
+  if (case
+    when jsonb_typeof(argument -> 'if_abandoned') = 'object' then
+      v_turn.status <> 'running' or not coalesce(
+        argument #> '{if_abandoned,owners}' ? v_turn.owner::text
+        or ((argument #>> '{if_abandoned,is_stale_too}')::boolean
+          and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
+        false)
+    when v_turn.status = 'interrupted' then
+      argument #>> '{turn,status}' = 'interrupted'
+        and v_turn.answer is not distinct from argument #>> '{turn,answer}'
+        and v_turn.plan is not distinct from argument #>> '{turn,plan}'
+    else v_turn.status <> 'running'
+  end) then
+    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
+  end if;
+
+  if jsonb_typeof(argument -> 'reply') = 'object' then
+    v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
+      v_conversation.user_id, argument);
+    update public.messages set metadata = coalesce(metadata, '{}')
+      || jsonb_build_object('superseded_by', v_message)
+      where id = v_turn.message_id and id <> v_message;
+    -- The reply becomes the leaf, unless the conversation has gone on from another message than the one it
+    -- answers, or ends in another reply to that message which was asked for later.
+    if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
+      or (exists (select from public.messages m where m.id = v_conversation.leaf_id
+        and m.parent_id = v_turn.parent_id and m.role = 'assistant')
+        and not exists (select from public.turns t where t.message_id = v_conversation.leaf_id
+          and t.started_at > v_turn.started_at))
+    then
+      update public.conversations set leaf_id = v_message,
+          updated_at = greatest(updated_at,
+            clock_timestamp() - coalesce((argument ->> 'age_ms')::bigint, 0) * interval '1 millisecond')
+        where id = v_turn.conversation_id;
+    end if;
+  end if;
+  if v_message is null then
+    -- The reply is empty, but its client went on below it.
+    update public.messages m set status = argument #>> '{turn,status}', metadata = m.metadata - 'reply_of'
+      where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id
+        and m.role = 'assistant' and m.status is null
+        and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
+      returning m.id into v_message;
+  end if;
+  delete from public.turn_pieces where turn_id = v_turn.id;
+  v_usage := nullif(argument #> '{turn,usage}', 'null');
+  v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}')
+    || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
+  v_day := (v_turn.started_at at time zone 'UTC')::date;
+  perform foreword.count_usage(v_turn.user_id, v_day, 1,
+    coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null);
+  -- An end that this one replaces is not counted twice. One that came before anything was counted has no
+  -- estimate.
+  if v_turn.status <> 'running' and coalesce(v_turn.usage, v_turn.estimate) is not null then
+    perform foreword.count_usage(v_turn.user_id, v_day, -1,
+      v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null);
+  end if;
+  update public.turns set
+    status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}',
+      answer = argument #>> '{turn,answer}',
+    model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate,
+      subject = null,
+    finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
+    duration_ms = (argument #>> '{turn,duration_ms}')::integer,
+      first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,
+    ended_at = (argument #>> '{turn,ended_at}')::timestamptz, message_id = coalesce(v_message, message_id)
+    where id = v_turn.id;
+  return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
+end $$;

@@ -1,0 +1,35 @@
+-- Saves the progress of the turns that run in one process: new text, and every 5 seconds a sign of life.
+-- @param owners [ids of the process]
+-- @param running [turn ids]
+-- @param pieces [{turn_id, position: bytes of the body before it, text}]; a longer piece replaces a shorter
+--   one at the same position
+-- @returns {known: turns that are stored and belong to these owners, stop: turns that have been asked to
+--   stop}
+create or replace function public.chat_save_progress(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_running uuid[];
+begin
+  perform public.chat_check_version(argument);
+  -- First of all: a turn that begins meanwhile is not reported as known, because its pieces may have come too
+  -- early.
+  v_running := array(
+    select t.id from public.turns t
+    where t.id in (select value::uuid from jsonb_array_elements_text(argument -> 'running'))
+      and (t.owner is null or argument -> 'owners' ? t.owner::text));
+  insert into public.turn_pieces as saved (turn_id, position, text)
+    select t.id, p.position, p.text
+    from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
+    join public.turns t on t.id = p.turn_id and t.status = 'running'
+      and (t.owner is null or argument -> 'owners' ? t.owner::text)
+    -- Waits for a turn that is ending: its pieces are deleted, and none may come after.
+    order by t.id for no key update of t
+    on conflict (turn_id, position) do update set text = excluded.text
+      where length(excluded.text) > length(saved.text);
+  update public.turns set heartbeat_at = clock_timestamp()
+    where id = any (v_running) and status = 'running'
+      and heartbeat_at < clock_timestamp() - interval '5 seconds';
+  return jsonb_build_object('known', v_running, 'stop', (
+    select coalesce(jsonb_agg(t.id), '[]') from public.turns t
+    where t.id = any (v_running) and t.stop_requested and t.status = 'running'));
+end $$;

@@ -1,0 +1,29 @@
+do $$
+declare
+  v_function text;
+begin
+  foreach v_function in array array[
+{{functions}}
+  ] loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
+    execute format('grant execute on function %s to service_role', v_function::regprocedure);
+    -- PostgREST applies it to the whole transaction; elsewhere the server sends the rest of its deadline.
+    execute format('alter function %s set statement_timeout = %L', v_function::regprocedure, '5s');
+  end loop;
+  foreach v_function in array array[
+{{trigger functions}},
+{{internal functions}}
+  ] loop
+    execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
+  end loop;
+end $$;
+grant execute on all functions in schema foreword to service_role;
+
+-- The one function of the mode without a service-role key: it stores messages with their user's own token.
+-- Its parts run as that user too; they are in a schema that no API exposes.
+grant execute on function public.chat_save_messages(jsonb) to authenticated;
+grant execute on function foreword.check_version(jsonb), foreword.find_conversation(jsonb),
+  foreword.create_conversation(uuid, uuid, jsonb), foreword.adopt_old_rows(uuid, uuid, jsonb),
+  foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
+    foreword.match_message(uuid, uuid, jsonb, boolean)
+  to authenticated;

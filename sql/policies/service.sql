@@ -1,0 +1,13 @@
+-- Tables that only the service uses. Users who could write words could store any number of them, and false
+-- ones.
+create policy request_counts_none on public.request_counts for all to authenticated
+  using (false) with check (false);
+
+create policy message_words_none on public.message_words for all to authenticated using (false) with check (false);
+
+create policy title_words_none on public.title_words for all to authenticated using (false) with check (false);
+
+create policy word_backlog_none on public.word_backlog for all to authenticated using (false) with check (false);
+
+create policy schema_steps_none on foreword.schema_steps for all to authenticated using (false)
+  with check (false);

@@ -1,0 +1,2 @@
+-- version 4
+alter table public.conversations add column if not exists archived_at timestamptz;

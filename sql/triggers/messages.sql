@@ -1,0 +1,7 @@
+create trigger messages_mark_new after insert on public.messages
+  for each row execute function public.chat_mark_message();
+
+create trigger messages_mark_changed after update on public.messages
+  for each row when (old.content is distinct from new.content or old.user_id is distinct from new.user_id
+    or old.conversation_id is distinct from new.conversation_id)
+  execute function public.chat_mark_message();
