@@ -1,4 +1,6 @@
-/** docs/protocol.md is complete and correct: it names every event and field on a wire, and its examples run. */
+/**
+ * docs/protocol.md is complete and correct: it names every event and field on a wire, and its examples run.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";

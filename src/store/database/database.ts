@@ -22,7 +22,10 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** A {@link JsonObject} whose members are getters, read each time it becomes JSON: no copy of a long text is kept. */
+/**
+ * A {@link JsonObject} whose members are getters, read each time it becomes JSON, so that no copy of a long
+ * text is kept.
+ */
 export type LazyJson = JsonObject;
 
 /**
