@@ -1,4 +1,4 @@
-/** Deadlines that come due with something unread: what had arrived is heard first. */
+/** Deadlines that expire with unread data: the data is read first. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -7,7 +7,7 @@ import { afterReading, withDeadline } from "../../src/base/deadline.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 describe("afterReading", () => {
-  test("judges only after what had arrived was handed over, which may refresh or cancel it", async () => {
+  test("fires only after data that had arrived was delivered, which may refresh or cancel it", async () => {
     for (const heard of ["refresh", "cancel"] as const) {
       const clock = new ManualClock();
       const { port1, port2 } = new MessageChannel();
@@ -27,7 +27,7 @@ describe("afterReading", () => {
 });
 
 describe("withDeadline", () => {
-  test("takes an answer of the store that had arrived, unread, when its time was over", async () => {
+  test("accepts a result that had arrived, unread, when the deadline passed", async () => {
     const clock = new ManualClock();
     const { port1, port2 } = new MessageChannel();
     const answer = new Promise((resolve) => port2.once("message", resolve));
@@ -38,7 +38,7 @@ describe("withDeadline", () => {
     port1.close();
   });
 
-  test("rejects with store_unavailable when nothing had", async () => {
+  test("rejects with store_unavailable if nothing had arrived", async () => {
     const clock = new ManualClock();
     const work = withDeadline(clock, new Promise(() => {}), 5_000);
     clock.advance(60_000);

@@ -1,4 +1,4 @@
-/** Owns what an abort does: it ends the reading at once, wherever that is, and never the turn. */
+/** An abort ends the reading at once, in any phase, and never the turn. */
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, describe, test } from "node:test";
@@ -26,7 +26,7 @@ describe("an abort", () => {
     return process.getActiveResourcesInfo().filter((type) => type === "Timeout").length;
   }
 
-  test("that came first lets nothing be sent", async () => {
+  test("before the start sends nothing", async () => {
     server.expect(breakOff);
     const signal = AbortSignal.abort(reason);
     await assert.rejects(Array.fromAsync(client.start(hello, { signal })), reason);
@@ -37,7 +37,7 @@ describe("an abort", () => {
     assert.equal(server.requests.length, 0);
   });
 
-  test("before the answer's head closes the connection", async () => {
+  test("before the response's head closes the connection", async () => {
     const controller = new AbortController();
     const closed = Promise.withResolvers<void>();
     server.expect((response) => void response.once("close", closed.resolve));
@@ -51,7 +51,7 @@ describe("an abort", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("while headers are asked for does not wait for them", async () => {
+  test("while headers are being computed does not wait for them", async () => {
     const controller = new AbortController();
     const asked = Promise.withResolvers<void>();
     const waiting = createClient({
@@ -87,7 +87,7 @@ describe("an abort", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("holds back what has come and was not yielded yet", async () => {
+  test("holds back events that have arrived and were not yielded yet", async () => {
     const controller = new AbortController();
     server.expect(sayAndHang(start(id), answer("a", 17), answer("b", 18), end(18)));
     const turn = client.start(hello, { signal: controller.signal });
@@ -114,13 +114,13 @@ describe("an abort", () => {
     assert.equal((await turn.reply()).answer, "a");
   });
 
-  test("says nothing about a reply that nobody has asked for", async () => {
+  test("causes no unhandled rejection of a reply that was never requested", async () => {
     const controller = new AbortController();
     server.expect(sayAndHang(start(id)));
     client.start(hello, { signal: controller.signal });
     await server.received(1);
     controller.abort(reason);
-    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate); // else an unhandled rejection fails the test
+    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate); // unhandled rejections fail the test
   });
 
   test("in the middle of a reply leaves the turn running", async () => {

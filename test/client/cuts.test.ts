@@ -1,4 +1,4 @@
-/** Owns what the client promises where connections break: every event once and in order, one turn, whatever was cut. */
+/** The client on broken connections: every event once and in order, and one turn, wherever they are cut. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import {
@@ -15,7 +15,7 @@ import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 const boundary = "\n---RESPONSE---\n";
 
-/** Returns the body that events make up. */
+/** Returns the body that the events form. */
 function toBody(events: readonly StreamEvent[]): string {
   const texts = events.map((event) => {
     if (event.type === "plan-end") return boundary;
@@ -24,7 +24,7 @@ function toBody(events: readonly StreamEvent[]): string {
   return texts.join("");
 }
 
-/** Checks that `events` are those of one whole turn, each once and in order. */
+/** Checks that `events` form one complete turn, each once and in order. */
 function assertOneTurn(events: readonly StreamEvent[]): void {
   const types = events.map(({ type }) => type);
   assert.deepEqual([types.indexOf("turn-start"), types.lastIndexOf("turn-start")], [0, 0]);
@@ -44,14 +44,14 @@ describe("a client whose connections break", () => {
   const variables = { ON_DISCONNECT: "continue" };
   const app = useApp(model, variables);
   let proxy: TcpProxy;
-  /** Told of each request before it is sent. */
+  /** Called before each request. */
   let onRequest: (count: number, line: string) => void;
   useResource(async (closing) => {
     proxy = closing.adopt(await startTcpProxy(app.port), (opened) => opened.close());
   });
   afterEach(() => proxy.pass());
 
-  /** Makes a client that connects through the proxy, anew for each request. */
+  /** Creates a client that opens a connection through the proxy for each request. */
   function connect(retry: ClientOptions["retry"] = {}, port = proxy.port): ForewordClient {
     onRequest = () => {};
     let count = 0;
@@ -103,7 +103,7 @@ describe("a client whose connections break", () => {
     assert.ok(cuts > 100, `${cuts} cuts`);
   });
 
-  test("starts one turn, however often the answer to its request is lost before its head", async () => {
+  test("starts one turn, however often the response to its request is lost before its head", async () => {
     model.say("- a\n---RESPONSE---\n", "Hi.");
     const calls = model.calls.length;
     const client = connect();
@@ -123,7 +123,7 @@ describe("a client whose connections break", () => {
     assert.equal(model.calls.length, calls + 1);
   });
 
-  test("asks from where it stands once the turn has started", async () => {
+  test("resumes from its position once the turn has started", async () => {
     const next = model.nextCall();
     const client = connect();
     const lines: string[] = [];
@@ -143,7 +143,7 @@ describe("a client whose connections break", () => {
     assert.equal((await turn.reply()).answer, "Hi.");
   });
 
-  test("has the end of a turn that ended while it was away", async () => {
+  test("gets the end of a turn that ended while it was away", async () => {
     const next = model.nextCall();
     const client = connect({ maxDelayMs: 5, maxRetries: 1_000 });
     const turn = client.start(hello);
@@ -162,7 +162,7 @@ describe("a client whose connections break", () => {
     assert.deepEqual([outcome, answer, error?.code], ["failed", "So far", "model_truncated"]);
   });
 
-  test("takes a connection that has gone silent for cut", async (context) => {
+  test("treats a silent connection as cut", async (context) => {
     const hole = await startTcpProxy(app.port);
     context.after(() => hole.close());
     const next = model.nextCall();
@@ -180,7 +180,7 @@ describe("a client whose connections break", () => {
     assert.equal((await turn.reply()).answer, "Before and after.");
   });
 
-  test("yields an error and the end it belongs to once, wherever between them it is cut", async () => {
+  test("yields an error and its end once, wherever it is cut between them", async () => {
     model.script = (call) => call.text("- a\n---RESPONSE---\nSo").end();
     const { id } = await connect().start(hello).reply();
     const whole = await app.get(`/turns/${id}/stream`, { accept: "text/event-stream" });
@@ -193,7 +193,7 @@ describe("a client whose connections break", () => {
     }
   });
 
-  test("stops a turn, and asks how it stands, over broken connections too", async () => {
+  test("stops a turn, and reads its state, over broken connections too", async () => {
     const next = model.nextCall();
     const client = connect();
     const turn = client.start(hello);

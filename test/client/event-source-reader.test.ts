@@ -1,11 +1,11 @@
-/** Owns the promise that the client reads event streams as the standard says, however their bytes are cut. */
+/** The client reads event streams by the standard, however their bytes are cut. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { EventSourceReader, type EventSourceMessage } from "../../src/client/event-source-reader.ts";
 
-/** Reads `bytes` in pieces as long as `lengths` say, over and over. */
+/** Reads `bytes` in pieces of `lengths`, over and over. */
 function read(bytes: Uint8Array, lengths: readonly number[]): EventSourceMessage[] {
   const reader = new EventSourceReader();
   const messages: EventSourceMessage[] = [];
@@ -17,7 +17,7 @@ function read(bytes: Uint8Array, lengths: readonly number[]): EventSourceMessage
   return messages;
 }
 
-/** What another implementation of the standard reads. */
+/** Reads with another implementation of the standard. */
 function readElsewhere(text: string): EventSourceMessage[] {
   const messages: EventSourceMessage[] = [];
   const parser = createParser({
@@ -37,10 +37,10 @@ const arbitraryStream = fc.array(piece, { maxLength: 40 }).map((pieces) => piece
 const arbitraryLengths = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 });
 
 describe("an event-source reader", () => {
-  test("reads what another implementation reads, whatever the stream and wherever it is cut", () => {
+  test("reads the same as another implementation, whatever the stream and wherever it is cut", () => {
     fc.assert(
       fc.property(arbitraryStream, arbitraryLengths, (stream, lengths) => {
-        // A CR at the very end may be half a line end: it is settled here.
+        // A CR at the very end may be half a line end: complete it.
         const text = `${stream.toWellFormed()}:`;
         assert.deepEqual(read(new TextEncoder().encode(text), lengths), readElsewhere(text));
       }),
@@ -57,7 +57,7 @@ describe("an event-source reader", () => {
       ]);
   });
 
-  test("delivers a message with its blank line and not before, even if that is a CR alone", () => {
+  test("delivers a message only with its blank line, even if that is a CR alone", () => {
     const reader = new EventSourceReader();
     const push = (text: string): readonly EventSourceMessage[] => reader.push(new TextEncoder().encode(text));
     assert.deepEqual(push("data: x\r"), []);
@@ -66,7 +66,7 @@ describe("an event-source reader", () => {
     assert.deepEqual(push("\n"), [{ event: "message", data: "y" }]);
   });
 
-  test("reads a message of 16 MiB, and throws at one that is longer, in one line or in many", () => {
+  test("reads a message of 16 MiB, and throws at a longer one, in one line or many", () => {
     const mebibyte = 1024 * 1024;
     const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
     const whole = `data:${"x".repeat(16 * mebibyte - 5)}`;
@@ -81,7 +81,7 @@ describe("an event-source reader", () => {
     assert.throws(() => other.push(encode("data:x")), RangeError);
   });
 
-  test("is given heartbeats and messages without end", () => {
+  test("reads heartbeats and messages without end", () => {
     const reader = new EventSourceReader();
     const beats = new TextEncoder().encode(`: ${"x".repeat(1_020)}\n\ndata: x\n\n`.repeat(1_024));
     for (let mebibytes = 0; mebibytes < 20; mebibytes += 1) assert.equal(reader.push(beats).length, 1_024);

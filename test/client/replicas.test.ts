@@ -1,4 +1,4 @@
-/** Owns what the client promises where servers go: it reads on at another replica, and from one that was killed and is back. */
+/** The client continues at another replica, and at a server that was killed and is back. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -11,12 +11,12 @@ import { toVariables, useDatabase, useModel, useStartApp } from "../support/apps
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 
-describe("a client of servers that go", { timeout: 120_000 }, () => {
+describe("a client of servers that stop", { timeout: 120_000 }, () => {
   const model = useModel();
   const harness = useDatabase(startPostgresHarness);
   const startApp = useStartApp(model, {}, { database: harness });
 
-  test("reads a turn on at its owner when the replica that showed it stops, and yields no end before its end", async () => {
+  test("continues a turn at its owner when the replica that it follows stops, and yields no end too early", async () => {
     const [owner, shower] = [await startApp(), await startApp()];
     let { url } = owner;
     const client = createClient({
@@ -54,7 +54,7 @@ describe("a client of servers that go", { timeout: 120_000 }, () => {
     assert.deepEqual([types.at(-1), (await turn.reply()).outcome], ["turn-end", "complete"]);
   });
 
-  test("waits for a server that was killed: the turn ends as interrupted, with the text that came", async (context) => {
+  test("waits for a killed server: the turn ends as interrupted, with the text so far", async (context) => {
     const folder = await makeFolder();
     const port = await findFreePort();
     const start = async (): Promise<RunningCommand> => {

@@ -1,4 +1,4 @@
-/** Owns after what the client tries again, how long it waits, and when it gives up: against a server that says anything. */
+/** The client's retries against a scripted server: their causes, their waits, and their end. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import {
@@ -26,7 +26,7 @@ const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 const id = "00000000-0000-4000-8000-000000000001";
 const whole = [start(id), answer("Hi.", 19), end(19)];
 
-/** Reads `turn` to the error that it throws. */
+/** Reads `turn` until it throws. */
 async function failureOf(turn: Turn): Promise<ForewordError> {
   const failure = await turn.reply().then(
     () => "it has a reply",
@@ -50,7 +50,7 @@ describe("a client whose server is in trouble", () => {
     });
   }
 
-  test("asks again for a turn that runs after 429 and any 5xx, whoever says so", async () => {
+  test("asks again for a running turn after 429 and any 5xx, from a gateway too", async () => {
     for (const refusal of [
       refuse(429),
       refuse(500),
@@ -82,7 +82,7 @@ describe("a client whose server is in trouble", () => {
     }
   });
 
-  test("sends its first request again only if no Foreword had it: else the error stays", async () => {
+  test("repeats its first request only if no Foreword got it; otherwise it throws the error", async () => {
     for (const refusal of [
       refuse(502),
       refuse(503),
@@ -110,7 +110,7 @@ describe("a client whose server is in trouble", () => {
     }
   });
 
-  test("takes an answer that is no event stream for what it is", async () => {
+  test("recognizes a response that is not an event stream", async () => {
     server.expect((response) => void response.setHeader("content-type", "text/html").end("<!doctype html>"));
     await assert.rejects(connect().start(hello).reply(), { code: "invalid_response", status: 200 });
     server.expect((response) => {
@@ -127,7 +127,7 @@ describe("a client whose server is in trouble", () => {
     await assert.rejects(connect().get(id), { code: "invalid_response", status: 200 });
   });
 
-  test("takes a message that goes on without end for no event", async () => {
+  test("does not treat an endless message as an event", async () => {
     for (const piece of ["x".repeat(64), `data: ${"x".repeat(57)}\n`]) {
       server.expect((response) => {
         sayOnly(response, [start(id)]).end(`data: ${piece.repeat(320_000)}`); // 20 MB
@@ -137,7 +137,7 @@ describe("a client whose server is in trouble", () => {
     }
   });
 
-  test("takes a problem whose code is none for anybody's error", async () => {
+  test("treats a problem with an unknown code as a gateway's error", async () => {
     for (const body of [`{"code":5,"detail":{}}`, `{"code":null}`, "null", `"not_found"`]) {
       server.expect(refuse(409, { "content-type": "application/problem+json" }, body));
       await assert.rejects(connect().start(hello).reply(), { code: "http_error", status: 409 }, body);
@@ -145,7 +145,7 @@ describe("a client whose server is in trouble", () => {
     }
   });
 
-  test("waits as long as it is told to, but for no more than a minute", async () => {
+  test("waits as long as the server asks, but at most a minute", async () => {
     server.expect(refuse(503, { "retry-after": "1" }), say(...whole));
     await connect().resume(id).reply();
     const [first, second] = server.requests.map(({ atMs }) => atMs);
@@ -159,7 +159,7 @@ describe("a client whose server is in trouble", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("gives up after so many retries that brought nothing new, with the last failure", async () => {
+  test("gives up with the last failure after enough retries without anything new", async () => {
     server.expect(breakOff);
     await assert.rejects(connect().start(hello).reply(), { code: "connection_lost", status: undefined });
     assert.equal(server.requests.length, 11);
@@ -174,7 +174,7 @@ describe("a client whose server is in trouble", () => {
     assert.equal(server.requests.length, 1);
   });
 
-  test("counts anew once something new came; what came before is nothing new, and not yielded again", async () => {
+  test("counts from zero after something new; repeated events are not new, and not yielded again", async () => {
     const [first, second, third] = [answer("Hi", 18), answer("!", 19), answer("?", 20)];
     server.expect(
       sayAndBreak(start(id)),
@@ -199,7 +199,7 @@ describe("a client whose server is in trouble", () => {
     assert.equal(server.requests.length, 4);
   });
 
-  test("gives up on one that says the same from the start, again and again, though its reasoning is yielded", async () => {
+  test("gives up on a server that repeats itself from the start, although its reasoning is yielded", async () => {
     const thought: StreamEvent = { type: "reasoning-delta", text: "Hm." };
     const replay = say(start(id), thought, answer("Hi", 18));
     server.expect(...Array.from({ length: 20 }, () => replay), say(start(id), end(18)));
@@ -207,7 +207,7 @@ describe("a client whose server is in trouble", () => {
     assert.deepEqual([code, server.requests.length], ["connection_lost", 4]);
   });
 
-  test("yields no error that a connection told before it was cut, where the turn then ends well", async () => {
+  test("yields no error from a cut connection if the turn then ends well", async () => {
     const error: StreamEvent = {
       type: "turn-error",
       code: "interrupted",
@@ -222,7 +222,7 @@ describe("a client whose server is in trouble", () => {
     assert.deepEqual(events, [start(id), error, end(0, "interrupted")]);
   });
 
-  test("asks for headers before each request, and lets none of them stand for its own", async () => {
+  test("computes headers before each request, and lets none of them override its own", async () => {
     let token = 0;
     const client = createClient({
       baseUrl: server.url,
@@ -234,7 +234,7 @@ describe("a client whose server is in trouble", () => {
     await client.start(hello).reply();
     const facts = server.requests.map(({ line, headers }) => [line, headers.authorization, headers.accept]);
     const path = `/turns/${id}/stream?userId=5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11&after=0`;
-    // An EventSource names one type, and cannot be told of errors.
+    // An EventSource accepts one type, and cannot read errors.
     const accepted = "text/event-stream, application/problem+json";
     assert.deepEqual(facts, [
       ["POST /stream-chat", "Bearer 1", accepted],
@@ -243,7 +243,7 @@ describe("a client whose server is in trouble", () => {
     ]);
   });
 
-  test("throws what its headers throw, and for an address that is none, at once", async () => {
+  test("throws errors of its headers, and for an invalid URL, at once", async () => {
     server.expect(say(...whole));
     const failure = new Error("signed out");
     const headers = (): never => {
@@ -254,7 +254,7 @@ describe("a client whose server is in trouble", () => {
     assert.throws(() => createClient({ baseUrl: "/chat" }), TypeError);
   });
 
-  test("calls the function that sends by itself, as a browser's own needs", async () => {
+  test("calls the fetch function without a receiver, as a browser's own requires", async () => {
     server.expect(say(...whole));
     const send = async function (this: unknown, ...args: Parameters<typeof fetch>): Promise<Response> {
       assert.equal(this, undefined);
@@ -266,7 +266,7 @@ describe("a client whose server is in trouble", () => {
     );
   });
 
-  test("skips what it does not know", async () => {
+  test("skips unknown events", async () => {
     server.expect((response) => {
       response.setHeader("content-type", "text/event-stream");
       response.write("event: turn-news\ndata: {}\n\n: keep-alive\n\ndata: x\n\n");

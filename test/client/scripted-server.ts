@@ -1,23 +1,23 @@
-/** Owns an HTTP server that answers the client as a test scripts: what a gateway, or a server on its way out, may say. */
+/** An HTTP server whose responses a test scripts, like those of a gateway or of a stopping server. */
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Reply, StreamEvent } from "../../src/client/client.ts";
 import { listen } from "../support/network/local-port.ts";
 
-/** A request that came, its body unread. */
+/** A received request, its body unread. */
 interface ScriptedRequest {
   readonly line: string;
   readonly headers: IncomingMessage["headers"];
   readonly atMs: number;
 }
 
-/** Answers one request. */
+/** Responds to one request. */
 type Respond = (response: ServerResponse) => void;
 
-/** A server under script. */
+/** A scripted server. */
 export class ScriptedServer {
   readonly requests: ScriptedRequest[] = [];
-  /** Answer the next requests, in order; the last one all others too. */
+  /** The responses to the next requests, in order; the last one serves all others too. */
   answers: readonly Respond[] = [];
   url = "";
   readonly #came = new EventEmitter();
@@ -37,13 +37,13 @@ export class ScriptedServer {
     return server;
   }
 
-  /** Forgets what came, and answers by `answers` from now on. */
+  /** Forgets the requests so far, and responds by `answers` from now on. */
   expect(...answers: readonly Respond[]): void {
     this.requests.length = 0;
     this.answers = answers;
   }
 
-  /** Resolves once `count` requests have come. */
+  /** Resolves once `count` requests have arrived. */
   async received(count: number): Promise<void> {
     while (this.requests.length < count) await once(this.#came, "request");
   }
@@ -73,7 +73,7 @@ export function sayAndHang(...events: readonly StreamEvent[]): Respond {
 /** Breaks the connection. */
 export const breakOff: Respond = (response) => void response.destroy();
 
-/** Answers with an error. */
+/** Responds with an error. */
 export function refuse(
   status: number,
   headers: Record<string, string> = {},
@@ -82,7 +82,7 @@ export function refuse(
   return (response) => void response.writeHead(status, headers).end(body);
 }
 
-/** Answers with one of Foreword's own errors. */
+/** Responds with one of Foreword's own errors. */
 export function refuseAs(status: number, code: string, headers: Record<string, string> = {}): Respond {
   const body = JSON.stringify({ type: "about:blank", title: "x", status, code, detail: `It is ${code}.` });
   return refuse(status, { ...headers, "content-type": "application/problem+json; charset=utf-8" }, body);

@@ -1,4 +1,4 @@
-/** Owns what the client promises of one turn on a connection that holds: its events, its reply, its ends, its one reader. */
+/** The client's turn on a stable connection: its events, its reply, its ends, its single reader. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, test } from "node:test";
@@ -29,7 +29,7 @@ describe("a turn of the client", () => {
     proxy.pass();
   });
 
-  test("yields what happens, in order, and then has a reply that says the same as the turn itself", async () => {
+  test("yields events in order, and then has a reply that agrees with the turn's state", async () => {
     model.say("- Think\n---RESPONSE---\n", "Hello, 世界 🙂.");
     const conversationId = randomUUID();
     const turn = client.start({ ...hello, conversationId });
@@ -47,13 +47,13 @@ describe("a turn of the client", () => {
     assert.equal(await turn.reply(), reply);
   });
 
-  test("is replied to without a loop", async () => {
+  test("gives its reply without a loop", async () => {
     model.say("- a\n---RESPONSE---\n", "Hi.");
     const { outcome, answer, finishReason, error } = await client.start(hello).reply();
     assert.deepEqual([outcome, answer, finishReason, error], ["complete", "Hi.", "stop", null]);
   });
 
-  test("is asked for at once, before anybody reads it", async () => {
+  test("is requested at once, before it is read", async () => {
     const next = model.nextCall();
     const turn = client.start(hello);
     const call = await next;
@@ -76,7 +76,7 @@ describe("a turn of the client", () => {
     assert.equal((await waiting).answer, "Hi.");
   });
 
-  test("goes on when its loop is left, and can be had again; its reply cannot", async () => {
+  test("continues when its loop is left, and can be read again; its reply cannot", async () => {
     const next = model.nextCall();
     const turn = client.start(hello);
     const call = await next;
@@ -87,7 +87,7 @@ describe("a turn of the client", () => {
     assert.equal((await client.resume(turn.id).reply()).answer, "Hi there.");
   });
 
-  test("is left with its connection: a server that ends turns whose clients leave ends it", async () => {
+  test("ends when its loop is left, on a server that ends turns whose clients leave", async () => {
     const ending = await startApp({ ON_DISCONNECT: "abort" });
     const next = model.nextCall();
     const turn = createClient({ baseUrl: ending.url }).start(hello);
@@ -97,7 +97,7 @@ describe("a turn of the client", () => {
     await call.closed;
   });
 
-  test("that fails does not throw: its error and its end are yielded, its reply says why", async () => {
+  test("that fails does not throw: it yields its error and its end, and its reply has the reason", async () => {
     model.script = (call) => call.text("- a\n---RESPONSE---\nSo").end();
     const turn = client.start(hello);
     const events = await Array.fromAsync(turn);
@@ -118,14 +118,14 @@ describe("a turn of the client", () => {
     assert.deepEqual([outcome, plan, answer, error?.code], ["failed", "", null, "model_refused"]);
   });
 
-  test("carries what the model thinks aloud", async () => {
+  test("yields the model's reasoning", async () => {
     model.script = (call) => call.text("<think>Hm.</think>- a\n---RESPONSE---\nHi.").finish();
     const events = await Array.fromAsync(client.start(hello));
     const thoughts = events.map((event) => (event.type === "reasoning-delta" ? event.text : ""));
     assert.equal(thoughts.join(""), "Hm.");
   });
 
-  test("is stopped in the middle; what came is kept", async () => {
+  test("is stopped in the middle, and keeps the text so far", async () => {
     const next = model.nextCall();
     const turn = client.start(hello);
     (await next).text("- a\n---RESPONSE---\nSo far");
@@ -150,7 +150,7 @@ describe("a turn of the client", () => {
     assert.deepEqual([outcome, answer], ["stopped", null]);
   });
 
-  test("that the server had to end says so", async () => {
+  test("that the server had to end is interrupted", async () => {
     const going = await startApp();
     const next = model.nextCall();
     const turn = createClient({ baseUrl: going.url }).start(hello);
@@ -160,7 +160,7 @@ describe("a turn of the client", () => {
     assert.deepEqual([outcome, answer, error?.code], ["interrupted", "So far", "interrupted"]);
   });
 
-  test("under a key that had one is that one, by its own id", async () => {
+  test("under a used key is the earlier one, with its own id", async () => {
     model.say("- a\n---RESPONSE---\n", "Hi.");
     const idempotencyKey = randomUUID();
     const calls = model.calls.length;
@@ -173,7 +173,7 @@ describe("a turn of the client", () => {
     assert.equal(model.calls.length, calls + 1);
   });
 
-  test("is resumed from a position: the rest is yielded, and is what its reply has", async () => {
+  test("is resumed from a position: it yields the rest, which is also its reply", async () => {
     model.say("- a\n---RESPONSE---\n", "Hi there.");
     const { id, position } = await client.start(hello).reply();
     const events = await Array.fromAsync(client.resume(id, { after: position - 6 }));
@@ -187,7 +187,7 @@ describe("a turn of the client", () => {
     assert.deepEqual([whole.plan, whole.answer], ["- a", "Hi there."]);
   });
 
-  test("that nobody knows, or is somebody else's, throws not_found wherever it is asked for", async () => {
+  test("that is unknown, or another user's, throws not_found from every method", async () => {
     model.say("- a\n---RESPONSE---\n", "Hi.");
     const { id } = await client.start(hello).reply();
     const stranger = createClient({ baseUrl: app.url, userId: randomUUID() });
@@ -202,7 +202,7 @@ describe("a turn of the client", () => {
       await assert.rejects(ask, { name: "ForewordError", code: "not_found", status: 404 });
   });
 
-  test("that cannot be asked for throws what the server says", async () => {
+  test("that the server refuses throws the server's error", async () => {
     const turn = client.start({ messages: [{ sender: "assistant", text: "Hi" }] });
     await assert.rejects(Array.fromAsync(turn), (error) => {
       assert.ok(error instanceof ForewordError);

@@ -1,4 +1,4 @@
-/** Owns the numbers that the client promises: its waits between retries, and the silence that it takes for a cut. */
+/** The client's documented times: its waits between retries, and the silence after which it reconnects. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
 import { createClient } from "../../src/client/client.ts";
@@ -6,12 +6,12 @@ import { end, start, toFrame } from "./scripted-server.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 
-/** Resolves once all that can happen without time has happened. */
+/** Resolves once everything has happened that needs no time. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
 }
 
-describe("the time of a client", () => {
+describe("a client's time", () => {
   beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
   afterEach(() => mock.reset());
 
@@ -19,7 +19,7 @@ describe("the time of a client", () => {
     [0, 1],
     [0.999_999, 0.5],
   ] as const) {
-    test(`goes by in ten waits from 250 ms, doubled up to 8 s, of which chance leaves ${share}`, async () => {
+    test(`passes in ten waits from 250 ms, doubled up to 8 s, randomly shortened to ${share}`, async () => {
       mock.method(Math, "random", () => random);
       const fetch = mock.fn(async () => {
         throw new TypeError("fetch failed");
@@ -45,7 +45,7 @@ describe("the time of a client", () => {
     });
   }
 
-  test("ends a connection after 45 s without a byte; a heartbeat is one; time that nobody reads does not count", async () => {
+  test("ends a connection after 45 s without a byte, heartbeats included; time without a reader does not count", async () => {
     const signals: (AbortSignal | null | undefined)[] = [];
     let stream: ReadableStreamDefaultController<Uint8Array> | undefined;
     let pulls = 0;
@@ -73,7 +73,7 @@ describe("the time of a client", () => {
     const events = turn[Symbol.asyncIterator]();
     assert.equal((await events.next()).value?.type, "turn-start");
     mock.timers.tick(1_000_000);
-    assert.equal(signals[0]?.aborted, false, "nobody has asked for more");
+    assert.equal(signals[0]?.aborted, false, "no more was requested");
     const next = events.next();
     await settle();
     for (let beat = 0; beat < 4; beat += 1) {
@@ -96,7 +96,7 @@ describe("the time of a client", () => {
     assert.equal(signals[1]?.aborted, true);
   });
 
-  test("is longer for a large request on its way: a second for each 64 KB", async () => {
+  test("is longer for a large request: a second for each 64 KB", async () => {
     const signals: (AbortSignal | null | undefined)[] = [];
     const fetch = async (_input: unknown, init?: RequestInit): Promise<Response> => {
       signals.push(init?.signal);
@@ -116,7 +116,7 @@ describe("the time of a client", () => {
   });
 
   for (const silenceMs of [Infinity, 2 ** 31]) {
-    test(`is as long as a timer can be where a silence of ${silenceMs} ms is allowed`, async () => {
+    test(`is the longest possible timer if a silence of ${silenceMs} ms is allowed`, async () => {
       const opened = Promise.withResolvers<Response>();
       const signals: (AbortSignal | null | undefined)[] = [];
       const fetch = async (_input: unknown, init?: RequestInit): Promise<Response> => {

@@ -1,4 +1,7 @@
-/** The proxies of docs/operations.md, as configured there: what passes through them, and what a client sees of a cut reply. */
+/**
+ * The proxies of docs/operations.md, as configured there: replies pass through, and clients notice a cut
+ * reply.
+ */
 import assert from "node:assert/strict";
 import { Agent } from "node:https";
 import { after, before, describe, test, type TestContext } from "node:test";
@@ -18,14 +21,14 @@ const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 const boundary = "\n---RESPONSE---\n";
 const long = "0123456789".repeat(20_000);
 
-/** The versions behind which, as docs/operations.md says, a client cannot see a cut reply in plain text. */
+/** The versions behind which, by docs/operations.md, a client cannot notice a cut plain-text reply. */
 const blind: readonly (readonly [ProxyName, RegExp, ClientProtocol])[] = [
   ["haproxy", /^2\.6\./, "HTTP/2"],
   ["caddy", /^2\.6\./, "HTTP/1.1"],
   ["caddy", /^2\.6\./, "HTTP/2"],
 ];
 
-/** Checks how a plain-text reply that was cut ended for its client. Of other versions of a proxy nothing is documented. */
+/** Checks how a cut plain-text reply ended for its client; other versions of a proxy are not documented. */
 function checkCut(
   { name, version }: RunningProxy,
   protocol: ClientProtocol,
@@ -80,7 +83,7 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
           }
         });
 
-        test(`${protocol}: a reply that the model breaks off comes whole, with its [error] line`, async (t) => {
+        test(`${protocol}: a reply that the model cuts off arrives with all its text and its [error] line`, async (t) => {
           const next = model.nextCall();
           const reading = ask(protocol);
           (await next).text(`- a${boundary}`).text(long).end();
@@ -90,7 +93,7 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
           checkCut(proxy, protocol, ending, t);
         });
 
-        test(`${protocol}: typed events tell it themselves`, async () => {
+        test(`${protocol}: typed events report it themselves`, async () => {
           const next = model.nextCall();
           const reading = ask(protocol, chat, { accept: "text/event-stream" });
           (await next).text(`- a${boundary}Half`).end();
@@ -99,7 +102,7 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
           assert.match(text, /event: turn-error\n[^]*event: turn-end\n/);
         });
 
-        test(`${protocol}: 20 MiB go through, and a byte more is a 413 of ours`, async () => {
+        test(`${protocol}: 20 MiB pass, and one byte more is our own 413`, async () => {
           model.say(`- a${boundary}`, "Hello.");
           const whole = await ask(protocol, chat.padEnd(20 * mebibyte)).end();
           assert.deepEqual([whole.status, whole.text], [200, `- a${boundary}Hello.`]);
@@ -109,7 +112,7 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
         });
       }
 
-      // Caddy knows its own names.
+      // Caddy checks the host names itself.
       test(
         "passes the client's Host on, so that a foreign one is refused",
         { skip: name === "caddy" },
@@ -148,11 +151,11 @@ describe("nginx, HAProxy and Caddy", { timeout: 60_000 }, () => {
   });
 });
 
-describe("nginx that asks in HTTP/1.0", { skip: skipWithout("nginx"), timeout: 60_000 }, () => {
+describe("nginx with HTTP/1.0 to the server", { skip: skipWithout("nginx"), timeout: 60_000 }, () => {
   const model = useModel();
   const app = useApp(model);
 
-  test("shows a reply that the model breaks off all the same, whole", async (context) => {
+  test("also delivers all text of a reply that the model cuts off", async (context) => {
     const changes = [["proxy_http_version 1.1;", "proxy_http_version 1.0;"]] as const;
     const proxy = await startProxy("nginx", { targetPort: app.port, changes });
     context.after(() => proxy.close());

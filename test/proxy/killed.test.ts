@@ -1,4 +1,4 @@
-/** A server that is killed in the middle of replies, behind the documented proxies: what its clients see, and how they go on. */
+/** A server killed in the middle of replies, behind the documented proxies: clients notice, and resume. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -18,7 +18,7 @@ import { toVariables, useModel, useResource } from "../support/apps/use-app.ts";
 const userId = randomUUID();
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }], userId });
 const said = "- a\n---RESPONSE---\nHalf";
-/** What docs/operations.md says of plain text when the server is killed, for the versions that it names. */
+/** The documented end of plain text when the server is killed, for the versions in docs/operations.md. */
 const blind: readonly (readonly [string, ClientProtocol])[] = [
   ["haproxy 2.6", "HTTP/2"],
   ["caddy 2.6", "HTTP/1.1"],
@@ -41,7 +41,7 @@ describe(
       for (const proxy of proxies) closing.defer(() => proxy.close());
     });
 
-    test("cuts their replies, as far as each can show it, and lets their clients resume", async (t) => {
+    test("cuts their replies, visibly on each wire that can show it, and lets their clients resume", async (t) => {
       const calls: ScriptedCall[] = [];
       model.script = (call) => calls.push(call.text(said));
       const running = [];

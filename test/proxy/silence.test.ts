@@ -1,4 +1,6 @@
-/** A model that says nothing for longer than a proxy waits: typed events keep the stream open, plain text cannot. */
+/**
+ * A model that is silent for longer than a proxy waits: typed events keep the stream open, plain text cannot.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -7,7 +9,7 @@ import { clientProtocols, TlsReading } from "../support/clients/tls-reading.ts";
 import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
-/** The documented timeouts of an hour, in three seconds. */
+/** The documented timeouts of an hour, as three seconds. */
 const shortened = {
   nginx: [["proxy_read_timeout 1h;", "proxy_read_timeout 3s;"]],
   haproxy: [["timeout server 1h", "timeout server 3s"]],
@@ -34,7 +36,7 @@ for (const name of ["nginx", "haproxy"] as const)
     });
 
     for (const protocol of clientProtocols)
-      test(`${protocol}: a silent reply in plain text is a 504 of the proxy's, one in typed events goes on`, async () => {
+      test(`${protocol}: a silent plain-text reply is the proxy's 504, one in typed events continues`, async () => {
         const first = model.nextCall();
         const typed = new TlsReading(protocol, proxy.url, "POST", "/stream-chat", chat, {
           accept: "text/event-stream",
@@ -46,7 +48,7 @@ for (const name of ["nginx", "haproxy"] as const)
         const beat = setInterval(() => clock.advance(15_000), heartbeatMs);
         try {
           assert.equal((await plain.end()).status, 504);
-          // The other was asked for before it, and is there still.
+          // The other was requested first, and is still open.
           assert.equal(typed.ending, undefined);
           call.text("- a\n---RESPONSE---\nHello.").finish();
           assert.equal((await typed.end()).ending, "whole");

@@ -1,22 +1,22 @@
-/** Owns an identity provider as Supabase is one: it signs tokens, and publishes the keys to check them by, over real HTTP. */
+/** An identity provider like Supabase's: it signs tokens, and publishes their keys over real HTTP. */
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
 
-/** What a token says beside its claims, and who signs it. */
+/** A token's header and its signing key. */
 export interface TokenOptions {
   readonly header?: Readonly<Record<string, unknown>>;
   readonly key?: CryptoKey | Uint8Array;
 }
 
-/** A provider whose keys may be rotated, and whose address may fail. */
+/** A provider whose keys can be rotated, and whose URL can fail. */
 export class IdentityProvider {
   readonly url: string;
-  /** How often its keys were asked for. */
+  /** The number of requests for its keys. */
   requests = 0;
-  /** Answers a request for the keys with this status instead; 0 never answers. */
+  /** The status of responses for the keys if they fail; with 0 there is no response. */
   failure: number | undefined;
-  /** What is published. */
+  /** The published keys. */
   keys: JWK[] = [];
   readonly #server;
   #kid = "";
@@ -53,7 +53,7 @@ export class IdentityProvider {
     return `${this.url}/auth/v1`;
   }
 
-  /** Makes a new key, publishes it beside the old ones, and signs with it from now on. */
+  /** Creates a key, publishes it beside the old ones, and signs with it from now on. */
   async rotate(kid: string, algorithm: "ES256" | "RS256" = "ES256"): Promise<void> {
     const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
     this.keys = [...this.keys, { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: "sig" }];
@@ -61,7 +61,7 @@ export class IdentityProvider {
     this.#privateKey = privateKey;
   }
 
-  /** The claims of a good token of `userId`, of `now`. */
+  /** The claims of a valid token of `userId` at `now`. */
   claimsOf(userId: string, now: Date): JWTPayload {
     const seconds = Math.floor(now.getTime() / 1000);
     return {

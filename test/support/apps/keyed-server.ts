@@ -1,10 +1,10 @@
-/** Owns the requests of a server of the operator's, which has a key and names the user that it asks for. */
+/** Requests of one of the operator's servers, which has a key and names the user it acts for. */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { readResponse, type AppResponse, type RunningApp } from "./start-app.ts";
 
 const key = randomUUID();
-/** What an app is configured by that believes it. */
+/** The settings of an app that accepts its key. */
 export const keyedVariables = { AUTH: "keys", API_KEYS: key };
 export const authorization = `Bearer ${key}`;
 
@@ -13,7 +13,7 @@ export function codeOf({ body }: AppResponse): string {
   return z.object({ code: z.string() }).parse(JSON.parse(body)).code;
 }
 
-/** Asks `app` for `userId`. */
+/** Sends a request to `app` for `userId`. */
 export async function askFor(
   userId: string,
   app: RunningApp,
@@ -26,7 +26,7 @@ export async function askFor(
   return await readResponse(await app.open(method, url, body, { authorization, ...headers }));
 }
 
-/** Has a turn of `userId`, of one message unless `more` says otherwise. */
+/** Runs a turn of `userId`, with one message unless `more` overrides it. */
 export async function chatFor(
   userId: string,
   app: RunningApp,

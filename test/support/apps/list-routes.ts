@@ -1,7 +1,7 @@
-/** Owns the list of everything that a server answers, so that a test of every route cannot miss one. */
+/** Lists all routes of a server, so that a test of every route cannot miss one. */
 import type { App } from "../../../src/app.ts";
 
-/** Returns `METHOD address` of each route. */
+/** Returns `METHOD path` of each route. */
 export function listRoutes({ http }: App): string[] {
   const stack: string[] = [];
   return http

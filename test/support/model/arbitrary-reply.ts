@@ -1,4 +1,4 @@
-/** Owns random replies: texts made of what matters to the splitter, and random ways to cut them. */
+/** Random replies: texts of fragments that matter to the splitter, and random ways to cut them. */
 import fc from "fast-check";
 
 const fragments = fc.constantFrom(
@@ -72,13 +72,13 @@ export const arbitraryReply: fc.Arbitrary<string> = fc
   )
   .map((parts) => parts.join(""));
 
-/** A way to cut any text: how long each piece is, over and over. */
+/** A way to cut any text: the lengths of its pieces, over and over. */
 export const arbitraryCutting: fc.Arbitrary<readonly number[]> = fc.array(fc.integer({ min: 1, max: 40 }), {
   minLength: 1,
   maxLength: 8,
 });
 
-/** Returns `text` in pieces as long as `lengths` say, in characters. */
+/** Returns `text` in pieces of `lengths` characters. */
 export function cut(text: string, lengths: readonly number[]): string[] {
   const characters = Array.from(text);
   const pieces: string[] = [];

@@ -1,4 +1,4 @@
-/** Owns a model server that says exactly what a test scripts, over real HTTP. */
+/** A model server whose responses a test scripts, over real HTTP. */
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { z } from "zod";
@@ -8,15 +8,15 @@ const RequestBody = z.looseObject({
   messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })),
 });
 
-/** A request that the model server got, and the answer that a test gives it. */
+/** A request to the model server, and the test's response to it. */
 export class ScriptedCall {
   readonly body: z.infer<typeof RequestBody>;
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
   readonly #response: ServerResponse;
-  /** Which connection it came by. */
+  /** The connection it arrived on. */
   readonly remotePort: number | undefined;
-  /** Resolves when the connection of the request is closed, by whomever. */
+  /** Resolves when the request's connection is closed, by either side. */
   readonly closed: Promise<unknown>;
 
   constructor(body: unknown, headers: IncomingHttpHeaders, path: string, response: ServerResponse) {
@@ -37,13 +37,13 @@ export class ScriptedCall {
     return this;
   }
 
-  /** Sends an interim answer before the real one. */
+  /** Sends an interim response before the real one. */
   earlyHints(): this {
     this.#response.writeEarlyHints({ link: "</x>; rel=preload" });
     return this;
   }
 
-  /** Writes `bytes` to the connection itself, before the head. */
+  /** Writes `bytes` directly to the connection, before the head. */
   beforeHead(bytes: string): this {
     this.#response.socket?.write(bytes);
     return this;
@@ -66,18 +66,18 @@ export class ScriptedCall {
     return this.event(toChunk({ content }));
   }
 
-  /** Says why the reply is over, and ends the stream. */
+  /** Sends the finish reason, and ends the stream. */
   finish(reason = "stop"): void {
     this.event(toChunk({}, reason)).raw("data: [DONE]\n\n");
     this.end();
   }
 
-  /** Ends the body in good order, whatever was said. */
+  /** Ends the body cleanly, whatever was sent. */
   end(body = ""): void {
     this.#response.end(body);
   }
 
-  /** Closes the connection in the middle of the body, after what was said. */
+  /** Closes the connection in the middle of the body, after the text so far. */
   cutOff(): void {
     this.#response.socket?.end();
   }
@@ -104,7 +104,7 @@ export function toEvent(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
-/** What answers a request. */
+/** Responds to a request. */
 export type Script = (call: ScriptedCall) => unknown;
 
 const sayHello: Script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
@@ -112,7 +112,7 @@ const sayHello: Script = (call) => call.text("- Think\n---RESPONSE---\n").text("
 /** A model server. */
 export class ScriptedModel {
   readonly calls: ScriptedCall[] = [];
-  /** Answers each request; by default with a short reply. */
+  /** Responds to each request; by default with a short reply. */
   script: Script = sayHello;
   readonly #server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -142,7 +142,9 @@ export class ScriptedModel {
     return await new ScriptedModel().start();
   }
 
-  /** Starts it on a free port with the short reply and no calls; it can be started again after {@link close}. */
+  /**
+   * Starts it on a free port with the short reply and no calls; it can be started again after {@link close}.
+   */
   async start(): Promise<this> {
     this.script = sayHello;
     this.calls.length = 0;
@@ -154,19 +156,19 @@ export class ScriptedModel {
     return this;
   }
 
-  /** What OPENAI_BASE_URL is set to. */
+  /** The value of OPENAI_BASE_URL. */
   get url(): string {
     return `http://127.0.0.1:${this.#port}/v1`;
   }
 
-  /** Hands the next request to the test, which answers it. */
+  /** Resolves with the next request, for the test to respond to. */
   nextCall(): Promise<ScriptedCall> {
     const { promise, resolve } = Promise.withResolvers<ScriptedCall>();
     this.script = resolve;
     return promise;
   }
 
-  /** Answers every request with `pieces`, one event each, and a good end. */
+  /** Responds to every request with `pieces`, one event each, and a clean end. */
   say(...pieces: string[]): void {
     this.script = (call) => {
       for (const piece of pieces) call.text(piece);

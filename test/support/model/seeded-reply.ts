@@ -1,10 +1,12 @@
-/** Owns replies that are a pure function of the message they answer, and a model server that says them at a pace. */
+/**
+ * Replies that are a pure function of the message they answer, and a model server that sends them at a pace.
+ */
 import { hash } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { ScriptedModel, type ScriptedCall } from "./scripted-model.ts";
 
 const boundary = "\n---RESPONSE---\n";
-/** From one piece of a reply to its next. */
+/** The time from one piece of a reply to the next. */
 const paceMs = 20;
 const words = [
   "so ",
@@ -23,7 +25,7 @@ const words = [
   "[error] ",
 ];
 
-/** Numbers that look random and are the same for the same seed. */
+/** Pseudo-random numbers: the same for the same seed. */
 export class SeededRandom {
   #state: number;
 
@@ -46,19 +48,22 @@ export class SeededRandom {
   }
 }
 
-/** A reply as the model says it, which is also how the server must send it. */
+/** A reply as the model sends it, and as the server must send it. */
 export interface SeededReply {
   readonly bytes: Buffer;
-  /** How the model cuts it. */
+  /** The model's pieces. */
   readonly pieces: readonly string[];
 }
 
-/** Returns a message whose reply comes in about `count` pieces, one each 20 ms. */
+/** Returns a message whose reply has about `count` pieces, one every 20 ms. */
 export function toSeededPrompt(name: string, count: number): string {
   return `${name}, in ${count} pieces`;
 }
 
-/** Returns the reply to `prompt`: a plan, the boundary, and an answer of multi-byte text that holds later boundaries. */
+/**
+ * Returns the reply to `prompt`: a plan, the boundary, and an answer of multi-byte text that holds later
+ * boundaries.
+ */
 export function toSeededReply(prompt: string): SeededReply {
   const random = new SeededRandom(prompt);
   const count = Number(/in (\d+) pieces$/.exec(prompt)?.[1] ?? 10);
@@ -82,7 +87,7 @@ function cutAtRandom(text: string, random: SeededRandom): string[] {
   return pieces;
 }
 
-/** A reply on its way. */
+/** A reply in progress. */
 export class SeededCall {
   readonly reply: SeededReply;
   readonly call: ScriptedCall;
@@ -110,16 +115,16 @@ export class SeededCall {
     return true;
   }
 
-  /** How old, at `atMs`, the oldest text is that was sent and does not lie before `position`; 0 when there is none. */
+  /** The age, at `atMs`, of the oldest text sent from `position` on; 0 if there is none. */
   ageAfter(position: number, atMs: number): number {
     const lost = this.#sent.find((sent) => sent.position > position);
     return lost === undefined ? 0 : Math.max(0, atMs - lost.atMs);
   }
 }
 
-/** A model server that answers each request with the reply to its last message. */
+/** A model server that sends each request the reply to its last message. */
 export class SeededModel {
-  /** By the message that was answered. */
+  /** The calls, by the message they reply to. */
   readonly calls = new Map<string, SeededCall[]>();
   readonly #model: ScriptedModel;
   readonly #running = new Set<SeededCall>();
@@ -138,12 +143,12 @@ export class SeededModel {
     return new SeededModel(await ScriptedModel.start());
   }
 
-  /** What a server that asks this model is configured by. */
+  /** The settings of a server that uses this model. */
   get variables(): Record<string, string> {
     return { OPENAI_BASE_URL: this.#model.url, OPENAI_MODEL: "seeded" };
   }
 
-  /** Resolves after `count` more ticks: each brings one piece of every reply that is on its way. */
+  /** Resolves after `count` more ticks: each sends one piece of every reply in progress. */
   async ticks(count: number): Promise<void> {
     for (let left = count; left > 0; left -= 1) await once(this.#ticked, "tick");
   }

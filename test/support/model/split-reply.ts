@@ -1,10 +1,10 @@
-/** A reply run through reasoning filter and splitter as a turn runs it, and all ways to cut it. */
+/** Runs a reply through reasoning filter and splitter as a turn does, cut in every way. */
 import assert from "node:assert/strict";
 import { OpenedReasoning } from "../../../src/turn/reply/opened-reasoning.ts";
 import { PlanSplitter } from "../../../src/turn/reply/plan-splitter.ts";
 import { ReasoningFilter } from "../../../src/turn/reply/reasoning-filter.ts";
 
-/** What became of a reply. */
+/** A split reply. */
 export interface Split {
   readonly plan: string;
   readonly answer: string;
@@ -13,7 +13,7 @@ export interface Split {
   readonly reasoning: string;
 }
 
-/** Returns what becomes of a reply that comes in `pieces`; `isWhole`: it was not cut off. */
+/** Splits a reply that arrives in `pieces`; `isWhole`: it was not cut off. */
 export function splitReply(
   pieces: readonly string[],
   isWhole = true,
@@ -39,7 +39,7 @@ export function splitReply(
   return { ...seen, hasPlan };
 }
 
-/** Returns what becomes of `text`, which must be the same however it is cut in two, and one character at a time. */
+/** Splits `text`; the result must be the same however it is cut in two, and one character at a time. */
 export function splitInAllCuttings(text: string, isWhole = true): Split {
   const whole = splitReply([text], isWhole);
   assert.deepEqual(splitReply(Array.from(text), isWhole), whole, `${JSON.stringify(text)}, by characters`);

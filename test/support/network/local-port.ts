@@ -1,4 +1,4 @@
-/** Owns how tests get ports on 127.0.0.1. */
+/** Ports on 127.0.0.1 for tests. */
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
@@ -19,7 +19,10 @@ export async function findFreePort(): Promise<number> {
   }
 }
 
-/** Lets `server` listen on a port that the system chooses, without keeping this process alive; returns the port. */
+/**
+ * Lets `server` listen on a port that the system chooses, without keeping this process alive; returns the
+ * port.
+ */
 export async function listen(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

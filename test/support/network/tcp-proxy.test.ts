@@ -1,4 +1,4 @@
-/** Owns what the proxy that other tests fail with promises itself: delays in order, and one direction closed alone. */
+/** The faulty TCP proxy of other tests: it delays in order, and closes one direction alone. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -26,7 +26,7 @@ describe("a TCP proxy", () => {
     return { client, peer };
   }
 
-  /** Resolves with all that comes until the end. */
+  /** Resolves with everything received until the end. */
   async function readAll(socket: Socket): Promise<string> {
     let text = "";
     socket.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -72,7 +72,7 @@ describe("a TCP proxy", () => {
     });
   }
 
-  test("tells of the cut that was asked for, after exactly so many bytes", async () => {
+  test("reports the requested cut, after exactly so many bytes", async () => {
     const { client, peer } = await open();
     proxy.cutAfterBytes(3);
     const cut = proxy.nextCut();

@@ -1,4 +1,4 @@
-/** Owns a TCP proxy on 127.0.0.1 that fails on demand: it refuses, swallows, delays, slices or cuts what passes through it. */
+/** A TCP proxy on 127.0.0.1 that fails on demand: it refuses, swallows, delays, slices or cuts traffic. */
 import { connect, createServer, type Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import { listen } from "./local-port.ts";
@@ -6,7 +6,7 @@ import { listen } from "./local-port.ts";
 /** A proxy that forwards everything until told otherwise. */
 export interface TcpProxy {
   readonly port: number;
-  /** How many client connections are open. */
+  /** The number of open client connections. */
   readonly connections: number;
   /** How many of them have met the black hole. */
   readonly lost: number;
@@ -14,25 +14,29 @@ export interface TcpProxy {
   pass(): void;
   /** Destroys new connections at once; open ones pass. */
   refuse(): void;
-  /** Accepts connections and swallows what either side sends on any of them, ends included. */
+  /** Accepts connections and swallows everything that either side sends, ends included. */
   blackHole(): void;
   /** Sends clients one byte per write. */
   slice(): void;
-  /** From now on, in any mode, lets whatever either side sends wait `ms` on its way, ends included; order is kept. 0 ends that. */
+  /**
+   * Delays everything that either side sends by `ms`, ends included, in any mode; order is kept. 0 stops
+   * that.
+   */
   delay(ms: number): void;
   /**
-   * Ends one direction of all open connections in good order: `side` is told that the other will send nothing more, and
-   * gets nothing more. The other direction goes on.
+   * Ends one direction of all open connections cleanly: `side` sees the other's end, and gets nothing more.
+   * The other direction stays open.
    */
   halfClose(side: Side): void;
   /** Destroys all open connections, towards client and server. */
   cutAll(): void;
   /**
-   * Lets `count` more bytes through to clients, then destroys the connection that carried the last of them; 0 destroys
-   * the next connection that has something to deliver. Happens once, in any mode, to whichever connection gets there.
+   * Lets `count` more bytes through to clients, then destroys the connection that carried the last of them; 0
+   * destroys the next connection that has something to deliver. Happens once, in any mode, to the first
+   * connection there.
    */
   cutAfterBytes(count: number): void;
-  /** Resolves with the next cut that {@link cutAfterBytes} has asked for. */
+  /** Resolves at the next cut requested by {@link cutAfterBytes}. */
   nextCut(): Promise<void>;
   /** Destroys all connections and listens no more. */
   close(): Promise<void>;
@@ -52,10 +56,10 @@ interface Rules {
   onCut: PromiseWithResolvers<void>;
 }
 
-/** How much may be on its way in one direction, in bytes, before its source has to wait. */
+/** The most bytes in transit in one direction before its source has to wait. */
 const maxPendingBytes = 64 * 1024;
 
-/** Starts a proxy to `targetPort` on 127.0.0.1, on a port of its own; the caller closes it. */
+/** Starts a proxy to `targetPort` on 127.0.0.1, on a free port; the caller closes it. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const rules: Rules = {
     mode: "pass",
@@ -117,7 +121,7 @@ class Link {
   readonly #server: Socket | undefined;
   readonly #rules: Rules;
   readonly #lanes: Readonly<Record<Side, Lane | undefined>>;
-  /** Set once anything was swallowed: what follows would no longer fit, so nothing passes ever again. */
+  /** Set once anything was swallowed: later data would no longer fit, so nothing passes ever again. */
   #isLost = false;
 
   constructor(client: Socket, targetPort: number, rules: Rules, onClosed: () => void) {
@@ -149,7 +153,7 @@ class Link {
     }
   }
 
-  /** Whether the client has not gone; one that left through the black hole has, for all we know, not. */
+  /** Whether the client is still there; leaving through the black hole goes unnoticed. */
   get isOpen(): boolean {
     return !this.#client.destroyed;
   }
@@ -167,7 +171,7 @@ class Link {
     this.#server?.destroy();
   }
 
-  /** Whether what has just come is to be swallowed; remembers that. */
+  /** Whether new data must be swallowed; remembers that. */
   #meetsBlackHole(): boolean {
     if (this.#rules.mode === "black-hole") this.#isLost = true;
     return this.#isLost;
@@ -192,7 +196,7 @@ class Lane {
   readonly #rules: Rules;
   readonly #isLost: () => boolean;
   readonly #isSliced: () => boolean;
-  /** The last thing on its way; the source's end comes after it, though Node may report it before. */
+  /** The last item in transit; the source's end comes after it, though Node may report it before. */
   #delivery = Promise.resolve();
   #pendingBytes = 0;
   #isEnded = false;
@@ -215,7 +219,7 @@ class Lane {
     if (this.#pendingBytes < maxPendingBytes) this.#from.resume();
   }
 
-  /** Ends the direction once all that was sent before has arrived; what is sent later is swallowed. */
+  /** Ends the direction once everything sent before has arrived; later data is swallowed. */
   async end(): Promise<void> {
     if (this.#isLost()) return;
     await this.#follow(async () => {
@@ -225,7 +229,7 @@ class Lane {
     });
   }
 
-  /** Runs `step` after all that are on their way, and no sooner than the delay says. */
+  /** Runs `step` after all items in transit, and no sooner than the delay. */
   async #follow(step: () => Promise<void>): Promise<void> {
     const { delayMs } = this.#rules;
     const due = delayMs === 0 ? undefined : wait(delayMs, undefined, { ref: false });

@@ -1,11 +1,11 @@
-/** Counts the work that is done on strings, so that a test of its growth does not depend on the machine. */
+/** Counts the work done on strings, so that tests of its growth do not depend on the machine. */
 
-/** What reads its string from end to end, at worst. */
+/** Methods that may read their whole string. */
 const readers = ["includes", "indexOf", "lastIndexOf", "split", "toLowerCase"] as const;
-/** What reads what it takes away. */
+/** Methods that read the part they remove. */
 const trimmers = ["trim", "trimStart", "trimEnd"] as const;
 
-/** A method's call: returns what was read, in characters, before the method is called and once its result is known. */
+/** Measures a method's call: returns the characters read, before the call and once its result is known. */
 type Measure = (self: unknown, parameter: unknown) => (result: unknown) => number;
 
 /** Returns how many characters the string methods and patterns that `run` uses read, or copied, at worst. */
@@ -38,7 +38,7 @@ export function countWork(run: () => void): number {
   return work;
 }
 
-/** Has calls of a method measured; returns how to undo that. */
+/** Measures the calls of a method; returns a function that undoes that. */
 function wrap(
   prototype: object,
   name: string,

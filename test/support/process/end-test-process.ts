@@ -1,4 +1,4 @@
-/** Ends the process of a test file when its tests are over, whatever they left open: `npm test` imports it into each. */
+/** Ends a test file's process when its tests are over, whatever they left open: `npm test` preloads it. */
 import { after, afterEach } from "node:test";
 
 /** How long an ended file that failed may take to report, in milliseconds. */

@@ -1,4 +1,4 @@
-/** Owns folders for the servers that tests start, so that neither process nor file is left behind however a test ends. */
+/** Folders for the servers that tests start: no process or file is left behind, however a test ends. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -20,20 +20,21 @@ export interface Account {
   readonly gid: number;
 }
 
-/** A temporary folder whose child process and files do not outlive this process, even when it dies of SIGKILL. */
+/** A temporary folder whose child process and files do not outlive this process, even after SIGKILL. */
 export interface GuardedFolder {
   readonly directory: string;
   /** Starts a child whose output goes to the log. One child at a time is watched: the last one started. */
   run(command: string, args: readonly string[], environment?: NodeJS.ProcessEnv): ChildProcess;
-  /** The last lines of what the children wrote. */
+  /** The last lines of the children's output. */
   readLog(): string;
-  /** Ends a child that still runs and removes the folder. */
+  /** Ends a running child, and removes the folder. */
   remove(): Promise<void>;
 }
 
 /**
- * Waits in a shell for the end of its input, which comes with the death of the process that holds the other end.
- * Each line names the process to end by then. SIGQUIT comes first, as only then Postgres removes its shared memory.
+ * Waits in a shell for the end of its input, which comes with the death of the process that holds the other
+ * end. Each line names the process to end by then. SIGQUIT comes first, as only then Postgres removes its
+ * shared memory.
  */
 const reaperScript = `
 trap "" HUP INT TERM
@@ -47,7 +48,9 @@ if [ -n "$pid" ]; then
 fi
 rm -rf "$1"`;
 
-/** Creates a folder that `account` owns and runs its children as; without one they run as this process does. */
+/**
+ * Creates a folder that `account` owns and runs its children as; without one they run as this process does.
+ */
 export function createGuardedFolder(account?: Account): GuardedFolder {
   const parent =
     account === undefined || isOpenToAll(realpathSync(tmpdir())) ? realpathSync(tmpdir()) : "/tmp";
@@ -96,7 +99,10 @@ export async function waitForExit(child: ChildProcess): Promise<void> {
   await once(child, "exit");
 }
 
-/** The account `nobody` if this process is root, which Postgres refuses to be; else none, as no other is needed. */
+/**
+ * The account `nobody` if this process is root, which Postgres refuses to be; else none, as no other is
+ * needed.
+ */
 export function findUnprivilegedAccount(): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const accounts = readFileSync("/etc/passwd", "utf8").split("\n");
