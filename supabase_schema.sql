@@ -102,7 +102,7 @@ begin
     $f$;
     grant usage on schema auth to anon, authenticated, service_role;
   end if;
-  -- What no API exposes: the record of steps, and the parts of functions.
+  -- No API exposes this schema: it holds the record of steps, and the parts of functions.
   if to_regnamespace('foreword') is null then
     create schema foreword;
   end if;
@@ -1257,7 +1257,7 @@ begin
 end $$;
 
 -- Returns the conversation of an AI SDK chat: the one that was created for it, else the one whose id is
--- derived from the chat's. If that one belongs to another user, returns null: nobody can block a chat by
+-- derived from the chat's. If that one belongs to another user, returns null: no user can block a chat by
 -- taking its id.
 -- @param conversation {id, user_id, chat_id}
 create or replace function public.chat_find_chat(argument jsonb) returns uuid
@@ -1413,7 +1413,7 @@ end $$;
 -- Creates the row of a reply in progress, so that the client's next message can follow it. The turn's end
 -- completes the row.
 -- @param conversation_id, turn_id, parent_id
--- @param content optional: what the client has seen of the reply
+-- @param content optional: the part of the reply that the client has seen
 -- @param metadata, created_at optional
 -- @param digest optional: of `content`
 -- @returns the row's id; null if the turn is not running, or answers another message

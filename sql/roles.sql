@@ -37,7 +37,7 @@ begin
     $f$;
     grant usage on schema auth to anon, authenticated, service_role;
   end if;
-  -- What no API exposes: the record of steps, and the parts of functions.
+  -- No API exposes this schema: it holds the record of steps, and the parts of functions.
   if to_regnamespace('foreword') is null then
     create schema foreword;
   end if;

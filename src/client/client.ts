@@ -1,4 +1,4 @@
-/** `foreword/client`: runs turns of a Foreword server from browsers and Node, each started once and read in full. */
+/** `foreword/client`: runs turns of a Foreword server from browsers and Node: started once, read in full. */
 import type { TurnState } from "../http/turn-state.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";

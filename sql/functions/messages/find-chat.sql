@@ -1,5 +1,5 @@
 -- Returns the conversation of an AI SDK chat: the one that was created for it, else the one whose id is
--- derived from the chat's. If that one belongs to another user, returns null: nobody can block a chat by
+-- derived from the chat's. If that one belongs to another user, returns null: no user can block a chat by
 -- taking its id.
 -- @param conversation {id, user_id, chat_id}
 create or replace function public.chat_find_chat(argument jsonb) returns uuid

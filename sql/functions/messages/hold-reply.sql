@@ -1,7 +1,7 @@
 -- Creates the row of a reply in progress, so that the client's next message can follow it. The turn's end
 -- completes the row.
 -- @param conversation_id, turn_id, parent_id
--- @param content optional: what the client has seen of the reply
+-- @param content optional: the part of the reply that the client has seen
 -- @param metadata, created_at optional
 -- @param digest optional: of `content`
 -- @returns the row's id; null if the turn is not running, or answers another message
