@@ -3,12 +3,11 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { loadSchemaOf } from "../support/databases/schema-versions.ts";
 import { type ScriptedCall } from "../support/model/scripted-model.ts";
 import { openTurn, readResponse, type AppResponse } from "../support/apps/start-app.ts";
-import { useApp, useModel, useDatabase } from "../support/apps/use-app.ts";
+import { useReplicas } from "../support/apps/use-app.ts";
 
 /** The delays before the reads of another replica's turn, the last one again and again. */
 const pollDelaysMs = Array.from({ length: 7 }, (_, count) => Math.min(2_000, 250 * 1.5 ** count));
@@ -17,11 +16,8 @@ describe(
   "a follower of another replica's turn, while the store refuses every call",
   { timeout: 120_000 },
   () => {
-    const model = useModel();
-    const harness = useDatabase(startPostgresHarness);
     const clock = new ManualClock();
-    const owner = useApp(model, {}, { database: harness });
-    const other = useApp(model, {}, { database: harness, clock });
+    const { model, database, here: owner, there: other } = useReplicas({ there: clock });
 
     /** Starts a turn at its owner that has said `text`, and follows it elsewhere until that has come. */
     async function follow(
@@ -55,9 +51,9 @@ describe(
 
     test("gets the sign of life of its wire, and the whole reply once the store is back", async () => {
       const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", "text/event-stream");
-      await harness.sql(await loadSchemaOf(9, 9));
+      await database.sql(await loadSchemaOf(9, 9));
       await pass(50_000);
-      await harness.sql(await loadSchemaOf(7, 6, { isForced: true }));
+      await database.sql(await loadSchemaOf(7, 6, { isForced: true }));
       call.text("lo.").finish();
       assert.equal((await reply).isComplete, true);
       let whole: AppResponse | undefined;
@@ -74,11 +70,11 @@ describe(
     ] as const)
       test(`is told the reason after a minute, as ${accept}`, async () => {
         const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", accept);
-        await harness.sql(await loadSchemaOf(9, 9));
+        await database.sql(await loadSchemaOf(9, 9));
         await Promise.race([read, pass(120_000)]);
         const { body } = await read;
         assert.match(body, sign);
-        await harness.sql(await loadSchemaOf(7, 6, { isForced: true }));
+        await database.sql(await loadSchemaOf(7, 6, { isForced: true }));
         call.text("lo.").finish();
         assert.equal((await reply).isComplete, true);
       });

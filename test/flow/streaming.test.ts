@@ -5,7 +5,7 @@ import { readdir } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { describe, test } from "node:test";
 import { openTurn, readResponse } from "../support/apps/start-app.ts";
-import { useApp, useFolder, useModel, useStartApp } from "../support/apps/use-app.ts";
+import { useApp, makeTestFolder, useModel, useStartApp } from "../support/apps/use-app.ts";
 import { readUntil } from "../support/clients/read-until.ts";
 
 describe("a streamed reply", () => {
@@ -95,7 +95,7 @@ describe("a turn with CHAT_STORE_ENABLED=false", () => {
   const startApp = useStartApp(useModel());
 
   test("is answered and leaves nothing behind", async (context) => {
-    const path = await useFolder(context);
+    const path = await makeTestFolder(context);
     const app = await startApp({ CHAT_STORE_ENABLED: "false", DATA_DIR: path });
     assert.equal((await app.chat("Hi")).status, 200);
     await app.close();

@@ -197,11 +197,7 @@ export function runChatGoesOnSuite(
       for (const app of [here, there]) {
         for (const seen of ["All", ""]) {
           const shown = new ObservedChat(here.url, { id: `stop ${randomUUID()}`, userId });
-          const { call, sending } = await shown.ask(model, "Q1");
-          call.text(`- 1\n---RESPONSE---\n${seen}`);
-          await shown.until(() => shown.plans.at(-1)?.state === "done" && shown.text === seen);
-          await shown.chat.stop();
-          await sending;
+          const call = await shown.askAndLeave(model, "Q1", seen);
           const turnId = shown.last.id;
           const messages = shown.chat.messages;
           const next = new ObservedChat(app.url, { id: shown.chat.id, userId, messages });

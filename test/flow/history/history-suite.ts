@@ -3,30 +3,17 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { openTurn, readResponse, type AppResponse } from "../../support/apps/start-app.ts";
+import { openTurn, readResponse } from "../../support/apps/start-app.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
+import {
+  Conversation,
+  HistoryClient,
+  Message,
+  type ConversationPage,
+  type MessagePage,
+} from "../../support/clients/history-client.ts";
 
-const Conversation = z.strictObject({
-  id: z.string(),
-  title: z.string(),
-  metadata: z.record(z.string(), z.unknown()),
-  leafId: z.string().nullable(),
-  archivedAt: z.string().nullable(),
-  createdAt: z.string(),
-  updatedAt: z.string(),
-});
-const Page = z.strictObject({ conversations: z.array(Conversation), nextCursor: z.string().nullable() });
-const Message = z.strictObject({
-  id: z.string(),
-  parentId: z.string().nullable(),
-  role: z.string(),
-  content: z.string(),
-  metadata: z.record(z.string(), z.unknown()),
-  status: z.string().nullable(),
-  createdAt: z.string(),
-});
-const MessagePage = z.strictObject({ messages: z.array(Message), nextBefore: z.string().nullable() });
 const Problem = z.looseObject({ code: z.string(), detail: z.string() });
 
 /** Runs the suite on the database that `start` starts. */
@@ -35,6 +22,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
     const model = useModel();
     const harness = useDatabase(start);
     const app = useApp(model, { MODEL_CONTEXT_CHARS: "1000" }, { database: harness });
+    const history = new HistoryClient(app);
 
     /** One turn; returns its conversation. */
     async function say(
@@ -50,35 +38,17 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       return String(headers["x-conversation-id"]);
     }
 
-    async function send(method: string, path: string, userId: string, body?: object): Promise<AppResponse> {
-      const address = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-      return await readResponse(await app.open(method, address, body));
-    }
-
-    async function list(userId: string, query = ""): Promise<z.infer<typeof Page>> {
-      const { status, body } = await send("GET", `/conversations?${query}`, userId);
-      assert.equal(status, 200, body);
-      return Page.parse(JSON.parse(body));
-    }
-
-    async function read(userId: string, id: string, query = ""): Promise<z.infer<typeof MessagePage>> {
-      const { status, body } = await send("GET", `/conversations/${id}/messages?${query}`, userId);
-      assert.equal(status, 200, body);
-      return MessagePage.parse(JSON.parse(body));
-    }
-
-    const textsOf = ({ messages }: z.infer<typeof MessagePage>): string[] =>
-      messages.map(({ content }) => content);
+    const textsOf = ({ messages }: MessagePage): string[] => messages.map(({ content }) => content);
 
     test("lists a user's own conversations, newest first, page by page, each once, the last write included", async () => {
       const userId = randomUUID();
-      assert.deepEqual(await list(userId), { conversations: [], nextCursor: null });
+      assert.deepEqual(await history.list(userId), { conversations: [], nextCursor: null });
       const made: string[] = [];
       for (let index = 0; index < 7; index += 1) made.unshift(await say(userId, [`Chat ${index}`], "So."));
       await say(randomUUID(), ["Other"], "So.");
       const seen: string[] = [];
       for (let cursor: string | null = ""; cursor !== null;) {
-        const page: z.infer<typeof Page> = await list(
+        const page: ConversationPage = await history.list(
           userId,
           `limit=3${cursor === "" ? "" : `&cursor=${cursor}`}`,
         );
@@ -87,7 +57,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       }
       assert.deepEqual(seen, made);
       await say(userId, ["Chat 0", "So.", "More"], "And.");
-      assert.equal((await list(userId, "limit=1")).conversations[0]?.id, made.at(-1));
+      assert.equal((await history.list(userId, "limit=1")).conversations[0]?.id, made.at(-1));
     });
 
     test("finds words in titles and messages, all of them, a user's own only", async () => {
@@ -97,7 +67,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const second = await say(userId, ["Else"], `The ${rare.toLowerCase()} and the lion.`);
       await say(other, [rare], "Mine.");
       const find = async (query: string): Promise<string[]> =>
-        (await list(userId, `query=${encodeURIComponent(query)}`)).conversations.map(({ id }) => id);
+        (await history.list(userId, `query=${encodeURIComponent(query)}`)).conversations.map(({ id }) => id);
       assert.deepEqual(await find(rare), [second, first]);
       assert.deepEqual(await find(`${rare} lion`), [second]);
       assert.deepEqual(await find("stripes"), [first]);
@@ -114,7 +84,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
     test("makes, renames, archives and annotates conversations, and names what is wrong", async () => {
       const userId = randomUUID();
       const id = randomUUID();
-      const made = await send("POST", "/conversations", userId, {
+      const made = await history.send("POST", "/conversations", userId, {
         id,
         title: "  A \n title ",
         metadata: { a: [1] },
@@ -122,22 +92,22 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       assert.deepEqual([made.status, made.headers.location], [201, `/conversations/${id}`]);
       const conversation = Conversation.parse(JSON.parse(made.body));
       assert.deepEqual([conversation.title, conversation.metadata], ["A title", { a: [1] }]);
-      const again = await send("POST", "/conversations", userId, { id });
+      const again = await history.send("POST", "/conversations", userId, { id });
       assert.deepEqual(
         [again.status, Problem.parse(JSON.parse(again.body)).code],
         [409, "conversation_exists"],
       );
       const patch = async (body: object): Promise<z.infer<typeof Conversation>> => {
-        const answer = await send("PATCH", `/conversations/${id}`, userId, body);
+        const answer = await history.send("PATCH", `/conversations/${id}`, userId, body);
         assert.equal(answer.status, 200, answer.body);
         return Conversation.parse(JSON.parse(answer.body));
       };
       assert.equal((await patch({ title: "New" })).title, "New");
       assert.notEqual((await patch({ archived: true })).archivedAt, null);
-      assert.deepEqual((await list(userId)).conversations, []);
-      assert.equal((await list(userId, "archived=true")).conversations[0]?.id, id);
+      assert.deepEqual((await history.list(userId)).conversations, []);
+      assert.equal((await history.list(userId, "archived=true")).conversations[0]?.id, id);
       assert.equal((await patch({ archived: false, metadata: { b: null } })).archivedAt, null);
-      const got = await send("GET", `/conversations/${id}`, userId);
+      const got = await history.send("GET", `/conversations/${id}`, userId);
       assert.deepEqual(Conversation.parse(JSON.parse(got.body)).metadata, { b: null });
       for (const [body, field] of [
         [{ titel: "x" }, "titel"],
@@ -149,12 +119,12 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         [{ user_id: randomUUID() }, "user_id"],
         [{}, "nothing"],
       ] as const) {
-        const answer = await send("PATCH", `/conversations/${id}`, userId, body);
+        const answer = await history.send("PATCH", `/conversations/${id}`, userId, body);
         assert.equal(answer.status, 400);
         assert.ok(Problem.parse(JSON.parse(answer.body)).detail.includes(field), answer.body);
       }
       for (const query of ["limit=0", "limit=101", "limit=x", "cursor=x", "archived=1", "sort=title"])
-        assert.equal((await send("GET", `/conversations?${query}`, userId)).status, 400, query);
+        assert.equal((await history.send("GET", `/conversations?${query}`, userId)).status, 400, query);
     });
 
     test("shows the path, from the newest back, and all branches; a leaf chooses which path is shown", async () => {
@@ -162,19 +132,19 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const id = await say(userId, ["Q1"], "A1");
       await say(userId, ["Q1", "A1", "Q2"], "A2", { conversationId: id });
       await say(userId, ["Q1", "A1", "Q2 edited"], "A2 edited", { conversationId: id });
-      assert.deepEqual(textsOf(await read(userId, id)), ["Q1", "A1", "Q2 edited", "A2 edited"]);
-      const newest = await read(userId, id, "limit=2");
+      assert.deepEqual(textsOf(await history.read(userId, id)), ["Q1", "A1", "Q2 edited", "A2 edited"]);
+      const newest = await history.read(userId, id, "limit=2");
       assert.deepEqual(textsOf(newest), ["Q2 edited", "A2 edited"]);
-      const rest = await read(userId, id, `limit=2&before=${newest.nextBefore}`);
+      const rest = await history.read(userId, id, `limit=2&before=${newest.nextBefore}`);
       assert.deepEqual([textsOf(rest), rest.nextBefore], [["Q1", "A1"], null]);
-      const tree = await read(userId, id, "tree=true");
+      const tree = await history.read(userId, id, "tree=true");
       assert.deepEqual(textsOf(tree), ["Q1", "A1", "Q2", "A2", "Q2 edited", "A2 edited"]);
       const leaf = tree.messages[3]?.id;
-      assert.equal((await send("PATCH", `/conversations/${id}`, userId, { leaf })).status, 200);
-      assert.deepEqual(textsOf(await read(userId, id)), ["Q1", "A1", "Q2", "A2"]);
+      assert.equal((await history.send("PATCH", `/conversations/${id}`, userId, { leaf })).status, 200);
+      assert.deepEqual(textsOf(await history.read(userId, id)), ["Q1", "A1", "Q2", "A2"]);
       const foreign = await say(userId, ["Other"], "A");
-      const wrong = (await read(userId, foreign)).messages[0]?.id;
-      const refused = await send("PATCH", `/conversations/${id}`, userId, { leaf: wrong });
+      const wrong = (await history.read(userId, foreign)).messages[0]?.id;
+      const refused = await history.send("PATCH", `/conversations/${id}`, userId, { leaf: wrong });
       assert.deepEqual(
         [refused.status, Problem.parse(JSON.parse(refused.body)).code],
         [404, "message_not_found"],
@@ -195,12 +165,12 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         ["assistant", "A1"],
         ["user", "Q2"],
       ]);
-      assert.deepEqual(textsOf(await read(userId, id)), ["Q1", "A1", "Q2", "A2"]);
-      const [, first] = (await read(userId, id)).messages;
+      assert.deepEqual(textsOf(await history.read(userId, id)), ["Q1", "A1", "Q2", "A2"]);
+      const [, first] = (await history.read(userId, id)).messages;
       const found = await say(userId, ["Q2 else"], "A2 else", { parentId: first?.id });
       assert.equal(found, id);
-      assert.deepEqual(textsOf(await read(userId, id)), ["Q1", "A1", "Q2 else", "A2 else"]);
-      assert.deepEqual(textsOf(await read(userId, id, "tree=true")), [
+      assert.deepEqual(textsOf(await history.read(userId, id)), ["Q1", "A1", "Q2 else", "A2 else"]);
+      assert.deepEqual(textsOf(await history.read(userId, id, "tree=true")), [
         "Q1",
         "A1",
         "Q2",
@@ -211,7 +181,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       // The same said again is the same; and the whole chat, sent as of old, is known.
       await say(userId, ["Q2 else"], "A2 else", { parentId: first?.id });
       await say(userId, ["Q1", "A1", "Q2 else", "A2 else", "Q3"], "A3", { conversationId: id });
-      assert.equal((await read(userId, id, "tree=true")).messages.length, 8);
+      assert.equal((await history.read(userId, id, "tree=true")).messages.length, 8);
     });
 
     test("sends the model no more of a stored path than MODEL_CONTEXT_CHARS, the newest of it, and the parent always", async () => {
@@ -236,7 +206,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const [userId, other] = [randomUUID(), randomUUID()];
       const id = await say(userId, ["Q1"], "A1");
       const elsewhere = await say(userId, ["Q"], "A");
-      const parentId = (await read(userId, id)).messages[1]?.id;
+      const parentId = (await history.read(userId, id)).messages[1]?.id;
       const calls = model.calls.length;
       const messages = [{ sender: "user", text: "More" }];
       for (const [status, code, body] of [
@@ -259,7 +229,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const userId = randomUUID();
       const id = await say(userId, ["Q1"], "A1 **bold**");
       await say(userId, ["Q1"], "A1 again", { conversationId: id });
-      const json = await send("GET", `/conversations/${id}/export`, userId);
+      const json = await history.send("GET", `/conversations/${id}/export`, userId);
       const whole = z
         .object({ conversation: Conversation, messages: z.array(Message) })
         .parse(JSON.parse(json.body));
@@ -267,7 +237,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         whole.messages.map(({ content }) => content),
         ["Q1", "A1 **bold**", "A1 again"],
       );
-      const markdown = await send("GET", `/conversations/${id}/export?format=markdown`, userId);
+      const markdown = await history.send("GET", `/conversations/${id}/export?format=markdown`, userId);
       assert.equal(markdown.headers["content-type"], "text/markdown; charset=utf-8");
       assert.equal(markdown.headers["content-disposition"], `attachment; filename="${id}.md"`);
       assert.match(markdown.body, /^# Q1\n\n\d{4}-.*\n\n## User\n\nQ1\n\n## Assistant\n\nA1 again\n$/);
@@ -276,7 +246,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
     test("is its user's alone: another's conversations are not there, in any way", async () => {
       const [userId, other] = [randomUUID(), randomUUID()];
       const id = await say(userId, ["Secret"], "A");
-      const message = (await read(userId, id)).messages[0]?.id ?? "";
+      const message = (await history.read(userId, id)).messages[0]?.id ?? "";
       const attempts: readonly (readonly [string, string, object?])[] = [
         ["GET", `/conversations/${id}`],
         ["GET", `/conversations/${id}/messages`],
@@ -289,19 +259,19 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       ];
       for (const who of [other, ""]) {
         for (const [method, path, body] of attempts) {
-          const answer = await send(method, path, who, body);
+          const answer = await history.send(method, path, who, body);
           assert.deepEqual(
             [answer.status, Problem.parse(JSON.parse(answer.body)).code],
             [404, "conversation_not_found"],
             `${method} ${path}`,
           );
         }
-        assert.equal((await send("POST", "/conversations", who, { id })).status, 409);
-        assert.deepEqual((await list(who, "query=Secret")).conversations, []);
-        const all = await send("DELETE", "/conversations", who);
+        assert.equal((await history.send("POST", "/conversations", who, { id })).status, 409);
+        assert.deepEqual((await history.list(who, "query=Secret")).conversations, []);
+        const all = await history.send("DELETE", "/conversations", who);
         assert.equal(all.status, who === "" ? 400 : 200);
       }
-      assert.equal((await read(userId, id)).messages.length, 2);
+      assert.equal((await history.read(userId, id)).messages.length, 2);
     });
 
     test("forgets what is deleted, stops what runs in it, and does not let it come back", async () => {
@@ -310,15 +280,15 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const { call, opening } = await openTurn(app, model, { userId, conversationId });
       call.text("- a\n---RESPONSE---\nSo far");
       const reading = readResponse(await opening);
-      assert.equal((await send("DELETE", `/conversations/${conversationId}`, userId)).status, 204);
+      assert.equal((await history.send("DELETE", `/conversations/${conversationId}`, userId)).status, 204);
       await call.closed;
       await reading;
-      assert.equal((await send("GET", `/conversations/${conversationId}`, userId)).status, 404);
-      assert.equal((await send("DELETE", `/conversations/${conversationId}`, userId)).status, 404);
+      assert.equal((await history.send("GET", `/conversations/${conversationId}`, userId)).status, 404);
+      assert.equal((await history.send("DELETE", `/conversations/${conversationId}`, userId)).status, 404);
       for (let index = 0; index < 3; index += 1) await say(userId, [`Chat ${index}`], "So.");
-      const all = await send("DELETE", "/conversations", userId);
+      const all = await history.send("DELETE", "/conversations", userId);
       assert.deepEqual([all.status, JSON.parse(all.body)], [200, { deleted: 3 }]);
-      assert.deepEqual((await list(userId)).conversations, []);
+      assert.deepEqual((await history.list(userId)).conversations, []);
     });
   });
 }

@@ -12,10 +12,9 @@ import {
   startSupabaseHarness,
   type StoreHarness,
 } from "../../support/databases/store-harness.ts";
-import { readResponse, type AppResponse } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
+import { HistoryClient } from "../../support/clients/history-client.ts";
 
-const Page = z.object({ conversations: z.array(z.object({ id: z.string() })) });
 const Problem = z.looseObject({ detail: z.string() });
 
 function describeSearch(
@@ -26,6 +25,7 @@ function describeSearch(
     const model = useModel();
     const harness = useDatabase(start);
     const app = useApp(model, {}, { database: harness });
+    const history = new HistoryClient(app);
 
     /** One turn; returns its conversation. */
     async function say(userId: string, text: string): Promise<string> {
@@ -33,17 +33,6 @@ function describeSearch(
       const { status, headers } = await app.chat(text, { userId });
       assert.equal(status, 200);
       return String(headers["x-conversation-id"]);
-    }
-
-    async function send(method: string, path: string, userId: string, body?: object): Promise<AppResponse> {
-      const address = `${path}${path.includes("?") ? "&" : "?"}userId=${userId}`;
-      return await readResponse(await app.open(method, address, body));
-    }
-
-    async function list(userId: string, query: string): Promise<z.infer<typeof Page>> {
-      const { status, body } = await send("GET", `/conversations?${query}`, userId);
-      assert.equal(status, 200, body);
-      return Page.parse(JSON.parse(body));
     }
 
     test("finds words in any script, form and case, a word's beginning, and parts of names and addresses", async () => {
@@ -93,13 +82,13 @@ function describeSearch(
         ["exam", "link"],
         ['"local lib"', "code"],
       ] as const) {
-        const { conversations } = await list(userId, `query=${encodeURIComponent(query)}`);
+        const { conversations } = await history.list(userId, `query=${encodeURIComponent(query)}`);
         const found = conversations.map(({ id }) => ids.get(id));
         assert.deepEqual(found, [holder], query);
       }
       for (const nothing of ["京東", '"lib local"', "cafe -creme", '"exam"', "js.node"])
         assert.deepEqual(
-          (await list(userId, `query=${encodeURIComponent(nothing)}`)).conversations,
+          (await history.list(userId, `query=${encodeURIComponent(nothing)}`)).conversations,
           [],
           nothing,
         );
@@ -123,7 +112,7 @@ function describeSearch(
         "\ud800",
       ])
         assert.deepEqual(
-          (await list(userId, `query=${encodeURIComponent(query.toWellFormed())}`)).conversations,
+          (await history.list(userId, `query=${encodeURIComponent(query.toWellFormed())}`)).conversations,
           [],
           query,
         );
@@ -140,7 +129,7 @@ function describeSearch(
         "",
       ]) {
         const cursor = Buffer.from(`${time} ${randomUUID()}`).toString("base64url");
-        const answer = await send("GET", `/conversations?cursor=${cursor}`, userId);
+        const answer = await history.send("GET", `/conversations?cursor=${cursor}`, userId);
         assert.equal(answer.status, 400, time);
         assert.match(Problem.parse(JSON.parse(answer.body)).detail, /cursor/);
       }
@@ -154,7 +143,7 @@ function describeSearch(
         ["/usage?from=2026-02-30", "from"],
         ["/usage?to=2026-13-01", "to"],
       ] as const) {
-        const answer = await send("GET", path, userId);
+        const answer = await history.send("GET", path, userId);
         assert.equal(answer.status, 400, path);
         assert.match(Problem.parse(JSON.parse(answer.body)).detail, new RegExp(`^${field}:`), path);
       }
@@ -164,12 +153,12 @@ function describeSearch(
       const userId = randomUUID();
       const id = await say(userId, "Hello");
       const find = async (word: string): Promise<string[]> =>
-        (await list(userId, `query=${word}`)).conversations.map((conversation) => conversation.id);
+        (await history.list(userId, `query=${word}`)).conversations.map((conversation) => conversation.id);
       assert.deepEqual(await find("hello"), [id]);
       for (const title of ["First", "Second"])
-        assert.equal((await send("PATCH", `/conversations/${id}`, userId, { title })).status, 200);
+        assert.equal((await history.send("PATCH", `/conversations/${id}`, userId, { title })).status, 200);
       assert.deepEqual([await find("second"), await find("first")], [[id], []]);
-      assert.equal((await send("DELETE", `/conversations/${id}`, userId)).status, 204);
+      assert.equal((await history.send("DELETE", `/conversations/${id}`, userId)).status, 204);
       assert.deepEqual([await find("second"), await find("hello")], [[], []]);
     });
   });

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { openTurn, readResponse } from "../../support/apps/start-app.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { useModel, useDatabase, useStartApp, useFolder } from "../../support/apps/use-app.ts";
+import { useModel, useDatabase, useStartApp, makeTestFolder } from "../../support/apps/use-app.ts";
 
 describe("a server that is asked to stop", { timeout: 60_000 }, () => {
   const model = useModel();
@@ -39,7 +39,7 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
   });
 
   test("is gone within a few seconds though its store is frozen; what was said lands after the next start", async (context) => {
-    const variables = { DATA_DIR: await useFolder(context) };
+    const variables = { DATA_DIR: await makeTestFolder(context) };
     const app = await startApp(variables);
     const [userId, conversationId] = [randomUUID(), randomUUID()];
     const { call, opening } = await openTurn(app, model, { userId, conversationId });

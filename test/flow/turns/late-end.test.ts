@@ -6,25 +6,21 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { type AppResponse } from "../../support/apps/start-app.ts";
 import { ObservedChat, textOf } from "../../support/clients/ui-chat.ts";
-import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { useModel, useApp, useDatabase } from "../../support/apps/use-app.ts";
+import { useReplicas } from "../../support/apps/use-app.ts";
 
+/** How often a process saves the text of its turns, and how often it looks for abandoned ones. */
+const saveMs = 500;
 const lookMs = 4_000;
 
 describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
-  const model = useModel();
-  const harness = useDatabase(startPostgresHarness);
+  const ownerClock = new ManualClock();
   const clock = new ManualClock();
-  /** The process that stands still, and the one that takes its turn for abandoned. */
-  const owner = useApp(model, {}, { database: harness });
-  const other = useApp(model, {}, { database: harness, clock });
+  /** The process that stalls, as long as its clock does, and the one that takes its turn for abandoned. */
+  const { model, database, here: owner, there: other } = useReplicas({ here: ownerClock, there: clock });
 
   /** Has the other process take the turn for abandoned; what its followers are told of it comes within the time. */
   async function recover(turnId: string): Promise<void> {
-    // In one statement: its process still runs, and may renew its sign of life between two.
-    await harness.sql(
-      `update turns set owner = gen_random_uuid(), heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`,
-    );
+    await database.sql(`update turns set heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`);
     const isRecovered = (): boolean =>
       other.logs.some((line) => line.turnId === turnId && line.msg.startsWith("recovered an orphaned turn"));
     // It looks again and again until its database has been healthy for long enough.
@@ -48,6 +44,7 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
       await other.get(`${path}/stream?userId=${userId}`, { ...typed, "last-event-id": last });
     const state = async (): Promise<{ status: string; answer: string }> =>
       JSON.parse((await other.get(`${path}?userId=${userId}`)).body);
+    ownerClock.advance(await ownerClock.timer(saveMs));
     while ((await state()).answer !== "So"); // it is saved
     const messages = shown.chat.messages.slice(0, 1);
     const second = new ObservedChat(other.url, { id: "chat", userId, messages });

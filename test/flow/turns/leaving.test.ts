@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { readResponse, openTurn } from "../../support/apps/start-app.ts";
-import { useModel, useApp, useStartApp, useFolder } from "../../support/apps/use-app.ts";
+import { useModel, useApp, useStartApp, makeTestFolder } from "../../support/apps/use-app.ts";
 
 describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
   const model = useModel();
@@ -96,7 +96,7 @@ describe("a server that is asked to stop", () => {
   });
 
   test("interrupts a reply that outlasts DRAIN_SECONDS: its client is told, its row says so", async (context) => {
-    const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await useFolder(context) };
+    const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await makeTestFolder(context) };
     const clock = new ManualClock();
     const app = await startApp(variables, clock);
     const [userId, conversationId] = [randomUUID(), randomUUID()];

@@ -12,6 +12,7 @@ import { readMessages } from "../../support/databases/read-rows.ts";
 import { startApp, type RunningApp } from "../../support/apps/start-app.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
 import { useDatabase } from "../../support/apps/use-app.ts";
+import type { TurnBegin } from "../../../src/turn/ports.ts";
 
 const interruptedLine = "\n[error] interrupted: The server stopped before the reply was complete.\n";
 const graceMs = 30_000;
@@ -48,6 +49,24 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       assert.deepEqual(new Set(told.map(({ turnId }) => turnId)), new Set(turnIds));
       assert.equal(told.length, turnIds.length);
       return app;
+    }
+
+    /** Has a turn's process die after it saved `answer` of its reply, and another end the turn. */
+    async function loseTurn(
+      answer: string,
+    ): Promise<{ readonly turn: TurnBegin; readonly userId: string; readonly conversationId: string }> {
+      const [userId, conversationId] = [randomUUID(), randomUUID()];
+      const turn = makeTurn(["u: Hi"], { userId, conversationId });
+      await asOwner(async () => {
+        await beginTurn(writes, turn);
+        const pieces = [{ turnId: turn.turnId, position: 0, text: `- plan\n---RESPONSE---\n${answer}` }];
+        await new TurnReads(database).saveProgress([dead], [turn.turnId], pieces);
+      });
+      await harness.sql(
+        `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
+      );
+      await (await recover([turn.turnId])).close();
+      return { turn, userId, conversationId };
     }
 
     test("a turn ends as interrupted with what was saved of it, once; its owner's own end still wins", async () => {
@@ -126,17 +145,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
     });
 
     test("a whole reply that says what was saved of it turns the interrupted message into the whole one", async () => {
-      const [userId, conversationId] = [randomUUID(), randomUUID()];
-      const turn = makeTurn(["u: Hi"], { userId, conversationId });
-      await asOwner(async () => {
-        await beginTurn(writes, turn);
-        const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nAll." }];
-        await new TurnReads(database).saveProgress([dead], [turn.turnId], pieces);
-      });
-      await harness.sql(
-        `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
-      );
-      await (await recover([turn.turnId])).close();
+      const { turn, userId, conversationId } = await loseTurn("All.");
       await asOwner(async () => {
         await endTurn(writes, turn, makeResult("All."));
         const shown = await readMessages(database, conversationId, userId);
@@ -151,17 +160,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
     });
 
     test("an end that comes late does not hide what was said after the turn was given up", async () => {
-      const [userId, conversationId] = [randomUUID(), randomUUID()];
-      const turn = makeTurn(["u: Hi"], { userId, conversationId });
-      await asOwner(async () => {
-        await beginTurn(writes, turn);
-        const pieces = [{ turnId: turn.turnId, position: 0, text: "- plan\n---RESPONSE---\nHal" }];
-        await new TurnReads(database).saveProgress([dead], [turn.turnId], pieces);
-      });
-      await harness.sql(
-        `update turns set heartbeat_at = now() - interval '31 seconds' where status = 'running'`,
-      );
-      await (await recover([turn.turnId])).close();
+      const { turn, userId, conversationId } = await loseTurn("Hal");
       await asOwner(async () => {
         const next = makeTurn(["u: Hi", "a: Hal", "u: Go on"], { userId, conversationId });
         await beginTurn(writes, next);

@@ -7,7 +7,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { type Script } from "../../support/model/scripted-model.ts";
 import { ObservedChat, promptOf } from "../../support/clients/ui-chat.ts";
-import { useApp, useFolder, useModel, useStartApp } from "../../support/apps/use-app.ts";
+import { useApp, makeTestFolder, useModel, useStartApp } from "../../support/apps/use-app.ts";
 
 const secret = JSON.stringify({ error: { message: "sk-secret is wrong", code: "upstream" } });
 const json = { "content-type": "application/json" };
@@ -71,10 +71,9 @@ describe("a useChat client", { timeout: 120_000 }, () => {
         ],
       );
       assert.doesNotMatch(JSON.stringify([shown.chat.messages, String(shown.chat.error)]), /secret|upstream/);
-      model.say(again);
-      await shown.chat.sendMessage({ text: "Again" });
+      const prompt = await shown.say(model, "Again", again);
       assert.deepEqual([shown.chat.status, shown.chat.error, shown.text], ["ready", undefined, "Now."]);
-      assert.deepEqual(promptOf(model.calls.at(-1)), [
+      assert.deepEqual(prompt, [
         ["user", "Hi"],
         ["user", "Again"],
       ]);
@@ -122,9 +121,8 @@ describe("a useChat client", { timeout: 120_000 }, () => {
       );
       assert.deepEqual([shown.last.metadata?.outcome, shown.last.metadata?.errorCode], ["failed", code]);
       assert.doesNotMatch(JSON.stringify(shown.chat.messages), /secret/);
-      model.say(again);
-      await shown.chat.sendMessage({ text: "Go on" });
-      assert.deepEqual(promptOf(model.calls.at(-1)), [
+      const prompt = await shown.say(model, "Go on", again);
+      assert.deepEqual(prompt, [
         ["user", "Hi"],
         ["assistant", "So far"],
         ["user", "Go on"],
@@ -145,9 +143,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     await shown.chat.sendMessage({ text: "Hi" });
     assert.equal(shown.chat.status, "error");
     assert.equal(shown.plans.at(-1)?.text, "- a\n- b");
-    model.say(again);
-    await shown.chat.sendMessage({ text: "Again" });
-    assert.deepEqual(promptOf(model.calls.at(-1)), [
+    assert.deepEqual(await shown.say(model, "Again", again), [
       ["user", "Hi"],
       ["user", "Again"],
     ]);
@@ -205,7 +201,7 @@ describe("a useChat client of a server that is asked to stop", { timeout: 60_000
   const startApp = useStartApp(model);
 
   test("keeps what it has of its reply under our sentence, and goes on with the next server", async (context) => {
-    const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await useFolder(context) };
+    const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await makeTestFolder(context) };
     const clock = new ManualClock();
     const app = await startApp(variables, clock);
     const userId = randomUUID();

@@ -219,11 +219,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
   test("in which a reply is known only to where its client left it has that reply once", async () => {
     for (const seen of ["A", ""]) {
       const shown = openChat();
-      const { call, sending } = await shown.ask(model, "Q1");
-      call.text(`- 1\n---RESPONSE---\n${seen}`);
-      await shown.until(() => shown.plans.at(-1)?.state === "done" && shown.text === seen);
-      await shown.chat.stop();
-      await sending;
+      const call = await shown.askAndLeave(model, "Q1", seen);
       call.text("All of it.".slice(seen.length)).finish();
       await app.logged((line) => line["turnId"] === shown.last.id);
       model.say("- 2\n---RESPONSE---\nA2");

@@ -6,17 +6,13 @@ import { describe, test } from "node:test";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { startTcpProxy } from "../../support/network/tcp-proxy.ts";
 import { ObservedChat, promptOf, textOf } from "../../support/clients/ui-chat.ts";
-import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { useApp, useDatabase, useModel, useStartApp } from "../../support/apps/use-app.ts";
+import { useApp, useDatabase, useModel, useReplicas, useStartApp } from "../../support/apps/use-app.ts";
 import { startPostgresSite } from "../../faults/database-bench.ts";
 
 describe("a useChat client at another replica than its reply", { timeout: 120_000 }, () => {
-  const model = useModel();
-  const harness = useDatabase(startPostgresHarness);
   /** The replica that makes the replies, and the one that is asked about them. */
-  const here = useApp(model, {}, { database: harness });
-  const there = useApp(model, {}, { database: harness });
-  const startApp = useStartApp(model, {}, { database: harness });
+  const { model, database, here, there } = useReplicas();
+  const startApp = useStartApp(model, {}, { database });
   const userId = randomUUID();
 
   const at = ({ url }: { readonly url: string }, id: string): ObservedChat =>
@@ -107,7 +103,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     ]);
     const conversationId = first.last.metadata?.conversationId ?? "";
     assert.equal(second.last.metadata?.conversationId, conversationId);
-    const rows = await harness.sql(
+    const rows = await database.sql(
       `select content from messages where conversation_id = '${conversationId}'`,
     );
     assert.equal(rows.length, 4);

@@ -68,9 +68,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
       ["Hi", null],
       ["So far", "stopped"],
     ]);
-    model.say("- b\n---RESPONSE---\nNow.");
-    await shown.chat.sendMessage({ text: "Go on" });
-    assert.deepEqual(promptOf(model.calls.at(-1)), [
+    assert.deepEqual(await shown.say(model, "Go on", "- b\n---RESPONSE---\nNow."), [
       ["user", "Hi"],
       ["assistant", "So far"],
       ["user", "Go on"],
@@ -92,9 +90,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     await sending;
     assert.deepEqual([shown.chat.status, shown.ends.at(-1)?.finishReason], ["ready", "interrupted"]);
     assert.deepEqual(shown.last.parts, [{ type: "step-start" }]);
-    model.say("- b\n---RESPONSE---\nNow.");
-    await shown.chat.sendMessage({ text: "Well?" });
-    assert.deepEqual(promptOf(model.calls.at(-1)), [
+    assert.deepEqual(await shown.say(model, "Well?", "- b\n---RESPONSE---\nNow."), [
       ["user", "Hi"],
       ["user", "Well?"],
     ]);

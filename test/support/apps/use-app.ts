@@ -4,7 +4,7 @@
  */
 import { after, afterEach, before, beforeEach, type SuiteContext, type TestContext } from "node:test";
 import type { Clock } from "../../../src/base/clock.ts";
-import type { StoreHarness } from "../databases/store-harness.ts";
+import { startPostgresHarness, type StoreHarness } from "../databases/store-harness.ts";
 import { ScriptedModel } from "../model/scripted-model.ts";
 import { makeFolder, RunningApp } from "./start-app.ts";
 
@@ -84,7 +84,7 @@ export function useDatabase<Harness extends StartedDatabase>(
 interface AppOptions {
   /** Has the app store there; a fixture that was declared before the app. */
   readonly database?: { readonly variables: Variables } | undefined;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   readonly lifetime?: Lifetime;
 }
 
@@ -101,6 +101,15 @@ export function useApp(
     closing.defer(() => app.close());
   }, lifetime);
   return app;
+}
+
+/** Two replicas of the app on one Postgres, by the system's clock unless they have their own. */
+export function useReplicas(clocks: { readonly here?: Clock; readonly there?: Clock } = {}) {
+  const model = useModel();
+  const database = useDatabase(startPostgresHarness);
+  const here = useApp(model, {}, { database, clock: clocks.here });
+  const there = useApp(model, {}, { database, clock: clocks.there });
+  return { model, database, here, there };
 }
 
 /** What {@link useApp} takes besides the model. */
@@ -139,8 +148,18 @@ export function toVariables(
   };
 }
 
-/** Makes a folder for the running test, which is deleted after it; returns its path. */
-export async function useFolder(context: TestContext): Promise<string> {
+/** A folder. */
+export function useFolder(): { readonly path: string } {
+  const folder = { path: "" };
+  useResource(async (closing) => {
+    const { path } = closing.adopt(await makeFolder(), (made) => made.remove());
+    folder.path = path;
+  });
+  return folder;
+}
+
+/** Makes a folder that is deleted after the running test; returns its path. */
+export async function makeTestFolder(context: TestContext): Promise<string> {
   const folder = await makeFolder();
   context.after(() => folder.remove());
   return folder.path;

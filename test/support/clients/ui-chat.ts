@@ -99,6 +99,23 @@ export class ObservedChat {
     const sending = this.chat.sendMessage({ text });
     return { sending, call: await next };
   }
+
+  /** Sends a message and leaves its reply once that shows a plan and `seen`; returns the model's end of it. */
+  async askAndLeave(model: ScriptedModel, text: string, seen: string): Promise<ScriptedCall> {
+    const { call, sending } = await this.ask(model, text);
+    call.text(`- 1\n---RESPONSE---\n${seen}`);
+    await this.until(() => this.plans.at(-1)?.state === "done" && this.text === seen);
+    await this.chat.stop();
+    await sending;
+    return call;
+  }
+
+  /** Sends a message that `model` answers with `reply`; returns the prompt that the model was sent. */
+  async say(model: ScriptedModel, text: string, reply: string): Promise<unknown[]> {
+    model.say(reply);
+    await this.chat.sendMessage({ text });
+    return promptOf(model.calls.at(-1));
+  }
 }
 
 /** The AI SDK's own pattern for a history that the server keeps. */
