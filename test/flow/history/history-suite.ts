@@ -117,7 +117,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         [{ leaf: "x" }, "leaf"],
         [{ metadata: { x: "y".repeat(20_000) } }, "metadata"],
         [{ user_id: randomUUID() }, "user_id"],
-        [{}, "nothing"],
+        [{}, "at least one field"],
       ] as const) {
         const answer = await history.send("PATCH", `/conversations/${id}`, userId, body);
         assert.equal(answer.status, 400);
