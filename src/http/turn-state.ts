@@ -1,7 +1,6 @@
 /** A turn as one JSON object: running, or with its end. */
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "../base/errors.ts";
-import type { FollowedTurn } from "../live/live-turn.ts";
 import { toBody } from "../turn/body.ts";
 import {
   finishReasons,
@@ -12,6 +11,7 @@ import {
   type Outcome,
   type Storage,
   type TurnEnd,
+  type TurnStart,
   type TurnStatus,
   type Usage,
 } from "../turn/turn-event.ts";
@@ -87,8 +87,18 @@ export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
   }),
 );
 
+/** The parts of a turn that its state is read from. Browsers type-check this file: it must not import `live/`. */
+interface LoggedTurn {
+  readonly id: string;
+  readonly log: {
+    readonly start: TurnStart | undefined;
+    readonly end: TurnEnd | undefined;
+    textAfter(position: number): string;
+  };
+}
+
 /** Returns the current state of a turn. */
-export function toTurnState({ id, log }: FollowedTurn): TurnState {
+export function toTurnState({ id, log }: LoggedTurn): TurnState {
   const { start, end } = log;
   const body = log.textAfter(0);
   const { plan, answer } = toBody(body);
