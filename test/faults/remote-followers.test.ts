@@ -44,7 +44,7 @@ describe(
     async function pass(ms: number): Promise<void> {
       for (let passedMs = 0; passedMs < ms;) {
         const delayMs = await clock.timerThat((waitMs) => pollDelaysMs.includes(waitMs));
-        clock.advance(delayMs);
+        await clock.pass(delayMs);
         passedMs += delayMs;
       }
     }

@@ -44,7 +44,7 @@ describe("RETENTION_DAYS", { timeout: 60_000 }, () => {
     assert.equal(buried?.["count"], 250);
     await make(2, "40 days");
     await clock.timer(3_600_000);
-    clock.advance(3_600_000);
+    await clock.pass(3_600_000);
     await app.logged((found) => found["count"] === 2);
     assert.deepEqual(await left(), [["29 days", 3]]);
     await app.close();

@@ -71,12 +71,15 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves the time by `ms` when no database call is in flight. A call's deadline counts by this clock, which does not know
-   * how long the call really takes: a test that does not mean it to be late must not move past its deadline meanwhile.
+   * Moves the time by `ms`, in steps between which every database call ends. A call's deadline counts by this clock,
+   * which does not know how long the call really takes: {@link advance} past it makes a call in flight late.
    */
   async pass(ms: number): Promise<void> {
-    await this.noTimer(callDeadlineMs);
-    this.advance(ms);
+    const endMs = this.#nowMs + ms;
+    while (this.#nowMs < endMs) {
+      await this.noTimer(callDeadlineMs);
+      this.advance(Math.min(callDeadlineMs - 1, endMs - this.#nowMs));
+    }
   }
 
   /** Moves the time by `ms`, firing what becomes due. */

@@ -1,14 +1,21 @@
-/** Owns the reading of an answer up to a place in it, while more of it is still to come. */
-import { once } from "node:events";
+/** Reads part of a response whose body is still open. */
 import type { IncomingMessage } from "node:http";
 
-/** Reads what is there until it holds `text`. */
+/** Reads from the body until it has `text`; returns what was read. */
 export async function readUntil(response: IncomingMessage, text: string): Promise<string> {
   let seen = "";
   while (!seen.includes(text)) {
     const chunk: unknown = response.setEncoding("utf8").read();
     if (typeof chunk === "string") seen += chunk;
-    else await once(response, "readable");
+    else if (response.closed) throw new Error(`the body ended without ${JSON.stringify(text)}: ${seen}`);
+    else await readableOrClosed(response);
   }
   return seen;
+}
+
+async function readableOrClosed(response: IncomingMessage): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.on("readable", resolve).on("close", resolve);
+  await promise;
+  response.off("readable", resolve).off("close", resolve);
 }
