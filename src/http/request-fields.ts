@@ -32,6 +32,10 @@ export const described = z.registry<{ /** The schema to show instead. */ readonl
 export const Uuid = z.guid("must be a UUID").toLowerCase();
 /** A UUID, or an empty string, which counts as absent. */
 export const OptionalUuid = Uuid.or(z.literal("")).nullish();
+/** The stored message that a chat continues from. */
+export const ParentId = Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))
+  .nullish()
+  .describe("The stored message to continue from: its id, or leaf. `messages` then holds only new messages.");
 /** The namespace of users whose names are not UUIDs. */
 const namedUsers = "c3b5d1de-7a0f-4d3c-9d7e-1f0d3a3c6b52";
 

@@ -87,7 +87,10 @@ export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
   }),
 );
 
-/** The parts of a turn that its state is read from. Browsers type-check this file: it must not import `live/`. */
+/**
+ * The parts of a turn that its state is read from. Browsers type-check this file, so it must not import
+ * `live/`.
+ */
 interface LoggedTurn {
   readonly id: string;
   readonly log: {

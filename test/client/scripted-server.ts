@@ -2,7 +2,7 @@
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Reply, StreamEvent } from "../../src/client/client.ts";
-import { listen } from "../support/network/local-port.ts";
+import { closeServer, listen } from "../support/network/local-port.ts";
 
 /** A received request, its body unread. */
 interface ScriptedRequest {
@@ -49,9 +49,7 @@ export class ScriptedServer {
   }
 
   async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, "close");
+    await closeServer(this.#server);
   }
 }
 

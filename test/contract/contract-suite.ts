@@ -1,4 +1,4 @@
-/** Owns the runner of the contract's cases: every case, in every cutting, against the running app and its rows. */
+/** Runs the cases of the contract, cut in every way, against the running app and its rows. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";

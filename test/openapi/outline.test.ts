@@ -1,6 +1,7 @@
 /**
- * The contract of the OpenAPI document, without its texts: paths, parameters, schemas, statuses and error codes
- * equal outline.txt. Texts may change freely; `UPDATE_OUTLINE=true` writes a changed contract to the file.
+ * The contract of the OpenAPI document, without its texts: paths, parameters, schemas, statuses and error
+ * codes equal outline.txt. Texts may change freely; `UPDATE_OUTLINE=true` writes a changed contract to the
+ * file.
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";

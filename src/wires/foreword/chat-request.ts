@@ -12,12 +12,12 @@ import {
   listOf,
   maxParts,
   OptionalUuid,
+  ParentId,
   promptFields,
   refuse,
   toMessageText,
   toPromptOptions,
   toTurnNames,
-  Uuid,
   type TurnHeaders,
 } from "../../http/request-fields.ts";
 import type { RouteBody } from "../../http/route.ts";
@@ -64,11 +64,7 @@ export const ChatRequest = z.object({
   }),
   ...promptFields,
   conversationId: OptionalUuid.describe("The conversation to use; created if it does not exist."),
-  parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))
-    .nullish()
-    .describe(
-      "The stored message to continue from: its id, or leaf. `messages` then holds only new messages.",
-    ),
+  parentId: ParentId,
   userId: OptionalUuid.describe("The user whose data this is."),
 });
 

@@ -16,6 +16,7 @@ import {
   listOf,
   maxParts,
   OptionalUuid,
+  ParentId,
   promptFields,
   toMessageText,
   toPromptOptions,
@@ -122,11 +123,7 @@ export const UiChatRequest = z.object({
   message: UiMessage.nullish().describe("The newest message, instead of `messages`."),
   trigger: z.unknown().optional().describe("`regenerate-message` generates a reply again."),
   messageId: z.unknown().optional().describe("The reply to generate again. Default: the last one."),
-  parentId: Uuid.or(z.enum(["leaf", ""], "must be a message's id, or leaf"))
-    .nullish()
-    .describe(
-      "The stored message to continue from: its id, or leaf. `messages` then holds only new messages.",
-    ),
+  parentId: ParentId,
   userId: OptionalUuid.describe("The user whose data this is."),
   ...promptFields,
 });

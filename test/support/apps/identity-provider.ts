@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from "jose";
+import { closeServer } from "../network/local-port.ts";
 
 /** A token's header and its signing key. */
 export interface TokenOptions {
@@ -87,8 +88,6 @@ export class IdentityProvider {
   }
 
   async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, "close");
+    await closeServer(this.#server);
   }
 }

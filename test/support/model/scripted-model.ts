@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { z } from "zod";
+import { closeServer } from "../network/local-port.ts";
 
 const RequestBody = z.looseObject({
   model: z.string(),
@@ -177,8 +178,6 @@ export class ScriptedModel {
   }
 
   async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, "close");
+    await closeServer(this.#server);
   }
 }

@@ -1,6 +1,7 @@
 /** Ports on 127.0.0.1 for tests. */
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
+import type { Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:net";
 
 /** Returns a port on 127.0.0.1 that nothing listens on, below the range from which clients draw theirs. */
@@ -30,4 +31,11 @@ export async function listen(server: Server): Promise<number> {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   return address.port;
+}
+
+/** Closes an HTTP server and its connections; resolves once it has ended. */
+export async function closeServer(server: HttpServer): Promise<void> {
+  server.close();
+  server.closeAllConnections();
+  await once(server, "close");
 }
