@@ -105,7 +105,11 @@ export async function runCrowd(place: CrowdPlace, day: CrowdDay): Promise<void> 
     const users = await gather({ app, agent, place, sign }, day, (crowd) =>
       faults?.strike(drawLocked(crowd, random)),
     );
-    await mingle(users, unowned, day).finally(() => faults?.stop());
+    await mingle(users, unowned, day)
+      .catch((cause: unknown) => {
+        throw new Error(`refused by the database: ${toRefusals(app)}`, { cause });
+      })
+      .finally(() => faults?.stop());
     clock.isHasty = false;
     await landAll(app, users);
     assert.deepEqual(leaks, [], "prompts with another user's text");
@@ -120,6 +124,11 @@ export async function runCrowd(place: CrowdPlace, day: CrowdDay): Promise<void> 
     await app.close();
     await Promise.all([model.close(), provider.close()]);
   }
+}
+
+/** What the log says of calls that the database refused for a reason that we do not know. */
+function toRefusals({ logs }: RunningApp): string {
+  return JSON.stringify(logs.filter((line) => line["code"] === "store_refused"));
 }
 
 function toVariables(
