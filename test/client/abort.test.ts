@@ -120,7 +120,8 @@ describe("an abort", () => {
     client.start(hello, { signal: controller.signal });
     await server.received(1);
     controller.abort(reason);
-    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate); // unhandled rejections fail the test
+    // Unhandled rejections fail the test.
+    for (let turn = 0; turn < 10; turn += 1) await new Promise(setImmediate);
   });
 
   test("in the middle of a reply leaves the turn running", async () => {

@@ -24,7 +24,7 @@ interface Fault {
   /** The database's behaviour, for the test's name. */
   readonly what: string;
   readonly strike: (site: Site) => void;
-  readonly mend: (site: Site) => unknown;
+  readonly repair: (site: Site) => unknown;
   /** Whether the app is closed and opened again in between. */
   readonly isReopened: boolean;
 }
@@ -33,31 +33,31 @@ const faults: readonly Fault[] = [
   {
     what: "is killed",
     strike: ({ postgres }) => postgres.kill("SIGKILL"),
-    mend: ({ postgres }) => postgres.restart(),
+    repair: ({ postgres }) => postgres.restart(),
     isReopened: false,
   },
   {
     what: "is killed, and the app starts again without it",
     strike: ({ postgres }) => postgres.kill("SIGKILL"),
-    mend: ({ postgres }) => postgres.restart(),
+    repair: ({ postgres }) => postgres.restart(),
     isReopened: true,
   },
   {
     what: "freezes",
     strike: ({ postgres }) => postgres.freeze(),
-    mend: ({ postgres }) => postgres.thaw(),
+    repair: ({ postgres }) => postgres.thaw(),
     isReopened: false,
   },
   {
     what: "is behind a black hole",
     strike: ({ proxy }) => proxy.blackHole(),
-    mend: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
+    repair: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
     isReopened: false,
   },
   {
     what: "is behind a black hole, and the app starts again without it",
     strike: ({ proxy }) => proxy.blackHole(),
-    mend: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
+    repair: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
     isReopened: true,
   },
 ];
@@ -198,7 +198,7 @@ async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fau
     }
     assert.ok(((await readReady(bench.app)).parts.journal?.queued ?? 0) >= 8, "writes wait");
   } finally {
-    await fault.mend(site);
+    await fault.repair(site);
     mendedMs = performance.now();
   }
   await untilReplayed(bench.app);

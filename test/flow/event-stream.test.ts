@@ -1,4 +1,4 @@
-/** Owns what typed events promise their clients: an EventSource resumes by itself, silence is told, the end ends it. */
+/** Typed events: an EventSource resumes by itself, silence sends keep-alives, and the end closes it. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -26,12 +26,12 @@ const names = [
 ];
 const Event = z.looseObject({ type: z.string(), text: z.string().default("") });
 
-/** What an EventSource was told, and how to wait for a part of it. */
+/** The events that an EventSource received, and a way to wait for them. */
 class Listener {
   readonly events: z.infer<typeof Event>[] = [];
   readonly ids: string[] = [];
   readonly source: EventSource;
-  /** The statuses of the answers it got. */
+  /** The statuses of its responses. */
   readonly statuses: number[] = [];
   readonly #told = new EventTarget();
 
@@ -63,7 +63,7 @@ class Listener {
   }
 }
 
-/** Reads `response` until what came ends in `end`; returns it. */
+/** Reads `response` until the text read so far ends in `end`; returns that text. */
 async function readUntil(response: IncomingMessage, end: string): Promise<string> {
   let text = "";
   response.setEncoding("utf8");
@@ -83,7 +83,7 @@ describe("typed events", { timeout: 120_000 }, () => {
     proxy = closing.adopt(await startTcpProxy(app.port), (opened) => opened.close());
   });
 
-  test("an EventSource that is cut again and again has every byte once, and stops by itself after the end", async () => {
+  test("an EventSource that is cut off repeatedly gets every byte once, and stops by itself after the end", async () => {
     const turnId = randomUUID();
     const answer = Array.from({ length: 40 }, (_, index) => `é${index} `);
     const next = model.nextCall();
@@ -105,12 +105,12 @@ describe("typed events", { timeout: 120_000 }, () => {
     assert.equal(listener.textOf("plan-delta"), "- Think");
     assert.equal(listener.textOf("answer-delta"), answer.join(""));
     assert.equal(listener.events.filter(({ type }) => type === "turn-end").length, 1);
-    // Cut three times; after the end it asks once more, and 204 tells it to stop.
+    // Cut off three times; after the end it reconnects once more, and 204 tells it to stop.
     assert.deepEqual(listener.statuses, [200, 200, 200, 200, 204]);
     assert.match(listener.ids.at(-1) ?? "", /^\d+\.end$/);
   });
 
-  test("an EventSource whose address says where to begin goes on from what it has, and stops after the end", async () => {
+  test("an EventSource whose URL names a start resumes from its last event, and stops after the end", async () => {
     const turnId = randomUUID();
     const next = model.nextCall();
     void app.post("/stream-chat", question, { "x-turn-id": turnId, ...typed });
@@ -131,7 +131,7 @@ describe("typed events", { timeout: 120_000 }, () => {
     listener.source.close();
   });
 
-  test("an EventSource that has missed the end gets it, not 204", async () => {
+  test("an EventSource that missed the end gets it, not 204", async () => {
     model.say("- p\n---RESPONSE---\n", "whole");
     const answer = await app.post("/stream-chat", question, typed);
     const turnId = String(answer.headers["x-turn-id"]);
@@ -146,7 +146,7 @@ describe("typed events", { timeout: 120_000 }, () => {
     assert.equal((await app.get(`/turns/${turnId}/stream`, seen)).status, 204);
   });
 
-  test("of a turn that runs are not had by HEAD, which would wait for its end: 405", async () => {
+  test("of a running turn are refused to HEAD, which would wait for the end: 405", async () => {
     const { call, opening } = await openTyped(app, model);
     const response = await opening;
     const path = `/turns/${String(response.headers["x-turn-id"])}/stream`;
@@ -158,7 +158,7 @@ describe("typed events", { timeout: 120_000 }, () => {
     call.finish();
   });
 
-  test("are committed with turn-start: a turn that fails before its first text is an event, with 200", async () => {
+  test("begin with turn-start: a turn that fails before its first text is an event, with status 200", async () => {
     model.script = (call) => call.head(401, { "content-type": "application/json" }).end("{}");
     const answer = await app.post("/stream-chat", question, typed);
     assert.equal(answer.status, 200);
@@ -169,7 +169,7 @@ describe("typed events", { timeout: 120_000 }, () => {
     assert.equal((await app.get(`/turns/${turnId}/stream`)).status, 502);
   });
 
-  test("carry reasoning while it comes, before and between the text, and none of it again", async () => {
+  test("carry reasoning live, before and between the text, and never again on resume", async () => {
     const { call, opening } = await openTyped(app, model);
     call.event(toChunk({ reasoning_content: "Hm 🙂" }));
     const response = await opening;
@@ -191,7 +191,7 @@ describe("typed events", { timeout: 120_000 }, () => {
     late.destroy();
   });
 
-  test("resumed from within a character or the boundary begin with all of it", async () => {
+  test("resumed within a character or the boundary begin with the whole of it", async () => {
     model.say("- p\n---RESPONSE---\n", "é🙂.");
     const { headers } = await app.post("/stream-chat", question);
     const read = async (from: number): Promise<string[]> => {
@@ -225,7 +225,7 @@ describe("silence", () => {
   const clock = new ManualClock();
   const app = useApp(model, {}, { clock });
 
-  test("is told by a comment every 15 s on typed events and the AI SDK's wire, and never on plain text", async () => {
+  test("sends a comment every 15 s on typed events and the AI SDK's wire, and none on plain text", async () => {
     const first = await openTyped(app, model);
     const response = await first.opening;
     assert.ok((await readUntil(response, "\n\n")).includes("turn-start"));

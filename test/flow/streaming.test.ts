@@ -1,4 +1,7 @@
-/** Owns what a client sees while a reply streams: bytes as soon as they are known, headers, and no more than it takes. */
+/**
+ * A streaming reply as its client sees it: bytes as soon as they are known, headers, and no faster than it
+ * reads.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
@@ -25,7 +28,7 @@ describe("a streamed reply", () => {
     assert.ok((await readResponse(response)).isComplete);
   });
 
-  test("holds back a plan only where it may be the start of a boundary", async () => {
+  test("holds back a plan only if it may be the start of a boundary", async () => {
     const { call, opening } = await openTurn(app, model);
     call.text("- One --");
     const response = await opening;
@@ -37,7 +40,7 @@ describe("a streamed reply", () => {
     assert.equal(rest, "\n---RESPONSE---\n- One --- two");
   });
 
-  test("carries the headers that keep proxies from holding it and that name the turn", async () => {
+  test("has the headers that keep proxies from buffering it and that name the turn", async () => {
     model.say("- a\n---RESPONSE---\nb");
     const { headers, status } = await app.chat("Hi");
     assert.equal(status, 200);
@@ -54,13 +57,13 @@ describe("a streamed reply", () => {
     assert.equal(headers["x-conversation-id"], conversationId.toLowerCase());
   });
 
-  test("is never written faster than its client reads: what waits is the log, not a copy of it", async () => {
+  test("is never written faster than its client reads: the log waits, not a copy of it", async () => {
     const connection = once(app.app.http.server, "connection");
     const piece = "x".repeat(16 * 1024);
     const { call, opening } = await openTurn(app, model);
     call.text("- a\n---RESPONSE---\n");
     const response = await opening;
-    // The client's side of a connection on loopback swallows megabytes: hold them back on the server's side of it.
+    // The client's side of a loopback connection buffers megabytes: hold the data back on the server's side.
     const [socket]: Socket[] = await connection;
     assert.ok(socket !== undefined);
     socket.cork();
@@ -94,7 +97,7 @@ describe("a streamed reply", () => {
 describe("a turn with CHAT_STORE_ENABLED=false", () => {
   const startApp = useStartApp(useModel());
 
-  test("is answered and leaves nothing behind", async (context) => {
+  test("gets its reply and leaves nothing behind", async (context) => {
     const path = await makeTestFolder(context);
     const app = await startApp({ CHAT_STORE_ENABLED: "false", DATA_DIR: path });
     assert.equal((await app.chat("Hi")).status, 200);

@@ -1,4 +1,4 @@
-/** Owns the promise that there is one turn, on every wire: whatever a client speaks, it understands the same. */
+/** One turn on every wire: clients of all protocols understand the same. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -28,11 +28,11 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
   const model = useModel();
   const app = useApp(model, {
     ON_DISCONNECT: "continue",
-    // Else one of the random replies could change what becomes of the next.
+    // Otherwise one of the random replies could change how the next is read.
     MODEL_OPENS_REASONING: "no",
   });
 
-  /** Has the model say `pieces`, and end so, to every request from now on. */
+  /** Makes the model send `pieces` with that ending to every request from now on. */
   function script(pieces: readonly string[], ending: (typeof endings)[number]): void {
     model.script = (call) => play(call, pieces, ending);
   }
@@ -66,7 +66,7 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
     await fc.assert(property, { numRuns: 40 });
   });
 
-  test("one turn that runs, is stopped at any moment or ends, is the same to all its followers, then and later", async () => {
+  test("one turn that runs, is stopped at any moment or ends, is the same for all its followers, live and later", async () => {
     const property = fc.asyncProperty(
       arbitraryReply,
       arbitraryCutting,
@@ -77,7 +77,7 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
         const next = model.nextCall();
         const asked = app.post("/api/chat", { id: turnId, ...uiQuestion }, { "x-turn-id": turnId });
         const call = await next;
-        // Two of its followers have the turn's start; the third has nothing before there is text.
+        // Two of its followers get the turn's start; the third gets nothing before there is text.
         const [typed, ui] = await Promise.all([
           app.open("GET", `/turns/${turnId}/stream`, undefined, { accept: "text/event-stream" }),
           app.open("GET", `/api/chat/${turnId}/stream`),
@@ -113,7 +113,7 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
         from = Math.min(from, Buffer.byteLength(toBody(expected)));
         const rest = readTypedEvents(await resume(turnId, from, "text/event-stream"), from);
         const seen = Buffer.from(toBody(expected)).subarray(from).toString();
-        // From the boundary on, what is left may have neither plan nor answer.
+        // From the boundary on, the rest may have neither plan nor answer.
         const told =
           seen === "" || from > head ? rest.answer : `${rest.plan}\n---RESPONSE---\n${rest.answer}`;
         assert.deepEqual([told, rest.outcome], [seen, expected.outcome]);
@@ -123,7 +123,7 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
   });
 });
 
-/** Says `pieces` and ends so. */
+/** Sends `pieces` with that ending. */
 function play(call: ScriptedCall, pieces: readonly string[], ending: (typeof endings)[number]): void {
   call.head();
   for (const piece of pieces) call.text(piece);
@@ -132,7 +132,7 @@ function play(call: ScriptedCall, pieces: readonly string[], ending: (typeof end
   else call.finish(ending);
 }
 
-/** The plain-text body of what was understood. */
+/** Returns the plain-text body of an understood turn. */
 function toBody({ plan, answer }: Understood): string {
   return plan === "" && answer === "" ? "" : `${plan}\n---RESPONSE---\n${answer}`;
 }

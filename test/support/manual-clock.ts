@@ -8,7 +8,9 @@ interface Pending {
   readonly callback: () => void;
 }
 
-/** A clock that only {@link advance} and {@link pass} move; its timers fire then, in order, in the same tick. */
+/**
+ * A clock that only {@link advance} and {@link pass} move; its timers fire then, in order, in the same tick.
+ */
 export class ManualClock implements Clock {
   #nowMs = Date.UTC(2026, 10, 23, 12);
   readonly #pending = new Set<Pending>();
@@ -39,7 +41,9 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** Resolves with the delay of a pending timer, present or future, whose delay is from `minMs` to `maxMs`. */
+  /**
+   * Resolves with the delay of a pending timer, present or future, whose delay is from `minMs` to `maxMs`.
+   */
   async timer(minMs: number, maxMs = minMs): Promise<number> {
     return await this.timerThat((delayMs) => delayMs >= minMs && delayMs <= maxMs);
   }
@@ -58,7 +62,10 @@ export class ManualClock implements Clock {
     return delayMs;
   }
 
-  /** Resolves once no timer with a delay of `delayMs` is pending: a deadline's is gone when its work has ended. */
+  /**
+   * Resolves once no timer with a delay of `delayMs` is pending: a deadline's is gone when its work has
+   * ended.
+   */
   async noTimer(delayMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = (): void => {
@@ -71,8 +78,9 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves the time by `ms`, in steps between which every database call ends. A call's deadline counts by this clock,
-   * which does not know how long the call really takes: {@link advance} past it makes a call in flight late.
+   * Moves the time by `ms`, in steps between which every database call ends. A call's deadline counts by this
+   * clock, which does not know how long the call really takes: {@link advance} past it makes a call in flight
+   * late.
    */
   async pass(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
@@ -82,7 +90,7 @@ export class ManualClock implements Clock {
     }
   }
 
-  /** Moves the time by `ms`, firing what becomes due. */
+  /** Moves the time by `ms`, firing due timers. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (;;) {

@@ -1,4 +1,6 @@
-/** What every database promises of a chat whose client sends its newest message alone, or goes on while a reply is being made. */
+/**
+ * Chats on every database whose client sends only its newest message, or continues while a reply is running.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -11,20 +13,20 @@ import { useModel, useApp, useDatabase } from "../../support/apps/use-app.ts";
 
 const Problem = z.object({ code: z.string(), detail: z.string() });
 
-/** Runs the suite on the database that `start` starts; with one replica if no more can open it. */
+/** Runs the suite on the database that `start` starts, with one replica if it supports no more. */
 export function runChatGoesOnSuite(
   name: string,
   start: () => Promise<StoreHarness>,
   replicaCount: 1 | 2,
 ): void {
-  describe(`a chat that goes on, on ${name}`, { timeout: 240_000 }, () => {
+  describe(`a chat that continues, on ${name}`, { timeout: 240_000 }, () => {
     const model = useModel();
     const harness = useDatabase(start);
     const apps = Array.from({ length: replicaCount }, () => useApp(model, {}, { database: harness }));
     const [here = assert.fail(), there = here] = apps;
     const userId = randomUUID();
 
-    /** Has the model answer each call with `A<n>`, from 1 on. */
+    /** Makes the model answer each call with `A<n>`, counting from 1. */
     function count(): void {
       let replies = 0;
       model.script = (call) => {
@@ -42,7 +44,7 @@ export function runChatGoesOnSuite(
       return await pathOf(shown.last.metadata?.conversationId ?? "");
     }
 
-    /** Posts a body on `/api/chat`; returns the answer. */
+    /** Posts a body on `/api/chat`; returns the response. */
     async function post(body: object, app = here): Promise<AppResponse> {
       return await app.post(`/api/chat?userId=${userId}`, body);
     }
@@ -69,12 +71,12 @@ export function runChatGoesOnSuite(
       }),
     };
     for (const [how, toBody] of Object.entries(forms)) {
-      test(`a client that sends ${how} has the model told the whole chat, and nothing of it is hidden`, async () => {
+      test(`a client that sends ${how} makes the model see the whole chat, and hides no message`, async () => {
         const id = `chat ${randomUUID()}`;
         count();
         if (how.includes("parentId")) await post({ id, messages: [says("Q0", "m0")] });
         const first = how.includes("parentId") ? ["Q0", "A1"] : [];
-        const texts = ["Q1", "Q2", "Q2", "Q1"]; // what is said twice is said twice
+        const texts = ["Q1", "Q2", "Q2", "Q1"]; // repeated texts are separate messages
         let conversation = "";
         for (const [index, text] of texts.entries())
           conversation = conversationOf(await post(toBody(id, says(text, `m${index + 1}`))));
@@ -88,7 +90,7 @@ export function runChatGoesOnSuite(
       });
     }
 
-    test("a useChat client that sends its newest message alone submits, edits and makes replies again", async () => {
+    test("a useChat client that sends only its newest message can submit, edit and regenerate", async () => {
       count();
       const shown = new ObservedChat(here.url, { id: `last ${randomUUID()}`, userId, sendsLastOnly: true });
       await shown.chat.sendMessage({ text: "Q1" });
@@ -118,7 +120,7 @@ export function runChatGoesOnSuite(
       ]);
     });
 
-    test("a reply is made again for a client that names it alone, or nothing", async () => {
+    test("a client can regenerate a reply by naming only that reply, or nothing", async () => {
       count();
       const id = `again ${randomUUID()}`;
       const conversation = conversationOf(await post({ id, message: says("Q1", "m1") }));
@@ -137,7 +139,7 @@ export function runChatGoesOnSuite(
       assert.equal(unknown.status, 404);
     });
 
-    test("a client that sends the end of its history goes on from there, and hides nothing", async () => {
+    test("a client that sends the end of its history continues from there, and hides no message", async () => {
       count();
       const shown = new ObservedChat(here.url, { id: `window ${randomUUID()}`, userId });
       for (const text of ["Q1", "Q2", "Q3"]) await shown.chat.sendMessage({ text });
@@ -150,7 +152,7 @@ export function runChatGoesOnSuite(
       assert.deepEqual((await shownOf(shown)).slice(4), ["Q3", "A3", "Q5", "A5", "Q6", "Q7", "A6"]);
     });
 
-    test("`leaf` while its reply is being made is a 409 that names the turn, and nothing is stored", async () => {
+    test("`leaf` while its reply is running is a 409 that names the turn, and stores nothing", async () => {
       const { call, opening } = await openTurn(here, model, { userId });
       call.text("- a\n---RESPONSE---\nSo");
       const response = await opening;
@@ -173,7 +175,7 @@ export function runChatGoesOnSuite(
       assert.deepEqual(await pathOf(conversationId), ["Hi", "So be it.", "And?", "Yes."]);
     });
 
-    test("of twenty pairs at once each exchange is on the path that is shown, or was refused", async () => {
+    test("of twenty concurrent pairs, each exchange is on the visible path or was refused", async () => {
       model.script = (call) =>
         call.text("- a\n---RESPONSE---\n").text(String(call.body.messages.length)).finish();
       const pairs = Array.from({ length: 20 }, async (_, pair) => {
@@ -193,7 +195,7 @@ export function runChatGoesOnSuite(
       await Promise.all(pairs);
     });
 
-    test("a message sent right after a stop stands below the reply, which is stored once", async () => {
+    test("a message sent right after a stop follows the reply, which is stored once", async () => {
       for (const app of [here, there]) {
         for (const seen of ["All", ""]) {
           const shown = new ObservedChat(here.url, { id: `stop ${randomUUID()}`, userId });
@@ -221,7 +223,7 @@ export function runChatGoesOnSuite(
       }
     });
 
-    test("a message sent before the reply's first word is known stands below that reply", async () => {
+    test("a message sent before the first word of a reply follows that reply", async () => {
       const shown = new ObservedChat(here.url, { id: `double ${randomUUID()}`, userId });
       const first = await shown.ask(model, "Q1");
       const id = shown.chat.id;
@@ -238,7 +240,7 @@ export function runChatGoesOnSuite(
       assert.deepEqual(await shownOf(shown), ["Q1", "A1", "Q2", "A2", "Q3", "A3"]);
     });
 
-    test("the newest message alone waits for a reply that a client still reads, and ends one that is read no more", async () => {
+    test("the newest message alone waits for a reply that a client still reads, and ends one without readers", async () => {
       const shown = new ObservedChat(here.url, { id: `alone ${randomUUID()}`, userId, sendsLastOnly: true });
       const { call, sending } = await shown.ask(model, "Q1");
       call.text("- 1\n---RESPONSE---\nSo far");
@@ -263,7 +265,7 @@ export function runChatGoesOnSuite(
       assert.deepEqual(await shownOf(shown), ["Q1", "So far", "Q2", "A2"]);
     });
 
-    test("one id for a turn is one turn's, however many ask for it at once, on whatever replica", async () => {
+    test("one turn id is one turn, however many concurrent requests use it, on any replica", async () => {
       count();
       for (let round = 0; round < 5; round += 1) {
         const turnId = randomUUID();
@@ -285,7 +287,7 @@ export function runChatGoesOnSuite(
       }
     });
 
-    test("one key is one turn, however many ask under it at once, on whatever replica", async () => {
+    test("one idempotency key is one turn, however many concurrent requests use it, on any replica", async () => {
       count();
       const key = { "idempotency-key": randomUUID() };
       const calls = model.calls.length;
@@ -301,7 +303,7 @@ export function runChatGoesOnSuite(
       assert.equal(model.calls.length, calls + 1);
     });
 
-    test("a stop ends every reply that is being made in the chat, on whatever replica", async () => {
+    test("a stop ends every running reply of the chat, on any replica", async () => {
       const shown = new ObservedChat(here.url, { id: `all ${randomUUID()}`, userId });
       const first = await shown.ask(model, "Q1");
       first.call.text("- 1\n---RESPONSE---\nA1");

@@ -1,4 +1,6 @@
-/** Chats, users and turns belong to one user: no other can take their ids first, and abandoned replies do not count. */
+/**
+ * Chats and turns belong to one user: no other can claim their ids first, and abandoned replies do not count.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -11,14 +13,14 @@ import { ObservedChat } from "../../support/clients/ui-chat.ts";
 import { useModel, useApp, useDatabase, useStartApp } from "../../support/apps/use-app.ts";
 import { startPostgresSite } from "../../faults/database-bench.ts";
 
-describe("what belongs to one user", { timeout: 120_000 }, () => {
+describe("data of one user", { timeout: 120_000 }, () => {
   const model = useModel();
   const harness = useDatabase(startPostgresSite);
   const keyed = useApp(model, keyedVariables, { database: harness });
   const open = useApp(model, {}, { database: harness });
   const startApp = useStartApp(model, {}, { database: harness });
 
-  /** The conversation of a user's chat `main`, unless another user has taken its id. */
+  /** Returns the conversation of a user's chat `main`, unless another user has claimed its id. */
   async function findPlace(userId: string): Promise<string> {
     model.say("- a\n---RESPONSE---\nHello.");
     const answer = await askFor(userId, keyed, "POST", "/api/chat", chatOf("Hi"));
@@ -40,7 +42,7 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
       }),
     ],
   ] as const) {
-    test(`a chat is its user's, though another has ${how} under the id that follows from the chat's`, async () => {
+    test(`a chat stays its user's, even if another user has ${how} under the id derived from the chat's`, async () => {
       const [victim, attacker] = [randomUUID(), randomUUID()];
       const derived = await findPlace(victim);
       assert.equal((await askFor(victim, keyed, "DELETE", `/conversations/${derived}`)).status, 204);
@@ -68,7 +70,7 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
     });
   }
 
-  test("a deletion by another, of what it made under that id, does not delete what is said meanwhile", async () => {
+  test("another user's deletion of a conversation with that id does not delete the messages sent meanwhile", async () => {
     const [victim, attacker] = [randomUUID(), randomUUID()];
     const derived = await findPlace(victim);
     await askFor(victim, keyed, "DELETE", `/conversations/${derived}`);
@@ -79,7 +81,7 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
     assert.equal((await readMessages(keyed.app.store.database, place, victim)).length, 2);
   });
 
-  test("a name that is no UUID is always the same user's on OpenAI's wire", async () => {
+  test("a user name that is not a UUID is always the same user on OpenAI's wire", async () => {
     const ask = async (user: string, app = keyed): Promise<string> => {
       const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }], user };
       const answer = await app.post("/v1/chat/completions", body, { authorization });
@@ -102,7 +104,7 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
     );
   });
 
-  test("a reply that its client made again, in the middle of it, is stopped and counts no more", async () => {
+  test("a reply that its client regenerates midway is stopped and no longer counts", async () => {
     const app = await startApp({ LIMIT_CONCURRENT_TURNS: "3" });
     const shown = new ObservedChat(app.url, { id: `again ${randomUUID()}`, userId: randomUUID() });
     let { call, sending } = await shown.ask(model, "Q1");
@@ -121,7 +123,7 @@ describe("what belongs to one user", { timeout: 120_000 }, () => {
     assert.deepEqual([shown.chat.error, shown.text], [undefined, "Last"]);
   });
 
-  test("an EventSource whose turn cannot be read for now asks again, and gets it; others are told 503", async (context) => {
+  test("an EventSource retries and gets its turn when the turn is unreadable for now; other clients get 503", async (context) => {
     const { proxy } = harness.harness;
     const app = await startApp();
     const userId = randomUUID();

@@ -1,4 +1,4 @@
-/** What a chat is told and shows when its client sends a part of it: nothing that was said is hidden, and nothing is kept twice. */
+/** Chats whose client sends only part of them: no message is hidden, and none is stored twice. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -17,14 +17,14 @@ const user = (text: string, id?: string): object => says("user", text, id);
 const system = (text: string): object => says("system", text);
 const assistant = (text: string, id?: string): object => says("assistant", text, id);
 
-/** A chat in which several questions have been answered: its id, its conversation, and the ids of its turns. */
+/** A chat of several answered questions: its id, its conversation, and the ids of its turns. */
 interface AnsweredChat {
   readonly id: string;
   readonly conversationId: string;
   readonly turnIds: readonly string[];
 }
 
-describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
+describe("a client that sends part of its chat", { timeout: 120_000 }, () => {
   const userId = randomUUID();
   const model = useModel();
   const harness = useDatabase(startPglite);
@@ -48,13 +48,13 @@ describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
     return rows.map(({ content }) => content).join(" ");
   }
 
-  /** What the model was told last. */
+  /** Returns the last prompt of the model. */
   function told(): string {
     const pairs = promptOf(model.calls.at(-1)).map((pair) => (Array.isArray(pair) ? pair.join(":") : ""));
     return pairs.join(" ").replaceAll(/system|user|assistant/g, ([letter = ""]) => letter);
   }
 
-  /** Has each of `texts` answered, as `A1` and so on. */
+  /** Has each of `texts` answered with `A1` and so on. */
   async function answered(...texts: readonly string[]): Promise<AnsweredChat> {
     const id = `chat ${randomUUID()}`;
     const turnIds: string[] = [];
@@ -72,20 +72,20 @@ describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
     ["by its id", "m2"],
     ["by the reply to it", undefined],
   ] as const) {
-    test(`goes on from a message that says what the chat starts with, and is known ${how}`, async () => {
+    test(`continues from a message with the same text as the chat's first, which is recognised ${how}`, async () => {
       const { id, conversationId, turnIds } = await answered("hi", "hi");
       await post({ id, messages: [user("hi", secondId), assistant("A2", turnIds[1]), user("Q3")] });
       assert.equal(await pathOf(conversationId), "hi A1 hi A2 Q3 A3");
     });
   }
 
-  test("goes on below the reply that it leaves out", async () => {
+  test("continues below the reply that it leaves out", async () => {
     const { id, conversationId } = await answered("hi", "hi");
     await post({ id, messages: [user("hi", "m2"), user("Q3", "m3")] });
     assert.equal(await pathOf(conversationId), "hi A1 hi A2 Q3 A3");
   });
 
-  test("keeps the middle that it leaves out, and has the model told the rest", async () => {
+  test("keeps the middle that it leaves out, and sends the model the rest", async () => {
     const { id, conversationId, turnIds } = await answered("Q1", "Q2", "Q3");
     await post({ id, messages: [user("Q1", "m1"), assistant("A3", turnIds[2]), user("Q4", "m4")] });
     assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A2 Q3 A3 Q4 A4");
@@ -97,13 +97,13 @@ describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
     assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A2 Q3 A3 Q5 A5");
   });
 
-  test("edits an earlier message though it sends those that stood below it", async () => {
+  test("edits an earlier message even if it sends the messages below it", async () => {
     const { id, conversationId, turnIds } = await answered("Q1", "Q2");
     await post({ id, messages: [user("Q1b", "m1"), assistant("A1", turnIds[0]), user("Q2", "m2")] });
     assert.equal(await pathOf(conversationId), "Q1b A1 Q2 A3");
   });
 
-  test("has the system speak before its newest message, which hides nothing and is kept once", async () => {
+  test("may insert a system message before its newest one, which hides nothing and is stored once", async () => {
     const id = `chat ${randomUUID()}`;
     replies = 0;
     const { headers } = await post({ id, messages: [system("S"), user("Q1", "m1")] });
@@ -121,14 +121,14 @@ describe("a client that sends a part of its chat", { timeout: 120_000 }, () => {
     assert.equal(told(), "s:S u:Q1");
   });
 
-  test("calls a message as a reply is called, and has it told below that reply", async () => {
+  test("may name a message like a reply, and has it added below that reply", async () => {
     const { id, conversationId, turnIds } = await answered("Q1");
     await post({ id, message: user("Q2", turnIds[0]) });
     assert.equal(await pathOf(conversationId), "Q1 A1 Q2 A2");
     assert.equal(told(), "u:Q1 a:A1 u:Q2");
   });
 
-  test("makes a reply again, and never a reply to a reply, whatever `parentId` says beside it", async () => {
+  test("regenerates a reply, and never gets a reply to a reply, whatever `parentId` it sends", async () => {
     const { id, conversationId, turnIds } = await answered("Q1", "Q2");
     const trigger = "regenerate-message";
     await post({ id, trigger, parentId: "leaf" });

@@ -1,4 +1,7 @@
-/** An export is read in parts as its client takes it, stops with it, and never looks whole when it is not. */
+/**
+ * An export is read in parts as its client reads it, stops with its client, and never looks complete when it
+ * is not.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -39,7 +42,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
   const names = Array.from({ length: count }, (_, index) => `m${index + 1}`);
   const toNames = (texts: readonly string[]): string[] => texts.map((text) => text.split(" ")[0] ?? "");
 
-  test("is whole, in order, and tells times in UTC, as JSON and as Markdown", async () => {
+  test("is complete, in order, and in UTC, as JSON and as Markdown", async () => {
     const json = await readResponse(await app.open("GET", `/conversations/${id}/export?userId=${userId}`));
     const { messages } = Export.parse(JSON.parse(json.body));
     assert.deepEqual(toNames(messages.map(({ content }) => content)), names);
@@ -49,7 +52,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     assert.deepEqual(markdown.body.match(/(?<=\n\n)m\d+(?= )/g), names);
   });
 
-  test("is never more than a part of it in the server's hands", async () => {
+  test("is never in the server's memory as a whole", async () => {
     const real = new PostgresDatabase(
       { url: site.variables["DATABASE_URL"] ?? "", poolSize: 1 },
       systemClock,
@@ -78,7 +81,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
   });
 
   test("stops with its client", async () => {
-    // With two connections for all, one export that went on would soon be in the way of the others.
+    // With only two connections, an export that went on would soon block the others.
     for (let round = 0; round < 20; round += 1) {
       const next = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
       next.destroy();
@@ -87,7 +90,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     assert.equal(status, 200);
   });
 
-  test("is cut if the store fails on the way: the part that came is not JSON", async () => {
+  test("is cut off if the database fails midway: the part that arrived is not JSON", async () => {
     const response = await app.open("GET", `/conversations/${id}/export?userId=${userId}`);
     site.harness.proxy.refuse();
     site.harness.proxy.cutAll();
@@ -98,13 +101,13 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     else assert.equal(Export.parse(JSON.parse(body)).messages.length, count, "it had been read whole");
   });
 
-  test("is reset where the store fails on the way of a response in HTTP/1.0, whose good end would look whole", async () => {
+  test("is reset if the database fails midway in HTTP/1.0, where a proper end would look complete", async () => {
     const path = `/conversations/${id}/export?format=markdown&userId=${userId}`;
     const socket = openRaw(app.url, `GET ${path} HTTP/1.0\r\nHost: localhost\r\n\r\n`);
     let code: unknown;
     socket.on("error", (error) => (code = "code" in error && error.code));
     await once(socket, "data");
-    socket.pause(); // there is more than the connection holds
+    socket.pause(); // the export is larger than the connection's buffers
     site.harness.proxy.refuse();
     site.harness.proxy.cutAll();
     await readRaw(socket.resume());
@@ -112,7 +115,7 @@ describe("an export of 20 MB", { timeout: 120_000 }, () => {
     assert.equal(code, "ECONNRESET");
   });
 
-  test("is a problem, not a file, if the store is away from the start", async () => {
+  test("is a problem, not a file, if the database is unavailable from the start", async () => {
     site.harness.proxy.refuse();
     site.harness.proxy.cutAll();
     const { status, body } = await readResponse(

@@ -1,4 +1,4 @@
-/** Owns the history suite's run on PGlite. */
+/** The history suite on PGlite. */
 import { startPglite } from "../../support/databases/store-harness.ts";
 import { runHistorySuite } from "./history-suite.ts";
 

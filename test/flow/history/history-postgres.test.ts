@@ -1,4 +1,4 @@
-/** Owns the history suite's run on Postgres. */
+/** The history suite on Postgres. */
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { runHistorySuite } from "./history-suite.ts";
 

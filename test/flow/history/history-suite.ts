@@ -1,4 +1,4 @@
-/** Owns what every database promises of a history: pages, search, changes, branches, deletion; each user's own. */
+/** The history on every database: pages, search, changes, branches and deletion, each user's own. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -24,7 +24,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
     const app = useApp(model, { MODEL_CONTEXT_CHARS: "1000" }, { database: harness });
     const history = new HistoryClient(app);
 
-    /** One turn; returns its conversation. */
+    /** Runs a turn; returns its conversation. */
     async function say(
       userId: string,
       lines: readonly string[],
@@ -40,7 +40,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
 
     const textsOf = ({ messages }: MessagePage): string[] => messages.map(({ content }) => content);
 
-    test("lists a user's own conversations, newest first, page by page, each once, the last write included", async () => {
+    test("lists a user's own conversations page by page, newest first, each once, the last write included", async () => {
       const userId = randomUUID();
       assert.deepEqual(await history.list(userId), { conversations: [], nextCursor: null });
       const made: string[] = [];
@@ -60,7 +60,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       assert.equal((await history.list(userId, "limit=1")).conversations[0]?.id, made.at(-1));
     });
 
-    test("finds words in titles and messages, all of them, a user's own only", async () => {
+    test("finds all the words in titles and messages, of a user's own conversations only", async () => {
       const [userId, other] = [randomUUID(), randomUUID()];
       const rare = `Zebra${Date.now()}`;
       const first = await say(userId, [`Tell me of ${rare}`], "It has stripes.");
@@ -81,7 +81,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         assert.deepEqual(await find(nothing), [], nothing);
     });
 
-    test("makes, renames, archives and annotates conversations, and names what is wrong", async () => {
+    test("creates, renames, archives and annotates conversations, and names the wrong field of a request", async () => {
       const userId = randomUUID();
       const id = randomUUID();
       const made = await history.send("POST", "/conversations", userId, {
@@ -127,7 +127,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         assert.equal((await history.send("GET", `/conversations?${query}`, userId)).status, 400, query);
     });
 
-    test("shows the path, from the newest back, and all branches; a leaf chooses which path is shown", async () => {
+    test("shows the path, newest messages first to load, and all branches; a leaf selects the visible path", async () => {
       const userId = randomUUID();
       const id = await say(userId, ["Q1"], "A1");
       await say(userId, ["Q1", "A1", "Q2"], "A2", { conversationId: id });
@@ -151,7 +151,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       );
     });
 
-    test("goes on from a stored message, of which the client sends nothing again: the model gets the path, the tree one branch", async () => {
+    test("continues from a stored message that the client does not resend: the model gets the path, the tree one branch", async () => {
       const userId = randomUUID();
       const id = await say(userId, ["Q1"], "A1");
       const prompt = (): unknown =>
@@ -178,13 +178,13 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
         "Q2 else",
         "A2 else",
       ]);
-      // The same said again is the same; and the whole chat, sent as of old, is known.
+      // The same request again changes nothing; and the whole chat, resent the old way, is recognised.
       await say(userId, ["Q2 else"], "A2 else", { parentId: first?.id });
       await say(userId, ["Q1", "A1", "Q2 else", "A2 else", "Q3"], "A3", { conversationId: id });
       assert.equal((await history.read(userId, id, "tree=true")).messages.length, 8);
     });
 
-    test("sends the model no more of a stored path than MODEL_CONTEXT_CHARS, the newest of it, and the parent always", async () => {
+    test("sends the model at most MODEL_CONTEXT_CHARS of a stored path, its newest part, and always the parent", async () => {
       const userId = randomUUID();
       const id = await say(userId, ["old ".repeat(200)], "A1");
       await say(userId, ["middle ".repeat(100)], "new ".repeat(60), { conversationId: id, parentId: "leaf" });
@@ -202,7 +202,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       );
     });
 
-    test("says which parent is none, before the model is asked", async () => {
+    test("names an invalid parent before the model is called", async () => {
       const [userId, other] = [randomUUID(), randomUUID()];
       const id = await say(userId, ["Q1"], "A1");
       const elsewhere = await say(userId, ["Q"], "A");
@@ -225,7 +225,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       assert.equal(model.calls.length, calls);
     });
 
-    test("exports a conversation whole as JSON, and as it is shown as Markdown", async () => {
+    test("exports a whole conversation as JSON, and its visible path as Markdown", async () => {
       const userId = randomUUID();
       const id = await say(userId, ["Q1"], "A1 **bold**");
       await say(userId, ["Q1"], "A1 again", { conversationId: id });
@@ -243,7 +243,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       assert.match(markdown.body, /^# Q1\n\n\d{4}-.*\n\n## User\n\nQ1\n\n## Assistant\n\nA1 again\n$/);
     });
 
-    test("is its user's alone: another's conversations are not there, in any way", async () => {
+    test("is its user's alone: other users' conversations do not exist on any route", async () => {
       const [userId, other] = [randomUUID(), randomUUID()];
       const id = await say(userId, ["Secret"], "A");
       const message = (await history.read(userId, id)).messages[0]?.id ?? "";
@@ -274,7 +274,7 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       assert.equal((await history.read(userId, id)).messages.length, 2);
     });
 
-    test("forgets what is deleted, stops what runs in it, and does not let it come back", async () => {
+    test("forgets a deleted conversation, stops its running turn, and does not let it come back", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       const { call, opening } = await openTurn(app, model, { userId, conversationId });

@@ -1,4 +1,4 @@
-/** Owns the history suite's run on PostgREST. */
+/** The history suite on PostgREST. */
 import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { runHistorySuite } from "./history-suite.ts";
 

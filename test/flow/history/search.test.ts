@@ -1,4 +1,6 @@
-/** Proves what a search finds, and what it refuses, through the server's routes on every database, and in a database without a locale. */
+/**
+ * Search through the server's routes: results and refusals on every database, and on one without a locale.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -27,7 +29,7 @@ function describeSearch(
     const app = useApp(model, {}, { database: harness });
     const history = new HistoryClient(app);
 
-    /** One turn; returns its conversation. */
+    /** Runs a turn; returns its conversation. */
     async function say(userId: string, text: string): Promise<string> {
       model.say("- p\n---RESPONSE---\nSo.");
       const { status, headers } = await app.chat(text, { userId });
@@ -35,7 +37,7 @@ function describeSearch(
       return String(headers["x-conversation-id"]);
     }
 
-    test("finds words in any script, form and case, a word's beginning, and parts of names and addresses", async () => {
+    test("finds words in any script, form and case, prefixes of words, and parts of names and URLs", async () => {
       const userId = randomUUID();
       const texts = {
         japanese: "私は東京都に住んでいます",
@@ -94,7 +96,7 @@ function describeSearch(
         );
     });
 
-    test("finds nothing for a search without a word, and names a cursor that is none of its own", async () => {
+    test("finds nothing for a query without a word, and refuses a cursor of another list by name", async () => {
       const userId = randomUUID();
       await say(userId, "Hi");
       for (const query of [
@@ -149,7 +151,7 @@ function describeSearch(
       }
     });
 
-    test("finds a title by its new words alone once it was renamed, and nothing of what was deleted", async () => {
+    test("finds a renamed conversation by its new words only, and no deleted one", async () => {
       const userId = randomUUID();
       const id = await say(userId, "Hello");
       const find = async (word: string): Promise<string[]> =>
@@ -164,7 +166,7 @@ function describeSearch(
   });
 }
 
-/** A database in which letters beyond ASCII have no case, and are no letters to its own parser. */
+/** A database in which letters beyond ASCII have no case, and are not letters for its own parser. */
 async function startWithoutLocale(): Promise<Pick<StoreHarness, "variables" | "sql" | "stop">> {
   const harness = await startPostgresHarness();
   const client = new Client({ connectionString: harness.server.url });

@@ -1,4 +1,4 @@
-/** Owns the run of the suite on limits on PGlite. */
+/** The limits suite on PGlite. */
 import { startPglite } from "../../support/databases/store-harness.ts";
 import { runLimitsSuite } from "./limits-suite.ts";
 

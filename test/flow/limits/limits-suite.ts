@@ -1,4 +1,4 @@
-/** Owns what every database promises of limits and of usage: they hold for all replicas, and nothing is counted twice. */
+/** Limits and usage on every database: they hold for all replicas together, and nothing is counted twice. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
@@ -28,7 +28,7 @@ const Report = z.object({
   tokensLeft: z.number().nullable(),
 });
 
-/** What a model says a reply took. */
+/** The usage that a model reports. */
 interface Told {
   readonly prompt_tokens: number;
   readonly completion_tokens: number;
@@ -42,7 +42,7 @@ function answer(call: ScriptedCall, usage?: Told): void {
   call.raw("data: [DONE]\n\n").end();
 }
 
-/** Runs the suite on the database that `start` starts; with one replica where no more can open it. */
+/** Runs the suite on the database that `start` starts, with one replica if it supports no more. */
 export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>, replicaCount: 1 | 2): void {
   describe(`limits on ${name}`, { timeout: 120_000 }, () => {
     const model = useModel();
@@ -64,7 +64,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       for (let index = 0; index < replicaCount; index += 1) apps.push(await startApp(variables));
     }
 
-    /** The replicas in turn. */
+    /** Returns the replicas in rotation. */
     function at(index: number): RunningApp {
       return apps[index % apps.length] ?? assert.fail();
     }
@@ -80,14 +80,14 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       return Report.parse(JSON.parse(body));
     }
 
-    /** Opens a turn whose model waits; resolves with its call once the model was asked. */
+    /** Starts a turn whose model waits; resolves once the model has been called. */
     async function hold(index: number): Promise<{ call: ScriptedCall; reading: Promise<AppResponse> }> {
       const next = model.nextCall();
       const reading = chat(index);
       return { call: await next, reading };
     }
 
-    test("no more requests of a user get through in a minute than the limit, whatever replica they come to, nor after a restart", async () => {
+    test("a user's requests in a minute do not exceed the limit, on any replica and after a restart", async () => {
       const max = 20;
       const variables = { LIMIT_REQUESTS_PER_MINUTE: String(max) };
       await startApps(variables);
@@ -95,7 +95,8 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
         Array.from({ length: 3 * max }, (_, index) => ask(index, "GET", "/conversations")),
       );
       const passed = answers.filter(({ status }) => status === 200);
-      // What another replica has taken and not used yet, at most a tenth of the limit, cannot be had here.
+      // The share that another replica has reserved and not used yet, at most a tenth of the limit, is not
+      // available here.
       assert.ok(
         passed.length <= max && passed.length >= max - (replicaCount - 1) * (max / 10),
         `${passed.length}`,
@@ -128,7 +129,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       assert.equal((await ask(0, "GET", "/conversations")).status, 200, "the next minute has begun");
     });
 
-    test("a turn over the limit of requests is had under the key that it began with, and no other begins", async () => {
+    test("over the request limit a turn is still replayed under its idempotency key, and no other starts", async () => {
       await startApps({ LIMIT_REQUESTS_PER_MINUTE: "3" });
       const keyed = { "idempotency-key": randomUUID() };
       const first = await chat(0, {}, keyed);
@@ -146,7 +147,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       assert.equal(model.calls.length, calls);
     });
 
-    test("so many turns of a user run at the same time as the limit says, on all replicas together", async () => {
+    test("a user can run as many turns concurrently as the limit, on all replicas together", async () => {
       await startApps({ LIMIT_CONCURRENT_TURNS: "2" });
       const held = [await hold(0), await hold(1)];
       const calls = model.calls.length;
@@ -174,7 +175,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       assert.equal((await chat(1)).status, 200);
     });
 
-    test("of many turns that begin at once no more reach the model than the limit", async () => {
+    test("of many turns started at once, no more than the limit reach the model", async () => {
       await startApps({ LIMIT_CONCURRENT_TURNS: "2" });
       const calls: ScriptedCall[] = [];
       const [both, others] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -196,14 +197,15 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       );
     });
 
-    test("a user takes no more tokens a day than the limit: what runs is reserved, what ended is what the model said", async () => {
+    test("a user's tokens a day do not exceed the limit: running turns reserve, ended ones count what the model reported", async () => {
       const quota = 3300;
       await startApps({ LIMIT_TOKENS_PER_DAY: String(quota) });
       const keyed = { "idempotency-key": randomUUID() };
       model.script = (call) => answer(call, { prompt_tokens: 600, completion_tokens: 300 });
       const first = await chat(0, {}, keyed);
       assert.equal(first.status, 200);
-      const held = [await hold(1), await hold(0)]; // each may take about 1,150: the instruction, and 1,000
+      // Each reserves about 1,150: the instruction, and 1,000 for the reply.
+      const held = [await hold(1), await hold(0)];
       const refused = await chat(1);
       assert.deepEqual([refused.status, codeOf(refused)], [429, "quota_exhausted"]);
       const seconds = Number(refused.headers["retry-after"]);
@@ -216,10 +218,10 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       }
       assert.equal((await report()).tokensLeft, 600);
       assert.equal((await chat(0)).status, 429);
-      // Deleting what was said gives nothing back.
+      // Deleting messages gives no tokens back.
       assert.equal((await ask(0, "DELETE", "/conversations")).status, 200);
       assert.equal((await chat(1)).status, 429);
-      // Who asks for less may have it.
+      // A smaller request still fits.
       model.script = (call) => answer(call, { prompt_tokens: 20, completion_tokens: 30 });
       const small = {
         model: "scripted",
@@ -231,7 +233,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       assert.deepEqual([(await report()).tokensLeft, (await report()).tokensPerDay], [550, quota]);
     });
 
-    test("usage is summed by day and model as the model said, with what it cost where the price is known", async () => {
+    test("usage is summed by day and model as reported, with its cost if the price is known", async () => {
       await startApps({
         MODEL_PRICES: JSON.stringify({ "scripted-1": { input: 2, cachedInput: 0.5, output: 10 } }),
       });
@@ -263,7 +265,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       assert.equal((await report()).total.turns, 0, "another user's is another's");
     });
 
-    test("a turn whose model does not say what it took counts by an estimate, and is said to: stopped, broken off, deleted", async () => {
+    test("a turn without reported usage counts by an estimate, marked as such: stopped, cut off or deleted", async () => {
       await startApps({});
       const text = "x".repeat(400);
       const open = async (): Promise<{
@@ -302,7 +304,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       assert.ok((await chat(0)).status >= 500, "a model that makes no text takes nothing");
       let { total } = await report();
       assert.deepEqual([total.turns, total.estimatedTurns], [4, 4]);
-      const input = total.inputTokens / 3; // the text, and the instruction before it
+      const input = total.inputTokens / 3; // the text, and the instruction before it: of each turn
       assert.ok(input >= 200 && input <= 300, `${input}`);
       assert.ok(total.outputTokens >= 300 && total.outputTokens <= 340, `${total.outputTokens}`);
       const deleted = await open();
@@ -312,7 +314,7 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
       assert.deepEqual([total.turns, total.estimatedTurns, total.inputTokens], [5, 5, 4 * input]);
     });
 
-    test("a day that is none, and days that are too many, are a 400 that names them", async () => {
+    test("an invalid day, or too long a range, is a 400 that names the field", async () => {
       await startApps({});
       for (const [query, field] of [
         ["?from=2026-02-30", "from"],

@@ -1,4 +1,4 @@
-/** Owns the run of the suite on limits on PostgREST, with two replicas. */
+/** The limits suite on PostgREST, with two replicas. */
 import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { runLimitsSuite } from "./limits-suite.ts";
 

@@ -1,4 +1,4 @@
-/** Owns what users could try to have more than their limits, and what models could say that breaks the count. */
+/** Tricks that could get users past their limits, and model responses that could break the count. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
@@ -55,7 +55,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     return Report.parse(JSON.parse(body)).total;
   }
 
-  test("a reply is stored and counted whatever its model says of it: half a token, a negative one, too many, none, a name without end", async () => {
+  test("a reply is stored and counted whatever usage its model reports: half a token, a negative one, too many, none, an endless model name", async () => {
     const app = await start({});
     const odd = [
       { prompt_tokens: 1.5, completion_tokens: 2 },
@@ -77,13 +77,14 @@ describe("a user's limits", { timeout: 120_000 }, () => {
       lines.map(() => "stored"),
     );
     const { turns, estimatedTurns, inputTokens, outputTokens } = await total(app);
-    // Of a usage with one odd count the other is taken, and the odd one estimated: only the empty usage says nothing.
+    // If one count is invalid the other is used, and the invalid one estimated: only the empty usage is
+    // ignored.
     assert.deepEqual([turns, estimatedTurns], [odd.length + 1, 1]);
     assert.ok(inputTokens > 7 + 2 + 3 * 10 && inputTokens < 2000, `${inputTokens}`);
     assert.ok(outputTokens > 2 * odd.length && outputTokens < 100, `${outputTokens}`);
   });
 
-  test("hold where the server's clock and the database's name different days, and after a restart", async () => {
+  test("hold if the server's clock and the database's disagree on the day, and after a restart", async () => {
     const variables = { LIMIT_TOKENS_PER_DAY: "2000" };
     for (const skewMs of [-dayMs, dayMs]) {
       userId = randomUUID();
@@ -101,7 +102,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     }
   });
 
-  test("count for all that the model is sent: a knowledge base, a schema, the instruction, many small messages", async () => {
+  test("count all of the prompt: a knowledge base, a schema, the instruction, many small messages", async () => {
     const app = await start({ LIMIT_TOKENS_PER_DAY: "20000" });
     const long = "x".repeat(100_000);
     const calls = model.calls.length;
@@ -118,12 +119,12 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     assert.ok((await total(app)).inputTokens >= 100, "the instruction counts");
   });
 
-  test("reserve for a reply no more than a reply may be, whatever its client allows it", async () => {
+  test("reserve at most the largest possible reply, whatever maximum its client sets", async () => {
     const app = await start({ LIMIT_TOKENS_PER_DAY: "1000000" });
     assert.equal((await complete(app, { max_tokens: Number.MAX_SAFE_INTEGER })).status, 200);
   });
 
-  test("count what a model was sent that then said nothing, and nothing where it could not be had", async () => {
+  test("count the prompt of a model that sends nothing back, and nothing if the model is unreachable", async () => {
     const app = await start({});
     model.script = (call) => call.finish();
     assert.ok((await chat(app)).status >= 500);
@@ -132,7 +133,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     assert.ok(inputTokens > 0);
   });
 
-  test("count what a model thought aloud in a turn that is stopped before its answer", async () => {
+  test("count the reasoning in a turn that is stopped before its answer", async () => {
     const app = await start({ SHOW_REASONING: "true" });
     const next = model.nextCall();
     const headers = { authorization, accept: "text/event-stream" };
@@ -152,7 +153,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     async () => {
       const patient = { MODEL_IDLE_TIMEOUT_MS: "600000", LIMIT_CONCURRENT_TURNS: "3" };
       const [here, there] = [await start(patient), await start(patient)];
-      await total(here); // a store that has answered before is waited for
+      await total(here); // the server waits for a database that has responded before
       const next = model.nextCall();
       const opening = here.open(
         "POST",
@@ -169,7 +170,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     },
   );
 
-  test("a turn under a new key that is refused for them says when to come again, as any other", async () => {
+  test("a turn with a new idempotency key that they refuse gets a Retry-After, like any other", async () => {
     const app = await start({ LIMIT_REQUESTS_PER_MINUTE: "2" });
     for (let index = 0; index < 2; index += 1) await ask(app, "GET", "/conversations");
     const refused = await chat(app, {}, { "idempotency-key": randomUUID() });
@@ -179,7 +180,7 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     assert.ok(Number(refused.headers["retry-after"]) >= Number(plain.headers["retry-after"]));
   });
 
-  test("a turn that is had again under its key takes nothing of them", async () => {
+  test("a turn that is replayed under its key uses none of them", async () => {
     const app = await start({ LIMIT_CONCURRENT_TURNS: "1" });
     const keyed = { "idempotency-key": randomUUID() };
     assert.equal((await chat(app, {}, keyed)).status, 200);
@@ -188,14 +189,14 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     assert.equal((await chat(app)).status, 200);
   });
 
-  test("usage of a year that no calendar of the database has is a 400", async () => {
+  test("usage of a year outside the database's calendar is a 400", async () => {
     const app = await start({});
     for (const query of ["?from=0000-01-01&to=0000-01-02", "?to=0000-01-15", "?to=0001-01-15"])
       assert.equal((await ask(app, "GET", `/usage${query}`)).status, 400, query);
     assert.equal((await total(app, "?to=9999-12-31")).turns, 0);
   });
 
-  test("what took no tokens costs nothing, though its price is not known", async () => {
+  test("a turn without tokens costs nothing, even if its price is unknown", async () => {
     const app = await start({
       MODEL_PRICES: JSON.stringify({ "scripted-1": { input: 1_000_000, output: 0 } }),
     });

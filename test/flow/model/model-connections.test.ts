@@ -1,4 +1,7 @@
-/** What becomes of a turn when its model's connection, or this process, stood still: what arrived counts, what never arrived is asked again. */
+/**
+ * Turns whose model connection, or this process, stalled: data that arrived counts, lost requests are sent
+ * again.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -30,7 +33,10 @@ describe("a model's connection", { timeout: 120_000 }, () => {
 
   const ports = (): number => new Set(model.calls.map(({ remotePort }) => remotePort)).size;
 
-  /** Has a first turn, whose connection is kept; the next request on it is answered by `script`, one on another well. */
+  /**
+   * Runs a first turn, whose connection is kept; `script` handles the next request on it, and one on another
+   * succeeds.
+   */
   async function reuse(script: (call: ScriptedCall) => void): Promise<void> {
     model.say(body);
     await app.chat("Hi");
@@ -41,7 +47,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     };
   }
 
-  /** Lets the time pass after which a turn that waits for its first event is judged, once it waits. */
+  /** Moves the clock past the first-byte timeout, once the turn waits for its first event. */
   async function passFirst(calls: number): Promise<void> {
     while (model.calls.length < calls) await nextTurn();
     await nextTurn();
@@ -49,13 +55,13 @@ describe("a model's connection", { timeout: 120_000 }, () => {
   }
 
   describe("that was used before", () => {
-    test("and is reset without a byte is no failure: the request goes out again at once, on a new one", async () => {
+    test("and is reset without a byte is not a failure: the request is sent again at once, on a new one", async () => {
       await reuse((call) => call.destroy());
       assert.equal((await app.chat("Hi")).body, body);
       assert.deepEqual([model.calls.length, ports()], [3, 2]);
     });
 
-    test("and stays silent is no failure: the request goes out again on a new one when its time is over", async () => {
+    test("and stays silent is not a failure: the request is sent again on a new one after the timeout", async () => {
       await reuse(() => {});
       const answering = app.chat("Hi");
       await passFirst(2);
@@ -63,7 +69,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       assert.deepEqual([model.calls.length, ports()], [3, 2]);
     });
 
-    test("and stays silent, as the new one does: model_silent, asked twice in all", async () => {
+    test("and stays silent, like the new one, is model_silent after two requests in all", async () => {
       await reuse(() => {});
       model.script = () => {};
       const answering = app.chat("Hi");
@@ -78,7 +84,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       ["a head", (call: ScriptedCall) => call.head()],
       ["an interim response", (call: ScriptedCall) => call.earlyHints()],
     ] as const) {
-      test(`and sent ${what} has heard the request: it is never paid for twice`, async () => {
+      test(`and sent ${what} has received the request: it is never paid for twice`, async () => {
         const heard = Promise.withResolvers<void>();
         await reuse((call) => {
           say(call);
@@ -87,13 +93,13 @@ describe("a model's connection", { timeout: 120_000 }, () => {
         const answering = app.chat("Hi");
         await heard.promise;
         await passFirst(2);
-        if (what === "a comment") await passFirst(2); // it has held off the first deadline
+        if (what === "a comment") await passFirst(2); // it has extended the first deadline
         assertFailed(await answering, "model_silent");
         assert.equal(model.calls.length, 2);
       });
     }
 
-    test("is used again for 20 s, whatever Keep-Alive says, and not after that", async () => {
+    test("is reused for 20 s, whatever Keep-Alive allows, and not after that", async () => {
       model.script = (call) =>
         call.head(200, { "content-type": "text/event-stream", "keep-alive": "timeout=600" }).raw(reply).end();
       await app.chat("Hi");
@@ -105,7 +111,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       assert.equal(ports(), 2);
     });
 
-    test("serves one reply at a time: two at once have two", async () => {
+    test("serves one reply at a time: two concurrent replies use two", async () => {
       const one = await openTurn(app, model);
       const two = await openTurn(app, model);
       for (const { call } of [one, two]) call.raw(reply).end();
@@ -114,8 +120,8 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     });
   });
 
-  describe("whose reply had arrived when a deadline was over, unread since this process stood still,", () => {
-    test("is read first: a reply that came whole is whole, not model_silent", async () => {
+  describe("whose reply arrived before a deadline, but unread because this process stalled,", () => {
+    test("is read first: a complete reply is complete, not model_silent", async () => {
       model.script = (call) => {
         call.raw(reply).end();
         setImmediate(() => clock.advance(60 * 60 * 1_000));
@@ -137,7 +143,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       assert.deepEqual([answer.body, answer.isComplete], ["- a\n---RESPONSE---\nSo far.", true]);
     });
 
-    test("is read first: what had come in part has its time again", async () => {
+    test("is read first: a partial reply gets its full time again", async () => {
       const { call, opening } = await openTurn(app, model);
       call.text("- a\n---RESPONSE---\n").text("So");
       const answering = readResponse(await opening);
@@ -170,13 +176,13 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     const interim =
       "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nx: y\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
 
-    test("is read on: an unrequested 100 is no failure, and the connection is kept", async () => {
+    test("is still read: an unrequested 100 is not a failure, and the connection is kept", async () => {
       model.script = (call) => call.beforeHead(interim).raw(reply).end();
       for (const turn of ["one", "two"]) assert.equal((await app.chat(turn)).body, body);
       assert.deepEqual([model.calls.length, ports()], [2, 1]);
     });
 
-    test("is read on wherever they are cut", async () => {
+    test("is still read, wherever they are split", async () => {
       for (const place of [1, 9, 10, 12, 20, 24, 25, 26, 40, interim.length - 1]) {
         model.calls.length = 0;
         model.script = async (call) => {
@@ -191,10 +197,10 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     });
   });
 
-  describe("on which a finish reason comes with text", () => {
+  describe("on which a finish reason arrives with text", () => {
     const early = toEvent(toChunk({ content: "- a\n---RESPONSE---\nb" }, "stop"));
 
-    test("is waited for as long as between any two events: more text may come", async () => {
+    test("is given as long as between any two events: more text may come", async () => {
       const { call, opening } = await openTurn(app, model);
       call.raw(early);
       const answering = readResponse(await opening);
@@ -204,7 +210,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       assert.equal((await answering).body, `${body}c`);
     });
 
-    test("is not waited for longer, however many pings come", async () => {
+    test("is not given longer, however many pings come", async () => {
       const { call, opening } = await openTurn(app, model);
       call.raw(early);
       const answering = readResponse(await opening);
@@ -219,7 +225,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       assert.deepEqual([(await answering).body, (await answering).isComplete], [body, true]);
     });
 
-    test("and nothing more is whole then; with text after it, stalled", async () => {
+    test("and nothing more is complete then; with text after it, stalled", async () => {
       for (const more of ["", "c"]) {
         const { call, opening } = await openTurn(app, model);
         call.raw(early);
@@ -240,7 +246,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     });
   });
 
-  test("on which [DONE] comes without usage is waited for a second: usage may still come", async () => {
+  test("on which [DONE] comes without usage stays open for a second: usage may still come", async () => {
     const { call, opening } = await openTurn(app, model);
     call.raw(`${reply}data: [DONE]\n\n`);
     const answering = readResponse(await opening);
@@ -249,7 +255,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
     assert.deepEqual([(await answering).body, (await answering).isComplete], [body, true]);
   });
 
-  test("on which an encoding comes that cannot be decoded is refused with a clear reason, and asked once", async () => {
+  test("with an encoding that cannot be decoded is refused with a clear reason, after one request", async () => {
     model.script = (call) =>
       call.head(200, { "content-type": "text/event-stream", "content-encoding": "compress" }).end("x");
     assertFailed(await app.chat("Hi"), "model_invalid_stream");

@@ -1,4 +1,4 @@
-/** Owns what becomes of a turn whose model fails: a status before the first text, an `[error]` line after it. */
+/** Turns whose model fails: a status before the first text, an `[error]` line after it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
@@ -122,7 +122,7 @@ describe("a model that fails", () => {
     });
   }
 
-  test("is asked once more, no sooner than its Retry-After says, and may then answer", async () => {
+  test("gets a second request no sooner than its Retry-After, and may then succeed", async () => {
     await withApp(async () => {
       model.script = (call) => {
         model.say("- a\n---RESPONSE---\nb");
@@ -173,7 +173,7 @@ describe("a model that fails", () => {
     );
   });
 
-  test("that refuses, and never ends what it says of that, is believed by its status", async () => {
+  test("that refuses with an endless body is judged by its status", async () => {
     await withApp(
       async () => {
         const refused = Promise.withResolvers<void>();
@@ -183,7 +183,7 @@ describe("a model that fails", () => {
         };
         const answering = app.chat("Hi");
         await refused.promise;
-        clock.advance(7_000); // what has been sent is read before the time counts
+        clock.advance(7_000); // data that was sent is read before the timeout counts
         assertProblem(await answering, "model_unauthorized");
       },
       { MODEL_FIRST_BYTE_TIMEOUT_MS: "7000" },
@@ -263,7 +263,7 @@ describe("a model that fails", () => {
     ["between boundary and answer", "- a\n---RESPONSE---\n", "- a\n---RESPONSE---\n"],
   ];
   for (const [name, text, shown] of held) {
-    test(`breaks off ${name}: what was held and the boundary go out before the [error] line`, async () => {
+    test(`is cut off ${name}: held text and the boundary are sent before the [error] line`, async () => {
       await withApp(async () => {
         model.script = (call) => call.text(text).end();
         const answer = await app.chat("Hi");
@@ -293,7 +293,7 @@ describe("a model that fails", () => {
     ["nonsense", "data: {\n\n", "model_invalid_stream"],
   ];
   for (const [name, bytes, code] of inOneRead) {
-    test(`says text and ${name} in one breath: the text is kept, the model is not asked again`, async () => {
+    test(`sends text and ${name} in one packet: the text is kept, the model is not called again`, async () => {
       await withApp(async () => {
         model.script = (call) =>
           call.raw(toEvent(toChunk({ content: "- a\n---RESPONSE---\nSo far" })) + bytes).end();
@@ -307,7 +307,7 @@ describe("a model that fails", () => {
     });
   }
 
-  test("sends an interim answer first, or odd events between: the reply is read all the same", async () => {
+  test("sends an interim response first, or unknown events between: the reply is read all the same", async () => {
     await withApp(async () => {
       model.script = (call) => {
         call
@@ -321,7 +321,7 @@ describe("a model that fails", () => {
     });
   });
 
-  test("complains of what is not its parameters: nothing is left out, then or later", async () => {
+  test("complains about something other than a parameter: nothing is left out, then or later", async () => {
     await withApp(async () => {
       model.script = (call) =>
         call.head(403, json).end(errorBody({ message: "stream_options and temperature are forbidden" }));
@@ -336,7 +336,7 @@ describe("a model that fails", () => {
     });
   });
 
-  test("is believed to have finished by its finish reason, whatever happens to the connection then", async () => {
+  test("has finished once it sent a finish reason, whatever happens to the connection then", async () => {
     await withApp(async () => {
       model.script = (call) => {
         call.text("- a\n---RESPONSE---\nb").event(toChunk({}, "length"));
@@ -352,7 +352,7 @@ describe("a model that fails", () => {
     });
   });
 
-  test("refuses temperature: it is asked again without, once, and never sent it again", async () => {
+  test("refuses temperature: it is called once more without it, and never sent it again", async () => {
     await withApp(async () => {
       model.script = (call) => {
         if (call.body["temperature"] === undefined) call.text("- a\n---RESPONSE---\nb").finish();
@@ -381,7 +381,7 @@ describe("a model that fails", () => {
     });
   });
 
-  test("leaves what it said in the log, with its code, and nothing of it in the answer", async () => {
+  test("leaves its words in the log, with a code, and none of them in the response", async () => {
     await withApp(async () => {
       model.script = (call) =>
         call

@@ -1,4 +1,7 @@
-/** The code of each refusal of a model server, as an HTTP error, in a stream and under status 200, and what its clients are told. */
+/**
+ * The code of each refusal of a model server, as an HTTP error, in a stream and under status 200, and its
+ * error response.
+ */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import OpenAI, { APIError } from "openai";
@@ -16,7 +19,7 @@ const error = (fields: object): object => ({ error: { message: secret, ...fields
 const says = (message: string, more: object = {}): object =>
   error({ message: `${message} ${secret}`, ...more });
 
-/** Status, body, and the code that they are. */
+/** Status, body, and the code that follows from them. */
 const refusals: readonly (readonly [number, object | string, ErrorCode])[] = [
   // OpenAI, Groq
   [
@@ -175,7 +178,7 @@ const refusals: readonly (readonly [number, object | string, ErrorCode])[] = [
   [400, error({ message: "Model Not Exist" }), "model_not_found"],
   [400, error({ message: "x is not a valid model ID", code: 400 }), "model_not_found"],
   [403, error({ code: "model_not_found" }), "model_not_found"],
-  // A wrong address is no missing model.
+  // A wrong URL is not a missing model.
   [404, { detail: "Not Found" }, "model_refused"],
   [404, "<h1>404 page not found</h1>", "model_refused"],
   [404, error({ message: "Invalid URL (POST /chat/completions)" }), "model_refused"],
@@ -193,7 +196,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
 
   for (const [status, body, code] of refusals) {
     const bytes = typeof body === "string" ? body : JSON.stringify(body);
-    test(`with ${status} ${bytes.slice(0, 90)} is ${code}, and not asked again`, async () => {
+    test(`with ${status} ${bytes.slice(0, 90)} is ${code}, and not called again`, async () => {
       model.script = (call) => call.head(status, json).end(bytes);
       const answer = await app.post("/stream-chat", chat);
       assert.deepEqual([answer.status, JSON.parse(answer.body).code], [errorTable[code].status, code]);
@@ -204,7 +207,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
 
   for (const [status, body, code] of vendorRefusals) {
     const bytes = typeof body === "string" ? body : JSON.stringify(body);
-    test(`with ${status} ${bytes.slice(0, 120)} is ${code}, as its vendor means it`, async () => {
+    test(`with ${status} ${bytes.slice(0, 120)} is ${code}, as its vendor documents it`, async () => {
       model.script = (call) => call.head(status, json).end(bytes);
       const answer = await app.post("/stream-chat", chat);
       assert.deepEqual([answer.status, JSON.parse(answer.body).code], [errorTable[code].status, code]);
@@ -215,7 +218,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
 
   for (const [status, body, code] of passingRefusals) {
     const bytes = JSON.stringify(body);
-    test(`with ${status} ${bytes.slice(0, 120)} is ${code}, and asked once more`, async () => {
+    test(`with ${status} ${bytes.slice(0, 120)} is ${code}, and called once more`, async () => {
       model.script = (call) =>
         (status === 200 ? call.event(body) : call.head(status, json)).end(status === 200 ? "" : bytes);
       const answer = await app.post("/stream-chat", chat);
@@ -233,13 +236,13 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
     ],
     ["places that are no text", '{"detail":[{"loc":[{"toString":1}],"msg":"no"}]}'],
   ] as const)
-    test(`with ${name} ends the turn, too`, async () => {
+    test(`with ${name} ends the turn as well`, async () => {
       model.script = (call) => call.head(400, json).end(body);
       assert.equal(JSON.parse((await app.post("/stream-chat", chat)).body).code, "model_refused");
       assert.equal(model.calls.length, 1);
     });
 
-  test("says through OpenRouter which parameter its provider does not take, and is asked again without it", async () => {
+  test("names through OpenRouter a parameter that its provider rejects, and is called again without it", async () => {
     const raw = JSON.stringify({ error: { message: "Unsupported value", param: "stream_options" } });
     model.script = (call) => {
       if (call.body["stream_options"] === undefined) call.text("- a\n---RESPONSE---\nb").finish();
@@ -271,7 +274,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
     ["as JSON with status 200", (call, body) => call.head(200, json).end(JSON.stringify(body))],
   ];
   for (const [way, send] of ways) {
-    test(`${way} is of the same code as with a status of its own`, async () => {
+    test(`${way} has the same code as with a status of its own`, async () => {
       for (const [, body, code] of bodies) {
         if (typeof body === "string" || JSON.stringify(body).includes("INVALID")) continue;
         model.calls.length = 0;
@@ -284,7 +287,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
     });
   }
 
-  test("names its context window in the log, if it says how large that is", async () => {
+  test("has its context window in the log, if it names the size", async () => {
     model.script = (call) => call.head(400, json).end(JSON.stringify(refusals[1]?.[1]));
     await app.post("/stream-chat", chat);
     const line = await app.logged(({ reason }) => String(reason).includes("exceed_context_size_error"));
@@ -302,7 +305,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
     ["model_unauthorized", 502, "server_error"],
   ];
   for (const [code, status, type] of openAiTypes) {
-    test(`is a ${status} of type ${type} with ${code} on OpenAI's wire, which its client does not ask again`, async () => {
+    test(`is a ${status} of type ${type} with ${code} on OpenAI's wire, which its client does not retry`, async () => {
       const refusal = refusals.find((each) => each[2] === code);
       model.script = (call) => call.head(refusal?.[0] ?? 0, json).end(JSON.stringify(refusal?.[1]));
       const client = new OpenAI({ baseURL: `${app.url}/v1`, apiKey: "none", maxRetries: 2 });
@@ -322,7 +325,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
     });
   }
 
-  test("for a parameter that we add, in FastAPI's words, is asked again without it", async () => {
+  test("for a parameter that Foreword adds, in FastAPI's words, is called again without it", async () => {
     model.script = (call) => {
       if (call.body["stream_options"] === undefined) call.text("- a\n---RESPONSE---\nb").finish();
       else {
@@ -348,7 +351,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
     ["Fri, 31 Dec 9999 23:59:59 GMT", "86400"],
   ];
   for (const [given, passedOn] of waits) {
-    test(`with 429 and Retry-After: ${given} has its clients wait ${passedOn} s`, async () => {
+    test(`with 429 and Retry-After: ${given} makes clients wait ${passedOn} s`, async () => {
       model.script = (call) => call.head(429, { ...json, "retry-after": given }).end("{}");
       const answer = await app.post("/stream-chat", chat);
       assert.equal(answer.headers["retry-after"], passedOn);
@@ -357,7 +360,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
   }
 
   for (const given of ["Infinity", "1e400", "-5", "soon", "0x10", "", "NaN"]) {
-    test(`with 429 and Retry-After: ${given || "nothing"} is asked once more as if it had said nothing`, async () => {
+    test(`with 429 and Retry-After: ${given || "nothing"} is called once more as if there were no such header`, async () => {
       model.script = (call) => call.head(429, { ...json, "retry-after": given }).end("{}");
       const answer = await app.post("/stream-chat", chat);
       assert.deepEqual([answer.status, answer.headers["retry-after"]], [429, "5"]);
@@ -365,7 +368,7 @@ describe("a model server that refuses", { timeout: 240_000 }, () => {
     });
   }
 
-  test("before any text by a filter, in a good stream, is model_filtered; without a plan its own finish reason", async () => {
+  test("before any text by a filter, in a valid stream, is model_filtered; without a plan, its own finish reason", async () => {
     model.script = (call) => call.finish("content_filter");
     const answer = await app.post("/stream-chat", chat);
     assert.deepEqual([answer.status, JSON.parse(answer.body).code], [400, "model_filtered"]);

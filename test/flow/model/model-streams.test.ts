@@ -1,4 +1,4 @@
-/** What becomes of the streams that model servers really send: each row is a whole turn, on every wire that reports its end. */
+/** Streams that real model servers send: each row is a whole turn, on every wire that reports its end. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";

@@ -22,7 +22,7 @@ const secret = "Let me think.\n---RESPONSE---";
 const bare = `${secret}\n</think>\n\n- Greet\n---RESPONSE---\nHi!`;
 const teaching = "Let me think.\n</think>\n\n- Greet\n---RESPONSE---\nHi!";
 
-/** What the client of each wire asks, and what it understands of the answer. */
+/** The request of each wire's client, and how it reads the response. */
 const wires: Readonly<
   Record<
     string,
@@ -62,7 +62,7 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
   }
 
   for (const [wire, ask] of Object.entries(wires))
-    test(`never has its reasoning in plan or answer on ${wire}, and shows it only if that is set`, async () => {
+    test(`never shows its reasoning in plan or answer on ${wire}, and as reasoning only if that is set`, async () => {
       for (const shows of [true, false]) {
         const app = await start({ MODEL_OPENS_REASONING: "yes", SHOW_REASONING: String(shows) });
         for (const pieces of [[bare], Array.from(bare)]) {
@@ -76,7 +76,7 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
     });
 
   for (const name of ["scripted", "scripted+plan"])
-    test(`never has its reasoning in the content of ${name} on /v1`, async () => {
+    test(`never shows its reasoning in the content of ${name} on /v1`, async () => {
       const app = await start({ MODEL_OPENS_REASONING: "yes", SHOW_REASONING: "true" });
       model.say(...Array.from("Hm.\n</think>\n\n- Greet\n---RESPONSE---\nHi!"));
       for (const stream of [true, false]) {
@@ -99,7 +99,7 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
       }
     });
 
-  test("is learned by itself, for turns on any wire, and forgotten after two replies without the mark", async () => {
+  test("is detected, for turns on any wire, and forgotten after two replies without the mark", async () => {
     const app = await start({});
     model.say(teaching);
     assert.equal(await askPlainly(app), teaching, "what teaches goes out as it came");
@@ -113,20 +113,20 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
     assert.equal(await askPlainly(app), teaching);
   });
 
-  test("is learned on /v1 without a plan, too", async () => {
+  test("is detected on /v1 without a plan as well", async () => {
     const app = await start({});
     model.say(teaching);
     await app.post("/v1/chat/completions", { model: "scripted", ...completion });
     assert.equal(await askPlainly(app), "- Greet\n---RESPONSE---\nHi!");
   });
 
-  test("is learned by none with MODEL_OPENS_REASONING=no", async () => {
+  test("is not detected with MODEL_OPENS_REASONING=no", async () => {
     const app = await start({ MODEL_OPENS_REASONING: "no" });
     model.say(teaching);
     for (let count = 0; count < 2; count += 1) assert.equal(await askPlainly(app), teaching);
   });
 
-  test("leaves the client's status open while its text is held, and no other turn waits for it", async () => {
+  test("leaves the response's status open while its text is held, and delays no other turn", async () => {
     const app = await start({ MODEL_OPENS_REASONING: "yes", SHOW_REASONING: "true" });
     const turnId = randomUUID();
     const next = model.nextCall();
@@ -146,7 +146,7 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
     assert.ok((await readUntil(follower, '"turn-end"')).includes("- Held"));
   });
 
-  test("loses nothing of a reply that breaks off, or is stopped, while it is held", async () => {
+  test("loses no text of a reply that is cut off or stopped while it is held", async () => {
     const app = await start({ MODEL_OPENS_REASONING: "yes", SHOW_REASONING: "true" });
     model.script = (call: ScriptedCall) => call.text("- a").text("\n--").text("-RESP").end();
     const { status, body, isComplete } = await app.post("/stream-chat", question);
@@ -163,7 +163,7 @@ describe("a model that opens its reasoning", { timeout: 120_000 }, () => {
     assert.equal((await asked).body, "- a\n```\n---RESPONSE---\n``");
   });
 
-  test("is an empty reply if it never says more than a block that does not close", async () => {
+  test("is an empty reply if it sends nothing but a block that does not close", async () => {
     const app = await start({});
     model.say("<thought>never");
     const { status, body } = await app.post("/stream-chat", question);

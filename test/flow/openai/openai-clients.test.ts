@@ -1,4 +1,4 @@
-/** Owns what the official `openai` client gets of a turn: its text, its end, its cost, and the names of the models. */
+/** Turns through the official `openai` client: text, end, usage, and the names of the models. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
@@ -26,7 +26,7 @@ const details = {
 describe("the openai client", () => {
   const wire = useOpenAiWire();
 
-  test("is sent each piece of a streamed reply while the model still speaks", async () => {
+  test("receives each piece of a streamed reply while the model is still generating", async () => {
     const next = wire.model.nextCall();
     const opening = wire.client.chat.completions
       .create({ model: "scripted", messages: toChat("Hi"), stream: true })
@@ -59,7 +59,7 @@ describe("the openai client", () => {
     assert.ok((await chunks.next()).done);
   });
 
-  test("puts a streamed reply together to the same completion as one that is not streamed", async () => {
+  test("assembles a streamed reply into the same completion as one that is not streamed", async () => {
     wire.model.script = (call) => {
       call
         .text("So")
@@ -87,7 +87,7 @@ describe("the openai client", () => {
     }
   });
 
-  test("gets usage at the end of a stream only where it asks for it, and then in no chunk before", async () => {
+  test("gets usage at the end of a stream only on request, and then in no earlier chunk", async () => {
     wire.model.script = (call) => {
       call
         .text("So")
@@ -103,7 +103,7 @@ describe("the openai client", () => {
     }
   });
 
-  test("gets no usage where the model tells none, and a good end all the same", async () => {
+  test("gets no usage if the model reports none, and a proper end all the same", async () => {
     wire.model.say("So");
     const streamed = await wire.stream("Hi", { stream_options: { include_usage: true } });
     assert.deepEqual([streamed.text, streamed.finishReasons], ["So", ["stop"]]);
@@ -129,7 +129,7 @@ describe("the openai client", () => {
     ["eos", "stop"],
   ] as const;
   for (const [told, expected] of reasons) {
-    test(`gets the finish reason ${expected} where the model says ${told}`, async () => {
+    test(`gets the finish reason ${expected} if the model sends ${told}`, async () => {
       wire.model.script = (call) => call.text("So").finish(told);
       assert.deepEqual((await wire.stream("Hi")).finishReasons, [expected]);
       assert.equal((await wire.complete("Hi")).choices[0]?.finish_reason, expected);
@@ -164,7 +164,7 @@ describe("the openai client", () => {
     assert.deepEqual([choice?.message.content, choice?.finish_reason], ["", "length"]);
   });
 
-  test("gets plan and reply once, to the byte, however far it is behind when the pieces are joined", async () => {
+  test("gets plan and reply once, to the byte, however far it lags when pieces are merged", async () => {
     const connection = once(wire.app.app.http.server, "connection");
     const next = wire.model.nextCall();
     const asked = { model: "scripted+plan", messages: toChat("Hi"), stream: true };
@@ -172,7 +172,7 @@ describe("the openai client", () => {
     const call = await next;
     call.text("- ö");
     const response = await opening;
-    // What the server writes waits in the socket, so that the client is behind.
+    // The server's writes stay in the socket, so the client lags.
     const [socket]: Socket[] = await connection;
     assert.ok(socket !== undefined);
     socket.cork();
@@ -201,7 +201,7 @@ describe("the openai client", () => {
   });
 });
 
-describe("the openai client, of a model that thinks,", () => {
+describe("the openai client, with a model that reasons,", () => {
   const thoughts = [
     ["as reasoning_content", [toChunk({ reasoning_content: "H" }), toChunk({ reasoning_content: "m." })]],
     ["as reasoning", [toChunk({ reasoning: "H" }), toChunk({ reasoning: "m." })]],
@@ -223,7 +223,7 @@ describe("the openai client, of a model that thinks,", () => {
       const wire = useOpenAiWire(variables);
 
       for (const [how, chunks] of thoughts) {
-        test(`gets ${isShown ? "" : "none of "}what it thinks ${how}, and the answer without it`, async () => {
+        test(`gets ${isShown ? "" : "none of "}the reasoning ${how}, and the answer without it`, async () => {
           wire.model.script = (call) => {
             for (const chunk of chunks) call.event(chunk);
             call.text("So.").finish();
@@ -241,7 +241,7 @@ describe("the openai client, of a model that thinks,", () => {
 describe("the model's name with +plan", () => {
   const wire = useOpenAiWire({ OPENAI_MODEL: "org/scripted" });
 
-  test("asks for a plan, which travels as reasoning; the content is the answer alone", async () => {
+  test("requests a plan, which is sent as reasoning; the content is the answer alone", async () => {
     wire.model.say("- Look", " up\n- Tell\n---RESP", "ONSE---\nSo", " far.");
     const streamed = await wire.stream("Hi", { model: "org/scripted+plan" });
     assert.deepEqual(
@@ -258,14 +258,14 @@ describe("the model's name with +plan", () => {
     );
   });
 
-  test("asks anew for a plan in every turn: the reply that comes back is the answer", async () => {
+  test("requests a plan again in every turn: the reply that the client resends is the answer", async () => {
     wire.model.say("- a\n---RESPONSE---\nb");
     const messages = [...toChat("Hi"), { role: "assistant", content: "So far." }, ...toChat("Go on")];
     await wire.complete("", { model: "org/scripted+plan", messages });
     assert.deepEqual(wire.model.calls.at(-1)?.body.messages.slice(1), messages);
   });
 
-  test("is a name that is found by its address, though it holds a slash", async () => {
+  test("is found by its URL, even with a slash in the name", async () => {
     for (const id of ["org/scripted", "org/scripted+plan"])
       assert.equal((await wire.client.models.retrieve(id)).id, id);
     const List = z.object({ data: z.array(z.object({ id: z.string() })) });

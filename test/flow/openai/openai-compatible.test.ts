@@ -1,4 +1,4 @@
-/** Owns what the AI SDK's functions get through `@ai-sdk/openai-compatible`, a client of OpenAI's wire with rules of its own. */
+/** The AI SDK through `@ai-sdk/openai-compatible`, a client of OpenAI's wire with rules of its own. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -35,7 +35,7 @@ describe("the AI SDK with openai-compatible", () => {
     })(id);
   }
 
-  test("streams the text as it comes, with finish reason, usage and the ids of the turn", async () => {
+  test("streams the text live, with finish reason, usage and the ids of the turn", async () => {
     wire.model.script = (call) => {
       call
         .text("\n So")
@@ -55,7 +55,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.deepEqual([id, modelId], [`chatcmpl-${headers?.["x-turn-id"]}`, "scripted"]);
   });
 
-  test("gets the same as a whole", async () => {
+  test("gets the same without streaming", async () => {
     wire.model.script = (call) => {
       call
         .text("\n So")
@@ -71,7 +71,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.deepEqual([result.usage.inputTokens, result.usage.outputTokens], [7, 5]);
   });
 
-  test("gets the plan as reasoning, streamed and as a whole", async () => {
+  test("gets the plan as reasoning, with streaming and without", async () => {
     wire.model.say("- Look", " up\n---RESPONSE---\n", "So far.");
     const streamed = streamText({ model: toModel("scripted+plan"), prompt: "Hi" });
     await streamed.consumeStream();
@@ -80,7 +80,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.deepEqual([whole.reasoningText, whole.text], ["- Look up", "So far."]);
   });
 
-  test("gets what the model thinks as reasoning, and may send it back", async () => {
+  test("gets the model's reasoning as such, and may send it back", async () => {
     wire.model.script = (call) =>
       call
         .event(toChunk({ reasoning_content: "Hm." }))
@@ -99,7 +99,7 @@ describe("the AI SDK with openai-compatible", () => {
     ]);
   });
 
-  test("has its settings, its images and its schema sent to the model", async () => {
+  test("can send its settings, images and schema to the model", async () => {
     wire.model.say('{"kind":"cat"}');
     const schema = jsonSchema<{ kind: string }>({
       type: "object",
@@ -158,7 +158,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.match(JSON.stringify(format), /^\{"type":"json_schema",.*"kind"/);
   });
 
-  test("throws what is wrong before the first text, with our words and our status", async () => {
+  test("throws errors before the first text, with Foreword's message and status", async () => {
     wire.model.script = (call) => call.head(401, { "content-type": "application/json" }).end("{}");
     const isRefusal = (error: unknown): boolean => {
       assert.ok(APICallError.isInstance(error), String(error));
@@ -179,7 +179,7 @@ describe("the AI SDK with openai-compatible", () => {
     });
   });
 
-  test("has an error part after the text where the reply breaks off, and no finish reason that looks like an end", async () => {
+  test("gets an error part after the text if the reply is cut off, and no finish reason that looks like an end", async () => {
     wire.model.script = (call) => call.text("So far").end();
     const errors: unknown[] = [];
     const streamed = streamText({
@@ -200,7 +200,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.equal(await streamed.finishReason, "error");
   });
 
-  test("which aborts cancels the model, and what came is stored as stopped", async () => {
+  test("cancels the model when it aborts, and the text so far is stored as stopped", async () => {
     const user = randomUUID();
     const next = wire.model.nextCall();
     const controller = new AbortController();
@@ -227,7 +227,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.deepEqual([rows.at(-1)?.content, rows.at(-1)?.status], ["So far", "stopped"]);
   });
 
-  test("is told that a turn was stopped by a finish reason that is none of an end", async () => {
+  test("sees a stopped turn as a finish reason that is not an end", async () => {
     const [user, turnId] = [randomUUID(), randomUUID()];
     const next = wire.model.nextCall();
     const streamed = streamText({

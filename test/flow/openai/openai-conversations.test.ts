@@ -1,4 +1,4 @@
-/** Owns how completions become rows: turns like any other, and one conversation for who sends its history again. */
+/** Completions as rows: turns like any other, and one conversation for clients that resend their history. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -18,7 +18,7 @@ const Turn = z.object({
 describe("a completion with the store on", () => {
   const wire = useOpenAiWire({ CHAT_STORE_ENABLED: "true" });
 
-  /** Asks for a reply; returns what it says and where it went. */
+  /** Requests a reply; returns its text, conversation and turn. */
   async function ask(
     more: object,
     headers: Record<string, string> = {},
@@ -141,7 +141,7 @@ describe("a completion with the store on", () => {
     assert.equal((await rowsOf(first.conversationId, user)).length, 4);
   });
 
-  test("that was stopped is continued by who sends back what came of it", async () => {
+  test("that was stopped is continued when a client sends back its partial text", async () => {
     const [user, turnId] = [randomUUID(), randomUUID()];
     const next = wire.model.nextCall();
     const asked = { model: "scripted", messages: toChat("Hi"), user, stream: true } as const;
@@ -167,7 +167,7 @@ describe("a completion with the store on", () => {
     );
   });
 
-  test("whose reply was empty is continued by who sends that back", async () => {
+  test("whose reply was empty is continued when a client sends that back", async () => {
     const user = randomUUID();
     wire.model.script = (call) => call.head().finish("length");
     const first = await ask({ user });
@@ -177,7 +177,7 @@ describe("a completion with the store on", () => {
     assert.deepEqual([conversationId, text], [first.conversationId, "So."]);
   });
 
-  test("goes to the conversation that its header names, whatever the history", async () => {
+  test("goes to the conversation named by its header, whatever the history", async () => {
     const [user, conversationId] = [randomUUID(), randomUUID()];
     wire.model.say("So.");
     const headers = { "x-conversation-id": conversationId };
@@ -192,7 +192,7 @@ describe("a completion with the store on", () => {
     );
   });
 
-  test("is its user's own: another one, and nobody, continues nothing of it", async () => {
+  test("is its user's own: neither another user nor an anonymous one can continue it", async () => {
     const user = randomUUID();
     wire.model.say("Hello.");
     const first = await ask({ user });
@@ -208,7 +208,7 @@ describe("a completion with the store on", () => {
     assert.equal((await readConversations(wire.app.app.store.database, stranger)).length, 1);
   });
 
-  test("that fails keeps the message it was asked with, and says so in its turn", async () => {
+  test("that fails keeps the user's message, and its turn is marked failed", async () => {
     const user = randomUUID();
     wire.model.script = (call) => call.head(401, { "content-type": "application/json" }).end("{}");
     await assert.rejects(ask({ user }), { code: "model_unauthorized" });

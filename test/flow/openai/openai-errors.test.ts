@@ -1,4 +1,4 @@
-/** Owns what OpenAI's clients are told when something is wrong: before the first text, after it, and beside any turn. */
+/** Errors as OpenAI's clients see them: before the first text, after it, and outside of turns. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
@@ -54,7 +54,7 @@ describe("a completion that fails before its first text", () => {
   ];
   for (const [name, code, type, script] of failures) {
     const { status, publicMessage, retryable } = errorTable[code];
-    test(`since the model ${name} is a ${status}, typed, that ${retryable ? "may" : "must not"} be asked again`, async () => {
+    test(`since the model ${name} is a ${status}, typed, that ${retryable ? "may" : "must not"} be retried`, async () => {
       wire.model.script = script;
       const options = retryable ? { maxRetries: 0 } : {};
       for (const ask of [() => wire.stream("Hi", {}, options), () => wire.complete("Hi", {}, options)]) {
@@ -75,7 +75,7 @@ describe("a completion that fails before its first text", () => {
     });
   }
 
-  test("and that may succeed is asked again by the client of its own accord", async () => {
+  test("and may succeed later is retried by the client itself", async () => {
     wire.model.script = (call) => {
       wire.model.say("So.");
       clock.advance(7_000);
@@ -86,7 +86,7 @@ describe("a completion that fails before its first text", () => {
     assert.equal(wire.requests, 2);
   });
 
-  test("but after a thought that is shown breaks off in the stream, and is an error where nothing streams", async () => {
+  test("but after visible reasoning is cut off in the stream, and is an error without streaming", async () => {
     wire.model.script = (call) => call.event(toChunk({ reasoning_content: "Hm." })).end();
     const reply = new StreamedReply();
     const asked = { model: "scripted", messages: toChat("Hi"), stream: true } as const;
@@ -102,7 +102,7 @@ describe("a completion that fails before its first text", () => {
   });
 });
 
-describe("a completion that breaks off after text began", () => {
+describe("a completion that is cut off after text began", () => {
   const clock = new ManualClock();
   const wire = useOpenAiWire({ MODEL_IDLE_TIMEOUT_MS: "9000" }, { clock });
 
@@ -157,7 +157,7 @@ describe("a completion that breaks off after text began", () => {
       assert.ok(!body.includes("sk-secret"));
     });
 
-    test(`since the model ${name} rejects finalChatCompletion(), and a completion that does not stream`, async () => {
+    test(`since the model ${name} rejects finalChatCompletion(), and a completion without streaming`, async () => {
       wire.model.script = (call) => script(call.text("So far"));
       const asked = { model: "scripted", messages: toChat("Hi") };
       await assert.rejects(wire.client.chat.completions.stream(asked).finalChatCompletion(), { code });
@@ -188,7 +188,7 @@ describe("a completion that breaks off after text began", () => {
     });
   });
 
-  test("since it is over 2 MiB is not asked for again", async () => {
+  test("since it is over 2 MiB is not retried", async () => {
     wire.model.say(...Array.from({ length: 17 }, () => "y".repeat(128 * 1024)));
     await assert.rejects(wire.stream("Hi"), { code: "reply_too_large" });
     wire.requests = 0;
@@ -249,7 +249,7 @@ describe("an error under /v1", () => {
     });
   }
 
-  test("for no body at all says what there should be", async () => {
+  test("for a missing body names the expected one", async () => {
     const message = assertError(await wire.app.get(url, {}, "POST"), 400, "invalid_request", "model");
     assert.match(message, /^model: is required; messages: /);
   });
@@ -258,7 +258,7 @@ describe("an error under /v1", () => {
     ["a response format", "response_format", `"response_format":{"type":"json_object","a":${deep}}`],
     ["a message", "messages", `"messages":[{"role":"user","content":"Hi","a":${deep}}]`],
   ] as const) {
-    test(`for ${name} that is nested 20,000 deep names the field, and the model is not asked`, async () => {
+    test(`for ${name} nested 20,000 deep names the field, and the model is not called`, async () => {
       const calls = wire.model.calls.length;
       const body = `${JSON.stringify(asked).slice(0, -1)},${more}}`;
       const message = assertError(await wire.app.post(url, body), 400, "invalid_request", field);
@@ -274,12 +274,12 @@ describe("an error under /v1", () => {
     assert.ok(answer.body.length < 200, `${answer.body.length} characters`);
   });
 
-  test("is a problem as before outside of /v1, and under a name that only starts like it", async () => {
+  test("is a problem outside of /v1, and under a path that only starts like it", async () => {
     for (const path of ["/v1x", "/nowhere"])
       assert.match((await wire.app.get(path)).headers["content-type"] ?? "", /^application\/problem\+json/);
   });
 
-  test("lets a page of another origin read whether to ask again", async () => {
+  test("lets a page of another origin read whether to retry", async () => {
     const { headers } = await wire.app.post(url, {}, { origin: "http://localhost:3000" });
     assert.match(String(headers["access-control-expose-headers"]), /x-should-retry/i);
   });
@@ -300,7 +300,7 @@ describe("an error under /v1", () => {
     assert.equal(wire.requests, 2);
   });
 
-  test("shows its message in the client: a model that is not there, and which are", async () => {
+  test("shows its message in the client: an unknown model, and the known ones", async () => {
     const message = '404 model: there is no "gpt-4o"; available are scripted and scripted+plan';
     for (const asking of [wire.complete("Hi", { model: "gpt-4o" }), wire.client.models.retrieve("gpt-4o")]) {
       await assert.rejects(asking, (error) => {
@@ -311,7 +311,7 @@ describe("an error under /v1", () => {
     }
   });
 
-  test("shows its message in the client: an address that is not there", async () => {
+  test("shows its message in the client: an unknown URL", async () => {
     const embedding = wire.client.embeddings.create({ model: "scripted", input: "Hi" });
     const routes = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/:model";
     await assert.rejects(embedding, (error) => {
@@ -324,7 +324,7 @@ describe("an error under /v1", () => {
     await assert.rejects(response, { status: 404, code: "not_found" });
   });
 
-  test("shows its message in the client: what is too large", async () => {
+  test("shows its message in the client: a body that is too large", async () => {
     const asking = wire.complete("x".repeat(21 * 1024 * 1024), {}, { maxRetries: 0 });
     await assert.rejects(asking, {
       status: 413,
@@ -338,7 +338,7 @@ describe("an error under /v1", () => {
     });
   });
 
-  test("is not asked again where the same key came with another request", async () => {
+  test("is not retried if the same key came with another request", async () => {
     const headers = { "idempotency-key": "one" };
     await wire.complete("Hi", {}, { headers });
     wire.requests = 0;

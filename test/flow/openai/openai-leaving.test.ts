@@ -1,4 +1,4 @@
-/** Owns what becomes of a completion that its client leaves, stops or asks for again, to the model and to the rows. */
+/** Completions whose client disconnects, stops or retries: the effect on the model and on the rows. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -18,14 +18,14 @@ for (const [name, variables] of [
   ["by default", { CHAT_STORE_ENABLED: "true" }],
   ["with ON_DISCONNECT=abort", { CHAT_STORE_ENABLED: "true", ON_DISCONNECT: "abort" }],
 ] as const) {
-  describe(`a client that leaves its completion, ${name},`, () => {
+  describe(`a client that disconnects from its completion, ${name},`, () => {
     const wire = useOpenAiWire(variables);
 
     async function turnOf(userId: string): Promise<LogLine> {
       return await wire.app.logged((line) => line.msg === "turn" && line["userId"] === userId);
     }
 
-    /** Waits for the turn of `userId` to be over; returns its messages with their states. */
+    /** Waits for the end of the turn of `userId`; returns its messages with their states. */
     async function rowsOf(userId: string): Promise<(string | null)[][]> {
       const { outcome, conversationId } = await turnOf(userId);
       assert.equal(outcome, "stopped");
@@ -44,7 +44,7 @@ for (const [name, variables] of [
       ["aborts", (stream: { readonly controller: AbortController }) => stream.controller.abort()],
       ["breaks out of its loop", undefined],
     ] as const) {
-      test(`which ${way} while it streams cancels the model, and what came is stored as stopped`, async () => {
+      test(`which ${way} while it streams cancels the model, and the text so far is stored as stopped`, async () => {
         const user = randomUUID();
         const next = wire.model.nextCall();
         const asked = { model: "scripted", messages: toChat("Hi"), stream: true, user } as const;
@@ -68,7 +68,7 @@ for (const [name, variables] of [
     for (const stream of [true, false]) {
       const how = stream ? "streams" : "does not stream";
 
-      test(`which aborts before the first text, where it ${how}, cancels the model, and its message stays`, async () => {
+      test(`which aborts before the first text, in a request that ${how}, cancels the model, and its message stays`, async () => {
         const user = randomUUID();
         const next = wire.model.nextCall();
         const controller = new AbortController();
@@ -84,7 +84,7 @@ for (const [name, variables] of [
         assert.deepEqual(await rowsOf(user), [["user", "Hi", null]]);
       });
 
-      test(`which closes its own direction later, where it ${how}, counts as one that has left`, async () => {
+      test(`which half-closes its connection later, in a request that ${how}, counts as disconnected`, async () => {
         const user = randomUUID();
         const { call, socket } = await start({ stream, user });
         call.text("So far").text(" so good");
@@ -100,7 +100,7 @@ for (const [name, variables] of [
         ["", {}],
         [" and has named its turn", { "x-turn-id": randomUUID() }],
       ] as const) {
-        test(`which closes its own direction at once${what}, where it ${how}, counts as one that has left`, async () => {
+        test(`which half-closes its connection at once${what}, in a request that ${how}, counts as disconnected`, async () => {
           const user = randomUUID();
           wire.model.script = (call) => call.text("So far");
           const socket = connect(Number(new URL(wire.url).port), "127.0.0.1");
@@ -142,7 +142,7 @@ for (const [name, variables] of [
       );
     }
 
-    test("which has its reply and then closes the connection has stopped nothing", async () => {
+    test("which closes the connection after its whole reply has stopped nothing", async () => {
       const user = randomUUID();
       const { call, socket } = await start({ stream: true, user });
       call.text("So.").finish();
@@ -155,7 +155,7 @@ for (const [name, variables] of [
   });
 }
 
-/** Returns a request for a completion as its bytes. */
+/** Returns the bytes of a request for a completion. */
 function toHttp(more: object, headers: Record<string, string> = {}): string {
   const body = JSON.stringify({ model: "scripted", messages: toChat("Hi"), ...more });
   const all = {
@@ -172,7 +172,7 @@ describe("a completion", () => {
   const wire = useOpenAiWire({ CHAT_STORE_ENABLED: "true" });
 
   for (const text of ["So far", ""]) {
-    test(`that is stopped elsewhere ${text === "" ? "before" : "after"} its first text ends with the reason abort`, async () => {
+    test(`that is stopped by another client ${text === "" ? "before" : "after"} its first text ends with the reason abort`, async () => {
       const [user, turnId] = [randomUUID(), randomUUID()];
       const next = wire.model.nextCall();
       const asking = wire.stream("Hi", { user }, { headers: { "x-turn-id": turnId } });
@@ -186,7 +186,7 @@ describe("a completion", () => {
       assert.equal((await stateOf(turnId, user)).outcome, "stopped");
     });
 
-    test(`that is not streamed, and is stopped ${text === "" ? "before" : "after"} its first text, is what came`, async () => {
+    test(`without streaming that is stopped ${text === "" ? "before" : "after"} its first text is the text so far`, async () => {
       const [user, turnId] = [randomUUID(), randomUUID()];
       const next = wire.model.nextCall();
       const asking = wire.complete("Hi", { user }, { headers: { "x-turn-id": turnId } });
@@ -201,7 +201,7 @@ describe("a completion", () => {
 
   const State = z.object({ outcome: z.string().nullable(), answer: z.string().nullable() });
 
-  /** Returns the turn as it is, once `isIt`. */
+  /** Returns the state of the turn, once `isIt` accepts it. */
   async function stateOf(
     turnId: string,
     userId: string,
@@ -214,7 +214,7 @@ describe("a completion", () => {
   }
 
   for (const stream of [true, false]) {
-    test(`under a key, ${stream ? "" : "not "}streamed, goes on when its client leaves, and is had again by that key`, async () => {
+    test(`under a key, ${stream ? "" : "not "}streamed, continues when its client disconnects, and is replayed under that key`, async () => {
       const [user, key] = [randomUUID(), randomUUID()];
       const headers = { "idempotency-key": key };
       const calls = wire.model.calls.length;
@@ -233,7 +233,7 @@ describe("a completion", () => {
       const line = await wire.app.logged((found) => found["userId"] === user);
       assert.equal(line["outcome"], "complete");
       const usage = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 };
-      // Whether it streams is how it is told, not what is asked.
+      // Streaming is how the reply is delivered, not part of the request.
       const whole = await wire.client.chat.completions
         .create({ model: "scripted", messages: toChat("Hi"), user, stream: false }, { headers })
         .withResponse();
@@ -251,7 +251,7 @@ describe("a completion", () => {
     });
   }
 
-  test("under a key is one turn for all who ask at once", async () => {
+  test("under a key is one turn for all concurrent requests", async () => {
     const [user, key] = [randomUUID(), randomUUID()];
     const calls = wire.model.calls.length;
     const next = wire.model.nextCall();
@@ -265,7 +265,7 @@ describe("a completion", () => {
     assert.equal(wire.model.calls.length, calls + 1);
   });
 
-  test("with a plan is had again with its plan, and one that said nothing as that", async () => {
+  test("with a plan is replayed with its plan, and an empty one as empty", async () => {
     const [user, key, other] = [randomUUID(), randomUUID(), randomUUID()];
     const asked = { user, model: "scripted+plan" };
     wire.model.say("- a\n---RESPONSE---\nb");
@@ -281,7 +281,7 @@ describe("a completion", () => {
       const reply = await wire.stream("Hi", { user }, { headers: { "idempotency-key": other } });
       assert.deepEqual([reply.text, reply.finishReasons], ["", ["length"]]);
     }
-    // What is asked for is part of the request, the plan too.
+    // The requested format is part of the request, the plan included.
     await assert.rejects(wire.complete("Hi", { user }, { headers: { "idempotency-key": key } }), {
       status: 409,
     });
@@ -291,7 +291,7 @@ describe("a completion", () => {
   });
 });
 
-describe("a completion of which nothing comes for long", () => {
+describe("a completion that is silent for long", () => {
   const clock = new ManualClock();
   const wire = useOpenAiWire({}, { clock });
 
@@ -311,7 +311,7 @@ describe("a completion of which nothing comes for long", () => {
     assert.equal(reply.text, "So far.");
   });
 
-  test("says so in its body: 15 s after the last word, and again 15 s later", async () => {
+  test("has the comment in its body 15 s after the last word, and again 15 s later", async () => {
     const next = wire.model.nextCall();
     const opening = wire.app.open("POST", url, { model: "scripted", messages: toChat("Hi"), stream: true });
     const call = await next;

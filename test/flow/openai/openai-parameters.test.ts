@@ -1,4 +1,6 @@
-/** What becomes of a completion's parameters in a whole turn: what the model is sent, and what `store: false` leaves behind. */
+/**
+ * A completion's parameters in a whole turn: those that reach the model, and the effect of `store: false`.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -14,14 +16,14 @@ const url = "/v1/chat/completions";
 const asked = { model: "scripted", messages: toChat("Hi") };
 const user = randomUUID();
 
-describe("a parameter that only the model server may know", () => {
+describe("a parameter that only the model server knows", () => {
   const wire = useOpenAiWire();
   beforeEach(() => {
     wire.model.calls.length = 0;
     wire.model.say("So.");
   });
 
-  test("reaches it as it came, with a plan and without", async () => {
+  test("reaches it unchanged, with a plan and without", async () => {
     const extra = {
       top_k: 40,
       min_p: 0.1,
@@ -40,7 +42,7 @@ describe("a parameter that only the model server may know", () => {
     }
   });
 
-  test("overrides nothing of ours, however it is spelt", async () => {
+  test("overrides no parameter of Foreword's, however it is spelt", async () => {
     const more = { Model: "big", MESSAGES: [], Stream: false, "model ": "big", include_usage: false };
     assert.equal((await wire.app.post(url, { ...asked, ...more })).status, 200);
     const {
@@ -62,7 +64,7 @@ describe("a parameter that only the model server may know", () => {
     assert.equal(wire.model.calls.length, 1);
   });
 
-  test("is refused, with its name, where the reply could not carry what it asks for", async () => {
+  test("is refused by name if the reply could not carry the requested data", async () => {
     for (const [param, value] of Object.entries({
       n: 2,
       logprobs: true,
@@ -99,7 +101,7 @@ describe("store: false", () => {
     LOG_CONTENT: "true",
   }));
 
-  /** How many rows each table has that a turn may write to. */
+  /** Counts the rows of each table that a turn may write to. */
   const countRows = () =>
     runSql(databaseUrl, [
       `select ${["conversations", "messages", "turns", "turn_pieces", "daily_usage"]
@@ -114,7 +116,7 @@ describe("store: false", () => {
       { authorization: `Bearer ${"k".repeat(24)}`, ...headers },
     );
 
-  test("leaves no row behind, nor the words in the log, whatever headers come with it", async () => {
+  test("leaves no row behind, and no text in the log, whatever headers come with it", async () => {
     const earlier = await countRows();
     wire.model.say("So far.");
     for (const headers of [
@@ -146,7 +148,7 @@ describe("store: false", () => {
     assert.deepEqual([status, /quota_exhausted/.test(body)], [429, true]);
   });
 
-  test("cannot take more than is left of what was stored", async () => {
+  test("cannot use more than the rest of the quota", async () => {
     const usage = { prompt_tokens: 2_000, completion_tokens: 500 };
     wire.model.script = (call) =>
       call

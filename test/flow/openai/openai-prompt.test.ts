@@ -1,4 +1,4 @@
-/** Owns what the model is sent of a chat completion that a client asks for: what the client said, and no word of ours. */
+/** The prompt of a chat completion: the client's own messages, and no word of Foreword's. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { APIError } from "openai";
@@ -8,10 +8,10 @@ const json = { "content-type": "application/json" };
 const png = "data:image/png;base64,iVBORw0KGgo=";
 const base = { model: "scripted", stream: true, stream_options: { include_usage: true } };
 
-describe("what the model is sent of a completion", () => {
+describe("the prompt of a completion", () => {
   const wire = useOpenAiWire();
 
-  /** Returns what the model is sent for a request with `more`; it is the same, streamed or not. */
+  /** Returns the model's request for one with `more`; it is the same, streamed or not. */
   async function send(more: object): Promise<object> {
     wire.model.say("So.");
     await wire.complete("Hi", more);
@@ -21,11 +21,11 @@ describe("what the model is sent of a completion", () => {
     return whole ?? assert.fail();
   }
 
-  test("is the client's message and the operator's temperature, and nothing else", async () => {
+  test("has the client's message and the operator's temperature, and nothing else", async () => {
     assert.deepEqual(await send({}), { ...base, messages: toChat("Hi"), temperature: 0.3 });
   });
 
-  test("is every message of the client's, to the byte and by its role", async () => {
+  test("has every message of the client, to the byte and by its role", async () => {
     const messages = [
       { role: "system", content: "\n  Be brief.\t" },
       { role: "user", content: "  Hi ö三🙂e\u0301\r\n" },
@@ -38,12 +38,12 @@ describe("what the model is sent of a completion", () => {
     assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
   });
 
-  test("is a chat that ends in the system's message, as it is", async () => {
+  test("may end in a system message, unchanged", async () => {
     const messages = [...toChat("Hi"), { role: "system", content: "Answer." }];
     assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
   });
 
-  test("is an image as the data URL that it came as", async () => {
+  test("has an image as the client's own data URL", async () => {
     const content = [
       { type: "text", text: " What is this?" },
       { type: "image_url", image_url: { url: png } },
@@ -55,7 +55,7 @@ describe("what the model is sent of a completion", () => {
     assert.deepEqual(await send({ messages: alone }), { ...base, messages: alone, temperature: 0.3 });
   });
 
-  test("is every part of a message, in the order that they came", async () => {
+  test("has every part of a message, in the client's order", async () => {
     const content = [
       { type: "image_url", image_url: { url: png, detail: "low" } },
       { type: "text", text: "What is this?" },
@@ -65,17 +65,17 @@ describe("what the model is sent of a completion", () => {
     assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
   });
 
-  test("is a message that says nothing too", async () => {
+  test("includes empty messages", async () => {
     const messages = [...toChat("Hi"), { role: "assistant", content: "" }, ...toChat("Go on")];
     assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
   });
 
-  test("is the name of who speaks", async () => {
+  test("has the speakers' names", async () => {
     const messages = [{ role: "user", name: "bob", content: "Hi" }];
     assert.deepEqual(await send({ messages }), { ...base, messages, temperature: 0.3 });
   });
 
-  test("is every parameter that the client names, unchanged", async () => {
+  test("has every parameter that the client sets, unchanged", async () => {
     const parameters = {
       temperature: 1.7,
       top_p: 0.5,
@@ -96,7 +96,7 @@ describe("what the model is sent of a completion", () => {
     assert.deepEqual(await send(parameters), { ...base, ...parameters, messages: toChat("Hi") });
   });
 
-  test("is none of the parameters that have no meaning here", async () => {
+  test("has none of the parameters without a meaning here", async () => {
     const ignored = {
       metadata: { a: "b" },
       store: true,
@@ -114,7 +114,7 @@ describe("what the model is sent of a completion", () => {
     assert.deepEqual(await send(ignored), { ...base, messages: toChat("Hi"), temperature: 0.3 });
   });
 
-  test("is the client's temperature where it names one, be it 0, and the operator's where it names none", async () => {
+  test("has the client's temperature if it sets one, even 0, and otherwise the operator's", async () => {
     for (const [asked, sent] of [
       [0, 0],
       [2, 2],
@@ -131,7 +131,7 @@ describe("what the model is sent of a completion", () => {
 describe("a parameter that the model refuses", () => {
   const wire = useOpenAiWire();
 
-  /** Makes the model refuse whatever has one of `names`. */
+  /** Makes the model refuse requests with one of `names`. */
   function refuse(...names: readonly string[]): void {
     wire.model.calls.length = 0;
     wire.model.script = (call) => {
@@ -149,7 +149,7 @@ describe("a parameter that the model refuses", () => {
     ["response_format", { type: "json_object" }],
     ["seed", 1],
   ] as const) {
-    test(`is not left out where the client has asked for ${name}: its request fails, and is not sent again`, async () => {
+    test(`is not left out if the client has set ${name}: its request fails, and is not sent again`, async () => {
       refuse(name);
       const requests = wire.requests;
       const asking = { [name]: value };
@@ -167,7 +167,7 @@ describe("a parameter that the model refuses", () => {
     });
   }
 
-  test("is left out where it is ours: the operator's temperature, then stream_options, and both from then on", async () => {
+  test("is left out if it is Foreword's: the operator's temperature, then stream_options, and both from then on", async () => {
     refuse("temperature", "stream_options");
     assert.equal((await wire.stream("Hi", { stream_options: { include_usage: true } })).text, "So.");
     assert.equal((await wire.complete("Hi")).choices[0]?.message.content, "So.");
@@ -179,14 +179,14 @@ describe("a parameter that the model refuses", () => {
     });
   });
 
-  test("is sent all the same where a client asks for it after it was left out of another's request", async () => {
+  test("is sent all the same if a client sets it after it was left out of another request", async () => {
     refuse("temperature");
     await wire.complete("Hi");
     await assert.rejects(wire.complete("Hi", { temperature: 1 }), { code: "request_refused" });
     assert.equal(wire.model.calls.at(-1)?.body["temperature"], 1);
   });
 
-  test("is the client's to leave out where only the model server may know it", async () => {
+  test("is the client's to leave out if only the model server knows it", async () => {
     refuse("top_k");
     await assert.rejects(wire.complete("Hi", { top_k: 1 }), { status: 400, code: "request_refused" });
     assert.equal(wire.model.calls.length, 1);

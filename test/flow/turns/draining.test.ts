@@ -1,4 +1,4 @@
-/** Owns how a server that is asked to stop treats what it has to do with other processes, and a store that is frozen. */
+/** A server that shuts down while it follows other processes' turns, or with a frozen database. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -7,12 +7,12 @@ import { openTurn, readResponse } from "../../support/apps/start-app.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { useModel, useDatabase, useStartApp, makeTestFolder } from "../../support/apps/use-app.ts";
 
-describe("a server that is asked to stop", { timeout: 60_000 }, () => {
+describe("a server that shuts down", { timeout: 60_000 }, () => {
   const model = useModel();
   const database = useDatabase(startPostgresHarness);
   const startApp = useStartApp(model, {}, { database });
 
-  test("tells the followers of a turn that runs elsewhere, who have the rest of it there", async () => {
+  test("tells the followers of another process's turn, and they get the rest of it there", async () => {
     const [owner, other] = [await startApp(), await startApp()];
     const userId = randomUUID();
     const { call, opening } = await openTurn(owner, model, { userId });
@@ -23,7 +23,7 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     const reading = readResponse(following);
     const typed = readResponse(await other.open("GET", path, undefined, { accept: "text/event-stream" }));
     await other.close();
-    // A typed wire has no sign for this, and must not say that the turn is over: its connection is cut.
+    // A typed wire has no event for this, and must not say that the turn has ended: its connection is cut.
     const cut = await typed;
     assert.ok(!cut.isComplete && cut.body.includes("turn-start"));
     assert.doesNotMatch(cut.body, /turn-end|turn-error|\.end/);
@@ -38,7 +38,7 @@ describe("a server that is asked to stop", { timeout: 60_000 }, () => {
     await readResponse(first);
   });
 
-  test("is gone within a few seconds though its store is frozen; what was said lands after the next start", async (context) => {
+  test("exits within a few seconds even if its database is frozen; the reply is stored after the next start", async (context) => {
     const variables = { DATA_DIR: await makeTestFolder(context) };
     const app = await startApp(variables);
     const [userId, conversationId] = [randomUUID(), randomUUID()];

@@ -1,4 +1,4 @@
-/** Owns the table of ends × wires in docs/protocol.md: each of its cells is what a client observes. */
+/** The table of ends × wires in docs/protocol.md: a client observes each of its cells. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { useModel, useApp, useStartApp } from "../../support/apps/use-app.ts";
 
 const boundary = "\n---RESPONSE---\n";
 
-/** How the model, or somebody else, brings a turn to each of its ends, and the text that came before. */
+/** How a turn comes to each of its ends, and the text before that. */
 interface End {
   readonly text: string;
   readonly run: (call: ScriptedCall, app: RunningApp, turnId: string) => void;
@@ -49,7 +49,7 @@ const Data = z.looseObject({
   choices: z.array(z.looseObject({ finish_reason: z.string().nullable() })).optional(),
 });
 
-/** Returns the events of a body; `[DONE]` as it is. */
+/** Returns the events of a body, parsed except for `[DONE]`. */
 function toEvents({ body, isComplete }: AppResponse): (z.infer<typeof Data> | "[DONE]")[] {
   assert.ok(isComplete, "event streams end in good order: their last event says how");
   const messages: EventSourceMessage[] = [];
@@ -58,14 +58,14 @@ function toEvents({ body, isComplete }: AppResponse): (z.infer<typeof Data> | "[
   return messages.map(({ data }) => (data === "[DONE]" ? data : Data.parse(JSON.parse(data))));
 }
 
-/** Returns the error that typed events tell of. */
+/** Returns the error event of typed events. */
 function toTurnError(answer: AppResponse): z.infer<typeof Data> {
   const error = toEvents(answer).find((event) => event !== "[DONE]" && event.type === "turn-error");
   assert.ok(error !== undefined && error !== "[DONE]");
   return error;
 }
 
-/** Says what an HTTP error is; `undefined` for any other answer. */
+/** Describes an HTTP error; `undefined` for any other response. */
 function toHttpError({ status, headers, body }: AppResponse): string | undefined {
   if (status === 200) return undefined;
   if (String(headers["content-type"]).startsWith("text/plain")) return `${status}, ${body}`;
@@ -73,7 +73,7 @@ function toHttpError({ status, headers, body }: AppResponse): string | undefined
   return `${status} \`${code ?? error?.code}\`${turn === undefined ? "" : " with `turn`"}`;
 }
 
-/** A wire: how a turn is asked for on it, and what is observed of its end. */
+/** A wire: its request for a turn, and how its clients observe the end. */
 interface Wire {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -181,14 +181,14 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
   const app = useApp(model, variables);
   const startApp = useStartApp(model, variables);
 
-  test("is told in the docs for every end on every wire, and for no other", () => {
+  test("is documented for every end on every wire, and for no other", () => {
     assert.deepEqual([...table.keys()], Object.keys(ends));
     for (const row of table.values()) assert.deepEqual([...row.keys()], Object.keys(wires));
   });
 
   for (const [end, { text, run }] of Object.entries(ends)) {
     for (const [name, wire] of Object.entries(wires)) {
-      test(`on ${name}, ${end}: as the docs say, and as the turn's state says`, async () => {
+      test(`on ${name}, ${end}: matches the docs and the turn's state`, async () => {
         const turnId = randomUUID();
         const turnApp = end === "interrupted" ? await startApp() : app;
         const next = model.nextCall();
@@ -196,7 +196,7 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
         const opening = turnApp.open("POST", wire.path, wire.body, headers);
         const call = await next;
         if (text !== "") call.text(text);
-        // A second client sees that the text is there: only then the end may come.
+        // A second client waits for the text: only then the turn may end.
         if (text !== "") await readSome(turnApp, turnId, text.length);
         run(call, turnApp, turnId);
         const answer = await readResponse(await opening);
@@ -217,9 +217,9 @@ describe("the finish reason", { timeout: 60_000 }, () => {
   const model = useModel();
   const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
 
-  test("of a turn that failed is null, whatever the model gave: as events, as JSON, and from its row", async () => {
+  test("of a failed turn is null, whatever the model sent: as events, as JSON, and from its row", async () => {
     const userId = randomUUID();
-    model.say("- p\n---RESPONSE---\n"); // and says that it is done
+    model.say("- p\n---RESPONSE---\n"); // and a finish reason
     const failed = { outcome: "failed", finishReason: null };
     const TurnEnd = z.object({ outcome: z.string(), finishReason: z.string().nullable() });
     const ids: string[] = [];
@@ -251,7 +251,7 @@ describe("the finish reason", { timeout: 60_000 }, () => {
   });
 });
 
-/** Reads `length` bytes of a turn, then leaves. */
+/** Reads `length` bytes of a turn, then disconnects. */
 async function readSome(app: RunningApp, turnId: string, length: number): Promise<void> {
   const response = await app.open("GET", `/turns/${turnId}/stream`);
   let [bytes, whole] = [0, Promise.withResolvers<void>()];

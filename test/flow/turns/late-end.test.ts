@@ -1,4 +1,7 @@
-/** What is told of a turn that was taken for interrupted while its process stood still, and that its process then made whole. */
+/**
+ * A turn that another process ended as interrupted while its own process stalled, and that its process then
+ * completed.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -12,18 +15,18 @@ import { useReplicas } from "../../support/apps/use-app.ts";
 const saveMs = 500;
 const lookMs = 4_000;
 
-describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
+describe("a turn that was ended as interrupted", { timeout: 120_000 }, () => {
   const ownerClock = new ManualClock();
   const clock = new ManualClock();
-  /** The process that stalls, as long as its clock does, and the one that takes its turn for abandoned. */
+  /** The process that stalls, as long as its clock stands still, and the one that recovers its turn. */
   const { model, database, here: owner, there: other } = useReplicas({ here: ownerClock, there: clock });
 
-  /** Has the other process take the turn for abandoned; what its followers are told of it comes within the time. */
+  /** Lets the other process recover the turn as abandoned. */
   async function recover(turnId: string): Promise<void> {
     await database.sql(`update turns set heartbeat_at = now() - interval '1 hour' where id = '${turnId}'`);
     const isRecovered = (): boolean =>
       other.logs.some((line) => line.turnId === turnId && line.msg.startsWith("recovered an orphaned turn"));
-    // It looks again and again until its database has been healthy for long enough.
+    // It checks repeatedly until its database has been healthy for long enough.
     while (!isRecovered()) {
       await clock.timer(lookMs);
       await clock.pass(lookMs);
@@ -32,7 +35,7 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
 
   const typed = { accept: "text/event-stream" };
 
-  test("says that it is whole once its process came back, and goes on for a follower that resumes at the end it was told", async () => {
+  test("is complete once its process is back, and continues for a follower that resumes after the interrupted end", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(owner.url, { id: "chat", userId });
     const { call, sending } = await shown.ask(model, "Hi");
@@ -51,7 +54,8 @@ describe("a turn that was taken for interrupted", { timeout: 120_000 }, () => {
     const resuming = second.chat.resumeStream();
     await second.until(() => second.text === "So");
     await recover(turnId);
-    for (; second.chat.status !== "error"; await state()) await clock.pass(2_000); // the clock makes it read again
+    // The clock makes it read again.
+    for (; second.chat.status !== "error"; await state()) await clock.pass(2_000);
     await resuming;
     assert.deepEqual(
       [second.chat.status, second.last.metadata?.outcome, second.text],

@@ -1,4 +1,4 @@
-/** Owns what happens when a client leaves and when the server is asked to stop, to the wire and to the rows. */
+/** Clients that disconnect and servers that shut down: the effect on the wire and on the rows. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { readMessages } from "../../support/databases/read-rows.ts";
 import { readResponse, openTurn } from "../../support/apps/start-app.ts";
 import { useModel, useApp, useStartApp, makeTestFolder } from "../../support/apps/use-app.ts";
 
-describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
+describe("a client that disconnects, with ON_DISCONNECT=abort,", () => {
   const model = useModel();
   const app = useApp(model, { CHAT_STORE_ENABLED: "true", ON_DISCONNECT: "abort" });
 
@@ -32,7 +32,7 @@ describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
     ],
   ];
   for (const [moment, text, rows] of moments) {
-    test(`${moment} cancels the model within a second, and what came is stored as stopped`, async () => {
+    test(`${moment} cancels the model within a second, and the text so far is stored as stopped`, async () => {
       const [userId, conversationId] = [randomUUID(), randomUUID()];
       const { call, opening } = await openTurn(app, model, { userId, conversationId });
       call.text(text);
@@ -53,7 +53,7 @@ describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
     });
   }
 
-  test("before the first text cancels the model too, and its message stays", async () => {
+  test("before the first text cancels the model as well, and its message stays", async () => {
     const [userId, conversationId] = [randomUUID(), randomUUID()];
     const { call, opening } = await openTurn(app, model, { userId, conversationId });
     app.app.http.server.closeAllConnections();
@@ -69,11 +69,11 @@ describe("a client that leaves, with ON_DISCONNECT=abort,", () => {
   });
 });
 
-describe("a server that is asked to stop", () => {
+describe("a server that shuts down", () => {
   const model = useModel();
   const startApp = useStartApp(model);
 
-  test("lets a running reply finish, takes no new turn meanwhile, and is gone when it has", async () => {
+  test("lets a running reply finish, accepts no new turn meanwhile, and exits afterwards", async () => {
     const clock = new ManualClock();
     const app = await startApp({}, clock);
     const { call, opening } = await openTurn(app, model);
@@ -95,7 +95,7 @@ describe("a server that is asked to stop", () => {
     await assert.rejects(app.get("/healthz"), { code: "ECONNREFUSED" });
   });
 
-  test("interrupts a reply that outlasts DRAIN_SECONDS: its client is told, its row says so", async (context) => {
+  test("interrupts a reply that outlasts DRAIN_SECONDS, for its client and in its row", async (context) => {
     const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await makeTestFolder(context) };
     const clock = new ManualClock();
     const app = await startApp(variables, clock);
@@ -125,7 +125,7 @@ describe("a server that is asked to stop", () => {
     );
   });
 
-  test("does not wait for a client that takes nothing of a reply that is over", async () => {
+  test("does not wait for a client that does not read a reply that has ended", async () => {
     const clock = new ManualClock();
     const app = await startApp({}, clock);
     const connection = once(app.app.http.server, "connection");

@@ -1,4 +1,4 @@
-/** Owns what every database promises of turns whose process is gone: they end once, and their owner's own end still wins. */
+/** Orphaned turns on every database: they end once, and their owner's own end still wins. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -20,14 +20,16 @@ const lookMs = 4_000;
 
 /** Runs the suite on the database that `start` starts. */
 export function runRecoverySuite(name: string, start: () => Promise<StoreHarness>): void {
-  describe(`turns left by their process on ${name}`, { timeout: 120_000 }, () => {
+  describe(`orphaned turns on ${name}`, { timeout: 120_000 }, () => {
     const harness = useDatabase(start);
 
     let database: Database;
     let writes: TurnWrites;
     const dead = randomUUID();
 
-    /** Runs `work` with the store open and no replica on it: more than one may not open the embedded one. */
+    /**
+     * Runs `work` with the database open and no replica on it: only one process can open the embedded one.
+     */
     async function asOwner<Result>(work: () => Promise<Result>): Promise<Result> {
       database = await harness.harness.open(systemClock);
       writes = new TurnWrites(database, systemClock, dead);
@@ -36,7 +38,10 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       return result;
     }
 
-    /** Lets a replica look until its store has been healthy for long enough that it may take the turns of others. */
+    /**
+     * Lets a replica check until its database has been healthy for long enough to recover other processes'
+     * turns.
+     */
     async function recover(turnIds: readonly string[]): Promise<RunningApp> {
       const clock = new ManualClock();
       const app = await startApp({ CHAT_STORE_ENABLED: "true", ...harness.variables }, clock);
@@ -51,7 +56,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       return app;
     }
 
-    /** Has a turn's process die after it saved `answer` of its reply, and another end the turn. */
+    /** Makes a turn's process die after it saved `answer` of its reply, and another recover the turn. */
     async function loseTurn(
       answer: string,
     ): Promise<{ readonly turn: TurnBegin; readonly userId: string; readonly conversationId: string }> {
@@ -69,7 +74,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       return { turn, userId, conversationId };
     }
 
-    test("a turn ends as interrupted with what was saved of it, once; its owner's own end still wins", async () => {
+    test("a turn ends as interrupted with its saved text, once; its owner's own end still wins", async () => {
       const userId = randomUUID();
       const conversationId = randomUUID();
       const turn = makeTurn(["u: Hi"], { userId, conversationId });
@@ -134,7 +139,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       );
     });
 
-    test("a turn of another process is left alone while its owner gives signs of life", async () => {
+    test("a turn of another process is left alone while its owner sends heartbeats", async () => {
       const turn = makeTurn(["u: Hi"], { userId: randomUUID() });
       await asOwner(() => beginTurn(writes, turn));
       await (await recover([])).close();
@@ -144,7 +149,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       await (await recover([turn.turnId])).close();
     });
 
-    test("a whole reply that says what was saved of it turns the interrupted message into the whole one", async () => {
+    test("a complete reply with the same text as the saved part completes the interrupted message", async () => {
       const { turn, userId, conversationId } = await loseTurn("All.");
       await asOwner(async () => {
         await endTurn(writes, turn, makeResult("All."));
@@ -159,7 +164,7 @@ export function runRecoverySuite(name: string, start: () => Promise<StoreHarness
       });
     });
 
-    test("an end that comes late does not hide what was said after the turn was given up", async () => {
+    test("a late end does not hide messages sent after the turn was recovered", async () => {
       const { turn, userId, conversationId } = await loseTurn("Hal");
       await asOwner(async () => {
         const next = makeTurn(["u: Hi", "a: Hal", "u: Go on"], { userId, conversationId });

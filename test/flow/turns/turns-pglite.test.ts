@@ -1,4 +1,4 @@
-/** Owns the run of the suites on turns on the embedded database, which one replica has. */
+/** The suites on turns on the embedded database, which supports one replica. */
 import { startPglite } from "../../support/databases/store-harness.ts";
 import { runRecoverySuite } from "./recovery-suite.ts";
 import { runTurnsSuite } from "./turns-suite.ts";

@@ -1,4 +1,4 @@
-/** Owns the run of the suites on turns on Postgres, with two replicas. */
+/** The suites on turns on Postgres, with two replicas. */
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { runRecoverySuite } from "./recovery-suite.ts";
 import { runTurnsSuite } from "./turns-suite.ts";

@@ -1,4 +1,4 @@
-/** Owns what every database promises of turns that were started: resume, stop and keys, on two replicas. */
+/** Started turns on every database: resume, stop and idempotency keys, on two replicas. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -22,18 +22,18 @@ const State = z.object({
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
 });
 
-/** The id of the turn that an answer is of. */
+/** Returns the turn id of a response. */
 function idOf({ headers }: { readonly headers: IncomingMessage["headers"] }): string {
   return String(headers["x-turn-id"]);
 }
 
-/** Runs the suite on the database that `start` starts; with one replica where no more can open it. */
+/** Runs the suite on the database that `start` starts, with one replica if it supports no more. */
 export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, replicaCount: 1 | 2): void {
   describe(`turns on ${name}`, { timeout: 120_000 }, () => {
     const model = useModel();
     const harness = useDatabase(start);
     const apps = Array.from({ length: replicaCount }, () => useApp(model, {}, { database: harness }));
-    /** The replica that starts the turns, and the one that is asked about them. */
+    /** The replica that runs the turns, and the one that clients ask about them. */
     const [here = assert.fail(), there = here] = apps;
 
     async function stateOf(app: RunningApp, turnId: string, userId: string): Promise<z.infer<typeof State>> {
@@ -85,7 +85,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
     ];
     const owner = randomUUID();
     for (const [how, status, run, line] of ends) {
-      test(`a turn that ${how} is had again from its row, byte for byte, from any position`, async () => {
+      test(`a turn that ${how} is replayed from its row, byte for byte, from any position`, async () => {
         const first = await run(whole);
         const isClean = line === "";
         assert.deepEqual([first.body, first.isComplete], [whole + line, isClean]);
@@ -110,14 +110,14 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       });
     }
 
-    test("a reply that was all plan, and went out twice, is had again as it went out", async () => {
+    test("a reply that was all plan, and was sent twice, is replayed as it was sent", async () => {
       model.say("- All\n- plan");
       const first = await here.chat("Hi", { userId: owner });
       assert.equal(first.body, "- All\n- plan\n---RESPONSE---\n- All\n- plan");
       assert.equal((await resume(there, idOf(first), owner)).body, first.body);
     });
 
-    test("typed events of a turn are had again from its row, from any of their ids, with the same start and end", async () => {
+    test("typed events of a turn are replayed from its row, from any of their ids, with the same start and end", async () => {
       model.say(...Array.from(whole));
       const accept = "text/event-stream";
       const body = { messages: [{ sender: "user", text: "Hi" }], userId: owner };
@@ -141,7 +141,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       }
     });
 
-    test("a reply is the message of its turn's id; where a message has that already, it is kept all the same", async () => {
+    test("a reply is stored under its turn's id, and under another if a message has that id already", async () => {
       model.say(whole);
       const rowsOf = async (answer: AppResponse): Promise<{ id: string; content: string | null }[]> =>
         await readMessages(here.app.store.database, String(answer.headers["x-conversation-id"]), owner);
@@ -155,7 +155,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       assert.notEqual(kept?.id, question?.id);
     });
 
-    test("the turn that runs in a conversation is found from anywhere, by its user alone, until it is over", async () => {
+    test("a conversation's running turn is found on any replica, by its user alone, until it ends", async () => {
       const conversationId = randomUUID();
       const { call, opening } = await openTurn(here, model, { userId: owner, conversationId });
       call.text("- a\n---RESPONSE---\nSo far");
@@ -173,7 +173,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       assert.equal((await there.get(`${path}/stream?userId=${owner}`)).status, 204);
     });
 
-    test("a turn that failed before its first text is the same problem again", async () => {
+    test("a turn that failed before its first text is replayed as the same problem", async () => {
       model.script = (call) => call.head(400, {}).end("{}");
       const first = await here.chat("Hi", { userId: owner });
       const turnId = idOf(first);
@@ -187,7 +187,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       assert.equal((await stateOf(there, turnId, owner)).error?.code, "model_refused");
     });
 
-    test("a turn that runs is followed from any position by any number of clients, each gets every byte", async () => {
+    test("any number of clients can follow a running turn from any position, and each gets every byte", async () => {
       const { call, opening } = await openTurn(here, model, { userId: owner });
       call.text(whole.slice(0, 20));
       const first = await opening;
@@ -206,7 +206,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       }
     });
 
-    test("a turn that is unknown, or somebody else's, is a 404 on every route, and what is malformed a 400 that names it", async () => {
+    test("an unknown or another user's turn is a 404 on every route, and a malformed value a 400 that names it", async () => {
       model.say(whole);
       const turnId = idOf(await here.chat("Hi", { userId: owner }));
       for (const app of apps) {
@@ -235,7 +235,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       }
     });
 
-    test("a stop ends the turn from anywhere: the model is left within a second, what came is kept; twice is fine", async () => {
+    test("a stop on any replica ends the turn: the model is cancelled within a second, the text so far is kept; a second stop is fine", async () => {
       const { call, opening } = await openTurn(here, model, { userId: owner });
       call.text("- a\n---RESPONSE---\nSo far");
       const first = await opening;
@@ -267,7 +267,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       );
     });
 
-    test("a turn whose id its client chose can be stopped before its first text; the id is used up", async () => {
+    test("a turn with a client's own id can be stopped before its first text; the id cannot be used again", async () => {
       const turnId = randomUUID();
       const next = model.nextCall();
       const opening = here.open(
@@ -293,7 +293,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       }
     });
 
-    test("a key has one turn: it is attached to while it runs and replayed afterwards, wherever it is asked for", async () => {
+    test("a key is one turn on any replica: followed while it runs and replayed afterwards", async () => {
       const [userId, key] = [randomUUID(), `key ${randomUUID()}`];
       const calls = model.calls.length;
       const ask = (app: RunningApp, more: object = {}, headers: object = {}): Promise<AppResponse> =>
@@ -331,7 +331,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       );
     });
 
-    test("a request that is sent again under its key and its own id gets its reply again", async () => {
+    test("a request that is resent with its key and its own id gets its reply again", async () => {
       const [turnId, key, userId] = [randomUUID(), randomUUID(), randomUUID()];
       model.say(whole);
       const ask = (app: RunningApp): Promise<AppResponse> =>
@@ -346,7 +346,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       }
     });
 
-    test("a reply of many small pieces is followed elsewhere byte for byte", async () => {
+    test("a reply of many small pieces is followed on another replica byte for byte", async () => {
       const { call, opening } = await openTurn(here, model, { userId: owner });
       const words = Array.from({ length: 1_500 }, (_, index) => `ö${index} `);
       const body = `- p\n---RESPONSE---\n${words.join("")}`;
@@ -357,7 +357,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       const following = resume(there, turnId, owner);
       for (let sent = 0; sent < words.length; sent += 300) {
         for (const word of words.slice(sent, sent + 300)) call.text(word);
-        // What was sent is saved before there is more.
+        // The text so far is saved before more follows.
         const position = Buffer.byteLength(`- p\n---RESPONSE---\n${words.slice(0, sent + 300).join("")}`);
         while ((await stateOf(there, turnId, owner)).position < position);
       }
@@ -366,7 +366,7 @@ export function runTurnsSuite(name: string, start: () => Promise<StoreHarness>, 
       assert.equal((await reading).body, body);
     });
 
-    test("a key that is malformed is a 400 that names it", async () => {
+    test("a malformed key is a 400 that names it", async () => {
       for (const key of ["x".repeat(256), "ä"]) {
         const answer = await here.post(
           "/stream-chat",

@@ -1,4 +1,4 @@
-/** Owns the run of the suites on turns over Supabase's HTTP API, with two replicas. */
+/** The suites on turns over Supabase's HTTP API, with two replicas. */
 import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
 import { runRecoverySuite } from "./recovery-suite.ts";
 import { runTurnsSuite } from "./turns-suite.ts";

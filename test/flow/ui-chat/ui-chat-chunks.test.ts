@@ -1,4 +1,6 @@
-/** Owns the chunks of the AI SDK's wire, of every way a turn can end: each is one that the client's own schema knows. */
+/**
+ * The chunks of the AI SDK's wire, for every way a turn can end: the client's own schema knows each of them.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
@@ -16,7 +18,7 @@ const toBody = (id: string): object => ({
   trigger: "submit-message",
 });
 
-/** Returns the chunks of an answer. @throws where the client's schema does not know one. */
+/** Returns the chunks of a body. @throws if the client's schema does not know one. */
 async function parseChunks(body: string): Promise<UIMessageChunk[]> {
   const bytes = ReadableStream.from([Buffer.from(body)]);
   const results = await Array.fromAsync(
@@ -28,7 +30,7 @@ async function parseChunks(body: string): Promise<UIMessageChunk[]> {
   });
 }
 
-/** Returns the type of each part that `chunks` make, and what their reader finds wrong with them. */
+/** Returns the type of each part of the message in `chunks`, and the reader's errors. */
 async function readMessage(
   chunks: readonly UIMessageChunk[],
 ): Promise<{ readonly parts: string[]; readonly errors: unknown[] }> {
@@ -39,7 +41,7 @@ async function readMessage(
   return { parts: messages.at(-1)?.parts.map(({ type }) => type) ?? [], errors };
 }
 
-/** A chunk's type, and what tells it from others of its type. */
+/** A chunk's type, and a distinction from others of its type. */
 function toName(chunk: UIMessageChunk): string {
   if (chunk.type === "finish") return `finish ${chunk.finishReason}`;
   if (chunk.type === "error") return `error ${chunk.errorText}`;
@@ -78,7 +80,7 @@ const endings: readonly [string, Script, readonly string[]][] = [
     [...begin, ...plan, ...text, ...end("content-filter")],
   ],
   [
-    "ends for a reason that nobody knows",
+    "ends for an unknown reason",
     (call) => call.text(whole).finish("moon_phase"),
     [...begin, ...plan, ...text, ...end("other")],
   ],
@@ -116,7 +118,10 @@ describe("the UI message stream", () => {
   const app = useApp(model, variables);
   const startApp = useStartApp(model, variables);
 
-  /** Asserts that an answer is made of chunks called `names`, however its text was cut, and that they can be read. */
+  /**
+   * Asserts that a body consists of chunks called `names`, however its text was cut, and that they are
+   * readable.
+   */
   async function assertChunks(body: string, names: readonly string[]): Promise<void> {
     const chunks = await parseChunks(body);
     assert.deepEqual(
@@ -134,7 +139,7 @@ describe("the UI message stream", () => {
   }
 
   for (const [how, script, names] of endings) {
-    test(`of a reply that ${how} has only chunks that the client's schema knows, in an order it can read`, async () => {
+    test(`of a reply that ${how} has only chunks that the client's schema knows, in a readable order`, async () => {
       model.script = script;
       const { status, body } = await app.post("/api/chat", toBody(randomUUID()));
       assert.equal(status, 200);
@@ -142,7 +147,7 @@ describe("the UI message stream", () => {
     });
   }
 
-  test("of a reply that is thought over in its midst keeps its text in one part", async () => {
+  test("of a reply with reasoning in its middle keeps its text in one part", async () => {
     const response = await open(app, "- a\n---RESPONSE---\nSo", "text-delta");
     response.call.event(toChunk({ reasoning: "Hm" }));
     await readUntil(response.opening, "reasoning-delta");
@@ -170,7 +175,7 @@ describe("the UI message stream", () => {
       await assertChunks(response.seen + body, [...begin, ...names, ...end("interrupted")]);
     });
 
-    test(`of a reply that the server must break off ${when} ends with that error`, async () => {
+    test(`of a reply that the server cuts off ${when} ends with that error`, async () => {
       const own = await startApp();
       const response = await open(own, said, shown);
       const closing = own.close(0);
@@ -181,7 +186,7 @@ describe("the UI message stream", () => {
     });
   }
 
-  /** Opens a reply of which the model says `said`; resolves once a chunk of the type `until` has come. */
+  /** Starts a reply with the text `said`; resolves once a chunk of the type `until` has arrived. */
   async function open(
     to: RunningApp,
     said: string,

@@ -1,4 +1,6 @@
-/** Owns what a `useChat` client shows of a failure, what stays of it in its history, and that the chat goes on after it. */
+/**
+ * Failures in a `useChat` client: the message shown, the rows left, and that the chat continues afterwards.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -28,11 +30,12 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     return rows.map(({ content, status }) => [content, status]);
   }
 
-  /** Waits until the model is asked once more, after its first attempt. */
+  /** Lets the time before the model's second attempt pass. */
   const retry = async (): Promise<void> =>
-    clock.advance(await clock.timerThat((waitMs) => waitMs > 500 && waitMs <= 1_000 && waitMs !== 800)); // 800: of the search
+    // 800 is the search's.
+    clock.advance(await clock.timerThat((waitMs) => waitMs > 500 && waitMs <= 1_000 && waitMs !== 800));
 
-  /** What the model does, the code that it is, and what of the time must pass until then. */
+  /** A failure of the model, its code, and the time that must pass until it is detected. */
   const early: readonly [string, ErrorCode, Script, () => unknown][] = [
     ["answers 500", "model_unavailable", (call) => call.head(500, json).end(secret), retry],
     ["answers 429", "model_rate_limited", (call) => call.head(429, json).end(secret), retry],
@@ -48,12 +51,12 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     ["is silent", "model_silent", (call) => call.head(), () => clock.pass(7_000)],
   ];
   for (const [how, code, script, pass] of early) {
-    test(`whose model ${how} before any text shows our sentence alone, and can ask again`, async () => {
+    test(`whose model ${how} before any text shows only Foreword's message, and can send another`, async () => {
       const userId = randomUUID();
       const shown = new ObservedChat(app.url, { userId });
       const { call, sending } = await shown.ask(model, "Hi");
       model.script = script;
-      // Its message is stored: else the time that passes would be the store's.
+      // Its message is stored: otherwise the time would pass for the database.
       await shown.until(() => shown.chat.messages.length === 2);
       await script(call);
       await pass();
@@ -85,7 +88,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     });
   }
 
-  test("whose reply failed before any text may have it made again instead", async () => {
+  test("whose reply failed before any text may regenerate it instead", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     model.script = (call) => call.head(401, json).end(secret);
@@ -107,7 +110,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     ["goes silent", "model_stalled", () => clock.pass(9_000)],
   ];
   for (const [how, code, script] of late) {
-    test(`whose model ${how} after text began keeps that text under our sentence, and can go on from it`, async () => {
+    test(`whose model ${how} after text began keeps that text with Foreword's message, and can continue from it`, async () => {
       const userId = randomUUID();
       const shown = new ObservedChat(app.url, { userId });
       const { call, sending } = await shown.ask(model, "Hi");
@@ -136,7 +139,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     });
   }
 
-  test("whose reply breaks off in its plan keeps the plan, which the model is not sent", async () => {
+  test("whose reply is cut off in its plan keeps the plan, which is not sent to the model", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     model.script = (call) => call.text("- a\n- b").end();
@@ -155,7 +158,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     ]);
   });
 
-  test("whose message is refused shows a sentence that says what to send instead, and its chat goes on", async () => {
+  test("whose message is refused shows how to fix it, and its chat continues", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     const pdf = {
@@ -182,7 +185,7 @@ describe("a useChat client", { timeout: 120_000 }, () => {
     ]);
   });
 
-  test("whose message was empty is told so, and its chat goes on without it", async () => {
+  test("whose message was empty is told so, and its chat continues without it", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     await shown.chat.sendMessage({ text: " " });
@@ -196,11 +199,11 @@ describe("a useChat client", { timeout: 120_000 }, () => {
   });
 });
 
-describe("a useChat client of a server that is asked to stop", { timeout: 60_000 }, () => {
+describe("a useChat client of a server that shuts down", { timeout: 60_000 }, () => {
   const model = useModel();
   const startApp = useStartApp(model);
 
-  test("keeps what it has of its reply under our sentence, and goes on with the next server", async (context) => {
+  test("keeps the text so far with Foreword's message, and continues with the next server", async (context) => {
     const variables = { CHAT_STORE_ENABLED: "true", DATA_DIR: await makeTestFolder(context) };
     const clock = new ManualClock();
     const app = await startApp(variables, clock);
@@ -224,7 +227,7 @@ describe("a useChat client of a server that is asked to stop", { timeout: 60_000
       ["error", "The server stopped before the reply was complete.", "Half", "interrupted"],
     );
     await closing;
-    const next = await startApp(variables, new ManualClock()); // by which no write is late
+    const next = await startApp(variables, new ManualClock()); // by this clock no write is late
     model.say(again);
     const reopened = new ObservedChat(next.url, { id: shown.chat.id, userId, messages: shown.chat.messages });
     await reopened.chat.sendMessage({ text: "Go on" });

@@ -1,4 +1,4 @@
-/** Owns what becomes of the history that a `useChat` client sends with every turn: each message is one row, once. */
+/** The history that a `useChat` client sends with every turn: each message is one row, once. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -26,7 +26,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     userId = randomUUID();
   });
 
-  /** Opens a chat of which every reply says `- <n>`, thinks, and answers `A<n>`. */
+  /** Opens a chat in which every reply plans `- <n>`, reasons, and answers `A<n>`. */
   function openChat(messages: readonly ShownMessage[] = [], id?: string): ObservedChat {
     let replies = 0;
     model.script = (call) => {
@@ -39,7 +39,10 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     return new ObservedChat(app.url, { userId, messages, ...(id !== undefined && { id }) });
   }
 
-  /** Every row of the chat's conversation, on the shown path or not, each as `parent's content → content`, oldest first. */
+  /**
+   * Returns all rows of the conversation, on the visible path or not, as `parent's content → content`, oldest
+   * first.
+   */
   async function branchesOf(shown: ObservedChat): Promise<string[]> {
     const rows = await rowsOf(shown);
     const contents = new Map(rows.map(({ id, content }) => [id, content]));
@@ -55,14 +58,14 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     return z.array(Row).parse(rows);
   }
 
-  /** The rows that the conversation is shown as. */
+  /** Returns the rows of the conversation's visible path. */
   async function pathOf(shown: ObservedChat): Promise<unknown[]> {
     const conversationId = z.uuid().parse(shown.last.metadata?.conversationId);
     const rows = await readMessages(app.app.store.database, conversationId, userId);
     return rows.map(({ content }) => content);
   }
 
-  test("that is sent again with each turn adds no rows, however long it gets, and the model gets its answers alone", async () => {
+  test("that is resent with each turn adds no rows, however long it gets, and the model gets only its answers", async () => {
     const shown = openChat();
     const [said, asked]: [string[], unknown[]] = [[], []];
     for (let turn = 1; turn <= 6; turn += 1) {
@@ -87,7 +90,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     assert.equal(conversations.size, 1);
   });
 
-  test("that was restored from the rows, without plans, is known again", async () => {
+  test("that was restored from the rows, without plans, is recognised", async () => {
     const first = openChat();
     await first.chat.sendMessage({ text: "Q1" });
     await first.chat.sendMessage({ text: "Q2" });
@@ -111,7 +114,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     ["letters that are written in two ways", "A\u030angstro\u0308m"],
   ];
   for (const [what, answer] of texts) {
-    test(`with an answer that has ${what} is known again`, async () => {
+    test(`with an answer that has ${what} is recognised`, async () => {
       const shown = openChat();
       model.say("- 1\n---RESPONSE---\n", answer);
       await shown.chat.sendMessage({ text: "Q1" });
@@ -126,7 +129,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     });
   }
 
-  test("with a message of several texts, and parts of other kinds, is its texts, a line each", async () => {
+  test("with a message of several texts and other parts keeps its texts, one a line", async () => {
     const shown = openChat();
     await shown.chat.sendMessage({
       parts: [
@@ -140,7 +143,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     assert.deepEqual(await branchesOf(shown), [" → Q1\nand more", "Q1\nand more → A1"]);
   });
 
-  test("in which a message was edited becomes a branch of the same conversation, which is then shown", async () => {
+  test("with an edited message becomes a branch of the same conversation, which is then visible", async () => {
     const shown = openChat();
     await shown.chat.sendMessage({ text: "Q1" });
     await shown.chat.sendMessage({ text: "Q2" });
@@ -171,7 +174,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     );
   });
 
-  test("whose last reply is made again has both replies, the newer one shown under its own id", async () => {
+  test("whose last reply is regenerated has both replies, the newer one visible under its own id", async () => {
     const shown = openChat();
     await shown.chat.sendMessage({ text: "Q1" });
     const firstId = shown.last.id;
@@ -194,7 +197,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     assert.deepEqual((await branchesOf(shown)).slice(3), ["A2 → Q2", "Q2 → A3"]);
   });
 
-  test("whose earlier reply is made again goes on from there; what came after it stays as a branch", async () => {
+  test("whose earlier reply is regenerated continues from there; the messages after it stay as a branch", async () => {
     const shown = openChat();
     await shown.chat.sendMessage({ text: "Q1" });
     await shown.chat.sendMessage({ text: "Q2" });
@@ -216,7 +219,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     ]);
   });
 
-  test("in which a reply is known only to where its client left it has that reply once", async () => {
+  test("with a reply that its client only saw part of has that reply once", async () => {
     for (const seen of ["A", ""]) {
       const shown = openChat();
       const call = await shown.askAndLeave(model, "Q1", seen);
@@ -228,7 +231,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     }
   });
 
-  test("whose reply was left and made again shows the newer one; the older is stopped", async () => {
+  test("whose abandoned reply is regenerated shows the newer one; the older is stopped", async () => {
     const shown = openChat();
     const { call, sending } = await shown.ask(model, "Q1");
     call.text("- 1\n---RESPONSE---\nOld");
@@ -245,7 +248,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     assert.deepEqual(await branchesOf(shown), [" → Q1", "Q1 → Old", "Q1 → New"]);
   });
 
-  test("whose reply is made again and says the same has it once", async () => {
+  test("whose regenerated reply has the same text has it once", async () => {
     const shown = openChat();
     model.say("- 1\n---RESPONSE---\nSame.");
     await shown.chat.sendMessage({ text: "Q1" });
@@ -254,7 +257,7 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     assert.deepEqual(await branchesOf(shown), [" → Q1", "Q1 → Same.", "Same. → Q2", "Q2 → Same."]);
   });
 
-  test("that two chats of a user have in common is in both conversations", async () => {
+  test("shared by two chats of a user is in both conversations", async () => {
     const [one, other] = [openChat(), openChat()];
     await one.chat.sendMessage({ text: "Q1" });
     await other.chat.sendMessage({ text: "Q1" });

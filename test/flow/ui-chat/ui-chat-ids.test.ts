@@ -1,4 +1,4 @@
-/** Owns whose a `useChat` client's chat is, and which conversation: what its id, of any characters, stands for. */
+/** The user and the conversation behind a `useChat` client's chat id, of any characters. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -10,7 +10,7 @@ describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
   const model = useModel();
   const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
 
-  /** Asks something in a chat; returns its conversation. */
+  /** Sends a message in a chat; returns its conversation. */
   async function askIn(id: string | undefined, userId?: string, body: object = {}): Promise<string> {
     model.say("- a\n---RESPONSE---\nHello.");
     const named = { ...(id !== undefined && { id }), ...(userId !== undefined && { userId }) };
@@ -20,7 +20,7 @@ describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
     return shown.last.metadata?.conversationId ?? "";
   }
 
-  test("names one conversation of its user, whether that is told in the query or in the body", async () => {
+  test("names one conversation of its user, whether the user is in the query or in the body", async () => {
     const [id, one, other] = ["aB3dE6gH9jK2mN5p", randomUUID(), randomUUID()];
     const conversation = await askIn(id, one);
     assert.equal(await askIn(id, undefined, { userId: one }), conversation);
@@ -41,19 +41,19 @@ describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
     }
   });
 
-  test("that the client made itself is one that another client never has", async () => {
+  test("made by the client itself is never that of another client", async () => {
     const userId = randomUUID();
     assert.notEqual(await askIn(undefined, userId), await askIn(undefined, userId));
   });
 
-  test("that is a UUID is its conversation's, in any case", async () => {
+  test("that is a UUID is its conversation's, in upper or lower case", async () => {
     const [id, userId] = [randomUUID(), randomUUID()];
     assert.equal(await askIn(id.toUpperCase(), userId), id);
     assert.equal(await askIn(id, userId), id);
     assert.equal((await readMessages(app.app.store.database, id, userId)).length, 4);
   });
 
-  test("that is the UUID of somebody else's conversation gives one's own, which it can stop", async () => {
+  test("that is the UUID of another user's conversation leads to the user's own, which can be stopped", async () => {
     const [id, owner, stranger] = [randomUUID(), randomUUID(), randomUUID()];
     assert.equal(await askIn(id, owner), id);
     const shown = new ObservedChat(app.url, { id, userId: stranger });
@@ -93,7 +93,7 @@ describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
     "a space alone": " ",
   };
   for (const [what, id] of Object.entries(odd)) {
-    test(`that is made of ${what} is found again to resume and to stop`, async () => {
+    test(`with ${what} is found again to resume and to stop`, async () => {
       const userId = randomUUID();
       const shown = new ObservedChat(app.url, { id, userId });
       const { call, sending } = await shown.ask(model, "Hi");
@@ -112,7 +112,7 @@ describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
     });
   }
 
-  test("that is longer than 255 characters is refused by every address, in a sentence", async () => {
+  test("longer than 255 characters is refused on every route, in a sentence", async () => {
     const sentence = "id: must be at most 255 characters";
     for (const id of ["x".repeat(256), "三".repeat(256)]) {
       const shown = new ObservedChat(app.url, { id });

@@ -1,4 +1,4 @@
-/** Owns what a `useChat` client gets of a reply that another replica is making, on one Postgres. */
+/** A `useChat` client of a reply on another replica, with one Postgres. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -9,8 +9,8 @@ import { ObservedChat, promptOf, textOf } from "../../support/clients/ui-chat.ts
 import { useApp, useDatabase, useModel, useReplicas, useStartApp } from "../../support/apps/use-app.ts";
 import { startPostgresSite } from "../../faults/database-bench.ts";
 
-describe("a useChat client at another replica than its reply", { timeout: 120_000 }, () => {
-  /** The replica that makes the replies, and the one that is asked about them. */
+describe("a useChat client on another replica than its reply", { timeout: 120_000 }, () => {
+  /** The replica that runs the replies, and the one that clients ask about them. */
   const { model, database, here, there } = useReplicas();
   const startApp = useStartApp(model, {}, { database });
   const userId = randomUUID();
@@ -18,7 +18,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
   const at = ({ url }: { readonly url: string }, id: string): ObservedChat =>
     new ObservedChat(url, { id, userId });
 
-  test("gets it from its start, then live to its end, under the same id; then there is nothing more", async () => {
+  test("gets it from its start, then live to its end, under the same id; then there is nothing left", async () => {
     const first = new ObservedChat(here.url, { userId });
     const { call, sending } = await first.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nHe");
@@ -41,7 +41,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     }
   });
 
-  test("gets it before its first text, and when it fails", async () => {
+  test("gets it before its first text, and its failure", async () => {
     const first = new ObservedChat(here.url, { userId });
     const { call, sending } = await first.ask(model, "Hi");
     await first.until(() => first.chat.messages.length === 2);
@@ -60,7 +60,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.deepEqual(second.last.metadata, first.last.metadata);
   });
 
-  test("stops it there, and the client that reads it here is ready with what it has", async () => {
+  test("stops it there, and the client that reads it here is ready with the text so far", async () => {
     const first = new ObservedChat(here.url, { userId });
     const { call, sending } = await first.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nSo far");
@@ -90,7 +90,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.equal((await there.post(`${path}?userId=${userId}`, {})).status, 204);
   });
 
-  test("goes on there in the same conversation, without adding a row twice", async () => {
+  test("continues there in the same conversation, without adding a row twice", async () => {
     model.say("- a\n---RESPONSE---\nHello.");
     const first = new ObservedChat(here.url, { userId });
     await first.chat.sendMessage({ text: "Hi" });
@@ -109,7 +109,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.equal(rows.length, 4);
   });
 
-  test("whose connection was cut there while the reply went on still gets it there when it has ended", async (context) => {
+  test("whose connection was cut there while the reply went on still gets it there after its end", async (context) => {
     const proxy = await startTcpProxy(Number(new URL(there.url).port));
     context.after(() => proxy.close());
     const first = new ObservedChat(here.url, { userId });
@@ -131,7 +131,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.deepEqual([second.chat.status, second.chat.messages.map(textOf)], ["ready", ["Hello."]]);
   });
 
-  test("gets the newest reply there, not one that this replica made before and that nobody has read", async () => {
+  test("gets the newest reply there, not an earlier unread one of this replica", async () => {
     const first = new ObservedChat(there.url, { userId });
     const old = await first.ask(model, "Hi");
     old.call.text("- a\n---RESPONSE---\nOld.");
@@ -151,7 +151,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.deepEqual(second.last, moved.last);
   });
 
-  test("is not shown one that this replica made before and that nobody has read, where a newer one has ended there", async () => {
+  test("does not get an earlier unread reply of this replica if a newer one has ended there", async () => {
     const first = new ObservedChat(there.url, { userId });
     const { call } = await first.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nOld");
@@ -168,7 +168,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     assert.deepEqual(loaded.chat.messages.map(textOf), ["Hi", "New reply."]);
   });
 
-  test("stops the newest there, not one that this replica began before and that still runs", async () => {
+  test("stops the newest there, not an earlier one that still runs on this replica", async () => {
     const first = new ObservedChat(there.url, { userId });
     const old = await first.ask(model, "Hi");
     old.call.text("- a\n---RESPONSE---\nOld");
@@ -188,7 +188,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     old.call.finish();
   });
 
-  test("of which that replica stops is not told that the reply has ended, and gets all of it elsewhere", async () => {
+  test("whose replica shuts down is not told that the reply has ended, and gets all of it elsewhere", async () => {
     const leaving = await startApp();
     const first = new ObservedChat(here.url, { userId });
     const { call, sending } = await first.ask(model, "Hi");
@@ -199,7 +199,7 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
     await second.until(() => second.text === "He");
     await leaving.close();
     await resuming;
-    // Not the reply has ended: its metadata must not say so.
+    // The reply has not ended: its metadata must not say so.
     assert.deepEqual([second.chat.status, second.last.metadata?.outcome], ["error", undefined]);
     const third = new ObservedChat(there.url, { id: first.chat.id, userId, messages: second.chat.messages });
     const again = third.chat.resumeStream();
@@ -210,12 +210,12 @@ describe("a useChat client at another replica than its reply", { timeout: 120_00
   });
 });
 
-describe("a useChat client while the store is away", { timeout: 120_000 }, () => {
+describe("a useChat client while the database is unavailable", { timeout: 120_000 }, () => {
   const model = useModel();
   const site = useDatabase(startPostgresSite);
   const app = useApp(model, {}, { database: site });
 
-  test("gets what its replica still has, and is told in a sentence where that would have to ask", async () => {
+  test("gets replies that its replica still holds, and an error message for others", async () => {
     const { proxy } = site.harness;
     const shown = new ObservedChat(app.url, { userId: randomUUID() });
     const { call } = await shown.ask(model, "Hi");

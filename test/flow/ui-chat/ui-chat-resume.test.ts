@@ -1,4 +1,6 @@
-/** Owns what a `useChat` client gets that comes back to its chat: a whole reply once, or the word that there is none. */
+/**
+ * A `useChat` client that comes back to its chat: it gets a whole reply once, or learns that there is none.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -28,11 +30,11 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     });
   });
 
-  /** The page is loaded anew: nothing is left of the chat but its id, and what was kept of its messages. */
+  /** Reloads the page: only the chat's id and its saved messages are left. */
   const reload = ({ chat }: ObservedChat, messages = chat.messages): ObservedChat =>
     new ObservedChat(app.url, { id: chat.id, userId, messages });
 
-  /** Opens a chat on the connection that can be cut, and begins a reply. */
+  /** Opens a chat through the proxy, and starts a reply. */
   async function begin(
     said: string,
   ): Promise<{ shown: ObservedChat; call: ScriptedCall; sending: Promise<void> }> {
@@ -44,7 +46,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     return { shown, call, sending };
   }
 
-  /** Begins a reply and cuts its connection; resolves once both ends know. */
+  /** Starts a reply and cuts its connection; resolves once both ends know. */
   async function beginCut(said: string): Promise<{ shown: ObservedChat; call: ScriptedCall }> {
     const { shown, call, sending } = await begin(said);
     await cut();
@@ -53,7 +55,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     return { shown, call };
   }
 
-  /** Cuts what goes through the proxy; resolves once the server knows. */
+  /** Cuts the connections through the proxy; resolves once the server knows. */
   async function cut(): Promise<void> {
     const ends = Array.from(open, (socket) => once(socket, "end"));
     proxy.cutAll();
@@ -71,7 +73,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     ["its question", 1],
     ["its question and the start of the reply", 2],
   ] as const) {
-    test(`after a reload that kept ${what} gets the running reply from its start, and then live to its end`, async () => {
+    test(`after a reload that kept ${what} gets the running reply from its start, then live to its end`, async () => {
       const { shown, call, sending } = await begin("- a\n---RESPONSE---\nHe");
       const loaded = reload(shown, shown.chat.messages.slice(0, kept));
       const resuming = loaded.chat.resumeStream();
@@ -91,7 +93,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     });
   }
 
-  test("before the first text is submitted until it comes", async () => {
+  test("before the first text stays submitted until it arrives", async () => {
     const { shown, call, sending } = await begin("");
     const loaded = reload(shown, []);
     const resuming = loaded.chat.resumeStream();
@@ -102,7 +104,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     assert.deepEqual(loaded.last, shown.last);
   });
 
-  test("where nothing was ever asked, or all was read, is told that there is nothing, and stays ready", async () => {
+  test("stays ready and learns that there is nothing, in a new chat or after reading all of it", async () => {
     const shown = new ObservedChat(app.url, { userId });
     await shown.chat.resumeStream();
     assert.deepEqual([shown.chat.status, shown.chat.messages], ["ready", []]);
@@ -118,7 +120,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     assert.deepEqual([answer.status, answer.body, answer.headers["cache-control"]], [204, "", "no-store"]);
   });
 
-  test("on a connection that was cut while the reply runs gets it whole, once", async () => {
+  test("after its connection was cut while the reply runs gets it whole, once", async () => {
     const { shown, call } = await beginCut("- a\n---RESPONSE---\nHe");
     const resuming = shown.chat.resumeStream();
     await shown.until(() => shown.chat.status === "streaming");
@@ -135,7 +137,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     ["in its plan", "- a"],
     ["in its answer", "- a\n---RESPONSE---\nHe"],
   ] as const) {
-    test(`on a connection that was cut ${when} gets a reply that has ended meanwhile, whole, until it has read it`, async () => {
+    test(`after its connection was cut ${when} gets a reply that has ended meanwhile, whole, until it has read it`, async () => {
       const { shown, call } = await beginCut(said);
       await finish(call, "- a\n---RESPONSE---\nHello.".slice(said.length));
       await shown.chat.resumeStream();
@@ -153,7 +155,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     });
   }
 
-  test("on a connection that was cut twice gets the reply all the same", async () => {
+  test("after its connection was cut twice gets the reply all the same", async () => {
     const { shown, call } = await beginCut("- a\n---RESPONSE---\nHe");
     const resuming = shown.chat.resumeStream();
     await shown.until(() => shown.chat.status === "streaming");
@@ -165,7 +167,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     assert.deepEqual([shown.chat.status, shown.chat.messages.map(textOf)], ["ready", ["Hi", "Hello."]]);
   });
 
-  test("gets a reply that has failed meanwhile as it failed, until it has read it", async () => {
+  test("gets a reply that has failed meanwhile as failed, until it has read it", async () => {
     const { shown, call } = await beginCut("- a\n---RESPONSE---\nHe");
     call.end();
     await app.logged((line) => line["turnId"] === shown.last.id);
@@ -178,7 +180,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     assert.deepEqual([shown.chat.status, shown.chat.messages.map(textOf)], ["ready", ["Hi", "He"]]);
   });
 
-  test("gets a reply that was stopped meanwhile as it was stopped", async () => {
+  test("gets a reply that was stopped meanwhile as stopped", async () => {
     const { shown } = await beginCut("- a\n---RESPONSE---\nHe");
     await app.post(`/api/chat/${shown.chat.id}/stop?userId=${userId}`, {});
     await shown.chat.resumeStream();
@@ -188,7 +190,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     );
   });
 
-  test("never gets a reply that it has gone on from, though that still runs or was not read", async () => {
+  test("never gets a reply that it has continued from, even if that still runs or is unread", async () => {
     const first = await begin("- a\n---RESPONSE---\nOld");
     await first.shown.chat.stop();
     const { shown } = first;
@@ -206,7 +208,7 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     assert.deepEqual([loaded.chat.status, loaded.chat.messages.map(textOf)], ["ready", ["New."]]);
   });
 
-  test("by any other method than GET is told so, and takes nothing from who resumes", async () => {
+  test("with another method than GET is told so, and takes nothing from other clients", async () => {
     const { shown, call } = await beginCut("- a\n---RESPONSE---\nHe");
     await finish(call, "llo.");
     const path = `/api/chat/${shown.chat.id}/stream?userId=${userId}`;
@@ -243,12 +245,12 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a useChat reply that nobody has read", { timeout: 60_000 }, () => {
+describe("an unread useChat reply", { timeout: 60_000 }, () => {
   const model = useModel();
   const clock = new ManualClock();
   const app = useApp(model, { CHAT_STORE_ENABLED: "true" }, { clock });
 
-  test("is sent again for ten minutes after its end, and not longer", async () => {
+  test("is available for ten minutes after its end, and no longer", async () => {
     const messages = [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }];
     for (const [id, afterMs, status] of [
       ["early", 10 * 60_000 - 1, 200],

@@ -1,4 +1,4 @@
-/** Owns how a `useChat` client ends a reply: `stop()` only leaves it, a request beside it stops it. */
+/** How a `useChat` client ends a reply: `stop()` only disconnects, the stop request ends it. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test } from "node:test";
@@ -14,7 +14,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     userId = randomUUID();
   });
 
-  /** What a frontend does to stop a reply. */
+  /** Stops a reply as a frontend does. */
   async function stop({ chat }: ObservedChat): Promise<Response> {
     const api = `${app.url}/api/chat`;
     return await fetch(`${api}/${encodeURIComponent(chat.id)}/stop?userId=${userId}`, { method: "POST" });
@@ -28,7 +28,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
   const toShort = (rows: readonly MessageRow[]): unknown[] =>
     rows.map(({ content, status }) => [content, status]);
 
-  test("with chat.stop() leaves it: the turn goes on without it, and is stored whole", async () => {
+  test("with chat.stop() disconnects: the turn continues without it, and is stored whole", async () => {
     const shown = new ObservedChat(app.url, { userId });
     const { call, sending } = await shown.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nHe");
@@ -49,7 +49,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     assert.deepEqual(shown.chat.messages.map(textOf), ["Hi", "Hello."]);
   });
 
-  test("with a request beside it ends it everywhere: the model is left, the client is ready with what it has", async () => {
+  test("with a stop request ends it everywhere: the model is cancelled, the client is ready with the text so far", async () => {
     const shown = new ObservedChat(app.url, { userId });
     const { call, sending } = await shown.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nSo far");
@@ -81,7 +81,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     ]);
   });
 
-  test("before its first text has a reply that says nothing, which adds no row", async () => {
+  test("before its first text gets an empty reply, which adds no row", async () => {
     const shown = new ObservedChat(app.url, { userId });
     const { call, sending } = await shown.ask(model, "Hi");
     await shown.until(() => shown.chat.messages.length === 2);
@@ -101,7 +101,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     ]);
   });
 
-  test("may have it made again: the stopped reply stays beside the new one", async () => {
+  test("may regenerate it: the stopped reply stays beside the new one", async () => {
     const shown = new ObservedChat(app.url, { userId });
     const { call, sending } = await shown.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nSo far");
@@ -117,7 +117,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     ]);
   });
 
-  test("that is over, or never began, or is another user's, is told that nothing runs", async () => {
+  test("that has ended, never started, or is another user's, learns that nothing is running", async () => {
     const shown = new ObservedChat(app.url, { userId });
     assert.equal((await stop(shown)).status, 204);
     const { call, sending } = await shown.ask(model, "Hi");
@@ -133,7 +133,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     assert.equal((await stop(shown)).status, 204);
   });
 
-  test("after it has left it ends it all the same", async () => {
+  test("after it has disconnected ends it all the same", async () => {
     const shown = new ObservedChat(app.url, { userId });
     const { call } = await shown.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nSo far");
@@ -148,7 +148,7 @@ describe("a useChat client that ends a reply", { timeout: 60_000 }, () => {
     assert.equal((await stop(shown)).status, 204);
   });
 
-  test("ends every reply that is being made in the chat, those that it has left before as well", async () => {
+  test("ends every running reply of the chat, including those it has disconnected from", async () => {
     const shown = new ObservedChat(app.url, { userId });
     const left = await shown.ask(model, "Hi");
     left.call.text("- a\n---RESPONSE---\nOld");
@@ -178,7 +178,7 @@ describe("a useChat client of a server with ON_DISCONNECT=abort", { timeout: 60_
   const model = useModel();
   const app = useApp(model, { ON_DISCONNECT: "abort" });
 
-  test("stops its reply with chat.stop(), and gets it as it was stopped when it resumes", async () => {
+  test("stops its reply with chat.stop(), and gets it as stopped when it resumes", async () => {
     const shown = new ObservedChat(app.url);
     const { call } = await shown.ask(model, "Hi");
     call.text("- a\n---RESPONSE---\nSo far");

@@ -1,4 +1,4 @@
-/** Owns what a `useChat` client sees of one reply while it streams, and what of it is stored. */
+/** One streaming reply as a `useChat` client sees it, and its rows. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -41,7 +41,7 @@ describe("a message sent with useChat's default transport", { timeout: 60_000 },
     assert.equal(shown.chat.error, undefined);
   });
 
-  test("shows the plan as one part that fills while it is made, and then is done, before the answer", async () => {
+  test("shows the plan as one part that grows, and is then done, before the answer", async () => {
     const shown = new ObservedChat(app.url);
     const { call, sending } = await shown.ask(model, "Hi");
     const planNow = (): unknown => shown.last.parts.find(({ type }) => type === "data-plan");
@@ -84,7 +84,7 @@ describe("a message sent with useChat's default transport", { timeout: 60_000 },
     assert.deepEqual(shown.plans, []);
   });
 
-  test("has a reply under its turn's id, which is its row's, and learns what the turn was and how it ended", async () => {
+  test("gets a reply under its turn's and row's id, with the turn's metadata and its outcome", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     const beforeMs = Date.now();
@@ -126,7 +126,7 @@ describe("a message sent with useChat's default transport", { timeout: 60_000 },
     assert.equal(rows[1]?.id, id);
   });
 
-  test("with SHOW_REASONING unset never shows what the model thinks", async () => {
+  test("with SHOW_REASONING unset never shows the model's reasoning", async () => {
     const shown = new ObservedChat(app.url);
     model.script = (call) => {
       call
@@ -142,7 +142,7 @@ describe("a message sent with useChat's default transport", { timeout: 60_000 },
     assert.doesNotMatch(JSON.stringify(shown.last), /Hm|Well/);
   });
 
-  test("with images reaches the model with them, before their text; its row counts them", async () => {
+  test("with images reaches the model with the images before the text; its row counts them", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
     model.say("- a\n---RESPONSE---\nA cat.");
@@ -178,7 +178,7 @@ describe("a message sent with useChat's default transport", { timeout: 60_000 },
     );
   });
 
-  test("that says what the server is to be told beside it, in the transport's body, is heard", async () => {
+  test("can carry more fields for the server in the transport's body", async () => {
     const shown = new ObservedChat(app.url, { body: { use_web_search: true, knowledge_base: "Wiki" } });
     await shown.chat.sendMessage({ text: "Hi" });
     const instruction = JSON.stringify(model.calls.at(-1)?.body.messages[0]);
@@ -186,7 +186,7 @@ describe("a message sent with useChat's default transport", { timeout: 60_000 },
     assert.match(instruction, /Wiki/);
   });
 
-  test("is answered with the headers that name the protocol and the turn and keep proxies from holding it", async () => {
+  test("gets the headers that name the protocol and the turn and keep proxies from buffering", async () => {
     model.say("- a\n---RESPONSE---\nb");
     const { status, headers, body } = await app.post("/api/chat", ask("Hi"));
     assert.equal(status, 200);
@@ -218,7 +218,7 @@ describe("a useChat reply with SHOW_REASONING=true", () => {
   const model = useModel();
   const app = useApp(model, { SHOW_REASONING: "true" });
 
-  test("shows what the model thinks before the plan and in the midst of the answer as parts of their own", async () => {
+  test("shows the model's reasoning before the plan and within the answer as parts of their own", async () => {
     const shown = new ObservedChat(app.url);
     const { call, sending } = await shown.ask(model, "Hi");
     call.event(toChunk({ reasoning: "Hm" }));
@@ -249,7 +249,7 @@ describe("a useChat reply with SHOW_REASONING=true", () => {
     assert.equal(shown.chat.error, undefined);
   });
 
-  test("does not send the model its thoughts again", async () => {
+  test("does not send the model its reasoning again", async () => {
     const shown = new ObservedChat(app.url);
     model.script = (call) => {
       call

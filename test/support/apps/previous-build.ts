@@ -9,7 +9,7 @@ import { makeFolder } from "./start-app.ts";
 const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The last commit whose schema has the version before this one: a change of the schema's version moves it. */
+/** The last commit with the previous schema version; changes with each new version. */
 export const previousCommit = "e7605a3e48464845f324153115b66febb2e49796";
 
 /** A build in a folder of its own. */
@@ -30,7 +30,10 @@ export async function findMissingHistory(): Promise<string | false> {
   }
 }
 
-/** Unpacks the previous build below the system's temporary folder; the caller removes it. It uses this build's packages. */
+/**
+ * Unpacks the previous build below the system's temporary folder; the caller removes it. It uses this build's
+ * packages.
+ */
 export async function unpackPreviousBuild(): Promise<PreviousBuild> {
   const folder = await makeFolder();
   try {

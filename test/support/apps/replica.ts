@@ -1,4 +1,4 @@
-/** Owns server processes as faults are injected into them, and what a client reads of their answers, byte by byte. */
+/** Server processes for fault injection, and the bytes of their responses as a client reads them. */
 import { EventEmitter, once } from "node:events";
 import { request, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { z } from "zod";
@@ -13,13 +13,13 @@ const TurnState = z.object({
   position: z.number(),
   error: z.object({ code: z.string() }).nullable(),
 });
-/** A turn as `GET /turns/:id` tells it. */
+/** A turn as `GET /turns/:id` returns it. */
 export type TurnState = z.infer<typeof TurnState>;
 
-/** A `foreword serve` in a folder of its own, which it is started in again after its death. */
+/** A `foreword serve` in a folder of its own, where it can be restarted after its death. */
 export class Replica {
   readonly #variables: Readonly<Record<string, string>>;
-  /** What runs `foreword`: this build, unless it names another. */
+  /** The program that runs `foreword`: this build, unless it names another. */
   readonly #program: readonly string[] | undefined;
   readonly #folder: Awaited<ReturnType<typeof makeFolder>>;
   readonly #killAtExit = (): void => this.kill("SIGKILL");
@@ -37,7 +37,10 @@ export class Replica {
     process.once("exit", this.#killAtExit);
   }
 
-  /** Starts one that is configured by `variables`, of this build or by `program`; resolves once it listens. End it with {@link close}. */
+  /**
+   * Starts one with `variables`, of this build or by `program`; resolves once it listens. The caller closes
+   * it.
+   */
   static async start(
     variables: Readonly<Record<string, string>>,
     program?: readonly string[],
@@ -47,7 +50,7 @@ export class Replica {
     return replica;
   }
 
-  /** Starts it again once it has ended, on the same data and with the same variables; resolves once it listens. */
+  /** Starts it again after its end, with the same data and variables; resolves once it listens. */
   async restart(): Promise<void> {
     await this.#command?.exit();
     const command = new RunningCommand(["serve"], this.#variables, this.#folder.path, this.#program);
@@ -65,7 +68,7 @@ export class Replica {
     return await this.#command?.exit();
   }
 
-  /** Ends it, at once, and deletes its folder. */
+  /** Kills it and deletes its folder. */
   async close(): Promise<void> {
     this.kill("SIGKILL");
     await this.exit();
@@ -78,7 +81,7 @@ export class Replica {
     return new Reading(this.#url + path, method, body, headers);
   }
 
-  /** Asks for a turn's bytes from `after` on. */
+  /** Requests a turn's bytes from `after` on. */
   resume(turnId: string, userId: string, after: number): Reading {
     return this.send("GET", `/turns/${turnId}/stream?after=${after}&userId=${userId}`);
   }
@@ -88,7 +91,7 @@ export class Replica {
     return await this.send("GET", `/turns/${turnId}?userId=${userId}`).json(TurnState);
   }
 
-  /** Asks for a turn's stop; resolves with its state then. */
+  /** Stops a turn; resolves with its state. */
   async stop(turnId: string, userId: string): Promise<TurnState> {
     return await this.send("POST", `/turns/${turnId}/stop?userId=${userId}`).json(TurnState);
   }
@@ -108,7 +111,7 @@ export function toFigures(timesMs: readonly number[]): string {
   return `${Math.round(sorted[sorted.length >> 1] ?? 0)} / ${Math.round(sorted.at(-1) ?? 0)} ms`;
 }
 
-/** An answer as it comes, to whatever its end is. */
+/** A response, read live to any kind of end. */
 export class Reading {
   /** Resolves when no more will come. */
   readonly closed: Promise<void>;
@@ -131,7 +134,7 @@ export class Reading {
       .end(body && JSON.stringify(body));
   }
 
-  /** `undefined` until the answer's head has come, and for ever where none does. */
+  /** `undefined` until the response's headers have arrived. */
   get status(): number | undefined {
     return this.#response?.statusCode;
   }
@@ -140,12 +143,12 @@ export class Reading {
     return this.#response?.headers ?? {};
   }
 
-  /** Whether the body ended in good order. */
+  /** Whether the body ended properly. */
   get isComplete(): boolean {
     return this.#response?.complete ?? false;
   }
 
-  /** What has come so far. */
+  /** The bytes so far. */
   get bytes(): Buffer {
     return Buffer.concat(this.#chunks);
   }

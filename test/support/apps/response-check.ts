@@ -1,4 +1,4 @@
-/** Owns the judge of answers: whether what came is what the OpenAPI document says of its route. */
+/** Checks responses against the OpenAPI document. */
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
@@ -7,7 +7,7 @@ import type { AuthType } from "../../../src/openapi/error-responses.ts";
 import { toDocument, type OpenApiDocument, type OperationObject } from "../../../src/openapi/document.ts";
 import type { AppResponse } from "./start-app.ts";
 
-/** The headers of answers that the framework or Node sets, or every answer has: no route's own. */
+/** Response headers that the framework or Node sets, or that every response has: no route's own. */
 const standing = new Set([
   "connection",
   "content-length",
@@ -26,10 +26,10 @@ const standing = new Set([
   "x-frame-options",
 ]);
 
-/** The answers that one document promises. */
+/** The responses that one document allows. */
 export class ResponseCheck {
   readonly document: OpenApiDocument;
-  /** The operations that were checked, each with the status and media type that came. */
+  /** The checked operations, each with the status and media type of its response. */
   readonly seen = new Set<string>();
   readonly #ajv = new Ajv2020({ strict: false, validateSchema: false });
   readonly #places: readonly {
@@ -53,7 +53,7 @@ export class ResponseCheck {
     );
   }
 
-  /** Fails where an answer is not as promised. A request that no route takes is promised nothing. */
+  /** Fails if a response is not as documented. A request that no route matches has no documentation. */
   check(method: string, url: string, { status, headers, body, isComplete }: AppResponse): void {
     const [path = ""] = url.split("?");
     const place = this.#places.find(
@@ -78,13 +78,13 @@ export class ResponseCheck {
     }
   }
 
-  /** Fails where `value` is not of the schema at a place of the document. */
+  /** Fails if `value` does not match the schema at a place of the document. */
   validate(what: string, pointer: readonly string[], value: unknown): void {
     const errors = this.findErrors(pointer, value);
     assert.equal(errors, undefined, `${what} ${errors}: ${JSON.stringify(value)?.slice(0, 500)}`);
   }
 
-  /** Returns what is wrong with `value`, by the schema at a place of the document; `undefined` where nothing is. */
+  /** Returns the error of `value` by the schema at a place of the document; `undefined` if it is valid. */
   findErrors(pointer: readonly string[], value: unknown): string | undefined {
     const fragment = pointer.map((part) =>
       encodeURIComponent(part.replaceAll("~", "~0").replaceAll("/", "~1")),
@@ -113,7 +113,7 @@ export class ResponseCheck {
 function readEvents(body: string, areNamed: boolean): unknown[] {
   const frames = body.split("\n\n").slice(0, -1);
   return frames.flatMap((frame) => {
-    // By line feeds alone: a text may hold other ends of lines, such as U+2028.
+    // By line feeds alone: a text may have other line ends, such as U+2028.
     const lines = frame.split("\n");
     const find = (field: string): string | undefined =>
       lines.find((line) => line.startsWith(`${field}: `))?.slice(field.length + 2);

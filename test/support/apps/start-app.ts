@@ -35,7 +35,7 @@ const requests = new WeakMap<
   { readonly method: string; readonly path: string; readonly check: ResponseCheck }
 >();
 
-/** What a running app consists of. */
+/** The parts of a running app. */
 interface Started {
   readonly app: App;
   readonly url: string;
@@ -45,18 +45,18 @@ interface Started {
 }
 
 /**
- * The real app on a free port, from {@link start} to {@link close}; it can be started again. Each response that is read
- * to its end is checked against the app's OpenAPI document.
+ * The real app on a free port, from {@link start} to {@link close}; it can be started again. Each response
+ * that is read to its end is checked against the app's OpenAPI document.
  */
 export class RunningApp {
   #started: Started | undefined;
   readonly #logged = new EventEmitter();
-  /** What it has logged since it started. */
+  /** Its log since it started. */
   readonly logs: LogLine[] = [];
 
   /**
-   * Starts it with `variables` alone; unless they say otherwise, nothing is stored and users have no limits. Its
-   * `DATA_DIR`, unless they name one, is deleted when it closes.
+   * Starts it with `variables` alone; unless they say otherwise, nothing is stored and users have no limits.
+   * Its `DATA_DIR`, unless they name one, is deleted when it closes.
    */
   async start(variables: Readonly<Record<string, string>>, clock: Clock = systemClock): Promise<this> {
     this.logs.length = 0;
@@ -141,7 +141,7 @@ export class RunningApp {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     sent.once("response", resolve).once("error", reject).end(bytes);
     const response = await promise;
-    // Node answers `Expect` itself, and no route promises what it says.
+    // Node itself responds to `Expect`: no route documents that.
     if (headers["expect"] === undefined) requests.set(response, { method, path, check: this.#running.check });
     return response;
   }

@@ -1,6 +1,6 @@
 /**
- * Fixtures of a suite: each starts something before the suite's tests (or before each of them) and closes it afterwards.
- * Everything a suite has started is closed in reverse order, whatever fails.
+ * Fixtures of a suite: each starts something before the suite's tests (or before each of them) and closes it
+ * afterwards. Everything a suite has started is closed in reverse order, whatever fails.
  */
 import { after, afterEach, before, beforeEach, type SuiteContext, type TestContext } from "node:test";
 import type { Clock } from "../../../src/base/clock.ts";
@@ -13,10 +13,10 @@ type Variables = Readonly<Record<string, string>>;
 /** How often a fixture is started: once for its suite, or again for each test. */
 export type Lifetime = "suite" | "test";
 
-/** What is open, by the suite or test that it was opened for. */
+/** The open resources of each suite or test. */
 const opened = new WeakMap<SuiteContext | TestContext, AsyncDisposableStack>();
 
-/** Runs `open` before the tests; what it puts on the stack is closed after them, last in, first out. */
+/** Runs `open` before the tests, and closes everything on its stack after them, last in, first out. */
 export function useResource(
   open: (closing: AsyncDisposableStack) => Promise<unknown>,
   lifetime: Lifetime = "suite",
@@ -52,7 +52,7 @@ class SuiteDatabase<Harness extends StartedDatabase> {
     return this;
   }
 
-  /** What was started. */
+  /** The database itself. */
   get harness(): Harness {
     if (this.#harness === undefined) throw new Error("the database has not been started");
     return this.#harness;
@@ -88,7 +88,7 @@ interface AppOptions {
   readonly lifetime?: Lifetime;
 }
 
-/** The app, asking `model` (under the name `scripted`), with `variables` on top; it stores only in a database. */
+/** The app, calling `model` (named `scripted`), with `variables` on top; it stores only with a database. */
 export function useApp(
   model: ScriptedModel,
   variables: Variables | (() => Variables) = {},
@@ -112,13 +112,16 @@ export function useReplicas(clocks: { readonly here?: Clock; readonly there?: Cl
   return { model, database, here, there };
 }
 
-/** What {@link useApp} takes besides the model. */
+/** The arguments of {@link useApp} after the model. */
 export type UseAppArguments = Parameters<typeof useApp> extends [unknown, ...infer Rest] ? Rest : never;
 
 /** Starts an app as {@link useApp} does, when it is called. */
 export type StartApp = (variables?: Variables, clock?: Clock) => Promise<RunningApp>;
 
-/** Starts apps during a test, which are closed after it. `variables` and `database` are those of {@link useApp}. */
+/**
+ * Starts apps during a test, which are closed after it. `variables` and `database` are those of {@link
+ * useApp}.
+ */
 export function useStartApp(
   model: ScriptedModel,
   variables: Variables = {},

@@ -1,11 +1,11 @@
-/** Owns the app as clients of OpenAI's wire see it: a scripted model, the app before it, the official client. */
+/** The app for clients of OpenAI's wire: a scripted model, the app, and the official client. */
 import OpenAI from "openai";
 import { z } from "zod";
 import type { ScriptedModel } from "../model/scripted-model.ts";
 import type { RunningApp } from "../apps/start-app.ts";
 import { useApp, useModel, type UseAppArguments } from "../apps/use-app.ts";
 
-/** What servers add to OpenAI's messages and deltas. */
+/** An extension of OpenAI's messages and deltas. */
 const WithReasoning = z.object({ reasoning_content: z.string().optional() });
 
 /** An error in OpenAI's format. */
@@ -28,12 +28,12 @@ export function toReasoning(message: unknown): string | undefined {
   return WithReasoning.parse(message).reasoning_content;
 }
 
-/** A reply as it came, chunk by chunk. */
+/** A reply, chunk by chunk. */
 export class StreamedReply {
   readonly chunks: OpenAI.ChatCompletionChunk[] = [];
   text = "";
   reasoning = "";
-  /** Every finish reason that came: there must be one. */
+  /** All finish reasons: there must be one. */
   readonly finishReasons: string[] = [];
 
   /** Reads `stream` to its end, or to its error. */
@@ -79,12 +79,12 @@ export class OpenAiWire {
     return this.#client;
   }
 
-  /** What clients call the base URL. */
+  /** The base URL for clients. */
   get url(): string {
     return `${this.app.url}/v1`;
   }
 
-  /** Asks for a whole reply to `text`. */
+  /** Requests a reply to `text` without streaming. */
   async complete(
     text: string,
     more: object = {},
@@ -94,7 +94,7 @@ export class OpenAiWire {
     return await this.client.chat.completions.create(asked, options);
   }
 
-  /** Asks for a reply to `text` as a stream; reads it to its end. */
+  /** Requests a reply to `text` as a stream; reads it to its end. */
   async stream(text: string, more: object = {}, options: OpenAI.RequestOptions = {}): Promise<StreamedReply> {
     const asked = { model: "scripted", messages: toChat(text), ...more, stream: true } as const;
     return await new StreamedReply().read(await this.client.chat.completions.create(asked, options));

@@ -1,7 +1,7 @@
 /** Reads part of a response whose body is still open. */
 import type { IncomingMessage } from "node:http";
 
-/** Reads from the body until it has `text`; returns what was read. */
+/** Reads from the body until it has `text`; returns that part. */
 export async function readUntil(response: IncomingMessage, text: string): Promise<string> {
   let seen = "";
   while (!seen.includes(text)) {

@@ -1,4 +1,4 @@
-/** What a client reads through a proxy, in HTTP/1.1 or HTTP/2 over TLS, as it comes and to whatever its end is. */
+/** Reads a response through a proxy, in HTTP/1.1 or HTTP/2 over TLS, live and to any kind of end. */
 import { EventEmitter, once } from "node:events";
 import { connect } from "node:http2";
 import { request, type Agent } from "node:https";
@@ -7,11 +7,11 @@ import { request, type Agent } from "node:https";
 export const clientProtocols = ["HTTP/1.1", "HTTP/2"] as const;
 export type ClientProtocol = (typeof clientProtocols)[number];
 
-/** A request, and its response as it comes; over a connection of its own, unless `agent` keeps some. */
+/** A request, and its response, live; over a connection of its own, unless `agent` reuses some. */
 export class TlsReading {
   status = 0;
   headers: Readonly<Record<string, unknown>> = {};
-  /** What has come so far. */
+  /** The text so far. */
   text = "";
   /** How the body ended: `whole`, or `cut`; `undefined` until it has. */
   ending: "whole" | "cut" | undefined;

@@ -1,10 +1,13 @@
-/** Owns the AI SDK's own client under test: `Chat` with its default transport, and what a user of it sees over time. */
+/** The AI SDK's own client, `Chat` with its default transport, and a record of its states. */
 import { Chat } from "@ai-sdk/react";
 import { DefaultChatTransport, type PrepareSendMessagesRequest, type UIMessage } from "ai";
 import { z } from "zod";
 import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
 
-/** What a reply carries beside its parts: exactly this at its start, and all of it at its end. The client checks it. */
+/**
+ * The metadata of a reply: the required fields at its start, and all of them at its end. The client validates
+ * it.
+ */
 const Metadata = z.strictObject({
   turnId: z.uuid(),
   conversationId: z.guid(),
@@ -22,28 +25,28 @@ const Plan = z.strictObject({ text: z.string().min(1), state: z.enum(["streaming
 /** A message as the client holds it. */
 export type ShownMessage = UIMessage<z.infer<typeof Metadata>, { plan: z.infer<typeof Plan> }>;
 
-/** What a chat is opened with. */
+/** Options of a chat. */
 interface ChatOptions {
   readonly id?: string;
   readonly userId?: string;
   readonly messages?: readonly ShownMessage[];
-  /** What goes into every body. */
+  /** Fields of every body. */
   readonly body?: object;
-  /** Whether each request holds the newest message alone. */
+  /** Whether each request has only the newest message. */
   readonly sendsLastOnly?: boolean;
 }
 
-/** A chat, and what came of it. */
+/** A chat, and a record of its events. */
 export class ObservedChat {
   readonly chat: Chat<ShownMessage>;
   /** Every status, in order. */
   readonly statuses: string[] = ["ready"];
-  /** Every plan that `onData` was told. */
+  /** Every plan passed to `onData`. */
   readonly plans: z.infer<typeof Plan>[] = [];
   /** How each request ended. */
   readonly ends: { isAbort: boolean; isError: boolean; finishReason: string | undefined }[] = [];
 
-  /** Opens a chat at the server whose address is `url`, as `useChat` does. */
+  /** Opens a chat on the server at `url`, as `useChat` does. */
   constructor(
     url: string,
     { id, userId, messages = [], body = {}, sendsLastOnly = false }: ChatOptions = {},
@@ -66,19 +69,19 @@ export class ObservedChat {
     this.chat["~registerStatusCallback"](() => void this.statuses.push(this.chat.status));
   }
 
-  /** The message that is shown last. */
+  /** The last message. */
   get last(): ShownMessage {
     const { lastMessage } = this.chat;
     if (lastMessage === undefined) throw new Error("no message is shown");
     return lastMessage;
   }
 
-  /** The text of the message that is shown last; empty where there is none. */
+  /** The text of the last message; empty if there is none. */
   get text(): string {
     return this.chat.lastMessage === undefined ? "" : textOf(this.chat.lastMessage);
   }
 
-  /** Resolves once `isIt` is true of what is shown. */
+  /** Resolves once the chat shows something for which `isIt` is true. */
   async until(isIt: () => boolean): Promise<void> {
     if (isIt()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -90,7 +93,7 @@ export class ObservedChat {
     for (const unregister of off) unregister();
   }
 
-  /** Sends a message; hands over the model's end of it, and when the client is through with its reply. */
+  /** Sends a message; returns the model's end of it, and a promise for the end of the reply. */
   async ask(
     model: ScriptedModel,
     text: string,
@@ -100,7 +103,9 @@ export class ObservedChat {
     return { sending, call: await next };
   }
 
-  /** Sends a message and leaves its reply once that shows a plan and `seen`; returns the model's end of it. */
+  /**
+   * Sends a message and leaves its reply once that shows a plan and `seen`; returns the model's end of it.
+   */
   async askAndLeave(model: ScriptedModel, text: string, seen: string): Promise<ScriptedCall> {
     const { call, sending } = await this.ask(model, text);
     call.text(`- 1\n---RESPONSE---\n${seen}`);
@@ -110,7 +115,7 @@ export class ObservedChat {
     return call;
   }
 
-  /** Sends a message that `model` answers with `reply`; returns the prompt that the model was sent. */
+  /** Sends a message that `model` answers with `reply`; returns the model's prompt. */
   async say(model: ScriptedModel, text: string, reply: string): Promise<unknown[]> {
     model.say(reply);
     await this.chat.sendMessage({ text });
@@ -128,7 +133,7 @@ export function textOf({ parts }: ShownMessage): string {
   return parts.map((part) => (part.type === "text" ? part.text : "")).join("");
 }
 
-/** Returns what a request told the model, without our instruction: role and content of each message. */
+/** Returns the prompt of a request without Foreword's instruction: role and content of each message. */
 export function promptOf(call: ScriptedCall | undefined): unknown[] {
   return (call?.body.messages ?? []).slice(1).map(({ role, content }) => [role, content]);
 }

@@ -1,4 +1,4 @@
-/** Owns readers of every wire, each by a parser that is not ours: what a client understood of a turn. */
+/** Readers of every wire, each with a third-party parser: a turn as a client understands it. */
 import assert from "node:assert/strict";
 import { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema, type UIMessageChunk } from "ai";
 import { createParser } from "eventsource-parser";
@@ -7,12 +7,12 @@ import { APIError } from "openai";
 import { z } from "zod";
 import type { AppResponse } from "../apps/start-app.ts";
 
-/** A turn as a client of some wire understood it. */
+/** A turn as a client of some wire understands it. */
 export interface Understood {
   readonly plan: string;
   readonly answer: string;
   readonly outcome: string;
-  /** Of an error. */
+  /** The code of an error. */
   readonly code: string | undefined;
 }
 
@@ -40,7 +40,7 @@ function toOutcome(code: string): string {
   return code === "interrupted" ? "interrupted" : "failed";
 }
 
-/** Reads plain text; its client cannot tell a reply that was stopped from one that is complete. */
+/** Reads plain text; its client cannot distinguish a stopped reply from a complete one. */
 export function readPlainText({ status, body, isComplete }: AppResponse): Understood {
   if (status !== 200) return readProblem(body);
   const [line = "", code] = /\n\[error\] (\w+): [^\n]*\n$/.exec(body) ?? [];
@@ -133,7 +133,7 @@ const Completion = z.object({
 });
 const OpenAiError = z.object({ error: z.object({ code: z.string() }) });
 
-/** Reads a whole completion. Of one that failed its client gets the error alone. */
+/** Reads a whole completion. For a failed one the client gets only the error. */
 export function readCompletion({ status, body }: AppResponse): Understood {
   const json: unknown = JSON.parse(body);
   if (status !== 200) {
@@ -159,7 +159,7 @@ export async function readChunks(answer: AppResponse): Promise<Understood> {
     .map((delta) => Delta.parse(delta));
   const content = deltas.map((delta) => delta.content ?? "").join("");
   const plan = deltas.map((delta) => delta.reasoning_content ?? "").join("");
-  // The client's own reader takes one JSON value a line.
+  // The client's own reader expects one JSON value a line.
   const stream = ChatCompletionStream.fromReadableStream(toStream(`${lines.join("\n")}\n`));
   if (failure !== undefined) {
     await assert.rejects(stream.done(), APIError);

@@ -1,4 +1,4 @@
-/** Owns turns as a test writes them down: a chat in short, and the reply to it. */
+/** Makes turns from a short notation for chats, and the results of turns. */
 import { randomUUID } from "node:crypto";
 import { addressMessages, digestContent } from "../../../src/turn/message-tree.ts";
 import { toTitle, type Message } from "../../../src/turn/message.ts";
@@ -70,14 +70,14 @@ export function makeResult(answer: string, more: Partial<TurnResult> = {}): Turn
   };
 }
 
-/** Begins `turn` in the rows; returns the conversation it went to. */
+/** Stores the begin of `turn`; returns its conversation. */
 export async function beginTurn(writes: TurnWrites, turn: TurnBegin): Promise<string> {
   const answer = await writes.begin(turn);
   if (answer.type !== "saved") throw new Error(`the turn was not begun: ${answer.type}`);
   return answer.conversationId;
 }
 
-/** Ends `turn` in the rows. */
+/** Stores the end of `turn`. */
 export async function endTurn(writes: TurnWrites, turn: TurnBegin, result: TurnResult): Promise<EndedRow> {
   return await writes.end(toEndArgument(turn.turnId, result));
 }

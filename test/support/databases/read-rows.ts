@@ -1,4 +1,4 @@
-/** Owns what tests read of the store: through the same functions as the server, as the user whose rows they are. */
+/** Reads rows for tests: through the same functions as the server, as the rows' user. */
 import { z } from "zod";
 import { service, type Database } from "../../../src/store/database/database.ts";
 

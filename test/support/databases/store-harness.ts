@@ -1,4 +1,4 @@
-/** Owns the three databases that the store's promises are tested on, each opened as the server opens it. */
+/** The three databases of the store's tests, each opened as the server opens it. */
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { Client } from "pg";
@@ -13,18 +13,20 @@ import { makeFolder } from "../apps/start-app.ts";
 import { startSupabaseStack, type SupabaseStack } from "./supabase-stack.ts";
 
 const Rows = z.array(z.record(z.string(), z.unknown()));
-/** A text of several statements, like the schema, has one result each: none is of use then. */
+/** A text of several statements, like the schema, has one result for each: none is used. */
 const Result = z.union([z.array(z.unknown()).transform(() => ({ rows: [] })), z.object({ rows: Rows })]);
 type Row = Record<string, unknown>;
 
 /** A database under test. */
 export interface StoreHarness {
   readonly name: string;
-  /** What an app that uses it is configured by. */
+  /** The variables of an app that uses it. */
   readonly variables: Readonly<Record<string, string>>;
   /** Opens it as the server does. */
   open(clock: Clock): Promise<Database>;
-  /** Runs SQL as the database's owner, in one transaction, while nobody has it open; answers with the last rows. */
+  /**
+   * Runs SQL as the database's owner, in one transaction, while no app has it open; returns the last rows.
+   */
   sql(...statements: string[]): Promise<Row[]>;
   stop(): Promise<void>;
 }
@@ -59,7 +61,7 @@ export async function startPglite(): Promise<StoreHarness> {
   };
 }
 
-/** Runs statements in one transaction on the Postgres at `url`; answers with the rows of the last. */
+/** Runs statements in one transaction on the Postgres at `url`; returns the rows of the last. */
 export async function runSql(url: string, statements: readonly string[]): Promise<Row[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
@@ -94,7 +96,7 @@ export async function startPostgresHarness(): Promise<StoreHarness & { readonly 
   };
 }
 
-/** Supabase's stack, a real PostgREST before a real Postgres, with the schema applied. */
+/** Supabase's stack, a real PostgREST in front of a real Postgres, with the schema applied. */
 export async function startSupabaseHarness(
   options: { readonly poolSize?: number } = {},
 ): Promise<StoreHarness & { readonly stack: SupabaseStack }> {

@@ -1,4 +1,6 @@
-/** Owns a Supabase project for tests: Postgres with its roles, a real PostgREST, and a gateway that serves it as hosted. */
+/**
+ * A Supabase project for tests: Postgres with its roles, a real PostgREST, and a gateway like the hosted one.
+ */
 import type { ChildProcess } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
 import { Agent, createServer, request, type Server, type ServerResponse } from "node:http";
@@ -29,7 +31,7 @@ export interface SupabaseStack {
   readonly postgres: PostgresServer;
   /** Returns an access token of a signed-in user, good for an hour; `extra` adds or replaces claims. */
   userToken(userId: string, extra?: object): string;
-  /** Makes PostgREST see what changed in the schema; resolves once it does. */
+  /** Makes PostgREST reload the schema; resolves once it has. */
   reloadSchema(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -39,8 +41,8 @@ const readyTimeoutMs = 20_000;
 const keyLifetimeSeconds = 10 * 365 * 86_400;
 
 /**
- * As on hosted projects: new tables get no privileges (the rule since 2026), but new functions may be executed by all
- * roles (the rule before). The schema `stack_probe` is ours, see {@link waitForReload}.
+ * As on hosted projects: new tables get no privileges (the rule since 2026), but new functions may be
+ * executed by all roles (the rule before). The schema `stack_probe` is ours, see {@link waitForReload}.
  */
 const bootstrapSql = `
 create role anon nologin noinherit;
@@ -57,7 +59,10 @@ alter default privileges in schema public grant all on functions to anon, authen
 create schema stack_probe;
 grant usage on schema stack_probe to service_role;`;
 
-/** Starts a project on free ports, whose HTTP API has `poolSize` connections to its database; the caller stops it. */
+/**
+ * Starts a project on free ports, whose HTTP API has `poolSize` connections to its database; the caller stops
+ * it.
+ */
 export async function startSupabaseStack({ poolSize = 10 } = {}): Promise<SupabaseStack> {
   const postgres = await startPostgres();
   const folder = createGuardedFolder();
@@ -124,9 +129,10 @@ async function launchPostgrest(
   throw new Error(`PostgREST does not start:\n${folder.readLog()}`);
 }
 
-/** Creates what stands in front of a hosted project: PostgREST is below `/rest/v1`, and nothing else is there. */
+/** Creates the gateway of a hosted project: PostgREST below `/rest/v1`, and nothing else. */
 function createGateway(postgrestUrl: string): Server {
-  const agent = new Agent({ keepAlive: true, timeout: 5_000 }); // PostgREST closes idle connections after 30 s
+  // PostgREST closes idle connections after 30 s.
+  const agent = new Agent({ keepAlive: true, timeout: 5_000 });
   return createServer((incoming, outgoing) => {
     const [, path] = /^\/rest\/v1(?=[/?]|$)(.*)$/.exec(incoming.url ?? "") ?? [];
     if (path === undefined) {
@@ -152,8 +158,8 @@ function sendError(outgoing: ServerResponse, status: number, message: string): v
 }
 
 /**
- * Asks for a reload and waits until PostgREST knows a function that was not there before. Such functions live in a
- * schema of their own, so that tests may count on what is in `public`.
+ * Asks for a reload and waits until PostgREST knows a function that was not there before. Such functions live
+ * in a schema of their own, so that tests can rely on the contents of `public`.
  */
 async function waitForReload(databaseUrl: string, url: string, serviceRoleKey: string): Promise<void> {
   const probe = `probe_${randomUUID().replaceAll("-", "")}`;

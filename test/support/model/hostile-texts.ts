@@ -1,4 +1,7 @@
-/** Texts of every script, and of shapes that parsers of text are slow on, each of a length in UTF-16 code units. */
+/**
+ * Texts of every script, and of shapes that parsers of text are slow on, each of a length in UTF-16 code
+ * units.
+ */
 
 const fill = (piece: string) => (length: number) =>
   piece.repeat(Math.ceil(length / piece.length)).slice(0, length);

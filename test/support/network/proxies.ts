@@ -1,4 +1,7 @@
-/** Real reverse proxies in front of a server under test, configured by the very snippets of docs/operations.md. */
+/**
+ * Real reverse proxies in front of a server under test, configured by the very snippets of
+ * docs/operations.md.
+ */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
@@ -13,7 +16,7 @@ import { makeFolder } from "../apps/start-app.ts";
 const run = promisify(execFile);
 const docs = readFileSync(new URL("../../../docs/operations.md", import.meta.url), "utf8");
 
-/** The proxies that are documented. */
+/** The documented proxies. */
 export const proxyNames = ["nginx", "haproxy", "caddy"] as const;
 export type ProxyName = (typeof proxyNames)[number];
 
@@ -36,7 +39,7 @@ export function findProxy(name: ProxyName): string | undefined {
   return programs[name].find((path) => existsSync(path));
 }
 
-/** Why the tests of a proxy are left out; `false` if they are not. */
+/** Why the tests of a proxy are skipped; `false` if they are not. */
 export function skipWithout(name: ProxyName): string | false {
   return findProxy(name) === undefined && `${name} is not installed`;
 }
@@ -48,22 +51,22 @@ export function readSnippet(name: ProxyName): string {
   return snippet;
 }
 
-/** A proxy that runs. */
+/** A running proxy. */
 export interface RunningProxy {
   readonly name: ProxyName;
-  /** As its command prints it. */
+  /** Its version, as its command prints it. */
   readonly version: string;
   /** Its address, for clients that trust any certificate. */
   readonly url: string;
-  /** Ends it, at once, and deletes its folder. */
+  /** Kills it and deletes its folder. */
   close(): Promise<void>;
 }
 
-/** How a proxy is started. */
+/** Options of a proxy. */
 export interface ProxyOptions {
-  /** Where the server under test listens on 127.0.0.1. */
+  /** The port of the server under test on 127.0.0.1. */
   readonly targetPort: number;
-  /** Changes to the snippet: each text must stand in it once. */
+  /** Changes to the snippet: each text must occur in it once. */
   readonly changes?: readonly (readonly [from: string, to: string])[];
 }
 
