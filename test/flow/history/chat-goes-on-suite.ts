@@ -35,7 +35,10 @@ export function runChatGoesOnSuite(
       };
     }
 
+    /** The texts of the visible path, once each write is in the store: on a busy machine one may be late. */
     async function pathOf(conversationId: string, owner = userId): Promise<string[]> {
+      for (const { app } of [here, there])
+        await app.store.rows?.untilWritesStored({ userId: owner, accessToken: undefined }, conversationId);
       const rows = await readMessages(here.app.store.database, conversationId, owner);
       return rows.map(({ content }) => content ?? "");
     }

@@ -151,16 +151,6 @@ export function toVariables(
   };
 }
 
-/** A folder. */
-export function useFolder(): { readonly path: string } {
-  const folder = { path: "" };
-  useResource(async (closing) => {
-    const { path } = closing.adopt(await makeFolder(), (made) => made.remove());
-    folder.path = path;
-  });
-  return folder;
-}
-
 /** Makes a folder that is deleted after the running test; returns its path. */
 export async function makeTestFolder(context: TestContext): Promise<string> {
   const folder = await makeFolder();

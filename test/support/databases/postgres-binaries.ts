@@ -18,7 +18,7 @@ const packageEntries = {
 } as const;
 
 /**
- * Returns the folder with `initdb` and `postgres`. If `account` may not read it, that is a copy, made once per version.
+ * Returns the folder with `initdb` and `postgres`; a copy, made once a version, if `account` cannot read it.
  * @param draftParent where a copy is written before it takes its place; removed by its owner
  */
 export async function loadPostgresBinaries(
