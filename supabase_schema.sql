@@ -176,8 +176,7 @@ create table if not exists public.turn_pieces (
   primary key (turn_id, position)
 );
 
--- The usage of turns, by the day they began on (UTC). It outlives them: deleting a conversation takes nothing
--- off.
+-- The usage of turns, by the day they began on (UTC). Deleting a conversation takes nothing off it.
 create table if not exists public.daily_usage (
   user_id uuid,
   day date not null,
@@ -190,8 +189,7 @@ create table if not exists public.daily_usage (
   cached_input_tokens bigint not null default 0
 );
 
--- Requests of the one-minute window that began with the first. Unlogged: after a crash of the database all
--- windows begin again.
+-- Requests of the one-minute window that began with the first. Unlogged: a crash starts all windows again.
 create unlogged table if not exists public.request_counts (
   subject text primary key, -- a user or an address
   started_at timestamptz not null,
@@ -218,8 +216,7 @@ create table if not exists public.title_words (
   attempts integer not null default 0,
   not_before timestamptz not null default '-infinity'
 );
--- Rows from before words were stored are entered in the order of their ids, some at a time, when servers ask
--- for texts.
+-- Rows from before words were stored are entered by id, some at a time, when servers ask for texts.
 create table if not exists public.word_backlog (
   kind text primary key,
   last_id uuid not null default '00000000-0000-0000-0000-000000000000'
@@ -325,8 +322,7 @@ update public.messages m set user_id = c.user_id
   from public.conversations c
   where c.id = m.conversation_id and m.user_id is null and c.user_id is not null;
 
--- Leaves a tombstone for 30 days when a conversation is deleted, however that happens, so that a late write
--- never brings it back.
+-- Keeps a tombstone of each deleted conversation for 30 days, so that a late write never brings it back.
 create or replace function public.chat_bury_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -545,8 +541,7 @@ begin
       using (user_id is null or user_id = (select auth.uid())) with check (user_id is null or user_id = (select auth.uid()))$sql$,
     $sql$create policy messages_delete_own on public.messages for delete to authenticated
       using (user_id = (select auth.uid()))$sql$,
-    -- Tables that only the service uses. Users who could write words could store any number of them, and false
-    -- ones.
+    -- Tables that only the service uses. Users could otherwise store any number of words, and false ones.
     $sql$create policy request_counts_none on public.request_counts for all to authenticated
       using (false) with check (false)$sql$,
     $sql$create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)$sql$,
@@ -1007,8 +1002,7 @@ declare
   v_found uuid;
 begin
   select m.id into v_found from (
-      -- At most so many, and none that is longer: their texts are read, and users may have put anything
-      -- there.
+      -- A bound on their number and length: their texts are read, and users may have written anything.
       (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
         and (coalesce(octet_length(content), 0) <= octet_length(v_content) + 1024 or id::text = v_sent_id)
           limit 500)

@@ -1,7 +1,4 @@
-/**
- * `npm run bench:reads`: times pages of a large history through the real routes and compares them with the
- * target.
- */
+/** `npm run bench:reads`: times pages of a large history through the real routes, beside their target. */
 import { parseArgs } from "node:util";
 import { Client } from "pg";
 import { v7 as createId } from "uuid";

@@ -68,7 +68,7 @@ describe("the source", () => {
     assert.ok(imports.length > 100, "the imports were read");
   });
 
-  test("imports one way: base ← turn ← auth, model, live, store ← http ← history, usage, wires ← openapi ← app ← command ← main", () => {
+  test("imports one way: base ← turn ← auth, model, live, store, observe ← http ← history, usage, wires, openapi ← app ← config ← command ← main", () => {
     const wrong = imports
       .filter(({ target }) => target.startsWith("."))
       .map(({ file, place, target }) => ({

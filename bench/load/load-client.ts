@@ -1,7 +1,4 @@
-/**
- * A client of the load generator: a raw socket that sends a prepared request and checks the response as it
- * arrives.
- */
+/** A client of the load generator: a raw socket that sends a prepared request and checks the response. */
 import { randomUUID } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { ResponseReader } from "./response-reader.ts";

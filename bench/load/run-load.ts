@@ -24,10 +24,7 @@ export async function runJob(job: Job, prefix: readonly string[] = []): Promise<
   return result;
 }
 
-/**
- * Runs `job` on the server whose process is `pid`. @throws Error if a body was wrong or a request was
- * refused.
- */
+/** Runs `job` on the server whose process is `pid`. @throws Error for a wrong body or a refused request. */
 export async function runLoad(job: Job, pid: number, prefix: readonly string[] = []): Promise<Usage> {
   const beforeKib = readResidentKib(pid);
   let mostKib = beforeKib;

@@ -75,10 +75,7 @@ function toChoice(delta: object, finishReason: string | null): object {
   return { index: 0, delta, logprobs: null, finish_reason: finishReason };
 }
 
-/**
- * Returns the events of each write, in order: the first also has the role, the last the finish reason and
- * usage.
- */
+/** Returns the events of each write, in order: the first adds the role, the last finish reason and usage. */
 export function toWrites(script: Script): readonly string[] {
   const events = toDeltas(script).map((content) => toEvent([toChoice({ content }, null)], null));
   const writes: string[] = [];

@@ -23,8 +23,7 @@ export interface BenchDatabase {
   /** Its first process, whose children serve. */
   readonly pid: number;
   /**
-   * Resolves with the work done for all clients. It ends all other connections, since Postgres counts their
-   * work only then.
+   * Resolves with the work done for all clients, after it has ended their connections: Postgres counts then.
    */
   readUsage(): Promise<DatabaseUsage>;
   /** Updates the planner's statistics. */

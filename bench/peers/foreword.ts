@@ -1,7 +1,4 @@
-/**
- * Foreword as a peer: the real server with all its features on, on a store of its own that has been opened
- * before.
- */
+/** Foreword as a peer: the real server with all features on, on its own store, which was opened before. */
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,6 +1,5 @@
 /**
- * Placement of processes: a peer runs alone on the first processor, everything else on the others, or each on
- * a share.
+ * Placement of processes: a peer alone on the first processor and the rest on the others, or each on a share.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
@@ -26,10 +25,7 @@ export const canPin = count > 1 && hasTaskset();
 export const onPeerProcessor: readonly string[] = canPin ? ["taskset", "-c", "0"] : [];
 export const onAnyProcessor: readonly string[] = canPin ? ["taskset", "-c", `0-${count - 1}`] : [];
 
-/**
- * Moves this process off the first processor, together with all processes it starts, unless they choose
- * otherwise.
- */
+/** Moves this process, and the processes it starts unless they choose otherwise, off the first processor. */
 export function leavePeerProcessor(): void {
   if (canPin)
     execFileSync("taskset", ["-a", "-p", "-c", `1-${count - 1}`, `${process.pid}`], { stdio: "ignore" });

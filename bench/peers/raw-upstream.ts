@@ -5,8 +5,7 @@ import { modelName, parseChat, upstreamUrl } from "./peer-program.ts";
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
 /**
- * Reads a chat, sends it to the upstream, and hands the response to `relay`; a client that leaves ends the
- * request.
+ * Reads a chat, sends it to the upstream, and hands the response to `relay`. A client that leaves ends it.
  */
 export function askUpstream(
   incoming: IncomingMessage,

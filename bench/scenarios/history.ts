@@ -17,8 +17,7 @@ const mostTimes = 1.5;
 /** A server that has just started is slower: these turns are not timed. */
 const warmingTurns = 4;
 /**
- * Most new messages in a turn: storing thousands at once may exceed the deadline of a call on a busy
- * database.
+ * Most new messages in a turn: on a busy database, storing thousands at once may exceed a call's deadline.
  */
 const mostNew = 1000;
 /** Length of other users' conversations. */

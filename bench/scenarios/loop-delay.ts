@@ -33,10 +33,7 @@ function toJobs({ isSmoke, seconds }: Context, url: string): readonly Job[] {
   ];
 }
 
-/**
- * Runs it; resolves with its rows. The store's thread may run beside the main one, or its work would count as
- * delay.
- */
+/** Runs it; resolves with its rows. The store's thread gets its own processor, or its work would be delay. */
 export async function runLoopDelay(context: Context): Promise<readonly Row[]> {
   const all: z.infer<typeof Delays>[] = [];
   for (let round = 1; round <= context.rounds; round += 1) {

@@ -1,7 +1,4 @@
-/**
- * Scenario: from the start command to the first served turn, on existing data, and the size of an
- * installation.
- */
+/** Scenario: from the start command to the first served turn, on existing data; and the installed size. */
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";

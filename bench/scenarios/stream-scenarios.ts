@@ -6,10 +6,7 @@ import type { Load } from "../load/job.ts";
 import type { Usage } from "../load/run-load.ts";
 import type { Script } from "../load/script.ts";
 
-/**
- * Measurements of one run on one peer; `direct` is the upstream's own time to the first byte, in
- * milliseconds.
- */
+/** Measurements of one run on one peer; `direct` is the upstream's own first-byte time, in milliseconds. */
 export interface Run extends Usage {
   readonly direct: number | undefined;
 }
@@ -78,10 +75,7 @@ export function toWarmUp(
   };
 }
 
-/**
- * Returns how many concurrent streams, up to `wanted`, the open-file limit allows: a relay has two sockets
- * for each.
- */
+/** Returns how many streams at once, up to `wanted`, the open-file limit allows: each takes two sockets. */
 function limitStreams(wanted: number): number {
   const [, limit = ""] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
   return Math.min(wanted, Math.floor((Number(limit) - 200) / 2));

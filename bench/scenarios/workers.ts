@@ -55,10 +55,7 @@ async function measure(context: Context, count: number, url: string): Promise<Yi
   return { thousandChunks: chunks / result.seconds / 1000, cpuUs: (allMs * 1000) / chunks };
 }
 
-/**
- * Runs it on Postgres; resolves with its rows. Upstream and load generator share the processors with the
- * workers.
- */
+/** Runs it on Postgres, upstream and load on the processors of the workers; resolves with its rows. */
 export async function runWorkers(context: Context): Promise<readonly Row[]> {
   const database = await openPostgres();
   const { DATABASE_URL: url = "" } = database.variables;

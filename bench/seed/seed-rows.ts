@@ -92,8 +92,7 @@ const batchConversations = 500;
 const Ids = z.array(z.object({ id: z.string() }));
 
 /**
- * Creates conversations a minute apart, the newest now. Each transaction creates whole ones, so it can be
- * interrupted.
+ * Creates conversations a minute apart, the newest now, in transactions of whole ones: it may be interrupted.
  */
 export async function seedRows(
   session: Session,
@@ -202,10 +201,7 @@ function toConversation(
   };
 }
 
-/**
- * Removes all rows of {@link seedRows} and the tombstones that this leaves; resolves with the number of
- * conversations.
- */
+/** Removes the rows of {@link seedRows} and their tombstones; resolves with the number of conversations. */
 export async function removeRows(session: Session, onProgress: OnProgress = () => {}): Promise<number> {
   const found = await session.query(`select id from public.conversations where metadata @> '${mark}'`);
   const ids = Ids.parse(found.rows).map(({ id }) => id);

@@ -1,6 +1,5 @@
 /**
- * The text of seeded messages: invented words with a natural distribution, and marker words whose places are
- * known.
+ * The text of seeded messages: invented words with a natural distribution, and marker words at known places.
  */
 
 /** The place of a message: its conversation, its index there, and whether its user is the measured one. */

@@ -2,11 +2,8 @@
 
 const everyMs = 2_000;
 
-/**
- * Returns a function to call with each new count; it prints one now and then, with a percentage if `total` is
- * known.
- */
-export function showProgress(what: string, total?: number): (count: number) => void {
+/** Returns a function to call with each new count; it prints one now and then, as a percentage of `total`. */
+export function showProgress(label: string, total?: number): (count: number) => void {
   const startMs = performance.now();
   let shownMs = startMs;
   return (count) => {
@@ -15,6 +12,6 @@ export function showProgress(what: string, total?: number): (count: number) => v
     shownMs = nowMs;
     const part = total === undefined ? "" : ` (${Math.round((100 * count) / total)} %)`;
     const seconds = Math.round((nowMs - startMs) / 1_000);
-    process.stderr.write(`  ${count.toLocaleString("en")} ${what}${part}, ${seconds} s\n`);
+    process.stderr.write(`  ${count.toLocaleString("en")} ${label}${part}, ${seconds} s\n`);
   };
 }

@@ -1,5 +1,4 @@
--- Tables that only the service uses. Users who could write words could store any number of them, and false
--- ones.
+-- Tables that only the service uses. Users could otherwise store any number of words, and false ones.
 create policy request_counts_none on public.request_counts for all to authenticated
   using (false) with check (false);
 

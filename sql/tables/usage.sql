@@ -1,5 +1,4 @@
--- The usage of turns, by the day they began on (UTC). It outlives them: deleting a conversation takes nothing
--- off.
+-- The usage of turns, by the day they began on (UTC). Deleting a conversation takes nothing off it.
 create table if not exists public.daily_usage (
   user_id uuid,
   day date not null,
@@ -12,8 +11,7 @@ create table if not exists public.daily_usage (
   cached_input_tokens bigint not null default 0
 );
 
--- Requests of the one-minute window that began with the first. Unlogged: after a crash of the database all
--- windows begin again.
+-- Requests of the one-minute window that began with the first. Unlogged: a crash starts all windows again.
 create unlogged table if not exists public.request_counts (
   subject text primary key, -- a user or an address
   started_at timestamptz not null,

@@ -18,8 +18,7 @@ create table if not exists public.title_words (
   attempts integer not null default 0,
   not_before timestamptz not null default '-infinity'
 );
--- Rows from before words were stored are entered in the order of their ids, some at a time, when servers ask
--- for texts.
+-- Rows from before words were stored are entered by id, some at a time, when servers ask for texts.
 create table if not exists public.word_backlog (
   kind text primary key,
   last_id uuid not null default '00000000-0000-0000-0000-000000000000'

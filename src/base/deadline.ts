@@ -63,7 +63,7 @@ export function withDeadline<Result>(
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
     const timer = afterReading(clock, deadlineMs, () => {
-      reject(new AppError("store_unavailable", `no answer within ${deadlineMs} ms`));
+      reject(new AppError("store_unavailable", `no response within ${deadlineMs} ms`));
       onLate?.();
     });
     void work.then(resolve, reject).finally(() => timer.cancel());

@@ -1,4 +1,4 @@
-/** `foreword/client`: runs turns of a Foreword server from browsers and Node: started once, read in full. */
+/** `foreword/client`: starts turns on a Foreword server and reads them whole, from browsers and Node. */
 import type { TurnState } from "../http/turn-state.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
@@ -52,14 +52,11 @@ export interface ChatImage {
 export interface ChatRequest {
   /** The whole chat from its start, 1 to 20,000 messages; the last one is the user's. */
   readonly messages: readonly ChatMessage[];
-  /**
-   * The conversation to use, a UUID; created if it does not exist. Default: the server finds it by the
-   * messages.
-   */
+  /** The conversation, a UUID; created if it does not exist. Default: the server finds it by the messages. */
   readonly conversationId?: string | undefined;
-  /** Whether the model is told that search is on. Default: false. */
+  /** Whether the model is told that web search is on. Default: false. */
   readonly use_web_search?: boolean | undefined;
-  /** A file, whose name the model is told. */
+  /** The name of a knowledge base, which the model is told. */
   readonly knowledge_base?: string | undefined;
 }
 
@@ -134,13 +131,14 @@ export function createClient(options: ClientOptions): ForewordClient {
     silenceMs: retry.silenceMs,
   };
 
-  const ask = async (
+  const fetchTurn = async (
     method: "GET" | "POST",
     path: string,
     { signal }: RequestOptions = {},
-  ): Promise<TurnState> => await askAgain(server, retry, { method, path, query: { userId } }, signal);
+  ): Promise<TurnState> =>
+    await fetchStateWithRetries(server, retry, { method, path, query: { userId } }, signal);
   const stop = async (turnId: string, more?: RequestOptions): Promise<TurnState> =>
-    await ask("POST", `${toTurnPath(turnId)}/stop`, more);
+    await fetchTurn("POST", `${toTurnPath(turnId)}/stop`, more);
 
   return {
     start(request, { signal, idempotencyKey } = {}) {
@@ -158,7 +156,7 @@ export function createClient(options: ClientOptions): ForewordClient {
       const reader = new TurnReader({ server, retry, signal, turnId, startRequest: undefined, after });
       return new StreamedTurn(reader, stop);
     },
-    get: async (turnId, more) => await ask("GET", toTurnPath(turnId), more),
+    get: async (turnId, more) => await fetchTurn("GET", toTurnPath(turnId), more),
     stop,
   };
 }
@@ -173,8 +171,8 @@ function toRetryOptions(options: Partial<RetryOptions> = {}): RetryOptions {
   return { maxRetries, firstDelayMs, maxDelayMs, silenceMs };
 }
 
-/** Repeats a request until it gets a response, or repeating is useless. */
-async function askAgain(
+/** Resolves with a turn's state; repeats the request while that may help. */
+async function fetchStateWithRetries(
   server: Server,
   retry: RetryOptions,
   request: ServerRequest,

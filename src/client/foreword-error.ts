@@ -51,7 +51,7 @@ export async function toHttpError(response: Response): Promise<ForewordError> {
       // Its content does not match its type, so it is not from Foreword.
     }
   }
-  return new ForewordError("http_error", `the server answered with status ${status}`, options);
+  return new ForewordError("http_error", `the server responded with status ${status}`, options);
 }
 
 /** Returns a `Retry-After`, seconds or a date, in milliseconds from now. */

@@ -10,10 +10,7 @@ export interface Reading {
   readonly retry: RetryOptions;
   readonly signal: AbortSignal | undefined;
   readonly turnId: string;
-  /**
-   * The request that starts the turn, which is safe to repeat; `undefined` for a turn that was started
-   * before.
-   */
+  /** The request that starts the turn, which is safe to repeat; `undefined` for an existing turn. */
   readonly startRequest: ServerRequest | undefined;
   /** The position up to which its text is known. */
   readonly after: number | undefined;

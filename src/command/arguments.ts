@@ -18,7 +18,7 @@ export type Arguments =
 export const help = `Usage: foreword [command]
 
 Commands:
-  serve     answer chats over HTTP (the default)
+  serve     start the server (the default)
   schema    print supabase_schema.sql with the configured table names
   migrate   apply the schema to DATABASE_URL; safe to run again
   doctor    check configuration, model and store, and show how to fix each problem
@@ -76,7 +76,7 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
         return { type: "run", command: migrationOption };
       return {
         type: "wrong",
-        text: `--${migrationOption} belongs to \`foreword schema\`, and stands alone.`,
+        text: `--${migrationOption} works only with \`foreword schema\`, without other options.`,
       };
     }
     return { type: "wrong", text: await toOptionAdvice(name, rawName, value ?? findValue(args, rawName)) };
@@ -107,8 +107,7 @@ async function toOptionAdvice(name: string, rawName: string, value: string | und
   ]);
   const synonym = Object.hasOwn(optionNames, name) ? optionNames[name] : undefined;
   const variable = synonym ?? findNearest(name, variableNames);
-  if (name.length > 2 && ["helpp", "hlep", "hepl", "usage"].includes(name))
-    return `there is no option ${rawName}; try --help.`;
+  if (["helpp", "hlep", "hepl", "usage"].includes(name)) return `there is no option ${rawName}; try --help.`;
   if (variable === undefined)
     return `there is no option ${shorten(rawName)}. Settings are environment variables, or lines of .env.`;
   const isShown = value !== undefined && /^[\w.:]{1,40}$/.test(value) && !/KEY|SECRET|URL/.test(variable);

@@ -145,12 +145,12 @@ async function checkDatabase(database: Database, options: StoreOptions): Promise
   const judge = (
     subject: string,
     wrong: Readonly<Record<string, unknown>>,
-    well: string,
-    ill: string,
+    wellText: string,
+    wrongText: string,
   ): Finding =>
     Object.keys(wrong).length === 0
-      ? { subject, isWell: true, text: well }
-      : { subject, isWell: false, text: `${ill}: ${toNames(wrong)}`, fix: migrateAdvice };
+      ? { subject, isWell: true, text: wellText }
+      : { subject, isWell: false, text: `${wrongText}: ${toNames(wrong)}`, fix: migrateAdvice };
   return [
     checkVersion(parseSchemaRange(description), caller, options),
     judge(
@@ -175,7 +175,7 @@ function checkVersion(range: SchemaRange, caller: string, options: StoreOptions)
   const subject = "schema";
   const usable = chooseVersion(range);
   if (usable === undefined) return toFinding(subject, toSchemaMismatch(range), options);
-  const text = `version ${range.version}, called as ${caller}`;
+  const text = `version ${range.version}, connected as ${caller}`;
   if (range.version === schemaVersion) return { subject, isWell: true, text };
   if (range.version > schemaVersion)
     return {
@@ -200,8 +200,8 @@ async function checkIsolation(database: Database, options: StoreOptions): Promis
   const subject = "isolation";
   try {
     const caller = { userId: stranger, accessToken: undefined };
-    const answer = await database.call("chat_list_visible_tables", {}, caller);
-    const tables = parse(z.array(z.string()), answer, "store_refused").join(", ");
+    const result = await database.call("chat_list_visible_tables", {}, caller);
+    const tables = parse(z.array(z.string()), result, "store_refused").join(", ");
     if (tables === "") return { subject, isWell: true, text: "a stranger sees nothing" };
     return {
       subject,

@@ -1,7 +1,4 @@
-/**
- * The message of a process that ends with an error: a sentence that tells the user how to fix it, or the
- * stack of a bug.
- */
+/** The message of a process that ends with an error: how to fix it, or a bug's stack. */
 
 /** Advice for each system error about an address. */
 const listenAdvice: Readonly<Record<string, string>> = {

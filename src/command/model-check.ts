@@ -104,23 +104,23 @@ function toNames(body: string): readonly string[] | undefined {
 function toRefusal(openai: OpenAiOptions, status: number, body: string): Finding {
   const place = openai.azure === undefined ? "OPENAI_BASE_URL" : "AZURE_OPENAI_ENDPOINT";
   const { code, message } = toModelFailure(status, body);
-  const said = (fix: string): Finding => ({ subject, isWell: false, text: `${code}: ${message}`, fix });
+  const withFix = (fix: string): Finding => ({ subject, isWell: false, text: `${code}: ${message}`, fix });
   if (/plain HTTP request was sent to HTTPS/i.test(body))
-    return said(`it speaks https: start ${place} with https://`);
-  if (code === "model_unauthorized") return said(toKeyAdvice(openai));
+    return withFix(`it speaks https: start ${place} with https://`);
+  if (code === "model_unauthorized") return withFix(toKeyAdvice(openai));
   if (code === "model_no_credit")
-    return said("the account has no credit: add some, or set another account's key");
-  if (code === "model_not_found") return said("set OPENAI_MODEL to one of the server's models");
-  if (code === "model_rate_limited") return said("wait and run this again, or request more quota");
+    return withFix("the account has no credit: add some, or set another account's key");
+  if (code === "model_not_found") return withFix("set OPENAI_MODEL to one of the server's models");
+  if (code === "model_rate_limited") return withFix("wait and run this again, or request more quota");
   if (code === "model_unavailable")
-    return said("the model server has a problem: check its log, then run this again");
+    return withFix("the model server has a problem: check its log, then run this again");
   if (openai.azure !== undefined)
-    return said(
+    return withFix(
       "check AZURE_OPENAI_ENDPOINT (https://<resource>.openai.azure.com), OPENAI_API_VERSION, and that OPENAI_MODEL is a deployment",
     );
   const { origin, pathname } = new URL(openai.baseUrl ?? "https://api.openai.com/v1");
   const guess = /\/v1\/?$/.test(pathname) ? `${origin}/v1` : `${origin}${pathname.replace(/\/$/, "")}/v1`;
-  return said(`OPENAI_BASE_URL must be the API's root, without /chat/completions; try ${guess}`);
+  return withFix(`OPENAI_BASE_URL must be the API's root, without /chat/completions; try ${guess}`);
 }
 
 function toKeyAdvice({ azure, apiKey }: OpenAiOptions): string {

@@ -1,7 +1,4 @@
-/**
- * The block that is printed when the server starts: its address, model and store, and the features that are
- * off.
- */
+/** The block printed when the server starts: its address, model and store, and the features that are off. */
 import { isIP } from "node:net";
 import type { AppOptions } from "../app.ts";
 import type { AppError } from "../base/errors.ts";
@@ -26,20 +23,20 @@ export function toStartBlock(options: StartBlockOptions): string {
   const rows = [
     ["listening", address],
     ...(workerCount === 1 ? [] : [["workers", `${workerCount} processes`]]),
-    ["docs", `${toNear(address)}/docs`],
+    ["docs", `${toReachable(address)}/docs`],
     ["model", describeModel(app.model)],
     ["store", describeStore(app.store)],
     ...(storeTrouble === undefined
       ? []
       : [
           ["", `UNAVAILABLE: ${storeTrouble.code} (${storeTrouble.message})`],
-          ["", toStoreAdvice(storeTrouble, journal !== undefined)],
+          ["", describeTrouble(storeTrouble, journal !== undefined)],
         ]),
     ...describeJournal(app.store, journal).map((text) => ["journal", text]),
     ...(app.hosts === undefined ? [] : [["hosts", describeHosts(app.hosts)]]),
     ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read responses"],
     ...describeOff(app).map((text, index) => [index === 0 ? "off" : "", text]),
-    ...describeTry(app.auth, toNear(address)).map((text, index) => [index === 0 ? "try" : "", text]),
+    ...describeTry(app.auth, toReachable(address)).map((text, index) => [index === 0 ? "try" : "", text]),
   ];
   const lines = rows.map(([label = "", text = ""]) => `  ${label.padEnd(10)} ${text}`);
   return `Foreword ${version}\n${lines.join("\n")}\n`;
@@ -102,32 +99,30 @@ function describeTry(auth: AppOptions["auth"], address: string): readonly string
   const headers = ["-H 'content-type: application/json'"];
   if (auth.type !== "none") headers.push('-H "authorization: Bearer $TOKEN"');
   const body = `-d '{"messages":[{"sender":"user","text":"Hello"}]}'`;
-  const ask = `curl -N ${address}/stream-chat ${headers.join(" ")} ${body}`;
+  const command = `curl -N ${address}/stream-chat ${headers.join(" ")} ${body}`;
   switch (auth.type) {
     case "none":
-      return [ask];
+      return [command];
     case "keys":
-      return [ask, "first set TOKEN to one of API_KEYS: export TOKEN='…'"];
+      return [command, "first set TOKEN to one of API_KEYS: export TOKEN='…'"];
     case "supabase":
-      return [ask, "first set TOKEN to a signed-in user's access token: export TOKEN='…'"];
+      return [command, "first set TOKEN to a signed-in user's access token: export TOKEN='…'"];
   }
 }
 
-/**
- * Returns an address that this machine can connect to: one that means all addresses is only for listening.
- */
-function toNear(address: string): string {
+/** Returns an address that this machine can connect to: it cannot connect to "all addresses". */
+function toReachable(address: string): string {
   return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
-function toStoreAdvice(trouble: AppError, hasJournal: boolean): string {
-  const fate = hasJournal
+function describeTrouble(trouble: AppError, hasJournal: boolean): string {
+  const effect = hasJournal
     ? "replies continue and wait in the journal"
     : "replies continue but are not stored";
-  if (trouble.advice !== undefined) return `${fate}; ${trouble.advice}`;
+  if (trouble.advice !== undefined) return `${effect}; ${trouble.advice}`;
   if (trouble.code === "store_schema_missing" || trouble.code === "store_schema_mismatch")
-    return `${fate}; ${migrateAdvice}`;
-  return `${fate} until it is back; run \`foreword doctor\` for details`;
+    return `${effect}; ${migrateAdvice}`;
+  return `${effect} until it is back; run \`foreword doctor\` for details`;
 }
 
 /** Returns a URL without its user, password and query, which must not be shown. */

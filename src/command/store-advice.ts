@@ -2,13 +2,12 @@
  * Advice for a store that cannot be used, chosen by the error of the database, PostgREST, the network or TLS.
  */
 import type { AppError } from "../base/errors.ts";
+import { escapeAdvice } from "../config/variables.ts";
 import type { StoreOptions } from "../store/open-store.ts";
 import { migrateAdvice } from "../store/schema/schema-version.ts";
 
 /** A pattern of a failure's message, and the advice for it. */
 type Rule = readonly [sign: RegExp, advice: string];
-
-const escapes = "in the URL write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
 
 /** Messages of Postgres, its poolers and `pg`, the most specific first. */
 const postgresRules: readonly Rule[] = [
@@ -20,7 +19,7 @@ const postgresRules: readonly Rule[] = [
     /^3D000|no such database/,
     "create it (`createdb NAME`), then run `foreword migrate`; or name another database in DATABASE_URL",
   ],
-  [/^28P01|password authentication failed/, `correct the user or password in DATABASE_URL; ${escapes}`],
+  [/^28P01|password authentication failed/, `correct the user or password in DATABASE_URL; ${escapeAdvice}`],
   [
     /password must be a string/,
     "add a password to DATABASE_URL, which the server requires: postgres://user:password@host:5432/database",
@@ -69,7 +68,7 @@ const postgresRules: readonly Rule[] = [
     "there is no route to that host: correct the host in DATABASE_URL. Supabase's direct host needs IPv6; its pooler does not",
   ],
   [
-    /timeout|no answer within|ETIMEDOUT|timed out/i,
+    /timeout|no response within|ETIMEDOUT|timed out/i,
     "no response: correct host and port in DATABASE_URL, and allow the connection in firewalls",
   ],
   [
@@ -106,13 +105,13 @@ const supabaseRules: readonly Rule[] = [
     "the certificate cannot be verified: set NODE_EXTRA_CA_CERTS=<PEM file> to its certificate authority",
   ],
   [
-    /no answer within|timeout|ETIMEDOUT|terminated|ENETUNREACH|EHOSTUNREACH/i,
+    /no response within|timeout|ETIMEDOUT|terminated|ENETUNREACH|EHOSTUNREACH/i,
     "no response: correct SUPABASE_URL, and allow the connection in firewalls and proxies; restore a paused project",
   ],
   [/^PGRST00/, "PostgREST cannot reach its database: check the project's health"],
 ];
 
-/** Returns advice on how to fix `error`. */
+/** Returns how to fix `error`. */
 export function toStoreAdvice(error: AppError, options: StoreOptions): string {
   const { code, message, advice } = error;
   if (advice !== undefined) return advice;
@@ -137,7 +136,7 @@ function toGeneralAdvice(code: AppError["code"], name: string): string {
   return `check ${name}, and that the database is running`;
 }
 
-/** Whether a key is a public one: its prefix or its claims, a token's middle part, say so. */
+/** Whether a key is public, by its prefix or by its claims, the middle part of a token. */
 function isAnonymousKey(key: string): boolean {
   if (key.startsWith("sb_publishable_")) return true;
   const claims = Buffer.from(key.split(".")[1] ?? "", "base64url").toString();

@@ -141,10 +141,7 @@ function toConfig(environment: Environment, warnings: readonly string[]): Config
   };
 }
 
-/**
- * Without authentication all users behind a proxy would share one address's limits, so these are off by
- * default.
- */
+/** Without authentication limits are off by default: all users behind a proxy would share one address's. */
 function toLimitOptions(environment: Environment): AppOptions["limits"] {
   const isOn = environment.AUTH !== "none";
   return {

@@ -1,7 +1,4 @@
-/**
- * Reads `.env` in any encoding that editors use: its variables, and warnings about lines that are probably
- * mistakes.
- */
+/** Reads `.env` in any encoding that editors use: its variables, and warnings about likely mistakes. */
 import { parseEnv } from "node:util";
 
 /** The contents of a file. */

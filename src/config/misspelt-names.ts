@@ -21,9 +21,7 @@ const otherNames: Readonly<Record<string, string>> = {
 /** Beginnings of our names, which few other names in `.env` share. */
 const ownBeginning =
   /^(?:OPENAI|AZURE_OPENAI|SUPABASE|LIMIT|MODEL|DATABASE|CORS|JOURNAL|RETENTION|CHAT_STORE|DRAIN)_/;
-/**
- * The ones that are rare in an environment, which many programs share: systemd sets JOURNAL_STREAM, for one.
- */
+/** Those that few other programs use: systemd sets JOURNAL_STREAM, for one. */
 const rareBeginning = /^(?:OPENAI|AZURE_OPENAI|SUPABASE|CHAT_STORE)_/;
 /** Names that Kubernetes and Docker derive from services. */
 const ofService = /_(?:SERVICE|PORT|TCP|UDP)(?:_|$)/;

@@ -20,10 +20,11 @@ const tableVariables = [
   "SUPABASE_TABLE_TURNS",
 ] as const;
 
-/** A rule that the subject breaks `when` this is true, and the sentence that then tells how to follow it. */
+/** A rule for a configuration. */
 interface Rule<Subject> {
-  readonly when: (subject: Subject) => boolean;
-  readonly says: string | ((subject: Subject) => string);
+  readonly isBroken: (subject: Subject) => boolean;
+  /** Tells how to follow the rule. */
+  readonly advice: string | ((subject: Subject) => string);
 }
 
 /** The variables that are set, whatever their values, and whether the demo model is forced. */
@@ -33,16 +34,16 @@ interface Given {
 }
 
 const requires = (name: string, other: string): Rule<Given> => ({
-  when: ({ names }) => names.has(name) && !names.has(other),
-  says: `${name} requires ${other}`,
+  isBroken: ({ names }) => names.has(name) && !names.has(other),
+  advice: `${name} requires ${other}`,
 });
 const isRequiredWith = (name: string, other: string): Rule<Given> => ({
-  when: ({ names }) => names.has(other) && !names.has(name),
-  says: `${name} is required with ${other}`,
+  isBroken: ({ names }) => names.has(other) && !names.has(name),
+  advice: `${name} is required with ${other}`,
 });
 const conflicts = (name: string, other: string): Rule<Given> => ({
-  when: ({ names }) => names.has(name) && names.has(other),
-  says: `Set either ${name} or ${other}, not both`,
+  isBroken: ({ names }) => names.has(name) && names.has(other),
+  advice: `Set either ${name} or ${other}, not both`,
 });
 
 const listModelServers = ({ names }: Given): readonly string[] =>
@@ -51,8 +52,9 @@ const listModelServers = ({ names }: Given): readonly string[] =>
 /** Rules about which variables are set. */
 const nameRules: readonly Rule<Given>[] = [
   {
-    when: (given) => !given.isDemo && listModelServers(given).length > 0 && !given.names.has("OPENAI_MODEL"),
-    says: (given) => `OPENAI_MODEL is required with ${listModelServers(given).join(" and ")}`,
+    isBroken: (given) =>
+      !given.isDemo && listModelServers(given).length > 0 && !given.names.has("OPENAI_MODEL"),
+    advice: (given) => `OPENAI_MODEL is required with ${listModelServers(given).join(" and ")}`,
   },
   isRequiredWith("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
   isRequiredWith("OPENAI_API_VERSION", "AZURE_OPENAI_ENDPOINT"),
@@ -66,46 +68,48 @@ const nameRules: readonly Rule<Given>[] = [
 /** Rules about the values of variables. */
 const valueRules: readonly Rule<Environment>[] = [
   ...tableVariables.map((name, index): Rule<Environment> => ({
-    when: (values) =>
+    isBroken: (values) =>
       [...otherTables, ...tableVariables.slice(0, index).map((other) => values[other])].includes(
         values[name],
       ),
-    says: `${name} is the name of another table of the schema: choose a different name`,
+    advice: `${name} is the name of another table of the schema: choose a different name`,
   })),
   {
-    when: (values) => values.WORKERS > 1 && !isStoreShared(values),
-    says: "WORKERS > 1 requires a shared database (DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY): any process must be able to resume and stop a turn, and the embedded database serves a single process",
+    isBroken: (values) => values.WORKERS > 1 && !isStoreShared(values),
+    advice:
+      "WORKERS > 1 requires a shared database (DATABASE_URL, or SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY): any process must be able to resume and stop a turn, and the embedded database serves a single process",
   },
   {
-    when: ({ LIMIT_IMAGE_MIB: image = 0, LIMIT_BODY_MIB: body }) => image > body * imageShare,
-    says: ({ LIMIT_BODY_MIB: body }) =>
+    isBroken: ({ LIMIT_IMAGE_MIB: image = 0, LIMIT_BODY_MIB: body }) => image > body * imageShare,
+    advice: ({ LIMIT_BODY_MIB: body }) =>
       `LIMIT_IMAGE_MIB must be at most ${body * imageShare}, three quarters of LIMIT_BODY_MIB=${body}: base64 makes images a third larger`,
   },
   {
-    when: ({ LIMIT_BODIES_MIB: bodies, LIMIT_BODY_MIB: body }) => body > bodies,
-    says: ({ LIMIT_BODIES_MIB: bodies, LIMIT_BODY_MIB: body }) =>
+    isBroken: ({ LIMIT_BODIES_MIB: bodies, LIMIT_BODY_MIB: body }) => body > bodies,
+    advice: ({ LIMIT_BODIES_MIB: bodies, LIMIT_BODY_MIB: body }) =>
       `LIMIT_BODIES_MIB=${bodies} is less than one body of LIMIT_BODY_MIB=${body}: raise it, or lower LIMIT_BODY_MIB`,
   },
   {
-    when: ({ AUTH, HOST, ALLOW_UNAUTHENTICATED: isAllowed }) =>
+    isBroken: ({ AUTH, HOST, ALLOW_UNAUTHENTICATED: isAllowed }) =>
       AUTH === "none" && !isAllowed && !isLoopback(HOST),
-    says: "HOST is public but AUTH=none: anyone who can connect could read and write everything. Set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if your own proxy authenticates requests",
+    advice:
+      "HOST is public but AUTH=none: anyone who can connect could read and write everything. Set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if your own proxy authenticates requests",
   },
   {
-    when: ({ AUTH, SUPABASE_URL: url }) => AUTH === "supabase" && url === undefined,
-    says: "AUTH=supabase requires SUPABASE_URL, the issuer of the tokens",
+    isBroken: ({ AUTH, SUPABASE_URL: url }) => AUTH === "supabase" && url === undefined,
+    advice: "AUTH=supabase requires SUPABASE_URL, the issuer of the tokens",
   },
   {
-    when: ({ AUTH, API_KEYS: keys }) => AUTH === "keys" && keys === undefined,
-    says: "AUTH=keys requires API_KEYS",
+    isBroken: ({ AUTH, API_KEYS: keys }) => AUTH === "keys" && keys === undefined,
+    advice: "AUTH=keys requires API_KEYS",
   },
   {
-    when: ({ AUTH, API_KEYS: keys }) => AUTH !== "keys" && keys !== undefined,
-    says: "API_KEYS requires AUTH=keys",
+    isBroken: ({ AUTH, API_KEYS: keys }) => AUTH !== "keys" && keys !== undefined,
+    advice: "API_KEYS requires AUTH=keys",
   },
   {
-    when: ({ AUTH, SUPABASE_JWT_SECRET: secret }) => AUTH !== "supabase" && secret !== undefined,
-    says: "SUPABASE_JWT_SECRET requires AUTH=supabase",
+    isBroken: ({ AUTH, SUPABASE_JWT_SECRET: secret }) => AUTH !== "supabase" && secret !== undefined,
+    advice: "SUPABASE_JWT_SECRET requires AUTH=supabase",
   },
 ];
 
@@ -132,6 +136,6 @@ export function findBrokenRules(
 
 function listBroken<Subject>(rules: readonly Rule<Subject>[], subject: Subject): readonly string[] {
   return rules
-    .filter(({ when }) => when(subject))
-    .map(({ says }) => (typeof says === "string" ? says : says(subject)));
+    .filter(({ isBroken }) => isBroken(subject))
+    .map(({ advice }) => (typeof advice === "string" ? advice : advice(subject)));
 }

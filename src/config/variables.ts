@@ -52,7 +52,8 @@ const Temperature = z
  * How to escape characters that would end a password early. The message quotes nothing of the URL: part of a
  * password would be logged.
  */
-const escapes = "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
+export const escapeAdvice =
+  "in a user or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25";
 
 /** A value sent in a header, which cannot hold every character: the `…` of an example, for one. */
 const HeaderText = z
@@ -64,13 +65,13 @@ const HeaderText = z
 
 const HttpUrl = z
   .url({ protocol: /^https?$/, error: "must be a URL that starts with http:// or https://" })
-  .refine(isWhole, `must be a URL without unescaped special characters: ${escapes}`);
+  .refine(isWhole, `must be a URL without unescaped special characters: ${escapeAdvice}`);
 const PostgresUrl = z
   .url({
     protocol: /^postgres(?:ql)?$/,
-    error: `must be a URL like postgres://user:password@host:5432/database; ${escapes}`,
+    error: `must be a URL like postgres://user:password@host:5432/database; ${escapeAdvice}`,
   })
-  .refine(isWhole, `must be a URL like postgres://user:password@host:5432/database; ${escapes}`);
+  .refine(isWhole, `must be a URL like postgres://user:password@host:5432/database; ${escapeAdvice}`);
 const TableName = z
   .string()
   .regex(/^[a-z_][a-z0-9_]{0,39}$/, "must be a lower-case table name of at most 40 characters");
@@ -237,7 +238,7 @@ export function isLoopback(host: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
-/** Whether `text` is an address or a range; a range of all addresses is none. */
+/** Whether `text` is an address, or a range that does not include all addresses. */
 function isAddress(text: string): boolean {
   const [address = "", prefix, ...rest] = text.split("/");
   const version = isIP(address);
@@ -264,7 +265,7 @@ function isWhole(text: string): boolean {
   }
 }
 
-/** Whether `origin` is one as browsers send it, or has `*` as the first label of its host. */
+/** Whether `origin` has the form that browsers send, or `*` as the first label of its host. */
 function isOrigin(origin: string): boolean {
   const exact = origin.replace("://*.", "://wildcard.");
   const [, scheme = "", host = ""] = /^([a-z][a-z\d+.-]*):\/\/([^/?#@\s*\\]+)$/.exec(exact) ?? [];

@@ -63,8 +63,7 @@ export class MessageRows {
   }
 
   /**
-   * Reads the messages of the path that is shown, oldest first. A path is linked from its leaf up, so its ids
-   * are read first.
+   * Reads the messages of the shown path, oldest first. It is linked from its leaf up, so ids are read first.
    */
   async *readPath(caller: Caller, id: string): AsyncGenerator<readonly StoredMessage[]> {
     const pages: Buffer[] = [];

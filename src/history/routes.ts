@@ -164,10 +164,7 @@ function missing(id: string): never {
   throw new AppError("conversation_not_found", id);
 }
 
-/**
- * Resolves once the first part is read, so that a database error still decides the status. A later one cuts
- * off the response.
- */
+/** Resolves once the first part is read. An earlier error decides the status; a later one cuts the stream. */
 async function begin<Part>(parts: AsyncIterable<Part>): Promise<AsyncGenerator<Part>> {
   const iterator = parts[Symbol.asyncIterator]();
   const first = await iterator.next();

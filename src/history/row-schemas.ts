@@ -49,10 +49,7 @@ export const MessageRow = z
     createdAt: toUtc(row.created_at),
   }));
 
-/**
- * The first and last times that ISO 8601 can write with four digits of the year; times outside are reported
- * as these.
- */
+/** The first and last times that ISO 8601 can write with a four-digit year; times outside become these. */
 const firstTime = "0001-01-01T00:00:00.000000Z";
 const lastTime = "9999-12-31T23:59:59.999999Z";
 

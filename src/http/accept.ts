@@ -9,8 +9,7 @@ interface MediaRange {
 }
 
 /**
- * Returns the type of `offered` with the highest quality, the first if several have it, and adds `Accept` to
- * `Vary`.
+ * Returns the `offered` type of the highest quality, the first of equals, and adds `Accept` to `Vary`.
  * @throws AppError `not_acceptable`, which names the offered types.
  */
 export function chooseType<Type extends string>(

@@ -89,8 +89,7 @@ export class ErrorFormats {
   }
 
   /**
-   * Returns the detail of a 404 for `url`, where `missing` is like `GET /v1/files`; `undefined` for the usual
-   * one.
+   * Returns the detail of a 404 for `url`; `undefined` for the default. `missing` is like `GET /v1/files`.
    */
   explainMissing(url: string, missing: string): string | undefined {
     const found = this.#find(url);

@@ -10,15 +10,9 @@ import type { TurnEnd } from "../turn/turn-event.ts";
 import { isHttp10 } from "./edge/response.ts";
 import type { Projection, StreamWire } from "./stream-wire.ts";
 
-/**
- * How long a client has to close the connection of a reply that was cut off before the server does, in
- * milliseconds.
- */
+/** How long a client has to close the connection after a cut before the server does, in milliseconds. */
 const closeTimeoutMs = 1_000;
-/**
- * How long the last bytes have to be delivered, once the system has taken them, before a reset, in
- * milliseconds.
- */
+/** How long the system has to deliver the last bytes before a reset, in milliseconds. */
 const resetDelayMs = 250;
 /** How long a client may read nothing before its connection is cut, in milliseconds. It may resume. */
 const stallTimeoutMs = 30_000;
@@ -71,8 +65,7 @@ export async function followTurn(
 }
 
 /**
- * Resolves with the end of `turn`, or with `undefined` if the client has left. Calls `onEvent` after each
- * event.
+ * Resolves with the end of `turn`; `undefined` if the client has left. Calls `onEvent` after each event.
  * @throws AppError if the turn failed before its first text.
  */
 export async function awaitTurn(
@@ -246,8 +239,8 @@ class Follower {
     const { cutsOff } = this.#wire;
     // This process is shutting down, but the turn, which another runs, goes on: send no end mark.
     const goesOn = end.error?.code === "server_stopping";
-    if (end.error !== undefined && cutsOff) this.#breakOff(lastWords);
-    else if (goesOn) this.#breakOff("");
+    if (end.error !== undefined && cutsOff) this.#cutOff(lastWords);
+    else if (goesOn) this.#cutOff("");
     else this.#response.end(lastWords);
     this.#watch();
   }
@@ -258,7 +251,7 @@ class Follower {
    * end of the connection is the end of a complete body, so the connection is reset once the system has had
    * time to deliver them.
    */
-  #breakOff(lastWords: string | Uint8Array): void {
+  #cutOff(lastWords: string | Uint8Array): void {
     const response = this.#response;
     const resets = isHttp10(response.req);
     const close = (): void => {

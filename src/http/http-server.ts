@@ -1,7 +1,4 @@
-/**
- * The HTTP server below the routes: its limits and timeouts, the hosts it serves, and its responses to
- * malformed requests.
- */
+/** The HTTP server below the routes: limits, timeouts, allowed hosts, and responses to malformed requests. */
 import { randomUUID } from "node:crypto";
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";

@@ -7,8 +7,6 @@ import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { AppError } from "../base/errors.ts";
 import type { LimitName, TurnLimits } from "../turn/limits.ts";
-import type { FollowedTurn } from "../live/live-turn.ts";
-import type { LiveTurns } from "../live/live-turns.ts";
 import type { Message } from "../turn/message.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
@@ -124,8 +122,7 @@ export class Limits {
 }
 
 /**
- * Returns the subject that is counted: an authenticated user, else an IPv4 address or the IPv6 network of one
- * subscriber.
+ * Returns the subject to count: an authenticated user, else an IPv4 address or a subscriber's IPv6 network.
  */
 function toSubject(identity: Identity, caller: Caller, ip: string): string {
   if (isKnown(identity) && caller.userId !== undefined) return `user ${caller.userId}`;
@@ -162,25 +159,4 @@ function checkSizes(messages: readonly Message[], limits: SizeLimits): void {
 function tooLarge(field: string, words: string): never {
   const detail = `${field}: ${words}`;
   throw new AppError("message_too_large", detail, { detail, field });
-}
-
-/** The services of routes that start turns. */
-export interface TurnStarter {
-  readonly live: LiveTurns;
-  readonly limits: Limits;
-}
-
-/**
- * Starts `turn` within its user's limits, or finds the turn that was started with its idempotency key.
- * @throws AppError as {@link Limits.allow} and {@link LiveTurns.start} do.
- */
-export async function startTurn(
-  { live, limits }: TurnStarter,
-  requested: TurnRequest,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FollowedTurn> {
-  const { turn, isReplay } = await live.start({ ...limits.allow(request, requested), requestId: request.id });
-  if (isReplay) void reply.header("idempotency-replayed", "true");
-  return turn;
 }

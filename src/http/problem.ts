@@ -104,8 +104,7 @@ export function sendLimit(
 const maxShownLength = 100;
 
 /**
- * Returns the path of `url`, shortened if it is long. The query is left out: it may hold a token or a user's
- * search.
+ * Returns the path of `url`, shortened if long, without the query: it may hold a token or a user's search.
  */
 export function toShownPath(url: string): string {
   const [path = ""] = url.split("?");

@@ -3,14 +3,7 @@ import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { maxReplyBytes, mebibyte } from "../base/sizes.ts";
-import {
-  imageTypes,
-  saysSomething,
-  toStorable,
-  type Image,
-  type Message,
-  type Role,
-} from "../turn/message.ts";
+import { imageTypes, isNotEmpty, toStorable, type Image, type Message, type Role } from "../turn/message.ts";
 import type { PromptOptions } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
@@ -203,12 +196,12 @@ export function toMessageText(text: string, role: Role, field: string): string {
 export function checkLast(messages: readonly Message[]): void {
   const last = messages.at(-1);
   if (last?.role !== "user") return refuse("messages", "Last message must be from the user");
-  checkSaysSomething(last);
+  checkNotEmpty(last);
 }
 
 /** @throws AppError `invalid_request` for an empty last message. */
-export function checkSaysSomething(last: Message): void {
-  if (!saysSomething(last)) refuse("messages", "Last message must have a text or an image");
+export function checkNotEmpty(last: Message): void {
+  if (!isNotEmpty(last)) refuse("messages", "Last message must have a text or an image");
 }
 
 /** @throws AppError `invalid_request`, always. */

@@ -14,24 +14,15 @@ export interface RequestGrant {
 
 /** Counts requests for all processes. Rejects with a `store_…` code. */
 export interface RequestCounter {
-  /**
-   * Takes up to `wanted` of the subject's `max` requests per minute; the minute starts with its first
-   * request.
-   */
+  /** Takes up to `wanted` of the subject's `max` requests in the minute that its first request started. */
   takeRequests(subject: string, wanted: number, max: number): Promise<RequestGrant>;
 }
 
 /** The length of a window, which starts with its first request, in milliseconds. */
 export const windowMs = 60_000;
-/**
- * A share is this fraction of the limit, so a subject costs at most this many calls to the counters per
- * window.
- */
+/** A share is this fraction of the limit: a subject costs at most this many calls per window. */
 const sharesPerWindow = 10;
-/**
- * How long a request waits for the counters, in milliseconds. After that this process counts alone for the
- * window.
- */
+/** How long a request waits for the counters, in milliseconds. Then this process counts the window alone. */
 const waitMs = 500;
 /** The most windows that are remembered. A forgotten one is read from the counters again. */
 const maxWindows = 20_000;
@@ -55,10 +46,7 @@ interface Window {
   asking: Promise<void> | undefined;
 }
 
-/**
- * The windows of all subjects. Shares are taken before they are used, so all processes together keep to the
- * limit.
- */
+/** The windows of all subjects. Shares are taken before use, so all processes together keep to the limit. */
 export class RequestWindows {
   readonly #max: number;
   readonly #counters: RequestCounter | undefined;

@@ -1,7 +1,4 @@
-/**
- * Routes: each is declared once, with its schemas, access, limits and errors, and reads its input in one
- * place.
- */
+/** Declares routes: each once, with its schemas, access, limits and errors. */
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { toCaller, type Identity } from "../auth/identity.ts";

@@ -87,10 +87,7 @@ export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
   }),
 );
 
-/**
- * The parts of a turn that its state is read from. Browsers type-check this file, so it must not import
- * `live/`.
- */
+/** The parts of a turn that make its state. Without `live/`, since browser code type-checks this file. */
 interface LoggedTurn {
   readonly id: string;
   readonly log: {

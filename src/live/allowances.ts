@@ -1,7 +1,4 @@
-/**
- * Counts what users take of their limits in this process, for when the store, which counts for all processes,
- * is away.
- */
+/** Counts the use of limits in this process, for when the store, which counts for all, is unavailable. */
 import { AppError } from "../base/errors.ts";
 import type { LimitName } from "../turn/limits.ts";
 import { toDay, type Clock } from "../base/clock.ts";

@@ -73,10 +73,7 @@ export class LiveTurn implements FollowedTurn {
     );
   }
 
-  /**
-   * Resolves with whether it has no followers: at once if so, else once the last has left, or after
-   * `timeoutMs`.
-   */
+  /** Resolves with whether it has no followers: once the last has left, or after `timeoutMs`. */
   async isUnread(clock: Clock, timeoutMs: number): Promise<boolean> {
     if (this.#followers === 0) return true;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -99,8 +99,7 @@ export class LiveTurns {
   }
 
   /**
-   * Starts a turn, or finds the turn of an earlier request with the same key. A started turn stays here until
-   * its rows are safe.
+   * Starts a turn, which stays here until its rows are safe, or finds the earlier turn with the same key.
    * @throws AppError `idempotency_mismatch`, `turn_exists`, `turn_running`, `message_not_found`,
    * `server_stopping`, or a `store_…` code.
    */
@@ -146,7 +145,7 @@ export class LiveTurns {
     const here = Array.from(this.#running.values()).findLast((turn) => turn.isOf(place, caller));
     const stored = await this.#options.records?.paths.findNewest(place, caller).catch((error: unknown) => {
       if (here === undefined) throw error;
-      return undefined; // the store is away: only turns that run here are known
+      return undefined; // the store is unavailable: only turns that run here are known
     });
     if (here === undefined || (stored !== undefined && stored.startedAt > here.run.startedAt)) return stored;
     return { turnId: here.id, startedAt: here.run.startedAt, isRunning: true };
@@ -174,8 +173,7 @@ export class LiveTurns {
       overdue.resolve();
       for (const turn of this.#running.values()) turn.run.interrupt();
     });
-    // A turn whose begin is still unanswered at the deadline is ended by the next process, if it began at
-    // all.
+    // A turn whose begin has no result at the deadline is ended by the next process, if it began at all.
     while (this.#running.size > 0 || (this.#asked.size > 0 && !this.#isOverdue)) {
       await Promise.race([overdue.promise, Promise.allSettled(this.#asked.values())]);
       await Promise.all(Array.from(this.#running.values(), (turn) => turn.run.done));
@@ -203,8 +201,7 @@ export class LiveTurns {
   }
 
   /**
-   * Returns the limit that a turn would exceed, if its key may belong to an earlier turn, which only the
-   * store knows.
+   * Returns the limit that a turn would exceed, if its key may name an earlier turn, as only the store knows.
    * @throws AppError `rate_limited`, `too_many_turns` or `quota_exhausted` for any other turn over a limit.
    */
   #checkLimits(turn: LimitedTurn): LimitName | undefined {
@@ -234,7 +231,7 @@ export class LiveTurns {
         return await this.#ask(request, begin);
       }
       case "missing":
-        throw new AppError("message_not_found", "nothing to go on from", { field: "parentId" });
+        throw new AppError("message_not_found", "nothing to continue from", { field: "parentId" });
       case "exists":
         throw new AppError("turn_exists", begin.turnId);
       case "foreign":

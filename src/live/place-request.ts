@@ -29,7 +29,7 @@ export async function placeRequest(request: TurnRequest, paths: Paths | undefine
 async function loadPath(request: TurnRequest, paths: Paths | undefined): Promise<TurnRequest> {
   const { parentId, conversationId, chatId, caller } = request;
   if (parentId === undefined) return request;
-  if (paths === undefined) throw new AppError("history_off", "there is no stored path to go on from");
+  if (paths === undefined) throw new AppError("history_off", "there is no stored path to continue from");
   const stored = await paths.readPath({ conversationId, chatId, parentId }, caller);
   if (stored === undefined) throw new AppError("message_not_found", parentId, { field: "parentId" });
   return { ...request, stored, conversationId: stored.conversationId, chatId: undefined };

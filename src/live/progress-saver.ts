@@ -98,10 +98,7 @@ export class ProgressSaver {
     return known;
   }
 
-  /**
-   * One piece is permanently rejected: send each by itself, so that the others, and the signs of life, get
-   * through.
-   */
+  /** One piece is permanently rejected: send each alone, so that the others and the signs of life arrive. */
   async #sendEach(turns: readonly LiveTurn[], pieces: readonly Piece[]): Promise<void> {
     for (const piece of pieces) {
       const turn = turns.filter(({ id }) => id === piece.turnId);

@@ -29,8 +29,7 @@ export class RemoteTurns {
   }
 
   /**
-   * Resolves with the caller's turn; `undefined` if there is no such turn. @throws AppError with a `store_…`
-   * code.
+   * Resolves with the caller's turn; `undefined` if there is none. @throws AppError with a `store_…` code.
    */
   async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
     const followed = this.#followed.get(turnId);

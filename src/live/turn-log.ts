@@ -102,10 +102,7 @@ export class TurnLog {
     return () => void this.#followers.delete(tell);
   }
 
-  /**
-   * Resolves once `isIt`, which is called now and after every event, returns true; or once `givenUp`
-   * resolves.
-   */
+  /** Resolves once `isIt`, called now and after every event, returns true, or once `givenUp` resolves. */
   async until(isIt: () => boolean, givenUp?: Promise<void>): Promise<void> {
     if (isIt()) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -19,10 +19,7 @@ const maxHoldMs = 10 * 60 * 1_000;
 const maxErrorBytes = 64 * 1024;
 const maxJsonBytes = 8 * 1024 * 1024;
 
-/**
- * The wait after the first event: for another event, for text after a finish reason, or for the end of the
- * body.
- */
+/** The wait after the first event: for another event, for text after a finish reason, or for the end. */
 type Awaited = "event" | "text" | "end";
 
 /** Receives an attempt's reply, as a {@link ModelSink}. */
@@ -45,7 +42,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   #head: ResponseHead | undefined;
   #decoder: ContentDecoder | undefined;
   /** Why the connection broke, while earlier bytes are still being decoded. */
-  #break: Error | undefined;
+  #connectionError: Error | undefined;
   #kind: BodyKind | undefined;
   /** The body so far, until it is known to be a stream. */
   #held: Buffer[] = [];
@@ -92,7 +89,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
       this.#decoder = new ContentDecoder(encoding, {
         data: (chunk) => this.#take(chunk),
         end: () => this.#end(),
-        fail: (error) => this.#breakOff(this.#break ?? error),
+        fail: (error) => this.#cutOff(this.#connectionError ?? error),
       });
     }
   }
@@ -111,10 +108,10 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.#break = error;
+    this.#connectionError = error;
     this.#hasEnded = true;
     if (this.#isOver) this.#timer?.cancel();
-    else if (this.#decoder === undefined) this.#breakOff(error);
+    else if (this.#decoder === undefined) this.#cutOff(error);
     else this.#decoder.end();
   }
 
@@ -156,10 +153,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     else if (this.#stream.events !== events) this.#keepAlive(this.#stream.pieces !== pieces);
   }
 
-  /**
-   * Bytes before the first event, like comments, show that the server is alive: it gets more time, up to a
-   * limit.
-   */
+  /** Bytes before the first event, like comments, show a live server: it gets more time, up to a limit. */
   #holdOff(): void {
     const { firstByteTimeoutMs } = this.#options;
     const leftMs = this.#startedMs + Math.max(maxHoldMs, firstByteTimeoutMs) - this.#clock.monotonicMs();
@@ -200,7 +194,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   #end(): void {
     if (this.#isOver) return;
     // A compressed body may end in good order although the connection broke.
-    if (this.#break !== undefined) return this.#breakOff(this.#break);
+    if (this.#connectionError !== undefined) return this.#cutOff(this.#connectionError);
     const isStream = this.#kind === "events" || this.#head?.type.startsWith("text/event-stream") === true;
     if (this.#head?.status === 200 && this.#kind === "json") return this.#endJson();
     if (this.#head?.status !== 200 || !isStream) return this.#failRefused();
@@ -215,12 +209,12 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   }
 
   /** The connection broke, or the body cannot be decoded any further. */
-  #breakOff(error: Error): void {
+  #cutOff(error: Error): void {
     if (this.#isOver) return;
     if (this.#head !== undefined && this.#head.status !== 200) return this.#failRefused();
     if (this.#stream.isWhole(false)) return this.#judge(false);
     const isCut = this.#stream.events > 0 || this.#heldBytes > 0;
-    const code = this.#break === undefined && !isCut ? "model_invalid_stream" : "model_unavailable";
+    const code = this.#connectionError === undefined && !isCut ? "model_invalid_stream" : "model_unavailable";
     this.#fail(new AppError(isCut ? "model_truncated" : code, error.message, { cause: error }));
   }
 

@@ -69,10 +69,7 @@ export async function loadPrettyPrinter(): Promise<(line: string) => string> {
   return (line) => print(showControls(line)) ?? line;
 }
 
-/**
- * Returns a line of JSON with everything made visible that a terminal would obey: escapes, and bidirectional
- * marks.
- */
+/** Returns a line of JSON with escapes and bidirectional marks, which a terminal would obey, made visible. */
 function showControls(line: string): string {
   return line
     .replaceAll(/\\(?:\\|u00[01][0-9a-f]|[bfr])/gi, (escape) => (escape === "\\\\" ? escape : `\\${escape}`))
@@ -82,10 +79,7 @@ function showControls(line: string): string {
     );
 }
 
-/**
- * Returns an error without its other properties, in which drivers and clients keep requests, headers and
- * addresses.
- */
+/** Returns an error without other properties: drivers keep requests, headers and addresses in them. */
 function toErrorFields(error: unknown, depth = 0): object {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const { name: type, message, stack, cause } = error;

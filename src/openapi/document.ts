@@ -109,7 +109,7 @@ export async function toDocument({
       summary:
         "A streaming chat backend: a short plan, a boundary, then the answer. Every message is stored.",
       description:
-        "A reference. `docs/protocol.md` explains the protocols in full, `docs/errors.md` how to fix each error.",
+        "The API reference. `docs/protocol.md` explains the protocols in full, `docs/errors.md` how to fix each error.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],

@@ -1,4 +1,4 @@
-/** The API description of the API docs. */
+/** The API description of the routes of the API docs. */
 import { z } from "zod";
 import type { GroupDescription } from "../http/description/description.ts";
 import { schemaOf } from "../http/description/response-schema.ts";

@@ -15,7 +15,7 @@ export const pageHeaders: Readonly<Record<string, string>> = {
 };
 
 /** An operation with its method and path. */
-interface Place {
+interface Endpoint {
   readonly method: string;
   readonly path: string;
   readonly operation: OperationObject;
@@ -23,15 +23,15 @@ interface Place {
 
 /** Returns the page. */
 export function toPage(document: OpenApiDocument): string {
-  const places = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]): Place => ({ method, path, operation })),
+  const endpoints = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): Endpoint => ({ method, path, operation })),
   );
   const { markup } =
-    Html.of`<body><div class="frame">${viewIndex(document, places)}<main>${viewHead(document)}${document.tags.map(
+    Html.of`<body><div class="frame">${viewIndex(document, endpoints)}<main>${viewHead(document)}${document.tags.map(
       ({ name, description }) =>
-        Html.of`<section><h2>${name}</h2><p class="quiet">${toProse(description)}</p>${places
+        Html.of`<section><h2>${name}</h2><p class="quiet">${toProse(description)}</p>${endpoints
           .filter(({ operation }) => operation.tags.includes(name))
-          .map((place) => viewOperation(document, place))}</section>`,
+          .map((endpoint) => viewOperation(document, endpoint))}</section>`,
     )}${viewSchemas(document)}</main></div></body>`;
   const title = `${document.info.title} ${document.info.version}`;
   // The style stays unescaped: the page's policy names its digest.
@@ -41,10 +41,10 @@ ${markup}</html>
 `;
 }
 
-function viewIndex({ info, tags }: OpenApiDocument, places: readonly Place[]): Html {
+function viewIndex({ info, tags }: OpenApiDocument, endpoints: readonly Endpoint[]): Html {
   return Html.of`<nav aria-label="Contents"><a href="#top"><b>${info.title}</b></a><div class="index">${tags.map(
     ({ name }) =>
-      Html.of`<strong>${name}</strong><ul>${places
+      Html.of`<strong>${name}</strong><ul>${endpoints
         .filter(({ operation }) => operation.tags.includes(name))
         .map(
           ({ method, path, operation }) =>
@@ -68,12 +68,12 @@ function viewMethod(method: string): Html {
   return Html.of`<span class="method ${method}">${method.toUpperCase()}</span>`;
 }
 
-function viewOperation(document: OpenApiDocument, place: Place): Html {
-  const { method, path, operation } = place;
+function viewOperation(document: OpenApiDocument, endpoint: Endpoint): Html {
+  const { method, path, operation } = endpoint;
   const { operationId, summary, description, parameters, responses } = operation;
   return Html.of`<article id="${operationId}"><h3>${toProse(summary)}</h3><div class="address">${viewMethod(method)}<code>${path}</code></div>${
     description === undefined ? undefined : Html.of`<p>${toProse(description)}</p>`
-  }<pre><code>${toCommand(place, document)}</code></pre>${viewParameters(parameters)}${viewBody(document, operation)}<h4>Responses</h4><dl>${Object.entries(
+  }<pre><code>${toCommand(endpoint, document)}</code></pre>${viewParameters(parameters)}${viewBody(document, operation)}<h4>Responses</h4><dl>${Object.entries(
     responses,
   ).map(([status, response]) => viewResponse(status, response))}</dl></article>`;
 }
@@ -124,7 +124,7 @@ function viewSchemas({ components }: OpenApiDocument): Html {
 }
 
 /** Returns a curl command for an operation. */
-function toCommand({ method, path, operation }: Place, { security }: OpenApiDocument): string {
+function toCommand({ method, path, operation }: Endpoint, { security }: OpenApiDocument): string {
   const { requestBody } = operation;
   const [example] = Object.values(requestBody?.content["application/json"]?.examples ?? {});
   const needsToken = security !== undefined && operation.security === undefined;

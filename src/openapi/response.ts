@@ -46,7 +46,7 @@ export function toResponse(
     description,
     ...toHeaders(["X-Request-Id", ...headers], [...optionalHeaders, ...more]),
     ...(content && {
-      content: Object.fromEntries(Object.entries(content).map(([type, what]) => [type, toContent(what)])),
+      content: Object.fromEntries(Object.entries(content).map(([type, body]) => [type, toContent(body)])),
     }),
   };
 }

@@ -14,10 +14,7 @@ interface Tagged {
   readonly tag: string;
 }
 
-/**
- * The API docs of one server. Each is loaded and built at its first request, so that neither the start nor a
- * turn waits for it.
- */
+/** The API docs of one server. Each is built at its first request: neither the start nor a turn waits. */
 export class ApiDocs {
   /** Resolves with the OpenAPI document. */
   readonly json: () => Promise<Tagged>;

@@ -69,7 +69,7 @@ function viewFields(schema: JsonSchema): HtmlValue {
   if (isSchema(properties)) {
     const needed = new Set<unknown>(Array.isArray(required) ? required : []);
     return Html.of`<dl>${Object.entries(properties).map(([name, field]) =>
-      isSchema(field) ? viewField(name, field, needed.has(name)) : undefined,
+      isSchema(field) ? viewRow(name, needed.has(name), viewSchema(field)) : undefined,
     )}</dl>`;
   }
   return toSchemas(prefixItems ?? anyOf ?? [items]).map((inner) => {
@@ -79,10 +79,6 @@ function viewFields(schema: JsonSchema): HtmlValue {
       ? [toProse(description), fields]
       : fields;
   });
-}
-
-function viewField(name: string, field: JsonSchema, isRequired: boolean): Html {
-  return viewRow(name, isRequired, viewSchema(field));
 }
 
 /** Returns a row of a list of names. */

@@ -1,6 +1,6 @@
 /** The prompt: Foreword's instruction, and the chat in the form the model gets. */
 import { toSentAnswer } from "./message-tree.ts";
-import { saysSomething, type Message } from "./message.ts";
+import { isNotEmpty, type Message } from "./message.ts";
 
 /**
  * The model parameters that a client may set, named, valued and sent as in the Chat Completions API.
@@ -82,7 +82,7 @@ function toTidy(messages: readonly Message[]): readonly Message[] {
         ? { ...message, text: toSentAnswer(message.text) }
         : message,
     )
-    .filter(saysSomething);
+    .filter(isNotEmpty);
 }
 
 /** Returns the instruction before the chat; `undefined` if there is none. */

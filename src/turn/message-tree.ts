@@ -24,10 +24,7 @@ export interface AddressedMessage {
   readonly clientId?: string | undefined;
   /** The turn of the reply before it, if its client has seen no text of that reply. */
   readonly after?: string | undefined;
-  /**
-   * Digests of its content, the likeliest first: a reply's text may be an answer that itself holds a
-   * boundary.
-   */
+  /** Digests of its content, the likeliest first: a reply's text may be an answer that holds a boundary. */
   readonly contentDigests: readonly Digest[];
   /** Digest of the path that ends in it, as its client sent it. */
   readonly pathDigest: Digest;

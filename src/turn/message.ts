@@ -31,7 +31,7 @@ export interface Message {
 }
 
 /** Whether a message holds anything for a model: text, or a user's image. */
-export function saysSomething({ role, text, images }: Message): boolean {
+export function isNotEmpty({ role, text, images }: Message): boolean {
   return text.trim() !== "" || (role === "user" && images.length > 0);
 }
 

@@ -93,10 +93,7 @@ export interface TurnBegin {
   readonly chatId: string | undefined;
   readonly startedAt: Date;
   readonly model: string;
-  /**
-   * Whether the store may refuse it because of its key, id, conversation or limits; the store is then asked
-   * first.
-   */
+  /** Whether the store may refuse it for its key, id, conversation or limits; it is then asked first. */
   readonly mayBeRefused: boolean;
   /** Identifies one turn of a user, for 24 hours. */
   readonly idempotencyKey: string | undefined;
@@ -167,8 +164,7 @@ export type BeginResult =
 /** Stores turns. Both writes are idempotent by the turn's id. */
 export interface TurnStore {
   /**
-   * Makes the turn's messages durable: in the database or, if it has not accepted them within 500 ms, in the
-   * journal.
+   * Makes the turn's messages durable: in the database or, if that takes over 500 ms, in the journal.
    * @throws AppError `store_unavailable` if neither has them.
    */
   begin(turn: TurnBegin): Promise<BeginResult>;

@@ -1,7 +1,4 @@
-/**
- * Turns the text of a model's reply into events: takes out the reasoning, splits plan from answer, counts
- * bytes.
- */
+/** Turns the text of a model's reply into events: removes reasoning, splits plan and answer, counts bytes. */
 import { maxReplyBytes } from "../base/sizes.ts";
 import type { Clock } from "../base/clock.ts";
 import { boundaryBytes } from "./body.ts";
@@ -79,7 +76,7 @@ export class ReplyEvents {
   /** The reply is over: the held text goes out. @param isWhole whether it was not cut off. */
   end(isWhole: boolean): void {
     this.#pushText(this.#filter.end(isWhole));
-    this.#hasPlan = isWhole ? this.#splitter.end() : this.#splitter.breakOff();
+    this.#hasPlan = isWhole ? this.#splitter.end() : this.#splitter.cutOff();
   }
 
   #createSplitter(wantsPlan: boolean): ReplySplitter {

@@ -92,8 +92,7 @@ export class RunningTurn {
   }
 
   /**
-   * Ends the turn because the server stops: the text so far stays, as `interrupted`. Harmless once it is
-   * over.
+   * Ends the turn because the server stops: the text so far stays, as `interrupted`. Harmless after its end.
    */
   interrupt(): void {
     this.#finish({ outcome: "interrupted", error: new AppError("interrupted", "the server is stopping") });
@@ -195,10 +194,7 @@ export class RunningTurn {
   }
 }
 
-/**
- * Returns a reader of the whole body in `output`: it keeps a short one, and a long one for the rest of the
- * tick.
- */
+/** Returns a reader of the whole body in `output`: it keeps a short one, a long one for one tick. */
 function createBodyReader(output: TurnOutput, sizeBytes: number): () => Body {
   let kept: Body | undefined;
   return () => {

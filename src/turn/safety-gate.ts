@@ -1,7 +1,4 @@
-/**
- * Holds a turn's events back until the user's message is safe, so that a turn that fails before has shown no
- * text.
- */
+/** Holds a turn's events back until the user's message is safe: a turn that fails before shows no text. */
 import type { EventOutput, TurnEvent, TurnStart } from "./turn-event.ts";
 
 /**

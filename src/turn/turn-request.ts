@@ -23,10 +23,7 @@ export interface TurnRequest extends PromptOptions {
   readonly continues?: Continuation | undefined;
   /** The AI SDK chat whose conversation it belongs to, if `conversationId` only follows from its id. */
   readonly chatId?: string | undefined;
-  /**
-   * Whether to stop turns of the same chat that have no followers left and whose reply `messages` do not
-   * name.
-   */
+  /** Whether to stop turns of this chat that have no followers and that `messages` do not name. */
   readonly replacesUnread?: boolean;
   /** Whether everything is known that its begin needs. */
   readonly isPrepared?: boolean;
@@ -73,10 +70,7 @@ export function toChat({ stored, messages }: TurnRequest): readonly Message[] {
   return [...(stored?.messages ?? []), ...messages];
 }
 
-/**
- * Whether the store may refuse the turn: for a used key or id, for another user's conversation, or over a
- * limit.
- */
+/** Whether the store may refuse the turn: for a used key or id, another user's conversation, or a limit. */
 /**
  * Returns `request` with the stored messages that its begin found before its own. System messages that were
  * sent before a single new message come first, and replace those at the start of the conversation.
@@ -108,10 +102,7 @@ export function mayBeRefused(request: TurnRequest): boolean {
   );
 }
 
-/**
- * Returns the tokens reserved for a turn, estimated from its request: the whole prompt, and the longest reply
- * allowed.
- */
+/** Returns the tokens reserved for a turn: its whole prompt, and the longest reply it allows. */
 export function estimateTurn(request: TurnRequest): Estimate {
   const { max_tokens, max_completion_tokens, ...parameters } = request.parameters;
   const messages = toChat(request);
@@ -160,8 +151,7 @@ export function digestRequest(request: TurnRequest): Digest {
 }
 
 /**
- * Returns the conversation of a turn before the store has placed it; `undefined` if it may continue a stored
- * one.
+ * Returns the conversation of a turn before the store has placed it; `undefined` if it may be a stored one.
  */
 export function toKnownConversation(turn: TurnBegin): string | undefined {
   const mayContinue =

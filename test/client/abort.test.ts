@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { createClient, type ForewordClient } from "../../src/client/client.ts";
-import { answer, breakOff, end, sayAndHang, ScriptedServer, start } from "./scripted-server.ts";
+import { answer, cutOff, end, sayAndHang, ScriptedServer, start } from "./scripted-server.ts";
 import { useModel, useStartApp } from "../support/apps/use-app.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
@@ -27,7 +27,7 @@ describe("an abort", () => {
   }
 
   test("before the start sends nothing", async () => {
-    server.expect(breakOff);
+    server.expect(cutOff);
     const signal = AbortSignal.abort(reason);
     await assert.rejects(Array.fromAsync(client.start(hello, { signal })), reason);
     await assert.rejects(client.start(hello, { signal }).reply(), reason);
@@ -70,7 +70,7 @@ describe("an abort", () => {
   test("between two retries does not wait for the next, and leaves no timer", async () => {
     const controller = new AbortController();
     const failed = Promise.withResolvers<void>();
-    server.expect(breakOff);
+    server.expect(cutOff);
     const patient = createClient({
       baseUrl: server.url,
       retry: { firstDelayMs: 60_000, maxDelayMs: 60_000 },

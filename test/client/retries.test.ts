@@ -11,12 +11,12 @@ import {
 } from "../../src/client/client.ts";
 import {
   answer,
-  breakOff,
+  cutOff,
   end,
   refuse,
   refuseAs,
   say,
-  sayAndBreak,
+  sayAndCutOff,
   sayOnly,
   ScriptedServer,
   start,
@@ -83,13 +83,7 @@ describe("a client whose server is in trouble", () => {
   });
 
   test("repeats its first request only if no Foreword got it; otherwise it throws the error", async () => {
-    for (const refusal of [
-      refuse(502),
-      refuse(503),
-      refuse(504),
-      refuseAs(503, "server_stopping"),
-      breakOff,
-    ]) {
+    for (const refusal of [refuse(502), refuse(503), refuse(504), refuseAs(503, "server_stopping"), cutOff]) {
       server.expect(refusal, say(...whole));
       assert.equal((await connect().start(hello).reply()).answer, "Hi.");
       assert.equal(server.requests.length, 2);
@@ -160,16 +154,16 @@ describe("a client whose server is in trouble", () => {
   });
 
   test("gives up with the last failure after enough retries without anything new", async () => {
-    server.expect(breakOff);
+    server.expect(cutOff);
     await assert.rejects(connect().start(hello).reply(), { code: "connection_lost", status: undefined });
     assert.equal(server.requests.length, 11);
-    server.expect(breakOff, refuseAs(503, "server_stopping"));
+    server.expect(cutOff, refuseAs(503, "server_stopping"));
     await assert.rejects(connect({ maxRetries: 2 }).resume(id).reply(), {
       code: "server_stopping",
       status: 503,
     });
     assert.equal(server.requests.length, 3);
-    server.expect(breakOff);
+    server.expect(cutOff);
     await assert.rejects(connect({ maxRetries: 0 }).resume(id).reply(), { code: "connection_lost" });
     assert.equal(server.requests.length, 1);
   });
@@ -177,14 +171,14 @@ describe("a client whose server is in trouble", () => {
   test("counts from zero after something new; repeated events are not new, and not yielded again", async () => {
     const [first, second, third] = [answer("Hi", 18), answer("!", 19), answer("?", 20)];
     server.expect(
-      sayAndBreak(start(id)),
-      breakOff,
-      breakOff,
-      sayAndBreak(start(id), first),
-      sayAndBreak(start(id), first),
-      breakOff,
-      sayAndBreak(start(id), first, second),
-      sayAndBreak(start(id)),
+      sayAndCutOff(start(id)),
+      cutOff,
+      cutOff,
+      sayAndCutOff(start(id), first),
+      sayAndCutOff(start(id), first),
+      cutOff,
+      sayAndCutOff(start(id), first, second),
+      sayAndCutOff(start(id)),
       say(start(id)),
       say(start(id), third, end(20)),
     );
@@ -194,7 +188,7 @@ describe("a client whose server is in trouble", () => {
     const at = (position: number): string => `GET /chat/turns/${id}/stream?after=${position}`;
     const positions = [0, 0, 0, 18, 18, 18, 19, 19, 19];
     assert.deepEqual(lines, ["POST /chat/stream-chat", ...positions.map(at)]);
-    server.expect(sayAndBreak(start(id)), sayAndBreak(start(id)));
+    server.expect(sayAndCutOff(start(id)), sayAndCutOff(start(id)));
     await assert.rejects(connect({ maxRetries: 3 }).start(hello).reply(), { code: "connection_lost" });
     assert.equal(server.requests.length, 4);
   });
@@ -215,9 +209,9 @@ describe("a client whose server is in trouble", () => {
       retryable: true,
       retryAfterMs: null,
     };
-    server.expect(sayAndBreak(start(id), error), say(start(id), end(0)));
+    server.expect(sayAndCutOff(start(id), error), say(start(id), end(0)));
     assert.deepEqual(await Array.fromAsync(connect().start(hello)), [start(id), end(0)]);
-    server.expect(sayAndBreak(start(id), error), say(start(id), error, end(0, "interrupted")));
+    server.expect(sayAndCutOff(start(id), error), say(start(id), error, end(0, "interrupted")));
     const events = await Array.fromAsync(connect().start(hello));
     assert.deepEqual(events, [start(id), error, end(0, "interrupted")]);
   });
@@ -230,7 +224,7 @@ describe("a client whose server is in trouble", () => {
       headers: async () => ({ Authorization: `Bearer ${(token += 1)}`, Accept: "text/plain" }),
       retry: { firstDelayMs: 1 },
     });
-    server.expect(sayAndBreak(start(id)), breakOff, say(start(id), end(0)));
+    server.expect(sayAndCutOff(start(id)), cutOff, say(start(id), end(0)));
     await client.start(hello).reply();
     const facts = server.requests.map(({ line, headers }) => [line, headers.authorization, headers.accept]);
     const path = `/turns/${id}/stream?userId=5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11&after=0`;

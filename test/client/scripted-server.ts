@@ -59,7 +59,7 @@ export function say(...events: readonly StreamEvent[]): Respond {
 }
 
 /** Sends events, then breaks the connection. */
-export function sayAndBreak(...events: readonly StreamEvent[]): Respond {
+export function sayAndCutOff(...events: readonly StreamEvent[]): Respond {
   return (response) => void sayOnly(response, events).write("", () => response.destroy());
 }
 
@@ -69,7 +69,7 @@ export function sayAndHang(...events: readonly StreamEvent[]): Respond {
 }
 
 /** Breaks the connection. */
-export const breakOff: Respond = (response) => void response.destroy();
+export const cutOff: Respond = (response) => void response.destroy();
 
 /** Responds with an error. */
 export function refuse(

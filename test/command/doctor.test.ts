@@ -112,7 +112,7 @@ describe("foreword doctor", () => {
         ["postgres://u:hunter2-secret@no-such.invalid/x", /ENOTFOUND/, /host not found/],
         [
           `postgres://u:hunter2-secret@127.0.0.1:${silentPort}/x`,
-          /timeout|no answer|terminated/i,
+          /timeout|no response|terminated/i,
           /no response|is not Postgres/,
         ],
         [

@@ -68,7 +68,7 @@ describe("foreword schema --supabase-migration", () => {
     for (const args of [["--supabase-migration"], ["migrate", "--supabase-migration"]]) {
       const command = await run(args);
       assert.equal(await command.exit(), 2);
-      assert.match(command.stderr, /^foreword: --supabase-migration belongs to `foreword schema`/);
+      assert.match(command.stderr, /^foreword: --supabase-migration works only with `foreword schema`/);
     }
   });
 });

@@ -22,7 +22,7 @@ import { startApp } from "../support/apps/start-app.ts";
 /** A way to break a database, and to repair it. */
 interface Fault {
   /** The database's behaviour, for the test's name. */
-  readonly what: string;
+  readonly title: string;
   readonly strike: (site: Site) => void;
   readonly repair: (site: Site) => unknown;
   /** Whether the app is closed and opened again in between. */
@@ -31,31 +31,31 @@ interface Fault {
 
 const faults: readonly Fault[] = [
   {
-    what: "is killed",
+    title: "is killed",
     strike: ({ postgres }) => postgres.kill("SIGKILL"),
     repair: ({ postgres }) => postgres.restart(),
     isReopened: false,
   },
   {
-    what: "is killed, and the app starts again without it",
+    title: "is killed, and the app starts again without it",
     strike: ({ postgres }) => postgres.kill("SIGKILL"),
     repair: ({ postgres }) => postgres.restart(),
     isReopened: true,
   },
   {
-    what: "freezes",
+    title: "freezes",
     strike: ({ postgres }) => postgres.freeze(),
     repair: ({ postgres }) => postgres.thaw(),
     isReopened: false,
   },
   {
-    what: "is behind a black hole",
+    title: "is behind a black hole",
     strike: ({ proxy }) => proxy.blackHole(),
     repair: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
     isReopened: false,
   },
   {
-    what: "is behind a black hole, and the app starts again without it",
+    title: "is behind a black hole, and the app starts again without it",
     strike: ({ proxy }) => proxy.blackHole(),
     repair: ({ proxy }) => (proxy.pass(), proxy.cutAll()),
     isReopened: true,
@@ -109,7 +109,7 @@ describe("turns lose nothing and store nothing twice", { concurrency: 2, timeout
       });
 
       for (const fault of faults) {
-        test(`${fault.what} before a turn, in its middle, and at its end`, async (t) => {
+        test(`${fault.title} before a turn, in its middle, and at its end`, async (t) => {
           const bench = await Bench.open(site);
           try {
             await sufferOutage(t, site, bench, fault);
@@ -186,7 +186,7 @@ async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fau
     await coming.say(bench.app, `First ${randomUUID()}`, true, waits);
     const seenMs = await seen;
     assert.ok(seenMs < 5_000, `/readyz said so after ${seenMs} ms`);
-    t.diagnostic(`figure: ${site.name} ${fault.what}: seen in /readyz after ${Math.round(seenMs)} ms`);
+    t.diagnostic(`figure: ${site.name} ${fault.title}: seen in /readyz after ${Math.round(seenMs)} ms`);
     await coming.say(bench.app, `Second ${randomUUID()}`, true, waits);
     await returning.say(bench.app, `During ${randomUUID()}`, true, waits);
     middle.call.text("Much.".repeat(1_000)).finish();
@@ -212,7 +212,7 @@ async function sufferOutage(t: TestContext, site: Site, bench: Bench, fault: Fau
     duplicates += found.duplicates;
   }
   t.diagnostic(
-    `figure: ${site.name} ${fault.what}: saves lost ${lost}, duplicates ${duplicates}, ` +
+    `figure: ${site.name} ${fault.title}: saves lost ${lost}, duplicates ${duplicates}, ` +
       `longest wait for the first byte ${Math.round(waits.firstByteMs)} ms, for the end ${Math.round(waits.endMs)} ms, ` +
       `from the return to the last landing ${Math.round(landedMs)} ms`,
   );

@@ -76,7 +76,7 @@ describe("a reply that is cut off", () => {
   const lastWords = "\n[error] model_truncated: The model's reply was cut off.\n";
 
   /** Cuts the model off after `said`. */
-  async function breakOff(call: Promise<ScriptedCall>, said = text): Promise<void> {
+  async function cutOff(call: Promise<ScriptedCall>, said = text): Promise<void> {
     (await call).text(said).end();
   }
 
@@ -94,7 +94,7 @@ describe("a reply that is cut off", () => {
       prepare();
       const call = model.nextCall();
       const socket = askRaw(proxy.port);
-      await breakOff(call);
+      await cutOff(call);
       check(await readRaw(socket));
       proxy.pass();
       proxy.delay(0);
@@ -110,7 +110,7 @@ describe("a reply that is cut off", () => {
     const closed = once(atServer, "close");
     const long = text + "x".repeat(200_000);
     const leftMs = performance.now();
-    await breakOff(call, long);
+    await cutOff(call, long);
     await closed;
     assert.ok(performance.now() - leftMs < 2_500, "the server waits for a second at most");
     check(await readRaw(socket), long);
@@ -119,7 +119,7 @@ describe("a reply that is cut off", () => {
   test("reports the error to a client that has already sent its next request", async () => {
     const call = model.nextCall();
     const socket = askRaw(app.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    await breakOff(call);
+    await cutOff(call);
     check(await readRaw(socket));
   });
 

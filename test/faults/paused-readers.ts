@@ -158,7 +158,7 @@ async function askBig(url: string, count: number, take: (response: IncomingMessa
   await taken.reach(before + count);
 }
 
-async function measure(what: string, count: number, isPaused: boolean): Promise<Measurement> {
+async function measure(kind: string, count: number, isPaused: boolean): Promise<Measurement> {
   const server = await startServer();
   const { url } = server;
   const healthy = await chat(url, "healthy");
@@ -170,7 +170,7 @@ async function measure(what: string, count: number, isPaused: boolean): Promise<
     if (isPaused) paused.push(response);
     else response.destroy();
   };
-  if (what === "turns") await askBig(url, count, pauseOrLeave);
+  if (kind === "turns") await askBig(url, count, pauseOrLeave);
   else {
     await askBig(url, 1, (response) => void paused.push(response));
     const turnId = String(paused[0]?.headers["x-turn-id"]);
@@ -188,7 +188,7 @@ async function measure(what: string, count: number, isPaused: boolean): Promise<
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , what = "", count = "0", mode] = process.argv;
-  process.stdout.write(JSON.stringify(await measure(what, Number(count), mode === "paused")));
+  const [, , kind = "", count = "0", mode] = process.argv;
+  process.stdout.write(JSON.stringify(await measure(kind, Number(count), mode === "paused")));
   process.exit();
 }

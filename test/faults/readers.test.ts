@@ -46,19 +46,19 @@ describe(`${count} readers that read nothing`, { timeout: 120_000 }, () => {
     network = await findNetwork();
   });
 
-  async function measure(what: string, mode: string): Promise<Measurement> {
+  async function measure(kind: string, mode: string): Promise<Measurement> {
     const [command = "", ...args] = network;
-    const { stdout } = await run(command, [...args, process.execPath, program, what, `${count}`, mode]);
+    const { stdout } = await run(command, [...args, process.execPath, program, kind, `${count}`, mode]);
     return Measurement.parse(JSON.parse(stdout));
   }
 
-  for (const [what, name] of [
+  for (const [kind, name] of [
     ["turns", "of a turn of 2 MiB each"],
     ["readers", "of one turn of 2 MiB"],
   ] as const) {
     test(`${name} cost the server less than 1 MiB each beyond the logs, and hardly delay others`, async (t) => {
-      const paused = await measure(what, "paused");
-      const left = await measure(what, "left");
+      const paused = await measure(kind, "paused");
+      const left = await measure(kind, "left");
       const growthKib = (paused.rssBytes - left.rssBytes) / count / 1024;
       const ratio = paused.gapP99Ms / left.gapP99Ms;
       t.diagnostic(

@@ -80,8 +80,8 @@ async function readFolder(folder: string): Promise<string> {
   return texts.join("\n");
 }
 
-function assertNone(what: string, text: string, secrets: readonly string[]): void {
-  for (const secret of secrets) assert.ok(!text.includes(secret), `${secret.slice(0, 20)} is in ${what}`);
+function assertNone(place: string, text: string, secrets: readonly string[]): void {
+  for (const secret of secrets) assert.ok(!text.includes(secret), `${secret.slice(0, 20)} is in ${place}`);
 }
 
 /** Fails in every way with an app of `variables`; checks the log, the responses and all stored data. */

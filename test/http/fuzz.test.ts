@@ -143,9 +143,9 @@ describe("any request", { timeout: 300_000 }, () => {
             ["10,000 keys in a message", JSON.stringify({ messages: [wide] })],
             ["a prototype", '{"messages":[{"__proto__":{"role":"user"}}]}'],
           ];
-          for (const [what, body] of bodies) {
+          for (const [label, body] of bodies) {
             const answer = await send("POST", path, body);
-            assert.ok(answer.status >= 400, `${what}: ${answer.status}`);
+            assert.ok(answer.status >= 400, `${label}: ${answer.status}`);
             assertGood(path, answer);
           }
         });

@@ -9,7 +9,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../../src/base/errors.ts";
 import { ChatBody, toChatTurn } from "../../src/wires/foreword/chat-request.ts";
-import { CompletionBody, toCompletionOrder } from "../../src/wires/openai-chat/request.ts";
+import { CompletionBody, toRequestedCompletion } from "../../src/wires/openai-chat/request.ts";
 import { ConversationPatch, NewConversation } from "../../src/history/request.ts";
 import { toUiChatTurn, UiChatBody } from "../../src/wires/ui-message/request.ts";
 import { parse } from "../../src/base/parse.ts";
@@ -85,7 +85,7 @@ const judged: readonly Judged[] = [
   },
   {
     name: "CompletionRequest",
-    parse: (body) => toCompletionOrder(CompletionBody.parse(body), {}, anybody, "demo"),
+    parse: (body) => toRequestedCompletion(CompletionBody.parse(body), {}, anybody, "demo"),
     good: [
       { model: "demo", messages: [{ role: "user", content: "Hi" }] },
       {
@@ -127,7 +127,7 @@ const judged: readonly Judged[] = [
       },
     ],
     exceptions:
-      /^model: there is no |^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL/,
+      /^model: "[^]*" does not exist|^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL/,
   },
   {
     name: "NewConversation",

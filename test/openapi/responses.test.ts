@@ -250,8 +250,8 @@ describe("the check of responses", () => {
   test("accepts a documented response", () => {
     check.check("GET", "/healthz?a=b", good);
   });
-  for (const [what, difference] of wrong)
-    test(`refuses ${what} that is not documented`, () => {
+  for (const [label, difference] of wrong)
+    test(`refuses ${label} that is not documented`, () => {
       assert.throws(() => check.check("GET", "/healthz", { ...good, ...difference }), assert.AssertionError);
     });
   test("refuses a response without a documented header, and a code of another status", () => {

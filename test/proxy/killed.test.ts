@@ -56,15 +56,15 @@ describe(
       await replica.exit();
       for (const { proxy, protocol, accept, reading } of running) {
         const { ending, text } = await reading.end();
-        const what = `${proxy.name} ${proxy.version}, ${protocol}, ${accept}: ${ending}`;
-        assert.doesNotMatch(text, /turn-end|\[error\]/, what);
+        const label = `${proxy.name} ${proxy.version}, ${protocol}, ${accept}: ${ending}`;
+        assert.doesNotMatch(text, /turn-end|\[error\]/, label);
         if (accept === "text/event-stream") continue;
         const version = `${proxy.name} ${proxy.version.split(".").slice(0, 2).join(".")}`;
         const isBlind = blind.some(([name, of]) => name === version && of === protocol);
-        if (isBlind) assert.equal(ending, "whole", `${what}; say so in docs/operations.md`);
+        if (isBlind) assert.equal(ending, "whole", `${label}; say so in docs/operations.md`);
         else if (proxy.name === "nginx" || (proxy.name === "haproxy" && protocol === "HTTP/1.1"))
-          assert.equal(ending, "cut", what);
-        else t.diagnostic(what);
+          assert.equal(ending, "cut", label);
+        else t.diagnostic(label);
       }
       await replica.restart();
       for (const { proxy, protocol, accept, reading } of running) {

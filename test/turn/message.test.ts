@@ -20,8 +20,8 @@ const texts: readonly [string, string, string][] = [
 ];
 
 describe("toTitle", () => {
-  for (const [what, text, title] of texts) {
-    test(`cuts no character of a message ${what}`, () => {
+  for (const [name, text, title] of texts) {
+    test(`cuts no character of a message ${name}`, () => {
       assert.equal(toTitle([{ role: "user", text, images: [] }]), title);
     });
   }

@@ -14,8 +14,7 @@ declare
   v_found uuid;
 begin
   select m.id into v_found from (
-      -- At most so many, and none that is longer: their texts are read, and users may have put anything
-      -- there.
+      -- A bound on their number and length: their texts are read, and users may have written anything.
       (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
         and (coalesce(octet_length(content), 0) <= octet_length(v_content) + 1024 or id::text = v_sent_id)
           limit 500)

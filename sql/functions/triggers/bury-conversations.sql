@@ -1,5 +1,4 @@
--- Leaves a tombstone for 30 days when a conversation is deleted, however that happens, so that a late write
--- never brings it back.
+-- Keeps a tombstone of each deleted conversation for 30 days, so that a late write never brings it back.
 create or replace function public.chat_bury_conversations() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin

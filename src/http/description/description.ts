@@ -1,7 +1,4 @@
-/**
- * The API description of routes: texts, examples and responses, loaded only when the OpenAPI document is
- * built.
- */
+/** The API description of routes: texts, examples and responses, loaded only for the OpenAPI document. */
 import type { z } from "zod";
 import type { ResponseHeader } from "./response-headers.ts";
 

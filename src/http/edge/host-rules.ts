@@ -17,10 +17,7 @@ export interface HostOptions {
   readonly allowedHosts: readonly string[];
 }
 
-/**
- * A name without a trailing dot, or an address without brackets, in lower case; with the port, if there is
- * one.
- */
+/** A name without a trailing dot, or an address without brackets, in lower case, and its port, if any. */
 interface Host {
   readonly name: string;
   readonly port: string | undefined;
@@ -38,8 +35,7 @@ const maxShownLength = 255;
 const authorities = new WeakMap<IncomingMessage, string>();
 
 /**
- * Returns the path and query of a request's target. The authority of an absolute target is kept, and checked
- * like `Host`.
+ * Returns the path and query of a request's target. An absolute target's authority is checked like `Host`.
  */
 export function toPath(request: IncomingMessage): string {
   const { url = "/" } = request;
@@ -96,8 +92,7 @@ export class HostRules {
   }
 
   /**
-   * Returns the error that refuses `request`, `invalid_request` or `host_not_allowed`; `undefined` if it is
-   * allowed.
+   * Returns the error for `request`, `invalid_request` or `host_not_allowed`; `undefined` if it is allowed.
    */
   findRefusal(request: IncomingMessage): AppError | undefined {
     const { rawHeaders, headers, httpVersionMinor } = request;

@@ -6,10 +6,7 @@ import { hostOf, parseHost } from "./host-rules.ts";
 
 const safeMethods: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
-/**
- * Returns patterns that match `origins`. A `*` as the first label of an origin's host stands for exactly one
- * label.
- */
+/** Returns patterns that match `origins`. A `*` as the first label of a host stands for exactly one label. */
 export function toOriginPatterns(origins: readonly string[]): (string | RegExp)[] {
   return origins.map((origin) => {
     if (!origin.includes("://*.")) return origin;

@@ -9,10 +9,7 @@ import { findIdentity } from "../authentication.ts";
 import { onceResponded, requestBody } from "./response.ts";
 import { BodyShare, ByteBudget } from "./byte-budget.ts";
 
-/**
- * The largest small body, in bytes. Small bodies do not wait for large ones, neither for memory nor for the
- * parser.
- */
+/** The largest small body, in bytes. Small bodies never wait for large ones, for memory or for the parser. */
 const maxSmallBytes = 64 * 1024;
 /** The memory of all small bodies together, in bytes. */
 const smallBodiesBytes = 16 * mebibyte;
@@ -65,8 +62,7 @@ class Bodies {
   }
 
   /**
-   * Resolves with the parsed body, or with `undefined` if the route ignores bodies, or the body is optional
-   * and empty.
+   * Resolves with the parsed body; `undefined` if the route ignores it, or if it is optional and empty.
    * @throws AppError `unsupported_media_type`, `body_too_large`, `server_busy` or `invalid_json`.
    */
   async read(request: FastifyRequest): Promise<unknown> {

@@ -48,10 +48,7 @@ export class RefusalLog {
   }
 }
 
-/**
- * Logs each request to `app` with its turn, client address and status: at level info if it was refused, else
- * debug.
- */
+/** Logs each request to `app` with its turn, address and status: at level info if refused, else debug. */
 export function logRequests(app: FastifyInstance, refusals: RefusalLog): void {
   app.addHook("onResponse", (request, reply, done) => {
     const { ip, method, routeOptions } = request;

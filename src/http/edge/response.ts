@@ -139,10 +139,7 @@ export function delayContinue(server: Server): void {
   });
 }
 
-/**
- * Returns how many bytes of a body may still arrive: 0 if the request is complete, `Infinity` if its length
- * is unknown.
- */
+/** Returns how many bytes of a body may still arrive: 0 if it is complete, `Infinity` if that is unknown. */
 function findRestBytes(request: IncomingMessage): number {
   if (request.complete || request.destroyed) return 0;
   if (request.headers["transfer-encoding"] !== undefined) return Infinity;
@@ -184,10 +181,7 @@ export function createResponseType(clock: Clock, begun: Set<ServerResponse>): ty
       return this;
     }
 
-    /**
-     * In HTTP/1.0 the end of the connection is the end of a complete body: only a reset shows that it was cut
-     * off.
-     */
+    /** In HTTP/1.0 the end of the connection ends a complete body: only a reset shows a cut. */
     override destroy(error?: Error): this {
       if (isHttp10(this.req) && this.headersSent && !this.writableFinished) this.socket?.resetAndDestroy();
       return super.destroy(error);

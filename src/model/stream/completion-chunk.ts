@@ -1,7 +1,4 @@
-/**
- * Reads one `chat.completion.chunk`, however its server writes it: a wrong or missing field costs no other
- * field.
- */
+/** Reads one `chat.completion.chunk` of any server: a wrong or missing field costs no other field. */
 import type { ReportedUsage } from "../../turn/turn-event.ts";
 import { isRecord, toFirstString, toJson } from "./json-value.ts";
 import { readUsage } from "./model-usage.ts";
@@ -24,8 +21,7 @@ export interface CompletionChunk {
   /** Text that it adds. */
   readonly text: string;
   /**
-   * The text of a `message` instead of a delta: the whole reply, or a piece of it; `undefined` if there is
-   * none.
+   * The text of a `message` instead of a delta: the reply, or a piece of it; `undefined` if there is none.
    */
   readonly message: string | undefined;
   readonly reasoning: string;

@@ -1,6 +1,5 @@
 /**
- * Reads a streamed chat completion: text, reasoning, usage, errors under status 200, and whether the reply is
- * whole.
+ * Reads a streamed chat completion: text, reasoning, usage, errors under status 200, and whether it is whole.
  */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
@@ -236,7 +235,7 @@ export class CompletionStream {
     if (message.slice(0, length).endsWith(known) && message.length >= length) return message.slice(length);
     if (!this.#hasDeltas) return message;
     if (message.trimEnd().endsWith(known.trim())) return "";
-    throw new AppError("model_invalid_stream", "a message does not go on from the text before it");
+    throw new AppError("model_invalid_stream", "a message does not continue the text before it");
   }
 }
 

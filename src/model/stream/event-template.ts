@@ -13,10 +13,7 @@ const plainAscii = /^[ !#-[\]-~]*$/;
 const padding = /"obfuscation": ?"/;
 /** After this many learned events in a row that no second event matched, learning ends. */
 const maxAttempts = 8;
-/**
- * A longer event, or one that holds its content more often, is not learned: each place is tried by parsing
- * the event.
- */
+/** A longer event, or one that repeats its content more often, is not learned: each place costs a parse. */
 const maxLength = 8 * 1024;
 const maxPlaces = 4;
 

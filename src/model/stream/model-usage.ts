@@ -6,8 +6,7 @@ import { isRecord } from "./json-value.ts";
 const maxCount = 2 ** 31;
 
 /**
- * Returns the usage in the first of `values` that has any; `undefined` if none has. Counts that are no
- * numbers are ignored.
+ * Returns the first usage in `values`; `undefined` if none has any. Counts that are not numbers are ignored.
  */
 export function readUsage(...values: readonly unknown[]): ReportedUsage | undefined {
   for (const value of values) {

@@ -22,10 +22,7 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/**
- * A {@link JsonObject} whose members are getters, read each time it becomes JSON, so that no copy of a long
- * text is kept.
- */
+/** A {@link JsonObject} of getters, read each time it becomes JSON, so that no long text is kept twice. */
 export type LazyJson = JsonObject;
 
 /**

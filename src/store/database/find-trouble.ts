@@ -47,8 +47,7 @@ export async function findTrouble(options: TroubleOptions, timeoutMs: number): P
 }
 
 /**
- * After a failed write: queued writes are retried anyway, and their first success clears the failure; without
- * any, this tries one.
+ * After a failed write: the first success of a queued write clears the failure; without any, this tries one.
  */
 async function findWriteTrouble(
   { database, clock, countQueued }: TroubleOptions,

@@ -1,6 +1,5 @@
 /**
- * Repeats slow calls on another connection: a connection that died silently gives no response until the
- * deadline.
+ * Repeats slow calls on another connection: one that died silently would give no response until the deadline.
  */
 import type { Clock } from "../../base/clock.ts";
 import { callDeadlineMs, functions, type FunctionName } from "./database.ts";
@@ -22,8 +21,7 @@ export interface SecondTryOptions<Result> {
 }
 
 /**
- * Makes calls, and repeats those that may be repeated; a bound keeps a slow database from receiving
- * everything twice.
+ * Makes calls, and repeats those that may be; a bound keeps a slow database from getting everything twice.
  */
 export class SecondTries {
   #free: number;
@@ -33,10 +31,7 @@ export class SecondTries {
     this.#free = count;
   }
 
-  /**
-   * Settles with the first result, and gives up the other call. @throws AppError `store_unavailable` after 5
-   * s.
-   */
+  /** Settles with the first result, and gives up the other call. @throws `store_unavailable` after 5 s. */
   async run<Result>(name: FunctionName, options: SecondTryOptions<Result>): Promise<Result> {
     const controller = new AbortController();
     const work = this.#run(name, options, controller);

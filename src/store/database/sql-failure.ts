@@ -13,10 +13,7 @@ export function toStoreFailure(code: string, message: string, cause?: unknown): 
   return new AppError(toErrorCode(code), code === "" ? message : `${code}: ${message}`, { cause, advice });
 }
 
-/**
- * Whether the database rolled the call back to let others proceed (a deadlock): the same call may be
- * repeated.
- */
+/** Whether the database rolled the call back to end a deadlock: the same call may be repeated. */
 export function isRolledBack(error: unknown): boolean {
   return hasCode(error, deadlock) || hasCode(error, serializationFailure);
 }

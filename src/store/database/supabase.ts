@@ -33,7 +33,7 @@ export class SupabaseDatabase implements Database {
   readonly #freshClient: SupabaseClient;
   readonly #clock: Clock;
   readonly #usesCallerToken: boolean;
-  readonly #slots = new Semaphore(maxCalls);
+  readonly #semaphore = new Semaphore(maxCalls);
   readonly #tries = new SecondTries(maxCalls / 2);
 
   constructor(options: SupabaseOptions, clock: Clock) {
@@ -47,7 +47,7 @@ export class SupabaseDatabase implements Database {
     const ask = async (isSecond: boolean, signal: AbortSignal): Promise<unknown> => {
       const client = isSecond ? this.#freshClient : this.#client;
       // Converted to JSON when its turn comes: a waiting call holds no second copy of a reply.
-      return await this.#slots.run(async () => {
+      return await this.#semaphore.run(async () => {
         const request = client.rpc(name, { argument: toArgument(argument, caller, version) });
         return await this.#send(request, caller, signal);
       });

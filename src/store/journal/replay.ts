@@ -29,10 +29,7 @@ export interface JournalReplayOptions {
   readonly observe: Observer;
 }
 
-/**
- * Replays the writes of a journal. A failed write blocks later ones of its conversation or user, and no
- * others.
- */
+/** Replays the writes of a journal. A failed write blocks only later ones of its conversation or user. */
 export class JournalReplay {
   readonly #options: JournalReplayOptions;
   #timer: Timer | undefined;

@@ -1,7 +1,4 @@
-/**
- * Calls a database whose schema may have another version than this server, and follows it when it is
- * replaced.
- */
+/** Calls a database whose schema may have another version than this server's, and follows its upgrade. */
 import { toAppError, type AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";

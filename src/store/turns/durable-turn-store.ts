@@ -29,10 +29,7 @@ import { DurableWriter, type DurableWriterOptions } from "./durable-writer.ts";
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
   /** How much of a stored path a model is sent, in characters. */
   readonly maxContextChars: number;
-  /**
-   * Whether other processes read the text of running turns; otherwise the journal keeps it, at a tenth of the
-   * cost.
-   */
+  /** Whether other processes read the text of running turns. If not, the cheaper journal keeps it. */
   readonly sharesProgress: boolean;
 }
 
@@ -84,10 +81,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
     return refusal ?? { type: "limited", limit, tokensLeft: undefined };
   }
 
-  /**
-   * Asks whether a turn may begin, and writes nothing. While the database is unavailable it may, as any
-   * other.
-   */
+  /** Asks whether a turn may begin, and writes nothing. While the database is unavailable, every turn may. */
   async #beginUnkept(turn: TurnBegin): Promise<BeginResult> {
     const refusal = turn.mayBeRefused
       ? await this.#options.writes.findRefusal(turn).catch(() => undefined)

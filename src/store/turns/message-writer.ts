@@ -1,7 +1,4 @@
-/**
- * Writes paths into the tree of messages: sends only the new end of a long path, and more if the database
- * asks for it.
- */
+/** Writes paths into the message tree: sends only the new end of a long path, and more if asked for it. */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";

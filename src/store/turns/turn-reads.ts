@@ -71,10 +71,7 @@ export class TurnReads {
     this.#database = database;
   }
 
-  /**
-   * Stores pieces of the owners' turns; resolves with the running turns that exist, and those that must be
-   * stopped.
-   */
+  /** Stores pieces of the owners' turns; resolves with the running turns that exist, and those to stop. */
   async saveProgress(
     owners: readonly string[],
     running: readonly string[],

@@ -1,7 +1,4 @@
-/**
- * Splits texts into searchable words: the same way for messages, titles and searches, on every version of
- * Node.
- */
+/** Splits texts into searchable words: alike for messages, titles and searches, on every version of Node. */
 
 /** How much of a text is read, in UTF-16 code units. */
 export const maxTextLength = 100_000;
@@ -38,10 +35,7 @@ export type Words = ReadonlyMap<string, readonly number[]>;
 const ascii = /^[\u0000-\u007f]*$/;
 const asciiWord = /[0-9A-Za-z]+/g;
 
-/**
- * Scripts without spaces between words, and Korean, whose words carry endings: indexed by pairs of
- * characters.
- */
+/** Scripts without spaces, and Korean, whose words carry endings: indexed by pairs of characters. */
 const unspacedScripts =
   "Han Hira Kana Bopo Hang Thai Laoo Khmr Mymr Tibt Yiii Lana Tale Talu Tavt Bali Java".split(" ");
 /** Kana marks shared by several scripts: of the lengthened vowel, of voice, and of a closed letter. */
@@ -59,10 +53,7 @@ const unicodeToken = new RegExp(
 const ignorable = /\p{DI}+/gu;
 /** Sorting the marks of one character takes quadratic time, and no language stacks so many. */
 const stackedMarks = /(\p{M}{8})\p{M}+/gu;
-/**
- * Accents of Latin, Greek and Cyrillic letters, vowel signs of Hebrew and Arabic. Other marks are part of the
- * letter.
- */
+/** Latin, Greek and Cyrillic accents, Hebrew and Arabic vowel signs. Other marks are part of the letter. */
 const accents =
   /[[\p{M}&&[\p{sc=Inherited}\p{sc=Latin}\p{sc=Greek}\p{sc=Cyrillic}\p{sc=Hebrew}\p{sc=Arabic}]]\u0640]+/gv;
 /** Letters whose stroke or ligature Unicode does not decompose, and the final sigma. */

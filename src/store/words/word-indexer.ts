@@ -15,8 +15,7 @@ const firstSchemaVersion = 7;
 /** How many texts of a kind, and how many bytes of them, are read at a time. */
 const batch = { texts: 50, bytes: 64 * 1024 };
 /**
- * How many words the database gets at a time, unless one text has more: about 15 ms of the embedded one's
- * time.
+ * How many words the database gets at a time, unless one text has more: the embedded one takes about 15 ms.
  */
 const maxWordsPerCall = 4_000;
 /** The delay after a text is stored, unless a search is waiting: many are read in one go. */
@@ -162,8 +161,7 @@ export class WordIndexer {
       this.#isMissing = false;
       return true;
     } catch (error) {
-      // The database is unavailable, as readiness reports, or stores no words: these texts are read again
-      // later.
+      // The database is unavailable, as readiness reports, or stores no words: texts are read again later.
       this.#isMissing = toAppError(error).code === "store_schema_missing";
       if (this.#isMissing) this.#read = [];
       this.#idleMs = idleMs.most;

@@ -6,10 +6,7 @@ import { isClosingLine, mentionsOpening } from "./reasoning-marks.ts";
 /** Whether a model's replies start inside its reasoning: `auto` learns it from them. */
 export type OpensReasoning = "auto" | "yes" | "no";
 
-/**
- * After this many whole replies in a row without a closing mark, a model no longer counts as opening its
- * reasoning.
- */
+/** Whole replies in a row without a closing mark after which a model no longer counts as opening it. */
 const maxMisses = 2;
 
 /** The knowledge about one configured model; shared by all its replies, in memory only. */

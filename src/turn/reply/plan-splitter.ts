@@ -19,8 +19,7 @@ const planSoftLimit = 800;
 /** … and at this length whatever comes. */
 const planHardLimit = 1200;
 /**
- * A token up to this many characters past a plan's limit still ends the plan, if its decoration starts before
- * the limit.
+ * A token this many characters past a plan's limit still ends it, if its decoration starts before the limit.
  */
 const maxDressingLength = 256;
 /** How much white space is kept after a plan that was cut, in characters, in case the reply ends there. */
@@ -50,7 +49,7 @@ export interface ReplySplitter {
   /** The reply is whole. */
   end(): boolean;
   /** The reply was cut off. */
-  breakOff(): boolean;
+  cutOff(): boolean;
 }
 
 /** Whether a reply that starts with `text` has a plan that is streamed at once. */
@@ -123,7 +122,7 @@ export class PlanSplitter implements ReplySplitter {
   }
 
   /** The reply was cut off: sends the held text, and the boundary if there was any text. */
-  breakOff(): boolean {
+  cutOff(): boolean {
     this.#settle();
     if (this.#state === "plan") this.#sendPlan(this.#text.length);
     this.#endPlan();
@@ -298,7 +297,7 @@ export class WholeAnswer implements ReplySplitter {
     return false;
   }
 
-  breakOff(): boolean {
+  cutOff(): boolean {
     return false;
   }
 }

@@ -1,6 +1,5 @@
 /**
- * Takes the reasoning out of a reply's text: the blocks at its start, or everything before a bare closing
- * mark.
+ * Removes the reasoning from a reply's text: blocks at its start, or everything before a bare closing mark.
  */
 import type { ClosingMarkReader, OpenedReasoning } from "./opened-reasoning.ts";
 import {

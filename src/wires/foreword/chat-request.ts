@@ -26,7 +26,7 @@ const Text = z.string().nullish();
 const Sender = Text.describe(
   "The author, case-insensitive: assistant, gpt, ai and bot are the assistant, system is the system, any other value is the user.",
 );
-const Says = Text.describe(
+const MessageText = Text.describe(
   "The text: the first non-empty field of text, content and value. At most `LIMIT_MESSAGE_KIB`, by default 1 MiB.",
 );
 
@@ -37,9 +37,9 @@ export const ChatMessage = z
   .object({
     sender: Sender,
     role: Sender,
-    text: Says,
-    content: Says,
-    value: Says,
+    text: MessageText,
+    content: MessageText,
+    value: MessageText,
     images: listOf(ChatImage, maxParts)
       .nullish()
       .describe("Images of a user message: sent to the model, never stored."),

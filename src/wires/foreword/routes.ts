@@ -5,7 +5,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/follow-turn.ts";
-import { startTurn, type TurnStarter } from "../../http/limits.ts";
+import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
 import { sendProblem } from "../../http/problem.ts";
 import { TurnHeaders, UserQuery, Uuid } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";

@@ -179,10 +179,7 @@ export function toCompletion(start: TurnStart, body: string, reasoning: string, 
   };
 }
 
-/**
- * Returns why a reply without an error ended. OpenAI has no reason for stopped replies; vLLM and SGLang use
- * `abort`.
- */
+/** Returns why a reply without an error ended. For stopped replies, as vLLM and SGLang do, `abort`. */
 export function toFinishReason({ outcome, finishReason }: TurnEnd): CompletionFinish {
   if (outcome !== "complete") return "abort";
   switch (finishReason) {
@@ -229,5 +226,5 @@ export const openAiErrors: ErrorFormat = {
   }),
   // OpenAI has many more routes, and its clients call some of them on their own.
   explainMissing: (missing, routes) =>
-    `There is no ${missing} on this server. Of OpenAI's API it has ${routes.join(", ")}.`,
+    `This server does not support ${missing}. Of OpenAI's API it supports ${routes.join(", ")}.`,
 };

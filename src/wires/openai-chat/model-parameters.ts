@@ -7,10 +7,7 @@ import { described, refuse } from "../../http/request-fields.ts";
 /** How deep a field may be nested, and how many tokens may be biased. */
 const maxDepth = 100;
 const maxBiases = 1024;
-/**
- * Limits of unlisted parameters: their number, the length of a name, and of all of them as JSON, in
- * characters.
- */
+/** Limits of unlisted parameters: their number, and the characters of a name and of all as JSON. */
 const maxExtras = 64;
 const maxNameLength = 64;
 const maxExtraLength = 1024 * 1024;
@@ -148,6 +145,6 @@ export function toParameters(
   request: z.infer<typeof Parameters>,
   extra: Readonly<Record<string, unknown>>,
 ): ModelParameters {
-  const said = Object.entries(Parameters.parse(request)).filter(([, value]) => value !== undefined);
-  return { ...Object.fromEntries(said), ...(Object.keys(extra).length > 0 && { extra }) };
+  const given = Object.entries(Parameters.parse(request)).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), ...(Object.keys(extra).length > 0 && { extra }) };
 }

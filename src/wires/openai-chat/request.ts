@@ -7,7 +7,7 @@ import type { TurnRequest } from "../../turn/turn-request.ts";
 import { Chat, CompletionMessage, emptyList, only, toMessage } from "./message.ts";
 import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
 import {
-  checkSaysSomething,
+  checkNotEmpty,
   described,
   listOf,
   refuse,
@@ -43,7 +43,7 @@ export const CompletionRequest = z.object({
     .max(maxNameLength, `must be at most ${maxNameLength} characters`)
     .describe("A name from `GET /v1/models`. With `+plan` the reply starts with a plan."),
   messages: listOf(CompletionMessage).meta({
-    description: "The whole chat. The last message must not be the assistant's, and not empty.",
+    description: "The whole chat. The last message must be neither the assistant's nor empty.",
     minItems: 1,
   }),
   stream: z.boolean().optional(),
@@ -81,7 +81,7 @@ CompletionRequest.register(described, {
 });
 
 /** A turn and the form of its completion. */
-export interface CompletionOrder {
+export interface RequestedCompletion {
   readonly turn: TurnRequest;
   readonly streams: boolean;
   readonly includesUsage: boolean;
@@ -94,7 +94,7 @@ export function toModelNames(model: string): readonly [string, string] {
 
 /** Returns the error for an unknown name, which lists the names of `model`. */
 export function toUnknownModel(name: string, model: string): AppError {
-  const detail = `model: there is no ${JSON.stringify(name)}; available are ${toModelNames(model).join(" and ")}`;
+  const detail = `model: ${JSON.stringify(name)} does not exist; use ${toModelNames(model).join(" or ")}`;
   return new AppError("model_not_found", detail, { detail, field: "model" });
 }
 
@@ -122,19 +122,19 @@ export const CompletionBody: RouteBody<ParsedCompletion> = {
  * Returns the turn that is requested of `model`.
  * @throws AppError `invalid_request`, naming the wrong field, `model_not_found` or `message_too_large`.
  */
-export function toCompletionOrder(
+export function toRequestedCompletion(
   { request, extra, sent }: ParsedCompletion,
   headers: z.output<typeof TurnHeaders>,
   identity: Identity,
   model: string,
-): CompletionOrder {
+): RequestedCompletion {
   const names = toModelNames(model);
   if (!names.includes(request.model)) throw toUnknownModel(request.model, model);
   const messages = request.messages.map(toMessage);
   const last = messages.at(-1);
   if (last === undefined) return refuse("messages", "must not be empty");
   if (last.role === "assistant") return refuse("messages", "Last message must not be the assistant's");
-  checkSaysSomething(last);
+  checkNotEmpty(last);
   // An access token names the user already. Beside it, any other name is the client's own.
   const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
   const userId = isOwnName ? undefined : toNamedUser(request.user);

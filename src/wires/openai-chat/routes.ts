@@ -3,13 +3,13 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/follow-turn.ts";
-import { startTurn, type TurnStarter } from "../../http/limits.ts";
+import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
 import { TurnHeaders } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { toOpenAiChunks } from "./chunks.ts";
 import { openAiErrors, toCompletion } from "./completion.ts";
 import { toModels, type ModelList } from "./models.ts";
-import { CompletionBody, toCompletionOrder, toUnknownModel } from "./request.ts";
+import { CompletionBody, toRequestedCompletion, toUnknownModel } from "./request.ts";
 
 /** The services of these routes. */
 export interface OpenAiServices extends TurnStarter {
@@ -32,12 +32,12 @@ const createCompletion = defineRoute({
   takesUserName: true,
   errors: ["request_refused", ...startErrors, ...turnErrors, ...storeErrors],
   handle: async ({ body, headers, identity, request, reply }, services: OpenAiServices) => {
-    const order = toCompletionOrder(body, headers, identity, services.model);
-    const turn = await startTurn(services, order.turn, request, reply);
+    const requested = toRequestedCompletion(body, headers, identity, services.model);
+    const turn = await startTurn(services, requested.turn, request, reply);
     void reply.header("x-request-id", turn.id);
-    const stopsTurn = order.turn.idempotencyKey === undefined;
-    if (order.streams) {
-      const wire = toOpenAiChunks(order.includesUsage);
+    const stopsTurn = requested.turn.idempotencyKey === undefined;
+    if (requested.streams) {
+      const wire = toOpenAiChunks(requested.includesUsage);
       return await followTurn(turn, reply, { wire, clock: services.clock, stopsTurn });
     }
     const { log } = turn;

@@ -52,8 +52,7 @@ export class LastTurns {
     this.#turns.set(key, last);
     const [oldest] = this.#turns.keys();
     if (this.#turns.size > maxChats && oldest !== undefined) this.#turns.delete(oldest);
-    // Fetch never half-closes a connection that it still reads: the client has left, though the system still
-    // buffers.
+    // Fetch never half-closes a connection that it reads: the client has left, though the system buffers.
     const onRead = (): void => {
       if (socket.readableEnded) return;
       last.isRead = true;

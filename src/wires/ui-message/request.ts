@@ -5,7 +5,7 @@ import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import type { ChatPlace } from "../../turn/records.ts";
-import { imageTypes, roles, saysSomething, toStorable, type Message, type Role } from "../../turn/message.ts";
+import { imageTypes, roles, isNotEmpty, toStorable, type Message, type Role } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
   addIssues,
@@ -29,7 +29,7 @@ import {
 import type { RouteBody } from "../../http/route.ts";
 
 /** The namespace of conversations whose user is unknown. */
-const nobody = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
+const unknownUser = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
 
 /** A chat's id, chosen by its client. */
 export const ChatId = z.string().min(1, "must not be empty").max(255, "must be at most 255 characters");
@@ -42,8 +42,8 @@ interface UiPartContent extends PartContent {
 
 const ImageFile = z.object({ url: ImageUrl });
 
-/** The description of a file. */
-const FileWords = z
+/** How the client describes a file. */
+const FileDescription = z
   .object({
     filename: z.string().max(200).catch(""),
     mediaType: z.string().max(100).catch(""),
@@ -53,7 +53,7 @@ const FileWords = z
 
 /** Returns why a file that is not a supported image is refused. */
 function toRefusal(part: unknown): string {
-  const { filename, mediaType: named, url } = FileWords.parse(part);
+  const { filename, mediaType: named, url } = FileDescription.parse(part);
   const mediaType =
     /^data:(?<type>[\w.+-]+\/[\w.+-]+)[;,]/.exec(url.slice(0, 200))?.groups?.["type"] ?? named;
   const name = filename === "" ? "This file" : `The file “${filename}”`;
@@ -112,7 +112,7 @@ export const UiMessage = z.object({
   parts: listOf(Part, 10 * maxParts),
 });
 
-/** The body. Unknown fields are ignored: they repeat what the messages say. */
+/** The body. Unknown fields are ignored: they repeat facts that the messages hold. */
 export const UiChatRequest = z.object({
   id: ChatId.describe(
     "The chat's id. A UUID is the id of the conversation; any other value always leads to the same conversation.",
@@ -203,20 +203,18 @@ function isNewAlone(sent: UiMessages): boolean {
 /** Returns the messages of the turn. @throws AppError `invalid_request`. */
 function toMessages(sent: UiMessages): readonly Message[] {
   const newest = findNewest(sent);
-  // Only files of the newest message are refused. The client keeps a refused message, so every later request
-  // has it too.
+  // Only files of the newest message are refused: clients send a refused message again with every request.
   const refusal = sent[newest]?.parts.find((part) => part.refusal !== undefined)?.refusal;
   if (refusal !== undefined)
     throw new AppError("invalid_request", refusal, { detail: refusal, field: "messages" });
   const messages: Message[] = [];
-  // An empty reply is not a message: it failed before its first text, was refused, or is still being
-  // generated.
-  let unheard: string | undefined;
+  // An empty reply is not a message: it failed before its first text, was refused, or is still running.
+  let emptyReplyId: string | undefined;
   for (const [index, message] of sent.map(toMessage).entries()) {
-    if (index === newest || saysSomething(message) || (message.plan ?? "") !== "") {
-      messages.push(unheard === undefined ? message : { ...message, after: unheard });
-      unheard = undefined;
-    } else unheard = message.id;
+    if (index === newest || isNotEmpty(message) || (message.plan ?? "") !== "") {
+      messages.push(emptyReplyId === undefined ? message : { ...message, after: emptyReplyId });
+      emptyReplyId = undefined;
+    } else emptyReplyId = message.id;
   }
   return messages;
 }
@@ -238,15 +236,12 @@ export function toChatPlace(chatId: string, userId: string | undefined): ChatPla
   return { conversationId, chatId: Uuid.safeParse(chatId).success ? undefined : toStorable(chatId) };
 }
 
-/**
- * Returns the id of a chat's conversation: a UUID is the id itself; any other chat id always gets the same
- * one.
- */
+/** Returns the id of a chat's conversation: a UUID itself; for any other chat id always the same one. */
 function toConversationId(chatId: string, userId: string | undefined): string {
   const { data } = Uuid.safeParse(chatId);
   // As bytes, since not every user id is a UUID of a version that the standard knows.
   return (
-    data ?? createNamedId(toStorable(chatId), Buffer.from((userId ?? nobody).replaceAll("-", ""), "hex"))
+    data ?? createNamedId(toStorable(chatId), Buffer.from((userId ?? unknownUser).replaceAll("-", ""), "hex"))
   );
 }
 

@@ -4,7 +4,7 @@ import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ErrorFormat } from "../../http/error-format.ts";
 import { followTurn } from "../../http/follow-turn.ts";
-import { startTurn, type TurnStarter } from "../../http/limits.ts";
+import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
 import { UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { stopTurns } from "../../http/stop-turn.ts";

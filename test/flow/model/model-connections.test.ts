@@ -79,12 +79,12 @@ describe("a model's connection", { timeout: 120_000 }, () => {
       assert.deepEqual([model.calls.length, ports()], [3, 2]);
     });
 
-    for (const [what, say] of [
+    for (const [name, say] of [
       ["a comment", (call: ScriptedCall) => call.raw(comment)],
       ["a head", (call: ScriptedCall) => call.head()],
       ["an interim response", (call: ScriptedCall) => call.earlyHints()],
     ] as const) {
-      test(`and sent ${what} has received the request: it is never paid for twice`, async () => {
+      test(`and sent ${name} has received the request: it is never paid for twice`, async () => {
         const heard = Promise.withResolvers<void>();
         await reuse((call) => {
           say(call);
@@ -93,7 +93,7 @@ describe("a model's connection", { timeout: 120_000 }, () => {
         const answering = app.chat("Hi");
         await heard.promise;
         await passFirst(2);
-        if (what === "a comment") await passFirst(2); // it has extended the first deadline
+        if (name === "a comment") await passFirst(2); // it has extended the first deadline
         assertFailed(await answering, "model_silent");
         assert.equal(model.calls.length, 2);
       });

@@ -173,7 +173,7 @@ describe("the AI SDK with openai-compatible", () => {
     assert.equal(errors.length, 1);
     assert.ok(isRefusal(errors[0]));
     await assert.rejects(Promise.resolve(generateText({ ...asked, model: toModel("gpt-4o") })), {
-      message: 'model: there is no "gpt-4o"; available are scripted and scripted+plan',
+      message: 'model: "gpt-4o" does not exist; use scripted or scripted+plan',
       statusCode: 404,
       isRetryable: false,
     });

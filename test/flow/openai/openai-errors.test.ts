@@ -301,7 +301,7 @@ describe("an error under /v1", () => {
   });
 
   test("shows its message in the client: an unknown model, and the known ones", async () => {
-    const message = '404 model: there is no "gpt-4o"; available are scripted and scripted+plan';
+    const message = '404 model: "gpt-4o" does not exist; use scripted or scripted+plan';
     for (const asking of [wire.complete("Hi", { model: "gpt-4o" }), wire.client.models.retrieve("gpt-4o")]) {
       await assert.rejects(asking, (error) => {
         assert.ok(error instanceof NotFoundError);
@@ -316,7 +316,7 @@ describe("an error under /v1", () => {
     const routes = "POST /v1/chat/completions, GET /v1/models, GET /v1/models/:model";
     await assert.rejects(embedding, (error) => {
       assert.ok(error instanceof NotFoundError);
-      assert.match(error.message, /^404 There is no POST \/v1\/embeddings on this server\. /);
+      assert.match(error.message, /^404 This server does not support POST \/v1\/embeddings\. /);
       for (const route of routes.split(", ")) assert.ok(error.message.includes(route), error.message);
       return true;
     });

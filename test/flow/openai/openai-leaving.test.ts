@@ -96,11 +96,11 @@ for (const [name, variables] of [
         socket.destroy();
       });
 
-      for (const [what, headers] of [
+      for (const [label, headers] of [
         ["", {}],
         [" and has named its turn", { "x-turn-id": randomUUID() }],
       ] as const) {
-        test(`which half-closes its connection at once${what}, in a request that ${how}, counts as disconnected`, async () => {
+        test(`which half-closes its connection at once${label}, in a request that ${how}, counts as disconnected`, async () => {
           const user = randomUUID();
           wire.model.script = (call) => call.text("So far");
           const socket = connect(Number(new URL(wire.url).port), "127.0.0.1");

@@ -113,8 +113,8 @@ describe("the history of a useChat client", { timeout: 120_000 }, () => {
     ["a boundary in it", `${"x".repeat(20)}\n---RESPONSE---\nmore`],
     ["letters that are written in two ways", "A\u030angstro\u0308m"],
   ];
-  for (const [what, answer] of texts) {
-    test(`with an answer that has ${what} is recognised`, async () => {
+  for (const [name, answer] of texts) {
+    test(`with an answer that has ${name} is recognised`, async () => {
       const shown = openChat();
       model.say("- 1\n---RESPONSE---\n", answer);
       await shown.chat.sendMessage({ text: "Q1" });

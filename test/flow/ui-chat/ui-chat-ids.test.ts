@@ -92,8 +92,8 @@ describe("the id of a useChat client's chat", { timeout: 60_000 }, () => {
     "255 characters of three bytes": "三".repeat(255),
     "a space alone": " ",
   };
-  for (const [what, id] of Object.entries(odd)) {
-    test(`with ${what} is found again to resume and to stop`, async () => {
+  for (const [name, id] of Object.entries(odd)) {
+    test(`with ${name} is found again to resume and to stop`, async () => {
       const userId = randomUUID();
       const shown = new ObservedChat(app.url, { id, userId });
       const { call, sending } = await shown.ask(model, "Hi");

@@ -68,12 +68,12 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     await app.logged((line) => line.msg === "turn" && app.logs.indexOf(line) >= length);
   }
 
-  for (const [what, kept] of [
+  for (const [name, kept] of [
     ["nothing", 0],
     ["its question", 1],
     ["its question and the start of the reply", 2],
   ] as const) {
-    test(`after a reload that kept ${what} gets the running reply from its start, then live to its end`, async () => {
+    test(`after a reload that kept ${name} gets the running reply from its start, then live to its end`, async () => {
       const { shown, call, sending } = await begin("- a\n---RESPONSE---\nHe");
       const loaded = reload(shown, shown.chat.messages.slice(0, kept));
       const resuming = loaded.chat.resumeStream();

@@ -135,8 +135,8 @@ export class CrowdClient {
       tally.add("unavailable");
       return undefined;
     }
-    const what = `user ${this.#user}, ${sent.method} ${sent.path} ${JSON.stringify(sent.body)}: ${status} ${body}`;
-    assert.ok(expected.includes(status), `${what}, not ${expected.join(" or ")}`);
+    const label = `user ${this.#user}, ${sent.method} ${sent.path} ${JSON.stringify(sent.body)}: ${status} ${body}`;
+    assert.ok(expected.includes(status), `${label}, not ${expected.join(" or ")}`);
     tally.add(String(status));
     return heard;
   }

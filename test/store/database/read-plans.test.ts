@@ -206,8 +206,8 @@ describe("reading a large history", { timeout: 240_000 }, () => {
     await server.stop();
   });
 
-  for (const [what, read] of Object.entries(reads)) {
-    test(`finds ${what} by an index, and never reads a table or an index from end to end`, async () => {
+  for (const [label, read] of Object.entries(reads)) {
+    test(`finds ${label} by an index, and never reads a table or an index from end to end`, async () => {
       const scans = await listScans(histories.large, read);
       assert.ok(
         scans.some((scan) => scan["Index Name"] === read.index),
@@ -225,7 +225,7 @@ describe("reading a large history", { timeout: 240_000 }, () => {
       assert.deepEqual(whole, []);
     });
 
-    test(`reads as many rows for ${what} in a history ten times as long`, async () => {
+    test(`reads as many rows for ${label} in a history ten times as long`, async () => {
       const few = await countRows(histories.small, read);
       const many = await countRows(histories.large, read);
       assert.ok(

@@ -315,9 +315,9 @@ describe(
         () => stack.postgres.thaw(),
       ],
     ];
-    for (const [what, store, fail, repair] of outages) {
+    for (const [label, store, fail, repair] of outages) {
       for (const isConnected of [true, false]) {
-        test(`with ${what}, ${isConnected ? "connected before" : "never connected"}`, async () => {
+        test(`with ${label}, ${isConnected ? "connected before" : "never connected"}`, async () => {
           const clock = new ManualClock();
           await withApp(
             stores[store](),

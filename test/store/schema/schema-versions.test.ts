@@ -159,7 +159,7 @@ for (const [name, isReduced, start] of connections)
       await database.close();
     });
 
-    for (const [version, servesFrom, what, advice] of [
+    for (const [version, servesFrom, problem, advice] of [
       [9, 8, /serves servers (from version 8|of versions 8 to 9)/, /^upgrade this server/],
       [5, 5, /has version 5/, /`foreword migrate`/],
     ] as const)
@@ -169,7 +169,7 @@ for (const [name, isReduced, start] of connections)
         for (let time = 0; time < 2; time += 1)
           await assert.rejects(save(), (error: Error & { code?: string; advice?: string }) => {
             assert.equal(error.code, "store_schema_mismatch");
-            assert.match(error.message, what);
+            assert.match(error.message, problem);
             if (!isReduced) assert.match(error.advice ?? "", advice);
             return true;
           });

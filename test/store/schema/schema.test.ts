@@ -257,8 +257,8 @@ function runSchemaSuite(open: () => Promise<Scratch>): void {
     ["another program's tables and indexes of the default names", foreignTables],
     ["the tables that it made under the default names", schema],
   ];
-  for (const [what, sql] of neighbours) {
-    test(`with other table names leaves ${what} alone`, async () => {
+  for (const [label, sql] of neighbours) {
+    test(`with other table names leaves ${label} alone`, async () => {
       await withScratch(async (scratch) => {
         await scratch.apply(sql);
         const facts = async (): Promise<string[]> =>

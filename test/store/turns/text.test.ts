@@ -107,10 +107,10 @@ describe("a turn's text is stored as its client saw it, on every store alike", {
   }
 
   /** Compares long texts without printing a page of them on failure. */
-  function assertSame(actual: string | null | undefined, expected: string, what: string): void {
+  function assertSame(actual: string | null | undefined, expected: string, place: string): void {
     assert.ok(
       actual === expected,
-      `${what}: ${JSON.stringify(actual?.slice(0, 80))}, ${actual?.length} characters, not ${expected.length}`,
+      `${place}: ${JSON.stringify(actual?.slice(0, 80))}, ${actual?.length} characters, not ${expected.length}`,
     );
   }
 

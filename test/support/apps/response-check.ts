@@ -60,28 +60,29 @@ export class ResponseCheck {
       (candidate) => candidate.method === method.toLowerCase() && candidate.address.test(path),
     );
     if (place === undefined) return;
-    const what = `${method} ${path}: ${status}`;
+    const label = `${method} ${path}: ${status}`;
     const response = place.operation.responses[String(status)];
-    assert.ok(response !== undefined, `${what} is not in the document: ${body.slice(0, 200)}`);
-    this.#checkHeaders(what, headers, response.headers ?? {});
+    assert.ok(response !== undefined, `${label} is not in the document: ${body.slice(0, 200)}`);
+    this.#checkHeaders(label, headers, response.headers ?? {});
     const [type = ""] = (headers["content-type"] ?? "").split(";");
     this.seen.add(`${place.operation.operationId} ${status} ${type}`.trim());
-    if (response.content === undefined) return assert.equal(body, "", `${what} has no body`);
+    if (response.content === undefined) return assert.equal(body, "", `${label} has no body`);
     const content = response.content[type];
-    assert.ok(content !== undefined, `${what} as ${type} is not in the document`);
+    assert.ok(content !== undefined, `${label} as ${type} is not in the document`);
     const pointer = ["paths", place.path, place.method, "responses", String(status), "content", type];
     if (type === "text/event-stream") {
       const names = place.path.startsWith("/turns") || place.path === "/stream-chat";
-      for (const event of readEvents(body, names)) this.validate(what, [...pointer, "x-event-schema"], event);
+      for (const event of readEvents(body, names))
+        this.validate(label, [...pointer, "x-event-schema"], event);
     } else if (type.endsWith("json") && isComplete) {
-      this.validate(what, [...pointer, "schema"], JSON.parse(body));
+      this.validate(label, [...pointer, "schema"], JSON.parse(body));
     }
   }
 
   /** Fails if `value` does not match the schema at a place of the document. */
-  validate(what: string, pointer: readonly string[], value: unknown): void {
+  validate(label: string, pointer: readonly string[], value: unknown): void {
     const errors = this.findErrors(pointer, value);
-    assert.equal(errors, undefined, `${what} ${errors}: ${JSON.stringify(value)?.slice(0, 500)}`);
+    assert.equal(errors, undefined, `${label} ${errors}: ${JSON.stringify(value)?.slice(0, 500)}`);
   }
 
   /** Returns the error of `value` by the schema at a place of the document; `undefined` if it is valid. */
@@ -95,17 +96,17 @@ export class ResponseCheck {
   }
 
   #checkHeaders(
-    what: string,
+    label: string,
     headers: AppResponse["headers"],
     documented: Readonly<Record<string, { readonly required: boolean }>>,
   ): void {
     const known = new Map(Object.entries(documented).map(([name, header]) => [name.toLowerCase(), header]));
     for (const [name, { required }] of known)
-      assert.ok(!required || headers[name] !== undefined, `${what} has ${name}`);
+      assert.ok(!required || headers[name] !== undefined, `${label} has ${name}`);
     const strange = Object.keys(headers).filter(
       (name) => !standing.has(name) && !name.startsWith("access-control-") && !known.has(name),
     );
-    assert.deepEqual(strange, [], `${what} has headers that are not in the document`);
+    assert.deepEqual(strange, [], `${label} has headers that are not in the document`);
   }
 }
 

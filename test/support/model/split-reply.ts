@@ -35,7 +35,7 @@ export function splitReply(
   const filter = new ReasoningFilter({ onReasoning, keepsSpace: false, opened });
   for (const piece of pieces) splitter.push(filter.push(piece));
   splitter.push(filter.end(isWhole));
-  const hasPlan = isWhole ? splitter.end() : splitter.breakOff();
+  const hasPlan = isWhole ? splitter.end() : splitter.cutOff();
   return { ...seen, hasPlan };
 }
 

@@ -6,16 +6,16 @@ import { TurnHeaders } from "../../../src/http/request-fields.ts";
 import { AppError } from "../../../src/base/errors.ts";
 import {
   CompletionBody,
-  toCompletionOrder,
-  type CompletionOrder,
+  toRequestedCompletion,
+  type RequestedCompletion,
 } from "../../../src/wires/openai-chat/request.ts";
 
 const anybody = { type: "anybody", accessToken: undefined } as const;
 const hello = { role: "user", content: "Hi" };
 const png = "data:image/png;base64,iVBORw0K";
 
-function parseBody(more: object, headers: Record<string, string> = {}): CompletionOrder {
-  return toCompletionOrder(
+function parseBody(more: object, headers: Record<string, string> = {}): RequestedCompletion {
+  return toRequestedCompletion(
     CompletionBody.parse({ model: "scripted", messages: [hello], ...more }),
     parse(TurnHeaders, headers, "invalid_request"),
     anybody,
@@ -141,7 +141,7 @@ function toNamed(body: object): object {
   return parseBody(body).turn.parameters;
 }
 
-describe("toCompletionOrder", () => {
+describe("toRequestedCompletion", () => {
   for (const [name, more, field, detail = /./] of wrong) {
     test(`refuses ${name}, and names ${field}`, () => {
       assert.throws(
@@ -198,7 +198,7 @@ describe("toCompletionOrder", () => {
       assert.throws(() => parseBody({ model }), {
         code: "model_not_found",
         field: "model",
-        detail: `model: there is no ${JSON.stringify(model)}; available are scripted and scripted+plan`,
+        detail: `model: ${JSON.stringify(model)} does not exist; use scripted or scripted+plan`,
       });
     }
   });

@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   CompletionBody,
-  toCompletionOrder,
-  type CompletionOrder,
+  toRequestedCompletion,
+  type RequestedCompletion,
 } from "../../../src/wires/openai-chat/request.ts";
 
 const anybody = { type: "anybody", accessToken: undefined } as const;
 
-function parseBody(more: object): CompletionOrder {
+function parseBody(more: object): RequestedCompletion {
   const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }], ...more };
-  return toCompletionOrder(CompletionBody.parse(body), {}, anybody, "scripted");
+  return toRequestedCompletion(CompletionBody.parse(body), {}, anybody, "scripted");
 }
 
 /** The parameters that the model gets for `body`. */

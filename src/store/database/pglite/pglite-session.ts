@@ -1,7 +1,4 @@
-/**
- * A PGlite session on a folder: checkpoints its log between calls, and reopens a session that a full disk
- * broke.
- */
+/** A PGlite session on a folder: checkpoints its log between calls, and reopens after a full disk. */
 import { hash } from "node:crypto";
 import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";

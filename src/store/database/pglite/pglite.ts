@@ -48,7 +48,7 @@ export class PgliteDatabase implements Database {
   readonly #worker: Worker;
   readonly #lock: FolderLock;
   readonly #clock: Clock;
-  readonly #slots = new Semaphore(maxCalls);
+  readonly #semaphore = new Semaphore(maxCalls);
   readonly #calls = new Map<number, PromiseWithResolvers<string>>();
   #lastId = 0;
   #isClosed = false;
@@ -61,8 +61,7 @@ export class PgliteDatabase implements Database {
   }
 
   /**
-   * Starts to open the database in `dataDir`, creating it and its schema if needed, which takes a few
-   * seconds.
+   * Starts to open the database in `dataDir`. Creating it and its schema takes a few seconds.
    * @throws AppError `store_locked` if another process has it open, `store_unavailable` if its folder cannot
    * be used. `opened` rejects with `store_schema_mismatch` if a newer build has opened it.
    */
@@ -88,7 +87,7 @@ export class PgliteDatabase implements Database {
   async call(name: FunctionName, argument: JsonObject, caller: Caller, version?: number): Promise<unknown> {
     await this.opened;
     let isLate = false;
-    const work = this.#slots.run(async () => {
+    const work = this.#semaphore.run(async () => {
       if (this.#isClosed || isLate)
         throw new AppError("store_unavailable", "the embedded database is closed");
       return await this.#ask(name, JSON.stringify(toArgument(argument, caller, version)));

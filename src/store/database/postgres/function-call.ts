@@ -1,7 +1,4 @@
-/**
- * A function call as `pg` submits it: its time limit and the call in one write, one transaction, one round
- * trip.
- */
+/** A function call as `pg` submits it: time limit and call in one write, one transaction, one round trip. */
 import type { Connection, Submittable } from "pg";
 
 /**

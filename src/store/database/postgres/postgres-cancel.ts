@@ -28,10 +28,7 @@ export async function cancelQuery(client: PoolClient, ssl: ClientConfig["ssl"]):
   clearTimeout(timer);
 }
 
-/**
- * Resolves with whether the connection's backend is still busy; a backend that cannot be checked counts as
- * idle.
- */
+/** Resolves with whether the connection's backend is busy; one that cannot be checked counts as idle. */
 export async function isBackendBusy(client: PoolClient, config: ClientConfig): Promise<boolean> {
   const [processId] = findKeys(client);
   if (processId === undefined) return false;

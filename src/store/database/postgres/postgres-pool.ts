@@ -1,6 +1,5 @@
 /**
- * A pool of Postgres connections: each is known to be alive when used, and none is given up while its backend
- * is busy.
+ * A pool of Postgres connections: each is alive when used, and none is given up while its backend is busy.
  */
 import { DatabaseError, Pool, type PoolClient, type PoolConfig } from "pg";
 import { AppError } from "../../../base/errors.ts";

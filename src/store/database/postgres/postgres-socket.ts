@@ -12,10 +12,7 @@ export function openSocket(host: string, port: number): Socket {
   return connect(host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host, port });
 }
 
-/**
- * Resolves with whether the server offers TLS, which may then be started. Rejects if the connection ends
- * first.
- */
+/** Resolves with whether the server offers TLS, to start next. Rejects if the connection ends first. */
 async function requestTls(socket: Socket): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   socket.once("data", (response) => resolve(response.toString("latin1").startsWith("S")));

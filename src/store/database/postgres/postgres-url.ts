@@ -59,10 +59,7 @@ export function toConnectionSettings(url: string, authorities?: string): Connect
   };
 }
 
-/**
- * Returns the PEM in `text`, which is PEM or the path of a PEM file; `undefined` for an empty text. @throws
- * AppError.
- */
+/** Returns the PEM in `text`, or in the file it names; `undefined` for an empty text. @throws AppError. */
 function toAuthorities(text: string): string | undefined {
   if (text.trim() === "") return undefined;
   const pem = text.includes("-----BEGIN") ? text.replaceAll("\\n", "\n") : readPem(text);
@@ -82,10 +79,7 @@ function readPem(path: string): string {
   }
 }
 
-/**
- * The mode for a URL without `sslmode`: as libpq's other parameters imply; else empty, so that `PGSSLMODE`
- * applies.
- */
+/** The mode for a URL without `sslmode`: as libpq's other parameters imply; else empty, for `PGSSLMODE`. */
 function toImpliedMode(flag: string, rootFile: string, ca: string | undefined): string {
   if (flag === "true" || flag === "1" || rootFile === "system" || ca !== undefined) return "verify-full";
   return flag === "false" || flag === "0" ? "disable" : "";

@@ -1,7 +1,4 @@
-/**
- * Rows in any Postgres, through `pg`: without session state or named statements, so that it works behind a
- * pooler.
- */
+/** Rows in any Postgres, through `pg`: without session state or named statements, for use behind a pooler. */
 import { DatabaseError } from "pg";
 import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
