@@ -70,7 +70,6 @@ export function toChat({ stored, messages }: TurnRequest): readonly Message[] {
   return [...(stored?.messages ?? []), ...messages];
 }
 
-/** Whether the store may refuse the turn: for a used key or id, another user's conversation, or a limit. */
 /**
  * Returns `request` with the stored messages that its begin found before its own. System messages that were
  * sent before a single new message come first, and replace those at the start of the conversation.
@@ -91,6 +90,7 @@ export function addHistory(
   };
 }
 
+/** Whether the store may refuse the turn: for a used key or id, another user's conversation, or a limit. */
 export function mayBeRefused(request: TurnRequest): boolean {
   const { turnId, idempotencyKey, mustOwn, conversationId, allowance, continues } = request;
   return (
