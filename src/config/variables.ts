@@ -202,7 +202,7 @@ export const Environment = z.object({
   DATABASE_CA: z.string().optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   SUPABASE_URL: HttpUrl.refine(
-    (url) => new URL(url).pathname === "/",
+    (url) => !URL.canParse(url) || new URL(url).pathname === "/",
     "must be the project's URL, without a path",
   ).optional(),
   SUPABASE_ANON_KEY: HeaderText.optional(),

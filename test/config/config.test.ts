@@ -210,6 +210,7 @@ describe("parseConfig", () => {
       [{ SUPABASE_TABLE_MESSAGES: "conversations" }, /^SUPABASE_TABLE_MESSAGES is the name of another table/],
       [{ SUPABASE_TABLE_TURNS: "turn_pieces" }, /^SUPABASE_TABLE_TURNS is the name of another table/],
       [{ SUPABASE_URL: "https://x.supabase.co/rest/v1" }, /^SUPABASE_URL must be the project's URL/],
+      [{ SUPABASE_URL: "x.supabase.co" }, /^SUPABASE_URL must be a URL that starts with http:/],
       [{ DEMO_MODE: "true", OPENAI_API_KEY: "k", PORT: "x" }, /^PORT /],
     ];
     for (const [variables, problem] of clashes) {
