@@ -108,6 +108,15 @@ describe("a request of useChat", () => {
     assertRefused(answer, 400, /^x-turn-id: must be a UUID$/);
   });
 
+  test("with any X-Conversation-Id is accepted, since the chat decides its conversation", async () => {
+    const { headers } = await app.post("/api/chat", chat(hi));
+    for (const header of ["nonsense", randomUUID()]) {
+      const answer = await app.post("/api/chat", chat(hi), { "x-conversation-id": header });
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers["x-conversation-id"], headers["x-conversation-id"]);
+    }
+  });
+
   async function fetchText(
     path: string,
     method: string,
