@@ -26,7 +26,7 @@ export function buildSchema(): string {
   };
   const values = {
     version: String(schemaVersion),
-    serves_from: String(oldestSchemaVersion), // servers of the last release go on with this schema
+    serves_from: String(oldestSchemaVersion), // servers of the last release work with this schema
     steps: listFiles("steps/*.sql").map(toStep).join(",\n"),
     ...Object.fromEntries(Object.entries(declared).map(([name, list]) => [name, toList(list)])),
   };

@@ -91,7 +91,7 @@ async function checkStore(options: AppOptions["store"]): Promise<readonly Findin
   }
 }
 
-/** Checks the journal for queued writes, and for writes that the store has rejected for good. */
+/** Checks the journal for queued writes, and for writes that the store has permanently rejected. */
 function checkJournal(options: AppOptions["store"]): readonly Finding[] {
   const subject = "journal";
   if (options.type === "none" || (options.type === "supabase" && options.supabase.usesCallerToken)) return [];

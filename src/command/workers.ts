@@ -40,10 +40,7 @@ export async function untilStopped(): Promise<string> {
  */
 export async function runWorkers(count: number, log: WorkersLog): Promise<number> {
   const { promise: over, resolve } = Promise.withResolvers<number>();
-  /**
-   * Running workers, and when they started. (`cluster.workers` keeps one that has exited until its channel
-   * closes.)
-   */
+  /** Running workers, and when they started. (`cluster.workers` also holds exited ones for a while.) */
   const living = new Map<Worker, number>();
   let isStopping = false;
   let hasServed = false;

@@ -50,7 +50,7 @@ export async function followTurn(
   await untilCommitted(log, options);
   if (response.destroyed) return void reply.hijack(); // the client has left
   sendIds(turn, reply);
-  // A client that has text already, possibly more than was stored, is told of the end in-band.
+  // A client that has text already, possibly more than was stored, gets the end in the stream.
   if (!isCommitted(log, wire) && (after ?? 0) === 0) throwIfFailed(log.end);
   warnOfHttp10(reply, wire);
   reply.hijack();
@@ -237,10 +237,10 @@ class Follower {
 
   #finish(end: TurnEnd, lastWords: string | Uint8Array): void {
     const { cutsOff } = this.#wire;
-    // This process is shutting down, but the turn, which another runs, goes on: send no end mark.
-    const goesOn = end.error?.code === "server_stopping";
+    // This process stops, but another one still runs the turn: send no end mark.
+    const runsElsewhere = end.error?.code === "server_stopping";
     if (end.error !== undefined && cutsOff) this.#cutOff(lastWords);
-    else if (goesOn) this.#cutOff("");
+    else if (runsElsewhere) this.#cutOff("");
     else this.#response.end(lastWords);
     this.#watch();
   }

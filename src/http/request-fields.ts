@@ -33,8 +33,7 @@ export const ParentId = Uuid.or(z.enum(["leaf", ""], "must be a message's id, or
 const namedUsers = "c3b5d1de-7a0f-4d3c-9d7e-1f0d3a3c6b52";
 
 /**
- * Returns the id of the user that an OpenAI client names: a UUID is the id itself; any other name always gets
- * the same id.
+ * Returns the id of the user that an OpenAI client names: a UUID itself, or one id for each other name.
  */
 export function toNamedUser(name: string | null | undefined): string | undefined {
   if (name === null || name === undefined || name === "") return undefined;

@@ -29,8 +29,7 @@ export interface RoutePolicy {
   /** Whether requests may name any `Host`, as health checks do. */
   readonly allowsAnyHost?: boolean;
   /**
-   * Whether the route starts turns: a request over the limit may still replay an earlier turn by its
-   * idempotency key.
+   * Whether the route starts turns: a request over the limit may still replay the earlier turn of its key.
    */
   readonly startsTurn?: boolean;
   /** Whether `user` in the body names the user too, as OpenAI's clients do. */

@@ -63,7 +63,7 @@ export class ChatTurns {
     for (const turn of here) void turn.stop();
     const ids = await bus?.requestStops(place, caller).catch((error: unknown) => {
       if (here.length === 0) throw error;
-      return []; // the store is away: only the turns of this process can be stopped
+      return []; // the store is unavailable: only the turns of this process can be stopped
     });
     const there = await Promise.all(
       (ids ?? []).filter((id) => !running.has(id)).map(async (id) => await remotes?.find(id, caller)),

@@ -67,7 +67,7 @@ export class Recovery {
       await recovery.endAbandoned(turnId, toInterruptedResult(saved, clock.now()), filter);
     const isEnded = await end(text).catch(async (error: unknown) => {
       if (text === "" || toAppError(error).code !== "write_rejected") throw error;
-      return await end(""); // its text is rejected for good; end the turn without it, and go on to the others
+      return await end(""); // its text is permanently rejected: end the turn without it, then the others
     });
     if (isEnded) observe({ type: "turn-recovered", turnId });
     return isEnded;

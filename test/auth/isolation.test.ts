@@ -1,7 +1,4 @@
-/**
- * Isolation of users: every route, as the owner, as another user, without credentials, and with an expired
- * token.
- */
+/** Isolation of users: every route as owner, as another user, without credentials, with an expired token. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";

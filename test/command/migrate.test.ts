@@ -1,7 +1,4 @@
-/**
- * `foreword migrate` reports the change, runs one at a time, waits for long transactions, and never
- * downgrades.
- */
+/** `foreword migrate` reports the change, runs alone, waits for long transactions, and never downgrades. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { openPostgres, type Scratch } from "../store/scratch-database.ts";

@@ -1,7 +1,4 @@
-/**
- * Shared by tests of a failing database: databases behind a proxy, and talks that are checked against the
- * rows.
- */
+/** For tests of a failing database: databases behind a proxy, and talks that are checked against the rows. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";

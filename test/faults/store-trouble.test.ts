@@ -1,6 +1,5 @@
 /**
- * A store that answers reads but accepts no writes is not reported as healthy, and the history names the
- * reason.
+ * A store that serves reads but accepts no writes is reported as degraded, and the history names the reason.
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";

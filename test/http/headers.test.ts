@@ -1,7 +1,4 @@
-/**
- * The standing headers of every response: streams, errors of all kinds, and responses that Node writes by
- * itself.
- */
+/** The standing headers of every response: streams, errors of all kinds, and responses of Node itself. */
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http";
 import { describe, test } from "node:test";

@@ -1,7 +1,4 @@
-/**
- * The request schemas of the document agree with the parsers: both accept the same bodies, except for listed
- * rules.
- */
+/** The request schemas of the document and the parsers accept the same bodies, except for listed rules. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";

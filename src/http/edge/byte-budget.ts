@@ -57,7 +57,7 @@ export class BodyShare {
     return true;
   }
 
-  /** Gives all bytes back, for good. Harmless a second time. */
+  /** Gives all bytes back. No later call changes the share. */
   release(): void {
     this.#isReleased = true;
     for (const budget of this.#budgetsOf(this.#bytes)) budget.give(this.#bytes);

@@ -75,7 +75,7 @@ const stopUiChat = defineRoute({
 
 /**
  * `/api/chat`. Contract: docs/protocol.md. A turn that no client has read to its end can be resumed for ten
- * minutes after it: a client that lost its connection while the turn went on still gets the reply.
+ * minutes after it: a client that lost its connection while the turn continued still gets the reply.
  */
 export const uiChatRoutes = defineRoutes({
   tag: "AI SDK",

@@ -1,7 +1,4 @@
-/**
- * Attempts on other users' conversations, and on those without an owner: all must look as if they did not
- * exist.
- */
+/** Attempts on other users' conversations, and on those without an owner: none may seem to exist. */
 import { randomUUID } from "node:crypto";
 import { toMark } from "./crowd-client.ts";
 import { runTurn } from "./crowd-turns.ts";

@@ -1,7 +1,4 @@
-/**
- * Isolation in a crowd: thousands of calls of many users, interleaved over few connections, under constant
- * faults.
- */
+/** Isolation in a crowd: thousands of calls of many users, interleaved on few connections, amid faults. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

@@ -1,7 +1,4 @@
-/**
- * Attacks on row level security: by one user on another user's rows, and by callers without a user on all
- * rows.
- */
+/** Attacks on row level security: by one user on another's rows, and by callers without a user on all. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, afterEach, before, describe, test } from "node:test";

@@ -1,6 +1,5 @@
 /**
- * The journal's promises: no acknowledged write is lost, order is kept, and journals of dead processes are
- * adopted.
+ * The journal's promises: no acknowledged write is lost, order is kept, dead processes' journals are adopted.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,7 +1,4 @@
-/**
- * The embedded database is upgraded when it is opened, and never opened by a build that is older than its
- * schema.
- */
+/** The embedded database is upgraded when it is opened, and never opened by a build older than its schema. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";

@@ -1,7 +1,4 @@
-/**
- * Every read ends and stays small, whatever users write into their own rows without the server; their turns
- * continue.
- */
+/** Every read ends and stays small, whatever users write into their own rows; their turns continue. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

@@ -1,7 +1,4 @@
-/**
- * The words of a text: which there are, that they are bounded for any text, and that finding them takes
- * linear time.
- */
+/** The words of a text: which they are, that their number is bounded, and that finding them is linear. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";

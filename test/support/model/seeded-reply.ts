@@ -61,8 +61,7 @@ export function toSeededPrompt(name: string, count: number): string {
 }
 
 /**
- * Returns the reply to `prompt`: a plan, the boundary, and an answer of multi-byte text that holds later
- * boundaries.
+ * Returns the reply to `prompt`: a plan, the boundary, and a multi-byte answer that holds more boundaries.
  */
 export function toSeededReply(prompt: string): SeededReply {
   const random = new SeededRandom(prompt);

@@ -20,10 +20,7 @@ export async function findFreePort(): Promise<number> {
   }
 }
 
-/**
- * Lets `server` listen on a port that the system chooses, without keeping this process alive; returns the
- * port.
- */
+/** Lets `server` listen on a free port, without keeping this process alive; returns the port. */
 export async function listen(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -19,8 +19,7 @@ export interface TcpProxy {
   /** Sends clients one byte per write. */
   slice(): void;
   /**
-   * Delays everything that either side sends by `ms`, ends included, in any mode; order is kept. 0 stops
-   * that.
+   * Delays everything that either side sends, ends included, by `ms`, in order and in any mode; 0 stops that.
    */
   delay(ms: number): void;
   /**
