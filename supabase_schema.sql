@@ -6,6 +6,31 @@
 
 begin;
 
+-- The schema `foreword` holds parts of the functions. Its owner can replace them, so it must be the role that
+-- applies this file, or the functions' owner.
+do $$
+declare
+  v_owner name;
+begin
+  select pg_get_userbyid(n.nspowner) into v_owner from pg_namespace n
+    where n.nspname = 'foreword' and pg_get_userbyid(n.nspowner) <> current_user
+      and not (pg_has_role(n.nspowner, 'usage') and exists (select from pg_proc p
+        where p.oid = to_regprocedure('public.chat_describe_schema(jsonb)') and p.proowner = n.nspowner));
+  if v_owner is not null then
+    raise exception 'the schema foreword belongs to %, and % applies Foreword''s: nothing was changed', v_owner, current_user
+      using errcode = 'insufficient_privilege', hint = format(
+        'Apply this as %1$I; or run: alter schema foreword owner to %2$I; '
+        || 'or, if another program uses it: alter schema foreword rename to another_name',
+        v_owner, current_user);
+  end if;
+  if to_regclass('foreword.schema_steps') is not null and not exists (
+    select from pg_attribute where attrelid = to_regclass('foreword.schema_steps') and attname = 'on_table'
+  ) then
+    raise exception 'the table foreword.schema_steps is another program''s: nothing was changed'
+      using errcode = 'duplicate_table', hint = 'Run: alter schema foreword rename to another_name';
+  end if;
+end $$;
+
 -- One migration at a time, and never back to an older version: servers that need the newer one would fail.
 -- The functions know the version: they have the same names whatever the tables are called.
 do $$
@@ -72,8 +97,14 @@ begin
     if not exists (select from pg_roles where rolname = v_role) then
       begin
         execute format('create role %I nologin noinherit', v_role);
-      -- Another database's migration created it.
-      exception when duplicate_object or unique_violation then null;
+      exception
+        -- Another database's migration created it.
+        when duplicate_object or unique_violation then null;
+        when insufficient_privilege then
+          raise exception 'the role % is missing, and % may not create roles: nothing was changed', v_role, current_user
+            using errcode = 'insufficient_privilege', hint = format(
+              'As a superuser, run: alter role %1$I createrole; '
+              || 'and once the schema is applied: alter role %1$I nocreaterole', current_user);
       end;
     end if;
   end loop;
@@ -95,6 +126,14 @@ end $$;
 
 do $$
 begin
+  if (to_regprocedure('auth.uid()') is null or to_regnamespace('foreword') is null)
+    and not has_database_privilege(current_database(), 'create')
+  then
+    raise exception 'the schema foreword or auth is missing, and % may not create schemas: nothing was changed', current_user
+      using errcode = 'insufficient_privilege', hint = format(
+        'As the owner of the database, run: grant create on database %I to %I', current_database(),
+        current_user);
+  end if;
   if to_regprocedure('auth.uid()') is null then
     create schema if not exists auth;
     create function auth.uid() returns uuid language sql stable set search_path = '' as $f$
@@ -2655,6 +2694,9 @@ end $$;
 do $$
 declare
   v_function text;
+  -- Its servers may connect as this role, though another one may apply this file.
+  v_owner text := (select p.proowner::regrole from pg_proc p
+    where p.oid = 'public.chat_describe_schema(jsonb)'::regprocedure);
 begin
   foreach v_function in array array[
     'public.chat_become_caller(jsonb)',
@@ -2716,8 +2758,24 @@ begin
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
   end loop;
+  foreach v_function in array array[
+    'foreword.adopt_old_rows(uuid, uuid, jsonb)',
+    'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
+    'foreword.check_version(jsonb)',
+    'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
+    'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.enter_backlog()',
+    'foreword.find_conversation(jsonb)',
+    'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.match_below(uuid, uuid, jsonb)',
+    'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
+  ] loop
+    execute format('grant execute on function %s to service_role, %s', v_function::regprocedure, v_owner);
+  end loop;
+  execute format('grant usage on schema foreword to %s', v_owner);
+  execute format('grant select on foreword.schema_steps to %s', v_owner);
 end $$;
-grant execute on all functions in schema foreword to service_role;
 
 -- The one function of the mode without a service-role key: it stores messages with their user's own token.
 -- Its parts run as that user too; they are in a schema that no API exposes.

@@ -1,6 +1,9 @@
 do $$
 declare
   v_function text;
+  -- Its servers may connect as this role, though another one may apply this file.
+  v_owner text := (select p.proowner::regrole from pg_proc p
+    where p.oid = 'public.chat_describe_schema(jsonb)'::regprocedure);
 begin
   foreach v_function in array array[
 {{functions}}
@@ -16,8 +19,14 @@ begin
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
   end loop;
+  foreach v_function in array array[
+{{internal functions}}
+  ] loop
+    execute format('grant execute on function %s to service_role, %s', v_function::regprocedure, v_owner);
+  end loop;
+  execute format('grant usage on schema foreword to %s', v_owner);
+  execute format('grant select on foreword.schema_steps to %s', v_owner);
 end $$;
-grant execute on all functions in schema foreword to service_role;
 
 -- The one function of the mode without a service-role key: it stores messages with their user's own token.
 -- Its parts run as that user too; they are in a schema that no API exposes.

@@ -7,8 +7,14 @@ begin
     if not exists (select from pg_roles where rolname = v_role) then
       begin
         execute format('create role %I nologin noinherit', v_role);
-      -- Another database's migration created it.
-      exception when duplicate_object or unique_violation then null;
+      exception
+        -- Another database's migration created it.
+        when duplicate_object or unique_violation then null;
+        when insufficient_privilege then
+          raise exception 'the role % is missing, and % may not create roles: nothing was changed', v_role, current_user
+            using errcode = 'insufficient_privilege', hint = format(
+              'As a superuser, run: alter role %1$I createrole; '
+              || 'and once the schema is applied: alter role %1$I nocreaterole', current_user);
       end;
     end if;
   end loop;
@@ -30,6 +36,14 @@ end $$;
 
 do $$
 begin
+  if (to_regprocedure('auth.uid()') is null or to_regnamespace('foreword') is null)
+    and not has_database_privilege(current_database(), 'create')
+  then
+    raise exception 'the schema foreword or auth is missing, and % may not create schemas: nothing was changed', current_user
+      using errcode = 'insufficient_privilege', hint = format(
+        'As the owner of the database, run: grant create on database %I to %I', current_database(),
+        current_user);
+  end if;
   if to_regprocedure('auth.uid()') is null then
     create schema if not exists auth;
     create function auth.uid() returns uuid language sql stable set search_path = '' as $f$

@@ -6,6 +6,8 @@
 
 begin;
 
+\ir own-schema.sql
+
 \ir start.sql
 
 \ir roles.sql

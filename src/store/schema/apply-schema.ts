@@ -58,10 +58,20 @@ export async function applySchema(
     await client.connect();
     return await applyPatiently(client, sql, tell);
   } catch (error) {
-    throw toPostgresFailure(error);
+    throw withHint(toPostgresFailure(error), error);
   } finally {
     await client.end().catch(() => {});
   }
+}
+
+/** Returns `failure` with the hint of the schema, or of Postgres, as its advice. */
+function withHint(failure: AppError, error: unknown): AppError {
+  if (failure.advice !== undefined || !(error instanceof DatabaseError) || error.hint === undefined)
+    return failure;
+  return new AppError(failure.code, failure.message, {
+    cause: error,
+    advice: error.hint.replace(/\.$/, "").replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase()),
+  });
 }
 
 async function applyPatiently(
