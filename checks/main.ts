@@ -7,6 +7,11 @@ import { addUp, countEnglish, isWithinBudget, perThousand, type FileCount, type 
 import { findCircles, listSources, readImports } from "./imports.ts";
 
 const worstFiles = 10;
+/** The English at 626a078, before it was rewritten. */
+const before: Readonly<Record<string, string>> = {
+  comments: "at 626a078 17.8, 2.0, 50 and 952",
+  docs: "at 626a078 7.3, 1.0, 12 and none",
+};
 /** A third of the 42 pairs of e7605a3. */
 const maxDuplicates = 14;
 
@@ -89,7 +94,7 @@ function toLine(name: string, total: Total): string {
   const rate = (count: number): string => perThousand(count, total.words).toFixed(1);
   return `${`English, ${name}`.padEnd(19)} ${total.words} words; per 1,000 ${rate(total.what)} what (≤ 5), ${rate(
     total.nobody,
-  )} nobody/somebody/whoever (≤ 0.5); ${total.banned} banned phrases, ${total.width} lines past 110 columns`;
+  )} nobody/somebody/whoever (≤ 0.5); ${total.banned} banned phrases, ${total.width} lines past 110 columns; ${before[name] ?? ""}`;
 }
 
 function printLines(places: readonly string[]): void {

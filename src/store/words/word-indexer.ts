@@ -105,8 +105,8 @@ export class WordIndexer {
   }
 
   /**
-   * Resolves once all texts stored so far are read, except those that another server is reading; at the latest
-   * after two seconds, or when the database fails twice.
+   * Resolves once all texts stored so far are read, except those that another server is reading; at the
+   * latest after two seconds, or when the database fails twice.
    */
   async untilRead(): Promise<void> {
     if (this.#isClosed || !this.#isSupported()) return;
