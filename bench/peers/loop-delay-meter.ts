@@ -8,7 +8,7 @@ if (isMainThread) {
   const delays = monitorEventLoopDelay({ resolution: resolutionMs });
   delays.enable();
   process.on("message", (question) => {
-    // The monitor counts the whole interval between two of its timers, one resolution of which is intended.
+    // The monitor counts the whole interval between two of its timers, including the intended resolution.
     if (question === "reset") delays.reset();
     const toMs = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e6 - resolutionMs);
     process.send?.({ longestMs: toMs(delays.max), p99Ms: toMs(delays.percentile(99)) });

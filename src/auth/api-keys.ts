@@ -3,7 +3,7 @@ import { hash, timingSafeEqual } from "node:crypto";
 import { AppError } from "../base/errors.ts";
 import { toBearer, type Authenticator, type Identity } from "./identity.ts";
 
-/** Authenticates servers by their keys, of which only digests are kept. */
+/** Authenticates servers by their keys; only digests of the keys are kept. */
 export class ApiKeys implements Authenticator {
   readonly #digests: readonly Buffer[];
 

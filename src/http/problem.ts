@@ -86,7 +86,7 @@ function toChallenge({ headers }: FastifyRequest, { detail }: AppError): string 
 }
 
 /**
- * Sets the headers for a limit of which `left` is left, and which resets in `seconds`.
+ * Sets the headers for a limit that has `left` remaining and resets in `seconds`.
  * https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html
  */
 export function sendLimit(

@@ -93,7 +93,7 @@ interface RouteOptions<Services, Params, Query, Headers, Body, Type extends stri
   readonly query?: ObjectSchema<Query>;
   readonly headers?: ObjectSchema<Headers>;
   readonly body?: RouteBody<Body> | "ignored";
-  /** The media types of its responses, of which `Accept` chooses; the first is the default. */
+  /** The media types of its responses; `Accept` chooses one, and the first is the default. */
   readonly offers?: readonly [Type, ...Type[]];
   /** Error codes besides those that any route may send. */
   readonly errors: readonly ErrorCode[];

@@ -106,7 +106,7 @@ export interface TurnRecovery {
    * database.
    */
   isSettled(): Promise<boolean>;
-  /** Resolves with some abandoned turns, none of which has anything left in the journal. */
+  /** Resolves with some abandoned turns; the journal holds nothing more of any of them. */
   listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]>;
   /** Ends a turn as interrupted if it is still abandoned; resolves with whether it was. */
   endAbandoned(turnId: string, result: TurnResult, filter: AbandonedFilter): Promise<boolean>;
