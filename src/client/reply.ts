@@ -41,6 +41,13 @@ export class ReplyBuilder {
         this.#answer = (this.#answer ?? "") + event.text;
         return undefined;
       case "reasoning-delta":
+      case "tool-call-start":
+      case "tool-call-delta":
+      case "tool-call":
+      case "tool-result":
+      case "approval-request":
+      case "approval-response":
+      case "turn-waiting":
         return undefined;
       case "turn-error": {
         const { type: _, ...error } = event;

@@ -20,6 +20,13 @@ const eventTypes: Readonly<Record<StreamEvent["type"], true>> = {
   "plan-end": true,
   "answer-delta": true,
   "reasoning-delta": true,
+  "tool-call-start": true,
+  "tool-call-delta": true,
+  "tool-call": true,
+  "tool-result": true,
+  "approval-request": true,
+  "approval-response": true,
+  "turn-waiting": true,
   "turn-error": true,
   "turn-end": true,
 };

@@ -16,13 +16,19 @@ export interface Reading {
   readonly after: number | undefined;
 }
 
+/** The place up to which a turn is known: bytes of its body, and units beside the text there. */
+interface KnownPlace {
+  readonly position: number;
+  readonly ordinal: number;
+}
+
 /** Reads one turn, once. */
 export class TurnReader {
   readonly #reading: Reading;
   readonly #retries: Retries;
   #turnId: string;
   #hasStarted = false;
-  #after: number | undefined;
+  #after: KnownPlace | undefined;
   /** A `turn-error` whose `turn-end` is still to come: after a cut between the two, both are sent again. */
   #error: StreamEvent | undefined;
 
@@ -30,7 +36,7 @@ export class TurnReader {
     this.#reading = reading;
     this.#retries = new Retries(reading.retry, reading.signal);
     this.#turnId = reading.turnId;
-    this.#after = reading.after;
+    this.#after = reading.after === undefined ? undefined : { position: reading.after, ordinal: 0 };
   }
 
   /** The turn's id: the requested one, until `turn-start` names another, as it does for a repeated key. */
@@ -69,7 +75,7 @@ export class TurnReader {
     return {
       method: "GET",
       path: `${toTurnPath(this.#turnId)}/stream`,
-      query: { userId: server.userId, after: this.#after?.toString() },
+      query: { userId: server.userId, after: this.#after && toEventId(this.#after) },
     };
   }
 
@@ -81,17 +87,30 @@ export class TurnReader {
         if (this.#hasStarted) return [];
         this.#hasStarted = true;
         this.#turnId = event.turnId;
-        this.#after = event.position;
+        this.#after = { position: event.position, ordinal: 0 };
         return [event];
       }
       case "plan-delta":
       case "plan-end":
       case "answer-delta": {
-        if (event.position <= (this.#after ?? 0)) return []; // known already
-        this.#after = event.position;
+        if (event.position <= (this.#after?.position ?? 0)) return []; // known already
+        this.#after = { position: event.position, ordinal: 0 };
         return [event];
       }
       case "reasoning-delta":
+      case "tool-call-start":
+      case "tool-call-delta":
+      case "tool-call":
+      case "tool-result":
+      case "approval-request":
+      case "approval-response": {
+        const { position, ordinal } = event;
+        const known = this.#after ?? { position: 0, ordinal: 0 };
+        if (position === known.position ? ordinal <= known.ordinal : position < known.position) return [];
+        this.#after = { position, ordinal };
+        return [event];
+      }
+      case "turn-waiting":
         return [event];
       case "turn-error":
         this.#error = event;
@@ -100,4 +119,9 @@ export class TurnReader {
         return this.#error === undefined ? [event] : [this.#error, event];
     }
   }
+}
+
+/** Returns the id of the last event before a place. */
+function toEventId({ position, ordinal }: KnownPlace): string {
+  return ordinal === 0 ? `${position}` : `${position}.${ordinal}`;
 }

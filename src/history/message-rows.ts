@@ -4,7 +4,8 @@ import { parse } from "../base/parse.ts";
 import { mebibyte } from "../base/sizes.ts";
 import type { MessageFilter, MessageList, StoredMessage } from "./history.ts";
 import type { Caller } from "../base/caller.ts";
-import type { Database, Json } from "../store/database/database.ts";
+import type { Json } from "../base/json.ts";
+import type { Database } from "../store/database/database.ts";
 import { MessageRow } from "./row-schemas.ts";
 
 /** About the most text in a page. */

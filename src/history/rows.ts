@@ -12,7 +12,8 @@ import type {
   StoredMessage,
 } from "./history.ts";
 import type { Caller } from "../base/caller.ts";
-import type { Database, FunctionName, Json, JsonObject } from "../store/database/database.ts";
+import type { Json, JsonObject } from "../base/json.ts";
+import type { Database, FunctionName } from "../store/database/database.ts";
 import { toSearchQuery } from "../store/words/lexemes.ts";
 import { MessageRows } from "./message-rows.ts";
 import { ConversationRow } from "./row-schemas.ts";

@@ -6,7 +6,7 @@ import type { FollowedTurn } from "../live/live-turn.ts";
 import type { TurnLog } from "../live/turn-log.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { TurnEnd } from "../turn/turn-event.ts";
+import type { Place, TurnEnd, TurnWaiting } from "../turn/turn-event.ts";
 import { isHttp10 } from "./edge/response.ts";
 import type { Projection, StreamWire } from "./stream-wire.ts";
 
@@ -23,8 +23,8 @@ const heartbeatMs = 15_000;
 export interface FollowOptions {
   readonly wire: StreamWire;
   readonly clock: Clock;
-  /** The bytes of the body that the client has; `undefined` for a new client. */
-  readonly after?: number | undefined;
+  /** The place up to which the client has the turn; `undefined` for a new client. */
+  readonly after?: Place | undefined;
   /** Whether the turn is stopped when the client leaves. */
   readonly stopsTurn?: boolean;
   /** Whether a client that half-closes its connection has left: `fetch` never reads on then. */
@@ -51,7 +51,7 @@ export async function followTurn(
   if (response.destroyed) return void reply.hijack(); // the client has left
   sendIds(turn, reply);
   // A client that has text already, possibly more than was stored, gets the end in the stream.
-  if (!isCommitted(log, wire) && (after ?? 0) === 0) throwIfFailed(log.end);
+  if (!isCommitted(log, wire) && (after?.position ?? 0) === 0) throwIfFailed(log.end);
   warnOfHttp10(reply, wire);
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -65,7 +65,8 @@ export async function followTurn(
 }
 
 /**
- * Resolves with the end of `turn`; `undefined` if the client has left. Calls `onEvent` after each event.
+ * Resolves with the last event of `turn`; `undefined` if the client has left. Calls `onEvent` after each
+ * event.
  * @throws AppError if the turn failed before its first text.
  */
 export async function awaitTurn(
@@ -73,17 +74,17 @@ export async function awaitTurn(
   reply: FastifyReply,
   stopsTurn: boolean,
   onEvent: () => void = () => {},
-): Promise<TurnEnd | undefined> {
+): Promise<TurnEnd | TurnWaiting | undefined> {
   const { log } = turn;
   attend(turn, reply.raw, stopsTurn);
   await log.until(() => {
     onEvent();
-    return log.end !== undefined;
+    return log.last !== undefined;
   });
   if (reply.raw.destroyed) return void reply.hijack();
   sendIds(turn, reply);
-  if (log.position === 0) throwIfFailed(log.end);
-  return log.end;
+  if (log.position === 0 && !log.hasItems) throwIfFailed(log.end);
+  return log.last;
 }
 
 /** Counts as a follower of the turn until the response is closed. */
@@ -110,7 +111,7 @@ function attend(turn: FollowedTurn, response: ServerResponse, stopsTurn: boolean
 
 /** Resolves when the status can be decided: at the first heartbeat at the latest, if the wire has one. */
 async function untilCommitted(log: TurnLog, { wire, clock }: FollowOptions): Promise<void> {
-  const isReady = (): boolean => log.end !== undefined || isCommitted(log, wire);
+  const isReady = (): boolean => log.last !== undefined || isCommitted(log, wire);
   if (wire.heartbeat === undefined) return await log.until(isReady);
   const { promise: silence, resolve } = Promise.withResolvers<void>();
   const timer = clock.after(heartbeatMs, resolve);
@@ -136,7 +137,7 @@ function isCommitted(log: TurnLog, { commitsAt }: StreamWire): boolean {
     case "turn-start":
       return log.start !== undefined;
     case "first-delta":
-      return log.position > 0 || log.hasReasoning;
+      return log.position > 0 || log.hasItems;
     case "first-text":
       return log.position > 0;
   }
@@ -169,9 +170,9 @@ class Follower {
 
   constructor(log: TurnLog, response: ServerResponse, { wire, clock, after }: FollowOptions) {
     this.#log = log;
-    this.#cursor = log.read(after ?? 0, after !== undefined);
+    this.#cursor = log.read(after?.position, after?.ordinal);
     this.#wire = wire;
-    this.#projection = wire.project(after ?? 0);
+    this.#projection = wire.project(after?.position ?? 0);
     this.#response = response;
     this.#clock = clock;
   }
@@ -202,7 +203,7 @@ class Follower {
       const event = this.#cursor.next();
       if (event === undefined) return;
       const chunk = this.#projection.toChunk(event, this.#cursor.skipBytes);
-      if (event.type === "turn-end") return this.#finish(event, chunk);
+      if (event.type === "turn-end" || event.type === "turn-waiting") return this.#finish(event, chunk);
       this.#send(chunk);
     }
     this.#watch();
@@ -235,11 +236,12 @@ class Follower {
     });
   }
 
-  #finish(end: TurnEnd, lastWords: string | Uint8Array): void {
+  #finish(last: TurnEnd | TurnWaiting, lastWords: string | Uint8Array): void {
     const { cutsOff } = this.#wire;
+    const error = last.type === "turn-end" ? last.error : undefined;
     // This process stops, but another one still runs the turn: send no end mark.
-    const runsElsewhere = end.error?.code === "server_stopping";
-    if (end.error !== undefined && cutsOff) this.#cutOff(lastWords);
+    const runsElsewhere = error?.code === "server_stopping";
+    if (error !== undefined && cutsOff) this.#cutOff(lastWords);
     else if (runsElsewhere) this.#cutOff("");
     else this.#response.end(lastWords);
     this.#watch();

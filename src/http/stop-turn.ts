@@ -47,7 +47,7 @@ async function waitForEnd(turn: FollowedTurn, clock: Clock): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = clock.after(stopWaitMs, resolve);
   const leave = turn.follow();
-  await turn.log.until(() => turn.log.end !== undefined, promise);
+  await turn.log.until(() => turn.log.last !== undefined, promise);
   leave();
   timer.cancel();
 }

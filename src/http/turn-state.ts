@@ -13,6 +13,7 @@ import {
   type TurnEnd,
   type TurnStart,
   type TurnStatus,
+  type TurnWaiting,
   type Usage,
 } from "../turn/turn-event.ts";
 import { Code, Count, Id, Milliseconds, schemaOf, Time } from "./description/response-schema.ts";
@@ -93,19 +94,20 @@ interface LoggedTurn {
   readonly log: {
     readonly start: TurnStart | undefined;
     readonly end: TurnEnd | undefined;
+    readonly last: TurnEnd | TurnWaiting | undefined;
     textAfter(position: number): string;
   };
 }
 
 /** Returns the current state of a turn. */
 export function toTurnState({ id, log }: LoggedTurn): TurnState {
-  const { start, end } = log;
+  const { start, end, last } = log;
   const body = log.textAfter(0);
   const { plan, answer } = toBody(body);
   return {
     id,
     conversationId: start?.conversationId ?? null,
-    status: end?.outcome ?? "running",
+    status: end?.outcome ?? (last === undefined ? "running" : "waiting"),
     outcome: end?.outcome ?? null,
     plan,
     answer: answer ?? null,
@@ -119,6 +121,6 @@ export function toTurnState({ id, log }: LoggedTurn): TurnState {
       end?.error === undefined
         ? null
         : { code: end.error.code, message: errorTable[end.error.code].publicMessage },
-    storage: end?.storage ?? null,
+    storage: last?.storage ?? null,
   };
 }

@@ -1,6 +1,8 @@
 /** Follows turns of other processes: their text is read from the bus. */
 import { toAppError, type ErrorCode } from "../base/errors.ts";
 import { BodyReader } from "../turn/body.ts";
+import { findPendingApprovals, interleave } from "../turn/items/items.ts";
+import type { Place, SavedItem } from "../turn/turn-event.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { LiveBus, StoredTurn } from "../turn/records.ts";
@@ -52,6 +54,9 @@ class RemoteTurn implements FollowedTurn {
   readonly #options: RemoteTurnOptions;
   readonly #followed: Map<string, RemoteTurn>;
   readonly #reader = new BodyReader();
+  /** Items whose text before them has not been read yet. */
+  #items: readonly SavedItem[] = [];
+  #lastItem: Place | undefined;
   #followers = 0;
   #delayMs = minDelayMs;
   #timer: Timer | undefined;
@@ -80,7 +85,7 @@ class RemoteTurn implements FollowedTurn {
     if (this.#followers === 1) {
       this.#followed.set(this.id, this);
       this.#readAtMs = this.#options.clock.monotonicMs();
-      if (this.log.end === undefined) this.#schedule();
+      if (this.log.last === undefined) this.#schedule();
     }
     return () => {
       this.#followers -= 1;
@@ -113,8 +118,9 @@ class RemoteTurn implements FollowedTurn {
 
   async #poll(): Promise<void> {
     const before = this.log.position;
+    const itemBefore = this.#lastItem;
     try {
-      const stored = await this.#options.bus.read(this.id, this.caller, before);
+      const stored = await this.#options.bus.read(this.id, this.caller, before, this.#lastItem);
       if (this.log.end !== undefined) return;
       this.#readAtMs = this.#options.clock.monotonicMs();
       if (stored === undefined) this.#end("interrupted", "not_found");
@@ -129,20 +135,28 @@ class RemoteTurn implements FollowedTurn {
         this.#end("interrupted", code);
       }
     }
-    if (this.log.end !== undefined || this.#followers === 0) return;
-    const isIdle = this.log.position === before;
+    if (this.log.last !== undefined || this.#followers === 0) return;
+    const isIdle = this.log.position === before && this.#lastItem === itemBefore;
     this.#delayMs = isIdle ? Math.min(maxDelayMs, this.#delayMs * 1.5) : minDelayMs;
     this.#schedule();
   }
 
-  /** Adds new text. Text after a gap waits until the gap is filled. */
+  /** Adds new text and items. What comes after a gap waits until the gap is filled. */
   #take(stored: StoredTurn): void {
+    this.#items = [...this.#items, ...stored.items];
+    this.#lastItem = this.#items.at(-1) ?? this.#lastItem;
     const known = this.#reader.position - stored.position;
-    if (known >= 0) {
-      const text = known === 0 ? stored.text : Buffer.from(stored.text).subarray(known).toString();
-      for (const event of this.#reader.read(text)) this.log.append(event);
-    }
+    const text = known <= 0 ? stored.text : Buffer.from(stored.text).subarray(known).toString();
+    const { events, rest } = interleave(this.#reader, known >= 0 ? text : "", this.#items);
+    for (const event of events) this.log.append(event);
+    this.#items = rest;
     if (stored.status === "running") return;
+    if (stored.status === "waiting") {
+      const { position } = this.log;
+      const approvals = findPendingApprovals(this.log.itemsAfter());
+      this.log.append({ type: "turn-waiting", position, approvals, storage: "stored" });
+      return;
+    }
     const { status, finishReason, usage, errorCode, model, durationMs, firstTextMs } = stored;
     const code = errorCode ?? (status === "complete" || status === "stopped" ? undefined : "interrupted");
     this.log.append({

@@ -95,6 +95,7 @@ class OpenAiCall implements ModelCall {
         this.#sink.text(piece);
       },
       reasoning: this.#sink.reasoning,
+      toolCall: (piece) => this.#sink.toolCall(piece),
       end: (end) => this.#settle(() => this.#sink.end(end)),
       fail: (error, body) => this.#fail(error, body),
     });

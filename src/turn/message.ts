@@ -1,4 +1,5 @@
-/** A message of a chat: its author, its text, its images. */
+/** A message of a chat: its author, its text, its images, and the tool calls of a reply. */
+import type { ToolPart } from "./items/tool.ts";
 
 /** The authors a message can have. */
 export const roles = ["user", "assistant", "system"] as const;
@@ -19,6 +20,8 @@ export interface Message {
   readonly role: Role;
   readonly text: string;
   readonly images: readonly Image[];
+  /** The tool calls of a reply, in their order; absent if it has none. */
+  readonly tools?: readonly ToolPart[] | undefined;
   /** Whether `text` is a reply's answer alone, from a wire that sends plan and answer apart. */
   readonly isAnswer?: boolean;
   /** The plan of such a reply, if it was sent back too, and its id. */
@@ -30,9 +33,9 @@ export interface Message {
   readonly after?: string | undefined;
 }
 
-/** Whether a message holds anything for a model: text, or a user's image. */
-export function isNotEmpty({ role, text, images }: Message): boolean {
-  return text.trim() !== "" || (role === "user" && images.length > 0);
+/** Whether a message holds anything for a model: text, a user's image, or a tool call. */
+export function isNotEmpty({ role, text, images, tools }: Message): boolean {
+  return text.trim() !== "" || (role === "user" && images.length > 0) || tools !== undefined;
 }
 
 const rolesBySender: Readonly<Record<string, Role>> = {

@@ -6,7 +6,8 @@ import type { Prompt } from "./instructions.ts";
 import type { Allowance, Estimate, LimitName } from "./limits.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
-import type { FinishReason, Outcome, ReportedUsage, Storage, Usage } from "./turn-event.ts";
+import type { ToolPart } from "./items/tool.ts";
+import type { FinishReason, Outcome, ReportedUsage, SavedItem, Storage, Usage } from "./turn-event.ts";
 
 /** Receives a reply from the model: text, then exactly one of `end` and `fail`, then nothing. */
 export interface ModelSink {
@@ -14,10 +15,23 @@ export interface ModelSink {
   text(piece: string): void;
   /** The next piece of the model's reasoning, as {@link text}; absent if it is not wanted. */
   readonly reasoning?: ((piece: string) => void) | undefined;
+  /** The next piece of a tool call. Pieces of two calls may alternate. */
+  toolCall(piece: ToolCallPiece): void;
   /** The reply is complete. */
   end(end: ModelEnd): void;
   /** The reply was cut off, or never began. */
   fail(error: AppError): void;
+}
+
+/** A piece of a tool call, as a model sends it. */
+export interface ToolCallPiece {
+  /** The call's place among the calls of the reply. */
+  readonly index: number;
+  /** The same in all pieces of a call; made here if the model gave none. */
+  readonly callId: string;
+  readonly name: string;
+  /** The next characters of the arguments; may be empty. */
+  readonly input: string;
 }
 
 /** The model's report at the end of a complete reply. */
@@ -114,6 +128,8 @@ export interface Reply {
   readonly contentDigest: Digest;
   /** False if no plan was requested, or if the text was sent as both plan and answer. */
   readonly hasPlan: boolean;
+  /** The message's tool calls, and its text if that is more than the answer; absent if it has no calls. */
+  readonly withTools?: { readonly text: string; readonly tools: readonly ToolPart[] } | undefined;
 }
 
 /** A turn at its end. */
@@ -121,7 +137,9 @@ export interface TurnResult {
   readonly outcome: Outcome;
   /** Returns the body exactly as sent: a second copy of a long text, made only when needed. */
   readonly toBody: () => Body;
-  /** `undefined` if there was no text. */
+  /** The items of the turn but for its reasoning, in their order; absent if there are none. */
+  readonly items?: readonly SavedItem[] | undefined;
+  /** `undefined` if there was no text and no tool call. */
   readonly reply: Reply | undefined;
   readonly model: string | undefined;
   readonly finishReason: FinishReason | undefined;

@@ -4,13 +4,15 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { TurnResult } from "./ports.ts";
-import type { FinishReason, TurnStatus, Usage } from "./turn-event.ts";
+import type { FinishReason, Place, SavedItem, TurnStatus, Usage } from "./turn-event.ts";
 
-/** A piece of a turn's body: the text from byte `position` on. */
+/** A piece of a turn's progress: the text from byte `position` on, which may be empty, and new items. */
 export interface Piece {
   readonly turnId: string;
   readonly position: number;
   readonly text: string;
+  /** Items in their order; those saved already may be among them. Absent if there are none. */
+  readonly items?: readonly SavedItem[] | undefined;
 }
 
 /** A stored turn. */
@@ -20,6 +22,8 @@ export interface StoredTurn {
   /** The body from byte `position` on. */
   readonly text: string;
   readonly position: number;
+  /** The items after the place that the reader named, in their order. */
+  readonly items: readonly SavedItem[];
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
   readonly errorCode: ErrorCode | undefined;
@@ -60,10 +64,11 @@ export interface NewestTurn {
   readonly isRunning: boolean;
 }
 
-/** A turn whose process is gone, and its body as far as saved. */
+/** A turn whose process is gone, and its body and items as far as saved. */
 export interface AbandonedTurn {
   readonly turnId: string;
   readonly text: string;
+  readonly items: readonly SavedItem[];
 }
 
 /** Which turns count as abandoned. */
@@ -85,10 +90,10 @@ export interface LiveBus {
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }>;
   /**
-   * Resolves with the caller's turn and its text from about byte `after` on; `undefined` if there is no such
-   * turn.
+   * Resolves with the caller's turn, its text from about byte `after` on, and its items after `afterItem`;
+   * `undefined` if there is no such turn.
    */
-  read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined>;
+  read(turnId: string, caller: Caller, after: number, afterItem?: Place): Promise<StoredTurn | undefined>;
   /** Asks the owner of the caller's turn to stop it; resolves with whether the turn exists. */
   requestStop(turnId: string, caller: Caller): Promise<boolean>;
   /**

@@ -23,6 +23,8 @@ export class ReplyEvents {
   readonly #filter: ReasoningFilter;
   readonly #splitter: ReplySplitter;
   #position = 0;
+  /** Units beside the text at this position, as in {@link Place}. */
+  #ordinal = 0;
   #saidBytes = 0;
   #firstTextAtMs: number | undefined;
   #hasPlan = false;
@@ -91,7 +93,13 @@ export class ReplyEvents {
   }
 
   #tell(text: string): void {
-    this.#output.append({ type: "reasoning-delta", text, position: this.#position });
+    this.#ordinal += Buffer.byteLength(text);
+    this.#output.append({
+      type: "reasoning-delta",
+      text,
+      position: this.#position,
+      ordinal: this.#ordinal,
+    });
   }
 
   #pushText(text: string): void {
@@ -102,6 +110,7 @@ export class ReplyEvents {
 
   #advance(bytes: number): number {
     this.#position += bytes;
+    this.#ordinal = 0;
     return this.#position;
   }
 }

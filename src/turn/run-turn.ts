@@ -6,6 +6,7 @@ import { maxReplyBytes } from "../base/sizes.ts";
 import { toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
 import type { Estimate } from "./limits.ts";
+import type { ToolServers } from "./items/tool.ts";
 import type { Observer } from "./observer.ts";
 import type { BeginResult, EndResult, Model, ModelCall, TurnBegin, TurnResult, TurnStore } from "./ports.ts";
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
@@ -21,6 +22,8 @@ const maxKeptBytes = 64 * 1024;
 export interface TurnPorts extends ReplyOptions {
   readonly model: Model;
   readonly store: TurnStore;
+  /** The servers whose tools turns may use; `undefined` if none is configured. */
+  readonly tools?: ToolServers | undefined;
   /** Told once, when the turn is over. */
   readonly observe: Observer;
 }
@@ -106,6 +109,7 @@ export class RunningTurn {
           this.#fail(new AppError("reply_too_large", `over ${maxReplyBytes} bytes`));
       },
       reasoning: this.#ports.showsReasoning ? (piece) => this.#reply.think(piece) : undefined,
+      toolCall: () => {},
       end: (modelEnd) => this.#finish({ outcome: "complete", modelEnd }),
       fail: (error) => this.#fail(error),
     });

@@ -1,12 +1,6 @@
 /** Holds a turn's events back until the user's message is safe: a turn that fails before shows no text. */
 import type { EventOutput, TurnEvent, TurnStart } from "./turn-event.ts";
 
-/**
- * From this many held events on, texts of a kind are joined: of more at once, the log would not keep the
- * reasoning.
- */
-const maxHeld = 128;
-
 /** Stands between the events of a reply and their log. */
 export class SafetyGate implements EventOutput {
   readonly #output: EventOutput;
@@ -18,10 +12,7 @@ export class SafetyGate implements EventOutput {
   }
 
   append(event: TurnEvent): void {
-    if (this.#held === undefined) return this.#output.append(event);
-    const last = this.#held.length < maxHeld ? undefined : this.#held.at(-1);
-    if (last !== undefined && "text" in last && "text" in event && last.type === event.type)
-      this.#held[this.#held.length - 1] = { ...event, text: last.text + event.text };
+    if (this.#held === undefined) this.#output.append(event);
     else this.#held.push(event);
   }
 

@@ -1,5 +1,6 @@
 /** The events of a turn: the one union that every wire is made from. */
 import type { ErrorCode } from "../base/errors.ts";
+import type { ToolOutcome, ToolRunner } from "./items/tool.ts";
 
 /** How a turn can end. */
 export const outcomes = ["complete", "stopped", "failed", "interrupted"] as const;
@@ -7,27 +8,33 @@ export const outcomes = ["complete", "stopped", "failed", "interrupted"] as cons
 export type Outcome = (typeof outcomes)[number];
 
 /** The states of a turn. */
-export const turnStatuses = ["running", ...outcomes] as const;
-/** Whether a turn still runs, or how it ended. */
+export const turnStatuses = ["running", "waiting", ...outcomes] as const;
+/** Whether a turn still runs, waits for its user, or how it ended. */
 export type TurnStatus = (typeof turnStatuses)[number];
 
 /** Why a model can finish a reply. */
-export const finishReasons = ["stop", "length", "content-filter", "other"] as const;
+export const finishReasons = ["stop", "length", "content-filter", "tool-calls", "other"] as const;
 /** Why the model finished its reply. */
 export type FinishReason = (typeof finishReasons)[number];
 
-/** The tokens of a reply, as the model counted them. */
-export interface Usage {
+/** Tokens, as a model counts them. */
+export interface TokenCounts {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens?: number;
   readonly cachedInputTokens?: number;
 }
 
-/**
- * The counts of a {@link Usage} that a model reported; those it left out, or gave as no number, are absent.
- */
-export type ReportedUsage = Partial<Usage>;
+/** The tokens of a reply in all its steps, and the tools that this server ran. */
+export interface Usage extends TokenCounts {
+  /** Calls of tools that this server ran; absent if there were none. */
+  readonly toolCalls?: number;
+  /** What they cost, in the currency of the prices; absent if none has a price. */
+  readonly toolCost?: number;
+}
+
+/** The counts that a model reported; those it left out, or gave as no number, are absent. */
+export type ReportedUsage = Partial<TokenCounts>;
 
 /** Where a write can be. */
 export const storages = ["stored", "queued", "none"] as const;
@@ -65,12 +72,29 @@ export interface TurnStart {
   readonly startedAt: Date;
 }
 
+/** A call that its user has to approve. */
+export interface PendingApproval {
+  readonly approvalId: string;
+  readonly callId: string;
+  /** ISO 8601; the call is denied then. */
+  readonly expiresAt: string;
+}
+
+/** The turn waits for its user. It is the last event of its log: the turn goes on in a new one. */
+export interface TurnWaiting {
+  readonly type: "turn-waiting";
+  /** Bytes of the plain-text body so far. */
+  readonly position: number;
+  readonly approvals: readonly PendingApproval[];
+  /** Where the turn's rows are. */
+  readonly storage: Storage;
+}
+
 /**
  * An event of a turn. Order: `turn-start`, any `plan-delta`, then, if there is any text, `plan-end` (the
- * boundary) and any `answer-delta`, then `turn-end`; `reasoning-delta` anywhere between, if reasoning is
- * shown. `position` counts the bytes of the plain-text body up to and including the event.
+ * boundary) and any `answer-delta`, then `turn-end`, or `turn-waiting`; items anywhere between.
  */
-export type TurnEvent = TurnStart | BodyEvent | ReasoningDelta | TurnEnd;
+export type TurnEvent = TurnStart | BodyEvent | ItemEvent | TurnWaiting | TurnEnd;
 
 /** Takes the events of a turn, in order. */
 export interface EventOutput {
@@ -80,7 +104,7 @@ export interface EventOutput {
 /** The key of an event's text in UTF-8. Not part of the event's JSON, which has no symbols. */
 export const utf8 = Symbol("utf8");
 
-/** A piece of the body's text. */
+/** A piece of the body's text. `position` counts the bytes of the body up to and including it. */
 export interface BodyDelta {
   readonly type: "plan-delta" | "answer-delta";
   readonly text: string;
@@ -92,10 +116,88 @@ export interface BodyDelta {
 /** An event that adds to the body. */
 export type BodyEvent = BodyDelta | { readonly type: "plan-end"; readonly position: number };
 
-/** A piece of the model's reasoning. Not part of the body: neither stored nor resumed. */
-export interface ReasoningDelta {
+/**
+ * A place in a turn: after so many bytes of the body, and after so many units beside the text there. An item
+ * is one unit; the text of a reasoning or input delta has one unit per UTF-8 byte, so that it can be cut.
+ */
+export interface Place {
+  readonly position: number;
+  readonly ordinal: number;
+}
+
+/** A piece of the model's reasoning, if it is shown. Kept until the turn ends. */
+export interface ReasoningDelta extends Place {
   readonly type: "reasoning-delta";
   readonly text: string;
-  /** The place in the body at which it came. */
-  readonly position: number;
+}
+
+/** The model starts to write a tool call. Kept by the process that runs the turn only. */
+export interface ToolCallStart extends Place {
+  readonly type: "tool-call-start";
+  readonly callId: string;
+  readonly name: string;
+  readonly title: string | undefined;
+  readonly runsOn: ToolRunner;
+}
+
+/** A piece of a call's arguments. Kept by the process that runs the turn only. */
+export interface ToolCallDelta extends Place {
+  readonly type: "tool-call-delta";
+  readonly callId: string;
+  readonly text: string;
+}
+
+/** A whole tool call. */
+export interface ToolCall extends Place {
+  readonly type: "tool-call";
+  readonly callId: string;
+  readonly name: string;
+  readonly title: string | undefined;
+  readonly runsOn: ToolRunner;
+  /** The model call that asked for it, counted from 0. */
+  readonly step: number;
+  /** The arguments as the model wrote them: JSON, unless the model made a mistake. */
+  readonly input: string;
+}
+
+/** The result of a tool call that this server ran, or would have. */
+export interface ToolResult extends Place, ToolOutcome {
+  readonly type: "tool-result";
+  readonly callId: string;
+}
+
+/** A tool call has to be approved by the turn's user. */
+export interface ApprovalRequest extends Place, PendingApproval {
+  readonly type: "approval-request";
+}
+
+/** How a request for approval can be settled. */
+export const approvalDecisions = ["approved", "denied", "expired"] as const;
+/** How a request for approval was settled. */
+export type ApprovalDecision = (typeof approvalDecisions)[number];
+
+/** A request for approval is settled. */
+export interface ApprovalResponse extends Place {
+  readonly type: "approval-response";
+  readonly approvalId: string;
+  readonly callId: string;
+  readonly decision: ApprovalDecision;
+  /** The user's reason, if given. */
+  readonly reason: string | undefined;
+}
+
+/** An event beside the text that is saved with the turn's progress; reasoning only until the turn ends. */
+export type SavedItem = ReasoningDelta | ToolCall | ToolResult | ApprovalRequest | ApprovalResponse;
+
+/** An event beside the text: it adds nothing to the body. */
+export type ItemEvent = SavedItem | ToolCallStart | ToolCallDelta;
+
+/** Whether an event stands beside the text. */
+export function isItem(event: TurnEvent): event is ItemEvent {
+  return "ordinal" in event;
+}
+
+/** Whether an item is saved with the turn's progress. */
+export function isSaved(item: ItemEvent): item is SavedItem {
+  return item.type !== "tool-call-start" && item.type !== "tool-call-delta";
 }

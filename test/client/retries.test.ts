@@ -194,7 +194,7 @@ describe("a client whose server is in trouble", () => {
   });
 
   test("gives up on a server that repeats itself from the start, although its reasoning is yielded", async () => {
-    const thought: StreamEvent = { type: "reasoning-delta", text: "Hm." };
+    const thought: StreamEvent = { type: "reasoning-delta", text: "Hm.", position: 0, ordinal: 3 };
     const replay = say(start(id), thought, answer("Hi", 18));
     server.expect(...Array.from({ length: 20 }, () => replay), say(start(id), end(18)));
     const { code } = await failureOf(connect({ maxRetries: 3 }).start(hello));

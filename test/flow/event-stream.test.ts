@@ -169,23 +169,37 @@ describe("typed events", { timeout: 120_000 }, () => {
     assert.equal((await app.get(`/turns/${turnId}/stream`)).status, 502);
   });
 
-  test("carry reasoning live, before and between the text, and never again on resume", async () => {
+  test("carry reasoning, before and between the text, and resume it at any id", async () => {
     const { call, opening } = await openTyped(app, model);
     call.event(toChunk({ reasoning_content: "Hm 🙂" }));
     const response = await opening;
-    await readUntil(response, 'data: {"type":"reasoning-delta","text":"Hm 🙂"}\n\n');
+    await readUntil(
+      response,
+      'event: reasoning-delta\nid: 0.7\ndata: {"type":"reasoning-delta","text":"Hm 🙂","position":0,"ordinal":7}\n\n',
+    );
     call.text("<think>tag</think>- p\n---RESPONSE---\nOne");
     call.event(toChunk({ reasoning: "more" }));
-    const text = await readUntil(response, '"text":"more"}\n\n');
-    assert.ok(text.includes('event: reasoning-delta\ndata: {"type":"reasoning-delta","text":"tag"}\n\n'));
+    const text = await readUntil(response, '"text":"more","position":22,"ordinal":4}\n\n');
+    assert.ok(
+      text.includes('id: 0.10\ndata: {"type":"reasoning-delta","text":"tag","position":0,"ordinal":10}\n\n'),
+    );
     const turnId = String(response.headers["x-turn-id"]);
     const late = await app.open("GET", `/turns/${turnId}/stream`, undefined, {
       ...typed,
-      "last-event-id": "22",
+      "last-event-id": "22.2",
     });
     call.text(" two");
     const rest = await readUntil(late, '"position":26}\n\n');
-    assert.ok(!rest.includes("reasoning"), rest);
+    assert.ok(
+      rest.includes('data: {"type":"reasoning-delta","text":"re","position":22,"ordinal":4}\n\n'),
+      rest,
+    );
+    const all = await app.open("GET", `/turns/${turnId}/stream`, undefined, {
+      ...typed,
+      "last-event-id": "22",
+    });
+    assert.ok((await readUntil(all, '"position":26}\n\n')).includes('"text":"more"'));
+    all.destroy();
     call.finish();
     response.destroy();
     late.destroy();

@@ -118,12 +118,17 @@ describe("TurnLog", () => {
     assert.equal(different, 0, `seed ${seed}`);
   });
 
-  test("gives reasoning to followers while it comes, never counts it, and keeps none of it for long", () => {
+  test("keeps reasoning, and resumes it at any of its bytes", () => {
     const log = new TurnLog();
-    const think = (text: string): void =>
-      log.append({ type: "reasoning-delta", text, position: log.position });
-    const say = (text: string): void =>
+    let ordinal = 0;
+    const think = (text: string): void => {
+      ordinal += Buffer.byteLength(text);
+      log.append({ type: "reasoning-delta", text, position: log.position, ordinal });
+    };
+    const say = (text: string): void => {
+      ordinal = 0;
       log.append({ type: "answer-delta", text, position: log.position + Buffer.byteLength(text) });
+    };
     const readAll = (cursor: ReturnType<TurnLog["read"]>): string => {
       let seen = "";
       for (let event = cursor.next(); event !== undefined; event = cursor.next())
@@ -135,19 +140,29 @@ describe("TurnLog", () => {
     think("a");
     assert.equal(readAll(cursor), "(a)");
     say("one");
-    think("b");
-    assert.equal(readAll(cursor), "one(b)");
-    assert.equal(readAll(log.read()), "(a)one(b)");
-    assert.equal(readAll(log.read(2)), "e(b)");
-    const resumed = log.read(2, true);
-    assert.equal(readAll(resumed), "e");
+    think("bé");
+    assert.equal(readAll(cursor), "one(bé)");
+    assert.equal(readAll(log.read()), "(a)one(bé)");
+    assert.equal(readAll(log.read(2)), "e(bé)");
+    assert.equal(readAll(log.read(3, 1)), "(é)");
+    const resumed = log.read(3, 3);
+    assert.equal(readAll(resumed), "");
     think("c");
     assert.equal(readAll(resumed), "(c)");
     for (let index = 0; index < 1_000; index += 1) think("x");
     say("two");
     assert.equal(log.textAfter(0), "onetwo");
-    assert.equal(readAll(cursor).replaceAll("(x)", ""), "two");
-    assert.ok(readAll(log.read()).length < 1_200);
+    assert.equal(readAll(cursor).replaceAll(/[(x)]/g, ""), "ctwo");
+    assert.equal(readAll(log.read(3, 500)).replaceAll(/[()]/g, ""), `${"x".repeat(504)}two`);
+    const [first, second, ...others] = log.itemsAfter();
+    assert.deepEqual(
+      [first, second],
+      [
+        { type: "reasoning-delta", text: "a", position: 0, ordinal: 1 },
+        { type: "reasoning-delta", text: `béc${"x".repeat(1_000)}`, position: 3, ordinal: 1_004 },
+      ],
+    );
+    assert.equal(others.length, 0);
   });
 
   test("is read by followers at different places, each at its own pace, while it grows", () => {

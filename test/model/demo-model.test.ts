@@ -17,6 +17,7 @@ function say(...lines: Line[]): { text: string; pieces: number; end: ModelEnd | 
     { kind: "chat", instruction: "", parameters: {}, messages: toMessages(lines) },
     {
       text: (piece) => void ((text += piece), (pieces += 1)),
+      toolCall: () => assert.fail(),
       end: (told) => void (end = told),
       fail: assert.fail,
     },
@@ -60,7 +61,12 @@ describe("DemoModel", () => {
     let pieces = 0;
     const call = new DemoModel(clock).complete(
       { kind: "chat", instruction: "", parameters: {}, messages: toMessages(["u: Hello"]) },
-      { text: () => void (pieces += 1), end: () => assert.fail(), fail: assert.fail },
+      {
+        text: () => void (pieces += 1),
+        toolCall: () => assert.fail(),
+        end: () => assert.fail(),
+        fail: assert.fail,
+      },
     );
     clock.advance(20);
     call.abort();

@@ -1,5 +1,5 @@
 /** Reads token usage, under the various names that model servers use. */
-import type { ReportedUsage, Usage } from "../../turn/turn-event.ts";
+import type { ReportedUsage, TokenCounts } from "../../turn/turn-event.ts";
 import { isRecord } from "./json-value.ts";
 
 /** The most tokens that are believed, since counts are added up. */
@@ -50,7 +50,7 @@ function toUsage(value: Readonly<Record<string, unknown>>): ReportedUsage | unde
 }
 
 /** Returns the known counts. */
-function toReported(counts: Readonly<Record<keyof Usage, number | undefined>>): ReportedUsage {
+function toReported(counts: Readonly<Record<keyof TokenCounts, number | undefined>>): ReportedUsage {
   const { inputTokens, outputTokens, reasoningTokens, cachedInputTokens } = counts;
   return {
     ...(inputTokens !== undefined && { inputTokens }),

@@ -2,7 +2,8 @@
 import { toAppError, type AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
-import type { Database, FunctionName, JsonObject } from "./database.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { Database, FunctionName } from "./database.ts";
 import { isRolledBack } from "./sql-failure.ts";
 
 /** The calls by which owners see each other alive: any refusal counts as silence. */

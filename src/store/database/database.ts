@@ -1,6 +1,7 @@
 /** The one door to the rows: SQL functions called with one JSON argument, the same on every database. */
 import type { AppError } from "../../base/errors.ts";
 import type { Caller } from "../../base/caller.ts";
+import type { JsonObject } from "../../base/json.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
 export const schemaVersion = 7;
@@ -13,14 +14,6 @@ export const callDeadlineMs = 5_000;
 
 /** How long the first byte of a reply, and the end of a stream, wait for the database, in milliseconds. */
 export const storeWaitMs = 500;
-
-/** A JSON value. */
-export type Json = string | number | boolean | null | undefined | readonly Json[] | JsonObject;
-
-/** The argument of a function. */
-export interface JsonObject {
-  readonly [key: string]: Json;
-}
 
 /** A {@link JsonObject} of getters, read each time it becomes JSON, so that no long text is kept twice. */
 export type LazyJson = JsonObject;

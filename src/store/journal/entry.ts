@@ -4,7 +4,7 @@ import { parse } from "../../base/parse.ts";
 import type { Estimate } from "../../turn/limits.ts";
 import { roles } from "../../turn/message.ts";
 import { continuationModes, type TurnBegin } from "../../turn/ports.ts";
-import type { JsonObject } from "../database/database.ts";
+import type { JsonObject } from "../../base/json.ts";
 
 /** JSON has no `undefined`; such members are left out. */
 const Text = z

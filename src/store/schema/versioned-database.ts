@@ -2,13 +2,8 @@
 import { toAppError, type AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
-import {
-  schemaVersion,
-  service,
-  type Database,
-  type FunctionName,
-  type JsonObject,
-} from "../database/database.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { schemaVersion, service, type Database, type FunctionName } from "../database/database.ts";
 import { chooseVersion, parseSchemaRange, toSchemaMismatch, type SchemaRange } from "./schema-version.ts";
 
 /** How often to check whether an older schema has been upgraded, in milliseconds. */

@@ -15,7 +15,8 @@ import { limitNames, type LimitName } from "../../turn/limits.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { TurnBegin } from "../../turn/ports.ts";
-import type { Database, FunctionName, Json, JsonObject } from "../database/database.ts";
+import type { Json, JsonObject } from "../../base/json.ts";
+import type { Database, FunctionName } from "../database/database.ts";
 
 /** A path up to this length is sent whole; of a longer one only the end, usually all that is new. */
 const shortPath = 8;

@@ -16,7 +16,8 @@ import type {
 } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Usage } from "../../turn/turn-event.ts";
 import { PathMessages } from "./message-writer.ts";
-import { service, type Database, type JsonObject } from "../database/database.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { service, type Database } from "../database/database.ts";
 
 /** How many abandoned turns are listed at a time: each may carry a whole reply, of 2 MiB. */
 const maxAbandoned = 8;
@@ -110,6 +111,7 @@ export class TurnReads {
       status: row.status,
       text: isRunning ? joinPieces(row.pieces) : body,
       position: isRunning ? (row.pieces[0]?.position ?? after) : 0,
+      items: [],
       finishReason: row.finish_reason ?? undefined,
       usage: row.usage === null ? undefined : toUsage(row.usage),
       errorCode: toErrorCode(row.error_code),
@@ -172,6 +174,7 @@ export class TurnReads {
     return parse(AbandonedResult, result, "store_refused").map(({ turn_id: turnId, pieces }) => ({
       turnId,
       text: pieces[0]?.position === 0 ? joinPieces(pieces) : "",
+      items: [],
     }));
   }
 

@@ -5,7 +5,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { TurnBegin, TurnResult } from "../../turn/ports.ts";
 import type { Usage } from "../../turn/turn-event.ts";
 import { toContent } from "../../turn/turn-result.ts";
-import { service, type Database, type Json, type JsonObject, type LazyJson } from "../database/database.ts";
+import type { Json, JsonObject } from "../../base/json.ts";
+import { service, type Database, type LazyJson } from "../database/database.ts";
 import { MessageWriter, toRefusal, type Refusal, type SaveResult } from "./message-writer.ts";
 
 const EndResult = z.union([

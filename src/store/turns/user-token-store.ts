@@ -12,7 +12,8 @@ import type { Storage } from "../../turn/turn-event.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import { toContent } from "../../turn/turn-result.ts";
 import { toReplyMetadata } from "./turn-writes.ts";
-import { storeWaitMs, type Database, type Json } from "../database/database.ts";
+import type { Json } from "../../base/json.ts";
+import { storeWaitMs, type Database } from "../database/database.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { isRefusedByRowLevelSecurity } from "../database/sql-failure.ts";
 

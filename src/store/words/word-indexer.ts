@@ -6,7 +6,8 @@ import { parse } from "../../base/parse.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Observer } from "../../turn/observer.ts";
-import { service, type Database, type FunctionName, type JsonObject } from "../database/database.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { service, type Database, type FunctionName } from "../database/database.ts";
 import { toVector } from "./lexemes.ts";
 import { collectWords, type Words } from "./text-words.ts";
 

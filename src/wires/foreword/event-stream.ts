@@ -5,10 +5,12 @@ import {
   outcomes,
   type FinishReason,
   type Outcome,
+  type PendingApproval,
   type Storage,
   type TurnEvent,
   type Usage,
 } from "../../turn/turn-event.ts";
+import { approvalFields, streamItems, toStreamItem, type StreamItem } from "./items.ts";
 import { Code, Id, Milliseconds, schemaOf, Time } from "../../http/description/response-schema.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
 import { endFields, Position, toTimings, type Timings } from "../../http/turn-state.ts";
@@ -31,7 +33,12 @@ export type StreamEvent =
     }
   | { readonly type: "plan-delta" | "answer-delta"; readonly text: string; readonly position: number }
   | { readonly type: "plan-end"; readonly position: number }
-  | { readonly type: "reasoning-delta"; readonly text: string }
+  | StreamItem
+  | {
+      readonly type: "turn-waiting";
+      readonly position: number;
+      readonly approvals: readonly PendingApproval[];
+    }
   | {
       readonly type: "turn-error";
       readonly code: ErrorCode;
@@ -61,9 +68,14 @@ export const StreamEventSchema = schemaOf<StreamEvent>()("StreamEvent", () =>
       startedAt: Time,
       position: Position,
     }),
-    z.object({ type: z.literal("reasoning-delta"), text: z.string() }),
     z.object({ type: z.enum(["plan-delta", "answer-delta"]), text: z.string(), position: Position }),
     z.object({ type: z.literal("plan-end"), position: Position }),
+    ...streamItems,
+    z.object({
+      type: z.literal("turn-waiting"),
+      position: Position,
+      approvals: z.array(z.object(approvalFields)),
+    }),
     z.object({
       type: z.literal("turn-error"),
       code: Code,
@@ -106,7 +118,15 @@ function toStreamEvents(event: TurnEvent, position: number): readonly StreamEven
     case "answer-delta":
       return [event];
     case "reasoning-delta":
-      return [{ type: event.type, text: event.text }];
+    case "tool-call-start":
+    case "tool-call-delta":
+    case "tool-call":
+    case "tool-result":
+    case "approval-request":
+    case "approval-response":
+      return [toStreamItem(event)];
+    case "turn-waiting":
+      return [{ type: event.type, position: event.position, approvals: event.approvals }];
     case "turn-end": {
       const { type, outcome, finishReason = null, usage = null, model = null, storage } = event;
       const timings = toTimings(event);
@@ -130,9 +150,14 @@ function toErrorEvent(error: {
   };
 }
 
-/** Events without a position have no id, so a client resumes after the last event that has one. */
+/** Events without an id can come again: a client resumes after the last event that has one. */
 function toFrame(event: StreamEvent): string {
-  const mark = event.type === "turn-end" ? ".end" : "";
-  const id = "position" in event ? `id: ${event.position}${mark}\n` : "";
-  return `event: ${event.type}\n${id}data: ${JSON.stringify(event)}\n\n`;
+  const id = toId(event);
+  return `event: ${event.type}\n${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(event)}\n\n`;
+}
+
+function toId(event: StreamEvent): string | undefined {
+  if (event.type === "turn-error" || event.type === "turn-waiting") return undefined;
+  if (event.type === "turn-end") return `${event.position}.end`;
+  return "ordinal" in event ? `${event.position}.${event.ordinal}` : `${event.position}`;
 }

@@ -24,6 +24,13 @@ export function toPlainText(event: TurnEvent): string {
   switch (event.type) {
     case "turn-start":
     case "reasoning-delta":
+    case "tool-call-start":
+    case "tool-call-delta":
+    case "tool-call":
+    case "tool-result":
+    case "approval-request":
+    case "approval-response":
+    case "turn-waiting":
       return "";
     case "plan-delta":
     case "plan-end":

@@ -26,18 +26,24 @@ const streamWires = { "text/plain": plainText, "text/event-stream": eventStream 
 
 const TurnParams = z.object({ turnId: Uuid.describe("The turn's id.") });
 
-/** A position in a query or an event id; that of the end has a mark. */
-const Position = z
+/** A position or an event id: an item's has an ordinal, `36.1`; that of the end has a mark, `36.end`. */
+const EventId = z
   .string()
-  .regex(/^\d{1,9}(?:\.end)?$/, "must be a position: the number of bytes received so far")
-  .transform((text) => ({ after: Number.parseInt(text, 10), hasEnd: text.endsWith(".end") }));
+  .regex(/^\d{1,9}(?:\.(?:end|\d{1,9}))?$/, "must be a position (the bytes received so far) or an event id")
+  .transform((text) => {
+    const [position = "", rest = "0"] = text.split(".");
+    const hasEnd = rest === "end";
+    return { after: { position: Number(position), ordinal: hasEnd ? 0 : Number(rest) }, hasEnd };
+  });
 
 const StreamQuery = UserQuery.extend({
-  after: Position.optional().describe("How many bytes of the reply the client has."),
+  after: EventId.optional().describe(
+    "How many bytes of the reply the client has, or the id of the last event that it received.",
+  ),
 });
 
 const StreamHeaders = z.object({
-  "last-event-id": Position.optional().describe(
+  "last-event-id": EventId.optional().describe(
     "The id of the last event that the client received. Overrides `after`.",
   ),
 });
@@ -90,7 +96,7 @@ const followTurnRoute = defineRoute({
     const turn = await findTurn(live, params.turnId, caller);
     // A client that has seen the end must not connect again. One that saw the turn end as interrupted still
     // gets the text that the late end of the turn's process added.
-    const hasAll = hasEnd && after !== undefined && after >= turn.log.position;
+    const hasAll = hasEnd && after !== undefined && after.position >= turn.log.position;
     if (hasAll && turn.log.end !== undefined) return reply.code(204).send();
     return await followTurn(turn, reply, { wire: streamWires[type], clock, after });
   },
@@ -118,7 +124,7 @@ export const forewordRoutes = defineRoutes({
 async function sendWhole(turn: FollowedTurn, reply: FastifyReply): Promise<FastifyReply | undefined> {
   const end = await awaitTurn(turn, reply, false);
   if (end === undefined) return undefined;
-  if (end.error === undefined) return reply.send(toTurnState(turn));
+  if (end.type === "turn-waiting" || end.error === undefined) return reply.send(toTurnState(turn));
   const { code, retryAfterMs } = end.error;
   return sendProblem(reply, new AppError(code, "the reply was cut off", { retryAfterMs }), {
     turn: toTurnState(turn),

@@ -43,6 +43,13 @@ class ChunkProjection implements Projection {
         return this.#toChoice({ role: "assistant", content: "" }, null);
       }
       case "plan-end":
+      case "tool-call-start":
+      case "tool-call-delta":
+      case "tool-call":
+      case "tool-result":
+      case "approval-request":
+      case "approval-response":
+      case "turn-waiting":
         return "";
       case "plan-delta":
       case "reasoning-delta":

@@ -188,6 +188,7 @@ export function toFinishReason({ outcome, finishReason }: TurnEnd): CompletionFi
     case "content-filter":
       return "content_filter";
     case "stop":
+    case "tool-calls":
     case "other":
     case undefined:
       return "stop";

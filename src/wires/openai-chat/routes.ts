@@ -47,7 +47,7 @@ const createCompletion = defineRoute({
       for (let event = cursor.next(); event !== undefined; event = cursor.next())
         if (event.type === "reasoning-delta") reasoning += event.text;
     });
-    if (end === undefined || log.start === undefined) return undefined;
+    if (end?.type !== "turn-end" || log.start === undefined) return undefined;
     if (end.error !== undefined) throw new AppError(end.error.code, "the reply was cut off", end.error);
     return toCompletion(log.start, log.textAfter(0), reasoning, end);
   },

@@ -146,6 +146,14 @@ class UiMessageProjection implements Projection {
           ...this.#startReasoning(),
           { type: "reasoning-delta", id: `reasoning-${this.#reasonings}`, delta: event.text },
         ];
+      case "tool-call-start":
+      case "tool-call-delta":
+      case "tool-call":
+      case "tool-result":
+      case "approval-request":
+      case "approval-response":
+      case "turn-waiting":
+        return [];
       case "turn-end":
         return [
           ...this.#endReasoning(),

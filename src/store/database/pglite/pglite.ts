@@ -6,13 +6,8 @@ import { withDeadline } from "../../../base/deadline.ts";
 import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Caller } from "../../../base/caller.ts";
-import {
-  callDeadlineMs,
-  toArgument,
-  type Database,
-  type FunctionName,
-  type JsonObject,
-} from "../database.ts";
+import type { JsonObject } from "../../../base/json.ts";
+import { callDeadlineMs, toArgument, type Database, type FunctionName } from "../database.ts";
 import { lockFolder, type FolderLock } from "../../data-folder.ts";
 import type { TableNames } from "../../schema/schema.ts";
 import { Semaphore } from "../../../base/semaphore.ts";

@@ -3,12 +3,12 @@ import { DatabaseError } from "pg";
 import { AppError } from "../../../base/errors.ts";
 import type { Clock } from "../../../base/clock.ts";
 import type { Caller } from "../../../base/caller.ts";
+import type { JsonObject } from "../../../base/json.ts";
 import {
   callDeadlineMs,
   toArgument,
   type Database,
   type FunctionName,
-  type JsonObject,
   type OnDatabaseTrouble,
 } from "../database.ts";
 import { FunctionCall } from "./function-call.ts";

@@ -1,0 +1,39 @@
+/** The items of a turn: between its texts, and those that wait for its user. */
+import type { BodyReader } from "../body.ts";
+import type { BodyEvent, PendingApproval, SavedItem } from "../turn-event.ts";
+
+/**
+ * Returns the events that `text` adds to those of `reader`, with `items` at their places; `rest` are the
+ * items that come after text that is not there yet.
+ */
+export function interleave(
+  reader: BodyReader,
+  text: string,
+  items: readonly SavedItem[],
+): { readonly events: readonly (BodyEvent | SavedItem)[]; readonly rest: readonly SavedItem[] } {
+  if (items.length === 0) return { events: reader.read(text), rest: [] };
+  const bytes = Buffer.from(text);
+  const events: (BodyEvent | SavedItem)[] = [];
+  let start = 0;
+  for (const [index, item] of items.entries()) {
+    const end = start + Math.max(0, item.position - reader.position);
+    if (end > bytes.length) return finish(items.slice(index));
+    events.push(...reader.read(bytes.subarray(start, end).toString()), item);
+    start = end;
+  }
+  return finish([]);
+
+  function finish(rest: readonly SavedItem[]): ReturnType<typeof interleave> {
+    events.push(...reader.read(bytes.subarray(start).toString()));
+    return { events, rest };
+  }
+}
+
+/** Returns the calls among `items` that still wait for approval. */
+export function findPendingApprovals(items: readonly SavedItem[]): readonly PendingApproval[] {
+  const settled = new Set(items.map((item) => (item.type === "approval-response" ? item.approvalId : "")));
+  return items
+    .filter((item) => item.type === "approval-request")
+    .filter(({ approvalId }) => !settled.has(approvalId))
+    .map(({ approvalId, callId, expiresAt }) => ({ approvalId, callId, expiresAt }));
+}
