@@ -162,7 +162,7 @@ export class TurnLog {
     return text;
   }
 
-  /** Returns the items after `place` that are saved with the turn's progress; consecutive texts are joined. */
+  /** Returns the items after `place` that are saved with the turn's progress, consecutive texts joined. */
   itemsAfter(place?: Place): readonly SavedItem[] {
     if (!this.#hasItems) return [];
     const cursor = this.read(place?.position, place?.ordinal);

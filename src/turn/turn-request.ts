@@ -17,6 +17,13 @@ export interface TurnRequest extends PromptOptions {
   readonly mustOwn: boolean;
   /** The whole chat; with `parentId` only its new messages. */
   readonly messages: readonly Message[];
+  /**
+   * The reply that the turn goes on with: its text so far, and its tool calls with the results that its
+   * client brings. `messages` end with the message that it answers, or are empty if only this reply was sent.
+   */
+  readonly extendsReply?: Message | undefined;
+  /** Which tools of this server the turn may use; absent means `read`. */
+  readonly serverTools?: "none" | "read" | "all" | undefined;
   /** The stored message that `messages` continue: its id, or `leaf`. */
   readonly parentId: string | undefined;
   /** How the begin finds the message that `messages` continue, unless they start at the root. */
@@ -66,8 +73,8 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
 }
 
 /** Returns the whole chat of a turn, as far as it was sent or read. */
-export function toChat({ stored, messages }: TurnRequest): readonly Message[] {
-  return [...(stored?.messages ?? []), ...messages];
+export function toChat({ stored, messages, extendsReply }: TurnRequest): readonly Message[] {
+  return [...(stored?.messages ?? []), ...messages, ...(extendsReply === undefined ? [] : [extendsReply])];
 }
 
 /**
@@ -146,6 +153,9 @@ export function digestRequest(request: TurnRequest): Digest {
     ...(parentId === undefined ? [] : [{ parentId }]),
     ...(continues?.replyId === undefined ? [] : [{ again: continues.replyId }]),
     ...(request.isKept === false ? [{ store: false }] : []),
+    ...(request.extendsReply === undefined
+      ? []
+      : [{ extends: { ...request.extendsReply, clientId: undefined, after: undefined } }]),
   ];
   return hash("sha256", JSON.stringify([...asked, ...more]));
 }
