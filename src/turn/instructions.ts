@@ -1,4 +1,5 @@
 /** The prompt: Foreword's instruction, and the chat in the form the model gets. */
+import type { ServerTool } from "./items/tool.ts";
 import { toSentAnswer } from "./message-tree.ts";
 import { isNotEmpty, type Message } from "./message.ts";
 
@@ -19,6 +20,10 @@ export interface ModelParameters {
   readonly response_format?: Readonly<Record<string, unknown>> | undefined;
   readonly reasoning_effort?: string | undefined;
   readonly verbosity?: string | undefined;
+  /** Tools of the client, which this server never runs. */
+  readonly tools?: readonly Readonly<Record<string, unknown>>[] | undefined;
+  readonly tool_choice?: string | Readonly<Record<string, unknown>> | undefined;
+  readonly parallel_tool_calls?: boolean | undefined;
   /** Parameters that only the model server may know, passed on unchanged; none is named above. */
   readonly extra?: Readonly<Record<string, unknown>> | undefined;
 }
@@ -42,6 +47,8 @@ export type Prompt =
       readonly instruction: string | undefined;
       readonly messages: readonly Message[];
       readonly parameters: ModelParameters;
+      /** Tools that this server runs, offered after the client's; a client's tool with the same name wins. */
+      readonly serverTools?: readonly ServerTool[] | undefined;
     }
   | {
       /** The client's own messages, to the letter, as the Chat Completions API has them. */
