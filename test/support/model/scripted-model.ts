@@ -15,6 +15,7 @@ export class ScriptedCall {
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
   readonly #response: ServerResponse;
+  #toolCalls = 0;
   /** The connection it arrived on. */
   readonly remotePort: number | undefined;
   /** Resolves when the request's connection is closed, by either side. */
@@ -67,6 +68,21 @@ export class ScriptedCall {
     return this.event(toChunk({ content }));
   }
 
+  /**
+   * Sends a tool call as OpenAI does: an event with its id and name, then its arguments in three pieces. Then
+   * {@link finish} with `tool_calls`.
+   * @param input the arguments, or their text.
+   * @param id by default `call_0`, `call_1` and so on, like its index.
+   */
+  toolCall(name: string, input: object | string = {}, id = `call_${this.#toolCalls}`): this {
+    const index = this.#toolCalls;
+    this.#toolCalls += 1;
+    const text = typeof input === "string" ? input : JSON.stringify(input);
+    this.event(toToolChunk({ index, id, type: "function", function: { name, arguments: "" } }));
+    for (const piece of cutInThree(text)) this.event(toToolChunk({ index, function: { arguments: piece } }));
+    return this;
+  }
+
   /** Sends the finish reason, and ends the stream. */
   finish(reason = "stop"): void {
     this.event(toChunk({}, reason)).raw("data: [DONE]\n\n");
@@ -98,6 +114,19 @@ export function toChunk(delta: object, finishReason: string | null = null): obje
     model: "scripted-1",
     choices: [{ index: 0, delta, finish_reason: finishReason }],
   };
+}
+
+/** Returns a completion chunk with a piece of each of `calls`. */
+function toToolChunk(...calls: readonly object[]): object {
+  return toChunk({ tool_calls: calls });
+}
+
+function cutInThree(text: string): string[] {
+  const characters = Array.from(text);
+  const length = Math.ceil(characters.length / 3);
+  return [0, 1, 2]
+    .map((part) => characters.slice(part * length, (part + 1) * length).join(""))
+    .filter((piece) => piece !== "");
 }
 
 /** Returns `value` as an event, with its blank line. */
@@ -174,6 +203,16 @@ export class ScriptedModel {
     this.script = (call) => {
       for (const piece of pieces) call.text(piece);
       call.finish();
+    };
+  }
+
+  /** Responds to the next requests with `scripts`, one each; the last also to all that follow. */
+  inOrder(...scripts: readonly Script[]): void {
+    let next = 0;
+    this.script = (call) => {
+      const script = scripts[Math.min(next, scripts.length - 1)];
+      next += 1;
+      return script?.(call);
     };
   }
 
