@@ -6,6 +6,8 @@ import { hash } from "node:crypto";
 import { findLineStart } from "./reply/boundary.ts";
 import type { Message, Role } from "./message.ts";
 import { splitSentReply } from "./reply/sent-reply.ts";
+import { digestTools } from "./items/tool-digest.ts";
+import type { ToolPart } from "./items/tool.ts";
 
 /** SHA-256, as 64 hexadecimal digits. */
 export type Digest = string;
@@ -51,13 +53,26 @@ export function toSentAnswer(text: string): string {
   return errorLine.test(answer.slice(lastLine)) ? answer.slice(0, lastLine).trim() : answer;
 }
 
-/** Returns the digest of a message's content: its role, its canonical text (trimmed, NFC) and its images. */
-export function digestContent(role: Message["role"], text: string, images: Message["images"] = []): Digest {
+/**
+ * Returns the digest of a message's content: its role, its canonical text (trimmed, NFC), its images, and the
+ * tool calls that its client runs, with their results.
+ */
+export function digestContent(
+  role: Message["role"],
+  text: string,
+  images: Message["images"] = [],
+  tools?: readonly ToolPart[],
+): Digest {
   const trimmed = text.trim();
   const isAsItIs = simple.test(trimmed) || hasStackedMarks(trimmed);
   const canonical = isAsItIs ? trimmed : trimmed.normalize("NFC");
   const pictures = images.map(({ mimeType, data }) => `\n${mimeType} ${hash("sha256", data)}`);
-  return hash("sha256", `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${pictures.join("")}`);
+  const calls = tools === undefined ? undefined : digestTools(tools);
+  const suffix = calls === undefined ? "" : `\ntools ${calls}`;
+  return hash(
+    "sha256",
+    `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${pictures.join("")}${suffix}`,
+  );
 }
 
 /**

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { addressMessages, digestContent, toSentAnswer } from "../../src/turn/message-tree.ts";
+import type { ToolPart } from "../../src/turn/items/tool.ts";
 import { toMessages } from "../support/databases/make-turn.ts";
 
 const pathOf = (...lines: string[]): string | undefined =>
@@ -35,6 +36,71 @@ describe("digestContent", () => {
         assert.equal(isComposed(`${before}e\u0301${mark.repeat(15)}ö`), false, `${place}`);
       }
     }
+  });
+});
+
+const call = (more: Partial<ToolPart> = {}): ToolPart => ({
+  callId: "call_1",
+  name: "get_weather",
+  runsOn: "client",
+  step: 0,
+  at: 0,
+  input: '{"city":"Oslo","days":2}',
+  outcome: { status: "complete", output: { sky: "clear", degrees: 20 } },
+  ...more,
+});
+const digestOf = (...tools: ToolPart[]): string => digestContent("assistant", "It is sunny.", [], tools);
+
+describe("the digest of tool calls", () => {
+  test("leaves the digest of every other message as it was", () => {
+    const before = "774cf9c1d2c55c0f6de0287a6367cb87daa7a12c01a9e30ab0e9cd14257283e2";
+    assert.equal(digestContent("assistant", "Hello \u00e9"), before);
+    assert.equal(digestContent("assistant", "Hello \u00e9", [], []), before);
+    assert.equal(digestContent("assistant", "Hello \u00e9", [], [call({ runsOn: "server" })]), before);
+    assert.equal(
+      digestContent("user", "a", [{ mimeType: "image/png", data: "AAAA" }]),
+      "136fb5ecc7fd4e93179b8db66cf2d7b3b5eaf8e1a80280777eb9a6afc06ba090",
+    );
+  });
+
+  const same: readonly [string, Partial<ToolPart>][] = [
+    ["its id, step and place", { callId: "other", step: 3, at: 9 }],
+    [
+      "the order of keys and the white space of its arguments",
+      { input: '{ "days": 2.0,\n"city": "Os\\u006co" }' },
+    ],
+    [
+      "the order of keys in its output",
+      { outcome: { status: "complete", output: { degrees: 20, sky: "clear" } } },
+    ],
+  ];
+  for (const [name, more] of same)
+    test(`is the same whatever ${name}`, () => assert.equal(digestOf(call(more)), digestOf(call())));
+
+  const other: readonly [string, ToolPart[]][] = [
+    ["its name", [call({ name: "get_news" })]],
+    ["its arguments", [call({ input: '{"city":"Rome","days":2}' })]],
+    ["the order of a list", [call({ input: '{"city":"Oslo","days":[1,2]}' })]],
+    ["its output", [call({ outcome: { status: "complete", output: { sky: "clear", degrees: 21 } } })]],
+    ["its status", [call({ outcome: { status: "failed", output: { sky: "clear", degrees: 20 } } })]],
+    ["whether it has a result", [call({ outcome: undefined })]],
+    ["whether it is there twice", [call(), call()]],
+    ["whether it is there at all", []],
+  ];
+  for (const [name, tools] of other)
+    test(`tells apart ${name}`, () => assert.notEqual(digestOf(...tools), digestOf(call())));
+
+  test("does not depend on the calls that this server ran", () => {
+    assert.equal(digestOf(call({ runsOn: "server", name: "web__search" }), call()), digestOf(call()));
+  });
+
+  test("compares broken and deeply nested arguments as text", () => {
+    const deep = "[".repeat(100_000);
+    for (const input of ["{", "not JSON", `${deep}${"]".repeat(100_000)}`, deep]) {
+      assert.equal(digestOf(call({ input })), digestOf(call({ input: ` ${input}\n` })));
+      assert.notEqual(digestOf(call({ input })), digestOf(call({ input: `${input}1` })));
+    }
+    assert.equal(digestOf(call({ input: "" })), digestOf(call({ input: "{}" })));
   });
 });
 
