@@ -118,7 +118,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     }
     for (const event of ["turn-start", "reasoning-delta", "turn-error", "cachedInputTokens"])
       assert.ok(names.has(event), `${event} was sent`);
-    assertNamed(names, "### Typed events", "## Turns");
+    assertNamed(names, "### Typed events", "### Items", "## Turns");
   });
 
   test("names every field of a turn's state, and of a problem that includes one", async () => {

@@ -1,28 +1,39 @@
 /** Collects a turn's reply from its events. */
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
 import type { TurnState } from "../http/turn-state.ts";
+import { ReplyTools } from "./reply-tools.ts";
 
 type TurnEnd = Extract<StreamEvent, { readonly type: "turn-end" }>;
+type TurnWaiting = Extract<StreamEvent, { readonly type: "turn-waiting" }>;
 type TurnError = Extract<StreamEvent, { readonly type: "turn-error" }>;
 
 /**
- * A finished turn, in the shape of a `TurnState`. `plan` and `answer` come from the events: for a turn
- * resumed `after` a position, the rest from there; if its server died, they may have up to 2 seconds more
- * text than the server kept.
+ * A turn that is over, or waits for its user, in the shape of a `TurnState`. `plan`, `answer` and `tools`
+ * come from the events: for a turn resumed `after` a position, the rest from there; if its server died, they
+ * may have up to 2 seconds more than the server kept.
  */
 export interface Reply extends TurnState {
-  readonly status: TurnEnd["outcome"];
-  readonly outcome: TurnEnd["outcome"];
+  readonly status: TurnEnd["outcome"] | "waiting";
   /** Why the turn `failed` or was `interrupted`, and whether a retry may help; else `null`. */
   readonly error: Omit<TurnError, "type"> | null;
   readonly storage: TurnEnd["storage"];
 }
+
+/** The fields of an end that a waiting turn does not have yet. */
+const unended = {
+  outcome: null,
+  finishReason: null,
+  usage: null,
+  model: null,
+  timings: { durationMs: null, firstTextMs: null },
+} as const;
 
 /** Builds a reply from its events. */
 export class ReplyBuilder {
   #start: Extract<StreamEvent, { readonly type: "turn-start" }> | undefined;
   #plan = "";
   #answer: string | null = null;
+  readonly #tools = new ReplyTools();
   #error: Reply["error"] = null;
 
   /** Takes the next event of the turn `id`; returns the reply after the last one. */
@@ -40,36 +51,39 @@ export class ReplyBuilder {
       case "answer-delta":
         this.#answer = (this.#answer ?? "") + event.text;
         return undefined;
-      case "reasoning-delta":
-      case "tool-call-start":
-      case "tool-call-delta":
       case "tool-call":
       case "tool-result":
       case "approval-request":
       case "approval-response":
-      case "turn-waiting":
+        this.#tools.take(event, this.#answer?.length ?? 0);
+        return undefined;
+      case "reasoning-delta":
+      case "tool-call-start":
+      case "tool-call-delta":
         return undefined;
       case "turn-error": {
         const { type: _, ...error } = event;
         this.#error = error;
         return undefined;
       }
+      case "turn-waiting":
       case "turn-end":
         return this.#toReply(event, id);
     }
   }
 
-  #toReply(event: TurnEnd, id: string): Reply {
-    const { type: _, ...end } = event;
+  #toReply({ type, ...last }: TurnEnd | TurnWaiting, id: string): Reply {
+    const end = "outcome" in last ? last : { ...unended, ...last };
     return {
       id,
       conversationId: this.#start?.conversationId ?? null,
-      status: end.outcome,
+      status: end.outcome ?? "waiting",
       plan: this.#plan,
       answer: this.#answer,
       startedAt: this.#start?.startedAt ?? null,
       error: this.#error,
       ...end,
+      ...this.#tools.toFields(type === "turn-end"),
       model: end.model ?? this.#start?.model ?? null,
     };
   }

@@ -45,7 +45,7 @@ export class TurnReader {
   }
 
   /**
-   * Yields the events to `turn-end`.
+   * Yields the events to `turn-end`, or to `turn-waiting`.
    * @throws ForewordError, or the reason of the signal.
    */
   async *read(): AsyncGenerator<StreamEvent, void, undefined> {
@@ -58,7 +58,7 @@ export class TurnReader {
             signal?.throwIfAborted();
             if ("position" in news) this.#retries.reset(); // a repeated event is no progress
             yield news;
-            if (news.type === "turn-end") return;
+            if (news.type === "turn-end" || news.type === "turn-waiting") return;
           }
         }
         throw new ForewordError("connection_lost", "the response was cut off before the turn's end");
@@ -105,13 +105,14 @@ export class TurnReader {
       case "approval-request":
       case "approval-response": {
         const { position, ordinal } = event;
+        if (!Number.isInteger(position)) return [event]; // an older server's reasoning has no place
         const known = this.#after ?? { position: 0, ordinal: 0 };
         if (position === known.position ? ordinal <= known.ordinal : position < known.position) return [];
         this.#after = { position, ordinal };
         return [event];
       }
       case "turn-waiting":
-        return [event];
+        return event.approvals.length > 0 ? [event] : []; // all are answered: the turn is about to go on
       case "turn-error":
         this.#error = event;
         return [];

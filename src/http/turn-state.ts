@@ -9,6 +9,8 @@ import {
   turnStatuses,
   type FinishReason,
   type Outcome,
+  type PendingApproval,
+  type SavedItem,
   type Storage,
   type TurnEnd,
   type TurnStart,
@@ -16,6 +18,7 @@ import {
   type TurnWaiting,
   type Usage,
 } from "../turn/turn-event.ts";
+import { Position, toolFields, toToolFields, type ToolState } from "./items/tool-states.ts";
 import { Code, Count, Id, Milliseconds, schemaOf, Time } from "./description/response-schema.ts";
 
 /** The durations of a turn in milliseconds, in all and to the model's first text; `null` if unknown. */
@@ -34,12 +37,16 @@ export interface TurnState {
   readonly id: string;
   readonly conversationId: string | null;
   readonly status: TurnStatus;
-  /** The status of a turn that has ended; `null` while it runs. */
+  /** The status of a turn that has ended; `null` while it runs or waits. */
   readonly outcome: Outcome | null;
   readonly plan: string;
   /** `null` before the boundary. */
   readonly answer: string | null;
   readonly position: number;
+  /** The tool calls of this turn, in their order. */
+  readonly tools: readonly ToolState[];
+  /** The calls that wait for approval. */
+  readonly approvals: readonly PendingApproval[];
   readonly finishReason: FinishReason | null;
   readonly usage: Usage | null;
   readonly model: string | null;
@@ -60,15 +67,14 @@ export const endFields = {
       outputTokens: Count,
       reasoningTokens: Count.exactOptional(),
       cachedInputTokens: Count.exactOptional(),
+      toolCalls: Count.exactOptional().describe("Calls of tools that the server ran."),
+      toolCost: z.number().exactOptional().describe("The cost of these calls."),
     })
     .nullable()
-    .describe("Tokens, as counted by the model."),
+    .describe("Tokens of all the turn's model calls, as counted by the model."),
   timings: z.object({ durationMs: Milliseconds.nullable(), firstTextMs: Milliseconds.nullable() }),
   storage: z.enum(storages),
 };
-
-/** A position in a reply, as a schema. */
-export const Position = Count.describe("UTF-8 bytes of the plain-text body so far.");
 
 /** The schema of {@link TurnState}. */
 export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
@@ -76,10 +82,11 @@ export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
     id: Id,
     conversationId: Id.nullable(),
     status: z.enum(turnStatuses),
-    outcome: z.enum(outcomes).nullable().describe("Same as `status`, but null while the turn runs."),
+    outcome: z.enum(outcomes).nullable().describe("Same as `status`, but null until the turn is over."),
     plan: z.string().describe("The text so far, exactly as sent."),
     answer: z.string().nullable().describe("The text so far, exactly as sent; null before the boundary."),
     position: Position,
+    ...toolFields,
     ...endFields,
     model: z.string().nullable(),
     startedAt: Time.nullable(),
@@ -96,6 +103,7 @@ interface LoggedTurn {
     readonly end: TurnEnd | undefined;
     readonly last: TurnEnd | TurnWaiting | undefined;
     textAfter(position: number): string;
+    itemsAfter(): readonly SavedItem[];
   };
 }
 
@@ -103,15 +111,16 @@ interface LoggedTurn {
 export function toTurnState({ id, log }: LoggedTurn): TurnState {
   const { start, end, last } = log;
   const body = log.textAfter(0);
-  const { plan, answer } = toBody(body);
+  const parts = toBody(body);
   return {
     id,
     conversationId: start?.conversationId ?? null,
     status: end?.outcome ?? (last === undefined ? "running" : "waiting"),
     outcome: end?.outcome ?? null,
-    plan,
-    answer: answer ?? null,
+    plan: parts.plan,
+    answer: parts.answer ?? null,
     position: Buffer.byteLength(body),
+    ...toToolFields(log.itemsAfter(), parts, end !== undefined),
     finishReason: end?.finishReason ?? null,
     usage: end?.usage ?? null,
     model: end?.model ?? start?.model ?? null,

@@ -110,7 +110,7 @@ export function answer(text: string, position: number): StreamEvent {
 }
 
 /** The end of a turn. */
-export function end(position: number, outcome: Reply["outcome"] = "complete"): StreamEvent {
+export function end(position: number, outcome: NonNullable<Reply["outcome"]> = "complete"): StreamEvent {
   return {
     type: "turn-end",
     outcome,

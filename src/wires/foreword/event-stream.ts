@@ -10,13 +10,16 @@ import {
   type TurnEvent,
   type Usage,
 } from "../../turn/turn-event.ts";
-import { approvalFields, streamItems, toStreamItem, type StreamItem } from "./items.ts";
+import { streamItems, toStreamItem, type StreamItem } from "./items.ts";
 import { Code, Id, Milliseconds, schemaOf, Time } from "../../http/description/response-schema.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
-import { endFields, Position, toTimings, type Timings } from "../../http/turn-state.ts";
+import { approvalFields, Position } from "../../http/items/tool-states.ts";
+import { endFields, toTimings, type Timings } from "../../http/turn-state.ts";
 
-/** How long a client waits before it reconnects, in milliseconds. */
+/** How long an `EventSource` waits before it reconnects, in milliseconds. */
 const retryMs = 1_000;
+/** The same while the turn waits for its user: it reconnects until the turn goes on. */
+const waitingRetryMs = 5_000;
 
 /** The data of a server-sent event, whose name is its `type`. Contract: docs/protocol.md. */
 export type StreamEvent =
@@ -38,6 +41,7 @@ export type StreamEvent =
       readonly type: "turn-waiting";
       readonly position: number;
       readonly approvals: readonly PendingApproval[];
+      readonly storage: Storage;
     }
   | {
       readonly type: "turn-error";
@@ -75,6 +79,7 @@ export const StreamEventSchema = schemaOf<StreamEvent>()("StreamEvent", () =>
       type: z.literal("turn-waiting"),
       position: Position,
       approvals: z.array(z.object(approvalFields)),
+      storage: endFields.storage,
     }),
     z.object({
       type: z.literal("turn-error"),
@@ -100,11 +105,15 @@ export const eventStream: StreamWire = {
   heartbeat: sseHeartbeat,
   cutsOff: false,
   project: (position): Projection => ({
-    toChunk: (event) =>
-      (event.type === "turn-start" ? `retry: ${retryMs}\n\n` : "") +
-      toStreamEvents(event, position).map(toFrame).join(""),
+    toChunk: (event) => toRetry(event) + toStreamEvents(event, position).map(toFrame).join(""),
   }),
 };
+
+/** Returns how long an `EventSource` waits after the end of a stream whose last such event is `event`. */
+function toRetry({ type }: TurnEvent): string {
+  if (type === "turn-start") return `retry: ${retryMs}\n\n`;
+  return type === "turn-waiting" ? `retry: ${waitingRetryMs}\n\n` : "";
+}
 
 /** Returns `event` for a client that started at `position`. */
 function toStreamEvents(event: TurnEvent, position: number): readonly StreamEvent[] {
@@ -125,8 +134,10 @@ function toStreamEvents(event: TurnEvent, position: number): readonly StreamEven
     case "approval-request":
     case "approval-response":
       return [toStreamItem(event)];
-    case "turn-waiting":
-      return [{ type: event.type, position: event.position, approvals: event.approvals }];
+    case "turn-waiting": {
+      const { type, position: end, approvals, storage } = event;
+      return [{ type, position: end, approvals, storage }];
+    }
     case "turn-end": {
       const { type, outcome, finishReason = null, usage = null, model = null, storage } = event;
       const timings = toTimings(event);

@@ -1,22 +1,19 @@
 /** The events beside the text, as the typed stream sends them. */
 import { z } from "zod";
-import { Count, Time } from "../../http/description/response-schema.ts";
-import { Position } from "../../http/turn-state.ts";
-import {
-  toolResultStatuses,
-  toolRunners,
-  type ToolResultStatus,
-  type ToolRunner,
-} from "../../turn/items/tool.ts";
+import { Count } from "../../http/description/response-schema.ts";
+import { approvalFields, callFields, callStartFields, Position } from "../../http/items/tool-states.ts";
+import { toolResultStatuses, type ToolResultStatus, type ToolRunner } from "../../turn/items/tool.ts";
 import {
   approvalDecisions,
   type ApprovalDecision,
   type ItemEvent,
   type PendingApproval,
   type Place,
+  type ToolCall,
+  type ToolCallStart,
 } from "../../turn/turn-event.ts";
 
-/** An event beside the text: `null` for what is unknown. Contract: docs/protocol.md. */
+/** An event beside the text; unknown fields are `null`. Contract: docs/protocol.md. */
 export type StreamItem = Place &
   (
     | { readonly type: "reasoning-delta"; readonly text: string }
@@ -50,30 +47,15 @@ const place = {
   position: Position,
   ordinal: Count.describe("Units beside the text at this position: with it the event's id, `36.1`."),
 };
-const call = {
-  callId: z.string(),
-  name: z.string(),
-  title: z.string().nullable().describe("The tool's name for people."),
-  runsOn: z.enum(toolRunners).describe("Who runs the tool."),
-};
-
-/** The fields of a call that waits for approval, as schemas. */
-export const approvalFields = {
-  approvalId: z.string(),
-  callId: z.string(),
-  expiresAt: Time.describe("When the call is denied instead."),
-};
 
 /** The schemas of {@link StreamItem}. */
 export const streamItems = [
   z.object({ type: z.literal("reasoning-delta"), text: z.string(), ...place }),
-  z.object({ type: z.literal("tool-call-start"), ...call, ...place }),
+  z.object({ type: z.literal("tool-call-start"), ...callStartFields, ...place }),
   z.object({ type: z.literal("tool-call-delta"), callId: z.string(), text: z.string(), ...place }),
   z.object({
     type: z.literal("tool-call"),
-    step: Count.describe("The model call that asked for it, counted from 0."),
-    input: z.string().describe("The arguments as the model wrote them: JSON, unless it made a mistake."),
-    ...call,
+    ...callFields,
     ...place,
   }),
   z.object({
@@ -94,18 +76,38 @@ export const streamItems = [
   }),
 ] as const;
 
-/** Returns an item as the typed stream sends it. */
+/** Returns an item as the typed stream sends it, its fields in one order wherever it was kept. */
 export function toStreamItem(item: ItemEvent): StreamItem {
+  const { position, ordinal } = item;
+  const at = { position, ordinal };
   switch (item.type) {
     case "reasoning-delta":
-    case "tool-call-delta":
-    case "tool-result":
-    case "approval-request":
-      return item;
+      return { type: item.type, text: item.text, ...at };
     case "tool-call-start":
+      return { type: item.type, ...toCallFields(item), ...at };
+    case "tool-call-delta":
+      return { type: item.type, callId: item.callId, text: item.text, ...at };
     case "tool-call":
-      return { ...item, title: item.title ?? null };
-    case "approval-response":
-      return { ...item, reason: item.reason ?? null };
+      return { type: item.type, ...toCallFields(item), step: item.step, input: item.input, ...at };
+    case "tool-result":
+      return {
+        type: item.type,
+        callId: item.callId,
+        status: item.status,
+        output: item.output ?? null,
+        ...at,
+      };
+    case "approval-request": {
+      const { type, approvalId, callId, expiresAt } = item;
+      return { type, approvalId, callId, expiresAt, ...at };
+    }
+    case "approval-response": {
+      const { type, approvalId, callId, decision, reason } = item;
+      return { type, approvalId, callId, decision, reason: reason ?? null, ...at };
+    }
   }
+}
+
+function toCallFields({ callId, name, title, runsOn }: ToolCallStart | ToolCall): CallFields {
+  return { callId, name, title: title ?? null, runsOn };
 }

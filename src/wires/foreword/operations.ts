@@ -24,7 +24,7 @@ const streams: Readonly<Record<string, Content>> = {
     type: "events",
     schemas: [StreamEventSchema()],
     description:
-      "Server-sent events, named by their `type`: `turn-start`; `reasoning-delta` and `plan-delta`, any number; `plan-end`; `answer-delta`, any number; `turn-error` if the turn failed or was interrupted; `turn-end`. The id of an event is its position; that of the last is `<position>.end`.",
+      "Server-sent events, named by their `type`: `turn-start`; `plan-delta`, any number; `plan-end`; `answer-delta`, any number; `turn-error` if the turn failed or was interrupted; `turn-end`, or `turn-waiting` if the turn waits for approval. Anywhere between: reasoning, tool calls, their results and approvals. The id of an event is its position, with an ordinal (`36.1`) for those beside the text; that of the last is `<position>.end`.",
   },
 };
 const turnState: Readonly<Record<string, Content>> = {

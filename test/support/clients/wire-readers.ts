@@ -55,6 +55,7 @@ const TypedEvent = z.looseObject({
   type: z.string(),
   text: z.string().optional(),
   position: z.number().optional(),
+  ordinal: z.number().optional(),
   code: z.string().optional(),
   outcome: z.string().optional(),
 });
@@ -71,8 +72,10 @@ export function readTypedEvents({ status, body, isComplete }: AppResponse, from 
       assert.equal(outcome, "", "nothing comes after the end");
       lastId = id ?? lastId;
       if (event.type === "plan-end") position += boundary.length;
-      else if (event.type !== "reasoning-delta") position += Buffer.byteLength(event.text ?? "");
-      if (event.position !== undefined) {
+      else if (event.ordinal === undefined) position += Buffer.byteLength(event.text ?? "");
+      if (event.ordinal !== undefined) {
+        assert.deepEqual([event.position, id], [position, `${position}.${event.ordinal}`]);
+      } else if (event.position !== undefined) {
         assert.equal(event.position, position);
         assert.equal(id, event.type === "turn-end" ? `${position}.end` : String(position));
       }
