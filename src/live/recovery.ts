@@ -61,13 +61,14 @@ export class Recovery {
     }
   }
 
-  async #end({ turnId, text }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
+  async #end({ turnId, text, items }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
     const { recovery, clock, observe } = this.#options;
-    const end = async (saved: string): Promise<boolean> =>
-      await recovery.endAbandoned(turnId, toInterruptedResult(saved, clock.now()), filter);
+    const end = async (saved: string, savedItems = items): Promise<boolean> =>
+      await recovery.endAbandoned(turnId, toInterruptedResult(saved, savedItems, clock.now()), filter);
     const isEnded = await end(text).catch(async (error: unknown) => {
-      if (text === "" || toAppError(error).code !== "write_rejected") throw error;
-      return await end(""); // its text is permanently rejected: end the turn without it, then the others
+      const isEmpty = text === "" && items.length === 0;
+      if (isEmpty || toAppError(error).code !== "write_rejected") throw error;
+      return await end("", []); // its text is permanently rejected: end the turn without it, then the others
     });
     if (isEnded) observe({ type: "turn-recovered", turnId });
     return isEnded;

@@ -1,11 +1,17 @@
-/** Turns the text of a model's reply into events: removes reasoning, splits plan and answer, counts bytes. */
+/** Turns a model's reply into events: removes reasoning, splits plan and answer, gives each event its place. */
 import { maxReplyBytes } from "../base/sizes.ts";
 import type { Clock } from "../base/clock.ts";
-import { boundaryBytes } from "./body.ts";
+import { boundaryBytes, toText, type Body } from "./body.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
 import { PlanSplitter, WholeAnswer, type ReplySplitter } from "./reply/plan-splitter.ts";
 import { ReasoningFilter } from "./reply/reasoning-filter.ts";
-import type { EventOutput } from "./turn-event.ts";
+import type { EventOutput, ItemEvent, Place } from "./turn-event.ts";
+
+/** The most reasoning of a turn that is shown, in bytes: half of the items that are saved with it. */
+const maxReasoningBytes = 512 * 1024;
+
+/** Stands between two texts of the answer if a tool was called between them. */
+export const textBreak = "\n\n";
 
 /** How replies are read. */
 export interface ReplyOptions {
@@ -16,28 +22,49 @@ export interface ReplyOptions {
   readonly openedReasoning: OpenedReasoning;
 }
 
+/** An item before it has a place. */
+export type UnplacedItem = ItemEvent extends infer Item
+  ? Item extends Place
+    ? Omit<Item, keyof Place>
+    : never
+  : never;
+
+/** A reply that goes on: its body so far, and the place of its last event. */
+export interface SentReply {
+  readonly body: Body;
+  readonly ordinal: number;
+}
+
 /** The events of one reply. Each piece goes out in the tick in which it comes, as far as it is decided. */
 export class ReplyEvents {
   readonly #output: EventOutput;
-  readonly #clock: Clock;
-  readonly #filter: ReasoningFilter;
+  readonly #options: ReplyOptions;
+  readonly #wantsPlan: boolean;
+  #filter: ReasoningFilter;
   readonly #splitter: ReplySplitter;
   #position = 0;
   /** Units beside the text at this position, as in {@link Place}. */
   #ordinal = 0;
   #saidBytes = 0;
+  #reasoningBytes = 0;
   #firstTextAtMs: number | undefined;
   #hasPlan = false;
+  #hasAnswer = false;
+  /** Whether an item came after the last text of the answer. */
+  #isAfterItem = false;
 
-  constructor(output: EventOutput, wantsPlan: boolean, options: ReplyOptions) {
+  /** @param sent what was sent before, of a reply that goes on. */
+  constructor(output: EventOutput, wantsPlan: boolean, options: ReplyOptions, sent?: SentReply) {
     this.#output = output;
-    this.#clock = options.clock;
-    this.#filter = new ReasoningFilter({
-      onReasoning: options.showsReasoning ? (text) => this.#tell(text) : undefined,
-      keepsSpace: !wantsPlan,
-      opened: options.openedReasoning,
-    });
-    this.#splitter = this.#createSplitter(wantsPlan);
+    this.#options = options;
+    this.#wantsPlan = wantsPlan;
+    this.#filter = this.#createFilter();
+    this.#splitter = this.#createSplitter(sent?.body);
+    if (sent === undefined) return;
+    this.#position = Buffer.byteLength(toText(sent.body));
+    this.#ordinal = sent.ordinal;
+    this.#hasAnswer = (sent.body.answer ?? "") !== "";
+    this.#isAfterItem = true;
   }
 
   /** Bytes of the body so far. */
@@ -45,7 +72,7 @@ export class ReplyEvents {
     return this.#position;
   }
 
-  /** Bytes that the model has said, reasoning included. */
+  /** Bytes that the model has said, reasoning and arguments of tools included. */
   get saidBytes(): number {
     return this.#saidBytes;
   }
@@ -75,25 +102,62 @@ export class ReplyEvents {
     this.#tell(piece);
   }
 
+  /** An item comes next, or the model's next text after it: the held text goes out. */
+  settle(): void {
+    this.#pushText(this.#filter.end(true));
+    this.#filter = this.#createFilter();
+    this.#splitter.settle();
+    this.#isAfterItem = true;
+  }
+
+  /** Sends an item; the held text must have been settled. */
+  add(item: UnplacedItem): void {
+    const bytes = item.type === "tool-call-delta" ? Buffer.byteLength(item.text) : 1;
+    if (item.type === "tool-call-delta") this.#saidBytes += bytes;
+    this.#ordinal += bytes;
+    this.#output.append({ ...item, position: this.#position, ordinal: this.#ordinal });
+  }
+
   /** The reply is over: the held text goes out. @param isWhole whether it was not cut off. */
   end(isWhole: boolean): void {
     this.#pushText(this.#filter.end(isWhole));
     this.#hasPlan = isWhole ? this.#splitter.end() : this.#splitter.cutOff();
   }
 
-  #createSplitter(wantsPlan: boolean): ReplySplitter {
+  #createFilter(): ReasoningFilter {
+    const { showsReasoning, openedReasoning } = this.#options;
+    return new ReasoningFilter({
+      onReasoning: showsReasoning ? (text) => this.#tell(text) : undefined,
+      keepsSpace: !this.#wantsPlan,
+      opened: openedReasoning,
+    });
+  }
+
+  #createSplitter(sent: Body | undefined): ReplySplitter {
     const output = {
       plan: (text: string) =>
         this.#output.append({ type: "plan-delta", text, position: this.#advance(Buffer.byteLength(text)) }),
       boundary: () => this.#output.append({ type: "plan-end", position: this.#advance(boundaryBytes) }),
-      answer: (text: string) =>
-        this.#output.append({ type: "answer-delta", text, position: this.#advance(Buffer.byteLength(text)) }),
+      answer: (text: string) => {
+        if (this.#isAfterItem) this.#breakText();
+        this.#output.append({ type: "answer-delta", text, position: this.#advance(Buffer.byteLength(text)) });
+      },
     };
-    return wantsPlan ? new PlanSplitter(output) : new WholeAnswer(output);
+    return this.#wantsPlan ? new PlanSplitter(output, sent) : new WholeAnswer(output, sent);
+  }
+
+  #breakText(): void {
+    this.#isAfterItem = false;
+    if (!this.#hasAnswer) return;
+    const position = this.#advance(textBreak.length);
+    this.#output.append({ type: "answer-delta", text: textBreak, position });
   }
 
   #tell(text: string): void {
-    this.#ordinal += Buffer.byteLength(text);
+    const bytes = Buffer.byteLength(text);
+    this.#reasoningBytes += bytes;
+    if (this.#reasoningBytes > maxReasoningBytes) return;
+    this.#ordinal += bytes;
     this.#output.append({
       type: "reasoning-delta",
       text,
@@ -104,7 +168,7 @@ export class ReplyEvents {
 
   #pushText(text: string): void {
     if (text === "") return;
-    this.#firstTextAtMs ??= this.#clock.monotonicMs();
+    this.#firstTextAtMs ??= this.#options.clock.monotonicMs();
     this.#splitter.push(text);
   }
 

@@ -3,20 +3,38 @@
  */
 import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
-import { toBody, type Body } from "./body.ts";
+import { boundaryBytes, toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
+import { findClientTools, findOfferedTools, toNextPrompt, toOfferingPrompt } from "./items/offered-tools.ts";
+import { continueParts, joinTexts, toToolParts } from "./items/tool-parts.ts";
+import { ToolSteps, type NextStep } from "./items/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
-import type { ToolServers } from "./items/tool.ts";
+import type { ServerTool, ToolServers } from "./items/tool.ts";
+import type { Message } from "./message.ts";
 import type { Observer } from "./observer.ts";
-import type { BeginResult, EndResult, Model, ModelCall, TurnBegin, TurnResult, TurnStore } from "./ports.ts";
+import type {
+  BeginResult,
+  EndResult,
+  Model,
+  ModelCall,
+  ModelEnd,
+  TurnBegin,
+  TurnResult,
+  TurnStore,
+} from "./ports.ts";
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
-import type { EventOutput, TurnStart } from "./turn-event.ts";
+import type { EventOutput, ReportedUsage, SavedItem, TurnStart } from "./turn-event.ts";
 import { estimateTurn, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
-import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts";
+import { addUsage, toJudged, toTurnEnd, toTurnResult, type Ending, type TurnTools } from "./turn-result.ts";
 
 /** Bodies up to this many bytes are kept beside the log until they are stored. */
 const maxKeptBytes = 64 * 1024;
+
+/** The most bytes of a turn's items, as JSON, with room for what the database adds: it keeps 1 MiB. */
+const maxItemsBytes = 960 * 1024;
+/** How long a user may take to approve a call, in milliseconds. */
+const defaultApprovalMs = 24 * 60 * 60 * 1_000;
 
 /** The ports of a turn. */
 export interface TurnPorts extends ReplyOptions {
@@ -24,6 +42,8 @@ export interface TurnPorts extends ReplyOptions {
   readonly store: TurnStore;
   /** The servers whose tools turns may use; `undefined` if none is configured. */
   readonly tools?: ToolServers | undefined;
+  /** How long a user may take to approve a call of a tool, in milliseconds. */
+  readonly approvalMs?: number | undefined;
   /** Told once, when the turn is over. */
   readonly observe: Observer;
 }
@@ -37,6 +57,7 @@ export interface BegunTurn {
 /** Where the events of a turn go, and the body that they have made so far. */
 export interface TurnOutput extends EventOutput {
   textAfter(position: number): string;
+  itemsAfter(): readonly SavedItem[];
 }
 
 /**
@@ -47,9 +68,17 @@ export class RunningTurn {
   readonly #output: TurnOutput;
   readonly #gate: SafetyGate;
   readonly #reply: ReplyEvents;
-  readonly #wantsPlan: boolean;
+  readonly #request: TurnRequest;
   readonly #startedMs: number;
-  readonly #call: ModelCall;
+  #call: ModelCall;
+  /** `undefined` if the model may call no tool. */
+  readonly #steps: ToolSteps | undefined;
+  /** The tools of this server that the model may call, the same in all steps. */
+  readonly #offered: readonly ServerTool[];
+  /** Whether the model was asked without tools, so that the turn ends in text. */
+  #isLastStep = false;
+  /** The usage of the steps before this one. */
+  #usage: ReportedUsage | undefined;
   /** Includes the stored messages before its own, unlike the estimate of its begin. */
   readonly #estimate: Estimate;
   #begin: TurnBegin;
@@ -65,10 +94,12 @@ export class RunningTurn {
     this.#output = output;
     this.#gate = new SafetyGate(output);
     this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, ports);
-    this.#wantsPlan = request.wantsPlan;
+    this.#request = request;
     this.#startedMs = ports.clock.monotonicMs();
+    this.#offered = findOfferedTools(request, ports.tools, false);
+    this.#steps = this.#createSteps();
     // First: all other work is done while the request is under way.
-    this.#call = this.#ask(toPrompt(toChat(request), request));
+    this.#call = this.#ask(toOfferingPrompt(toPrompt(toChat(request), request), this.#offered));
     this.#estimate = estimateTurn(request);
     this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, ports.clock.now());
     this.#isSafe = this.#makeSafe(begun);
@@ -109,9 +140,30 @@ export class RunningTurn {
           this.#fail(new AppError("reply_too_large", `over ${maxReplyBytes} bytes`));
       },
       reasoning: this.#ports.showsReasoning ? (piece) => this.#reply.think(piece) : undefined,
-      toolCall: () => {},
-      end: (modelEnd) => this.#finish({ outcome: "complete", modelEnd }),
+      toolCall: (piece) => {
+        // A model may call tools that it was not offered.
+        if (!this.#isLastStep && this.#steps?.take(piece) === false)
+          this.#fail(new AppError("reply_too_large", "the arguments of its tool calls are too long"));
+      },
+      end: (modelEnd) => this.#endStep(modelEnd),
       fail: (error) => this.#fail(error),
+    });
+  }
+
+  /** Returns `undefined` for a turn without tools, which costs nothing more. */
+  #createSteps(): ToolSteps | undefined {
+    const { parameters } = this.#request;
+    if (this.#offered.length === 0 && parameters.tools === undefined) return undefined;
+    const { clock, tools, showsReasoning } = this.#ports;
+    return new ToolSteps({
+      clock,
+      settle: () => this.#reply.settle(),
+      add: (item) => this.#reply.add(item),
+      offered: this.#offered,
+      servers: tools,
+      clientTools: findClientTools(parameters),
+      maxItemsBytes: showsReasoning ? maxItemsBytes / 2 : maxItemsBytes,
+      approvalMs: this.#ports.approvalMs ?? defaultApprovalMs,
     });
   }
 
@@ -134,6 +186,58 @@ export class RunningTurn {
     }
   }
 
+  /** The model's step is over: the turn ends, unless the model has called tools. */
+  #endStep(modelEnd: ModelEnd): void {
+    const steps = this.#steps;
+    if (steps?.hasCalls === true) {
+      void this.#goOn(modelEnd, () => steps.endStep());
+      return;
+    }
+    const finishReason = modelEnd.finishReason === "tool-calls" ? "other" : modelEnd.finishReason;
+    this.#finish({ outcome: "complete", modelEnd: { ...modelEnd, finishReason } });
+  }
+
+  /** Stage 1c, of a turn with tools: they run, and the model is asked again. */
+  async #goOn(modelEnd: ModelEnd, run: () => Promise<NextStep | undefined>): Promise<void> {
+    this.#usage = addUsage(this.#usage, modelEnd.usage);
+    try {
+      // Nothing acts for a message that may be lost.
+      if ((await this.#isSafe) !== undefined || this.#isOver) return;
+      const next = await run();
+      if (this.#isOver) return;
+      if (next === undefined) throw new AppError("reply_too_large", "its tool calls are too long");
+      if (next.type === "ask") this.#call = this.#ask(this.#toNextPrompt(next.isLast));
+      else
+        this.#finish({
+          outcome: "complete",
+          modelEnd: { ...modelEnd, usage: undefined, finishReason: "tool-calls" },
+        });
+    } catch (error) {
+      this.#fail(toAppError(error));
+    }
+  }
+
+  /** Returns the prompt for the next step: the chat, and the reply so far. */
+  #toNextPrompt(isLast: boolean): Prompt {
+    const { extendsReply, wantsPlan } = this.#request;
+    const body = this.#output.textAfter(0);
+    // With a plan the model sees its reply in the form that it was asked for.
+    const text = wantsPlan ? body : (toBody(body).answer ?? "");
+    const parts = toToolParts(this.#output.itemsAfter(), text, wantsPlan ? 0 : boundaryBytes, false);
+    const earlier = extendsReply?.text ?? "";
+    const whole = joinTexts(earlier, text);
+    const reply: Message = {
+      role: "assistant",
+      text: whole,
+      images: [],
+      isAnswer: true,
+      tools: continueParts(extendsReply?.tools ?? [], parts, whole.length - text.length),
+    };
+    const request = { ...this.#request, extendsReply: reply };
+    this.#isLastStep = isLast;
+    return toNextPrompt(toPrompt(toChat(request), this.#request), isLast ? undefined : this.#offered);
+  }
+
   #fail(error: AppError): void {
     this.#finish({ outcome: "failed", error });
   }
@@ -142,6 +246,7 @@ export class RunningTurn {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#call.abort();
+    this.#steps?.close();
     this.#reply.end(ending.outcome === "complete");
     void this.#end(ending).then(this.#done.resolve, this.#done.reject);
   }
@@ -152,7 +257,7 @@ export class RunningTurn {
     if (unsafe !== undefined) return this.#refuse(unsafe);
     const toBodySent = createBodyReader(this.#output, this.#reply.position);
     // Without a plan the model's text is passed through, even if it is empty.
-    const judged = this.#wantsPlan ? toJudged(ending, toBodySent()) : ending;
+    const judged = this.#request.wantsPlan ? toJudged(ending, toBodySent()) : ending;
     const result = this.#toResult(judged, toBodySent);
     return this.#tellEnd(result, judged.error, await this.#ports.store.end(this.#begin, result));
   }
@@ -176,6 +281,8 @@ export class RunningTurn {
     return toTurnResult(ending, {
       begin: this.#begin,
       estimate: this.#estimate,
+      usage: addUsage(this.#usage, ending.modelEnd?.usage),
+      ...(this.#steps !== undefined && { tools: this.#toToolResult(this.#steps) }),
       toBody: toBodySent ?? (() => toBody("")),
       hasText: toBodySent !== undefined && this.#reply.position > 0,
       hasPlan: toBodySent !== undefined && hasPlan,
@@ -184,6 +291,12 @@ export class RunningTurn {
       durationMs: clock.monotonicMs() - this.#startedMs,
       firstTextMs: firstTextAtMs === undefined ? undefined : firstTextAtMs - this.#startedMs,
     });
+  }
+
+  #toToolResult(steps: ToolSteps): TurnTools {
+    const { toolCalls, toolCost } = steps;
+    const items = this.#output.itemsAfter().filter(({ type }) => type !== "reasoning-delta");
+    return { items, toolCalls, toolCost, extendsReply: this.#request.extendsReply };
   }
 
   #tellEnd(

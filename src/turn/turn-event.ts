@@ -17,6 +17,9 @@ export const finishReasons = ["stop", "length", "content-filter", "tool-calls", 
 /** Why the model finished its reply. */
 export type FinishReason = (typeof finishReasons)[number];
 
+/** The counts of tokens. */
+export const tokenCounts = ["inputTokens", "outputTokens", "reasoningTokens", "cachedInputTokens"] as const;
+
 /** Tokens, as a model counts them. */
 export interface TokenCounts {
   readonly inputTokens: number;

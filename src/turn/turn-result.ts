@@ -1,11 +1,22 @@
 /** The end of a turn: how it is judged, and the result that is stored and told. */
 import { AppError } from "../base/errors.ts";
 import { toBody, type Body } from "./body.ts";
+import { continueParts, joinTexts, toMessageStart, toToolParts } from "./items/tool-parts.ts";
+import type { Message } from "./message.ts";
 import { createId } from "../base/create-id.ts";
 import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
 import type { ModelEnd, Reply, TurnBegin, TurnResult } from "./ports.ts";
-import type { Outcome, Storage, TurnEnd } from "./turn-event.ts";
+import {
+  tokenCounts,
+  type Outcome,
+  type ReportedUsage,
+  type SavedItem,
+  type Storage,
+  type TokenCounts,
+  type TurnEnd,
+  type Usage,
+} from "./turn-event.ts";
 
 /** How a model's reply ended. */
 export interface Ending {
@@ -25,6 +36,21 @@ export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "dura
   readonly hasPlan: boolean;
   /** Bytes that the model has said. */
   readonly saidBytes: number;
+  /** The usage that the model reported in all steps. */
+  readonly usage: ReportedUsage | undefined;
+  /** `undefined` if the model could call no tools. */
+  readonly tools?: TurnTools | undefined;
+}
+
+/** The tools of a turn that is over. */
+export interface TurnTools {
+  /** Its items but for the reasoning. */
+  readonly items: readonly SavedItem[];
+  /** Calls of this server's tools, and their cost; `undefined` if none has a price. */
+  readonly toolCalls: number;
+  readonly toolCost: number | undefined;
+  /** The reply that the turn continues. */
+  readonly extendsReply: Message | undefined;
 }
 
 /**
@@ -32,6 +58,8 @@ export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "dura
  */
 export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
   if (ending.outcome !== "complete" || answer.trim() !== "") return ending;
+  // A reply that ends in calls of the client's tools says enough.
+  if (ending.modelEnd?.finishReason === "tool-calls") return ending;
   const isFiltered = ending.modelEnd?.finishReason === "content-filter";
   const code = isFiltered ? "model_filtered" : plan === "" ? "empty_reply" : "empty_answer";
   return {
@@ -43,17 +71,18 @@ export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
 
 /** Returns the result of a turn. */
 export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTurn): TurnResult {
-  const { begin, hasPlan, saidBytes, endedAt, durationMs, firstTextMs } = turn;
+  const { begin, hasPlan, saidBytes, endedAt, durationMs, firstTextMs, tools } = turn;
   const estimate = toTaken(turn.estimate, modelEnd === undefined ? outcome : "complete", saidBytes);
   // A complete turn has a reply, though it may say nothing if no plan was asked for.
-  const hasReply = turn.hasText || outcome === "complete";
+  const hasReply = turn.hasText || outcome === "complete" || (tools?.items ?? []).some(isCall);
   return {
     outcome,
     toBody: turn.toBody,
-    reply: hasReply ? toReply(begin.turnId, turn.toBody().answer, hasPlan) : undefined,
+    ...(tools !== undefined && tools.items.length > 0 && { items: tools.items }),
+    reply: hasReply ? toReply(begin.turnId, turn.toBody(), hasPlan, tools) : undefined,
     model: modelEnd?.model ?? begin.model,
     finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
-    usage: modelEnd?.usage && { ...estimate, ...modelEnd.usage },
+    usage: toUsage(turn.usage, estimate, tools),
     estimate,
     errorCode: error?.code,
     endedAt,
@@ -83,8 +112,50 @@ export function toTurnEnd(
   };
 }
 
-function toReply(id: string, answer: string | undefined, hasPlan: boolean): Reply {
-  return { id, contentDigest: digestContent("assistant", toContent(answer)), hasPlan };
+function isCall({ type }: SavedItem): boolean {
+  return type === "tool-call";
+}
+
+/** Returns the usage of a turn; `undefined` if its model reported none and no tool was called. */
+function toUsage(
+  usage: ReportedUsage | undefined,
+  estimate: Estimate,
+  tools: TurnTools | undefined,
+): Usage | undefined {
+  const { toolCalls = 0, toolCost } = tools ?? {};
+  if (toolCalls === 0) return usage && { ...estimate, ...usage };
+  return { ...estimate, ...usage, toolCalls, ...(toolCost !== undefined && { toolCost }) };
+}
+
+/** Returns the usage of two steps together. */
+export function addUsage(
+  one: ReportedUsage | undefined,
+  other: ReportedUsage | undefined,
+): ReportedUsage | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  const sum: Partial<Record<keyof TokenCounts, number>> = {};
+  for (const name of tokenCounts) {
+    const count = one[name] === undefined ? other[name] : one[name] + (other[name] ?? 0);
+    if (count !== undefined) sum[name] = count;
+  }
+  return sum;
+}
+
+function toReply(id: string, body: Body, hasPlan: boolean, turn: TurnTools | undefined): Reply {
+  const answer = body.answer ?? "";
+  const { items = [], extendsReply } = turn ?? {};
+  if (extendsReply === undefined && !items.some(isCall))
+    return { id, contentDigest: digestContent("assistant", toContent(answer)), hasPlan };
+  const earlier = extendsReply?.text ?? "";
+  const text = toContent(joinTexts(earlier, answer));
+  const parts = toToolParts(items, answer, toMessageStart(body), true);
+  const before = joinTexts(earlier, answer).length - answer.length;
+  const tools = continueParts(extendsReply?.tools ?? [], parts, before).map((part) => ({
+    ...part,
+    at: Math.min(part.at, text.length),
+  }));
+  const contentDigest = digestContent("assistant", text, [], tools);
+  return { id, contentDigest, hasPlan, withTools: { text, tools } };
 }
 
 /** Returns the content of the assistant's message for `answer`. */
@@ -102,13 +173,17 @@ function toTaken(reserved: Estimate, outcome: Outcome, saidBytes: number): Estim
 }
 
 /** Returns the end of a turn whose process is gone. @param text its body, as far as it was saved. */
-export function toInterruptedResult(text: string, endedAt: Date): TurnResult {
+export function toInterruptedResult(text: string, saved: readonly SavedItem[], endedAt: Date): TurnResult {
   const body = toBody(text);
+  const items = saved.filter(({ type }) => type !== "reasoning-delta");
+  const tools = { items, toolCalls: 0, toolCost: undefined, extendsReply: undefined };
+  const hasReply = text !== "" || items.some(isCall);
   return {
     outcome: "interrupted",
     toBody: () => body,
     // Not under the turn's id: its owner's own end, should it come, finds that free.
-    reply: text === "" ? undefined : toReply(createId(), body.answer, true),
+    reply: hasReply ? toReply(createId(), body, true, tools) : undefined,
+    ...(items.length > 0 && { items }),
     model: undefined,
     finishReason: undefined,
     usage: undefined,

@@ -1,4 +1,5 @@
 /** Splits a model's text into plan, boundary and answer, in whatever pieces it comes. */
+import type { Body } from "../body.ts";
 import { findPartialToken, findToken, type TokenPlace } from "./boundary.ts";
 import {
   countFences,
@@ -46,6 +47,11 @@ export interface SplitterOutput {
 export interface ReplySplitter {
   /** Takes the next piece of the reply. */
   push(piece: string): void;
+  /**
+   * An item comes next: sends the held text, a started plan as plan, anything else as answer. The plan may go
+   * on, or end, after it.
+   */
+  settle(): void;
   /** The reply is whole. */
   end(): boolean;
   /** The reply was cut off. */
@@ -90,9 +96,18 @@ export class PlanSplitter implements ReplySplitter {
   /** The fence lines of a plan that was cut. */
   #fenceCount = 0;
   #boundarySent = false;
+  /** Whether items stand in the reply, and whether plan was sent before the last of them. */
+  #hasItems = false;
+  #hasEarlierPlan = false;
 
-  constructor(output: SplitterOutput) {
+  /** @param sent the body so far, of a reply that goes on after items. */
+  constructor(output: SplitterOutput, sent?: Body) {
     this.#output = output;
+    if (sent === undefined) return;
+    this.#hasItems = true;
+    this.#hasEarlierPlan = sent.plan !== "";
+    this.#boundarySent = sent.answer !== undefined;
+    if (sent.answer !== undefined) this.#state = sent.answer === "" ? "gap" : "answer";
   }
 
   push(piece: string): void {
@@ -113,12 +128,27 @@ export class PlanSplitter implements ReplySplitter {
     }
   }
 
+  settle(): void {
+    this.#hasItems = true;
+    this.#settle();
+    if (this.#state === "plan") this.#sendPlan(this.#text.length);
+    if (this.#state === "plan") this.#state = "start";
+    if (this.#state === "prose") this.#state = "start"; // nothing but white space
+    if (this.#state !== "start") return;
+    this.#hasEarlierPlan ||= this.#plan !== "";
+    this.#text = "";
+    this.#plan = "";
+  }
+
   /** The reply is whole: sends the held text, and the boundary if it has not gone out. */
   end(): boolean {
     this.#settle();
-    if (this.#state !== "plan" && this.#state !== "cut") return true;
-    this.#repeatPlanAsAnswer();
-    return false;
+    const isPlanOnly = this.#state === "plan" || this.#state === "cut";
+    // A plan before items that no text follows is no answer: the reply ends in calls of tools.
+    const repeatsPlan = isPlanOnly && (!this.#hasItems || this.#text !== "");
+    if (repeatsPlan) this.#repeatPlanAsAnswer();
+    else if (this.#hasItems) this.#sendBoundary();
+    return !repeatsPlan || this.#hasEarlierPlan;
   }
 
   /** The reply was cut off: sends the held text, and the boundary if there was any text. */
@@ -255,12 +285,13 @@ export class PlanSplitter implements ReplySplitter {
   #sendPlan(end: number): void {
     const text = this.#text.slice(this.#plan.length, end).trimEnd();
     if (text === "") return;
+    const isContinued = this.#plan === "" && this.#hasEarlierPlan;
     this.#plan += text;
-    this.#output.plan(text);
+    this.#output.plan(isContinued ? `\n${text}` : text);
   }
 
   #endPlan(): void {
-    if (this.#plan !== "") this.#sendBoundary();
+    if (this.#plan !== "" || this.#hasEarlierPlan) this.#sendBoundary();
   }
 
   #sendBoundary(): void {
@@ -283,8 +314,10 @@ export class WholeAnswer implements ReplySplitter {
   readonly #output: Omit<SplitterOutput, "plan">;
   #hasBegun = false;
 
-  constructor(output: Omit<SplitterOutput, "plan">) {
+  /** @param sent the body so far, of a reply that goes on after items. */
+  constructor(output: Omit<SplitterOutput, "plan">, sent?: Body) {
     this.#output = output;
+    this.#hasBegun = sent?.answer !== undefined;
   }
 
   push(piece: string): void {
@@ -292,6 +325,8 @@ export class WholeAnswer implements ReplySplitter {
     this.#hasBegun = true;
     this.#output.answer(piece);
   }
+
+  settle(): void {}
 
   end(): boolean {
     return false;

@@ -1,0 +1,57 @@
+/** The tools that a turn's model may call: those of its client, and those of this server. */
+import type { ModelParameters, Prompt } from "../instructions.ts";
+import type { TurnRequest } from "../turn-request.ts";
+import type { ServerTool, ToolServers } from "./tool.ts";
+
+const noTools: readonly never[] = [];
+const noNames: ReadonlySet<string> = new Set();
+
+/** Returns the names of the client's tools. */
+export function findClientTools({ tools }: ModelParameters): ReadonlySet<string> {
+  if (tools === undefined || tools.length === 0) return noNames;
+  return new Set(tools.map(readName));
+}
+
+/** Returns the name in a tool's definition, whatever its type: `{ type: "function", function: { name } }`. */
+function readName(tool: Readonly<Record<string, unknown>>): string {
+  const { type } = tool;
+  const definition = typeof type === "string" ? tool[type] : undefined;
+  const isNamed = typeof definition === "object" && definition !== null && "name" in definition;
+  return isNamed && typeof definition.name === "string" ? definition.name : "";
+}
+
+/**
+ * Returns the tools of `servers` that a turn may use: the same in all its steps.
+ * @param canWait whether the turn can wait for its user to approve a call.
+ */
+export function findOfferedTools(
+  { serverTools = "read", verbatim, parameters }: TurnRequest,
+  servers: ToolServers | undefined,
+  canWait: boolean,
+): readonly ServerTool[] {
+  if (servers === undefined || serverTools === "none" || verbatim !== undefined) return noTools;
+  const clientTools = findClientTools(parameters);
+  const mayAsk = serverTools === "all" && canWait;
+  return servers.tools.filter(
+    ({ name, needsApproval }) => (mayAsk || !needsApproval) && !clientTools.has(name),
+  );
+}
+
+/** Returns `prompt` with the tools of this server. */
+export function toOfferingPrompt(prompt: Prompt, offered: readonly ServerTool[]): Prompt {
+  return offered.length === 0 || prompt.kind !== "chat" ? prompt : { ...prompt, serverTools: offered };
+}
+
+/**
+ * Returns the prompt of a later step: a call that the client asked for has been made.
+ * @param offered the tools of this server; `undefined` to offer none at all, the client's neither.
+ */
+export function toNextPrompt(prompt: Prompt, offered: readonly ServerTool[] | undefined): Prompt {
+  const { tool_choice: choice, ...parameters } = prompt.parameters;
+  if (offered === undefined) {
+    const { tools: _, parallel_tool_calls: __, ...others } = parameters;
+    return { ...prompt, parameters: others };
+  }
+  const kept = choice === "none" ? { ...parameters, tool_choice: choice } : parameters;
+  return toOfferingPrompt({ ...prompt, parameters: kept }, offered);
+}

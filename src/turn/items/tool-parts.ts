@@ -1,0 +1,67 @@
+/** The tool calls of a turn as parts of its message. */
+import type { Body } from "../body.ts";
+import { boundaryBytes } from "../body.ts";
+import type { SavedItem } from "../turn-event.ts";
+import type { ToolOutcome, ToolPart } from "./tool.ts";
+
+/** A call of this server's tool without a result, once its turn is over. */
+const unknownOutcome: ToolOutcome = {
+  status: "unknown",
+  output: "The turn ended while the tool was running: whether it had an effect is not known.",
+};
+
+/**
+ * Returns the tool calls among `items` as parts of a message.
+ * @param text the message's text; it starts at byte `start` of the turn's body.
+ * @param isOver whether the turn is over, so that no more results come.
+ */
+export function toToolParts(
+  items: readonly SavedItem[],
+  text: string,
+  start: number,
+  isOver: boolean,
+): readonly ToolPart[] {
+  const outcomes = new Map<string, ToolOutcome>();
+  for (const item of items)
+    if (item.type === "tool-result") outcomes.set(item.callId, { status: item.status, output: item.output });
+  const toOffset = createOffsets(text);
+  return items
+    .filter((item) => item.type === "tool-call")
+    .map(({ callId, name, runsOn, step, input, position }) => {
+      const missing = isOver && runsOn === "server" ? unknownOutcome : undefined;
+      const outcome = outcomes.get(callId) ?? missing;
+      return { callId, name, runsOn, step, at: toOffset(position - start), input, outcome };
+    });
+}
+
+/** Returns the byte at which the text of a turn's message starts in its body. */
+export function toMessageStart({ plan }: Body): number {
+  return Buffer.byteLength(plan) + boundaryBytes;
+}
+
+/** Returns a function from places in `text`, in UTF-8 bytes and in ascending order, to UTF-16 code units. */
+function createOffsets(text: string): (byte: number) => number {
+  const bytes = Buffer.from(text);
+  let [at, offset] = [0, 0];
+  return (byte) => {
+    const end = Math.max(at, Math.min(byte, bytes.length));
+    offset += bytes.toString("utf8", at, end).length;
+    at = end;
+    return offset;
+  };
+}
+
+/** Returns `parts` as those of a message that continues one with `earlier` parts and `length` text before. */
+export function continueParts(
+  earlier: readonly ToolPart[],
+  parts: readonly ToolPart[],
+  length: number,
+): readonly ToolPart[] {
+  const step = earlier.reduce((most, part) => Math.max(most, part.step + 1), 0);
+  return [...earlier, ...parts.map((part) => ({ ...part, step: part.step + step, at: part.at + length }))];
+}
+
+/** Returns two texts of an answer as one. */
+export function joinTexts(earlier: string, text: string): string {
+  return earlier === "" || text === "" ? earlier + text : `${earlier}\n\n${text}`;
+}
