@@ -64,7 +64,7 @@ export class Recovery {
   async #end({ turnId, text, items }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
     const { recovery, clock, observe } = this.#options;
     const end = async (saved: string, savedItems = items): Promise<boolean> =>
-      await recovery.endAbandoned(turnId, toInterruptedResult(saved, savedItems, clock.now()), filter);
+      await recovery.endAbandoned(turnId, toInterruptedResult(saved, clock.now(), savedItems), filter);
     const isEnded = await end(text).catch(async (error: unknown) => {
       const isEmpty = text === "" && items.length === 0;
       if (isEmpty || toAppError(error).code !== "write_rejected") throw error;

@@ -3,8 +3,9 @@ import { maxReplyBytes } from "../base/sizes.ts";
 import type { Clock } from "../base/clock.ts";
 import { boundaryBytes, toText, type Body } from "./body.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
-import { PlanSplitter, WholeAnswer, type ReplySplitter } from "./reply/plan-splitter.ts";
+import { PlanSplitter } from "./reply/plan-splitter.ts";
 import { ReasoningFilter } from "./reply/reasoning-filter.ts";
+import { WholeAnswer, type ReplySplitter } from "./reply/whole-answer.ts";
 import type { EventOutput, ItemEvent, Place } from "./turn-event.ts";
 
 /** The most reasoning of a turn that is shown, in bytes: half of the items that are saved with it. */
@@ -140,6 +141,7 @@ export class ReplyEvents {
       boundary: () => this.#output.append({ type: "plan-end", position: this.#advance(boundaryBytes) }),
       answer: (text: string) => {
         if (this.#isAfterItem) this.#breakText();
+        this.#hasAnswer = true;
         this.#output.append({ type: "answer-delta", text, position: this.#advance(Buffer.byteLength(text)) });
       },
     };

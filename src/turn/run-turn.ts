@@ -3,14 +3,13 @@
  */
 import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
-import { boundaryBytes, toBody, type Body } from "./body.ts";
+import { toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
-import { findClientTools, findOfferedTools, toNextPrompt, toOfferingPrompt } from "./items/offered-tools.ts";
-import { continueParts, joinTexts, toToolParts } from "./items/tool-parts.ts";
+import { toNextPrompt, toOfferingPrompt } from "./items/next-prompt.ts";
+import { findClientTools, findOfferedTools } from "./items/offered-tools.ts";
 import { ToolSteps, type NextStep } from "./items/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
 import type { ServerTool, ToolServers } from "./items/tool.ts";
-import type { Message } from "./message.ts";
 import type { Observer } from "./observer.ts";
 import type {
   BeginResult,
@@ -206,7 +205,7 @@ export class RunningTurn {
       const next = await run();
       if (this.#isOver) return;
       if (next === undefined) throw new AppError("reply_too_large", "its tool calls are too long");
-      if (next.type === "ask") this.#call = this.#ask(this.#toNextPrompt(next.isLast));
+      if (next.type === "ask") this.#askNext(next.isLast);
       else
         this.#finish({
           outcome: "complete",
@@ -217,25 +216,11 @@ export class RunningTurn {
     }
   }
 
-  /** Returns the prompt for the next step: the chat, and the reply so far. */
-  #toNextPrompt(isLast: boolean): Prompt {
-    const { extendsReply, wantsPlan } = this.#request;
-    const body = this.#output.textAfter(0);
-    // With a plan the model sees its reply in the form that it was asked for.
-    const text = wantsPlan ? body : (toBody(body).answer ?? "");
-    const parts = toToolParts(this.#output.itemsAfter(), text, wantsPlan ? 0 : boundaryBytes, false);
-    const earlier = extendsReply?.text ?? "";
-    const whole = joinTexts(earlier, text);
-    const reply: Message = {
-      role: "assistant",
-      text: whole,
-      images: [],
-      isAnswer: true,
-      tools: continueParts(extendsReply?.tools ?? [], parts, whole.length - text.length),
-    };
-    const request = { ...this.#request, extendsReply: reply };
+  /** Stage 1d: the model is asked again, with the reply so far. @param isLast whether without tools. */
+  #askNext(isLast: boolean): void {
     this.#isLastStep = isLast;
-    return toNextPrompt(toPrompt(toChat(request), this.#request), isLast ? undefined : this.#offered);
+    const prompt = toNextPrompt(this.#request, this.#output, isLast ? undefined : this.#offered);
+    this.#call = this.#ask(prompt);
   }
 
   #fail(error: AppError): void {

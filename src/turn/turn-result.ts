@@ -154,7 +154,7 @@ function toReply(id: string, body: Body, hasPlan: boolean, turn: TurnTools | und
     ...part,
     at: Math.min(part.at, text.length),
   }));
-  const contentDigest = digestContent("assistant", text, [], tools);
+  const contentDigest = digestContent("assistant", text);
   return { id, contentDigest, hasPlan, withTools: { text, tools } };
 }
 
@@ -172,8 +172,16 @@ function toTaken(reserved: Estimate, outcome: Outcome, saidBytes: number): Estim
   return { ...reserved, outputTokens: toTokens(saidBytes) };
 }
 
-/** Returns the end of a turn whose process is gone. @param text its body, as far as it was saved. */
-export function toInterruptedResult(text: string, saved: readonly SavedItem[], endedAt: Date): TurnResult {
+/**
+ * Returns the end of a turn whose process is gone.
+ * @param text its body, as far as it was saved.
+ * @param saved its items, as far as they were saved.
+ */
+export function toInterruptedResult(
+  text: string,
+  endedAt: Date,
+  saved: readonly SavedItem[] = [],
+): TurnResult {
   const body = toBody(text);
   const items = saved.filter(({ type }) => type !== "reasoning-delta");
   const tools = { items, toolCalls: 0, toolCost: undefined, extendsReply: undefined };

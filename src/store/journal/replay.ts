@@ -195,7 +195,7 @@ export class JournalReplay {
     await reads.saveProgress(journal.owners, [], pieces);
     // Another process may have ended the turn already, without these.
     const text = await reads.extendInterrupted(turnId, pieces);
-    if (text !== undefined) await writes.end(toEndArgument(turnId, toInterruptedResult(text, [], clock.now())));
+    if (text !== undefined) await writes.end(toEndArgument(turnId, toInterruptedResult(text, clock.now())));
     await journal.removePieces(turnId);
   }
 

@@ -1,5 +1,5 @@
 /** The tools that a turn's model may call: those of its client, and those of this server. */
-import type { ModelParameters, Prompt } from "../instructions.ts";
+import type { ModelParameters } from "../instructions.ts";
 import type { TurnRequest } from "../turn-request.ts";
 import type { ServerTool, ToolServers } from "./tool.ts";
 
@@ -35,23 +35,4 @@ export function findOfferedTools(
   return servers.tools.filter(
     ({ name, needsApproval }) => (mayAsk || !needsApproval) && !clientTools.has(name),
   );
-}
-
-/** Returns `prompt` with the tools of this server. */
-export function toOfferingPrompt(prompt: Prompt, offered: readonly ServerTool[]): Prompt {
-  return offered.length === 0 || prompt.kind !== "chat" ? prompt : { ...prompt, serverTools: offered };
-}
-
-/**
- * Returns the prompt of a later step: a call that the client asked for has been made.
- * @param offered the tools of this server; `undefined` to offer none at all, the client's neither.
- */
-export function toNextPrompt(prompt: Prompt, offered: readonly ServerTool[] | undefined): Prompt {
-  const { tool_choice: choice, ...parameters } = prompt.parameters;
-  if (offered === undefined) {
-    const { tools: _, parallel_tool_calls: __, ...others } = parameters;
-    return { ...prompt, parameters: others };
-  }
-  const kept = choice === "none" ? { ...parameters, tool_choice: choice } : parameters;
-  return toOfferingPrompt({ ...prompt, parameters: kept }, offered);
 }
