@@ -3,6 +3,7 @@ import { maxReplyBytes } from "../base/sizes.ts";
 import type { Clock } from "../base/clock.ts";
 import { boundaryBytes, toText, type Body } from "./body.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
+import { textBreak } from "./items/tool-parts.ts";
 import { PlanSplitter } from "./reply/plan-splitter.ts";
 import { ReasoningFilter } from "./reply/reasoning-filter.ts";
 import { WholeAnswer, type ReplySplitter } from "./reply/whole-answer.ts";
@@ -10,9 +11,6 @@ import type { EventOutput, ItemEvent, Place } from "./turn-event.ts";
 
 /** The most reasoning of a turn that is shown, in bytes: half of the items that are saved with it. */
 const maxReasoningBytes = 512 * 1024;
-
-/** Stands between two texts of the answer if a tool was called between them. */
-export const textBreak = "\n\n";
 
 /** How replies are read. */
 export interface ReplyOptions {

@@ -61,7 +61,10 @@ export function continueParts(
   return [...earlier, ...parts.map((part) => ({ ...part, step: part.step + step, at: part.at + length }))];
 }
 
+/** Stands between two texts of an answer if a tool was called between them. */
+export const textBreak = "\n\n";
+
 /** Returns two texts of an answer as one. */
 export function joinTexts(earlier: string, text: string): string {
-  return earlier === "" || text === "" ? earlier + text : `${earlier}\n\n${text}`;
+  return earlier + (earlier === "" || text === "" ? "" : textBreak) + text;
 }
