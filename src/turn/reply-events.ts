@@ -1,4 +1,4 @@
-/** Turns a model's reply into events: removes reasoning, splits plan and answer, gives each event its place. */
+/** Turns a model's reply into events: removes reasoning, splits plan and answer, gives events their places. */
 import { maxReplyBytes } from "../base/sizes.ts";
 import type { Clock } from "../base/clock.ts";
 import { boundaryBytes, toText, type Body } from "./body.ts";

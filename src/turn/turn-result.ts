@@ -154,7 +154,7 @@ function toReply(id: string, body: Body, hasPlan: boolean, turn: TurnTools | und
     ...part,
     at: Math.min(part.at, text.length),
   }));
-  const contentDigest = digestContent("assistant", text);
+  const contentDigest = digestContent("assistant", text, [], tools);
   return { id, contentDigest, hasPlan, withTools: { text, tools } };
 }
 

@@ -1,4 +1,4 @@
-/** The steps of a turn with tools: takes the model's calls, runs those of this server, decides what is next. */
+/** The steps of a turn with tools: the model's calls, the results of this server's, and the next step. */
 import { createId } from "../../base/create-id.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ToolCallPiece } from "../ports.ts";
