@@ -1,4 +1,4 @@
-/** Turns a model's reply into events: removes reasoning, splits plan and answer, gives events their places. */
+/** Turns a reply into events with places: removes reasoning, and splits plan and answer. */
 import { maxReplyBytes } from "../base/sizes.ts";
 import type { Clock } from "../base/clock.ts";
 import { boundaryBytes, toText, type Body } from "./body.ts";
@@ -52,7 +52,7 @@ export class ReplyEvents {
   /** Whether an item came after the last text of the answer. */
   #isAfterItem = false;
 
-  /** @param sent what was sent before, of a reply that goes on. */
+  /** @param sent the events so far, of a reply that goes on. */
   constructor(output: EventOutput, wantsPlan: boolean, options: ReplyOptions, sent?: SentReply) {
     this.#output = output;
     this.#options = options;

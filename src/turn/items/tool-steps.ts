@@ -32,7 +32,7 @@ export interface ToolStepsOptions {
 
 /** How a turn goes on after a step. */
 export type NextStep =
-  /** The model is asked again; for the last time if `isLast`: without tools, so that the turn ends in text. */
+  /** The model is asked again; if `isLast`, without tools, so that the turn ends in text. */
   | { readonly type: "ask"; readonly isLast: boolean }
   /** The turn ends in calls of the client's tools. */
   | { readonly type: "client" }
