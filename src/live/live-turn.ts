@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace } from "../turn/records.ts";
+import type { Place } from "../turn/turn-event.ts";
 import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { TurnLog } from "./turn-log.ts";
@@ -26,10 +27,12 @@ export class LiveTurn implements FollowedTurn {
   readonly run: RunningTurn;
   readonly caller: Caller;
   readonly log = new TurnLog();
-  /** The store has its text up to here. */
+  /** The store has its text up to here, and its items up to there. */
   storedPosition = 0;
-  /** The store or the journal has its text up to here. */
+  storedItem: Place | undefined;
+  /** The store or the journal has its text up to here, and its items up to there. */
   safePosition = 0;
+  safeItem: Place | undefined;
   readonly #onDisconnect: OnDisconnect;
   #followers = 0;
 

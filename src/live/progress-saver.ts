@@ -1,7 +1,8 @@
-/** Saves the text of running turns, all of them in one call a tick. */
+/** Saves the text and the items of running turns, all of them in one call a tick. */
 import { toAppError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import type { LiveBus, Piece, TurnRecovery } from "../turn/records.ts";
+import type { Place } from "../turn/turn-event.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
 const tickMs = 500;
@@ -64,7 +65,7 @@ export class ProgressSaver {
   async #save(turns: readonly LiveTurn[]): Promise<void> {
     const pieces = collectPieces(
       turns.filter(({ id }) => !this.#unsavable.has(id)),
-      ({ storedPosition }) => storedPosition,
+      ({ storedPosition, storedItem }) => [storedPosition, storedItem],
     );
     try {
       const known = await this.#send(turns, pieces);
@@ -85,11 +86,13 @@ export class ProgressSaver {
     const ids = turns.map(({ id }) => id);
     const stored = turns.filter(({ run }) => run.isStored);
     const { known, stop } = await this.#bus.publish(ids, pieces);
-    for (const { turnId, position, text } of pieces) {
+    for (const { turnId, position, text, items } of pieces) {
       const turn = this.#turns.get(turnId);
       if (turn === undefined || !known.has(turnId)) continue;
       turn.storedPosition = position + Buffer.byteLength(text);
       turn.safePosition = Math.max(turn.safePosition, turn.storedPosition);
+      turn.storedItem = items?.at(-1) ?? turn.storedItem;
+      turn.safeItem = toLater(turn.safeItem, turn.storedItem);
     }
     for (const id of stop) void this.#turns.get(id)?.stop();
     for (const turn of turns) if (known.has(turn.id)) turn.run.isStored = true;
@@ -113,12 +116,14 @@ export class ProgressSaver {
     this.#isKeeping = true;
     // Not turns that have ended meanwhile: their whole text is safe.
     const running = turns.filter(({ id }) => this.#turns.has(id));
-    const pieces = collectPieces(running, ({ safePosition }) => safePosition);
+    const pieces = collectPieces(running, ({ safePosition, safeItem }) => [safePosition, safeItem]);
     try {
       await this.#recovery.keepPieces(pieces);
-      for (const { turnId, position, text } of pieces) {
+      for (const { turnId, position, text, items } of pieces) {
         const turn = this.#turns.get(turnId);
-        if (turn !== undefined) turn.safePosition = position + Buffer.byteLength(text);
+        if (turn === undefined) continue;
+        turn.safePosition = position + Buffer.byteLength(text);
+        turn.safeItem = items?.at(-1) ?? turn.safeItem;
       }
     } catch {
       // Neither bus nor journal: the text stays in memory, and is sent again with the next tick.
@@ -128,16 +133,31 @@ export class ProgressSaver {
   }
 }
 
-/** Returns the text of each turn after the position that `from` returns. */
-function collectPieces(turns: readonly LiveTurn[], from: (turn: LiveTurn) => number): readonly Piece[] {
+/** Returns the text and the items of each turn after the places that `from` returns. */
+function collectPieces(
+  turns: readonly LiveTurn[],
+  from: (turn: LiveTurn) => readonly [position: number, item: Place | undefined],
+): readonly Piece[] {
   const pieces: Piece[] = [];
   let length = 0;
   for (const turn of turns) {
-    const position = from(turn);
-    if (turn.log.position <= position || length > maxCallLength) continue;
-    const text = turn.log.textAfter(position);
+    const [position, item] = from(turn);
+    const { log } = turn;
+    const hasItems = isLater(log.savedPlace, item);
+    if ((log.position <= position && !hasItems) || length > maxCallLength) continue;
+    const text = log.textAfter(position);
     length += text.length;
-    pieces.push({ turnId: turn.id, position, text });
+    pieces.push({ turnId: turn.id, position, text, ...(hasItems && { items: log.itemsAfter(item) }) });
   }
   return pieces;
+}
+
+/** Whether the place `one` comes after `other`. */
+function isLater(one: Place | undefined, other: Place | undefined): boolean {
+  if (one === undefined || other === undefined) return one !== undefined;
+  return one.position === other.position ? one.ordinal > other.ordinal : one.position > other.position;
+}
+
+function toLater(one: Place | undefined, other: Place | undefined): Place | undefined {
+  return isLater(one, other) ? one : other;
 }
