@@ -10,6 +10,7 @@ import {
   type CompletionDelta,
   type CompletionFinish,
 } from "./completion.ts";
+import { ToolCallDeltas } from "./tool-calls.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
 
 /** Returns the stream, with or without a last chunk that holds the usage. */
@@ -27,6 +28,8 @@ class ChunkProjection implements Projection {
   readonly #includesUsage: boolean;
   /** The part of every chunk before its choices. */
   #head = "";
+  /** `undefined` before the first tool call. */
+  #calls: ToolCallDeltas | undefined;
 
   constructor(includesUsage: boolean) {
     this.#includesUsage = includesUsage;
@@ -42,10 +45,14 @@ class ChunkProjection implements Projection {
         this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":`;
         return this.#toChoice({ role: "assistant", content: "" }, null);
       }
-      case "plan-end":
       case "tool-call-start":
       case "tool-call-delta":
-      case "tool-call":
+      case "tool-call": {
+        this.#calls ??= new ToolCallDeltas();
+        const delta = this.#calls.take(event);
+        return delta === undefined ? "" : this.#toChoice({ tool_calls: [delta] }, null);
+      }
+      case "plan-end":
       case "tool-result":
       case "approval-request":
       case "approval-response":
@@ -77,10 +84,11 @@ class ChunkProjection implements Projection {
       const { code } = end.error;
       return `data: ${JSON.stringify(toOpenAiError(code, errorTable[code].publicMessage))}\n\n`;
     }
+    const hasCalls = this.#calls?.hasWhole ?? false;
     const usage =
       this.#includesUsage && end.usage !== undefined
         ? `${this.#head}[],"usage":${JSON.stringify(toCompletionUsage(end.usage))}}\n\n`
         : "";
-    return `${this.#toChoice({}, toFinishReason(end))}${usage}data: [DONE]\n\n`;
+    return `${this.#toChoice({}, toFinishReason(end, hasCalls))}${usage}data: [DONE]\n\n`;
   }
 }

@@ -7,7 +7,14 @@ import { errorTable, type ErrorCode } from "../../base/errors.ts";
 import { Code, Count, schemaOf } from "../../http/description/response-schema.ts";
 import type { ErrorFormat } from "../../http/error-format.ts";
 import { toBody } from "../../turn/body.ts";
-import type { TurnEnd, TurnStart, Usage } from "../../turn/turn-event.ts";
+import type { ToolCall, TurnEnd, TurnStart, Usage } from "../../turn/turn-event.ts";
+import {
+  toCompletionToolCall,
+  toToolCallSchema,
+  toToolDeltaSchema,
+  type CompletionToolCall,
+  type CompletionToolDelta,
+} from "./tool-calls.ts";
 
 /** The fields of every completion and chunk. */
 interface CompletionHead {
@@ -18,7 +25,7 @@ interface CompletionHead {
 }
 
 /** Why a reply without an error ended. */
-export type CompletionFinish = "stop" | "length" | "content_filter" | "abort";
+export type CompletionFinish = "stop" | "length" | "tool_calls" | "content_filter" | "abort";
 
 /** The tokens of a reply. */
 export interface CompletionUsage {
@@ -37,9 +44,11 @@ export interface Completion extends CompletionHead {
       readonly index: 0;
       readonly message: {
         readonly role: "assistant";
-        readonly content: string;
+        /** `null` if there are tool calls and no text. */
+        readonly content: string | null;
         readonly refusal: null;
         readonly reasoning_content?: string;
+        readonly tool_calls?: readonly CompletionToolCall[];
       };
       readonly logprobs: null;
       readonly finish_reason: CompletionFinish;
@@ -48,11 +57,12 @@ export interface Completion extends CompletionHead {
   readonly usage?: CompletionUsage;
 }
 
-/** The text that a chunk adds to the reply. */
+/** The text, or the piece of a tool call, that a chunk adds to the reply. */
 export interface CompletionDelta {
   readonly role?: "assistant";
   readonly content?: string;
   readonly reasoning_content?: string;
+  readonly tool_calls?: readonly [CompletionToolDelta];
 }
 
 /** A chunk of a streamed reply. The last one may have usage and no choice. */
@@ -88,7 +98,7 @@ const CompletionUsageSchema = schemaOf<CompletionUsage>()("CompletionUsage", () 
   }),
 );
 
-const FinishSchema = z.enum(["stop", "length", "content_filter", "abort"]);
+const FinishSchema = z.enum(["stop", "length", "tool_calls", "content_filter", "abort"]);
 const headFields = {
   id: z.string().describe("`chatcmpl-` and the turn's id."),
   created: Count.describe("Seconds since 1970."),
@@ -105,9 +115,10 @@ export const CompletionSchema = schemaOf<Completion>()("Completion", () =>
         index: z.literal(0),
         message: z.object({
           role: z.literal("assistant"),
-          content: z.string(),
+          content: z.string().nullable().describe("`null` if there are tool calls and no text."),
           refusal: z.null(),
           reasoning_content: z.string().exactOptional(),
+          tool_calls: z.array(toToolCallSchema()).exactOptional(),
         }),
         logprobs: z.null(),
         finish_reason: FinishSchema,
@@ -129,6 +140,7 @@ export const CompletionChunkSchema = schemaOf<CompletionChunk>()("CompletionChun
           role: z.literal("assistant").exactOptional(),
           content: z.string().exactOptional(),
           reasoning_content: z.string().exactOptional(),
+          tool_calls: z.tuple([toToolDeltaSchema()]).exactOptional(),
         }),
         logprobs: z.null(),
         finish_reason: FinishSchema.nullable(),
@@ -155,8 +167,18 @@ export function toCompletionHead({ turnId, model, startedAt }: TurnStart): Compl
   return { id: `chatcmpl-${turnId}`, created: Math.floor(startedAt.getTime() / 1000), model: model ?? "" };
 }
 
+/** A reply as a whole response shows it. */
+export interface WholeReply {
+  readonly start: TurnStart;
+  readonly body: string;
+  readonly reasoning: string;
+  /** The calls of tools that the client runs. */
+  readonly calls: readonly ToolCall[];
+  readonly end: TurnEnd;
+}
+
 /** Returns the completion of a turn that ended without an error. A plan becomes reasoning. */
-export function toCompletion(start: TurnStart, body: string, reasoning: string, end: TurnEnd): Completion {
+export function toCompletion({ start, body, reasoning, calls, end }: WholeReply): Completion {
   const { plan, answer = "" } = toBody(body);
   const thoughts = reasoning + plan;
   return {
@@ -167,20 +189,24 @@ export function toCompletion(start: TurnStart, body: string, reasoning: string, 
         index: 0,
         message: {
           role: "assistant",
-          content: answer,
+          content: answer === "" && calls.length > 0 ? null : answer,
           refusal: null,
           ...(thoughts !== "" && { reasoning_content: thoughts }),
+          ...(calls.length > 0 && { tool_calls: calls.map(toCompletionToolCall) }),
         },
         logprobs: null,
-        finish_reason: toFinishReason(end),
+        finish_reason: toFinishReason(end, calls.length > 0),
       },
     ],
     ...(end.usage !== undefined && { usage: toCompletionUsage(end.usage) }),
   };
 }
 
-/** Returns why a reply without an error ended. For stopped replies, as vLLM and SGLang do, `abort`. */
-export function toFinishReason({ outcome, finishReason }: TurnEnd): CompletionFinish {
+/**
+ * Returns why a reply without an error ended. For stopped replies, as vLLM and SGLang do, `abort`.
+ * @param hasCalls whether it has whole tool calls: some models finish such a reply with `stop`.
+ */
+export function toFinishReason({ outcome, finishReason }: TurnEnd, hasCalls: boolean): CompletionFinish {
   if (outcome !== "complete") return "abort";
   switch (finishReason) {
     case "length":
@@ -191,7 +217,7 @@ export function toFinishReason({ outcome, finishReason }: TurnEnd): CompletionFi
     case "tool-calls":
     case "other":
     case undefined:
-      return "stop";
+      return hasCalls ? "tool_calls" : "stop";
   }
 }
 

@@ -22,9 +22,6 @@ export const only = (as: z.ZodType, words: string) =>
     .custom((value) => as.safeParse(value).success, `${notSupported} (only ${words} is accepted)`)
     .register(described, { as })
     .optional();
-/** An unsupported list, which may be empty. */
-export const emptyList = only(z.array(z.unknown()).max(0), "an empty list");
-
 const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
   const known = Object.hasOwn(parts, part.type) ? parts[part.type] : undefined;
   const result = known?.safeParse(part);
@@ -86,29 +83,45 @@ const roles: Readonly<Record<string, Role>> = {
   assistant: "assistant",
 };
 
+const sentRoles = ["system", "developer", "user", "assistant", "tool"] as const;
+
+/** A tool call of a reply that a client sends back. Its arguments may be no JSON: the model wrote them. */
+const SentCall = z.object({
+  id: z.string("is required"),
+  type: z.literal("function", "is not supported (only function is accepted)").optional(),
+  function: z.object(
+    { name: z.string("is required"), arguments: z.string("must be a string of JSON") },
+    "must be an object with the function's name and arguments",
+  ),
+});
+
 /** A message. */
 export const CompletionMessage = z.object({
-  role: z.enum(
-    ["system", "developer", "user", "assistant"],
-    "must be one of system, developer, user, assistant; tools are not supported",
-  ),
+  role: z.enum(sentRoles, {
+    error: ({ input }) =>
+      input === "function"
+        ? `${notSupported}; use tools and the role tool instead`
+        : `must be one of ${sentRoles.join(", ")}`,
+  }),
   content: Content.optional(),
   refusal: z.string().nullish(),
-  tool_calls: emptyList.nullable(),
-  function_call: z.null(notSupported).optional(),
+  tool_calls: listOf(SentCall).nullish(),
+  tool_call_id: z.string().nullish().describe("The call that a tool's message answers."),
+  function_call: z.null(`${notSupported}; use tool_calls instead`).optional(),
   audio: z.null(notSupported).optional(),
 });
 
 /**
- * The messages as they were sent, except for parts that some model servers refuse: reasoning, tool calls, and
- * unusual forms of images.
+ * The messages as they were sent, except for parts that some model servers refuse: empty tool calls, unusual
+ * forms of images, and reasoning. Models that reason between tool calls need the reasoning before a call.
  */
 export const Chat = z.object({
   messages: z.array(
-    z.looseObject({ content: z.unknown() }).transform((message) => {
-      const { reasoning_content: _, reasoning: __, tool_calls: ___, content, ...sent } = message;
-      if (content === undefined) return sent;
-      return { ...sent, content: Array.isArray(content) ? content.map(toSentPart) : content };
+    z.looseObject({ content: z.unknown().optional() }).transform((message) => {
+      const { reasoning_content: _, reasoning: __, tool_calls: calls, content, ...sent } = message;
+      const kept = Array.isArray(calls) && calls.length > 0 ? message : sent;
+      if (content === undefined) return kept;
+      return { ...kept, content: Array.isArray(content) ? content.map(toSentPart) : content };
     }),
   ),
 });
@@ -135,11 +148,25 @@ function toUsualUrl(url: string): string {
 /** Returns the message at `index`. @throws AppError `invalid_request` or `message_too_large`. */
 export function toMessage(message: z.infer<typeof CompletionMessage>, index: number): Message {
   const role = roles[message.role] ?? "user";
-  const { content = [], refusal } = message;
+  const { content = [], refusal, tool_calls: calls } = message;
+  if (role !== "assistant" && calls !== undefined && calls !== null && calls.length > 0)
+    refuse(`messages[${index}].tool_calls`, "only assistant messages may contain tool calls");
   const contents = content.length === 0 && typeof refusal === "string" ? [{ text: refusal }] : content;
   const { text, images } = joinParts(contents);
   if (role !== "user" && images.length > 0)
     refuse(`messages[${index}].content`, "only user messages may contain images");
   const storable = toMessageText(text, role, `messages[${index}].content`);
   return { role, text: storable, images, ...(role === "assistant" && { isAnswer: true }) };
+}
+
+/**
+ * Returns the text of the tool's message at `index`.
+ * @throws AppError `invalid_request` or `message_too_large`.
+ */
+export function toToolText({ content = [] }: z.infer<typeof CompletionMessage>, index: number): string {
+  const field = `messages[${index}].content`;
+  if (content.length === 0) refuse(field, "is required");
+  const { text, images } = joinParts(content);
+  if (images.length > 0) refuse(field, "only user messages may contain images");
+  return toMessageText(text, "user", field);
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { notSupported, only } from "./message.ts";
+import { ToolChoice, Tools } from "./tools.ts";
 import { described, refuse } from "../../http/request-fields.ts";
 
 /** How deep a field may be nested, and how many tokens may be biased. */
@@ -38,6 +39,9 @@ export const Parameters = z.object({
   response_format: z.looseObject({ type: z.string() }).optional(),
   reasoning_effort: z.string().optional(),
   verbosity: z.string().optional(),
+  tools: Tools,
+  tool_choice: ToolChoice,
+  parallel_tool_calls: z.boolean("must be true or false").optional(),
 });
 
 function isBias(value: unknown): boolean {
@@ -140,11 +144,16 @@ function isDeep(value: unknown): boolean {
   return false;
 }
 
+/** Parameters that a model server accepts only together with tools. */
+const aboutTools: ReadonlySet<string> = new Set(["tool_choice", "parallel_tool_calls"]);
+
 /** Returns the parameters that the client set. The server chooses the others. */
 export function toParameters(
   request: z.infer<typeof Parameters>,
   extra: Readonly<Record<string, unknown>>,
 ): ModelParameters {
-  const given = Object.entries(Parameters.parse(request)).filter(([, value]) => value !== undefined);
+  const given = Object.entries(Parameters.parse(request)).filter(
+    ([name, value]) => value !== undefined && (request.tools !== undefined || !aboutTools.has(name)),
+  );
   return { ...Object.fromEntries(given), ...(Object.keys(extra).length > 0 && { extra }) };
 }

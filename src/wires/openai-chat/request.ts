@@ -4,8 +4,10 @@ import { AppError } from "../../base/errors.ts";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
-import { Chat, CompletionMessage, emptyList, only, toMessage } from "./message.ts";
+import { Chat, CompletionMessage, only } from "./message.ts";
 import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
+import { toSentChat } from "./tool-messages.ts";
+import { checkToolChoice } from "./tools.ts";
 import {
   checkNotEmpty,
   described,
@@ -33,7 +35,6 @@ const ignored = [
   "safety_identifier",
   "prompt_cache_key",
   "prompt_cache_retention",
-  "parallel_tool_calls",
 ] as const;
 
 /** The body. */
@@ -43,7 +44,8 @@ export const CompletionRequest = z.object({
     .max(maxNameLength, `must be at most ${maxNameLength} characters`)
     .describe("A name from `GET /v1/models`. With `+plan` the reply starts with a plan."),
   messages: listOf(CompletionMessage).meta({
-    description: "The whole chat. The last message must be neither the assistant's nor empty.",
+    description:
+      "The whole chat. The last message must be neither the assistant's nor empty; the results of tools continue the reply that asked for them.",
     minItems: 1,
   }),
   stream: z.boolean().optional(),
@@ -59,10 +61,8 @@ export const CompletionRequest = z.object({
   logprobs: only(z.literal(false), "false"),
   top_logprobs: only(z.literal(0), "0"),
   modalities: only(listOf(z.literal("text")), '["text"]'),
-  tools: emptyList,
-  functions: emptyList,
-  tool_choice: only(z.enum(["none", "auto"]), "none or auto"),
-  function_call: only(z.enum(["none", "auto"]), "none or auto"),
+  functions: only(z.array(z.unknown()).max(0), "an empty list; use tools instead"),
+  function_call: only(z.enum(["none", "auto"]), "none or auto; use tool_choice instead"),
   ...Parameters.shape,
   ...Refused.shape,
   ...Object.fromEntries(ignored.map((name) => [name, z.unknown().optional().describe("Ignored.")])),
@@ -130,29 +130,33 @@ export function toRequestedCompletion(
 ): RequestedCompletion {
   const names = toModelNames(model);
   if (!names.includes(request.model)) throw toUnknownModel(request.model, model);
-  const messages = request.messages.map(toMessage);
-  const last = messages.at(-1);
+  checkToolChoice(request);
+  const chat = toSentChat(request.messages);
+  const last = chat.extendsReply ?? chat.messages.at(-1);
   if (last === undefined) return refuse("messages", "must not be empty");
-  if (last.role === "assistant") return refuse("messages", "Last message must not be the assistant's");
+  if (last.role === "assistant" && chat.extendsReply === undefined)
+    return refuse("messages", "Last message must not be the assistant's");
   checkNotEmpty(last);
   // An access token names the user already. Beside it, any other name is the client's own.
   const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
   const userId = isOwnName ? undefined : toNamedUser(request.user);
-  const wantsPlan = request.model === names[1];
+  const isPlanned = request.model === names[1];
   const parameters = toParameters(request, extra);
   return {
     streams: request.stream ?? false,
     includesUsage: request.stream_options?.include_usage ?? false,
     turn: {
       ...toTurnNames(headers),
-      messages,
+      ...chat,
       caller: toCaller(identity, userId),
       parentId: undefined,
       mustOwn: isKnown(identity),
       isKept: request.store ?? true,
-      wantsPlan,
-      // Without a plan the model gets the client's messages verbatim. They have been checked above.
-      verbatim: wantsPlan ? undefined : Chat.parse(sent).messages,
+      // The plan was made before the tools ran.
+      wantsPlan: isPlanned && chat.extendsReply === undefined,
+      serverTools: isPlanned ? "read" : "none",
+      // By its plain name the model gets the client's messages verbatim. They have been checked above.
+      verbatim: isPlanned ? undefined : Chat.parse(sent).messages,
       parameters,
       useWebSearch: false,
       knowledgeBase: undefined,

@@ -4,6 +4,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
+import type { ToolCall } from "../../turn/turn-event.ts";
 import { TurnHeaders } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { toOpenAiChunks } from "./chunks.ts";
@@ -43,13 +44,15 @@ const createCompletion = defineRoute({
     const { log } = turn;
     const cursor = log.read();
     let reasoning = "";
+    const calls: ToolCall[] = [];
     const end = await awaitTurn(turn, reply, stopsTurn, () => {
       for (let event = cursor.next(); event !== undefined; event = cursor.next())
         if (event.type === "reasoning-delta") reasoning += event.text;
+        else if (event.type === "tool-call" && event.runsOn === "client") calls.push(event);
     });
     if (end?.type !== "turn-end" || log.start === undefined) return undefined;
     if (end.error !== undefined) throw new AppError(end.error.code, "the reply was cut off", end.error);
-    return toCompletion(log.start, log.textAfter(0), reasoning, end);
+    return toCompletion({ start: log.start, body: log.textAfter(0), reasoning, calls, end });
   },
 });
 

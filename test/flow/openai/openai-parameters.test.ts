@@ -68,7 +68,6 @@ describe("a parameter that only the model server knows", () => {
     for (const [param, value] of Object.entries({
       n: 2,
       logprobs: true,
-      tools: [{ type: "function", function: { name: "f" } }],
       audio: { voice: "alloy", format: "wav" },
       modalities: ["text", "audio"],
       models: ["big"],

@@ -1,0 +1,96 @@
+/** The tools that a client offers to the model, and its choice among them. */
+import { z } from "zod";
+import { addIssues, described, listOf, refuse } from "../../http/request-fields.ts";
+
+/** The most tools of a request, and the characters of all as JSON. */
+const maxTools = 128;
+const maxToolsLength = 1024 * 1024;
+const maxNameLength = 64;
+
+const onlyFunctions = "is not supported (only function is accepted)";
+const toolName = new RegExp(`^[A-Za-z0-9_-]{1,${maxNameLength}}$`);
+const ToolName = z
+  .string("is required")
+  .regex(toolName, `must be 1 to ${maxNameLength} of A-Z, a-z, 0-9, _ and -`);
+const Values = z.record(z.string(), z.unknown());
+const FunctionType = z.literal("function", onlyFunctions);
+
+/** The checked fields of a tool; the model gets all. */
+const ToolFields = z.looseObject({
+  type: FunctionType,
+  function: z.looseObject(
+    {
+      name: ToolName,
+      description: z.string().nullish(),
+      parameters: z.looseObject({}, "must be a JSON Schema of an object").nullish(),
+      strict: z.boolean().nullish(),
+    },
+    "must be an object with the function's name",
+  ),
+});
+
+const Tool = Values.superRefine((tool, context) => {
+  const result = ToolFields.safeParse(tool);
+  if (!result.success) addIssues(context, result.error);
+});
+
+/** The tools, as they were sent. */
+export const Tools = listOf(Tool, maxTools)
+  .refine((tools) => JSON.stringify(tools).length <= maxToolsLength, {
+    error: `must be at most ${maxToolsLength} characters of JSON`,
+  })
+  .register(described, { as: z.array(ToolFields).max(maxTools) })
+  .describe("Tools that the client runs, sent to the model unchanged.")
+  .optional();
+
+const toolModes = ["none", "auto", "required"] as const;
+const Named = z.looseObject({
+  type: FunctionType,
+  function: z.looseObject({ name: z.string("is required") }, "must be an object with the tool's name"),
+});
+const Allowed = z.looseObject({
+  type: z.literal("allowed_tools"),
+  allowed_tools: z.looseObject({
+    mode: z.enum(["auto", "required"], "must be auto or required"),
+    tools: listOf(Named, maxTools),
+  }),
+});
+
+/** The choice among the tools, as it was sent. */
+export const ToolChoice = z
+  .union(
+    [z.enum(toolModes), Values],
+    `must be one of ${toolModes.join(", ")}, or an object that names a tool`,
+  )
+  .superRefine((choice, context) => {
+    if (typeof choice === "string") return;
+    const isAllowed = choice["type"] === Allowed.shape.type.value;
+    const result = (isAllowed ? Allowed : Named).safeParse(choice);
+    if (!result.success) addIssues(context, result.error);
+  })
+  .register(described, { as: z.union([z.enum(toolModes), Named, Allowed]) })
+  .optional();
+
+/** What a request says about tools. */
+interface ToolFieldsOfRequest {
+  readonly tools?: z.output<typeof Tools>;
+  readonly tool_choice?: z.output<typeof ToolChoice>;
+}
+
+/** @throws AppError `invalid_request` for a choice that needs tools, or names one that is not offered. */
+export function checkToolChoice({ tools, tool_choice: choice }: ToolFieldsOfRequest): void {
+  if (choice === undefined || choice === "none" || choice === "auto") return;
+  if (tools === undefined) refuse("tool_choice", "is only allowed together with tools");
+  const names = new Set(tools.map((tool) => ToolFields.parse(tool).function.name));
+  const named = Named.safeParse(choice).data;
+  if (named !== undefined && !names.has(named.function.name))
+    refuse("tool_choice.function.name", "must be the name of one of the tools");
+  for (const [index, { function: allowed }] of (
+    Allowed.safeParse(choice).data?.allowed_tools.tools ?? []
+  ).entries())
+    if (!names.has(allowed.name))
+      refuse(
+        `tool_choice.allowed_tools.tools[${index}].function.name`,
+        "must be the name of one of the tools",
+      );
+}
