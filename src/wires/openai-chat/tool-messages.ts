@@ -20,7 +20,8 @@ type SentMessage = z.output<typeof CompletionMessage>;
 /**
  * Returns the chat of `sent`. Consecutive messages of the assistant and its tools are one message if any of
  * them has a tool call.
- * @throws AppError `invalid_request`, naming the field, if calls and results do not match; `message_too_large`.
+ * @throws AppError `invalid_request`, naming the field, if calls and results do not match, or
+ * `message_too_large`.
  */
 export function toSentChat(sent: readonly SentMessage[]): SentChat {
   const messages: Message[] = [];

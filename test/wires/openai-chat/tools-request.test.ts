@@ -1,4 +1,4 @@
-/** The tools of a completion's request: their definitions, their calls and results, and the turn they become. */
+/** The tools of a completion's request: definitions, calls and results, and the turn that they become. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { TurnRequest } from "../../../src/turn/turn-request.ts";
