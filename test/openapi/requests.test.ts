@@ -62,6 +62,8 @@ const judged: readonly Judged[] = [
             parts: [
               { type: "data-plan", data: { text: "- p" } },
               { type: "text", text: "A" },
+              { type: "tool-find", toolCallId: "c", state: "output-available", input: {}, output: [1] },
+              { type: "dynamic-tool", toolName: "find", toolCallId: "d", state: "output-denied" },
             ],
           },
           {
@@ -76,9 +78,9 @@ const judged: readonly Judged[] = [
       { id: "chat", trigger: "regenerate-message", messageId: randomUUID() },
     ],
     // A file of an older message may be anything; one of the newest must be an image. Without messages there
-    // is one message, or a reply to generate again.
+    // is one message, or a reply to generate again. A call needs a name and an id of its own.
     exceptions:
-      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: Invalid input/,
+      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: Invalid input|must have (?:an id|a name) of |: The tool call ".*" has no result yet$/,
   },
   {
     name: "CompletionRequest",

@@ -6,7 +6,7 @@ import type { FollowOptions } from "../../http/follow-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
 import type { ChatPlace } from "../../turn/records.ts";
-import { uiMessageStream } from "./stream.ts";
+import { toUiMessageStream, type ContinuedMessage } from "./stream.ts";
 
 /** For how long after its end a turn that no client has read to its end can be resumed, in milliseconds. */
 const unreadMs = 10 * 60_000;
@@ -42,7 +42,12 @@ export class LastTurns {
   }
 
   /** Remembers `turn` as the chat's newest and returns how the client of `request` follows it. */
-  follow(chat: UiChat, turn: FollowedTurn, { raw: { socket } }: FastifyRequest): FollowOptions {
+  follow(
+    chat: UiChat,
+    turn: FollowedTurn,
+    { raw: { socket } }: FastifyRequest,
+    continued?: ContinuedMessage,
+  ): FollowOptions {
     const key = toKey(chat);
     const known = this.#turns.get(key);
     const startedAt = turn.log.start?.startedAt ?? this.#clock.now();
@@ -58,7 +63,7 @@ export class LastTurns {
       last.isRead = true;
       last.wasInterrupted = turn.log.end?.outcome === "interrupted";
     };
-    return { wire: uiMessageStream, clock: this.#clock, leavesAtEnd: true, onRead };
+    return { wire: toUiMessageStream(continued), clock: this.#clock, leavesAtEnd: true, onRead };
   }
 
   /**

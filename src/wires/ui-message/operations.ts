@@ -1,7 +1,7 @@
 /** The API description of the AI SDK's routes. */
 import type { DocumentedResponse, GroupDescription } from "../../http/description/description.ts";
 import { toStopResponses } from "../../http/stop-turn.ts";
-import { UiMessageChunkSchema } from "./stream.ts";
+import { UiMessageChunkSchema } from "./chunk.ts";
 
 const stream: DocumentedResponse = {
   status: 200,

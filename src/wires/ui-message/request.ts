@@ -2,115 +2,29 @@
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
-import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import type { ChatPlace } from "../../turn/records.ts";
-import { imageTypes, roles, isNotEmpty, toStorable, type Message, type Role } from "../../turn/message.ts";
+import { toStorable } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
-  addIssues,
-  checkLast,
-  described,
-  ImageUrl,
-  joinParts,
   listOf,
-  maxParts,
   OptionalUuid,
   ParentId,
   promptFields,
-  toMessageText,
   toPromptOptions,
   toTurnNames,
   TurnHeaders,
   type UserQuery,
   Uuid,
-  type PartContent,
 } from "../../http/request-fields.ts";
 import type { RouteBody } from "../../http/route.ts";
+import { isAlone, toClientId, toSentChat, UiMessage, type SentChat } from "./message.ts";
 
 /** The namespace of conversations whose user is unknown. */
 const unknownUser = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
 
 /** A chat's id, chosen by its client. */
 export const ChatId = z.string().min(1, "must not be empty").max(255, "must be at most 255 characters");
-
-interface UiPartContent extends PartContent {
-  readonly plan?: string;
-  /** Why a file is refused, in a sentence for the user. */
-  readonly refusal?: string;
-}
-
-const ImageFile = z.object({ url: ImageUrl });
-
-/** How the client describes a file. */
-const FileDescription = z
-  .object({
-    filename: z.string().max(200).catch(""),
-    mediaType: z.string().max(100).catch(""),
-    url: z.string().catch(""),
-  })
-  .catch({ filename: "", mediaType: "", url: "" });
-
-/** Returns why a file that is not a supported image is refused. */
-function toRefusal(part: unknown): string {
-  const { filename, mediaType: named, url } = FileDescription.parse(part);
-  const mediaType =
-    /^data:(?<type>[\w.+-]+\/[\w.+-]+)[;,]/.exec(url.slice(0, 200))?.groups?.["type"] ?? named;
-  const name = filename === "" ? "This file" : `The file “${filename}”`;
-  const type = mediaType === "" ? "" : ` (${mediaType})`;
-  if (/^https?:/i.test(url)) return `${name}${type} cannot be read from a link. Attach the image itself.`;
-  if (imageTypes.some((known) => known === mediaType))
-    return `${name}${type} cannot be read: its data is not a data URL in base64. Attach it again.`;
-  return `${name}${type} cannot be read. Attach a PNG, JPEG, GIF or WebP image, or paste the text of the file.`;
-}
-
-/** The supported parts of a message. All others are ignored. */
-const parts: ReadonlyMap<string, z.ZodType<UiPartContent>> = new Map<string, z.ZodType<UiPartContent>>([
-  ["text", z.object({ text: z.string() })],
-  [
-    "data-plan",
-    z.object({ data: z.object({ text: z.string() }) }).transform(({ data }) => ({ plan: data.text })),
-  ],
-  [
-    "file",
-    z.unknown().transform((part): UiPartContent => {
-      const { data } = ImageFile.safeParse(part);
-      return data === undefined ? { refusal: toRefusal(part) } : { image: data.url };
-    }),
-  ],
-]);
-
-const Part = z.looseObject({ type: z.string() }).transform((part, context): UiPartContent => {
-  const result = parts.get(part.type)?.safeParse(part);
-  if (result === undefined) return {};
-  if (result.success) return result.data;
-  addIssues(context, result.error);
-  return z.NEVER;
-});
-
-Part.register(described, {
-  as: z.union([
-    z.object({ type: z.literal("text"), text: z.string() }),
-    z.object({ type: z.literal("data-plan"), data: z.object({ text: z.string() }) }),
-    z
-      .object({ type: z.literal("file"), url: z.unknown() })
-      .partial({ url: true })
-      .describe("An image as a base64 data URL: PNG, JPEG, GIF or WebP."),
-    z
-      .object({ type: z.string().meta({ not: { enum: Array.from(parts.keys()) } }) })
-      .describe("Any other part. It is ignored."),
-  ]),
-});
-
-/** A message. */
-export const UiMessage = z.object({
-  id: z
-    .unknown()
-    .optional()
-    .describe("The client's id for the message, by which it is matched later. For a reply, its turn's id."),
-  role: z.enum(roles, `must be one of ${roles.join(", ")}`),
-  parts: listOf(Part, 10 * maxParts),
-});
 
 /** The body. Unknown fields are ignored: they repeat facts that the messages hold. */
 export const UiChatRequest = z.object({
@@ -135,8 +49,6 @@ const Alternatives = z.union([
   z.looseObject({ trigger: z.literal("regenerate-message") }),
 ]);
 
-type UiMessages = readonly z.infer<typeof UiMessage>[];
-
 /** The body of the route. `null` counts as an empty object. */
 export const UiChatBody: RouteBody<z.output<typeof UiChatRequest>> = {
   name: "UiChatRequest",
@@ -151,8 +63,15 @@ export const UiChatBody: RouteBody<z.output<typeof UiChatRequest>> = {
 /** The headers of the route. The conversation is always the chat's own. */
 export const UiTurnHeaders = TurnHeaders.omit({ "x-conversation-id": true });
 
+/** A turn in the conversation of its chat. */
+export interface RequestedUiTurn {
+  readonly turn: TurnRequest & { readonly conversationId: string };
+  /** The reply that the client goes on with; `undefined` for a new one. */
+  readonly reply: SentChat["reply"];
+}
+
 /**
- * Returns the requested turn, in the conversation of its chat.
+ * Returns the requested turn.
  * @throws AppError `invalid_request`, naming the wrong field, or `message_too_large`.
  */
 export function toUiChatTurn(
@@ -160,19 +79,22 @@ export function toUiChatTurn(
   { userId }: z.output<typeof UserQuery>,
   headers: z.output<typeof UiTurnHeaders>,
   identity: Identity,
-): TurnRequest & { readonly conversationId: string } {
+): RequestedUiTurn {
   const sent = request.messages ?? (isGiven(request.message) ? [request.message] : []);
   const isAgain = request.trigger === "regenerate-message";
-  const messages = toMessages(sent);
   const repliesAgain = isAgain && sent.length === 0;
-  if (!repliesAgain) checkLast(messages);
+  const { messages, reply }: SentChat = repliesAgain ? { messages: [], reply: undefined } : toSentChat(sent);
   const caller = toCaller(identity, request.userId || userId);
   const named = request.parentId || undefined;
-  // The reply itself is generated again, not one that follows it.
-  const parentId = repliesAgain || (isAgain && named === "leaf") ? undefined : named;
+  const replyId = reply?.message.id ?? reply?.message.clientId;
+  // The reply itself is generated again, or goes on, not one that follows it.
+  const parentId = repliesAgain || reply !== undefined || (isAgain && named === "leaf") ? undefined : named;
   const namedReplyId = repliesAgain && named !== "leaf" ? named : undefined;
-  const isStored = repliesAgain || (!isGiven(request.messages) && parentId === undefined);
-  return {
+  const isStored =
+    repliesAgain ||
+    (reply !== undefined && messages.length === 0) ||
+    (!isGiven(request.messages) && parentId === undefined);
+  const turn: RequestedUiTurn["turn"] = {
     ...toTurnNames(headers),
     messages,
     caller,
@@ -180,53 +102,25 @@ export function toUiChatTurn(
     parentId,
     ...((parentId === undefined || parentId === "leaf") && {
       continues: {
-        mode: parentId ?? (isNewAlone(sent) ? "new" : "whole"),
-        isAgain,
-        replyId: isAgain ? (namedReplyId ?? toClientId(request.messageId)) : undefined,
-        mustExist: repliesAgain,
+        mode: parentId ?? (isAlone(sent) ? "new" : "whole"),
+        isAgain: isAgain && reply === undefined,
+        replyId: isAgain ? (namedReplyId ?? toClientId(request.messageId)) : replyId,
+        mustExist: isStored && messages.length === 0,
         needsStore: isStored || named === "leaf",
       },
     }),
     replacesUnread: true,
     mustOwn: isKnown(identity),
     ...toPromptOptions(request),
+    serverTools: "all",
+    // The plan was made before the tools ran.
+    ...(reply !== undefined && { extendsReply: reply.message, wantsPlan: false }),
   };
-}
-
-/**
- * Whether the newest message is sent without the rest of the chat. System messages before it do not count.
- */
-function isNewAlone(sent: UiMessages): boolean {
-  return sent.slice(0, -1).every(({ role }) => role === "system");
-}
-
-/** Returns the messages of the turn. @throws AppError `invalid_request`. */
-function toMessages(sent: UiMessages): readonly Message[] {
-  const newest = findNewest(sent);
-  // Only files of the newest message are refused: clients send a refused message again with every request.
-  const refusal = sent[newest]?.parts.find((part) => part.refusal !== undefined)?.refusal;
-  if (refusal !== undefined)
-    throw new AppError("invalid_request", refusal, { detail: refusal, field: "messages" });
-  const messages: Message[] = [];
-  // An empty reply is not a message: it failed before its first text, was refused, or is still running.
-  let emptyReplyId: string | undefined;
-  for (const [index, message] of sent.map(toMessage).entries()) {
-    if (index === newest || isNotEmpty(message) || (message.plan ?? "") !== "") {
-      messages.push(emptyReplyId === undefined ? message : { ...message, after: emptyReplyId });
-      emptyReplyId = undefined;
-    } else emptyReplyId = message.id;
-  }
-  return messages;
+  return { turn, reply };
 }
 
 function isGiven<Value>(value: Value | null | undefined): value is Value {
   return value !== null && value !== undefined;
-}
-
-/** Returns the client's id of a message; `undefined` if it cannot be one. */
-function toClientId(id: unknown): string | undefined {
-  if (typeof id !== "string" || id === "" || id.length > 255) return undefined;
-  return toStorable(id);
 }
 
 /** Returns the conversation of a user's chat, unless its id belongs to another user. */
@@ -243,28 +137,4 @@ function toConversationId(chatId: string, userId: string | undefined): string {
   return (
     data ?? createNamedId(toStorable(chatId), Buffer.from((userId ?? unknownUser).replaceAll("-", ""), "hex"))
   );
-}
-
-/** Returns the index of the last user message, or -1. */
-function findNewest(messages: readonly { readonly role: Role }[]): number {
-  return messages.findLastIndex(({ role }) => role === "user");
-}
-
-function toMessage({ id, role, parts: contents }: z.infer<typeof UiMessage>, index: number): Message {
-  const { text, images } = joinParts(contents);
-  const plan = contents.find((part) => part.plan !== undefined)?.plan;
-  const field = `messages[${index}].parts`;
-  const ownId = role === "assistant" ? Uuid.safeParse(id).data : undefined;
-  const clientId = ownId === undefined ? toClientId(id) : undefined;
-  return {
-    role,
-    text: toMessageText(text.trim(), role, field),
-    images,
-    ...(clientId !== undefined && { clientId }),
-    ...(role === "assistant" && {
-      isAnswer: true,
-      plan: plan && toMessageText(plan, role, field),
-      id: ownId,
-    }),
-  };
 }

@@ -8,8 +8,11 @@ import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
 import { UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { stopTurns } from "../../http/stop-turn.ts";
+import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LastTurns, UiChat } from "./last-turns.ts";
+import type { SentReply } from "./message.ts";
 import { ChatId, toChatPlace, toUiChatTurn, UiChatBody, UiTurnHeaders } from "./request.ts";
+import type { ContinuedMessage } from "./stream.ts";
 
 /** The services of these routes. */
 export interface UiChatServices extends TurnStarter {
@@ -33,13 +36,14 @@ const startUiChatTurn = defineRoute({
   startsTurn: true,
   errors: ["turn_running", "message_not_found", "history_off", ...startErrors, ...turnErrors, ...storeErrors],
   handle: async ({ body, query, headers, identity, request, reply }, services: UiChatServices) => {
-    const requested = toUiChatTurn(body, query, headers, identity);
+    const { turn: requested, reply: continued } = toUiChatTurn(body, query, headers, identity);
     const { conversationId, chatId, caller } = requested;
     const turn = await startTurn(services, requested, request, reply);
+    const chat = { conversationId, chatId, caller };
     return await followTurn(
       turn,
       reply,
-      services.chats.follow({ conversationId, chatId, caller }, turn, request),
+      services.chats.follow(chat, turn, request, toContinued(continued, turn)),
     );
   },
 });
@@ -83,6 +87,11 @@ export const uiChatRoutes = defineRoutes({
   routes: { startUiChatTurn, resumeUiChat, stopUiChat },
   describe: async () => (await import("./operations.ts")).uiChatDescription,
 });
+
+/** Returns how the client's message goes on with `turn`; `undefined` for a message of its own. */
+function toContinued(reply: SentReply | undefined, turn: FollowedTurn): ContinuedMessage | undefined {
+  return reply && { messageId: reply.messageId ?? turn.id, reasonings: reply.reasonings };
+}
 
 function toChat(chatId: string, caller: Caller): UiChat {
   return { ...toChatPlace(chatId, caller.userId), caller };

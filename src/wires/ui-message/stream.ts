@@ -1,126 +1,87 @@
 /** The AI SDK's UI message stream, version 1. https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol */
-import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
-import {
-  finishReasons,
-  outcomes,
-  type FinishReason,
-  type Outcome,
-  type Storage,
-  type TurnEnd,
-  type TurnEvent,
-  type Usage,
-} from "../../turn/turn-event.ts";
-import { Code, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
+import { errorTable } from "../../base/errors.ts";
+import { isItem, type Place, type TurnEnd, type TurnEvent, type TurnWaiting } from "../../turn/turn-event.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
-import { endFields, toTimings, type Timings } from "../../http/turn-state.ts";
+import { toTimings } from "../../http/turn-state.ts";
+import type { UiMessageChunk } from "./chunk.ts";
+import { ToolChunks } from "./tool-chunks.ts";
 
-const textId = "answer";
+/** Stands between the texts of two steps, which are parts of their own here. */
+const stepSeparator = "\n\n";
 
-/** The end of a turn, in the metadata of its message. */
-interface UiEndMetadata {
-  readonly outcome: Outcome;
-  readonly finishReason: FinishReason | null;
-  readonly usage: Usage | null;
-  readonly model?: string;
-  readonly timings: Timings;
-  readonly storage: Storage;
+/** The message that a client continues, instead of starting one of its own for the turn. */
+export interface ContinuedMessage {
+  readonly messageId: string;
+  /** The reasoning parts that it has, so that the ids of further ones differ. */
+  readonly reasonings?: number;
+  /** The chunks of its parts from before the turn, if the client lacks them. */
+  readonly before?: readonly UiMessageChunk[];
+  /** The place up to which the client has the turn, and the calls that its message holds. */
+  readonly after?: { readonly place: Place; readonly callIds: ReadonlySet<string> };
 }
 
-/** A chunk of the stream. The AI SDK refuses unknown types. */
-export type UiMessageChunk =
-  | {
-      readonly type: "start";
-      readonly messageId: string;
-      readonly messageMetadata: {
-        readonly turnId: string;
-        readonly conversationId: string | null;
-        readonly model: string | null;
-        readonly startedAt: string;
-      };
-    }
-  | { readonly type: "start-step" | "finish-step" }
-  | {
-      readonly type: "data-plan";
-      readonly id: "plan";
-      readonly data: { readonly text: string; readonly state: "streaming" | "done" };
-    }
-  | {
-      readonly type: "text-start" | "text-end" | "reasoning-start" | "reasoning-end";
-      readonly id: string;
-    }
-  | { readonly type: "text-delta" | "reasoning-delta"; readonly id: string; readonly delta: string }
-  | {
-      readonly type: "finish";
-      readonly finishReason: FinishReason | "interrupted";
-      readonly messageMetadata: UiEndMetadata;
-    }
-  | {
-      readonly type: "message-metadata";
-      readonly messageMetadata: UiEndMetadata & { readonly errorCode: ErrorCode };
-    }
-  | { readonly type: "error"; readonly errorText: string };
-
-/** The schema of {@link UiMessageChunk}. */
-export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk", () => {
-  const end = { outcome: z.enum(outcomes), model: z.string().exactOptional(), ...endFields };
-  return z.union([
-    z.object({
-      type: z.literal("start"),
-      messageId: Id.describe("The turn's id."),
-      messageMetadata: z.object({
-        turnId: Id,
-        conversationId: Id.nullable(),
-        model: z.string().nullable(),
-        startedAt: Time,
-      }),
-    }),
-    z.object({ type: z.enum(["start-step", "finish-step"]) }),
-    z.object({
-      type: z.literal("data-plan"),
-      id: z.literal("plan"),
-      data: z.object({
-        text: z.string().describe("The plan so far."),
-        state: z.enum(["streaming", "done"]),
-      }),
-    }),
-    z.object({
-      type: z.enum(["text-start", "text-end", "reasoning-start", "reasoning-end"]),
-      id: z.string(),
-    }),
-    z.object({ type: z.enum(["text-delta", "reasoning-delta"]), id: z.string(), delta: z.string() }),
-    z.object({
-      type: z.literal("finish"),
-      finishReason: z.enum([...finishReasons, "interrupted"]),
-      messageMetadata: z.object(end),
-    }),
-    z.object({
-      type: z.literal("message-metadata"),
-      messageMetadata: z.object({ ...end, errorCode: Code }),
-    }),
-    z.object({ type: z.literal("error"), errorText: z.string() }),
-  ]);
-});
-
-/** The stream, always from the start of the turn: the AI SDK rebuilds its message when it resumes. */
-export const uiMessageStream: StreamWire = {
-  headers: { "content-type": "text/event-stream; charset=utf-8", "x-vercel-ai-ui-message-stream": "v1" },
-  commitsAt: "turn-start",
-  heartbeat: sseHeartbeat,
-  cutsOff: false,
-  project: () => new UiMessageProjection(),
-};
+/**
+ * Returns the stream, always from the start of the turn: the AI SDK rebuilds its message when it resumes. A
+ * client that continues a message gets only the rest.
+ */
+export function toUiMessageStream(continued?: ContinuedMessage): StreamWire {
+  return {
+    headers: { "content-type": "text/event-stream; charset=utf-8", "x-vercel-ai-ui-message-stream": "v1" },
+    commitsAt: "turn-start",
+    heartbeat: sseHeartbeat,
+    cutsOff: false,
+    project: () => new UiMessageProjection(continued),
+  };
+}
 
 class UiMessageProjection implements Projection {
+  readonly #continued: ContinuedMessage | undefined;
+  readonly #tools = new ToolChunks();
   #plan = "";
+  /** Whether a step is open on the wire. */
+  #isInStep = false;
+  /** Whether tools have run since the step's start: further output of the model starts a new one. */
+  #hasResults = false;
+  #hasApprovals = false;
+  /** Whether any text came, and how much of the separator before the next one is still to come. */
   #hasText = false;
+  #separatorLength = 0;
+  #openTextId: string | undefined;
+  #texts = 0;
   #isReasoning = false;
-  #reasonings = 0;
+  #reasonings: number;
+
+  constructor(continued: ContinuedMessage | undefined) {
+    this.#continued = continued;
+    this.#reasonings = continued?.reasonings ?? 0;
+  }
 
   toChunk(event: TurnEvent): string {
-    const chunks = this.#toChunks(event);
+    const chunks = this.#isKnown(event) ? this.#skip(event) : this.#toChunks(event);
     const frames = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("");
-    return event.type === "turn-end" ? `${frames}data: [DONE]\n\n` : frames;
+    const isLast = event.type === "turn-end" || event.type === "turn-waiting";
+    return isLast ? `${frames}data: [DONE]\n\n` : frames;
+  }
+
+  /** Whether the client has an event already. */
+  #isKnown(event: TurnEvent): boolean {
+    const place = this.#continued?.after?.place;
+    if (place === undefined || !("position" in event)) return false;
+    if (event.type === "turn-end" || event.type === "turn-waiting") return false;
+    if (event.position !== place.position) return event.position < place.position;
+    return !isItem(event) || event.ordinal <= place.ordinal;
+  }
+
+  #skip(event: TurnEvent): readonly UiMessageChunk[] {
+    if (event.type === "answer-delta") this.#hasText = true;
+    if (event.type === "plan-delta") this.#plan += event.text;
+    if (isItem(event) && event.type !== "reasoning-delta") {
+      if (event.type === "approval-request") this.#hasApprovals = true;
+      this.#tools.skip(event, this.#continued?.after?.callIds.has(event.callId) ?? false);
+      // The client closed the step when its stream ended.
+      this.#hasResults = true;
+    }
+    return [];
   }
 
   #toChunks(event: TurnEvent): readonly UiMessageChunk[] {
@@ -128,50 +89,91 @@ class UiMessageProjection implements Projection {
       case "turn-start": {
         const { turnId, conversationId = null, model = null, startedAt } = event;
         const messageMetadata = { turnId, conversationId, model, startedAt: startedAt.toISOString() };
-        return [{ type: "start", messageId: turnId, messageMetadata }, { type: "start-step" }];
+        const messageId = this.#continued?.messageId ?? turnId;
+        const before = this.#continued?.before ?? [];
+        const start = { type: "start" as const, messageId, messageMetadata };
+        return [start, ...before, ...(this.#continued?.after === undefined ? this.#startStep() : [])];
       }
       case "plan-delta":
         this.#plan += event.text;
-        return [...this.#endReasoning(), this.#toPlan("streaming")];
+        return [...this.#continue(), ...this.#endReasoning(), this.#toPlan("streaming")];
       case "plan-end":
         return [...this.#endReasoning(), ...(this.#plan === "" ? [] : [this.#toPlan("done")])];
       case "answer-delta":
-        return [
-          ...this.#endReasoning(),
-          ...this.#startText(),
-          { type: "text-delta", id: textId, delta: event.text },
-        ];
+        return this.#toText(event.text);
       case "reasoning-delta":
         return [
+          ...this.#continue(),
           ...this.#startReasoning(),
           { type: "reasoning-delta", id: `reasoning-${this.#reasonings}`, delta: event.text },
         ];
       case "tool-call-start":
       case "tool-call-delta":
       case "tool-call":
+        return [...this.#continue(), ...this.#endReasoning(), ...this.#tools.toChunks(event)];
       case "tool-result":
+        this.#hasResults = true;
+        return this.#tools.toChunks(event);
       case "approval-request":
+        this.#hasApprovals = true;
+        return this.#tools.toChunks(event);
       case "approval-response":
+        return this.#tools.toChunks(event);
       case "turn-waiting":
-        return [];
+        return [...this.#endStep(), this.#toWaiting(event)];
       case "turn-end":
-        return [
-          ...this.#endReasoning(),
-          ...(this.#hasText ? [{ type: "text-end", id: textId } as const] : []),
-          ...toEnd(event),
-        ];
+        return event.error === undefined
+          ? [...this.#endStep(), this.#toFinish(event)]
+          : [...this.#endParts(), ...this.#toFailure(event)];
     }
+  }
+
+  /** The model goes on: after the results of tools, in a new step. */
+  #continue(): readonly UiMessageChunk[] {
+    if (this.#isInStep && !this.#hasResults) return [];
+    return [...this.#endStep(), ...this.#startStep()];
+  }
+
+  #startStep(): readonly UiMessageChunk[] {
+    this.#isInStep = true;
+    this.#hasResults = false;
+    this.#separatorLength = this.#hasText ? stepSeparator.length : 0;
+    return [{ type: "start-step" }];
+  }
+
+  #endStep(): readonly UiMessageChunk[] {
+    const ends = this.#endParts();
+    if (!this.#isInStep) return ends;
+    this.#isInStep = false;
+    return [...ends, { type: "finish-step" }];
+  }
+
+  #endParts(): readonly UiMessageChunk[] {
+    const id = this.#openTextId;
+    this.#openTextId = undefined;
+    return [...this.#endReasoning(), ...(id === undefined ? [] : [{ type: "text-end" as const, id }])];
+  }
+
+  #toText(text: string): readonly UiMessageChunk[] {
+    const before = [...this.#continue(), ...this.#endReasoning()];
+    const skipped = Math.min(this.#separatorLength, text.length);
+    this.#separatorLength -= skipped;
+    const delta = text.slice(skipped);
+    if (delta === "") return before;
+    this.#hasText = true;
+    const start = this.#openTextId === undefined;
+    if (start) this.#texts += 1;
+    const id = (this.#openTextId ??= this.#texts === 1 ? "answer" : `answer-${this.#texts}`);
+    return [
+      ...before,
+      ...(start ? [{ type: "text-start" as const, id }] : []),
+      { type: "text-delta", id, delta },
+    ];
   }
 
   /** Returns the whole plan so far: a part replaces an earlier one with the same id. */
   #toPlan(state: "streaming" | "done"): UiMessageChunk {
     return { type: "data-plan", id: "plan", data: { text: this.#plan, state } };
-  }
-
-  #startText(): readonly UiMessageChunk[] {
-    if (this.#hasText) return [];
-    this.#hasText = true;
-    return [{ type: "text-start", id: textId }];
   }
 
   #startReasoning(): readonly UiMessageChunk[] {
@@ -186,26 +188,53 @@ class UiMessageProjection implements Projection {
     this.#isReasoning = false;
     return [{ type: "reasoning-end", id: `reasoning-${this.#reasonings}` }];
   }
-}
 
-/** The AI SDK recognizes a failure only by an `error` chunk. */
-function toEnd(end: TurnEnd): readonly UiMessageChunk[] {
-  const { outcome, finishReason = null, usage = null, model = null, storage, error } = end;
-  const timings = toTimings(end);
-  const messageMetadata = {
-    outcome,
-    finishReason,
-    usage,
-    ...(model !== null && { model }),
-    timings,
-    storage,
-  };
-  if (error !== undefined) {
+  /** The client sends the user's answers in a request of their own. */
+  #toWaiting({ approvals, storage }: TurnWaiting): UiMessageChunk {
+    const pending = approvals.map(({ approvalId, callId, expiresAt }) => {
+      return { approvalId, toolCallId: callId, expiresAt };
+    });
+    return {
+      type: "finish",
+      finishReason: "tool-calls",
+      messageMetadata: {
+        outcome: null,
+        finishReason: null,
+        usage: null,
+        timings: toTimings(undefined),
+        storage,
+        approvals: pending,
+      },
+    };
+  }
+
+  #toFinish(end: TurnEnd): UiMessageChunk {
+    const { outcome, finishReason } = end;
+    const reason = outcome === "complete" ? (finishReason ?? "other") : "interrupted";
+    return { type: "finish", finishReason: reason, messageMetadata: this.#toMetadata(end) };
+  }
+
+  /** The AI SDK recognizes a failure only by an `error` chunk. */
+  #toFailure(end: TurnEnd): readonly UiMessageChunk[] {
+    const { error } = end;
+    if (error === undefined) return [];
     return [
-      { type: "message-metadata", messageMetadata: { ...messageMetadata, errorCode: error.code } },
+      { type: "message-metadata", messageMetadata: { ...this.#toMetadata(end), errorCode: error.code } },
       { type: "error", errorText: errorTable[error.code].publicMessage },
     ];
   }
-  const reason = outcome === "complete" ? (finishReason ?? "other") : "interrupted";
-  return [{ type: "finish-step" }, { type: "finish", finishReason: reason, messageMetadata }];
+
+  #toMetadata(end: TurnEnd) {
+    const { outcome, finishReason = null, usage = null, model = null, storage } = end;
+    return {
+      outcome,
+      finishReason,
+      usage,
+      ...(model !== null && { model }),
+      timings: toTimings(end),
+      storage,
+      // The client merges this with the metadata of the waiting turn.
+      ...(this.#hasApprovals && { approvals: [] }),
+    };
+  }
 }

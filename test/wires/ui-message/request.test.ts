@@ -192,7 +192,8 @@ describe("a request of useChat", () => {
       "assistant",
       { type: "step-start" },
       { type: "reasoning", text: "Hm", state: "done" },
-      { type: "tool-search", toolCallId: "t", state: "output-available", input: {}, output: "x" },
+      { type: "tool-search", toolCallId: "t", state: "input-streaming", rawInput: '{"q' },
+      { type: "tool-", toolCallId: 7 },
       { type: "data-weather", data: [1] },
       text("Yes?"),
     );

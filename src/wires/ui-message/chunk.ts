@@ -1,0 +1,186 @@
+/** The chunks of the AI SDK's UI message stream, version 1, and their schema. */
+import { z } from "zod";
+import type { ErrorCode } from "../../base/errors.ts";
+import {
+  finishReasons,
+  outcomes,
+  type FinishReason,
+  type Outcome,
+  type Storage,
+  type Usage,
+} from "../../turn/turn-event.ts";
+import { Code, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
+import { endFields, type Timings } from "../../http/turn-state.ts";
+
+/** A call that waits for its user's approval. */
+interface UiApproval {
+  readonly approvalId: string;
+  readonly toolCallId: string;
+  /** ISO 8601. */
+  readonly expiresAt: string;
+}
+
+/** The end of a turn, or its wait for its user, in the metadata of its message. */
+interface UiEndMetadata {
+  /** `null` while the turn waits. */
+  readonly outcome: Outcome | null;
+  readonly finishReason: FinishReason | null;
+  readonly usage: Usage | null;
+  readonly model?: string;
+  readonly timings: Timings;
+  readonly storage: Storage;
+  /** The calls that wait for approval; absent if no call of the turn ever did. */
+  readonly approvals?: readonly UiApproval[];
+}
+
+/** Set for a tool of the server: the client must not run it, and need not know it. */
+export interface UiToolFlags {
+  readonly providerExecuted?: true;
+  readonly dynamic?: true;
+}
+
+interface UiToolCall extends UiToolFlags {
+  readonly toolCallId: string;
+  readonly toolName: string;
+  readonly title?: string;
+}
+
+/** A chunk about a tool call. */
+export type UiToolChunk =
+  | (UiToolCall & { readonly type: "tool-input-start" })
+  | { readonly type: "tool-input-delta"; readonly toolCallId: string; readonly inputTextDelta: string }
+  | (UiToolCall & { readonly type: "tool-input-available"; readonly input: unknown })
+  | (UiToolCall & {
+      readonly type: "tool-input-error";
+      readonly input: unknown;
+      readonly errorText: string;
+    })
+  | { readonly type: "tool-approval-request"; readonly approvalId: string; readonly toolCallId: string }
+  | {
+      readonly type: "tool-approval-response";
+      readonly approvalId: string;
+      readonly approved: boolean;
+      readonly reason?: string;
+    }
+  | (UiToolFlags & {
+      readonly type: "tool-output-available";
+      readonly toolCallId: string;
+      readonly output: unknown;
+    })
+  | (UiToolFlags & {
+      readonly type: "tool-output-error";
+      readonly toolCallId: string;
+      readonly errorText: string;
+    })
+  | { readonly type: "tool-output-denied"; readonly toolCallId: string };
+
+/** A chunk of the stream. The AI SDK refuses unknown types. */
+export type UiMessageChunk =
+  | {
+      readonly type: "start";
+      readonly messageId: string;
+      readonly messageMetadata: {
+        readonly turnId: string;
+        readonly conversationId: string | null;
+        readonly model: string | null;
+        readonly startedAt: string;
+      };
+    }
+  | { readonly type: "start-step" | "finish-step" }
+  | {
+      readonly type: "data-plan";
+      readonly id: "plan";
+      readonly data: { readonly text: string; readonly state: "streaming" | "done" };
+    }
+  | {
+      readonly type: "text-start" | "text-end" | "reasoning-start" | "reasoning-end";
+      readonly id: string;
+    }
+  | { readonly type: "text-delta" | "reasoning-delta"; readonly id: string; readonly delta: string }
+  | UiToolChunk
+  | {
+      readonly type: "finish";
+      readonly finishReason: FinishReason | "interrupted";
+      readonly messageMetadata: UiEndMetadata;
+    }
+  | {
+      readonly type: "message-metadata";
+      readonly messageMetadata: UiEndMetadata & { readonly errorCode: ErrorCode };
+    }
+  | { readonly type: "error"; readonly errorText: string };
+
+function toToolSchemas() {
+  const flags = {
+    providerExecuted: z.literal(true).exactOptional().describe("Set if this server runs the tool."),
+    dynamic: z.literal(true).exactOptional().describe("Set if this server runs the tool."),
+  };
+  const toolCallId = z.string();
+  const call = { toolCallId, toolName: z.string(), title: z.string().exactOptional(), ...flags };
+  const approvalId = z.string();
+  return [
+    z.object({ type: z.literal("tool-input-start"), ...call }),
+    z.object({ type: z.literal("tool-input-delta"), toolCallId, inputTextDelta: z.string() }),
+    z.object({ type: z.literal("tool-input-available"), ...call, input: z.unknown() }),
+    z.object({ type: z.literal("tool-input-error"), ...call, input: z.unknown(), errorText: z.string() }),
+    z.object({ type: z.literal("tool-approval-request"), approvalId, toolCallId }),
+    z.object({
+      type: z.literal("tool-approval-response"),
+      approvalId,
+      approved: z.boolean(),
+      reason: z.string().exactOptional(),
+    }),
+    z.object({ type: z.literal("tool-output-available"), toolCallId, output: z.unknown(), ...flags }),
+    z.object({ type: z.literal("tool-output-error"), toolCallId, errorText: z.string(), ...flags }),
+    z.object({ type: z.literal("tool-output-denied"), toolCallId }),
+  ] as const;
+}
+
+/** The schema of {@link UiMessageChunk}. */
+export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk", () => {
+  const end = {
+    outcome: z.enum(outcomes).nullable().describe("Null while the turn waits for its user."),
+    model: z.string().exactOptional(),
+    approvals: z
+      .array(z.object({ approvalId: z.string(), toolCallId: z.string(), expiresAt: Time }))
+      .exactOptional()
+      .describe("The calls that wait for approval; absent if no call of the turn ever did."),
+    ...endFields,
+  };
+  return z.union([
+    z.object({
+      type: z.literal("start"),
+      messageId: z.string().describe("The turn's id, or that of the message that the turn continues."),
+      messageMetadata: z.object({
+        turnId: Id,
+        conversationId: Id.nullable(),
+        model: z.string().nullable(),
+        startedAt: Time,
+      }),
+    }),
+    z.object({ type: z.enum(["start-step", "finish-step"]) }),
+    z.object({
+      type: z.literal("data-plan"),
+      id: z.literal("plan"),
+      data: z.object({
+        text: z.string().describe("The plan so far."),
+        state: z.enum(["streaming", "done"]),
+      }),
+    }),
+    z.object({
+      type: z.enum(["text-start", "text-end", "reasoning-start", "reasoning-end"]),
+      id: z.string(),
+    }),
+    z.object({ type: z.enum(["text-delta", "reasoning-delta"]), id: z.string(), delta: z.string() }),
+    ...toToolSchemas(),
+    z.object({
+      type: z.literal("finish"),
+      finishReason: z.enum([...finishReasons, "interrupted"]),
+      messageMetadata: z.object(end),
+    }),
+    z.object({
+      type: z.literal("message-metadata"),
+      messageMetadata: z.object({ ...end, errorCode: Code }),
+    }),
+    z.object({ type: z.literal("error"), errorText: z.string() }),
+  ]);
+});
