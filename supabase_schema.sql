@@ -1,4 +1,4 @@
--- Foreword's schema, version 7: tables, row level security and every function the server calls.
+-- Foreword's schema, version 8: tables, row level security and every function the server calls.
 -- Built from sql/ by `npm run schema`: change the pieces there, not this file. Paste it whole into Supabase's
 -- SQL editor, or apply it with `foreword migrate`. It may be applied again at any time, also over the two
 -- tables of the service that Foreword replaces: their rows stay. Postgres 15 to 18. `foreword schema` prints
@@ -35,7 +35,7 @@ end $$;
 -- The functions know the version: they have the same names whatever the tables are called.
 do $$
 declare
-  c_version constant integer := 7;
+  c_version constant integer := 8;
   v_version integer;
   v_tables regclass[];
   v_attempts integer := 0;
@@ -61,7 +61,8 @@ begin
     v_tables := array(
       select to_regclass(name)
         from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
-        'public.deleted_conversations', 'public.daily_usage', 'public.request_counts']) name
+        'public.turn_events', 'public.turn_waits', 'public.deleted_conversations',
+        'public.daily_usage', 'public.request_counts']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop
       begin
@@ -181,6 +182,27 @@ create table if not exists foreword.schema_steps (
   version integer not null, -- of the schema that the step came with
   applied_at timestamptz not null default now(),
   primary key (step, on_table)
+);
+
+-- The items of turns: events beside the text, such as tool calls and their results. Reasoning is kept until
+-- its turn ends, the others as long as the turn. At most 1 MiB a turn (foreword.save_items).
+create table if not exists public.turn_events (
+  turn_id uuid not null,
+  position integer not null, -- bytes of the plain-text body before it
+  ordinal integer not null, -- units beside the text there, up to its end
+  type text not null,
+  data jsonb not null,
+  bytes integer generated always as (octet_length(data::text)) stored,
+  primary key (turn_id, position, ordinal)
+);
+
+-- Turns that wait for their user, or did: until the turn ends or waits again.
+create table if not exists public.turn_waits (
+  turn_id uuid primary key,
+  state jsonb not null, -- from which a server goes on
+  expires_at timestamptz not null, -- infinity once the turn has been claimed
+  subject text, -- whose limits it counts in
+  claim uuid -- the call that claimed it, so that a repeated one gets the same result
 );
 
 create table if not exists public.turns (
@@ -337,6 +359,27 @@ drop index if exists public.messages_search_idx, public.messages_words_idx;
 $step$),
       (11, 7, 'public.conversations', array[]::text[], $step$
 drop index if exists public.conversations_search_idx;
+$step$),
+      (12, 8, 'public.turns', array[]::text[], $step$
+-- Turns may wait. The rows fulfil the narrower check that is replaced: to validate them would read them all.
+do $do$
+declare
+  v_check record;
+begin
+  for v_check in
+    select conname from pg_constraint where conrelid = 'public.turns'::regclass and contype = 'c'
+      and pg_get_constraintdef(oid) ~ '\mstatus\M' and pg_get_constraintdef(oid) !~ '''waiting'''
+  loop
+    execute format('alter table public.turns drop constraint %I', v_check.conname);
+    execute format('alter table public.turns add constraint %I check (status in (''running'', ''waiting'', '
+      || '''complete'', ''stopped'', ''failed'', ''interrupted'')) not valid', v_check.conname);
+  end loop;
+end $do$;
+$step$),
+      (13, 8, 'public.daily_usage', array['tool_calls', 'tool_cost']::text[], $step$
+alter table public.daily_usage
+  add column if not exists tool_calls bigint not null default 0, -- of tools that the server ran
+  add column if not exists tool_cost numeric not null default 0;
 $step$)
     ) as s (step, version, on_table, columns, statements)
     order by s.step
@@ -371,8 +414,8 @@ begin
   return null;
 end $$;
 
--- Counts the turns that are deleted while they run. They have no end that would be counted, so the reserved
--- estimate counts as their usage.
+-- Counts the turns that are deleted while they run or wait. They have no end that would be counted, so the
+-- reserved estimate counts as their usage.
 create or replace function public.chat_count_deleted_turns() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -381,7 +424,7 @@ begin
     select user_id, (started_at at time zone 'UTC')::date, coalesce(model, ''), count(*), count(*),
         sum(coalesce((estimate ->> 'input_tokens')::bigint, 0)),
           sum(coalesce((estimate ->> 'output_tokens')::bigint, 0))
-      from gone where status = 'running' group by 1, 2, 3
+      from gone where status in ('running', 'waiting') group by 1, 2, 3
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
       input_tokens = d.input_tokens + excluded.input_tokens,
@@ -445,6 +488,8 @@ begin
     $sql$create index turns_subject_idx on public.turns (subject) where status = 'running' and subject is not null$sql$,
     $sql$create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
       where idempotency_key is not null$sql$,
+    $sql$create index turn_waits_expiry_idx on public.turn_waits (expires_at)$sql$,
+    $sql$create index turn_waits_subject_idx on public.turn_waits (subject) where subject is not null$sql$,
     $sql$create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct$sql$,
     $sql$create index request_counts_age_idx on public.request_counts (started_at)$sql$,
     -- Words, owner and conversation are found through one index, so that a search costs as much as its user has
@@ -494,6 +539,20 @@ begin
     alter table public.turn_pieces add constraint turn_pieces_turn_fk
       foreign key (turn_id) references public.turns (id) on delete cascade;
   end if;
+  if not exists (select from pg_constraint where conrelid = 'public.turn_events'::regclass
+    and confrelid = 'public.turns'::regclass) then
+    alter table public.turn_events drop constraint if exists turn_events_turn_fk;
+    delete from public.turn_events e where not exists (select from public.turns t where t.id = e.turn_id);
+    alter table public.turn_events add constraint turn_events_turn_fk
+      foreign key (turn_id) references public.turns (id) on delete cascade;
+  end if;
+  if not exists (select from pg_constraint where conrelid = 'public.turn_waits'::regclass
+    and confrelid = 'public.turns'::regclass) then
+    alter table public.turn_waits drop constraint if exists turn_waits_turn_fk;
+    delete from public.turn_waits e where not exists (select from public.turns t where t.id = e.turn_id);
+    alter table public.turn_waits add constraint turn_waits_turn_fk
+      foreign key (turn_id) references public.turns (id) on delete cascade;
+  end if;
   if not exists (select from pg_constraint where conrelid = 'public.message_words'::regclass
     and confrelid = 'public.messages'::regclass) then
     alter table public.message_words drop constraint if exists message_words_fk;
@@ -522,9 +581,9 @@ end $$;
 
 -- Access. --------------------------------------------------------------------------------------------------
 
--- Users read and write their own conversations and messages, and only read their turns, pieces, tombstones
--- and usage. A policy is created again only if it is not as this file created it, which its comment
--- remembers.
+-- Users read and write their own conversations and messages, and only read their turns, pieces, items,
+-- tombstones and usage. A policy is created again only if it is not as this file created it, which its
+-- comment remembers.
 do $$
 declare
   v_statement text;
@@ -537,6 +596,8 @@ begin
     'public.deleted_conversations',
     'public.messages',
     'foreword.schema_steps',
+    'public.turn_events',
+    'public.turn_waits',
     'public.turns',
     'public.turn_pieces',
     'public.daily_usage',
@@ -583,6 +644,7 @@ begin
     -- Tables that only the service uses. Users could otherwise store any number of words, and false ones.
     $sql$create policy request_counts_none on public.request_counts for all to authenticated
       using (false) with check (false)$sql$,
+    $sql$create policy turn_waits_none on public.turn_waits for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy title_words_none on public.title_words for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy word_backlog_none on public.word_backlog for all to authenticated using (false) with check (false)$sql$,
@@ -591,6 +653,8 @@ begin
     $sql$create policy turns_read_own on public.turns for select to authenticated
       using (user_id = (select auth.uid()))$sql$,
     $sql$create policy turn_pieces_read_own on public.turn_pieces for select to authenticated
+      using (exists (select from public.turns t where t.id = turn_id and t.user_id = (select auth.uid())))$sql$,
+    $sql$create policy turn_events_read_own on public.turn_events for select to authenticated
       using (exists (select from public.turns t where t.id = turn_id and t.user_id = (select auth.uid())))$sql$,
     $sql$create policy daily_usage_read_own on public.daily_usage for select to authenticated
       using (user_id = (select auth.uid()))$sql$
@@ -615,7 +679,7 @@ begin
 end $$;
 
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
-grant select on public.turns, public.turn_pieces, public.deleted_conversations,
+grant select on public.turns, public.turn_pieces, public.turn_events, public.deleted_conversations,
   public.daily_usage to authenticated;
 
 -- Functions. Each takes one JSON argument, returns JSON, and is one transaction. ----------------------------
@@ -761,7 +825,8 @@ begin
         v_found := foreword.match_below(p_conversation_id, v_parent, v_item.message);
       end if;
       if v_found is null and exists (
-        select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid and t.status = 'running'
+        select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid
+          and t.status in ('running', 'waiting')
       ) then
         -- A reply in progress.
         v_found := public.chat_hold_reply(jsonb_build_object(
@@ -816,15 +881,38 @@ end $$;
 create or replace function foreword.check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if coalesce((argument ->> 'schema_version')::integer, 0) not between 6 and 7 then
-    raise exception 'this schema has version 7 and serves servers from version 6 on, the server asks for %', argument ->> 'schema_version'
+  if coalesce((argument ->> 'schema_version')::integer, 0) not between 7 and 8 then
+    raise exception 'this schema has version 8 and serves servers from version 7 on, the server asks for %', argument ->> 'schema_version'
       using errcode = 'FW001';
   end if;
 end $$;
 
+-- Makes a waiting turn run in a process, and describes it. The description stays available to the call that
+-- claimed the turn, until the turn ends or waits again.
+-- @param argument {owner, claim}
+-- @returns {claimed: as in chat_claim_waiting}
+create or replace function foreword.claim_turn(p_turn_id uuid, argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  update public.turns set status = 'running', owner = (argument ->> 'owner')::uuid,
+      heartbeat_at = clock_timestamp()
+    where id = p_turn_id;
+  update public.turn_waits set claim = (argument ->> 'claim')::uuid, expires_at = 'infinity'
+    where turn_id = p_turn_id;
+  return jsonb_build_object('claimed', (
+    select jsonb_build_object('conversation_id', t.conversation_id, 'user_id', t.user_id,
+        'parent_id', t.parent_id, 'model', t.model, 'started_at', t.started_at, 'state', w.state,
+        'pieces', (select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
+          order by p.position), '[]') from public.turn_pieces p where p.turn_id = t.id),
+        'events', (select coalesce(jsonb_agg(jsonb_build_object('position', e.position, 'ordinal', e.ordinal,
+          'type', e.type, 'data', e.data) order by e.position, e.ordinal), '[]')
+          from public.turn_events e where e.turn_id = t.id))
+      from public.turns t join public.turn_waits w on w.turn_id = t.id where t.id = p_turn_id));
+end $$;
+
 -- Counts a turn in its user's usage, or takes it off again.
 -- @param p_sign 1, or -1 for an end that another one replaces
--- @param p_tokens {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens}
+-- @param p_tokens {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, tool_calls, tool_cost}
 -- @param p_is_estimate whether its model reported no usage
 create or replace function foreword.count_usage(
   p_user_id uuid, p_day date, p_sign integer, p_model text, p_tokens jsonb, p_is_estimate boolean
@@ -833,20 +921,23 @@ language plpgsql set search_path = '' as $$
 begin
   insert into public.daily_usage as d
       (user_id, day, model, turns, estimated_turns, input_tokens, output_tokens, reasoning_tokens,
-        cached_input_tokens)
+        cached_input_tokens, tool_calls, tool_cost)
     values (
       p_user_id, p_day, coalesce(p_model, ''), p_sign, case when p_is_estimate then p_sign else 0 end,
       p_sign * coalesce((p_tokens ->> 'input_tokens')::bigint, 0),
         p_sign * coalesce((p_tokens ->> 'output_tokens')::bigint, 0),
       p_sign * coalesce((p_tokens ->> 'reasoning_tokens')::bigint, 0),
-        p_sign * coalesce((p_tokens ->> 'cached_input_tokens')::bigint, 0)
+        p_sign * coalesce((p_tokens ->> 'cached_input_tokens')::bigint, 0),
+      p_sign * coalesce((p_tokens ->> 'tool_calls')::bigint, 0),
+        p_sign * coalesce((p_tokens ->> 'tool_cost')::numeric, 0)
     )
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
       input_tokens = d.input_tokens + excluded.input_tokens,
         output_tokens = d.output_tokens + excluded.output_tokens,
       reasoning_tokens = d.reasoning_tokens + excluded.reasoning_tokens,
-      cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens;
+      cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens,
+      tool_calls = d.tool_calls + excluded.tool_calls, tool_cost = d.tool_cost + excluded.tool_cost;
 end $$;
 
 -- Creates the conversation of a begin.
@@ -989,12 +1080,24 @@ begin
       'conversation_id', p_conversation_id, 'parent_id', p_parent_id, 'created_at', p_created_at,
       'turn_id', (
         select t.id from public.turns t
-          where t.conversation_id = p_conversation_id and t.parent_id = p_parent_id and t.status = 'running'
+          where t.conversation_id = p_conversation_id and t.parent_id = p_parent_id
+            and t.status in ('running', 'waiting')
           order by t.started_at desc limit 1))),
     (select leaf.id from public.conversations c
       join public.messages leaf on leaf.id = c.leaf_id and leaf.role = 'assistant'
       join public.messages asked on asked.id = p_parent_id and asked.role = 'user'
       where c.id = p_conversation_id and leaf.parent_id = p_parent_id));
+end $$;
+
+-- Lists the ids of a turn's requests for approval that are not settled, in their order.
+create or replace function foreword.list_pending_approvals(p_turn_id uuid) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  return coalesce((
+    select jsonb_agg(e.data ->> 'approvalId' order by e.position, e.ordinal) from public.turn_events e
+      where e.turn_id = p_turn_id and e.type = 'approval-request' and not exists (
+        select from public.turn_events r where r.turn_id = p_turn_id and r.type = 'approval-response'
+          and r.data ->> 'approvalId' = e.data ->> 'approvalId')), '[]');
 end $$;
 
 -- Finds a message somewhere below `p_parent_id` by the id its client uses. The client has left out the
@@ -1070,6 +1173,59 @@ begin
       end
     order by m.content = v_content desc, length(m.content) desc, m.created_at desc limit 1;
   return v_found;
+end $$;
+
+-- Stores items of a turn. One that is stored already stays, but a piece of reasoning that holds more of the
+-- text before its end replaces it. The items of a turn hold at most 1 MiB as JSON, and its reasoning half of
+-- that: more is left out, reasoning first. Servers stop before that.
+-- @param p_items [{position, ordinal, type, data}]
+create or replace function foreword.save_items(p_turn_id uuid, p_items jsonb) returns void
+language plpgsql set search_path = '' as $$
+begin
+  if p_items is null or jsonb_typeof(p_items) <> 'array' or p_items = '[]' then
+    return;
+  end if;
+  insert into public.turn_events as saved (turn_id, position, ordinal, type, data)
+    select p_turn_id, n.position, n.ordinal, n.type, n.data
+    from (
+      select i.*, sum(octet_length(i.data::text)) over (
+          order by i.type = 'reasoning-delta', i.position, i.ordinal) as total
+      from (
+        -- The longest of those at one place: reasoning may be sent again with more before it.
+        select distinct on (r.position, r.ordinal) r.* from jsonb_to_recordset(p_items)
+          as r (position integer, ordinal integer, type text, data jsonb)
+          order by r.position, r.ordinal, octet_length(r.data ->> 'text') desc nulls last
+      ) i
+      where not exists (select from public.turn_events e
+        where e.turn_id = p_turn_id and e.position = i.position and e.ordinal = i.ordinal
+          and (i.type <> 'reasoning-delta'
+            or octet_length(e.data ->> 'text') >= octet_length(i.data ->> 'text')))
+    ) n
+    where n.total + (select coalesce(sum(e.bytes), 0) from public.turn_events e where e.turn_id = p_turn_id)
+      <= case when n.type = 'reasoning-delta' then 524288 else 1048576 end
+    on conflict (turn_id, position, ordinal) do update set type = excluded.type, data = excluded.data;
+end $$;
+
+-- Adds the responses to a turn's requests for approval after its last text and item.
+-- @param p_responses [{approval_id, decision, reason: or null}]
+create or replace function foreword.settle_approvals(p_turn_id uuid, p_responses jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  -- A position counts bytes of UTF-8, which the database's encoding need not be.
+  v_position integer := greatest(
+    (select max(p.position + octet_length(convert_to(p.text, 'utf8'))) from public.turn_pieces p
+      where p.turn_id = p_turn_id),
+    (select max(e.position) from public.turn_events e where e.turn_id = p_turn_id), 0);
+  v_ordinal integer := coalesce((select max(e.ordinal) from public.turn_events e
+    where e.turn_id = p_turn_id and e.position = v_position), 0);
+begin
+  insert into public.turn_events (turn_id, position, ordinal, type, data)
+    select p_turn_id, v_position, v_ordinal + r.place, 'approval-response', jsonb_strip_nulls(jsonb_build_object(
+      'approvalId', r.response ->> 'approval_id',
+      'callId', (select e.data ->> 'callId' from public.turn_events e where e.turn_id = p_turn_id
+        and e.type = 'approval-request' and e.data ->> 'approvalId' = r.response ->> 'approval_id' limit 1),
+      'decision', r.response ->> 'decision', 'reason', r.response ->> 'reason'))
+    from jsonb_array_elements(p_responses) with ordinality as r (response, place);
 end $$;
 
 -- Stores the reply of a turn that ends: in the row that was created for it while it ran, if its client went
@@ -1165,8 +1321,8 @@ begin
     perform public.chat_check_version(argument);
   end if;
   return jsonb_build_object(
-    'version', 7,
-    'serves_from', 6,
+    'version', 8,
+    'serves_from', 7,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(
@@ -1182,6 +1338,8 @@ begin
     'public.deleted_conversations',
     'public.messages',
     'foreword.schema_steps',
+    'public.turn_events',
+    'public.turn_waits',
     'public.turns',
     'public.turn_pieces',
     'public.daily_usage',
@@ -1211,11 +1369,14 @@ begin
     'public.chat_list_path(jsonb)',
     'public.chat_read_path(jsonb)',
     'public.chat_save_messages(jsonb)',
+    'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
+    'public.chat_claim_waiting(jsonb)',
     'public.chat_end_turn(jsonb)',
     'public.chat_find_limit(jsonb)',
     'public.chat_find_newest_turn(jsonb)',
     'public.chat_list_abandoned_turns(jsonb)',
+    'public.chat_pause_turn(jsonb)',
     'public.chat_read_turn(jsonb)',
     'public.chat_request_stop(jsonb)',
     'public.chat_save_progress(jsonb)',
@@ -1238,13 +1399,17 @@ begin
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
+    'foreword.claim_turn(uuid, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.save_items(uuid, jsonb)',
+    'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
       ]) as name where name::regprocedure is not null
     ),
@@ -1266,6 +1431,7 @@ begin
     case when exists (select from public.messages) then 'messages' end,
     case when exists (select from public.turns) then 'turns' end,
     case when exists (select from public.turn_pieces) then 'turn_pieces' end,
+    case when exists (select from public.turn_events) then 'turn_events' end,
     case when exists (select from public.deleted_conversations) then 'deleted_conversations' end,
     case when exists (select from public.daily_usage) then 'daily_usage' end], null));
 end $$;
@@ -1429,7 +1595,7 @@ begin
     end loop;
   end if;
   select t.id into v_turn from public.turns t
-    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status = 'running'
+    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status in ('running', 'waiting')
     order by t.started_at desc limit 1;
   if v_turn is null then
     return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
@@ -1460,7 +1626,7 @@ declare
 begin
   select * into v_turn from public.turns t
     where t.id = (argument ->> 'turn_id')::uuid and t.conversation_id = (argument ->> 'conversation_id')::uuid
-      and t.parent_id = (argument ->> 'parent_id')::uuid and t.status = 'running';
+      and t.parent_id = (argument ->> 'parent_id')::uuid and t.status in ('running', 'waiting');
   if v_turn.id is null then
     return null;
   end if;
@@ -1675,7 +1841,7 @@ begin
       select * into v_turn from public.turns t where t.id = v_parent.id
         and t.user_id is not distinct from v_user;
     end if;
-    if v_turn.status = 'running' then
+    if v_turn.status in ('running', 'waiting') then
       return jsonb_build_object('running', v_turn.id);
     end if;
   end if;
@@ -1810,6 +1976,67 @@ begin
     || case when v_history is null then '{}' else jsonb_build_object('history', v_history) end;
 end $$;
 
+-- Stores a user's answers to a waiting turn's requests for approval. The last one makes the turn run in the
+-- process that brings it. Repeating the same answers is harmless.
+-- @param turn_id, user_id or null
+-- @param answers [{approval_id, is_approved, reason}]
+-- @param owner the id of the process; claim: an id of this call, the same if it is repeated
+-- @returns {claimed: as chat_claim_waiting returns it}; {pending: [ids of approvals that are still open]};
+--   or, with nothing stored, {missing}, {not_waiting: the turn's status; stopped if it is about to be},
+--   {unknown: an approval's id}, {settled: one that was answered differently}, {expired: one that came too
+--   late}
+create or replace function public.chat_answer_approvals(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_turn public.turns;
+  v_wait public.turn_waits;
+  v_answer record;
+  v_settled text;
+  v_new jsonb := '[]';
+begin
+  perform public.chat_check_version(argument);
+  select * into v_turn from public.turns where id = (argument ->> 'turn_id')::uuid
+    and user_id is not distinct from (argument ->> 'user_id')::uuid for update;
+  if v_turn.id is null then
+    return jsonb_build_object('missing', true);
+  end if;
+  select * into v_wait from public.turn_waits where turn_id = v_turn.id;
+  if v_turn.status = 'running' and v_wait.claim = (argument ->> 'claim')::uuid then
+    return foreword.claim_turn(v_turn.id, argument);
+  end if;
+  for v_answer in
+    select a.approval_id as id, case when a.is_approved then 'approved' else 'denied' end as decision, a.reason
+      from jsonb_to_recordset(argument -> 'answers') as a (approval_id text, is_approved boolean, reason text)
+  loop
+    if not exists (select from public.turn_events e where e.turn_id = v_turn.id
+      and e.type = 'approval-request' and e.data ->> 'approvalId' = v_answer.id) then
+      return jsonb_build_object('unknown', v_answer.id);
+    end if;
+    v_settled := coalesce(
+      (select e.data ->> 'decision' from public.turn_events e where e.turn_id = v_turn.id
+        and e.type = 'approval-response' and e.data ->> 'approvalId' = v_answer.id limit 1),
+      (select n ->> 'decision' from jsonb_array_elements(v_new) n where n ->> 'approval_id' = v_answer.id));
+    if v_settled is null then
+      v_new := v_new || jsonb_build_object('approval_id', v_answer.id, 'decision', v_answer.decision,
+        'reason', v_answer.reason);
+    elsif v_settled <> v_answer.decision then
+      return jsonb_build_object(case v_settled when 'expired' then 'expired' else 'settled' end, v_answer.id);
+    end if;
+  end loop;
+  if v_new <> '[]' and (v_turn.status <> 'waiting' or v_turn.stop_requested) then
+    return jsonb_build_object('not_waiting',
+      case v_turn.status when 'waiting' then 'stopped' else v_turn.status end);
+  elsif v_new <> '[]' and v_wait.expires_at <= clock_timestamp() then
+    return jsonb_build_object('expired', v_new #>> '{0,approval_id}');
+  end if;
+  perform foreword.settle_approvals(v_turn.id, v_new);
+  v_new := foreword.list_pending_approvals(v_turn.id);
+  if v_turn.status = 'waiting' and not v_turn.stop_requested and v_new = '[]' then
+    return foreword.claim_turn(v_turn.id, argument);
+  end if;
+  return jsonb_build_object('pending', v_new);
+end $$;
+
 -- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
 -- @param as in chat_save_messages
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
@@ -1922,12 +2149,52 @@ begin
   return v_saved;
 end $$;
 
+-- Makes a waiting turn run in the calling process: one whose time limit has passed, whose open requests for
+-- approval are then expired, or one that its user has asked to stop.
+-- @param turn_id
+-- @param reason `expired` or `stop`
+-- @param owner the id of the process; claim: an id of this call, the same if it is repeated
+-- @returns {claimed: {conversation_id, user_id, parent_id, model, started_at, state, pieces, events}}; or
+--   {missing}, {not_waiting: the turn's status}, {not_due}
+create or replace function public.chat_claim_waiting(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_turn public.turns;
+  v_wait public.turn_waits;
+begin
+  perform public.chat_check_version(argument);
+  select * into v_turn from public.turns where id = (argument ->> 'turn_id')::uuid for update;
+  select * into v_wait from public.turn_waits where turn_id = v_turn.id;
+  if v_turn.id is null then
+    return jsonb_build_object('missing', true);
+  elsif v_turn.status = 'running' and v_wait.claim = (argument ->> 'claim')::uuid then
+    return foreword.claim_turn(v_turn.id, argument);
+  elsif v_turn.status <> 'waiting' then
+    return jsonb_build_object('not_waiting', v_turn.status);
+  elsif argument ->> 'reason' = 'stop' then
+    if not v_turn.stop_requested then
+      return jsonb_build_object('not_due', true);
+    end if;
+  elsif v_turn.stop_requested or v_wait.expires_at > clock_timestamp() then
+    return jsonb_build_object('not_due', true);
+  else
+    perform foreword.settle_approvals(v_turn.id, (
+      select coalesce(jsonb_agg(jsonb_build_object('approval_id', id, 'decision', 'expired')), '[]')
+        from jsonb_array_elements_text(foreword.list_pending_approvals(v_turn.id)) id));
+  end if;
+  return foreword.claim_turn(v_turn.id, argument);
+end $$;
+
 -- Ends a turn: stores its reply, if there is one, and its outcome, and deletes its pieces. Repeating the same
 -- end is harmless. A turn that was taken for abandoned ends again when its owner's own end arrives: the whole
--- reply then stands beside the interrupted one, whose `superseded_by` names it.
+-- reply then stands beside the interrupted one, whose `superseded_by` names it. A turn that waited once is
+-- ended by the process that claimed it.
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
+-- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
+--   which replace those saved; absent if there are none
+-- @param pause only from journals: the argument is one of chat_pause_turn
 -- @param age_ms how long the end has waited, if it has
 -- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;
 --   or null
@@ -1943,6 +2210,9 @@ declare
   v_day date;
 begin
   perform public.chat_check_version(argument);
+  if argument ? 'pause' then
+    return public.chat_pause_turn(argument);
+  end if;
   select c.* into v_conversation from public.conversations c
     join public.turns t on t.conversation_id = c.id
       where t.id = (argument #>> '{turn,id}')::uuid for update of c;
@@ -1961,7 +2231,12 @@ begin
       argument #>> '{turn,status}' = 'interrupted'
         and v_turn.answer is not distinct from argument #>> '{turn,answer}'
         and v_turn.plan is not distinct from argument #>> '{turn,plan}'
-    else v_turn.status <> 'running'
+        and not exists (
+          select from jsonb_to_recordset(coalesce(argument -> 'items', '[]'))
+              as i (position integer, ordinal integer)
+            where not exists (select from public.turn_events e where e.turn_id = v_turn.id
+              and e.position = i.position and e.ordinal = i.ordinal))
+    else v_turn.status not in ('running', 'waiting')
   end) then
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
   end if;
@@ -1995,7 +2270,13 @@ begin
       returning m.id into v_message;
   end if;
   delete from public.turn_pieces where turn_id = v_turn.id;
-  v_usage := nullif(argument #> '{turn,usage}', 'null');
+  delete from public.turn_waits where turn_id = v_turn.id;
+  delete from public.turn_events where turn_id = v_turn.id
+    and (type = 'reasoning-delta' or argument ? 'items');
+  perform foreword.save_items(v_turn.id, argument -> 'items');
+  -- The usage of a turn that waited counts as far as known.
+  v_usage := coalesce(nullif(argument #> '{turn,usage}', 'null'),
+    case when v_turn.status in ('running', 'waiting') then v_turn.usage end);
   v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}')
     || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
   v_day := (v_turn.started_at at time zone 'UTC')::date;
@@ -2003,7 +2284,7 @@ begin
     coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null);
   -- An end that this one replaces is not counted twice. One that came before anything was counted has no
   -- estimate.
-  if v_turn.status <> 'running' and coalesce(v_turn.usage, v_turn.estimate) is not null then
+  if v_turn.status not in ('running', 'waiting') and coalesce(v_turn.usage, v_turn.estimate) is not null then
     perform foreword.count_usage(v_turn.user_id, v_day, -1,
       v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null);
   end if;
@@ -2036,13 +2317,19 @@ begin
     return jsonb_build_object('limited', argument #>> '{allowance,over}');
   end if;
   perform pg_advisory_xact_lock(hashtextextended(format('foreword allowance %s', v_subject), 0));
-  -- A turn without a sign of life is about to be ended.
-  select count(*) filter (where t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
+  -- A turn without a sign of life is about to be ended. One that waits for its user keeps its tokens only.
+  select count(*) filter (where t.status = 'running' and t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
       (argument #>> '{allowance,tokens_per_day}')::bigint
         - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint,
           0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0)
     into v_turns, v_left
-    from public.turns t where t.subject = v_subject and t.status = 'running';
+    from (
+      select r.status, r.heartbeat_at, r.estimate from public.turns r
+        where r.subject = v_subject and r.status = 'running'
+      union all
+      select r.status, r.heartbeat_at, r.estimate from public.turn_waits w
+        join public.turns r on r.id = w.turn_id where w.subject = v_subject and r.status = 'waiting'
+    ) t;
   if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
     return jsonb_build_object('limited', 'concurrent-turns');
   end if;
@@ -2061,7 +2348,7 @@ end $$;
 -- @param user_id or null
 -- @param conversation_id
 -- @param chat_id since version 7: the conversation's AI SDK chat, or null
--- @returns {turn_id, started_at, is_running}, all null without a turn
+-- @returns {turn_id, started_at, is_running: or waits for its user}, all null without a turn
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -2079,47 +2366,114 @@ begin
     where t.conversation_id = v_conversation and t.user_id is not distinct from v_user
     order by t.started_at desc limit 1;
   return jsonb_build_object('turn_id', v_turn.id, 'started_at', v_turn.started_at, 'is_running',
-    v_turn.status = 'running');
+    v_turn.status in ('running', 'waiting'));
 end $$;
 
 -- Lists running turns whose process is gone: their owner is one of `owners`, or has given no sign of life for
--- 30 seconds.
+-- 30 seconds. Then, since version 8, waiting turns that must be claimed: see chat_claim_waiting.
 -- @param owners [ids]
 -- @param except [turn ids]
 -- @param is_stale_too whether to include other owners' turns without a sign of life
+-- @param with_waiting whether to include waiting turns
 -- @param limit
--- @returns [{turn_id, pieces}]
+-- @returns [{turn_id, pieces, events, reason: why a waiting turn must be claimed, else null}]
 create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
   return coalesce((
-    select jsonb_agg(jsonb_build_object('turn_id', a.id, 'pieces', (
-      select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
-        order by p.position), '[]')
-      from public.turn_pieces p where p.turn_id = a.id)))
+    select jsonb_agg(jsonb_build_object('turn_id', a.id, 'reason', a.reason, 'pieces', (
+        select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
+          order by p.position), '[]')
+        from public.turn_pieces p where p.turn_id = a.id and a.reason is null),
+      'events', (
+        select coalesce(jsonb_agg(jsonb_build_object('position', e.position, 'ordinal', e.ordinal,
+          'type', e.type, 'data', e.data) order by e.position, e.ordinal), '[]')
+        from public.turn_events e where e.turn_id = a.id and a.reason is null)))
     from (
-      select t.id from public.turns t
-      where t.status = 'running' and not argument -> 'except' ? t.id::text and (
-        argument -> 'owners' ? t.owner::text
-        or ((argument ->> 'is_stale_too')::boolean
-          and t.heartbeat_at < clock_timestamp() - interval '30 seconds'))
-      order by t.heartbeat_at limit (argument ->> 'limit')::integer
+      select listed.* from (
+        (select t.id, null as reason, t.heartbeat_at as since from public.turns t
+          where t.status = 'running' and not argument -> 'except' ? t.id::text and (
+            argument -> 'owners' ? t.owner::text
+            or ((argument ->> 'is_stale_too')::boolean
+              and t.heartbeat_at < clock_timestamp() - interval '30 seconds'))
+          order by t.heartbeat_at limit (argument ->> 'limit')::integer)
+        union all
+        (select t.id, case when t.stop_requested then 'stop' else 'expired' end, w.expires_at
+          from public.turn_waits w join public.turns t on t.id = w.turn_id
+          where (argument ->> 'with_waiting')::boolean and w.expires_at <= clock_timestamp()
+            and t.status = 'waiting' and not argument -> 'except' ? t.id::text
+          order by w.expires_at limit (argument ->> 'limit')::integer)
+      ) listed
+      order by listed.reason is not null, listed.since limit (argument ->> 'limit')::integer
     ) a
   ), '[]');
 end $$;
 
--- Returns a turn and its text: the final text, or, while it runs, the pieces from the one that holds the byte
--- `after`.
+-- Lets a running turn wait for its user: stores its text and items so far, and the state from which a server
+-- goes on. Repeating the same pause is harmless.
+-- @param turn {id, usage: so far, or null}
+-- @param owners optional: the ids of the process that runs the turn
+-- @param text the body so far; items as in chat_end_turn, with reasoning
+-- @param pause {state, expires_at}
+-- @param age_ms how long the pause has waited, if it has
+-- @returns {conversation_id, is_changed}; {stop} if the turn has been asked to stop: it runs on, unless the
+--   pause has waited; or {gone} if the conversation was deleted meanwhile
+create or replace function public.chat_pause_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_turn public.turns;
+begin
+  perform public.chat_check_version(argument);
+  select * into v_turn from public.turns where id = (argument #>> '{turn,id}')::uuid for update;
+  if v_turn.id is null then
+    return jsonb_build_object('gone', true);
+  end if;
+  -- A pause that comes again after its turn was claimed is older than an item of the turn.
+  if v_turn.status <> 'running'
+    or (argument ? 'owners' and not coalesce(argument -> 'owners' ? v_turn.owner::text, true))
+    or exists (select from public.turn_events e where e.turn_id = v_turn.id and e.type <> 'reasoning-delta'
+      and (e.position, e.ordinal) > (
+        select i.position, i.ordinal
+          from jsonb_to_recordset(coalesce(argument -> 'items', '[]')) as i (position integer, ordinal integer)
+          order by i.position desc, i.ordinal desc limit 1))
+  then
+    return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
+  end if;
+  if v_turn.stop_requested and argument -> 'age_ms' is null then
+    return jsonb_build_object('stop', true);
+  end if;
+  delete from public.turn_pieces where turn_id = v_turn.id;
+  if argument ->> 'text' <> '' then
+    insert into public.turn_pieces (turn_id, position, text) values (v_turn.id, 0, argument ->> 'text');
+  end if;
+  perform foreword.save_items(v_turn.id, argument -> 'items');
+  update public.turns set status = 'waiting', usage = coalesce(nullif(argument #> '{turn,usage}', 'null'), usage)
+    where id = v_turn.id;
+  insert into public.turn_waits as w (turn_id, state, expires_at, subject)
+    values (v_turn.id, argument #> '{pause,state}',
+      case when v_turn.stop_requested then '-infinity'
+        else (argument #>> '{pause,expires_at}')::timestamptz end, v_turn.subject)
+    on conflict (turn_id) do update set state = excluded.state, expires_at = excluded.expires_at,
+      subject = excluded.subject, claim = null;
+  return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
+end $$;
+
+-- Returns a turn and its text: the final text, or, while it runs or waits, the pieces from the one that holds
+-- the byte `after`.
 -- @param user_id null for unowned turns
 -- @param turn_id, after
+-- @param after_item since version 8: {position, ordinal}, the place after which items are returned; or null
 -- @param for_service returns the turn of any user
--- @returns the turn, or {missing} if it does not exist or belongs to another user
+-- @returns the turn, with its items as `events`; or {missing} if it does not exist or belongs to another user
 create or replace function public.chat_read_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_id uuid := (argument ->> 'turn_id')::uuid;
   v_turn public.turns;
+  v_is_old boolean := (argument ->> 'schema_version')::integer < 8; -- knows no items, and no turn that waits
+  v_position integer := coalesce((argument #>> '{after_item,position}')::integer, -1);
+  v_ordinal integer := coalesce((argument #>> '{after_item,ordinal}')::integer, 0);
 begin
   perform public.chat_check_version(argument);
   if argument ->> 'user_id' is not null then
@@ -2134,8 +2488,8 @@ begin
     return jsonb_build_object('missing', true);
   end if;
   return jsonb_build_object(
-    'conversation_id', v_turn.conversation_id, 'status', v_turn.status, 'plan', v_turn.plan, 'answer',
-      v_turn.answer,
+    'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
+    'status', case when v_is_old and v_turn.status = 'waiting' then 'running' else v_turn.status end,
     'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model',
       v_turn.model,
     'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
@@ -2143,14 +2497,20 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
         order by p.position), '[]')
       from public.turn_pieces p
-      where p.turn_id = v_id and v_turn.status = 'running' and p.position >= coalesce((
+      where p.turn_id = v_id and v_turn.status in ('running', 'waiting') and p.position >= coalesce((
         select max(b.position) from public.turn_pieces b
         where b.turn_id = v_id and b.position <= (argument ->> 'after')::integer), 0)
+    ),
+    'events', (
+      select coalesce(jsonb_agg(jsonb_build_object('position', e.position, 'ordinal', e.ordinal,
+        'type', e.type, 'data', e.data) order by e.position, e.ordinal), '[]')
+      from public.turn_events e
+      where e.turn_id = v_id and not v_is_old and (e.position, e.ordinal) > (v_position, v_ordinal)
     ));
 end $$;
 
--- Asks for a turn to be stopped: its owner hears of it with its next progress. Since version 7, also every
--- running turn of a conversation.
+-- Asks for a turn to be stopped: its owner hears of it with its next progress. A waiting turn has no owner:
+-- it is due to be claimed at once. Since version 7, also every running or waiting turn of a conversation.
 -- @param user_id or null
 -- @param turn_id; or conversation_id and chat_id (or null)
 -- @returns {found: whether the user has such a turn, turns: for a conversation, their ids, newest first}
@@ -2168,27 +2528,36 @@ begin
   if v_conversation is not null then
     with stopped as (
       update public.turns set stop_requested = true
-        where conversation_id = v_conversation and status = 'running' and user_id is not distinct from v_user
+        where conversation_id = v_conversation and status in ('running', 'waiting')
+          and user_id is not distinct from v_user
           returning id, started_at)
     select coalesce(jsonb_agg(id order by started_at desc), '[]') into v_turns from stopped;
+    update public.turn_waits set expires_at = least(expires_at, clock_timestamp())
+      where turn_id in (select value::uuid from jsonb_array_elements_text(v_turns));
     return jsonb_build_object('found', v_turns <> '[]', 'turns', v_turns);
   end if;
   update public.turns set stop_requested = true
-    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from v_user;
-  return jsonb_build_object('found', found);
+    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from v_user
+    returning jsonb_build_array(id) into v_turns;
+  update public.turn_waits set expires_at = least(expires_at, clock_timestamp())
+    where turn_id = (v_turns ->> 0)::uuid;
+  return jsonb_build_object('found', v_turns is not null);
 end $$;
 
--- Saves the progress of the turns that run in one process: new text, and every 5 seconds a sign of life.
+-- Saves the progress of the turns that run in one process: new text and items, and every 5 seconds a sign of
+-- life.
 -- @param owners [ids of the process]
 -- @param running [turn ids]
--- @param pieces [{turn_id, position: bytes of the body before it, text}]; a longer piece replaces a shorter
---   one at the same position
+-- @param pieces [{turn_id, position: bytes of the body before it, text: may be empty, items: since version 8,
+--   [{position, ordinal, type, data}]; absent if there are none}]; a longer piece replaces a shorter one at
+--   the same position, and items may come again
 -- @returns {known: turns that are stored and belong to these owners, stop: turns that have been asked to
 --   stop}
 create or replace function public.chat_save_progress(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
   v_running uuid[];
+  v_piece record;
 begin
   perform public.chat_check_version(argument);
   -- First of all: a turn that begins meanwhile is not reported as known, because its pieces may have come too
@@ -2200,12 +2569,21 @@ begin
   insert into public.turn_pieces as saved (turn_id, position, text)
     select t.id, p.position, p.text
     from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, position integer, text text)
-    join public.turns t on t.id = p.turn_id and t.status = 'running'
+    join public.turns t on t.id = p.turn_id and t.status = 'running' and p.text <> ''
       and (t.owner is null or argument -> 'owners' ? t.owner::text)
     -- Waits for a turn that is ending: its pieces are deleted, and none may come after.
     order by t.id for no key update of t
     on conflict (turn_id, position) do update set text = excluded.text
       where length(excluded.text) > length(saved.text);
+  for v_piece in
+    select t.id, p.items
+    from jsonb_to_recordset(argument -> 'pieces') as p (turn_id uuid, items jsonb)
+    join public.turns t on t.id = p.turn_id and t.status = 'running' and p.items is not null
+      and (t.owner is null or argument -> 'owners' ? t.owner::text)
+    order by t.id for no key update of t
+  loop
+    perform foreword.save_items(v_piece.id, v_piece.items);
+  end loop;
   update public.turns set heartbeat_at = clock_timestamp()
     where id = any (v_running) and status = 'running'
       and heartbeat_at < clock_timestamp() - interval '5 seconds';
@@ -2713,11 +3091,14 @@ begin
     'public.chat_list_path(jsonb)',
     'public.chat_read_path(jsonb)',
     'public.chat_save_messages(jsonb)',
+    'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
+    'public.chat_claim_waiting(jsonb)',
     'public.chat_end_turn(jsonb)',
     'public.chat_find_limit(jsonb)',
     'public.chat_find_newest_turn(jsonb)',
     'public.chat_list_abandoned_turns(jsonb)',
+    'public.chat_pause_turn(jsonb)',
     'public.chat_read_turn(jsonb)',
     'public.chat_request_stop(jsonb)',
     'public.chat_save_progress(jsonb)',
@@ -2747,13 +3128,17 @@ begin
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
+    'foreword.claim_turn(uuid, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.save_items(uuid, jsonb)',
+    'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
@@ -2762,13 +3147,17 @@ begin
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
+    'foreword.claim_turn(uuid, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.save_items(uuid, jsonb)',
+    'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
   ] loop
     execute format('grant execute on function %s to service_role, %s', v_function::regprocedure, v_owner);

@@ -10,6 +10,20 @@ begin
     alter table public.turn_pieces add constraint turn_pieces_turn_fk
       foreign key (turn_id) references public.turns (id) on delete cascade;
   end if;
+  if not exists (select from pg_constraint where conrelid = 'public.turn_events'::regclass
+    and confrelid = 'public.turns'::regclass) then
+    alter table public.turn_events drop constraint if exists turn_events_turn_fk;
+    delete from public.turn_events e where not exists (select from public.turns t where t.id = e.turn_id);
+    alter table public.turn_events add constraint turn_events_turn_fk
+      foreign key (turn_id) references public.turns (id) on delete cascade;
+  end if;
+  if not exists (select from pg_constraint where conrelid = 'public.turn_waits'::regclass
+    and confrelid = 'public.turns'::regclass) then
+    alter table public.turn_waits drop constraint if exists turn_waits_turn_fk;
+    delete from public.turn_waits e where not exists (select from public.turns t where t.id = e.turn_id);
+    alter table public.turn_waits add constraint turn_waits_turn_fk
+      foreign key (turn_id) references public.turns (id) on delete cascade;
+  end if;
   if not exists (select from pg_constraint where conrelid = 'public.message_words'::regclass
     and confrelid = 'public.messages'::regclass) then
     alter table public.message_words drop constraint if exists message_words_fk;

@@ -1,6 +1,6 @@
--- Users read and write their own conversations and messages, and only read their turns, pieces, tombstones
--- and usage. A policy is created again only if it is not as this file created it, which its comment
--- remembers.
+-- Users read and write their own conversations and messages, and only read their turns, pieces, items,
+-- tombstones and usage. A policy is created again only if it is not as this file created it, which its
+-- comment remembers.
 do $$
 declare
   v_statement text;
@@ -40,5 +40,5 @@ begin
 end $$;
 
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
-grant select on public.turns, public.turn_pieces, public.deleted_conversations,
+grant select on public.turns, public.turn_pieces, public.turn_events, public.deleted_conversations,
   public.daily_usage to authenticated;

@@ -20,6 +20,7 @@ import { VersionedDatabase } from "./schema/versioned-database.ts";
 import { DurableTurnStore } from "./turns/durable-turn-store.ts";
 import { TurnReads } from "./turns/turn-reads.ts";
 import { TurnWrites } from "./turns/turn-writes.ts";
+import { StoredWaitingTurns } from "./turns/waiting-turns.ts";
 import { UserTokenStore } from "./turns/user-token-store.ts";
 import { WordIndexer } from "./words/word-indexer.ts";
 
@@ -86,6 +87,7 @@ const emptyStore: OpenStore = {
   turns: {
     begin: async ({ conversationId }) => ({ type: "begun", storage: "none", conversationId }),
     end: async ({ conversationId }) => ({ storage: "none", conversationId }),
+    pause: async ({ conversationId }) => ({ storage: "none", conversationId, mustStop: false }),
   },
   database: undefined,
   findTrouble: async () => undefined,
@@ -142,7 +144,12 @@ async function openDurableStore(
   const trouble = { database, isReduced: false, clock, countQueued: () => journal?.queue.size ?? 0 };
   return {
     turns,
-    records: { bus: turns, recovery: turns, paths: turns },
+    records: {
+      bus: turns,
+      recovery: turns,
+      paths: turns,
+      waiting: new StoredWaitingTurns({ database, journal }),
+    },
     rows: {
       database,
       untilWritesStored: async (caller, conversationId) =>

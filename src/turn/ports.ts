@@ -6,6 +6,7 @@ import type { Prompt } from "./instructions.ts";
 import type { Allowance, Estimate, LimitName } from "./limits.ts";
 import type { AddressedMessage, Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { ToolPart } from "./items/tool.ts";
 import type { FinishReason, Outcome, ReportedUsage, SavedItem, Storage, Usage } from "./turn-event.ts";
 
@@ -179,7 +180,21 @@ export type BeginResult =
   /** Its user is over this limit; for tokens, with so many left today. */
   | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
 
-/** Stores turns. Both writes are idempotent by the turn's id. */
+/** A turn that is about to wait for its user. */
+export interface PausedTurn {
+  /** Returns the body exactly as sent. */
+  readonly toBody: () => Body;
+  /** All items of the turn, reasoning included, in their order. */
+  readonly items: readonly SavedItem[];
+  /** What a process needs to go on with the turn; the store only keeps it. */
+  readonly state: JsonObject;
+  /** When the turn goes on without its user. */
+  readonly expiresAt: Date;
+  /** The tokens and tools so far; `undefined` if unknown. */
+  readonly usage: Usage | undefined;
+}
+
+/** Stores turns. All writes are idempotent by the turn's id. */
 export interface TurnStore {
   /**
    * Makes the turn's messages durable: in the database or, if that takes over 500 ms, in the journal.
@@ -188,10 +203,21 @@ export interface TurnStore {
   begin(turn: TurnBegin): Promise<BeginResult>;
   /** Stores the reply and the end of the turn, as {@link begin} does. Never rejects: losses are logged. */
   end(turn: TurnBegin, result: TurnResult): Promise<EndResult>;
+  /**
+   * Stores a turn that waits for its user, as {@link end} does. Whichever process is told the answer goes on
+   * with it. If its `storage` is `none`, nothing keeps the turn.
+   */
+  pause(turn: TurnBegin, paused: PausedTurn): Promise<PauseResult>;
 }
 
 /** The result of ending a turn, with its conversation if known. */
 export interface EndResult {
   readonly storage: Storage;
   readonly conversationId: string | undefined;
+}
+
+/** The result of pausing a turn. */
+export interface PauseResult extends EndResult {
+  /** Whether the turn does not wait, and must be ended: its user has asked for a stop meanwhile. */
+  readonly mustStop: boolean;
 }

@@ -1,6 +1,7 @@
 /** Turns beyond this process: their text between processes, their recovery, and the paths they continue. */
 import type { Caller } from "../base/caller.ts";
 import type { ErrorCode } from "../base/errors.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { TurnResult } from "./ports.ts";
@@ -61,14 +62,22 @@ export interface StoredPath {
 export interface NewestTurn {
   readonly turnId: string;
   readonly startedAt: Date;
+  /** Whether it is not over: it runs, or waits for its user. */
   readonly isRunning: boolean;
 }
+
+/** Why waiting turns go on without an answer: their time is up, or their user has asked for a stop. */
+export const claimReasons = ["expired", "stop"] as const;
+/** One of {@link claimReasons}. */
+export type ClaimReason = (typeof claimReasons)[number];
 
 /** A turn whose process is gone, and its body and items as far as saved. */
 export interface AbandonedTurn {
   readonly turnId: string;
   readonly text: string;
   readonly items: readonly SavedItem[];
+  /** Set for a turn that waited: it is to be claimed ({@link WaitingTurns.claim}), which returns its text. */
+  readonly reason: ClaimReason | undefined;
 }
 
 /** Which turns count as abandoned. */
@@ -111,7 +120,10 @@ export interface TurnRecovery {
    * database.
    */
   isSettled(): Promise<boolean>;
-  /** Resolves with some abandoned turns; the journal holds nothing more of any of them. */
+  /**
+   * Resolves with some abandoned turns, and waiting ones that are to be claimed; the journal holds nothing
+   * more of any of them.
+   */
   listAbandoned(filter: AbandonedFilter): Promise<readonly AbandonedTurn[]>;
   /** Ends a turn as interrupted if it is still abandoned; resolves with whether it was. */
   endAbandoned(turnId: string, result: TurnResult, filter: AbandonedFilter): Promise<boolean>;
@@ -132,9 +144,64 @@ export interface Paths {
   readonly findsPlaces: boolean;
 }
 
+/** A user's answer to a request for approval. */
+export interface ApprovalAnswer {
+  readonly approvalId: string;
+  readonly isApproved: boolean;
+  /** For the model, if given. */
+  readonly reason: string | undefined;
+}
+
+/** A turn that has waited for its user and now belongs to this process, which must go on with it. */
+export interface ClaimedTurn {
+  readonly turnId: string;
+  readonly conversationId: string;
+  readonly userId: string | undefined;
+  /** The message it answers; `undefined` if that was deleted. */
+  readonly parentId: string | undefined;
+  readonly model: string | undefined;
+  readonly startedAt: Date;
+  /** The body so far. */
+  readonly text: string;
+  /** All items so far, the responses to its requests for approval last. */
+  readonly items: readonly SavedItem[];
+  /** As in `PausedTurn`. */
+  readonly state: JsonObject;
+}
+
+/** The result of answering requests for approval. */
+export type AnswerResult =
+  /** The last answer: the turn goes on here. */
+  | { readonly type: "claimed"; readonly turn: ClaimedTurn }
+  /**
+   * The answers are stored, now or already before. These approvals are still open; if none is, the turn goes
+   * on, or has ended, elsewhere.
+   */
+  | { readonly type: "stored"; readonly pending: readonly string[] }
+  /** The caller has no such turn. */
+  | { readonly type: "missing" }
+  /** The turn runs or is over; `stopped` also if it is about to be. */
+  | { readonly type: "not-waiting"; readonly status: TurnStatus }
+  /** Nothing was stored: an approval that the turn never asked for; one answered differently, or too late. */
+  | { readonly type: "unknown" | "settled" | "expired"; readonly approvalId: string };
+
+/** Turns that wait for their users, whichever process they ran in. Methods reject with a `store_…` code. */
+export interface WaitingTurns {
+  /** Whether turns can wait now: older schemas have no place for them. */
+  readonly canWait: boolean;
+  /** Answers requests for approval of the caller's turn. One call alone resolves with `claimed`. */
+  answer(turnId: string, caller: Caller, answers: readonly ApprovalAnswer[]): Promise<AnswerResult>;
+  /**
+   * Takes over a waiting turn whose time is up, so that its open requests expire, or whose stop has been
+   * requested (`LiveBus.requestStop`). Resolves with `undefined` if it is not to be claimed, or not any more.
+   */
+  claim(turnId: string, reason: ClaimReason): Promise<ClaimedTurn | undefined>;
+}
+
 /** Turns beyond this process. Every method rejects with a `store_…` code. */
 export interface TurnRecords {
   readonly bus: LiveBus;
   readonly recovery: TurnRecovery;
   readonly paths: Paths;
+  readonly waiting: WaitingTurns;
 }

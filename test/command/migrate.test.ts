@@ -33,9 +33,9 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
   }
 
   for (const [version, said] of [
-    [0, /^No schema was installed; it is now at version 7\.$/m],
-    [6, /^The schema was at version 6; it is now at version 7\.$/m],
-    [7, /^The schema was already at version 7\.$/m],
+    [0, /^No schema was installed; it is now at version 8\.$/m],
+    [7, /^The schema was at version 7; it is now at version 8\.$/m],
+    [8, /^The schema was already at version 8\.$/m],
   ] as const)
     test(`reports the change from version ${version}`, async () => {
       const { url, session } = await create(version);
@@ -46,17 +46,17 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
     });
 
   test("refuses to downgrade, with advice, and exits with 1", async () => {
-    const { url, session } = await create(8);
+    const { url, session } = await create(9);
     const command = migrate(url);
     assert.equal(await command.exit(), 1);
-    assert.match(command.stderr, /holds version 8 [^]*file has version 7[^]*What to do: upgrade Foreword/);
+    assert.match(command.stderr, /holds version 9 [^]*file has version 8[^]*What to do: upgrade Foreword/);
     const [row] = await session.sql("select public.chat_describe_schema('{}') ->> 'version' as version");
-    assert.deepEqual(row, { version: "8" });
+    assert.deepEqual(row, { version: "9" });
     await session.close();
   });
 
   test("waits for another migration, and says so", async () => {
-    const { url, session } = await create(6);
+    const { url, session } = await create(7);
     await session.apply("begin; select pg_advisory_xact_lock(hashtext('foreword schema'))");
     const command = migrate(url);
     await command.printed(/^another migration is running; trying again in 0\.5 s$/m);

@@ -53,7 +53,7 @@ describe(
       const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", "text/event-stream");
       await database.sql(await loadSchemaOf(9, 9));
       await pass(50_000);
-      await database.sql(await loadSchemaOf(7, 6, { isForced: true }));
+      await database.sql(await loadSchemaOf(8, 7, { isForced: true }));
       call.text("lo.").finish();
       assert.equal((await reply).isComplete, true);
       let whole: AppResponse | undefined;
@@ -74,7 +74,7 @@ describe(
         await Promise.race([read, pass(120_000)]);
         const { body } = await read;
         assert.match(body, sign);
-        await database.sql(await loadSchemaOf(7, 6, { isForced: true }));
+        await database.sql(await loadSchemaOf(8, 7, { isForced: true }));
         call.text("lo.").finish();
         assert.equal((await reply).isComplete, true);
       });

@@ -37,14 +37,14 @@ const troubles: readonly Trouble[] = [
     code: "store_schema_mismatch",
     isQueued: true,
     breakWrites: [await loadSchemaOf(9, 9)],
-    repair: [await loadSchemaOf(7, 6, { isForced: true })],
+    repair: [await loadSchemaOf(8, 7, { isForced: true })],
   },
   {
     name: "a schema that is too old",
     code: "store_schema_mismatch",
     isQueued: true,
     breakWrites: [await loadSchemaOf(5, 5, { isForced: true })],
-    repair: [await loadSchemaOf(7, 6)],
+    repair: [await loadSchemaOf(8, 7)],
   },
   {
     name: "a database that is read-only",

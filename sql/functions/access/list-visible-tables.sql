@@ -10,6 +10,7 @@ begin
     case when exists (select from public.messages) then 'messages' end,
     case when exists (select from public.turns) then 'turns' end,
     case when exists (select from public.turn_pieces) then 'turn_pieces' end,
+    case when exists (select from public.turn_events) then 'turn_events' end,
     case when exists (select from public.deleted_conversations) then 'deleted_conversations' end,
     case when exists (select from public.daily_usage) then 'daily_usage' end], null));
 end $$;

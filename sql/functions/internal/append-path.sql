@@ -71,7 +71,8 @@ begin
         v_found := foreword.match_below(p_conversation_id, v_parent, v_item.message);
       end if;
       if v_found is null and exists (
-        select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid and t.status = 'running'
+        select from public.turns t where t.id = (v_item.message ->> 'sent_id')::uuid
+          and t.status in ('running', 'waiting')
       ) then
         -- A reply in progress.
         v_found := public.chat_hold_reply(jsonb_build_object(

@@ -9,7 +9,8 @@ begin
       'conversation_id', p_conversation_id, 'parent_id', p_parent_id, 'created_at', p_created_at,
       'turn_id', (
         select t.id from public.turns t
-          where t.conversation_id = p_conversation_id and t.parent_id = p_parent_id and t.status = 'running'
+          where t.conversation_id = p_conversation_id and t.parent_id = p_parent_id
+            and t.status in ('running', 'waiting')
           order by t.started_at desc limit 1))),
     (select leaf.id from public.conversations c
       join public.messages leaf on leaf.id = c.leaf_id and leaf.role = 'assistant'

@@ -93,7 +93,7 @@ begin
     end loop;
   end if;
   select t.id into v_turn from public.turns t
-    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status = 'running'
+    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status in ('running', 'waiting')
     order by t.started_at desc limit 1;
   if v_turn is null then
     return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);

@@ -15,7 +15,7 @@ declare
 begin
   select * into v_turn from public.turns t
     where t.id = (argument ->> 'turn_id')::uuid and t.conversation_id = (argument ->> 'conversation_id')::uuid
-      and t.parent_id = (argument ->> 'parent_id')::uuid and t.status = 'running';
+      and t.parent_id = (argument ->> 'parent_id')::uuid and t.status in ('running', 'waiting');
   if v_turn.id is null then
     return null;
   end if;

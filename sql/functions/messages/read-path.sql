@@ -30,7 +30,7 @@ begin
       select * into v_turn from public.turns t where t.id = v_parent.id
         and t.user_id is not distinct from v_user;
     end if;
-    if v_turn.status = 'running' then
+    if v_turn.status in ('running', 'waiting') then
       return jsonb_build_object('running', v_turn.id);
     end if;
   end if;

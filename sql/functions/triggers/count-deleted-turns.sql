@@ -1,5 +1,5 @@
--- Counts the turns that are deleted while they run. They have no end that would be counted, so the reserved
--- estimate counts as their usage.
+-- Counts the turns that are deleted while they run or wait. They have no end that would be counted, so the
+-- reserved estimate counts as their usage.
 create or replace function public.chat_count_deleted_turns() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -8,7 +8,7 @@ begin
     select user_id, (started_at at time zone 'UTC')::date, coalesce(model, ''), count(*), count(*),
         sum(coalesce((estimate ->> 'input_tokens')::bigint, 0)),
           sum(coalesce((estimate ->> 'output_tokens')::bigint, 0))
-      from gone where status = 'running' group by 1, 2, 3
+      from gone where status in ('running', 'waiting') group by 1, 2, 3
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
       input_tokens = d.input_tokens + excluded.input_tokens,

@@ -1,9 +1,13 @@
 -- Ends a turn: stores its reply, if there is one, and its outcome, and deletes its pieces. Repeating the same
 -- end is harmless. A turn that was taken for abandoned ends again when its owner's own end arrives: the whole
--- reply then stands beside the interrupted one, whose `superseded_by` names it.
+-- reply then stands beside the interrupted one, whose `superseded_by` names it. A turn that waited once is
+-- ended by the process that claimed it.
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
+-- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
+--   which replace those saved; absent if there are none
+-- @param pause only from journals: the argument is one of chat_pause_turn
 -- @param age_ms how long the end has waited, if it has
 -- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;
 --   or null
@@ -19,6 +23,9 @@ declare
   v_day date;
 begin
   perform public.chat_check_version(argument);
+  if argument ? 'pause' then
+    return public.chat_pause_turn(argument);
+  end if;
   select c.* into v_conversation from public.conversations c
     join public.turns t on t.conversation_id = c.id
       where t.id = (argument #>> '{turn,id}')::uuid for update of c;
@@ -37,7 +44,12 @@ begin
       argument #>> '{turn,status}' = 'interrupted'
         and v_turn.answer is not distinct from argument #>> '{turn,answer}'
         and v_turn.plan is not distinct from argument #>> '{turn,plan}'
-    else v_turn.status <> 'running'
+        and not exists (
+          select from jsonb_to_recordset(coalesce(argument -> 'items', '[]'))
+              as i (position integer, ordinal integer)
+            where not exists (select from public.turn_events e where e.turn_id = v_turn.id
+              and e.position = i.position and e.ordinal = i.ordinal))
+    else v_turn.status not in ('running', 'waiting')
   end) then
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
   end if;
@@ -71,7 +83,13 @@ begin
       returning m.id into v_message;
   end if;
   delete from public.turn_pieces where turn_id = v_turn.id;
-  v_usage := nullif(argument #> '{turn,usage}', 'null');
+  delete from public.turn_waits where turn_id = v_turn.id;
+  delete from public.turn_events where turn_id = v_turn.id
+    and (type = 'reasoning-delta' or argument ? 'items');
+  perform foreword.save_items(v_turn.id, argument -> 'items');
+  -- The usage of a turn that waited counts as far as known.
+  v_usage := coalesce(nullif(argument #> '{turn,usage}', 'null'),
+    case when v_turn.status in ('running', 'waiting') then v_turn.usage end);
   v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}')
     || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
   v_day := (v_turn.started_at at time zone 'UTC')::date;
@@ -79,7 +97,7 @@ begin
     coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null);
   -- An end that this one replaces is not counted twice. One that came before anything was counted has no
   -- estimate.
-  if v_turn.status <> 'running' and coalesce(v_turn.usage, v_turn.estimate) is not null then
+  if v_turn.status not in ('running', 'waiting') and coalesce(v_turn.usage, v_turn.estimate) is not null then
     perform foreword.count_usage(v_turn.user_id, v_day, -1,
       v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null);
   end if;

@@ -14,13 +14,19 @@ begin
     return jsonb_build_object('limited', argument #>> '{allowance,over}');
   end if;
   perform pg_advisory_xact_lock(hashtextextended(format('foreword allowance %s', v_subject), 0));
-  -- A turn without a sign of life is about to be ended.
-  select count(*) filter (where t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
+  -- A turn without a sign of life is about to be ended. One that waits for its user keeps its tokens only.
+  select count(*) filter (where t.status = 'running' and t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
       (argument #>> '{allowance,tokens_per_day}')::bigint
         - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint,
           0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0)
     into v_turns, v_left
-    from public.turns t where t.subject = v_subject and t.status = 'running';
+    from (
+      select r.status, r.heartbeat_at, r.estimate from public.turns r
+        where r.subject = v_subject and r.status = 'running'
+      union all
+      select r.status, r.heartbeat_at, r.estimate from public.turn_waits w
+        join public.turns r on r.id = w.turn_id where w.subject = v_subject and r.status = 'waiting'
+    ) t;
   if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
     return jsonb_build_object('limited', 'concurrent-turns');
   end if;

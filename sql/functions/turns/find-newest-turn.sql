@@ -2,7 +2,7 @@
 -- @param user_id or null
 -- @param conversation_id
 -- @param chat_id since version 7: the conversation's AI SDK chat, or null
--- @returns {turn_id, started_at, is_running}, all null without a turn
+-- @returns {turn_id, started_at, is_running: or waits for its user}, all null without a turn
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -20,5 +20,5 @@ begin
     where t.conversation_id = v_conversation and t.user_id is not distinct from v_user
     order by t.started_at desc limit 1;
   return jsonb_build_object('turn_id', v_turn.id, 'started_at', v_turn.started_at, 'is_running',
-    v_turn.status = 'running');
+    v_turn.status in ('running', 'waiting'));
 end $$;

@@ -1,5 +1,5 @@
--- Asks for a turn to be stopped: its owner hears of it with its next progress. Since version 7, also every
--- running turn of a conversation.
+-- Asks for a turn to be stopped: its owner hears of it with its next progress. A waiting turn has no owner:
+-- it is due to be claimed at once. Since version 7, also every running or waiting turn of a conversation.
 -- @param user_id or null
 -- @param turn_id; or conversation_id and chat_id (or null)
 -- @returns {found: whether the user has such a turn, turns: for a conversation, their ids, newest first}
@@ -17,12 +17,18 @@ begin
   if v_conversation is not null then
     with stopped as (
       update public.turns set stop_requested = true
-        where conversation_id = v_conversation and status = 'running' and user_id is not distinct from v_user
+        where conversation_id = v_conversation and status in ('running', 'waiting')
+          and user_id is not distinct from v_user
           returning id, started_at)
     select coalesce(jsonb_agg(id order by started_at desc), '[]') into v_turns from stopped;
+    update public.turn_waits set expires_at = least(expires_at, clock_timestamp())
+      where turn_id in (select value::uuid from jsonb_array_elements_text(v_turns));
     return jsonb_build_object('found', v_turns <> '[]', 'turns', v_turns);
   end if;
   update public.turns set stop_requested = true
-    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from v_user;
-  return jsonb_build_object('found', found);
+    where id = (argument ->> 'turn_id')::uuid and user_id is not distinct from v_user
+    returning jsonb_build_array(id) into v_turns;
+  update public.turn_waits set expires_at = least(expires_at, clock_timestamp())
+    where turn_id = (v_turns ->> 0)::uuid;
+  return jsonb_build_object('found', v_turns is not null);
 end $$;

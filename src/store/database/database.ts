@@ -4,10 +4,10 @@ import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
-export const schemaVersion = 7;
+export const schemaVersion = 8;
 
 /** The oldest schema version that this server can use. */
-export const oldestSchemaVersion = 6;
+export const oldestSchemaVersion = 7;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;
@@ -29,6 +29,9 @@ export const functions = {
   chat_begin_turn: "safe",
   chat_end_turn: "safe",
   chat_save_progress: "safe",
+  chat_pause_turn: "safe",
+  chat_answer_approvals: "safe",
+  chat_claim_waiting: "safe",
   chat_read_turn: "read",
   chat_find_newest_turn: "read",
   chat_read_path: "read",

@@ -194,8 +194,12 @@ export class JournalReplay {
     const pieces = await journal.readPieces(turnId);
     await reads.saveProgress(journal.owners, [], pieces);
     // Another process may have ended the turn already, without these.
-    const text = await reads.extendInterrupted(turnId, pieces);
-    if (text !== undefined) await writes.end(toEndArgument(turnId, toInterruptedResult(text, clock.now())));
+    const extended = await reads.extendInterrupted(turnId, pieces);
+    if (extended !== undefined) {
+      const { text, items } = extended;
+      const result = toInterruptedResult(text, clock.now());
+      await writes.end(toEndArgument(turnId, { ...result, items }));
+    }
     await journal.removePieces(turnId);
   }
 

@@ -2,7 +2,15 @@
 import { toAppError } from "../../base/errors.ts";
 import type { LimitName } from "../../turn/limits.ts";
 import type { Caller } from "../../base/caller.ts";
-import type { BeginResult, TurnStore, EndResult, TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type {
+  BeginResult,
+  EndResult,
+  PausedTurn,
+  PauseResult,
+  TurnBegin,
+  TurnResult,
+  TurnStore,
+} from "../../turn/ports.ts";
 import type {
   AbandonedFilter,
   AbandonedTurn,
@@ -18,12 +26,14 @@ import type {
 } from "../../turn/records.ts";
 import type { Observer } from "../../turn/observer.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
-import { schemaVersion } from "../database/database.ts";
+import type { Place } from "../../turn/turn-event.ts";
+import { schemaVersion, type LazyJson } from "../database/database.ts";
 import type { SaveResult } from "./message-writer.ts";
-import { toEndArgument } from "./turn-writes.ts";
+import { toEndArgument, toPauseArgument, type PausedRow } from "./turn-writes.ts";
+import { hasItems } from "./item-rows.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
 import { toQueuedError, untilWritesStored } from "./read-your-writes.ts";
-import { DurableWriter, type DurableWriterOptions } from "./durable-writer.ts";
+import { DurableWriter, type DurableWriterOptions, type Written } from "./durable-writer.ts";
 
 /** The dependencies and settings of a durable store. */
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
@@ -91,9 +101,23 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
 
   async end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
-    const ended = await this.#end(turn, result);
+    const argument = toEndArgument(turn.turnId, result);
+    const written = await this.#writeEnd(turn, argument, () => this.#options.writes.end(argument));
+    const ended = this.#toEndResult(turn, written);
     this.#writer.dropPieces(turn.turnId, ended.storage !== "queued");
     return ended;
+  }
+
+  async pause(turn: TurnBegin, paused: PausedTurn): Promise<PauseResult> {
+    const none = { storage: "none", conversationId: turn.conversationId, mustStop: false } as const;
+    if (turn.isKept === false || !hasItems(this.#options.database)) return none;
+    const { writes, journal, clock } = this.#options;
+    const argument = toPauseArgument(turn.turnId, paused, journal?.owners, clock.now());
+    const written = await this.#writeEnd(turn, argument, () => writes.pause(argument));
+    if (written?.type === "value" && written.value.type === "stop") return { ...none, mustStop: true };
+    const result = this.#toEndResult(turn, written);
+    if (result.storage !== "none") this.#writer.dropPieces(turn.turnId, result.storage !== "queued");
+    return { ...result, mustStop: false };
   }
 
   async publish(
@@ -114,8 +138,13 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
     await this.#writer.keepPieces(pieces);
   }
 
-  async read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
-    const turn = await this.#options.reads.read(turnId, caller, after);
+  async read(
+    turnId: string,
+    caller: Caller,
+    after: number,
+    afterItem?: Place,
+  ): Promise<StoredTurn | undefined> {
+    const turn = await this.#options.reads.read(turnId, caller, after, afterItem);
     if (turn === undefined) this.#refuseWaiting(turnId);
     return turn;
   }
@@ -186,23 +215,30 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
       throw toQueuedError(this.#options.database, `turn ${turnId} is queued in the journal`);
   }
 
-  async #end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
-    const { writes, observe } = this.#options;
-    const argument = toEndArgument(turn.turnId, result);
+  /** Stores the end or the pause of a turn; resolves with `undefined` if it is lost. */
+  async #writeEnd<Row extends PausedRow>(
+    turn: TurnBegin,
+    argument: LazyJson,
+    call: () => Promise<Row>,
+  ): Promise<Written<Row> | undefined> {
     try {
-      const written = await this.#writer.write({
+      return await this.#writer.write({
         turn,
         kind: "end",
-        call: () => writes.end(argument),
+        call,
         toArgument: () => JSON.stringify(argument),
       });
-      if (written.type === "queued") return { storage: "queued", conversationId: undefined };
-      if (written.type === "value" && written.value.type === "ended")
-        return { storage: "stored", conversationId: written.value.conversationId };
-      if (written.type === "value") observe({ type: "conversation-deleted", turn });
     } catch (error) {
-      observe({ type: "write-lost", turn, error: toAppError(error) });
+      this.#options.observe({ type: "write-lost", turn, error: toAppError(error) });
+      return undefined;
     }
+  }
+
+  #toEndResult(turn: TurnBegin, written: Written<PausedRow> | undefined): EndResult {
+    if (written?.type === "queued") return { storage: "queued", conversationId: undefined };
+    if (written?.type === "value" && written.value.type === "ended")
+      return { storage: "stored", conversationId: written.value.conversationId };
+    if (written?.type === "value") this.#options.observe({ type: "conversation-deleted", turn });
     return { storage: "none", conversationId: undefined };
   }
 }

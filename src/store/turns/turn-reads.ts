@@ -14,7 +14,9 @@ import type {
   StoredPath,
   StoredTurn,
 } from "../../turn/records.ts";
-import { finishReasons, turnStatuses, type Usage } from "../../turn/turn-event.ts";
+import { claimReasons } from "../../turn/records.ts";
+import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
+import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
 import { PathMessages } from "./message-writer.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { service, type Database } from "../database/database.ts";
@@ -22,7 +24,8 @@ import { service, type Database } from "../database/database.ts";
 /** How many abandoned turns are listed at a time: each may carry a whole reply, of 2 MiB. */
 const maxAbandoned = 8;
 
-const Pieces = z.array(z.object({ position: z.number(), text: z.string() }));
+/** Pieces of a body, sorted by their positions. */
+export const Pieces = z.array(z.object({ position: z.number(), text: z.string() }));
 
 const UsageRow = z
   .object({
@@ -30,6 +33,8 @@ const UsageRow = z
     output_tokens: z.number(),
     reasoning_tokens: z.number().nullish(),
     cached_input_tokens: z.number().nullish(),
+    tool_calls: z.number().nullish(),
+    tool_cost: z.number().nullish(),
   })
   .nullable()
   .catch(null);
@@ -49,6 +54,7 @@ const ReadResult = z.union([
     duration_ms: z.number().nullable(),
     first_text_ms: z.number().nullable(),
     pieces: Pieces,
+    events: ItemRows,
   }),
 ]);
 const NewestResult = z.object({
@@ -62,7 +68,17 @@ const PathResult = z.union([
   z.object({ conversation_id: z.string(), digest: z.string().nullable(), messages: PathMessages }),
 ]);
 const ProgressResult = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
-const AbandonedResult = z.array(z.object({ turn_id: z.string(), pieces: Pieces }));
+const AbandonedResult = z.array(
+  z.object({
+    turn_id: z.string(),
+    pieces: Pieces,
+    events: ItemRows,
+    reason: z.enum(claimReasons).nullish(),
+  }),
+);
+
+/** The body and the items of a turn. */
+type SavedTurn = Pick<StoredTurn, "text" | "items">;
 
 /** The rows of turns. Rejects as {@link Database.call} does. */
 export class TurnReads {
@@ -78,40 +94,76 @@ export class TurnReads {
     running: readonly string[],
     pieces: readonly Piece[],
   ): Promise<{ readonly known: ReadonlySet<string>; readonly stop: readonly string[] }> {
-    const rows = pieces.map(({ turnId, position, text }) => ({ turn_id: turnId, position, text }));
-    const result = await this.#call("chat_save_progress", { owners, running, pieces: rows });
+    const result = await this.#call("chat_save_progress", {
+      owners,
+      running,
+      pieces: this.#toPieceRows(pieces),
+    });
     const { known, stop } = parse(ProgressResult, result, "store_refused");
     return { known: new Set(known), stop };
   }
 
+  /** An older schema has no items: pieces that hold nothing else are left out. */
+  #toPieceRows(pieces: readonly Piece[]): readonly JsonObject[] {
+    const keepsItems = hasItems(this.#database);
+    return pieces
+      .filter(({ text }) => keepsItems || text !== "")
+      .map(({ turnId, position, text, items }) => ({
+        turn_id: turnId,
+        position,
+        text,
+        items: keepsItems ? toItemRows(items) : undefined,
+      }));
+  }
+
   /** Resolves with the caller's turn; `undefined` if there is no such turn. */
-  async read(turnId: string, caller: Caller, after: number): Promise<StoredTurn | undefined> {
-    return await this.#read({ turn_id: turnId, after }, caller, after);
+  async read(
+    turnId: string,
+    caller: Caller,
+    after: number,
+    afterItem?: Place,
+  ): Promise<StoredTurn | undefined> {
+    const argument = {
+      turn_id: turnId,
+      after,
+      after_item: afterItem && { position: afterItem.position, ordinal: afterItem.ordinal },
+    };
+    return await this.#read(argument, caller, after, afterItem);
   }
 
   /**
-   * Resolves with the text of a turn that recovery has ended, extended by `pieces`; `undefined` if there is
-   * no such turn, or they add nothing.
+   * Resolves with the text and the items of a turn that recovery has ended, extended by `pieces`; `undefined`
+   * if there is no such turn, or they add nothing.
    */
-  async extendInterrupted(turnId: string, pieces: readonly Piece[]): Promise<string | undefined> {
+  async extendInterrupted(turnId: string, pieces: readonly Piece[]): Promise<SavedTurn | undefined> {
     const turn = await this.#read({ turn_id: turnId, after: 0, for_service: true }, service, 0);
     if (turn?.status !== "interrupted") return undefined;
-    const text = joinPieces([{ position: 0, text: turn.text }, ...pieces]);
-    return text.length > turn.text.length ? text : undefined;
+    const text = joinPieces([
+      { position: 0, text: turn.text },
+      ...pieces.filter((piece) => piece.text !== ""),
+    ]);
+    const added = pieces.flatMap(({ items = [] }) => items).filter(({ type }) => type !== "reasoning-delta");
+    const items = mergeItems(turn.items, added);
+    return text.length > turn.text.length || items.length > turn.items.length ? { text, items } : undefined;
   }
 
-  async #read(argument: JsonObject, caller: Caller, after: number): Promise<StoredTurn | undefined> {
+  async #read(
+    argument: JsonObject,
+    caller: Caller,
+    after: number,
+    afterItem?: Place,
+  ): Promise<StoredTurn | undefined> {
     const result = await this.#database.call("chat_read_turn", argument, caller);
     const row = parse(ReadResult, result, "store_refused");
     if ("missing" in row) return undefined;
-    const isRunning = row.status === "running";
+    const isRunning = row.status === "running" || row.status === "waiting";
     const body = toText({ plan: row.plan ?? "", answer: row.answer ?? undefined });
     return {
       conversationId: row.conversation_id,
       status: row.status,
       text: isRunning ? joinPieces(row.pieces) : body,
       position: isRunning ? (row.pieces[0]?.position ?? after) : 0,
-      items: [],
+      items: cutOverlaps(row.events, afterItem),
       finishReason: row.finish_reason ?? undefined,
       usage: row.usage === null ? undefined : toUsage(row.usage),
       errorCode: toErrorCode(row.error_code),
@@ -169,12 +221,13 @@ export class TurnReads {
   /** Resolves with some abandoned turns; those of `owners` without delay. */
   async listAbandoned(filter: AbandonedFilter, owners: readonly string[]): Promise<readonly AbandonedTurn[]> {
     const { except, isStaleToo } = filter;
-    const argument = { except, owners, is_stale_too: isStaleToo, limit: maxAbandoned };
+    const argument = { except, owners, is_stale_too: isStaleToo, with_waiting: true, limit: maxAbandoned };
     const result = await this.#call("chat_list_abandoned_turns", argument);
-    return parse(AbandonedResult, result, "store_refused").map(({ turn_id: turnId, pieces }) => ({
-      turnId,
-      text: pieces[0]?.position === 0 ? joinPieces(pieces) : "",
-      items: [],
+    return parse(AbandonedResult, result, "store_refused").map((row) => ({
+      turnId: row.turn_id,
+      text: row.pieces[0]?.position === 0 ? joinPieces(row.pieces) : "",
+      items: cutOverlaps(row.events),
+      reason: row.reason ?? undefined,
     }));
   }
 
@@ -184,7 +237,7 @@ export class TurnReads {
 }
 
 /** Returns the text of sorted pieces up to the first gap; overlaps count once. */
-function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): string {
+export function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): string {
   let text = "";
   let end = pieces[0]?.position ?? 0;
   for (const piece of pieces) {
@@ -212,5 +265,7 @@ function toUsage(row: NonNullable<z.infer<typeof UsageRow>>): Usage {
     outputTokens: row.output_tokens,
     ...(typeof row.reasoning_tokens === "number" && { reasoningTokens: row.reasoning_tokens }),
     ...(typeof row.cached_input_tokens === "number" && { cachedInputTokens: row.cached_input_tokens }),
+    ...(typeof row.tool_calls === "number" && { toolCalls: row.tool_calls }),
+    ...(typeof row.tool_cost === "number" && { toolCost: row.tool_cost }),
   };
 }

@@ -2,22 +2,29 @@
 import { z } from "zod";
 import { parse } from "../../base/parse.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type { PausedTurn, TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type { ToolPart } from "../../turn/items/tool.ts";
 import type { Usage } from "../../turn/turn-event.ts";
+import { toText } from "../../turn/body.ts";
 import { toContent } from "../../turn/turn-result.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { service, type Database, type LazyJson } from "../database/database.ts";
+import { toItemRows, toStorableJson } from "./item-rows.ts";
 import { MessageWriter, toRefusal, type Refusal, type SaveResult } from "./message-writer.ts";
 
 const EndResult = z.union([
   z.object({ conversation_id: z.string(), is_changed: z.boolean() }),
   z.object({ gone: z.literal(true) }),
 ]);
+const PauseRow = z.union([EndResult, z.object({ stop: z.literal(true) })]);
 
 /** The result of ending a turn: its end is stored, now or already before; or the turn does not exist. */
 export type EndedRow =
   | { readonly type: "ended"; readonly conversationId: string; readonly isChanged: boolean }
   | { readonly type: "gone" };
+
+/** The result of pausing a turn, as of ending it; or the turn was asked to stop, and runs on. */
+export type PausedRow = EndedRow | { readonly type: "stop" };
 
 /**
  * Writes turns. Rejects with a `store_…` or `write_rejected` code; as far as is known, nothing was written
@@ -81,14 +88,24 @@ export class TurnWrites {
 
   /** Stores the reply and the end of a turn, from {@link toEndArgument} now or earlier. */
   async end(argument: JsonObject): Promise<EndedRow> {
-    const ended = parse(
-      EndResult,
-      await this.#database.call("chat_end_turn", argument, service),
+    const result = await this.#database.call("chat_end_turn", argument, service);
+    return toEndedRow(parse(EndResult, result, "store_refused"));
+  }
+
+  /** Lets a turn wait, from {@link toPauseArgument}. A journal replays that by {@link end}. */
+  async pause(argument: JsonObject): Promise<PausedRow> {
+    const row = parse(
+      PauseRow,
+      await this.#database.call("chat_pause_turn", argument, service),
       "store_refused",
     );
-    if ("gone" in ended) return { type: "gone" };
-    return { type: "ended", conversationId: ended.conversation_id, isChanged: ended.is_changed };
+    return "stop" in row ? { type: "stop" } : toEndedRow(row);
   }
+}
+
+function toEndedRow(row: z.output<typeof EndResult>): EndedRow {
+  if ("gone" in row) return { type: "gone" };
+  return { type: "ended", conversationId: row.conversation_id, isChanged: row.is_changed };
 }
 
 /**
@@ -102,6 +119,33 @@ export function toEndArgument(turnId: string, result: TurnResult): LazyJson {
     get reply() {
       return toReplyRow(result);
     },
+    get items() {
+      return toItemRows(result.items);
+    },
+  };
+}
+
+/**
+ * Returns the argument of `chat_pause_turn`, and of `chat_end_turn` for a journal. `owners` are the ids of
+ * this process.
+ */
+export function toPauseArgument(
+  turnId: string,
+  paused: PausedTurn,
+  owners: readonly string[] | undefined,
+  now: Date,
+): LazyJson {
+  const { state, expiresAt, usage } = paused;
+  return {
+    turn: { id: turnId, usage: usage && toUsageRow(usage), ended_at: now.toISOString() },
+    owners,
+    get text() {
+      return toText(paused.toBody());
+    },
+    get items() {
+      return toItemRows(paused.items);
+    },
+    pause: { state: toStorableJson(state), expires_at: expiresAt.toISOString() },
   };
 }
 
@@ -128,13 +172,18 @@ function toReplyRow(result: TurnResult): Json {
   const { reply } = result;
   if (reply === undefined) return undefined;
   const { answer } = result.toBody();
-  const content = toContent(answer);
+  const content = toReplyContent(result);
   return {
     id: reply.id,
     content: content === answer ? undefined : content, // it is the turn's answer
     metadata: toReplyMetadata(result),
     digest: reply.contentDigest,
   };
+}
+
+/** Returns the content of a reply's message: the answer, below the text of the reply that it goes on with. */
+export function toReplyContent({ reply, toBody }: TurnResult): string {
+  return reply?.withTools?.text ?? toContent(toBody().answer);
 }
 
 /** Returns the metadata of a reply. */
@@ -145,7 +194,14 @@ export function toReplyMetadata({ reply, toBody, model, finishReason, usage, dur
     finish_reason: finishReason,
     usage: usage && toUsageRow(usage),
     duration_ms: round(durationMs),
+    tools: reply?.withTools && toToolRows(reply.withTools.tools),
   };
+}
+
+function toToolRows(tools: readonly ToolPart[]): readonly JsonObject[] {
+  return toStorableJson(
+    tools.map(({ outcome, ...tool }) => ({ ...tool, outcome: outcome && { ...outcome } })),
+  );
 }
 
 function toAllowanceRow({ allowance }: TurnBegin): Json {
@@ -165,6 +221,8 @@ function toUsageRow(usage: Partial<Usage>): JsonObject {
     output_tokens: usage.outputTokens,
     reasoning_tokens: usage.reasoningTokens,
     cached_input_tokens: usage.cachedInputTokens,
+    tool_calls: usage.toolCalls,
+    tool_cost: usage.toolCost,
   };
 }
 

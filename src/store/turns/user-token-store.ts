@@ -6,12 +6,18 @@ import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
 import { createId } from "../../base/create-id.ts";
 import { settleWithin } from "../../base/deadline.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { BeginResult, TurnStore, EndResult, TurnBegin, TurnResult } from "../../turn/ports.ts";
+import type {
+  BeginResult,
+  PauseResult,
+  TurnStore,
+  EndResult,
+  TurnBegin,
+  TurnResult,
+} from "../../turn/ports.ts";
 import type { Observer } from "../../turn/observer.ts";
 import type { Storage } from "../../turn/turn-event.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
-import { toContent } from "../../turn/turn-result.ts";
-import { toReplyMetadata } from "./turn-writes.ts";
+import { toReplyContent, toReplyMetadata } from "./turn-writes.ts";
 import type { Json } from "../../base/json.ts";
 import { storeWaitMs, type Database } from "../database/database.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -54,7 +60,7 @@ export class UserTokenStore implements TurnStore {
       this.#lost.delete(turn.turnId);
       return { storage: lost === undefined ? "stored" : "none", conversationId: turn.conversationId };
     }
-    const content = toContent(result.toBody().answer);
+    const content = toReplyContent(result);
     const metadata = toReplyMetadata(result);
     const saved = await this.#save(turn, [
       // Not the turn's id: nothing here keeps a client from using an id twice.
@@ -69,6 +75,11 @@ export class UserTokenStore implements TurnStore {
     ]);
     this.#lost.delete(turn.turnId);
     return saved;
+  }
+
+  /** Nothing here could go on with the turn later. */
+  async pause(turn: TurnBegin): Promise<PauseResult> {
+    return { storage: "none", conversationId: turn.conversationId, mustStop: false };
   }
 
   async #save(

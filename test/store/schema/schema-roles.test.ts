@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { systemClock } from "../../../src/base/clock.ts";
+import { schemaVersion } from "../../../src/store/database/database.ts";
 import { applySchema, type AppliedSchema } from "../../../src/store/schema/apply-schema.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
@@ -109,9 +110,9 @@ describe("a role that applies the schema", { timeout: 120_000 }, () => {
         /run: (alter role app createrole);/,
       );
       await follow(/app may not create schemas/, /run: (grant create on database roles_\d+ to app)$/);
-      assert.deepEqual(await migrate(), { from: undefined, to: 7 });
+      assert.deepEqual(await migrate(), { from: undefined, to: schemaVersion });
       await root.apply(`alter role app nocreaterole; revoke create on database ${name} from app`);
-      assert.deepEqual(await migrate(), { from: 7, to: 7 });
+      assert.deepEqual(await migrate(), { from: schemaVersion, to: schemaVersion });
       await runTurn();
     }));
 

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The last commit with the previous schema version; changes with each new version. */
-export const previousCommit = "e7605a3e48464845f324153115b66febb2e49796";
+export const previousCommit = "7599babad9b10f84bd7c52991929b07c374b6c65";
 
 /** A build in a folder of its own. */
 export interface PreviousBuild {

@@ -1,0 +1,126 @@
+/** The items of turns as rows: each has an event's type and place, and its other fields as `data`. */
+import { z } from "zod";
+import type { Json, JsonObject } from "../../base/json.ts";
+import { toolResultStatuses, toolRunners } from "../../turn/items/tool.ts";
+import { schemaVersion, type Database } from "../database/database.ts";
+import { approvalDecisions, type Place, type SavedItem } from "../../turn/turn-event.ts";
+
+/** The first schema version with items, and with turns that wait. */
+const itemsVersion = 8;
+
+const Text = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? undefined);
+/** Checked no further: it is JSON, and hostile JSON may be too deep for a check that recurs. */
+const Output = z.custom<Json>((value) => value !== undefined);
+const place = { position: z.number(), ordinal: z.number() };
+
+/** An item as JSON. */
+const Item = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("reasoning-delta"), ...place, text: z.string() }),
+  z.object({
+    type: z.literal("tool-call"),
+    ...place,
+    callId: z.string(),
+    name: z.string(),
+    title: Text,
+    runsOn: z.enum(toolRunners),
+    step: z.number(),
+    input: z.string(),
+  }),
+  z.object({
+    type: z.literal("tool-result"),
+    ...place,
+    callId: z.string(),
+    status: z.enum(toolResultStatuses),
+    output: Output,
+  }),
+  z.object({
+    type: z.literal("approval-request"),
+    ...place,
+    approvalId: z.string(),
+    callId: z.string(),
+    expiresAt: z.string(),
+  }),
+  z.object({
+    type: z.literal("approval-response"),
+    ...place,
+    approvalId: z.string(),
+    callId: z.string(),
+    decision: z.enum(approvalDecisions),
+    reason: Text,
+  }),
+]);
+
+const ItemRow = z
+  .object({ type: z.string(), ...place, data: z.record(z.string(), z.unknown()) })
+  .transform(({ data, ...head }): unknown => ({ ...data, ...head }));
+
+/** Items in a result, in their order; before schema version 8 there were none. */
+export const ItemRows = z
+  .array(ItemRow)
+  .default([])
+  .transform((rows): readonly SavedItem[] => parseItems(rows));
+
+/** Whether the schema of `database` has items and turns that wait; `true` while its version is unknown. */
+export function hasItems({
+  schemaVersion: version = schemaVersion,
+}: Pick<Database, "schemaVersion">): boolean {
+  return version >= itemsVersion;
+}
+
+/** Returns those of `items` that this version knows: a newer server may have stored others. */
+function parseItems(items: readonly unknown[]): readonly SavedItem[] {
+  return items.flatMap((item) => Item.safeParse(item).data ?? []);
+}
+
+/** Returns `items` as rows; `undefined` if there are none. */
+export function toItemRows(items: readonly SavedItem[] | undefined): readonly JsonObject[] | undefined {
+  if (items === undefined || items.length === 0) return undefined;
+  const rows = items.map(({ type, position, ordinal, ...data }) => ({ type, position, ordinal, data }));
+  return toStorableJson(rows);
+}
+
+/** A JSON escape of NUL, or of half a surrogate pair, which `JSON.stringify` leaves no other way. */
+const unstorable = /\\(?:u0000|ud[89a-f][\da-f]{2}|.)/g;
+
+/**
+ * Returns `value` as every database can hold it, as `toStorable` does for a text. The outputs of tools, which
+ * are JSON of others, may hold anything.
+ */
+export function toStorableJson<Value extends Json | readonly JsonObject[]>(value: Value): Value {
+  const json = JSON.stringify(value);
+  if (!json.includes("\\u0000") && !json.includes("\\ud")) return value;
+  return JSON.parse(json.replaceAll(unstorable, (escape) => (escape.length === 6 ? "\\ufffd" : escape)));
+}
+
+/**
+ * Returns the items after `after`, each unit once: a piece of reasoning may hold text that another one holds
+ * too, since one that was perhaps not stored is sent again with more after it.
+ * @param items sorted by their places, which are the ends of their texts.
+ */
+export function cutOverlaps(items: readonly SavedItem[], after?: Place): readonly SavedItem[] {
+  let known: Place = after ?? { position: 0, ordinal: 0 };
+  return items.flatMap((item) => {
+    const isAtKnown = item.position === known.position;
+    if (item.position < known.position || (isAtKnown && item.ordinal <= known.ordinal)) return [];
+    const knownOrdinal = isAtKnown ? known.ordinal : 0;
+    known = item;
+    return item.type === "reasoning-delta" ? { ...item, text: cutText(item, knownOrdinal) } : item;
+  });
+}
+
+/** Returns the text of a piece of reasoning after `ordinal`, from the start of a whole character. */
+function cutText({ text, ordinal: end }: SavedItem & { readonly text: string }, ordinal: number): string {
+  const bytes = Buffer.from(text);
+  let start = Math.max(0, ordinal - (end - bytes.length));
+  while (start > 0 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
+  return start === 0 ? text : bytes.subarray(start).toString();
+}
+
+/** Returns sorted `items` with those of `added` that stand at other places, sorted. */
+export function mergeItems(items: readonly SavedItem[], added: readonly SavedItem[]): readonly SavedItem[] {
+  const places = new Map([...added, ...items].map((item) => [`${item.position}.${item.ordinal}`, item]));
+  return Array.from(places.values()).toSorted((a, b) => a.position - b.position || a.ordinal - b.ordinal);
+}
