@@ -89,15 +89,6 @@ export function toModelFailure(status: number, body: string, retryAfterMs?: numb
   return new AppError(errorCode, text, { retryAfterMs });
 }
 
-/** Returns the one of `parameters` that a refusal's body is about, or `undefined`. */
-export function findRefusedParameter<Parameter extends string>(
-  body: string,
-  parameters: readonly Parameter[],
-): Parameter | undefined {
-  const { message, param } = toComplaint(body);
-  return parameters.find((name) => param === name || param.startsWith(`${name}.`) || message.includes(name));
-}
-
 function findWindow({ message, windowTokens }: ModelComplaint): number | undefined {
   const found = windowWords
     .map((sentence) => sentence.exec(message)?.[1])

@@ -4,8 +4,9 @@ import type { Dispatcher } from "undici";
 import { AppError, toAppError } from "../base/errors.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { ModelSink } from "../turn/ports.ts";
-import { CompletionStream } from "./stream/completion-stream.ts";
+import type { ModelSink, ToolCallPiece } from "../turn/ports.ts";
+import { CompletionStream, type ToolCallReceiver } from "./stream/completion-stream.ts";
+import type { OfferedTools } from "./stream/tool-calls.ts";
 import { ContentDecoder, readContentEncoding } from "./content-decoder.ts";
 import { toModelFailure } from "./model-failure.ts";
 import type { OpenAiOptions } from "./openai-server.ts";
@@ -29,9 +30,10 @@ export interface AttemptSink extends Omit<ModelSink, "fail"> {
 }
 
 /** One request and its response, as undici delivers it. */
-export class OpenAiAttempt implements Dispatcher.DispatchHandler {
+export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiver {
+  readonly offered: OfferedTools | undefined;
   readonly #sink: AttemptSink;
-  readonly #stream = new CompletionStream();
+  readonly #stream = new CompletionStream(this);
   readonly #options: OpenAiOptions;
   readonly #clock: Clock;
   readonly #startedMs: number;
@@ -52,7 +54,8 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
   #isAborted = false;
   #hasTold = false;
 
-  constructor(options: OpenAiOptions, clock: Clock, sink: AttemptSink) {
+  constructor(options: OpenAiOptions, clock: Clock, sink: AttemptSink, offered?: OfferedTools) {
+    this.offered = offered;
     this.#options = options;
     this.#clock = clock;
     this.#sink = sink;
@@ -243,11 +246,20 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler {
     this.#sink.text(text);
   }
 
+  /** Called while the stream is read; of the events before it, none has been told. */
+  takeToolCall(piece: ToolCallPiece, textBefore: string): void {
+    this.#tell(textBefore);
+    if (this.#isOver) return;
+    this.#hasTold = true;
+    this.#sink.toolCall(piece);
+  }
+
   /** The wait is over. @param isBodyWhole whether the body ended in good order. */
   #judge(isBodyWhole: boolean): void {
     if (this.#isOver) return;
     if (!this.#stream.isWhole(isBodyWhole))
       return this.#fail(new AppError("model_truncated", "the stream ended before the reply was whole"));
+    this.#stream.endToolCalls();
     this.#tell(this.#stream.flush());
     this.#close();
     // The body should end now, which keeps the connection for reuse; otherwise it is closed.

@@ -4,8 +4,7 @@ import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
 import type { Exchange } from "./connection-pool.ts";
-import { findRefusedParameter } from "./model-failure.ts";
-import { OpenAiAttempt } from "./openai-attempt.ts";
+import { OpenAiAttempt, type AttemptSink } from "./openai-attempt.ts";
 import {
   OpenAiServer,
   type CompletionRequest,
@@ -13,6 +12,8 @@ import {
   type OptionalParameter,
   type Target,
 } from "./openai-server.ts";
+import { findRefusedParameter, isAboutSchema, isAboutTools, isBadRequest } from "./refused-parameter.ts";
+import { hasClientTools } from "./tool-offer.ts";
 
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
@@ -55,7 +56,8 @@ class OpenAiCall implements ModelCall {
   /** Whether a reused connection turned out to be dead, so that a new one is needed. */
   #needsFresh = false;
   #retry: Timer | undefined;
-  /** Parameters for which this reply was refused. */
+  /** Parameters for which this reply was refused, and those of them that any reply would be refused for. */
+  readonly #leftOut = new Set<OptionalParameter>();
   readonly #refused = new Set<OptionalParameter>();
   #hasRetried = false;
   #isOver = false;
@@ -87,18 +89,22 @@ class OpenAiCall implements ModelCall {
 
   #sendTo(target: Target): void {
     if (this.#isOver) return;
-    const request = this.#server.toRequest(this.#prompt, this.#refused, target);
+    const request = this.#server.toRequest(this.#prompt, this.#leftOut, target);
     this.#request = request;
-    this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, {
+    const sink: AttemptSink = {
       text: (piece) => {
         this.#server.remember(this.#refused);
         this.#sink.text(piece);
       },
       reasoning: this.#sink.reasoning,
-      toolCall: (piece) => this.#sink.toolCall(piece),
+      toolCall: (piece) => {
+        this.#server.remember(this.#refused);
+        this.#sink.toolCall(piece);
+      },
       end: (end) => this.#settle(() => this.#sink.end(end)),
       fail: (error, body) => this.#fail(error, body),
-    });
+    };
+    this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, sink, request.offered);
     this.#exchange = undefined;
     try {
       this.#exchange = this.#server.pool.dispatch(request, this.#attempt, this.#needsFresh);
@@ -122,7 +128,7 @@ class OpenAiCall implements ModelCall {
       this.#needsFresh = true;
       return this.#send();
     }
-    const error = this.#toBlamed(failure);
+    const error = this.#toBlamed(failure, body);
     if (!wasSilent || this.#hasRetried || !retried.has(error.code)) {
       return this.#settle(() => this.#sink.fail(error));
     }
@@ -132,23 +138,20 @@ class OpenAiCall implements ModelCall {
     this.#retry = this.#clock.after(delayMs, () => this.#send());
   }
 
-  /** If the prompt is the client's alone, the client's request is at fault. */
-  #toBlamed(error: AppError): AppError {
+  /** If the prompt, or the refused part of it, is the client's alone, the client's request is at fault. */
+  #toBlamed(error: AppError, body: string): AppError {
     const isClients = !hasInstruction(this.#prompt) && error.code === "model_refused" && isBadRequest(error);
-    return isClients ? new AppError("request_refused", error.message, { cause: error }) : error;
+    const isBlamed = isClients || (hasClientTools(this.#prompt) && isAboutTools(error, body));
+    return isBlamed ? new AppError("request_refused", error.message, { cause: error }) : error;
   }
 
   /** If the model refuses an optional parameter, it is asked again without it; what works is remembered. */
   #mayAskWithout(error: AppError, body: string): boolean {
-    if (!isBadRequest(error)) return false;
-    const name = findRefusedParameter(body, this.#request?.parameters ?? []);
+    const name = findRefusedParameter(error, body, this.#request?.parameters ?? []);
     if (name === undefined) return false;
-    this.#refused.add(name);
+    this.#leftOut.add(name);
+    // With one tool's schema refused, other tools may be taken.
+    if (name !== "tools" || !isAboutSchema(body)) this.#refused.add(name);
     return true;
   }
-}
-
-/** Whether a model's refusal is about the request, not about its sender. */
-function isBadRequest({ message }: AppError): boolean {
-  return /^status (?:400|413|422)\b/.test(message);
 }

@@ -1,9 +1,11 @@
 /** Builds requests to an OpenAI-compatible server with the `openai` package; sends none. */
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
-import type { Message } from "../turn/message.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConnectionPool } from "./connection-pool.ts";
+import { toOpenAiMessages } from "./openai-messages.ts";
+import type { OfferedTools } from "./stream/tool-calls.ts";
+import { hasClientTools, toolParameters, toToolOffer } from "./tool-offer.ts";
 
 /** How to reach the model, and how long to wait for it. */
 export interface OpenAiOptions {
@@ -36,13 +38,16 @@ export interface CompletionRequest extends Target {
   readonly body: string;
   /** The optional parameters in it. */
   readonly parameters: readonly OptionalParameter[];
+  /** The tools in it; `undefined` if there are none. */
+  readonly offered: OfferedTools | undefined;
 }
 
 /**
  * Parameters that we add ourselves and that a model may refuse: it is then asked again without them, and
- * never sent them again. Parameters from a client are never left out.
+ * never sent them again. Parameters from a client are never left out, nor those about its tools.
  */
-const optionalParameters = ["temperature", "stream_options"] as const;
+const addedParameters = ["temperature", "stream_options"] as const;
+const optionalParameters = [...addedParameters, ...toolParameters] as const;
 export type OptionalParameter = (typeof optionalParameters)[number];
 
 /** Returns the package's client, for its knowledge of URLs, headers and Azure; it sends nothing itself. */
@@ -95,19 +100,20 @@ export class OpenAiServer {
    */
   toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>, target: Target): CompletionRequest {
     const { extra, ...asked } = prompt.parameters;
-    const parameters = optionalParameters.filter(
-      (name) => !this.#refused.has(name) && !without.has(name) && !Object.hasOwn(asked, name),
-    );
+    const isRefused = (name: OptionalParameter): boolean => this.#refused.has(name) || without.has(name);
+    const added = addedParameters.filter((name) => !isRefused(name) && !Object.hasOwn(asked, name));
+    const { fields, optional, offered } = toToolOffer(prompt, isRefused);
     const body = {
       ...extra, // first, so that none of it overrides ours
       model: this.options.model,
-      messages: toOpenAiMessages(prompt),
+      messages: toOpenAiMessages(prompt, hasClientTools(prompt) || !isRefused("tools")),
       stream: true,
-      ...(parameters.includes("stream_options") && { stream_options: { include_usage: true } }),
-      ...(parameters.includes("temperature") && { temperature: this.options.temperature }),
+      ...(added.includes("stream_options") && { stream_options: { include_usage: true } }),
+      ...(added.includes("temperature") && { temperature: this.options.temperature }),
       ...asked,
+      ...fields,
     };
-    return { ...target, body: JSON.stringify(body), parameters };
+    return { ...target, body: JSON.stringify(body), parameters: [...added, ...optional], offered };
   }
 
   /** Remembers parameters that the model refused, once it replied without them. */
@@ -130,22 +136,4 @@ async function toTarget(options: OpenAiOptions): Promise<Target> {
   if (azure === undefined && apiKey === undefined) headers.delete("authorization");
   const { origin, pathname, search } = new URL(url);
   return { origin, path: pathname + search, headers: Object.fromEntries(headers) };
-}
-
-function toOpenAiMessages(prompt: Prompt): readonly object[] {
-  if (prompt.kind === "verbatim") return prompt.messages;
-  const { instruction, messages } = prompt;
-  const sent = messages.map(toOpenAiMessage);
-  return instruction === undefined ? sent : [{ role: "system", content: instruction }, ...sent];
-}
-
-function toOpenAiMessage(message: Message): OpenAI.ChatCompletionMessageParam {
-  if (message.role !== "user") return { role: message.role, content: message.text };
-  if (message.images.length === 0) return { role: "user", content: message.text };
-  const images = message.images.map(({ mimeType, data }): OpenAI.ChatCompletionContentPartImage => ({
-    type: "image_url",
-    image_url: { url: `data:${mimeType};base64,${data}` },
-  }));
-  if (message.text === "") return { role: "user", content: images };
-  return { role: "user", content: [{ type: "text", text: message.text }, ...images] };
 }

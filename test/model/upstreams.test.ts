@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { AppError, type ErrorCode } from "../../src/base/errors.ts";
-import { CompletionStream } from "../../src/model/stream/completion-stream.ts";
 import { upstreams } from "../fixtures/model/upstreams.ts";
+import { ReplyReader } from "../support/model/reply-reader.ts";
 import { toChunk, toEvent } from "../support/model/scripted-model.ts";
 import { cutBytes } from "../support/model/split-reply.ts";
 
@@ -23,16 +23,17 @@ interface Read {
 }
 
 function read(chunks: readonly Buffer[], isEnded = true): Read {
-  const stream = new CompletionStream();
-  let [text, code]: [string, ErrorCode | undefined] = ["", undefined];
+  const reader = new ReplyReader();
+  let code: ErrorCode | undefined;
   try {
-    for (const chunk of chunks) text += stream.push(chunk);
-    if (isEnded) text += stream.finish();
+    for (const chunk of chunks) reader.push(chunk);
+    if (isEnded) reader.finish();
   } catch (error) {
     assert.ok(error instanceof AppError);
-    text += stream.flush();
+    reader.flush();
     ({ code } = error);
   }
+  const { text, stream } = reader;
   const { isFinished, isDone } = stream;
   return {
     text,

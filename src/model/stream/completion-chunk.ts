@@ -2,6 +2,7 @@
 import type { ReportedUsage } from "../../turn/turn-event.ts";
 import { isRecord, toFirstString, toJson } from "./json-value.ts";
 import { readUsage } from "./model-usage.ts";
+import { readSentCalls, type SentCall } from "./sent-call.ts";
 
 /** The longest model name that is believed, in characters. */
 const maxNameLength = 255;
@@ -25,6 +26,9 @@ export interface CompletionChunk {
    */
   readonly message: string | undefined;
   readonly reasoning: string;
+  /** Pieces of tool calls, and calls of a `message`; `undefined` if there are none. */
+  readonly toolCalls: readonly SentCall[] | undefined;
+  readonly messageCalls: readonly SentCall[] | undefined;
   /** The server's word for why the reply is over; `""` if it gives none. */
   readonly finish: string;
   readonly usage: ReportedUsage | undefined;
@@ -42,6 +46,7 @@ export function readChunk(value: Fields): CompletionChunk {
   const refusal = toFirstString(delta["refusal"]);
   const text = content + refusal || toFirstString(choice["text"]);
   const reasoning = readReasoning(delta) || (message === undefined ? "" : readReasoning(message));
+  const toolCalls = readSentCalls(delta);
   const finish = readFinishReason(value, choice, delta);
   const usage = readUsage(
     value["usage"],
@@ -55,6 +60,8 @@ export function readChunk(value: Fields): CompletionChunk {
     text,
     message: text === "" && message !== undefined ? toMessageText(message) : undefined,
     reasoning,
+    toolCalls,
+    messageCalls: toolCalls === undefined && message !== undefined ? readSentCalls(message) : undefined,
     finish,
     usage,
     isTextOnly:
@@ -62,6 +69,7 @@ export function readChunk(value: Fields): CompletionChunk {
       content === delta["content"] &&
       choices.length === 1 &&
       `${refusal}${reasoning}${finish}` === "" &&
+      toolCalls === undefined &&
       usage === undefined &&
       failure === undefined,
   };

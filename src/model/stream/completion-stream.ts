@@ -1,10 +1,11 @@
 /**
- * Reads a streamed chat completion: text, reasoning, usage, errors under status 200, and whether it is whole.
+ * Reads a streamed chat completion: text, reasoning, tool calls, usage, errors under status 200, and whether
+ * it is whole.
  */
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { toStorable } from "../../turn/message.ts";
-import type { ModelEnd } from "../../turn/ports.ts";
+import type { ModelEnd, ToolCallPiece } from "../../turn/ports.ts";
 import type { FinishReason, ReportedUsage } from "../../turn/turn-event.ts";
 import { readChunk, type CompletionChunk } from "./completion-chunk.ts";
 import { EventTemplate } from "./event-template.ts";
@@ -13,6 +14,7 @@ import { isRecord, parseJson } from "./json-value.ts";
 import { toModelFailure } from "../model-failure.ts";
 import { toLargerUsage } from "./model-usage.ts";
 import { SseReader } from "./sse-reader.ts";
+import { findWholeEnd, ToolCalls, type OfferedTools } from "./tool-calls.ts";
 
 /** How much of the end of the text is kept, to recognize it in a message that repeats it, in characters. */
 const tailLength = 64;
@@ -32,8 +34,16 @@ const ContentChunk = z.object({
  */
 type EndState = "open" | "finished" | "doubtful";
 
+/** Receives the tool calls of a reply. */
+export interface ToolCallReceiver {
+  readonly offered: OfferedTools | undefined;
+  /** The next piece, and the text since {@link CompletionStream.push} last returned that comes before it. */
+  takeToolCall(piece: ToolCallPiece, textBefore: string): void;
+}
+
 /** Reads the body of one streamed chat completion. */
 export class CompletionStream {
+  readonly #receiver: ToolCallReceiver;
   readonly #reader = new SseReader(
     (data, name) => this.#takeEvent(data, name),
     (text, start) => this.#skim(text, start),
@@ -46,6 +56,7 @@ export class CompletionStream {
   #length = 0;
   /** Reasoning that {@link takeReasoning} has not returned. */
   #reasoning = "";
+  #toolCalls: ToolCalls | undefined;
   #events = 0;
   #pieces = 0;
   #isDone = false;
@@ -57,12 +68,16 @@ export class CompletionStream {
   #model = "";
   #usage: ReportedUsage | undefined;
 
+  constructor(receiver: ToolCallReceiver) {
+    this.#receiver = receiver;
+  }
+
   /** The number of events so far, comments not counted. */
   get events(): number {
     return this.#events;
   }
 
-  /** The number of chunks with text or reasoning so far, without those read by the template. */
+  /** The number of chunks with text, reasoning or a tool call so far, without those read by the template. */
   get pieces(): number {
     return this.#pieces;
   }
@@ -92,9 +107,22 @@ export class CompletionStream {
    * @param isBodyWhole whether its body ended in good order.
    */
   isWhole(isBodyWhole: boolean): boolean {
-    if (this.#state === "finished") return true;
-    if (this.#state === "doubtful") return this.#isDone || isBodyWhole;
-    return this.#isDone && this.#length + this.#text.length > 0;
+    if (this.#state === "finished") return this.#isDone || this.#areCallsWhole;
+    if (this.#state === "doubtful") return this.#isDone || (isBodyWhole && this.#areCallsWhole);
+    return this.#isDone && this.#hasContent && this.#areCallsWhole;
+  }
+
+  /** Unless the reply reached a limit, a tool call without its end was cut off with the body. */
+  get #areCallsWhole(): boolean {
+    return this.#toolCalls === undefined || this.#isLimited || this.#toolCalls.areWhole;
+  }
+
+  get #isLimited(): boolean {
+    return this.#finishReason === "length" || this.#finishReason === "content-filter";
+  }
+
+  get #hasContent(): boolean {
+    return this.#length + this.#text.length > 0 || this.#toolCalls !== undefined;
   }
 
   /**
@@ -133,10 +161,17 @@ export class CompletionStream {
     return this.#takeText(this.#text.length);
   }
 
+  /** The reply {@link isWhole}: the last pieces of its tool calls follow, if any. */
+  endToolCalls(): void {
+    this.#toolCalls?.end(this.#isLimited);
+  }
+
   /** Returns the model's facts about the reply. Meaningful once it {@link isWhole}. */
   toEnd(): ModelEnd {
+    // Many servers give another reason than tool calls.
+    const hasCalls = this.#toolCalls !== undefined && !this.#isLimited;
     return {
-      finishReason: this.#finishReason ?? "other",
+      finishReason: hasCalls ? "tool-calls" : (this.#finishReason ?? "other"),
       model: this.#model === "" ? undefined : this.#model,
       usage: this.#usage,
     };
@@ -154,6 +189,7 @@ export class CompletionStream {
   /** Takes events of the same kind as the last, which hold nothing but text. */
   #skim(text: string, start: number): number {
     let end = start;
+    if (this.#toolCalls?.isHolding === true) return start;
     while (!this.#isDone && this.#state !== "finished") {
       const content = this.#template.read(text, end);
       if (content === undefined) break;
@@ -196,10 +232,12 @@ export class CompletionStream {
     const text = chunk.message === undefined ? chunk.text : this.#toAdded(chunk.message);
     this.#hasDeltas ||= chunk.text !== "";
     this.#hasMessage ||= chunk.message !== undefined;
-    if (text !== "" && this.#state === "finished") this.#state = "doubtful";
+    if (text !== "" || chunk.reasoning !== "") this.#toolCalls?.release();
     this.#text += text;
     this.#reasoning += chunk.reasoning;
-    const isSilent = text === "" && chunk.reasoning === "";
+    const hasCalls = this.#takeToolCalls(chunk);
+    if ((text !== "" || hasCalls) && this.#state === "finished") this.#state = "doubtful";
+    const isSilent = text === "" && chunk.reasoning === "" && !hasCalls;
     if (!isSilent) this.#pieces += 1;
     if (this.#state === "finished")
       this.#isSettled = isSilent && (this.#isSettled || chunk.usage !== undefined);
@@ -221,7 +259,21 @@ export class CompletionStream {
       this.#finishReason = finish.reason;
     if (this.#state !== "open") return;
     this.#state = "finished";
-    this.#isSettled = isSilent && this.#length + this.#text.length > 0;
+    this.#isSettled = isSilent && this.#hasContent;
+  }
+
+  /** Returns whether the chunk adds to tool calls. */
+  #takeToolCalls({ toolCalls, messageCalls }: CompletionChunk): boolean {
+    const sent = toolCalls ?? messageCalls;
+    if (sent === undefined) return false;
+    const calls = (this.#toolCalls ??= new ToolCalls(this.#receiver.offered, (piece) =>
+      this.#receiver.takeToolCall(piece, this.#takeText(findWholeEnd(this.#text))),
+    ));
+    const added = sent.map((call, place) =>
+      toolCalls === undefined ? calls.takeWhole(call, place) : calls.take(call),
+    );
+    if (calls.count === 0) this.#toolCalls = undefined;
+    return added.includes(true);
   }
 
   /**
@@ -258,9 +310,4 @@ function parseValues(data: string): readonly unknown[] | undefined {
 /** Returns the content of an event with one choice, if it is a string. */
 function readContent(data: string): string | undefined {
   return ContentChunk.safeParse(parseJson(data)).data?.choices[0].delta.content;
-}
-
-/** Returns the end of the whole characters in `text`. */
-function findWholeEnd(text: string): number {
-  return (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800 ? text.length - 1 : text.length;
 }

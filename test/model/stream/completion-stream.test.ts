@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { CompletionStream } from "../../../src/model/stream/completion-stream.ts";
+import type { CompletionStream } from "../../../src/model/stream/completion-stream.ts";
 import { SseReader } from "../../../src/model/stream/sse-reader.ts";
 import { toChunk, toEvent } from "../../support/model/scripted-model.ts";
+import { ReplyReader } from "../../support/model/reply-reader.ts";
 import { cutBytes } from "../../support/model/split-reply.ts";
 
 type Event = readonly [name: string, data: string];
@@ -94,14 +95,10 @@ describe("SseReader", () => {
 
 describe("CompletionStream", () => {
   function read(bytes: Buffer, lengths: readonly number[]): { text: string; stream: CompletionStream } {
-    const stream = new CompletionStream();
-    let text = "";
-    for (const chunk of cutBytes(bytes, lengths)) {
-      const part = stream.push(chunk);
-      assert.ok(part.isWellFormed());
-      text += part;
-    }
-    return { text: text + stream.finish(), stream };
+    const reader = new ReplyReader();
+    for (const chunk of cutBytes(bytes, lengths)) reader.push(chunk);
+    reader.finish();
+    return reader;
   }
 
   test("returns the text however deltas and bytes are cut, even inside characters", () => {

@@ -5,8 +5,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { CompletionStream } from "../../../src/model/stream/completion-stream.ts";
 import { EventTemplate } from "../../../src/model/stream/event-template.ts";
+import { ReplyReader } from "../../support/model/reply-reader.ts";
+import { cutBytes } from "../../support/model/split-reply.ts";
 
 /** An event in some server's form: the text around its content, and the escaping of its strings. */
 interface Kind {
@@ -16,6 +17,8 @@ interface Kind {
 const escapeAll = (text: string): string =>
   `"${text.replaceAll(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}"`;
 const toDelta = (content: string, more = ""): string => `{"index":0,"delta":{"content":${content}}${more}}`;
+
+const toCalls = (input: string): string => `"tool_calls":[{"function":{"arguments":${input}}}]`;
 
 const kinds: readonly Kind[] = [
   {
@@ -51,6 +54,11 @@ const kinds: readonly Kind[] = [
     toData: (content) =>
       `{"choices":[{"index":0,"delta":{"content":"${content.length}"}}],"usage":{"prompt_tokens":${content.length},"completion_tokens":2}}`,
   },
+  { toData: (content) => `{"choices":[{"delta":{"content":${JSON.stringify(content)},${toCalls('"x"')}}}]}` },
+  {
+    toData: (content) => `{"choices":[{"delta":{"content":"a",${toCalls(JSON.stringify(`x${content}`))}}}]}`,
+  },
+  { toData: (content) => `{"choices":[{"delta":{"content":${JSON.stringify(content)},"tool_calls":[]}}]}` },
 ];
 
 /** Contents that look like the text around them. */
@@ -89,34 +97,39 @@ const run = fc.record({
 interface Reply {
   text: string;
   reasoning: string;
+  calls: string[];
   events: number;
   usage: number;
 }
 
 /** Reads events one by one, with no regard for speed. */
 function readPlainly(all: readonly string[]): Reply {
-  const reply: Reply = { text: "", reasoning: "", events: all.length, usage: -1 };
+  const reply: Reply = { text: "", reasoning: "", calls: [], events: all.length, usage: -1 };
   for (const data of all) {
     const { choices, usage } = JSON.parse(data);
     const { delta } = choices.find(({ index = 0 }: { index?: number }) => index === 0);
     reply.text += delta.content ?? "";
     reply.reasoning += delta.reasoning ?? "";
+    for (const { function: named } of delta.tool_calls ?? [])
+      reply.calls = [`${reply.calls[0] ?? ""}${named.arguments}`];
     reply.usage = Math.max(reply.usage, usage?.prompt_tokens ?? -1);
   }
   return reply;
 }
 
 function readStream(bytes: Buffer, lengths: readonly number[]): Reply {
-  const stream = new CompletionStream();
-  const reply: Reply = { text: "", reasoning: "", events: 0, usage: -1 };
-  for (let start = 0, next = 0; start < bytes.length; next += 1) {
-    const length = lengths[next % lengths.length] ?? 1;
-    reply.text += stream.push(bytes.subarray(start, start + length));
-    reply.reasoning += stream.takeReasoning();
-    start += length;
-  }
-  reply.text += stream.finish();
-  return { ...reply, events: stream.events, usage: stream.toEnd().usage?.inputTokens ?? -1 };
+  const reader = new ReplyReader();
+  for (const chunk of cutBytes(bytes, lengths)) reader.push(chunk);
+  reader.finish();
+  reader.end();
+  const { stream, text, reasoning, calls } = reader;
+  return {
+    text,
+    reasoning,
+    calls: calls.map(({ input }) => input),
+    events: stream.events,
+    usage: stream.toEnd().usage?.inputTokens ?? -1,
+  };
 }
 
 const storable = (text: string): string => text.toWellFormed().replaceAll("\0", "\uFFFD");
@@ -143,6 +156,7 @@ describe("a stream whose events differ in one string", () => {
           const { reasoning, ...seen } = readStream(Buffer.from(bytes.join("")), lengths);
           assert.deepEqual(seen, {
             text: storable(expected.text),
+            calls: expected.calls.map(storable),
             events: expected.events,
             usage: expected.usage,
           });

@@ -117,7 +117,7 @@ export function toChunk(delta: object, finishReason: string | null = null): obje
 }
 
 /** Returns a completion chunk with a piece of each of `calls`. */
-function toToolChunk(...calls: readonly object[]): object {
+export function toToolChunk(...calls: readonly object[]): object {
   return toChunk({ tool_calls: calls });
 }
 

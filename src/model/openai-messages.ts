@@ -1,0 +1,79 @@
+/** Writes a prompt as the messages of the Chat Completions API. */
+import type OpenAI from "openai";
+import type { Prompt } from "../turn/instructions.ts";
+import { toOutcomeText } from "../turn/items/tool-text.ts";
+import type { ToolPart } from "../turn/items/tool.ts";
+import type { Message } from "../turn/message.ts";
+import { isRecord, parseJson } from "./stream/json-value.ts";
+
+type Sent = OpenAI.ChatCompletionMessageParam;
+
+/** The longest name of a function, in characters; other characters than these are refused. */
+const maxNameLength = 64;
+const notInNames = /[^\w-]/g;
+/** Between the texts of two steps of a reply. */
+const separator = "\n\n";
+
+/** Returns the messages of `prompt`. @param hasTools whether its tool calls are sent too. */
+export function toOpenAiMessages(prompt: Prompt, hasTools: boolean): readonly object[] {
+  if (prompt.kind === "verbatim") return prompt.messages;
+  const { instruction, messages } = prompt;
+  const sent = messages.flatMap((message) => toOpenAiMessage(message, hasTools));
+  return instruction === undefined ? sent : [{ role: "system", content: instruction }, ...sent];
+}
+
+function toOpenAiMessage(message: Message, hasTools: boolean): Sent | readonly Sent[] {
+  const { role, text, images, tools } = message;
+  if (role === "assistant" && hasTools && tools !== undefined && tools.length > 0)
+    return toSteps(text, tools);
+  if (role !== "user" || images.length === 0) return { role, content: text };
+  const parts = images.map(({ mimeType, data }): OpenAI.ChatCompletionContentPartImage => ({
+    type: "image_url",
+    image_url: { url: `data:${mimeType};base64,${data}` },
+  }));
+  if (text === "") return { role: "user", content: parts };
+  return { role: "user", content: [{ type: "text", text }, ...parts] };
+}
+
+/** Returns a reply with tool calls step by step: its text and calls, then the result of each call. */
+function toSteps(text: string, tools: readonly ToolPart[]): readonly Sent[] {
+  const sent: Sent[] = [];
+  let start = 0;
+  for (const calls of Map.groupBy(tools, ({ step }) => step).values()) {
+    const end = Math.max(start, ...calls.map(({ at }) => Math.min(at, text.length)));
+    sent.push({
+      role: "assistant",
+      // Anthropic refuses an empty text.
+      content: toStepText(text, start, end) || null,
+      tool_calls: calls.map(toSentCall),
+    });
+    for (const { callId, outcome } of calls)
+      sent.push({ role: "tool", tool_call_id: callId, content: toOutcomeText(outcome) });
+    start = end;
+  }
+  const rest = toStepText(text, start, text.length);
+  return rest === "" ? sent : [...sent, { role: "assistant", content: rest }];
+}
+
+function toStepText(text: string, start: number, end: number): string {
+  const part = text.slice(start, end);
+  return start > 0 && part.startsWith(separator) ? part.slice(separator.length) : part;
+}
+
+function toSentCall({ callId, name, input }: ToolPart): OpenAI.ChatCompletionMessageFunctionToolCall {
+  return {
+    id: callId,
+    type: "function",
+    // A model may invent a name, which its own server then refuses.
+    function: {
+      name: name.replaceAll(notInNames, "_").slice(0, maxNameLength) || "unknown",
+      arguments: toArguments(input),
+    },
+  };
+}
+
+/** Many servers parse the arguments, and refuse the request if they are not a JSON object. */
+function toArguments(input: string): string {
+  if (input.trim() === "") return "{}";
+  return isRecord(parseJson(input)) ? input : JSON.stringify({ invalid_arguments: input });
+}

@@ -1,0 +1,68 @@
+/** The tools that a request offers to the model: the client's, then this server's own. */
+import type { ModelParameters, Prompt } from "../turn/instructions.ts";
+import type { ServerTool } from "../turn/items/tool.ts";
+import { isRecord } from "./stream/json-value.ts";
+import type { OfferedTools } from "./stream/tool-calls.ts";
+
+/** The parameters about tools: without tools, a request has none of them. */
+export const toolParameters = ["tool_choice", "parallel_tool_calls", "tools"] as const;
+/** A parameter about tools. */
+export type ToolParameter = (typeof toolParameters)[number];
+
+/** The tools of a request. */
+export interface ToolOffer {
+  /** Replaces these fields of the request; an `undefined` one is left out. */
+  readonly fields: Pick<ModelParameters, ToolParameter>;
+  /** Those of the fields that are sent and that the model may refuse, since no tool is the client's. */
+  readonly optional: readonly ToolParameter[];
+  /** `undefined` if no tools are offered. */
+  readonly offered: OfferedTools | undefined;
+}
+
+const none: ToolOffer = { fields: {}, optional: [], offered: undefined };
+
+/** Whether the client offers tools of its own. */
+export function hasClientTools({ parameters: { tools } }: Prompt): boolean {
+  return tools !== undefined && tools.length > 0;
+}
+
+/** Returns the tools of a request. @param isRefused whether the model refuses a parameter. */
+export function toToolOffer(prompt: Prompt, isRefused: (name: ToolParameter) => boolean): ToolOffer {
+  const { parameters } = prompt;
+  const client = parameters.tools ?? [];
+  const names = client.map(toName);
+  const own = prompt.kind === "chat" ? (prompt.serverTools ?? []) : [];
+  const added = own.filter(({ name }) => !names.includes(name)).map(toFunction);
+  if (client.length + added.length === 0) return none;
+  const offered = {
+    names: new Set([...names, ...added.map(toName)]),
+    takenIds: findTakenIds(prompt),
+  };
+  if (client.length > 0) return { fields: { tools: [...client, ...added] }, optional: [], offered };
+  if (isRefused("tools")) {
+    const fields = { tools: undefined, tool_choice: undefined, parallel_tool_calls: undefined };
+    return { ...none, fields };
+  }
+  const { tool_choice, parallel_tool_calls } = parameters;
+  const fields = {
+    tools: added,
+    tool_choice: isRefused("tool_choice") ? undefined : tool_choice,
+    parallel_tool_calls: isRefused("parallel_tool_calls") ? undefined : parallel_tool_calls,
+  };
+  return { fields, optional: toolParameters.filter((name) => fields[name] !== undefined), offered };
+}
+
+function toFunction({ name, description, inputSchema }: ServerTool): Readonly<Record<string, unknown>> {
+  return { type: "function", function: { name, description, parameters: inputSchema } };
+}
+
+function toName(tool: Readonly<Record<string, unknown>>): string {
+  const named = [tool["function"], tool["custom"]].find(isRecord) ?? tool;
+  return typeof named["name"] === "string" ? named["name"] : "";
+}
+
+/** Returns the ids of the calls in the reply that goes on, if one does. */
+function findTakenIds(prompt: Prompt): readonly string[] {
+  const last = (prompt.kind === "chat" ? prompt.messages : prompt.chat).at(-1);
+  return last?.role === "assistant" ? (last.tools ?? []).map(({ callId }) => callId) : [];
+}
