@@ -105,7 +105,7 @@ export class ToolCalls {
     this.#tell(call);
   }
 
-  /** The reply is over. @param isCut whether it reached a limit, so that the input of a call may be missing. */
+  /** The reply is over. @param isCut whether it reached a limit, so that input may be missing. */
   end(isCut: boolean): void {
     this.release();
     for (const call of this.#calls) {
