@@ -145,7 +145,7 @@ class OpenAiCall implements ModelCall {
     return isBlamed ? new AppError("request_refused", error.message, { cause: error }) : error;
   }
 
-  /** If the model refuses an optional parameter, it is asked again without it, and a success is remembered. */
+  /** If the model refuses an optional parameter, it is asked again without it; a success is remembered. */
   #mayAskWithout(error: AppError, body: string): boolean {
     const name = findRefusedParameter(error, body, this.#request?.parameters ?? []);
     if (name === undefined) return false;
