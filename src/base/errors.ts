@@ -176,6 +176,7 @@ export const errorTable = {
     retryable: true,
     publicMessage: "The server stopped before the reply was complete.",
   },
+  turn_stopped: { status: 409, retryable: false, publicMessage: "The reply was stopped." },
 
   store_unavailable: { status: 503, retryable: true, publicMessage: "The database cannot be reached." },
   store_full: { status: 503, retryable: true, publicMessage: "The database's disk is full." },

@@ -78,12 +78,15 @@ class ChunkProjection implements Projection {
     return `${this.#head}[${JSON.stringify(choice)}]${this.#includesUsage ? ',"usage":null' : ""}}\n\n`;
   }
 
-  /** A reply that is cut off has no finish reason and no `[DONE]`, so no client takes it for complete. */
+  /**
+   * A reply that is cut off has no finish reason and no `[DONE]`, so no client takes it for complete. A
+   * stopped one has both, unless it has shown a call: clients run even half of one if the stream ends well.
+   */
   #toEnd(end: TurnEnd): string {
-    if (end.error !== undefined) {
-      const { code } = end.error;
+    const isStopped = end.outcome === "stopped" && this.#calls?.hasAny === true;
+    const code = isStopped ? "turn_stopped" : end.error?.code;
+    if (code !== undefined)
       return `data: ${JSON.stringify(toOpenAiError(code, errorTable[code].publicMessage))}\n\n`;
-    }
     const hasCalls = this.#calls?.hasWhole ?? false;
     const usage =
       this.#includesUsage && end.usage !== undefined

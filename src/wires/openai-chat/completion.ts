@@ -177,9 +177,13 @@ export interface WholeReply {
   readonly end: TurnEnd;
 }
 
-/** Returns the completion of a turn that ended without an error. A plan becomes reasoning. */
-export function toCompletion({ start, body, reasoning, calls, end }: WholeReply): Completion {
+/**
+ * Returns the completion of a turn that ended without an error. A plan becomes reasoning. The calls of a
+ * stopped turn are left out: clients would run them.
+ */
+export function toCompletion({ start, body, reasoning, calls: allCalls, end }: WholeReply): Completion {
   const { plan, answer = "" } = toBody(body);
+  const calls = end.outcome === "complete" ? allCalls : [];
   const thoughts = reasoning + plan;
   return {
     ...toCompletionHead(start),

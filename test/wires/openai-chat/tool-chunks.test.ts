@@ -166,4 +166,13 @@ describe("chunks", () => {
     assert.match(String(cut.at(-1)), /"code":"model_truncated"/);
     assert.ok(!cut.includes("[DONE]"));
   });
+
+  test("end a stopped turn that has shown a call, whole or not, with an error, since clients run such calls", () => {
+    for (const events of [[start("a"), add("a", "{")], [call("a", "{}")]]) {
+      const stopped = show(...events, end("stopped"));
+      assert.match(String(stopped.at(-1)), /"code":"turn_stopped"/);
+      assert.ok(!stopped.includes("[DONE]"));
+    }
+    assert.deepEqual(show(call("a", "{}", "server"), end("stopped")), ["abort", "[DONE]"]);
+  });
 });
