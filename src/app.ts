@@ -31,6 +31,8 @@ import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
 import { UsageRows } from "./usage/rows.ts";
 import { OpenedReasoning, type OpensReasoning } from "./turn/reply/opened-reasoning.ts";
+import type { ToolServersOptions } from "./tools/settings.ts";
+import { McpToolServers } from "./tools/tool-servers.ts";
 import type { Prices } from "./usage/prices.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Observer } from "./turn/observer.ts";
@@ -62,6 +64,8 @@ export interface AppOptions {
   readonly limits: LimitOptions;
   /** Prices by model name; other models have none. */
   readonly prices: Prices;
+  /** The servers whose tools turns may use; `undefined` if there are none. */
+  readonly toolServers: ToolServersOptions | undefined;
   /** Whether questions and answers are logged. */
   readonly logsContent: boolean;
 }
@@ -89,6 +93,8 @@ export const routeGroups = [
 export interface App {
   readonly http: FastifyInstance;
   readonly store: OpenStore;
+  /** The tools of other servers; `undefined` if none are configured. */
+  readonly tools: McpToolServers | undefined;
   /** Takes no new turns, gives the running ones `drainMs` to finish, then closes everything. */
   close(drainMs: number): Promise<void>;
 }
@@ -103,6 +109,8 @@ export async function createApp(
   const counters = rows && new UsageRows(rows.database);
   const retention = createRetention(options.retentionDays, rows, clock, observe);
   const model = createModel(options.model, clock);
+  const { toolServers } = options;
+  const tools = toolServers && new McpToolServers(toolServers, clock, observe);
   const live = new LiveTurns({
     model,
     store: store.turns,
@@ -139,11 +147,11 @@ export async function createApp(
     await live.drain(drainMs);
     await http.close();
     health.close();
-    await model.close();
+    await Promise.all([model.close(), tools?.close()]);
     retention?.close();
     await store.close();
   };
-  return { http, store, close };
+  return { http, store, tools, close };
 }
 
 /** Returns the server without its routes. */

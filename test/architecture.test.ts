@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: ["base", "turn"],
   live: ["base", "turn"],
   store: ["base", "turn"],
+  tools: ["base", "turn"],
   http: ["base", "turn", "auth", "live"],
   history: ["base", "turn", "live", "store", "http"],
   usage: ["base", "turn", "auth", "store", "http"],
@@ -29,6 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "model",
     "live",
     "store",
+    "tools",
     "http",
     "history",
     "usage",
@@ -36,8 +38,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "openapi",
   ],
-  config: ["base", "app.ts"],
-  command: ["base", "turn", "model", "store", "config", "observe", "app.ts"],
+  config: ["base", "tools", "app.ts"],
+  command: ["base", "turn", "model", "store", "tools", "config", "observe", "app.ts"],
   "main.ts": ["command", "config", "store"],
 };
 
@@ -51,6 +53,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   pg: ["store"],
   "@electric-sql/pglite": ["store"],
   "@supabase/supabase-js": ["store"],
+  "@modelcontextprotocol/client": ["tools"],
+  "@modelcontextprotocol/client/stdio": ["tools"],
   pino: ["observe"],
   "pino-pretty": ["observe"],
 };
@@ -68,7 +72,7 @@ describe("the source", () => {
     assert.ok(imports.length > 100, "the imports were read");
   });
 
-  test("imports one way: base ← turn ← auth, model, live, store, observe ← http ← history, usage, wires, openapi ← app ← config ← command ← main", () => {
+  test("imports one way: base ← turn ← auth, model, live, store, tools, observe ← http ← history, usage, wires, openapi ← app ← config ← command ← main", () => {
     const wrong = imports
       .filter(({ target }) => target.startsWith("."))
       .map(({ file, place, target }) => ({

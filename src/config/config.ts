@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
 import { findMisspelt } from "./misspelt-names.ts";
+import { readToolServersFile, type ToolServersFile } from "./tool-servers/tool-servers-file.ts";
 
 /** Everything that can be configured. */
 export interface Config {
@@ -91,9 +92,23 @@ export function parseConfig(
     result.data ??
     Environment.safeParse(Object.fromEntries(present.filter(([name]) => !invalid.has(name)))).data;
   const isDemo = Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false;
-  const problems = [...issues.map(({ text }) => text), ...findBrokenRules({ names, isDemo }, valid, invalid)];
-  if (!result.success || problems.length > 0) throw new ConfigError(problems, warnings);
-  return toConfig(result.data, warnings);
+  const toolServers = readToolServers(valid?.MCP_SERVERS_FILE, variables);
+  const problems = [
+    ...issues.map(({ text }) => text),
+    ...findBrokenRules({ names, isDemo }, valid, invalid),
+    ...toolServers.problems.map((problem) => `MCP_SERVERS_FILE: ${problem}`),
+  ];
+  const allWarnings = [...warnings, ...toolServers.warnings];
+  if (!result.success || problems.length > 0) throw new ConfigError(problems, allWarnings);
+  return toConfig(result.data, allWarnings, toolServers);
+}
+
+function readToolServers(
+  file: string | undefined,
+  variables: Readonly<Record<string, string | undefined>>,
+): ToolServersFile {
+  if (file !== undefined) return readToolServersFile(file, variables);
+  return { options: undefined, problems: [], warnings: [], secrets: [] };
 }
 
 /** Whether a variable is set. An empty temperature is a setting too: no temperature is sent. */
@@ -106,7 +121,11 @@ function unquote(value: string): string {
   return /^(?<quote>["'])(?<text>[^]*)\k<quote>$/.exec(value)?.groups?.["text"] ?? value;
 }
 
-function toConfig(environment: Environment, warnings: readonly string[]): Config {
+function toConfig(
+  environment: Environment,
+  warnings: readonly string[],
+  toolServers: ToolServersFile,
+): Config {
   const tables = {
     conversations: environment.SUPABASE_TABLE_CONVERSATIONS,
     messages: environment.SUPABASE_TABLE_MESSAGES,
@@ -118,7 +137,7 @@ function toConfig(environment: Environment, warnings: readonly string[]): Config
     port: environment.PORT,
     logLevel: environment.LOG_LEVEL,
     logFormat: environment.LOG_FORMAT,
-    secrets: findSecrets(environment),
+    secrets: [...findSecrets(environment), ...toolServers.secrets],
     drainMs: environment.DRAIN_SECONDS * 1000,
     workerCount: environment.WORKERS,
     app: {
@@ -135,6 +154,7 @@ function toConfig(environment: Environment, warnings: readonly string[]): Config
       logsContent: environment.LOG_CONTENT,
       limits: toLimitOptions(environment),
       prices: environment.MODEL_PRICES ?? new Map(),
+      toolServers: toolServers.options,
     },
     warnings,
     tables,

@@ -194,6 +194,7 @@ export const Environment = z.object({
   MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   MODEL_OPENS_REASONING: choice("auto", "yes", "no").default("auto"),
   MODEL_CONTEXT_CHARS: wholeNumber(1_000, 10_000_000).default(400_000),
+  MCP_SERVERS_FILE: z.string().optional(),
   CHAT_STORE_ENABLED: Flag.default(true),
   DATA_DIR: z.string().default(".foreword"),
   JOURNAL_MAX_MIB: wholeNumber(1, 65_536).default(256),

@@ -1,7 +1,7 @@
 /** Log lines about turns and the store. */
 import type { FastifyBaseLogger } from "fastify";
 import type { AppError } from "../base/errors.ts";
-import type { ObservedEvent, Observer } from "../turn/observer.ts";
+import type { ObservedEvent, Observer, ToolServerEvent } from "../turn/observer.ts";
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
 import { toContent } from "../turn/turn-result.ts";
 
@@ -37,8 +37,30 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.info({ count: event.count }, "older messages and titles are now searchable");
       case "conversations-expired":
         return logger.info({ count: event.count }, "expired conversations deleted");
+      case "tool-server-connected":
+      case "tool-server-lost":
+      case "tool-server-refused":
+      case "tool-server-wrote":
+      case "tool-warning":
+        return logToolServer(logger, event);
     }
   };
+}
+
+function logToolServer(logger: FastifyBaseLogger, { type, server, ...facts }: ToolServerEvent): void {
+  const line = { server, ...facts };
+  switch (type) {
+    case "tool-server-connected":
+      return logger.info(line, "tool server connected");
+    case "tool-server-lost":
+      return logger.warn(line, "connection to a tool server lost");
+    case "tool-server-refused":
+      return logger.warn(line, "tool server unavailable");
+    case "tool-server-wrote":
+      return logger.debug(line, "tool server wrote to its standard error");
+    case "tool-warning":
+      return logger.warn(line, "warning about a tool");
+  }
 }
 
 type WriteEvent = ObservedEvent & { readonly turn: Pick<TurnBegin, "turnId" | "conversationId"> };

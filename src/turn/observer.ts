@@ -34,7 +34,26 @@ export type ObservedEvent =
   /** Older messages and titles can be searched; this process indexed `count` of them. */
   | { readonly type: "search-backlog-indexed"; readonly count: number }
   /** Retention deleted `count` conversations. */
-  | { readonly type: "conversations-expired"; readonly count: number };
+  | { readonly type: "conversations-expired"; readonly count: number }
+  | ToolServerEvent;
+
+/** An event of a server of tools, which its name in the settings identifies. */
+export type ToolServerEvent =
+  /** It is connected, and has so many tools that may be used. */
+  | { readonly type: "tool-server-connected"; readonly server: string; readonly toolCount: number }
+  /** Its connection was lost; it is connected again as soon as that is possible. */
+  | { readonly type: "tool-server-lost"; readonly server: string; readonly reason: string }
+  /** It cannot be reached, for a reason that was not told before. Its tools are unavailable. */
+  | { readonly type: "tool-server-refused"; readonly server: string; readonly reason: string }
+  /** A tool is left out, or its settings have no effect. */
+  | {
+      readonly type: "tool-warning";
+      readonly server: string;
+      readonly tool: string;
+      readonly reason: string;
+    }
+  /** It wrote a line to its standard error. */
+  | { readonly type: "tool-server-wrote"; readonly server: string; readonly text: string };
 
 /** Told of every event, in the tick in which it happens. Must not throw, and must not wait. */
 export type Observer = (event: ObservedEvent) => void;

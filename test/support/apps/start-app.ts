@@ -82,6 +82,7 @@ export class RunningApp {
     const store = await openStore(config.app.store, clock, observe);
     const app = await createApp(config.app, store, { clock, logger, observe });
     await store.database?.opened;
+    await app.tools?.ready(60_000);
     await app.http.listen({ host: "127.0.0.1", port: 0 });
     const address = app.http.server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
