@@ -78,7 +78,7 @@ function fit(content: readonly JsonObject[], structured: Json, maxBytes: number)
   return { content: kept, ...(hasStructured && { structuredContent: structured }) };
 }
 
-/** Returns the part, or as much as tells what it was, in at most `maxBytes`; `undefined` if nothing fits. */
+/** Returns the part, its start or a note about it, in at most `maxBytes`; `undefined` if none fits. */
 function fitPart(part: JsonObject, maxBytes: number): JsonObject | undefined {
   if (countJsonBytes(part) <= maxBytes) return part;
   const { type, text, resource } = part;

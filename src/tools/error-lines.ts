@@ -1,4 +1,4 @@
-/** Passes on what child processes write to their standard error, but no flood of it. */
+/** Passes on the standard error of child processes, but no flood of it. */
 import type { Clock } from "../base/clock.ts";
 import { toStorable } from "../turn/message.ts";
 import { cutAt } from "./storable-json.ts";

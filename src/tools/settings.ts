@@ -29,7 +29,7 @@ export type ToolServerAddress =
 export interface ToolServerSettings {
   /** Its name in the file. */
   readonly name: string;
-  /** The first part of its tools' names: 1 to 40 of `[A-Za-z0-9_-]`, without `__` and without `_` at its end. */
+  /** The first part of its tools' names: 1 to 40 of `[A-Za-z0-9_-]`, without `__` and no `_` at its end. */
   readonly prefix: string;
   readonly address: ToolServerAddress;
   /** By the names that the server gives its tools. */

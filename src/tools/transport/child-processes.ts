@@ -6,7 +6,7 @@ const isWindows = process.platform === "win32";
 /** The groups that are alive, by their leaders' ids. */
 const living = new Set<number>();
 
-/** Whether a child leads a group of its own: a terminal's Ctrl+C then reaches it through this process only. */
+/** Whether a child leads a group of its own: Ctrl+C in a terminal then reaches only this process. */
 export const leadsGroup = !isWindows;
 
 /** Has the group of `child` killed when this process exits, unless {@link forget} is called before. */

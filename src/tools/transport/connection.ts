@@ -25,7 +25,7 @@ const maxStreamRetries = 3;
 
 const ToolsPage = z.looseObject({ tools: z.array(z.unknown()), nextCursor: z.string().nullish() });
 
-/** Told what happens on a connection. */
+/** Told of events on a connection. */
 export interface ConnectionEvents {
   /** The server's list of tools is another now. */
   toolsChanged(): void;
