@@ -18,6 +18,9 @@ const maxTextBytes = mebibyte;
  */
 const maxReplyTextBytes = maxReplyBytes + 1024;
 
+/** The deepest nesting of a field that is passed on to the model. */
+export const maxDepth = 100;
+
 /** Schemas that describe, in the OpenAPI document, others that check by code. */
 export const described = z.registry<{ /** The schema to show instead. */ readonly as: unknown }>();
 
@@ -207,4 +210,14 @@ export function checkNotEmpty(last: Message): void {
 export function refuse(field: string, message: string): never {
   const detail = `${field}: ${message}`;
   throw new AppError("invalid_request", detail, { detail, field });
+}
+
+/** Whether a value is nested deeper than {@link maxDepth}: writing it again would overflow the stack. */
+export function isDeep(value: unknown): boolean {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > maxDepth) return true;
+    level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
+  }
+  return false;
 }

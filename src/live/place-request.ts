@@ -1,6 +1,7 @@
 /** Loads the stored path that a turn continues, for clients that send only new messages. */
 import { AppError, toAppError } from "../base/errors.ts";
-import type { Paths } from "../turn/records.ts";
+import { fillResults, type CallResult } from "../turn/items/tool-results.ts";
+import type { Paths, StoredPath } from "../turn/records.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
 /**
@@ -32,5 +33,23 @@ async function loadPath(request: TurnRequest, paths: Paths | undefined): Promise
   if (paths === undefined) throw new AppError("history_off", "there is no stored path to continue from");
   const stored = await paths.readPath({ conversationId, chatId, parentId }, caller);
   if (stored === undefined) throw new AppError("message_not_found", parentId, { field: "parentId" });
-  return { ...request, stored, conversationId: stored.conversationId, chatId: undefined };
+  const placed = { ...request, stored, conversationId: stored.conversationId, chatId: undefined };
+  return request.toolResults === undefined ? placed : extendReply(placed, stored, request.toolResults);
+}
+
+/**
+ * Returns `request` as one that goes on with the last message of `stored`, which gets `results`.
+ * @throws AppError `invalid_request` unless that is a reply whose open calls these are.
+ */
+function extendReply(request: TurnRequest, stored: StoredPath, results: readonly CallResult[]): TurnRequest {
+  const reply = stored.messages.at(-1);
+  if (reply?.role !== "assistant" || stored.parentDigest === undefined) {
+    const detail = "parentId: must name a reply";
+    throw new AppError("invalid_request", detail, { detail, field: "parentId" });
+  }
+  return {
+    ...request,
+    extendsReply: fillResults(reply, results),
+    stored: { ...stored, messages: stored.messages.slice(0, -1), digest: stored.parentDigest },
+  };
 }

@@ -55,6 +55,8 @@ export interface StoredPath {
   readonly conversationId: string;
   /** The digest of the whole path; `undefined` for an empty one. */
   readonly digest: Digest | undefined;
+  /** The same without its last message; `undefined` for none, and before schema version 8. */
+  readonly parentDigest?: Digest | undefined;
   readonly messages: readonly Message[];
 }
 

@@ -6,6 +6,7 @@ import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./lim
 import { addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
+import type { CallResult } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, TurnBegin } from "./ports.ts";
 import type { StoredPath } from "./records.ts";
 
@@ -22,6 +23,8 @@ export interface TurnRequest extends PromptOptions {
    * client brings. `messages` end with the message that it answers, or are empty if only this reply was sent.
    */
   readonly extendsReply?: Message | undefined;
+  /** The results of the open calls of the stored reply `parentId`, with which the turn goes on. */
+  readonly toolResults?: readonly CallResult[] | undefined;
   /** Which tools of this server the turn may use; absent means `read`. */
   readonly serverTools?: "none" | "read" | "all" | undefined;
   /** The stored message that `messages` continue: its id, or `leaf`. */
@@ -153,7 +156,9 @@ export function digestRequest(request: TurnRequest): Digest {
     ...(parentId === undefined ? [] : [{ parentId }]),
     ...(continues?.replyId === undefined ? [] : [{ again: continues.replyId }]),
     ...(request.isKept === false ? [{ store: false }] : []),
-    ...(request.extendsReply === undefined
+    // The reply that these results extend is read later.
+    ...(request.toolResults === undefined ? [] : [{ results: request.toolResults }]),
+    ...(request.extendsReply === undefined || request.toolResults !== undefined
       ? []
       : [{ extends: { ...request.extendsReply, clientId: undefined, after: undefined } }]),
   ];

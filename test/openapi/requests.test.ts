@@ -45,9 +45,52 @@ const judged: readonly Judged[] = [
         knowledge_base: "docs",
       },
       { messages: [{ sender: null, role: "user", text: null, content: "Hi" }], userId: "", parentId: null },
+      {
+        messages: [
+          { sender: "user", text: "Hi" },
+          {
+            sender: "assistant",
+            text: "Let me look.",
+            tools: [
+              {
+                callId: "c1",
+                name: "weather",
+                input: '{"city":"Oslo"}',
+                step: 0,
+                at: 12,
+                output: { degrees: 3 },
+              },
+              {
+                callId: "c2",
+                name: "files__read",
+                input: {},
+                runsOn: "server",
+                status: "complete",
+                output: null,
+              },
+              { callId: "c3", name: "weather", error: "Unknown city", status: null },
+            ],
+          },
+        ],
+        tools: [
+          { name: "weather", description: "The weather", parameters: { type: "object" }, strict: true },
+          { type: "function", function: { name: "time" } },
+        ],
+        toolChoice: { name: "weather" },
+        parallelToolCalls: false,
+      },
+      {
+        parentId: randomUUID(),
+        toolResults: [
+          { callId: "c1", output: 3 },
+          { callId: "c2", error: "Unknown city" },
+        ],
+        toolChoice: "none",
+      },
     ],
+    // Rules between fields.
     exceptions:
-      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf requires conversationId|must be base64/,
+      /^tools\[\d+\]\.name: must be different|^toolChoice: (?:must name one|required needs)|only an assistant's message|is required: the reply goes on|^messages: must be empty beside|^parentId: must name the reply|must have an id|must have a name|must be nested|^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf requires conversationId|must be base64/,
   },
   {
     name: "UiChatRequest",

@@ -107,7 +107,8 @@ function countBytes(json: Json): number {
   return Buffer.byteLength(JSON.stringify(json) ?? "");
 }
 
-function refuse(field: string, message: string): never {
+/** @throws AppError `invalid_request`, always. */
+export function refuse(field: string, message: string): never {
   const detail = `${field}: ${message}`;
   throw new AppError("invalid_request", detail, { detail, field });
 }

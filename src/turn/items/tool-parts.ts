@@ -4,8 +4,8 @@ import { boundaryBytes } from "../body.ts";
 import type { SavedItem } from "../turn-event.ts";
 import type { ToolOutcome, ToolPart } from "./tool.ts";
 
-/** A call of this server's tool without a result, once its turn is over. */
-const unknownOutcome: ToolOutcome = {
+/** The outcome of a call of this server's tool without a result, once its turn is over. */
+export const unknownOutcome: ToolOutcome = {
   status: "unknown",
   output: "The turn ended while the tool was running: whether it had an effect is not known.",
 };

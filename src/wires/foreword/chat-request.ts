@@ -3,6 +3,7 @@ import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
 import type { Continuation } from "../../turn/ports.ts";
+import { unknownOutcome } from "../../turn/items/tool-parts.ts";
 import { toRole, type Message } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
@@ -21,6 +22,14 @@ import {
   type TurnHeaders,
 } from "../../http/request-fields.ts";
 import type { RouteBody } from "../../http/route.ts";
+import {
+  SentCalls,
+  toolRequestFields,
+  ToolResults,
+  toSentParts,
+  toToolParameters,
+  toCallResults,
+} from "./tool-request.ts";
 
 const Text = z.string().nullish();
 const Sender = Text.describe(
@@ -43,6 +52,7 @@ export const ChatMessage = z
     images: listOf(ChatImage, maxParts)
       .nullish()
       .describe("Images of a user message: sent to the model, never stored."),
+    tools: SentCalls.nullish().describe("The tool calls of an assistant's message, with their results."),
   })
   .refine(({ sender, role }) => typeof (sender ?? role) === "string", {
     path: ["sender"],
@@ -56,17 +66,32 @@ export const ChatMessage = z
   });
 
 /** The body. Unknown fields are ignored, as in the Flask service. */
-export const ChatRequest = z.object({
-  messages: listOf(ChatMessage).meta({
-    description:
-      "The whole chat, or only its new messages. The last one must be a user message that is not empty.",
-    minItems: 1,
-  }),
-  ...promptFields,
-  conversationId: OptionalUuid.describe("The conversation to use; created if it does not exist."),
-  parentId: ParentId,
-  userId: OptionalUuid.describe("The user whose data this is."),
-});
+export const ChatRequest = z
+  .object({
+    messages: listOf(ChatMessage).optional().meta({
+      description:
+        "The whole chat, or only its new messages. The last one must be a user message that is not empty, or an assistant message with the results of its tool calls.",
+      minItems: 1,
+    }),
+    toolResults: ToolResults.nullish().describe(
+      "The results of the tool calls of the stored reply `parentId`, instead of `messages`.",
+    ),
+    ...toolRequestFields,
+    ...promptFields,
+    conversationId: OptionalUuid.describe("The conversation to use; created if it does not exist."),
+    parentId: ParentId,
+    userId: OptionalUuid.describe("The user whose data this is."),
+  })
+  .refine(({ messages, toolResults }) => messages !== undefined || (toolResults ?? []).length > 0, {
+    path: ["messages"],
+    message: "is required",
+  })
+  .meta({
+    anyOf: [
+      { required: ["messages"] },
+      { required: ["toolResults"], properties: { toolResults: { type: "array", minItems: 1 } } },
+    ],
+  });
 
 /** New messages are added below the end of the path that is shown. */
 const leafContinuation: Continuation = {
@@ -94,31 +119,76 @@ export function toChatTurn(
   headers: z.output<typeof TurnHeaders>,
   identity: Identity,
 ): TurnRequest {
-  const messages = request.messages.map(toMessage);
-  checkLast(messages);
+  const content = toContent(request);
   const named = toTurnNames(headers);
   const conversationId = request.conversationId || named.conversationId;
   if (request.parentId === "leaf" && conversationId === undefined)
     refuse("parentId", "leaf requires conversationId");
+  const options = toPromptOptions(request);
+  const parameters = toToolParameters(request);
+  const isContinued = content.extendsReply !== undefined || content.toolResults !== undefined;
   return {
     ...named,
-    messages,
+    ...content,
     caller: toCaller(identity, request.userId),
     conversationId,
     parentId: request.parentId || undefined,
-    ...(request.parentId === "leaf" && { continues: leafContinuation }),
+    ...(request.parentId === "leaf" && content.toolResults === undefined && { continues: leafContinuation }),
     mustOwn: isKnown(identity),
-    ...toPromptOptions(request),
+    ...options,
+    parameters,
+    // The first turn of a reply has made its plan.
+    ...(isContinued && { wantsPlan: false }),
+    // Without tools of its own a client can only choose that the server's are not used.
+    ...(parameters.tools === undefined && request.toolChoice === "none" && { serverTools: "none" }),
+  };
+}
+
+type Content = Pick<TurnRequest, "messages" | "extendsReply" | "toolResults">;
+
+/** Returns the messages of a request, or the results with which a reply goes on. */
+function toContent({ messages = [], toolResults, parentId }: z.output<typeof ChatRequest>): Content {
+  if (toolResults !== null && toolResults !== undefined && toolResults.length > 0) {
+    if (messages.length > 0) refuse("messages", "must be empty beside toolResults");
+    if (!parentId) refuse("parentId", "must name the reply whose toolResults these are");
+    return { messages: [], toolResults: toCallResults(toolResults) };
+  }
+  const all = messages.map(toMessage);
+  const last = all.at(-1);
+  const isContinued = last?.tools?.some(({ runsOn }) => runsOn === "client") === true;
+  if (last === undefined || !isContinued) {
+    checkLast(all);
+    return { messages: all };
+  }
+  const before = all.slice(0, -1);
+  checkLast(before);
+  return { messages: before, extendsReply: toExtended(last, `messages[${all.length - 1}]`) };
+}
+
+/** A call whose result only the server could know is sent to the model as unknown. */
+function toExtended(message: Message, field: string): Message {
+  return {
+    ...message,
+    tools: message.tools?.map((call, index) => {
+      if (call.outcome === undefined && call.runsOn === "client")
+        refuse(`${field}.tools[${index}].output`, "is required: the reply goes on with all results");
+      return call.outcome === undefined ? { ...call, outcome: unknownOutcome } : call;
+    }),
   };
 }
 
 function toMessage(message: z.infer<typeof ChatMessage>, index: number): Message {
   const role = toRole(message.sender || (message.role ?? ""));
   const field = (["text", "content", "value"] as const).find((name) => (message[name]?.trim() ?? "") !== "");
-  const text = field === undefined ? "" : (message[field]?.trim() ?? "");
+  const sent = field === undefined ? "" : (message[field]?.trim() ?? "");
+  const text = toMessageText(sent, role, `messages[${index}].${field}`);
+  const tools = toSentParts(message.tools ?? [], text, `messages[${index}]`);
+  if (tools !== undefined && role !== "assistant")
+    refuse(`messages[${index}].tools`, "only an assistant's message has tool calls");
   return {
     role,
-    text: toMessageText(text, role, `messages[${index}].${field}`),
+    text,
     images: message.images?.map(({ inlineData }) => inlineData) ?? [],
+    ...(tools !== undefined && { tools }),
   };
 }

@@ -48,6 +48,16 @@ export const forewordDescription: GroupDescription<"startTurn" | "getTurn" | "fo
           use_web_search: false,
           userId: "5f0f6a3e-3d4c-4a53-9a0e-0b6f4c1f2a11",
         },
+        tools: {
+          messages: [{ sender: "user", text: "How warm is it in Oslo?" }],
+          tools: [
+            {
+              name: "weather",
+              description: "The weather in a city.",
+              parameters: { type: "object", properties: { city: { type: "string" } } },
+            },
+          ],
+        },
       }),
       responses: [
         {

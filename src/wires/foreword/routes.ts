@@ -64,7 +64,10 @@ const startTurnRoute = defineRoute({
     "turn_running",
   ],
   handle: async ({ type, body, headers, identity, request, reply }, services: TurnServices) => {
-    const turn = await startTurn(services, toChatTurn(body, headers, identity), request, reply);
+    const requested = toChatTurn(body, headers, identity);
+    // Plain text shows neither calls nor requests for approval.
+    const { serverTools = type === "text/plain" ? "read" : "all" } = requested;
+    const turn = await startTurn(services, { ...requested, serverTools }, request, reply);
     if (type === "application/json") return await sendWhole(turn, reply);
     return await followTurn(turn, reply, { wire: streamWires[type], clock: services.clock });
   },

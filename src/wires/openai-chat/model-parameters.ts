@@ -3,10 +3,9 @@ import { z } from "zod";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { notSupported, only } from "./message.ts";
 import { ToolChoice, Tools } from "./tools.ts";
-import { described, refuse } from "../../http/request-fields.ts";
+import { described, isDeep, maxDepth, refuse } from "../../http/request-fields.ts";
 
-/** How deep a field may be nested, and how many tokens may be biased. */
-const maxDepth = 100;
+/** How many tokens may be biased. */
 const maxBiases = 1024;
 /** Limits of unlisted parameters: their number, and the characters of a name and of all as JSON. */
 const maxExtras = 64;
@@ -132,16 +131,6 @@ function checkExtra(name: string, count: number): void {
 function checkNested(value: unknown, known: object): void {
   for (const name of Object.keys(typeof value === "object" && value !== null ? value : {}))
     if (Object.hasOwn(known, name)) refuse(`extra_body.${name}`, "must be in the body itself");
-}
-
-/** Whether a value is nested deeper than any real one: writing it again would overflow the stack. */
-function isDeep(value: unknown): boolean {
-  let level: readonly unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > maxDepth) return true;
-    level = level.flatMap((item) => (typeof item === "object" && item !== null ? Object.values(item) : []));
-  }
-  return false;
 }
 
 /** Parameters that a model server accepts only together with tools. */
