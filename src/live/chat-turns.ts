@@ -68,14 +68,26 @@ export class ChatTurns {
     const there = await Promise.all(
       (ids ?? []).filter((id) => !running.has(id)).map(async (id) => await remotes?.find(id, caller)),
     );
-    return [...here, ...there.filter((turn) => turn !== undefined)].toSorted(
-      (one, other) => startOf(other) - startOf(one),
-    );
+    const found = there.filter((turn) => turn !== undefined);
+    await Promise.all(found.filter(isWaiting).map((turn) => turn.stop()));
+    return [...here, ...found].toSorted((one, other) => startOf(other) - startOf(one));
+  }
+
+  /** Stops a turn that waits for its user; resolves with whether it did. */
+  async stopWaiting(turnId: string, caller: Caller): Promise<boolean> {
+    const turn = await this.#options.remotes?.find(turnId, caller);
+    if (turn === undefined || !isWaiting(turn)) return false;
+    await turn.stop();
+    return turn.log.end !== undefined;
   }
 
   #findHere(place: ChatPlace, caller: Caller): readonly LiveTurn[] {
     return Array.from(this.#options.running.values()).filter((turn) => turn.isOf(place, caller));
   }
+}
+
+function isWaiting({ log }: FollowedTurn): boolean {
+  return log.last?.type === "turn-waiting";
 }
 
 function toPlace({ conversationId, chatId }: TurnRequest): ChatPlace {

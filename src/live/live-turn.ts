@@ -3,7 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace } from "../turn/records.ts";
 import type { Place } from "../turn/turn-event.ts";
-import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
+import { RunningTurn, type BegunTurn, type ResumedTurn, type TurnPorts } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { TurnLog } from "./turn-log.ts";
 
@@ -48,13 +48,19 @@ export class LiveTurn implements FollowedTurn {
     ports: TurnPorts,
     onDisconnect: OnDisconnect,
     begun: BegunTurn | undefined,
+    resumed: ResumedTurn | undefined,
   ) {
     this.caller = request.caller;
     this.isKept = request.isKept !== false;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
     this.#chatId = request.chatId;
-    this.run = new RunningTurn(request, ports, this.log, begun);
+    this.run = new RunningTurn(request, ports, this.log, begun, resumed);
+    if (resumed === undefined) return;
+    this.storedPosition = Buffer.byteLength(resumed.text);
+    this.storedItem = resumed.items.at(-1);
+    this.safePosition = this.storedPosition;
+    this.safeItem = this.storedItem;
   }
 
   get id(): string {

@@ -2,9 +2,9 @@
 import { AppError, toTurnRunning } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { EndResult, TurnBegin } from "../turn/ports.ts";
-import type { ChatPlace, NewestTurn, TurnRecords } from "../turn/records.ts";
+import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
 import type { LimitName } from "../turn/limits.ts";
-import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
+import type { BegunTurn, ResumedTurn, TurnPorts } from "../turn/run-turn.ts";
 import {
   addHistory,
   digestRequest,
@@ -21,6 +21,7 @@ import { placeRequest } from "./place-request.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
+import { Waiting } from "./waiting.ts";
 
 /** Parts and settings of all turns. */
 export interface LiveTurnsOptions extends TurnPorts {
@@ -58,6 +59,7 @@ export class LiveTurns {
   readonly #chats: ChatTurns;
   readonly #saver: ProgressSaver | undefined;
   readonly #recovery: Recovery | undefined;
+  readonly #waiting: Waiting | undefined;
   #isDraining = false;
   #isOverdue = false;
 
@@ -67,12 +69,23 @@ export class LiveTurns {
     this.#kept = new KeptTurns(clock);
     this.#options = {
       ...options,
+      canWait: () => records?.waiting.canWait === true,
       observe: (event) => {
         if (event.type === "turn-ended") this.#allowances.end(event.turn, event.result);
+        if (event.type === "turn-waiting") this.#allowances.end(event.turn);
         observe(event);
       },
     };
-    this.#remotes = records && new RemoteTurns({ bus: records.bus, clock });
+    this.#waiting =
+      records &&
+      new Waiting({
+        waiting: records.waiting,
+        model: options.model.name,
+        run: (request, begun, resumed) => this.#run(request, begun, resumed),
+      });
+    const claim = async (turnId: string, reason: ClaimReason): Promise<FollowedTurn | undefined> =>
+      await this.#waiting?.claim(turnId, reason);
+    this.#remotes = records && new RemoteTurns({ bus: records.bus, clock, claim });
     this.#chats = new ChatTurns({ running: this.#running, bus: records?.bus, remotes: this.#remotes, clock });
     if (records === undefined) return;
     this.#saver = new ProgressSaver({
@@ -85,7 +98,7 @@ export class LiveTurns {
       ids: () => [...this.#running.keys(), ...this.#asked.keys()],
       has: (turnId: string) => this.#running.has(turnId) || this.#asked.has(turnId),
     };
-    this.#recovery = new Recovery({ recovery: records.recovery, clock, here, observe });
+    this.#recovery = new Recovery({ recovery: records.recovery, clock, here, observe, claim });
   }
 
   /** Whether the process is stopping and takes no new turns. */
@@ -136,8 +149,29 @@ export class LiveTurns {
   /** Resolves with a turn of `caller`, in whatever process. @throws AppError with a `store_…` code. */
   async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
     const here = this.#findHere(turnId) ?? (await this.#findAsked(turnId));
-    if (here !== undefined) return here.caller.userId === caller.userId ? here : undefined;
-    return await this.#remotes?.find(turnId, caller);
+    if (here === undefined) return await this.#remotes?.find(turnId, caller);
+    if (here.caller.userId !== caller.userId) return undefined;
+    // Kept here while its wait waits in the journal; it may have gone on elsewhere since.
+    const waited = here.log.last?.type === "turn-waiting";
+    const stored = waited ? await this.#remotes?.find(turnId, caller).catch(() => undefined) : undefined;
+    return stored ?? here;
+  }
+
+  /**
+   * Stores the answers of `caller` to a turn's requests for approval, and resolves with the turn: after the
+   * last answer it goes on here.
+   * @throws AppError as {@link Waiting.answer} does; `server_stopping` if this process takes no more turns.
+   */
+  async answerApprovals(
+    turnId: string,
+    caller: Caller,
+    answers: readonly ApprovalAnswer[],
+  ): Promise<FollowedTurn> {
+    if (this.#isDraining) throw new AppError("server_stopping", "draining");
+    await this.#waiting?.answer(turnId, caller, answers);
+    const turn = await this.find(turnId, caller);
+    if (turn === undefined) throw new AppError("not_found", turnId, { detail: "The turn was not found." });
+    return turn;
   }
 
   /** Resolves with the newest turn of `caller` in a conversation. @throws AppError with a `store_…` code. */
@@ -226,7 +260,9 @@ export class LiveTurns {
         return { turn: this.#run(addHistory(request, result), { begin, result }), isReplay: false };
       case "running": {
         const isOver =
-          request.replacesUnread === true && (await this.#chats.stopUnread(this.#running.get(result.turnId)));
+          request.replacesUnread === true &&
+          ((await this.#chats.stopUnread(this.#running.get(result.turnId))) ||
+            (await this.#chats.stopWaiting(result.turnId, request.caller)));
         if (!isOver) throw toTurnRunning(result.turnId);
         return await this.#ask(request, begin);
       }
@@ -250,8 +286,8 @@ export class LiveTurns {
     }
   }
 
-  #run(request: TurnRequest, begun?: BegunTurn): LiveTurn {
-    const turn = new LiveTurn(request, this.#options, this.#options.onDisconnect, begun);
+  #run(request: TurnRequest, begun?: BegunTurn, resumed?: ResumedTurn): LiveTurn {
+    const turn = new LiveTurn(request, this.#options, this.#options.onDisconnect, begun, resumed);
     this.#running.set(turn.id, turn);
     this.#saver?.wake();
     void turn.run.done.then((ended) => this.#settle(turn, toKey(request), ended));

@@ -1,10 +1,13 @@
-/** Ends abandoned turns: the saved text of a turn whose process died becomes an interrupted reply. */
+/**
+ * Ends abandoned turns: the saved text of a turn whose process died becomes an interrupted reply. Goes on with
+ * turns that have waited for their users for too long.
+ */
 import { toAppError } from "../base/errors.ts";
 import { Repeating } from "../base/repeating.ts";
 import { toInterruptedResult } from "../turn/turn-result.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
-import type { AbandonedFilter, AbandonedTurn, TurnRecovery } from "../turn/records.ts";
+import type { AbandonedFilter, AbandonedTurn, ClaimReason, TurnRecovery } from "../turn/records.ts";
 
 const intervalMs = 4_000;
 /** The interval until leftovers of an earlier process have been replayed from the journal. */
@@ -19,6 +22,8 @@ export interface RecoveryOptions {
   /** The turns that run here, or are about to. */
   readonly here: { ids(): readonly string[]; has(turnId: string): boolean };
   readonly observe: Observer;
+  /** Goes on with a turn that waited. */
+  readonly claim: (turnId: string, reason: ClaimReason) => Promise<unknown>;
 }
 
 /** Looks for abandoned turns until closed: this process's own at once, others after 30 s of silence. */
@@ -55,10 +60,17 @@ export class Recovery {
       let count = 0;
       for (const turn of abandoned) {
         if (signal.aborted) return;
-        if (!here.has(turn.turnId) && (await this.#end(turn, filter))) count += 1;
+        if (!here.has(turn.turnId) && (await this.#settle(turn, filter))) count += 1;
       }
       if (count === 0) return;
     }
+  }
+
+  /** Resolves with whether the turn is not abandoned any more. */
+  async #settle(turn: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {
+    const { turnId, reason } = turn;
+    if (reason === undefined) return await this.#end(turn, filter);
+    return (await this.#options.claim(turnId, reason)) !== undefined;
   }
 
   async #end({ turnId, text, items }: AbandonedTurn, filter: AbandonedFilter): Promise<boolean> {

@@ -19,6 +19,8 @@ const patienceMs = 60_000;
 export interface RemoteTurnOptions {
   readonly bus: LiveBus;
   readonly clock: Clock;
+  /** Takes over a turn that waits, to stop it; resolves with it. */
+  readonly claim: (turnId: string, reason: "stop") => Promise<FollowedTurn | undefined>;
 }
 
 /** The turns of other processes that are followed here: each is read once, for all its followers. */
@@ -50,7 +52,7 @@ export class RemoteTurns {
 class RemoteTurn implements FollowedTurn {
   readonly id: string;
   readonly caller: Caller;
-  readonly log = new TurnLog();
+  log = new TurnLog();
   readonly #options: RemoteTurnOptions;
   readonly #followed: Map<string, RemoteTurn>;
   readonly #reader = new BodyReader();
@@ -95,7 +97,13 @@ class RemoteTurn implements FollowedTurn {
 
   async stop(): Promise<void> {
     if (this.log.end !== undefined) return;
-    await this.#options.bus.requestStop(this.id, this.caller);
+    const { bus, claim } = this.#options;
+    await bus.requestStop(this.id, this.caller);
+    if (this.log.last !== undefined) {
+      // It waits, so that no process would notice.
+      this.log = (await claim(this.id, "stop"))?.log ?? this.log;
+      return;
+    }
     this.#delayMs = minDelayMs;
     if (this.#timer !== undefined) this.#schedule();
   }

@@ -15,6 +15,8 @@ export type ObservedEvent =
       readonly ended: EndResult;
       readonly error: AppError | undefined;
     }
+  /** A turn waits for its user to approve a call of a tool; no process runs it. */
+  | { readonly type: "turn-waiting"; readonly turn: TurnBegin }
   /** A turn that another process left running was ended as interrupted. */
   | { readonly type: "turn-recovered"; readonly turnId: string }
   /** The store has not taken a write in time; it waits in the journal. */

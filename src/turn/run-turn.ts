@@ -3,13 +3,14 @@
  */
 import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
-import { toBody, type Body } from "./body.ts";
+import type { Clock } from "../base/clock.ts";
+import { BodyReader, toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
-import { toNextPrompt, toOfferingPrompt } from "./items/next-prompt.ts";
-import { findClientTools, findOfferedTools } from "./items/offered-tools.ts";
-import { ToolSteps, type NextStep } from "./items/tool-steps.ts";
+import { interleave } from "./items/items.ts";
+import { createStepLoop, type StepLoop, type ToolPorts } from "./items/step-loop.ts";
+import type { NextStep } from "./items/tool-steps.ts";
+import type { WaitingState } from "./items/waiting-state.ts";
 import type { Estimate } from "./limits.ts";
-import type { ServerTool, ToolServers } from "./items/tool.ts";
 import type { Observer } from "./observer.ts";
 import type {
   BeginResult,
@@ -21,29 +22,22 @@ import type {
   TurnResult,
   TurnStore,
 } from "./ports.ts";
-import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
+import { ReplyEvents, type ReplyOptions, type SentReply } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
-import type { EventOutput, ReportedUsage, SavedItem, TurnStart } from "./turn-event.ts";
+import type { EventOutput, PendingApproval, SavedItem, TurnStart } from "./turn-event.ts";
 import { estimateTurn, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
-import { addUsage, toJudged, toTurnEnd, toTurnResult, type Ending, type TurnTools } from "./turn-result.ts";
+import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts";
 
 /** Bodies up to this many bytes are kept beside the log until they are stored. */
 const maxKeptBytes = 64 * 1024;
-
-/** The most bytes of a turn's items, as JSON, with room for what the database adds: it keeps 1 MiB. */
-const maxItemsBytes = 960 * 1024;
-/** How long a user may take to approve a call, in milliseconds. */
-const defaultApprovalMs = 24 * 60 * 60 * 1_000;
+/** The call of a turn that goes on after a wait, until it asks its model. */
+const noCall: ModelCall = { abort: () => {} };
 
 /** The ports of a turn. */
-export interface TurnPorts extends ReplyOptions {
+export interface TurnPorts extends ReplyOptions, ToolPorts {
   readonly model: Model;
   readonly store: TurnStore;
-  /** The servers whose tools turns may use; `undefined` if none is configured. */
-  readonly tools?: ToolServers | undefined;
-  /** How long a user may take to approve a call of a tool, in milliseconds. */
-  readonly approvalMs?: number | undefined;
-  /** Told once, when the turn is over. */
+  /** Told once, when the turn is over, or waits. */
   readonly observe: Observer;
 }
 
@@ -51,6 +45,15 @@ export interface TurnPorts extends ReplyOptions {
 export interface BegunTurn {
   readonly begin: TurnBegin;
   readonly result: BeginResult & { readonly type: "begun" };
+}
+
+/** A turn that has waited for its user, and goes on. */
+export interface ResumedTurn {
+  /** Its body so far. */
+  readonly text: string;
+  /** Its items so far, the responses to its requests for approval included. */
+  readonly items: readonly SavedItem[];
+  readonly state: WaitingState;
 }
 
 /** Where the events of a turn go, and the body that they have made so far. */
@@ -67,41 +70,50 @@ export class RunningTurn {
   readonly #output: TurnOutput;
   readonly #gate: SafetyGate;
   readonly #reply: ReplyEvents;
-  readonly #request: TurnRequest;
+  readonly #wantsPlan: boolean;
   readonly #startedMs: number;
+  /** When the first text came, if that was before a wait. */
+  readonly #firstTextMs: number | undefined;
   #call: ModelCall;
-  /** `undefined` if the model may call no tool. */
-  readonly #steps: ToolSteps | undefined;
-  /** The tools of this server that the model may call, the same in all steps. */
-  readonly #offered: readonly ServerTool[];
-  /** Whether the model was asked without tools, so that the turn ends in text. */
-  #isLastStep = false;
-  /** The usage of the steps before this one. */
-  #usage: ReportedUsage | undefined;
+  /** `undefined` if the model may call no tools. */
+  readonly #steps: StepLoop | undefined;
   /** Includes the stored messages before its own, unlike the estimate of its begin. */
   readonly #estimate: Estimate;
   #begin: TurnBegin;
   /** Resolves once the user's message is safe; with an error if it cannot be made so. */
   readonly #isSafe: Promise<AppError | undefined>;
+  /** Settles once the turn, if it is to wait for its user, is stored. */
+  #pausing: Promise<unknown> | undefined;
   readonly #done = Promise.withResolvers<EndResult>();
   #isOver = false;
   /** Whether its begin is in the store, as far as is known. */
   isStored = false;
 
-  constructor(request: TurnRequest, ports: TurnPorts, output: TurnOutput, begun?: BegunTurn) {
+  constructor(
+    request: TurnRequest,
+    ports: TurnPorts,
+    output: TurnOutput,
+    begun?: BegunTurn,
+    resumed?: ResumedTurn,
+  ) {
+    const { clock } = ports;
     this.#ports = ports;
     this.#output = output;
     this.#gate = new SafetyGate(output);
-    this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, ports);
-    this.#request = request;
-    this.#startedMs = ports.clock.monotonicMs();
-    this.#offered = findOfferedTools(request, ports.tools, false);
-    this.#steps = this.#createSteps();
+    this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, ports, resumed && toSentReply(resumed));
+    this.#wantsPlan = request.wantsPlan;
+    this.#startedMs = clock.monotonicMs() - (resumed === undefined ? 0 : toAgeMs(begun, clock));
+    this.#firstTextMs = resumed?.state.firstTextMs;
+    this.#steps = createStepLoop(request, ports, output, this.#reply, resumed?.state);
     // First: all other work is done while the request is under way.
-    this.#call = this.#ask(toOfferingPrompt(toPrompt(toChat(request), request), this.#offered));
+    this.#call =
+      resumed === undefined
+        ? this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request))
+        : noCall;
     this.#estimate = estimateTurn(request);
-    this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, ports.clock.now());
+    this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, clock.now());
     this.#isSafe = this.#makeSafe(begun);
+    if (resumed !== undefined) this.#resume(resumed);
   }
 
   get id(): string {
@@ -140,29 +152,11 @@ export class RunningTurn {
       },
       reasoning: this.#ports.showsReasoning ? (piece) => this.#reply.think(piece) : undefined,
       toolCall: (piece) => {
-        // A model may call tools that it was not offered.
-        if (!this.#isLastStep && this.#steps?.take(piece) === false)
+        if (this.#steps?.take(piece) === false)
           this.#fail(new AppError("reply_too_large", "the arguments of its tool calls are too long"));
       },
       end: (modelEnd) => this.#endStep(modelEnd),
       fail: (error) => this.#fail(error),
-    });
-  }
-
-  /** Returns `undefined` for a turn without tools, which costs nothing more. */
-  #createSteps(): ToolSteps | undefined {
-    const { parameters } = this.#request;
-    if (this.#offered.length === 0 && parameters.tools === undefined) return undefined;
-    const { clock, tools, showsReasoning } = this.#ports;
-    return new ToolSteps({
-      clock,
-      settle: () => this.#reply.settle(),
-      add: (item) => this.#reply.add(item),
-      offered: this.#offered,
-      servers: tools,
-      clientTools: findClientTools(parameters),
-      maxItemsBytes: showsReasoning ? maxItemsBytes / 2 : maxItemsBytes,
-      approvalMs: this.#ports.approvalMs ?? defaultApprovalMs,
     });
   }
 
@@ -188,39 +182,61 @@ export class RunningTurn {
   /** The model's step is over: the turn ends, unless the model has called tools. */
   #endStep(modelEnd: ModelEnd): void {
     const steps = this.#steps;
-    if (steps?.hasCalls === true) {
-      void this.#goOn(modelEnd, () => steps.endStep());
-      return;
-    }
+    if (steps?.hasCalls === true) return void this.#goOn(() => steps.endStep(modelEnd.usage), modelEnd);
     const finishReason = modelEnd.finishReason === "tool-calls" ? "other" : modelEnd.finishReason;
     this.#finish({ outcome: "complete", modelEnd: { ...modelEnd, finishReason } });
   }
 
+  /** The turn goes on after its wait: its events come again, then those of the approved calls. */
+  #resume({ text, items }: ResumedTurn): void {
+    for (const event of interleave(new BodyReader(), text, items).events) this.#gate.append(event);
+    void this.#goOn(async () => await this.#steps?.resume(items));
+  }
+
   /** Stage 1c, of a turn with tools: they run, and the model is asked again. */
-  async #goOn(modelEnd: ModelEnd, run: () => Promise<NextStep | undefined>): Promise<void> {
-    this.#usage = addUsage(this.#usage, modelEnd.usage);
+  async #goOn(run: () => Promise<NextStep | undefined>, modelEnd?: ModelEnd): Promise<void> {
     try {
       // Nothing acts for a message that may be lost.
       if ((await this.#isSafe) !== undefined || this.#isOver) return;
       const next = await run();
       if (this.#isOver) return;
       if (next === undefined) throw new AppError("reply_too_large", "its tool calls are too long");
+      if (next.type === "wait") return await this.#pause(next.approvals);
       if (next.type === "ask") this.#askNext(next.isLast);
-      else
-        this.#finish({
-          outcome: "complete",
-          modelEnd: { ...modelEnd, usage: undefined, finishReason: "tool-calls" },
-        });
+      else {
+        const told = { finishReason: "tool-calls", model: modelEnd?.model, usage: undefined } as const;
+        this.#finish({ outcome: "complete", modelEnd: told });
+      }
     } catch (error) {
       this.#fail(toAppError(error));
     }
   }
 
-  /** Stage 1d: the model is asked again, with the reply so far. @param isLast whether without tools. */
   #askNext(isLast: boolean): void {
-    this.#isLastStep = isLast;
-    const prompt = toNextPrompt(this.#request, this.#output, isLast ? undefined : this.#offered);
-    this.#call = this.#ask(prompt);
+    const prompt = this.#steps?.toNextPrompt(isLast);
+    if (prompt !== undefined) this.#call = this.#ask(prompt);
+  }
+
+  /** Stage 1d: the turn waits for its user. No process runs it until the user has decided. */
+  async #pause(approvals: readonly PendingApproval[]): Promise<void> {
+    const paused = this.#steps?.toPaused(approvals, this.#toFirstTextMs());
+    if (paused === undefined) return;
+    const pausing = this.#ports.store.pause(this.#begin, paused);
+    this.#pausing = pausing;
+    const { mustStop, ...stored } = await pausing;
+    if (this.#isOver) return;
+    if (mustStop) return this.stop();
+    if (stored.storage === "none") throw new AppError("store_unavailable", "nothing keeps a waiting turn");
+    this.#isOver = true;
+    const { position } = this.#reply;
+    this.#gate.append({ type: "turn-waiting", position, approvals, storage: stored.storage });
+    this.#ports.observe({ type: "turn-waiting", turn: this.#begin });
+    this.#done.resolve(stored);
+  }
+
+  #toFirstTextMs(): number | undefined {
+    const { firstTextAtMs } = this.#reply;
+    return this.#firstTextMs ?? (firstTextAtMs === undefined ? undefined : firstTextAtMs - this.#startedMs);
   }
 
   #fail(error: AppError): void {
@@ -240,9 +256,10 @@ export class RunningTurn {
   async #end(ending: Ending): Promise<EndResult> {
     const unsafe = await this.#isSafe;
     if (unsafe !== undefined) return this.#refuse(unsafe);
+    await this.#pausing; // a turn that is stopped while it starts to wait
     const toBodySent = createBodyReader(this.#output, this.#reply.position);
     // Without a plan the model's text is passed through, even if it is empty.
-    const judged = this.#request.wantsPlan ? toJudged(ending, toBodySent()) : ending;
+    const judged = this.#wantsPlan ? toJudged(ending, toBodySent()) : ending;
     const result = this.#toResult(judged, toBodySent);
     return this.#tellEnd(result, judged.error, await this.#ports.store.end(this.#begin, result));
   }
@@ -262,26 +279,21 @@ export class RunningTurn {
   /** @param toBodySent `undefined` if nothing was sent. */
   #toResult(ending: Ending, toBodySent: (() => Body) | undefined): TurnResult {
     const { clock } = this.#ports;
-    const { hasPlan, saidBytes, firstTextAtMs } = this.#reply;
+    const { hasPlan, saidBytes } = this.#reply;
+    const tools = this.#steps?.toTools(ending.modelEnd?.usage);
     return toTurnResult(ending, {
       begin: this.#begin,
       estimate: this.#estimate,
-      usage: addUsage(this.#usage, ending.modelEnd?.usage),
-      ...(this.#steps !== undefined && { tools: this.#toToolResult(this.#steps) }),
+      usage: tools === undefined ? ending.modelEnd?.usage : tools.usage,
+      tools,
       toBody: toBodySent ?? (() => toBody("")),
       hasText: toBodySent !== undefined && this.#reply.position > 0,
       hasPlan: toBodySent !== undefined && hasPlan,
       saidBytes,
       endedAt: clock.now(),
       durationMs: clock.monotonicMs() - this.#startedMs,
-      firstTextMs: firstTextAtMs === undefined ? undefined : firstTextAtMs - this.#startedMs,
+      firstTextMs: this.#toFirstTextMs(),
     });
-  }
-
-  #toToolResult(steps: ToolSteps): TurnTools {
-    const { toolCalls, toolCost } = steps;
-    const items = this.#output.itemsAfter().filter(({ type }) => type !== "reasoning-delta");
-    return { items, toolCalls, toolCost, extendsReply: this.#request.extendsReply };
   }
 
   #tellEnd(
@@ -305,4 +317,15 @@ function createBodyReader(output: TurnOutput, sizeBytes: number): () => Body {
     if (sizeBytes > maxKeptBytes) queueMicrotask(() => (kept = undefined));
     return kept;
   };
+}
+
+function toSentReply({ text, items }: ResumedTurn): SentReply {
+  const last = items.at(-1);
+  const ordinal = last?.position === Buffer.byteLength(text) ? last.ordinal : 0;
+  return { body: toBody(text), ordinal };
+}
+
+/** Returns how long ago a turn began, in milliseconds. */
+function toAgeMs(begun: BegunTurn | undefined, clock: Clock): number {
+  return begun === undefined ? 0 : clock.now().getTime() - begun.begin.startedAt.getTime();
 }

@@ -46,6 +46,8 @@ export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "dura
 export interface TurnTools {
   /** Its items but for the reasoning. */
   readonly items: readonly SavedItem[];
+  /** The usage that the model reported in all steps. */
+  readonly usage: ReportedUsage | undefined;
   /** Calls of this server's tools, and their cost; `undefined` if none has a price. */
   readonly toolCalls: number;
   readonly toolCost: number | undefined;
@@ -184,7 +186,7 @@ export function toInterruptedResult(
 ): TurnResult {
   const body = toBody(text);
   const items = saved.filter(({ type }) => type !== "reasoning-delta");
-  const tools = { items, toolCalls: 0, toolCost: undefined, extendsReply: undefined };
+  const tools = { items, usage: undefined, toolCalls: 0, toolCost: undefined, extendsReply: undefined };
   const hasReply = text !== "" || items.some(isCall);
   return {
     outcome: "interrupted",

@@ -1,0 +1,159 @@
+/** A turn with tools: its steps, the prompt of each, their usage, and its state while it waits for its user. */
+import type { Clock } from "../../base/clock.ts";
+import { toBody } from "../body.ts";
+import { toPrompt, type Prompt } from "../instructions.ts";
+import type { PausedTurn, ToolCallPiece } from "../ports.ts";
+import type { ReplyEvents } from "../reply-events.ts";
+import type { ApprovalResponse, PendingApproval, ReportedUsage, SavedItem } from "../turn-event.ts";
+import { toChat, type TurnRequest } from "../turn-request.ts";
+import { addUsage, type TurnTools } from "../turn-result.ts";
+import { toNextPrompt, toOfferingPrompt } from "./next-prompt.ts";
+import { findClientTools, findOfferedTools } from "./offered-tools.ts";
+import { ToolSteps, type NextStep } from "./tool-steps.ts";
+import type { ServerTool, ToolServers } from "./tool.ts";
+import { toWaitingState, type WaitingState } from "./waiting-state.ts";
+
+/** The most bytes of a turn's items, as JSON, with room for what the database adds: it keeps 1 MiB. */
+const maxItemsBytes = 960 * 1024;
+/** How long a user may take to approve a call, in milliseconds. */
+const defaultApprovalMs = 24 * 60 * 60 * 1_000;
+
+/** The settings and dependencies of turns with tools. */
+export interface ToolPorts {
+  readonly clock: Clock;
+  readonly showsReasoning: boolean;
+  /** The servers whose tools turns may use; `undefined` if none is configured. */
+  readonly tools?: ToolServers | undefined;
+  /** How long a user may take to approve a call of a tool, in milliseconds. Default: a day. */
+  readonly approvalMs?: number | undefined;
+  /** Whether turns can wait for their users now. */
+  readonly canWait?: (() => boolean) | undefined;
+}
+
+/** The events of the reply so far. */
+interface SentEvents {
+  textAfter(position: number): string;
+  itemsAfter(): readonly SavedItem[];
+}
+
+/** The steps of one turn. */
+export class StepLoop {
+  readonly #request: TurnRequest;
+  readonly #sent: SentEvents;
+  readonly #steps: ToolSteps;
+  /** The tools of this server that the model may call, the same in all steps. */
+  readonly #offered: readonly ServerTool[];
+  /** Whether the model was asked without tools, so that the turn ends in text. */
+  #isLastStep = false;
+  /** The usage of the steps before this one. */
+  #usage: ReportedUsage | undefined;
+
+  constructor(
+    request: TurnRequest,
+    ports: ToolPorts,
+    offered: readonly ServerTool[],
+    sent: SentEvents,
+    reply: ReplyEvents,
+    state: WaitingState | undefined,
+  ) {
+    const { clock, tools, showsReasoning, approvalMs = defaultApprovalMs } = ports;
+    this.#request = request;
+    this.#sent = sent;
+    this.#offered = offered;
+    this.#usage = state?.usage;
+    const options = {
+      clock,
+      settle: () => reply.settle(),
+      add: (item: Parameters<ReplyEvents["add"]>[0]) => reply.add(item),
+      offered,
+      servers: tools,
+      clientTools: findClientTools(request.parameters),
+      maxItemsBytes: showsReasoning ? maxItemsBytes / 2 : maxItemsBytes,
+      approvalMs,
+    };
+    this.#steps = new ToolSteps(options, state?.steps);
+  }
+
+  /** The prompt of the first step. */
+  get firstPrompt(): Prompt {
+    return toOfferingPrompt(toPrompt(toChat(this.#request), this.#request), this.#offered);
+  }
+
+  /** Whether the model has called a tool in this step. */
+  get hasCalls(): boolean {
+    return this.#steps.hasCalls;
+  }
+
+  /** Takes a piece of a call; returns whether the turn had room for it. */
+  take(piece: ToolCallPiece): boolean {
+    // A model may call tools that it was not offered.
+    return this.#isLastStep || this.#steps.take(piece);
+  }
+
+  /** The model's step is over: as {@link ToolSteps.endStep}. @param usage of the step, as reported. */
+  async endStep(usage: ReportedUsage | undefined): Promise<NextStep | undefined> {
+    this.#usage = addUsage(this.#usage, usage);
+    return await this.#steps.endStep();
+  }
+
+  /** The turn goes on after its wait: as {@link ToolSteps.resume}. */
+  async resume(items: readonly SavedItem[]): Promise<NextStep> {
+    return await this.#steps.resume(
+      items.filter((item): item is ApprovalResponse => item.type === "approval-response"),
+    );
+  }
+
+  /** Returns the prompt of the next step. @param isLast whether it offers no tools. */
+  toNextPrompt(isLast: boolean): Prompt {
+    this.#isLastStep = isLast;
+    return toNextPrompt(this.#request, this.#sent, isLast ? undefined : this.#offered);
+  }
+
+  /** The turn is over, or waits: as {@link ToolSteps.close}. */
+  close(): void {
+    this.#steps.close();
+  }
+
+  /** Returns the turn as it is stored while it waits. */
+  toPaused(approvals: readonly PendingApproval[], firstTextMs: number | undefined): PausedTurn {
+    const sent = this.#sent;
+    const offered = this.#offered.map(({ name }) => name);
+    const [steps, usage] = [this.#steps.toState(), this.#usage];
+    return {
+      toBody: () => toBody(sent.textAfter(0)),
+      items: sent.itemsAfter(),
+      state: toWaitingState(this.#request, { offered, steps, usage, firstTextMs }),
+      expiresAt: new Date(Math.min(...approvals.map(({ expiresAt }) => Date.parse(expiresAt)))),
+      usage: undefined,
+    };
+  }
+
+  /** Returns the tools of the turn, which is over. @param usage of its last step, as reported. */
+  toTools(usage: ReportedUsage | undefined): TurnTools {
+    const { toolCalls, toolCost } = this.#steps;
+    const items = this.#sent.itemsAfter().filter(({ type }) => type !== "reasoning-delta");
+    const { extendsReply } = this.#request;
+    return { items, usage: addUsage(this.#usage, usage), toolCalls, toolCost, extendsReply };
+  }
+}
+
+/** Returns the steps of a turn; `undefined` for one without tools, which costs nothing more. */
+export function createStepLoop(
+  request: TurnRequest,
+  ports: ToolPorts,
+  sent: SentEvents,
+  reply: ReplyEvents,
+  state?: WaitingState,
+): StepLoop | undefined {
+  if (
+    ports.tools === undefined &&
+    request.parameters.tools === undefined &&
+    request.extendsReply === undefined
+  )
+    return undefined;
+  const canWait = request.isKept !== false && ports.canWait?.() === true;
+  const offered = findOfferedTools(request, ports.tools, canWait).filter(
+    ({ name }) => state === undefined || state.offered.includes(name),
+  );
+  return new StepLoop(request, ports, offered, sent, reply, state);
+}

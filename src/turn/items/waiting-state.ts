@@ -1,0 +1,105 @@
+/** The state of a turn that waits for its user, as JSON: with it, any process goes on with the turn. */
+import { z } from "zod";
+import type { JsonObject } from "../../base/json.ts";
+import { parse } from "../../base/parse.ts";
+import { imageTypes, roles, type Message } from "../message.ts";
+import type { ModelParameters } from "../instructions.ts";
+import type { ReportedUsage } from "../turn-event.ts";
+import { toChat, type TurnRequest } from "../turn-request.ts";
+import type { ToolStepsState } from "./tool-steps.ts";
+import { toolResultStatuses, toolRunners } from "./tool.ts";
+
+/** The state of a turn besides its body and its items. */
+export interface WaitingState {
+  readonly messages: readonly Message[];
+  readonly extendsReply: Message | undefined;
+  readonly wantsPlan: boolean;
+  readonly parameters: ModelParameters;
+  readonly useWebSearch: boolean;
+  readonly knowledgeBase: string | undefined;
+  readonly serverTools: "none" | "read" | "all" | undefined;
+  /** The names of the tools of this server that the model may call. */
+  readonly offered: readonly string[];
+  readonly steps: ToolStepsState;
+  readonly usage: ReportedUsage | undefined;
+  readonly firstTextMs: number | undefined;
+}
+
+const optional = <T extends z.ZodType>(schema: T) =>
+  schema.nullish().transform((value) => value ?? undefined);
+
+const Tool = z.object({
+  callId: z.string(),
+  name: z.string(),
+  runsOn: z.enum(toolRunners),
+  step: z.number(),
+  at: z.number(),
+  input: z.string(),
+  outcome: optional(z.object({ status: z.enum(toolResultStatuses), output: z.json() })),
+});
+
+const StoredMessage = z.object({
+  role: z.enum(roles),
+  text: z.string(),
+  images: z.array(z.object({ mimeType: z.enum(imageTypes), data: z.string() })),
+  tools: z.array(Tool).optional(),
+  isAnswer: z.boolean().exactOptional(),
+});
+
+const State = z.object({
+  messages: z.array(StoredMessage),
+  extendsReply: optional(StoredMessage),
+  wantsPlan: z.boolean(),
+  parameters: z.record(z.string(), z.unknown()),
+  useWebSearch: z.boolean(),
+  knowledgeBase: optional(z.string()),
+  serverTools: optional(z.enum(["none", "read", "all"])),
+  offered: z.array(z.string()),
+  steps: z.object({
+    step: z.number(),
+    toolsMs: z.number(),
+    itemsBytes: z.number(),
+    endsInClient: z.boolean(),
+    asked: z.array(
+      z.object({
+        approvalId: z.string(),
+        callId: z.string(),
+        expiresAt: z.string(),
+        name: z.string(),
+        input: z.string(),
+      }),
+    ),
+    runs: z.object({
+      brokenInputs: z.number(),
+      isExhausted: z.boolean(),
+      seen: z.array(z.string()),
+      toolCalls: z.number(),
+      toolCost: optional(z.number()),
+    }),
+  }),
+  usage: optional(
+    z.object({
+      inputTokens: z.number().exactOptional(),
+      outputTokens: z.number().exactOptional(),
+      reasoningTokens: z.number().exactOptional(),
+      cachedInputTokens: z.number().exactOptional(),
+    }),
+  ),
+  firstTextMs: optional(z.number()),
+});
+
+/** Returns the state of a turn as JSON. */
+export function toWaitingState(
+  request: TurnRequest,
+  state: Pick<WaitingState, "offered" | "steps" | "usage" | "firstTextMs">,
+): JsonObject {
+  const { extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools } = request;
+  const messages = toChat({ ...request, extendsReply: undefined });
+  const kept = { messages, extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools };
+  return JSON.parse(JSON.stringify({ ...kept, ...state }));
+}
+
+/** Returns the state in a row. @throws AppError `store_refused`. */
+export function parseWaitingState(state: JsonObject): WaitingState {
+  return parse(State, state, "store_refused");
+}
