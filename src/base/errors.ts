@@ -66,26 +66,10 @@ export const errorTable = {
     retryable: true,
     publicMessage: "A reply is still in progress in this conversation. Wait for it to finish, or stop it.",
   },
-  turn_not_waiting: {
-    status: 409,
-    retryable: false,
-    publicMessage: "The turn does not wait for an approval: it runs, or has ended.",
-  },
-  approval_not_found: {
-    status: 404,
-    retryable: false,
-    publicMessage: "The turn has not asked for this approval.",
-  },
-  approval_settled: {
-    status: 409,
-    retryable: false,
-    publicMessage: "This approval was already given, or denied.",
-  },
-  approval_expired: {
-    status: 409,
-    retryable: false,
-    publicMessage: "This approval came too late: the call was denied.",
-  },
+  turn_not_waiting: { status: 409, retryable: false, publicMessage: "The turn waits for no approval." },
+  approval_not_found: { status: 404, retryable: false, publicMessage: "The approval was not found." },
+  approval_settled: { status: 409, retryable: false, publicMessage: "The approval was answered before." },
+  approval_expired: { status: 409, retryable: false, publicMessage: "The approval came too late." },
   idempotency_mismatch: {
     status: 409,
     retryable: false,

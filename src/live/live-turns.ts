@@ -4,10 +4,10 @@ import type { Caller } from "../base/caller.ts";
 import type { EndResult, TurnBegin } from "../turn/ports.ts";
 import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
 import type { LimitName } from "../turn/limits.ts";
-import type { BegunTurn, ResumedTurn, TurnPorts } from "../turn/run-turn.ts";
+import type { ResumedTurn } from "../turn/items/resumed-turn.ts";
+import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import {
   addHistory,
-  digestRequest,
   estimateTurn,
   mayBeRefused,
   toTurnBegin,
@@ -15,6 +15,7 @@ import {
 } from "../turn/turn-request.ts";
 import { Allowances, type LimitedTurn } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
+import { attach, toKey, toMismatch, type KeyedTurn, type StartedTurn } from "./keyed-turns.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
 import { placeRequest } from "./place-request.ts";
@@ -28,19 +29,6 @@ export interface LiveTurnsOptions extends TurnPorts {
   /** `undefined` if nothing outlives this process. */
   readonly records: TurnRecords | undefined;
   readonly onDisconnect: OnDisconnect;
-}
-
-/** The turn of a request. */
-export interface StartedTurn {
-  readonly turn: FollowedTurn;
-  /** Whether an earlier request with the same key started it. */
-  readonly isReplay: boolean;
-}
-
-/** A turn with an idempotency key. */
-interface KeyedTurn {
-  readonly requestDigest: string | undefined;
-  readonly started: Promise<StartedTurn>;
 }
 
 /** All turns, as this process sees them. */
@@ -317,22 +305,4 @@ function toLimitedTurn(request: TurnRequest): LimitedTurn {
 
 function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): boolean {
   return isDone === true || (parentId === undefined && continues === undefined);
-}
-
-async function attach({ requestDigest, started }: KeyedTurn, request: TurnRequest): Promise<StartedTurn> {
-  const { turn } = await started;
-  if (requestDigest !== digestRequest(request)) throw toMismatch(turn.id);
-  return { turn, isReplay: true };
-}
-
-function toMismatch(turnId: string): AppError {
-  return new AppError(
-    "idempotency_mismatch",
-    `the key belongs to turn ${turnId}, which another request began`,
-  );
-}
-
-/** Keys are per user. */
-function toKey({ caller, idempotencyKey }: TurnRequest): string | undefined {
-  return idempotencyKey === undefined ? undefined : `${caller.userId ?? ""} ${idempotencyKey}`;
 }

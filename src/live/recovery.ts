@@ -1,6 +1,6 @@
 /**
- * Ends abandoned turns: the saved text of a turn whose process died becomes an interrupted reply. Goes on with
- * turns that have waited for their users for too long.
+ * Ends abandoned turns: the saved text of a turn whose process died becomes an interrupted reply. Goes on
+ * with turns that have waited for their users for too long.
  */
 import { toAppError } from "../base/errors.ts";
 import { Repeating } from "../base/repeating.ts";

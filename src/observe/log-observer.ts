@@ -17,6 +17,8 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
     switch (event.type) {
       case "turn-ended":
         return logTurn(logger, holdsContent, event);
+      case "turn-waiting":
+        return logger.info(toWrite(event), "turn waits for its user's approval");
       case "turn-recovered":
         return logger.warn({ turnId: event.turnId }, "recovered an orphaned turn (marked interrupted)");
       case "write-queued":

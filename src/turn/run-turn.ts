@@ -3,13 +3,11 @@
  */
 import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
-import type { Clock } from "../base/clock.ts";
-import { BodyReader, toBody, type Body } from "./body.ts";
+import { toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
-import { interleave } from "./items/items.ts";
+import { toEvents, toSentReply, type ResumedTurn } from "./items/resumed-turn.ts";
 import { createStepLoop, type StepLoop, type ToolPorts } from "./items/step-loop.ts";
 import type { NextStep } from "./items/tool-steps.ts";
-import type { WaitingState } from "./items/waiting-state.ts";
 import type { Estimate } from "./limits.ts";
 import type { Observer } from "./observer.ts";
 import type {
@@ -22,7 +20,7 @@ import type {
   TurnResult,
   TurnStore,
 } from "./ports.ts";
-import { ReplyEvents, type ReplyOptions, type SentReply } from "./reply-events.ts";
+import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
 import type { EventOutput, PendingApproval, SavedItem, TurnStart } from "./turn-event.ts";
 import { estimateTurn, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
@@ -45,15 +43,6 @@ export interface TurnPorts extends ReplyOptions, ToolPorts {
 export interface BegunTurn {
   readonly begin: TurnBegin;
   readonly result: BeginResult & { readonly type: "begun" };
-}
-
-/** A turn that has waited for its user, and goes on. */
-export interface ResumedTurn {
-  /** Its body so far. */
-  readonly text: string;
-  /** Its items so far, the responses to its requests for approval included. */
-  readonly items: readonly SavedItem[];
-  readonly state: WaitingState;
 }
 
 /** Where the events of a turn go, and the body that they have made so far. */
@@ -102,7 +91,9 @@ export class RunningTurn {
     this.#gate = new SafetyGate(output);
     this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, ports, resumed && toSentReply(resumed));
     this.#wantsPlan = request.wantsPlan;
-    this.#startedMs = clock.monotonicMs() - (resumed === undefined ? 0 : toAgeMs(begun, clock));
+    // The wait counts.
+    const ageMs = resumed === undefined || begun === undefined ? 0 : +clock.now() - +begun.begin.startedAt;
+    this.#startedMs = clock.monotonicMs() - ageMs;
     this.#firstTextMs = resumed?.state.firstTextMs;
     this.#steps = createStepLoop(request, ports, output, this.#reply, resumed?.state);
     // First: all other work is done while the request is under way.
@@ -189,7 +180,7 @@ export class RunningTurn {
 
   /** The turn goes on after its wait: its events come again, then those of the approved calls. */
   #resume({ text, items }: ResumedTurn): void {
-    for (const event of interleave(new BodyReader(), text, items).events) this.#gate.append(event);
+    for (const event of toEvents(text, items)) this.#gate.append(event);
     void this.#goOn(async () => await this.#steps?.resume(items));
   }
 
@@ -317,15 +308,4 @@ function createBodyReader(output: TurnOutput, sizeBytes: number): () => Body {
     if (sizeBytes > maxKeptBytes) queueMicrotask(() => (kept = undefined));
     return kept;
   };
-}
-
-function toSentReply({ text, items }: ResumedTurn): SentReply {
-  const last = items.at(-1);
-  const ordinal = last?.position === Buffer.byteLength(text) ? last.ordinal : 0;
-  return { body: toBody(text), ordinal };
-}
-
-/** Returns how long ago a turn began, in milliseconds. */
-function toAgeMs(begun: BegunTurn | undefined, clock: Clock): number {
-  return begun === undefined ? 0 : clock.now().getTime() - begun.begin.startedAt.getTime();
 }

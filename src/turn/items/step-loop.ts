@@ -1,4 +1,4 @@
-/** A turn with tools: its steps, the prompt of each, their usage, and its state while it waits for its user. */
+/** A turn with tools: its steps, their prompts and usage, and its state while it waits for its user. */
 import type { Clock } from "../../base/clock.ts";
 import { toBody } from "../body.ts";
 import { toPrompt, type Prompt } from "../instructions.ts";
@@ -13,7 +13,7 @@ import { ToolSteps, type NextStep } from "./tool-steps.ts";
 import type { ServerTool, ToolServers } from "./tool.ts";
 import { toWaitingState, type WaitingState } from "./waiting-state.ts";
 
-/** The most bytes of a turn's items, as JSON, with room for what the database adds: it keeps 1 MiB. */
+/** The most bytes of a turn's items, as JSON, with some room to spare: the database keeps 1 MiB. */
 const maxItemsBytes = 960 * 1024;
 /** How long a user may take to approve a call, in milliseconds. */
 const defaultApprovalMs = 24 * 60 * 60 * 1_000;
