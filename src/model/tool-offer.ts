@@ -61,8 +61,8 @@ function toName(tool: Readonly<Record<string, unknown>>): string {
   return typeof named["name"] === "string" ? named["name"] : "";
 }
 
-/** Returns the ids of the calls in the reply that goes on, if one does. */
+/** Returns the ids of the chat's calls: the AI SDK gives a result to the first call with its id. */
 function findTakenIds(prompt: Prompt): readonly string[] {
-  const last = (prompt.kind === "chat" ? prompt.messages : prompt.chat).at(-1);
-  return last?.role === "assistant" ? (last.tools ?? []).map(({ callId }) => callId) : [];
+  const chat = prompt.kind === "chat" ? prompt.messages : prompt.chat;
+  return chat.flatMap(({ tools = [] }) => tools.map(({ callId }) => callId));
 }

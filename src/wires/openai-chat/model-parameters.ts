@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { notSupported, only } from "./message.ts";
-import { ToolChoice, Tools } from "./tools.ts";
+import { ToolChoice, Tools } from "../../http/items/client-tools.ts";
 import { described, isDeep, maxDepth, refuse } from "../../http/request-fields.ts";
 
 /** How many tokens may be biased. */

@@ -7,7 +7,7 @@ import type { TurnRequest } from "../../turn/turn-request.ts";
 import { Chat, CompletionMessage, only } from "./message.ts";
 import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
 import { toSentChat } from "./tool-messages.ts";
-import { checkToolChoice } from "./tools.ts";
+import { checkToolChoice } from "../../http/items/client-tools.ts";
 import {
   checkNotEmpty,
   described,

@@ -17,7 +17,9 @@ import {
   type UserQuery,
   Uuid,
 } from "../../http/request-fields.ts";
+import { checkToolChoice, ToolChoice, Tools } from "../../http/items/client-tools.ts";
 import type { RouteBody } from "../../http/route.ts";
+import type { ModelParameters } from "../../turn/instructions.ts";
 import { isAlone, toClientId, toSentChat, UiMessage, type SentChat } from "./message.ts";
 
 /** The namespace of conversations whose user is unknown. */
@@ -25,6 +27,13 @@ const unknownUser = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
 
 /** A chat's id, chosen by its client. */
 export const ChatId = z.string().min(1, "must not be empty").max(255, "must be at most 255 characters");
+
+/** The client's tools, as in OpenAI's Chat Completions. */
+const toolFields = {
+  tools: Tools.nullish(),
+  tool_choice: ToolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish().describe("`false` lets the model call one tool at a time."),
+};
 
 /** The body. Unknown fields are ignored: they repeat facts that the messages hold. */
 export const UiChatRequest = z.object({
@@ -40,6 +49,7 @@ export const UiChatRequest = z.object({
   parentId: ParentId,
   userId: OptionalUuid.describe("The user whose data this is."),
   ...promptFields,
+  ...toolFields,
 });
 
 /** The same for a request without `message` that does not generate a reply again. */
@@ -112,11 +122,27 @@ export function toUiChatTurn(
     replacesUnread: true,
     mustOwn: isKnown(identity),
     ...toPromptOptions(request),
-    serverTools: "all",
+    parameters: toToolParameters(request),
+    serverTools: request.tool_choice === "none" ? "none" : "all",
     // The plan was made before the tools ran.
     ...(reply !== undefined && { extendsReply: reply.message, wantsPlan: false }),
   };
   return { turn, reply };
+}
+
+/** Returns the parameters about the client's tools. @throws AppError `invalid_request`. */
+function toToolParameters(request: z.output<z.ZodObject<typeof toolFields>>): ModelParameters {
+  const tools = request.tools ?? undefined;
+  const tool_choice = request.tool_choice ?? undefined;
+  const parallel_tool_calls = request.parallel_tool_calls ?? undefined;
+  checkToolChoice({ tools, tool_choice });
+  // Model servers refuse the others without tools.
+  if (tools === undefined || tools.length === 0) return {};
+  return {
+    tools,
+    ...(tool_choice !== undefined && { tool_choice }),
+    ...(parallel_tool_calls !== undefined && { parallel_tool_calls }),
+  };
 }
 
 function isGiven<Value>(value: Value | null | undefined): value is Value {

@@ -1,6 +1,15 @@
 /** The AI SDK's own client, `Chat` with its default transport, and a record of its states. */
 import { Chat } from "@ai-sdk/react";
-import { DefaultChatTransport, type PrepareSendMessagesRequest, type UIMessage } from "ai";
+import {
+  DefaultChatTransport,
+  isToolUIPart,
+  lastAssistantMessageIsCompleteWithApprovalResponses,
+  lastAssistantMessageIsCompleteWithToolCalls,
+  type DynamicToolUIPart,
+  type PrepareSendMessagesRequest,
+  type ToolUIPart,
+  type UIMessage,
+} from "ai";
 import { z } from "zod";
 import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
 
@@ -13,9 +22,14 @@ const Metadata = z.strictObject({
   conversationId: z.guid(),
   model: z.string().nullable(),
   startedAt: z.iso.datetime(),
-  outcome: z.enum(["complete", "stopped", "failed", "interrupted"]).optional(),
-  finishReason: z.enum(["stop", "length", "content-filter", "other"]).nullish(),
-  usage: z.strictObject({ inputTokens: z.number(), outputTokens: z.number() }).nullish(),
+  outcome: z.enum(["complete", "stopped", "failed", "interrupted"]).nullish(),
+  finishReason: z.enum(["stop", "length", "content-filter", "tool-calls", "other"]).nullish(),
+  usage: z
+    .strictObject({ inputTokens: z.number(), outputTokens: z.number(), toolCalls: z.number().optional() })
+    .nullish(),
+  approvals: z
+    .array(z.strictObject({ approvalId: z.uuid(), toolCallId: z.string(), expiresAt: z.iso.datetime() }))
+    .optional(),
   timings: z.strictObject({ durationMs: z.int().nullable(), firstTextMs: z.int().nullable() }).optional(),
   storage: z.enum(["stored", "queued", "none"]).optional(),
   errorCode: z.string().optional(),
@@ -34,6 +48,8 @@ interface ChatOptions {
   readonly body?: object;
   /** Whether each request has only the newest message. */
   readonly sendsLastOnly?: boolean;
+  /** Runs the client's tools: returns the output, or throws. Without it calls are only shown. */
+  readonly runTool?: ((call: { readonly toolName: string; readonly input: unknown }) => unknown) | undefined;
 }
 
 /** A chat, and a record of its events. */
@@ -45,11 +61,13 @@ export class ObservedChat {
   readonly plans: z.infer<typeof Plan>[] = [];
   /** How each request ended. */
   readonly ends: { isAbort: boolean; isError: boolean; finishReason: string | undefined }[] = [];
+  /** Every call that the client was asked to run, as its tool's name. */
+  readonly asked: string[] = [];
 
   /** Opens a chat on the server at `url`, as `useChat` does. */
   constructor(
     url: string,
-    { id, userId, messages = [], body = {}, sendsLastOnly = false }: ChatOptions = {},
+    { id, userId, messages = [], body = {}, sendsLastOnly = false, runTool }: ChatOptions = {},
   ) {
     const query = userId === undefined ? "" : `?userId=${userId}`;
     this.chat = new Chat<ShownMessage>({
@@ -62,11 +80,36 @@ export class ObservedChat {
       }),
       messageMetadataSchema: Metadata,
       dataPartSchemas: { plan: Plan },
+      sendAutomaticallyWhen: ({ messages: all }) =>
+        lastAssistantMessageIsCompleteWithToolCalls({ messages: all }) ||
+        lastAssistantMessageIsCompleteWithApprovalResponses({ messages: all }),
+      onToolCall: ({ toolCall }) => {
+        this.asked.push(toolCall.toolName);
+        if (runTool !== undefined) this.#run(toolCall, runTool);
+      },
       onData: ({ data }) => void this.plans.push({ ...data }),
       onFinish: ({ isAbort, isError, finishReason }) =>
         void this.ends.push({ isAbort, isError, finishReason }),
     });
     this.chat["~registerStatusCallback"](() => void this.statuses.push(this.chat.status));
+  }
+
+  /** Runs a tool, and adds its output or its error to the message. */
+  #run(
+    { toolName, toolCallId, input }: { toolName: string; toolCallId: string; input: unknown },
+    runTool: NonNullable<ChatOptions["runTool"]>,
+  ): void {
+    const call = { tool: toolName, toolCallId };
+    try {
+      void this.chat.addToolOutput({ ...call, output: runTool({ toolName, input }) });
+    } catch (error) {
+      void this.chat.addToolOutput({ ...call, state: "output-error", errorText: String(error) });
+    }
+  }
+
+  /** The tool parts of the last message. */
+  get tools(): readonly (ToolUIPart | DynamicToolUIPart)[] {
+    return this.last.parts.filter((part) => isToolUIPart(part));
   }
 
   /** The last message. */
@@ -124,8 +167,14 @@ export class ObservedChat {
 }
 
 /** The AI SDK's own pattern for a history that the server keeps. */
-const toLastMessage: PrepareSendMessagesRequest<ShownMessage> = ({ id, messages, trigger, messageId }) => ({
-  body: { id, message: messages.at(-1), trigger, messageId },
+const toLastMessage: PrepareSendMessagesRequest<ShownMessage> = ({
+  id,
+  messages,
+  trigger,
+  messageId,
+  body,
+}) => ({
+  body: { ...body, id, message: messages.at(-1), trigger, messageId },
 });
 
 /** Returns the text of a message, all parts of it. */
