@@ -30,6 +30,7 @@ import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
 import { UsageRows } from "./usage/rows.ts";
+import type { ToolLimits } from "./turn/items/tool-steps.ts";
 import { OpenedReasoning, type OpensReasoning } from "./turn/reply/opened-reasoning.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
 import { McpToolServers } from "./tools/tool-servers.ts";
@@ -64,6 +65,7 @@ export interface AppOptions {
   readonly limits: LimitOptions;
   /** Prices by model name; other models have none. */
   readonly prices: Prices;
+  readonly toolLimits: ToolLimits;
   /** The servers whose tools turns may use; `undefined` if there are none. */
   readonly toolServers: ToolServersOptions | undefined;
   /** Whether questions and answers are logged. */
@@ -120,6 +122,8 @@ export async function createApp(
     showsReasoning: options.showsReasoning,
     openedReasoning: new OpenedReasoning(options.opensReasoning),
     observe,
+    tools,
+    toolLimits: options.toolLimits,
   });
 
   const http = await createHttp(options, clock, logger);

@@ -155,6 +155,11 @@ function toConfig(
       limits: toLimitOptions(environment),
       prices: environment.MODEL_PRICES ?? new Map(),
       toolServers: toolServers.options,
+      toolLimits: {
+        maxSteps: environment.TOOL_MAX_STEPS,
+        maxToolsMs: environment.TOOL_MAX_SECONDS * 1000,
+        approvalMs: environment.TOOL_APPROVAL_MINUTES * 60_000,
+      },
     },
     warnings,
     tables,

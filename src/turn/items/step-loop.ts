@@ -9,14 +9,14 @@ import { toChat, type TurnRequest } from "../turn-request.ts";
 import { addUsage, type TurnTools } from "../turn-result.ts";
 import { toNextPrompt, toOfferingPrompt } from "./next-prompt.ts";
 import { findClientTools, findOfferedTools } from "./offered-tools.ts";
-import { ToolSteps, type NextStep } from "./tool-steps.ts";
+import { ToolSteps, type NextStep, type ToolLimits } from "./tool-steps.ts";
 import type { ServerTool, ToolServers } from "./tool.ts";
 import { toWaitingState, type WaitingState } from "./waiting-state.ts";
 
 /** The most bytes of a turn's items, as JSON, with some room to spare: the database keeps 1 MiB. */
 const maxItemsBytes = 960 * 1024;
-/** How long a user may take to approve a call, in milliseconds. */
-const defaultApprovalMs = 24 * 60 * 60 * 1_000;
+/** The limits of turns with tools, unless configured. */
+const defaultLimits: ToolLimits = { maxSteps: 8, maxToolsMs: 90_000, approvalMs: 24 * 60 * 60 * 1_000 };
 
 /** The settings and dependencies of turns with tools. */
 export interface ToolPorts {
@@ -24,8 +24,8 @@ export interface ToolPorts {
   readonly showsReasoning: boolean;
   /** The servers whose tools turns may use; `undefined` if none is configured. */
   readonly tools?: ToolServers | undefined;
-  /** How long a user may take to approve a call of a tool, in milliseconds. Default: a day. */
-  readonly approvalMs?: number | undefined;
+  /** Default: 8 steps, 90 s, a day for an approval. */
+  readonly toolLimits?: ToolLimits | undefined;
   /** Whether turns can wait for their users now. */
   readonly canWait?: (() => boolean) | undefined;
 }
@@ -56,7 +56,7 @@ export class StepLoop {
     reply: ReplyEvents,
     state: WaitingState | undefined,
   ) {
-    const { clock, tools, showsReasoning, approvalMs = defaultApprovalMs } = ports;
+    const { clock, tools, showsReasoning, toolLimits = defaultLimits } = ports;
     this.#request = request;
     this.#sent = sent;
     this.#offered = offered;
@@ -69,7 +69,7 @@ export class StepLoop {
       servers: tools,
       clientTools: findClientTools(request.parameters),
       maxItemsBytes: showsReasoning ? maxItemsBytes / 2 : maxItemsBytes,
-      approvalMs,
+      limits: toolLimits,
     };
     this.#steps = new ToolSteps(options, state?.steps);
   }

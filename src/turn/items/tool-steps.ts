@@ -8,10 +8,15 @@ import { parseInput } from "./tool-input.ts";
 import { ItemRoom, maxCallsOfStep, ToolRuns, type ToolRunsState, type WrittenCall } from "./tool-runs.ts";
 import type { ServerTool, ToolOutcome, ToolServers } from "./tool.ts";
 
-/** The most model calls of a turn. */
-const maxSteps = 8;
-/** After this long a turn calls no more tools, in milliseconds from its first call. */
-const maxToolsMs = 90_000;
+/** The limits of a turn with tools. */
+export interface ToolLimits {
+  /** The most model calls of a turn. */
+  readonly maxSteps: number;
+  /** After this long a turn calls no more tools, in milliseconds from its first call. */
+  readonly maxToolsMs: number;
+  /** How long a user may take to approve a call, in milliseconds. */
+  readonly approvalMs: number;
+}
 
 /** The dependencies of the steps of one turn. */
 export interface ToolStepsOptions {
@@ -26,8 +31,7 @@ export interface ToolStepsOptions {
   readonly clientTools: ReadonlySet<string>;
   /** The most bytes of all items, as JSON. */
   readonly maxItemsBytes: number;
-  /** How long a user may take to approve a call, in milliseconds. */
-  readonly approvalMs: number;
+  readonly limits: ToolLimits;
 }
 
 /** How a turn goes on after a step. */
@@ -188,6 +192,7 @@ export class ToolSteps {
       return { type: "wait", approvals };
     }
     if (this.#endsInClient) return { type: "client" };
+    const { maxSteps, maxToolsMs } = this.#options.limits;
     const isOver = this.#step >= maxSteps - 1 || this.#measure() >= maxToolsMs;
     return { type: "ask", isLast: isOver || this.#runs.isExhausted };
   }
@@ -211,8 +216,8 @@ export class ToolSteps {
 
   /** Asks the user to approve the calls that need it. */
   #askFor(calls: readonly WrittenCall[]): readonly AskedCall[] {
-    const { clock, approvalMs } = this.#options;
-    const expiresAt = new Date(clock.now().getTime() + approvalMs).toISOString();
+    const { clock, limits } = this.#options;
+    const expiresAt = new Date(clock.now().getTime() + limits.approvalMs).toISOString();
     const asked = calls
       .slice(0, maxCallsOfStep)
       .filter(({ tool, input }) => tool?.needsApproval === true && parseInput(input) !== undefined)
