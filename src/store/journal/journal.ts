@@ -13,13 +13,17 @@ import {
   type JournalFolder,
 } from "./folder.ts";
 import { JournalThread } from "./thread.ts";
+import { parseItems } from "../turns/item-rows.ts";
 import type { JournalWrite, QueuedWrite, WriteHead } from "./write.ts";
 
 const Writes = z.object({ writes: z.array(QueuedRow), quarantined: z.object({ count: z.number() }) });
 const Dropped = z.object({ dropped: z.number() });
 const ArgumentRow = z.object({ argument: z.string() });
 const Text = z.string().transform((text): unknown => JSON.parse(text));
-const PieceRows = z.array(z.object({ position: z.number(), text: Text.pipe(z.string()) }));
+const PieceRows = z.object({
+  pieces: z.array(z.object({ position: z.number(), text: Text.pipe(z.string()) })),
+  items: z.array(z.object({ item: Text })),
+});
 const TurnRows = z.array(z.object({ turnId: z.string() }));
 
 /** A process's queue of writes, kept on disk. Its state is known without reading the disk. */
@@ -145,18 +149,22 @@ export class Journal {
   }
 
   /**
-   * Resolves once the pieces are on disk. Of two with the same turn and position the longer one is kept.
+   * Resolves once the pieces are on disk. Of two with the same turn and position the longer one is kept, and so
+   * of two items at the same place.
    * @throws AppError `store_unavailable` if the journal is full or cannot be written; then none of them was.
    */
   async appendPieces(pieces: readonly Piece[]): Promise<void> {
     await this.#thread.ask({ type: "append-pieces", pieces }, () => {});
   }
 
-  /** The pieces of a turn in the order of their positions. */
+  /** The pieces of a turn in the order of their positions; then one without text, if there are items. */
   async readPieces(turnId: string): Promise<readonly Piece[]> {
-    return await this.#thread.ask({ type: "read-pieces", turnId }, (value) =>
-      PieceRows.parse(value).map((row) => ({ turnId, ...row })),
-    );
+    return await this.#thread.ask({ type: "read-pieces", turnId }, (value) => {
+      const rows = PieceRows.parse(value);
+      const pieces = rows.pieces.map((row): Piece => ({ turnId, ...row }));
+      const items = parseItems(rows.items.map(({ item }) => item));
+      return items.length === 0 ? pieces : [...pieces, { turnId, position: 0, text: "", items }];
+    });
   }
 
   /** The ids of the turns that have pieces here. */

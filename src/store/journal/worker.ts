@@ -1,11 +1,10 @@
 /** The journal's file, in its own thread: each commit waits for the disk. */
 import { randomUUID } from "node:crypto";
-import { existsSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Piece } from "../../turn/records.ts";
-import { brokenMark, busyTimeoutMs, journalFileName, queuedColumns, type WriteHead } from "./write.ts";
+import { openJournalFile } from "./journal-file.ts";
+import { queuedColumns, type WriteHead } from "./write.ts";
 
 /** An operation; the thread receives them in lists. */
 export type JournalOperation =
@@ -23,10 +22,6 @@ type JournalOutcome = { readonly value: unknown } | { readonly reason: string };
 /** A message from the thread: the outcomes of a list, or the new path of a corrupt file. */
 export type JournalReply = { readonly outcomes: readonly JournalOutcome[] } | { readonly brokenFile: string };
 
-/** https://www.sqlite.org/rescode.html */
-const sqliteCorrupt = 11;
-const sqliteNotDatabase = 26;
-
 /**
  * How full a write may make the journal: begins leave room for the text of running turns, and both for ends.
  */
@@ -39,34 +34,6 @@ const maxReasonCharacters = 1_000;
  * for begins, two get a third each: however many want too much, the next user still finds room.
  */
 const userShare = { begin: 1, end: 2 } as const;
-
-/**
- * `key` identifies writes that were adopted already, by a process that died before it deleted the folder. A
- * piece's `text` is JSON, as SQLite cannot store half a surrogate pair; `size` is the length of the decoded
- * text.
- */
-const schema = `
-  create table if not exists write (
-    id integer primary key autoincrement,
-    key text not null unique,
-    kind text not null,
-    turn_id text not null,
-    conversation_id text not null,
-    user_id text,
-    argument text not null,
-    created_at text not null,
-    reason text
-  ) strict;
-  create table if not exists piece (
-    turn_id text not null,
-    position integer not null,
-    size integer not null,
-    text text not null,
-    primary key (turn_id, position)
-  ) strict, without rowid;
-  create index if not exists write_user_idx on write (coalesce(user_id, conversation_id));
-  create index if not exists write_refused_idx on write (id) where reason is not null;
-`;
 
 const { folder, maxBytes }: { readonly folder: string; readonly maxBytes: number } = workerData;
 /** The bounds of the quarantine in bytes, in addition to the journal's own: for one user, and overall. */
@@ -112,47 +79,28 @@ const insertPiece = database.prepare(
    where excluded.size > piece.size`,
 );
 const listPieces = database.prepare("select position, text from piece where turn_id = ? order by position");
-const listPieceTurns = database.prepare('select distinct turn_id as "turnId" from piece');
+/** Reasoning may come again with more text before its end. */
+const insertItem = database.prepare(
+  `insert into item (turn_id, position, ordinal, item) values (:turn_id, :position, :ordinal, :item)
+   on conflict (turn_id, position, ordinal) do update set item = excluded.item
+   where length(excluded.item) > length(item.item)`,
+);
+const listItems = database.prepare("select item from item where turn_id = ? order by position, ordinal");
+const listPieceTurns = database.prepare(
+  'select turn_id as "turnId" from piece union select turn_id from item',
+);
 const deletePieces = database.prepare("delete from piece where turn_id = ?");
+const deleteItems = database.prepare("delete from item where turn_id = ?");
 const findUsed = database.prepare(
   `select (page_count - freelist_count) * page_size as "usedBytes", page_size as "pageBytes"
    from pragma_page_count, pragma_freelist_count, pragma_page_size`,
 );
 
-/** Opens the journal of a folder; a corrupt one is set aside, and a new one created. */
+/** Opens the journal of a folder, and reports a corrupt one. */
 function openFile(path: string): DatabaseSync {
-  const file = join(path, journalFileName);
-  try {
-    return openSound(file);
-  } catch (error) {
-    if (!isCorrupt(error)) throw error;
-    const brokenFile = file + brokenMark + new Date().toISOString().replaceAll(":", "-");
-    renameSync(file, brokenFile);
-    // Left behind, it would be played into the new file.
-    if (existsSync(`${file}-wal`)) renameSync(`${file}-wal`, `${brokenFile}-wal`);
-    rmSync(`${file}-shm`, { force: true });
-    post({ brokenFile });
-    return openSound(file);
-  }
-}
-
-function openSound(file: string): DatabaseSync {
-  const opened = new DatabaseSync(file, { timeout: busyTimeoutMs });
-  try {
-    opened.exec(`pragma journal_mode = wal; pragma synchronous = full; ${schema}`);
-    const [finding] = opened.prepare("pragma quick_check(1)").all();
-    if (finding?.["quick_check"] === "ok") return opened;
-    throw Object.assign(new Error("the file is corrupt"), { errcode: sqliteCorrupt });
-  } catch (error) {
-    opened.close();
-    throw error;
-  }
-}
-
-function isCorrupt(error: unknown): boolean {
-  if (!(error instanceof Error && "errcode" in error && typeof error.errcode === "number")) return false;
-  const primaryCode = error.errcode & 0xff;
-  return primaryCode === sqliteCorrupt || primaryCode === sqliteNotDatabase;
+  const { file, brokenFile } = openJournalFile(path);
+  if (brokenFile !== undefined) post({ brokenFile });
+  return file;
 }
 
 function post(reply: JournalReply): void {
@@ -196,8 +144,13 @@ function append(head: WriteHead, argument: string): unknown {
 
 function appendPieces(pieces: readonly Piece[]): void {
   ensureRoom(maxShare.pieces, JSON.stringify(pieces));
-  for (const { turnId, position, text } of pieces) {
-    insertPiece.run({ turn_id: turnId, position, size: text.length, text: JSON.stringify(text) });
+  for (const { turnId, position, text, items = [] } of pieces) {
+    if (text !== "")
+      insertPiece.run({ turn_id: turnId, position, size: text.length, text: JSON.stringify(text) });
+    for (const item of items) {
+      const place = { position: item.position, ordinal: item.ordinal };
+      insertItem.run({ turn_id: turnId, ...place, item: JSON.stringify(item) });
+    }
   }
 }
 
@@ -211,6 +164,8 @@ function adopt(path: string): unknown {
     for (const row of writes.iterate()) insertWrite.run(row);
     const pieces = other.prepare("select turn_id, position, size, text from piece");
     for (const row of pieces.iterate()) insertPiece.run(row);
+    const items = other.prepare("select turn_id, position, ordinal, item from item");
+    for (const row of items.iterate()) insertItem.run(row);
   } finally {
     other.close();
   }
@@ -248,10 +203,11 @@ function run(operation: JournalOperation): unknown {
     case "append-pieces":
       return appendPieces(operation.pieces);
     case "read-pieces":
-      return listPieces.all(operation.turnId);
+      return { pieces: listPieces.all(operation.turnId), items: listItems.all(operation.turnId) };
     case "list-piece-turns":
       return listPieceTurns.all();
     case "remove-pieces":
+      deleteItems.run(operation.turnId);
       return deletePieces.run(operation.turnId);
     case "adopt":
       return adopt(operation.folder);

@@ -71,7 +71,7 @@ export function hasItems({
 }
 
 /** Returns those of `items` that this version knows: a newer server may have stored others. */
-function parseItems(items: readonly unknown[]): readonly SavedItem[] {
+export function parseItems(items: readonly unknown[]): readonly SavedItem[] {
   return items.flatMap((item) => Item.safeParse(item).data ?? []);
 }
 
