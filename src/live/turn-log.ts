@@ -1,5 +1,6 @@
 /** The log of one turn: its events in order, and the cursors of its followers. */
 import { boundaryBytes, toBodyText, toRest } from "../turn/body.ts";
+import { pushJoined } from "../turn/items/items.ts";
 import {
   isItem,
   isSaved,
@@ -168,11 +169,7 @@ export class TurnLog {
     const cursor = this.read(place?.position, place?.ordinal);
     const items: SavedItem[] = [];
     for (let event = cursor.nextLogged(); event !== undefined; event = cursor.nextLogged()) {
-      if (!isItem(event) || !isSaved(event)) continue;
-      const last = items.at(-1);
-      if (event.type === "reasoning-delta" && last?.type === event.type && last.position === event.position)
-        items[items.length - 1] = { ...event, text: last.text + event.text };
-      else items.push(event);
+      if (isItem(event) && isSaved(event)) pushJoined(items, event);
     }
     return items;
   }

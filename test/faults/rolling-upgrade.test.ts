@@ -53,7 +53,7 @@ class Lane {
     const list = await read(this.#replica, `/conversations?userId=${userId}`, Conversations);
     assert.deepEqual(list.conversations, [{ id: conversationId }]);
     await read(this.#replica, `${base}/messages?userId=${userId}`, Messages);
-    // A text that another server has taken to index, and cannot store while the tables are locked, comes late.
+    // Texts that another server has taken to index, but cannot store while the tables are locked, come late.
     const search = `/conversations?userId=${userId}&query=zebra`;
     while ((await read(this.#replica, search, Conversations)).conversations.length === 0);
     await read(this.#other, `/conversations?userId=${userId}`, Conversations);

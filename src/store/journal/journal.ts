@@ -149,8 +149,8 @@ export class Journal {
   }
 
   /**
-   * Resolves once the pieces are on disk. Of two with the same turn and position the longer one is kept, and so
-   * of two items at the same place.
+   * Resolves once the pieces are on disk. Of two with the same turn and position the longer one is kept,
+   * as is the longer of two items at one place.
    * @throws AppError `store_unavailable` if the journal is full or cannot be written; then none of them was.
    */
   async appendPieces(pieces: readonly Piece[]): Promise<void> {

@@ -197,8 +197,7 @@ export class JournalReplay {
     const extended = await reads.extendInterrupted(turnId, pieces);
     if (extended !== undefined) {
       const { text, items } = extended;
-      const result = toInterruptedResult(text, clock.now());
-      await writes.end(toEndArgument(turnId, { ...result, items }));
+      await writes.end(toEndArgument(turnId, toInterruptedResult(text, clock.now(), items)));
     }
     await journal.removePieces(turnId);
   }

@@ -37,3 +37,18 @@ export function findPendingApprovals(items: readonly SavedItem[]): readonly Pend
     .filter(({ approvalId }) => !settled.has(approvalId))
     .map(({ approvalId, callId, expiresAt }) => ({ approvalId, callId, expiresAt }));
 }
+
+/**
+ * Adds `item` to `items`: a piece of reasoning joins the one that ends where it starts. It joins none over a
+ * gap, since readers find the start of a piece by its text and its end.
+ */
+export function pushJoined(items: SavedItem[], item: SavedItem): void {
+  const last = items.at(-1);
+  const isNext =
+    item.type === "reasoning-delta" &&
+    last?.type === item.type &&
+    last.position === item.position &&
+    last.ordinal === item.ordinal - Buffer.byteLength(item.text);
+  if (isNext) items[items.length - 1] = { ...item, text: last.text + item.text };
+  else items.push(item);
+}
