@@ -808,7 +808,9 @@ begin
         select m.id into v_found from public.messages m
           where m.id = (v_item.message ->> 'sent_id')::uuid and m.conversation_id = p_conversation_id
             and m.parent_id = v_parent
-            and starts_with(m.content, v_item.content);
+            and starts_with(m.content, v_item.content)
+            and (v_item.message ->> 'tools_digest' is null
+              or m.metadata ->> 'tools_digest' = v_item.message ->> 'tools_digest');
       end if;
       -- One look-up a digest, not a join: without statistics a join reads the whole conversation.
       foreach v_text in array v_item.digests loop
@@ -1010,6 +1012,89 @@ begin
   return v_count = cardinality(v_ids);
 end $$;
 
+-- Creates the row of a reply that a turn goes on with: the reply with the results that its client has
+-- brought. It supersedes the row without them, and becomes the leaf in its place. The turn's end completes
+-- it.
+-- @param p_parent_id the message that both answer
+-- @param p_reply an item of a path as in chat_save_messages, and {earlier_digests: of the reply without these
+--   results, the likeliest first, earlier_tools_digest: of its tool calls}
+create or replace function foreword.extend_reply(
+  p_turn_id uuid, p_conversation_id uuid, p_parent_id uuid, p_reply jsonb
+) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_parent public.messages;
+  v_earlier public.messages;
+  v_found public.messages;
+  v_metadata jsonb := coalesce(p_reply -> 'metadata', '{}');
+  v_content text := coalesce(p_reply ->> 'content', '');
+  v_digest bytea;
+  v_text text;
+  v_message uuid;
+begin
+  select * into v_parent from public.messages m where m.id = p_parent_id;
+  if v_parent.id is null then
+    return;
+  end if;
+  for v_text in select jsonb_array_elements_text(p_reply -> 'earlier_digests') loop
+    select * into v_earlier from public.messages m where m.conversation_id = p_conversation_id
+      and m.digest = sha256(v_parent.digest || decode(v_text, 'hex'));
+    exit when v_earlier.id is not null;
+  end loop;
+  if v_earlier.id is null then
+    -- Sent with another text, but with the same calls; or seen further than its turn could be saved.
+    select m.* into v_earlier
+      from (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
+        and role = 'assistant' limit 500) m
+      where m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest'
+        or (m.status in ('stopped', 'failed', 'interrupted') and not m.metadata ? 'tools_digest'
+          and (m.id::text = p_reply ->> 'sent_id' or m.id = (
+            select t.message_id from public.turns t where t.id = (p_reply ->> 'sent_id')::uuid)))
+      order by coalesce(m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest', false) desc,
+        m.metadata ? 'superseded_by', m.created_at desc limit 1;
+  end if;
+  if v_earlier.id is not null then
+    v_metadata := jsonb_strip_nulls(jsonb_build_object('plan', v_earlier.metadata -> 'plan')) || v_metadata
+      || jsonb_build_object('tools', foreword.merge_tools(v_earlier.metadata -> 'tools', v_metadata -> 'tools'));
+  end if;
+  v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id);
+  v_digest := sha256(v_parent.digest || decode(p_reply #>> '{digests,0}', 'hex'));
+  select * into v_found from public.messages m
+    where m.conversation_id = p_conversation_id and m.digest = v_digest;
+  if v_found.id is not null and v_found.content = v_content
+    and not exists (select from public.messages m where m.conversation_id = p_conversation_id
+      and m.parent_id = v_found.id)
+    and not exists (select from public.turns t where t.conversation_id = p_conversation_id
+      and t.parent_id = p_parent_id and t.status in ('running', 'waiting') and t.id <> p_turn_id
+      and (t.id = v_found.id or t.id::text = v_found.metadata ->> 'reply_of'))
+  then
+    -- An earlier attempt that added nothing.
+    update public.messages set status = null, metadata = (coalesce(metadata, '{}') - 'superseded_by') || v_metadata
+      where id = v_found.id;
+    v_message := v_found.id;
+  else
+    if v_found.id is not null then
+      v_digest := sha256(v_digest || uuid_send(p_turn_id)); -- another turn goes on with the same
+    end if;
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, digest,
+      created_at)
+      values (
+        case when exists (select from public.messages m where m.id = p_turn_id) then gen_random_uuid()
+          else p_turn_id end,
+        p_conversation_id, v_parent.user_id, p_parent_id, 'assistant', v_content, v_metadata, v_digest,
+        greatest(
+          clock_timestamp(),
+          (select max(m.created_at) + interval '1 microsecond' from public.messages m
+            where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day')))
+      returning id into v_message;
+  end if;
+  update public.messages set metadata = coalesce(metadata, '{}')
+    || jsonb_build_object('superseded_by', v_message)
+    where id = v_earlier.id and id <> v_message;
+  update public.conversations set leaf_id = v_message
+    where id = p_conversation_id and (leaf_id is null or leaf_id in (p_parent_id, v_earlier.id));
+end $$;
+
 -- Finds the conversation that messages go to, creates it if it is new, and locks it: a conversation has one
 -- writer at a time.
 -- @param as in chat_save_messages
@@ -1114,6 +1199,7 @@ begin
     where m.id = (public.chat_find_message(jsonb_build_object(
         'conversation_id', p_conversation_id, 'id', p_message ->> 'client_id')) ->> 'id')::uuid
       and m.conversation_id = p_conversation_id and m.role = p_message ->> 'role'
+      and (p_message ->> 'tools_digest' is null or m.metadata ->> 'tools_digest' = p_message ->> 'tools_digest')
       and case m.role when 'assistant' then starts_with(m.content, v_content) else m.content = v_content end
       and exists (
         with recursive above as (
@@ -1130,7 +1216,8 @@ end $$;
 
 -- Finds the message below `p_parent_id` that a client has changed before it sent it back: a user's text with
 -- other white space around it; a reply that was cut off and that the client saw more of; a reply that the
--- client names and saw less of; an earlier message whose images were left out.
+-- client names and saw less of; an earlier message whose images were left out. A reply with calls of its
+-- client's tools must have the same ones, unless the client keeps none.
 -- @param p_message a message of the path, as in chat_save_messages
 -- @param p_is_last whether it is the path's last message
 create or replace function foreword.match_message(
@@ -1141,6 +1228,7 @@ declare
   v_content text := coalesce(p_message ->> 'content', '');
   v_metadata jsonb := coalesce(p_message -> 'metadata', '{}');
   v_sent_id text := p_message ->> 'sent_id';
+  v_tools text := p_message ->> 'tools_digest';
   v_found uuid;
 begin
   select m.id into v_found from (
@@ -1155,6 +1243,8 @@ begin
           limit 500)
     ) m
     where m.role = p_message ->> 'role'
+      and (v_tools is null or m.metadata ->> 'tools_digest' = v_tools
+        or (m.status in ('stopped', 'failed', 'interrupted') and not m.metadata ? 'tools_digest'))
       and case
         when m.role = 'assistant' then
           m.content = v_content
@@ -1171,9 +1261,39 @@ begin
           btrim(m.content, E' \t\r\n') = v_content and not p_is_last and m.metadata ? 'images_count'
           and (not v_metadata ? 'images_count' or m.metadata ? 'images_unknown')
       end
-    order by m.content = v_content desc, length(m.content) desc, m.created_at desc limit 1;
+    order by m.content = v_content desc, length(m.content) desc, m.metadata ? 'superseded_by',
+      m.created_at desc limit 1;
   return v_found;
 end $$;
+
+-- Returns the tool calls of a reply that has come again with more of them, or with results: the stored ones,
+-- of which the client's take over what was sent in the same order, then the sent ones that are new. Clients
+-- cannot change calls that this server ran.
+-- @param p_stored, p_sent as `metadata.tools` holds them
+create or replace function foreword.merge_tools(p_stored jsonb, p_sent jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  with stored as (
+    select s.tool, s.place, s.tool ->> 'runsOn' = 'client' as is_client,
+      count(*) filter (where s.tool ->> 'runsOn' = 'client') over (order by s.place) as nth
+    from jsonb_array_elements(case when jsonb_typeof(p_stored) = 'array' then p_stored else '[]' end)
+      with ordinality as s (tool, place)
+  ), sent as (
+    select s.tool, s.place, s.tool ->> 'runsOn' = 'client' as is_client,
+      count(*) filter (where s.tool ->> 'runsOn' = 'client') over (order by s.place) as nth
+    from jsonb_array_elements(case when jsonb_typeof(p_sent) = 'array' then p_sent else '[]' end)
+      with ordinality as s (tool, place)
+  )
+  select coalesce(jsonb_agg(m.tool order by m.is_new, m.place), '[]') from (
+    select coalesce(new.tool, old.tool) as tool, false as is_new, old.place
+      from stored old left join sent new on old.is_client and new.is_client and new.nth = old.nth
+    union all
+    select new.tool, true, new.place from sent new
+      where case when new.is_client
+        then new.nth > (select count(*) from stored old where old.is_client)
+        else not exists (select from stored old where not old.is_client
+          and old.tool ->> 'callId' = new.tool ->> 'callId' and old.tool ->> 'step' = new.tool ->> 'step') end
+  ) m
+$$;
 
 -- Stores items of a turn. One that is stored already stays, but a piece of reasoning that holds more of the
 -- text before its end replaces it. The items of a turn hold at most 1 MiB as JSON, and its reasoning half of
@@ -1229,7 +1349,7 @@ begin
 end $$;
 
 -- Stores the reply of a turn that ends: in the row that was created for it while it ran, if its client went
--- on below it, else in a row of its own.
+-- on below it or it goes on with an earlier reply, else in a row of its own.
 -- @param p_user_id the conversation's owner
 -- @param argument as in chat_end_turn
 -- @returns the message's id
@@ -1244,6 +1364,7 @@ declare
   v_metadata jsonb := argument #> '{reply,metadata}';
   v_digest bytea;
   v_message uuid;
+  v_held public.messages;
 begin
   select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
     from public.messages m where m.id = p_parent_id;
@@ -1252,10 +1373,21 @@ begin
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
     order by m.created_at limit 1;
   if v_message is not null then
-    -- It keeps its digest: the messages below it, and its client, refer to it by that.
-    update public.messages set content = v_content, status = v_status,
-        metadata = (coalesce(metadata, '{}') - 'reply_of') || v_metadata
-      where id = v_message;
+    select * into v_held from public.messages m where m.id = v_message;
+    if v_held.metadata ? 'tools' and v_metadata ? 'tools' then
+      v_metadata := v_metadata || jsonb_build_object('tools',
+        foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
+    end if;
+    update public.messages m set content = v_content, status = v_status,
+        metadata = (coalesce(m.metadata, '{}') - 'reply_of') || v_metadata,
+        -- It keeps its digest, if messages below it, and its client, refer to it by that.
+        digest = case when v_held.metadata ? 'tools_digest'
+          and not exists (select from public.messages b where b.conversation_id = p_conversation_id
+            and b.parent_id = v_message)
+          and not exists (select from public.messages o where o.conversation_id = p_conversation_id
+            and o.digest = v_digest)
+          then v_digest else m.digest end
+      where m.id = v_message;
   else
     insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
       digest, created_at)
@@ -1282,6 +1414,25 @@ begin
     where id = v_message and status is distinct from 'complete';
   return v_message;
 end $$;
+
+-- Returns the tool calls of a reply as a model is sent them again later: a long output of one of our own
+-- tools is cut to 4,096 characters of its text.
+-- @param p_metadata a message's; users may have written anything there
+-- @returns a list, or null if there are none
+create or replace function foreword.trim_tools(p_metadata jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select jsonb_agg(case
+    when t.tool ->> 'runsOn' = 'server' and length(t.tool #>> '{outcome,output}') > 4096
+      then jsonb_set(t.tool, '{outcome,output}', to_jsonb(left(coalesce(
+        (select string_agg(part.value ->> 'text', E'\n') from jsonb_array_elements(
+          case when jsonb_typeof(t.tool #> '{outcome,output,content}') = 'array'
+            then t.tool #> '{outcome,output,content}' else '[]' end) part where part.value ->> 'type' = 'text'),
+        t.tool #>> '{outcome,output}'), 4096)))
+    else t.tool end order by t.place)
+  from jsonb_array_elements(case
+    when jsonb_typeof(p_metadata -> 'tools') = 'array' and pg_column_size(p_metadata) <= 6291456
+      then p_metadata -> 'tools' else '[]' end) with ordinality as t (tool, place)
+$$;
 
 -- Becomes the user, if there is one; unowned rows are read as the service.
 -- @param schema_version, user_id
@@ -1403,14 +1554,17 @@ begin
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
+    'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.merge_tools(jsonb, jsonb)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
-    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
+    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.trim_tools(jsonb)'
       ]) as name where name::regprocedure is not null
     ),
     'steps', (
@@ -1595,7 +1749,10 @@ begin
     end loop;
   end if;
   select t.id into v_turn from public.turns t
-    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status in ('running', 'waiting')
+    where t.conversation_id = v_conversation and t.status in ('running', 'waiting')
+      -- A reply that a turn goes on with is the leaf while the turn runs.
+      and (t.parent_id = v_leaf.id or (t.parent_id = v_leaf.parent_id and v_leaf.status is null
+        and t.id::text = v_leaf.metadata ->> 'reply_of'))
     order by t.started_at desc limit 1;
   if v_turn is null then
     return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
@@ -1603,7 +1760,8 @@ begin
   -- A turn that has already begun, or whose model already got the client's messages, is not refused.
   if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then
     v_reply := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_turn,
-      'parent_id', v_leaf.id));
+      'parent_id', case when v_leaf.metadata ->> 'reply_of' = v_turn::text then v_leaf.parent_id
+        else v_leaf.id end));
     return jsonb_build_object('parent', v_reply, 'skip', v_first);
   end if;
   return jsonb_build_object('running', v_turn);
@@ -1663,7 +1821,7 @@ begin
 end $$;
 
 -- Returns the messages of a conversation, oldest first: the path to its leaf, or all of them. Text of more
--- than 4 MiB and metadata of more than 256 KiB, which no server writes, are cut.
+-- than 4 MiB, and metadata of more than 256 KiB (6 MiB with tool calls), which no server writes, are cut.
 -- @param user_id or null
 -- @param conversation_id
 -- @param is_tree whether to return all messages, not only the path
@@ -1763,7 +1921,7 @@ begin
   if v_is_bounded then
     foreach v_next in array v_ids loop
       select least(octet_length(coalesce(m.content, '')), 4194304)
-          + case when pg_column_size(m.metadata) > 262144 then 0
+          + case when pg_column_size(m.metadata) > 6291456 then 0
             else coalesce(octet_length(m.metadata::text), 0) end
         into v_size from public.messages m where m.id = v_next;
       exit when v_kept > 0 and v_size > v_max_bytes;
@@ -1777,7 +1935,10 @@ begin
     select jsonb_agg(jsonb_build_object(
       'id', m.id, 'parent_id', m.parent_id, 'role', m.role,
       'content', case when octet_length(m.content) > 4194304 then left(m.content, 1048576) else m.content end,
-      'metadata', case when pg_column_size(m.metadata) > 262144 or octet_length(m.metadata::text) > 262144
+      'metadata', case when pg_column_size(m.metadata) > 6291456
+        or octet_length((m.metadata -> 'tools')::text) > 6291456
+        or octet_length((case jsonb_typeof(m.metadata) when 'object' then m.metadata - 'tools'
+          else m.metadata end)::text) > 262144
         then '{"is_cut": true}'::jsonb else m.metadata end,
       'status', m.status, 'created_at', m.created_at) order by case when v_is_ascending then l.place
         else - l.place end)
@@ -1789,23 +1950,33 @@ begin
     else v_messages end;
 end $$;
 
--- Returns the newest messages of a path, oldest first, up to `max_chars` of text and at least one.
+-- Returns the newest messages of a path, oldest first, up to `max_chars` of text and tool calls, and at
+-- least one.
 -- @param parent_id the path's last message
 -- @param max_chars
--- @returns [{role, content}]
+-- @returns [{role, content, tools: since version 8, a reply's, as foreword.trim_tools returns them}]
 create or replace function public.chat_list_path(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   with recursive path as (
-    select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
-      from public.messages m where m.id = (argument ->> 'parent_id')::uuid
+    select m.id, m.parent_id, m.role, m.content, t.tools, 1 as place,
+      length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
+      from public.messages m
+        cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
+          then foreword.trim_tools(m.metadata) end as tools offset 0) t
+      where m.id = (argument ->> 'parent_id')::uuid
     union all
-    select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+    select m.id, m.parent_id, m.role, m.content, t.tools, p.place + 1,
+      p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
       from path p
         cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
-      where p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer
+        cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
+          then foreword.trim_tools(m.metadata) end as tools offset 0) t
+      where p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
+        <= (argument ->> 'max_chars')::integer
         and p.place < 20000
   )
   select coalesce(jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+    || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
     order by p.place desc), '[]') from path p
 $$;
 
@@ -1815,7 +1986,8 @@ $$;
 -- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
 -- @param parent_id a message's id; null for the leaf
 -- @param max_chars
--- @returns {conversation_id, digest: of the path, or null for an empty one, messages [{role, content}]};
+-- @returns {conversation_id, digest: of the path, or null for an empty one, messages: as
+--   chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
@@ -1862,19 +2034,27 @@ begin
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
     'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
-        from (select id, parent_id, role, case when octet_length(content) > 4194304
+      select m.id, m.parent_id, m.role, m.content, t.tools, 1 as place,
+        length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
+        from (select id, parent_id, role, metadata, case when octet_length(content) > 4194304
           then left(content, 1048576) else content end as content
           from public.messages where id = v_parent.id) m
+          cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
+            then foreword.trim_tools(m.metadata) end as tools offset 0) t
       union all
-      select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+      select m.id, m.parent_id, m.role, m.content, t.tools, p.place + 1,
+        p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
         from path p
           cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+          cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
+            and octet_length(m.content) <= 4 * (argument ->> 'max_chars')::bigint
+            then foreword.trim_tools(m.metadata) end as tools offset 0) t
         where case when octet_length(m.content) > 4 * (argument ->> 'max_chars')::bigint then false
-            else p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer end
-              and p.place < 20000
+            else p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
+              <= (argument ->> 'max_chars')::integer and p.place < 20000 end
     )
     select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+      || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
       order by p.place desc) from path p
     -- Users may make a circle of their rows: each row is listed once.
     where p.place < coalesce((
@@ -1890,8 +2070,9 @@ end $$;
 --   user_id, age_ms: since the turn began, chat_id: as in chat_find_chat (since version 7)}
 -- @param anchor the digest of the path before its first message here, or null
 -- @param path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of one of our
---   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it}]
---   (the last two since version 7)
+--   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it,
+--   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}] (`client_id` and
+--   `after` since version 7, `tools_digest` since version 8)
 -- @param candidates digests of paths that end in a reply, the longest first
 -- @param addresses {id: content digest} of rows of the old service
 -- @param step_bytes how much of `unaddressed` to return at most, oldest first, once `addresses` are in the
@@ -2039,6 +2220,7 @@ end $$;
 
 -- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
 -- @param as in chat_save_messages
+-- @param extends since version 8, the reply that the turn goes on with: as in foreword.extend_reply, or null
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit}
@@ -2145,6 +2327,10 @@ begin
             argument #>> '{allowance,subject}'
       )
       on conflict (id) do nothing;
+    if jsonb_typeof(argument -> 'extends') = 'object' then
+      perform foreword.extend_reply(v_id, (v_saved ->> 'conversation_id')::uuid,
+        (v_saved ->> 'message_id')::uuid, argument -> 'extends');
+    end if;
   end if;
   return v_saved;
 end $$;
@@ -3132,14 +3318,17 @@ begin
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
+    'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.merge_tools(jsonb, jsonb)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
-    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
+    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.trim_tools(jsonb)'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
   end loop;
@@ -3151,14 +3340,17 @@ begin
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
+    'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.merge_tools(jsonb, jsonb)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
-    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)'
+    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.trim_tools(jsonb)'
   ] loop
     execute format('grant execute on function %s to service_role, %s', v_function::regprocedure, v_owner);
   end loop;
@@ -3174,6 +3366,8 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
     foreword.match_message(uuid, uuid, jsonb, boolean)
   to authenticated;
+-- chat_read_path calls it as the user.
+grant execute on function foreword.trim_tools(jsonb) to authenticated;
 
 -- PostgREST, which is Supabase's HTTP API, sees the functions at once.
 notify pgrst, 'reload schema';

@@ -36,3 +36,5 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
     foreword.match_message(uuid, uuid, jsonb, boolean)
   to authenticated;
+-- chat_read_path calls it as the user.
+grant execute on function foreword.trim_tools(jsonb) to authenticated;

@@ -7,3 +7,11 @@ export type Json = string | number | boolean | null | undefined | readonly Json[
 export interface JsonObject {
   readonly [key: string]: Json;
 }
+
+/** Whether a parsed value is JSON that is nested at most `maxDepth` levels deep. */
+export function isJson(value: unknown, maxDepth: number): value is Json {
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return true;
+  if (value === null || value === undefined) return true;
+  if (typeof value !== "object" || maxDepth === 0) return false;
+  return Object.values(value).every((member: unknown) => isJson(member, maxDepth - 1));
+}

@@ -1,6 +1,7 @@
 /** The history: a user's conversations and messages, and the operations on them. */
 import type { Role } from "../turn/message.ts";
 import type { Caller } from "../base/caller.ts";
+import type { ToolPart } from "../turn/items/tool.ts";
 import type { Outcome } from "../turn/turn-event.ts";
 
 /** Metadata that a client attaches to a conversation: any JSON object. */
@@ -25,6 +26,9 @@ export interface StoredMessage {
   readonly parentId: string | undefined;
   readonly role: Role;
   readonly content: string;
+  /** The tool calls of a reply; `undefined` if there are none. */
+  readonly tools: readonly ToolPart[] | undefined;
+  /** All but the tool calls. */
   readonly metadata: Metadata;
   /** The outcome of the server's own reply; `undefined` for other messages. */
   readonly status: Outcome | undefined;

@@ -1,7 +1,14 @@
 /** Conversations and messages as clients read them: JSON, pages of it, and exports as JSON or Markdown. */
 import { z } from "zod";
-import { Id, schemaOf, Time } from "../http/description/response-schema.ts";
+import { Count, Id, schemaOf, Time } from "../http/description/response-schema.ts";
 import type { Conversation, MessageList, Metadata, StoredMessage } from "./history.ts";
+import {
+  toolResultStatuses,
+  toolRunners,
+  type ToolPart,
+  type ToolResultStatus,
+  type ToolRunner,
+} from "../turn/items/tool.ts";
 import { roles, type Role } from "../turn/message.ts";
 import { outcomes, type Outcome } from "../turn/turn-event.ts";
 
@@ -16,12 +23,25 @@ export interface ConversationJson {
   readonly updatedAt: string;
 }
 
+/** A tool call of a reply. */
+export interface ToolCallJson {
+  readonly callId: string;
+  readonly name: string;
+  readonly runsOn: ToolRunner;
+  readonly step: number;
+  readonly at: number;
+  readonly input: string;
+  readonly status: ToolResultStatus | null;
+  readonly output: unknown;
+}
+
 /** A message. Times are ISO 8601. */
 export interface MessageJson {
   readonly id: string;
   readonly parentId: string | null;
   readonly role: Role;
   readonly content: string;
+  readonly tools: readonly ToolCallJson[] | null;
   readonly metadata: Metadata;
   readonly status: Outcome | null;
   readonly createdAt: string;
@@ -60,6 +80,20 @@ export const ConversationSchema = schemaOf<ConversationJson>()("Conversation", (
   }),
 );
 
+/** The schema of {@link ToolCallJson}. */
+const ToolCallSchema = schemaOf<ToolCallJson>()("MessageToolCall", () =>
+  z.object({
+    callId: z.string(),
+    name: z.string(),
+    runsOn: z.enum(toolRunners).describe("Who runs the tool: the client, or this server."),
+    step: Count.describe("The model call that asked for it, counted from 0 in the reply."),
+    at: Count.describe("Its place in `content`, in UTF-16 code units."),
+    input: z.string().describe("The arguments as the model wrote them: JSON, unless it made a mistake."),
+    status: z.enum(toolResultStatuses).nullable().describe("How the call ended; null without a result."),
+    output: z.unknown().describe("Any JSON: the result, or a sentence if the call failed; null without one."),
+  }),
+);
+
 /** The schema of {@link MessageJson}. */
 const MessageSchema = schemaOf<MessageJson>()("Message", () =>
   z.object({
@@ -67,6 +101,10 @@ const MessageSchema = schemaOf<MessageJson>()("Message", () =>
     parentId: Id.nullable(),
     role: z.enum(roles),
     content: z.string(),
+    tools: z
+      .array(ToolCallSchema())
+      .nullable()
+      .describe("The tool calls of a reply; null if there are none."),
     metadata: Metadata,
     status: z.enum(outcomes).nullable().describe("The outcome of a reply; null for other messages."),
     createdAt: Time,
@@ -143,6 +181,13 @@ export async function* writeMarkdown(
 }
 
 function toMessageJson(message: StoredMessage): MessageJson {
-  const { id, parentId = null, role, content, metadata, status = null, createdAt } = message;
-  return { id, parentId, role, content, metadata, status, createdAt };
+  const { id, parentId = null, role, content, tools, metadata, status = null, createdAt } = message;
+  const toolCalls = tools?.map((tool) => toToolCallJson(tool, content.length)) ?? null;
+  return { id, parentId, role, content, tools: toolCalls, metadata, status, createdAt };
+}
+
+function toToolCallJson(tool: ToolPart, length: number): ToolCallJson {
+  const { callId, name, runsOn, step, at, input, outcome } = tool;
+  const { status = null, output = null } = outcome ?? {};
+  return { callId, name, runsOn, step, at: Math.min(at, length), input, status, output };
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { roles } from "../turn/message.ts";
 import { outcomes } from "../turn/turn-event.ts";
+import { ToolRows } from "../store/turns/tool-rows.ts";
 import type { Conversation, StoredMessage } from "./history.ts";
 
 /** Users can write any JSON there without the server; everything but objects is read as none. */
@@ -39,15 +40,19 @@ export const MessageRow = z
     status: z.enum(outcomes).nullable(),
     created_at: z.string(),
   })
-  .transform((row): StoredMessage => ({
-    id: row.id,
-    parentId: row.parent_id ?? undefined,
-    role: row.role,
-    content: row.content ?? "",
-    metadata: row.metadata ?? {},
-    status: row.status ?? undefined,
-    createdAt: toUtc(row.created_at),
-  }));
+  .transform((row): StoredMessage => {
+    const { tools, tools_digest: _, ...metadata } = row.metadata ?? {};
+    return {
+      id: row.id,
+      parentId: row.parent_id ?? undefined,
+      role: row.role,
+      content: row.content ?? "",
+      tools: tools === undefined ? undefined : ToolRows.parse(tools),
+      metadata,
+      status: row.status ?? undefined,
+      createdAt: toUtc(row.created_at),
+    };
+  });
 
 /** The first and last times that ISO 8601 can write with a four-digit year; times outside become these. */
 const firstTime = "0001-01-01T00:00:00.000000Z";

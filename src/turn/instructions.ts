@@ -1,6 +1,6 @@
 /** The prompt: Foreword's instruction, and the chat in the form the model gets. */
 import type { ServerTool } from "./items/tool.ts";
-import { toSentAnswer } from "./message-tree.ts";
+import { toAnswer } from "./message-tree.ts";
 import { isNotEmpty, type Message } from "./message.ts";
 
 /**
@@ -85,9 +85,7 @@ export function toPrompt(chat: readonly Message[], options: PromptOptions): Prom
 function toTidy(messages: readonly Message[]): readonly Message[] {
   return messages
     .map((message) =>
-      message.role === "assistant" && message.isAnswer !== true
-        ? { ...message, text: toSentAnswer(message.text) }
-        : message,
+      message.role === "assistant" && message.isAnswer !== true ? toAnswer(message) : message,
     )
     .filter(isNotEmpty);
 }

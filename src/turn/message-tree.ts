@@ -26,10 +26,22 @@ export interface AddressedMessage {
   readonly clientId?: string | undefined;
   /** The turn of the reply before it, if its client has seen no text of that reply. */
   readonly after?: string | undefined;
+  /** Its tool calls, whose places are in `content`; absent if it has none. */
+  readonly tools?: readonly ToolPart[] | undefined;
+  /** The digest of those that its client runs; absent if there are none. */
+  readonly toolsDigest?: Digest | undefined;
   /** Digests of its content, the likeliest first: a reply's text may be an answer that holds a boundary. */
   readonly contentDigests: readonly Digest[];
   /** Digest of the path that ends in it, as its client sent it. */
   readonly pathDigest: Digest;
+}
+
+/** A reply that a turn goes on with: with the results of its last calls, which its row does not have yet. */
+export interface ExtendedReply extends AddressedMessage {
+  /** Digests of its content without these results, as {@link AddressedMessage.contentDigests}. */
+  readonly earlierDigests: readonly Digest[];
+  /** The same of its tool calls alone. */
+  readonly earlierToolsDigest?: Digest | undefined;
 }
 
 /** The start of the error line that ends a reply that was cut off; a frontend may send it back. */
@@ -63,16 +75,21 @@ export function digestContent(
   images: Message["images"] = [],
   tools?: readonly ToolPart[],
 ): Digest {
+  return digestParts(role, text, images, digestTools(tools));
+}
+
+function digestParts(
+  role: Message["role"],
+  text: string,
+  images: Message["images"],
+  toolsDigest: Digest | undefined,
+): Digest {
   const trimmed = text.trim();
   const isAsItIs = simple.test(trimmed) || hasStackedMarks(trimmed);
   const canonical = isAsItIs ? trimmed : trimmed.normalize("NFC");
   const pictures = images.map(({ mimeType, data }) => `\n${mimeType} ${hash("sha256", data)}`);
-  const calls = tools === undefined ? undefined : digestTools(tools);
-  const suffix = calls === undefined ? "" : `\ntools ${calls}`;
-  return hash(
-    "sha256",
-    `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${pictures.join("")}${suffix}`,
-  );
+  const parts = `${pictures.join("")}${toolsDigest === undefined ? "" : `\ntools ${toolsDigest}`}`;
+  return hash("sha256", `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${parts}`);
 }
 
 /**
@@ -96,39 +113,76 @@ export function digestPath(parent: Digest | undefined, contentDigest: Digest): D
 export function addressMessages(messages: readonly Message[], anchor?: Digest): readonly AddressedMessage[] {
   let parent = anchor;
   return messages.map((message) => {
-    const { content, plan, contentDigests } = digestMessage(message);
-    const pathDigest = digestPath(parent, contentDigests[0]);
-    parent = pathDigest;
-    const { role, images, id: sentId, clientId, after } = message;
-    return {
-      role,
-      imagesCount: images.length,
-      content,
-      plan,
-      sentId,
-      clientId,
-      after,
-      contentDigests,
-      pathDigest,
-    };
+    const addressed = addressMessage(message, parent);
+    parent = addressed.pathDigest;
+    return addressed;
   });
 }
 
-function digestMessage(message: Message): {
+/**
+ * Returns the address of a reply that a turn goes on with, after the path `parent`. Before its client brought
+ * the results, the calls of its last step had none.
+ */
+export function addressExtended(reply: Message, parent: Digest | undefined): ExtendedReply {
+  const lastStep = Math.max(...(reply.tools ?? []).map(({ step }) => step));
+  const tools = reply.tools?.map((tool) =>
+    tool.runsOn === "client" && tool.step === lastStep ? { ...tool, outcome: undefined } : tool,
+  );
+  const earlier = digestMessage({ ...reply, tools });
+  return {
+    ...addressMessage(reply, parent),
+    earlierDigests: earlier.contentDigests,
+    earlierToolsDigest: earlier.toolsDigest,
+  };
+}
+
+function addressMessage(message: Message, parent: Digest | undefined): AddressedMessage {
+  const { content, plan, toolsDigest, contentDigests } = digestMessage(message);
+  const { role, text, images, id: sentId, clientId, after, tools } = message;
+  return {
+    role,
+    imagesCount: images.length,
+    content,
+    plan,
+    sentId,
+    clientId,
+    after,
+    ...(tools !== undefined && { tools: moveTools(tools, text, content), toolsDigest }),
+    contentDigests,
+    pathDigest: digestPath(parent, contentDigests[0]),
+  };
+}
+
+/** Returns `tools` with their places in `content`, a part of `text`. */
+function moveTools(tools: readonly ToolPart[], text: string, content: string): readonly ToolPart[] {
+  if (content.length === text.length) return tools;
+  const start = text.lastIndexOf(content);
+  return tools.map((tool) => ({ ...tool, at: Math.min(Math.max(0, tool.at - start), content.length) }));
+}
+
+/** Returns a reply that was sent back, reduced to its answer. */
+export function toAnswer(reply: Message): Message {
+  const text = toSentAnswer(reply.text);
+  const { tools } = reply;
+  return { ...reply, text, ...(tools !== undefined && { tools: moveTools(tools, reply.text, text) }) };
+}
+
+function digestMessage({ role, text, images, tools, isAnswer, plan }: Message): {
   content: string;
   plan: string | undefined;
+  toolsDigest: Digest | undefined;
   contentDigests: readonly [Digest, ...Digest[]];
 } {
-  const digest = digestContent(message.role, message.text, message.images);
-  if (message.isAnswer === true)
-    return { content: message.text.trim(), plan: message.plan, contentDigests: [digest] };
-  if (message.role !== "assistant")
-    return { content: message.text.trim(), plan: undefined, contentDigests: [digest] };
-  const content = toSentAnswer(message.text);
-  if (content === message.text.trim()) return { content, plan: undefined, contentDigests: [digest] };
+  const toolsDigest = digestTools(tools);
+  const whole = text.trim();
+  const digest = digestParts(role, text, images, toolsDigest);
+  if (isAnswer === true) return { content: whole, plan, toolsDigest, contentDigests: [digest] };
+  const content = role === "assistant" ? toSentAnswer(text) : whole;
+  if (content === whole) return { content, plan: undefined, toolsDigest, contentDigests: [digest] };
   return {
     content,
-    plan: splitSentReply(message.text).plan,
-    contentDigests: [digestContent("assistant", content, message.images), digest],
+    plan: splitSentReply(text).plan,
+    toolsDigest,
+    contentDigests: [digestParts("assistant", content, images, toolsDigest), digest],
   };
 }

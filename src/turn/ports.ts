@@ -4,7 +4,7 @@ import type { AppError, ErrorCode } from "../base/errors.ts";
 import type { Body } from "./body.ts";
 import type { Prompt } from "./instructions.ts";
 import type { Allowance, Estimate, LimitName } from "./limits.ts";
-import type { AddressedMessage, Digest } from "./message-tree.ts";
+import type { AddressedMessage, Digest, ExtendedReply } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { ToolPart } from "./items/tool.ts";
@@ -97,6 +97,8 @@ export interface TurnBegin {
   readonly isKept?: boolean;
   readonly title: string;
   readonly path: readonly AddressedMessage[];
+  /** The reply below the path that the turn goes on with; absent if it starts a new one. */
+  readonly extendsReply?: ExtendedReply | undefined;
   /** The digest of the stored path that `path` continues; `undefined` if it starts at the root. */
   readonly anchor: Digest | undefined;
   /**

@@ -3,11 +3,12 @@ import { hash } from "node:crypto";
 import { createId } from "../base/create-id.ts";
 import { toInstruction, type PromptOptions } from "./instructions.ts";
 import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
-import { addressMessages, type Digest } from "./message-tree.ts";
+import { addressExtended, addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { CallResult } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, TurnBegin } from "./ports.ts";
+import type { ToolPart } from "./items/tool.ts";
 import type { StoredPath } from "./records.ts";
 
 /** A client's request for a turn. */
@@ -52,13 +53,17 @@ export interface TurnRequest extends PromptOptions {
 
 /** Returns the begin of the turn that `request` asks for, with new ids where it names none. */
 export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date): TurnBegin {
+  const { extendsReply } = request;
+  const path = addressMessages(request.messages, request.stored?.digest);
+  const parent = path.at(-1)?.pathDigest ?? request.stored?.digest;
   return {
     turnId: request.turnId ?? createId(),
     conversationId: request.conversationId ?? createId(),
     isConversationNamed: request.conversationId !== undefined,
     caller: request.caller,
     title: toTitle(request.messages),
-    path: addressMessages(request.messages, request.stored?.digest),
+    path,
+    ...(extendsReply !== undefined && { extendsReply: addressExtended(extendsReply, parent) }),
     anchor: request.stored?.digest,
     continues: request.continues,
     chatId: request.chatId,
@@ -120,9 +125,10 @@ export function estimateTurn(request: TurnRequest): Estimate {
   let imagesCount = 0;
   // A schema counts as prompt, and may be as long as messages.
   if (Object.keys(parameters).length > 0) bytes += Buffer.byteLength(JSON.stringify(parameters));
-  for (const { text, images } of messages) {
+  for (const { text, images, tools } of messages) {
     bytes += Buffer.byteLength(text);
     imagesCount += images.length;
+    if (tools !== undefined) bytes += countToolBytes(tools);
   }
   // Verbatim messages may hold more than ours: a name, a refusal.
   for (const message of request.verbatim ?? [])
@@ -132,6 +138,16 @@ export function estimateTurn(request: TurnRequest): Estimate {
     inputTokens: toTokens(bytes, imagesCount, messages.length),
     outputTokens: toReservedOutput(max_tokens, max_completion_tokens),
   };
+}
+
+/** Returns the bytes of calls and results, as a model gets them. */
+function countToolBytes(tools: readonly ToolPart[]): number {
+  let bytes = 0;
+  for (const { name, input, outcome } of tools)
+    bytes += Buffer.byteLength(
+      `${name}${input}${outcome === undefined ? "" : JSON.stringify(outcome.output)}`,
+    );
+  return bytes;
 }
 
 /** Returns the digest of everything in a request: a resent request has the same. */
@@ -172,6 +188,6 @@ export function toKnownConversation(turn: TurnBegin): string | undefined {
   const mayContinue =
     !turn.isConversationNamed &&
     turn.caller.userId !== undefined &&
-    turn.path.some(({ role }) => role === "assistant");
+    (turn.extendsReply !== undefined || turn.path.some(({ role }) => role === "assistant"));
   return mayContinue ? undefined : turn.conversationId;
 }

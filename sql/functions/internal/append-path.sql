@@ -54,7 +54,9 @@ begin
         select m.id into v_found from public.messages m
           where m.id = (v_item.message ->> 'sent_id')::uuid and m.conversation_id = p_conversation_id
             and m.parent_id = v_parent
-            and starts_with(m.content, v_item.content);
+            and starts_with(m.content, v_item.content)
+            and (v_item.message ->> 'tools_digest' is null
+              or m.metadata ->> 'tools_digest' = v_item.message ->> 'tools_digest');
       end if;
       -- One look-up a digest, not a join: without statistics a join reads the whole conversation.
       foreach v_text in array v_item.digests loop

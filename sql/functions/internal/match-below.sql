@@ -12,6 +12,7 @@ begin
     where m.id = (public.chat_find_message(jsonb_build_object(
         'conversation_id', p_conversation_id, 'id', p_message ->> 'client_id')) ->> 'id')::uuid
       and m.conversation_id = p_conversation_id and m.role = p_message ->> 'role'
+      and (p_message ->> 'tools_digest' is null or m.metadata ->> 'tools_digest' = p_message ->> 'tools_digest')
       and case m.role when 'assistant' then starts_with(m.content, v_content) else m.content = v_content end
       and exists (
         with recursive above as (

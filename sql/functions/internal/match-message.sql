@@ -1,6 +1,7 @@
 -- Finds the message below `p_parent_id` that a client has changed before it sent it back: a user's text with
 -- other white space around it; a reply that was cut off and that the client saw more of; a reply that the
--- client names and saw less of; an earlier message whose images were left out.
+-- client names and saw less of; an earlier message whose images were left out. A reply with calls of its
+-- client's tools must have the same ones, unless the client keeps none.
 -- @param p_message a message of the path, as in chat_save_messages
 -- @param p_is_last whether it is the path's last message
 create or replace function foreword.match_message(
@@ -11,6 +12,7 @@ declare
   v_content text := coalesce(p_message ->> 'content', '');
   v_metadata jsonb := coalesce(p_message -> 'metadata', '{}');
   v_sent_id text := p_message ->> 'sent_id';
+  v_tools text := p_message ->> 'tools_digest';
   v_found uuid;
 begin
   select m.id into v_found from (
@@ -25,6 +27,8 @@ begin
           limit 500)
     ) m
     where m.role = p_message ->> 'role'
+      and (v_tools is null or m.metadata ->> 'tools_digest' = v_tools
+        or (m.status in ('stopped', 'failed', 'interrupted') and not m.metadata ? 'tools_digest'))
       and case
         when m.role = 'assistant' then
           m.content = v_content
@@ -41,6 +45,7 @@ begin
           btrim(m.content, E' \t\r\n') = v_content and not p_is_last and m.metadata ? 'images_count'
           and (not v_metadata ? 'images_count' or m.metadata ? 'images_unknown')
       end
-    order by m.content = v_content desc, length(m.content) desc, m.created_at desc limit 1;
+    order by m.content = v_content desc, length(m.content) desc, m.metadata ? 'superseded_by',
+      m.created_at desc limit 1;
   return v_found;
 end $$;

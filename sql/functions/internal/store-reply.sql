@@ -1,5 +1,5 @@
 -- Stores the reply of a turn that ends: in the row that was created for it while it ran, if its client went
--- on below it, else in a row of its own.
+-- on below it or it goes on with an earlier reply, else in a row of its own.
 -- @param p_user_id the conversation's owner
 -- @param argument as in chat_end_turn
 -- @returns the message's id
@@ -14,6 +14,7 @@ declare
   v_metadata jsonb := argument #> '{reply,metadata}';
   v_digest bytea;
   v_message uuid;
+  v_held public.messages;
 begin
   select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
     from public.messages m where m.id = p_parent_id;
@@ -22,10 +23,21 @@ begin
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
     order by m.created_at limit 1;
   if v_message is not null then
-    -- It keeps its digest: the messages below it, and its client, refer to it by that.
-    update public.messages set content = v_content, status = v_status,
-        metadata = (coalesce(metadata, '{}') - 'reply_of') || v_metadata
-      where id = v_message;
+    select * into v_held from public.messages m where m.id = v_message;
+    if v_held.metadata ? 'tools' and v_metadata ? 'tools' then
+      v_metadata := v_metadata || jsonb_build_object('tools',
+        foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
+    end if;
+    update public.messages m set content = v_content, status = v_status,
+        metadata = (coalesce(m.metadata, '{}') - 'reply_of') || v_metadata,
+        -- It keeps its digest, if messages below it, and its client, refer to it by that.
+        digest = case when v_held.metadata ? 'tools_digest'
+          and not exists (select from public.messages b where b.conversation_id = p_conversation_id
+            and b.parent_id = v_message)
+          and not exists (select from public.messages o where o.conversation_id = p_conversation_id
+            and o.digest = v_digest)
+          then v_digest else m.digest end
+      where m.id = v_message;
   else
     insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
       digest, created_at)

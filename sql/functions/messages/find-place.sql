@@ -93,7 +93,10 @@ begin
     end loop;
   end if;
   select t.id into v_turn from public.turns t
-    where t.conversation_id = v_conversation and t.parent_id = v_leaf.id and t.status in ('running', 'waiting')
+    where t.conversation_id = v_conversation and t.status in ('running', 'waiting')
+      -- A reply that a turn goes on with is the leaf while the turn runs.
+      and (t.parent_id = v_leaf.id or (t.parent_id = v_leaf.parent_id and v_leaf.status is null
+        and t.id::text = v_leaf.metadata ->> 'reply_of'))
     order by t.started_at desc limit 1;
   if v_turn is null then
     return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
@@ -101,7 +104,8 @@ begin
   -- A turn that has already begun, or whose model already got the client's messages, is not refused.
   if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then
     v_reply := public.chat_hold_reply(jsonb_build_object('conversation_id', v_conversation, 'turn_id', v_turn,
-      'parent_id', v_leaf.id));
+      'parent_id', case when v_leaf.metadata ->> 'reply_of' = v_turn::text then v_leaf.parent_id
+        else v_leaf.id end));
     return jsonb_build_object('parent', v_reply, 'skip', v_first);
   end if;
   return jsonb_build_object('running', v_turn);

@@ -1,5 +1,5 @@
 -- Returns the messages of a conversation, oldest first: the path to its leaf, or all of them. Text of more
--- than 4 MiB and metadata of more than 256 KiB, which no server writes, are cut.
+-- than 4 MiB, and metadata of more than 256 KiB (6 MiB with tool calls), which no server writes, are cut.
 -- @param user_id or null
 -- @param conversation_id
 -- @param is_tree whether to return all messages, not only the path
@@ -99,7 +99,7 @@ begin
   if v_is_bounded then
     foreach v_next in array v_ids loop
       select least(octet_length(coalesce(m.content, '')), 4194304)
-          + case when pg_column_size(m.metadata) > 262144 then 0
+          + case when pg_column_size(m.metadata) > 6291456 then 0
             else coalesce(octet_length(m.metadata::text), 0) end
         into v_size from public.messages m where m.id = v_next;
       exit when v_kept > 0 and v_size > v_max_bytes;
@@ -113,7 +113,10 @@ begin
     select jsonb_agg(jsonb_build_object(
       'id', m.id, 'parent_id', m.parent_id, 'role', m.role,
       'content', case when octet_length(m.content) > 4194304 then left(m.content, 1048576) else m.content end,
-      'metadata', case when pg_column_size(m.metadata) > 262144 or octet_length(m.metadata::text) > 262144
+      'metadata', case when pg_column_size(m.metadata) > 6291456
+        or octet_length((m.metadata -> 'tools')::text) > 6291456
+        or octet_length((case jsonb_typeof(m.metadata) when 'object' then m.metadata - 'tools'
+          else m.metadata end)::text) > 262144
         then '{"is_cut": true}'::jsonb else m.metadata end,
       'status', m.status, 'created_at', m.created_at) order by case when v_is_ascending then l.place
         else - l.place end)

@@ -4,7 +4,8 @@
 -- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
 -- @param parent_id a message's id; null for the leaf
 -- @param max_chars
--- @returns {conversation_id, digest: of the path, or null for an empty one, messages [{role, content}]};
+-- @returns {conversation_id, digest: of the path, or null for an empty one, messages: as
+--   chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
@@ -51,19 +52,27 @@ begin
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
     'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, 1 as place, length(coalesce(m.content, '')) as chars
-        from (select id, parent_id, role, case when octet_length(content) > 4194304
+      select m.id, m.parent_id, m.role, m.content, t.tools, 1 as place,
+        length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
+        from (select id, parent_id, role, metadata, case when octet_length(content) > 4194304
           then left(content, 1048576) else content end as content
           from public.messages where id = v_parent.id) m
+          cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
+            then foreword.trim_tools(m.metadata) end as tools offset 0) t
       union all
-      select m.id, m.parent_id, m.role, m.content, p.place + 1, p.chars + length(coalesce(m.content, ''))
+      select m.id, m.parent_id, m.role, m.content, t.tools, p.place + 1,
+        p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
         from path p
           cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+          cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
+            and octet_length(m.content) <= 4 * (argument ->> 'max_chars')::bigint
+            then foreword.trim_tools(m.metadata) end as tools offset 0) t
         where case when octet_length(m.content) > 4 * (argument ->> 'max_chars')::bigint then false
-            else p.chars + length(coalesce(m.content, '')) <= (argument ->> 'max_chars')::integer end
-              and p.place < 20000
+            else p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
+              <= (argument ->> 'max_chars')::integer and p.place < 20000 end
     )
     select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+      || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
       order by p.place desc) from path p
     -- Users may make a circle of their rows: each row is listed once.
     where p.place < coalesce((

@@ -4,8 +4,9 @@
 --   user_id, age_ms: since the turn began, chat_id: as in chat_find_chat (since version 7)}
 -- @param anchor the digest of the path before its first message here, or null
 -- @param path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of one of our
---   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it}]
---   (the last two since version 7)
+--   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it,
+--   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}] (`client_id` and
+--   `after` since version 7, `tools_digest` since version 8)
 -- @param candidates digests of paths that end in a reply, the longest first
 -- @param addresses {id: content digest} of rows of the old service
 -- @param step_bytes how much of `unaddressed` to return at most, oldest first, once `addresses` are in the

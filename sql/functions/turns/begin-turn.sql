@@ -1,5 +1,6 @@
 -- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
 -- @param as in chat_save_messages
+-- @param extends since version 8, the reply that the turn goes on with: as in foreword.extend_reply, or null
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit}
@@ -106,6 +107,10 @@ begin
             argument #>> '{allowance,subject}'
       )
       on conflict (id) do nothing;
+    if jsonb_typeof(argument -> 'extends') = 'object' then
+      perform foreword.extend_reply(v_id, (v_saved ->> 'conversation_id')::uuid,
+        (v_saved ->> 'message_id')::uuid, argument -> 'extends');
+    end if;
   end if;
   return v_saved;
 end $$;

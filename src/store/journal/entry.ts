@@ -5,6 +5,7 @@ import type { Estimate } from "../../turn/limits.ts";
 import { roles } from "../../turn/message.ts";
 import { continuationModes, type TurnBegin } from "../../turn/ports.ts";
 import type { JsonObject } from "../../base/json.ts";
+import { ToolRows } from "../turns/tool-rows.ts";
 
 /** JSON has no `undefined`; such members are left out. */
 const Text = z
@@ -15,6 +16,20 @@ const Text = z
 /** The estimate of a begin that an earlier version wrote. */
 const noEstimate: Estimate = { inputTokens: 0, outputTokens: 0 };
 
+const QueuedMessage = z.object({
+  role: z.enum(roles),
+  imagesCount: z.number(),
+  content: z.string(),
+  plan: Text,
+  sentId: Text,
+  clientId: Text,
+  after: Text,
+  tools: ToolRows,
+  toolsDigest: Text,
+  contentDigests: z.array(z.string()),
+  pathDigest: z.string(),
+});
+
 const QueuedBegin = z.object({
   turnId: z.string(),
   conversationId: z.string(),
@@ -22,19 +37,10 @@ const QueuedBegin = z.object({
   mustOwn: z.boolean().default(false),
   userId: Text,
   title: z.string(),
-  path: z.array(
-    z.object({
-      role: z.enum(roles),
-      imagesCount: z.number(),
-      content: z.string(),
-      plan: Text,
-      sentId: Text,
-      clientId: Text,
-      after: Text,
-      contentDigests: z.array(z.string()),
-      pathDigest: z.string(),
-    }),
-  ),
+  path: z.array(QueuedMessage),
+  extendsReply: QueuedMessage.extend({ earlierDigests: z.array(z.string()), earlierToolsDigest: Text })
+    .nullish()
+    .transform((reply) => reply ?? undefined),
   anchor: Text,
   continues: z
     .object({

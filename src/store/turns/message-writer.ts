@@ -9,6 +9,7 @@ import {
   toSentAnswer,
   type AddressedMessage,
   type Digest,
+  type ExtendedReply,
 } from "../../turn/message-tree.ts";
 import { roles, type Message, type Role } from "../../turn/message.ts";
 import { limitNames, type LimitName } from "../../turn/limits.ts";
@@ -16,6 +17,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { TurnBegin } from "../../turn/ports.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
+import { ToolRows, toToolsMetadata } from "./tool-rows.ts";
 import type { Database, FunctionName } from "../database/database.ts";
 
 /** A path up to this length is sent whole; of a longer one only the end, usually all that is new. */
@@ -82,9 +84,12 @@ const RefusalResult = z.union([
 
 /** The messages of a stored path, oldest first. */
 export const PathMessages = z.array(
-  z.object({ role: z.enum(roles), content: z.string() }).transform(({ role, content }): Message => {
-    return { role, text: content, images: [], ...(role === "assistant" && { isAnswer: true }) };
-  }),
+  z
+    .object({ role: z.enum(roles), content: z.string(), tools: ToolRows })
+    .transform(({ role, content, tools }): Message => {
+      if (role !== "assistant") return { role, text: content, images: [] };
+      return { role, text: content, images: [], isAnswer: true, ...(tools !== undefined && { tools }) };
+    }),
 );
 
 /** The most common one first: each mismatch creates an error that is thrown away. */
@@ -129,7 +134,7 @@ export class MessageWriter {
     tail: readonly Json[] = [],
   ): Promise<SaveResult> {
     const stored = this.#toStoredDigests(turn);
-    const candidates = turn.isConversationNamed ? [] : toCandidates(turn.path, stored);
+    const candidates = turn.isConversationNamed ? [] : toCandidates(turn, stored);
     const mayBeKnown =
       turn.isConversationNamed || (candidates.length > 0 && turn.caller.userId !== undefined);
     let from = mayBeKnown ? findTailStart(turn.path) : 0;
@@ -143,6 +148,7 @@ export class MessageWriter {
           continue: this.#toContinue(turn),
           anchor: from === 0 ? (turn.anchor ?? null) : stored[from - 1],
           path: [...turn.path.slice(from).map(toPathItem), ...tail],
+          ...(turn.extendsReply !== undefined && { extends: toExtendedItem(turn.extendsReply) }),
           candidates,
           addresses,
           step_bytes: stepBytes,
@@ -216,11 +222,18 @@ function findTailStart(path: readonly AddressedMessage[]): number {
   return previous + 1;
 }
 
-function toCandidates(path: readonly AddressedMessage[], stored: readonly Digest[]): readonly Digest[] {
-  return stored
+function toCandidates(
+  { path, anchor, extendsReply }: TurnBegin,
+  stored: readonly Digest[],
+): readonly Digest[] {
+  const replies = stored
     .filter((_, index) => path[index]?.role === "assistant")
     .slice(-maxCandidates)
     .toReversed();
+  if (extendsReply === undefined) return replies;
+  const { contentDigests, earlierDigests } = extendsReply;
+  const parent = stored.at(-1) ?? anchor;
+  return [...[...earlierDigests, ...contentDigests].map((digest) => digestPath(parent, digest)), ...replies];
 }
 
 function toConversation(turn: TurnBegin, now: Date): Json {
@@ -235,12 +248,14 @@ function toConversation(turn: TurnBegin, now: Date): Json {
   };
 }
 
-function toPathItem(message: AddressedMessage): Json {
-  const { role, imagesCount, content, plan, contentDigests, sentId, clientId, after } = message;
+function toPathItem(message: AddressedMessage): JsonObject {
+  const { role, imagesCount, content, plan, contentDigests, sentId, clientId, after, tools, toolsDigest } =
+    message;
   const metadata = {
     ...(plan !== undefined && { plan }),
     ...(imagesCount > 0 && { images_count: imagesCount }),
     ...(clientId !== undefined && { client_id: clientId }),
+    ...(tools !== undefined && toToolsMetadata(tools)),
   };
   return {
     id: createId(),
@@ -251,6 +266,15 @@ function toPathItem(message: AddressedMessage): Json {
     sent_id: sentId,
     client_id: sentId ?? clientId,
     after,
+    tools_digest: toolsDigest,
+  };
+}
+
+function toExtendedItem(reply: ExtendedReply): Json {
+  return {
+    ...toPathItem(reply),
+    earlier_digests: reply.earlierDigests,
+    earlier_tools_digest: reply.earlierToolsDigest,
   };
 }
 

@@ -3,13 +3,13 @@ import { z } from "zod";
 import { parse } from "../../base/parse.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { PausedTurn, TurnBegin, TurnResult } from "../../turn/ports.ts";
-import type { ToolPart } from "../../turn/items/tool.ts";
 import type { Usage } from "../../turn/turn-event.ts";
 import { toText } from "../../turn/body.ts";
 import { toContent } from "../../turn/turn-result.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { service, type Database, type LazyJson } from "../database/database.ts";
 import { toItemRows, toStorableJson } from "./item-rows.ts";
+import { toToolsMetadata } from "./tool-rows.ts";
 import { MessageWriter, toRefusal, type Refusal, type SaveResult } from "./message-writer.ts";
 
 const EndResult = z.union([
@@ -194,14 +194,8 @@ export function toReplyMetadata({ reply, toBody, model, finishReason, usage, dur
     finish_reason: finishReason,
     usage: usage && toUsageRow(usage),
     duration_ms: round(durationMs),
-    tools: reply?.withTools && toToolRows(reply.withTools.tools),
+    ...(reply?.withTools !== undefined && toToolsMetadata(reply.withTools.tools)),
   };
-}
-
-function toToolRows(tools: readonly ToolPart[]): readonly JsonObject[] {
-  return toStorableJson(
-    tools.map(({ outcome, ...tool }) => ({ ...tool, outcome: outcome && { ...outcome } })),
-  );
 }
 
 function toAllowanceRow({ allowance }: TurnBegin): Json {

@@ -1,5 +1,5 @@
 /** The tool calls that clients send back with a reply: checked, and as every database can hold them. */
-import { AppError } from "../../base/errors.ts";
+import { AppError, type ErrorCode } from "../../base/errors.ts";
 import type { Json } from "../../base/json.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { toStorable } from "../message.ts";
@@ -107,14 +107,12 @@ function countBytes(json: Json): number {
   return Buffer.byteLength(JSON.stringify(json) ?? "");
 }
 
-/** @throws AppError `invalid_request`, always. */
-export function refuse(field: string, message: string): never {
-  const detail = `${field}: ${message}`;
-  throw new AppError("invalid_request", detail, { detail, field });
-}
-
 function refuseSize(field: string, maxBytes: number, of: string): never {
   const size = maxBytes < mebibyte ? `${maxBytes / 1024} KiB` : `${maxBytes / mebibyte} MiB`;
-  const detail = `${field}: must have at most ${size} of ${of}`;
-  throw new AppError("message_too_large", detail, { detail, field });
+  refuse(field, `must have at most ${size} of ${of}`, "message_too_large");
+}
+
+/** @throws AppError `code`, always. */
+export function refuse(field: string, message: string, code: ErrorCode = "invalid_request"): never {
+  throw new AppError(code, field, { detail: `${field}: ${message}`, field });
 }

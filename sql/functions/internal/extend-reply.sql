@@ -1,0 +1,82 @@
+-- Creates the row of a reply that a turn goes on with: the reply with the results that its client has
+-- brought. It supersedes the row without them, and becomes the leaf in its place. The turn's end completes
+-- it.
+-- @param p_parent_id the message that both answer
+-- @param p_reply an item of a path as in chat_save_messages, and {earlier_digests: of the reply without these
+--   results, the likeliest first, earlier_tools_digest: of its tool calls}
+create or replace function foreword.extend_reply(
+  p_turn_id uuid, p_conversation_id uuid, p_parent_id uuid, p_reply jsonb
+) returns void
+language plpgsql set search_path = '' as $$
+declare
+  v_parent public.messages;
+  v_earlier public.messages;
+  v_found public.messages;
+  v_metadata jsonb := coalesce(p_reply -> 'metadata', '{}');
+  v_content text := coalesce(p_reply ->> 'content', '');
+  v_digest bytea;
+  v_text text;
+  v_message uuid;
+begin
+  select * into v_parent from public.messages m where m.id = p_parent_id;
+  if v_parent.id is null then
+    return;
+  end if;
+  for v_text in select jsonb_array_elements_text(p_reply -> 'earlier_digests') loop
+    select * into v_earlier from public.messages m where m.conversation_id = p_conversation_id
+      and m.digest = sha256(v_parent.digest || decode(v_text, 'hex'));
+    exit when v_earlier.id is not null;
+  end loop;
+  if v_earlier.id is null then
+    -- Sent with another text, but with the same calls; or seen further than its turn could be saved.
+    select m.* into v_earlier
+      from (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
+        and role = 'assistant' limit 500) m
+      where m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest'
+        or (m.status in ('stopped', 'failed', 'interrupted') and not m.metadata ? 'tools_digest'
+          and (m.id::text = p_reply ->> 'sent_id' or m.id = (
+            select t.message_id from public.turns t where t.id = (p_reply ->> 'sent_id')::uuid)))
+      order by coalesce(m.metadata ->> 'tools_digest' = p_reply ->> 'earlier_tools_digest', false) desc,
+        m.metadata ? 'superseded_by', m.created_at desc limit 1;
+  end if;
+  if v_earlier.id is not null then
+    v_metadata := jsonb_strip_nulls(jsonb_build_object('plan', v_earlier.metadata -> 'plan')) || v_metadata
+      || jsonb_build_object('tools', foreword.merge_tools(v_earlier.metadata -> 'tools', v_metadata -> 'tools'));
+  end if;
+  v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id);
+  v_digest := sha256(v_parent.digest || decode(p_reply #>> '{digests,0}', 'hex'));
+  select * into v_found from public.messages m
+    where m.conversation_id = p_conversation_id and m.digest = v_digest;
+  if v_found.id is not null and v_found.content = v_content
+    and not exists (select from public.messages m where m.conversation_id = p_conversation_id
+      and m.parent_id = v_found.id)
+    and not exists (select from public.turns t where t.conversation_id = p_conversation_id
+      and t.parent_id = p_parent_id and t.status in ('running', 'waiting') and t.id <> p_turn_id
+      and (t.id = v_found.id or t.id::text = v_found.metadata ->> 'reply_of'))
+  then
+    -- An earlier attempt that added nothing.
+    update public.messages set status = null, metadata = (coalesce(metadata, '{}') - 'superseded_by') || v_metadata
+      where id = v_found.id;
+    v_message := v_found.id;
+  else
+    if v_found.id is not null then
+      v_digest := sha256(v_digest || uuid_send(p_turn_id)); -- another turn goes on with the same
+    end if;
+    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, digest,
+      created_at)
+      values (
+        case when exists (select from public.messages m where m.id = p_turn_id) then gen_random_uuid()
+          else p_turn_id end,
+        p_conversation_id, v_parent.user_id, p_parent_id, 'assistant', v_content, v_metadata, v_digest,
+        greatest(
+          clock_timestamp(),
+          (select max(m.created_at) + interval '1 microsecond' from public.messages m
+            where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day')))
+      returning id into v_message;
+  end if;
+  update public.messages set metadata = coalesce(metadata, '{}')
+    || jsonb_build_object('superseded_by', v_message)
+    where id = v_earlier.id and id <> v_message;
+  update public.conversations set leaf_id = v_message
+    where id = p_conversation_id and (leaf_id is null or leaf_id in (p_parent_id, v_earlier.id));
+end $$;
