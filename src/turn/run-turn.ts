@@ -173,7 +173,11 @@ export class RunningTurn {
   /** The model's step is over: the turn ends, unless the model has called tools. */
   #endStep(modelEnd: ModelEnd): void {
     const steps = this.#steps;
-    if (steps?.hasCalls === true) return void this.#goOn(() => steps.endStep(modelEnd.usage), modelEnd);
+    if (steps?.hasCalls === true) {
+      const error = steps.findCut(modelEnd);
+      if (error !== undefined) return this.#finish({ outcome: "failed", modelEnd, error });
+      return void this.#goOn(() => steps.endStep(modelEnd.usage), modelEnd);
+    }
     const finishReason = modelEnd.finishReason === "tool-calls" ? "other" : modelEnd.finishReason;
     this.#finish({ outcome: "complete", modelEnd: { ...modelEnd, finishReason } });
   }

@@ -1,8 +1,9 @@
 /** A turn with tools: its steps, their prompts and usage, and its state while it waits for its user. */
 import type { Clock } from "../../base/clock.ts";
+import { AppError } from "../../base/errors.ts";
 import { toBody } from "../body.ts";
 import { toPrompt, type Prompt } from "../instructions.ts";
-import type { PausedTurn, ToolCallPiece } from "../ports.ts";
+import type { ModelEnd, PausedTurn, ToolCallPiece } from "../ports.ts";
 import type { ReplyEvents } from "../reply-events.ts";
 import type { ApprovalResponse, PendingApproval, ReportedUsage, SavedItem } from "../turn-event.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
@@ -82,6 +83,16 @@ export class StepLoop {
   /** Whether the model has called a tool in this step. */
   get hasCalls(): boolean {
     return this.#steps.hasCalls;
+  }
+
+  /**
+   * Returns the failure of a step in which the model reached its limit in the middle of a call. Clients would
+   * run what there is of it: `{"path":"/tmp` as `{"path":"/tmp"}`.
+   */
+  findCut({ finishReason }: ModelEnd): AppError | undefined {
+    const isLimited = finishReason === "length" || finishReason === "content-filter";
+    if (!isLimited || !this.#steps.hasPartialCall) return undefined;
+    return new AppError("model_truncated", `a tool call was cut off: ${finishReason}`);
   }
 
   /** Takes a piece of a call; returns whether the turn had room for it. */

@@ -106,6 +106,12 @@ export class ToolSteps {
     return this.#written.size > 0;
   }
 
+  /** Whether a call of this step lacks the end of its arguments, or all of them. */
+  get hasPartialCall(): boolean {
+    const inputs = Array.from(this.#written.values(), ({ pieces }) => pieces.join(""));
+    return inputs.some((input) => input.trim() === "" || parseInput(input) === undefined);
+  }
+
   /** The state to go on from, of a turn that waits. */
   toState(): ToolStepsState {
     return {
