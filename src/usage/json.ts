@@ -13,8 +13,12 @@ export interface UsageSum {
   readonly outputTokens: number;
   readonly reasoningTokens: number;
   readonly cachedInputTokens: number;
-  /** `null` if a price is unknown. */
+  /** The cost of the tokens; `null` if a price is unknown. */
   readonly cost: number | null;
+  /** Calls of tools that the server ran. */
+  readonly toolCalls: number;
+  /** Their cost, beside that of the tokens; tools without a price cost nothing. */
+  readonly toolCost: number;
 }
 
 /** The turns of one day (UTC). */
@@ -58,7 +62,16 @@ export const UsageReportSchema = schemaOf<UsageReport>()("UsageReport", () => {
     outputTokens: Count,
     reasoningTokens: Count.describe("Part of the output."),
     cachedInputTokens: Count.describe("Part of the input."),
-    cost: z.number().min(0).nullable().describe("By `MODEL_PRICES`; null if a price is unknown."),
+    cost: z
+      .number()
+      .min(0)
+      .nullable()
+      .describe("Of the tokens, by `MODEL_PRICES`; null if a price is unknown."),
+    toolCalls: Count.describe("Calls of tools that the server ran."),
+    toolCost: z
+      .number()
+      .min(0)
+      .describe("Of these calls, beside `cost`; tools without a price cost nothing."),
   };
   return z.object({
     from: day,
@@ -102,5 +115,7 @@ function toSum(rows: readonly ModelUsage[], prices: Prices): UsageSum {
     reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens),
     cachedInputTokens: sum(({ cachedInputTokens }) => cachedInputTokens),
     cost: isPriced ? costs.reduce((total, cost) => total + cost, 0) : null,
+    toolCalls: sum(({ toolCalls }) => toolCalls),
+    toolCost: sum(({ toolCost }) => toolCost),
   };
 }

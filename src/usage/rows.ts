@@ -17,6 +17,9 @@ export interface ModelUsage {
   readonly outputTokens: number;
   readonly reasoningTokens: number;
   readonly cachedInputTokens: number;
+  /** Calls of tools that the server ran, and their cost as far as they have a price. */
+  readonly toolCalls: number;
+  readonly toolCost: number;
 }
 
 const GrantResult = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
@@ -31,6 +34,9 @@ const UsageRow = z
     output_tokens: z.number(),
     reasoning_tokens: z.number(),
     cached_input_tokens: z.number(),
+    // Since schema version 8.
+    tool_calls: z.number().default(0),
+    tool_cost: z.number().default(0),
   })
   .transform((row): ModelUsage => ({
     day: row.day,
@@ -41,6 +47,8 @@ const UsageRow = z
     outputTokens: row.output_tokens,
     reasoningTokens: row.reasoning_tokens,
     cachedInputTokens: row.cached_input_tokens,
+    toolCalls: row.tool_calls,
+    toolCost: row.tool_cost,
   }));
 
 /** The rows of usage. Rejects as {@link Database.call} does. */

@@ -18,6 +18,8 @@ const Sum = z.object({
   reasoningTokens: z.number(),
   cachedInputTokens: z.number(),
   cost: z.number().nullable(),
+  toolCalls: z.number(),
+  toolCost: z.number(),
 });
 const Report = z.object({
   from: z.string(),
@@ -255,6 +257,8 @@ export function runLimitsSuite(name: string, start: () => Promise<StoreHarness>,
         reasoningTokens: 100,
         cachedInputTokens: 800,
         cost: (1200 * 2 + 800 * 0.5 + 400 * 10) / 1e6,
+        toolCalls: 0,
+        toolCost: 0,
       };
       assert.deepEqual(total, sum);
       const day = new Date().toISOString().slice(0, 10);

@@ -13,6 +13,9 @@ import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/database
 import { openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
 import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
+const noTools = { toolCalls: 0, toolCost: 0 };
+const tools = { toolCalls: 2, toolCost: 0.125 };
+
 describe("counting", { timeout: 120_000 }, () => {
   let harness: StoreHarness;
   let url: string;
@@ -86,7 +89,7 @@ describe("counting", { timeout: 120_000 }, () => {
     );
     await endTurn(writes, turn, makeResult("Hello"));
     const counted = { turns: 1, estimatedTurns: 0, inputTokens: 1, outputTokens: 2 };
-    const row = { model: "test", ...counted, reasoningTokens: 0, cachedInputTokens: 0 };
+    const row = { model: "test", ...counted, reasoningTokens: 0, cachedInputTokens: 0, ...noTools };
     assert.deepEqual(await usageOf(userId), [row]);
   });
 
@@ -102,16 +105,17 @@ describe("counting", { timeout: 120_000 }, () => {
         ...row,
         reasoningTokens: 0,
         cachedInputTokens: 0,
+        ...noTools,
       })),
     );
     const whole = makeResult("Hello", {
       model: "test-1",
-      usage: { inputTokens: 7, outputTokens: 5, reasoningTokens: 3, cachedInputTokens: 2 },
+      usage: { inputTokens: 7, outputTokens: 5, reasoningTokens: 3, cachedInputTokens: 2, ...tools },
     });
     for (let time = 0; time < 2; time += 1) await endTurn(writes, turn, whole);
     await endTurn(writes, turn, cut);
     const row = { model: "test-1", turns: 1, estimatedTurns: 0, inputTokens: 7, outputTokens: 5 };
-    assert.deepEqual(await usageOf(userId), [{ ...row, reasoningTokens: 3, cachedInputTokens: 2 }]);
+    assert.deepEqual(await usageOf(userId), [{ ...row, reasoningTokens: 3, cachedInputTokens: 2, ...tools }]);
     const [left] = await scratch.sql(
       "select turns, estimated_turns, input_tokens, output_tokens from daily_usage where user_id = $1 and model = 'test'",
       [userId],
@@ -172,7 +176,7 @@ describe("counting", { timeout: 120_000 }, () => {
     assert.equal((await writes.begin(turn, true)).type, "saved");
     await endTurn(writes, turn, toInterruptedResult("", new Date()));
     const counted = { turns: 3, estimatedTurns: 2, inputTokens: 10, outputTokens: 0 };
-    const row = { model: "test", ...counted, reasoningTokens: 0, cachedInputTokens: 0 };
+    const row = { model: "test", ...counted, reasoningTokens: 0, cachedInputTokens: 0, ...noTools };
     assert.deepEqual(await usageOf(userId), [row], "its input is unknown");
   });
 
