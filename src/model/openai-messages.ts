@@ -14,18 +14,21 @@ const notInNames = /[^\w-]/g;
 /** Between the texts of two steps of a reply. */
 const separator = "\n\n";
 
-/** Returns the messages of `prompt`. @param hasTools whether its tool calls are sent too. */
-export function toOpenAiMessages(prompt: Prompt, hasTools: boolean): readonly object[] {
+/** Returns the messages of `prompt`. @param withTools whether its tool calls are sent too. */
+export function toOpenAiMessages(prompt: Prompt, withTools: boolean): readonly object[] {
   if (prompt.kind === "verbatim") return prompt.messages;
   const { instruction, messages } = prompt;
-  const sent = messages.flatMap((message) => toOpenAiMessage(message, hasTools));
+  const hasCalls = withTools && messages.some(({ tools }) => tools !== undefined);
+  const sent = hasCalls ? messages.flatMap(toSentMessages) : messages.map(toSentMessage);
   return instruction === undefined ? sent : [{ role: "system", content: instruction }, ...sent];
 }
 
-function toOpenAiMessage(message: Message, hasTools: boolean): Sent | readonly Sent[] {
-  const { role, text, images, tools } = message;
-  if (role === "assistant" && hasTools && tools !== undefined && tools.length > 0)
-    return toSteps(text, tools);
+function toSentMessages(message: Message): Sent | readonly Sent[] {
+  const { role, text, tools = [] } = message;
+  return role === "assistant" && tools.length > 0 ? toSteps(text, tools) : toSentMessage(message);
+}
+
+function toSentMessage({ role, text, images }: Message): Sent {
   if (role !== "user" || images.length === 0) return { role, content: text };
   const parts = images.map(({ mimeType, data }): OpenAI.ChatCompletionContentPartImage => ({
     type: "image_url",

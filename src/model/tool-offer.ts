@@ -19,6 +19,7 @@ export interface ToolOffer {
   readonly offered: OfferedTools | undefined;
 }
 
+const noTools: readonly never[] = [];
 const none: ToolOffer = { fields: {}, optional: [], offered: undefined };
 
 /** Whether the client offers tools of its own. */
@@ -29,11 +30,11 @@ export function hasClientTools({ parameters: { tools } }: Prompt): boolean {
 /** Returns the tools of a request. @param isRefused whether the model refuses a parameter. */
 export function toToolOffer(prompt: Prompt, isRefused: (name: ToolParameter) => boolean): ToolOffer {
   const { parameters } = prompt;
-  const client = parameters.tools ?? [];
+  const client = parameters.tools ?? noTools;
+  const own = prompt.kind === "chat" ? (prompt.serverTools ?? noTools) : noTools;
+  if (client.length + own.length === 0) return none;
   const names = client.map(toName);
-  const own = prompt.kind === "chat" ? (prompt.serverTools ?? []) : [];
   const added = own.filter(({ name }) => !names.includes(name)).map(toFunction);
-  if (client.length + added.length === 0) return none;
   const offered = {
     names: new Set([...names, ...added.map(toName)]),
     takenIds: findTakenIds(prompt),
