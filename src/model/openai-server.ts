@@ -2,6 +2,7 @@
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock } from "../base/clock.ts";
+import { callForms, toCalledTools, toSigned } from "./call-forms.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { toOpenAiMessages } from "./openai-messages.ts";
 import type { OfferedTools } from "./stream/tool-calls.ts";
@@ -43,11 +44,12 @@ export interface CompletionRequest extends Target {
 }
 
 /**
- * Parameters that we add ourselves and that a model may refuse: it is then asked again without them, and
- * never sent them again. Parameters from a client are never left out, nor those about its tools.
+ * Parameters that we add ourselves, and forms of messages, that a model may refuse: it is then asked again
+ * without them, and never sent them again. Parameters from a client are never left out, nor those about its
+ * tools.
  */
 const addedParameters = ["temperature", "stream_options"] as const;
-const optionalParameters = [...addedParameters, ...toolParameters] as const;
+const optionalParameters = [...addedParameters, ...toolParameters, ...callForms] as const;
 export type OptionalParameter = (typeof optionalParameters)[number];
 
 /** Returns the package's client, for its knowledge of URLs, headers and Azure; it sends nothing itself. */
@@ -103,17 +105,22 @@ export class OpenAiServer {
     const isRefused = (name: OptionalParameter): boolean => this.#refused.has(name) || without.has(name);
     const added = addedParameters.filter((name) => !isRefused(name) && !Object.hasOwn(asked, name));
     const { fields, optional, offered } = toToolOffer(prompt, isRefused);
+    const forms = callForms.filter((name) => !isRefused(name));
+    const messages = toOpenAiMessages(prompt, hasClientTools(prompt) || !isRefused("tools"));
+    const namesTools = offered === undefined && prompt.kind === "chat" && isRefused("calls_without_tools");
     const body = {
       ...extra, // first, so that none of it overrides ours
       model: this.options.model,
-      messages: toOpenAiMessages(prompt, hasClientTools(prompt) || !isRefused("tools")),
+      messages: forms.includes("unsigned_calls") ? messages : toSigned(messages),
       stream: true,
       ...(added.includes("stream_options") && { stream_options: { include_usage: true } }),
       ...(added.includes("temperature") && { temperature: this.options.temperature }),
       ...asked,
       ...fields,
+      ...(namesTools && toCalledTools(messages)),
     };
-    return { ...target, body: JSON.stringify(body), parameters: [...added, ...optional], offered };
+    const parameters = [...forms, ...added, ...optional];
+    return { ...target, body: JSON.stringify(body), parameters, offered };
   }
 
   /** Remembers parameters that the model refused, once it replied without them. */

@@ -11,6 +11,13 @@ const surelyToolWords = [
 ];
 const surelyToolStatuses = /^status (?:404|500|501)\b/;
 
+/** Sentences of Gemini, and of LiteLLM, Anthropic and Bedrock, about tool calls of earlier steps. */
+const formWords: Readonly<Record<string, RegExp>> = {
+  unsigned_calls: /thought_?signature/,
+  calls_without_tools:
+    /(?:without|expects) (?:the )?`?tools=?`? param|must (?:define|include|provide) tools|toolconfig field must/,
+};
+
 /** Whether a model's refusal is about the request, not about its sender. */
 export function isBadRequest({ message }: AppError): boolean {
   return /^status (?:400|413|422)\b/.test(message);
@@ -38,6 +45,9 @@ export function findRefusedParameter<Parameter extends string>(
 ): Parameter | undefined {
   if (parameters.length === 0) return undefined;
   const { message, param } = toComplaint(body);
+  const words = message.toLowerCase();
+  const form = parameters.find((name) => formWords[name]?.test(words));
+  if (form !== undefined) return form;
   const named = isBadRequest(error)
     ? parameters.find((name) => param === name || param.startsWith(`${name}.`) || message.includes(name))
     : undefined;

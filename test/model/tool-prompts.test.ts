@@ -90,11 +90,18 @@ describe("the tools of a prompt", () => {
   test("are sent as they came, then the server's, of which one with a client's name is left out", async (context) => {
     context.after(() => model.close());
     const plain = await send([user]);
-    assert.ok(!("tools" in plain));
+    const { messages, ...parameters } = plain;
+    assert.deepEqual(parameters, {
+      model: "m",
+      stream: true,
+      stream_options: { include_usage: true },
+      temperature: 0.3,
+    });
+    assert.deepEqual(messages, [{ role: "user", content: "Hi" }]);
     const own = await send([user], {}, serverTools.slice(0, 1));
     assert.deepEqual(own["tools"], [sentTool]);
-    const parameters = { tools: [clientTool], tool_choice: "auto", parallel_tool_calls: false };
-    const both = await send([user], parameters, serverTools);
+    const asked = { tools: [clientTool], tool_choice: "auto", parallel_tool_calls: false };
+    const both = await send([user], asked, serverTools);
     assert.deepEqual(both["tools"], [clientTool, sentTool]);
     assert.deepEqual([both["tool_choice"], both["parallel_tool_calls"]], ["auto", false]);
   });
@@ -327,6 +334,67 @@ describe("the tools of a prompt", () => {
       );
       assert.ok(server.calls.every((call) => "tools" in call.body));
     }
+  });
+
+  test("sign earlier calls once Gemini has refused unsigned ones, and that is remembered", async (context) => {
+    context.after(() => model.close());
+    const message =
+      "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly.";
+    const isSigned = (call: ScriptedCall): boolean =>
+      JSON.stringify(call.body).includes("skip_thought_signature");
+    server.script = (call) =>
+      isSigned(call)
+        ? call.text("Sunny.").finish()
+        : call
+            .head(400, json)
+            .end(JSON.stringify([{ error: { code: 400, message, status: "INVALID_ARGUMENT" } }]));
+    const reply: Message = {
+      role: "assistant",
+      text: "",
+      images: [],
+      tools: [toPart({ outcome: done("x") })],
+    };
+    for (const parameters of [{}, { tools: [clientTool] }]) {
+      const { pieces } = await complete(model, { messages: [user, reply], serverTools, parameters });
+      assert.deepEqual(pieces, ["Sunny."]);
+    }
+    assert.deepEqual(server.calls.map(isSigned), [false, true, true]);
+    assert.ok(server.calls.every((call) => "tools" in call.body));
+    assert.deepEqual(server.calls[1]?.body.messages[1]?.["tool_calls"], [
+      {
+        extra_content: { google: { thought_signature: "skip_thought_signature_validator" } },
+        ...toolCall("c", "f", "{}"),
+      },
+    ]);
+  });
+
+  test("are named for earlier calls, and none is to be called, once Anthropic has refused calls without tools", async (context) => {
+    context.after(() => model.close());
+    const message =
+      "litellm.UnsupportedParamsError: Anthropic doesn't support tool calling without `tools=` param specified.";
+    server.script = (call) =>
+      "tools" in call.body
+        ? call.text("Sunny.").finish()
+        : call
+            .head(400, json)
+            .end(JSON.stringify({ error: { message, type: "None", param: null, code: "400" } }));
+    const reply: Message = {
+      role: "assistant",
+      text: "",
+      images: [],
+      tools: [toPart({ outcome: done("x") })],
+    };
+    for (let turn = 0; turn < 2; turn += 1)
+      assert.deepEqual((await complete(model, { messages: [user, reply] })).pieces, ["Sunny."]);
+    assert.deepEqual(
+      server.calls.map((call) => "tools" in call.body),
+      [false, true, true],
+    );
+    const body = server.calls[1]?.body;
+    assert.deepEqual(body?.["tools"], [
+      { type: "function", function: { name: "f", parameters: { type: "object", properties: {} } } },
+    ]);
+    assert.equal(body?.["tool_choice"], "none");
   });
 
   test("lets no second attempt be made once a piece of a call was told, and one before", async (context) => {
