@@ -10,7 +10,7 @@ import { legacyIndex, type SentCall } from "./sent-call.ts";
 /** The most calls in a reply; the longest name and id, in characters. */
 const maxCalls = 128;
 const maxNameLength = 256;
-const maxIdLength = 256;
+const maxIdLength = 4_096;
 /** How many characters of arguments may come before the name of their call. */
 const maxHeldLength = 64 * 1024;
 /** Mistral refuses ids of another length. */
