@@ -238,6 +238,7 @@ export const turnErrors: readonly ErrorCode[] = [
   "model_rate_limited",
   "model_unavailable",
   "model_refused",
+  "request_refused",
   "model_unauthorized",
   "model_no_credit",
   "model_not_found",

@@ -8,8 +8,6 @@ type Fields = Readonly<Record<string, unknown>>;
  * `calls_without_tools`: in a request that offers no tools, which Anthropic and Bedrock refuse.
  */
 export const callForms = ["unsigned_calls", "calls_without_tools"] as const;
-/** One of {@link callForms}. */
-export type CallForm = (typeof callForms)[number];
 
 /** Stands for a signature that is not known. https://ai.google.dev/gemini-api/docs/thought-signatures */
 const signature = { google: { thought_signature: "skip_thought_signature_validator" } };

@@ -63,7 +63,7 @@ function toErrorResponse(operation: Operation, status: number, codes: readonly E
     ...headers,
     ...optionalHeaders,
   ]);
-  const isOfTurn = codes.some((code) => turnErrors.includes(code) || code === "request_refused");
+  const isOfTurn = codes.some((code) => turnErrors.includes(code));
   const maybe = isOfTurn ? turnHeaders.filter((name) => given.includes(name)) : [];
   if (route.access !== "open") maybe.push(...limitHeaders);
   if (status === 429 || status >= 500 || codes.includes("turn_running")) maybe.push("Retry-After");

@@ -31,7 +31,7 @@ const createCompletion = defineRoute({
   body: CompletionBody,
   startsTurn: true,
   takesUserName: true,
-  errors: ["request_refused", ...startErrors, ...turnErrors, ...storeErrors],
+  errors: [...startErrors, ...turnErrors, ...storeErrors],
   handle: async ({ body, headers, identity, request, reply }, services: OpenAiServices) => {
     const requested = toRequestedCompletion(body, headers, identity, services.model);
     const turn = await startTurn(services, requested.turn, request, reply);
