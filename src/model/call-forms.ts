@@ -21,7 +21,7 @@ export function toSigned(messages: readonly object[]): readonly object[] {
   });
 }
 
-/** Returns definitions of the tools that are called in `messages`, and the choice of none; `{}` if none is. */
+/** Returns definitions of the tools that `messages` call, and the choice of none; `{}` if they call none. */
 export function toCalledTools(messages: readonly object[]): Fields {
   const names = new Set(
     messages.flatMap(readCalls).flatMap((call) => {

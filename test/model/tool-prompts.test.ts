@@ -43,6 +43,19 @@ function toPart(fields: Partial<ToolPart>): ToolPart {
   };
 }
 
+const called: Message = {
+  role: "assistant",
+  text: "",
+  images: [],
+  tools: [toPart({ outcome: { status: "complete", output: "x" } })],
+};
+
+/** Refuses a request with `body` unless `isTaken`. */
+function refuse(call: ScriptedCall, isTaken: boolean, body: object, status = 400): void {
+  if (isTaken) call.text("Sunny.").finish();
+  else call.head(status, json).end(JSON.stringify(body));
+}
+
 const done = (output: ToolOutcome["output"], status: ToolOutcome["status"] = "complete"): ToolOutcome => ({
   status,
   output,
@@ -342,20 +355,10 @@ describe("the tools of a prompt", () => {
       "Function call is missing a thought_signature in functionCall parts. This is required for tools to work correctly.";
     const isSigned = (call: ScriptedCall): boolean =>
       JSON.stringify(call.body).includes("skip_thought_signature");
-    server.script = (call) =>
-      isSigned(call)
-        ? call.text("Sunny.").finish()
-        : call
-            .head(400, json)
-            .end(JSON.stringify([{ error: { code: 400, message, status: "INVALID_ARGUMENT" } }]));
-    const reply: Message = {
-      role: "assistant",
-      text: "",
-      images: [],
-      tools: [toPart({ outcome: done("x") })],
-    };
+    const body = [{ error: { code: 400, message, status: "INVALID_ARGUMENT" } }];
+    server.script = (call) => refuse(call, isSigned(call), body);
     for (const parameters of [{}, { tools: [clientTool] }]) {
-      const { pieces } = await complete(model, { messages: [user, reply], serverTools, parameters });
+      const { pieces } = await complete(model, { messages: [user, called], serverTools, parameters });
       assert.deepEqual(pieces, ["Sunny."]);
     }
     assert.deepEqual(server.calls.map(isSigned), [false, true, true]);
@@ -372,20 +375,10 @@ describe("the tools of a prompt", () => {
     context.after(() => model.close());
     const message =
       "litellm.UnsupportedParamsError: Anthropic doesn't support tool calling without `tools=` param specified.";
-    server.script = (call) =>
-      "tools" in call.body
-        ? call.text("Sunny.").finish()
-        : call
-            .head(400, json)
-            .end(JSON.stringify({ error: { message, type: "None", param: null, code: "400" } }));
-    const reply: Message = {
-      role: "assistant",
-      text: "",
-      images: [],
-      tools: [toPart({ outcome: done("x") })],
-    };
+    const error = { message, type: "None", param: null, code: "400" };
+    server.script = (call) => refuse(call, "tools" in call.body, { error });
     for (let turn = 0; turn < 2; turn += 1)
-      assert.deepEqual((await complete(model, { messages: [user, reply] })).pieces, ["Sunny."]);
+      assert.deepEqual((await complete(model, { messages: [user, called] })).pieces, ["Sunny."]);
     assert.deepEqual(
       server.calls.map((call) => "tools" in call.body),
       [false, true, true],
