@@ -67,7 +67,7 @@ export function toSentAnswer(text: string): string {
 
 /**
  * Returns the digest of a message's content: its role, its canonical text (trimmed, NFC), its images, and the
- * tool calls that its client runs, with their results.
+ * tool calls that its client runs, with their results. With such calls white space counts as one space.
  */
 export function digestContent(
   role: Message["role"],
@@ -86,7 +86,9 @@ function digestParts(
 ): Digest {
   const trimmed = text.trim();
   const isAsItIs = simple.test(trimmed) || hasStackedMarks(trimmed);
-  const canonical = isAsItIs ? trimmed : trimmed.normalize("NFC");
+  const composed = isAsItIs ? trimmed : trimmed.normalize("NFC");
+  // Clients join the texts between calls in different ways.
+  const canonical = toolsDigest === undefined ? composed : composed.replaceAll(/\s+/g, " ");
   const pictures = images.map(({ mimeType, data }) => `\n${mimeType} ${hash("sha256", data)}`);
   const parts = `${pictures.join("")}${toolsDigest === undefined ? "" : `\ntools ${toolsDigest}`}`;
   return hash("sha256", `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${parts}`);

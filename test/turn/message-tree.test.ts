@@ -94,6 +94,13 @@ describe("the digest of tool calls", () => {
     assert.equal(digestOf(call({ runsOn: "server", name: "web__search" }), call()), digestOf(call()));
   });
 
+  test("makes white space in the text count as one space, since it stands between the texts of steps", () => {
+    const digest = (text: string, ...tools: ToolPart[]) => digestContent("assistant", text, [], tools);
+    assert.equal(digest("a \n\n\n b", call()), digest("a\n\nb", call()));
+    assert.notEqual(digest("a \n\n\n b"), digest("a\n\nb"));
+    assert.notEqual(digest("a b", call()), digest("ab", call()));
+  });
+
   test("compares broken and deeply nested arguments as text", () => {
     const deep = "[".repeat(100_000);
     for (const input of ["{", "not JSON", `${deep}${"]".repeat(100_000)}`, deep]) {

@@ -17,12 +17,24 @@ const Conversations = z.strictObject({
   conversations: z.array(Conversation),
   nextCursor: z.string().nullable(),
 });
+/** A tool call, with all its fields. */
+const ToolCall = z.strictObject({
+  callId: z.string(),
+  name: z.string(),
+  runsOn: z.enum(["client", "server"]),
+  step: z.int(),
+  at: z.int(),
+  input: z.string(),
+  status: z.enum(["complete", "failed", "denied", "unknown"]).nullable(),
+  output: z.unknown(),
+});
 /** A message, with all its fields. */
 export const Message = z.strictObject({
   id: z.string(),
   parentId: z.string().nullable(),
   role: z.string(),
   content: z.string(),
+  tools: z.array(ToolCall).nullable(),
   metadata: z.record(z.string(), z.unknown()),
   status: z.string().nullable(),
   createdAt: z.string(),
