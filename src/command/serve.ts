@@ -12,6 +12,8 @@ import { isFirst, isWorker, runWorkers, untilStopped } from "./workers.ts";
 
 /** How long the first check of the store may take, in milliseconds. */
 const checkTimeoutMs = 2_000;
+/** How long the start waits for the servers of tools, in milliseconds. They are tried again afterwards. */
+const toolsTimeoutMs = 5_000;
 
 /** The options of a serving process. */
 export interface ServeOptions {
@@ -55,7 +57,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   let storeTrouble: AppError | undefined;
   try {
     await Promise.all([store.database?.opened, app.http.ready()]);
-    storeTrouble = await store.findTrouble(checkTimeoutMs);
+    [storeTrouble] = await Promise.all([store.findTrouble(checkTimeoutMs), app.tools?.ready(toolsTimeoutMs)]);
     await app.http.listen({ host: options.host, port: options.port, listenTextResolver: () => "listening" });
   } catch (error) {
     await app.close(0);
@@ -64,9 +66,10 @@ export async function serve(options: ServeOptions): Promise<number> {
   if (isFirst) {
     const { version, workerCount, app: appOptions } = options;
     const { journal } = app.store;
+    const toolServers = app.tools?.servers;
     const address = toAddress(app);
     process.stderr.write(
-      toStartBlock({ version, address, workerCount, app: appOptions, storeTrouble, journal }),
+      toStartBlock({ version, address, workerCount, app: appOptions, storeTrouble, journal, toolServers }),
     );
   }
   const signal = await stopping;

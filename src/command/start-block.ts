@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import type { AppOptions } from "../app.ts";
 import type { AppError } from "../base/errors.ts";
 import { isLoopback } from "../config/variables.ts";
+import type { ToolServer } from "../tools/tool-server.ts";
 import { migrateAdvice } from "../store/schema/schema-version.ts";
 
 /** The facts that the block shows. */
@@ -15,11 +16,13 @@ export interface StartBlockOptions {
   readonly storeTrouble: AppError | undefined;
   /** `undefined` if there is no journal, or it cannot be used. */
   readonly journal: { readonly queued: number } | undefined;
+  /** The servers of tools; `undefined` if none are configured. */
+  readonly toolServers: readonly Pick<ToolServer, "settings" | "list" | "isConnected">[] | undefined;
 }
 
 /** Returns the block, ended by a line break. */
 export function toStartBlock(options: StartBlockOptions): string {
-  const { version, address, workerCount, app, storeTrouble, journal } = options;
+  const { version, address, workerCount, app, storeTrouble, journal, toolServers } = options;
   const rows = [
     ["listening", address],
     ...(workerCount === 1 ? [] : [["workers", `${workerCount} processes`]]),
@@ -33,6 +36,7 @@ export function toStartBlock(options: StartBlockOptions): string {
           ["", describeTrouble(storeTrouble, journal !== undefined)],
         ]),
     ...describeJournal(app.store, journal).map((text) => ["journal", text]),
+    ...describeTools(app, toolServers).map((text, index) => [index === 0 ? "tools" : "", text]),
     ...(app.hosts === undefined ? [] : [["hosts", describeHosts(app.hosts)]]),
     ["origins", app.corsOrigins.join(" ") || "none: pages of other origins cannot read responses"],
     ...describeOff(app).map((text, index) => [index === 0 ? "off" : "", text]),
@@ -75,6 +79,26 @@ function describeJournal(
       : [`${journal.queued} writes of an earlier run are queued for the store`];
   if (store.type === "none" || (store.type === "supabase" && store.supabase.usesCallerToken)) return [];
   return [`OFF: cannot use ${store.dataDir} (see the log); while the database is down, new turns get 503`];
+}
+
+/** Returns the number of tools, and the servers that are unavailable. */
+function describeTools(
+  { toolServers: options }: AppOptions,
+  servers: StartBlockOptions["toolServers"] = [],
+): readonly string[] {
+  if (options === undefined) return [];
+  const tools = servers.flatMap(({ list }) => list.usable);
+  const askCount = tools.filter(({ tool }) => tool.needsApproval).length;
+  const counts = `${toCount(tools.length, "tool")} of ${toCount(servers.length, "server")}`;
+  const away = servers.filter(({ isConnected }) => !isConnected).map(({ settings }) => settings.name);
+  return [
+    `${counts} in ${options.file}; ${askCount} need approval`,
+    ...(away.length === 0 ? [] : [`UNAVAILABLE: ${away.join(", ")} (see the log, or \`foreword doctor\`)`]),
+  ];
+}
+
+function toCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function describeHosts({ host, allowedHosts }: AppOptions["hosts"] & object): string {

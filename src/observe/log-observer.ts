@@ -40,6 +40,7 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
       case "conversations-expired":
         return logger.info({ count: event.count }, "expired conversations deleted");
       case "tool-server-connected":
+      case "tool-list-changed":
       case "tool-server-lost":
       case "tool-server-refused":
       case "tool-server-wrote":
@@ -54,6 +55,8 @@ function logToolServer(logger: FastifyBaseLogger, { type, server, ...facts }: To
   switch (type) {
     case "tool-server-connected":
       return logger.info(line, "tool server connected");
+    case "tool-list-changed":
+      return logger.info(line, "tools of a server changed");
     case "tool-server-lost":
       return logger.warn(line, "connection to a tool server lost");
     case "tool-server-refused":

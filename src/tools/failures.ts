@@ -72,8 +72,10 @@ function judgeStatus(status: number, sentence: string): Failure {
 
 /** Returns the messages of an error and its causes on one line. They may contain text of a server. */
 export function toSentence(error: unknown): string {
-  const messages = listCauses(error).map(({ message }) => message.replaceAll(/\s+/g, " ").trim());
-  const sentence = messages.filter((message) => message !== "").join(": ");
+  const messages = listCauses(error).map(({ message }) => message.replaceAll(/[\s\p{Cc}]+/gu, " ").trim());
+  const sentence = messages.reduce((all, message) =>
+    all.includes(message) ? all : `${all}: ${message}`.replace(/^: /, ""),
+  );
   return cutAt(sentence || "unknown error", maxSentenceLength);
 }
 

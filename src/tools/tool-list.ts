@@ -18,7 +18,7 @@ const Listed = z.object({
   name: z.string("it has no name").min(1, "it has no name").max(maxOwnNameLength, "its name is too long"),
   title: z.string().optional().catch(undefined),
   description: z.string().catch(""),
-  inputSchema: z.unknown(),
+  inputSchema: z.unknown().optional(),
   annotations: z
     .object({ title: z.string().optional().catch(undefined), readOnlyHint: Hint, idempotentHint: Hint })
     .catch({}),

@@ -64,6 +64,11 @@ export class ToolServer {
     return this.#list;
   }
 
+  /** Whether its tools can be called now. */
+  get isConnected(): boolean {
+    return this.#connection !== undefined;
+  }
+
   /** Why it cannot be reached, once that is known. */
   get trouble(): string | undefined {
     return this.#trouble;
@@ -93,7 +98,9 @@ export class ToolServer {
     this.#closing.abort();
     this.#timer?.cancel();
     this.#pause?.cancel();
-    await this.#connection?.close();
+    const connection = this.#connection;
+    this.#connection = undefined;
+    await connection?.close();
     await this.#attempt?.catch(() => {});
   }
 
@@ -225,11 +232,16 @@ export class ToolServer {
     this.#isRefreshing = true;
     try {
       const { tools, isCut } = await connection.list(this.#closing.signal);
-      if (this.#connection === connection) this.#take(tools, isCut);
+      if (this.#connection === connection) {
+        this.#take(tools, isCut);
+        const toolCount = this.#list.usable.length;
+        this.#around.observe({ type: "tool-list-changed", server: this.settings.name, toolCount });
+      }
     } catch (error) {
       const { type, sentence } = judgeFailure(error, connection.sdk);
       if (type !== "failed") connection.lose(sentence);
     }
+    if (this.#closing.signal.aborted) return;
     this.#pause = this.#around.clock.after(refreshDelayMs, () => {
       this.#isRefreshing = false;
       if (this.#isStale) this.#changed();

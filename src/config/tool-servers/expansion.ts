@@ -1,7 +1,7 @@
 /** Replaces `${NAME}` and `${env:NAME}` in settings of tool servers. */
 import { homedir } from "node:os";
 
-const reference = /\$\{(?<kind>[A-Za-z]+:)?(?<name>[^}:]*)(?<fallback>:-[^}]*)?\}/g;
+const reference = /\$\{(?<kind>[A-Za-z]+:(?!-))?(?<name>[^}:]*)(?<fallback>:-[^}]*)?\}/g;
 
 /** Texts with their references replaced, and the secrets that came in by them. */
 export class Expansion {
@@ -35,8 +35,8 @@ export class Expansion {
         refuse(`uses ${whole}, which only an editor knows: write the path, relative to the file`);
         return "";
       }
-      const value = this.#variables[name];
-      if (value !== undefined && Object.hasOwn(this.#variables, name)) {
+      const value = Object.hasOwn(this.#variables, name) ? this.#variables[name] : undefined;
+      if (value !== undefined && value !== "") {
         this.values.add(value);
         return value;
       }
