@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { describe, test } from "node:test";
 import { useResource } from "../support/apps/use-app.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-import { listen } from "../support/network/local-port.ts";
+import { findFreePort, listen } from "../support/network/local-port.ts";
 import {
   ScriptedHttpServer,
   sendJson,
@@ -22,7 +22,8 @@ describe("a server of tools over HTTP", () => {
   const tools = useToolServers();
   let server: ScriptedHttpServer;
   useResource(async (closing) => {
-    server = closing.adopt(await ScriptedHttpServer.start(), (started) => started.stop());
+    server = closing.adopt(new ScriptedHttpServer(await findFreePort()), (started) => started.stop());
+    await server.start();
   }, "test");
 
   const start = async (more: object = {}, clock?: ManualClock): Promise<RunningToolServers> =>

@@ -41,12 +41,6 @@ export class EverythingOverHttp {
     this.port = port;
   }
 
-  static async start(): Promise<EverythingOverHttp> {
-    const server = new EverythingOverHttp(await findFreePort());
-    await server.start();
-    return server;
-  }
-
   get url(): string {
     return `http://127.0.0.1:${this.port}/mcp`;
   }
@@ -157,7 +151,8 @@ export function useToolServers(): {
       return running;
     },
     everything: async () => {
-      const server = await EverythingOverHttp.start();
+      const server = new EverythingOverHttp(await findFreePort());
+      await server.start();
       current?.defer(() => server.stop());
       return server;
     },

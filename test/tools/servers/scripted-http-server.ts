@@ -1,7 +1,7 @@
 /** A server of tools over HTTP, whose responses to calls a test writes byte by byte. */
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { closeServer, findFreePort } from "../../support/network/local-port.ts";
+import { closeServer } from "../../support/network/local-port.ts";
 import { once } from "node:events";
 
 /** A call of a tool: its response is not begun. */
@@ -38,12 +38,6 @@ export class ScriptedHttpServer {
 
   constructor(port: number) {
     this.port = port;
-  }
-
-  static async start(): Promise<ScriptedHttpServer> {
-    const server = new ScriptedHttpServer(await findFreePort());
-    await server.start();
-    return server;
   }
 
   get url(): string {
