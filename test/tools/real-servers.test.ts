@@ -10,7 +10,7 @@ describe("tools of real servers", () => {
 
   test("are called over stdio and over HTTP alike", async () => {
     const http = await tools.everything();
-    const running = await tools.start({ local: everythingOverStdio, remote: { url: http.url } });
+    const running = await tools.start({ local: everythingOverStdio, remote: http.entry });
     await running.ready();
     for (const server of ["local", "remote"]) {
       assert.deepEqual(await running.call(`${server}__echo`, { message: "Hello 👋" }), {
@@ -83,7 +83,7 @@ describe("tools of real servers", () => {
 
   test("are stopped by a signal, and nothing is known of their effect", async () => {
     const http = await tools.everything();
-    const running = await tools.start({ local: everythingOverStdio, remote: { url: http.url } });
+    const running = await tools.start({ local: everythingOverStdio, remote: http.entry });
     await running.ready();
     for (const server of ["local", "remote"]) {
       const stopping = new AbortController();
@@ -114,7 +114,7 @@ describe("tools of real servers", () => {
 
   test("of a server that has restarted are called again at once, if a call may be repeated", async () => {
     const http = await tools.everything();
-    const running = await tools.start({ remote: { url: http.url, tools: { echo: "read" } } });
+    const running = await tools.start({ remote: { ...http.entry, tools: { echo: "read" } } });
     await running.ready();
     await http.stop();
     await http.start();

@@ -34,20 +34,21 @@ export function filesOverStdio(folder: string): {
 
 /** The server that shows every feature of MCP, over HTTP, in its own process. */
 export class EverythingOverHttp {
-  readonly port: number;
+  readonly #port: number;
   #child: ReturnType<typeof spawn> | undefined;
 
   constructor(port: number) {
-    this.port = port;
+    this.#port = port;
   }
 
-  get url(): string {
-    return `http://127.0.0.1:${this.port}/mcp`;
+  /** Its entry in the file. */
+  get entry(): { readonly url: string } {
+    return { url: `http://127.0.0.1:${this.#port}/mcp` };
   }
 
   async start(): Promise<void> {
     const child = spawn(process.execPath, [everything, "streamableHttp"], {
-      env: { PORT: String(this.port) },
+      env: { PORT: String(this.#port) },
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child = child;
