@@ -1,15 +1,27 @@
 /** `foreword/client`: starts turns on a Foreword server and reads them whole, from browsers and Node. */
 import type { TurnState } from "../http/turn-state.ts";
+import type { ApprovalAnswer, ChatOptions, ChatRequest, ToolResult } from "./chat-request.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
-import { TurnReader } from "./turn-reader.ts";
-import { StreamedTurn, type Turn } from "./turn.ts";
+import { TurnReader, type Place } from "./turn-reader.ts";
+import { StreamedTurn, type ContinueOptions, type Turn, type TurnActions } from "./turn.ts";
 
 export type { ErrorCode } from "../base/errors.ts";
 export type { StreamEvent } from "../wires/foreword/event-stream.ts";
 export { ForewordError, type ForewordErrorCode } from "./foreword-error.ts";
 export type { Reply } from "./reply.ts";
-export type { RetryOptions, Turn, TurnState };
+export type { ChatImage, ChatMessage, ClientTool, SentToolCall } from "./chat-request.ts";
+export type {
+  ApprovalAnswer,
+  ChatOptions,
+  ChatRequest,
+  ContinueOptions,
+  Place,
+  RetryOptions,
+  ToolResult,
+  Turn,
+  TurnState,
+};
 
 /** The options of a client. */
 export interface ClientOptions {
@@ -28,36 +40,6 @@ export interface ClientOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
   /** How to retry. */
   readonly retry?: Partial<RetryOptions> | undefined;
-}
-
-/** A message of a chat. */
-export interface ChatMessage {
-  readonly sender: "user" | "assistant" | "system";
-  /** At most 1 MiB; 2 MiB for an `assistant` message. */
-  readonly text: string;
-  /** Images in a user's message, for the model: at most 100, never stored. */
-  readonly images?: readonly ChatImage[] | undefined;
-}
-
-/** An image. */
-export interface ChatImage {
-  readonly inlineData: {
-    /** Base64, without a data URL's prefix. */
-    readonly data: string;
-    readonly mimeType: "image/png" | "image/jpeg" | "image/gif" | "image/webp";
-  };
-}
-
-/** The request for a turn: the body of `POST /stream-chat` (docs/protocol.md). */
-export interface ChatRequest {
-  /** The whole chat from its start, 1 to 20,000 messages; the last one is the user's. */
-  readonly messages: readonly ChatMessage[];
-  /** The conversation, a UUID; created if it does not exist. Default: the server finds it by the messages. */
-  readonly conversationId?: string | undefined;
-  /** Whether the model is told that web search is on. Default: false. */
-  readonly use_web_search?: boolean | undefined;
-  /** The name of a knowledge base, which the model is told. */
-  readonly knowledge_base?: string | undefined;
 }
 
 /** Options to abort a request. */
@@ -81,8 +63,11 @@ export interface StartOptions extends RequestOptions {
 
 /** Options to resume a turn. */
 export interface ResumeOptions extends RequestOptions {
-  /** The `position` of the last known event: only later events are yielded. Default: 0, the whole reply. */
-  readonly after?: number | undefined;
+  /**
+   * The last known event, or its `position`: only later events are yielded. Default: 0, the whole reply. A
+   * position alone comes before all events beside the text there.
+   */
+  readonly after?: number | Place | undefined;
 }
 
 /**
@@ -109,6 +94,13 @@ export interface ForewordClient {
    * @throws ForewordError, `not_found` if it is unknown or another user's.
    */
   stop(turnId: string, options?: RequestOptions): Promise<TurnState>;
+
+  /**
+   * Answers calls of a waiting turn, and resolves with its state. A repeated answer changes nothing.
+   * @throws ForewordError, `not_found` for an unknown turn or another user's, `approval_not_found`,
+   * `approval_settled`, `approval_expired` or `turn_not_waiting`.
+   */
+  approve(turnId: string, answers: readonly ApprovalAnswer[], options?: RequestOptions): Promise<TurnState>;
 }
 
 /**
@@ -131,33 +123,44 @@ export function createClient(options: ClientOptions): ForewordClient {
     silenceMs: retry.silenceMs,
   };
 
-  const fetchTurn = async (
-    method: "GET" | "POST",
-    path: string,
-    { signal }: RequestOptions = {},
-  ): Promise<TurnState> =>
-    await fetchStateWithRetries(server, retry, { method, path, query: { userId } }, signal);
-  const stop = async (turnId: string, more?: RequestOptions): Promise<TurnState> =>
-    await fetchTurn("POST", `${toTurnPath(turnId)}/stop`, more);
+  const fetchTurn = async (request: ServerRequest, { signal }: RequestOptions = {}): Promise<TurnState> =>
+    await fetchStateWithRetries(server, retry, { ...request, query: { userId } }, signal);
+  const start = (body: object, chat: ChatOptions, { signal, idempotencyKey }: StartOptions): Turn => {
+    const turnId = crypto.randomUUID();
+    const startRequest: ServerRequest = {
+      method: "POST",
+      path: "/stream-chat",
+      headers: { "x-turn-id": turnId, "idempotency-key": idempotencyKey ?? turnId },
+      body: JSON.stringify({ ...chat, ...body, userId }),
+    };
+    const reader = new TurnReader({ server, retry, signal, turnId, startRequest, after: undefined });
+    return new StreamedTurn(reader, toActions(chat, signal));
+  };
+  const stop: ForewordClient["stop"] = async (turnId, more) =>
+    await fetchTurn({ method: "POST", path: `${toTurnPath(turnId)}/stop` }, more);
+  const approve: ForewordClient["approve"] = async (turnId, approvals, more) => {
+    const body = JSON.stringify({ approvals });
+    return await fetchTurn({ method: "POST", path: `${toTurnPath(turnId)}/approvals`, body }, more);
+  };
+  const toActions = (chat: ChatOptions, signal: AbortSignal | undefined): TurnActions => ({
+    stop,
+    approve: async (turnId, answers) => await approve(turnId, answers, { signal }),
+    continue: (turnId, toolResults, { signal: own = signal, idempotencyKey, ...more }) =>
+      start({ parentId: turnId, toolResults }, { ...chat, ...more }, { signal: own, idempotencyKey }),
+  });
 
   return {
-    start(request, { signal, idempotencyKey } = {}) {
-      const turnId = crypto.randomUUID();
-      const startRequest: ServerRequest = {
-        method: "POST",
-        path: "/stream-chat",
-        headers: { "x-turn-id": turnId, "idempotency-key": idempotencyKey ?? turnId },
-        body: JSON.stringify({ ...request, userId }),
-      };
-      const reader = new TurnReader({ server, retry, signal, turnId, startRequest, after: undefined });
-      return new StreamedTurn(reader, stop);
+    start({ messages, ...chat }, more = {}) {
+      return start({ messages }, chat, more);
     },
     resume(turnId, { signal, after } = {}) {
-      const reader = new TurnReader({ server, retry, signal, turnId, startRequest: undefined, after });
-      return new StreamedTurn(reader, stop);
+      const place = typeof after === "number" ? { position: after } : after;
+      const reader = new TurnReader({ server, retry, signal, turnId, startRequest: undefined, after: place });
+      return new StreamedTurn(reader, toActions({}, signal));
     },
-    get: async (turnId, more) => await fetchTurn("GET", toTurnPath(turnId), more),
+    get: async (turnId, more) => await fetchTurn({ method: "GET", path: toTurnPath(turnId) }, more),
     stop,
+    approve,
   };
 }
 

@@ -12,14 +12,17 @@ export interface Reading {
   readonly turnId: string;
   /** The request that starts the turn, which is safe to repeat; `undefined` for an existing turn. */
   readonly startRequest: ServerRequest | undefined;
-  /** The position up to which its text is known. */
-  readonly after: number | undefined;
+  /** The place up to which it is known. */
+  readonly after: Place | undefined;
+  /** Resolves with that place before the turn is read, instead of {@link after}. */
+  readonly prepare?: (() => Promise<Place | undefined>) | undefined;
 }
 
-/** The place up to which a turn is known: bytes of its body, and units beside the text there. */
-interface KnownPlace {
+/** A place in a turn, like an event's: bytes of its body, and units beside the text there. */
+export interface Place {
   readonly position: number;
-  readonly ordinal: number;
+  /** Default: 0. */
+  readonly ordinal?: number | undefined;
 }
 
 /** Reads one turn, once. */
@@ -28,7 +31,7 @@ export class TurnReader {
   readonly #retries: Retries;
   #turnId: string;
   #hasStarted = false;
-  #after: KnownPlace | undefined;
+  #after: Place | undefined;
   /** A `turn-error` whose `turn-end` is still to come: after a cut between the two, both are sent again. */
   #error: StreamEvent | undefined;
 
@@ -36,7 +39,7 @@ export class TurnReader {
     this.#reading = reading;
     this.#retries = new Retries(reading.retry, reading.signal);
     this.#turnId = reading.turnId;
-    this.#after = reading.after === undefined ? undefined : { position: reading.after, ordinal: 0 };
+    this.#after = reading.after;
   }
 
   /** The turn's id: the requested one, until `turn-start` names another, as it does for a repeated key. */
@@ -44,12 +47,22 @@ export class TurnReader {
     return this.#turnId;
   }
 
+  /** Returns a reader that goes on where this one is once `prepared` has resolved. */
+  goOn(prepared: () => Promise<unknown>): TurnReader {
+    const prepare = async (): Promise<Place | undefined> => {
+      await prepared();
+      return this.#after;
+    };
+    return new TurnReader({ ...this.#reading, turnId: this.turnId, startRequest: undefined, prepare });
+  }
+
   /**
    * Yields the events to `turn-end`, or to `turn-waiting`.
    * @throws ForewordError, or the reason of the signal.
    */
   async *read(): AsyncGenerator<StreamEvent, void, undefined> {
-    const { server, signal } = this.#reading;
+    const { server, signal, prepare } = this.#reading;
+    if (prepare !== undefined) this.#after = await prepare();
     for (;;) {
       const request = this.#toRequest();
       try {
@@ -87,14 +100,14 @@ export class TurnReader {
         if (this.#hasStarted) return [];
         this.#hasStarted = true;
         this.#turnId = event.turnId;
-        this.#after = { position: event.position, ordinal: 0 };
+        this.#after ??= { position: event.position };
         return [event];
       }
       case "plan-delta":
       case "plan-end":
       case "answer-delta": {
         if (event.position <= (this.#after?.position ?? 0)) return []; // known already
-        this.#after = { position: event.position, ordinal: 0 };
+        this.#after = { position: event.position };
         return [event];
       }
       case "reasoning-delta":
@@ -106,8 +119,10 @@ export class TurnReader {
       case "approval-response": {
         const { position, ordinal } = event;
         if (!Number.isInteger(position)) return [event]; // an older server's reasoning has no place
-        const known = this.#after ?? { position: 0, ordinal: 0 };
-        if (position === known.position ? ordinal <= known.ordinal : position < known.position) return [];
+        const known = this.#after ?? { position: 0 };
+        const isKnown =
+          position === known.position ? ordinal <= (known.ordinal ?? 0) : position < known.position;
+        if (isKnown) return [];
         this.#after = { position, ordinal };
         return [event];
       }
@@ -123,6 +138,6 @@ export class TurnReader {
 }
 
 /** Returns the id of the last event before a place. */
-function toEventId({ position, ordinal }: KnownPlace): string {
+function toEventId({ position, ordinal = 0 }: Place): string {
   return ordinal === 0 ? `${position}` : `${position}.${ordinal}`;
 }

@@ -3,7 +3,16 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createClient, type StreamEvent } from "../../src/client/client.ts";
 import { useResource } from "../support/apps/use-app.ts";
-import { answer, end, say, sayAndCutOff, ScriptedServer, start } from "./scripted-server.ts";
+import {
+  answer,
+  end,
+  refuse,
+  refuseAs,
+  say,
+  sayAndCutOff,
+  ScriptedServer,
+  start,
+} from "./scripted-server.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
 const call: StreamEvent = {
@@ -118,5 +127,69 @@ describe("items of the client", () => {
       [["c1", "waiting"]],
     );
     assert.equal(server.requests.length, 1);
+  });
+
+  const approved = { approvalId: "a1", approved: true, reason: "Go" } as const;
+  const settled: StreamEvent = {
+    type: "approval-response",
+    approvalId: "a1",
+    callId: "c1",
+    decision: "approved",
+    reason: "Go",
+    position: 22,
+    ordinal: 3,
+  };
+  const result: StreamEvent = {
+    type: "tool-result",
+    callId: "c1",
+    status: "complete",
+    output: "Done",
+    position: 22,
+    ordinal: 4,
+  };
+  const accepted = refuse(200, { "content-type": "application/json" }, "{}");
+
+  test("that wait are approved, and the same turn is read on: its reply has all of it", async () => {
+    server.expect(
+      say(start(), ...text, call, request, waiting),
+      refuse(503, {}, ""),
+      accepted,
+      say(start(undefined, 22), { ...waiting, approvals: [] }),
+      say(start(undefined, 22), settled, result, answer(" two", 26), end(26)),
+    );
+    const turn = createTestClient().start(hello);
+    await turn.reply();
+    const next = turn.approve([approved]);
+    assert.equal(next.id, turn.id);
+    const types = (await Array.fromAsync(next)).map(({ type }) => type);
+    assert.deepEqual(types, ["turn-start", "approval-response", "tool-result", "answer-delta", "turn-end"]);
+    const { status, plan, answer: said, tools, approvals } = await next.reply();
+    assert.deepEqual([status, plan, said, approvals], ["complete", "- p", "One two", []]);
+    assert.deepEqual(
+      tools.map(({ callId, status: how, output, at }) => [callId, how, output, at]),
+      [["c1", "complete", "Done", 3]],
+    );
+    const lines = server.requests.map(({ line }) => line.replace(turn.id, "ID"));
+    assert.deepEqual(lines.slice(1), [
+      "POST /turns/ID/approvals",
+      "POST /turns/ID/approvals",
+      "GET /turns/ID/stream?after=22.2",
+      "GET /turns/ID/stream?after=22.2",
+    ]);
+  });
+
+  test("cannot be approved twice: the loop of the turn throws what the server says", async () => {
+    server.expect(say(start(), ...text, call, request, waiting), refuseAs(409, "approval_settled"));
+    const turn = createTestClient().start(hello);
+    await assert.rejects(turn.approve([approved]).reply(), { name: "ForewordError", status: 409 });
+    assert.equal((await turn.reply()).status, "waiting");
+  });
+
+  test("after a place are read alone: the events of a turn resumed after one of its events", async () => {
+    server.expect(sayAndCutOff(start(undefined, 22)), say(start(undefined, 22), result, end(22)));
+    const turn = createTestClient().resume("00000000-0000-4000-8000-000000000001", { after: settled });
+    await Array.fromAsync(turn);
+    const places = server.requests.map(({ line }) => new URL(line.slice(4), server.url).search);
+    assert.deepEqual(places, ["?after=22.3", "?after=22.3"]);
   });
 });

@@ -1,0 +1,92 @@
+/** The requests of the client: the bodies of `POST /stream-chat` and of approvals (docs/protocol.md). */
+import type { TurnState } from "../http/turn-state.ts";
+
+/** A message of a chat. */
+export interface ChatMessage {
+  readonly sender: "user" | "assistant" | "system";
+  /** At most 1 MiB; 2 MiB for an `assistant` message. */
+  readonly text: string;
+  /** The tool calls of an `assistant` message, as in its `Reply`, with the outputs of the client's tools. */
+  readonly tools?: readonly SentToolCall[] | undefined;
+  /** Images in a user's message, for the model: at most 100, never stored. */
+  readonly images?: readonly ChatImage[] | undefined;
+}
+
+/** An image. */
+export interface ChatImage {
+  readonly inlineData: {
+    /** Base64, without a data URL's prefix. */
+    readonly data: string;
+    readonly mimeType: "image/png" | "image/jpeg" | "image/gif" | "image/webp";
+  };
+}
+
+/** A tool call that is sent back with its message. Other fields of a `Reply`'s calls are ignored. */
+export interface SentToolCall {
+  readonly callId: string;
+  readonly name: string;
+  /** The arguments: the model's text, or the JSON read from it. */
+  readonly input: unknown;
+  /** The result, as JSON. */
+  readonly output?: unknown;
+  /** Why the call failed, instead of an output. */
+  readonly error?: string | null | undefined;
+  /** Default: `complete` with an output, `failed` with an error. */
+  readonly status?: TurnState["tools"][number]["status"] | undefined;
+  /** Default: `client`. */
+  readonly runsOn?: "client" | "server" | undefined;
+  /** The model call that asked for it. Default: 0. */
+  readonly step?: number | undefined;
+  /** Where it stands in the message's text, in UTF-16 code units. Default: its end. */
+  readonly at?: number | undefined;
+}
+
+/** A tool that the client runs. */
+export interface ClientTool {
+  /** 1 to 64 letters, digits, underscores or hyphens. */
+  readonly name: string;
+  /** When to use it, for the model. */
+  readonly description?: string | undefined;
+  /** JSON Schema of its input: an object. */
+  readonly parameters?: Readonly<Record<string, unknown>> | undefined;
+  /** Whether the model must follow `parameters` exactly, if it can. */
+  readonly strict?: boolean | undefined;
+}
+
+/** The request for a turn: the body of `POST /stream-chat` (docs/protocol.md). */
+export interface ChatRequest extends ChatOptions {
+  /**
+   * The whole chat from its start, 1 to 20,000 messages; the last one is the user's, or the assistant's with
+   * the results of its calls.
+   */
+  readonly messages: readonly ChatMessage[];
+}
+
+/** The fields of a request besides its messages. */
+export interface ChatOptions {
+  /** The conversation, a UUID; created if it does not exist. Default: the server finds it by the messages. */
+  readonly conversationId?: string | undefined;
+  /** Whether the model is told that web search is on. Default: false. */
+  readonly use_web_search?: boolean | undefined;
+  /** The name of a knowledge base, which the model is told. */
+  readonly knowledge_base?: string | undefined;
+  /** Tools that the client runs, at most 128. A turn that calls them ends: go on with their results. */
+  readonly tools?: readonly ClientTool[] | undefined;
+  /** Whether the model may, must not or must call tools, or which one. Default: `auto`. */
+  readonly toolChoice?: "auto" | "none" | "required" | { readonly name: string } | undefined;
+  /** Whether the model may make several calls at once. */
+  readonly parallelToolCalls?: boolean | undefined;
+}
+
+/** The result of a call of the client's tools. */
+export type ToolResult =
+  | { readonly callId: string; /** JSON. */ readonly output: unknown }
+  | { readonly callId: string; /** Why it failed, for the model. */ readonly error: string };
+
+/** The answer to a call that waits for approval. */
+export interface ApprovalAnswer {
+  readonly approvalId: string;
+  readonly approved: boolean;
+  /** For the model: at most 1,000 characters. */
+  readonly reason?: string | undefined;
+}
