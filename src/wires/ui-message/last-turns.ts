@@ -59,9 +59,10 @@ export class LastTurns {
     if (this.#turns.size > maxChats && oldest !== undefined) this.#turns.delete(oldest);
     // Fetch never half-closes a connection that it reads: the client has left, though the system buffers.
     const onRead = (): void => {
-      if (socket.readableEnded) return;
+      // A turn that waits goes on later.
+      if (socket.readableEnded || turn.log.end === undefined) return;
       last.isRead = true;
-      last.wasInterrupted = turn.log.end?.outcome === "interrupted";
+      last.wasInterrupted = turn.log.end.outcome === "interrupted";
     };
     return { wire: toUiMessageStream(continued), clock: this.#clock, leavesAtEnd: true, onRead };
   }

@@ -124,8 +124,6 @@ export interface SentReply {
   readonly callIds: ReadonlySet<string>;
   /** The user's answers to requests for approval that the client holds for open. */
   readonly answers: readonly SentAnswer[];
-  /** Whether calls still wait for approval, as far as the client knows. */
-  readonly isPending: boolean;
   readonly reasonings: number;
 }
 
@@ -166,17 +164,21 @@ function toReply(sent: z.infer<typeof UiMessage>, index: number): SentReply {
     messageId: typeof sent.id === "string" && sent.id !== "" ? sent.id : undefined,
     callIds: new Set(tools.map(({ callId }) => callId)),
     answers: tools.flatMap(({ answer }) => answer ?? []),
-    isPending: tools.some(({ isPending }) => isPending),
     reasonings: sent.parts.filter(({ isReasoning }) => isReasoning).length,
   };
   if (reply.answers.length > 0) return reply;
   const field = `messages[${index}].parts`;
-  if (reply.isPending) refuse(field, "Approve or deny the tool calls that wait for it first");
+  if (tools.some(({ isPending }) => isPending)) refusePending(field);
   const own = tools.filter(({ runsOn }) => runsOn === "client");
   if (own.length === 0) refuse("messages", "Last message must be from the user");
   const open = own.find(({ outcome }) => outcome === undefined);
   if (open !== undefined) refuse(field, `The tool call ${toShown(open)} has no result yet`);
   return reply;
+}
+
+/** @throws AppError `invalid_request`, always: a reply cannot go on before its user's answers. */
+export function refusePending(field: string): never {
+  return refuse(field, "Approve or deny the tool calls that wait for you first");
 }
 
 function toShown({ callId }: UiTool): string {

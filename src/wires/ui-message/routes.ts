@@ -9,6 +9,7 @@ import { UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { stopTurns } from "../../http/stop-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
+import { answerNewestTurn } from "./approvals.ts";
 import type { LastTurns, UiChat } from "./last-turns.ts";
 import type { SentReply } from "./message.ts";
 import { ChatId, toChatPlace, toUiChatTurn, UiChatBody, UiTurnHeaders } from "./request.ts";
@@ -34,17 +35,29 @@ const startUiChatTurn = defineRoute({
   headers: UiTurnHeaders,
   body: UiChatBody,
   startsTurn: true,
-  errors: ["turn_running", "message_not_found", "history_off", ...startErrors, ...turnErrors, ...storeErrors],
+  errors: [
+    "turn_running",
+    "message_not_found",
+    "history_off",
+    "turn_not_waiting",
+    "approval_not_found",
+    "approval_settled",
+    "approval_expired",
+    ...startErrors,
+    ...turnErrors,
+    ...storeErrors,
+  ],
   handle: async ({ body, query, headers, identity, request, reply }, services: UiChatServices) => {
-    const { turn: requested, reply: continued } = toUiChatTurn(body, query, headers, identity);
+    const { turn: requested, reply: sent } = toUiChatTurn(body, query, headers, identity);
     const { conversationId, chatId, caller } = requested;
-    const turn = await startTurn(services, requested, request, reply);
     const chat = { conversationId, chatId, caller };
-    return await followTurn(
-      turn,
-      reply,
-      services.chats.follow(chat, turn, request, toContinued(continued, turn)),
-    );
+    const { live, chats } = services;
+    if (sent !== undefined && sent.answers.length > 0) {
+      const { turn, continued } = await answerNewestTurn(live, chat, sent);
+      return await followTurn(turn, reply, chats.follow(chat, turn, request, continued));
+    }
+    const turn = await startTurn(services, requested, request, reply);
+    return await followTurn(turn, reply, chats.follow(chat, turn, request, toContinued(sent, turn)));
   },
 });
 

@@ -1,0 +1,54 @@
+/** A user's answers to requests for approval, which a client sends with the message that holds the calls. */
+import { AppError } from "../../base/errors.ts";
+import type { FollowedTurn } from "../../live/live-turn.ts";
+import type { LiveTurns } from "../../live/live-turns.ts";
+import type { Place, SavedItem } from "../../turn/turn-event.ts";
+import { findPendingApprovals } from "../../turn/items/items.ts";
+import type { UiChat } from "./last-turns.ts";
+import { refusePending, type SentReply } from "./message.ts";
+import type { ContinuedMessage } from "./stream.ts";
+
+/** A turn that goes on after its user's answers, or still waits, and the message that shows it. */
+export interface AnsweredTurn {
+  readonly turn: FollowedTurn;
+  readonly continued: ContinuedMessage;
+}
+
+/**
+ * Stores the answers in `reply` for the newest turn of `chat`, and resolves with it. Only the turn's own
+ * requests count: results that a client has made up for its calls do not.
+ * @throws AppError `approval_not_found` if the turn never asked; `invalid_request` if it still waits, and the
+ * answers are known already; or as {@link LiveTurns.answerApprovals} does.
+ */
+export async function answerNewestTurn(
+  live: LiveTurns,
+  chat: UiChat,
+  reply: SentReply,
+): Promise<AnsweredTurn> {
+  const newest = await live.findNewest(chat, chat.caller);
+  const before = newest && (await live.find(newest.turnId, chat.caller));
+  if (before === undefined) throw new AppError("approval_not_found", "the chat has no turn");
+  const items = before.log.itemsAfter();
+  const answered = new Set(reply.answers.map(({ approvalId }) => approvalId));
+  // A client that sends the same answers again at once would do so for ever.
+  const pending = findPendingApprovals(items);
+  if (pending.length > 0 && !pending.some(({ approvalId }) => answered.has(approvalId)))
+    refusePending("messages");
+  const answers = reply.answers.map(({ approvalId, approved, reason }) => {
+    return { approvalId, isApproved: approved, reason };
+  });
+  const turn = await live.answerApprovals(before.id, chat.caller, answers);
+  const { messageId = turn.id, reasonings, callIds } = reply;
+  const place = findWaitingPlace(items, answered);
+  return { turn, continued: { messageId, reasonings, after: { place, callIds } } };
+}
+
+/** Returns the place at which the turn waited for these answers: its client has everything before. */
+function findWaitingPlace(items: readonly SavedItem[], answered: ReadonlySet<string>): Place {
+  const asked = items.findLastIndex(
+    (item) => item.type === "approval-request" && answered.has(item.approvalId),
+  );
+  const response = items.findIndex((item, index) => index > asked && item.type === "approval-response");
+  const { position = 0, ordinal = 0 } = items.at(response === -1 ? -1 : response - 1) ?? {};
+  return { position, ordinal };
+}
