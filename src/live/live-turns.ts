@@ -94,6 +94,11 @@ export class LiveTurns {
     return this.#isDraining;
   }
 
+  /** Whether this server has tools, for whose calls turns may wait. */
+  get hasTools(): boolean {
+    return this.#options.tools !== undefined;
+  }
+
   /** The number of running turns. */
   get size(): number {
     return this.#running.size;

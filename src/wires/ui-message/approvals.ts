@@ -30,10 +30,7 @@ export async function answerNewestTurn(
   if (before === undefined) throw new AppError("approval_not_found", "the chat has no turn");
   const items = before.log.itemsAfter();
   const answered = new Set(reply.answers.map(({ approvalId }) => approvalId));
-  // A client that sends the same answers again at once would do so for ever.
-  const pending = findPendingApprovals(items);
-  if (pending.length > 0 && !pending.some(({ approvalId }) => answered.has(approvalId)))
-    refusePending("messages");
+  if (isRepeated(items, answered)) refusePending("messages");
   const answers = reply.answers.map(({ approvalId, approved, reason }) => {
     return { approvalId, isApproved: approved, reason };
   });
@@ -41,6 +38,31 @@ export async function answerNewestTurn(
   const { messageId = turn.id, reasonings, callIds } = reply;
   const place = findWaitingPlace(items, answered);
   return { turn, continued: { messageId, reasonings, after: { place, callIds } } };
+}
+
+/**
+ * Stops the newest turn of `chat` if it waits for its user, who has gone on without an answer.
+ * @throws AppError with a `store_…` code.
+ */
+export async function stopWaitingTurn(live: LiveTurns, chat: UiChat): Promise<void> {
+  const newest = await live.findNewest(chat, chat.caller);
+  if (newest?.isRunning !== true) return;
+  const turn = await live.find(newest.turnId, chat.caller);
+  if (turn?.log.last?.type === "turn-waiting") await turn.stop();
+}
+
+/**
+ * Whether a turn still waits after answers that it has had before. Its client sends whatever it holds as soon
+ * as one response ends, and so would for ever.
+ */
+function isRepeated(items: readonly SavedItem[], answered: ReadonlySet<string>): boolean {
+  const pending = findPendingApprovals(items);
+  const asked = new Set(items.map((item) => (item.type === "approval-request" ? item.approvalId : "")));
+  return (
+    pending.length > 0 &&
+    !pending.some(({ approvalId }) => answered.has(approvalId)) &&
+    answered.isSubsetOf(asked)
+  );
 }
 
 /** Returns the place at which the turn waited for these answers: its client has everything before. */

@@ -132,6 +132,8 @@ export interface SentChat {
   /** Without the reply. */
   readonly messages: readonly Message[];
   readonly reply: SentReply | undefined;
+  /** Whether the last reply has calls that wait for approval, which the user has not answered. */
+  readonly leavesPending: boolean;
 }
 
 /**
@@ -145,11 +147,14 @@ export function toSentChat(sent: UiMessages): SentChat {
   if (last === undefined || !isReply) {
     const messages = toMessages(sent);
     checkLast(messages);
-    return { messages, reply: undefined };
+    const newest = sent.findLast(({ role }) => role === "assistant")?.parts ?? [];
+    const leavesPending = newest.some(({ tool }) => tool?.isPending === true || isGiven(tool?.answer));
+    return { messages, reply: undefined, leavesPending };
   }
   const messages = toMessages(sent.slice(0, -1));
   if (!isAlone(sent)) checkLast(messages);
-  return { messages: isAlone(sent) ? [] : messages, reply: toReply(last, sent.length - 1) };
+  const reply = toReply(last, sent.length - 1);
+  return { messages: isAlone(sent) ? [] : messages, reply, leavesPending: false };
 }
 
 /** Whether the newest message is sent alone. System messages before it do not count. */

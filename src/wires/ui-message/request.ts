@@ -78,6 +78,8 @@ export interface RequestedUiTurn {
   readonly turn: TurnRequest & { readonly conversationId: string };
   /** The reply that the client goes on with; `undefined` for a new one. */
   readonly reply: SentChat["reply"];
+  /** As in {@link SentChat}. */
+  readonly leavesPending: boolean;
 }
 
 /**
@@ -93,7 +95,9 @@ export function toUiChatTurn(
   const sent = request.messages ?? (isGiven(request.message) ? [request.message] : []);
   const isAgain = request.trigger === "regenerate-message";
   const repliesAgain = isAgain && sent.length === 0;
-  const { messages, reply }: SentChat = repliesAgain ? { messages: [], reply: undefined } : toSentChat(sent);
+  const { messages, reply, leavesPending }: SentChat = repliesAgain
+    ? { messages: [], reply: undefined, leavesPending: false }
+    : toSentChat(sent);
   const caller = toCaller(identity, request.userId || userId);
   const named = request.parentId || undefined;
   const replyId = reply?.message.id ?? reply?.message.clientId;
@@ -127,7 +131,7 @@ export function toUiChatTurn(
     // The plan was made before the tools ran.
     ...(reply !== undefined && { extendsReply: reply.message, wantsPlan: false }),
   };
-  return { turn, reply };
+  return { turn, reply, leavesPending };
 }
 
 /** Returns the parameters about the client's tools. @throws AppError `invalid_request`. */

@@ -9,7 +9,7 @@ import { UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { stopTurns } from "../../http/stop-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
-import { answerNewestTurn } from "./approvals.ts";
+import { answerNewestTurn, stopWaitingTurn } from "./approvals.ts";
 import type { LastTurns, UiChat } from "./last-turns.ts";
 import type { SentReply } from "./message.ts";
 import { ChatId, toChatPlace, toUiChatTurn, UiChatBody, UiTurnHeaders } from "./request.ts";
@@ -48,7 +48,7 @@ const startUiChatTurn = defineRoute({
     ...storeErrors,
   ],
   handle: async ({ body, query, headers, identity, request, reply }, services: UiChatServices) => {
-    const { turn: requested, reply: sent } = toUiChatTurn(body, query, headers, identity);
+    const { turn: requested, reply: sent, leavesPending } = toUiChatTurn(body, query, headers, identity);
     const { conversationId, chatId, caller } = requested;
     const chat = { conversationId, chatId, caller };
     const { live, chats } = services;
@@ -56,6 +56,9 @@ const startUiChatTurn = defineRoute({
       const { turn, continued } = await answerNewestTurn(live, chat, sent);
       return await followTurn(turn, reply, chats.follow(chat, turn, request, continued));
     }
+    // The user has gone on without an answer.
+    if (leavesPending || (requested.continues?.isAgain === true && live.hasTools))
+      await stopWaitingTurn(live, chat);
     const turn = await startTurn(services, requested, request, reply);
     return await followTurn(turn, reply, chats.follow(chat, turn, request, toContinued(sent, turn)));
   },

@@ -25,7 +25,12 @@ const Metadata = z.strictObject({
   outcome: z.enum(["complete", "stopped", "failed", "interrupted"]).nullish(),
   finishReason: z.enum(["stop", "length", "content-filter", "tool-calls", "other"]).nullish(),
   usage: z
-    .strictObject({ inputTokens: z.number(), outputTokens: z.number(), toolCalls: z.number().optional() })
+    .strictObject({
+      inputTokens: z.number(),
+      outputTokens: z.number(),
+      toolCalls: z.number().optional(),
+      toolCost: z.number().optional(),
+    })
     .nullish(),
   approvals: z
     .array(z.strictObject({ approvalId: z.uuid(), toolCallId: z.string(), expiresAt: z.iso.datetime() }))
@@ -63,6 +68,8 @@ export class ObservedChat {
   readonly ends: { isAbort: boolean; isError: boolean; finishReason: string | undefined }[] = [];
   /** Every call that the client was asked to run, as its tool's name. */
   readonly asked: string[] = [];
+  /** Called when a request has ended. */
+  readonly #looks = new Set<() => void>();
 
   /** Opens a chat on the server at `url`, as `useChat` does. */
   constructor(
@@ -88,8 +95,10 @@ export class ObservedChat {
         if (runTool !== undefined) this.#run(toolCall, runTool);
       },
       onData: ({ data }) => void this.plans.push({ ...data }),
-      onFinish: ({ isAbort, isError, finishReason }) =>
-        void this.ends.push({ isAbort, isError, finishReason }),
+      onFinish: ({ isAbort, isError, finishReason }) => {
+        this.ends.push({ isAbort, isError, finishReason });
+        for (const look of this.#looks) look();
+      },
     });
     this.chat["~registerStatusCallback"](() => void this.statuses.push(this.chat.status));
   }
@@ -132,7 +141,9 @@ export class ObservedChat {
       if (isIt()) resolve();
     };
     const off = [this.chat["~registerMessagesCallback"](look), this.chat["~registerStatusCallback"](look)];
+    this.#looks.add(look);
     await promise;
+    this.#looks.delete(look);
     for (const unregister of off) unregister();
   }
 
@@ -156,6 +167,14 @@ export class ObservedChat {
     await this.chat.stop();
     await sending;
     return call;
+  }
+
+  /** Answers the `index`th of the open requests for approval, as a button on the page does. */
+  answer(approved: boolean, index = 0): void {
+    const open = this.tools.filter(({ state }) => state === "approval-requested");
+    const id = open[index]?.approval?.id;
+    if (id === undefined) throw new Error("nothing waits for approval");
+    void this.chat.addToolApprovalResponse({ id, approved });
   }
 
   /** Sends a message that `model` answers with `reply`; returns the model's prompt. */
