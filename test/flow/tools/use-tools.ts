@@ -1,0 +1,86 @@
+/** A tool server for whole turns: its calls wait for the test, and a turn's typed events are read as a list. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createParser } from "eventsource-parser";
+import { z } from "zod";
+import type { AppResponse } from "../../support/apps/start-app.ts";
+import { makeFolder } from "../../support/apps/start-app.ts";
+import { useResource } from "../../support/apps/use-app.ts";
+import {
+  ScriptedHttpServer,
+  sendText,
+  type ScriptedToolCall,
+} from "../../tools/servers/scripted-http-server.ts";
+
+export const typed = { accept: "text/event-stream" };
+
+/** A tool server `w`, whose tool `look` only reads, and whose tool `act` has to be approved. */
+export class ScriptedTools {
+  #server: ScriptedHttpServer | undefined;
+  #file = "";
+
+  get server(): ScriptedHttpServer {
+    if (this.#server === undefined) throw new Error("the tools have not been started");
+    return this.#server;
+  }
+
+  /** The settings of an app that uses them. */
+  get variables(): Readonly<Record<string, string>> {
+    return { MCP_SERVERS_FILE: this.#file };
+  }
+
+  /** Responds to every call with `text`. */
+  say(text: string): void {
+    this.server.onCall = (call) => sendText(call, text);
+  }
+
+  /** Resolves with the next call, for the test to respond to. */
+  nextCall(): Promise<ScriptedToolCall> {
+    const { promise, resolve } = Promise.withResolvers<ScriptedToolCall>();
+    this.server.onCall = resolve;
+    return promise;
+  }
+
+  async start(folder: string): Promise<void> {
+    this.#server = await ScriptedHttpServer.start();
+    this.#server.pages = [
+      ["look", "act"].map((name) => ({ name, description: name, inputSchema: { type: "object" } })),
+    ];
+    this.#file = join(folder, "mcp.json");
+    const w = { url: this.#server.url, tools: { look: { access: "read", price: 0.25 }, act: "ask" } };
+    await writeFile(this.#file, JSON.stringify({ mcpServers: { w } }));
+    this.say("42");
+  }
+}
+
+/** The tools, started for each test; declare them before the app that uses them. */
+export function useTools(lifetime: "suite" | "test" = "test"): ScriptedTools {
+  const tools = new ScriptedTools();
+  useResource(async (closing) => {
+    const folder = await makeFolder();
+    closing.defer(() => folder.remove());
+    await tools.start(folder.path);
+    closing.defer(() => tools.server.stop());
+  }, lifetime);
+  return tools;
+}
+
+const Event = z.looseObject({ type: z.string() });
+
+/** An event of the typed stream, with its id. */
+export type TypedEvent = z.infer<typeof Event> & { readonly id: string | undefined };
+
+/** Returns the events of a typed stream, or of the part of one that has come. */
+export function toEvents(text: string): readonly TypedEvent[] {
+  const events: TypedEvent[] = [];
+  const parser = createParser({
+    onEvent: ({ id, data }) => void events.push({ ...Event.parse(JSON.parse(data)), id }),
+  });
+  parser.feed(text);
+  return events;
+}
+
+/** Returns the events of a response, without their start. */
+export function eventsOf({ body }: AppResponse): readonly TypedEvent[] {
+  return toEvents(body).filter(({ type }) => type !== "turn-start");
+}
