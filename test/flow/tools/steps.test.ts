@@ -127,15 +127,13 @@ describe("a turn with this server's tools", { timeout: 120_000 }, () => {
 
   test("tells the model of a tool that does not exist, and of one that fails, and goes on", async () => {
     tools.server.onCall = ({ id, response }) =>
-      response
-        .writeHead(200, { "content-type": "application/json" })
-        .end(
-          JSON.stringify({
-            jsonrpc: "2.0",
-            id,
-            result: { isError: true, content: [{ type: "text", text: "No." }] },
-          }),
-        );
+      response.writeHead(200, { "content-type": "application/json" }).end(
+        JSON.stringify({
+          jsonrpc: "2.0",
+          id,
+          result: { isError: true, content: [{ type: "text", text: "No." }] },
+        }),
+      );
     const scripts = [
       (call: ScriptedCall) => call.toolCall("w__nothing").toolCall("w__look").finish("tool_calls"),
       (call: ScriptedCall) => call.text("It failed.").finish(),
