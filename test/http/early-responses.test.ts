@@ -6,11 +6,22 @@ import { request } from "node:http";
 import { after, before, describe, test } from "node:test";
 import OpenAI from "openai";
 import { openRaw, readRaw } from "../support/clients/raw-request.ts";
-import { readResponse, startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { readResponse, RunningApp, startApp } from "../support/apps/start-app.ts";
+import { useResource } from "../support/apps/use-app.ts";
 
 const mebibyte = 1024 * 1024;
 const json = { "content-type": "application/json" };
 const tooLarge = [mebibyte + 1, 3 * mebibyte, 24 * mebibyte, 90 * mebibyte];
+
+/** The app in demo mode, which takes bodies of at most 1 MiB. */
+function useDemoApp(): RunningApp {
+  const app = new RunningApp();
+  useResource(async (closing) => {
+    await app.start({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
+    closing.defer(() => app.close());
+  });
+  return app;
+}
 
 /** A body of `sizeBytes` in pieces, without a `Content-Length`. */
 function stream(sizeBytes: number): ReadableStream<Uint8Array> {
@@ -36,11 +47,7 @@ async function curl(input: string, ...options: readonly string[]): Promise<reado
 }
 
 describe("a client whose body is over the limit reads a 413", { timeout: 120_000 }, () => {
-  let app: RunningApp;
-  before(async () => {
-    app = await startApp({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
-  });
-  after(() => app.close());
+  const app = useDemoApp();
 
   for (const sizeBytes of tooLarge) {
     test(`with fetch, ${sizeBytes} bytes, with or without a known length`, async () => {
@@ -119,11 +126,7 @@ describe("a client whose body is over the limit reads a 413", { timeout: 120_000
 });
 
 describe("a client that sends Expect: 100-continue", { timeout: 60_000 }, () => {
-  let app: RunningApp;
-  before(async () => {
-    app = await startApp({ DEMO_MODE: "true", LIMIT_BODY_MIB: "1" });
-  });
-  after(() => app.close());
+  const app = useDemoApp();
 
   const head = (path: string, lengthBytes: number): string =>
     `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: ${lengthBytes}\r\n\r\n`;

@@ -4,7 +4,13 @@ import { describe, test } from "node:test";
 import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { toChunk, toEvent, type Script } from "../../support/model/scripted-model.ts";
-import { openTurn, startApp, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import {
+  openTurn,
+  readResponse,
+  startApp,
+  type AppResponse,
+  type RunningApp,
+} from "../../support/apps/start-app.ts";
 import { useModel } from "../../support/apps/use-app.ts";
 
 const errorBody = (fields: object): string =>
@@ -215,19 +221,11 @@ describe("a model that fails", () => {
     await withApp(async () => {
       const { call, opening } = await openTurn(app, model);
       call.text("- a\n---RESPONSE---\nSo far");
-      const response = await opening;
-      const chunks: string[] = [];
-      response
-        .setEncoding("utf8")
-        .on("data", (chunk: string) => chunks.push(chunk))
-        .on("error", () => {});
-      const closed = new Promise((resolve) => response.once("close", resolve));
+      const reading = readResponse(await opening);
       call.destroy();
-      await closed;
-      assert.ok(
-        chunks.join("").endsWith("So far\n[error] model_truncated: The model's reply was cut off.\n"),
-      );
-      assert.equal(response.complete, false);
+      const { body, isComplete } = await reading;
+      assert.ok(body.endsWith("So far\n[error] model_truncated: The model's reply was cut off.\n"));
+      assert.equal(isComplete, false);
     });
   });
 
@@ -240,16 +238,9 @@ describe("a model that fails", () => {
         await clock.timer(9_000);
         call.raw(": keep-alive\n\n");
         clock.advance(9_000);
-        const chunks: string[] = [];
-        response
-          .setEncoding("utf8")
-          .on("data", (chunk: string) => chunks.push(chunk))
-          .on("error", () => {});
-        await new Promise((resolve) => response.once("close", resolve));
+        const { body } = await readResponse(response);
         assert.ok(
-          chunks
-            .join("")
-            .endsWith("So far\n[error] model_stalled: The model stopped in the middle of its reply.\n"),
+          body.endsWith("So far\n[error] model_stalled: The model stopped in the middle of its reply.\n"),
         );
         await call.closed;
       },
