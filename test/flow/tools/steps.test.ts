@@ -1,4 +1,4 @@
-/** Turns whose model calls this server's tools: model, tools, model, in one turn with one plan and one end. */
+/** Turns whose model calls this server's tools: several steps, with one plan and one end. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useApp, useModel } from "../../support/apps/use-app.ts";

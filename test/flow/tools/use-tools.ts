@@ -1,4 +1,4 @@
-/** A tool server for whole turns: its calls wait for the test, and a turn's typed events are read as a list. */
+/** A tool server for whole turns, whose calls wait for the test, and the events of a typed stream. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createParser } from "eventsource-parser";
