@@ -5,6 +5,7 @@ import { createParser } from "eventsource-parser";
 import { z } from "zod";
 import type { AppResponse } from "../../support/apps/start-app.ts";
 import { makeFolder } from "../../support/apps/start-app.ts";
+import { findFreePort } from "../../support/network/local-port.ts";
 import { useResource } from "../../support/apps/use-app.ts";
 import {
   ScriptedHttpServer,
@@ -42,7 +43,8 @@ export class ScriptedTools {
   }
 
   async start(folder: string): Promise<void> {
-    this.#server = await ScriptedHttpServer.start();
+    this.#server = new ScriptedHttpServer(await findFreePort());
+    await this.#server.start();
     this.#server.pages = [
       ["look", "act"].map((name) => ({ name, description: name, inputSchema: { type: "object" } })),
     ];
