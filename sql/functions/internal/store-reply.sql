@@ -14,6 +14,7 @@ declare
   v_metadata jsonb := argument #> '{reply,metadata}';
   v_digest bytea;
   v_message uuid;
+  v_same uuid;
   v_held public.messages;
 begin
   select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
@@ -24,6 +25,22 @@ begin
     order by m.created_at limit 1;
   if v_message is not null then
     select * into v_held from public.messages m where m.id = v_message;
+    select m.id into v_same from public.messages m where m.conversation_id = p_conversation_id
+      and m.digest = v_digest and m.id <> v_message and m.status = 'complete' and v_status = 'complete'
+      and v_held.metadata ? 'tools_digest'
+      and not exists (select from public.messages b where b.conversation_id = p_conversation_id
+        and b.parent_id = v_message);
+  end if;
+  if v_same is not null then
+    -- A retry that went on with the earlier reply and ended in the same one.
+    update public.messages set metadata = metadata || jsonb_build_object('superseded_by', v_same)
+      where conversation_id = p_conversation_id and parent_id = p_parent_id
+        and metadata ->> 'superseded_by' = v_message::text;
+    update public.conversations set leaf_id = v_same where id = p_conversation_id and leaf_id = v_message;
+    delete from public.messages where id = v_message;
+    return v_same;
+  end if;
+  if v_message is not null then
     if v_held.metadata ? 'tools' and v_metadata ? 'tools' then
       v_metadata := v_metadata || jsonb_build_object('tools',
         foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));

@@ -1,4 +1,4 @@
-/** Tools of the client in whole completions: what the model gets, and how its calls come back. */
+/** Tools of the client in whole completions: the prompt that the model gets, and its calls. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

@@ -16,16 +16,17 @@ const Conversation = z.object({ id: z.string(), title: z.string(), leaf_id: z.st
 /** A stored message. */
 export type MessageRow = z.infer<typeof Message>;
 
-/** Returns the messages of a conversation as it is shown to `userId`. */
+/** Returns the messages of a conversation as it is shown to `userId`, or all of its tree. */
 export async function readMessages(
   database: Database | undefined,
   conversationId: string,
   userId: string,
+  isTree = false,
 ): Promise<MessageRow[]> {
   if (database === undefined) throw new Error("this store has no database");
   const rows = await database.call(
     "chat_list_messages",
-    { conversation_id: conversationId },
+    { conversation_id: conversationId, ...(isTree && { is_tree: true }) },
     { ...service, userId },
   );
   return z.array(Message).parse(rows);
