@@ -912,6 +912,53 @@ begin
       from public.turns t join public.turn_waits w on w.turn_id = t.id where t.id = p_turn_id));
 end $$;
 
+-- Returns the whole reply of a turn that goes on with another one, of which its end knows only its own part:
+-- its process is gone.
+-- @param p_content, p_metadata of this part
+-- @returns {content, metadata}, or null for other turns
+create or replace function foreword.continue_reply(
+  p_turn_id uuid, p_conversation_id uuid, p_parent_id uuid, p_content text, p_metadata jsonb
+) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  v_row public.messages;
+  v_text text;
+  v_calls jsonb;
+  v_length integer;
+begin
+  select m.* into v_row from public.messages m
+    where m.conversation_id = p_conversation_id and m.parent_id = p_parent_id and m.role = 'assistant'
+      and jsonb_typeof(m.metadata #> '{extended,chars}') = 'number'
+      and jsonb_typeof(m.metadata #> '{extended,calls}') = 'number'
+      and ((m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text))
+        or m.id = (select t.message_id from public.turns t where t.id = p_turn_id))
+    order by m.created_at desc limit 1;
+  if v_row.id is null then
+    return null;
+  end if;
+  -- Users may have changed the numbers.
+  v_text := left(v_row.content,
+    greatest(least((v_row.metadata #>> '{extended,chars}')::numeric, length(v_row.content)), 0)::integer);
+  select coalesce(jsonb_agg(t.tool order by t.place), '[]') into v_calls
+    from jsonb_array_elements(case when jsonb_typeof(v_row.metadata -> 'tools') = 'array'
+      then v_row.metadata -> 'tools' else '[]' end) with ordinality as t (tool, place)
+    where t.place <= (v_row.metadata #>> '{extended,calls}')::numeric;
+  -- UTF-16 code units, of which a character past U+FFFF has two.
+  v_length := length(v_text) + case current_setting('server_encoding')
+      when 'UTF8' then length(regexp_replace(v_text, '[\u0001-\uFFFF]', '', 'g')) else 0 end
+    + case when v_text = '' or coalesce(p_content, '') = '' then 0 else 2 end;
+  return jsonb_build_object(
+    'content', concat_ws(E'\n\n', nullif(v_text, ''), nullif(p_content, '')),
+    'metadata', jsonb_strip_nulls(jsonb_build_object('plan', v_row.metadata -> 'plan'))
+      || (coalesce(p_metadata, '{}') - 'tools_digest' - 'plan') || jsonb_build_object(
+      'extended', v_row.metadata -> 'extended', 'tools', v_calls || coalesce((
+        select jsonb_agg(t.tool || jsonb_build_object('at', (t.tool ->> 'at')::integer + v_length,
+          'step', (t.tool ->> 'step')::integer + jsonb_array_length(v_calls)) order by t.place)
+        from jsonb_array_elements(p_metadata -> 'tools') with ordinality as t (tool, place)), '[]'))
+      || case when v_row.metadata ? 'tools_digest'
+        then jsonb_build_object('tools_digest', v_row.metadata -> 'tools_digest') else '{}' end);
+end $$;
+
 -- Counts a turn in its user's usage, or takes it off again.
 -- @param p_sign 1, or -1 for an end that another one replaces
 -- @param p_tokens {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, tool_calls, tool_cost}
@@ -1057,7 +1104,8 @@ begin
     v_metadata := jsonb_strip_nulls(jsonb_build_object('plan', v_earlier.metadata -> 'plan')) || v_metadata
       || jsonb_build_object('tools', foreword.merge_tools(v_earlier.metadata -> 'tools', v_metadata -> 'tools'));
   end if;
-  v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id);
+  v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id, 'extended', jsonb_build_object(
+    'chars', length(v_content), 'calls', jsonb_array_length(coalesce(v_metadata -> 'tools', '[]'))));
   v_digest := sha256(v_parent.digest || decode(p_reply #>> '{digests,0}', 'hex'));
   select * into v_found from public.messages m
     where m.conversation_id = p_conversation_id and m.digest = v_digest;
@@ -1366,9 +1414,18 @@ declare
   v_message uuid;
   v_same uuid;
   v_held public.messages;
+  v_extended jsonb;
 begin
   select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
     from public.messages m where m.id = p_parent_id;
+  if coalesce((argument #>> '{reply,is_part}')::boolean, false) then
+    v_extended := foreword.continue_reply(p_turn_id, p_conversation_id, p_parent_id, v_content, v_metadata);
+    if v_extended is not null then
+      v_content := v_extended ->> 'content';
+      v_metadata := v_extended -> 'metadata';
+      v_digest := sha256(v_digest || uuid_send(p_turn_id)); -- of a part only
+    end if;
+  end if;
   select m.id into v_message from public.messages m
     where m.conversation_id = p_conversation_id and m.parent_id = p_parent_id and m.role = 'assistant'
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
@@ -1396,9 +1453,9 @@ begin
         foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
     end if;
     update public.messages m set content = v_content, status = v_status,
-        metadata = (coalesce(m.metadata, '{}') - 'reply_of') || v_metadata,
+        metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended') || v_metadata,
         -- It keeps its digest, if messages below it, and its client, refer to it by that.
-        digest = case when v_held.metadata ? 'tools_digest'
+        digest = case when v_held.metadata ? 'tools_digest' and v_extended is null
           and not exists (select from public.messages b where b.conversation_id = p_conversation_id
             and b.parent_id = v_message)
           and not exists (select from public.messages o where o.conversation_id = p_conversation_id
@@ -1568,6 +1625,7 @@ begin
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
     'foreword.claim_turn(uuid, jsonb)',
+    'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
@@ -3332,6 +3390,7 @@ begin
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
     'foreword.claim_turn(uuid, jsonb)',
+    'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
@@ -3354,6 +3413,7 @@ begin
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
     'foreword.claim_turn(uuid, jsonb)',
+    'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',

@@ -41,7 +41,7 @@ export const MessageRow = z
     created_at: z.string(),
   })
   .transform((row): StoredMessage => {
-    const { tools, tools_digest: _, ...metadata } = row.metadata ?? {};
+    const { tools, tools_digest: _, extended: __, ...metadata } = row.metadata ?? {};
     return {
       id: row.id,
       parentId: row.parent_id ?? undefined,

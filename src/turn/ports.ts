@@ -131,6 +131,8 @@ export interface Reply {
   readonly contentDigest: Digest;
   /** False if no plan was requested, or if the text was sent as both plan and answer. */
   readonly hasPlan: boolean;
+  /** Whether the turn may go on with a reply, and only its own text and tool calls are known here. */
+  readonly isPart?: boolean;
   /** The message's tool calls, and its text if that is more than the answer; absent if it has no calls. */
   readonly withTools?: { readonly text: string; readonly tools: readonly ToolPart[] } | undefined;
 }

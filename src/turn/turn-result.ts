@@ -192,7 +192,7 @@ export function toInterruptedResult(
     outcome: "interrupted",
     toBody: () => body,
     // Not under the turn's id: its owner's own end, should it come, finds that free.
-    reply: hasReply ? toReply(createId(), body, true, tools) : undefined,
+    reply: hasReply ? { ...toReply(createId(), body, true, tools), isPart: true } : undefined,
     ...(items.length > 0 && { items }),
     model: undefined,
     finishReason: undefined,

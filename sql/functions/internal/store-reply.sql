@@ -16,9 +16,18 @@ declare
   v_message uuid;
   v_same uuid;
   v_held public.messages;
+  v_extended jsonb;
 begin
   select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
     from public.messages m where m.id = p_parent_id;
+  if coalesce((argument #>> '{reply,is_part}')::boolean, false) then
+    v_extended := foreword.continue_reply(p_turn_id, p_conversation_id, p_parent_id, v_content, v_metadata);
+    if v_extended is not null then
+      v_content := v_extended ->> 'content';
+      v_metadata := v_extended -> 'metadata';
+      v_digest := sha256(v_digest || uuid_send(p_turn_id)); -- of a part only
+    end if;
+  end if;
   select m.id into v_message from public.messages m
     where m.conversation_id = p_conversation_id and m.parent_id = p_parent_id and m.role = 'assistant'
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
@@ -46,9 +55,9 @@ begin
         foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
     end if;
     update public.messages m set content = v_content, status = v_status,
-        metadata = (coalesce(m.metadata, '{}') - 'reply_of') || v_metadata,
+        metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended') || v_metadata,
         -- It keeps its digest, if messages below it, and its client, refer to it by that.
-        digest = case when v_held.metadata ? 'tools_digest'
+        digest = case when v_held.metadata ? 'tools_digest' and v_extended is null
           and not exists (select from public.messages b where b.conversation_id = p_conversation_id
             and b.parent_id = v_message)
           and not exists (select from public.messages o where o.conversation_id = p_conversation_id

@@ -178,6 +178,7 @@ function toReplyRow(result: TurnResult): Json {
     content: content === answer ? undefined : content, // it is the turn's answer
     metadata: toReplyMetadata(result),
     digest: reply.contentDigest,
+    is_part: reply.isPart,
   };
 }
 

@@ -245,6 +245,39 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       assert.match(JSON.stringify(rows.at(-1)?.metadata), /rain/);
     });
 
+    test("keeps the earlier part of a reply whose process is gone, and takes the whole from its owner later", async () => {
+      const chat = makeChat();
+      await chat.run(["u: Hi"], reply("Look 🌧", call("a")));
+      const turn = chat.toTurn(["u: Hi"], reply("Look 🌧", call("a", "rain")));
+      await beginTurn(writes, turn);
+      const partly = (text: string): TurnResult => {
+        const ours = call("web__find", "2", { runsOn: "server", at: 1 });
+        const end = resultOf(turn, reply(text, ours), { outcome: "interrupted" });
+        return { ...end, reply: end.reply && { ...end.reply, id: randomUUID(), isPart: true } };
+      };
+      for (const [part, answer] of [
+        ["W", "W"],
+        ["We", "We"],
+      ] as const) {
+        await endTurn(writes, turn, { ...partly(part), toBody: () => ({ plan: "", answer }) });
+        const [, row] = await chat.shown();
+        assert.deepEqual([row?.content, row?.status], [`Look 🌧\n\n${part}`, "interrupted"]);
+        const tools = z.array(z.looseObject({ at: z.number() })).parse(row?.metadata?.["tools"]);
+        assert.deepEqual(
+          tools.map(({ at }) => at),
+          [0, 10],
+        );
+        assert.equal(row?.metadata?.["plan"], undefined);
+      }
+      await chat.run(["u: Hi", reply("Look 🌧\n\nWet", call("a", "rain")), "u: So?"], reply("Yes"));
+      assert.deepEqual(await chat.texts(), ["Hi", "Look 🌧\n\nWe", "So?", "Yes"]);
+      await endTurn(writes, turn, resultOf(turn, reply("Look 🌧\n\nWet.", call("a", "rain"))));
+      assert.deepEqual(
+        contentsOf(await chat.all()).filter((content) => content === "Look 🌧\n\nWet.").length,
+        1,
+      );
+    });
+
     test("finds the reply that a turn goes on with by its calls alone, if its text has changed", async () => {
       const chat = makeChat();
       await chat.run(["u: Hi"], reply("Let me look", call("a")));
