@@ -1,4 +1,4 @@
-/** Servers of tools on the command line: the start block, `foreword doctor`, and the end of their processes. */
+/** Servers of tools on the command line: the start block, `foreword doctor`, and the end of processes. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
