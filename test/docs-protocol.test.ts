@@ -188,10 +188,12 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
         .replaceAll("http://127.0.0.1:8000", app.url)
         .replaceAll("0199a3c4-…", turnId)
         .replaceAll("CONVERSATION", conversationId);
-      const { stdout } = await run("bash", [
-        "-c",
-        here.replace("curl ", "curl -sS --fail-with-body --max-time 10 "),
-      ]);
+      // The documented turn does not wait for an approval.
+      const [fails, refusal] = command.includes("APPROVAL")
+        ? ["", /"approval_not_found"/]
+        : ["--fail-with-body ", /(?:)/];
+      const { stdout } = await run("bash", ["-c", here.replace("curl ", `curl -sS ${fails}--max-time 10 `)]);
+      assert.match(stdout, refusal, command);
       assert.doesNotMatch(stdout, /^(?:data: )?\{"error":\{/m, command);
       addresses.add(
         new URL(/http[^ '"]*/.exec(here)?.[0] ?? "").pathname

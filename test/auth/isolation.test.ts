@@ -45,6 +45,12 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
   "GET /turns/:turnId": ({ turnId }) => ({ path: `/turns/${turnId}`, foreign: 404 }),
   "GET /turns/:turnId/stream": ({ turnId }) => ({ path: `/turns/${turnId}/stream`, foreign: 404 }),
   "POST /turns/:turnId/stop": ({ turnId }) => ({ path: `/turns/${turnId}/stop`, body: {}, foreign: 404 }),
+  "POST /turns/:turnId/approvals": ({ turnId }) => ({
+    path: `/turns/${turnId}/approvals`,
+    body: { approvals: [{ approvalId: "a", approved: true }] },
+    foreign: 404,
+    own: 404, // it has not asked for this approval
+  }),
   "POST /api/chat": ({ conversationId }) => ({
     path: "/api/chat",
     body: { id: conversationId, messages: uiMessages },

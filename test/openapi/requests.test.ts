@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { AppError } from "../../src/base/errors.ts";
+import { ApprovalsBody, toAnswers } from "../../src/wires/foreword/approvals-request.ts";
 import { ChatBody, toChatTurn } from "../../src/wires/foreword/chat-request.ts";
 import { CompletionBody, toRequestedCompletion } from "../../src/wires/openai-chat/request.ts";
 import { ConversationPatch, NewConversation } from "../../src/history/request.ts";
@@ -91,6 +92,20 @@ const judged: readonly Judged[] = [
     // Rules between fields.
     exceptions:
       /^tools\[\d+\]\.name: must be different|^toolChoice: (?:must name one|required needs)|only an assistant's message|is required: the reply goes on|^messages: must be empty beside|^parentId: must name the reply|must have an id|must have a name|must be nested|^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf requires conversationId|must be base64/,
+  },
+  {
+    name: "ApprovalsRequest",
+    parse: (body) => toAnswers(ApprovalsBody.parse(body)),
+    good: [
+      {
+        approvals: [
+          { approvalId: "a", approved: true },
+          { approvalId: "b", approved: false, reason: "No" },
+        ],
+      },
+      { approvals: [{ approvalId: "a", approved: true, reason: null }] },
+    ],
+    exceptions: /must be different from the others/,
   },
   {
     name: "UiChatRequest",

@@ -31,7 +31,9 @@ const turnState: Readonly<Record<string, Content>> = {
   "application/json": { type: "json", schema: TurnStateSchema() },
 };
 
-export const forewordDescription: GroupDescription<"startTurn" | "getTurn" | "followTurn" | "stopTurn"> = {
+export const forewordDescription: GroupDescription<
+  "startTurn" | "getTurn" | "followTurn" | "stopTurn" | "answerApprovals"
+> = {
   routes: {
     startTurn: {
       summary: "Start a turn and stream the reply",
@@ -94,6 +96,30 @@ export const forewordDescription: GroupDescription<"startTurn" | "getTurn" | "fo
       description:
         "The text so far is stored, and every client's stream ends cleanly. The request needs no body.",
       responses: toStopResponses(),
+    },
+    answerApprovals: {
+      summary: "Approve or deny tool calls of a waiting turn",
+      description:
+        "On any replica, until the time in `expiresAt`. Once every call is answered, the turn goes on.",
+      examples: () => ({
+        approve: { approvals: [{ approvalId: "0199a3c4-0000-7000-8000-000000000001", approved: true }] },
+        deny: {
+          approvals: [
+            {
+              approvalId: "0199a3c4-0000-7000-8000-000000000001",
+              approved: false,
+              reason: "Ask me before you write.",
+            },
+          ],
+        },
+      }),
+      responses: [
+        {
+          status: 200,
+          description: "The turn: `running` again, or `waiting` for more answers.",
+          content: turnState,
+        },
+      ],
     },
   },
 };

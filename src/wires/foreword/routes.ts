@@ -1,4 +1,4 @@
-/** Foreword's own routes: start a turn, get its state, follow its reply from any position, stop it. */
+/** Foreword's own routes: start a turn, get its state, follow it, stop it, approve its calls. */
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
@@ -13,6 +13,7 @@ import { stopTurns } from "../../http/stop-turn.ts";
 import { toTurnState } from "../../http/turn-state.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
+import { ApprovalsBody, toAnswers } from "./approvals-request.ts";
 import { ChatBody, toChatTurn } from "./chat-request.ts";
 import { eventStream } from "./event-stream.ts";
 import { plainText } from "./plain-text.ts";
@@ -116,10 +117,29 @@ const stopTurn = defineRoute({
     await stopTurns([await findTurn(live, params.turnId, caller)], reply, clock),
 });
 
+const answerApprovals = defineRoute({
+  method: "POST",
+  path: "/turns/:turnId/approvals",
+  params: TurnParams,
+  query: UserQuery,
+  body: ApprovalsBody,
+  errors: [
+    "not_found",
+    "turn_not_waiting",
+    "approval_not_found",
+    "approval_settled",
+    "approval_expired",
+    "server_stopping",
+    ...storeErrors,
+  ],
+  handle: async ({ params, body, caller, reply }, { live }: TurnServices) =>
+    reply.send(toTurnState(await live.answerApprovals(params.turnId, caller, toAnswers(body)))),
+});
+
 /** `POST /stream-chat` and `/turns/:turnId`. Contract: docs/protocol.md. */
 export const forewordRoutes = defineRoutes({
   tag: "Turns",
-  routes: { startTurn: startTurnRoute, getTurn, followTurn: followTurnRoute, stopTurn },
+  routes: { startTurn: startTurnRoute, getTurn, followTurn: followTurnRoute, stopTurn, answerApprovals },
   describe: async () => (await import("./operations.ts")).forewordDescription,
 });
 
