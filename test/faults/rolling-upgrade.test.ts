@@ -6,7 +6,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
+import { systemClock } from "../../src/base/clock.ts";
+import { PostgresDatabase } from "../../src/store/database/postgres/postgres.ts";
 import { applySchema } from "../../src/store/schema/apply-schema.ts";
+import { toPauseArgument, TurnWrites } from "../../src/store/turns/turn-writes.ts";
+import type { Body } from "../../src/turn/body.ts";
+import { beginTurn, makeTurn } from "../support/databases/make-turn.ts";
 import { openPostgres } from "../store/scratch-database.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import {
@@ -21,6 +26,7 @@ import { ScriptedModel, type ScriptedCall } from "../support/model/scripted-mode
 const Conversations = z.object({ conversations: z.array(z.object({ id: z.string() })) });
 const Messages = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
 const Ready = z.object({ status: z.string() });
+const State = z.object({ status: z.string(), answer: z.string().nullable() });
 
 /**
  * The concurrent users of each replica, and each user's fewest rounds before and after the schema is
@@ -74,6 +80,23 @@ class Lane {
     }
   }
 }
+
+/** The state of a turn that waits after a first step without tools. */
+const waitingState = {
+  messages: [],
+  wantsPlan: true,
+  parameters: {},
+  useWebSearch: false,
+  offered: [],
+  steps: {
+    step: 0,
+    toolsMs: 0,
+    itemsBytes: 0,
+    endsInClient: false,
+    asked: [],
+    runs: { brokenInputs: 0, isExhausted: false, seen: [], toolCalls: 0 },
+  },
+};
 
 /** A turn whose text comes from the test, followed on the other replica. */
 interface Held {
@@ -228,6 +251,29 @@ describe("the previous build and this one on one Postgres", { timeout: 300_000, 
       await apply(previous.schema);
       await applySchema(url, schema, () => {});
     });
+  });
+
+  test("a turn that waits for its user runs on for the previous build, which can stop it", async () => {
+    const database = new PostgresDatabase({ url, poolSize: 1 }, systemClock, () => {});
+    const writes = new TurnWrites(database, systemClock, randomUUID());
+    const userId = randomUUID();
+    const turn = makeTurn(["u: Hi"], { userId, conversationId: randomUUID() });
+    await beginTurn(writes, turn);
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const toBody = (): Body => ({ plan: "- Think", answer: "One." });
+    const paused = { toBody, items: [], state: waitingState, expiresAt, usage: undefined };
+    await writes.pause(toPauseArgument(turn.turnId, paused, undefined, new Date()));
+    const path = `/turns/${turn.turnId}?userId=${userId}`;
+    const states = await Promise.all([old, current].map((replica) => read(replica, path, State)));
+    assert.deepEqual(states, [
+      { status: "running", answer: "One." },
+      { status: "waiting", answer: "One." },
+    ]);
+    await old.stop(turn.turnId, userId);
+    while ((await read(old, path, State)).status === "running");
+    const ended = await Promise.all([old, current].map((replica) => read(replica, path, State)));
+    for (const state of ended) assert.deepEqual(state, { status: "stopped", answer: "One." });
+    await database.close();
   });
 
   test("a chat continues from one build to the other, and each finds the words of both, with accents or without", async () => {

@@ -1,7 +1,7 @@
-/** Items and waiting turns while the database is unavailable: they wait in the journal, like begins and ends. */
+/** Items and waiting turns while the database is unavailable: the journal keeps them, as it does ends. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { after, before, describe, test, type TestContext } from "node:test";
+import { describe, test, type TestContext } from "node:test";
 import { parseConfig } from "../../../src/config/config.ts";
 import { systemClock } from "../../../src/base/clock.ts";
 import { openStore, type OpenStore } from "../../../src/store/open-store.ts";
@@ -11,6 +11,7 @@ import type { TurnRecords } from "../../../src/turn/records.ts";
 import type { SavedItem } from "../../../src/turn/turn-event.ts";
 import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
 import { makeFolder } from "../../support/apps/start-app.ts";
+import { useDatabase, useResource } from "../../support/apps/use-app.ts";
 import { findMissingHistory, unpackPreviousBuild } from "../../support/apps/previous-build.ts";
 import { endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { runSql, startPostgresHarness } from "../../support/databases/store-harness.ts";
@@ -58,18 +59,17 @@ const paused: PausedTurn = {
 const missing = await findMissingHistory();
 
 describe("while the database is unavailable", { timeout: 120_000 }, () => {
-  let harness: Awaited<ReturnType<typeof startPostgresHarness>>;
+  const server = useDatabase(startPostgresHarness);
   let proxy: TcpProxy;
-  before(async () => {
-    harness = await startPostgresHarness();
-    proxy = await startTcpProxy(harness.server.port);
+  useResource(async (closing) => {
+    proxy = closing.adopt(await startTcpProxy(server.harness.server.port), (started) => started.close());
   });
-  after(async () => {
-    await proxy.close();
-    await harness.stop();
-  });
+  let dataDir: string;
+  useResource(async (closing) => {
+    dataDir = closing.adopt(await makeFolder(), (folder) => folder.remove()).path;
+  }, "test");
 
-  async function open(dataDir: string, url?: string): Promise<Process> {
+  async function open(url?: string): Promise<Process> {
     const own = `postgres://postgres:postgres@127.0.0.1:${proxy.port}/postgres`;
     const { store: options } = parseConfig({ DATABASE_URL: url ?? own, DATA_DIR: dataDir }).app;
     let stored = Promise.withResolvers<void>();
@@ -88,14 +88,8 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
     };
   }
 
-  async function makeDataDir(context: TestContext): Promise<string> {
-    const folder = await makeFolder();
-    context.after(() => folder.remove());
-    return folder.path;
-  }
-
   async function start(context: TestContext): Promise<Process> {
-    const started = await open(await makeDataDir(context));
+    const started = await open();
     context.after(() => started.close());
     return started;
   }
@@ -146,7 +140,7 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
     const turn = await begin(process);
     await cutOff(async () => {
       assert.equal((await process.turns.pause(turn, paused)).storage, "queued");
-      await runSql(harness.server.url, [
+      await runSql(server.harness.server.url, [
         `update turns set stop_requested = true where id = '${turn.turnId}'`,
       ]);
     });
@@ -159,15 +153,14 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
   });
 
   test("items of a turn wait with its end, and outlive the process", async (context) => {
-    const dataDir = await makeDataDir(context);
-    const first = await open(dataDir);
+    const first = await open();
     const turn = await begin(first);
     await cutOff(async () => {
       const ended = await first.turns.end(turn, makeResult("Done.", { items: [call] }));
       assert.equal(ended.storage, "queued");
       await first.close();
     });
-    const second = await open(dataDir);
+    const second = await open();
     context.after(() => second.close());
     await second.untilStored();
     const stored = await second.records.bus.read(turn.turnId, turn.caller, 0);
@@ -176,18 +169,17 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
 
   for (const isEnded of [false, true])
     test(`items that a dead process had only in its journal join its turn${isEnded ? ", which another process has ended meanwhile" : ""}`, async (context) => {
-      const dataDir = await makeDataDir(context);
-      const first = await open(dataDir);
+      const first = await open();
       const turn = await begin(first);
       const { turnId, caller } = turn;
       await first.records.bus.publish([turnId], [{ turnId, position: 0, text: "Plan", items: [thought] }]);
       await first.records.recovery.keepPieces([{ turnId, position: 4, text: "", items: [call, request] }]);
       await cutOff(() => first.close());
-      const database = await harness.open(systemClock);
+      const database = await server.harness.open(systemClock);
       context.after(() => database.close());
       const writes = new TurnWrites(database, systemClock);
       if (isEnded) await endTurn(writes, turn, toInterruptedResult("Plan", new Date(), [thought]));
-      const second = await open(dataDir);
+      const second = await open();
       context.after(() => second.close());
       while (!(await second.records.recovery.isSettled())) await second.records.bus.read(turnId, caller, 0);
       const saved = isEnded ? [call, request] : [thought, call, request];
@@ -211,9 +203,9 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
     async (context) => {
       const previous = await unpackPreviousBuild();
       context.after(() => previous.remove());
-      const url = await harness.server.createDatabase("previous");
+      const url = await server.harness.server.createDatabase("previous");
       await runSql(url, [previous.schema]);
-      const process = await open(await makeDataDir(context), url);
+      const process = await open(url);
       context.after(() => process.close());
       const turn = await begin(process);
       const { turnId, caller } = turn;
