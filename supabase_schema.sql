@@ -1505,6 +1505,7 @@ language sql immutable set search_path = '' as $$
     else t.tool end order by t.place)
   from jsonb_array_elements(case
     when jsonb_typeof(p_metadata -> 'tools') = 'array' and pg_column_size(p_metadata) <= 6291456
+      and octet_length((p_metadata -> 'tools')::text) <= 6291456
       then p_metadata -> 'tools' else '[]' end) with ordinality as t (tool, place)
 $$;
 

@@ -168,6 +168,88 @@ describe("a user's own rows, written without the server", { timeout: 120_000 }, 
     await say(userId, id);
   });
 
+  const deep = `${"[".repeat(3_000)}${"]".repeat(3_000)}`;
+  const odd: readonly [string, string][] = [
+    ["no list", '{"tools": 5, "tools_digest": 7, "extended": "x", "superseded_by": [], "reply_of": {}}'],
+    [
+      "other values",
+      `{"tools": [1, "a", null, [], {}, {"runsOn": "server", "outcome": "x"}, {"callId": {}}]}`,
+    ],
+    [
+      "an output nested deeply",
+      `{"tools": [{"callId": "a", "name": "b", "runsOn": "client", "step": 0, "at": 0, "input": "", "outcome": {"status": "complete", "output": ${deep}}}]}`,
+    ],
+    [
+      "outputs of odd forms",
+      `{"tools": [{"runsOn": "server", "outcome": {"output": {"content": "${"x".repeat(5_000)}"}}}, {"runsOn": "server", "outcome": {"output": {"content": [1, {"text": {}}, "${"x".repeat(5_000)}"]}}}]}`,
+    ],
+    [
+      "numbers out of range",
+      '{"tools": [], "extended": {"chars": 1e300, "calls": -1e300}, "tools_digest": null}',
+    ],
+    [
+      "a place out of range",
+      '{"tools": [{"callId": "a", "name": "b", "runsOn": "client", "step": 1e300, "at": -1, "input": ""}]}',
+    ],
+    ["no object", "[1]"],
+  ];
+  for (const [name, metadata] of odd) {
+    test(`a reply whose tool calls are ${name} is read, sent to the model, and continued`, async () => {
+      const [userId, id] = [randomUUID(), randomUUID()];
+      const tools = [{ type: "function", function: { name: "f" } }];
+      const ask = async (messages: readonly object[]): Promise<string> => {
+        const headers = { "x-conversation-id": id };
+        const body = { model: "scripted", user: userId, tools, messages };
+        const response = await app.post("/v1/chat/completions", body, headers);
+        assert.equal(response.status, 200, response.body);
+        await app.logged((line) => line["turnId"] === response.headers["x-turn-id"]);
+        return response.body;
+      };
+      model.script = (call) => call.toolCall("f", {}).finish("tool_calls");
+      const call = { id: "call_0", type: "function", function: { name: "f", arguments: "{}" } };
+      await ask([{ role: "user", content: "Go" }]);
+      const edit = `update messages set metadata = $m$${metadata}$m$ where conversation_id = '${id}' and role = 'assistant'`;
+      await harness.sql(edit);
+      model.say("So.");
+      await ask([
+        { role: "user", content: "Go" },
+        { role: "assistant", content: null, tool_calls: [call] },
+        { role: "tool", tool_call_id: "call_0", content: "ok" },
+      ]);
+      await harness.sql(edit);
+      for (const path of ["messages?tree=true&limit=100", "messages", "export", "export?format=markdown"])
+        assert.equal((await get(`/conversations/${id}/${path}`, userId)).status, 200);
+      model.say("- p\n---RESPONSE---\nSo.");
+      const body = {
+        messages: [{ sender: "user", text: "Go on" }],
+        userId,
+        conversationId: id,
+        parentId: "leaf",
+      };
+      const answer = await app.post("/stream-chat", body);
+      assert.equal(answer.status, 200, answer.body);
+    });
+  }
+
+  test("tool calls of many megabytes neither inflate a response nor a prompt", async () => {
+    const [userId, id] = [randomUUID(), randomUUID()];
+    const calls = `jsonb_build_object('tools', jsonb_build_array(jsonb_build_object('callId', 'a', 'name', 'b', 'runsOn', 'client', 'step', 0, 'at', 0, 'input', repeat('i', 10000000))))`;
+    await harness.sql(
+      `insert into conversations (id, title, user_id) values ('${id}', 'Big', '${userId}')`,
+      `insert into messages (conversation_id, user_id, role, content, metadata, digest, created_at)
+         select '${id}', '${userId}', 'assistant', 'r' || n, ${calls}, sha256(n::text::bytea), now() + n * interval '1 s'
+         from generate_series(1, 5) n`,
+      `update conversations set leaf_id = (select id from messages where conversation_id = '${id}' and content = 'r5') where id = '${id}'`,
+    );
+    for (const path of ["messages?tree=true&limit=100", "export"]) {
+      const { status, body } = await get(`/conversations/${id}/${path}`, userId);
+      assert.equal(status, 200);
+      assert.ok(body.length < 1024 * 1024, `${path}: ${body.length}`);
+    }
+    await say(userId, id, { parentId: "leaf" });
+    assert.ok(JSON.stringify(model.calls.at(-1)?.body).length < 10_000);
+  });
+
   test("five thousand messages outside the tree, one of them huge, are taken in by steps, in their order", async () => {
     const [userId, id] = [randomUUID(), randomUUID()];
     await harness.sql(

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { z } from "zod";
 import { systemClock } from "../../../src/base/clock.ts";
 import { service, type Database } from "../../../src/store/database/database.ts";
+import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entry.ts";
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
 import type { ToolPart } from "../../../src/turn/items/tool.ts";
@@ -346,14 +347,15 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       assert.equal(await beginTurn(writes, turn), chat.conversationId);
     });
 
-    test("repeats a begin without harm, and may come late, after the conversation went on", async () => {
+    test("repeats a begin without harm, and may come late from the journal, after the conversation went on", async () => {
       const chat = makeChat();
       await chat.run(["u: Hi"], reply("Look", call("a")));
       const turn = chat.toTurn(["u: Hi"], reply("Look", call("a", "rain")), {
         startedAt: new Date(Date.now() - 5_000),
       });
       await chat.run(["u: Hi", "a: Look", "u: Never mind"], reply("Fine"));
-      for (const isLate of [true, true]) await writes.begin(turn, isLate);
+      const queued = parseQueuedBegin(toQueuedBegin(turn));
+      for (const isLate of [true, true]) await writes.begin(queued, isLate);
       await endTurn(writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain"))));
       assert.deepEqual(await chat.texts(), ["Hi", "Look", "Never mind", "Fine"]);
       assert.equal((await chat.all()).length, 5);
