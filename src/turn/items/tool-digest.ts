@@ -11,7 +11,8 @@ export const maxJsonDepth = 100;
  * statuses and outputs, but no ids. Calls that this server ran do not count. `undefined` if there are none.
  */
 export function digestTools(tools: readonly ToolPart[] | undefined): string | undefined {
-  const sent = tools?.filter(({ runsOn }) => runsOn === "client") ?? [];
+  if (tools === undefined) return undefined;
+  const sent = tools.filter(({ runsOn }) => runsOn === "client");
   if (sent.length === 0) return undefined;
   const lines = sent.map(({ name, input, outcome }) => {
     const result = outcome === undefined ? [] : [outcome.status, toCanonical(outcome.output)];
