@@ -153,6 +153,40 @@ grant usage on schema foreword to authenticated, service_role;
 
 -- Tables. --------------------------------------------------------------------------------------------------
 
+-- The images and PDFs of messages: each once for its user, whatever the number of messages that hold it.
+create table if not exists public.attachments (
+  id uuid primary key, -- made of its user, media type and digest
+  user_id uuid,
+  digest bytea not null, -- SHA-256 of the bytes
+  text_digest bytea not null, -- SHA-256 of the bytes in base64, which digests of messages count
+  media_type text not null,
+  size_bytes bigint not null,
+  name text, -- of the file that came first
+  object_path text, -- in a bucket of Supabase Storage; null if the bytes are in attachment_pieces
+  is_used boolean not null default false, -- whether a message has held it
+  stored_at timestamptz, -- null until all bytes are stored
+  created_at timestamptz not null default now()
+);
+create table if not exists public.attachment_pieces (
+  attachment_id uuid not null references public.attachments (id) on delete cascade,
+  number integer not null,
+  data bytea not null, -- 262,143 bytes, but for the last piece
+  primary key (attachment_id, number)
+);
+-- The attachments that messages hold, as their metadata says. An attachment goes with the last message of its
+-- user that holds it.
+create table if not exists public.message_attachments (
+  message_id uuid not null,
+  attachment_id uuid not null,
+  user_id uuid, -- the message's
+  primary key (message_id, attachment_id)
+);
+-- Objects of attachments that are gone. Servers delete them from the bucket.
+create table if not exists public.deleted_objects (
+  path text primary key,
+  deleted_at timestamptz not null default now()
+);
+
 create table if not exists public.conversations (
   id uuid primary key default gen_random_uuid(),
   title text not null,
@@ -432,6 +466,46 @@ begin
   return null;
 end $$;
 
+-- Remembers the object of a deleted attachment until a server has deleted it, too.
+create or replace function public.chat_delete_object() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  insert into public.deleted_objects (path) values (old.object_path) on conflict (path) do nothing;
+  return null;
+end $$;
+
+-- Records the attachments that a message holds: those that its metadata lists, at most 100. Users can write
+-- anything there: another user's attachment does not stay for it.
+create or replace function public.chat_mark_attachments() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  v_ids uuid[];
+begin
+  if tg_relid <> 'public.messages'::regclass then -- a table that had this name before
+    return null;
+  end if;
+  v_ids := array(
+    select distinct (item ->> 'id')::uuid
+      from (
+        select value as item from jsonb_array_elements(
+          case when jsonb_typeof(new.metadata -> 'attachments') = 'array' then new.metadata -> 'attachments'
+            else '[]' end) limit 100
+      ) items
+      where item ->> 'id' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$');
+  -- A transaction that deletes the attachment finishes first, or finds the rows below.
+  perform 1 from public.attachments a where a.id = any (v_ids) order by a.id for key share;
+  if tg_op = 'UPDATE' then
+    delete from public.message_attachments m where m.message_id = new.id and not m.attachment_id = any (v_ids);
+  end if;
+  insert into public.message_attachments as m (message_id, attachment_id, user_id)
+    select new.id, id, new.user_id from unnest(v_ids) as id
+    on conflict (message_id, attachment_id) do update set user_id = excluded.user_id
+      where m.user_id is distinct from excluded.user_id;
+  update public.attachments a set is_used = true
+    where a.id = any (v_ids) and a.user_id is not distinct from new.user_id and not a.is_used;
+  return null;
+end $$;
+
 -- Marks the text of a new or changed message as unread, ahead of the backlog.
 create or replace function public.chat_mark_message() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -457,6 +531,22 @@ begin
   return null;
 end $$;
 
+-- Deletes an attachment with the last message of its user that holds it.
+create or replace function public.chat_release_attachment() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  -- One at a time: two that each delete one of the last two messages would both find the other's.
+  perform 1 from public.attachments a
+    where a.id = old.attachment_id and a.user_id is not distinct from old.user_id for update;
+  if found then
+    delete from public.attachments a
+      where a.id = old.attachment_id and not exists (
+        select from public.message_attachments m
+          where m.attachment_id = a.id and m.user_id is not distinct from a.user_id);
+  end if;
+  return null;
+end $$;
+
 -- Indexes and triggers are created only if they are missing: each of these statements locks its table even if
 -- it finds nothing to do, and applying this file again must hold up no query.
 do $$
@@ -465,6 +555,9 @@ declare
   v_name text;
 begin
   foreach v_statement in array array[
+    $sql$create index attachments_owner_idx on public.attachments (user_id)$sql$,
+    $sql$create index attachments_unused_idx on public.attachments (created_at) where not is_used$sql$,
+    $sql$create index message_attachments_attachment_idx on public.message_attachments (attachment_id)$sql$,
     $sql$create index conversations_newest_idx on public.conversations (user_id, updated_at desc, id desc)$sql$,
     $sql$create index conversations_archived_idx on public.conversations (user_id, updated_at desc, id desc)
       where archived_at is not null$sql$,
@@ -501,6 +594,10 @@ begin
       where words is not null$sql$,
     $sql$create index message_words_due_idx on public.message_words (not_before) where words is null$sql$,
     $sql$create index title_words_due_idx on public.title_words (not_before) where words is null$sql$,
+    $sql$create trigger message_attachments_release after delete on public.message_attachments
+      for each row execute function public.chat_release_attachment()$sql$,
+    $sql$create trigger attachments_delete_object after delete on public.attachments
+      for each row when (old.object_path is not null) execute function public.chat_delete_object()$sql$,
     $sql$create trigger conversations_bury after delete on public.conversations
       referencing old table as gone for each statement execute function public.chat_bury_conversations()$sql$,
     $sql$create trigger conversations_mark_new after insert on public.conversations
@@ -514,6 +611,14 @@ begin
       for each row when (old.content is distinct from new.content or old.user_id is distinct from new.user_id
         or old.conversation_id is distinct from new.conversation_id)
       execute function public.chat_mark_message()$sql$,
+    $sql$create trigger messages_attach_new after insert on public.messages
+      for each row when (new.metadata ? 'attachments')
+      execute function public.chat_mark_attachments()$sql$,
+    $sql$create trigger messages_attach_changed after update on public.messages
+      for each row when ((old.metadata ? 'attachments' or new.metadata ? 'attachments')
+        and (old.metadata -> 'attachments' is distinct from new.metadata -> 'attachments'
+          or old.user_id is distinct from new.user_id))
+      execute function public.chat_mark_attachments()$sql$,
     $sql$create trigger turns_count_deleted after delete on public.turns
       referencing old table as gone for each statement execute function public.chat_count_deleted_turns()$sql$
   ] loop
@@ -571,6 +676,14 @@ begin
     insert into public.word_backlog (kind) values ('title')
       on conflict (kind) do update set last_id = excluded.last_id;
   end if;
+  if not exists (select from pg_constraint where conrelid = 'public.message_attachments'::regclass
+    and confrelid = 'public.messages'::regclass) then
+    alter table public.message_attachments drop constraint if exists message_attachments_message_fk;
+    delete from public.message_attachments a
+      where not exists (select from public.messages m where m.id = a.message_id);
+    alter table public.message_attachments add constraint message_attachments_message_fk
+      foreign key (message_id) references public.messages (id) on delete cascade;
+  end if;
   if not exists (select from pg_constraint where conname = 'messages_parent_fk'
     and conrelid = 'public.messages'::regclass) then
     alter table public.messages add constraint messages_parent_fk
@@ -592,6 +705,10 @@ declare
   v_seen text;
 begin
   foreach v_table in array array[
+    'public.attachments',
+    'public.attachment_pieces',
+    'public.message_attachments',
+    'public.deleted_objects',
     'public.conversations',
     'public.deleted_conversations',
     'public.messages',
@@ -613,6 +730,14 @@ begin
     execute format('grant all on %s to service_role', v_table::regclass);
   end loop;
   foreach v_statement in array array[
+    $sql$create policy attachments_read_own on public.attachments for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy attachment_pieces_read_own on public.attachment_pieces for select to authenticated
+      using (exists (select from public.attachments a where a.id = attachment_id and a.user_id = (select auth.uid())))$sql$,
+    $sql$create policy message_attachments_read_own on public.message_attachments for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy deleted_objects_none on public.deleted_objects for all to authenticated using (false)
+      with check (false)$sql$,
     $sql$create policy conversations_own on public.conversations for all to authenticated
       using (user_id = (select auth.uid()))
       with check (
@@ -680,7 +805,7 @@ end $$;
 
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
 grant select on public.turns, public.turn_pieces, public.turn_events, public.deleted_conversations,
-  public.daily_usage to authenticated;
+  public.daily_usage, public.attachments, public.attachment_pieces, public.message_attachments to authenticated;
 
 -- Functions. Each takes one JSON argument, returns JSON, and is one transaction. ----------------------------
 
@@ -1059,6 +1184,18 @@ begin
   return v_count = cardinality(v_ids);
 end $$;
 
+-- Returns whether the attachments of a begin are more than its user may have.
+-- @param argument as in chat_begin_turn
+create or replace function foreword.exceeds_attachments(argument jsonb) returns boolean
+language sql stable set search_path = '' as $$
+  select coalesce(sum(item.size_bytes), 0) > 0 and coalesce(sum(item.size_bytes), 0)
+      + (select coalesce(sum(a.size_bytes), 0) from public.attachments a
+        where a.user_id = (argument #>> '{conversation,user_id}')::uuid)
+      > (argument ->> 'max_attachment_bytes')::bigint
+    from jsonb_to_recordset(argument -> 'attachments') as item (id uuid, size_bytes bigint)
+    where not exists (select from public.attachments a where a.id = item.id)
+$$;
+
 -- Creates the row of a reply that a turn goes on with: the reply with the results that its client has
 -- brought. It supersedes the row without them, and becomes the leaf in its place. The turn's end completes
 -- it.
@@ -1142,6 +1279,22 @@ begin
   update public.conversations set leaf_id = v_message
     where id = p_conversation_id and (leaf_id is null or leaf_id in (p_parent_id, v_earlier.id));
 end $$;
+
+-- Finds the attachments of a begin: those that its messages hold and whose bytes are not stored, and those
+-- that are stored.
+-- @param argument as in chat_begin_turn
+-- @returns {attachments: {missing: [id], stored: [id]}}
+create or replace function foreword.find_attachments(argument jsonb) returns jsonb
+language sql stable set search_path = '' as $$
+  select jsonb_build_object('attachments', jsonb_build_object(
+      'missing', coalesce(jsonb_agg(item.id) filter (where a.id is null and exists (
+        select from public.message_attachments m
+          where m.attachment_id = item.id
+            and m.user_id is not distinct from (argument #>> '{conversation,user_id}')::uuid)), '[]'),
+      'stored', coalesce(jsonb_agg(item.id) filter (where a.id is not null), '[]')))
+    from jsonb_to_recordset(argument -> 'attachments') as item (id uuid)
+    left join public.attachments a on a.id = item.id and a.stored_at is not null
+$$;
 
 -- Finds the conversation that messages go to, creates it if it is new, and locks it: a conversation has one
 -- writer at a time.
@@ -1560,6 +1713,10 @@ begin
           and has_table_privilege('service_role', c.oid, 'update')
             and has_table_privilege('service_role', c.oid, 'delete')))
       from unnest(array[
+    'public.attachments',
+    'public.attachment_pieces',
+    'public.message_attachments',
+    'public.deleted_objects',
     'public.conversations',
     'public.deleted_conversations',
     'public.messages',
@@ -1617,7 +1774,10 @@ begin
     'public.chat_search_unread(jsonb)',
     'public.chat_split_query(jsonb)',
     'public.chat_list_usage(jsonb)',
-    'public.chat_take_requests(jsonb)'
+    'public.chat_take_requests(jsonb)',
+    'public.chat_read_attachments(jsonb)',
+    'public.chat_store_attachments(jsonb)',
+    'public.chat_take_deleted_objects(jsonb)'
       ]) as name join pg_proc p on p.oid = name::regprocedure
     ),
     'internal_functions', (
@@ -1630,7 +1790,9 @@ begin
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
+    'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
+    'foreword.find_attachments(jsonb)',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
@@ -2030,18 +2192,21 @@ end $$;
 -- least one.
 -- @param parent_id the path's last message
 -- @param max_chars
--- @returns [{role, content, tools: since version 8, a reply's, as foreword.trim_tools returns them}]
+-- @returns [{role, content, tools: since version 8, a reply's, as foreword.trim_tools returns them,
+--   attachments: as its metadata lists them, if it has any}]
 create or replace function public.chat_list_path(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   with recursive path as (
-    select m.id, m.parent_id, m.role, m.content, t.tools, 1 as place,
+    select m.id, m.parent_id, m.role, m.content, t.tools,
+      case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end as attachments, 1 as place,
       length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
       from public.messages m
         cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
           then foreword.trim_tools(m.metadata) end as tools offset 0) t
       where m.id = (argument ->> 'parent_id')::uuid
     union all
-    select m.id, m.parent_id, m.role, m.content, t.tools, p.place + 1,
+    select m.id, m.parent_id, m.role, m.content, t.tools,
+      case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end, p.place + 1,
       p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
       from path p
         cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
@@ -2052,6 +2217,7 @@ language sql stable set search_path = '' as $$
         and p.place < 20000
   )
   select coalesce(jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+    || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
     || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
     order by p.place desc), '[]') from path p
 $$;
@@ -2110,7 +2276,8 @@ begin
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
     'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, t.tools, 1 as place,
+      select m.id, m.parent_id, m.role, m.content, t.tools,
+        case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end as attachments, 1 as place,
         length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
         from (select id, parent_id, role, metadata, case when octet_length(content) > 4194304
           then left(content, 1048576) else content end as content
@@ -2118,7 +2285,8 @@ begin
           cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
             then foreword.trim_tools(m.metadata) end as tools offset 0) t
       union all
-      select m.id, m.parent_id, m.role, m.content, t.tools, p.place + 1,
+      select m.id, m.parent_id, m.role, m.content, t.tools,
+        case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end, p.place + 1,
         p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
         from path p
           cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
@@ -2130,6 +2298,7 @@ begin
               <= (argument ->> 'max_chars')::integer and p.place < 20000 end
     )
     select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+      || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
       || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
       order by p.place desc) from path p
     -- Users may make a circle of their rows: each row is listed once.
@@ -2300,6 +2469,8 @@ end $$;
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit}
+-- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
+-- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param check_only writes nothing, and returns {free: true} if the turn could begin
 -- @returns what chat_save_messages returns; or, with nothing written, one of
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
@@ -2308,6 +2479,8 @@ end $$;
 --   {running} the turn would continue from a leaf that this turn of the same user is still answering
 --   {foreign} the named conversation belongs to another user
 --   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
+--   {full} its user would have more than `max_attachment_bytes`
+--   With `attachments` the result also has {attachments}, as foreword.find_attachments returns it.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -2319,6 +2492,7 @@ declare
   v_limited jsonb;
   v_saved jsonb;
   v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_has_attachments boolean := coalesce(jsonb_typeof(argument -> 'attachments') = 'array', false);
   v_history_tokens integer := 0;
 begin
   perform public.chat_check_version(argument);
@@ -2351,7 +2525,8 @@ begin
     end if;
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
       'digest', coalesce((select encode(m.digest, 'hex') from public.messages m
-        where m.id = v_turn.parent_id), ''));
+        where m.id = v_turn.parent_id), ''))
+      || case when v_has_attachments then foreword.find_attachments(argument) else '{}' end;
   end if;
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null
@@ -2367,6 +2542,9 @@ begin
     if v_limited <> '{}' then
       return v_limited;
     end if;
+  end if;
+  if v_has_attachments and not v_is_late and foreword.exceeds_attachments(argument) then
+    return jsonb_build_object('full', true);
   end if;
   if coalesce((argument ->> 'check_only')::boolean, false) then
     return jsonb_build_object('free', true);
@@ -2407,6 +2585,9 @@ begin
       perform foreword.extend_reply(v_id, (v_saved ->> 'conversation_id')::uuid,
         (v_saved ->> 'message_id')::uuid, argument -> 'extends');
     end if;
+  end if;
+  if v_has_attachments and v_saved ? 'message_id' then
+    v_saved := v_saved || foreword.find_attachments(argument);
   end if;
   return v_saved;
 end $$;
@@ -3331,6 +3512,101 @@ begin
     'resets_in_ms', ceil(extract(epoch from v_count.started_at + interval '1 minute' - v_now) * 1000));
 end $$;
 
+-- Returns attachments of the user, and some of their bytes.
+-- @param user_id null for unowned attachments
+-- @param parts [{id, first, count: of pieces}]
+-- @returns [{id, media_type, size_bytes, digest, text_digest, name, object_path, pieces: [base64]}] in the
+--   order of `parts`, without those that do not exist or belong to another user
+create or replace function public.chat_read_attachments(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_become_caller(argument);
+  return coalesce((
+    select jsonb_agg(jsonb_build_object(
+        'id', a.id, 'media_type', a.media_type, 'size_bytes', a.size_bytes, 'digest', encode(a.digest, 'hex'),
+        'text_digest', encode(a.text_digest, 'hex'), 'name', a.name, 'object_path', a.object_path,
+        'pieces', (
+          select coalesce(jsonb_agg(translate(encode(d.data, 'base64'), E'\n', '') order by d.number), '[]')
+            from public.attachment_pieces d
+            where d.attachment_id = a.id and d.number >= (p.part ->> 'first')::integer
+              and d.number < (p.part ->> 'first')::integer + (p.part ->> 'count')::integer)
+      ) order by p.place)
+    from jsonb_array_elements(argument -> 'parts') with ordinality as p (part, place)
+    join public.attachments a on a.id = (p.part ->> 'id')::uuid
+    where a.user_id is not distinct from (argument ->> 'user_id')::uuid and a.stored_at is not null
+  ), '[]');
+end $$;
+
+-- Stores attachments, or some of their bytes. Repeating it is harmless.
+-- @param owner their user, or null
+-- @param is_free whether to store those that no message holds yet: they go after a day if none does by then
+-- @param attachments [{id, digest, text_digest, media_type, size_bytes, name, object_path: if the bytes
+--   are in the bucket, first: the number of the first piece, pieces: [base64]}]
+-- @returns {unused: the object paths that are not needed, as another one is stored, or no message holds the
+--   attachment any more}
+create or replace function public.chat_store_attachments(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_owner uuid := (argument ->> 'owner')::uuid;
+  v_is_free boolean := coalesce((argument ->> 'is_free')::boolean, false);
+  v_item jsonb;
+  v_id uuid;
+  v_path text;
+  v_is_held boolean;
+  v_unused jsonb := '[]';
+begin
+  perform public.chat_check_version(argument);
+  delete from public.attachments where id in (
+    select a.id from public.attachments a
+      where not a.is_used and a.created_at < clock_timestamp() - interval '1 day'
+      order by a.created_at limit 20 for update skip locked);
+  for v_item in select value from jsonb_array_elements(argument -> 'attachments') order by value ->> 'id' loop
+    v_id := (v_item ->> 'id')::uuid;
+    -- A message that is deleted meanwhile waits, and then takes the attachment along.
+    perform 1 from public.message_attachments m
+      where m.attachment_id = v_id and m.user_id is not distinct from v_owner limit 1 for key share;
+    v_is_held := found;
+    if v_is_held or v_is_free then
+      insert into public.attachments
+          (id, user_id, digest, text_digest, media_type, size_bytes, name, object_path, is_used)
+        values (v_id, v_owner, decode(v_item ->> 'digest', 'hex'), decode(v_item ->> 'text_digest', 'hex'),
+          v_item ->> 'media_type', (v_item ->> 'size_bytes')::bigint, v_item ->> 'name',
+          v_item ->> 'object_path', v_is_held)
+        on conflict (id) do nothing;
+      select a.object_path into v_path from public.attachments a where a.id = v_id for update;
+      insert into public.attachment_pieces (attachment_id, number, data)
+        select v_id, (v_item ->> 'first')::integer + p.place::integer - 1, decode(p.value, 'base64')
+          from jsonb_array_elements_text(coalesce(v_item -> 'pieces', '[]')) with ordinality as p (value, place)
+        on conflict (attachment_id, number) do nothing;
+      update public.attachments a set stored_at = clock_timestamp()
+        where a.id = v_id and a.stored_at is null and (a.object_path is not null or a.size_bytes = (
+          select coalesce(sum(octet_length(p.data)), 0) from public.attachment_pieces p
+            where p.attachment_id = v_id));
+    end if;
+    if v_item ->> 'object_path' is not null
+      and (not (v_is_held or v_is_free) or v_path is distinct from v_item ->> 'object_path') then
+      v_unused := v_unused || jsonb_build_array(v_item -> 'object_path');
+    end if;
+  end loop;
+  return jsonb_build_object('unused', v_unused);
+end $$;
+
+-- Forgets objects that were deleted from the bucket, and returns others that must be.
+-- @param deleted their paths
+-- @param limit
+-- @returns {paths, the oldest first}
+create or replace function public.chat_take_deleted_objects(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  delete from public.deleted_objects d
+    where d.path in (select jsonb_array_elements_text(argument -> 'deleted'));
+  return jsonb_build_object('paths', coalesce((
+    select jsonb_agg(d.path order by d.deleted_at) from (
+      select * from public.deleted_objects o order by o.deleted_at limit (argument ->> 'limit')::integer) d
+  ), '[]'));
+end $$;
+
 do $$
 declare
   v_function text;
@@ -3375,7 +3651,10 @@ begin
     'public.chat_search_unread(jsonb)',
     'public.chat_split_query(jsonb)',
     'public.chat_list_usage(jsonb)',
-    'public.chat_take_requests(jsonb)'
+    'public.chat_take_requests(jsonb)',
+    'public.chat_read_attachments(jsonb)',
+    'public.chat_store_attachments(jsonb)',
+    'public.chat_take_deleted_objects(jsonb)'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
     execute format('grant execute on function %s to service_role', v_function::regprocedure);
@@ -3385,8 +3664,11 @@ begin
   foreach v_function in array array[
     'public.chat_bury_conversations()',
     'public.chat_count_deleted_turns()',
+    'public.chat_delete_object()',
+    'public.chat_mark_attachments()',
     'public.chat_mark_message()',
     'public.chat_mark_title()',
+    'public.chat_release_attachment()',
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
@@ -3395,7 +3677,9 @@ begin
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
+    'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
+    'foreword.find_attachments(jsonb)',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
@@ -3418,7 +3702,9 @@ begin
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
+    'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
+    'foreword.find_attachments(jsonb)',
     'foreword.find_conversation(jsonb)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',

@@ -42,6 +42,14 @@ begin
     insert into public.word_backlog (kind) values ('title')
       on conflict (kind) do update set last_id = excluded.last_id;
   end if;
+  if not exists (select from pg_constraint where conrelid = 'public.message_attachments'::regclass
+    and confrelid = 'public.messages'::regclass) then
+    alter table public.message_attachments drop constraint if exists message_attachments_message_fk;
+    delete from public.message_attachments a
+      where not exists (select from public.messages m where m.id = a.message_id);
+    alter table public.message_attachments add constraint message_attachments_message_fk
+      foreign key (message_id) references public.messages (id) on delete cascade;
+  end if;
   if not exists (select from pg_constraint where conname = 'messages_parent_fk'
     and conrelid = 'public.messages'::regclass) then
     alter table public.messages add constraint messages_parent_fk

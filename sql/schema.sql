@@ -46,6 +46,8 @@ begin;
 
 \ir functions/usage/*.sql
 
+\ir functions/attachments/*.sql
+
 \ir grants.sql
 
 -- PostgREST, which is Supabase's HTTP API, sees the functions at once.

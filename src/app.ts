@@ -6,6 +6,8 @@ import { ApiKeys } from "./auth/api-keys.ts";
 import type { Authenticator } from "./auth/identity.ts";
 import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-tokens.ts";
 import { registerAuthentication } from "./http/authentication.ts";
+import { MessageAttachments } from "./files/message-attachments.ts";
+import { fileRoutes } from "./files/routes.ts";
 import { historyRoutes } from "./history/routes.ts";
 import type { HostOptions } from "./http/edge/host-rules.ts";
 import { refuseForeignPages, toOriginPatterns } from "./http/edge/origin-rules.ts";
@@ -63,6 +65,8 @@ export interface AppOptions {
   /** Addresses and ranges of proxies whose forwarding headers are trusted. */
   readonly trustedProxies: readonly string[];
   readonly limits: LimitOptions;
+  /** The most images that a model is sent, stored ones included. */
+  readonly maxContextImages: number;
   /** Prices by model name; other models have none. */
   readonly prices: Prices;
   readonly toolLimits: ToolLimits;
@@ -84,6 +88,7 @@ export interface AppTools {
 export const routeGroups = [
   forewordRoutes,
   historyRoutes,
+  fileRoutes,
   usageRoutes,
   uiChatRoutes,
   openAiRoutes,
@@ -113,10 +118,12 @@ export async function createApp(
   const model = createModel(options.model, clock);
   const { toolServers } = options;
   const tools = toolServers && new McpToolServers(toolServers, clock, observe);
+  const attachments = createAttachments(options, store, observe);
   const live = new LiveTurns({
     model,
     store: store.turns,
     records: store.records,
+    attachments,
     clock,
     onDisconnect: options.onDisconnect,
     showsReasoning: options.showsReasoning,
@@ -126,15 +133,16 @@ export async function createApp(
     toolLimits: options.toolLimits,
   });
 
-  const http = await createHttp(options, clock, logger);
+  const http = await createHttp(options, rows !== undefined, clock, logger);
   refuseOtherMethods(http);
   registerAuthentication(http, createAuthenticator(options.auth, clock));
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
   const health = new Health({ live, store });
-  const turns = { live, limits, clock };
+  const turns = { live, limits, attachments, clock };
   registerRoutes(http, forewordRoutes, turns);
   registerRoutes(http, historyRoutes, { history: rows && new ConversationRows(rows), live });
+  registerRoutes(http, fileRoutes, { files: store.attachments, rows });
   registerRoutes(http, usageRoutes, {
     counters,
     clock,
@@ -161,6 +169,7 @@ export async function createApp(
 /** Returns the server without its routes. */
 async function createHttp(
   options: AppOptions,
+  keepsChats: boolean,
   clock: Clock,
   logger: FastifyBaseLogger,
 ): Promise<FastifyInstance> {
@@ -169,7 +178,7 @@ async function createHttp(
     clock,
     trustedProxies: options.trustedProxies,
     hosts: options.hosts,
-    bodies: options.limits,
+    bodies: { ...options.limits, keepsChats },
   });
   // A client may close its own direction and still read. That looks like a client that has left, so it only
   // gets its reply if leaving does not end the turn.
@@ -204,6 +213,16 @@ function createAuthenticator(options: AppOptions["auth"], clock: Clock): Authent
     case "keys":
       return new ApiKeys(options.keys);
   }
+}
+
+function createAttachments(
+  { maxContextImages, limits }: AppOptions,
+  { attachments: rows }: OpenStore,
+  observe: Observer,
+): MessageAttachments | undefined {
+  if (rows === undefined) return undefined;
+  const loaded = { maxImages: maxContextImages, maxBytes: limits.maxBodyBytes };
+  return new MessageAttachments({ rows, limits: loaded, observe });
 }
 
 function createRetention(

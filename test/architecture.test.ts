@@ -18,6 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   tools: ["base", "turn"],
   http: ["base", "turn", "auth", "live"],
   history: ["base", "turn", "live", "store", "http"],
+  files: ["base", "turn", "store", "http"],
   usage: ["base", "turn", "auth", "store", "http"],
   wires: ["base", "turn", "auth", "live", "http"],
   client: ["base", "http", "wires"],
@@ -33,6 +34,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "tools",
     "http",
     "history",
+    "files",
     "usage",
     "wires",
     "observe",
@@ -72,7 +74,7 @@ describe("the source", () => {
     assert.ok(imports.length > 100, "the imports were read");
   });
 
-  test("imports one way: base ← turn ← auth, model, live, store, tools, observe ← http ← history, usage, wires, openapi ← app ← config ← command ← main", () => {
+  test("imports one way: base ← turn ← auth, model, live, store, tools, observe ← http ← history, files, usage, wires, openapi ← app ← config ← command ← main", () => {
     const wrong = imports
       .filter(({ target }) => target.startsWith("."))
       .map(({ file, place, target }) => ({

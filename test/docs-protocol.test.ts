@@ -15,6 +15,7 @@ import { UiMessage } from "../src/wires/ui-message/message.ts";
 import { UiChatRequest } from "../src/wires/ui-message/request.ts";
 import { toChunk } from "./support/model/scripted-model.ts";
 import { type AppResponse } from "./support/apps/start-app.ts";
+import { makePng, toImageMessage } from "./support/clients/file-client.ts";
 import { useApp, useModel } from "./support/apps/use-app.ts";
 
 const docs = readFileSync(new URL("../docs/protocol.md", import.meta.url), "utf8");
@@ -180,14 +181,17 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     const body = { messages: [{ sender: "user", text: "Hi" }] };
     await app.post("/stream-chat", { ...body, userId }, { "x-turn-id": turnId });
     const conversationId = randomUUID();
-    await app.post("/stream-chat", { ...body, conversationId });
+    await app.post("/stream-chat", { messages: [toImageMessage("Hi", makePng("docs"))], conversationId });
+    const { body: page } = await app.get(`/conversations/${conversationId}/messages`);
+    const [, fileId = ""] = /"url":"\/files\/([^"]+)"/.exec(page) ?? assert.fail();
     const commands = Array.from(docs.matchAll(/```sh\n([^`]*curl[^`]*)```/g), ([, command = ""]) => command);
     const addresses = new Set<string>();
     for (const command of commands) {
       const here = command
         .replaceAll("http://127.0.0.1:8000", app.url)
         .replaceAll("0199a3c4-…", turnId)
-        .replaceAll("CONVERSATION", conversationId);
+        .replaceAll("CONVERSATION", conversationId)
+        .replaceAll("FILE", fileId);
       // The documented turn does not wait for an approval.
       const [fails, refusal] = command.includes("APPROVAL")
         ? ["", /"approval_not_found"/]
@@ -198,7 +202,8 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
       addresses.add(
         new URL(/http[^ '"]*/.exec(here)?.[0] ?? "").pathname
           .replace(turnId, ":turnId")
-          .replace(conversationId, ":id"),
+          .replace(conversationId, ":id")
+          .replace(fileId, ":id"),
       );
     }
     const documented = Array.from(

@@ -43,16 +43,9 @@ export const errorTable = {
   },
   not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this URL." },
   conversation_not_found: { status: 404, retryable: false, publicMessage: "The conversation was not found." },
-  message_not_found: {
-    status: 404,
-    retryable: false,
-    publicMessage: "The message was not found.",
-  },
-  history_off: {
-    status: 404,
-    retryable: false,
-    publicMessage: "History is not available on this server.",
-  },
+  message_not_found: { status: 404, retryable: false, publicMessage: "The message was not found." },
+  file_not_found: { status: 404, retryable: false, publicMessage: "The file was not found." },
+  history_off: { status: 404, retryable: false, publicMessage: "History is not available on this server." },
   model_not_found: { status: 404, retryable: false, publicMessage: "The model was not found." },
   conversation_exists: {
     status: 409,
@@ -82,6 +75,17 @@ export const errorTable = {
   },
   body_too_large: { status: 413, retryable: false, publicMessage: "The request body is too large." },
   message_too_large: { status: 413, retryable: false, publicMessage: "A message is too large." },
+  storage_full: {
+    status: 413,
+    retryable: false,
+    publicMessage:
+      "There is no room for more images and files. Delete conversations that have some, then send the message again.",
+  },
+  range_not_satisfiable: {
+    status: 416,
+    retryable: false,
+    publicMessage: "The file does not have the requested bytes.",
+  },
   unsupported_media_type: {
     status: 415,
     retryable: false,
@@ -157,11 +161,7 @@ export const errorTable = {
     retryable: true,
     publicMessage: "The model stopped in the middle of its reply.",
   },
-  model_truncated: {
-    status: 502,
-    retryable: true,
-    publicMessage: "The model's reply was cut off.",
-  },
+  model_truncated: { status: 502, retryable: true, publicMessage: "The model's reply was cut off." },
   model_failed: { status: 502, retryable: true, publicMessage: "The model reported an error." },
   model_invalid_stream: {
     status: 502,
@@ -184,11 +184,7 @@ export const errorTable = {
 
   store_unavailable: { status: 503, retryable: true, publicMessage: "The database cannot be reached." },
   store_full: { status: 503, retryable: true, publicMessage: "The database's disk is full." },
-  store_read_only: {
-    status: 503,
-    retryable: true,
-    publicMessage: "The database is read-only.",
-  },
+  store_read_only: { status: 503, retryable: true, publicMessage: "The database is read-only." },
   store_refused: { status: 503, retryable: false, publicMessage: "The database refused the request." },
   write_rejected: {
     status: 503,

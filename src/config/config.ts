@@ -153,6 +153,7 @@ function toConfig(
       trustedProxies: environment.TRUST_PROXY,
       logsContent: environment.LOG_CONTENT,
       limits: toLimitOptions(environment),
+      maxContextImages: environment.MODEL_CONTEXT_IMAGES,
       prices: environment.MODEL_PRICES ?? new Map(),
       toolServers: toolServers.options,
       toolLimits: {
@@ -177,6 +178,7 @@ function toLimitOptions(environment: Environment): AppOptions["limits"] {
     maxBodiesBytes: environment.LIMIT_BODIES_MIB * mebibyte,
     maxMessages: environment.LIMIT_MESSAGES,
     maxMessageBytes: environment.LIMIT_MESSAGE_KIB * 1024,
+    maxMessageFiles: environment.LIMIT_MESSAGE_FILES,
     maxImageBytes: (environment.LIMIT_IMAGE_MIB ?? environment.LIMIT_BODY_MIB * imageShare) * mebibyte,
   };
 }
@@ -226,12 +228,23 @@ function toModelOptions(environment: Environment): AppOptions["model"] {
   };
 }
 
+type BucketOptions = Extract<AppOptions["store"], { readonly type: "embedded" }>["attachments"]["bucket"];
+
+function toBucketOptions(environment: Environment): BucketOptions {
+  const { SUPABASE_BUCKET: name, SUPABASE_URL: url, SUPABASE_SERVICE_ROLE_KEY: key } = environment;
+  return name === undefined || url === undefined || key === undefined ? undefined : { url, key, name };
+}
+
 function toStoreOptions(environment: Environment, tables: Config["tables"]): AppOptions["store"] {
   if (!environment.CHAT_STORE_ENABLED) return { type: "none" };
   const journal = {
     dataDir: environment.DATA_DIR,
     maxJournalBytes: environment.JOURNAL_MAX_MIB * mebibyte,
     maxContextChars: environment.MODEL_CONTEXT_CHARS,
+    attachments: {
+      maxUserBytes: environment.LIMIT_USER_FILES_MIB * mebibyte || undefined,
+      bucket: toBucketOptions(environment),
+    },
   };
   if (environment.DATABASE_URL !== undefined) {
     return {

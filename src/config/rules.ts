@@ -13,6 +13,10 @@ const otherTables = [
   "message_words",
   "title_words",
   "word_backlog",
+  "attachments",
+  "attachment_pieces",
+  "message_attachments",
+  "deleted_objects",
 ];
 const tableVariables = [
   "SUPABASE_TABLE_CONVERSATIONS",
@@ -62,6 +66,7 @@ const nameRules: readonly Rule<Given>[] = [
   requires("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
   requires("SUPABASE_ANON_KEY", "SUPABASE_URL"),
   requires("SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_URL"),
+  requires("SUPABASE_BUCKET", "SUPABASE_SERVICE_ROLE_KEY"),
   requires("DATABASE_CA", "DATABASE_URL"),
 ];
 

@@ -76,6 +76,8 @@ const TableName = z
   .string()
   .regex(/^[a-z_][a-z0-9_]{0,39}$/, "must be a lower-case table name of at most 40 characters");
 
+const BucketName = z.string().regex(/^[\w.-]{1,100}$/, "must be a bucket's name: letters, digits, . _ and -");
+
 const Origins = z
   .string()
   .transform((value) =>
@@ -175,6 +177,8 @@ export const Environment = z.object({
   LIMIT_MESSAGES: wholeNumber(1, 20_000).default(20_000),
   LIMIT_MESSAGE_KIB: wholeNumber(1, 1024).default(1024),
   LIMIT_IMAGE_MIB: wholeNumber(1, 75).optional(),
+  LIMIT_MESSAGE_FILES: wholeNumber(1, 100).default(100),
+  LIMIT_USER_FILES_MIB: wholeNumber(0, 1_000_000).default(1024),
   MODEL_PRICES: ModelPrices.optional(),
   ALLOWED_HOSTS: Hosts.optional(),
   CORS_ALLOW_ORIGINS: Origins.default(localOrigins),
@@ -194,6 +198,7 @@ export const Environment = z.object({
   MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   MODEL_OPENS_REASONING: choice("auto", "yes", "no").default("auto"),
   MODEL_CONTEXT_CHARS: wholeNumber(1_000, 10_000_000).default(400_000),
+  MODEL_CONTEXT_IMAGES: wholeNumber(0, 500).default(20),
   MCP_SERVERS_FILE: z.string().optional(),
   TOOL_MAX_STEPS: wholeNumber(1, 64).default(8),
   TOOL_MAX_SECONDS: wholeNumber(1, 3_600).default(90),
@@ -211,6 +216,7 @@ export const Environment = z.object({
   ).optional(),
   SUPABASE_ANON_KEY: HeaderText.optional(),
   SUPABASE_SERVICE_ROLE_KEY: HeaderText.optional(),
+  SUPABASE_BUCKET: BucketName.optional(),
   SUPABASE_TABLE_CONVERSATIONS: TableName.default("conversations"),
   SUPABASE_TABLE_MESSAGES: TableName.default("messages"),
   SUPABASE_TABLE_TURNS: TableName.default("turns"),

@@ -1,5 +1,6 @@
 /** The history: a user's conversations and messages, and the operations on them. */
 import type { Role } from "../turn/message.ts";
+import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ToolPart } from "../turn/items/tool.ts";
 import type { Outcome } from "../turn/turn-event.ts";
@@ -30,6 +31,7 @@ export interface StoredMessage {
   readonly tools: readonly ToolPart[] | undefined;
   /** All but the tool calls. */
   readonly metadata: Metadata;
+  readonly attachments: readonly ListedAttachment[];
   /** The outcome of the server's own reply; `undefined` for other messages. */
   readonly status: Outcome | undefined;
   readonly createdAt: string;

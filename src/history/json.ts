@@ -9,7 +9,9 @@ import {
   type ToolResultStatus,
   type ToolRunner,
 } from "../turn/items/tool.ts";
-import { roles, type Role } from "../turn/message.ts";
+import { toFilePath } from "../http/files/file-links.ts";
+import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
+import { attachmentTypes, roles, type AttachmentType, type Role } from "../turn/message.ts";
 import { outcomes, type Outcome } from "../turn/turn-event.ts";
 
 /** A conversation. Times are ISO 8601. */
@@ -35,6 +37,15 @@ export interface ToolCallJson {
   readonly output: unknown;
 }
 
+/** An image or a file of a message. */
+export interface AttachmentJson {
+  readonly id: string;
+  readonly url: string;
+  readonly mediaType: AttachmentType;
+  readonly sizeBytes: number;
+  readonly name: string | null;
+}
+
 /** A message. Times are ISO 8601. */
 export interface MessageJson {
   readonly id: string;
@@ -43,6 +54,7 @@ export interface MessageJson {
   readonly content: string;
   readonly tools: readonly ToolCallJson[] | null;
   readonly metadata: Metadata;
+  readonly attachments: readonly AttachmentJson[];
   readonly status: Outcome | null;
   readonly createdAt: string;
 }
@@ -94,6 +106,17 @@ const ToolCallSchema = schemaOf<ToolCallJson>()("MessageToolCall", () =>
   }),
 );
 
+/** The schema of {@link AttachmentJson}. */
+const AttachmentSchema = schemaOf<AttachmentJson>()("Attachment", () =>
+  z.object({
+    id: Id,
+    url: z.string().describe("The path of the file on this server: `GET` it, or send it in a later request."),
+    mediaType: z.enum(attachmentTypes),
+    sizeBytes: Count,
+    name: z.string().nullable(),
+  }),
+);
+
 /** The schema of {@link MessageJson}. */
 const MessageSchema = schemaOf<MessageJson>()("Message", () =>
   z.object({
@@ -106,6 +129,7 @@ const MessageSchema = schemaOf<MessageJson>()("Message", () =>
       .nullable()
       .describe("The tool calls of a reply; null if there are none."),
     metadata: Metadata,
+    attachments: z.array(AttachmentSchema()),
     status: z.enum(outcomes).nullable().describe("The outcome of a reply; null for other messages."),
     createdAt: Time,
   }),
@@ -172,22 +196,35 @@ export async function* writeMarkdown(
   const names = { user: "User", assistant: "Assistant", system: "System" } as const;
   yield `# ${title}\n\n${createdAt}`;
   for await (const part of parts) {
-    for (const { role, content, status } of part) {
+    for (const { role, content, status, attachments } of part) {
       const end = status === undefined || status === "complete" ? "" : ` (${status})`;
-      yield `\n\n## ${names[role]}${end}\n\n${content}`;
+      const files = attachments.map(
+        ({ id, name }) => `\n\n[${toLinkText(name ?? "file")}](${toFilePath(id)})`,
+      );
+      yield `\n\n## ${names[role]}${end}\n\n${content}${files.join("")}`;
     }
   }
   yield "\n";
 }
 
+/** Returns a name of a file as the text of a link. */
+function toLinkText(name: string): string {
+  return name.replaceAll(/[\\[\]]/g, (character) => `\\${character}`);
+}
+
 function toMessageJson(message: StoredMessage): MessageJson {
   const { id, parentId = null, role, content, tools, metadata, status = null, createdAt } = message;
   const toolCalls = tools?.map((tool) => toToolCallJson(tool, content.length)) ?? null;
-  return { id, parentId, role, content, tools: toolCalls, metadata, status, createdAt };
+  const attachments = message.attachments.map(toAttachmentJson);
+  return { id, parentId, role, content, tools: toolCalls, attachments, metadata, status, createdAt };
 }
 
 function toToolCallJson(tool: ToolPart, length: number): ToolCallJson {
   const { callId, name, runsOn, step, at, input, outcome } = tool;
   const { status = null, output = null } = outcome ?? {};
   return { callId, name, runsOn, step, at: Math.min(at, length), input, status, output };
+}
+
+function toAttachmentJson({ id, mediaType, sizeBytes, name }: ListedAttachment): AttachmentJson {
+  return { id, url: toFilePath(id), mediaType, sizeBytes, name: name ?? null };
 }

@@ -2,6 +2,7 @@
 import { Readable } from "node:stream";
 import { createId } from "../base/create-id.ts";
 import { AppError } from "../base/errors.ts";
+import { startReading } from "../base/start-reading.ts";
 import { refuse, UserQuery } from "../http/request-fields.ts";
 import { defineRoute, defineRoutes, jsonBody, storeErrors } from "../http/route.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
@@ -130,7 +131,7 @@ const exportConversation = defineRoute({
   handle: async ({ params: { id }, query: { format }, caller, reply }, services: HistoryServices) => {
     const conversation = (await rows(services).get(caller, id)) ?? missing(id);
     const isJson = format === "json";
-    const parts = await begin(rows(services).readAllMessages(caller, id, isJson));
+    const parts = await startReading(rows(services).readAllMessages(caller, id, isJson));
     const text = isJson ? writeExport(conversation, parts) : writeMarkdown(conversation, parts);
     return reply
       .header("content-disposition", `attachment; filename="${id}.${isJson ? "json" : "md"}"`)
@@ -162,17 +163,4 @@ function rows({ history }: HistoryServices): History {
 
 function missing(id: string): never {
   throw new AppError("conversation_not_found", id);
-}
-
-/** Resolves once the first part is read. An earlier error decides the status; a later one cuts the stream. */
-async function begin<Part>(parts: AsyncIterable<Part>): Promise<AsyncGenerator<Part>> {
-  const iterator = parts[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  return (async function* () {
-    try {
-      for (let next = first; next.done !== true; next = await iterator.next()) yield next.value;
-    } finally {
-      await iterator.return?.();
-    }
-  })();
 }

@@ -1,5 +1,6 @@
 /** Rows of conversations and messages as the database returns them, parsed. */
 import { z } from "zod";
+import { AttachmentList } from "../store/attachments/attachment-list.ts";
 import { roles } from "../turn/message.ts";
 import { outcomes } from "../turn/turn-event.ts";
 import { ToolRows } from "../store/turns/tool-rows.ts";
@@ -41,13 +42,14 @@ export const MessageRow = z
     created_at: z.string(),
   })
   .transform((row): StoredMessage => {
-    const { tools, tools_digest: _, extended: __, ...metadata } = row.metadata ?? {};
+    const { tools, tools_digest: _, extended: __, attachments, ...metadata } = row.metadata ?? {};
     return {
       id: row.id,
       parentId: row.parent_id ?? undefined,
       role: row.role,
       content: row.content ?? "",
       tools: tools === undefined ? undefined : ToolRows.parse(tools),
+      attachments: AttachmentList.parse(attachments),
       metadata,
       status: row.status ?? undefined,
       createdAt: toUtc(row.created_at),

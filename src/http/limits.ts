@@ -21,7 +21,9 @@ export interface SizeLimits {
   readonly maxMessages: number;
   /** The text of a user message. */
   readonly maxMessageBytes: number;
-  /** One image. */
+  /** The images and files of a message, by their number. */
+  readonly maxMessageFiles: number;
+  /** One image, or one file. */
   readonly maxImageBytes: number;
 }
 
@@ -143,13 +145,15 @@ function toNetwork(ip: string): string {
 }
 
 function checkSizes(messages: readonly Message[], limits: SizeLimits): void {
-  const { maxMessages, maxMessageBytes, maxImageBytes } = limits;
+  const { maxMessages, maxMessageBytes, maxMessageFiles, maxImageBytes } = limits;
   if (messages.length > maxMessages) refuse("messages", `must be at most ${maxMessages}`);
   for (const [index, { role, text, images }] of messages.entries()) {
     // Characters first, since each takes at most three bytes.
     const isLong = role === "user" && text.length * 3 > maxMessageBytes;
     if (isLong && Buffer.byteLength(text) > maxMessageBytes)
       tooLarge(`messages[${index}]`, `must be at most ${maxMessageBytes / 1024} KiB of text`);
+    if (images.length > maxMessageFiles)
+      refuse(`messages[${index}]`, `must have at most ${maxMessageFiles} images and files`);
     // Two bytes may be padding.
     if (images.some(({ data }) => (data.length / 4) * 3 > maxImageBytes + 2))
       tooLarge(`messages[${index}]`, `an image must be at most ${maxImageBytes / 1024 / 1024} MiB`);

@@ -3,7 +3,17 @@ import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { maxReplyBytes, mebibyte } from "../base/sizes.ts";
-import { imageTypes, isNotEmpty, toStorable, type Image, type Message, type Role } from "../turn/message.ts";
+import { toFileName } from "../turn/attachments/attachment.ts";
+import { isOfType } from "../turn/attachments/media-type.ts";
+import {
+  attachmentTypes,
+  isNotEmpty,
+  toStorable,
+  type Image,
+  type Message,
+  type Role,
+} from "../turn/message.ts";
+import { fileLink, toFileId } from "./files/file-links.ts";
 import type { PromptOptions } from "../turn/instructions.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
@@ -82,7 +92,7 @@ export function joinParts(parts: readonly PartContent[]): {
 }
 
 /** The bytes of an image, in base64. */
-export const Base64 = z
+const Base64 = z
   .string()
   .min(1, "must not be empty")
   .refine(
@@ -96,6 +106,7 @@ const otherTypes: Readonly<Record<string, string>> = {
   "image/jpg": "image/jpeg",
   "image/pjpeg": "image/jpeg",
   "image/x-png": "image/png",
+  "application/x-pdf": "application/pdf",
 };
 
 /** Returns the registered name of an image type, in lower case. */
@@ -104,34 +115,62 @@ export function toUsualType(type: string): string {
   return Object.hasOwn(otherTypes, name) ? (otherTypes[name] ?? name) : name;
 }
 
-/** The type of an image, by its registered name or another common one. */
-export const ImageType = z
+/** The type of an image or a PDF, by its registered name or another common one. */
+const FileType = z
   .preprocess(
     (type) => (typeof type === "string" ? toUsualType(type) : type),
-    z.enum(imageTypes, `must be one of ${imageTypes.join(", ")}`),
+    z.enum(attachmentTypes, `must be one of ${attachmentTypes.join(", ")}`),
   )
   .register(described, {
     as: z
       .string()
-      .regex(/^image\/(?:png|x-png|jpe?g|pjpeg|gif|webp)$/i)
-      .describe(`One of ${imageTypes.join(", ")}; image/jpg counts as image/jpeg.`),
+      .regex(/^(?:image\/(?:png|x-png|jpe?g|pjpeg|gif|webp)|application\/(?:x-)?pdf)$/i)
+      .describe(`One of ${attachmentTypes.join(", ")}; image/jpg counts as image/jpeg.`),
   });
 
-/** An image as a data URL. */
+/** The bytes of an image or a PDF, and their type. */
+export const InlineFile = z.object({ data: Base64, mimeType: FileType });
+
+/** The URL of a stored file, as the history shows it. */
+export const StoredFileUrl = z
+  .string()
+  .max(1_000)
+  .regex(fileLink, "must be the URL of a stored file, like /files/<id>")
+  .transform(toLinkedImage);
+
+/** An image or a PDF as a data URL, or as the URL of a stored file. */
 export const ImageUrl = z
   .string()
-  .describe("A base64 data URL of a PNG, JPEG, GIF or WebP image.")
-  .transform((url, context) => {
+  .describe("A base64 data URL of a PNG, JPEG, GIF or WebP image or of a PDF, or the URL of a stored file.")
+  .transform((url, context): Image => {
+    if (fileLink.test(url.slice(0, 1_000))) return toLinkedImage(url);
     const comma = url.indexOf(",");
     const type = /^data:(?<type>[a-z]+\/[a-z0-9.+-]+);base64$/i.exec(url.slice(0, Math.min(comma, 200)))
       ?.groups?.["type"];
-    const image = z
-      .object({ mimeType: ImageType, data: Base64 })
+    const file = z
+      .object({ mimeType: FileType, data: Base64 })
       .safeParse({ mimeType: type, data: url.slice(comma + 1) });
-    if (image.success) return image.data;
-    context.addIssue(`must be a base64 data URL of one of ${imageTypes.join(", ")}`);
+    if (file.success) return file.data;
+    context.addIssue(`must be a base64 data URL of one of ${attachmentTypes.join(", ")}`);
     return z.NEVER;
   });
+
+/** Its type and its field are known later. */
+function toLinkedImage(url: string): Image {
+  return { mimeType: "image/png", data: "", link: { id: toFileId(url) ?? "", field: "" } };
+}
+
+/** Returns `image` with the name of its file, if it has one that can be kept. */
+export function nameFile(image: Image, fileName: string | null | undefined): Image {
+  const name = toFileName(fileName ?? "");
+  return name === undefined ? image : { ...image, name };
+}
+
+/** Returns `images` with the name of the field that holds them, for the error of a link. */
+export function nameLinks(images: readonly Image[], field: string): readonly Image[] {
+  if (images.every(({ link }) => link === undefined)) return images;
+  return images.map((image) => (image.link ? { ...image, link: { ...image.link, field } } : image));
+}
 
 /** Adds the issues of `error`, which are about the value at `place`, to `context`. */
 export function addIssues(context: z.RefinementCtx, error: z.ZodError, ...place: PropertyKey[]): void {
@@ -198,12 +237,19 @@ export function toMessageText(text: string, role: Role, field: string): string {
 export function checkLast(messages: readonly Message[]): void {
   const last = messages.at(-1);
   if (last?.role !== "user") return refuse("messages", "Last message must be from the user");
-  checkNotEmpty(last);
+  checkContent(last, messages.length - 1);
 }
 
-/** @throws AppError `invalid_request` for an empty last message. */
-export function checkNotEmpty(last: Message): void {
+/**
+ * Checks that the last message is not empty, and that its files are of the types that they are sent as. Those
+ * of earlier messages are not checked, nor stored: clients send them again with every request.
+ * @throws AppError `invalid_request`.
+ */
+export function checkContent(last: Message, index: number): void {
   if (!isNotEmpty(last)) refuse("messages", "Last message must have a text or an image");
+  const wrong = last.images.find(({ data, mimeType }) => data !== "" && !isOfType(data, mimeType));
+  if (wrong !== undefined)
+    refuse(`messages[${index}]`, `a file sent as ${wrong.mimeType} is of another type, or damaged`);
 }
 
 /** @throws AppError `invalid_request`, always. */

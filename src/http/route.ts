@@ -32,6 +32,8 @@ export interface RoutePolicy {
    * Whether the route starts turns: a request over the limit may still replay the earlier turn of its key.
    */
   readonly startsTurn?: boolean;
+  /** Whether a request may hold only the newest message of a chat that is stored. */
+  readonly continuesChats?: boolean;
   /** Whether `user` in the body names the user too, as OpenAI's clients do. */
   readonly takesUserName?: boolean;
   /**
@@ -209,12 +211,13 @@ export function registerRoutes<Services>(
 }
 
 function toConfig<Services>(route: Route<Services>, errors: ErrorFormat | undefined): FastifyContextConfig {
-  const { access, allowsAnyHost, startsTurn, takesUserName, servesEventSource, body } = route;
+  const { access, allowsAnyHost, startsTurn, continuesChats, takesUserName, servesEventSource, body } = route;
   const bodyRule = body === "ignored" ? body : body?.isOptional === true ? "optional" : undefined;
   return {
     ...(access && { access }),
     ...(allowsAnyHost && { allowsAnyHost }),
     ...(startsTurn && { startsTurn }),
+    ...(continuesChats && { continuesChats }),
     ...(takesUserName && { takesUserName }),
     ...(servesEventSource && { servesEventSource }),
     ...(bodyRule && { body: bodyRule }),
@@ -261,6 +264,8 @@ export const startErrors: readonly ErrorCode[] = [
   "turn_exists",
   "idempotency_mismatch",
   "message_too_large",
+  "file_not_found",
+  "storage_full",
   "too_many_turns",
   "quota_exhausted",
   "server_stopping",

@@ -1,7 +1,9 @@
 /** Starts turns, on whichever wire the request came. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { AppError } from "../base/errors.ts";
 import type { FollowedTurn } from "../live/live-turn.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
+import { hasImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { Limits } from "./limits.ts";
 
@@ -9,19 +11,32 @@ import type { Limits } from "./limits.ts";
 export interface TurnStarter {
   readonly live: LiveTurns;
   readonly limits: Limits;
+  /** `undefined` if images are not kept. */
+  readonly attachments: TurnAttachments | undefined;
 }
 
 /**
  * Starts `turn` within its user's limits, or finds the turn that was started with its idempotency key.
- * @throws AppError as {@link Limits.allow} and {@link LiveTurns.start} do.
+ * @throws AppError as {@link Limits.allow}, {@link TurnAttachments.prepare} and {@link LiveTurns.start} do.
  */
 export async function startTurn(
-  { live, limits }: TurnStarter,
+  { live, limits, attachments }: TurnStarter,
   requested: TurnRequest,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FollowedTurn> {
-  const { turn, isReplay } = await live.start({ ...limits.allow(request, requested), requestId: request.id });
+  const allowed = { ...limits.allow(request, requested), requestId: request.id };
+  const prepared = hasImages(allowed) ? await prepare(allowed, attachments) : allowed;
+  const { turn, isReplay } = await live.start(prepared);
   if (isReplay) void reply.header("idempotency-replayed", "true");
   return turn;
+}
+
+async function prepare(request: TurnRequest, attachments: TurnAttachments | undefined): Promise<TurnRequest> {
+  if (attachments !== undefined) return await attachments.prepare(request);
+  for (const { role, images } of request.messages)
+    for (const { link } of images)
+      if (role === "user" && link !== undefined)
+        throw new AppError("file_not_found", "files are not kept", { field: link.field });
+  return request;
 }

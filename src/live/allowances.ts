@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import type { LimitName } from "../turn/limits.ts";
 import { toDay, type Clock } from "../base/clock.ts";
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
+import { estimateTurn, type TurnRequest } from "../turn/turn-request.ts";
 
 const dayMs = 24 * 60 * 60_000;
 /** How many subjects without a running turn are remembered. */
@@ -107,4 +108,10 @@ export class Allowances {
   #today(): string {
     return toDay(this.#clock.now());
   }
+}
+
+/** Returns the share of the limits that `request` would take. */
+export function toLimitedTurn(request: TurnRequest): LimitedTurn {
+  const { allowance, idempotencyKey } = request;
+  return { allowance, idempotencyKey, estimate: estimateTurn(request) };
 }

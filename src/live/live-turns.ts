@@ -6,19 +6,14 @@ import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } 
 import type { LimitName } from "../turn/limits.ts";
 import type { ResumedTurn } from "../turn/items/resumed-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
-import {
-  addHistory,
-  estimateTurn,
-  mayBeRefused,
-  toTurnBegin,
-  type TurnRequest,
-} from "../turn/turn-request.ts";
-import { Allowances, type LimitedTurn } from "./allowances.ts";
+import { addHistory, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
+import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
+import { Allowances, toLimitedTurn, type LimitedTurn } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
 import { attach, toKey, toMismatch, type KeyedTurn, type StartedTurn } from "./keyed-turns.ts";
 import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
-import { placeRequest } from "./place-request.ts";
+import { isPrepared, placeRequest } from "./place-request.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
@@ -28,6 +23,8 @@ import { Waiting } from "./waiting.ts";
 export interface LiveTurnsOptions extends TurnPorts {
   /** `undefined` if nothing outlives this process. */
   readonly records: TurnRecords | undefined;
+  /** `undefined` if images are not kept. */
+  readonly attachments: TurnAttachments | undefined;
   readonly onDisconnect: OnDisconnect;
 }
 
@@ -215,7 +212,11 @@ export class LiveTurns {
     // A chat's turn may first end an unread turn of the chat, which gives back its share of the limits.
     if (request.continues !== undefined) await this.#chats.prepare(request);
     else this.#checkLimits(toLimitedTurn(request));
-    return { ...(await placeRequest(request, this.#options.records?.paths)), isPrepared: true };
+    const { records, attachments } = this.#options;
+    return {
+      ...(await loadImages(await placeRequest(request, records?.paths), attachments)),
+      isPrepared: true,
+    };
   }
 
   #findHere(turnId: string): FollowedTurn | undefined {
@@ -249,8 +250,10 @@ export class LiveTurns {
   async #ask(request: TurnRequest, begin: TurnBegin): Promise<StartedTurn> {
     const result = await this.#options.store.begin(begin);
     switch (result.type) {
-      case "begun":
-        return { turn: this.#run(addHistory(request, result), { begin, result }), isReplay: false };
+      case "begun": {
+        const placed = await loadImages(addHistory(request, result), this.#options.attachments);
+        return { turn: this.#run(placed, { begin, result }), isReplay: false };
+      }
       case "running": {
         const isOver =
           request.replacesUnread === true &&
@@ -301,13 +304,4 @@ export class LiveTurns {
       this.#keyed.set(key, { ...keyed, started: Promise.resolve({ turn: ended, isReplay: true }) });
     this.#kept.keep(ended, forget);
   }
-}
-
-function toLimitedTurn(request: TurnRequest): LimitedTurn {
-  const { allowance, idempotencyKey } = request;
-  return { allowance, idempotencyKey, estimate: estimateTurn(request) };
-}
-
-function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): boolean {
-  return isDone === true || (parentId === undefined && continues === undefined);
 }

@@ -4,6 +4,11 @@ import { fillResults, type CallResult } from "../turn/items/tool-results.ts";
 import type { Paths, StoredPath } from "../turn/records.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
+/** Whether everything is known that the begin of `request` needs. */
+export function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): boolean {
+  return isDone === true || (parentId === undefined && continues === undefined);
+}
+
 /**
  * Resolves with `request` as its begin can place it: unchanged if its {@link Continuation} says how, and the
  * schema supports that.

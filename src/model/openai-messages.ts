@@ -3,7 +3,7 @@ import type OpenAI from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import { toOutcomeText } from "../turn/items/tool-text.ts";
 import type { ToolPart } from "../turn/items/tool.ts";
-import type { Message } from "../turn/message.ts";
+import type { Image, Message } from "../turn/message.ts";
 import { isRecord, parseJson } from "./stream/json-value.ts";
 
 type Sent = OpenAI.ChatCompletionMessageParam;
@@ -29,13 +29,17 @@ function toSentMessages(message: Message): Sent | readonly Sent[] {
 }
 
 function toSentMessage({ role, text, images }: Message): Sent {
-  if (role !== "user" || images.length === 0) return { role, content: text };
-  const parts = images.map(({ mimeType, data }): OpenAI.ChatCompletionContentPartImage => ({
-    type: "image_url",
-    image_url: { url: `data:${mimeType};base64,${data}` },
-  }));
+  // A stored image that is not loaded is left out.
+  const parts = role === "user" ? images.filter(({ data }) => data !== "").map(toOpenAiFile) : [];
+  if (role !== "user" || parts.length === 0) return { role, content: text };
   if (text === "") return { role: "user", content: parts };
   return { role: "user", content: [{ type: "text", text }, ...parts] };
+}
+
+function toOpenAiFile({ mimeType, data, name }: Image): OpenAI.ChatCompletionContentPart {
+  const url = `data:${mimeType};base64,${data}`;
+  if (mimeType !== "application/pdf") return { type: "image_url", image_url: { url } };
+  return { type: "file", file: { filename: name ?? "file.pdf", file_data: url } };
 }
 
 /** Returns a reply with tool calls step by step: its text and calls, then the result of each call. */

@@ -58,6 +58,7 @@ function toErrorResponse(operation: Operation, status: number, codes: readonly E
   const body = status === errorTable.request_timeout.status ? undefined : errorBody;
   const always: ResponseHeader[] = ["X-Request-Id"];
   if (status === 401) always.push("WWW-Authenticate");
+  if (status === errorTable.range_not_satisfiable.status) always.push("Content-Range");
   if (body?.type === "json") always.push(...body.headers);
   const given = description.responses.flatMap(({ headers = [], optionalHeaders = [] }) => [
     ...headers,

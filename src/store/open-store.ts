@@ -8,6 +8,9 @@ import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
 import type { TurnStore } from "../turn/ports.ts";
 import type { TurnRecords } from "../turn/records.ts";
+import { AttachmentRows } from "./attachments/attachment-rows.ts";
+import { AttachmentWrites } from "./attachments/attachment-writes.ts";
+import { Bucket, type BucketOptions } from "./attachments/bucket.ts";
 import type { Database } from "./database/database.ts";
 import { DatabaseHealth } from "./database/database-health.ts";
 import { findTrouble } from "./database/find-trouble.ts";
@@ -40,7 +43,16 @@ export type StoreOptions =
       readonly dataDir: string;
       readonly maxJournalBytes: number;
       readonly maxContextChars: number;
+      readonly attachments: AttachmentOptions;
     });
+
+/** The storage of attachments. */
+export interface AttachmentOptions {
+  /** The most that all attachments of a user may take, in bytes; `undefined` for no limit. */
+  readonly maxUserBytes: number | undefined;
+  /** Keeps their bytes; `undefined` if the database does. */
+  readonly bucket: BucketOptions | undefined;
+}
 
 /** The number of writes in the journal. */
 interface JournalState {
@@ -69,6 +81,8 @@ export interface OpenStore {
   readonly records: TurnRecords | undefined;
   /** `undefined` if nothing is kept, or if users read their rows themselves. */
   readonly rows: StoreRows | undefined;
+  /** `undefined` as for `rows`. */
+  readonly attachments: AttachmentRows | undefined;
   /** `undefined` if nothing is kept. */
   readonly database: Database | undefined;
   /** `undefined` if there is no journal. */
@@ -80,7 +94,12 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
-const nothingKept = { records: undefined, rows: undefined, journal: undefined } as const;
+const nothingKept = {
+  records: undefined,
+  rows: undefined,
+  attachments: undefined,
+  journal: undefined,
+} as const;
 
 const emptyStore: OpenStore = {
   ...nothingKept,
@@ -129,9 +148,13 @@ async function openDurableStore(
   let indexer: WordIndexer | undefined;
   const database = new DatabaseHealth(opened, clock, (name) => indexer?.nudge(name));
   const journal = await openJournal(options.dataDir, options.maxJournalBytes, observe);
+  const { maxUserBytes, bucket: bucketOptions } = options.attachments;
+  const bucket = bucketOptions && new Bucket(bucketOptions, clock);
+  const attachments = new AttachmentRows({ database, bucket, observe });
+  const writes = new AttachmentWrites(attachments, maxUserBytes, observe);
   const turns = new DurableTurnStore({
     database,
-    writes: new TurnWrites(database, clock, journal?.owner, options.maxContextChars),
+    writes: new TurnWrites(database, clock, journal?.owner, options.maxContextChars, writes),
     reads: new TurnReads(database),
     journal,
     clock,
@@ -156,6 +179,7 @@ async function openDurableStore(
         await turns.untilWritesStored(caller, conversationId),
       untilTextsRead: async () => await words.untilRead(),
     },
+    attachments,
     database,
     get journal() {
       return journal && { queued: journal.queue.size, rejected: journal.quarantinedCount };
@@ -163,7 +187,7 @@ async function openDurableStore(
     findTrouble: async (timeoutMs) => await findTrouble(trouble, timeoutMs),
     close: async () => {
       await Promise.all([turns.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
-      await closeWithin(database, clock);
+      await Promise.all([closeWithin(database, clock), bucket?.close()]);
     },
   };
 }

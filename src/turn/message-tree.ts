@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { findLineStart } from "./reply/boundary.ts";
-import type { Message, Role } from "./message.ts";
+import type { Image, Message, Role } from "./message.ts";
 import { splitSentReply } from "./reply/sent-reply.ts";
 import { digestTools } from "./items/tool-digest.ts";
 import type { ToolPart } from "./items/tool.ts";
@@ -16,6 +16,8 @@ export type Digest = string;
 export interface AddressedMessage {
   readonly role: Role;
   readonly imagesCount: number;
+  /** Its images that are to be kept; absent if there are none. */
+  readonly images?: readonly Image[] | undefined;
   /** The row's content; of a reply that was sent back with its plan, the answer alone. */
   readonly content: string;
   /** The plan of such a reply; `undefined` if the text had none. */
@@ -89,7 +91,9 @@ function digestParts(
   const composed = isAsItIs ? trimmed : trimmed.normalize("NFC");
   // Clients join the texts between calls in different ways.
   const canonical = toolsDigest === undefined ? composed : composed.replaceAll(/\s+/g, " ");
-  const pictures = images.map(({ mimeType, data }) => `\n${mimeType} ${hash("sha256", data)}`);
+  const pictures = images.map(
+    ({ mimeType, data, attachment }) => `\n${mimeType} ${attachment?.textDigest ?? hash("sha256", data)}`,
+  );
   const parts = `${pictures.join("")}${toolsDigest === undefined ? "" : `\ntools ${toolsDigest}`}`;
   return hash("sha256", `${role}\n${Buffer.byteLength(canonical)}\n${canonical}${parts}`);
 }
@@ -144,6 +148,7 @@ function addressMessage(message: Message, parent: Digest | undefined): Addressed
   return {
     role,
     imagesCount: images.length,
+    ...(images.some(({ attachment }) => attachment !== undefined) && { images }),
     content,
     plan,
     sentId,

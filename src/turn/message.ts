@@ -1,4 +1,5 @@
 /** A message of a chat: its author, its text, its images, and the tool calls of a reply. */
+import type { Attachment } from "./attachments/attachment.ts";
 import type { ToolPart } from "./items/tool.ts";
 
 /** The authors a message can have. */
@@ -7,12 +8,24 @@ export const roles = ["user", "assistant", "system"] as const;
 export type Role = (typeof roles)[number];
 
 /** The image types that are passed to the model. */
-export const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
+const imageTypes = ["image/png", "image/jpeg", "image/gif", "image/webp"] as const;
 
-/** An inline image: base64 without a data URL's prefix. */
+/** The types of files that messages can hold: images, and PDFs for models that read them. */
+export const attachmentTypes = [...imageTypes, "application/pdf"] as const;
+/** One of {@link attachmentTypes}. */
+export type AttachmentType = (typeof attachmentTypes)[number];
+
+/** An image or a PDF of a message. */
 export interface Image {
-  readonly mimeType: (typeof imageTypes)[number];
+  readonly mimeType: AttachmentType;
+  /** Base64 without a data URL's prefix; empty for a stored one until it is loaded. */
   readonly data: string;
+  /** The name of its file, if known. */
+  readonly name?: string | undefined;
+  /** Set if its client names a stored one by its id, in this field of the request: its type is unknown. */
+  readonly link?: { readonly id: string; readonly field: string } | undefined;
+  /** Its identity, if it is stored or is to be stored. */
+  readonly attachment?: Attachment | undefined;
 }
 
 /** A message of a chat. `text` is storable; it may be empty if there are images. */

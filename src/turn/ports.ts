@@ -170,6 +170,8 @@ export type BeginResult =
        * is sent them.
        */
       readonly history?: readonly Message[] | undefined;
+      /** Settles once the bytes of its attachments are durable, too; absent if they are. Never rejects. */
+      readonly attachmentsSafe?: Promise<void> | undefined;
     }
   /** It continues a leaf that this turn, of the same user, is still answering. */
   | { readonly type: "running"; readonly turnId: string }

@@ -157,6 +157,7 @@ export class RunningTurn {
       const result = begun?.result ?? (await this.#ports.store.begin(this.#begin));
       if (result.type !== "begun")
         throw new Error(`a turn without a key of its own was not begun: ${result.type}`);
+      if (result.attachmentsSafe !== undefined) await result.attachmentsSafe;
       this.isStored = result.storage === "stored";
       const { conversationId } = result;
       if (conversationId !== undefined)

@@ -162,9 +162,12 @@ export function digestRequest(request: TurnRequest): Digest {
     continues,
   } = request;
   const parameters = { ...(verbatim !== undefined && { messages: verbatim }), ...request.parameters };
-  // The client's own message ids do not count.
+  // The client's own message ids do not count, nor do our ids of its images.
   const messages = request.messages.map((message) => {
-    return { ...message, clientId: undefined, after: undefined };
+    const images = message.images.map(({ link, ...image }) =>
+      link === undefined ? { ...image, attachment: undefined, name: undefined } : { link: link.id },
+    );
+    return { ...message, images, clientId: undefined, after: undefined };
   });
   const asked = [messages, conversationId, useWebSearch, knowledgeBase, ...(wantsPlan ? [] : ["no plan"])];
   const more = [

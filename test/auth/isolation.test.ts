@@ -6,6 +6,7 @@ import { z } from "zod";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { listRoutes } from "../support/apps/list-routes.ts";
 import { readMessages } from "../support/databases/read-rows.ts";
+import { makePng, toImageMessage } from "../support/clients/file-client.ts";
 import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 import { startPglite, type StoreHarness } from "../support/databases/store-harness.ts";
@@ -15,6 +16,7 @@ interface World {
   readonly turnId: string;
   readonly conversationId: string;
   readonly userId: string;
+  readonly fileId: string;
 }
 
 /** A request for the owner's data. */
@@ -90,6 +92,7 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
     path: `/conversations/${id}/export`,
     foreign: 404,
   }),
+  "GET /files/:id": ({ fileId }) => ({ path: `/files/${fileId}`, foreign: 404 }),
   "GET /usage": () => ({ path: "/usage", foreign: 200 }),
   "POST /v1/chat/completions": () => ({ path: "/v1/chat/completions", body: completion, foreign: 200 }),
 };
@@ -128,11 +131,18 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
   async function makeWorld(): Promise<World> {
     const userId = randomUUID();
     model.say(`- p\n---RESPONSE---\n${canary}`);
-    const answer = await ask("POST", { path: "/stream-chat", body: chat, foreign: 404 }, userId);
+    const body = { messages: [toImageMessage("Hi", makePng("canary"))] };
+    const answer = await ask("POST", { path: "/stream-chat", body, foreign: 404 }, userId);
     assert.equal(answer.status, 200);
     model.say("- p\n---RESPONSE---\nOther.");
     const conversationId = String(answer.headers["x-conversation-id"]);
-    return { userId, turnId: String(answer.headers["x-turn-id"]), conversationId };
+    const page = await ask(
+      "GET",
+      { path: `/conversations/${conversationId}/messages`, foreign: 404 },
+      userId,
+    );
+    const [, fileId = ""] = /"url":"\/files\/([^"]+)"/.exec(page.body) ?? [];
+    return { userId, turnId: String(answer.headers["x-turn-id"]), conversationId, fileId };
   }
 
   async function tokenOf(userId: string, expired = false): Promise<string> {

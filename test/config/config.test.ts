@@ -236,7 +236,13 @@ describe("parseConfig", () => {
     assert.equal(type({ SUPABASE_URL: "https://x.supabase.co" }), "embedded");
     assert.equal(type({ ...postgres, CHAT_STORE_ENABLED: "false" }), "none");
     const both = parseConfig({ ...supabase, SUPABASE_ANON_KEY: "a" }).app.store;
-    const journal = { dataDir: ".foreword", maxJournalBytes: 256 * 1024 * 1024, maxContextChars: 400_000 };
+    const attachments = { maxUserBytes: 1024 * 1024 * 1024, bucket: undefined };
+    const journal = {
+      dataDir: ".foreword",
+      maxJournalBytes: 256 * 1024 * 1024,
+      maxContextChars: 400_000,
+      attachments,
+    };
     assert.deepEqual(both, {
       ...journal,
       type: "supabase",

@@ -1,5 +1,6 @@
 /** The limits of one process: which subject is counted, how large a request may be, and when they are off. */
 import assert from "node:assert/strict";
+import { makePng } from "../support/clients/file-client.ts";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
@@ -178,7 +179,7 @@ describe("the limit of tokens", { timeout: 60_000 }, () => {
 
 describe("the size limits of a request", { timeout: 60_000 }, () => {
   const image = (bytes: number): object => ({
-    inlineData: { mimeType: "image/png", data: Buffer.alloc(bytes).toString("base64") },
+    inlineData: { mimeType: "image/png", data: makePng("", bytes).data },
   });
   const user = (text: string, images: readonly object[] = []): object => ({ sender: "user", text, images });
 

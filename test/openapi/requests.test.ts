@@ -15,8 +15,8 @@ import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";
 
 const check = new ResponseCheck(await makeDocument("none", "demo"));
 const anybody = { type: "anybody", accessToken: undefined } as const;
-const image = { mimeType: "image/png", data: "AAAA" };
-const imageUrl = "data:image/png;base64,AAAA";
+const image = { mimeType: "image/png", data: "iVBORw0KGgo=" };
+const imageUrl = "data:image/png;base64,iVBORw0KGgo=";
 
 /** A body that both check, and the rules that a JSON schema cannot express. */
 interface Judged {
@@ -91,7 +91,7 @@ const judged: readonly Judged[] = [
     ],
     // Rules between fields.
     exceptions:
-      /^tools\[\d+\]\.name: must be different|^toolChoice: (?:must name one|required needs)|only an assistant's message|is required: the reply goes on|^messages: must be empty beside|^parentId: must name the reply|must have an id|must have a name|must be nested|^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf requires conversationId|must be base64/,
+      /^tools\[\d+\]\.name: must be different|^toolChoice: (?:must name one|required needs)|only an assistant's message|is required: the reply goes on|^messages: must be empty beside|^parentId: must name the reply|must have an id|must have a name|must be nested|^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^parentId: leaf requires conversationId|must be base64|of another type, or damaged$|inlineData: is required, or url$/,
   },
   {
     name: "ApprovalsRequest",
@@ -184,7 +184,7 @@ const judged: readonly Judged[] = [
       },
     ],
     exceptions:
-      /^model: "[^]*" does not exist|^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL/,
+      /^model: "[^]*" does not exist|^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL|of another type, or damaged$/,
   },
   {
     name: "NewConversation",

@@ -52,7 +52,8 @@ begin
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
     'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, t.tools, 1 as place,
+      select m.id, m.parent_id, m.role, m.content, t.tools,
+        case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end as attachments, 1 as place,
         length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
         from (select id, parent_id, role, metadata, case when octet_length(content) > 4194304
           then left(content, 1048576) else content end as content
@@ -60,7 +61,8 @@ begin
           cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
             then foreword.trim_tools(m.metadata) end as tools offset 0) t
       union all
-      select m.id, m.parent_id, m.role, m.content, t.tools, p.place + 1,
+      select m.id, m.parent_id, m.role, m.content, t.tools,
+        case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end, p.place + 1,
         p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
         from path p
           cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
@@ -72,6 +74,7 @@ begin
               <= (argument ->> 'max_chars')::integer and p.place < 20000 end
     )
     select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+      || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
       || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
       order by p.place desc) from path p
     -- Users may make a circle of their rows: each row is listed once.

@@ -4,6 +4,8 @@
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit}
+-- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
+-- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param check_only writes nothing, and returns {free: true} if the turn could begin
 -- @returns what chat_save_messages returns; or, with nothing written, one of
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
@@ -12,6 +14,8 @@
 --   {running} the turn would continue from a leaf that this turn of the same user is still answering
 --   {foreign} the named conversation belongs to another user
 --   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
+--   {full} its user would have more than `max_attachment_bytes`
+--   With `attachments` the result also has {attachments}, as foreword.find_attachments returns it.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -23,6 +27,7 @@ declare
   v_limited jsonb;
   v_saved jsonb;
   v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
+  v_has_attachments boolean := coalesce(jsonb_typeof(argument -> 'attachments') = 'array', false);
   v_history_tokens integer := 0;
 begin
   perform public.chat_check_version(argument);
@@ -55,7 +60,8 @@ begin
     end if;
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'message_id', v_turn.parent_id,
       'digest', coalesce((select encode(m.digest, 'hex') from public.messages m
-        where m.id = v_turn.parent_id), ''));
+        where m.id = v_turn.parent_id), ''))
+      || case when v_has_attachments then foreword.find_attachments(argument) else '{}' end;
   end if;
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null
@@ -71,6 +77,9 @@ begin
     if v_limited <> '{}' then
       return v_limited;
     end if;
+  end if;
+  if v_has_attachments and not v_is_late and foreword.exceeds_attachments(argument) then
+    return jsonb_build_object('full', true);
   end if;
   if coalesce((argument ->> 'check_only')::boolean, false) then
     return jsonb_build_object('free', true);
@@ -111,6 +120,9 @@ begin
       perform foreword.extend_reply(v_id, (v_saved ->> 'conversation_id')::uuid,
         (v_saved ->> 'message_id')::uuid, argument -> 'extends');
     end if;
+  end if;
+  if v_has_attachments and v_saved ? 'message_id' then
+    v_saved := v_saved || foreword.find_attachments(argument);
   end if;
   return v_saved;
 end $$;

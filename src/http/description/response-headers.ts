@@ -46,6 +46,11 @@ export const responseHeaders = {
   "X-Accel-Buffering": { description: "Stops proxies from buffering the stream.", schema: z.literal("no") },
   Location: { description: "The path of the new resource.", schema: z.string() },
   "Content-Disposition": { description: "A file name.", schema: z.string() },
+  "Accept-Ranges": { description: "Ranges of bytes may be requested.", schema: z.literal("bytes") },
+  "Content-Range": {
+    description: "The bytes of the response, and the size of the file: `bytes 0-1023/4096`.",
+    schema: z.string(),
+  },
   ETag: {
     description: "Identifies this version: send it as `If-None-Match` to get a 304 while it is current.",
     schema: z.string(),

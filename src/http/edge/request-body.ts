@@ -1,7 +1,6 @@
 /**
  * Reads request bodies: checks their type and size, bounds the memory of all bodies together, parses JSON.
  */
-import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
@@ -16,12 +15,18 @@ const smallBodiesBytes = 16 * mebibyte;
 /** The `Retry-After` of a request without room for its body, in milliseconds. */
 const busyRetryAfterMs = 2_000;
 
+/** How a client whose chat has become too large can go on. */
+const newestOnly =
+  " Send only the newest message instead of the whole chat: the messages before it, with their images, are stored already (docs/protocol.md, “A chat of many photos”).";
+
 /** The limits of bodies. */
 export interface BodyLimits {
   /** The largest body, in bytes. */
   readonly maxBodyBytes: number;
   /** The memory of all bodies over 64 KiB together, in bytes; at least `maxBodyBytes`. */
   readonly maxBodiesBytes: number;
+  /** Whether chats are stored, so that a client need not send a whole one. */
+  readonly keepsChats?: boolean;
 }
 
 /** Reads the bodies of all routes of `app`. */
@@ -70,7 +75,7 @@ class Bodies {
     checkType(request);
     const { raw } = request;
     const share = this.#openShare(request);
-    const chunks = await this.#receive(raw, share);
+    const chunks = await this.#receive(request, share);
     const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0);
     if (sizeBytes === 0 && request.routeOptions.config.body === "optional") return undefined;
     if (sizeBytes === 0)
@@ -117,17 +122,18 @@ class Bodies {
     return share;
   }
 
-  async #receive(raw: IncomingMessage, share: BodyShare): Promise<readonly Buffer[]> {
-    const { maxBodyBytes } = this.#limits;
+  async #receive({ raw, routeOptions }: FastifyRequest, share: BodyShare): Promise<readonly Buffer[]> {
+    const { maxBodyBytes, keepsChats } = this.#limits;
+    const advice = keepsChats === true && routeOptions.config.continuesChats === true ? newestOnly : "";
     const declaredBytes = Number(raw.headers["content-length"] ?? 0);
-    takeRoom(share, declaredBytes, maxBodyBytes);
+    takeRoom(share, declaredBytes, maxBodyBytes, advice);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Buffer[]>();
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
     const take = (chunk: Buffer): void => {
       sizeBytes += chunk.length;
       try {
-        if (sizeBytes > declaredBytes) takeRoom(share, sizeBytes, maxBodyBytes);
+        if (sizeBytes > declaredBytes) takeRoom(share, sizeBytes, maxBodyBytes, advice);
         chunks.push(chunk);
       } catch (error) {
         stop();
@@ -160,10 +166,13 @@ class Bodies {
   }
 }
 
-/** @throws AppError `body_too_large` or `server_busy`. */
-function takeRoom(share: BodyShare, sizeBytes: number, maxBodyBytes: number): void {
+/**
+ * @param advice for a body that is too large.
+ * @throws AppError `body_too_large` or `server_busy`.
+ */
+function takeRoom(share: BodyShare, sizeBytes: number, maxBodyBytes: number, advice: string): void {
   if (sizeBytes > maxBodyBytes) {
-    const detail = `The body is larger than ${maxBodyBytes / mebibyte} MiB.`;
+    const detail = `The body is larger than ${maxBodyBytes / mebibyte} MiB.${advice}`;
     throw new AppError("body_too_large", `${sizeBytes} bytes or more`, { detail });
   }
   if (!share.resize(sizeBytes))

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parse } from "../../base/parse.ts";
 import type { Estimate } from "../../turn/limits.ts";
-import { roles } from "../../turn/message.ts";
+import { attachmentTypes, roles, type Image } from "../../turn/message.ts";
 import { continuationModes, type TurnBegin } from "../../turn/ports.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { ToolRows } from "../turns/tool-rows.ts";
@@ -16,9 +16,29 @@ const Text = z
 /** The estimate of a begin that an earlier version wrote. */
 const noEstimate: Estimate = { inputTokens: 0, outputTokens: 0 };
 
+/** The images of a message; one whose bytes are in the database has no data. */
+const QueuedImages = z
+  .array(
+    z.object({
+      mimeType: z.enum(attachmentTypes),
+      data: z.string(),
+      name: Text,
+      attachment: z.object({
+        id: z.string(),
+        mediaType: z.string(),
+        sizeBytes: z.number(),
+        digest: z.string(),
+        textDigest: z.string(),
+      }),
+    }),
+  )
+  .nullish()
+  .transform((images) => images ?? undefined);
+
 const QueuedMessage = z.object({
   role: z.enum(roles),
   imagesCount: z.number(),
+  images: QueuedImages,
   content: z.string(),
   plan: Text,
   sentId: Text,
@@ -61,10 +81,26 @@ const QueuedBegin = z.object({
   subject: Text,
 });
 
-/** Returns `turn` as JSON. */
-export function toQueuedBegin({ caller, allowance, ...turn }: TurnBegin): string {
+/**
+ * Returns `turn` as JSON, with the bytes of its attachments.
+ * @param isStored whether the bytes of an attachment are in the database already.
+ */
+export function toQueuedBegin(
+  { caller, allowance, ...turn }: TurnBegin,
+  isStored: (id: string) => boolean = () => false,
+): string {
   const subject = allowance?.subject;
-  return JSON.stringify({ ...turn, subject, requestId: undefined, userId: caller.userId });
+  const path = turn.path.map((message) =>
+    message.images === undefined ? message : { ...message, images: toQueuedImages(message.images, isStored) },
+  );
+  return JSON.stringify({ ...turn, path, subject, requestId: undefined, userId: caller.userId });
+}
+
+function toQueuedImages(images: readonly Image[], isStored: (id: string) => boolean): readonly Image[] {
+  return images.flatMap(({ mimeType, data, name, attachment }) => {
+    if (attachment === undefined) return [];
+    return [{ mimeType, data: isStored(attachment.id) ? "" : data, name, attachment }];
+  });
 }
 
 /** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */

@@ -173,9 +173,11 @@ export class JournalReplay {
       const ageMs = Math.max(0, clock.now().getTime() - endedAt.getTime());
       return (await writes.end({ ...argument, age_ms: ageMs })).type === "ended";
     }
-    const begun = await writes.begin(parseQueuedBegin(text), true, journal.owners);
+    const turn = parseQueuedBegin(text);
+    const begun = await writes.begin(turn, true, journal.owners);
     switch (begun.type) {
       case "saved":
+        if (begun.attachments !== undefined) await writes.storeAttachments(turn, begun.attachments.missing);
         return true;
       case "deleted":
         return false;
@@ -183,6 +185,7 @@ export class JournalReplay {
       case "exists":
       case "foreign":
       case "limited":
+      case "full":
       case "running":
       case "missing":
         throw new AppError("write_rejected", "the turn's id belongs to another turn");

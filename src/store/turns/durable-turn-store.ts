@@ -1,5 +1,5 @@
 /** The store that turns use: a database behind a journal. */
-import { toAppError } from "../../base/errors.ts";
+import { AppError, toAppError } from "../../base/errors.ts";
 import type { LimitName } from "../../turn/limits.ts";
 import type { Caller } from "../../base/caller.ts";
 import type {
@@ -28,7 +28,7 @@ import type { Observer } from "../../turn/observer.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import { schemaVersion, type LazyJson } from "../database/database.ts";
-import type { SaveResult } from "./message-writer.ts";
+import type { SaveResult } from "./save-result.ts";
 import { toEndArgument, toPauseArgument, type PausedRow } from "./turn-writes.ts";
 import { hasItems } from "./item-rows.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
@@ -59,7 +59,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
   }
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
-    const { writes, observe } = this.#options;
+    const { writes } = this.#options;
     if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
     if (turn.isKept === false) return await this.#beginUnkept(turn);
     const { continues } = turn;
@@ -67,7 +67,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
       const stored = this.untilWritesStored(turn.caller, turn.conversationId);
       if (continues.needsStore) {
         await stored;
-        return toBeginResult(await writes.begin(turn), turn, observe);
+        return this.#toBegun(await writes.begin(turn), turn);
       }
       await stored.catch(() => {}); // it continues from the rows stored by the time it is replayed
     }
@@ -75,14 +75,43 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
       turn,
       kind: "begin",
       call: () => writes.begin(turn),
-      toArgument: () => toQueuedBegin(turn),
+      toArgument: () => this.#toQueued(turn),
       ...(turn.mayBeRefused && { findRefusal: () => writes.findRefusal(turn) }),
     });
     if (written.type !== "value") {
       const storage = written.type === "queued" ? "queued" : "none";
       return { type: "begun", storage, conversationId: toKnownConversation(turn) };
     }
-    return toBeginResult(written.value, turn, observe);
+    return this.#toBegun(written.value, turn);
+  }
+
+  #toQueued(turn: TurnBegin): string {
+    return toQueuedBegin(turn, (id) => this.#options.writes.hasAttachment(id));
+  }
+
+  #toBegun(saved: SaveResult, turn: TurnBegin): BeginResult {
+    const result = toBeginResult(saved, turn, this.#options.observe);
+    const missing = saved.type === "saved" ? (saved.attachments?.missing ?? []) : [];
+    if (result.type !== "begun" || missing.length === 0) return result;
+    return { ...result, attachmentsSafe: this.#keepAttachments(turn, missing) };
+  }
+
+  /** Makes the bytes of attachments durable as a begin is: a queued one stores them when it is replayed. */
+  async #keepAttachments(turn: TurnBegin, missing: readonly string[]): Promise<void> {
+    const { writes, observe } = this.#options;
+    try {
+      await this.#writer.write({
+        turn,
+        kind: "begin",
+        call: async () => {
+          await writes.storeAttachments(turn, missing);
+          return { type: "saved" };
+        },
+        toArgument: () => this.#toQueued(turn),
+      });
+    } catch (error) {
+      observe({ type: "write-lost", turn, error: toAppError(error) });
+    }
   }
 
   /** For a turn over its limit: resolves with the earlier turn of its key, else with the refusal. */
@@ -250,6 +279,8 @@ function toBeginResult(saved: SaveResult, turn: TurnBegin, observe: Observer): B
       const { conversationId, history } = saved;
       return { type: "begun", storage: "stored", conversationId, history };
     }
+    case "full":
+      throw new AppError("storage_full", `the attachments of ${turn.caller.userId ?? "unnamed users"}`);
     case "deleted":
       observe({ type: "conversation-deleted", turn });
       return { type: "begun", storage: "none", conversationId: turn.conversationId };

@@ -1,5 +1,4 @@
 /** Writes paths into the message tree: sends only the new end of a long path, and more if asked for it. */
-import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import { createId } from "../../base/create-id.ts";
@@ -11,13 +10,13 @@ import {
   type Digest,
   type ExtendedReply,
 } from "../../turn/message-tree.ts";
-import { roles, type Message, type Role } from "../../turn/message.ts";
-import { limitNames, type LimitName } from "../../turn/limits.ts";
+import type { Image, Role } from "../../turn/message.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { TurnBegin } from "../../turn/ports.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
-import { ToolRows, toToolsMetadata } from "./tool-rows.ts";
+import { SaveMessagesResult, type SaveResult } from "./save-result.ts";
+import { toToolsMetadata } from "./tool-rows.ts";
 import type { Database, FunctionName } from "../database/database.ts";
 
 /** A path up to this length is sent whole; of a longer one only the end, usually all that is new. */
@@ -32,81 +31,6 @@ const stepBytes = 4 * 1024 * 1024;
 const maxSteps = 20;
 /** How many changed paths are remembered, at about 200 bytes each. */
 const maxKnownPaths = 10_000;
-
-/** The result of saving a path: saved, or the reason why nothing was written. */
-export type SaveResult =
-  | {
-      readonly type: "saved";
-      readonly conversationId: string;
-      /** The messages before the path of a turn that its begin has placed. */
-      readonly history?: readonly Message[] | undefined;
-    }
-  /** The conversation was deleted after the turn began. */
-  | { readonly type: "deleted" }
-  | Refusal;
-
-/** Why a turn could not begin. */
-export type Refusal =
-  /** The turn's key belongs to another turn of its user. */
-  | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
-  /** The turn's id belongs to another turn. */
-  | { readonly type: "exists" }
-  /** It continues a leaf that this turn is still answering. */
-  | { readonly type: "running"; readonly turnId: string }
-  /** The message to continue does not exist. */
-  | { readonly type: "missing" }
-  /** The named conversation belongs to another user. */
-  | { readonly type: "foreign" }
-  /** Its user is over this limit; for tokens, with so many left today. */
-  | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
-
-const RefusalResult = z.union([
-  z
-    .object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) })
-    .transform(({ taken }): Refusal => {
-      return { type: "taken", turnId: taken.turn_id, requestDigest: taken.request_digest ?? undefined };
-    }),
-  z.object({ exists: z.literal(true) }).transform((): Refusal => ({ type: "exists" })),
-  z
-    .object({ running: z.string() })
-    .transform(({ running }): Refusal => ({ type: "running", turnId: running })),
-  z.object({ missing_path: z.literal(true) }).transform((): Refusal => ({ type: "missing" })),
-  z.object({ foreign: z.literal(true) }).transform((): Refusal => ({ type: "foreign" })),
-  z
-    .object({
-      limited: z.enum(limitNames),
-      tokens_left: z.number().optional(),
-    })
-    .transform((result): Refusal => {
-      return { type: "limited", limit: result.limited, tokensLeft: result.tokens_left };
-    }),
-]);
-
-/** The messages of a stored path, oldest first. */
-export const PathMessages = z.array(
-  z
-    .object({ role: z.enum(roles), content: z.string(), tools: ToolRows })
-    .transform(({ role, content, tools }): Message => {
-      if (role !== "assistant") return { role, text: content, images: [] };
-      return { role, text: content, images: [], isAnswer: true, ...(tools !== undefined && { tools }) };
-    }),
-);
-
-/** The most common one first: each mismatch creates an error that is thrown away. */
-const SaveMessagesResult = z.union([
-  z.object({ conversation_id: z.string(), digest: z.string(), history: PathMessages.optional() }),
-  z.object({ missing: z.literal(true) }),
-  z.object({ deleted: z.literal(true) }),
-  z.object({
-    unaddressed: z.array(z.object({ id: z.string(), role: z.enum(roles), content: z.string() })),
-  }),
-  RefusalResult,
-]);
-
-/** Returns the refusal in a function's result; `undefined` for other results. */
-export function toRefusal(result: unknown): Refusal | undefined {
-  return RefusalResult.safeParse(result).data;
-}
 
 /** Sends paths to the database: of a long one first the end, then the whole if asked. */
 export class MessageWriter {
@@ -133,6 +57,7 @@ export class MessageWriter {
     argument: JsonObject,
     tail: readonly Json[] = [],
   ): Promise<SaveResult> {
+    const keepsImages = argument["attachments"] !== undefined;
     const stored = this.#toStoredDigests(turn);
     const candidates = turn.isConversationNamed ? [] : toCandidates(turn, stored);
     const mayBeKnown =
@@ -147,7 +72,7 @@ export class MessageWriter {
           conversation: toConversation(turn, this.#clock.now()),
           continue: this.#toContinue(turn),
           anchor: from === 0 ? (turn.anchor ?? null) : stored[from - 1],
-          path: [...turn.path.slice(from).map(toPathItem), ...tail],
+          path: [...turn.path.slice(from).map((message) => toPathItem(message, keepsImages)), ...tail],
           ...(turn.extendsReply !== undefined && { extends: toExtendedItem(turn.extendsReply) }),
           candidates,
           addresses,
@@ -161,10 +86,16 @@ export class MessageWriter {
         // A path that does not start at the root has the same digest in many places.
         const isFromRoot = turn.continues === undefined || turn.continues.mode === "whole";
         if (tail.length === 0 && isFromRoot) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
-        const { conversation_id: conversationId, history } = saved;
-        return { type: "saved", conversationId, ...(history !== undefined && { history }) };
+        const { conversation_id: conversationId, history, attachments } = saved;
+        return {
+          type: "saved",
+          conversationId,
+          ...(history !== undefined && { history }),
+          ...(attachments !== undefined && { attachments }),
+        };
       }
       if ("deleted" in saved) return { type: "deleted" };
+      if ("full" in saved) return { type: "full" };
       // The message it continues existed when it was read.
       if ("missing" in saved && from === 0) return { type: "deleted" };
       if ("missing" in saved) {
@@ -248,7 +179,7 @@ function toConversation(turn: TurnBegin, now: Date): Json {
   };
 }
 
-function toPathItem(message: AddressedMessage): JsonObject {
+function toPathItem(message: AddressedMessage, keepsImages = false): JsonObject {
   const { role, imagesCount, content, plan, contentDigests, sentId, clientId, after, tools, toolsDigest } =
     message;
   const metadata = {
@@ -256,6 +187,7 @@ function toPathItem(message: AddressedMessage): JsonObject {
     ...(imagesCount > 0 && { images_count: imagesCount }),
     ...(clientId !== undefined && { client_id: clientId }),
     ...(tools !== undefined && toToolsMetadata(tools)),
+    ...(keepsImages && message.images !== undefined && { attachments: toAttachmentRows(message.images) }),
   };
   return {
     id: createId(),
@@ -276,6 +208,15 @@ function toExtendedItem(reply: ExtendedReply): Json {
     earlier_digests: reply.earlierDigests,
     earlier_tools_digest: reply.earlierToolsDigest,
   };
+}
+
+/** Returns the images of a message as its metadata lists them. */
+function toAttachmentRows(images: readonly Image[]): Json {
+  return images.flatMap(({ name, attachment }) =>
+    attachment === undefined
+      ? []
+      : [{ id: attachment.id, media_type: attachment.mediaType, size_bytes: attachment.sizeBytes, name }],
+  );
 }
 
 function toAddresses(rows: readonly { id: string; role: Role; content: string }[]): JsonObject {

@@ -17,7 +17,7 @@ import type {
 import { claimReasons } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
 import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
-import { PathMessages } from "./message-writer.ts";
+import { PathMessages } from "./save-result.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { service, type Database } from "../database/database.ts";
 

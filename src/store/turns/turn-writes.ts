@@ -8,9 +8,11 @@ import { toText } from "../../turn/body.ts";
 import { toContent } from "../../turn/turn-result.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { service, type Database, type LazyJson } from "../database/database.ts";
+import type { AttachmentWrites } from "../attachments/attachment-writes.ts";
 import { toItemRows, toStorableJson } from "./item-rows.ts";
 import { toToolsMetadata } from "./tool-rows.ts";
-import { MessageWriter, toRefusal, type Refusal, type SaveResult } from "./message-writer.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { toRefusal, type Refusal, type SaveResult } from "./save-result.ts";
 
 const EndResult = z.union([
   z.object({ conversation_id: z.string(), is_changed: z.boolean() }),
@@ -34,15 +36,23 @@ export class TurnWrites {
   readonly #database: Database;
   readonly #messages: MessageWriter;
   readonly #owner: string | undefined;
+  readonly #attachments: AttachmentWrites | undefined;
 
   /**
    * @param owner the id of this process, recorded in its turns.
    * @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters.
    */
-  constructor(database: Database, clock: Clock, owner?: string, maxContextChars?: number) {
+  constructor(
+    database: Database,
+    clock: Clock,
+    owner?: string,
+    maxContextChars?: number,
+    attachments?: AttachmentWrites,
+  ) {
     this.#database = database;
     this.#messages = new MessageWriter(database, clock, maxContextChars);
     this.#owner = owner;
+    this.#attachments = attachments;
   }
 
   /**
@@ -51,12 +61,26 @@ export class TurnWrites {
    * are then the processes whose journal that may have been.
    */
   async begin(turn: TurnBegin, isLate = false, owners?: readonly string[]): Promise<SaveResult> {
-    return await this.#messages.save("chat_begin_turn", turn, service, {
+    const saved = await this.#messages.save("chat_begin_turn", turn, service, {
       turn: this.#toRow(turn),
       allowance: toAllowanceRow(turn),
       late: isLate,
       owners,
+      ...this.#attachments?.toArgument(turn),
     });
+    if (saved.type === "saved" && saved.attachments !== undefined)
+      this.#attachments?.remember(saved.attachments.stored);
+    return saved;
+  }
+
+  /** Stores the attachments of `turn` that its begin has found missing. */
+  async storeAttachments(turn: TurnBegin, missing: readonly string[]): Promise<void> {
+    await this.#attachments?.store(turn, missing);
+  }
+
+  /** Whether the bytes of an attachment are known to be stored. */
+  hasAttachment(id: string): boolean {
+    return this.#attachments?.isKnown(id) === true;
   }
 
   /** Resolves with why `turn` could not begin: its key, id, conversation or limits. Writes nothing. */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { JsonObject } from "../../base/json.ts";
 import { parse } from "../../base/parse.ts";
-import { imageTypes, roles, type Message } from "../message.ts";
+import { attachmentTypes, roles, type Message } from "../message.ts";
 import type { ModelParameters } from "../instructions.ts";
 import type { ReportedUsage } from "../turn-event.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
@@ -41,7 +41,7 @@ const Tool = z.object({
 const StoredMessage = z.object({
   role: z.enum(roles),
   text: z.string(),
-  images: z.array(z.object({ mimeType: z.enum(imageTypes), data: z.string() })),
+  images: z.array(z.object({ mimeType: z.enum(attachmentTypes), data: z.string() })),
   tools: z.array(Tool).optional(),
   isAnswer: z.boolean().exactOptional(),
 });

@@ -4,18 +4,20 @@ import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
 import type { Continuation } from "../../turn/ports.ts";
 import { unknownOutcome } from "../../turn/items/tool-parts.ts";
-import { toRole, type Message } from "../../turn/message.ts";
+import { toRole, type Image, type Message } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
-  Base64,
   checkLast,
-  ImageType,
+  InlineFile,
   listOf,
   maxParts,
+  nameFile,
+  nameLinks,
   OptionalUuid,
   ParentId,
   promptFields,
   refuse,
+  StoredFileUrl,
   toMessageText,
   toPromptOptions,
   toTurnNames,
@@ -39,7 +41,19 @@ const MessageText = Text.describe(
   "The text: the first non-empty field of text, content and value. At most `LIMIT_MESSAGE_KIB`, by default 1 MiB.",
 );
 
-const ChatImage = z.object({ inlineData: z.object({ data: Base64, mimeType: ImageType }) });
+const ChatImage = z
+  .object({
+    inlineData: InlineFile.nullish(),
+    url: StoredFileUrl.nullish().describe("The URL of a stored file, instead of its bytes."),
+    name: z.string().nullish().describe("The name of the file."),
+  })
+  .meta({ anyOf: ["inlineData", "url"].map((name) => ({ required: [name] })) })
+  .transform(({ inlineData, url, name }, context): Image => {
+    const image = inlineData ?? url;
+    if (image) return nameFile(image, name);
+    context.addIssue({ code: "custom", path: ["inlineData"], message: "is required, or url" });
+    return z.NEVER;
+  });
 
 /** A message. */
 export const ChatMessage = z
@@ -51,7 +65,7 @@ export const ChatMessage = z
     value: MessageText,
     images: listOf(ChatImage, maxParts)
       .nullish()
-      .describe("Images of a user message: sent to the model, never stored."),
+      .describe("Images and PDFs of a user message: sent to the model, and stored beside the message."),
     tools: SentCalls.nullish().describe("The tool calls of an assistant's message, with their results."),
   })
   .refine(({ sender, role }) => typeof (sender ?? role) === "string", {
@@ -188,7 +202,7 @@ function toMessage(message: z.infer<typeof ChatMessage>, index: number): Message
   return {
     role,
     text,
-    images: message.images?.map(({ inlineData }) => inlineData) ?? [],
+    images: nameLinks(message.images ?? [], `messages[${index}].images`),
     ...(tools !== undefined && { tools }),
   };
 }

@@ -56,6 +56,7 @@ const startTurnRoute = defineRoute({
   headers: TurnHeaders,
   body: ChatBody,
   startsTurn: true,
+  continuesChats: true,
   errors: [
     ...startErrors,
     ...turnErrors,

@@ -8,6 +8,8 @@ import {
   joinParts,
   listOf,
   maxParts,
+  nameFile,
+  nameLinks,
   refuse,
   toMessageText,
   toUsualType,
@@ -56,6 +58,10 @@ const Content = z
               type: z.literal("image_url"),
               image_url: z.union([z.object({ url: ImageUrl }), ImageUrl]),
             }),
+            z.object({
+              type: z.literal("file"),
+              file: z.object({ filename: z.string().nullish(), file_data: ImageUrl }),
+            }),
           ]),
         )
         .max(maxParts),
@@ -69,6 +75,9 @@ const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
   image_url: z
     .object({ image_url: z.preprocess(toImageObject, z.object({ url: ImageUrl })) })
     .transform(({ image_url: { url } }) => ({ image: url })),
+  file: z
+    .object({ file: z.object({ filename: z.string().nullish(), file_data: ImageUrl }) })
+    .transform(({ file }) => ({ image: nameFile(file.file_data, file.filename) })),
 };
 
 /** Many clients send the URL itself instead of an object with the URL. */
@@ -156,7 +165,8 @@ export function toMessage(message: z.infer<typeof CompletionMessage>, index: num
   if (role !== "user" && images.length > 0)
     refuse(`messages[${index}].content`, "only user messages may contain images");
   const storable = toMessageText(text, role, `messages[${index}].content`);
-  return { role, text: storable, images, ...(role === "assistant" && { isAnswer: true }) };
+  const named = nameLinks(images, `messages[${index}].content`);
+  return { role, text: storable, images: named, ...(role === "assistant" && { isAnswer: true }) };
 }
 
 /**

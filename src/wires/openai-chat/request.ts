@@ -9,7 +9,7 @@ import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model
 import { toSentChat } from "./tool-messages.ts";
 import { checkToolChoice } from "../../http/items/client-tools.ts";
 import {
-  checkNotEmpty,
+  checkContent,
   described,
   listOf,
   refuse,
@@ -136,7 +136,7 @@ export function toRequestedCompletion(
   if (last === undefined) return refuse("messages", "must not be empty");
   if (last.role === "assistant" && chat.extendsReply === undefined)
     return refuse("messages", "Last message must not be the assistant's");
-  checkNotEmpty(last);
+  checkContent(last, request.messages.length - 1);
   // An access token names the user already. Beside it, any other name is the client's own.
   const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
   const userId = isOwnName ? undefined : toNamedUser(request.user);

@@ -2,7 +2,15 @@
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
-import { imageTypes, roles, isNotEmpty, toStorable, type Message, type Role } from "../../turn/message.ts";
+import {
+  attachmentTypes,
+  roles,
+  isNotEmpty,
+  toStorable,
+  type Message,
+  type Role,
+} from "../../turn/message.ts";
+import { isOfType } from "../../turn/attachments/media-type.ts";
 import {
   addIssues,
   checkLast,
@@ -11,6 +19,8 @@ import {
   joinParts,
   listOf,
   maxParts,
+  nameFile,
+  nameLinks,
   refuse,
   toMessageText,
   Uuid,
@@ -32,7 +42,7 @@ export interface UiPartContent extends PartContent {
   readonly isReasoning?: true;
 }
 
-const ImageFile = z.object({ url: ImageUrl });
+const ImageFile = z.object({ url: ImageUrl, filename: z.string().catch("") });
 
 /** How the client describes a file. */
 const FileDescription = z
@@ -51,9 +61,9 @@ function toRefusal(part: unknown): string {
   const name = filename === "" ? "This file" : `The file “${filename}”`;
   const type = mediaType === "" ? "" : ` (${mediaType})`;
   if (/^https?:/i.test(url)) return `${name}${type} cannot be read from a link. Attach the image itself.`;
-  if (imageTypes.some((known) => known === mediaType))
-    return `${name}${type} cannot be read: its data is not a data URL in base64. Attach it again.`;
-  return `${name}${type} cannot be read. Attach a PNG, JPEG, GIF or WebP image, or paste the text of the file.`;
+  if (attachmentTypes.some((known) => known === mediaType))
+    return `${name}${type} cannot be read: it is damaged, or of another type than its name says. Attach it again.`;
+  return `${name}${type} cannot be read. Attach a PNG, JPEG, GIF or WebP image or a PDF, or paste the text of the file.`;
 }
 
 /** The supported parts of a message. All others are ignored. */
@@ -67,7 +77,10 @@ const parts: ReadonlyMap<string, z.ZodType<UiPartContent>> = new Map<string, z.Z
     "file",
     z.unknown().transform((part): UiPartContent => {
       const { data } = ImageFile.safeParse(part);
-      return data === undefined ? { refusal: toRefusal(part) } : { image: data.url };
+      if (data === undefined) return { refusal: toRefusal(part) };
+      const image = nameFile(data.url, data.filename);
+      const isRight = image.link !== undefined || isOfType(image.data, image.mimeType);
+      return isRight ? { image } : { image, refusal: toRefusal(part) };
     }),
   ],
   ["step-start", z.unknown().transform((): UiPartContent => ({ startsStep: true }))],
@@ -223,7 +236,8 @@ function findNewest(messages: readonly { readonly role: Role }[]): number {
 function toMessage({ id, role, parts: contents }: z.infer<typeof UiMessage>, index: number): Message {
   const field = `messages[${index}].parts`;
   const isReply = role === "assistant";
-  const { text, images } = joinParts(contents);
+  const { text, images: sent } = joinParts(contents);
+  const images = nameLinks(sent, field);
   const plan = contents.find((part) => part.plan !== undefined)?.plan;
   const ownId = isReply ? Uuid.safeParse(id).data : undefined;
   const clientId = ownId === undefined ? toClientId(id) : undefined;

@@ -47,6 +47,7 @@ const startUiChatTurn = defineRoute({
     ...turnErrors,
     ...storeErrors,
   ],
+  continuesChats: true,
   handle: async ({ body, query, headers, identity, request, reply }, services: UiChatServices) => {
     const { turn: requested, reply: sent, leavesPending } = toUiChatTurn(body, query, headers, identity);
     const { conversationId, chatId, caller } = requested;

@@ -28,6 +28,13 @@ const ToolCall = z.strictObject({
   status: z.enum(["complete", "failed", "denied", "unknown"]).nullable(),
   output: z.unknown(),
 });
+const Attachment = z.strictObject({
+  id: z.string(),
+  url: z.string(),
+  mediaType: z.string(),
+  sizeBytes: z.number(),
+  name: z.string().nullable(),
+});
 /** A message, with all its fields. */
 export const Message = z.strictObject({
   id: z.string(),
@@ -36,6 +43,7 @@ export const Message = z.strictObject({
   content: z.string(),
   tools: z.array(ToolCall).nullable(),
   metadata: z.record(z.string(), z.unknown()),
+  attachments: z.array(Attachment),
   status: z.string().nullable(),
   createdAt: z.string(),
 });

@@ -143,7 +143,10 @@ describe("a request", () => {
     const image = (length: number): string =>
       JSON.stringify({
         messages: [
-          { sender: "user", images: [{ inlineData: { mimeType: "image/png", data: "A".repeat(length) } }] },
+          {
+            sender: "user",
+            images: [{ inlineData: { mimeType: "image/png", data: `iVBORw0KGgoA${"A".repeat(length)}` } }],
+          },
         ],
       });
     const rest = image(0).length;

@@ -100,7 +100,12 @@ const wrong: readonly [string, object, string, RegExp?][] = [
     "messages[0].content[1].image_url.url",
   ],
   ["sound in a message", withParts({ type: "input_audio" }), "messages[0].content[0].type"],
-  ["a file in a message", withParts({ type: "file" }), "messages[0].content[0].type"],
+  ["a file in a message without its bytes", withParts({ type: "file" }), "messages[0].content[0].file"],
+  [
+    "a file of another type than its name says",
+    withParts({ type: "file", file: { file_data: "data:application/pdf;base64,iVBORw0KGgo=" } }),
+    "messages[0]",
+  ],
   [
     "a part named like a field of every object",
     withParts({ type: "constructor" }),
@@ -277,14 +282,14 @@ describe("toRequestedCompletion", () => {
           content: [
             { type: "text", text: "  What" },
             { type: "image_url", image_url: { url: png, detail: "low" } },
-            { type: "image_url", image_url: { url: "data:image/JPEG;base64,AAAA" } },
+            { type: "image_url", image_url: { url: "data:image/JPEG;base64,/9j/" } },
           ],
         },
       ],
     }).turn;
     const images = [
       { mimeType: "image/png", data: "iVBORw0K" },
-      { mimeType: "image/jpeg", data: "AAAA" },
+      { mimeType: "image/jpeg", data: "/9j/" },
     ];
     assert.deepEqual(messages, [
       { role: "system", text: "\n Be brief. ", images: [] },

@@ -59,12 +59,12 @@ describe("the parameters of a completion", () => {
   });
 
   test("accepts an image as a string, and under other names of its type", () => {
-    const sent = { type: "image_url", image_url: { url: "data:image/jpeg;base64,AAAA" } };
-    for (const image of ["data:image/jpg;base64,AAAA", { url: "data:IMAGE/JPG;base64,AAAA" }]) {
+    const sent = { type: "image_url", image_url: { url: "data:image/jpeg;base64,/9j/" } };
+    for (const image of ["data:image/jpg;base64,/9j/", { url: "data:IMAGE/JPG;base64,/9j/" }]) {
       const { turn } = parseBody({
         messages: [{ role: "user", content: [{ type: "image_url", image_url: image }] }],
       });
-      assert.deepEqual(turn.messages[0]?.images, [{ mimeType: "image/jpeg", data: "AAAA" }]);
+      assert.deepEqual(turn.messages[0]?.images, [{ mimeType: "image/jpeg", data: "/9j/" }]);
       assert.deepEqual(turn.verbatim, [{ role: "user", content: [sent] }]);
     }
   });

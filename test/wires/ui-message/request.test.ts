@@ -58,9 +58,14 @@ describe("a request of useChat", () => {
     ["whose last message is empty", chat(message("user", text(" \n"))), /must have a text or an image$/],
     ["whose last message has no part", chat(message("user")), /must have a text or an image$/],
     [
-      "with a PDF",
-      chat(message("user", file("data:application/pdf;base64,JVBERi0="), text("Read it"))),
-      /^This file \(application\/pdf\) cannot be read\. Attach a PNG, JPEG, GIF or WebP image, or paste the text/,
+      "with a text file",
+      chat(message("user", file("data:text/csv;base64,YQ=="), text("Read it"))),
+      /^This file \(text\/csv\) cannot be read\. Attach a PNG, JPEG, GIF or WebP image or a PDF, or paste the text/,
+    ],
+    [
+      "with a file of another type than it is sent as",
+      chat(message("user", file("data:application/pdf;base64,iVBORw0KGgo="), text("Read it"))),
+      /^This file \(application\/pdf\) cannot be read: it is damaged, or of another type than its name says/,
     ],
     [
       "with a drawing",
@@ -216,7 +221,7 @@ describe("a request of useChat", () => {
 
   test("whose history holds a refused file is accepted without it, so that the chat can go on", async () => {
     const history = [
-      message("user", file("data:application/pdf;base64,JVBERi0="), text("Read it")),
+      message("user", file("data:text/csv;base64,YQ=="), text("Read it")),
       message("user", file("https://example.com/a.png")),
       message("user", text(" ")),
       message("user", file(png), file("data:image/bmp;base64,Qk0="), text("And this")),

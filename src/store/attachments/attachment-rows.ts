@@ -1,0 +1,227 @@
+/** Stored attachments: their bytes, in pieces, in the database or in a bucket. */
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import { AppError, toAppError } from "../../base/errors.ts";
+import { parse } from "../../base/parse.ts";
+import type { Caller } from "../../base/caller.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { attachmentTypes, type AttachmentType } from "../../turn/message.ts";
+import type { Attachment } from "../../turn/attachments/attachment.ts";
+import type { Observer } from "../../turn/observer.ts";
+import { schemaVersion, service, type Database } from "../database/database.ts";
+import type { Bucket } from "./bucket.ts";
+
+/** The first schema version that has attachments. */
+const attachmentsVersion = 8;
+/** The size of a piece in bytes: a multiple of three, so that pieces in base64 can be joined. */
+const pieceBytes = 262_143;
+/** The most pieces in one call, about 2 MiB: a call must end in time over a slow connection, too. */
+const callPieces = 8;
+/** How many attachments are remembered as stored, at about 100 bytes each. */
+const maxKnown = 20_000;
+
+/** A stored attachment. */
+export interface StoredAttachment extends Attachment {
+  readonly mediaType: AttachmentType;
+  readonly name: string | undefined;
+  /** Its path in the bucket; `undefined` if its bytes are in the database. */
+  readonly objectPath: string | undefined;
+}
+
+/** An attachment with its bytes in base64. */
+export interface NewAttachment extends Attachment {
+  readonly name: string | undefined;
+  readonly data: string;
+}
+
+/** A type that only another version knows is not shown. */
+const Row = z
+  .object({
+    id: z.string(),
+    media_type: z.enum(attachmentTypes),
+    size_bytes: z.number(),
+    digest: z.string(),
+    text_digest: z.string(),
+    name: z.string().nullable(),
+    object_path: z.string().nullable(),
+    pieces: z.array(z.string()),
+  })
+  .transform(({ pieces, ...row }) => {
+    const attachment: StoredAttachment = {
+      id: row.id,
+      mediaType: row.media_type,
+      sizeBytes: row.size_bytes,
+      digest: row.digest,
+      textDigest: row.text_digest,
+      name: row.name ?? undefined,
+      objectPath: row.object_path ?? undefined,
+    };
+    return { attachment, pieces };
+  });
+const Rows = z.array(Row);
+const StoreResult = z.object({ unused: z.array(z.string()) });
+
+/** Some bytes of an attachment to read: `count` pieces from piece `first` on. */
+interface Part {
+  readonly id: string;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The dependencies of {@link AttachmentRows}. */
+export interface AttachmentRowsOptions {
+  readonly database: Database;
+  /** Keeps the bytes; `undefined` if the database does. */
+  readonly bucket: Bucket | undefined;
+  readonly observe: Observer;
+}
+
+/** The rows of attachments. Rejects as {@link Database.call} does. */
+export class AttachmentRows {
+  readonly #database: Database;
+  readonly #bucket: Bucket | undefined;
+  readonly #observe: Observer;
+  /** The ids of attachments that this process knows to be stored. */
+  readonly #known = new Set<string>();
+
+  constructor({ database, bucket, observe }: AttachmentRowsOptions) {
+    this.#database = database;
+    this.#bucket = bucket;
+    this.#observe = observe;
+  }
+
+  /** Whether the schema has attachments; without them images are not kept. */
+  get isOn(): boolean {
+    return (this.#database.schemaVersion ?? schemaVersion) >= attachmentsVersion;
+  }
+
+  /** Whether an attachment is known to be stored. */
+  isKnown(id: string): boolean {
+    return this.#known.has(id);
+  }
+
+  /** Remembers that attachments are stored. */
+  remember(ids: Iterable<string>): void {
+    for (const id of ids) {
+      this.#known.delete(id);
+      this.#known.add(id);
+      const [oldest] = this.#known;
+      if (this.#known.size > maxKnown && oldest !== undefined) this.#known.delete(oldest);
+    }
+  }
+
+  /**
+   * Stores attachments of a user that a message holds; those that none holds are left out.
+   * @param isFree stores those too. They are deleted after a day if no message holds them by then.
+   */
+  async store(
+    userId: string | undefined,
+    attachments: readonly NewAttachment[],
+    isFree = false,
+  ): Promise<void> {
+    for (const items of await this.#toCalls(userId, attachments)) {
+      const argument = { owner: userId, is_free: isFree, attachments: items };
+      const result = await this.#database.call("chat_store_attachments", argument, service);
+      const { unused } = parse(StoreResult, result, "store_refused");
+      if (unused.length > 0)
+        await this.#bucket?.remove(unused).catch((error: unknown) => this.#report(error));
+    }
+    this.remember(attachments.map(({ id }) => id));
+  }
+
+  /** Resolves with the attachments of `caller` among `ids`, without their bytes. */
+  async find(ids: readonly string[], caller: Caller): Promise<readonly StoredAttachment[]> {
+    const rows = await this.#read(
+      ids.map((id) => ({ id, first: 0, count: 0 })),
+      caller,
+    );
+    return rows.map(({ attachment }) => attachment);
+  }
+
+  /** Reads the bytes `start` to `end` (exclusive) of an attachment, in buffers of at most 2 MiB. */
+  async *read(
+    attachment: StoredAttachment,
+    caller: Caller,
+    start = 0,
+    end = attachment.sizeBytes,
+  ): AsyncGenerator<Buffer> {
+    if (attachment.objectPath !== undefined) {
+      if (this.#bucket === undefined)
+        throw new AppError("store_unavailable", `${attachment.id} is in a bucket: set SUPABASE_BUCKET again`);
+      return yield* this.#bucket.read(attachment.objectPath, start, end);
+    }
+    const last = Math.ceil(end / pieceBytes);
+    for (let first = Math.floor(start / pieceBytes); first < last; first += callPieces) {
+      const count = Math.min(callPieces, last - first);
+      const [row] = await this.#read([{ id: attachment.id, first, count }], caller);
+      const bytes = Buffer.concat((row?.pieces ?? []).map((piece) => Buffer.from(piece, "base64")));
+      const offset = first * pieceBytes;
+      const wanted = bytes.subarray(Math.max(0, start - offset), end - offset);
+      if (bytes.length < Math.min(count * pieceBytes, attachment.sizeBytes - offset))
+        throw new AppError("file_not_found", `attachment ${attachment.id} was deleted while it was read`);
+      yield wanted;
+    }
+  }
+
+  /** Resolves with the `attachments` of each call, once a bucket has their bytes. */
+  async #toCalls(
+    userId: string | undefined,
+    attachments: readonly NewAttachment[],
+  ): Promise<readonly (readonly JsonObject[])[]> {
+    if (this.#bucket === undefined) return toCalls(attachments);
+    const items: JsonObject[] = [];
+    for (const attachment of attachments) {
+      const path = `${userId ?? "unnamed"}/${attachment.id}/${randomUUID()}`;
+      await this.#bucket.write(path, Buffer.from(attachment.data, "base64"), attachment.mediaType);
+      items.push({ ...toRow(attachment), object_path: path });
+    }
+    return [items];
+  }
+
+  async #read(parts: readonly Part[], caller: Caller): Promise<z.output<typeof Rows>> {
+    const argument = { parts: parts.map((part) => ({ ...part })) };
+    return parse(Rows, await this.#database.call("chat_read_attachments", argument, caller), "store_refused");
+  }
+
+  #report(error: unknown): void {
+    this.#observe({ type: "store-trouble", error: toAppError(error) });
+  }
+}
+
+function toRow({ id, digest, textDigest, mediaType, sizeBytes, name }: NewAttachment): JsonObject {
+  return {
+    id,
+    digest,
+    text_digest: textDigest,
+    media_type: mediaType,
+    size_bytes: sizeBytes,
+    name: name ?? null,
+  };
+}
+
+/** Returns the `attachments` of each call that stores bytes in the database. */
+function toCalls(attachments: readonly NewAttachment[]): readonly (readonly JsonObject[])[] {
+  const calls: JsonObject[][] = [];
+  let room = 0;
+  for (const attachment of attachments) {
+    const bytes = Buffer.from(attachment.data, "base64");
+    const count = Math.max(1, Math.ceil(bytes.length / pieceBytes));
+    for (let first = 0; first < count;) {
+      if (room === 0) {
+        calls.push([]);
+        room = callPieces;
+      }
+      const taken = Math.min(room, count - first);
+      calls.at(-1)?.push({ ...toRow(attachment), first, pieces: toPieces(bytes, first, taken) });
+      first += taken;
+      room -= taken;
+    }
+  }
+  return calls;
+}
+
+function toPieces(bytes: Buffer, first: number, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) =>
+    bytes.toString("base64", (first + index) * pieceBytes, (first + index + 1) * pieceBytes),
+  );
+}

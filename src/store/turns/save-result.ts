@@ -1,0 +1,105 @@
+/** The results of saving a path of messages. */
+import { z } from "zod";
+import { limitNames, type LimitName } from "../../turn/limits.ts";
+import type { Digest } from "../../turn/message-tree.ts";
+import { roles, type Message } from "../../turn/message.ts";
+import { AttachmentList, toStoredImages } from "../attachments/attachment-list.ts";
+import { ToolRows } from "./tool-rows.ts";
+
+/** The ids of the attachments of a path. */
+interface AttachmentState {
+  /** A message holds them, and their bytes are not stored. */
+  readonly missing: readonly string[];
+  readonly stored: readonly string[];
+}
+
+/** The result of saving a path: saved, or the reason why nothing was written. */
+export type SaveResult =
+  | {
+      readonly type: "saved";
+      readonly conversationId: string;
+      /** The messages before the path of a turn that its begin has placed. */
+      readonly history?: readonly Message[] | undefined;
+      /** The attachments of the path whose bytes are missing, or stored; absent if it has none. */
+      readonly attachments?: AttachmentState | undefined;
+    }
+  /** The conversation was deleted after the turn began. */
+  | { readonly type: "deleted" }
+  /** Its user would have more bytes in attachments than allowed. */
+  | { readonly type: "full" }
+  | Refusal;
+
+/** Why a turn could not begin. */
+export type Refusal =
+  /** The turn's key belongs to another turn of its user. */
+  | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
+  /** The turn's id belongs to another turn. */
+  | { readonly type: "exists" }
+  /** It continues a leaf that this turn is still answering. */
+  | { readonly type: "running"; readonly turnId: string }
+  /** The message to continue does not exist. */
+  | { readonly type: "missing" }
+  /** The named conversation belongs to another user. */
+  | { readonly type: "foreign" }
+  /** Its user is over this limit; for tokens, with so many left today. */
+  | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
+
+const RefusalResult = z.union([
+  z
+    .object({ taken: z.object({ turn_id: z.string(), request_digest: z.string().nullable() }) })
+    .transform(({ taken }): Refusal => {
+      return { type: "taken", turnId: taken.turn_id, requestDigest: taken.request_digest ?? undefined };
+    }),
+  z.object({ exists: z.literal(true) }).transform((): Refusal => ({ type: "exists" })),
+  z
+    .object({ running: z.string() })
+    .transform(({ running }): Refusal => ({ type: "running", turnId: running })),
+  z.object({ missing_path: z.literal(true) }).transform((): Refusal => ({ type: "missing" })),
+  z.object({ foreign: z.literal(true) }).transform((): Refusal => ({ type: "foreign" })),
+  z
+    .object({
+      limited: z.enum(limitNames),
+      tokens_left: z.number().optional(),
+    })
+    .transform((result): Refusal => {
+      return { type: "limited", limit: result.limited, tokensLeft: result.tokens_left };
+    }),
+]);
+
+/** The messages of a stored path, oldest first. */
+export const PathMessages = z.array(
+  z
+    .object({
+      role: z.enum(roles),
+      content: z.string(),
+      tools: ToolRows,
+      attachments: AttachmentList.optional(),
+    })
+    .transform(({ role, content, tools, attachments = [] }): Message => {
+      const images = toStoredImages(attachments);
+      if (role !== "assistant") return { role, text: content, images };
+      return { role, text: content, images, isAnswer: true, ...(tools !== undefined && { tools }) };
+    }),
+);
+
+/** The result of a function. The commonest first: each mismatch creates an error that is thrown away. */
+export const SaveMessagesResult = z.union([
+  z.object({
+    conversation_id: z.string(),
+    digest: z.string(),
+    history: PathMessages.optional(),
+    attachments: z.object({ missing: z.array(z.string()), stored: z.array(z.string()) }).optional(),
+  }),
+  z.object({ missing: z.literal(true) }),
+  z.object({ deleted: z.literal(true) }),
+  z.object({ full: z.literal(true) }),
+  z.object({
+    unaddressed: z.array(z.object({ id: z.string(), role: z.enum(roles), content: z.string() })),
+  }),
+  RefusalResult,
+]);
+
+/** Returns the refusal in a function's result; `undefined` for other results. */
+export function toRefusal(result: unknown): Refusal | undefined {
+  return RefusalResult.safeParse(result).data;
+}

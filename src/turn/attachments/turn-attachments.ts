@@ -1,0 +1,35 @@
+/** The port to the stored attachments of turns. */
+import type { TurnRequest } from "../turn-request.ts";
+
+/** The attachments of turns: named before a turn is placed, and loaded before its model is called. */
+export interface TurnAttachments {
+  /**
+   * Resolves with `request` with the identity of each image, and with the images that its client names by
+   * their `/files/<id>`.
+   * @throws AppError `file_not_found`, `invalid_request` or a `store_…` code.
+   */
+  prepare(request: TurnRequest): Promise<TurnRequest>;
+  /**
+   * Resolves with `request` with the images of its stored path that its model is sent: the newest, up to the
+   * server's limits. The others are left out, as are all that cannot be read. Never rejects.
+   */
+  load(request: TurnRequest): Promise<TurnRequest>;
+}
+
+/** Whether the messages of `request` hold images, which {@link TurnAttachments.prepare} must see. */
+export function hasImages({ messages }: TurnRequest): boolean {
+  return messages.some(({ images }) => images.length > 0);
+}
+
+/** Whether the stored path of `request` holds images, which {@link TurnAttachments.load} must load. */
+function hasStoredImages({ stored }: TurnRequest): boolean {
+  return stored?.messages.some(({ images }) => images.length > 0) === true;
+}
+
+/** Resolves with `request` with its stored images, as {@link TurnAttachments.load} does. */
+export async function loadImages(
+  request: TurnRequest,
+  attachments: TurnAttachments | undefined,
+): Promise<TurnRequest> {
+  return attachments !== undefined && hasStoredImages(request) ? await attachments.load(request) : request;
+}

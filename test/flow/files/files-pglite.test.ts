@@ -1,0 +1,5 @@
+/** The files suite on PGlite. */
+import { startPglite } from "../../support/databases/store-harness.ts";
+import { runFilesSuite } from "./files-suite.ts";
+
+runFilesSuite("PGlite", startPglite);

@@ -1,0 +1,5 @@
+/** The files suite on Postgres. */
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { runFilesSuite } from "./files-suite.ts";
+
+runFilesSuite("Postgres", startPostgresHarness);
