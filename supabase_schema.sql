@@ -2908,7 +2908,9 @@ end $$;
 -- @param turn_id, after
 -- @param after_item since version 8: {position, ordinal}, the place after which items are returned; or null
 -- @param for_service returns the turn of any user
--- @returns the turn, with its items as `events`; or {missing} if it does not exist or belongs to another user
+-- @returns the turn, with its items as `events`, and if `after` is 0 the message of a reply that it goes on
+--   with as `extends`: {id: of the reply's first message, content, plan, tools}; or {missing} if it does not
+--   exist or belongs to another user
 create or replace function public.chat_read_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -2917,6 +2919,7 @@ declare
   v_is_old boolean := (argument ->> 'schema_version')::integer < 8; -- knows no items, and no turn that waits
   v_position integer := coalesce((argument #>> '{after_item,position}')::integer, -1);
   v_ordinal integer := coalesce((argument #>> '{after_item,ordinal}')::integer, 0);
+  v_extends jsonb;
 begin
   perform public.chat_check_version(argument);
   if argument ->> 'user_id' is not null then
@@ -2930,8 +2933,24 @@ begin
   if v_turn.id is null then
     return jsonb_build_object('missing', true);
   end if;
+  if not v_is_old and (argument ->> 'after')::integer = 0 then
+    -- The message has the turn's id, and supersedes those of the turns before it.
+    with recursive chain as (
+      select m.id, 0 as depth from public.messages m
+        where m.id = v_id and m.parent_id = v_turn.parent_id and m.metadata ? 'tools'
+      union all
+      select e.id, c.depth + 1 from chain c join public.messages e
+        on e.conversation_id = v_turn.conversation_id and e.parent_id = v_turn.parent_id
+          and e.metadata ->> 'superseded_by' = c.id::text
+        where c.depth < 100 and exists (select from public.turns t where t.id = e.id)
+    )
+    select jsonb_build_object('id', c.id, 'content', m.content, 'plan', m.metadata -> 'plan',
+        'tools', m.metadata -> 'tools') into v_extends
+      from chain c join public.messages m on m.id = v_id
+      where c.depth > 0 order by c.depth desc limit 1;
+  end if;
   return jsonb_build_object(
-    'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
+    'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
     'status', case when v_is_old and v_turn.status = 'waiting' then 'running' else v_turn.status end,
     'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model',
       v_turn.model,

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace } from "../turn/records.ts";
+import type { Message } from "../turn/message.ts";
 import type { Place } from "../turn/turn-event.ts";
 import type { ResumedTurn } from "../turn/items/resumed-turn.ts";
 import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
@@ -14,6 +15,8 @@ export interface FollowedTurn {
   /** Its user. */
   readonly caller: Caller;
   readonly log: TurnLog;
+  /** The reply that it goes on with; absent if it starts a new one. */
+  readonly extendsReply?: Message | undefined;
   /** Joins the turn's followers; returns a function that leaves them. */
   follow(): () => void;
   /** Ends the turn at its user's wish; resolves once its process has been told. Harmless once it is over. */
@@ -39,6 +42,7 @@ export class LiveTurn implements FollowedTurn {
 
   /** Whether it is stored at all. */
   readonly isKept: boolean;
+  readonly extendsReply: Message | undefined;
   /** The conversation named by its client. */
   readonly #conversationId: string | undefined;
   readonly #chatId: string | undefined;
@@ -53,6 +57,7 @@ export class LiveTurn implements FollowedTurn {
   ) {
     this.caller = request.caller;
     this.isKept = request.isKept !== false;
+    this.extendsReply = request.extendsReply;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
     this.#chatId = request.chatId;
@@ -113,8 +118,8 @@ export class LiveTurn implements FollowedTurn {
 
   /** Returns the finished turn for followers, without its request and its run. */
   toEnded(): FollowedTurn {
-    const { id, log } = this;
+    const { id, log, extendsReply } = this;
     const caller: Caller = { userId: this.caller.userId, accessToken: undefined };
-    return { id, log, caller, follow: () => () => {}, stop: async () => {} };
+    return { id, log, caller, extendsReply, follow: () => () => {}, stop: async () => {} };
   }
 }

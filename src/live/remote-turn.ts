@@ -4,6 +4,7 @@ import { BodyReader } from "../turn/body.ts";
 import { findPendingApprovals, interleave } from "../turn/items/items.ts";
 import type { Place, SavedItem } from "../turn/turn-event.ts";
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Message } from "../turn/message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { LiveBus, StoredTurn } from "../turn/records.ts";
 import type { FollowedTurn } from "./live-turn.ts";
@@ -52,6 +53,7 @@ export class RemoteTurns {
 class RemoteTurn implements FollowedTurn {
   readonly id: string;
   readonly caller: Caller;
+  readonly extendsReply: Message | undefined;
   log = new TurnLog();
   readonly #options: RemoteTurnOptions;
   readonly #followed: Map<string, RemoteTurn>;
@@ -77,6 +79,7 @@ class RemoteTurn implements FollowedTurn {
     this.#options = options;
     this.#followed = followed;
     this.#readAtMs = options.clock.monotonicMs();
+    this.extendsReply = stored.extendsReply;
     const { conversationId, model, startedAt } = stored;
     this.log.append({ type: "turn-start", turnId: id, conversationId, model, startedAt });
     this.#take(stored);

@@ -25,6 +25,8 @@ export interface StoredTurn {
   readonly position: number;
   /** The items after the place that the reader named, in their order. */
   readonly items: readonly SavedItem[];
+  /** The reply that it goes on with, under the id of its first turn; only if it is read from its start. */
+  readonly extendsReply?: Message | undefined;
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
   readonly errorCode: ErrorCode | undefined;

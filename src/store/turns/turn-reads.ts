@@ -19,6 +19,7 @@ import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/
 import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
 import { PathMessages } from "./save-result.ts";
 import type { JsonObject } from "../../base/json.ts";
+import { ExtendedRow, toExtendedReply } from "./extended-row.ts";
 import { service, type Database } from "../database/database.ts";
 
 /** How many abandoned turns are listed at a time: each may carry a whole reply, of 2 MiB. */
@@ -55,6 +56,7 @@ const ReadResult = z.union([
     first_text_ms: z.number().nullable(),
     pieces: Pieces,
     events: ItemRows,
+    extends: ExtendedRow.nullish().catch(null),
   }),
 ]);
 const NewestResult = z.object({
@@ -164,6 +166,11 @@ export class TurnReads {
       text: isRunning ? joinPieces(row.pieces) : body,
       position: isRunning ? (row.pieces[0]?.position ?? after) : 0,
       items: cutOverlaps(row.events, afterItem),
+      extendsReply: toExtendedReply(
+        row.extends ?? undefined,
+        isRunning ? "" : (row.answer ?? ""),
+        row.events,
+      ),
       finishReason: row.finish_reason ?? undefined,
       usage: row.usage === null ? undefined : toUsage(row.usage),
       errorCode: toErrorCode(row.error_code),

@@ -6,6 +6,7 @@ import type { FollowOptions } from "../../http/follow-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
 import type { ChatPlace } from "../../turn/records.ts";
+import { toEarlierChunks } from "./earlier-chunks.ts";
 import { toUiMessageStream, type ContinuedMessage } from "./stream.ts";
 
 /** For how long after its end a turn that no client has read to its end can be resumed, in milliseconds. */
@@ -64,7 +65,8 @@ export class LastTurns {
       last.isRead = true;
       last.wasInterrupted = turn.log.end.outcome === "interrupted";
     };
-    return { wire: toUiMessageStream(continued), clock: this.#clock, leavesAtEnd: true, onRead };
+    const wire = toUiMessageStream(continued ?? toEarlier(turn));
+    return { wire, clock: this.#clock, leavesAtEnd: true, onRead };
   }
 
   /**
@@ -93,6 +95,13 @@ export class LastTurns {
     }
     return newest?.isRunning === true ? await this.#live.find(newest.turnId, caller) : undefined;
   }
+}
+
+/** Returns the message that a turn continues, with all its parts: a client that resumes rebuilds it. */
+function toEarlier({ id, extendsReply }: FollowedTurn): ContinuedMessage | undefined {
+  if (extendsReply === undefined) return undefined;
+  const messageId = extendsReply.id ?? extendsReply.clientId ?? id;
+  return { messageId, before: toEarlierChunks(extendsReply) };
 }
 
 function toKey({ conversationId, caller }: UiChat): string {

@@ -27,7 +27,7 @@ describe("a tool of a useChat client", { timeout: 60_000 }, () => {
   /** Sends a message, and resolves once the client has had `replies` responses in all. */
   async function ask(shown: ObservedChat, text: string, replies: number): Promise<void> {
     await shown.chat.sendMessage({ text });
-    await shown.until(() => shown.ends.length === replies && shown.chat.status !== "submitted");
+    await shown.ended(replies);
   }
 
   async function pathOf(shown: ObservedChat): Promise<string[]> {

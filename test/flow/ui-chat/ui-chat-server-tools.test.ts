@@ -22,11 +22,6 @@ describe("a tool of the server in a useChat client", { timeout: 60_000 }, () => 
   const open = (options: ConstructorParameters<typeof ObservedChat>[1] = {}): ObservedChat =>
     new ObservedChat(app.url, { userId, ...options });
 
-  /** Resolves once the client has had `count` responses in all. */
-  async function untilEnds(shown: ObservedChat, count: number): Promise<void> {
-    await shown.until(() => shown.ends.length === count && shown.chat.status !== "submitted");
-  }
-
   const statesOf = (shown: ObservedChat): unknown[] =>
     shown.tools.map(({ state, output: shownOutput, errorText }) => [state, shownOutput ?? errorText]);
 
@@ -81,7 +76,7 @@ describe("a tool of the server in a useChat client", { timeout: 60_000 }, () => 
     assert.equal(metadata?.approvals?.[0]?.toolCallId, shown.tools[0]?.toolCallId);
     const calls = tools.server.callCount;
     shown.answer(true);
-    await untilEnds(shown, 2);
+    await shown.ended(2);
     assert.equal(tools.server.callCount, calls + 1);
     assert.deepEqual([shown.chat.error, shown.asked], [undefined, []]);
     assert.deepEqual(statesOf(shown), [["output-available", { content: [{ type: "text", text: "acted" }] }]]);
@@ -105,7 +100,7 @@ describe("a tool of the server in a useChat client", { timeout: 60_000 }, () => 
     await shown.chat.sendMessage({ text: "Hi" });
     const calls = tools.server.callCount;
     shown.answer(false);
-    await untilEnds(shown, 2);
+    await shown.ended(2);
     assert.equal(tools.server.callCount, calls);
     assert.deepEqual(statesOf(shown), [["output-denied", undefined]]);
     assert.match(JSON.stringify(model.calls.at(-1)?.body.messages.at(-1)), /did not approve/);
@@ -137,7 +132,7 @@ describe("a tool of the server in a useChat client", { timeout: 60_000 }, () => 
     await shown.chat.sendMessage();
     assert.match(shown.chat.error?.message ?? "", /^messages: Approve or deny the tool calls that wait/);
     shown.answer(false);
-    await untilEnds(shown, 4);
+    await shown.ended(4);
     assert.equal(tools.server.callCount, calls + 1);
     assert.deepEqual(
       shown.tools.map(({ state }) => state),
@@ -190,7 +185,7 @@ describe("a tool of the server in a useChat client", { timeout: 60_000 }, () => 
     );
     assert.equal(tools.server.callCount, calls);
     shown.answer(false);
-    await untilEnds(shown, 2);
+    await shown.ended(2);
     assert.deepEqual([statesOf(shown), tools.server.callCount], [[["output-denied", undefined]], calls]);
     const [, { approval }] = [shown.last, shown.tools[0] ?? {}];
     const late = { state: "approval-responded", approval: { id: approval?.id, approved: true } };

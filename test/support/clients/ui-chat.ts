@@ -169,6 +169,11 @@ export class ObservedChat {
     return call;
   }
 
+  /** Resolves once the chat has had `count` responses in all. */
+  async ended(count: number): Promise<void> {
+    await this.until(() => this.ends.length === count && this.chat.status !== "submitted");
+  }
+
   /** Answers the `index`th of the open requests for approval, as a button on the page does. */
   answer(approved: boolean, index = 0): void {
     const open = this.tools.filter(({ state }) => state === "approval-requested");
