@@ -47,14 +47,12 @@ describe("a completion with tools, with the store on,", () => {
     };
   }
 
-  async function rowsOf(conversationId: string, user: string): Promise<MessageRow[]> {
-    return await readMessages(wire.app.app.store.database, conversationId, user);
-  }
+  const rowsOf = (conversationId: string, user: string, isTree = false): Promise<MessageRow[]> =>
+    readMessages(wire.app.app.store.database, conversationId, user, isTree);
 
   /** Returns all messages of a conversation, shown or not. */
-  async function treeOf(conversationId: string, user: string): Promise<MessageRow[]> {
-    return await readMessages(wire.app.app.store.database, conversationId, user, true);
-  }
+  const treeOf = (conversationId: string, user: string): Promise<MessageRow[]> =>
+    rowsOf(conversationId, user, true);
 
   function toTools(row: MessageRow | undefined): z.infer<typeof Tools> {
     return Tools.parse(row?.metadata?.["tools"]);
