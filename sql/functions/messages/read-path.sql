@@ -4,8 +4,8 @@
 -- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
 -- @param parent_id a message's id; null for the leaf
 -- @param max_chars
--- @returns {conversation_id, digest: of the path, or null for an empty one, messages: as
---   chat_list_path returns them};
+-- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: since version 8,
+--   of the path without its last message, or null, messages: as chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
@@ -50,6 +50,7 @@ begin
   end if;
   -- As in chat_list_path, which users may not call.
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
+    'parent_digest', (select encode(p.digest, 'hex') from public.messages p where p.id = v_parent.parent_id),
     'messages', coalesce((
     with recursive path as (
       select m.id, m.parent_id, m.role, m.content, t.tools,

@@ -67,7 +67,12 @@ const NewestResult = z.object({
 const PathResult = z.union([
   z.object({ missing: z.literal(true) }),
   z.object({ running: z.string() }),
-  z.object({ conversation_id: z.string(), digest: z.string().nullable(), messages: PathMessages }),
+  z.object({
+    conversation_id: z.string(),
+    digest: z.string().nullable(),
+    parent_digest: z.string().nullish(),
+    messages: PathMessages,
+  }),
 ]);
 const ProgressResult = z.object({ known: z.array(z.string()), stop: z.array(z.string()) });
 const AbandonedResult = z.array(
@@ -206,8 +211,13 @@ export class TurnReads {
     const path = parse(PathResult, result, "store_refused");
     if ("missing" in path) return undefined;
     if ("running" in path) throw toTurnRunning(path.running);
-    const { conversation_id, digest, messages } = path;
-    return { conversationId: conversation_id, digest: digest ?? undefined, messages };
+    const { conversation_id: id, digest, parent_digest: parentDigest, messages } = path;
+    return {
+      conversationId: id,
+      digest: digest ?? undefined,
+      parentDigest: parentDigest ?? undefined,
+      messages,
+    };
   }
 
   /** Resolves with whether the caller's turn exists; it is now asked to stop. */
