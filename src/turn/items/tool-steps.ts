@@ -183,9 +183,11 @@ export class ToolSteps {
     return this.#toNext();
   }
 
-  /** The turn is over: aborts the calls under way, and says that their outcome is unknown. */
+  /** The turn is over: aborts the calls under way, whose outcome is unknown, and denies those that wait. */
   close(): void {
     this.#runs.close();
+    for (const { callId } of this.#asked) this.#runs.addResult(callId, notApproved);
+    this.#asked = [];
   }
 
   #toNext(): NextStep {
@@ -233,6 +235,11 @@ export class ToolSteps {
     return asked;
   }
 }
+
+const notApproved: ToolOutcome = {
+  status: "denied",
+  output: "The turn ended before the user approved the call.",
+};
 
 function toDenial(settled: SettledApproval | undefined): ToolOutcome {
   if (settled?.decision !== "denied")
