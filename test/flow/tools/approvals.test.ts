@@ -126,7 +126,7 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
     assert.equal(tools.server.callCount, 1);
     await answer(here, other, [{ approvalId: second, approved: false }]);
     const results = (await follow(here, other)).filter(({ type }) => type === "tool-result");
-    assert.deepEqual(results.map(({ status }) => status).toSorted(), ["complete", "denied"]);
+    assert.deepEqual(new Set(results.map(({ status }) => status)), new Set(["complete", "denied"]));
     assert.equal(tools.server.callCount, 2);
     await answer(here, turn, [{ approvalId: turn.approvalIds[0], approved: false }]);
   });
