@@ -66,6 +66,7 @@ export class LiveTurns {
       new Waiting({
         waiting: records.waiting,
         model: options.model.name,
+        tools: options.tools,
         run: (request, begun, resumed) => this.#run(request, begun, resumed),
       });
     const claim = async (turnId: string, reason: ClaimReason): Promise<FollowedTurn | undefined> =>

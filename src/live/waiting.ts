@@ -1,6 +1,7 @@
 /** Goes on with turns that wait for their users: after an answer, when their time is up, or to stop them. */
 import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
+import type { ToolServers } from "../turn/items/tool.ts";
 import { parseWaitingState } from "../turn/items/waiting-state.ts";
 import type { TurnBegin } from "../turn/ports.ts";
 import type { ApprovalAnswer, ClaimedTurn, ClaimReason, WaitingTurns } from "../turn/records.ts";
@@ -9,11 +10,16 @@ import type { BegunTurn } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
+/** How long a turn waits for the tools of a process that has just started, in milliseconds. */
+const maxToolsWaitMs = 5_000;
+
 /** The dependencies of {@link Waiting}. */
 export interface WaitingOptions {
   readonly waiting: WaitingTurns;
   /** The name of the model. */
   readonly model: string;
+  /** The servers of the tools that a turn may have to call; `undefined` if none are configured. */
+  readonly tools: ToolServers | undefined;
   /** Runs a turn here. */
   readonly run: (request: TurnRequest, begun: BegunTurn, resumed: ResumedTurn) => LiveTurn;
 }
@@ -32,6 +38,7 @@ export class Waiting {
    * `approval_expired`, or a `store_…` code: nothing was stored then.
    */
   async answer(turnId: string, caller: Caller, answers: readonly ApprovalAnswer[]): Promise<void> {
+    await this.#options.tools?.ready(maxToolsWaitMs);
     const result = await this.#options.waiting.answer(turnId, caller, answers);
     switch (result.type) {
       case "claimed":
@@ -54,6 +61,7 @@ export class Waiting {
 
   /** Takes over a waiting turn for a reason that the database confirms; `undefined` if it does not. */
   async claim(turnId: string, reason: ClaimReason): Promise<LiveTurn | undefined> {
+    await this.#options.tools?.ready(maxToolsWaitMs);
     const claimed = await this.#options.waiting.claim(turnId, reason);
     if (claimed === undefined) return undefined;
     const turn = this.#goOn(claimed);

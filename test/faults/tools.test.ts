@@ -1,4 +1,4 @@
-/** Tools through kills and outages: no call runs twice, no approval is lost, and the rows say what is known. */
+/** Tools through kills and outages: no call runs twice, and no approval is lost. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

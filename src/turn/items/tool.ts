@@ -66,6 +66,8 @@ export interface ToolServers {
    * @param signal stops the call; the outcome is `unknown` then.
    */
   call(tool: ServerTool, input: JsonObject, options: ToolCallOptions): Promise<ToolOutcome>;
+  /** Resolves once each server was tried, or after `timeoutMs`: until then its tools are not known. */
+  ready(timeoutMs: number): Promise<void>;
   /** Closes connections and processes. */
   close(): Promise<void>;
 }
