@@ -20,6 +20,8 @@ interface KnownCall {
   readonly call: ToolCall | undefined;
   /** Whether the client knows the call, in part or as a whole. */
   readonly isShown: boolean;
+  /** Whether the client gets its arguments in pieces. */
+  readonly isStarted: boolean;
   /** Its user's approval, if it ever needed one. */
   readonly approvalId: string | undefined;
 }
@@ -40,7 +42,6 @@ export class ToolChunks {
   /** Returns the chunks of an event. */
   toChunks(event: ToolEvent): readonly UiToolChunk[] {
     const { callId: toolCallId } = event;
-    const wasShown = this.#calls.get(toolCallId)?.isShown === true;
     const missing = this.#announce(event);
     const known = this.#note(event, true);
     if (known === undefined) return [];
@@ -48,7 +49,7 @@ export class ToolChunks {
       case "tool-call-start":
         return [{ type: "tool-input-start", ...toCall(event) }];
       case "tool-call-delta":
-        return wasShown ? [{ type: "tool-input-delta", toolCallId, inputTextDelta: event.text }] : [];
+        return known.isStarted ? [{ type: "tool-input-delta", toolCallId, inputTextDelta: event.text }] : [];
       case "tool-call":
         return [toInput(event)];
       case "tool-result":
@@ -84,6 +85,7 @@ export class ToolChunks {
       runsOn,
       call: event.type === "tool-call" ? event : before?.call,
       isShown,
+      isStarted: event.type === "tool-call-start" ? isShown : before?.isStarted === true,
       approvalId: event.type === "approval-request" ? event.approvalId : before?.approvalId,
     };
     this.#calls.set(event.callId, known);

@@ -12,6 +12,7 @@ const png = "data:image/png;base64,iVBORw0KGgo=";
 const message = (role: string, ...parts: object[]): object => ({ id: "m", role, parts });
 const text = (words: string): object => ({ type: "text", text: words });
 const file = (url: unknown): object => ({ type: "file", mediaType: "image/png", url });
+const tool = (fields: object): object => ({ type: "tool-x", toolCallId: "c", ...fields });
 const hi = message("user", text("Hi"));
 const chat = (...messages: unknown[]): object => ({ id: "chat", messages, trigger: "submit-message" });
 
@@ -88,6 +89,40 @@ describe("a request of useChat", () => {
       /Attach it again\.$/,
     ],
     ["with a file without a URL", chat(message("user", file(undefined))), /^This file/],
+    [
+      "with a tool call without an id",
+      chat(hi, message("assistant", { type: "tool-x", state: "output-available" }), hi),
+      /^messages\[1\]\.parts\[0\]\.toolCallId: /,
+    ],
+    [
+      "with a dynamic tool without a name",
+      chat(hi, message("assistant", { type: "dynamic-tool", toolCallId: "c", state: "output-denied" }), hi),
+      /^messages\[1\]\.parts\[0\]\.toolName: /,
+    ],
+    [
+      "with arguments that are nested too deeply",
+      JSON.stringify(
+        chat(hi, message("assistant", tool({ state: "input-available", input: "deep" })), hi),
+      ).replace('"deep"', "[".repeat(20_000) + "]".repeat(20_000)),
+      /^messages\[1\]\.parts\[0\]: must be nested at most 100 levels deep$/,
+    ],
+    [
+      "whose last reply has a call without a result",
+      chat(hi, message("assistant", tool({ state: "output-available" }), tool({ state: "input-available" }))),
+      /^messages\[1\]\.parts\[1\]: must have an id|^messages\[1\]\.parts: The tool call "c" has no result yet$/,
+    ],
+    [
+      "whose last reply waits for approval",
+      chat(hi, message("assistant", tool({ state: "approval-requested", approval: { id: "a" } }))),
+      /^messages\[1\]\.parts: Approve or deny the tool calls that wait for you first$/,
+    ],
+    [
+      "whose last reply has calls of the server alone",
+      chat(hi, message("assistant", tool({ state: "output-available", providerExecuted: true }))),
+      /^messages: Last message must be from the user$/,
+    ],
+    ["with tools that are no list", { ...chat(hi), tools: {} }, /^tools: /],
+    ["with a choice among no tools", { ...chat(hi), tool_choice: "required" }, /^tool_choice: /],
     ["with a user that is not a UUID", { ...chat(hi), userId: "bob" }, /^userId: must be a UUID$/],
     ["with a flag that is a string", { ...chat(hi), use_web_search: "yes" }, /^use_web_search: /],
   ];
