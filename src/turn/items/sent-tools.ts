@@ -9,11 +9,11 @@ import type { ToolPart, ToolResultStatus, ToolRunner } from "./tool.ts";
 /** The most tool calls of a message. */
 const maxCalls = 256;
 /** The largest arguments and the largest output of a call, and all of them in a message, in bytes of JSON. */
-const maxInputBytes = mebibyte / 4;
+const maxInputBytes = mebibyte; // more than the items of a turn may hold, so that every call can be sent back
 const maxOutputBytes = mebibyte;
 const maxMessageBytes = 4 * mebibyte;
 const maxIdLength = 256;
-const maxNameLength = 128;
+const maxNameLength = 256;
 
 /** A tool call as a client sends it back. */
 export interface SentTool {
@@ -45,8 +45,8 @@ interface SentOutcome {
  * Returns the tool calls of one message; `undefined` if there are none.
  * @param field the name of the message's field in the request, for errors.
  * @throws AppError `invalid_request` for an empty or long id or name, two calls of a step with the same id,
- * over 256 calls, or JSON nested over 100 levels; `message_too_large` for arguments over 256 KiB, an output
- * over 1 MiB, or over 4 MiB of them in all.
+ * over 256 calls, or JSON nested over 100 levels; `message_too_large` for arguments or an output over
+ * 1 MiB, or over 4 MiB of them in all.
  */
 export function toToolParts(sent: readonly SentTool[], field: string): readonly ToolPart[] | undefined {
   if (sent.length === 0) return undefined;

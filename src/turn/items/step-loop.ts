@@ -62,6 +62,8 @@ export class StepLoop {
     this.#sent = sent;
     this.#offered = offered;
     this.#usage = state?.usage;
+    // Such a turn only goes on with a reply that has called tools.
+    this.#isLastStep = offered.length === 0 && request.parameters.tools === undefined;
     const options = {
       clock,
       settle: () => reply.settle(),

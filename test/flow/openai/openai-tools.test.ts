@@ -135,8 +135,25 @@ describe("a completion with tools", () => {
 
   test("takes no call that the model makes up if the client has offered no tools", async () => {
     wire.model.script = (call) => call.text("So.").toolCall("get_time", { z: "Lima" }).finish("tool_calls");
-    const { text, finishReasons } = await wire.stream("Hi");
-    assert.deepEqual([text, finishReasons], ["So.", ["stop"]]);
+    for (const messages of [toChat("Hi"), toAnswered()]) {
+      wire.model.calls.length = 0;
+      const { text, finishReasons } = await wire.stream("", { messages });
+      assert.deepEqual([text, finishReasons, wire.model.calls.length], ["So.", ["stop"], 1]);
+    }
+  });
+
+  test("accepts every call back that it has shown, whatever its size and name", async () => {
+    for (const [name, input] of [
+      ["get_time", JSON.stringify({ z: "ö".repeat(400_000) })],
+      ["made up! ".repeat(25), "{"],
+    ] as const) {
+      wire.model.script = (call) => call.toolCall(name, input).finish("tool_calls");
+      const { message } = (await wire.complete("Hi", { tools })).choices[0] ?? assert.fail();
+      assert.deepEqual(message.tool_calls, [toCall("call_0", name, input)]);
+      wire.model.say("So.");
+      const messages = [...toChat("Hi"), message, { role: "tool", tool_call_id: "call_0", content: "" }];
+      assert.equal((await wire.complete("", { tools, messages })).choices[0]?.message.content, "So.");
+    }
   });
 
   test("shows a call of a tool that was not offered: the client tells the model so", async () => {

@@ -75,10 +75,10 @@ describe("toToolParts", () => {
       Array.from({ length: 257 }, (_, step) => sent({ step })),
       "invalid_request messages[1].tool_calls",
     ],
-    ["256 KiB of arguments", [sent({ input: "x".repeat(256 * 1024) })], "none"],
+    ["1 MiB of arguments", [sent({ input: "x".repeat(1024 * 1024) })], "none"],
     [
       "more arguments",
-      [sent({ input: "x".repeat(256 * 1024 + 1) })],
+      [sent({ input: "x".repeat(1024 * 1024 + 1) })],
       "message_too_large messages[1].tool_calls[0]",
     ],
     ["1 MiB of output", [withOutput("x".repeat(1024 * 1024 - 2))], "none"],

@@ -156,7 +156,7 @@ describe("a completion's request", () => {
 
   test("with an argument, a result or all of them beyond their limit is too large, and names it", () => {
     const mebibyte = 1024 * 1024;
-    const call = { ...asks(), tool_calls: [toCall("a", "look", "x".repeat(mebibyte))] };
+    const call = { ...asks(), tool_calls: [toCall("a", "look", "x".repeat(mebibyte + 1))] };
     for (const [messages, field] of [
       [chat(call, answers("a")), "messages[1].tool_calls[0]"],
       [chat(asks("a"), answers("a", "x".repeat(mebibyte + 1))), "messages[2].content"],
