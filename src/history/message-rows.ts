@@ -17,14 +17,8 @@ const partMessages = 200;
 const partIds = 2_000;
 const idBytes = 16;
 
-/** Schema version 6 returns a list of everything requested, however large. */
-const Page = z.union([
-  z
-    .object({ messages: z.array(MessageRow), more: z.boolean() })
-    .transform(({ messages, more }) => ({ messages, more, isBounded: true })),
-  z.array(MessageRow).transform((messages) => ({ messages, more: false, isBounded: false })),
-]);
-const IdPage = z.union([z.object({ ids: z.array(z.string()), more: z.boolean() }), z.array(MessageRow)]);
+const Page = z.object({ messages: z.array(MessageRow), more: z.boolean() });
+const IdPage = z.object({ ids: z.array(z.string()), more: z.boolean() });
 
 /** The rows of messages. Rejects as {@link Database.call} does. */
 export class MessageRows {
@@ -38,12 +32,12 @@ export class MessageRows {
   async list(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
     const { limit, before, isTree } = filter;
     const found = await this.#read(caller, id, {
-      limit: limit + 1, // with schema version 6 the extra one shows that there are more
+      limit,
       before,
       is_tree: isTree,
       max_bytes: maxPageBytes,
     });
-    return { messages: found.messages.slice(-limit), hasMore: found.more || found.messages.length > limit };
+    return { messages: found.messages, hasMore: found.more };
   }
 
   /** Reads all messages, oldest first. */
@@ -55,7 +49,6 @@ export class MessageRows {
         limit: partMessages,
         max_bytes: partBytes,
       });
-      if (!page.isBounded) return yield* this.#collect(caller, id, true);
       yield page.messages;
       const last = page.messages.at(-1);
       if (!page.more || last === undefined) return;
@@ -72,7 +65,6 @@ export class MessageRows {
       const argument = { conversation_id: id, only_ids: true, max_bytes: partBytes, limit: partIds, before };
       const result = await this.#database.call("chat_list_messages", argument, caller);
       const page = parse(IdPage, result, "store_refused");
-      if (!("ids" in page)) return yield* this.#collect(caller, id, false);
       pages.push(Buffer.concat(page.ids.map(toBytes)));
       before = page.ids.at(-1);
       if (!page.more || before === undefined) break;
@@ -97,26 +89,6 @@ export class MessageRows {
   ): Promise<z.output<typeof Page>> {
     const argument = { conversation_id: id, ...filter };
     return parse(Page, await this.#database.call("chat_list_messages", argument, caller), "store_refused");
-  }
-
-  /** Reads all messages from schema version 6, which can only page backwards. */
-  async *#collect(
-    caller: Caller,
-    id: string,
-    isTree: boolean,
-  ): AsyncGenerator<readonly StoredMessage[], undefined> {
-    const pages: (readonly StoredMessage[])[] = [];
-    const seen = new Set<string>();
-    for (let before: string | undefined; ;) {
-      const filter = { limit: partMessages, before, is_tree: isTree };
-      const { messages } = await this.#read(caller, id, filter);
-      const oldest = messages[0]?.id;
-      if (oldest === undefined || seen.has(oldest)) break; // users may make a cycle of their rows
-      seen.add(oldest);
-      pages.push(messages);
-      before = oldest;
-    }
-    yield pages.toReversed().flat();
   }
 }
 

@@ -55,7 +55,7 @@ export class ConversationRows implements History {
       limit,
       before: before && { updated_at: before.updatedAt, id: before.id },
       is_archived: isArchived,
-      query, // schema version 6 splits it into words itself
+      query,
       ...words,
     };
     return await this.#call("chat_list_conversations", argument, caller, z.array(ConversationRow));

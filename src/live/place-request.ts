@@ -1,5 +1,5 @@
 /** Loads the stored path that a turn continues, for clients that send only new messages. */
-import { AppError, toAppError } from "../base/errors.ts";
+import { AppError } from "../base/errors.ts";
 import { fillResults, type CallResult } from "../turn/items/tool-results.ts";
 import type { Paths, StoredPath } from "../turn/records.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -10,22 +10,17 @@ export function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequ
 }
 
 /**
- * Resolves with `request` as its begin can place it: unchanged if its {@link Continuation} says how, and the
- * schema supports that.
+ * Resolves with `request` as its begin can place it: unchanged if its {@link Continuation} says how, and
+ * turns are stored.
  * @throws AppError as {@link loadPath} does.
  */
 export async function placeRequest(request: TurnRequest, paths: Paths | undefined): Promise<TurnRequest> {
   const { continues, ...whole } = request;
   if (continues === undefined) return await loadPath(request, paths);
-  if (paths?.findsPlaces === true) return request;
+  if (paths !== undefined) return request;
   if (continues.needsStore || continues.mode === "leaf")
     return await loadPath({ ...whole, parentId: request.parentId ?? "leaf" }, paths);
-  if (paths === undefined || continues.mode === "whole" || continues.isAgain) return whole;
-  // Before schema version 7 a single message in an existing chat counts as new.
-  return await loadPath({ ...whole, parentId: "leaf" }, paths).catch((error: unknown) => {
-    if (toAppError(error).code !== "message_not_found") throw error;
-    return whole;
-  });
+  return whole;
 }
 
 /**

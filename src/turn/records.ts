@@ -144,8 +144,6 @@ export interface Paths {
   readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined>;
   /** Resolves with the caller's newest turn in a conversation; `undefined` if there is none. */
   findNewest(chat: ChatPlace, caller: Caller): Promise<NewestTurn | undefined>;
-  /** Whether `TurnStore.begin` resolves a `Continuation` itself: older schemas cannot. */
-  readonly findsPlaces: boolean;
 }
 
 /** A user's answer to a request for approval. */

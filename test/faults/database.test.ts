@@ -144,7 +144,7 @@ describe("progress saved at the same time as the end of its turn", { timeout: 60
     );
     const ask = (name: string, argument: object): [string, string[]] => [
       `select public.${name}($1)`,
-      [JSON.stringify({ schema_version: 6, ...argument })],
+      [JSON.stringify({ schema_version: 7, ...argument })],
     ];
     await ending.query("begin");
     await ending.query(...ask("chat_end_turn", { turn: { id, status: "complete" }, reply: null }));

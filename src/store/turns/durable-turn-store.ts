@@ -27,7 +27,7 @@ import type {
 import type { Observer } from "../../turn/observer.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { Place } from "../../turn/turn-event.ts";
-import { schemaVersion, type LazyJson } from "../database/database.ts";
+import type { LazyJson } from "../database/database.ts";
 import type { SaveResult } from "./save-result.ts";
 import { toEndArgument, toPauseArgument, type PausedRow } from "./turn-writes.ts";
 import { hasItems } from "./item-rows.ts";
@@ -43,8 +43,6 @@ export interface DurableTurnStoreOptions extends DurableWriterOptions {
   readonly sharesProgress: boolean;
 }
 
-/** The first schema version whose `chat_begin_turn` finds the message that a turn continues. */
-const placesVersion = 7;
 /** The most turns held by the journal that are excluded from a list of abandoned turns. */
 const maxHeldTurns = 1_000;
 
@@ -223,10 +221,6 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
     const filter = { owners: journal?.owners ?? [], is_stale_too: isStaleToo };
     const row = await writes.end({ ...toEndArgument(turnId, result), if_abandoned: filter });
     return row.type === "ended" && row.isChanged;
-  }
-
-  get findsPlaces(): boolean {
-    return (this.#options.database.schemaVersion ?? schemaVersion) >= placesVersion;
   }
 
   get healthyMs(): number {

@@ -11,8 +11,6 @@ import { service, type Database, type FunctionName } from "../database/database.
 import { toVector } from "./lexemes.ts";
 import { collectWords, type Words } from "./text-words.ts";
 
-/** The first schema version that stores words. */
-const firstSchemaVersion = 7;
 /** How many texts of a kind, and how many bytes of them, are read at a time. */
 const batch = { texts: 50, bytes: 64 * 1024 };
 /**
@@ -89,7 +87,7 @@ export class WordIndexer {
   #idleMs = idleMs.first;
   #endRest: (() => void) | undefined;
   #backlogCount = 0;
-  /** Whether the schema turned out to store no words. */
+  /** Whether the schema turned out to be missing. */
   #isMissing = false;
   #isClosed = false;
 
@@ -127,8 +125,7 @@ export class WordIndexer {
   }
 
   #isSupported(): boolean {
-    const version = this.#options.database.schemaVersion;
-    return version === undefined ? !this.#isMissing : version >= firstSchemaVersion;
+    return this.#options.database.schemaVersion !== undefined || !this.#isMissing;
   }
 
   #schedule(): void {
@@ -162,7 +159,7 @@ export class WordIndexer {
       this.#isMissing = false;
       return true;
     } catch (error) {
-      // The database is unavailable, as readiness reports, or stores no words: texts are read again later.
+      // The database is unavailable, as readiness reports: texts are read again later.
       this.#isMissing = toAppError(error).code === "store_schema_missing";
       if (this.#isMissing) this.#read = [];
       this.#idleMs = idleMs.most;
