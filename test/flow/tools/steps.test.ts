@@ -200,4 +200,12 @@ describe("a turn with this server's tools", { timeout: 120_000 }, () => {
     assert.ok(JSON.stringify(model.calls[1]?.body.messages).length < 70 * 1024);
     assert.equal(events.at(-1)?.["outcome"], "complete");
   });
+
+  test("ignores calls of a model that was offered no tools", async () => {
+    model.script = (call) => call.text("Hello.").toolCall("w__look").finish("tool_calls");
+    const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }] };
+    const { choices } = JSON.parse((await app.post("/v1/chat/completions", body)).body);
+    assert.deepEqual([choices[0].message.content, choices[0].finish_reason], ["Hello.", "stop"]);
+    assert.deepEqual([model.calls.length, tools.server.callCount], [1, 0]);
+  });
 });
