@@ -94,6 +94,23 @@ describe("a tool of the server in a useChat client", { timeout: 60_000 }, () => 
     ]);
   });
 
+  test("whose turn is stopped while it runs has an unknown outcome, which the message says", async () => {
+    const shown = open();
+    const running = tools.nextCall();
+    model.script = (call) => call.text(`${plan}Let me look.`).toolCall("w__look").finish("tool_calls");
+    const sending = shown.chat.sendMessage({ text: "Hi" });
+    const call = await running;
+    await app.post(`/api/chat/${shown.chat.id}/stop?userId=${userId}`, {});
+    await Promise.all([sending, call.closed]);
+    const [part] = shown.tools;
+    assert.deepEqual([shown.chat.error, part?.state], [undefined, "output-error"]);
+    assert.match(part?.errorText ?? "", /whether it had an effect is not known/);
+    assert.deepEqual(
+      [shown.ends.at(-1)?.finishReason, shown.last.metadata?.outcome],
+      ["interrupted", "stopped"],
+    );
+  });
+
   test("that is denied is not run: the model is told, and the message says so", async () => {
     const shown = open();
     model.inOrder((call) => call.text(plan).toolCall("w__act").finish("tool_calls"), done);

@@ -59,6 +59,10 @@ export class Replica {
     this.#url = url;
   }
 
+  get url(): string {
+    return this.#url;
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#command?.kill(signal);
   }
