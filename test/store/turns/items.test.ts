@@ -381,6 +381,13 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
       assert.match(JSON.stringify(usage), /"turns":1/);
     });
 
+    test("go with a conversation that is idle for too long, though its turn waits", async () => {
+      const turn = await begin();
+      await pause(turn);
+      await database.call("chat_delete_expired", { days: -1, limit: 1_000 }, service);
+      assert.equal(await reads.read(turn.turnId, turn.caller, 0), undefined);
+    });
+
     test("of a waiting turn keep its tokens reserved, but not its place among concurrent turns", async () => {
       const subject = `user ${randomUUID()}`;
       const userId = randomUUID();
