@@ -475,7 +475,7 @@ begin
 end $$;
 
 -- Records the attachments that a message holds: those that its metadata lists, at most 100. Users can write
--- anything there: another user's attachment does not stay for it.
+-- anything there: of another user's attachment it records nothing.
 create or replace function public.chat_mark_attachments() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -498,7 +498,9 @@ begin
     delete from public.message_attachments m where m.message_id = new.id and not m.attachment_id = any (v_ids);
   end if;
   insert into public.message_attachments as m (message_id, attachment_id, user_id)
-    select new.id, id, new.user_id from unnest(v_ids) as id
+    select new.id, v.id, new.user_id from unnest(v_ids) as v (id)
+      where not exists (select from public.attachments a
+        where a.id = v.id and a.user_id is distinct from new.user_id)
     on conflict (message_id, attachment_id) do update set user_id = excluded.user_id
       where m.user_id is distinct from excluded.user_id;
   update public.attachments a set is_used = true

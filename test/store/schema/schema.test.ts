@@ -24,7 +24,7 @@ import {
 const defaultNames: TableNames = { conversations: "conversations", messages: "messages", turns: "turns" };
 const otherNames: TableNames = { conversations: "chat_threads", messages: "order", turns: "t".repeat(40) };
 /** Tables that no user sees. */
-const serviceTables = ["request_counts", "message_words", "title_words", "word_backlog"];
+const serviceTables = ["request_counts", "message_words", "title_words", "word_backlog", "deleted_objects"];
 const tables = [
   "conversations",
   "messages",
@@ -32,6 +32,9 @@ const tables = [
   "turn_pieces",
   "deleted_conversations",
   "daily_usage",
+  "attachments",
+  "attachment_pieces",
+  "message_attachments",
   ...serviceTables,
 ];
 const schema = await loadSchema(defaultNames);
@@ -339,8 +342,11 @@ async function assertCatalogue(scratch: Scratch, names: TableNames = defaultName
   assert.deepEqual((await listNames(scratch, definers)).toSorted(), [
     `chat_bury_conversations trigger {"search_path=\\"\\""}`,
     `chat_count_deleted_turns trigger {"search_path=\\"\\""}`,
+    `chat_delete_object trigger {"search_path=\\"\\""}`,
+    `chat_mark_attachments trigger {"search_path=\\"\\""}`,
     `chat_mark_message trigger {"search_path=\\"\\""}`,
     `chat_mark_title trigger {"search_path=\\"\\""}`,
+    `chat_release_attachment trigger {"search_path=\\"\\""}`,
   ]);
 
   const privileges = ["select", "insert", "update", "delete", "truncate", "references", "trigger"];
@@ -370,7 +376,7 @@ async function assertCatalogue(scratch: Scratch, names: TableNames = defaultName
     where a.attname = 'user_id' and i.indpred is null and i.indisvalid and c.relname = any($1)`;
   assert.deepEqual(
     (await listNames(scratch, led, [all])).toSorted(),
-    [...all.slice(0, 3), "daily_usage"].toSorted(),
+    [...all.slice(0, 3), "attachments", "daily_usage"].toSorted(),
   );
 }
 
