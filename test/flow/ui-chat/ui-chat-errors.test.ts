@@ -161,17 +161,17 @@ describe("a useChat client", { timeout: 120_000 }, () => {
   test("whose message is refused shows how to fix it, and its chat continues", async () => {
     const userId = randomUUID();
     const shown = new ObservedChat(app.url, { userId });
-    const pdf = {
+    const sheet = {
       type: "file" as const,
-      mediaType: "application/pdf",
-      url: "data:application/pdf;base64,JVBERi0=",
+      mediaType: "text/csv",
+      url: "data:text/csv;base64,YSxi",
     };
     const calls = model.calls.length;
-    await shown.chat.sendMessage({ text: "Read it", files: [pdf] });
+    await shown.chat.sendMessage({ text: "Read it", files: [sheet] });
     assert.deepEqual(shown.statuses, ["ready", "submitted", "error"]);
     assert.equal(
       shown.chat.error?.message,
-      "This file (application/pdf) cannot be read. Attach a PNG, JPEG, GIF or WebP image, or paste the text of the file.",
+      "This file (text/csv) cannot be read. Attach a PNG, JPEG, GIF or WebP image or a PDF, or paste the text of the file.",
     );
     assert.equal(shown.chat.messages.length, 1);
     assert.equal(model.calls.length, calls);
