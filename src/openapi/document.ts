@@ -10,6 +10,7 @@ import { toResponse, type ResponseObject } from "./response.ts";
 const tags = [
   { name: "Turns", description: "A request and its reply, on Foreword's own routes." },
   { name: "Conversations", description: "A user's history. Other users' conversations return 404." },
+  { name: "Files", description: "The images and PDFs of a user's messages." },
   { name: "Usage", description: "The tokens and costs of a user's turns." },
   { name: "AI SDK", description: "For `useChat` of the AI SDK, with its default transport." },
   { name: "OpenAI", description: "For OpenAI's clients, and tools that take a base URL." },
