@@ -181,8 +181,11 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     const body = { messages: [{ sender: "user", text: "Hi" }] };
     await app.post("/stream-chat", { ...body, userId }, { "x-turn-id": turnId });
     const conversationId = randomUUID();
-    await app.post("/stream-chat", { messages: [toImageMessage("Hi", makePng("docs"))], conversationId });
-    const { body: page } = await app.get(`/conversations/${conversationId}/messages`);
+    await app.post("/stream-chat", { ...body, conversationId });
+    // In a conversation of its own: an example deletes the other one, and its files would go with it.
+    const messages = [toImageMessage("Look", makePng("docs"))];
+    const { headers } = await app.post("/stream-chat", { messages });
+    const { body: page } = await app.get(`/conversations/${String(headers["x-conversation-id"])}/messages`);
     const [, fileId = ""] = /"url":"\/files\/([^"]+)"/.exec(page) ?? assert.fail();
     const commands = Array.from(docs.matchAll(/```sh\n([^`]*curl[^`]*)```/g), ([, command = ""]) => command);
     const addresses = new Set<string>();

@@ -25,6 +25,10 @@ const ends: Readonly<Record<string, End>> = {
     text: "- p\n---RESPONSE---\nDo",
     run: (call) => call.finish("content_filter"),
   },
+  "complete: tool calls": {
+    text: "- p\n---RESPONSE---\nDo",
+    run: (call) => call.toolCall("weather", { city: "Oslo" }).finish("tool_calls"),
+  },
   stopped: {
     text: "- p\n---RESPONSE---\nDo",
     run: (_call, app, turnId) => void app.post(`/turns/${turnId}/stop`, {}),
@@ -82,6 +86,7 @@ interface Wire {
 }
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
+const tools = [{ type: "function", function: { name: "weather" } }];
 const completion = { model: "scripted+plan", messages: [{ role: "user", content: "Hi" }] };
 
 const wires: Readonly<Record<string, Wire>> = {
@@ -193,7 +198,8 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
         const turnApp = end === "interrupted" ? await startApp() : app;
         const next = model.nextCall();
         const headers = { "x-turn-id": turnId, ...wire.headers };
-        const opening = turnApp.open("POST", wire.path, wire.body, headers);
+        const body = end === "complete: tool calls" ? { ...wire.body, tools } : wire.body;
+        const opening = turnApp.open("POST", wire.path, body, headers);
         const call = await next;
         if (text !== "") call.text(text);
         // A second client waits for the text: only then the turn may end.
