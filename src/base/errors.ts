@@ -270,3 +270,13 @@ export function toTurnRunning(turnId: string): AppError {
     retryAfterMs: 1_000,
   });
 }
+
+/**
+ * Refuses a request for the value of `field`, like `messages[0].text`.
+ * @param message says what the value must be, after the field's name.
+ * @throws AppError `code`, always.
+ */
+export function refuse(field: string, message: string, code: ErrorCode = "invalid_request"): never {
+  const detail = `${field}: ${message}`;
+  throw new AppError(code, detail, { detail, field });
+}

@@ -8,6 +8,11 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
+/** Whether `value` is an object with fields: no list, and not `null`. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** Whether a parsed value is JSON that is nested at most `maxDepth` levels deep. */
 export function isJson(value: unknown, maxDepth: number): value is Json {
   if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return true;

@@ -1,9 +1,9 @@
 /** The routes of a user's history: conversations, their messages, and exports. */
 import { Readable } from "node:stream";
 import { createId } from "../base/create-id.ts";
-import { AppError } from "../base/errors.ts";
+import { AppError, refuse } from "../base/errors.ts";
 import { startReading } from "../base/start-reading.ts";
-import { refuse, UserQuery } from "../http/request-fields.ts";
+import { UserQuery } from "../http/request-fields.ts";
 import { defineRoute, defineRoutes, jsonBody, storeErrors } from "../http/route.ts";
 import type { LiveTurns } from "../live/live-turns.ts";
 import type { History } from "./history.ts";

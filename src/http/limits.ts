@@ -5,7 +5,7 @@ import { isIPv6 } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
-import { AppError } from "../base/errors.ts";
+import { AppError, refuse } from "../base/errors.ts";
 import type { LimitName, TurnLimits } from "../turn/limits.ts";
 import type { Message } from "../turn/message.ts";
 import type { Clock } from "../base/clock.ts";
@@ -14,7 +14,7 @@ import type { TurnRequest } from "../turn/turn-request.ts";
 import { findIdentity, identityOf } from "./authentication.ts";
 import { sendLimit } from "./problem.ts";
 import { RequestWindows, windowMs, type RequestCounter } from "./request-windows.ts";
-import { OptionalUuid, refuse, toNamedUser } from "./request-fields.ts";
+import { OptionalUuid, toNamedUser } from "./request-fields.ts";
 
 /** The largest sizes that a request may have. */
 export interface SizeLimits {

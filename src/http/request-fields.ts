@@ -1,7 +1,7 @@
 /** Fields that requests on several wires share: ids, users, headers, texts and images. */
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
-import { AppError } from "../base/errors.ts";
+import { refuse } from "../base/errors.ts";
 import { maxReplyBytes, mebibyte } from "../base/sizes.ts";
 import { toFileName } from "../turn/attachments/attachment.ts";
 import { isOfType } from "../turn/attachments/media-type.ts";
@@ -28,6 +28,8 @@ const maxTextBytes = mebibyte;
  */
 const maxReplyTextBytes = maxReplyBytes + 1024;
 
+/** The longest id that an error quotes whole, in UTF-16 code units. */
+const maxQuotedLength = 64;
 /** The deepest nesting of a field that is passed on to the model. */
 export const maxDepth = 100;
 
@@ -229,8 +231,7 @@ export function toMessageText(text: string, role: Role, field: string): string {
   const storable = toStorable(text);
   if (Buffer.byteLength(storable) <= (role === "assistant" ? maxReplyTextBytes : maxTextBytes))
     return storable;
-  const detail = `${field}: must be at most ${role === "assistant" ? 2 : 1} MiB`;
-  throw new AppError("message_too_large", detail, { detail, field });
+  return refuse(field, `must be at most ${role === "assistant" ? 2 : 1} MiB`, "message_too_large");
 }
 
 /** Checks that the last message is a user message with content. @throws AppError `invalid_request`. */
@@ -252,10 +253,9 @@ export function checkContent(last: Message, index: number): void {
     refuse(`messages[${index}]`, `a file sent as ${wrong.mimeType} is of another type, or damaged`);
 }
 
-/** @throws AppError `invalid_request`, always. */
-export function refuse(field: string, message: string): never {
-  const detail = `${field}: ${message}`;
-  throw new AppError("invalid_request", detail, { detail, field });
+/** Returns a client's id for an error: quoted, and cut if it is long. */
+export function quoteId(id: string): string {
+  return JSON.stringify(id.length > maxQuotedLength ? `${id.slice(0, maxQuotedLength)}…` : id);
 }
 
 /** Whether a value is nested deeper than {@link maxDepth}: writing it again would overflow the stack. */

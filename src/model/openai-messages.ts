@@ -1,18 +1,18 @@
 /** Writes a prompt as the messages of the Chat Completions API. */
 import type OpenAI from "openai";
 import type { Prompt } from "../turn/instructions.ts";
+import { textBreak } from "../turn/items/tool-parts.ts";
 import { toOutcomeText } from "../turn/items/tool-text.ts";
 import type { ToolPart } from "../turn/items/tool.ts";
 import type { Image, Message } from "../turn/message.ts";
-import { isRecord, parseJson } from "./stream/json-value.ts";
+import { isRecord } from "../base/json.ts";
+import { parseJson } from "./stream/json-value.ts";
 
 type Sent = OpenAI.ChatCompletionMessageParam;
 
 /** The longest name of a function, in characters; other characters than these are refused. */
 const maxNameLength = 64;
 const notInNames = /[^\w-]/g;
-/** Between the texts of two steps of a reply. */
-const separator = "\n\n";
 
 /** Returns the messages of `prompt`. @param withTools whether its tool calls are sent too. */
 export function toOpenAiMessages(prompt: Prompt, withTools: boolean): readonly object[] {
@@ -64,7 +64,7 @@ function toSteps(text: string, tools: readonly ToolPart[]): readonly Sent[] {
 
 function toStepText(text: string, start: number, end: number): string {
   const part = text.slice(start, end);
-  return start > 0 && part.startsWith(separator) ? part.slice(separator.length) : part;
+  return start > 0 && part.startsWith(textBreak) ? part.slice(textBreak.length) : part;
 }
 
 function toSentCall({ callId, name, input }: ToolPart): OpenAI.ChatCompletionMessageFunctionToolCall {

@@ -1,8 +1,8 @@
 /** The outcome of a call: a tool's result within its limit, or a sentence. */
-import type { Json, JsonObject } from "../base/json.ts";
+import { isRecord, type Json, type JsonObject } from "../base/json.ts";
 import type { ToolOutcome, ToolResultStatus } from "../turn/items/tool.ts";
 import { toStorable } from "../turn/message.ts";
-import { countJsonBytes, cutAt, cutToJsonBytes, isJsonObject, toStorableJson } from "./storable-json.ts";
+import { countJsonBytes, cutAt, cutToJsonBytes, toStorableJson } from "./storable-json.ts";
 
 const maxDepth = 64;
 /** Left for the notes about parts that are left out. */
@@ -37,18 +37,12 @@ export function reduceResult(
 /** Returns a part of a result with its known members only. */
 function toPart(part: unknown): JsonObject {
   const storable = toStorableJson(part, maxDepth);
-  if (!isJsonObject(part) || typeof storable !== "object" || storable === null || Array.isArray(storable))
-    return toNote("a part that is not valid is left out");
-  const { type }: { type?: unknown } = part;
-  return isKnown(type) && isObject(storable) ? storable : toNote("a part of an unknown kind is left out");
+  if (!isRecord(storable)) return toNote("a part that is not valid is left out");
+  return isKnown(storable["type"]) ? storable : toNote("a part of an unknown kind is left out");
 }
 
 function isKnown(type: unknown): boolean {
   return typeof type === "string" && ["text", "image", "audio", "resource", "resource_link"].includes(type);
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function toNote(text: string): JsonObject {
@@ -84,12 +78,12 @@ function fitPart(part: JsonObject, maxBytes: number): JsonObject | undefined {
   const { type, text, resource } = part;
   const candidates: JsonObject[] = [];
   if (type === "text" && typeof text === "string") candidates.push(cutText({ type }, text, maxBytes));
-  if (isObject(resource) && typeof resource["text"] === "string") {
+  if (isRecord(resource) && typeof resource["text"] === "string") {
     const { text: inner, ...rest } = resource;
     const frame = countJsonBytes({ type, resource: rest });
     candidates.push({ type, resource: cutText(rest, inner, maxBytes - frame) });
   }
-  candidates.push(toNote(describe(part, isObject(resource) ? resource : {})));
+  candidates.push(toNote(describe(part, isRecord(resource) ? resource : {})));
   return candidates.find((smaller) => countJsonBytes(smaller) <= maxBytes);
 }
 

@@ -1,11 +1,6 @@
 /** JSON of other programs, made storable and bounded. */
-import type { Json, JsonObject } from "../base/json.ts";
+import { isRecord, type Json, type JsonObject } from "../base/json.ts";
 import { toStorable } from "../turn/message.ts";
-
-/** Whether `value` is an object, but no list. */
-export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /**
  * Returns `value`, which came from JSON, with storable texts and without members called `_meta`;
@@ -23,7 +18,7 @@ export function toStorableJson(value: unknown, maxDepth: number): Json {
 /** As {@link toStorableJson}, for an object. */
 export function toStorableObject(value: object, maxDepth: number): JsonObject | undefined {
   const converted = toStorableJson(value, maxDepth);
-  return isObject(converted) ? converted : undefined;
+  return isRecord(converted) ? converted : undefined;
 }
 
 /** Returns the length of a value's JSON, in bytes. */
@@ -48,10 +43,6 @@ export function cutToJsonBytes(text: string, maxBytes: number): string {
 export function cutAt(text: string, length: number): string {
   const cut = text.slice(0, length);
   return /[\ud800-\udbff]$/.test(cut) && text.length > length ? cut.slice(0, -1) : cut;
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function convert(value: unknown, depth: number): Json {

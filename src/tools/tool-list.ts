@@ -1,10 +1,10 @@
 /** Turns the tools that a server lists into tools for models, and tells which it leaves out. */
 import { z } from "zod";
-import type { JsonObject } from "../base/json.ts";
+import { isRecord, type JsonObject } from "../base/json.ts";
 import type { ServerTool } from "../turn/items/tool.ts";
 import { toStorable } from "../turn/message.ts";
 import type { ToolAccess, ToolServerSettings } from "./settings.ts";
-import { countJsonBytes, cutAt, isJsonObject, toStorableObject } from "./storable-json.ts";
+import { countJsonBytes, cutAt, toStorableObject } from "./storable-json.ts";
 import { nameTools } from "./tool-names.ts";
 
 const maxOwnNameLength = 200;
@@ -122,10 +122,10 @@ function cut(text: string, maxLength: number): string {
 
 /** Returns a tool's schema, or the reason why it cannot be used. */
 function toInputSchema(value: unknown): JsonObject | string {
-  if (!isJsonObject(value)) return "its input schema is not an object";
+  if (!isRecord(value)) return "its input schema is not an object";
   const { type = "object", properties = {}, required = [] } = value;
   if (type !== "object") return "its input schema does not describe an object";
-  if (!isJsonObject(properties)) return "the properties of its input schema are not an object";
+  if (!isRecord(properties)) return "the properties of its input schema are not an object";
   if (!Array.isArray(required)) return "the required properties of its input schema are not a list";
   const schema = toStorableObject({ ...value, type: "object", properties }, maxSchemaDepth);
   if (schema === undefined) return `its input schema is nested more than ${maxSchemaDepth} deep`;
@@ -136,5 +136,5 @@ function toInputSchema(value: unknown): JsonObject | string {
 }
 
 function toRawName(value: unknown): string {
-  return isJsonObject(value) && typeof value["name"] === "string" ? value["name"] : "(no name)";
+  return isRecord(value) && typeof value["name"] === "string" ? value["name"] : "(no name)";
 }

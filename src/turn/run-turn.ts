@@ -5,6 +5,7 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
 import { toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
+import type { SentEvents } from "./items/next-prompt.ts";
 import { toEvents, toSentReply, type ResumedTurn } from "./items/resumed-turn.ts";
 import { createStepLoop, type StepLoop, type ToolPorts } from "./items/step-loop.ts";
 import type { NextStep } from "./items/tool-steps.ts";
@@ -22,7 +23,7 @@ import type {
 } from "./ports.ts";
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
-import type { EventOutput, PendingApproval, SavedItem, TurnStart } from "./turn-event.ts";
+import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
 import { estimateTurn, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts";
 
@@ -46,10 +47,7 @@ export interface BegunTurn {
 }
 
 /** Where the events of a turn go, and the body that they have made so far. */
-export interface TurnOutput extends EventOutput {
-  textAfter(position: number): string;
-  itemsAfter(): readonly SavedItem[];
-}
+export interface TurnOutput extends EventOutput, SentEvents {}
 
 /**
  * A turn, running since it was created. Its events go to `output`, `turn-start` first and `turn-end` last.

@@ -11,6 +11,11 @@ import type { BeginResult, Continuation, TurnBegin } from "./ports.ts";
 import type { ToolPart } from "./items/tool.ts";
 import type { StoredPath } from "./records.ts";
 
+/** Which tools of this server a turn may use: none, those that need no approval, or all. */
+export const serverToolChoices = ["none", "read", "all"] as const;
+/** One of {@link serverToolChoices}. */
+export type ServerToolChoice = (typeof serverToolChoices)[number];
+
 /** A client's request for a turn. */
 export interface TurnRequest extends PromptOptions {
   readonly conversationId: string | undefined;
@@ -27,7 +32,7 @@ export interface TurnRequest extends PromptOptions {
   /** The results of the open calls of the stored reply `parentId`, with which the turn goes on. */
   readonly toolResults?: readonly CallResult[] | undefined;
   /** Which tools of this server the turn may use; absent means `read`. */
-  readonly serverTools?: "none" | "read" | "all" | undefined;
+  readonly serverTools?: ServerToolChoice | undefined;
   /** The stored message that `messages` continue: its id, or `leaf`. */
   readonly parentId: string | undefined;
   /** How the begin finds the message that `messages` continue, unless they start at the root. */

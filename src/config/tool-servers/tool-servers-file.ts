@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { homedir } from "node:os";
+import { isRecord } from "../../base/json.ts";
 import type { ToolServerAddress, ToolServerSettings, ToolServersOptions } from "../../tools/settings.ts";
 import { Expansion } from "./expansion.ts";
 import { JsoncError, parseJsonc, type Jsonc } from "./jsonc.ts";
@@ -74,15 +75,11 @@ function parseFile(path: string, refuse: (problem: string) => void): Jsonc | und
 
 /** Returns the servers, and the key that they stand under. */
 function findEntries(value: unknown): readonly [key: string, entries: object | undefined] {
-  if (!isObject(value)) return ["the file", undefined];
+  if (!isRecord(value)) return ["the file", undefined];
   const { mcpServers, servers }: { mcpServers?: unknown; servers?: unknown } = value;
   const [key, entries] =
     mcpServers === undefined && servers !== undefined ? ["servers", servers] : ["mcpServers", mcpServers];
-  return [key, isObject(entries) ? entries : undefined];
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return [key, isRecord(entries) ? entries : undefined];
 }
 
 type Tell = (place: readonly (string | number)[], sentence: string) => void;

@@ -1,6 +1,7 @@
 /** The tools that a client offers to the model, and its choice among them, in OpenAI's form. */
+import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
-import { addIssues, described, listOf, refuse } from "../request-fields.ts";
+import { addIssues, described, listOf } from "../request-fields.ts";
 
 /** The most tools of a request, and the characters of all as JSON. */
 const maxTools = 128;

@@ -1,12 +1,13 @@
 /** The tool calls of a turn in its state: each with its result, as far as there is one. */
 import { z } from "zod";
-import { boundaryBytes, type Body } from "../../turn/body.ts";
+import type { Body } from "../../turn/body.ts";
 import {
   toolResultStatuses,
   toolRunners,
   type ToolResultStatus,
   type ToolRunner,
 } from "../../turn/items/tool.ts";
+import { createOffsets, toMessageStart } from "../../turn/items/tool-parts.ts";
 import { findPendingApprovals } from "../../turn/items/items.ts";
 import type { PendingApproval, SavedItem, ToolCall } from "../../turn/turn-event.ts";
 import { Count, Time } from "../description/response-schema.ts";
@@ -91,13 +92,13 @@ export function toToolFields(items: readonly SavedItem[], body: Body, isOver: bo
   const results = new Map(
     items.flatMap((item) => (item.type === "tool-result" ? [[item.callId, item] as const] : [])),
   );
-  const answerStart = Buffer.byteLength(body.plan) + boundaryBytes;
-  const answer = Buffer.from(body.answer ?? "");
+  const answerStart = toMessageStart(body);
+  const toOffset = createOffsets(body.answer ?? "");
   const toState = (call: ToolCall): ToolState => {
     const { callId, name, title = null, runsOn, step, input, position } = call;
     const result = results.get(callId);
     const status = result?.status ?? toOpenStatus(call, pending.has(callId), isOver);
-    const at = answer.subarray(0, Math.max(0, position - answerStart)).toString().length;
+    const at = toOffset(position - answerStart);
     return { callId, name, title, runsOn, step, input, status, output: result?.output ?? null, position, at };
   };
   return { tools: items.filter((item) => item.type === "tool-call").map(toState), approvals };

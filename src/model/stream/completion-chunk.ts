@@ -1,6 +1,7 @@
 /** Reads one `chat.completion.chunk` of any server: a wrong or missing field costs no other field. */
 import type { ReportedUsage } from "../../turn/turn-event.ts";
-import { isRecord, toFirstString, toJson } from "./json-value.ts";
+import { isRecord } from "../../base/json.ts";
+import { toFirstString, toJson } from "./json-value.ts";
 import { readUsage } from "./model-usage.ts";
 import { readSentCalls, type SentCall } from "./sent-call.ts";
 

@@ -1,10 +1,5 @@
 /** Reads JSON from a model server, which may be anything. */
 
-/** Whether `value` is an object with fields. */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** Returns the first of `values` that is a string and not empty; `""` if none is. */
 export function toFirstString(...values: readonly unknown[]): string {
   for (const value of values) if (typeof value === "string" && value !== "") return value;

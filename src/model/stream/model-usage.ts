@@ -1,6 +1,6 @@
 /** Reads token usage, under the various names that model servers use. */
 import type { ReportedUsage, TokenCounts } from "../../turn/turn-event.ts";
-import { isRecord } from "./json-value.ts";
+import { isRecord } from "../../base/json.ts";
 
 /** The most tokens that are believed, since counts are added up. */
 const maxCount = 2 ** 31;

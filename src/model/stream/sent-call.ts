@@ -1,5 +1,6 @@
 /** Reads the pieces of tool calls in a chunk, in any server's form. */
-import { isRecord, toFirstString, toJson } from "./json-value.ts";
+import { isRecord } from "../../base/json.ts";
+import { toFirstString, toJson } from "./json-value.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -7,8 +7,9 @@ import { toChat, type TurnRequest } from "../turn-request.ts";
 import { continueParts, joinTexts, toToolParts } from "./tool-parts.ts";
 import type { ServerTool } from "./tool.ts";
 
-/** The reply so far. */
-interface SentEvents {
+/** The events of a reply so far. */
+export interface SentEvents {
+  /** Returns the body from byte `position` on. */
   textAfter(position: number): string;
   itemsAfter(): readonly SavedItem[];
 }

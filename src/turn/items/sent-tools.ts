@@ -1,5 +1,5 @@
 /** The tool calls that clients send back with a reply: checked, and as every database can hold them. */
-import { AppError, type ErrorCode } from "../../base/errors.ts";
+import { refuse } from "../../base/errors.ts";
 import type { Json } from "../../base/json.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { toStorable } from "../message.ts";
@@ -110,9 +110,4 @@ function countBytes(json: Json): number {
 function refuseSize(field: string, maxBytes: number, of: string): never {
   const size = maxBytes < mebibyte ? `${maxBytes / 1024} KiB` : `${maxBytes / mebibyte} MiB`;
   refuse(field, `must have at most ${size} of ${of}`, "message_too_large");
-}
-
-/** @throws AppError `code`, always. */
-export function refuse(field: string, message: string, code: ErrorCode = "invalid_request"): never {
-  throw new AppError(code, field, { detail: `${field}: ${message}`, field });
 }

@@ -8,7 +8,7 @@ import type { ReplyEvents } from "../reply-events.ts";
 import type { ApprovalResponse, PendingApproval, ReportedUsage, SavedItem } from "../turn-event.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
 import { addUsage, type TurnTools } from "../turn-result.ts";
-import { toNextPrompt, toOfferingPrompt } from "./next-prompt.ts";
+import { toNextPrompt, toOfferingPrompt, type SentEvents } from "./next-prompt.ts";
 import { findClientTools, findOfferedTools } from "./offered-tools.ts";
 import { ToolSteps, type NextStep, type ToolLimits } from "./tool-steps.ts";
 import type { ServerTool, ToolServers } from "./tool.ts";
@@ -29,12 +29,6 @@ export interface ToolPorts {
   readonly toolLimits?: ToolLimits | undefined;
   /** Whether turns can wait for their users now. */
   readonly canWait?: (() => boolean) | undefined;
-}
-
-/** The events of the reply so far. */
-interface SentEvents {
-  textAfter(position: number): string;
-  itemsAfter(): readonly SavedItem[];
 }
 
 /** The steps of one turn. */

@@ -40,7 +40,7 @@ export function toMessageStart({ plan }: Body): number {
 }
 
 /** Returns a function from places in `text`, in UTF-8 bytes and in ascending order, to UTF-16 code units. */
-function createOffsets(text: string): (byte: number) => number {
+export function createOffsets(text: string): (byte: number) => number {
   const bytes = Buffer.from(text);
   let [at, offset] = [0, 0];
   return (byte) => {

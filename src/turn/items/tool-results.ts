@@ -1,6 +1,6 @@
 /** The results that a client brings for the open tool calls of a stored reply. */
+import { refuse } from "../../base/errors.ts";
 import type { Message } from "../message.ts";
-import { refuse } from "./sent-tools.ts";
 import { unknownOutcome } from "./tool-parts.ts";
 import type { ToolOutcome, ToolPart } from "./tool.ts";
 

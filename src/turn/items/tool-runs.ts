@@ -3,10 +3,12 @@ import type { JsonObject } from "../../base/json.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import type { UnplacedItem } from "../reply-events.ts";
 import { parseInput } from "./tool-input.ts";
+import { unknownOutcome } from "./tool-parts.ts";
 import type { ServerTool, ToolOutcome, ToolServers } from "./tool.ts";
 
-/** Calls that run at the same time, and the most in one step. */
+/** The most calls that run at the same time. */
 const maxCallsAtOnce = 4;
+/** The most calls of one step that run. */
 export const maxCallsOfStep = 32;
 /** The longest result that a model is sent, in bytes of JSON; and the least room for one. */
 const maxResultBytes = 64 * 1024;
@@ -139,7 +141,7 @@ export class ToolRuns {
   /** The turn is over: aborts the calls under way, and says that their outcome is unknown. */
   close(): void {
     for (const [callId, state] of this.#open)
-      this.addResult(callId, state === "running" ? cutOff : notCalled);
+      this.addResult(callId, state === "running" ? unknownOutcome : notCalled);
     this.#open.clear();
     this.#aborting.abort();
   }
@@ -193,13 +195,9 @@ export class ToolRuns {
 
 const tooMany = toFailure(`A step may call at most ${maxCallsOfStep} tools.`);
 const notCalled = toFailure("The turn ended before the tool was called.");
-const cutOff: ToolOutcome = {
-  status: "unknown",
-  output: "The turn ended while the tool was running: whether it had an effect is not known.",
-};
 
 /** Whether a call must not run unless its user has approved it. Broken arguments are refused anyway. */
-function needsApproval({ tool, input }: WrittenCall): boolean {
+export function needsApproval({ tool, input }: WrittenCall): boolean {
   return tool?.needsApproval === true && parseInput(input) !== undefined;
 }
 

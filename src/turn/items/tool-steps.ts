@@ -3,9 +3,16 @@ import { createId } from "../../base/create-id.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ToolCallPiece } from "../ports.ts";
 import type { UnplacedItem } from "../reply-events.ts";
-import type { ApprovalDecision, PendingApproval } from "../turn-event.ts";
+import type { ApprovalResponse, PendingApproval } from "../turn-event.ts";
 import { parseInput } from "./tool-input.ts";
-import { ItemRoom, maxCallsOfStep, ToolRuns, type ToolRunsState, type WrittenCall } from "./tool-runs.ts";
+import {
+  ItemRoom,
+  maxCallsOfStep,
+  needsApproval,
+  ToolRuns,
+  type ToolRunsState,
+  type WrittenCall,
+} from "./tool-runs.ts";
 import type { ServerTool, ToolOutcome, ToolServers } from "./tool.ts";
 
 /** The limits of a turn with tools. */
@@ -57,13 +64,6 @@ export interface ToolStepsState {
   readonly endsInClient: boolean;
   readonly asked: readonly AskedCall[];
   readonly runs: ToolRunsState;
-}
-
-/** A user's decision about a call. */
-export interface SettledApproval {
-  readonly approvalId: string;
-  readonly decision: ApprovalDecision;
-  readonly reason: string | undefined;
 }
 
 /** The tool calls of one turn. */
@@ -170,7 +170,7 @@ export class ToolSteps {
   }
 
   /** The user has decided: runs the approved calls, and resolves with how the turn goes on. */
-  async resume(settled: readonly SettledApproval[]): Promise<NextStep> {
+  async resume(settled: readonly ApprovalResponse[]): Promise<NextStep> {
     this.#startedMs = this.#options.clock.monotonicMs();
     const approved: WrittenCall[] = [];
     for (const { approvalId, callId, name, input } of this.#asked) {
@@ -228,7 +228,7 @@ export class ToolSteps {
     const expiresAt = new Date(clock.now().getTime() + limits.approvalMs).toISOString();
     const asked = calls
       .slice(0, maxCallsOfStep)
-      .filter(({ tool, input }) => tool?.needsApproval === true && parseInput(input) !== undefined)
+      .filter(needsApproval)
       .map(({ callId, name, input }) => ({ approvalId: createId(), callId, name, input, expiresAt }));
     for (const { approvalId, callId } of asked)
       this.#room.add({ type: "approval-request", approvalId, callId, expiresAt });
@@ -241,7 +241,7 @@ const notApproved: ToolOutcome = {
   output: "The turn ended before the user approved the call.",
 };
 
-function toDenial(settled: SettledApproval | undefined): ToolOutcome {
+function toDenial(settled: ApprovalResponse | undefined): ToolOutcome {
   if (settled?.decision !== "denied")
     return { status: "denied", output: "approval_expired: The user did not approve the call in time." };
   const reason = settled.reason === undefined ? "" : ` The reason: ${settled.reason}`;

@@ -1,5 +1,5 @@
 /** The text of a tool's outcome, as a model reads it. */
-import type { Json, JsonObject } from "../../base/json.ts";
+import { isRecord, type Json, type JsonObject } from "../../base/json.ts";
 import type { ToolOutcome } from "./tool.ts";
 
 /** The fields of a `CallToolResult`; an object with others is JSON of a client's own. */
@@ -31,11 +31,11 @@ export function toOutcomeText(outcome: ToolOutcome | undefined): string {
 function toOutputText(output: Json): string {
   if (output === undefined || output === null) return "";
   if (typeof output === "string") return output;
-  const blocks = isObject(output) ? findBlocks(output) : undefined;
-  if (!isObject(output) || blocks === undefined) return JSON.stringify(output);
+  const blocks = isRecord(output) ? findBlocks(output) : undefined;
+  if (!isRecord(output) || blocks === undefined) return JSON.stringify(output);
   const { structuredContent } = output;
   const hasText = blocks.some(({ type, text }) => type === "text" && text !== "");
-  const structured = hasText || !isObject(structuredContent) ? "" : JSON.stringify(structuredContent);
+  const structured = hasText || !isRecord(structuredContent) ? "" : JSON.stringify(structuredContent);
   return [structured, ...blocks.map(toBlockText)].filter((text) => text !== "").join("\n");
 }
 
@@ -43,9 +43,9 @@ function toOutputText(output: Json): string {
 function findBlocks(output: JsonObject): readonly JsonObject[] | undefined {
   const { content, structuredContent } = output;
   if (!Object.keys(output).every((field) => resultFields.has(field))) return undefined;
-  if (content === undefined) return isObject(structuredContent) ? [] : undefined;
+  if (content === undefined) return isRecord(structuredContent) ? [] : undefined;
   if (!Array.isArray(content)) return undefined;
-  const blocks = content.filter(isObject);
+  const blocks = content.filter((block): block is JsonObject => isRecord(block));
   return blocks.length === content.length && blocks.every(({ type }) => typeof type === "string")
     ? blocks
     : undefined;
@@ -54,7 +54,7 @@ function findBlocks(output: JsonObject): readonly JsonObject[] | undefined {
 function toBlockText(block: JsonObject): string {
   const { type, text, mimeType, resource, name, uri } = block;
   if (type === "text") return toText(text);
-  if (!isObject(resource)) return toBracketed(type, name, uri, mimeType);
+  if (!isRecord(resource)) return toBracketed(type, name, uri, mimeType);
   const named = toBracketed(type, resource["uri"], resource["mimeType"]);
   const content = toText(resource["text"]);
   return content === "" ? named : `${named}\n${content}`;
@@ -67,8 +67,4 @@ function toBracketed(...facts: readonly Json[]): string {
 
 function toText(value: Json): string {
   return typeof value === "string" ? value : "";
-}
-
-function isObject(value: Json): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,7 +5,7 @@ import { parse } from "../../base/parse.ts";
 import { attachmentTypes, roles, type Message } from "../message.ts";
 import type { ModelParameters } from "../instructions.ts";
 import type { ReportedUsage } from "../turn-event.ts";
-import { toChat, type TurnRequest } from "../turn-request.ts";
+import { serverToolChoices, toChat, type ServerToolChoice, type TurnRequest } from "../turn-request.ts";
 import type { ToolStepsState } from "./tool-steps.ts";
 import { toolResultStatuses, toolRunners } from "./tool.ts";
 
@@ -17,7 +17,7 @@ export interface WaitingState {
   readonly parameters: ModelParameters;
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
-  readonly serverTools: "none" | "read" | "all" | undefined;
+  readonly serverTools: ServerToolChoice | undefined;
   /** The names of the tools of this server that the model may call. */
   readonly offered: readonly string[];
   readonly steps: ToolStepsState;
@@ -53,7 +53,7 @@ const State = z.object({
   parameters: z.record(z.string(), z.unknown()),
   useWebSearch: z.boolean(),
   knowledgeBase: optional(z.string()),
-  serverTools: optional(z.enum(["none", "read", "all"])),
+  serverTools: optional(z.enum(serverToolChoices)),
   offered: z.array(z.string()),
   steps: z.object({
     step: z.number(),

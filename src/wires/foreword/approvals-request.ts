@@ -1,7 +1,8 @@
 /** The request of `POST /turns/:turnId/approvals`: a user's answers to calls that wait. */
+import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import { jsonBody } from "../../http/route.ts";
-import { listOf, refuse } from "../../http/request-fields.ts";
+import { listOf } from "../../http/request-fields.ts";
 import { toStorable } from "../../turn/message.ts";
 import type { ApprovalAnswer } from "../../turn/records.ts";
 

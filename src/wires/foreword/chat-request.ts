@@ -1,4 +1,5 @@
 /** The request of `POST /stream-chat`, in the format of the Flask service that Foreword replaces. */
+import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
@@ -16,7 +17,6 @@ import {
   OptionalUuid,
   ParentId,
   promptFields,
-  refuse,
   StoredFileUrl,
   toMessageText,
   toPromptOptions,

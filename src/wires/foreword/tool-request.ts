@@ -1,10 +1,11 @@
 /** Tools in requests of our own wires: their definitions, and the calls that a client sends back. */
+import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import type { CallResult } from "../../turn/items/tool-results.ts";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
 import { toolResultStatuses, toolRunners, type ToolPart } from "../../turn/items/tool.ts";
-import { addIssues, described, isDeep, listOf, maxDepth, refuse } from "../../http/request-fields.ts";
+import { addIssues, described, isDeep, listOf, maxDepth } from "../../http/request-fields.ts";
 
 /** The most tools of a request. */
 const maxTools = 128;

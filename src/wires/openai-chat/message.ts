@@ -1,4 +1,5 @@
 /** Messages as OpenAI's clients send them. */
+import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import type { Message, Role } from "../../turn/message.ts";
 import {
@@ -10,7 +11,6 @@ import {
   maxParts,
   nameFile,
   nameLinks,
-  refuse,
   toMessageText,
   toUsualType,
   type PartContent,

@@ -1,9 +1,10 @@
 /** The parameters for the model server: OpenAI's own are checked, all others are passed on unchanged. */
+import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { notSupported, only } from "./message.ts";
 import { ToolChoice, Tools } from "../../http/items/client-tools.ts";
-import { described, isDeep, maxDepth, refuse } from "../../http/request-fields.ts";
+import { described, isDeep, maxDepth } from "../../http/request-fields.ts";
 
 /** How many tokens may be biased. */
 const maxBiases = 1024;

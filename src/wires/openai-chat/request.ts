@@ -1,6 +1,6 @@
 /** The request of `POST /v1/chat/completions`. */
 import { z } from "zod";
-import { AppError } from "../../base/errors.ts";
+import { AppError, refuse } from "../../base/errors.ts";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
@@ -12,7 +12,6 @@ import {
   checkContent,
   described,
   listOf,
-  refuse,
   toNamedUser,
   toTurnNames,
   type TurnHeaders,

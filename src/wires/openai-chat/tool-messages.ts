@@ -1,13 +1,14 @@
 /** The chat of a request: a reply whose tools the client has run is one message, with calls and results. */
+import { refuse } from "../../base/errors.ts";
 import type { z } from "zod";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
+import { joinTexts } from "../../turn/items/tool-parts.ts";
 import type { Message } from "../../turn/message.ts";
-import { refuse } from "../../http/request-fields.ts";
+import { quoteId } from "../../http/request-fields.ts";
 import { toMessage, toToolText, type CompletionMessage } from "./message.ts";
 
-/** The most missing results that an error lists, and the characters of each id. */
+/** The most missing results that an error lists. */
 const maxListed = 5;
-const maxShownLength = 64;
 
 /** A chat, and the reply that it ends with if the client asks to continue that. */
 export interface SentChat {
@@ -62,8 +63,7 @@ class ReplyRun {
     this.#field = `messages[${index}].tool_calls`;
     if (this.#parts.length === 0) this.#firstField = this.#field;
     this.#parts.push(message);
-    const text = message.text.trim();
-    if (text !== "") this.#text += this.#text === "" ? text : `\n\n${text}`;
+    this.#text = joinTexts(this.#text, message.text.trim());
     this.#asked.clear();
     for (const [place, { id, function: called }] of (calls ?? []).entries()) {
       const field = `${this.#field}[${place}]`;
@@ -90,8 +90,8 @@ class ReplyRun {
     const place = this.#asked.get(id) ?? -1;
     const call = this.#tools[place];
     if (call === undefined)
-      return refuse(field, `${toShown(id)} is not among the tool_calls of the previous assistant message`);
-    if (call.outcome !== undefined) refuse(field, `${toShown(id)} has been answered before`);
+      return refuse(field, `${quoteId(id)} is not among the tool_calls of the previous assistant message`);
+    if (call.outcome !== undefined) refuse(field, `${quoteId(id)} has been answered before`);
     this.#tools[place] = {
       ...call,
       outcome: { status: "complete", output, field: `messages[${index}].content` },
@@ -102,7 +102,7 @@ class ReplyRun {
   checkAnswered(): void {
     const missing = Array.from(this.#asked)
       .filter(([, place]) => this.#tools[place]?.outcome === undefined)
-      .map(([id]) => toShown(id));
+      .map(([id]) => quoteId(id));
     if (missing.length === 0) return;
     const more = missing.length > maxListed ? ` and ${missing.length - maxListed} more` : "";
     refuse(
@@ -116,8 +116,4 @@ class ReplyRun {
     if (tools === undefined) return this.#parts;
     return [{ role: "assistant", text: this.#text, images: [], tools, isAnswer: true }];
   }
-}
-
-function toShown(id: string): string {
-  return JSON.stringify(id.length > maxShownLength ? `${id.slice(0, maxShownLength)}…` : id);
 }

@@ -1,7 +1,8 @@
 /** The messages of a chat, as the AI SDK's client holds them: read from their parts. */
 import { z } from "zod";
-import { AppError } from "../../base/errors.ts";
+import { AppError, refuse } from "../../base/errors.ts";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
+import { joinTexts } from "../../turn/items/tool-parts.ts";
 import {
   attachmentTypes,
   roles,
@@ -21,15 +22,12 @@ import {
   maxParts,
   nameFile,
   nameLinks,
-  refuse,
+  quoteId,
   toMessageText,
   Uuid,
   type PartContent,
 } from "../../http/request-fields.ts";
 import { isToolType, toolPartDescriptions, UiToolPart, type SentAnswer, type UiTool } from "./tool-part.ts";
-
-/** Stands between the texts of a reply with tools: each is that of a step. */
-const stepSeparator = "\n\n";
 
 /** The content of one part. */
 export interface UiPartContent extends PartContent {
@@ -190,17 +188,13 @@ function toReply(sent: z.infer<typeof UiMessage>, index: number): SentReply {
   const own = tools.filter(({ runsOn }) => runsOn === "client");
   if (own.length === 0) refuse("messages", "Last message must be from the user");
   const open = own.find(({ outcome }) => outcome === undefined);
-  if (open !== undefined) refuse(field, `The tool call ${toShown(open)} has no result yet`);
+  if (open !== undefined) refuse(field, `The tool call ${quoteId(open.callId)} has no result yet`);
   return reply;
 }
 
 /** @throws AppError `invalid_request`, always: a reply cannot go on before its user's answers. */
 export function refusePending(field: string): never {
   return refuse(field, "Approve or deny the tool calls that wait for you first");
-}
-
-function toShown({ callId }: UiTool): string {
-  return JSON.stringify(callId.length > 64 ? `${callId.slice(0, 64)}…` : callId);
 }
 
 /** Returns the messages of the turn. @throws AppError `invalid_request`. */
@@ -271,7 +265,7 @@ function toToolReply(
   const tools: SentTool[] = [];
   for (const [index, { text: piece = "", tool, startsStep }] of contents.entries()) {
     if (startsStep === true) steps += 1;
-    if (piece.trim() !== "") text += text === "" ? piece.trimStart() : stepSeparator + piece;
+    if (piece.trim() !== "") text = joinTexts(text, text === "" ? piece.trimStart() : piece);
     if (!isGiven(tool)) continue;
     const { callId, name, runsOn, input, outcome } = tool;
     const place = `${field}[${index}]`;
@@ -289,6 +283,7 @@ function toToolReply(
   return { text, tools };
 }
 
-function isGiven<Value>(value: Value | null | undefined): value is Value {
+/** Whether a field has a value. */
+export function isGiven<Value>(value: Value | null | undefined): value is Value {
   return value !== null && value !== undefined;
 }

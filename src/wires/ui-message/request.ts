@@ -20,7 +20,7 @@ import {
 import { checkToolChoice, ToolChoice, Tools } from "../../http/items/client-tools.ts";
 import type { RouteBody } from "../../http/route.ts";
 import type { ModelParameters } from "../../turn/instructions.ts";
-import { isAlone, toClientId, toSentChat, UiMessage, type SentChat } from "./message.ts";
+import { isAlone, isGiven, toClientId, toSentChat, UiMessage, type SentChat } from "./message.ts";
 
 /** The namespace of conversations whose user is unknown. */
 const unknownUser = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
@@ -42,7 +42,9 @@ export const UiChatRequest = z.object({
   ),
   messages: listOf(UiMessage)
     .nullish()
-    .describe("The whole chat, or its newest message alone. The last message must be the user's."),
+    .describe(
+      "The whole chat, or its newest message alone. The last one is the user's, or a reply with the results of its tools, or with answers to requests for approval.",
+    ),
   message: UiMessage.nullish().describe("The newest message, instead of `messages`."),
   trigger: z.unknown().optional().describe("`regenerate-message` generates a reply again."),
   messageId: z.unknown().optional().describe("The reply to generate again. Default: the last one."),
@@ -147,10 +149,6 @@ function toToolParameters(request: z.output<z.ZodObject<typeof toolFields>>): Mo
     ...(tool_choice !== undefined && { tool_choice }),
     ...(parallel_tool_calls !== undefined && { parallel_tool_calls }),
   };
-}
-
-function isGiven<Value>(value: Value | null | undefined): value is Value {
-  return value !== null && value !== undefined;
 }
 
 /** Returns the conversation of a user's chat, unless its id belongs to another user. */

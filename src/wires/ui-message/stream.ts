@@ -1,13 +1,11 @@
 /** The AI SDK's UI message stream, version 1. https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol */
 import { errorTable } from "../../base/errors.ts";
+import { textBreak } from "../../turn/items/tool-parts.ts";
 import { isItem, type Place, type TurnEnd, type TurnEvent, type TurnWaiting } from "../../turn/turn-event.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
 import { toTimings } from "../../http/turn-state.ts";
 import type { UiMessageChunk } from "./chunk.ts";
 import { ToolChunks } from "./tool-chunks.ts";
-
-/** Stands between the texts of two steps, which are parts of their own here. */
-const stepSeparator = "\n\n";
 
 /** The message that a client continues, instead of starting one of its own for the turn. */
 export interface ContinuedMessage {
@@ -137,7 +135,7 @@ class UiMessageProjection implements Projection {
   #startStep(): readonly UiMessageChunk[] {
     this.#isInStep = true;
     this.#hasResults = false;
-    this.#separatorLength = this.#hasText ? stepSeparator.length : 0;
+    this.#separatorLength = this.#hasText ? textBreak.length : 0;
     return [{ type: "start-step" }];
   }
 

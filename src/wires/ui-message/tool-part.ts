@@ -1,5 +1,6 @@
 /** The tool parts of a message, as the AI SDK's client holds them and sends them back. */
 import { z } from "zod";
+import { addIssues } from "../../http/request-fields.ts";
 import type { SentTool } from "../../turn/items/sent-tools.ts";
 
 const Approval = z.object({ id: z.string(), approved: z.boolean(), reason: z.string().nullish() });
@@ -66,7 +67,7 @@ export const UiToolPart = z
     const isDynamic = part.type === "dynamic-tool";
     const result = (isDynamic ? DynamicToolPart : ToolPart).safeParse(part);
     if (!result.success) {
-      for (const issue of result.error.issues) context.addIssue({ ...issue });
+      addIssues(context, result.error);
       return z.NEVER;
     }
     const { data } = result;
