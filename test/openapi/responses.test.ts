@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import { z } from "zod";
 import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";
 import { ScriptedModel, toChunk, type ScriptedCall } from "../support/model/scripted-model.ts";
+import { makeFile } from "../support/clients/file-client.ts";
+import { useTools } from "../flow/tools/use-tools.ts";
 import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 
 const document = await makeDocument("none", "scripted");
@@ -15,6 +18,8 @@ const usage = {
   completion_tokens_details: { reasoning_tokens: 1 },
   prompt_tokens_details: { cached_tokens: 1 },
 };
+
+const Waiting = z.object({ id: z.string(), approvals: z.array(z.object({ approvalId: z.string() })) });
 
 /** Replies as the last message demands: completely, cut off, or not at all. */
 function reply(call: ScriptedCall): void {
@@ -28,6 +33,7 @@ function reply(call: ScriptedCall): void {
 }
 
 describe("every response is as documented", { timeout: 120_000 }, () => {
+  const tools = useTools("suite");
   let model: ScriptedModel;
   let app: RunningApp;
   let bare: RunningApp;
@@ -36,7 +42,12 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     model = await ScriptedModel.start();
     model.script = reply;
     const variables = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted", SHOW_REASONING: "true" };
-    app = await startApp({ ...variables, CHAT_STORE_ENABLED: "true", ON_DISCONNECT: "continue" });
+    app = await startApp({
+      ...variables,
+      ...tools.variables,
+      CHAT_STORE_ENABLED: "true",
+      ON_DISCONNECT: "continue",
+    });
     bare = await startApp(variables);
   });
   after(async () => {
@@ -214,6 +225,53 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
         if (etag !== undefined) await ask("GET", path, undefined, { "if-none-match": etag }, from);
       }
     }
+  });
+
+  test("of a turn that waits for an approval", async () => {
+    model.inOrder(
+      (call) => call.toolCall("w__act", {}, "c1").finish("tool_calls"),
+      (call) => reply(call),
+    );
+    const waiting = await ask("POST", "/stream-chat", chat("go on"), json);
+    const { id, approvals } = Waiting.parse(JSON.parse(waiting.body));
+    const answers = { approvals: approvals.map(({ approvalId }) => ({ approvalId, approved: true })) };
+    const path = `/turns/${id}/approvals`;
+    assert.equal((await ask("POST", path, { approvals: [] })).status, 400);
+    assert.equal((await ask("POST", path, answers)).status, 200);
+    await ask("GET", `/turns/${id}/stream`, undefined, events);
+    assert.equal((await ask("POST", `/turns/${unknownId}/approvals`, answers)).status, 404);
+    model.script = reply;
+  });
+
+  test("of files, whole, in part and known", async () => {
+    const starts = {
+      png: "89504e470d0a1a0a",
+      jpeg: "ffd8ffe0",
+      gif: "474946383961",
+      webp: "52494646000000005745425056503820",
+    };
+    const files = Object.entries(starts).map(([type, start]) =>
+      makeFile(`image/${type}`, Buffer.concat([Buffer.from(start, "hex"), Buffer.alloc(40)])),
+    );
+    files.push(makeFile("application/pdf", Buffer.from("%PDF-1.7\n")));
+    const parts = files.map(({ mimeType, url }) => ({ type: "file", mediaType: mimeType, url }));
+    const body = { id: "files", userId, messages: [{ id: "m", role: "user", parts }] };
+    const started = await ask("POST", "/api/chat", body);
+    const conversation = String(started.headers["x-conversation-id"]);
+    const { body: messages } = await ask("GET", `/conversations/${conversation}/messages?userId=${userId}`);
+    const urls = Array.from(messages.matchAll(/"url":"(\/files\/[^"]+)"/g), ([, url = ""]) => url);
+    assert.equal(urls.length, files.length);
+    for (const url of urls) {
+      const whole = await ask("GET", `${url}?userId=${userId}`);
+      assert.equal(whole.status, 200);
+      assert.equal(
+        (await ask("GET", `${url}?userId=${userId}`, undefined, { range: "bytes=0-3" })).status,
+        206,
+      );
+      const known = { "if-none-match": String(whole.headers.etag) };
+      assert.equal((await ask("GET", `${url}?userId=${userId}`, undefined, known)).status, 304);
+    }
+    assert.equal((await ask("GET", `/files/${unknownId}`)).status, 404);
   });
 
   test("so that the tests above cover every documented success", () => {
