@@ -8,18 +8,24 @@ export interface ChatMessage {
   readonly text: string;
   /** The tool calls of an `assistant` message, as in its `Reply`, with the outputs of the client's tools. */
   readonly tools?: readonly SentToolCall[] | undefined;
-  /** Images in a user's message, for the model: at most 100, never stored. */
+  /** Images and PDFs in a user's message, which the model is sent and the server stores: at most 100. */
   readonly images?: readonly ChatImage[] | undefined;
 }
 
-/** An image. */
-export interface ChatImage {
-  readonly inlineData: {
-    /** Base64, without a data URL's prefix. */
-    readonly data: string;
-    readonly mimeType: "image/png" | "image/jpeg" | "image/gif" | "image/webp";
-  };
-}
+/** An image or a PDF: its bytes, or the URL of a stored one. */
+export type ChatImage = (
+  | {
+      readonly inlineData: {
+        /** Base64, without a data URL's prefix. */
+        readonly data: string;
+        readonly mimeType: "image/png" | "image/jpeg" | "image/gif" | "image/webp" | "application/pdf";
+      };
+    }
+  | { /** As in `attachments` of a stored message. */ readonly url: string }
+) & {
+  /** The name of its file. */
+  readonly name?: string | undefined;
+};
 
 /** A tool call that is sent back with its message. Other fields of a `Reply`'s calls are ignored. */
 export interface SentToolCall {
@@ -56,10 +62,12 @@ export interface ClientTool {
 /** The request for a turn: the body of `POST /stream-chat` (docs/protocol.md). */
 export interface ChatRequest extends ChatOptions {
   /**
-   * The whole chat from its start, 1 to 20,000 messages; the last one is the user's, or the assistant's with
-   * the results of its calls.
+   * The whole chat from its start, or with `parentId` only its new messages; 1 to 20,000 messages. The last
+   * one is the user's, or the assistant's with the results of its calls.
    */
   readonly messages: readonly ChatMessage[];
+  /** The stored message to continue from: its id, or `leaf` (with `conversationId`). Default: none. */
+  readonly parentId?: string | undefined;
 }
 
 /** The fields of a request besides its messages. */

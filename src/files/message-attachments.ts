@@ -2,7 +2,7 @@
 import { hash, webcrypto } from "node:crypto";
 import { AppError, toAppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
-import { toAttachmentId } from "../turn/attachments/attachment.ts";
+import { toAttachmentId, type Attachment } from "../turn/attachments/attachment.ts";
 import { findType, isOfType } from "../turn/attachments/media-type.ts";
 import type { TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import type { Image, Message } from "../turn/message.ts";
@@ -84,17 +84,12 @@ export class MessageAttachments implements TurnAttachments {
 
   /** Resolves with the images of `chat` that are not loaded, by id, as far as the limits allow. */
   async #load(chat: readonly Message[], caller: Caller): Promise<ReadonlyMap<string, Image>> {
-    const images = chat.flatMap((message) => message.images);
-    const ids = images.flatMap(({ data, attachment }) => (data === "" ? (attachment?.id ?? []) : []));
     const loaded = new Map<string, Image>();
     try {
-      // The newest ones alone: a chat may hold thousands.
-      const found = await this.#find(ids.slice(-2 * this.#limits.maxImages), caller);
-      for (const attachment of this.#choose(images, found)) {
+      const wanted = this.#choose(chat.flatMap(({ images }) => images));
+      for (const { attachment, bytes } of await this.#rows.readAll(wanted, caller)) {
         const { id, mediaType, name } = attachment;
-        const chunks = await Array.fromAsync(this.#rows.read(attachment, caller));
-        const data = Buffer.concat(chunks).toString("base64");
-        loaded.set(id, { mimeType: mediaType, data, name, attachment });
+        loaded.set(id, { mimeType: mediaType, data: bytes.toString("base64"), name, attachment });
       }
     } catch (error) {
       // The turn has begun: it goes on without them.
@@ -104,20 +99,16 @@ export class MessageAttachments implements TurnAttachments {
   }
 
   /** Returns the stored images to load, the newest first. Images that the client has sent count too. */
-  #choose(
-    images: readonly Image[],
-    found: ReadonlyMap<string, StoredAttachment>,
-  ): readonly StoredAttachment[] {
-    const chosen = new Map<string, StoredAttachment>();
+  #choose(images: readonly Image[]): readonly Attachment[] {
+    const chosen = new Map<string, Attachment>();
     let { maxImages, maxBytes } = this.#limits;
     maxImages -= images.filter(({ data }) => data !== "").length;
     for (const { attachment, data } of images.toReversed()) {
-      const stored = data === "" && attachment !== undefined ? found.get(attachment.id) : undefined;
-      if (stored === undefined || chosen.has(stored.id)) continue;
-      if (maxImages <= 0 || stored.sizeBytes > maxBytes) break;
+      if (data !== "" || attachment === undefined || chosen.has(attachment.id)) continue;
+      if (maxImages <= 0 || attachment.sizeBytes > maxBytes) break;
       maxImages -= 1;
-      maxBytes -= stored.sizeBytes;
-      chosen.set(stored.id, stored);
+      maxBytes -= attachment.sizeBytes;
+      chosen.set(attachment.id, attachment);
     }
     return Array.from(chosen.values());
   }

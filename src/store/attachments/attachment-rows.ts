@@ -138,6 +138,32 @@ export class AttachmentRows {
     return rows.map(({ attachment }) => attachment);
   }
 
+  /**
+   * Resolves with the attachments of `caller` among those wanted, and their bytes; without those that are not
+   * of the size that is expected.
+   */
+  async readAll(
+    wanted: readonly Pick<Attachment, "id" | "sizeBytes">[],
+    caller: Caller,
+  ): Promise<readonly { readonly attachment: StoredAttachment; readonly bytes: Buffer }[]> {
+    const found = new Map<string, { readonly attachment: StoredAttachment; readonly chunks: Buffer[] }>();
+    for (const parts of toParts(wanted))
+      for (const { attachment, pieces } of await this.#read(parts, caller)) {
+        const chunks: Buffer[] = found.get(attachment.id)?.chunks ?? [];
+        chunks.push(...pieces.map((piece) => Buffer.from(piece, "base64")));
+        found.set(attachment.id, { attachment, chunks });
+      }
+    const all: { attachment: StoredAttachment; bytes: Buffer }[] = [];
+    for (const { attachment, chunks } of found.values()) {
+      const isElsewhere = attachment.objectPath !== undefined;
+      const bytes = Buffer.concat(
+        isElsewhere ? await Array.fromAsync(this.read(attachment, caller)) : chunks,
+      );
+      if (bytes.length === attachment.sizeBytes) all.push({ attachment, bytes });
+    }
+    return all;
+  }
+
   /** Reads the bytes `start` to `end` (exclusive) of an attachment, in buffers of at most 2 MiB. */
   async *read(
     attachment: StoredAttachment,
@@ -201,20 +227,38 @@ function toRow({ id, digest, textDigest, mediaType, sizeBytes, name }: NewAttach
 
 /** Returns the `attachments` of each call that stores bytes in the database. */
 function toCalls(attachments: readonly NewAttachment[]): readonly (readonly JsonObject[])[] {
-  const calls: JsonObject[][] = [];
+  const all = new Map(
+    attachments.map((attachment) => [
+      attachment.id,
+      { row: toRow(attachment), bytes: Buffer.from(attachment.data, "base64") },
+    ]),
+  );
+  const sizes = Array.from(all, ([id, { bytes }]) => ({ id, sizeBytes: bytes.length }));
+  return toParts(sizes).map((parts) =>
+    parts.flatMap(({ id, first, count }) => {
+      const found = all.get(id);
+      return found === undefined
+        ? []
+        : [{ ...found.row, first, pieces: toPieces(found.bytes, first, count) }];
+    }),
+  );
+}
+
+/** Returns all pieces of attachments, by call. */
+function toParts(attachments: readonly Pick<Attachment, "id" | "sizeBytes">[]): readonly (readonly Part[])[] {
+  const calls: Part[][] = [];
   let room = 0;
-  for (const attachment of attachments) {
-    const bytes = Buffer.from(attachment.data, "base64");
-    const count = Math.max(1, Math.ceil(bytes.length / pieceBytes));
-    for (let first = 0; first < count;) {
+  for (const { id, sizeBytes } of attachments) {
+    const pieces = Math.max(1, Math.ceil(sizeBytes / pieceBytes));
+    for (let first = 0; first < pieces;) {
       if (room === 0) {
         calls.push([]);
         room = callPieces;
       }
-      const taken = Math.min(room, count - first);
-      calls.at(-1)?.push({ ...toRow(attachment), first, pieces: toPieces(bytes, first, taken) });
-      first += taken;
-      room -= taken;
+      const count = Math.min(room, pieces - first);
+      calls.at(-1)?.push({ id, first, count });
+      first += count;
+      room -= count;
     }
   }
   return calls;
