@@ -705,6 +705,8 @@ declare
   v_name text;
   v_table text;
   v_seen text;
+  v_owner name := (select pg_get_userbyid(p.proowner) from pg_proc p
+    where p.oid = to_regprocedure('public.chat_describe_schema(jsonb)'));
 begin
   foreach v_table in array array[
     'public.attachments',
@@ -725,6 +727,12 @@ begin
     'public.title_words',
     'public.word_backlog'
   ] loop
+    -- Servers may connect as the owner of the functions, though another role applies this file.
+    if v_owner <> current_user and v_table not in ('public.conversations', 'public.messages') and exists (
+      select from pg_class c where c.oid = v_table::regclass and pg_get_userbyid(c.relowner) = current_user
+    ) then
+      execute format('alter table %s owner to %I', v_table::regclass, v_owner);
+    end if;
     if not (select relrowsecurity from pg_class where oid = v_table::regclass) then
       execute format('alter table %s enable row level security', v_table::regclass);
     end if;
@@ -3636,6 +3644,86 @@ declare
   v_owner text := (select p.proowner::regrole from pg_proc p
     where p.oid = 'public.chat_describe_schema(jsonb)'::regprocedure);
 begin
+  if v_owner <> quote_ident(current_user) then
+    foreach v_function in array array[
+    'public.chat_become_caller(jsonb)',
+    'public.chat_become_user(jsonb)',
+    'public.chat_check_version(jsonb)',
+    'public.chat_describe_schema(jsonb)',
+    'public.chat_list_visible_tables(jsonb)',
+    'public.chat_try_write(jsonb)',
+    'public.chat_find_chat(jsonb)',
+    'public.chat_find_message(jsonb)',
+    'public.chat_find_place(jsonb)',
+    'public.chat_hold_reply(jsonb)',
+    'public.chat_list_messages(jsonb)',
+    'public.chat_list_path(jsonb)',
+    'public.chat_read_path(jsonb)',
+    'public.chat_save_messages(jsonb)',
+    'public.chat_answer_approvals(jsonb)',
+    'public.chat_begin_turn(jsonb)',
+    'public.chat_claim_waiting(jsonb)',
+    'public.chat_end_turn(jsonb)',
+    'public.chat_find_limit(jsonb)',
+    'public.chat_find_newest_turn(jsonb)',
+    'public.chat_list_abandoned_turns(jsonb)',
+    'public.chat_pause_turn(jsonb)',
+    'public.chat_read_turn(jsonb)',
+    'public.chat_request_stop(jsonb)',
+    'public.chat_save_progress(jsonb)',
+    'public.chat_create_conversation(jsonb)',
+    'public.chat_delete_conversations(jsonb)',
+    'public.chat_delete_expired(jsonb)',
+    'public.chat_get_conversation(jsonb)',
+    'public.chat_list_conversations(jsonb)',
+    'public.chat_update_conversation(jsonb)',
+    'public.chat_index_texts(jsonb)',
+    'public.chat_search_conversations(jsonb)',
+    'public.chat_search_unread(jsonb)',
+    'public.chat_split_query(jsonb)',
+    'public.chat_list_usage(jsonb)',
+    'public.chat_take_requests(jsonb)',
+    'public.chat_read_attachments(jsonb)',
+    'public.chat_store_attachments(jsonb)',
+    'public.chat_take_deleted_objects(jsonb)',
+    'public.chat_bury_conversations()',
+    'public.chat_count_deleted_turns()',
+    'public.chat_delete_object()',
+    'public.chat_mark_attachments()',
+    'public.chat_mark_message()',
+    'public.chat_mark_title()',
+    'public.chat_release_attachment()',
+    'foreword.adopt_old_rows(uuid, uuid, jsonb)',
+    'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
+    'foreword.check_version(jsonb)',
+    'foreword.claim_turn(uuid, jsonb)',
+    'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
+    'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
+    'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.enter_backlog()',
+    'foreword.exceeds_attachments(jsonb)',
+    'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
+    'foreword.find_attachments(jsonb)',
+    'foreword.find_conversation(jsonb)',
+    'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
+    'foreword.list_pending_approvals(uuid)',
+    'foreword.match_below(uuid, uuid, jsonb)',
+    'foreword.match_message(uuid, uuid, jsonb, boolean)',
+    'foreword.merge_tools(jsonb, jsonb)',
+    'foreword.save_items(uuid, jsonb)',
+    'foreword.settle_approvals(uuid, jsonb)',
+    'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.trim_tools(jsonb)'
+    ] loop
+      if (select pg_get_userbyid(p.proowner) = current_user from pg_proc p
+        where p.oid = v_function::regprocedure) then
+        execute format('alter function %s owner to %s', v_function::regprocedure, v_owner);
+      end if;
+    end loop;
+    if (select pg_get_userbyid(n.nspowner) = current_user from pg_namespace n where n.nspname = 'foreword') then
+      execute format('alter schema foreword owner to %s', v_owner);
+    end if;
+  end if;
   foreach v_function in array array[
     'public.chat_become_caller(jsonb)',
     'public.chat_become_user(jsonb)',

@@ -5,6 +5,21 @@ declare
   v_owner text := (select p.proowner::regrole from pg_proc p
     where p.oid = 'public.chat_describe_schema(jsonb)'::regprocedure);
 begin
+  if v_owner <> quote_ident(current_user) then
+    foreach v_function in array array[
+{{functions}},
+{{trigger functions}},
+{{internal functions}}
+    ] loop
+      if (select pg_get_userbyid(p.proowner) = current_user from pg_proc p
+        where p.oid = v_function::regprocedure) then
+        execute format('alter function %s owner to %s', v_function::regprocedure, v_owner);
+      end if;
+    end loop;
+    if (select pg_get_userbyid(n.nspowner) = current_user from pg_namespace n where n.nspname = 'foreword') then
+      execute format('alter schema foreword owner to %s', v_owner);
+    end if;
+  end if;
   foreach v_function in array array[
 {{functions}}
   ] loop

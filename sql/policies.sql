@@ -7,10 +7,18 @@ declare
   v_name text;
   v_table text;
   v_seen text;
+  v_owner name := (select pg_get_userbyid(p.proowner) from pg_proc p
+    where p.oid = to_regprocedure('public.chat_describe_schema(jsonb)'));
 begin
   foreach v_table in array array[
 {{tables}}
   ] loop
+    -- Servers may connect as the owner of the functions, though another role applies this file.
+    if v_owner <> current_user and v_table not in ('public.conversations', 'public.messages') and exists (
+      select from pg_class c where c.oid = v_table::regclass and pg_get_userbyid(c.relowner) = current_user
+    ) then
+      execute format('alter table %s owner to %I', v_table::regclass, v_owner);
+    end if;
     if not (select relrowsecurity from pg_class where oid = v_table::regclass) then
       execute format('alter table %s enable row level security', v_table::regclass);
     end if;

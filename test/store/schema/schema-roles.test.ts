@@ -24,6 +24,12 @@ const missing = await findMissingHistory();
 const project = `${supabaseBasics} alter schema public owner to app;
   grant usage on schema auth to app; grant authenticated to app;`;
 
+const othersSql = `select c.relname as name from pg_class c
+    where c.relnamespace in ('public'::regnamespace, 'foreword'::regnamespace) and c.relkind = 'r'
+      and c.relowner <> 'app'::regrole
+  union all select p.proname from pg_proc p
+    where (p.proname like 'chat%' or p.pronamespace = 'foreword'::regnamespace) and p.proowner <> 'app'::regrole`;
+
 /** The last commit whose schema has version 7, and no schema `foreword`. */
 const commitBefore = "626a078b0b9d4e7930cbde74cc6ca2b795426370";
 
@@ -163,6 +169,9 @@ describe("a role that applies the schema", { timeout: 120_000 }, () => {
         const session = await openPostgres(toAppUrl());
         await session.sql("select public.chat_describe_schema('{}')");
         await session.close();
+        const others = await listNames(root, othersSql);
+        assert.deepEqual(others, [], "functions and tables of the superuser");
+        assert.deepEqual(await migrate(), { from: schemaVersion, to: schemaVersion });
       }),
   );
 });
