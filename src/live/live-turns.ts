@@ -162,6 +162,7 @@ export class LiveTurns {
     await this.#waiting?.answer(turnId, caller, answers);
     const turn = await this.find(turnId, caller);
     if (turn === undefined) throw new AppError("not_found", turnId, { detail: "The turn was not found." });
+    if (this.#waiting === undefined) throw new AppError("turn_not_waiting", "without a store no turn waits");
     return turn;
   }
 

@@ -201,6 +201,16 @@ describe("a turn with this server's tools", { timeout: 120_000 }, () => {
     assert.equal(events.at(-1)?.["outcome"], "complete");
   });
 
+  test("offers no tool that needs an approval if nothing is stored, and takes no approvals then", async () => {
+    const response = await app.post("/stream-chat", hello, typed);
+    assert.ok(!JSON.stringify(model.calls[0]?.body["tools"]).includes("w__act"));
+    const approvals = [{ approvalId: "a", approved: true }];
+    const answered = await app.post(`/turns/${String(response.headers["x-turn-id"])}/approvals`, {
+      approvals,
+    });
+    assert.deepEqual([answered.status, JSON.parse(answered.body).code], [409, "turn_not_waiting"]);
+  });
+
   test("ignores calls of a model that was offered no tools", async () => {
     model.script = (call) => call.text("Hello.").toolCall("w__look").finish("tool_calls");
     const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }] };
