@@ -41,7 +41,9 @@ const Tool = z.object({
 const StoredMessage = z.object({
   role: z.enum(roles),
   text: z.string(),
-  images: z.array(z.object({ mimeType: z.enum(attachmentTypes), data: z.string() })),
+  images: z.array(
+    z.object({ mimeType: z.enum(attachmentTypes), data: z.string(), name: optional(z.string()) }),
+  ),
   tools: z.array(Tool).optional(),
   isAnswer: z.boolean().exactOptional(),
 });

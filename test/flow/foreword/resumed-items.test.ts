@@ -130,7 +130,7 @@ describe("random turns with items", { timeout: 600_000 }, () => {
     await here.app.tools?.ready(60_000);
   });
 
-  test(`resumed ${turnsCount * resumesPerTurn} times differ never`, async (context: TestContext) => {
+  test(`resumed ${turnsCount * resumesPerTurn} times never differ`, async (context: TestContext) => {
     const figures = { resumes: 0, differing: 0 };
     for (const [index, steps] of turns.entries()) await resumeTurn(context, index, steps, figures);
     context.diagnostic(`figure: events that differ on resume ${figures.differing} of ${figures.resumes}`);

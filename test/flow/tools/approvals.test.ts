@@ -23,7 +23,10 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
   const there = useApp(model, () => tools.variables, { database, lifetime: "test" });
 
   /** Starts a turn whose first step calls `names`; resolves with it when it waits. */
-  async function startWaiting(...names: readonly string[]): Promise<{
+  async function startWaiting(
+    names: readonly string[],
+    fields: object = {},
+  ): Promise<{
     turnId: string;
     userId: string;
     events: readonly TypedEvent[];
@@ -37,7 +40,7 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
       return call.finish("tool_calls");
     };
     const userId = randomUUID();
-    const body = { messages: [{ sender: "user", text: "Do it." }], userId };
+    const body = { messages: [{ sender: "user", text: "Do it.", ...fields }], userId };
     const response = await here.post("/stream-chat", body, typed);
     const events = eventsOf(response);
     const approvals = z.array(z.looseObject({ approvalId: z.string() })).parse(events.at(-1)?.["approvals"]);
@@ -76,7 +79,7 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
   }
 
   test("goes on where it is answered, and its events are the same wherever they are read", async () => {
-    const turn = await startWaiting("w__act");
+    const turn = await startWaiting(["w__act"]);
     assert.deepEqual(
       turn.events.filter(({ type }) => !type.startsWith("tool-call-")).map(({ type }) => type),
       ["tool-call", "approval-request", "turn-waiting"],
@@ -104,8 +107,21 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
     assert.equal((await readState(here, turn)).status, "complete");
   });
 
+  test("goes on with the files of its message, under their names", async () => {
+    const data = Buffer.from("%PDF-1.7\n").toString("base64");
+    const images = [{ inlineData: { data, mimeType: "application/pdf" }, name: "plan.pdf" }];
+    const turn = await startWaiting(["w__act"], { images });
+    await answer(there, turn, [{ approvalId: turn.approvalIds[0], approved: true }]);
+    await follow(there, turn);
+    const [asked, askedAgain] = model.calls.map(({ body }) =>
+      body.messages.find(({ role }) => role === "user"),
+    );
+    assert.match(JSON.stringify(asked), /"filename":"plan\.pdf"/);
+    assert.deepEqual(askedAgain, asked);
+  });
+
   test("is not run when it is denied: the model is told why, and the turn ends in text", async () => {
-    const turn = await startWaiting("w__act");
+    const turn = await startWaiting(["w__act"]);
     const [approvalId] = turn.approvalIds;
     await answer(here, turn, [{ approvalId, approved: false, reason: "Too risky" }]);
     const events = await follow(here, turn);
@@ -116,9 +132,9 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
   });
 
   test("runs the calls that need no approval at once, and waits for every answer", async () => {
-    const turn = await startWaiting("w__look", "w__act");
+    const turn = await startWaiting(["w__look", "w__act"]);
     assert.equal(tools.server.callCount, 1);
-    const other = await startWaiting("w__act", "w__act");
+    const other = await startWaiting(["w__act", "w__act"]);
     assert.equal(other.approvalIds.length, 2);
     const [first, second] = other.approvalIds;
     const partly = await answer(there, other, [{ approvalId: first, approved: true }]);
@@ -134,7 +150,7 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
   test("is run once, though both replicas get the answer at the same time", async () => {
     for (let round = 0; round < 5; round += 1) {
       const before = tools.server.callCount;
-      const turn = await startWaiting("w__act");
+      const turn = await startWaiting(["w__act"]);
       const answers = [{ approvalId: turn.approvalIds[0], approved: true }];
       const statuses = await Promise.all(
         [here, there].map(async (app) => (await answer(app, turn, answers)).status),
@@ -150,7 +166,7 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
   });
 
   test("keeps the first of two answers, and refuses unknown approvals and other users", async () => {
-    const turn = await startWaiting("w__act", "w__act");
+    const turn = await startWaiting(["w__act", "w__act"]);
     const [first, second] = turn.approvalIds;
     await answer(here, turn, [{ approvalId: first, approved: false }]);
     const codeOf = ({ status, body }: AppResponse): unknown[] => [status, JSON.parse(body).code];
@@ -178,7 +194,7 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
   });
 
   test("is denied when its time is up, and ends in text without any request", async () => {
-    const turn = await startWaiting("w__act");
+    const turn = await startWaiting(["w__act"]);
     const goesOn = model.nextCall();
     await database.sql(
       `update turn_waits set expires_at = now() - interval '1 second' where turn_id = '${turn.turnId}'`,
@@ -192,7 +208,7 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
   });
 
   test("can be stopped on any replica: the call is denied, and never run", async () => {
-    const turn = await startWaiting("w__act");
+    const turn = await startWaiting(["w__act"]);
     const stopped = await there.post(`/turns/${turn.turnId}/stop?userId=${turn.userId}`, {});
     assert.deepEqual([stopped.status, JSON.parse(stopped.body).status], [200, "stopped"]);
     const state = await readState(here, turn);
