@@ -12,9 +12,9 @@ import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { openRaw, readRaw } from "../support/clients/raw-request.ts";
 import { startApp, type RunningApp } from "../support/apps/start-app.ts";
+import { mebibyte } from "../../src/base/sizes.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 
-const mebibyte = 1024 * 1024;
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 
 /** Sends a request as written; returns its status. */

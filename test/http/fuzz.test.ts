@@ -8,6 +8,7 @@ import { z } from "zod";
 import { listRoutes } from "../support/apps/list-routes.ts";
 import { openRaw, readRaw } from "../support/clients/raw-request.ts";
 import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
 import { OpenAiError } from "../support/clients/openai-wire.ts";
 
 const key = randomUUID();
@@ -153,11 +154,7 @@ describe("any request", { timeout: 300_000 }, () => {
 });
 
 describe("a body on the wire", { timeout: 60_000 }, () => {
-  let app: RunningApp;
-  before(async () => {
-    app = await startApp({ DEMO_MODE: "true" });
-  });
-  after(() => app.close());
+  const app = useApp(useModel());
 
   test("that grows too long without a length, or is compressed, is a 4xx", async () => {
     const head = (path: string, more: string): string =>

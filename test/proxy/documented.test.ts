@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Agent } from "node:https";
+import { mebibyte } from "../../src/base/sizes.ts";
 import { after, before, describe, test, type TestContext } from "node:test";
 import {
   proxyNames,
@@ -16,7 +17,6 @@ import {
 import { clientProtocols, TlsReading, type ClientProtocol } from "../support/clients/tls-reading.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 
-const mebibyte = 1024 * 1024;
 const chat = JSON.stringify({ messages: [{ sender: "user", text: "Hi" }] });
 const boundary = "\n---RESPONSE---\n";
 const long = "0123456789".repeat(20_000);

@@ -1,17 +1,15 @@
 /** Approvals over our own wires: a turn waits, is answered on another replica, and goes on there. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createClient } from "../../../src/client/client.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { makeFolder, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
+import { type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel, useResource } from "../../support/apps/use-app.ts";
+import { typed, useToolsFile } from "../tools/use-tools.ts";
 
 const script = fileURLToPath(new URL("../../tools/servers/stdio-server.ts", import.meta.url));
-const typed = { accept: "text/event-stream" };
 const question = { messages: [{ sender: "user", text: "Echo it" }] };
 
 /** Names and ids of the events in a stream. */
@@ -25,14 +23,8 @@ function readIds({ body }: AppResponse): string[] {
 describe("approvals", { timeout: 180_000 }, () => {
   const model = useModel();
   const database = useDatabase(startPostgresHarness);
-  let file = "";
-  useResource(async (closing) => {
-    const folder = closing.adopt(await makeFolder(), (made) => made.remove());
-    file = join(folder.path, "mcp.json");
-    const hand = { command: process.execPath, args: [script] };
-    await writeFile(file, JSON.stringify({ mcpServers: { hand } }));
-  });
-  const variables = () => ({ MCP_SERVERS_FILE: file });
+  const hand = { command: process.execPath, args: [script] };
+  const variables = useToolsFile({ hand });
   const here = useApp(model, variables, { database });
   const there = useApp(model, variables, { database });
   useResource(async () => {

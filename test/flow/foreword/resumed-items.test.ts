@@ -4,9 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
-import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
@@ -15,15 +13,15 @@ import fc from "fast-check";
 import { z } from "zod";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { toChunk, type Script, type ScriptedCall } from "../../support/model/scripted-model.ts";
-import { makeFolder, type RunningApp } from "../../support/apps/start-app.ts";
+import type { RunningApp } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel, useResource } from "../../support/apps/use-app.ts";
+import { typed, useToolsFile } from "../tools/use-tools.ts";
 
 const turnsCount = 40;
 const resumesPerTurn = 250;
 const seed = 20_261_128;
 
 const script = fileURLToPath(new URL("../../tools/servers/stdio-server.ts", import.meta.url));
-const typed = { accept: "text/event-stream" };
 /** The last text of each turn, after which it is held open. */
 const last = "THE LAST";
 
@@ -116,14 +114,9 @@ const Piece = z.object({ kind: z.string(), text: z.string() });
 describe("random turns with items", { timeout: 600_000 }, () => {
   const model = useModel();
   const database = useDatabase(startPostgresHarness);
-  let file = "";
-  useResource(async (closing) => {
-    const folder = closing.adopt(await makeFolder(), (made) => made.remove());
-    file = join(folder.path, "mcp.json");
-    const hand = { command: process.execPath, args: [script], tools: { echo: "read", pid: "read" } };
-    await writeFile(file, JSON.stringify({ mcpServers: { hand } }));
-  });
-  const variables = () => ({ MCP_SERVERS_FILE: file, SHOW_REASONING: "true" });
+  const hand = { command: process.execPath, args: [script], tools: { echo: "read", pid: "read" } };
+  const toolsFile = useToolsFile({ hand });
+  const variables = () => ({ ...toolsFile(), SHOW_REASONING: "true" });
   const here = useApp(model, variables, { database });
   const there = useApp(model, variables, { database });
   useResource(async () => {

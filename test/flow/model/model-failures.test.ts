@@ -196,6 +196,13 @@ describe("a model that fails", () => {
     );
   });
 
+  /** Checks a reply that is cut off after "So far", without another call of the model. */
+  async function chatUntilCut(code: ErrorCode): Promise<void> {
+    const { status, body, isComplete } = await app.chat("Hi");
+    assert.deepEqual([status, isComplete, model.calls.length], [200, false, 1]);
+    assert.equal(body, `- a\n---RESPONSE---\nSo far\n[error] ${code}: ${errorTable[code].publicMessage}\n`);
+  }
+
   const breaks: readonly [string, ErrorCode, Script][] = [
     ["ends without a finish reason", "model_truncated", (call) => call.end()],
     ["reports an error", "model_failed", (call) => call.event({ error: { message: "sk-secret" } }).end()],
@@ -205,14 +212,7 @@ describe("a model that fails", () => {
     test(`${name} after text began: an [error] line, then a cut`, async () => {
       await withApp(async () => {
         model.script = (call) => script(call.text("- a\n---RESPONSE---\n").text("So far"));
-        const answer = await app.chat("Hi");
-        assert.equal(answer.status, 200);
-        assert.equal(answer.isComplete, false);
-        assert.equal(
-          answer.body,
-          `- a\n---RESPONSE---\nSo far\n[error] ${code}: ${errorTable[code].publicMessage}\n`,
-        );
-        assert.equal(model.calls.length, 1);
+        await chatUntilCut(code);
       });
     });
   }
@@ -288,12 +288,7 @@ describe("a model that fails", () => {
       await withApp(async () => {
         model.script = (call) =>
           call.raw(toEvent(toChunk({ content: "- a\n---RESPONSE---\nSo far" })) + bytes).end();
-        const answer = await app.chat("Hi");
-        assert.equal(
-          answer.body,
-          `- a\n---RESPONSE---\nSo far\n[error] ${code}: ${errorTable[code].publicMessage}\n`,
-        );
-        assert.equal(model.calls.length, 1);
+        await chatUntilCut(code);
       });
     });
   }

@@ -67,6 +67,17 @@ export function useTools(lifetime: "suite" | "test" = "test"): ScriptedTools {
   return tools;
 }
 
+/** The settings of an app that uses `mcpServers`, from a file of its suite; declare them before the app. */
+export function useToolsFile(mcpServers: object): () => Readonly<Record<string, string>> {
+  let file = "";
+  useResource(async (closing) => {
+    const folder = closing.adopt(await makeFolder(), (made) => made.remove());
+    file = join(folder.path, "mcp.json");
+    await writeFile(file, JSON.stringify({ mcpServers }));
+  });
+  return () => ({ MCP_SERVERS_FILE: file });
+}
+
 const Event = z.looseObject({ type: z.string() });
 
 /** An event of the typed stream, with its id. */
