@@ -52,6 +52,16 @@ describe("a server of tools as a child process", () => {
     assert.equal(wrote.length, 2);
   });
 
+  test("that refuses to connect, and is ended for that, is not started twice, and its own reason is told", async () => {
+    const running = await tools.start({ own: entry("refuses") });
+    const refused = await running.observed(({ type }) => type === "tool-server-refused");
+    assert.ok(refused.type === "tool-server-refused");
+    assert.match(refused.reason, /no licence/);
+    assert.doesNotMatch(refused.reason, /the process ended/);
+    const wrote = running.events.filter(({ type }) => type === "tool-server-wrote");
+    assert.equal(wrote.length, 1);
+  });
+
   test("that does not answer in time leaves the effect of a call unknown, and hears that it is over", async () => {
     const clock = new ManualClock();
     const running = await start("none", { timeoutMs: 5_000 }, clock);

@@ -229,7 +229,7 @@ export class Connection {
     }
   }
 
-  /** Returns how the child process has ended; empty if it runs, or there is none. */
+  /** Returns how the child process has ended by itself; empty if it has not, or there is none. */
   #toExit(): string {
     if (!(this.#transport instanceof StdioTransport) || this.#transport.exit === "") return "";
     const line = this.#lastErrorLine.trim();

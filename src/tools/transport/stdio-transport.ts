@@ -34,6 +34,7 @@ export class StdioTransport implements Transport {
   readonly #onErrorLine: (text: string) => void;
   readonly #ended = Promise.withResolvers<void>();
   #child: ChildProcess | undefined;
+  #isClosing = false;
   #isOver = false;
   #exit = "";
 
@@ -52,7 +53,7 @@ export class StdioTransport implements Transport {
     return this.#child?.pid ?? null;
   }
 
-  /** How the process has ended, like `exit code 1`; empty while it runs. */
+  /** How the process has ended by itself, like `exit code 1`; empty while it runs, and after {@link close}. */
   get exit(): string {
     return this.#exit;
   }
@@ -69,7 +70,7 @@ export class StdioTransport implements Transport {
     });
     this.#child = child;
     child.once("exit", (code, name) => {
-      this.#exit = name === null ? `exit code ${code}` : name;
+      if (!this.#isClosing) this.#exit = name === null ? `exit code ${code}` : name;
       setTimeout(() => this.#finish(), rest).unref();
     });
     child.once("close", () => this.#finish());
@@ -100,6 +101,7 @@ export class StdioTransport implements Transport {
   async close(): Promise<void> {
     const child = this.#child;
     if (child === undefined || this.#isOver) return this.#finish();
+    this.#isClosing = true;
     child.stdin?.end();
     if (await this.#endsWithin(patienceMs)) return;
     signal(child, "SIGTERM");

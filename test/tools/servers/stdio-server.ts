@@ -1,6 +1,6 @@
 /**
  * A server of tools as a child process, written by hand so that it can do what a library prevents. Its first
- * argument may name a fault: `exits-on-probe`, `never-ends`, `silent`, `noisy` or `odd`.
+ * argument may name a fault: `exits-on-probe`, `refuses`, `never-ends`, `silent`, `noisy` or `odd`.
  */
 import { createInterface } from "node:readline";
 import { hostileTools } from "./hostile-tools.ts";
@@ -65,6 +65,8 @@ interface Message {
 function receive({ id, method, params }: Message): void {
   if (method === "notifications/cancelled") cancelledCount += 1;
   if (id === undefined || fault === "silent") return;
+  if (method === "initialize" && fault === "refuses")
+    return send({ id, error: { code: -32603, message: "no licence" } });
   if (method === "initialize") {
     const capabilities = { tools: { listChanged: true } };
     const serverInfo = { name: "hand-written", version: "1" };
