@@ -17,7 +17,7 @@ export interface StartBlockOptions {
   /** `undefined` if there is no journal, or it cannot be used. */
   readonly journal: { readonly queued: number } | undefined;
   /** The servers of tools; `undefined` if none are configured. */
-  readonly toolServers: readonly Pick<ToolServer, "settings" | "list" | "isConnected">[] | undefined;
+  readonly toolServers: readonly Pick<ToolServer, "settings" | "list" | "isConnected" | "trouble">[] | undefined;
 }
 
 /** Returns the block, ended by a line break. */
@@ -81,7 +81,7 @@ function describeJournal(
   return [`OFF: cannot use ${store.dataDir} (see the log); while the database is down, new turns get 503`];
 }
 
-/** Returns the number of tools, and the servers that are unavailable. */
+/** Returns the number of tools, and the servers that are not connected. */
 function describeTools(
   { toolServers: options }: AppOptions,
   servers: StartBlockOptions["toolServers"] = [],
@@ -90,10 +90,18 @@ function describeTools(
   const tools = servers.flatMap(({ list }) => list.usable);
   const askCount = tools.filter(({ tool }) => tool.needsApproval).length;
   const counts = `${toCount(tools.length, "tool")} of ${toCount(servers.length, "server")}`;
-  const away = servers.filter(({ isConnected }) => !isConnected).map(({ settings }) => settings.name);
+  const away = servers.filter(({ isConnected }) => !isConnected);
+  const names = (isFailed: boolean): string =>
+    away
+      .filter(({ trouble }) => (trouble !== undefined) === isFailed)
+      .map(({ settings }) => settings.name)
+      .join(", ");
+  const starting = names(false);
+  const failed = names(true);
   return [
     `${counts} in ${options.file}; ${askCount} need approval`,
-    ...(away.length === 0 ? [] : [`UNAVAILABLE: ${away.join(", ")} (see the log, or \`foreword doctor\`)`]),
+    ...(starting === "" ? [] : [`STARTING: ${starting} (the log tells when it is connected)`]),
+    ...(failed === "" ? [] : [`UNAVAILABLE: ${failed} (see the log, or \`foreword doctor\`)`]),
   ];
 }
 

@@ -24,7 +24,10 @@ const adviceRules: readonly (readonly [sign: RegExp, advice: string])[] = [
     "url must be the server's endpoint for streamable HTTP, often /mcp; the older transport, SSE, is not supported",
   ],
   [/content type/i, "url leads to something else than an MCP server; check it"],
-  [/timed? ?out|timeout/i, "the server does not respond: check its own log, and that it speaks MCP"],
+  [
+    /timed? ?out|timeout/i,
+    "the server does not respond: check its log, or run its command in a terminal. A command gets proxies and certificates only from its env",
+  ],
 ];
 
 /** Checks the servers. Never rejects. */
@@ -57,7 +60,7 @@ function checkServer(server: ToolServer, offered: ReadonlySet<string>): readonly
   ];
   const lacking = list.usable.filter(({ tool }) => !offered.has(tool.name)).map(({ ownName }) => ownName);
   const warnings = [
-    ...list.warnings.map(({ tool, reason }) => `${tool} ${reason}`),
+    ...list.warnings.map(({ tool, reason }) => `${tool}: ${reason}`),
     ...(lacking.length === 0 ? [] : [`too many tools in all; these are not offered: ${lacking.join(", ")}`]),
   ];
   return [

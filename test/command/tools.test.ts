@@ -18,10 +18,12 @@ describe("servers of tools on the command line", () => {
     await writeFile(join(folder.path, "mcp.json"), JSON.stringify({ mcpServers: entries }));
 
   test("are counted when the server starts, and end with it", async () => {
-    await write({ own, away: { command: "does-not-exist-1234" } });
+    const slow = { command: process.execPath, args: [script, "silent"] };
+    await write({ own, away: { command: "does-not-exist-1234" }, slow });
     const command = new RunningCommand(["serve"], { ...noStore, LOG_LEVEL: "debug" }, folder.path);
     await command.printed(/^ {2}try /m);
-    assert.match(command.stderr, /^ {2}tools +7 tools of 2 servers in mcp\.json; 6 need approval$/m);
+    assert.match(command.stderr, /^ {2}tools +7 tools of 3 servers in mcp\.json; 6 need approval$/m);
+    assert.match(command.stderr, /^ +STARTING: slow \(the log tells when it is connected\)$/m);
     assert.match(command.stderr, /^ +UNAVAILABLE: away \(see the log, or `foreword doctor`\)$/m);
     command.kill("SIGTERM");
     assert.equal(await command.exit(), 0);
@@ -38,7 +40,7 @@ describe("servers of tools on the command line", () => {
       "ok    tools          own: read: pid",
       "ok    tools          own: ask: big, echo, slow, cancelled, die-once, rename",
       "ok    tools          own: off: die",
-      "WARN  tools          own: gone named in the settings, but the server has no such tool",
+      "WARN  tools          own: gone: named in the settings, but the server has no such tool",
       "ok    tools          off: disabled",
     ])
       assert.ok(command.stdout.includes(`${line}\n`), `${line}\n${command.stdout}`);
