@@ -17,7 +17,9 @@ export interface StartBlockOptions {
   /** `undefined` if there is no journal, or it cannot be used. */
   readonly journal: { readonly queued: number } | undefined;
   /** The servers of tools; `undefined` if none are configured. */
-  readonly toolServers: readonly Pick<ToolServer, "settings" | "list" | "isConnected" | "trouble">[] | undefined;
+  readonly toolServers:
+    | readonly Pick<ToolServer, "settings" | "list" | "isConnected" | "trouble">[]
+    | undefined;
 }
 
 /** Returns the block, ended by a line break. */
@@ -83,7 +85,7 @@ function describeJournal(
 
 /** Returns the number of tools, and the servers that are not connected. */
 function describeTools(
-  { toolServers: options }: AppOptions,
+  { toolServers: options, store }: AppOptions,
   servers: StartBlockOptions["toolServers"] = [],
 ): readonly string[] {
   if (options === undefined) return [];
@@ -96,10 +98,14 @@ function describeTools(
       .filter(({ trouble }) => (trouble !== undefined) === isFailed)
       .map(({ settings }) => settings.name)
       .join(", ");
+  const canWait = store.type !== "none" && !(store.type === "supabase" && store.supabase.usesCallerToken);
   const starting = names(false);
   const failed = names(true);
   return [
     `${counts} in ${options.file}; ${askCount} need approval`,
+    ...(canWait || askCount === 0
+      ? []
+      : ["OFF: the tools that need approval, since turns cannot wait without a store"]),
     ...(starting === "" ? [] : [`STARTING: ${starting} (the log tells when it is connected)`]),
     ...(failed === "" ? [] : [`UNAVAILABLE: ${failed} (see the log, or \`foreword doctor\`)`]),
   ];

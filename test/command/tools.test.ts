@@ -23,6 +23,10 @@ describe("servers of tools on the command line", () => {
     const command = new RunningCommand(["serve"], { ...noStore, LOG_LEVEL: "debug" }, folder.path);
     await command.printed(/^ {2}try /m);
     assert.match(command.stderr, /^ {2}tools +7 tools of 3 servers in mcp\.json; 6 need approval$/m);
+    assert.match(
+      command.stderr,
+      /^ +OFF: the tools that need approval, since turns cannot wait without a store$/m,
+    );
     assert.match(command.stderr, /^ +STARTING: slow \(the log tells when it is connected\)$/m);
     assert.match(command.stderr, /^ +UNAVAILABLE: away \(see the log, or `foreword doctor`\)$/m);
     command.kill("SIGTERM");
