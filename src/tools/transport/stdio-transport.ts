@@ -53,7 +53,7 @@ export class StdioTransport implements Transport {
     return this.#child?.pid ?? null;
   }
 
-  /** How the process has ended by itself, like `exit code 1`; empty while it runs, and after {@link close}. */
+  /** How the process ended by itself, like `exit code 1`; empty while it runs, and after {@link close}. */
   get exit(): string {
     return this.#exit;
   }
