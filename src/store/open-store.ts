@@ -11,6 +11,7 @@ import type { TurnRecords } from "../turn/records.ts";
 import { AttachmentRows } from "./attachments/attachment-rows.ts";
 import { AttachmentWrites } from "./attachments/attachment-writes.ts";
 import { Bucket, type BucketOptions } from "./attachments/bucket.ts";
+import { BucketSweeper } from "./attachments/bucket-sweeper.ts";
 import type { Database } from "./database/database.ts";
 import { DatabaseHealth } from "./database/database-health.ts";
 import { findTrouble } from "./database/find-trouble.ts";
@@ -151,6 +152,7 @@ async function openDurableStore(
   const { maxUserBytes, bucket: bucketOptions } = options.attachments;
   const bucket = bucketOptions && new Bucket(bucketOptions, clock);
   const attachments = new AttachmentRows({ database, bucket, observe });
+  const sweeper = bucket && new BucketSweeper({ database, attachments, bucket, clock, observe });
   const writes = new AttachmentWrites(attachments, maxUserBytes, observe);
   const turns = new DurableTurnStore({
     database,
@@ -186,6 +188,7 @@ async function openDurableStore(
     },
     findTrouble: async (timeoutMs) => await findTrouble(trouble, timeoutMs),
     close: async () => {
+      sweeper?.close();
       await Promise.all([turns.close(), settleWithin(clock, words.close(), closeTimeoutMs)]);
       await Promise.all([closeWithin(database, clock), bucket?.close()]);
     },

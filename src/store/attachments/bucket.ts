@@ -41,14 +41,14 @@ export class Bucket {
     const writing = this.#client.storage
       .from(this.#options.name)
       .upload(path, bytes, { contentType: mediaType, upsert: true, cacheControl: "31536000" });
-    const { error } = await withDeadline(this.#clock, writing, deadlineMs);
+    const { error } = await this.#settle(writing);
     if (error !== null) throw toFailure(error.message, statusOf(error));
   }
 
   /** Deletes objects; those that do not exist are no error. */
   async remove(paths: readonly string[]): Promise<void> {
     const removing = this.#client.storage.from(this.#options.name).remove(Array.from(paths));
-    const { error } = await withDeadline(this.#clock, removing, deadlineMs);
+    const { error } = await this.#settle(removing);
     if (error !== null) throw toFailure(error.message, statusOf(error));
   }
 
@@ -61,10 +61,8 @@ export class Bucket {
     const asking = fetchBy(address, {
       headers: { apikey: key, authorization: `Bearer ${key}`, range: `bytes=${start}-${end - 1}` },
       dispatcher: this.#agent,
-    }).catch((error: unknown) => {
-      throw new AppError("store_unavailable", `Supabase Storage: ${String(error)}`, { cause: error });
     });
-    const response = await withDeadline(this.#clock, asking, deadlineMs);
+    const response = await this.#settle(asking);
     if (response.status !== 206 && !(response.status === 200 && start === 0)) {
       await response.body?.cancel();
       throw toFailure(`${path} cannot be read`, response.status);
@@ -75,6 +73,14 @@ export class Bucket {
   /** Closes its connections. */
   async close(): Promise<void> {
     await this.#agent.destroy();
+  }
+
+  /** Settles as `work` does, in time; without a response as `store_unavailable`. */
+  async #settle<Result>(work: Promise<Result>): Promise<Result> {
+    return await withDeadline(this.#clock, work, deadlineMs).catch((error: unknown) => {
+      if (error instanceof AppError) throw error;
+      throw new AppError("store_unavailable", `Supabase Storage: ${String(error)}`, { cause: error });
+    });
   }
 
   async #fetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
