@@ -25,8 +25,8 @@ export interface Turn extends AsyncIterable<StreamEvent> {
 
   /**
    * Resolves with the whole reply at the turn's end, whatever its outcome, or with the reply so far once the
-   * turn waits for approval. Reads the turn, or waits for the
-   * end of the loop that reads it. May be called any number of times.
+   * turn waits for approval. Reads the turn, or waits for the end of the loop that reads it. May be called
+   * any number of times.
    * @throws The same as the loop; an `Error` if the loop was left before the turn's end.
    */
   reply(): Promise<Reply>;

@@ -1,4 +1,4 @@
-/** Replaces links to stored files in messages that go to the model to the letter. */
+/** Replaces links to stored files in messages that the model gets verbatim. */
 import { z } from "zod";
 import { toFileId } from "../http/files/file-links.ts";
 import type { Image } from "../turn/message.ts";

@@ -1,12 +1,12 @@
 /** The names of tools as models see them: `server__tool`. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 const maxNameLength = 64;
 const digestLength = 6;
 
 /**
  * Returns the names of a server's tools, by the names that the server gives them: at most 64 of
- * `[A-Za-z0-9_-]`, all different. Equal names would be told apart by a digest, as would be one that is cut.
+ * `[A-Za-z0-9_-]`, all different. A name that would equal another, or would be too long, ends in a digest.
  * @param names different from each other.
  */
 export function nameTools(prefix: string, names: readonly string[]): ReadonlyMap<string, string> {
@@ -26,6 +26,6 @@ function toPlainName(prefix: string, name: string): string {
 }
 
 function toDigestName(full: string, name: string): string {
-  const digest = createHash("sha256").update(name).digest("hex").slice(0, digestLength);
+  const digest = hash("sha256", name).slice(0, digestLength);
   return `${full.slice(0, maxNameLength - digestLength - 1)}_${digest}`;
 }

@@ -27,7 +27,7 @@ const noTools: ToolList = { usable: [], off: [], warnings: [] };
 interface Surroundings {
   readonly clock: Clock;
   readonly observe: (event: ToolServerEvent) => void;
-  /** Told whenever the list of tools is another. */
+  /** Called whenever the list of tools has changed. */
   readonly changed: () => void;
 }
 

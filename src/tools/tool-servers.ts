@@ -23,7 +23,7 @@ export class McpToolServers implements ToolServers {
   readonly #observe: Observer;
   readonly #started: Promise<unknown>;
   readonly #clock: Clock;
-  /** Of each tool that was ever offered: a turn may call a tool that has gone. */
+  /** The routes of all tools ever offered: a turn may call a tool that has gone. */
   readonly #routes = new WeakMap<ServerTool, Route>();
   #tools: readonly ServerTool[] = [];
   #leftOutCount = 0;

@@ -1,8 +1,9 @@
 /** The tool calls of a reply, as the metadata of its row holds them. */
 import { z } from "zod";
-import { isJson, type Json, type JsonObject } from "../../base/json.ts";
-import { digestTools, maxJsonDepth } from "../../turn/items/tool-digest.ts";
-import { toolResultStatuses, toolRunners, type ToolPart } from "../../turn/items/tool.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { digestTools } from "../../turn/items/tool-digest.ts";
+import { StoredToolPart } from "../../turn/items/tool-part.ts";
+import type { ToolPart } from "../../turn/items/tool.ts";
 import { toStorableJson } from "./item-rows.ts";
 
 /** Returns the members of a message's metadata that hold its tool calls. */
@@ -18,28 +19,6 @@ export function toToolsMetadata(tools: readonly ToolPart[]): JsonObject {
 /** More calls than any message has. */
 const maxCalls = 2_000;
 
-const Count = z.int().nonnegative();
-
-const ToolRow = z
-  .object({
-    callId: z.string(),
-    name: z.string(),
-    runsOn: z.enum(toolRunners),
-    step: Count,
-    at: Count,
-    input: z.string(),
-    outcome: z
-      .object({
-        status: z.enum(toolResultStatuses),
-        output: z.custom<Json>((output) => isJson(output, maxJsonDepth)),
-      })
-      .nullish(),
-  })
-  .transform(({ outcome, ...tool }): ToolPart => ({
-    ...tool,
-    outcome: outcome ?? undefined,
-  }));
-
 /**
  * The tool calls in a message's metadata; `undefined` if there are none. Users can write any JSON there
  * without the server: everything but a call is left out.
@@ -49,6 +28,8 @@ export const ToolRows = z
   .optional()
   .transform((value): readonly ToolPart[] | undefined => {
     if (!Array.isArray(value)) return undefined;
-    const tools = value.slice(0, maxCalls).flatMap((item: unknown) => ToolRow.safeParse(item).data ?? []);
+    const tools = value
+      .slice(0, maxCalls)
+      .flatMap((item: unknown) => StoredToolPart.safeParse(item).data ?? []);
     return tools.length === 0 ? undefined : tools;
   });

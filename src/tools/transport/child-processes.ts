@@ -9,7 +9,7 @@ const living = new Set<number>();
 /** Whether a child leads a group of its own: Ctrl+C in a terminal then reaches only this process. */
 export const leadsGroup = !isWindows;
 
-/** Has the group of `child` killed when this process exits, unless {@link forget} is called before. */
+/** Kills the group of `child` when this process exits, unless {@link forget} is called first. */
 export function remember({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   if (living.size === 0) process.on("exit", killAll);

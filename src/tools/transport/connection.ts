@@ -27,9 +27,9 @@ const ToolsPage = z.looseObject({ tools: z.array(z.unknown()), nextCursor: z.str
 
 /** Told of events on a connection. */
 export interface ConnectionEvents {
-  /** The server's list of tools is another now. */
+  /** The server's list of tools has changed. */
   toolsChanged(): void;
-  /** The connection is of no more use; told at most once, and not after {@link Connection.close}. */
+  /** The connection cannot be used any more; told at most once, and not after {@link Connection.close}. */
   lost(reason: string): void;
   /** The child process wrote a line to its standard error. */
   wrote(line: string): void;
@@ -147,7 +147,7 @@ export class Connection {
     }
   }
 
-  /** Calls a tool. @throws Error that {@link judge} explains. */
+  /** Calls a tool. @throws Error that `judgeFailure` explains. */
   async call(name: string, input: JsonObject, { signal, definition }: CallOptions): Promise<CallToolResult> {
     return await this.#client.callTool(
       { name, arguments: { ...input } },

@@ -13,8 +13,8 @@ import type { Sdk } from "./sdk.ts";
 
 /** How long a child may take to end after its input has ended, and again after SIGTERM, in milliseconds. */
 const patienceMs = 1_500;
-/** How long the streams of a child that has ended may stay open: its own children may hold them. */
-const rest = 300;
+/** How long the streams of a child that has ended may stay open, in milliseconds: its children may hold them. */
+const streamsPatienceMs = 300;
 /** Longer lines of a child's standard error are cut. */
 const maxErrorLineBytes = 8 * 1024;
 
@@ -71,7 +71,7 @@ export class StdioTransport implements Transport {
     this.#child = child;
     child.once("exit", (code, name) => {
       if (!this.#isClosing) this.#exit = name === null ? `exit code ${code}` : name;
-      setTimeout(() => this.#finish(), rest).unref();
+      setTimeout(() => this.#finish(), streamsPatienceMs).unref();
     });
     child.once("close", () => this.#finish());
     child.stdin.on("error", (error) => this.onerror?.(error));

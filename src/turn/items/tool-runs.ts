@@ -156,7 +156,7 @@ export class ToolRuns {
     try {
       return await this.#call(this.#servers, callId, tool, parsed, maxBytes);
     } catch {
-      return { status: "unknown", output: "The call broke off: whether it had an effect is not known." };
+      return { status: "unknown", output: "The call was cut off: whether it had an effect is not known." };
     } finally {
       this.#room.take(-maxBytes);
     }

@@ -7,7 +7,7 @@ import type { ModelParameters } from "../instructions.ts";
 import type { ReportedUsage } from "../turn-event.ts";
 import { serverToolChoices, toChat, type ServerToolChoice, type TurnRequest } from "../turn-request.ts";
 import type { ToolStepsState } from "./tool-steps.ts";
-import { toolResultStatuses, toolRunners } from "./tool.ts";
+import { StoredToolPart } from "./tool-part.ts";
 
 /** The state of a turn besides its body and its items. */
 export interface WaitingState {
@@ -28,23 +28,13 @@ export interface WaitingState {
 const optional = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? undefined);
 
-const Tool = z.object({
-  callId: z.string(),
-  name: z.string(),
-  runsOn: z.enum(toolRunners),
-  step: z.number(),
-  at: z.number(),
-  input: z.string(),
-  outcome: optional(z.object({ status: z.enum(toolResultStatuses), output: z.json() })),
-});
-
 const StoredMessage = z.object({
   role: z.enum(roles),
   text: z.string(),
   images: z.array(
     z.object({ mimeType: z.enum(attachmentTypes), data: z.string(), name: optional(z.string()) }),
   ),
-  tools: z.array(Tool).optional(),
+  tools: z.array(StoredToolPart).optional(),
   isAnswer: z.boolean().exactOptional(),
 });
 

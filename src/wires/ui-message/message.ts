@@ -58,7 +58,7 @@ function toRefusal(part: unknown): string {
     /^data:(?<type>[\w.+-]+\/[\w.+-]+)[;,]/.exec(url.slice(0, 200))?.groups?.["type"] ?? named;
   const name = filename === "" ? "This file" : `The file “${filename}”`;
   const type = mediaType === "" ? "" : ` (${mediaType})`;
-  if (/^https?:/i.test(url)) return `${name}${type} cannot be read from a link. Attach the image itself.`;
+  if (/^https?:/i.test(url)) return `${name}${type} cannot be read from a link. Attach the file itself.`;
   if (attachmentTypes.some((known) => known === mediaType))
     return `${name}${type} cannot be read: it is damaged, or of another type than its name says. Attach it again.`;
   return `${name}${type} cannot be read. Attach a PNG, JPEG, GIF or WebP image or a PDF, or paste the text of the file.`;
@@ -103,7 +103,7 @@ Part.register(described, {
     z
       .object({ type: z.literal("file"), url: z.unknown() })
       .partial({ url: true })
-      .describe("An image as a base64 data URL: PNG, JPEG, GIF or WebP."),
+      .describe("An image or a PDF, as a base64 data URL or as the URL of a stored file."),
     ...toolPartDescriptions,
     z
       .object({

@@ -76,7 +76,7 @@ describe("a request of useChat", () => {
     [
       "with an image elsewhere",
       chat(message("user", file("https://example.com/a.png"))),
-      /cannot be read from a link\. Attach the image itself\.$/,
+      /cannot be read from a link\. Attach the file itself\.$/,
     ],
     [
       "with an image that is no base64",
