@@ -32,7 +32,7 @@ import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
 import { UsageRows } from "./usage/rows.ts";
-import type { ToolLimits } from "./turn/items/tool-steps.ts";
+import type { ToolLimits } from "./turn/steps/tool-steps.ts";
 import { OpenedReasoning, type OpensReasoning } from "./turn/reply/opened-reasoning.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
 import { McpToolServers } from "./tools/tool-servers.ts";

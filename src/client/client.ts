@@ -1,5 +1,5 @@
 /** `foreword/client`: starts turns on a Foreword server and reads them whole, from browsers and Node. */
-import type { TurnState } from "../http/turn-state.ts";
+import type { TurnState } from "../http/turns/turn-state.ts";
 import type { ApprovalAnswer, ChatOptions, ChatRequest, ToolResult } from "./chat-request.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";

@@ -1,5 +1,5 @@
 /** Collects the tool calls of a turn from its events, in the shape of a `TurnState`. */
-import type { TurnState } from "../http/turn-state.ts";
+import type { TurnState } from "../http/turns/turn-state.ts";
 import type { StreamEvent } from "../wires/foreword/event-stream.ts";
 
 type ToolState = TurnState["tools"][number];

@@ -4,7 +4,7 @@ import type { Caller } from "../base/caller.ts";
 import type { ChatPlace } from "../turn/records.ts";
 import type { Message } from "../turn/message.ts";
 import type { Place } from "../turn/turn-event.ts";
-import type { ResumedTurn } from "../turn/items/resumed-turn.ts";
+import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { TurnLog } from "./turn-log.ts";

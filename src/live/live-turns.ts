@@ -4,7 +4,7 @@ import type { Caller } from "../base/caller.ts";
 import type { EndResult, TurnBegin } from "../turn/ports.ts";
 import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
 import type { LimitName } from "../turn/limits.ts";
-import type { ResumedTurn } from "../turn/items/resumed-turn.ts";
+import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import { addHistory, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";

@@ -2,10 +2,10 @@
 import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ToolServers } from "../turn/items/tool.ts";
-import { parseWaitingState } from "../turn/items/waiting-state.ts";
+import { parseWaitingState } from "../turn/steps/waiting-state.ts";
 import type { TurnBegin } from "../turn/ports.ts";
 import type { ApprovalAnswer, ClaimedTurn, ClaimReason, WaitingTurns } from "../turn/records.ts";
-import type { ResumedTurn } from "../turn/items/resumed-turn.ts";
+import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { LiveTurn } from "./live-turn.ts";

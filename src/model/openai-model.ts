@@ -12,8 +12,13 @@ import {
   type OptionalParameter,
   type Target,
 } from "./openai-server.ts";
-import { findRefusedParameter, isAboutSchema, isAboutTools, isBadRequest } from "./refused-parameter.ts";
-import { hasClientTools } from "./tool-offer.ts";
+import {
+  findRefusedParameter,
+  isAboutSchema,
+  isAboutTools,
+  isBadRequest,
+} from "./request/refused-parameter.ts";
+import { hasClientTools } from "./request/tool-offer.ts";
 
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;

@@ -2,11 +2,11 @@
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock } from "../base/clock.ts";
-import { callForms, toCalledTools, toSigned } from "./call-forms.ts";
+import { callForms, toCalledTools, toSigned } from "./request/call-forms.ts";
 import { ConnectionPool } from "./connection-pool.ts";
-import { toOpenAiMessages } from "./openai-messages.ts";
+import { toOpenAiMessages } from "./request/openai-messages.ts";
 import type { OfferedTools } from "./stream/tool-calls.ts";
-import { hasClientTools, toolParameters, toToolOffer } from "./tool-offer.ts";
+import { hasClientTools, toolParameters, toToolOffer } from "./request/tool-offer.ts";
 
 /** How to reach the model, and how long to wait for it. */
 export interface OpenAiOptions {

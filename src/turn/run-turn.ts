@@ -5,10 +5,10 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
 import { toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
-import type { SentEvents } from "./items/next-prompt.ts";
-import { toEvents, toSentReply, type ResumedTurn } from "./items/resumed-turn.ts";
-import { createStepLoop, type StepLoop, type ToolPorts } from "./items/step-loop.ts";
-import type { NextStep } from "./items/tool-steps.ts";
+import type { SentEvents } from "./steps/next-prompt.ts";
+import { toEvents, toSentReply, type ResumedTurn } from "./steps/resumed-turn.ts";
+import { createStepLoop, type StepLoop, type ToolPorts } from "./steps/step-loop.ts";
+import type { NextStep } from "./steps/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
 import type { Observer } from "./observer.ts";
 import type {

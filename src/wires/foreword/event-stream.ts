@@ -12,9 +12,9 @@ import {
 } from "../../turn/turn-event.ts";
 import { streamItems, toStreamItem, type StreamItem } from "./items.ts";
 import { Code, Id, Milliseconds, schemaOf, Time } from "../../http/description/response-schema.ts";
-import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
+import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
 import { approvalFields, Position } from "../../http/items/tool-states.ts";
-import { endFields, toTimings, type Timings } from "../../http/turn-state.ts";
+import { endFields, toTimings, type Timings } from "../../http/turns/turn-state.ts";
 
 /** How long an `EventSource` waits before it reconnects, in milliseconds. */
 const retryMs = 1_000;

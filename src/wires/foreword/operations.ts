@@ -3,8 +3,8 @@ import { z } from "zod";
 import type { Content, GroupDescription } from "../../http/description/description.ts";
 import { schemaOf } from "../../http/description/response-schema.ts";
 import { problemFields, type Problem } from "../../http/error-format.ts";
-import { toStopResponses } from "../../http/stop-turn.ts";
-import { TurnStateSchema, type TurnState } from "../../http/turn-state.ts";
+import { toStopResponses } from "../../http/turns/stop-turn.ts";
+import { TurnStateSchema, type TurnState } from "../../http/turns/turn-state.ts";
 import { StreamEventSchema } from "./event-stream.ts";
 
 const TurnProblem = schemaOf<Problem & { readonly turn?: TurnState }>()("TurnProblem", () =>

@@ -2,7 +2,7 @@
 import { errorTable } from "../../base/errors.ts";
 import { toBodyText } from "../../turn/body.ts";
 import { utf8, type TurnEvent } from "../../turn/turn-event.ts";
-import type { StreamWire } from "../../http/stream-wire.ts";
+import type { StreamWire } from "../../http/turns/stream-wire.ts";
 
 /** The body and nothing else. A client can resume at any byte. */
 export const plainText: StreamWire = {

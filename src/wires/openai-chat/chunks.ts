@@ -11,7 +11,7 @@ import {
   type CompletionFinish,
 } from "./completion.ts";
 import { ToolCallDeltas } from "./tool-calls.ts";
-import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
+import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
 
 /** Returns the stream, with or without a last chunk that holds the usage. */
 export function toOpenAiChunks(includesUsage: boolean): StreamWire {

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
-import { awaitTurn, followTurn } from "../../http/follow-turn.ts";
-import { startTurn, type TurnStarter } from "../../http/start-turn.ts";
+import { awaitTurn, followTurn } from "../../http/turns/follow-turn.ts";
+import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import type { ToolCall } from "../../turn/turn-event.ts";
 import { TurnHeaders } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";

@@ -10,7 +10,7 @@ import {
   type Usage,
 } from "../../turn/turn-event.ts";
 import { Code, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
-import { endFields, type Timings } from "../../http/turn-state.ts";
+import { endFields, type Timings } from "../../http/turns/turn-state.ts";
 
 /** A call that waits for its user's approval. */
 interface UiApproval {

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
-import type { FollowOptions } from "../../http/follow-turn.ts";
+import type { FollowOptions } from "../../http/turns/follow-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
 import type { ChatPlace } from "../../turn/records.ts";

@@ -1,6 +1,6 @@
 /** The API description of the AI SDK's routes. */
 import type { DocumentedResponse, GroupDescription } from "../../http/description/description.ts";
-import { toStopResponses } from "../../http/stop-turn.ts";
+import { toStopResponses } from "../../http/turns/stop-turn.ts";
 import { UiMessageChunkSchema } from "./chunk.ts";
 
 const stream: DocumentedResponse = {

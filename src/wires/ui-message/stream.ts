@@ -2,8 +2,8 @@
 import { errorTable } from "../../base/errors.ts";
 import { textBreak } from "../../turn/items/tool-parts.ts";
 import { isItem, type Place, type TurnEnd, type TurnEvent, type TurnWaiting } from "../../turn/turn-event.ts";
-import { sseHeartbeat, type Projection, type StreamWire } from "../../http/stream-wire.ts";
-import { toTimings } from "../../http/turn-state.ts";
+import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
+import { toTimings } from "../../http/turns/turn-state.ts";
 import type { UiMessageChunk } from "./chunk.ts";
 import { ToolChunks } from "./tool-chunks.ts";
 

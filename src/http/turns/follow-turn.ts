@@ -1,13 +1,13 @@
 /** Streams a turn's log to one client: the status, the bytes at the client's pace, heartbeats, the end. */
 import type { ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { AppError } from "../base/errors.ts";
-import type { FollowedTurn } from "../live/live-turn.ts";
-import type { TurnLog } from "../live/turn-log.ts";
-import { afterReading } from "../base/deadline.ts";
-import type { Clock, Timer } from "../base/clock.ts";
-import type { Place, TurnEnd, TurnWaiting } from "../turn/turn-event.ts";
-import { isHttp10 } from "./edge/response.ts";
+import { AppError } from "../../base/errors.ts";
+import type { FollowedTurn } from "../../live/live-turn.ts";
+import type { TurnLog } from "../../live/turn-log.ts";
+import { afterReading } from "../../base/deadline.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Place, TurnEnd, TurnWaiting } from "../../turn/turn-event.ts";
+import { isHttp10 } from "../edge/response.ts";
 import type { Projection, StreamWire } from "./stream-wire.ts";
 
 /** How long a client has to close the connection after a cut before the server does, in milliseconds. */

@@ -1,5 +1,5 @@
 /** The interface of a wire that streams: its headers, its events, when its status is decided, how it ends. */
-import type { TurnEvent } from "../turn/turn-event.ts";
+import type { TurnEvent } from "../../turn/turn-event.ts";
 
 /** Converts the events of a turn for one client. The result depends on the events alone. */
 export interface Projection {

@@ -1,8 +1,8 @@
 /** The tools that a request offers to the model: the client's, then this server's own. */
-import type { ModelParameters, Prompt } from "../turn/instructions.ts";
-import type { ServerTool } from "../turn/items/tool.ts";
-import { isRecord } from "../base/json.ts";
-import type { OfferedTools } from "./stream/tool-calls.ts";
+import type { ModelParameters, Prompt } from "../../turn/instructions.ts";
+import type { ServerTool } from "../../turn/items/tool.ts";
+import { isRecord } from "../../base/json.ts";
+import type { OfferedTools } from "../stream/tool-calls.ts";
 
 /** The parameters about tools: without tools, a request has none of them. */
 export const toolParameters = ["tool_choice", "parallel_tool_calls", "tools"] as const;

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { ToolCallPiece } from "../ports.ts";
 import type { UnplacedItem } from "../reply-events.ts";
 import type { ApprovalResponse, PendingApproval } from "../turn-event.ts";
-import { parseInput } from "./tool-input.ts";
+import { parseInput } from "../items/tool-input.ts";
 import {
   ItemRoom,
   maxCallsOfStep,
@@ -13,7 +13,7 @@ import {
   type ToolRunsState,
   type WrittenCall,
 } from "./tool-runs.ts";
-import type { ServerTool, ToolOutcome, ToolServers } from "./tool.ts";
+import type { ServerTool, ToolOutcome, ToolServers } from "../items/tool.ts";
 
 /** The limits of a turn with tools. */
 export interface ToolLimits {

@@ -4,8 +4,8 @@ import { toPrompt, type Prompt } from "../instructions.ts";
 import type { Message } from "../message.ts";
 import type { SavedItem } from "../turn-event.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
-import { continueParts, joinTexts, toToolParts } from "./tool-parts.ts";
-import type { ServerTool } from "./tool.ts";
+import { continueParts, joinTexts, toToolParts } from "../items/tool-parts.ts";
+import type { ServerTool } from "../items/tool.ts";
 
 /** The events of a reply so far. */
 export interface SentEvents {

@@ -11,7 +11,7 @@ import { addUsage, type TurnTools } from "../turn-result.ts";
 import { toNextPrompt, toOfferingPrompt, type SentEvents } from "./next-prompt.ts";
 import { findClientTools, findOfferedTools } from "./offered-tools.ts";
 import { ToolSteps, type NextStep, type ToolLimits } from "./tool-steps.ts";
-import type { ServerTool, ToolServers } from "./tool.ts";
+import type { ServerTool, ToolServers } from "../items/tool.ts";
 import { toWaitingState, type WaitingState } from "./waiting-state.ts";
 
 /** The most bytes of a turn's items, as JSON, with some room to spare: the database keeps 1 MiB. */

@@ -2,7 +2,7 @@
 import { BodyReader, toBody } from "../body.ts";
 import type { SentReply } from "../reply-events.ts";
 import type { BodyEvent, SavedItem } from "../turn-event.ts";
-import { interleave } from "./items.ts";
+import { interleave } from "../items/items.ts";
 import type { WaitingState } from "./waiting-state.ts";
 
 /** A turn that has waited for its user, and goes on. */

@@ -1,12 +1,12 @@
 /** Writes a prompt as the messages of the Chat Completions API. */
 import type OpenAI from "openai";
-import type { Prompt } from "../turn/instructions.ts";
-import { textBreak } from "../turn/items/tool-parts.ts";
-import { toOutcomeText } from "../turn/items/tool-text.ts";
-import type { ToolPart } from "../turn/items/tool.ts";
-import type { Image, Message } from "../turn/message.ts";
-import { isRecord } from "../base/json.ts";
-import { parseJson } from "./stream/json-value.ts";
+import type { Prompt } from "../../turn/instructions.ts";
+import { textBreak } from "../../turn/items/tool-parts.ts";
+import { toOutcomeText } from "../../turn/items/tool-text.ts";
+import type { ToolPart } from "../../turn/items/tool.ts";
+import type { Image, Message } from "../../turn/message.ts";
+import { isRecord } from "../../base/json.ts";
+import { parseJson } from "../stream/json-value.ts";
 
 type Sent = OpenAI.ChatCompletionMessageParam;
 

@@ -1,11 +1,11 @@
 /** Starts turns, on whichever wire the request came. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { AppError } from "../base/errors.ts";
-import type { FollowedTurn } from "../live/live-turn.ts";
-import type { LiveTurns } from "../live/live-turns.ts";
-import { hasImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
-import type { TurnRequest } from "../turn/turn-request.ts";
-import type { Limits } from "./limits.ts";
+import { AppError } from "../../base/errors.ts";
+import type { FollowedTurn } from "../../live/live-turn.ts";
+import type { LiveTurns } from "../../live/live-turns.ts";
+import { hasImages, type TurnAttachments } from "../../turn/attachments/turn-attachments.ts";
+import type { TurnRequest } from "../../turn/turn-request.ts";
+import type { Limits } from "../limits.ts";
 
 /** The services of routes that start turns. */
 export interface TurnStarter {

@@ -1,5 +1,5 @@
 /** The forms of earlier tool calls in a request that some servers refuse, and how they are sent instead. */
-import { isRecord } from "../base/json.ts";
+import { isRecord } from "../../base/json.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 /** A turn as one JSON object: running, or with its end. */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../base/errors.ts";
-import { toBody } from "../turn/body.ts";
+import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { toBody } from "../../turn/body.ts";
 import {
   finishReasons,
   outcomes,
@@ -17,9 +17,9 @@ import {
   type TurnStatus,
   type TurnWaiting,
   type Usage,
-} from "../turn/turn-event.ts";
-import { Position, toolFields, toToolFields, type ToolState } from "./items/tool-states.ts";
-import { Code, Count, Id, Milliseconds, schemaOf, Time } from "./description/response-schema.ts";
+} from "../../turn/turn-event.ts";
+import { Position, toolFields, toToolFields, type ToolState } from "../items/tool-states.ts";
+import { Code, Count, Id, Milliseconds, schemaOf, Time } from "../description/response-schema.ts";
 
 /** The durations of a turn in milliseconds, in all and to the model's first text; `null` if unknown. */
 export interface Timings {

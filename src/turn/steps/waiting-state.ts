@@ -7,7 +7,7 @@ import type { ModelParameters } from "../instructions.ts";
 import type { ReportedUsage } from "../turn-event.ts";
 import { serverToolChoices, toChat, type ServerToolChoice, type TurnRequest } from "../turn-request.ts";
 import type { ToolStepsState } from "./tool-steps.ts";
-import { StoredToolPart } from "./tool-part.ts";
+import { StoredToolPart } from "../items/tool-part.ts";
 
 /** The state of a turn besides its body and its items. */
 export interface WaitingState {

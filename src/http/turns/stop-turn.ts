@@ -1,8 +1,8 @@
 /** Stops turns, on whichever wire the request came. */
 import type { FastifyReply } from "fastify";
-import type { Clock } from "../base/clock.ts";
-import type { FollowedTurn } from "../live/live-turn.ts";
-import type { Content, DocumentedResponse } from "./description/description.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { FollowedTurn } from "../../live/live-turn.ts";
+import type { Content, DocumentedResponse } from "../description/description.ts";
 import { toTurnState, TurnStateSchema } from "./turn-state.ts";
 
 /** How long the response to a stop waits for the turn to end, in milliseconds. */

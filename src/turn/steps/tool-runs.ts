@@ -2,9 +2,9 @@
 import type { JsonObject } from "../../base/json.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import type { UnplacedItem } from "../reply-events.ts";
-import { parseInput } from "./tool-input.ts";
-import { unknownOutcome } from "./tool-parts.ts";
-import type { ServerTool, ToolOutcome, ToolServers } from "./tool.ts";
+import { parseInput } from "../items/tool-input.ts";
+import { unknownOutcome } from "../items/tool-parts.ts";
+import type { ServerTool, ToolOutcome, ToolServers } from "../items/tool.ts";
 
 /** The most calls that run at the same time. */
 const maxCallsAtOnce = 4;

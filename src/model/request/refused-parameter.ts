@@ -1,6 +1,6 @@
 /** Finds the parameter that a model server's refusal is about. */
-import type { AppError } from "../base/errors.ts";
-import { toComplaint } from "./model-complaint.ts";
+import type { AppError } from "../../base/errors.ts";
+import { toComplaint } from "../model-complaint.ts";
 
 /** OpenAI, LiteLLM, Ollama, vLLM, DeepSeek, Perplexity and many more, in a refused request. */
 const toolWords = /\btools?\b|\btool[_ -]?(?:use|call|choice)|function[_ -]?call/;

@@ -1,7 +1,7 @@
 /** The tools that a turn's model may call: those of its client, and those of this server. */
 import type { ModelParameters } from "../instructions.ts";
 import type { TurnRequest } from "../turn-request.ts";
-import type { ServerTool, ToolServers } from "./tool.ts";
+import type { ServerTool, ToolServers } from "../items/tool.ts";
 
 const noTools: readonly never[] = [];
 const noNames: ReadonlySet<string> = new Set();
