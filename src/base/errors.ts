@@ -273,7 +273,7 @@ export function toTurnRunning(turnId: string): AppError {
 
 /**
  * Refuses a request for the value of `field`, like `messages[0].text`.
- * @param message says what the value must be, after the field's name.
+ * @param message the rule that the value breaks; it follows the field's name.
  * @throws AppError `code`, always.
  */
 export function refuse(field: string, message: string, code: ErrorCode = "invalid_request"): never {

@@ -13,7 +13,7 @@ import type { Sdk } from "./sdk.ts";
 
 /** How long a child may take to end after its input has ended, and again after SIGTERM, in milliseconds. */
 const patienceMs = 1_500;
-/** How long the streams of a child that has ended may stay open, in milliseconds: its children may hold them. */
+/** How long the streams of a child may outlive it, in milliseconds: its own children may hold them. */
 const streamsPatienceMs = 300;
 /** Longer lines of a child's standard error are cut. */
 const maxErrorLineBytes = 8 * 1024;
