@@ -145,6 +145,7 @@ export const errorTable = {
     retryable: false,
     publicMessage: "The account with the model provider has no credit left.",
   },
+  file_refused: { status: 400, retryable: false, publicMessage: "The PDF cannot be read. Paste its text." },
   model_filtered: {
     status: 400,
     retryable: false,

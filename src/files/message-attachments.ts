@@ -2,9 +2,9 @@
 import { hash, webcrypto } from "node:crypto";
 import { AppError, toAppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
-import { toAttachmentId, type Attachment } from "../turn/attachments/attachment.ts";
+import { toAttachmentId, toFileName, type Attachment } from "../turn/attachments/attachment.ts";
 import { findType, isOfType } from "../turn/attachments/media-type.ts";
-import type { TurnAttachments } from "../turn/attachments/turn-attachments.ts";
+import type { ToolFile, TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import type { Image, Message } from "../turn/message.ts";
 import type { Observer } from "../turn/observer.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -73,6 +73,16 @@ export class MessageAttachments implements TurnAttachments {
     return { ...request, stored: { ...stored, messages: filled } };
   }
 
+  async storeToolFile(file: ToolFile, caller: Caller, maxBytes: number): Promise<Attachment | undefined> {
+    const { data, name = "" } = file;
+    const mediaType = findType(data);
+    if (mediaType === undefined || !this.#rows.isOn || (data.length / 4) * 3 > maxBytes + 2) return undefined;
+    const { attachment } = await identify({ mimeType: mediaType, data }, { caller });
+    if (attachment !== undefined)
+      await this.#rows.store(caller.userId, [{ ...attachment, data, name: toFileName(name) }], true);
+    return attachment;
+  }
+
   /** Loads the images that the client has named by their ids. */
   async #loadLinked(request: TurnRequest): Promise<TurnRequest> {
     const loaded = await this.#load(request.messages, request.caller);
@@ -127,7 +137,10 @@ function withoutLinks(message: Message): Message {
 }
 
 /** Resolves with `image` with its identity, unless it is not to be stored, like files of other types. */
-async function identify(image: Image, { caller, isKept }: TurnRequest): Promise<Image> {
+async function identify(
+  image: Image,
+  { caller, isKept }: Pick<TurnRequest, "caller" | "isKept">,
+): Promise<Image> {
   const mediaType = isKept === false || image.data === "" ? undefined : findType(image.data);
   if (mediaType === undefined || !isOfType(image.data, image.mimeType)) return image;
   const bytes = Buffer.from(image.data, "base64");

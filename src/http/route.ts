@@ -245,6 +245,7 @@ export const turnErrors: readonly ErrorCode[] = [
   "model_unauthorized",
   "model_no_credit",
   "model_not_found",
+  "file_refused",
   "model_filtered",
   "context_too_long",
   "model_silent",

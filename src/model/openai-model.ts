@@ -1,5 +1,6 @@
 /** The model behind an OpenAI-compatible server: its replies, each in as many attempts as it takes. */
 import { AppError, toAppError } from "../base/errors.ts";
+import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-files.ts";
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
@@ -53,7 +54,7 @@ export class OpenAiModel implements Model {
 class OpenAiCall implements ModelCall {
   readonly #server: OpenAiServer;
   readonly #clock: Clock;
-  readonly #prompt: Prompt;
+  #prompt: Prompt;
   readonly #sink: ModelSink;
   #request: CompletionRequest | undefined;
   #attempt: OpenAiAttempt | undefined;
@@ -94,6 +95,8 @@ class OpenAiCall implements ModelCall {
 
   #sendTo(target: Target): void {
     if (this.#isOver) return;
+    // Once a server has shown that it reads none; the newest message's is refused by itself.
+    if (!this.#server.readsFiles && !isAboutFile(this.#prompt)) this.#prompt = withoutFiles(this.#prompt);
     const request = this.#server.toRequest(this.#prompt, this.#leftOut, target);
     this.#request = request;
     const sink: AttemptSink = {
@@ -128,6 +131,8 @@ class OpenAiCall implements ModelCall {
   #fail(failure: AppError, body: string): void {
     if (this.#isOver) return;
     const wasSilent = this.#attempt?.hasTold !== true;
+    if (wasSilent && hasFiles(this.#prompt) && isAboutFiles(failure, body))
+      return this.#failFiles(failure, body);
     if (wasSilent && this.#mayAskWithout(failure, body)) return this.#send();
     if (this.#exchange?.isUnheard === true && !this.#needsFresh && unheard.has(failure.code)) {
       this.#needsFresh = true;
@@ -141,6 +146,16 @@ class OpenAiCall implements ModelCall {
     if (delayMs > maxRetryAfterMs) return this.#settle(() => this.#sink.fail(error));
     this.#hasRetried = true;
     this.#retry = this.#clock.after(delayMs, () => this.#send());
+  }
+
+  /** PDFs were refused: those of earlier messages are left out, one of the newest cannot be. */
+  #failFiles(failure: AppError, body: string): void {
+    if (isAboutKind(body)) this.#server.readsFiles = false;
+    const { message } = failure;
+    if (isAboutFile(this.#prompt))
+      return this.#settle(() => this.#sink.fail(new AppError("file_refused", message, { cause: failure })));
+    this.#prompt = withoutFiles(this.#prompt);
+    this.#send();
   }
 
   /** If the prompt, or the refused part of it, is the client's alone, the client's request is at fault. */
@@ -159,4 +174,18 @@ class OpenAiCall implements ModelCall {
     if (name !== "tools" || !isAboutSchema(body)) this.#refused.add(name);
     return true;
   }
+}
+
+/** Whether a refusal names a file, or a type of content. */
+function isAboutFiles(error: AppError, body: string): boolean {
+  return (
+    /^status (?:400|413|415|422)\b/.test(error.message) && /\bfiles?\b|file_|\bpdf|\btypes?\b/i.test(body)
+  );
+}
+
+/** Whether it is about files of any content, not about this one. */
+function isAboutKind(body: string): boolean {
+  return /(?:unknown|unsupported|not supported?|support|should be|must be|one of)[^]{0,80}(?:types?\b|image_url|'text'|"text"|files?\b)/i.test(
+    body,
+  );
 }

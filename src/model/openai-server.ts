@@ -67,6 +67,8 @@ export function createClient(options: OpenAiOptions): OpenAI {
 /** A server, and the parameters that it refuses. */
 export class OpenAiServer {
   readonly options: OpenAiOptions;
+  /** Whether it may read PDFs: until it has shown that it does not. */
+  readsFiles = true;
   /** Sends the requests. */
   readonly pool: ConnectionPool;
   /** Parameters that this model has refused, and is not sent again. */

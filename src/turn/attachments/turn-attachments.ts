@@ -1,5 +1,7 @@
 /** The port to the stored attachments of turns. */
+import type { Caller } from "../../base/caller.ts";
 import type { TurnRequest } from "../turn-request.ts";
+import type { Attachment } from "./attachment.ts";
 
 /** The attachments of turns: named before a turn is placed, and loaded before its model is called. */
 export interface TurnAttachments {
@@ -14,6 +16,20 @@ export interface TurnAttachments {
    * server's limits. The others are left out, as are all that cannot be read. Never rejects.
    */
   load(request: TurnRequest): Promise<TurnRequest>;
+  /**
+   * Stores a file that a tool has returned to a turn of `caller`; resolves with its identity, or `undefined`
+   * if it is no image or PDF, or larger than `maxBytes`. It is deleted after a day unless a message lists it
+   * by then, in `attachments` of its metadata.
+   * @throws AppError with a `store_…` code.
+   */
+  storeToolFile(file: ToolFile, caller: Caller, maxBytes: number): Promise<Attachment | undefined>;
+}
+
+/** A file of a tool's result. */
+export interface ToolFile {
+  /** In base64. */
+  readonly data: string;
+  readonly name: string | undefined;
 }
 
 /** Whether the messages of `request` hold images, which {@link TurnAttachments.prepare} must see. */

@@ -1,0 +1,48 @@
+/** PDFs and model servers that read none: a clear sentence, and a chat that goes on. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { listUrls, makeFile, toImageMessage } from "../../support/clients/file-client.ts";
+import { startPglite } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
+
+const pdf = makeFile("application/pdf", Buffer.from("%PDF-1.7\n"));
+const json = { "content-type": "application/json" };
+/** Refusals of servers that read no files, and of one that cannot read this one. */
+const refusals: readonly (readonly [string, number, object, boolean])[] = [
+  [
+    "OpenAI's, for a model without files",
+    400,
+    { error: { message: "Invalid content type. image_url is only supported by certain models.", type: "x" } },
+    true,
+  ],
+  ["vLLM's", 400, { message: "Unknown part type: file", type: "BadRequestError", code: 400 }, true],
+  ["a validator's", 422, { detail: [{ msg: "Input should be 'text' or 'image_url'", loc: ["type"] }] }, true],
+  ["OpenAI's, for a damaged file", 400, { error: { message: "The file could not be processed." } }, false],
+];
+
+for (const [name, status, body, isOfAll] of refusals)
+  describe(`a PDF and the refusal: ${name}`, { timeout: 60_000 }, () => {
+    const model = useModel();
+    const app = useApp(model, {}, { database: useDatabase(startPglite) });
+
+    test("is a 400 with a sentence; the chat goes on without it", async () => {
+      model.script = (call) => {
+        const hasFile = call.body.messages.some(({ content }) => listUrls(content).length > 0);
+        if (hasFile) call.head(status, json).end(JSON.stringify(body));
+        else call.text("- p\n---RESPONSE---\nGood.").finish();
+      };
+      const place = { conversationId: randomUUID(), userId: randomUUID() };
+      const refused = await app.post("/stream-chat", { ...place, messages: [toImageMessage("Read", pdf)] });
+      assert.equal(refused.status, 400);
+      assert.match(refused.body, /"code":"file_refused"/);
+      assert.match(refused.body, /Paste its text/);
+      for (let turn = 0; turn < 2; turn += 1) {
+        const calls = model.calls.length;
+        const messages = [{ sender: "user", text: "Here is the text" }];
+        const answer = await app.post("/stream-chat", { ...place, parentId: "leaf", messages });
+        assert.equal(answer.status, 200, answer.body);
+        assert.equal(model.calls.length - calls, isOfAll ? 1 : 2);
+      }
+    });
+  });
