@@ -31,10 +31,14 @@ export class KeptTurns {
 
   /** Keeps `turn`; calls `onForgotten` when it is not kept any more. */
   keep(turn: FollowedTurn, onForgotten: () => void): void {
-    const sizeBytes = turn.log.position + keptOverheadBytes;
-    this.#turns.set(turn.id, { turn, sizeBytes, onForgotten });
+    const sizeBytes = turn.log.position + toItemBytes(turn) + keptOverheadBytes;
+    this.#forget(turn.id); // one that waited, and has gone on
+    const kept = { turn, sizeBytes, onForgotten };
+    this.#turns.set(turn.id, kept);
     this.#bytes += sizeBytes;
-    this.#clock.after(keepMs, () => this.#forget(turn.id));
+    this.#clock.after(keepMs, () => {
+      if (this.#turns.get(turn.id) === kept) this.#forget(turn.id);
+    });
     for (const id of this.#turns.keys()) {
       if (this.#bytes <= maxKeptBytes) break;
       this.#forget(id);
@@ -48,4 +52,9 @@ export class KeptTurns {
     this.#bytes -= kept.sizeBytes;
     kept.onForgotten();
   }
+}
+
+/** Returns about how much memory the items of a turn take: their texts are there as a whole and in pieces. */
+function toItemBytes({ log }: FollowedTurn): number {
+  return log.hasItems ? 2 * JSON.stringify(log.itemsAfter()).length : 0;
 }

@@ -23,6 +23,19 @@ export interface FollowedTurn {
   stop(): Promise<void>;
 }
 
+/** Returns `turn` with another way to stop it. */
+export function withStop(turn: FollowedTurn, stop: () => Promise<unknown>): FollowedTurn {
+  const { id, caller, log, extendsReply } = turn;
+  return {
+    id,
+    caller,
+    log,
+    extendsReply,
+    follow: () => turn.follow(),
+    stop: async () => void (await stop()),
+  };
+}
+
 /** What happens to a turn after its last follower leaves. */
 export type OnDisconnect = "continue" | "abort";
 

@@ -11,7 +11,7 @@ import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attac
 import { Allowances, toLimitedTurn, type LimitedTurn } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
 import { attach, toKey, toMismatch, type KeyedTurn, type StartedTurn } from "./keyed-turns.ts";
-import { LiveTurn, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
+import { LiveTurn, withStop, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
 import { isPrepared, placeRequest } from "./place-request.ts";
 import { ProgressSaver } from "./progress-saver.ts";
@@ -67,6 +67,7 @@ export class LiveTurns {
         waiting: records.waiting,
         model: options.model.name,
         tools: options.tools,
+        isDraining: () => this.#isDraining,
         run: (request, begun, resumed) => this.#run(request, begun, resumed),
       });
     const claim = async (turnId: string, reason: ClaimReason): Promise<FollowedTurn | undefined> =>
@@ -81,8 +82,8 @@ export class LiveTurns {
       turns: this.#running,
     });
     const here = {
-      ids: () => [...this.#running.keys(), ...this.#asked.keys()],
-      has: (turnId: string) => this.#running.has(turnId) || this.#asked.has(turnId),
+      ids: () => [...this.#running, ...this.#asked, ...(this.#waiting?.claims ?? [])].map(([id]) => id),
+      has: (id: string) => [this.#running, this.#asked, this.#waiting?.claims].some((ids) => ids?.has(id)),
     };
     this.#recovery = new Recovery({ recovery: records.recovery, clock, here, observe, claim });
   }
@@ -145,7 +146,8 @@ export class LiveTurns {
     // Kept here while its wait waits in the journal; it may have gone on elsewhere since.
     const waited = here.log.last?.type === "turn-waiting";
     const stored = waited ? await this.#remotes?.find(turnId, caller).catch(() => undefined) : undefined;
-    return stored ?? here;
+    if (stored !== undefined || !waited) return stored ?? here;
+    return withStop(here, async () => await this.#options.records?.bus.requestStop(turnId, caller));
   }
 
   /**
@@ -199,9 +201,9 @@ export class LiveTurns {
       overdue.resolve();
       for (const turn of this.#running.values()) turn.run.interrupt();
     });
-    // A turn whose begin has no result at the deadline is ended by the next process, if it began at all.
-    while (this.#running.size > 0 || (this.#asked.size > 0 && !this.#isOverdue)) {
-      await Promise.race([overdue.promise, Promise.allSettled(this.#asked.values())]);
+    // A turn whose begin or claim has no result at the deadline is ended by the next process, if it began at all.
+    while (this.#running.size > 0 || (this.#asking.length > 0 && !this.#isOverdue)) {
+      await Promise.race([overdue.promise, Promise.allSettled(this.#asking)]);
       await Promise.all(Array.from(this.#running.values(), (turn) => turn.run.done));
     }
     deadline.cancel();
@@ -219,6 +221,11 @@ export class LiveTurns {
       ...(await loadImages(await placeRequest(request, records?.paths), attachments)),
       isPrepared: true,
     };
+  }
+
+  /** Calls that may make turns run here. */
+  get #asking(): readonly Promise<unknown>[] {
+    return [...this.#asked.values(), ...(this.#waiting?.claims.values() ?? [])];
   }
 
   #findHere(turnId: string): FollowedTurn | undefined {

@@ -8,7 +8,7 @@ import type { LiveTurn } from "./live-turn.ts";
 const tickMs = 500;
 /** The longest delay between two attempts while the bus is unavailable. */
 const maxRetryMs = 5_000;
-/** The most text in one call, in UTF-16 code units; the rest follows with the next. */
+/** The most text and items in one call, in UTF-16 code units; the rest follows with the next. */
 const maxCallLength = 4 * 1024 * 1024;
 
 /** The dependencies of a saver. */
@@ -146,8 +146,9 @@ function collectPieces(
     const hasItems = isLater(log.savedPlace, item);
     if ((log.position <= position && !hasItems) || length > maxCallLength) continue;
     const text = log.textAfter(position);
-    length += text.length;
-    pieces.push({ turnId: turn.id, position, text, ...(hasItems && { items: log.itemsAfter(item) }) });
+    const items = hasItems ? log.itemsAfter(item) : undefined;
+    length += text.length + (items === undefined ? 0 : JSON.stringify(items).length);
+    pieces.push({ turnId: turn.id, position, text, ...(items !== undefined && { items }) });
   }
   return pieces;
 }

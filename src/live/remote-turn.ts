@@ -38,7 +38,9 @@ export class RemoteTurns {
    */
   async find(turnId: string, caller: Caller): Promise<FollowedTurn | undefined> {
     const followed = this.#followed.get(turnId);
-    if (followed !== undefined) return followed.caller.userId === caller.userId ? followed : undefined;
+    // One that waited may have gone on since, though a slow follower still reads.
+    if (followed !== undefined && followed.log.last?.type !== "turn-waiting")
+      return followed.caller.userId === caller.userId ? followed : undefined;
     const stored = await this.#options.bus.read(turnId, caller, 0);
     if (stored === undefined) return undefined;
     return new RemoteTurn(turnId, caller, stored, this.#options, this.#followed);

@@ -4,7 +4,13 @@ import type { Caller } from "../base/caller.ts";
 import type { ToolServers } from "../turn/items/tool.ts";
 import { parseWaitingState } from "../turn/steps/waiting-state.ts";
 import type { TurnBegin } from "../turn/ports.ts";
-import type { ApprovalAnswer, ClaimedTurn, ClaimReason, WaitingTurns } from "../turn/records.ts";
+import type {
+  AnswerResult,
+  ApprovalAnswer,
+  ClaimedTurn,
+  ClaimReason,
+  WaitingTurns,
+} from "../turn/records.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
@@ -20,6 +26,8 @@ export interface WaitingOptions {
   readonly model: string;
   /** The servers of the tools that a turn may have to call; `undefined` if none are configured. */
   readonly tools: ToolServers | undefined;
+  /** Whether the process is stopping, and goes on with no more turns. */
+  readonly isDraining: () => boolean;
   /** Runs a turn here. */
   readonly run: (request: TurnRequest, begun: BegunTurn, resumed: ResumedTurn) => LiveTurn;
 }
@@ -27,19 +35,31 @@ export interface WaitingOptions {
 /** The turns that wait, as this process can go on with them. */
 export class Waiting {
   readonly #options: WaitingOptions;
+  /** By turn, calls that may make it run here: in the database it may do so before their response comes. */
+  readonly #claims = new Map<string, Promise<unknown>>();
 
   constructor(options: WaitingOptions) {
     this.#options = options;
   }
 
+  /** Calls by the id of the turn that they may make run here. */
+  get claims(): ReadonlyMap<string, Promise<unknown>> {
+    return this.#claims;
+  }
+
   /**
    * Stores the answers of `caller` to requests for approval. After the last one the turn goes on here.
    * @throws AppError `not_found`, `turn_not_waiting`, `approval_not_found`, `approval_settled`,
-   * `approval_expired`, or a `store_…` code: nothing was stored then.
+   * `approval_expired`, `server_stopping`, or a `store_…` code: nothing was stored then.
    */
   async answer(turnId: string, caller: Caller, answers: readonly ApprovalAnswer[]): Promise<void> {
-    await this.#options.tools?.ready(maxToolsWaitMs);
-    const result = await this.#options.waiting.answer(turnId, caller, answers);
+    const { tools, waiting, isDraining } = this.#options;
+    await tools?.ready(maxToolsWaitMs);
+    if (isDraining()) throw new AppError("server_stopping", "draining");
+    await this.#claim(turnId, async () => this.#take(turnId, await waiting.answer(turnId, caller, answers)));
+  }
+
+  #take(turnId: string, result: AnswerResult): void {
     switch (result.type) {
       case "claimed":
         this.#goOn(result.turn);
@@ -61,15 +81,28 @@ export class Waiting {
 
   /** Takes over a waiting turn for a reason that the database confirms; `undefined` if it does not. */
   async claim(turnId: string, reason: ClaimReason): Promise<LiveTurn | undefined> {
-    await this.#options.tools?.ready(maxToolsWaitMs);
-    const claimed = await this.#options.waiting.claim(turnId, reason);
-    if (claimed === undefined) return undefined;
-    const turn = this.#goOn(claimed);
-    if (reason === "stop") {
+    const { tools, waiting, isDraining } = this.#options;
+    await tools?.ready(maxToolsWaitMs);
+    if (isDraining() && reason === "expired") return undefined; // another process, or the next one, does it
+    const turn = await this.#claim(turnId, async () => {
+      const claimed = await waiting.claim(turnId, reason);
+      return claimed && this.#goOn(claimed);
+    });
+    if (reason === "stop" && turn !== undefined) {
       turn.run.stop();
       await turn.run.done;
     }
     return turn;
+  }
+
+  async #claim<Result>(turnId: string, call: () => Promise<Result>): Promise<Result> {
+    const done = call();
+    const all = Promise.allSettled([this.#claims.get(turnId), done]);
+    this.#claims.set(turnId, all);
+    void all.then(() => {
+      if (this.#claims.get(turnId) === all) this.#claims.delete(turnId);
+    });
+    return await done;
   }
 
   #goOn(claimed: ClaimedTurn): LiveTurn {

@@ -152,10 +152,12 @@ export function createStepLoop(
   reply: ReplyEvents,
   state?: WaitingState,
 ): StepLoop | undefined {
+  // A turn that has waited needs its steps in a process without tools, too.
   if (
     ports.tools === undefined &&
     request.parameters.tools === undefined &&
-    request.extendsReply === undefined
+    request.extendsReply === undefined &&
+    state === undefined
   )
     return undefined;
   const canWait = request.isKept !== false && ports.canWait?.() === true;
