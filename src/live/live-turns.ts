@@ -201,7 +201,7 @@ export class LiveTurns {
       overdue.resolve();
       for (const turn of this.#running.values()) turn.run.interrupt();
     });
-    // A turn whose begin or claim has no result at the deadline is ended by the next process, if it began at all.
+    // A turn whose begin or claim has no result by then is ended by the next process, if it began at all.
     while (this.#running.size > 0 || (this.#asking.length > 0 && !this.#isOverdue)) {
       await Promise.race([overdue.promise, Promise.allSettled(this.#asking)]);
       await Promise.all(Array.from(this.#running.values(), (turn) => turn.run.done));

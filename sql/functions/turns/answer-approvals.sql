@@ -32,7 +32,9 @@ begin
   loop
     if not exists (select from public.turn_events e where e.turn_id = v_turn.id
       and e.type = 'approval-request' and e.data ->> 'approvalId' = v_answer.id) then
-      return jsonb_build_object('unknown', v_answer.id);
+      -- The requests of a turn that runs may not be saved yet.
+      return case v_turn.status when 'running' then jsonb_build_object('not_waiting', 'running')
+        else jsonb_build_object('unknown', v_answer.id) end;
     end if;
     v_settled := coalesce(
       (select e.data ->> 'decision' from public.turn_events e where e.turn_id = v_turn.id

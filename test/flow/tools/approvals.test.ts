@@ -3,80 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import type { AppResponse, RunningApp } from "../../support/apps/start-app.ts";
-import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
-import { eventsOf, typed, useTools, type TypedEvent } from "./use-tools.ts";
-
-const State = z.object({
-  status: z.string(),
-  answer: z.string().nullable(),
-  tools: z.array(z.looseObject({ callId: z.string(), status: z.string().nullable() })).nullable(),
-  approvals: z.array(z.looseObject({ approvalId: z.string(), callId: z.string() })),
-});
+import type { AppResponse } from "../../support/apps/start-app.ts";
+import { typed, type TypedEvent } from "./use-tools.ts";
+import { useWaitingTurns } from "./use-waiting-turns.ts";
 
 describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
-  const model = useModel("test");
-  const tools = useTools();
-  const database = useDatabase(startPostgresHarness);
-  const here = useApp(model, () => tools.variables, { database, lifetime: "test" });
-  const there = useApp(model, () => tools.variables, { database, lifetime: "test" });
-
-  /** Starts a turn whose first step calls `names`; resolves with it when it waits. */
-  async function startWaiting(
-    names: readonly string[],
-    fields: object = {},
-  ): Promise<{
-    turnId: string;
-    userId: string;
-    events: readonly TypedEvent[];
-    approvalIds: readonly string[];
-  }> {
-    let step = 0;
-    model.script = (call) => {
-      step += 1;
-      if (step > 1) return call.text("- p\n---RESPONSE---\nDone.").finish();
-      for (const name of names) call.toolCall(name, { name }, `c-${name}`);
-      return call.finish("tool_calls");
-    };
-    const userId = randomUUID();
-    const body = { messages: [{ sender: "user", text: "Do it.", ...fields }], userId };
-    const response = await here.post("/stream-chat", body, typed);
-    const events = eventsOf(response);
-    const approvals = z.array(z.looseObject({ approvalId: z.string() })).parse(events.at(-1)?.["approvals"]);
-    return {
-      turnId: String(response.headers["x-turn-id"]),
-      userId,
-      events,
-      approvalIds: approvals.map(({ approvalId }) => approvalId),
-    };
-  }
-
-  async function answer(
-    app: RunningApp,
-    { turnId, userId }: { turnId: string; userId: string },
-    approvals: readonly object[],
-  ): Promise<AppResponse> {
-    return await app.post(`/turns/${turnId}/approvals?userId=${userId}`, { approvals });
-  }
-
-  async function readState(
-    app: RunningApp,
-    turn: { turnId: string; userId: string },
-  ): Promise<z.infer<typeof State>> {
-    const { body } = await app.get(`/turns/${turn.turnId}?userId=${turn.userId}`);
-    return State.parse(JSON.parse(body));
-  }
-
-  async function follow(
-    app: RunningApp,
-    turn: { turnId: string; userId: string },
-    after = "0",
-  ): Promise<readonly TypedEvent[]> {
-    return eventsOf(
-      await app.get(`/turns/${turn.turnId}/stream?userId=${turn.userId}&after=${after}`, typed),
-    );
-  }
+  const { model, tools, database, here, there, startWaiting, answer, readState, follow } = useWaitingTurns();
 
   test("goes on where it is answered, and its events are the same wherever they are read", async () => {
     const turn = await startWaiting(["w__act"]);

@@ -1,64 +1,20 @@
-/** Turns with tools that meet bad luck: processes without the tools, hostile arguments, late and lost requests. */
+/** Turns with tools that meet bad luck: processes without the tools, or that stop, and hostile calls. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { Client } from "pg";
-import { z } from "zod";
-import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import type { AppResponse, RunningApp } from "../../support/apps/start-app.ts";
-import { useApp, useDatabase, useModel, useStartApp } from "../../support/apps/use-app.ts";
-import { eventsOf, typed, useTools, type TypedEvent } from "./use-tools.ts";
-
-const State = z.looseObject({
-  status: z.string(),
-  answer: z.string().nullable(),
-  tools: z.array(z.looseObject({ callId: z.string(), status: z.string().nullable() })).nullable(),
-  approvals: z.array(z.looseObject({ approvalId: z.string(), callId: z.string() })),
-});
-
-interface Turn {
-  readonly turnId: string;
-  readonly userId: string;
-}
+import { startPostgresSite } from "../../faults/database-bench.ts";
+import { readResponse } from "../../support/apps/start-app.ts";
+import { useStartApp } from "../../support/apps/use-app.ts";
+import { eventsOf, toEvents, typed } from "./use-tools.ts";
+import { useWaitingTurns, type UserTurn } from "./use-waiting-turns.ts";
 
 describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
-  const model = useModel("test");
-  const tools = useTools();
-  const database = useDatabase(startPostgresHarness);
-  const here = useApp(model, () => tools.variables, { database, lifetime: "test" });
-  const there = useApp(model, () => tools.variables, { database, lifetime: "test" });
+  const { model, tools, database, here, there, startWaiting, answer, readState, follow } = useWaitingTurns();
   const startApp = useStartApp(model, {}, { database });
 
-  async function startWaiting(
-    ...names: readonly string[]
-  ): Promise<Turn & { approvalIds: readonly string[] }> {
-    let step = 0;
-    model.script = (call) => {
-      step += 1;
-      if (step > 1) return call.text("- p\n---RESPONSE---\nDone.").finish();
-      for (const name of names) call.toolCall(name, { name }, `c-${name}`);
-      return call.finish("tool_calls");
-    };
-    const userId = randomUUID();
-    const body = { messages: [{ sender: "user", text: "Do it." }], userId };
-    const response = await here.post("/stream-chat", body, typed);
-    const approvals = z
-      .array(z.looseObject({ approvalId: z.string() }))
-      .parse(eventsOf(response).at(-1)?.["approvals"]);
-    const turnId = String(response.headers["x-turn-id"]);
-    return { turnId, userId, approvalIds: approvals.map(({ approvalId }) => approvalId) };
-  }
-
-  async function answer(
-    app: RunningApp,
-    { turnId, userId }: Turn,
-    approvals: readonly object[],
-  ): Promise<AppResponse> {
-    return await app.post(`/turns/${turnId}/approvals?userId=${userId}`, { approvals });
-  }
-
   /** Has the database keep the answers to a turn's approvals waiting. */
-  async function holdTurn({ turnId }: Turn): Promise<{
+  async function holdTurn({ turnId }: UserTurn): Promise<{
     /** Resolves once one waits. */
     untilAsked(): Promise<void>;
     release(): Promise<void>;
@@ -79,20 +35,9 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     };
   }
 
-  async function readState(app: RunningApp, turn: Turn): Promise<z.infer<typeof State>> {
-    const { body } = await app.get(`/turns/${turn.turnId}?userId=${turn.userId}`);
-    return State.parse(JSON.parse(body));
-  }
-
-  async function follow(app: RunningApp, turn: Turn, after = "0"): Promise<readonly TypedEvent[]> {
-    return eventsOf(
-      await app.get(`/turns/${turn.turnId}/stream?userId=${turn.userId}&after=${after}`, typed),
-    );
-  }
-
   test("goes on to its text in a process that has no tools at all", async () => {
     const bare = await startApp();
-    const turn = await startWaiting("w__act");
+    const turn = await startWaiting(["w__act"]);
     const answered = await answer(bare, turn, [{ approvalId: turn.approvalIds[0], approved: true }]);
     assert.equal(answered.status, 200, answered.body);
     const events = await follow(bare, turn);
@@ -151,7 +96,7 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
 
   test("goes on to its end in a process that is told to stop while the answer is on its way", async () => {
     const stopping = await startApp(tools.variables);
-    const turn = await startWaiting("w__act");
+    const turn = await startWaiting(["w__act"]);
     const held = await holdTurn(turn);
     const answering = answer(stopping, turn, [{ approvalId: turn.approvalIds[0], approved: true }]);
     await held.untilAsked();
@@ -160,11 +105,44 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     await held.release();
     const call = await next;
     await answering.catch(() => {}); // its connection may be gone
-    for (let count = 0; count < 50; count += 1) await readState(there, turn); // a process that could exit, would
+    // A process that could exit would do it meanwhile.
+    for (let count = 0; count < 50; count += 1) await readState(there, turn);
     call.text("- p\n---RESPONSE---\nDone.").finish();
     await closing;
     const end = (await follow(there, turn)).at(-1);
     assert.deepEqual([end?.type, end?.["outcome"]], ["turn-end", "complete"]);
+    assert.equal(tools.server.callCount, 1);
+  });
+
+  test("can be answered once its wait has left the journal, and until then refuses the answer and a stop", async () => {
+    await using closing = new AsyncDisposableStack();
+    const site = closing.adopt(await startPostgresSite(), (started) => started.stop());
+    const app = await startApp({ ...tools.variables, ...site.variables });
+    await app.app.tools?.ready(60_000);
+    const userId = randomUUID();
+    const next = model.nextCall();
+    const body = { messages: [{ sender: "user", text: "Do it." }], userId };
+    const opening = app.open("POST", "/stream-chat", body, typed);
+    const call = await next;
+    call.text("- p\n---RESPONSE---\nLook.");
+    const response = await opening;
+    const reading = readResponse(response);
+    site.proxy.refuse();
+    site.proxy.cutAll();
+    call.toolCall("w__act", {}, "c1").finish("tool_calls");
+    const waiting = toEvents((await reading).body).at(-1);
+    assert.deepEqual([waiting?.type, waiting?.["storage"]], ["turn-waiting", "queued"]);
+    const turn = { turnId: String(response.headers["x-turn-id"]), userId };
+    const [asked] = (await readState(app, turn)).approvals;
+    const approve = async () => await answer(app, turn, [{ approvalId: asked?.approvalId, approved: true }]);
+    assert.equal((await app.post(`/turns/${turn.turnId}/stop?userId=${userId}`, {})).status, 503);
+    assert.equal((await approve()).status, 503);
+    model.say("Done.");
+    site.proxy.pass();
+    let answered = await approve();
+    while (answered.status === 503) answered = await approve();
+    assert.equal(answered.status, 200, answered.body);
+    assert.equal((await follow(app, turn)).at(-1)?.["outcome"], "complete");
     assert.equal(tools.server.callCount, 1);
   });
 });
