@@ -3,16 +3,16 @@ import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import { addIssues, described, listOf } from "../request-fields.ts";
 
-/** The most tools of a request, and the characters of all as JSON. */
+/** The most tools of a request. */
 const maxTools = 128;
+/** The characters of all as JSON. */
 const maxToolsLength = 1024 * 1024;
-const maxNameLength = 64;
 
 const onlyFunctions = "is not supported (only function is accepted)";
-const toolName = new RegExp(`^[A-Za-z0-9_-]{1,${maxNameLength}}$`);
-const ToolName = z
+/** The name of a tool. */
+export const ToolName = z
   .string("is required")
-  .regex(toolName, `must be 1 to ${maxNameLength} of A-Z, a-z, 0-9, _ and -`);
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores or hyphens");
 const Values = z.record(z.string(), z.unknown());
 const FunctionType = z.literal("function", onlyFunctions);
 
@@ -35,12 +35,17 @@ const Tool = Values.superRefine((tool, context) => {
   if (!result.success) addIssues(context, result.error);
 });
 
+/** Returns a list of tools within the limits. @param as describes a `tool` in the API description. */
+export function toolsOf<Item extends z.ZodType>(tool: Item, as: z.ZodType = tool) {
+  return listOf(tool, maxTools)
+    .refine((tools) => JSON.stringify(tools).length <= maxToolsLength, {
+      error: `must be at most ${maxToolsLength} characters of JSON`,
+    })
+    .register(described, { as: z.array(as).max(maxTools) });
+}
+
 /** The tools, as they were sent. */
-export const Tools = listOf(Tool, maxTools)
-  .refine((tools) => JSON.stringify(tools).length <= maxToolsLength, {
-    error: `must be at most ${maxToolsLength} characters of JSON`,
-  })
-  .register(described, { as: z.array(ToolFields).max(maxTools) })
+export const Tools = toolsOf(Tool, ToolFields)
   .describe("Tools that the client runs, sent to the model unchanged.")
   .optional();
 

@@ -5,16 +5,11 @@ import type { ModelParameters } from "../../turn/instructions.ts";
 import type { CallResult } from "../../turn/items/tool-results.ts";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
 import { toolResultStatuses, toolRunners, type ToolPart } from "../../turn/items/tool.ts";
+import { ToolName, toolsOf } from "../../http/items/client-tools.ts";
 import { addIssues, described, isDeep, listOf, maxDepth } from "../../http/request-fields.ts";
 
-/** The most tools of a request. */
-const maxTools = 128;
 /** The most calls of a message, and the most results of a request. */
 const maxCalls = 256;
-
-const ToolName = z
-  .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores or hyphens");
 
 const toolFields = {
   name: ToolName.describe("The tool's name: 1 to 64 letters, digits, underscores or hyphens."),
@@ -44,7 +39,7 @@ const OpenAiChoice = z.object({ type: z.literal("function"), function: ChosenToo
 
 /** The fields of a request about its client's tools. */
 export const toolRequestFields = {
-  tools: listOf(Tool, maxTools)
+  tools: toolsOf(Tool)
     .nullish()
     .describe("Tools that the client runs. A turn that calls them ends, and goes on with their results."),
   toolChoice: z

@@ -114,6 +114,7 @@ describe("tools of the client", () => {
     ["a tool without a name", { tools: [{ type: "function", function: {} }] }, "tools[0].function.name", /./],
     ["two tools with one name", { tools: [weather, weather] }, "tools[1].name", /different/],
     ["parameters that are a list", { tools: [{ name: "a", parameters: [] }] }, "tools[0].parameters", /./],
+    ["tools of over 1 MiB", { tools: [{ name: "a", description: "x".repeat(2 ** 20) }] }, "tools", /1048576/],
     ["129 tools", { tools: Array.from({ length: 129 }, () => weather) }, "tools", /at most 128/],
     [
       "the choice of an unknown tool",
