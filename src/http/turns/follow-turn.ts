@@ -242,7 +242,8 @@ class Follower {
     // This process stops, but another one still runs the turn: send no end mark.
     const runsElsewhere = error?.code === "server_stopping";
     if (error !== undefined && cutsOff) this.#cutOff(lastWords);
-    else if (runsElsewhere) this.#cutOff("");
+    // Without an end of its own, a wire that cannot show the wait must not look whole.
+    else if (runsElsewhere || (last.type === "turn-waiting" && cutsOff)) this.#cutOff("");
     else this.#response.end(lastWords);
     this.#watch();
   }

@@ -32,7 +32,20 @@ const StoredMessage = z.object({
   role: z.enum(roles),
   text: z.string(),
   images: z.array(
-    z.object({ mimeType: z.enum(attachmentTypes), data: z.string(), name: optional(z.string()) }),
+    z.object({
+      mimeType: z.enum(attachmentTypes),
+      data: z.string(),
+      name: optional(z.string()),
+      attachment: optional(
+        z.object({
+          id: z.string(),
+          mediaType: z.string(),
+          sizeBytes: z.number(),
+          digest: z.string(),
+          textDigest: z.string(),
+        }),
+      ),
+    }),
   ),
   tools: z.array(StoredToolPart).optional(),
   isAnswer: z.boolean().exactOptional(),
@@ -86,9 +99,18 @@ export function toWaitingState(
   state: Pick<WaitingState, "offered" | "steps" | "usage" | "firstTextMs">,
 ): JsonObject {
   const { extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools } = request;
-  const messages = toChat({ ...request, extendsReply: undefined });
+  const messages = toChat({ ...request, extendsReply: undefined }).map(withoutBytes);
   const kept = { messages, extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools };
   return JSON.parse(JSON.stringify({ ...kept, ...state }));
+}
+
+/** Stored images are loaded again: a chat may hold many. */
+function withoutBytes(message: Message): Message {
+  if (message.images.length === 0) return message;
+  const images = message.images.map((image) =>
+    image.attachment === undefined ? image : { ...image, data: "" },
+  );
+  return { ...message, images };
 }
 
 /** Returns the state in a row. @throws AppError `store_refused`. */

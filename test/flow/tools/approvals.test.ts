@@ -19,6 +19,8 @@ describe("a turn that waits for an approval", { timeout: 180_000 }, () => {
     assert.equal(tools.server.callCount, 0);
     const waiting = await readState(there, turn);
     assert.deepEqual([waiting.status, waiting.approvals.length], ["waiting", 1]);
+    const plain = await there.get(`/turns/${turn.turnId}/stream?userId=${turn.userId}`);
+    assert.deepEqual([plain.body, plain.isComplete], ["", false], "plain text cannot show that it waits");
     const [approvalId] = turn.approvalIds;
     const answered = await answer(there, turn, [{ approvalId, approved: true }]);
     assert.equal(answered.status, 200);
