@@ -2,7 +2,8 @@
 import { isRecord, type Json, type JsonObject } from "../base/json.ts";
 import type { ToolOutcome, ToolResultStatus } from "../turn/items/tool.ts";
 import { toStorable } from "../turn/message.ts";
-import { countJsonBytes, cutAt, cutToJsonBytes, toStorableJson } from "./storable-json.ts";
+import { countJsonBytes } from "../turn/items/storable-json.ts";
+import { cutAt, cutToJsonBytes, toToolJson } from "./bounded-json.ts";
 
 const maxDepth = 64;
 /** Left for the notes about parts that are left out. */
@@ -26,7 +27,7 @@ export function reduceResult(
       .trim();
     return toOutcome("failed", text || "The tool reported an error without a reason.", maxBytes);
   }
-  const structured = toStorableJson(result.structuredContent, maxDepth);
+  const structured = toToolJson(result.structuredContent, maxDepth);
   const whole = { content, ...(structured !== undefined && { structuredContent: structured }) };
   if (countJsonBytes(whole) <= maxBytes) return { status: "complete", output: whole };
   const output = fit(content, structured, maxBytes);
@@ -36,7 +37,7 @@ export function reduceResult(
 
 /** Returns a part of a result with its known members only. */
 function toPart(part: unknown): JsonObject {
-  const storable = toStorableJson(part, maxDepth);
+  const storable = toToolJson(part, maxDepth);
   if (!isRecord(storable)) return toNote("a part that is not valid is left out");
   return isKnown(storable["type"]) ? storable : toNote("a part of an unknown kind is left out");
 }

@@ -1,7 +1,7 @@
 /** Passes on the standard error of child processes, but no flood of it. */
 import type { Clock } from "../base/clock.ts";
 import { toStorable } from "../turn/message.ts";
-import { cutAt } from "./storable-json.ts";
+import { cutAt } from "./bounded-json.ts";
 
 const maxLineLength = 1_000;
 const windowMs = 10_000;

@@ -2,7 +2,7 @@
 import { maxMessageBytes, cutCode, tooLargeCode } from "./transport/message-limits.ts";
 import { mebibyte } from "../base/sizes.ts";
 import type { Sdk } from "./transport/sdk.ts";
-import { cutAt } from "./storable-json.ts";
+import { cutAt } from "./bounded-json.ts";
 
 const maxSentenceLength = 500;
 const maxCauses = 4;

@@ -4,7 +4,8 @@ import { isRecord, type JsonObject } from "../base/json.ts";
 import type { ServerTool } from "../turn/items/tool.ts";
 import { toStorable } from "../turn/message.ts";
 import type { ToolAccess, ToolServerSettings } from "./settings.ts";
-import { countJsonBytes, cutAt, toStorableObject } from "./storable-json.ts";
+import { countJsonBytes } from "../turn/items/storable-json.ts";
+import { cutAt, toToolObject } from "./bounded-json.ts";
 import { nameTools } from "./tool-names.ts";
 
 const maxOwnNameLength = 200;
@@ -127,7 +128,7 @@ function toInputSchema(value: unknown): JsonObject | string {
   if (type !== "object") return "its input schema does not describe an object";
   if (!isRecord(properties)) return "the properties of its input schema are not an object";
   if (!Array.isArray(required)) return "the required properties of its input schema are not a list";
-  const schema = toStorableObject({ ...value, type: "object", properties }, maxSchemaDepth);
+  const schema = toToolObject({ ...value, type: "object", properties }, maxSchemaDepth);
   if (schema === undefined) return `its input schema is nested more than ${maxSchemaDepth} deep`;
   const byteCount = countJsonBytes(schema);
   return byteCount <= maxSchemaBytes

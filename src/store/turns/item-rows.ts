@@ -79,7 +79,7 @@ export function parseItems(items: readonly unknown[]): readonly SavedItem[] {
 export function toItemRows(items: readonly SavedItem[] | undefined): readonly JsonObject[] | undefined {
   if (items === undefined || items.length === 0) return undefined;
   const rows = items.map(({ type, position, ordinal, ...data }) => ({ type, position, ordinal, data }));
-  return toStorableJson(rows);
+  return replaceUnstorable(rows);
 }
 
 /** A JSON escape of NUL, or of half a surrogate pair, which `JSON.stringify` leaves no other way. */
@@ -89,7 +89,7 @@ const unstorable = /\\(?:u0000|ud[89a-f][\da-f]{2}|.)/g;
  * Returns `value` as every database can hold it, as `toStorable` does for a text. The outputs of tools, which
  * are JSON of others, may hold anything.
  */
-export function toStorableJson<Value extends Json | readonly JsonObject[]>(value: Value): Value {
+export function replaceUnstorable<Value extends Json | readonly JsonObject[]>(value: Value): Value {
   const json = JSON.stringify(value);
   if (!json.includes("\\u0000") && !json.includes("\\ud")) return value;
   return JSON.parse(json.replaceAll(unstorable, (escape) => (escape.length === 6 ? "\\ufffd" : escape)));

@@ -4,12 +4,12 @@ import type { JsonObject } from "../../base/json.ts";
 import { digestTools } from "../../turn/items/tool-digest.ts";
 import { StoredToolPart } from "../../turn/items/tool-part.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
-import { toStorableJson } from "./item-rows.ts";
+import { replaceUnstorable } from "./item-rows.ts";
 
 /** Returns the members of a message's metadata that hold its tool calls. */
 export function toToolsMetadata(tools: readonly ToolPart[]): JsonObject {
   return {
-    tools: toStorableJson(
+    tools: replaceUnstorable(
       tools.map((tool): JsonObject => ({ ...tool, outcome: tool.outcome && { ...tool.outcome } })),
     ),
     tools_digest: digestTools(tools),

@@ -9,7 +9,7 @@ import { toContent } from "../../turn/turn-result.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { service, type Database, type LazyJson } from "../database/database.ts";
 import type { AttachmentWrites } from "../attachments/attachment-writes.ts";
-import { toItemRows, toStorableJson } from "./item-rows.ts";
+import { toItemRows, replaceUnstorable } from "./item-rows.ts";
 import { toToolsMetadata } from "./tool-rows.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { toRefusal, type Refusal, type SaveResult } from "./save-result.ts";
@@ -169,7 +169,7 @@ export function toPauseArgument(
     get items() {
       return toItemRows(paused.items);
     },
-    pause: { state: toStorableJson(state), expires_at: expiresAt.toISOString() },
+    pause: { state: replaceUnstorable(state), expires_at: expiresAt.toISOString() },
   };
 }
 

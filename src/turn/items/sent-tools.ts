@@ -3,6 +3,7 @@ import { refuse } from "../../base/errors.ts";
 import type { Json } from "../../base/json.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { toStorable } from "../message.ts";
+import { countJsonBytes, toStorableJson } from "./storable-json.ts";
 import { maxJsonDepth } from "./tool-digest.ts";
 import type { ToolPart, ToolResultStatus, ToolRunner } from "./tool.ts";
 
@@ -59,7 +60,7 @@ export function toToolParts(sent: readonly SentTool[], field: string): readonly 
     if (ids.has(id)) refuse(call.field, "must have an id of its own");
     ids.add(id);
     bytes +=
-      Buffer.byteLength(part.input) + (part.outcome === undefined ? 0 : countBytes(part.outcome.output));
+      Buffer.byteLength(part.input) + (part.outcome === undefined ? 0 : countJsonBytes(part.outcome.output));
     if (bytes > maxMessageBytes) refuseSize(field, maxMessageBytes, "tool calls");
     return part;
   });
@@ -86,25 +87,14 @@ function toToolPart({ callId, name, runsOn, step, at, input, outcome, field }: S
 
 function toOutput({ output, field }: SentOutcome): Json {
   const json = toJson(output, field);
-  if (countBytes(json) > maxOutputBytes) refuseSize(field, maxOutputBytes, "output");
+  if (countJsonBytes(json) > maxOutputBytes) refuseSize(field, maxOutputBytes, "output");
   return json;
 }
 
 /** Returns a JSON value as every database can hold it. @throws AppError `invalid_request` for a deep one. */
-function toJson(value: unknown, field: string, depth = 0): Json {
-  if (typeof value === "string") return toStorable(value);
-  if (typeof value === "number") return Number.isFinite(value) ? value : null;
-  if (typeof value === "boolean") return value;
-  if (typeof value !== "object" || value === null) return null;
-  if (depth === maxJsonDepth) refuse(field, `must be nested at most ${maxJsonDepth} levels deep`);
-  if (Array.isArray(value)) return value.map((item: unknown) => toJson(item, field, depth + 1));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [toStorable(key), toJson(member, field, depth + 1)]),
-  );
-}
-
-function countBytes(json: Json): number {
-  return Buffer.byteLength(JSON.stringify(json) ?? "");
+function toJson(value: unknown, field: string): Json {
+  const json = toStorableJson(value ?? null, maxJsonDepth);
+  return json === undefined ? refuse(field, `must be nested at most ${maxJsonDepth} levels deep`) : json;
 }
 
 function refuseSize(field: string, maxBytes: number, of: string): never {
