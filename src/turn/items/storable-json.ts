@@ -3,8 +3,8 @@ import type { Json } from "../../base/json.ts";
 import { toStorable } from "../message.ts";
 
 /**
- * Returns `value`, which came from JSON, with storable texts; `undefined` if it is nested more than `maxDepth`
- * levels deep.
+ * Returns `value`, which came from JSON, with storable texts; `undefined` if it is nested deeper than
+ * `maxDepth` levels.
  * @param omitted the name of members to leave out.
  */
 export function toStorableJson(value: unknown, maxDepth: number, omitted?: string): Json {
