@@ -67,6 +67,7 @@ export class LiveTurns {
         waiting: records.waiting,
         model: options.model.name,
         tools: options.tools,
+        attachments: options.attachments,
         isDraining: () => this.#isDraining,
         run: (request, begun, resumed) => this.#run(request, begun, resumed),
       });

@@ -1,6 +1,7 @@
 /** Goes on with turns that wait for their users: after an answer, when their time is up, or to stop them. */
 import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
+import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import type { ToolServers } from "../turn/items/tool.ts";
 import { parseWaitingState } from "../turn/steps/waiting-state.ts";
 import type { TurnBegin } from "../turn/ports.ts";
@@ -26,6 +27,7 @@ export interface WaitingOptions {
   readonly model: string;
   /** The servers of the tools that a turn may have to call; `undefined` if none are configured. */
   readonly tools: ToolServers | undefined;
+  readonly attachments: TurnAttachments | undefined;
   /** Whether the process is stopping, and goes on with no more turns. */
   readonly isDraining: () => boolean;
   /** Runs a turn here. */
@@ -56,13 +58,16 @@ export class Waiting {
     const { tools, waiting, isDraining } = this.#options;
     await tools?.ready(maxToolsWaitMs);
     if (isDraining()) throw new AppError("server_stopping", "draining");
-    await this.#claim(turnId, async () => this.#take(turnId, await waiting.answer(turnId, caller, answers)));
+    await this.#claim(
+      turnId,
+      async () => await this.#take(turnId, await waiting.answer(turnId, caller, answers)),
+    );
   }
 
-  #take(turnId: string, result: AnswerResult): void {
+  async #take(turnId: string, result: AnswerResult): Promise<void> {
     switch (result.type) {
       case "claimed":
-        this.#goOn(result.turn);
+        await this.#goOn(result.turn);
         return;
       case "stored":
         return;
@@ -86,12 +91,9 @@ export class Waiting {
     if (isDraining() && reason === "expired") return undefined; // another process, or the next one, does it
     const turn = await this.#claim(turnId, async () => {
       const claimed = await waiting.claim(turnId, reason);
-      return claimed && this.#goOn(claimed);
+      return claimed && (await this.#goOn(claimed, reason));
     });
-    if (reason === "stop" && turn !== undefined) {
-      turn.run.stop();
-      await turn.run.done;
-    }
+    if (reason === "stop") await turn?.run.done;
     return turn;
   }
 
@@ -105,7 +107,7 @@ export class Waiting {
     return await done;
   }
 
-  #goOn(claimed: ClaimedTurn): LiveTurn {
+  async #goOn(claimed: ClaimedTurn, reason?: ClaimReason): Promise<LiveTurn> {
     const { turnId, conversationId, userId, text, items } = claimed;
     const state = parseWaitingState(claimed.state);
     const { messages, extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools } = state;
@@ -114,7 +116,9 @@ export class Waiting {
       conversationId,
       caller,
       mustOwn: false,
-      messages,
+      messages: [],
+      // Its stored images are loaded again.
+      stored: { conversationId, digest: undefined, messages },
       extendsReply,
       serverTools,
       parentId: undefined,
@@ -127,7 +131,10 @@ export class Waiting {
     };
     const begin = toBegin(claimed, caller, this.#options.model);
     const begun: BegunTurn = { begin, result: { type: "begun", storage: "stored", conversationId } };
-    return this.#options.run(request, begun, { text, items, state });
+    const { attachments, run } = this.#options;
+    const turn = run(await loadImages(request, attachments), begun, { text, items, state });
+    if (reason === "stop") turn.run.stop(); // before any approved call runs
+    return turn;
   }
 }
 
