@@ -65,9 +65,8 @@ export class LiveTurns {
       records &&
       new Waiting({
         waiting: records.waiting,
+        ...options,
         model: options.model.name,
-        tools: options.tools,
-        attachments: options.attachments,
         isDraining: () => this.#isDraining,
         run: (request, begun, resumed) => this.#run(request, begun, resumed),
       });
