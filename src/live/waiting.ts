@@ -26,7 +26,7 @@ export interface WaitingOptions {
   /** The name of the model. */
   readonly model: string;
   /** The servers of the tools that a turn may have to call; `undefined` if none are configured. */
-  readonly tools: ToolServers | undefined;
+  readonly tools?: ToolServers | undefined;
   readonly attachments: TurnAttachments | undefined;
   /** Whether the process is stopping, and goes on with no more turns. */
   readonly isDraining: () => boolean;
