@@ -122,7 +122,8 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     const userId = randomUUID();
     const next = model.nextCall();
     const body = { messages: [{ sender: "user", text: "Do it." }], userId };
-    const opening = app.open("POST", "/stream-chat", body, typed);
+    const keyed = { ...typed, "idempotency-key": randomUUID() };
+    const opening = app.open("POST", "/stream-chat", body, keyed);
     const call = await next;
     call.text("- p\n---RESPONSE---\nLook.");
     const response = await opening;
@@ -143,6 +144,8 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     while (answered.status === 503) answered = await approve();
     assert.equal(answered.status, 200, answered.body);
     assert.equal((await follow(app, turn)).at(-1)?.["outcome"], "complete");
+    const repeated = eventsOf(await app.post("/stream-chat", body, keyed));
+    assert.equal(repeated.at(-1)?.["outcome"], "complete");
     assert.equal(tools.server.callCount, 1);
   });
 });
