@@ -8,7 +8,7 @@ import {
   type ToolRunner,
 } from "../../turn/items/tool.ts";
 import { createOffsets, toMessageStart } from "../../turn/items/tool-parts.ts";
-import { findPendingApprovals } from "../../turn/items/items.ts";
+import { findPendingApprovals, findUnapprovedCalls } from "../../turn/items/items.ts";
 import type { PendingApproval, SavedItem, ToolCall } from "../../turn/turn-event.ts";
 import { Count, Time } from "../description/response-schema.ts";
 
@@ -88,7 +88,7 @@ export interface ToolFields {
 export function toToolFields(items: readonly SavedItem[], body: Body, isOver: boolean): ToolFields {
   if (items.length === 0) return { tools: [], approvals: [] };
   const approvals = isOver ? [] : findPendingApprovals(items);
-  const pending = new Set(approvals.map(({ callId }) => callId));
+  const unapproved = isOver ? findUnapprovedCalls(items) : new Set(approvals.map(({ callId }) => callId));
   const results = new Map(
     items.flatMap((item) => (item.type === "tool-result" ? [[item.callId, item] as const] : [])),
   );
@@ -97,16 +97,16 @@ export function toToolFields(items: readonly SavedItem[], body: Body, isOver: bo
   const toState = (call: ToolCall): ToolState => {
     const { callId, name, title = null, runsOn, step, input, position } = call;
     const result = results.get(callId);
-    const status = result?.status ?? toOpenStatus(call, pending.has(callId), isOver);
+    const status = result?.status ?? toOpenStatus(call, unapproved.has(callId), isOver);
     const at = toOffset(position - answerStart);
     return { callId, name, title, runsOn, step, input, status, output: result?.output ?? null, position, at };
   };
   return { tools: items.filter((item) => item.type === "tool-call").map(toState), approvals };
 }
 
-/** A call without a result was under way when its turn ended. */
-function toOpenStatus({ runsOn }: ToolCall, isPending: boolean, isOver: boolean): ToolState["status"] {
+/** A call without a result was under way when its turn ended, unless it still needed approval. */
+function toOpenStatus({ runsOn }: ToolCall, isUnapproved: boolean, isOver: boolean): ToolState["status"] {
   if (runsOn === "client") return null;
-  if (isPending) return "waiting";
+  if (isUnapproved) return isOver ? "denied" : "waiting";
   return isOver ? "unknown" : "running";
 }

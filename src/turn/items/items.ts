@@ -38,6 +38,16 @@ export function findPendingApprovals(items: readonly SavedItem[]): readonly Pend
     .map(({ approvalId, callId, expiresAt }) => ({ approvalId, callId, expiresAt }));
 }
 
+/** Returns the ids of the calls among `items` that needed approval and did not get it: they never ran. */
+export function findUnapprovedCalls(items: readonly SavedItem[]): ReadonlySet<string> {
+  const calls = new Set<string>();
+  for (const item of items) {
+    if (item.type === "approval-request") calls.add(item.callId);
+    if (item.type === "approval-response" && item.decision === "approved") calls.delete(item.callId);
+  }
+  return calls;
+}
+
 /**
  * Adds `item` to `items`: a piece of reasoning joins the one that ends where it starts. It joins none over a
  * gap, since readers find the start of a piece by its text and its end.

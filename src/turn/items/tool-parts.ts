@@ -2,12 +2,19 @@
 import type { Body } from "../body.ts";
 import { boundaryBytes } from "../body.ts";
 import type { SavedItem } from "../turn-event.ts";
+import { findUnapprovedCalls } from "./items.ts";
 import type { ToolOutcome, ToolPart } from "./tool.ts";
 
 /** The outcome of a call of this server's tool without a result, once its turn is over. */
 export const unknownOutcome: ToolOutcome = {
   status: "unknown",
   output: "The turn ended while the tool was running: whether it had an effect is not known.",
+};
+
+/** The outcome of a call that its user had not approved when its turn ended. */
+export const unapprovedOutcome: ToolOutcome = {
+  status: "denied",
+  output: "The turn ended before the user approved the call.",
 };
 
 /**
@@ -24,12 +31,13 @@ export function toToolParts(
   const outcomes = new Map<string, ToolOutcome>();
   for (const item of items)
     if (item.type === "tool-result") outcomes.set(item.callId, { status: item.status, output: item.output });
+  const unapproved = findUnapprovedCalls(items);
   const toOffset = createOffsets(text);
   return items
     .filter((item) => item.type === "tool-call")
     .map(({ callId, name, runsOn, step, input, position }) => {
-      const missing = isOver && runsOn === "server" ? unknownOutcome : undefined;
-      const outcome = outcomes.get(callId) ?? missing;
+      const missing = unapproved.has(callId) ? unapprovedOutcome : unknownOutcome;
+      const outcome = outcomes.get(callId) ?? (isOver && runsOn === "server" ? missing : undefined);
       return { callId, name, runsOn, step, at: toOffset(position - start), input, outcome };
     });
 }

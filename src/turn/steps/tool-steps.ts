@@ -13,6 +13,7 @@ import {
   type ToolRunsState,
   type WrittenCall,
 } from "./tool-runs.ts";
+import { unapprovedOutcome } from "../items/tool-parts.ts";
 import type { ServerTool, ToolOutcome, ToolServers } from "../items/tool.ts";
 
 /** The limits of a turn with tools. */
@@ -186,7 +187,7 @@ export class ToolSteps {
   /** The turn is over: aborts the calls under way, whose outcome is unknown, and denies those that wait. */
   close(): void {
     this.#runs.close();
-    for (const { callId } of this.#asked) this.#runs.addResult(callId, notApproved);
+    for (const { callId } of this.#asked) this.#runs.addResult(callId, unapprovedOutcome);
     this.#asked = [];
   }
 
@@ -235,11 +236,6 @@ export class ToolSteps {
     return asked;
   }
 }
-
-const notApproved: ToolOutcome = {
-  status: "denied",
-  output: "The turn ended before the user approved the call.",
-};
 
 function toDenial(settled: ApprovalResponse | undefined): ToolOutcome {
   if (settled?.decision !== "denied")

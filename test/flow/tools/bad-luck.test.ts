@@ -148,4 +148,19 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     assert.equal(repeated.at(-1)?.["outcome"], "complete");
     assert.equal(tools.server.callCount, 1);
   });
+
+  test("says that a call was denied, not unknown, if its wait cannot be read, so that it never ran", async () => {
+    const turn = await startWaiting(["w__act"]);
+    await database.sql(`update turn_waits set state = '{}' where turn_id = '${turn.turnId}'`);
+    const answers = [{ approvalId: turn.approvalIds[0], approved: false }];
+    assert.equal((await answer(there, turn, answers)).status, 503);
+    assert.equal((await follow(here, turn)).at(-1)?.["outcome"], "interrupted");
+    const { status, tools: calls } = await readState(here, turn);
+    assert.deepEqual([status, calls?.map((call) => call.status)], ["interrupted", ["denied"]]);
+    const [row] = await database.sql(
+      `select metadata #>> '{tools,0,outcome,status}' as status from messages where role = 'assistant'
+         and conversation_id = (select conversation_id from turns where id = '${turn.turnId}')`,
+    );
+    assert.deepEqual(row, { status: "denied" });
+  });
 });
