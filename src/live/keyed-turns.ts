@@ -1,5 +1,6 @@
 /** Turns with idempotency keys: a repeated request gets the turn of the first. */
 import { AppError } from "../base/errors.ts";
+import type { Caller } from "../base/caller.ts";
 import { digestRequest, type TurnRequest } from "../turn/turn-request.ts";
 import type { FollowedTurn } from "./live-turn.ts";
 
@@ -17,16 +18,19 @@ export interface KeyedTurn {
 }
 
 /**
- * Resolves with the turn of an earlier request with the same key.
+ * Resolves with the turn of an earlier request with the same key. One that waited may have gone on since, and
+ * is found again.
  * @throws AppError `idempotency_mismatch` if that request was another one.
  */
 export async function attach(
   { requestDigest, started }: KeyedTurn,
   request: TurnRequest,
+  find: (turnId: string, caller: Caller) => Promise<FollowedTurn | undefined>,
 ): Promise<StartedTurn> {
   const { turn } = await started;
   if (requestDigest !== digestRequest(request)) throw toMismatch(turn.id);
-  return { turn, isReplay: true };
+  const current = turn.log.last?.type === "turn-waiting" ? await find(turn.id, turn.caller) : undefined;
+  return { turn: current ?? turn, isReplay: true };
 }
 
 /** Returns the error for a key that another request has used. */

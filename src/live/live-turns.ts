@@ -111,7 +111,7 @@ export class LiveTurns {
   async start(request: TurnRequest): Promise<StartedTurn> {
     const key = toKey(request);
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
-    if (keyed !== undefined) return await this.#toCurrent(await attach(keyed, request));
+    if (keyed !== undefined) return await attach(keyed, request, async (...turn) => await this.find(...turn));
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
     // Checked again after the wait: another request with the same key may have come, or a signal to stop.
     if (!isPrepared(request)) return await this.start(await this.#prepare(request));
@@ -226,12 +226,6 @@ export class LiveTurns {
   /** Calls that may make turns run here. */
   get #asking(): readonly Promise<unknown>[] {
     return [...this.#asked.values(), ...(this.#waiting?.claims.values() ?? [])];
-  }
-
-  /** A turn that waited, and is kept here for its key, may have gone on since. */
-  async #toCurrent({ turn, isReplay }: StartedTurn): Promise<StartedTurn> {
-    if (turn.log.last?.type !== "turn-waiting") return { turn, isReplay };
-    return { turn: (await this.find(turn.id, turn.caller)) ?? turn, isReplay };
   }
 
   #findHere(turnId: string): FollowedTurn | undefined {
