@@ -20,6 +20,11 @@ export function parse<Schema extends z.ZodType>(
   throw new AppError(code, detail, { cause: result.error, detail, field });
 }
 
+/** Returns `schema` for a member that may be missing or `null` in JSON, which has no `undefined`. */
+export function optional<Schema extends z.ZodType>(schema: Schema) {
+  return schema.nullish().transform((value) => value ?? undefined);
+}
+
 /** Returns at most five issues of `error` on one line, each with its path. */
 function toSentence(error: z.ZodError): string {
   const shown = error.issues

@@ -1,44 +1,22 @@
 /** The begin and the end of a turn as the journal stores them: JSON, without the access token. */
 import { z } from "zod";
-import { parse } from "../../base/parse.ts";
+import { optional, parse } from "../../base/parse.ts";
+import { StoredImage } from "../../turn/attachments/stored-image.ts";
 import type { Estimate } from "../../turn/limits.ts";
-import { attachmentTypes, roles, type Image } from "../../turn/message.ts";
+import { roles, type Image } from "../../turn/message.ts";
 import { continuationModes, type TurnBegin } from "../../turn/ports.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { ToolRows } from "../turns/tool-rows.ts";
 
-/** JSON has no `undefined`; such members are left out. */
-const Text = z
-  .string()
-  .nullish()
-  .transform((text) => text ?? undefined);
+const Text = optional(z.string());
 
 /** The estimate of a begin that an earlier version wrote. */
 const noEstimate: Estimate = { inputTokens: 0, outputTokens: 0 };
 
-/** The images of a message; one whose bytes are in the database has no data. */
-const QueuedImages = z
-  .array(
-    z.object({
-      mimeType: z.enum(attachmentTypes),
-      data: z.string(),
-      name: Text,
-      attachment: z.object({
-        id: z.string(),
-        mediaType: z.string(),
-        sizeBytes: z.number(),
-        digest: z.string(),
-        textDigest: z.string(),
-      }),
-    }),
-  )
-  .nullish()
-  .transform((images) => images ?? undefined);
-
 const QueuedMessage = z.object({
   role: z.enum(roles),
   imagesCount: z.number(),
-  images: QueuedImages,
+  images: optional(z.array(StoredImage)),
   content: z.string(),
   plan: Text,
   sentId: Text,
@@ -58,20 +36,19 @@ const QueuedBegin = z.object({
   userId: Text,
   title: z.string(),
   path: z.array(QueuedMessage),
-  extendsReply: QueuedMessage.extend({ earlierDigests: z.array(z.string()), earlierToolsDigest: Text })
-    .nullish()
-    .transform((reply) => reply ?? undefined),
+  extendsReply: optional(
+    QueuedMessage.extend({ earlierDigests: z.array(z.string()), earlierToolsDigest: Text }),
+  ),
   anchor: Text,
-  continues: z
-    .object({
+  continues: optional(
+    z.object({
       mode: z.enum(continuationModes),
       isAgain: z.boolean(),
       replyId: Text,
       mustExist: z.boolean(),
       needsStore: z.boolean(),
-    })
-    .nullish()
-    .transform((continues) => continues ?? undefined),
+    }),
+  ),
   chatId: Text,
   startedAt: z.coerce.date(),
   model: z.string(),

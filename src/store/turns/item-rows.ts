@@ -1,6 +1,7 @@
 /** The items of turns as rows: each has an event's type and place, and its other fields as `data`. */
 import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json.ts";
+import { optional } from "../../base/parse.ts";
 import { toolResultStatuses, toolRunners } from "../../turn/items/tool.ts";
 import { schemaVersion, type Database } from "../database/database.ts";
 import { approvalDecisions, type Place, type SavedItem } from "../../turn/turn-event.ts";
@@ -8,10 +9,7 @@ import { approvalDecisions, type Place, type SavedItem } from "../../turn/turn-e
 /** The first schema version with items, and with turns that wait. */
 const itemsVersion = 8;
 
-const Text = z
-  .string()
-  .nullish()
-  .transform((text) => text ?? undefined);
+const Text = optional(z.string());
 /** Checked no further: it is JSON, and hostile JSON may be too deep for a check that recurs. */
 const Output = z.custom<Json>((value) => value !== undefined);
 const place = { position: z.number(), ordinal: z.number() };

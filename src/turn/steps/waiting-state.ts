@@ -1,8 +1,9 @@
 /** The state of a turn that waits for its user, as JSON: with it, any process goes on with the turn. */
 import { z } from "zod";
 import type { JsonObject } from "../../base/json.ts";
-import { parse } from "../../base/parse.ts";
-import { attachmentTypes, roles, type Message } from "../message.ts";
+import { optional, parse } from "../../base/parse.ts";
+import { StoredImage } from "../attachments/stored-image.ts";
+import { roles, type Message } from "../message.ts";
 import type { ModelParameters } from "../instructions.ts";
 import type { ReportedUsage } from "../turn-event.ts";
 import { serverToolChoices, toChat, type ServerToolChoice, type TurnRequest } from "../turn-request.ts";
@@ -25,28 +26,10 @@ export interface WaitingState {
   readonly firstTextMs: number | undefined;
 }
 
-const optional = <T extends z.ZodType>(schema: T) =>
-  schema.nullish().transform((value) => value ?? undefined);
-
 const StoredMessage = z.object({
   role: z.enum(roles),
   text: z.string(),
-  images: z.array(
-    z.object({
-      mimeType: z.enum(attachmentTypes),
-      data: z.string(),
-      name: optional(z.string()),
-      attachment: optional(
-        z.object({
-          id: z.string(),
-          mediaType: z.string(),
-          sizeBytes: z.number(),
-          digest: z.string(),
-          textDigest: z.string(),
-        }),
-      ),
-    }),
-  ),
+  images: z.array(StoredImage),
   tools: z.array(StoredToolPart).optional(),
   isAnswer: z.boolean().exactOptional(),
 });
