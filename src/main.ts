@@ -28,7 +28,9 @@ async function run(
     }
     case "schema": {
       const { loadSchema } = await import("./store/schema/schema.ts");
-      process.stdout.write(await loadSchema(loadConfig().tables));
+      const schema = await loadSchema(loadConfig().tables);
+      // More than a pipe holds: the process must not exit before its reader has taken it.
+      await new Promise<void>((resolve) => process.stdout.write(schema, () => resolve()));
       return 0;
     }
     case "supabase-migration": {
