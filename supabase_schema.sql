@@ -2729,7 +2729,9 @@ begin
   delete from public.turn_waits where turn_id = v_turn.id;
   delete from public.turn_events where turn_id = v_turn.id
     and (type = 'reasoning-delta' or argument ? 'items');
-  perform foreword.save_items(v_turn.id, argument -> 'items');
+  if argument ? 'items' then
+    perform foreword.save_items(v_turn.id, argument -> 'items');
+  end if;
   -- The usage of a turn that waited counts as far as known.
   v_usage := coalesce(nullif(argument #> '{turn,usage}', 'null'),
     case when v_turn.status in ('running', 'waiting') then v_turn.usage end);

@@ -43,7 +43,7 @@ export type ObservedEvent =
 export type ToolServerEvent =
   /** It is connected, and has so many tools that may be used. */
   | { readonly type: "tool-server-connected"; readonly server: string; readonly toolCount: number }
-  /** It lists other tools now, so many of which may be used. */
+  /** Its list of tools has changed; turns may use this many of them. */
   | { readonly type: "tool-list-changed"; readonly server: string; readonly toolCount: number }
   /** Its connection was lost; it is connected again as soon as that is possible. */
   | { readonly type: "tool-server-lost"; readonly server: string; readonly reason: string }

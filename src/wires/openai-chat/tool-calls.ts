@@ -92,7 +92,7 @@ export class ToolCallDeltas {
     return { index: call.index, function: { arguments: text } };
   }
 
-  /** A call of which pieces were sent is completed; any other is sent whole. */
+  /** A call whose first pieces were sent is completed; any other is sent whole. */
   #finish({ callId, name, input }: ToolCall): CompletionToolDelta | undefined {
     const isOpen = this.#open.has(callId);
     const rest = input.slice(this.#open.get(callId)?.sentLength ?? 0);
