@@ -91,10 +91,19 @@ export class StdioTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
+    try {
+      await this.#write(`${JSON.stringify(message)}\n`);
+    } catch {
+      // The end of its input is known before its exit, whose code its user needs.
+      if (!this.#isClosing) await this.#endsWithin(patienceMs);
+      throw new Error("the process has ended");
+    }
+  }
+
+  async #write(line: string): Promise<void> {
     const input = this.#child?.stdin;
-    if (input?.writable !== true) throw new Error("the process has ended");
-    if (!input.write(`${JSON.stringify(message)}\n`))
-      await Promise.race([once(input, "drain"), this.#ended.promise]);
+    if (input?.writable !== true) throw new Error("the input is closed");
+    if (!input.write(line)) await Promise.race([once(input, "drain"), this.#ended.promise]);
   }
 
   /** Ends the child: by the end of its input, by SIGTERM, by SIGKILL. Resolves within four seconds. */
