@@ -1,4 +1,4 @@
--- Foreword's schema, version 8: tables, row level security and every function the server calls.
+-- Foreword's schema, version 9: tables, row level security and every function the server calls.
 -- Built from sql/ by `npm run schema`: change the pieces there, not this file. Paste it whole into Supabase's
 -- SQL editor, or apply it with `foreword migrate`. It may be applied again at any time, also over the two
 -- tables of the service that Foreword replaces: their rows stay. Postgres 15 to 18. `foreword schema` prints
@@ -35,7 +35,7 @@ end $$;
 -- The functions know the version: they have the same names whatever the tables are called.
 do $$
 declare
-  c_version constant integer := 8;
+  c_version constant integer := 9;
   v_version integer;
   v_tables regclass[];
   v_attempts integer := 0;
@@ -61,7 +61,7 @@ begin
     v_tables := array(
       select to_regclass(name)
         from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
-        'public.turn_events', 'public.turn_waits', 'public.deleted_conversations',
+        'public.turn_events', 'public.turn_waits', 'public.context_summaries', 'public.deleted_conversations',
         'public.daily_usage', 'public.request_counts']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop
@@ -187,11 +187,29 @@ create table if not exists public.deleted_objects (
   deleted_at timestamptz not null default now()
 );
 
+-- Summaries of the start of long paths, for models whose window does not hold a whole path. Each covers the
+-- path up to and including one message.
+create table if not exists public.context_summaries (
+  message_id uuid primary key,
+  conversation_id uuid not null,
+  text text not null,
+  model text, -- which wrote it
+  created_at timestamptz not null default now()
+);
+
 create table if not exists public.conversations (
   id uuid primary key default gen_random_uuid(),
   title text not null,
   user_id uuid,
   created_at timestamptz default now()
+);
+
+-- The cost of turns by the day they began on (UTC), for limits in money of API keys.
+create table if not exists public.daily_costs (
+  subject text not null, -- key <name>
+  day date not null,
+  cost numeric not null default 0,
+  primary key (subject, day)
 );
 
 create table if not exists public.deleted_conversations (
@@ -414,6 +432,24 @@ $step$),
 alter table public.daily_usage
   add column if not exists tool_calls bigint not null default 0, -- of tools that the server ran
   add column if not exists tool_cost numeric not null default 0;
+$step$),
+      (14, 9, 'public.messages', array['path_bytes']::text[], $step$
+alter table public.messages
+  add column if not exists path_bytes bigint; -- of text and tool calls, from the root to this message's end
+$step$),
+      (15, 9, 'public.turns', array['attempts', 'context', 'cost']::text[], $step$
+alter table public.turns
+  add column if not exists attempts jsonb, -- models that failed before the one that replied
+  add column if not exists context jsonb, -- how much of the path its model was sent, if not all
+  add column if not exists cost numeric; -- in the currency of the prices; null if unknown
+$step$),
+      (16, 9, 'public.daily_usage', array['cost']::text[], $step$
+alter table public.daily_usage
+  add column if not exists cost numeric not null default 0; -- of the turns whose model has a price
+$step$),
+      (17, 9, 'public.conversations', array['titled_by']::text[], $step$
+alter table public.conversations
+  add column if not exists titled_by text; -- person or model; null for a title made of the first question
 $step$)
     ) as s (step, version, on_table, columns, statements)
     order by s.step
@@ -575,6 +611,7 @@ begin
     $sql$create index messages_client_idx on public.messages (conversation_id, (metadata ->> 'client_id'))
       where metadata ->> 'client_id' is not null$sql$,
     $sql$create index messages_user_idx on public.messages (user_id, digest)$sql$,
+    $sql$create index context_summaries_conversation_idx on public.context_summaries (conversation_id)$sql$,
     $sql$create index turns_conversation_idx on public.turns (conversation_id, started_at)$sql$,
     $sql$create index turns_user_idx on public.turns (user_id, started_at)$sql$,
     $sql$create index turns_parent_idx on public.turns (parent_id)$sql$,
@@ -660,6 +697,14 @@ begin
     alter table public.turn_waits add constraint turn_waits_turn_fk
       foreign key (turn_id) references public.turns (id) on delete cascade;
   end if;
+  if not exists (select from pg_constraint where conrelid = 'public.context_summaries'::regclass
+    and confrelid = 'public.messages'::regclass) then
+    alter table public.context_summaries drop constraint if exists context_summaries_message_fk;
+    delete from public.context_summaries s
+      where not exists (select from public.messages m where m.id = s.message_id);
+    alter table public.context_summaries add constraint context_summaries_message_fk
+      foreign key (message_id) references public.messages (id) on delete cascade;
+  end if;
   if not exists (select from pg_constraint where conrelid = 'public.message_words'::regclass
     and confrelid = 'public.messages'::regclass) then
     alter table public.message_words drop constraint if exists message_words_fk;
@@ -713,7 +758,9 @@ begin
     'public.attachment_pieces',
     'public.message_attachments',
     'public.deleted_objects',
+    'public.context_summaries',
     'public.conversations',
+    'public.daily_costs',
     'public.deleted_conversations',
     'public.messages',
     'foreword.schema_steps',
@@ -776,10 +823,13 @@ begin
       using (user_id is null or user_id = (select auth.uid())) with check (user_id is null or user_id = (select auth.uid()))$sql$,
     $sql$create policy messages_delete_own on public.messages for delete to authenticated
       using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy context_summaries_read_own on public.context_summaries for select to authenticated
+      using (exists (select from public.messages m where m.id = message_id and m.user_id = (select auth.uid())))$sql$,
     -- Tables that only the service uses. Users could otherwise store any number of words, and false ones.
     $sql$create policy request_counts_none on public.request_counts for all to authenticated
       using (false) with check (false)$sql$,
     $sql$create policy turn_waits_none on public.turn_waits for all to authenticated using (false) with check (false)$sql$,
+    $sql$create policy daily_costs_none on public.daily_costs for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy title_words_none on public.title_words for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy word_backlog_none on public.word_backlog for all to authenticated using (false) with check (false)$sql$,
@@ -815,7 +865,8 @@ end $$;
 
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
 grant select on public.turns, public.turn_pieces, public.turn_events, public.deleted_conversations,
-  public.daily_usage, public.attachments, public.attachment_pieces, public.message_attachments to authenticated;
+  public.daily_usage, public.attachments, public.attachment_pieces, public.message_attachments,
+  public.context_summaries to authenticated;
 
 -- Functions. Each takes one JSON argument, returns JSON, and is one transaction. ----------------------------
 
@@ -1018,8 +1069,8 @@ end $$;
 create or replace function foreword.check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if coalesce((argument ->> 'schema_version')::integer, 0) not between 7 and 8 then
-    raise exception 'this schema has version 8 and serves servers from version 7 on, the server asks for %', argument ->> 'schema_version'
+  if coalesce((argument ->> 'schema_version')::integer, 0) not between 8 and 9 then
+    raise exception 'this schema has version 9 and serves servers from version 8 on, the server asks for %', argument ->> 'schema_version'
       using errcode = 'FW001';
   end if;
 end $$;
@@ -1710,8 +1761,8 @@ begin
     perform public.chat_check_version(argument);
   end if;
   return jsonb_build_object(
-    'version', 8,
-    'serves_from', 7,
+    'version', 9,
+    'serves_from', 8,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(
@@ -1727,7 +1778,9 @@ begin
     'public.attachment_pieces',
     'public.message_attachments',
     'public.deleted_objects',
+    'public.context_summaries',
     'public.conversations',
+    'public.daily_costs',
     'public.deleted_conversations',
     'public.messages',
     'foreword.schema_steps',

@@ -24,6 +24,14 @@ begin
     alter table public.turn_waits add constraint turn_waits_turn_fk
       foreign key (turn_id) references public.turns (id) on delete cascade;
   end if;
+  if not exists (select from pg_constraint where conrelid = 'public.context_summaries'::regclass
+    and confrelid = 'public.messages'::regclass) then
+    alter table public.context_summaries drop constraint if exists context_summaries_message_fk;
+    delete from public.context_summaries s
+      where not exists (select from public.messages m where m.id = s.message_id);
+    alter table public.context_summaries add constraint context_summaries_message_fk
+      foreign key (message_id) references public.messages (id) on delete cascade;
+  end if;
   if not exists (select from pg_constraint where conrelid = 'public.message_words'::regclass
     and confrelid = 'public.messages'::regclass) then
     alter table public.message_words drop constraint if exists message_words_fk;

@@ -28,7 +28,7 @@ begin
     v_tables := array(
       select to_regclass(name)
         from unnest(array['public.conversations', 'public.messages', 'public.turns', 'public.turn_pieces',
-        'public.turn_events', 'public.turn_waits', 'public.deleted_conversations',
+        'public.turn_events', 'public.turn_waits', 'public.context_summaries', 'public.deleted_conversations',
         'public.daily_usage', 'public.request_counts']) name
       where to_regclass(name) is not null);
     while cardinality(v_tables) > 0 loop

@@ -25,6 +25,7 @@ import { usageRoutes } from "./usage/routes.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
+import { ConfiguredModels } from "./model/configured-models.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import type { OpenAiOptions } from "./model/openai-server.ts";
 import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
@@ -39,7 +40,7 @@ import { McpToolServers } from "./tools/tool-servers.ts";
 import type { Prices } from "./usage/prices.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Observer } from "./turn/observer.ts";
-import type { Model } from "./turn/ports.ts";
+import type { Models } from "./turn/ports.ts";
 
 /** The settings of a server. */
 export interface AppOptions {
@@ -115,12 +116,12 @@ export async function createApp(
   const { rows } = store;
   const counters = rows && new UsageRows(rows.database);
   const retention = createRetention(options.retentionDays, rows, clock, observe);
-  const model = createModel(options.model, clock);
+  const models = createModels(options.model, clock);
   const { toolServers } = options;
   const tools = toolServers && new McpToolServers(toolServers, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const live = new LiveTurns({
-    model,
+    models,
     store: store.turns,
     records: store.records,
     attachments,
@@ -150,16 +151,16 @@ export async function createApp(
     prices: options.prices,
   });
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock) });
-  registerRoutes(http, openAiRoutes, { ...turns, model: model.name, createdAt: clock.now() });
+  registerRoutes(http, openAiRoutes, { ...turns, models, createdAt: clock.now() });
   registerRoutes(http, healthRoutes, { health });
-  const docs = new ApiDocs({ auth: options.auth.type, model: model.name, groups: routeGroups });
+  const docs = new ApiDocs({ auth: options.auth.type, model: models.default.name, groups: routeGroups });
   registerRoutes(http, docsRoutes, { docs });
 
   const close = async (drainMs: number): Promise<void> => {
     await live.drain(drainMs);
     await http.close();
     health.close();
-    await Promise.all([model.close(), tools?.close()]);
+    await Promise.all([models.close(), tools?.close()]);
     retention?.close();
     await store.close();
   };
@@ -235,6 +236,7 @@ function createRetention(
   return new Retention({ database: rows.database, clock, days, observe });
 }
 
-function createModel(options: AppOptions["model"], clock: Clock): Model {
-  return options.type === "demo" ? new DemoModel(clock) : new OpenAiModel(options.openai, clock);
+function createModels(options: AppOptions["model"], clock: Clock): Models {
+  const model = options.type === "demo" ? new DemoModel(clock) : new OpenAiModel(options.openai, clock);
+  return new ConfiguredModels(model);
 }

@@ -10,3 +10,5 @@ create index messages_client_idx on public.messages (conversation_id, (metadata 
   where metadata ->> 'client_id' is not null;
 
 create index messages_user_idx on public.messages (user_id, digest);
+
+create index context_summaries_conversation_idx on public.context_summaries (conversation_id);

@@ -23,3 +23,6 @@ create policy messages_edit_in_own_name on public.messages as restrictive for up
 
 create policy messages_delete_own on public.messages for delete to authenticated
   using (user_id = (select auth.uid()));
+
+create policy context_summaries_read_own on public.context_summaries for select to authenticated
+  using (exists (select from public.messages m where m.id = message_id and m.user_id = (select auth.uid())));

@@ -66,7 +66,7 @@ export class LiveTurns {
       new Waiting({
         waiting: records.waiting,
         ...options,
-        model: options.model.name,
+        models: options.models,
         isDraining: () => this.#isDraining,
         run: (request, begun, resumed) => this.#run(request, begun, resumed),
       });
@@ -119,7 +119,7 @@ export class LiveTurns {
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)
       throw new AppError("turn_exists", turnId);
-    const begin = this.#allow(toTurnBegin(request, this.#options.model.name, this.#options.clock.now()));
+    const begin = this.#allow(toTurnBegin(request, this.#options.models, this.#options.clock.now()));
     const started = this.#ask(request, begin);
     this.#asked.set(begin.turnId, started);
     if (key !== undefined) this.#keyed.set(key, { requestDigest: begin.requestDigest, started });

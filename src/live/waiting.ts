@@ -4,7 +4,7 @@ import type { Caller } from "../base/caller.ts";
 import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import type { ToolServers } from "../turn/items/tool.ts";
 import { parseWaitingState } from "../turn/steps/waiting-state.ts";
-import type { TurnBegin } from "../turn/ports.ts";
+import type { Models, TurnBegin } from "../turn/ports.ts";
 import type {
   AnswerResult,
   ApprovalAnswer,
@@ -23,8 +23,7 @@ const maxToolsWaitMs = 5_000;
 /** The dependencies of {@link Waiting}. */
 export interface WaitingOptions {
   readonly waiting: WaitingTurns;
-  /** The name of the model. */
-  readonly model: string;
+  readonly models: Models;
   /** The servers of the tools that a turn may have to call; `undefined` if none are configured. */
   readonly tools?: ToolServers | undefined;
   readonly attachments: TurnAttachments | undefined;
@@ -115,6 +114,7 @@ export class Waiting {
     const request: TurnRequest = {
       conversationId,
       caller,
+      model: claimed.model,
       mustOwn: false,
       messages: [],
       // Its stored images are loaded again.
@@ -129,7 +129,7 @@ export class Waiting {
       useWebSearch,
       knowledgeBase,
     };
-    const begin = toBegin(claimed, caller, this.#options.model);
+    const begin = toBegin(claimed, caller, this.#options.models.default.name);
     const begun: BegunTurn = { begin, result: { type: "begun", storage: "stored", conversationId } };
     const { attachments, run } = this.#options;
     const turn = run(await loadImages(request, attachments), begun, { text, items, state });

@@ -86,3 +86,20 @@ export class BodyReader {
     return events;
   }
 }
+
+/** Bodies up to this many bytes are kept beside the log until they are stored. */
+const maxKeptBytes = 64 * 1024;
+
+/** Returns a reader of the whole body in `output`: it keeps a short one, a long one for one tick. */
+export function createBodyReader(
+  output: { textAfter(position: number): string },
+  sizeBytes: number,
+): () => Body {
+  let kept: Body | undefined;
+  return () => {
+    if (kept !== undefined) return kept;
+    kept = toBody(output.textAfter(0));
+    if (sizeBytes > maxKeptBytes) queueMicrotask(() => (kept = undefined));
+    return kept;
+  };
+}

@@ -51,10 +51,22 @@ export interface ModelCall {
 
 /** The source of text. */
 export interface Model {
-  /** The name that requests to the model use. */
+  /** The name by which clients choose it. */
   readonly name: string;
   /** Starts a reply. `sink` is called in later ticks only. */
   complete(prompt: Prompt, sink: ModelSink): ModelCall;
+  /** Closes connections kept open between replies. */
+  close(): Promise<void>;
+}
+
+/** The models that turns may use. */
+export interface Models {
+  /** The model of turns that name none: the first. */
+  readonly default: Model;
+  /** All, in the order of their configuration. */
+  readonly all: readonly Model[];
+  /** Returns the model of that name; `undefined` if there is none. */
+  find(name: string): Model | undefined;
   /** Closes connections kept open between replies. */
   close(): Promise<void>;
 }

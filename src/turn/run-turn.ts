@@ -3,7 +3,7 @@
  */
 import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
-import { toBody, type Body } from "./body.ts";
+import { createBodyReader, toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
 import type { SentEvents } from "./steps/next-prompt.ts";
 import { toEvents, toSentReply, type ResumedTurn } from "./steps/resumed-turn.ts";
@@ -17,6 +17,7 @@ import type {
   Model,
   ModelCall,
   ModelEnd,
+  Models,
   TurnBegin,
   TurnResult,
   TurnStore,
@@ -24,17 +25,15 @@ import type {
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
 import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
-import { estimateTurn, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
+import { estimateTurn, findModel, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts";
 
-/** Bodies up to this many bytes are kept beside the log until they are stored. */
-const maxKeptBytes = 64 * 1024;
 /** The call of a turn that goes on after a wait, until it asks its model. */
 const noCall: ModelCall = { abort: () => {} };
 
 /** The ports of a turn. */
 export interface TurnPorts extends ReplyOptions, ToolPorts {
-  readonly model: Model;
+  readonly models: Models;
   readonly store: TurnStore;
   /** Told once, when the turn is over, or waits. */
   readonly observe: Observer;
@@ -54,6 +53,7 @@ export interface TurnOutput extends EventOutput, SentEvents {}
  */
 export class RunningTurn {
   readonly #ports: TurnPorts;
+  readonly #model: Model;
   readonly #output: TurnOutput;
   readonly #gate: SafetyGate;
   readonly #reply: ReplyEvents;
@@ -85,6 +85,7 @@ export class RunningTurn {
   ) {
     const { clock } = ports;
     this.#ports = ports;
+    this.#model = findModel(ports.models, request);
     this.#output = output;
     this.#gate = new SafetyGate(output);
     this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, ports, resumed && toSentReply(resumed));
@@ -100,7 +101,7 @@ export class RunningTurn {
         ? this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request))
         : noCall;
     this.#estimate = estimateTurn(request);
-    this.#begin = begun?.begin ?? toTurnBegin(request, ports.model.name, clock.now());
+    this.#begin = begun?.begin ?? toTurnBegin(request, ports.models, clock.now());
     this.#isSafe = this.#makeSafe(begun);
     if (resumed !== undefined) this.#resume(resumed);
   }
@@ -134,7 +135,7 @@ export class RunningTurn {
 
   /** Stage 1a: the model replies to `prompt`; its text goes out as it comes. */
   #ask(prompt: Prompt): ModelCall {
-    return this.#ports.model.complete(prompt, {
+    return this.#model.complete(prompt, {
       text: (piece) => {
         if (!this.#reply.push(piece))
           this.#fail(new AppError("reply_too_large", `over ${maxReplyBytes} bytes`));
@@ -300,15 +301,4 @@ export class RunningTurn {
     this.#ports.observe({ type: "turn-ended", turn: this.#begin, result, ended, error });
     return ended;
   }
-}
-
-/** Returns a reader of the whole body in `output`: it keeps a short one, a long one for one tick. */
-function createBodyReader(output: TurnOutput, sizeBytes: number): () => Body {
-  let kept: Body | undefined;
-  return () => {
-    if (kept !== undefined) return kept;
-    kept = toBody(output.textAfter(0));
-    if (sizeBytes > maxKeptBytes) queueMicrotask(() => (kept = undefined));
-    return kept;
-  };
 }

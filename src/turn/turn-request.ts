@@ -7,7 +7,7 @@ import { addressExtended, addressMessages, type Digest } from "./message-tree.ts
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { CallResult } from "./items/tool-results.ts";
-import type { BeginResult, Continuation, TurnBegin } from "./ports.ts";
+import type { BeginResult, Continuation, Model, Models, TurnBegin } from "./ports.ts";
 import type { ToolPart } from "./items/tool.ts";
 import type { StoredPath } from "./records.ts";
 
@@ -20,6 +20,8 @@ export type ServerToolChoice = (typeof serverToolChoices)[number];
 export interface TurnRequest extends PromptOptions {
   readonly conversationId: string | undefined;
   readonly caller: Caller;
+  /** The name of the model, which there is; absent for the default. */
+  readonly model?: string | undefined;
   /** Whether `conversationId` must be new, or the caller's own. */
   readonly mustOwn: boolean;
   /** The whole chat; with `parentId` only its new messages. */
@@ -56,8 +58,13 @@ export interface TurnRequest extends PromptOptions {
   readonly requestId?: string | undefined;
 }
 
+/** Returns the model that a turn asks for. */
+export function findModel(models: Models, { model }: TurnRequest): Model {
+  return (model === undefined ? undefined : models.find(model)) ?? models.default;
+}
+
 /** Returns the begin of the turn that `request` asks for, with new ids where it names none. */
-export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date): TurnBegin {
+export function toTurnBegin(request: TurnRequest, models: Models, startedAt: Date): TurnBegin {
   const { extendsReply } = request;
   const path = addressMessages(request.messages, request.stored?.digest);
   const parent = path.at(-1)?.pathDigest ?? request.stored?.digest;
@@ -73,7 +80,7 @@ export function toTurnBegin(request: TurnRequest, model: string, startedAt: Date
     continues: request.continues,
     chatId: request.chatId,
     startedAt,
-    model,
+    model: findModel(models, request).name,
     mustOwn: request.mustOwn,
     ...(request.isKept === false && { isKept: false }),
     mayBeRefused: mayBeRefused(request),

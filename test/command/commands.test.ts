@@ -64,8 +64,8 @@ describe("foreword", () => {
   test("migrate applies the schema to DATABASE_URL, can be repeated, and explains how to set DATABASE_URL", async () => {
     const url = await postgres.createDatabase("migrated");
     for (const said of [
-      /^No schema was installed; it is now at version 8\.$/m,
-      /^The schema was already at version 8\.$/m,
+      /^No schema was installed; it is now at version 9\.$/m,
+      /^The schema was already at version 9\.$/m,
     ]) {
       const { code, stdout, stderr } = await run(["migrate"], { DATABASE_URL: url });
       assert.deepEqual([code, stdout], [0, "The schema has been applied.\n"]);

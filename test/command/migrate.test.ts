@@ -33,9 +33,9 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
   }
 
   for (const [version, said] of [
-    [0, /^No schema was installed; it is now at version 8\.$/m],
-    [7, /^The schema was at version 7; it is now at version 8\.$/m],
-    [8, /^The schema was already at version 8\.$/m],
+    [0, /^No schema was installed; it is now at version 9\.$/m],
+    [8, /^The schema was at version 8; it is now at version 9\.$/m],
+    [9, /^The schema was already at version 9\.$/m],
   ] as const)
     test(`reports the change from version ${version}`, async () => {
       const { url, session } = await create(version);
@@ -46,12 +46,12 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
     });
 
   test("refuses to downgrade, with advice, and exits with 1", async () => {
-    const { url, session } = await create(9);
+    const { url, session } = await create(10);
     const command = migrate(url);
     assert.equal(await command.exit(), 1);
-    assert.match(command.stderr, /holds version 9 [^]*file has version 8[^]*What to do: upgrade Foreword/);
+    assert.match(command.stderr, /holds version 10 [^]*file has version 9[^]*What to do: upgrade Foreword/);
     const [row] = await session.sql("select public.chat_describe_schema('{}') ->> 'version' as version");
-    assert.deepEqual(row, { version: "9" });
+    assert.deepEqual(row, { version: "10" });
     await session.close();
   });
 

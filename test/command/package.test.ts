@@ -68,7 +68,7 @@ describe("the built package", () => {
   test("prints its schema", async () => {
     const command = new RunningCommand(["schema"], {}, folder.path, [process.execPath, main]);
     assert.equal(await command.exit(), 0);
-    assert.match(command.stdout, /^-- Foreword's schema, version 8/);
+    assert.match(command.stdout, /^-- Foreword's schema, version 9/);
   });
 
   test("serves from its embedded database", async () => {

@@ -233,20 +233,20 @@ describe("the previous build and this one on one Postgres", { timeout: 300_000, 
   });
 
   test("the schema is upgraded under load", async () => {
-    const schema = await loadSchemaOf(8, 7);
+    const schema = await loadSchemaOf(9, 8);
     await changeUnderLoad(async () => {
       const { from, to } = await applySchema(url, schema, () => {});
-      assert.deepEqual([from, to], [7, 8]);
+      assert.deepEqual([from, to], [8, 9]);
     });
   });
 
   test("it is applied again under load", async () => {
-    const schema = await loadSchemaOf(8, 7);
+    const schema = await loadSchemaOf(9, 8);
     await changeUnderLoad(async () => void (await applySchema(url, schema, () => {})));
   });
 
   test("it is restored to the previous one, and upgraded again, under load", async () => {
-    const schema = await loadSchemaOf(8, 7);
+    const schema = await loadSchemaOf(9, 8);
     await changeUnderLoad(async () => {
       await apply(previous.schema);
       await applySchema(url, schema, () => {});

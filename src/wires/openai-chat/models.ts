@@ -1,6 +1,7 @@
 /** The models of a server, as OpenAI's clients list them. */
 import { z } from "zod";
 import { Count, schemaOf } from "../../http/description/response-schema.ts";
+import type { Models } from "../../turn/ports.ts";
 import { toModelNames } from "./request.ts";
 
 /** A model in OpenAI's format. */
@@ -33,8 +34,8 @@ export const ModelListSchema = schemaOf<ModelList>()("ModelList", () =>
   z.object({ object: z.literal("list"), data: z.array(ModelSchema()) }),
 );
 
-/** Returns `model` under each of its names. */
-export function toModels(model: string, createdAt: Date): readonly ModelJson[] {
+/** Returns all models, each under both of its names. */
+export function toModels(models: Models, createdAt: Date): readonly ModelJson[] {
   const created = Math.floor(createdAt.getTime() / 1000);
-  return toModelNames(model).map((id) => ({ id, object: "model", created, owned_by: "foreword" }));
+  return toModelNames(models).map((id) => ({ id, object: "model", created, owned_by: "foreword" }));
 }

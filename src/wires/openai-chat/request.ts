@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AppError, refuse } from "../../base/errors.ts";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
+import type { Models } from "../../turn/ports.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import { Chat, CompletionMessage, only } from "./message.ts";
 import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
@@ -86,14 +87,28 @@ export interface RequestedCompletion {
   readonly includesUsage: boolean;
 }
 
-/** Returns the two names of `model`: without a plan, and with a plan before the answer. */
-export function toModelNames(model: string): readonly [string, string] {
-  return [model, model + planSuffix];
+/** Returns the names of all models: of each without a plan, and with a plan before the answer. */
+export function toModelNames({ all }: Models): readonly string[] {
+  return all.flatMap(({ name }) => [name, name + planSuffix]);
 }
 
-/** Returns the error for an unknown name, which lists the names of `model`. */
-export function toUnknownModel(name: string, model: string): AppError {
-  const detail = `model: ${JSON.stringify(name)} does not exist; use ${toModelNames(model).join(" or ")}`;
+/** A model that is asked for, and whether a plan is. */
+interface NamedModel {
+  readonly model: string;
+  readonly isPlanned: boolean;
+}
+
+/** Returns the model that a client names. @throws AppError `model_not_found`. */
+function findNamed(name: string, models: Models): NamedModel {
+  if (models.find(name) !== undefined) return { model: name, isPlanned: false };
+  const model = name.endsWith(planSuffix) ? name.slice(0, -planSuffix.length) : name;
+  if (models.find(model) === undefined) throw toUnknownModel(name, models);
+  return { model, isPlanned: true };
+}
+
+/** Returns the error for an unknown name, which lists the names of all models. */
+export function toUnknownModel(name: string, models: Models): AppError {
+  const detail = `model: ${JSON.stringify(name)} does not exist; use ${toModelNames(models).join(" or ")}`;
   return new AppError("model_not_found", detail, { detail, field: "model" });
 }
 
@@ -118,17 +133,16 @@ export const CompletionBody: RouteBody<ParsedCompletion> = {
 };
 
 /**
- * Returns the turn that is requested of `model`.
+ * Returns the requested turn.
  * @throws AppError `invalid_request`, naming the wrong field, `model_not_found` or `message_too_large`.
  */
 export function toRequestedCompletion(
   { request, extra, sent }: ParsedCompletion,
   headers: z.output<typeof TurnHeaders>,
   identity: Identity,
-  model: string,
+  models: Models,
 ): RequestedCompletion {
-  const names = toModelNames(model);
-  if (!names.includes(request.model)) throw toUnknownModel(request.model, model);
+  const { model, isPlanned } = findNamed(request.model, models);
   checkToolChoice(request);
   const chat = toSentChat(request.messages);
   const last = chat.extendsReply ?? chat.messages.at(-1);
@@ -139,7 +153,6 @@ export function toRequestedCompletion(
   // An access token names the user already. Beside it, any other name is the client's own.
   const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
   const userId = isOwnName ? undefined : toNamedUser(request.user);
-  const isPlanned = request.model === names[1];
   const parameters = toParameters(request, extra);
   return {
     streams: request.stream ?? false,
@@ -147,6 +160,7 @@ export function toRequestedCompletion(
     turn: {
       ...toTurnNames(headers),
       ...chat,
+      model,
       caller: toCaller(identity, userId),
       parentId: undefined,
       mustOwn: isKnown(identity),

@@ -4,6 +4,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
+import type { Models } from "../../turn/ports.ts";
 import type { ToolCall } from "../../turn/turn-event.ts";
 import { TurnHeaders } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
@@ -15,8 +16,7 @@ import { CompletionBody, toRequestedCompletion, toUnknownModel } from "./request
 /** The services of these routes. */
 export interface OpenAiServices extends TurnStarter {
   readonly clock: Clock;
-  /** The name of the model. */
-  readonly model: string;
+  readonly models: Models;
   /** When the server was created. */
   readonly createdAt: Date;
 }
@@ -33,7 +33,7 @@ const createCompletion = defineRoute({
   takesUserName: true,
   errors: [...startErrors, ...turnErrors, ...storeErrors],
   handle: async ({ body, headers, identity, request, reply }, services: OpenAiServices) => {
-    const requested = toRequestedCompletion(body, headers, identity, services.model);
+    const requested = toRequestedCompletion(body, headers, identity, services.models);
     const turn = await startTurn(services, requested.turn, request, reply);
     void reply.header("x-request-id", turn.id);
     const stopsTurn = requested.turn.idempotencyKey === undefined;
@@ -60,9 +60,9 @@ const listModels = defineRoute({
   method: "GET",
   path: "/v1/models",
   errors: [],
-  handle: (_input, { model, createdAt }: OpenAiServices): ModelList => ({
+  handle: (_input, { models, createdAt }: OpenAiServices): ModelList => ({
     object: "list",
-    data: toModels(model, createdAt),
+    data: toModels(models, createdAt),
   }),
 });
 
@@ -71,9 +71,9 @@ const getModel = defineRoute({
   path: "/v1/models/:model",
   params: z.object({ model: z.string().describe("The model's name.") }),
   errors: ["model_not_found"],
-  handle: ({ params }, { model, createdAt }: OpenAiServices) => {
-    const found = toModels(model, createdAt).find(({ id }) => id === params.model);
-    if (found === undefined) throw toUnknownModel(params.model, model);
+  handle: ({ params }, { models, createdAt }: OpenAiServices) => {
+    const found = toModels(models, createdAt).find(({ id }) => id === params.model);
+    if (found === undefined) throw toUnknownModel(params.model, models);
     return found;
   },
 });

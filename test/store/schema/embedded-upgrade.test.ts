@@ -39,29 +39,29 @@ describe("the embedded database of another build", { timeout: 120_000 }, () => {
   }
 
   test("is upgraded, and keeps its rows", async () => {
-    await apply(7);
-    assert.deepEqual(await harness.sql(describeSql), [{ version: "7" }]);
+    await apply(8);
+    assert.deepEqual(await harness.sql(describeSql), [{ version: "8" }]);
     const database = await harness.open(systemClock);
     await database.opened;
     const listed = await database.call("chat_get_conversation", { conversation_id: id }, service);
     assert.match(JSON.stringify(listed), /"title":"Kept"/);
-    assert.equal(database.schemaVersion, 8);
+    assert.equal(database.schemaVersion, 9);
     await database.close();
-    assert.deepEqual(await harness.sql(describeSql), [{ version: "8" }]);
+    assert.deepEqual(await harness.sql(describeSql), [{ version: "9" }]);
   });
 
   test("is refused by an older build, which advises to upgrade and changes nothing", async () => {
-    await apply(9);
+    await apply(10);
     const database = await harness.open(systemClock);
     await assert.rejects(database.opened ?? assert.fail(), {
       code: "store_schema_mismatch",
-      message: /holds version 9 of Foreword's schema, and this file has version 8/,
+      message: /holds version 10 of Foreword's schema, and this file has version 9/,
     });
     const { DATA_DIR: folder = assert.fail() } = harness.variables;
     const command = new RunningCommand(["serve"], { DATA_DIR: folder, PORT: "0" }, folder);
     assert.equal(await command.exit(), 1);
-    assert.match(command.stderr, /version 9 of Foreword's schema[^]*What to do: upgrade Foreword/);
-    assert.deepEqual(await harness.sql(describeSql), [{ version: "9" }]);
+    assert.match(command.stderr, /version 10 of Foreword's schema[^]*What to do: upgrade Foreword/);
+    assert.deepEqual(await harness.sql(describeSql), [{ version: "10" }]);
     assert.deepEqual(await harness.sql(`select title from conversations where id = '${id}'`), [
       { title: "Kept" },
     ]);

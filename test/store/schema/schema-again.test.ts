@@ -14,7 +14,7 @@ const locksSql = `select c.relname || ' ' || l.mode as name from pg_locks l join
   where l.pid = pg_backend_pid() and c.relnamespace = 'public'::regnamespace`;
 const describeSql = "select public.chat_describe_schema('{}') ->> 'version' as name";
 const otherNames = { conversations: "chat_threads", messages: "order", turns: "chat_turns" };
-const schema = await loadSchemaOf(8, 7);
+const schema = await loadSchemaOf(9, 8);
 const Failure = z.object({ code: z.string(), message: z.string(), hint: z.string() });
 
 describe("a schema that is applied again", { timeout: 120_000 }, () => {
@@ -68,21 +68,21 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
       const newer = await openPostgres(
         await server.createDatabase(`newer_${randomUUID().replaceAll("-", "")}`),
       );
-      await newer.apply(rename(await loadSchemaOf(9, 8)));
+      await newer.apply(rename(await loadSchemaOf(10, 9)));
       const states =
         "select string_agg(xmin::text, ',' order by oid) as name from pg_proc where proname like 'chat%'";
       const written = await listNames(newer, states);
       await assert.rejects(newer.apply(rename(schema)), (error) => {
         const { code, message, hint } = Failure.parse(error);
         assert.equal(code, "FW002");
-        assert.match(message, /holds version 9 of Foreword's schema, and this file has version 8/);
+        assert.match(message, /holds version 10 of Foreword's schema, and this file has version 9/);
         assert.match(hint, /^Upgrade Foreword/);
         return true;
       });
       await newer.apply("rollback");
       assert.deepEqual(
         [await listNames(newer, describeSql), await listNames(newer, states)],
-        [["9"], written],
+        [["10"], written],
       );
       await newer.close();
     });
@@ -92,7 +92,7 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
     await long.apply(
       "begin; update public.turns set model = model; lock table public.turns in row exclusive mode",
     );
-    const upgrade = scratch.apply(await loadSchemaOf(9, 7));
+    const upgrade = scratch.apply(await loadSchemaOf(10, 8));
     const waits = "select 'waits' as name from pg_stat_activity where wait_event_type = 'Lock'";
     for (let seen = 0; seen < 3; seen += 1) while ((await listNames(long, waits)).length === 0);
     // As long as a server waits. If the upgrade's own wait had no end, each read would queue behind it.
@@ -100,8 +100,8 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
     for (let time = 0; time < 20; time += 1) await reader.sql("select from public.turns limit 1");
     await long.apply("rollback");
     await upgrade;
-    assert.deepEqual(await listNames(scratch, describeSql), ["9"]);
-    await scratch.apply(await loadSchemaOf(8, 7, { isForced: true }));
+    assert.deepEqual(await listNames(scratch, describeSql), ["10"]);
+    await scratch.apply(await loadSchemaOf(9, 8, { isForced: true }));
     await Promise.all([long.close(), reader.close()]);
   });
 });

@@ -102,7 +102,7 @@ for (const [name, isReduced, start] of connections)
     }
 
     test("costs no extra call while it is the server's own, and is known after the first result", async () => {
-      await apply(8, 7);
+      await apply(9, 8);
       open();
       assert.equal(database.schemaVersion, undefined);
       await save();
@@ -113,12 +113,12 @@ for (const [name, isReduced, start] of connections)
     });
 
     test("may be the oldest that the server can use, and is followed when it is upgraded, put back and upgraded again", async () => {
-      await apply(7, 7);
+      await apply(8, 8);
       open();
       await save();
-      assert.equal(database.schemaVersion, 7);
-      for (const version of [8, 7, 8] as const) {
-        await apply(version, 7);
+      assert.equal(database.schemaVersion, 8);
+      for (const version of [9, 8, 9] as const) {
+        await apply(version, 8);
         for (let time = 0; time < 2; time += 1) {
           await save();
           clock.advance(isReduced ? upgradeTryMs : upgradeCheckMs);
@@ -131,7 +131,7 @@ for (const [name, isReduced, start] of connections)
     });
 
     test("is asked for once, though many calls are refused at once", { skip: isReduced }, async () => {
-      await apply(7, 7);
+      await apply(8, 8);
       open();
       await Promise.all(Array.from({ length: 20 }, save));
       assert.equal(describes(), 1);
@@ -142,7 +142,7 @@ for (const [name, isReduced, start] of connections)
       "of an older schema is checked once in five seconds, not with every call",
       { skip: isReduced },
       async () => {
-        await apply(7, 7);
+        await apply(8, 8);
         open();
         for (let time = 0; time < 20; time += 1) await save();
         assert.equal(describes(), 1);
@@ -151,17 +151,17 @@ for (const [name, isReduced, start] of connections)
     );
 
     test("may be newer, as long as the schema serves this server", async () => {
-      await apply(9, 8);
+      await apply(10, 9);
       open();
       await save();
-      assert.equal(database.schemaVersion, 8);
+      assert.equal(database.schemaVersion, 9);
       assert.equal(names.length, 1);
       await database.close();
     });
 
     for (const [version, servesFrom, problem, advice] of [
-      [10, 9, /serves servers (from version 9|of versions 9 to 10)/, /^upgrade this server/],
-      [6, 6, /has version 6/, /`foreword migrate`/],
+      [11, 10, /serves servers (from version 10|of versions 10 to 11)/, /^upgrade this server/],
+      [7, 7, /has version 7/, /`foreword migrate`/],
     ] as const)
       test(`refuses version ${version} that serves from ${servesFrom} by its code, with advice, and recovers`, async () => {
         await apply(version, servesFrom);
@@ -174,9 +174,9 @@ for (const [name, isReduced, start] of connections)
             return true;
           });
         assert.equal(database.schemaVersion, undefined);
-        await apply(8, 7);
+        await apply(9, 8);
         await save();
-        assert.equal(database.schemaVersion, 8);
+        assert.equal(database.schemaVersion, 9);
         await database.close();
       });
   });

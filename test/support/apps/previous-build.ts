@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The last commit with the previous schema version; changes with each new version. */
-export const previousCommit = "7599babad9b10f84bd7c52991929b07c374b6c65";
+export const previousCommit = "90a4297fe63252a71d30fc0fb7e20b2fa7ace2b4";
 
 /** A build in a folder of its own. */
 export interface PreviousBuild {

@@ -10,8 +10,14 @@ test("a process that closes its input before it exits is known by its exit code"
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const dying =
     'require("node:fs").closeSync(0); console.error("closed"); process.stdout.end(); setTimeout(() => process.exit(3), 100);';
-  const address = { type: "stdio", command: process.execPath, args: ["-e", dying], env: {} } as const;
-  const transport = new StdioTransport({ ...address, cwd: undefined }, await loadSdk(), () => resolve());
+  const address = {
+    type: "stdio",
+    command: process.execPath,
+    args: ["-e", dying],
+    env: {},
+    cwd: ".",
+  } as const;
+  const transport = new StdioTransport(address, await loadSdk(), () => resolve());
   await transport.start();
   await closed;
   // The first message may still be taken by the system; the end of the input is known after it.
