@@ -27,14 +27,13 @@ import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { ConfiguredModels } from "./model/configured-models.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
-import type { OpenAiOptions } from "./model/openai-server.ts";
+import type { ModelList } from "./model/settings.ts";
 import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
 import { UsageRows } from "./usage/rows.ts";
 import type { ToolLimits } from "./turn/steps/tool-steps.ts";
-import { OpenedReasoning, type OpensReasoning } from "./turn/reply/opened-reasoning.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
 import { McpToolServers } from "./tools/tool-servers.ts";
 import type { Prices } from "./usage/prices.ts";
@@ -46,7 +45,12 @@ import type { Models } from "./turn/ports.ts";
 export interface AppOptions {
   readonly model:
     | { readonly type: "demo"; /** Whether a real model is configured as well. */ readonly isForced: boolean }
-    | { readonly type: "openai"; readonly openai: OpenAiOptions };
+    | {
+        readonly type: "openai";
+        readonly models: ModelList;
+        /** The file that lists them; `undefined` for the single model of the environment. */
+        readonly file: string | undefined;
+      };
   readonly store: StoreOptions;
   readonly auth:
     | { readonly type: "none" }
@@ -57,8 +61,6 @@ export interface AppOptions {
   readonly onDisconnect: OnDisconnect;
   /** Whether typed wires carry the model's reasoning. */
   readonly showsReasoning: boolean;
-  /** Whether the model's replies start inside its reasoning. */
-  readonly opensReasoning: OpensReasoning;
   /** The host names that requests may use; `undefined` allows every name. */
   readonly hosts: HostOptions | undefined;
   /** The origins whose pages may read responses, like `http://localhost:3000` or `https://*.example.com`. */
@@ -128,7 +130,6 @@ export async function createApp(
     clock,
     onDisconnect: options.onDisconnect,
     showsReasoning: options.showsReasoning,
-    openedReasoning: new OpenedReasoning(options.opensReasoning),
     observe,
     tools,
     toolLimits: options.toolLimits,
@@ -237,6 +238,10 @@ function createRetention(
 }
 
 function createModels(options: AppOptions["model"], clock: Clock): Models {
-  const model = options.type === "demo" ? new DemoModel(clock) : new OpenAiModel(options.openai, clock);
-  return new ConfiguredModels(model);
+  if (options.type === "demo") return new ConfiguredModels(new DemoModel(clock));
+  const [first, ...others] = options.models;
+  return new ConfiguredModels(
+    new OpenAiModel(first, clock),
+    ...others.map((settings) => new OpenAiModel(settings, clock)),
+  );
 }

@@ -40,7 +40,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "observe",
     "openapi",
   ],
-  config: ["base", "tools", "app.ts"],
+  config: ["base", "model", "tools", "app.ts"],
   command: ["base", "turn", "model", "store", "tools", "config", "observe", "app.ts"],
   "main.ts": ["command", "config", "store"],
 };

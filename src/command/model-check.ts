@@ -1,7 +1,7 @@
 /** Checks the model server, its key and its model, and how to fix each problem. It costs no tokens. */
 import type { AppOptions } from "../app.ts";
 import { toModelFailure } from "../model/model-failure.ts";
-import type { OpenAiOptions } from "../model/openai-server.ts";
+import type { OpenAiOptions } from "../model/settings.ts";
 import { probeServer } from "../model/server-probe.ts";
 import type { Finding } from "./finding.ts";
 
@@ -34,7 +34,7 @@ const connectionRules: readonly (readonly [sign: RegExp, text: string, advice: s
 /** Checks the model. Never rejects. */
 export async function checkModel(options: AppOptions["model"]): Promise<Finding> {
   if (options.type === "demo") return { subject, isWell: true, text: "the built-in demo" };
-  const { openai } = options;
+  const [{ openai }] = options.models;
   try {
     const { status, body } = await probeServer(openai, "/models");
     if (status !== 200 && ![404, 405, 501].includes(status)) return toRefusal(openai, status, body);

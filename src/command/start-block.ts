@@ -52,7 +52,7 @@ function describeModel(model: AppOptions["model"]): string {
   if (model.type === "demo" && model.isForced) return "built-in demo, because DEMO_MODE is true";
   if (model.type === "demo")
     return "built-in demo (for a real model set OPENAI_MODEL, and OPENAI_API_KEY or OPENAI_BASE_URL)";
-  const { openai } = model;
+  const [{ openai }] = model.models;
   const place = openai.azure?.endpoint ?? openai.baseUrl ?? "https://api.openai.com/v1";
   return `${openai.model} at ${toHost(place)}${openai.temperature === undefined ? "" : `, temperature ${openai.temperature}`}`;
 }

@@ -3,6 +3,7 @@
  */
 import type { AppOptions } from "../app.ts";
 import { mebibyte } from "../base/sizes.ts";
+import { defaultFailoverAfterMs } from "../model/settings.ts";
 import { findBrokenRules, imageShare } from "./rules.ts";
 import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
@@ -147,7 +148,6 @@ function toConfig(
       retentionDays: environment.RETENTION_DAYS || undefined,
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
       showsReasoning: environment.SHOW_REASONING,
-      opensReasoning: environment.MODEL_OPENS_REASONING,
       hosts: toHostOptions(environment),
       corsOrigins: environment.CORS_ALLOW_ORIGINS,
       trustedProxies: environment.TRUST_PROXY,
@@ -205,27 +205,34 @@ function toModelOptions(environment: Environment): AppOptions["model"] {
     (value) => value !== undefined,
   );
   if (environment.DEMO_MODE || !isConnected) return { type: "demo", isForced: isConnected };
-  return {
-    type: "openai",
-    openai: {
-      model: environment.OPENAI_MODEL ?? "",
-      apiKey: environment.OPENAI_API_KEY,
-      baseUrl: environment.OPENAI_BASE_URL,
-      organization: environment.OPENAI_ORG_ID,
-      project: environment.OPENAI_PROJECT_ID,
-      azure:
-        endpoint === undefined
-          ? undefined
-          : {
-              endpoint,
-              apiKey: environment.AZURE_OPENAI_API_KEY ?? "",
-              apiVersion: environment.OPENAI_API_VERSION ?? "",
-            },
-      temperature: environment.OPENAI_TEMPERATURE,
-      firstByteTimeoutMs: environment.MODEL_FIRST_BYTE_TIMEOUT_MS,
-      idleTimeoutMs: environment.MODEL_IDLE_TIMEOUT_MS,
-    },
+  const model = environment.OPENAI_MODEL ?? "";
+  const openai = {
+    model,
+    apiKey: environment.OPENAI_API_KEY,
+    baseUrl: environment.OPENAI_BASE_URL,
+    organization: environment.OPENAI_ORG_ID,
+    project: environment.OPENAI_PROJECT_ID,
+    azure:
+      endpoint === undefined
+        ? undefined
+        : {
+            endpoint,
+            apiKey: environment.AZURE_OPENAI_API_KEY ?? "",
+            apiVersion: environment.OPENAI_API_VERSION ?? "",
+          },
+    temperature: environment.OPENAI_TEMPERATURE,
+    firstByteTimeoutMs: environment.MODEL_FIRST_BYTE_TIMEOUT_MS,
+    idleTimeoutMs: environment.MODEL_IDLE_TIMEOUT_MS,
   };
+  const settings = {
+    name: model,
+    keepsName: false,
+    openai,
+    opensReasoning: environment.MODEL_OPENS_REASONING,
+    fallback: [],
+    failoverAfterMs: defaultFailoverAfterMs,
+  };
+  return { type: "openai", models: [settings], file: undefined };
 }
 
 type BucketOptions = Extract<AppOptions["store"], { readonly type: "embedded" }>["attachments"]["bucket"];

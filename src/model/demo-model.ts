@@ -2,6 +2,7 @@
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
+import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 
 /** From one word to the next, in milliseconds. */
 const paceMs = 20;
@@ -18,6 +19,7 @@ const setup = `To connect a real model, set these in the environment or in a fil
 /** A model that needs no key and no network. */
 export class DemoModel implements Model {
   readonly name = "demo";
+  readonly openedReasoning = new OpenedReasoning("no");
   readonly #clock: Clock;
 
   constructor(clock: Clock) {

@@ -9,7 +9,7 @@ import { CompletionStream, type ToolCallReceiver } from "./stream/completion-str
 import type { OfferedTools } from "./stream/tool-calls.ts";
 import { ContentDecoder, readContentEncoding } from "./content-decoder.ts";
 import { toModelFailure } from "./model-failure.ts";
-import type { OpenAiOptions } from "./openai-server.ts";
+import type { OpenAiOptions } from "./settings.ts";
 import { findBodyKind, toResponseHead, type BodyKind, type ResponseHead } from "./response-head.ts";
 
 /** The longest wait for usage, or for the end of the body, once the reply is whole. */

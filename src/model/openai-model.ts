@@ -3,13 +3,13 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-files.ts";
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
+import type { Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
+import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 import type { Exchange } from "./connection-pool.ts";
 import { OpenAiAttempt, type AttemptSink } from "./openai-attempt.ts";
 import {
   OpenAiServer,
   type CompletionRequest,
-  type OpenAiOptions,
   type OptionalParameter,
   type Target,
 } from "./openai-server.ts";
@@ -20,6 +20,7 @@ import {
   isBadRequest,
 } from "./request/refused-parameter.ts";
 import { hasClientTools } from "./request/tool-offer.ts";
+import type { ModelSettings } from "./settings.ts";
 
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
@@ -32,12 +33,14 @@ const unheard = new Set(["model_unavailable", "model_silent"]);
 /** A model behind an OpenAI-compatible server. */
 export class OpenAiModel implements Model {
   readonly name: string;
+  readonly openedReasoning: OpenedReasoning;
   readonly #server: OpenAiServer;
   readonly #clock: Clock;
 
-  constructor(options: OpenAiOptions, clock: Clock) {
-    this.name = options.model;
-    this.#server = new OpenAiServer(options, clock);
+  constructor(settings: ModelSettings, clock: Clock) {
+    this.name = settings.name;
+    this.openedReasoning = new OpenedReasoning(settings.opensReasoning);
+    this.#server = new OpenAiServer(settings, clock);
     this.#clock = clock;
   }
 
@@ -109,7 +112,7 @@ class OpenAiCall implements ModelCall {
         this.#server.remember(this.#refused);
         this.#sink.toolCall(piece);
       },
-      end: (end) => this.#settle(() => this.#sink.end(end)),
+      end: (end) => this.#settle(() => this.#sink.end(this.#toNamed(end))),
       fail: (error, body) => this.#fail(error, body),
     };
     this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, sink, request.offered);
@@ -120,6 +123,11 @@ class OpenAiCall implements ModelCall {
       // Not in the caller's own tick.
       queueMicrotask(() => this.#settle(() => this.#sink.fail(toAppError(error))));
     }
+  }
+
+  #toNamed(end: ModelEnd): ModelEnd {
+    const { keepsName, name } = this.#server.settings;
+    return keepsName ? { ...end, model: name } : end;
   }
 
   #settle(tell: () => void): void {

@@ -7,25 +7,7 @@ import { ConnectionPool } from "./connection-pool.ts";
 import { toOpenAiMessages } from "./request/openai-messages.ts";
 import type { OfferedTools } from "./stream/tool-calls.ts";
 import { hasClientTools, toolParameters, toToolOffer } from "./request/tool-offer.ts";
-
-/** How to reach the model, and how long to wait for it. */
-export interface OpenAiOptions {
-  readonly model: string;
-  readonly apiKey: string | undefined;
-  readonly baseUrl: string | undefined;
-  readonly organization: string | undefined;
-  readonly project: string | undefined;
-  /** Set for Azure OpenAI; `model` is then the deployment's name. */
-  readonly azure:
-    | { readonly endpoint: string; readonly apiKey: string; readonly apiVersion: string }
-    | undefined;
-  /** `undefined` sends none. */
-  readonly temperature: number | undefined;
-  /** The longest wait from the request to the first event, in milliseconds. */
-  readonly firstByteTimeoutMs: number;
-  /** The longest silence between two events, in milliseconds. */
-  readonly idleTimeoutMs: number;
-}
+import type { ModelSettings, OpenAiOptions } from "./settings.ts";
 
 /** The URL and headers of all completion requests. */
 export interface Target {
@@ -54,18 +36,25 @@ export type OptionalParameter = (typeof optionalParameters)[number];
 
 /** Returns the package's client, for its knowledge of URLs, headers and Azure; it sends nothing itself. */
 export function createClient(options: OpenAiOptions): OpenAI {
-  if (options.azure !== undefined) return new AzureOpenAI({ ...options.azure, maxRetries: 0 });
-  return new OpenAI({
-    apiKey: options.apiKey ?? "none",
-    baseURL: options.baseUrl ?? null,
+  // `null` keeps the package from reading the environment.
+  const shared = {
     organization: options.organization ?? null,
     project: options.project ?? null,
+    defaultHeaders: options.headers ?? {},
     maxRetries: 0,
-  });
+  };
+  if (options.azure !== undefined) return new AzureOpenAI({ ...shared, ...options.azure, baseURL: null });
+  return new OpenAI({ ...shared, apiKey: options.apiKey ?? "none", baseURL: options.baseUrl ?? null });
+}
+
+/** Whether requests carry a key, or an `Authorization` header of their own. */
+export function hasCredentials({ azure, apiKey, headers = {} }: OpenAiOptions): boolean {
+  return azure !== undefined || apiKey !== undefined || new Headers(headers).has("authorization");
 }
 
 /** A server, and the parameters that it refuses. */
 export class OpenAiServer {
+  readonly settings: ModelSettings;
   readonly options: OpenAiOptions;
   /** Whether it may read PDFs: until it has shown that it does not. */
   readsFiles = true;
@@ -79,10 +68,11 @@ export class OpenAiServer {
   readonly #loading: Promise<Target>;
   #target: Target | undefined;
 
-  constructor(options: OpenAiOptions, clock: Clock) {
-    this.options = options;
+  constructor(settings: ModelSettings, clock: Clock) {
+    this.settings = settings;
+    this.options = settings.openai;
     this.pool = new ConnectionPool(clock);
-    this.#loading = toTarget(options);
+    this.#loading = toTarget(this.options);
     this.#loading.then(
       (target) => (this.#target = target),
       () => {}, // rethrown by `loadTarget`
@@ -132,7 +122,7 @@ export class OpenAiServer {
 }
 
 async function toTarget(options: OpenAiOptions): Promise<Target> {
-  const { model, azure, apiKey } = options;
+  const { model } = options;
   const { req, url } = await createClient(options).buildRequest({
     method: "post",
     path: "/chat/completions",
@@ -142,7 +132,7 @@ async function toTarget(options: OpenAiOptions): Promise<Target> {
   const headers = new Headers(req.headers);
   headers.set("accept", "text/event-stream");
   headers.set("accept-encoding", "identity");
-  if (azure === undefined && apiKey === undefined) headers.delete("authorization");
+  if (!hasCredentials(options)) headers.delete("authorization");
   const { origin, pathname, search } = new URL(url);
   return { origin, path: pathname + search, headers: Object.fromEntries(headers) };
 }

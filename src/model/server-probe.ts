@@ -1,6 +1,7 @@
 /** Sends one plain request to a model server, with the same URL, headers and key as turns. */
 import { request } from "undici";
-import { createClient, type OpenAiOptions } from "./openai-server.ts";
+import { createClient, hasCredentials } from "./openai-server.ts";
+import type { OpenAiOptions } from "./settings.ts";
 
 const timeoutMs = 10_000;
 /** How much of a response is read, in characters. */
@@ -23,7 +24,7 @@ export async function probeServer(
   const method = body === undefined ? "get" : "post";
   const { req, url } = await createClient(options).buildRequest({ method, path, ...(body && { body }) });
   const headers = new Headers(req.headers);
-  if (options.azure === undefined && options.apiKey === undefined) headers.delete("authorization");
+  if (!hasCredentials(options)) headers.delete("authorization");
   const response = await request(url, {
     method: body === undefined ? "GET" : "POST",
     headers: Object.fromEntries(headers),

@@ -8,6 +8,7 @@ import type { AddressedMessage, Digest, ExtendedReply } from "./message-tree.ts"
 import type { Message } from "./message.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { ToolPart } from "./items/tool.ts";
+import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
 import type { FinishReason, Outcome, ReportedUsage, SavedItem, Storage, Usage } from "./turn-event.ts";
 
 /** Receives a reply from the model: text, then exactly one of `end` and `fail`, then nothing. */
@@ -53,6 +54,8 @@ export interface ModelCall {
 export interface Model {
   /** The name by which clients choose it. */
   readonly name: string;
+  /** Whether its chat template opens the reasoning, as far as its replies have shown. */
+  readonly openedReasoning: OpenedReasoning;
   /** Starts a reply. `sink` is called in later ticks only. */
   complete(prompt: Prompt, sink: ModelSink): ModelCall;
   /** Closes connections kept open between replies. */

@@ -17,8 +17,6 @@ export interface ReplyOptions {
   readonly clock: Clock;
   /** Whether the model's reasoning is shown. */
   readonly showsReasoning: boolean;
-  /** Whether the model's chat template opens the reasoning, as far as its replies have shown. */
-  readonly openedReasoning: OpenedReasoning;
 }
 
 /** An item before it has a place. */
@@ -39,6 +37,7 @@ export class ReplyEvents {
   readonly #output: EventOutput;
   readonly #options: ReplyOptions;
   readonly #wantsPlan: boolean;
+  readonly #opened: OpenedReasoning;
   #filter: ReasoningFilter;
   readonly #splitter: ReplySplitter;
   #position = 0;
@@ -52,11 +51,21 @@ export class ReplyEvents {
   /** Whether an item came after the last text of the answer. */
   #isAfterItem = false;
 
-  /** @param sent the events so far, of a reply that goes on. */
-  constructor(output: EventOutput, wantsPlan: boolean, options: ReplyOptions, sent?: SentReply) {
+  /**
+   * @param opened the knowledge about its model.
+   * @param sent the events so far, of a reply that goes on.
+   */
+  constructor(
+    output: EventOutput,
+    wantsPlan: boolean,
+    opened: OpenedReasoning,
+    options: ReplyOptions,
+    sent?: SentReply,
+  ) {
     this.#output = output;
     this.#options = options;
     this.#wantsPlan = wantsPlan;
+    this.#opened = opened;
     this.#filter = this.#createFilter();
     this.#splitter = this.#createSplitter(sent?.body);
     if (sent === undefined) return;
@@ -124,11 +133,11 @@ export class ReplyEvents {
   }
 
   #createFilter(): ReasoningFilter {
-    const { showsReasoning, openedReasoning } = this.#options;
+    const { showsReasoning } = this.#options;
     return new ReasoningFilter({
       onReasoning: showsReasoning ? (text) => this.#tell(text) : undefined,
       keepsSpace: !this.#wantsPlan,
-      opened: openedReasoning,
+      opened: this.#opened,
     });
   }
 

@@ -88,7 +88,9 @@ export class RunningTurn {
     this.#model = findModel(ports.models, request);
     this.#output = output;
     this.#gate = new SafetyGate(output);
-    this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, ports, resumed && toSentReply(resumed));
+    const { openedReasoning: opened } = this.#model;
+    const sent = resumed && toSentReply(resumed);
+    this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, opened, ports, sent);
     this.#wantsPlan = request.wantsPlan;
     // The wait counts.
     const ageMs = resumed === undefined || begun === undefined ? 0 : +clock.now() - +begun.begin.startedAt;

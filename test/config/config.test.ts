@@ -48,9 +48,9 @@ describe("parseConfig", () => {
     });
     assert.equal(app.store.type, "embedded");
     assert.ok(app.model.type === "openai");
-    assert.equal(app.model.openai.temperature, undefined);
+    assert.equal(app.model.models[0].openai.temperature, undefined);
     const usual = parseConfig({ OPENAI_API_KEY: "k", OPENAI_MODEL: "m" }).app.model;
-    assert.equal(usual.type === "openai" && usual.openai.temperature, 0.3);
+    assert.equal(usual.type === "openai" && usual.models[0].openai.temperature, 0.3);
   });
 
   test("refuses an image limit that no body can hold, and a limit for all bodies below that for one", () => {
@@ -265,7 +265,7 @@ describe("parseConfig", () => {
       OPENAI_MODEL: "deployment",
     }).app;
     assert.ok(model.type === "openai");
-    assert.deepEqual(model.openai.azure, {
+    assert.deepEqual(model.models[0].openai.azure, {
       endpoint: "https://x.openai.azure.com",
       apiKey: "k",
       apiVersion: "2025-01-01",

@@ -74,7 +74,7 @@ describe("the tools of a prompt", () => {
   beforeEach(async () => {
     server.calls.length = 0;
     server.say("Hello.");
-    const options = {
+    const openai = {
       model: "m",
       apiKey: "k",
       baseUrl: server.url,
@@ -85,7 +85,8 @@ describe("the tools of a prompt", () => {
       firstByteTimeoutMs: 10_000,
       idleTimeoutMs: 10_000,
     };
-    model = new OpenAiModel(options, systemClock);
+    const settings = { name: "m", keepsName: false, openai, opensReasoning: "auto", fallback: [] } as const;
+    model = new OpenAiModel({ ...settings, failoverAfterMs: 10_000 }, systemClock);
   });
 
   async function send(
