@@ -2,7 +2,7 @@
 import cors from "@fastify/cors";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { Anybody } from "./auth/anybody.ts";
-import { ApiKeys } from "./auth/api-keys.ts";
+import { ApiKeys, type ApiKey } from "./auth/api-keys.ts";
 import type { Authenticator } from "./auth/identity.ts";
 import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-tokens.ts";
 import { registerAuthentication } from "./http/authentication.ts";
@@ -55,7 +55,7 @@ export interface AppOptions {
   readonly auth:
     | { readonly type: "none" }
     | { readonly type: "supabase"; readonly supabase: SupabaseTokenOptions }
-    | { readonly type: "keys"; readonly keys: readonly string[] };
+    | { readonly type: "keys"; readonly keys: readonly ApiKey[] };
   /** Conversations without a message for this many days are deleted; `undefined` keeps all. */
   readonly retentionDays: number | undefined;
   readonly onDisconnect: OnDisconnect;

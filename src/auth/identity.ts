@@ -9,7 +9,7 @@ export type Identity =
   /** A user, proved by an access token. */
   | { readonly type: "user"; readonly userId: string; readonly accessToken: string }
   /** One of the operator's servers, proved by a key: it acts for any user. */
-  | { readonly type: "server" };
+  | { readonly type: "server"; /** The name of the key. */ readonly keyName: string };
 
 /** A method of authentication. */
 export interface Authenticator {

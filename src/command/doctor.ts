@@ -60,11 +60,18 @@ export async function doctor(loadConfig: () => DoctorOptions): Promise<number> {
   };
   for (const text of warnings) print({ subject: "configuration", isWell: true, isWarning: true, text });
   print({ subject: "configuration", isWell: true, text: "all variables are valid" });
+  if (app.auth.type === "keys") print(toKeyNames(app.auth));
   print(await checkModel(app.model));
   for (const finding of await checkTools(app.toolServers)) print(finding);
   for (const finding of await checkStore(app.store)) print(finding);
   for (const finding of checkJournal(app.store)) print(finding);
   return isWell ? 0 : 1;
+}
+
+/** Settings of models refer to keys by these names. */
+function toKeyNames({ keys }: Extract<AppOptions["auth"], { readonly type: "keys" }>): Finding {
+  const names = Array.from(new Set(keys.map(({ name }) => name)));
+  return { subject: "API keys", isWell: true, text: names.join(", ") };
 }
 
 async function checkStore(options: AppOptions["store"]): Promise<readonly Finding[]> {

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { unescape } from "node:querystring";
 import { z } from "zod";
+import { ApiKeys } from "./api-keys.ts";
 
 const localOrigins = ["localhost", "127.0.0.1"].flatMap((host) =>
   ["", ":3000", ":5173", ":4173"].map((port) => `http://${host}${port}`),
@@ -98,14 +99,6 @@ const Hosts = z
   .refine(
     (hosts) => hosts.every(isHost),
     "must be comma-separated host names like chat.example.com, chat.example.com:8443 or *.example.com (one label), without a scheme or a path; * alone is not accepted",
-  );
-
-const ApiKeys = z
-  .string()
-  .transform((value) => value.split(",").map((key) => key.trim()))
-  .refine(
-    (keys) => keys.every((key) => /^[\w.~+/-]{24,500}=*$/.test(key)),
-    "must be comma-separated keys of 24 to 500 characters (letters, digits, . _ ~ + / -)",
   );
 
 const Addresses = z
@@ -237,7 +230,7 @@ export function findSecrets(environment: Environment): readonly string[] {
     environment.SUPABASE_ANON_KEY,
     environment.SUPABASE_JWT_SECRET,
     environment.DATABASE_URL,
-    ...(environment.API_KEYS ?? []),
+    ...(environment.API_KEYS ?? []).map(({ key }) => key),
     ...passwords,
     ...passwords.map((password) => unescape(password)),
   ].flatMap((secret) => (secret === undefined || secret === "" ? [] : [secret]));

@@ -142,6 +142,34 @@ describe("parseConfig", () => {
     assert.match(problemsOf({ AUTH: "token" }).join(), /^AUTH must be none, supabase or keys/);
   });
 
+  test("names API keys by their own names, or by their digests", () => {
+    const [first, second] = ["k".repeat(24), `${"l".repeat(30)}==`];
+    const namesOf = (API_KEYS: string): unknown => {
+      const { app, secrets } = parseConfig({ AUTH: "keys", API_KEYS });
+      assert.ok(secrets.includes(first) && !secrets.some((secret) => secret.includes(":")));
+      return app.auth.type === "keys" && app.auth.keys.map(({ name, key }) => [name, key]);
+    };
+    assert.deepEqual(namesOf(`${first}, web.app:${second}`), [
+      ["key-eede6765", first],
+      ["web.app", second],
+    ]);
+    // A key and its successor may have the same name.
+    assert.deepEqual(namesOf(`web : ${first},web:${second},web:${first}`), [
+      ["web", first],
+      ["web", second],
+      ["web", first],
+    ]);
+    for (const API_KEYS of [`:${first}`, `a b:${first}`, `-a:${first}`, `${"n".repeat(65)}:${first}`])
+      assert.deepEqual(problemsOf({ AUTH: "keys", API_KEYS }), [
+        "API_KEYS has a key whose name is not 1 to 64 letters, digits, . _ and -",
+      ]);
+    assert.deepEqual(problemsOf({ AUTH: "keys", API_KEYS: `web:${first},${first}` }), [
+      "API_KEYS has one key under two names: use a key of its own for each name",
+    ]);
+    for (const API_KEYS of ["web:", "web:short", `web:x:${first}`, `${first}:web`])
+      assert.match(problemsOf({ AUTH: "keys", API_KEYS }).join(), /each alone or as name:key$/);
+  });
+
   test("uses a project without a key only as the issuer of tokens: the store is the embedded one, or DATABASE_URL", () => {
     const SUPABASE_URL = "https://x.supabase.co";
     const { app } = parseConfig({ AUTH: "supabase", SUPABASE_URL });
