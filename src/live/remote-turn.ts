@@ -2,6 +2,7 @@
 import { toAppError, type ErrorCode } from "../base/errors.ts";
 import { BodyReader } from "../turn/body.ts";
 import { findPendingApprovals, interleave } from "../turn/items/items.ts";
+import { toMissingResults } from "../turn/items/tool-parts.ts";
 import type { Place, SavedItem } from "../turn/turn-event.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Message } from "../turn/message.ts";
@@ -170,6 +171,7 @@ class RemoteTurn implements FollowedTurn {
       this.log.append({ type: "turn-waiting", position, approvals, storage: "stored" });
       return;
     }
+    for (const result of toMissingResults(this.log.itemsAfter(), this.log.position)) this.log.append(result);
     const { status, finishReason, usage, errorCode, model, durationMs, firstTextMs } = stored;
     const code = errorCode ?? (status === "complete" || status === "stopped" ? undefined : "interrupted");
     this.log.append({

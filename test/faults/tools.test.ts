@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { z } from "zod";
 import { Replica } from "../support/apps/replica.ts";
 import { toVariables, useModel, useResource } from "../support/apps/use-app.ts";
+import { unknownOutcome } from "../../src/turn/items/tool-parts.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { SeededRandom } from "../support/model/seeded-reply.ts";
 import { sendText, type ScriptedToolCall } from "../tools/servers/scripted-http-server.ts";
@@ -15,9 +16,12 @@ const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
 const turnCount = Number(process.env["FOREWORD_TOOL_TURNS"] ?? 12);
 
 const State = z.object({
+  conversationId: z.string().nullable(),
   status: z.string(),
   answer: z.string().nullable(),
-  tools: z.array(z.object({ callId: z.string(), status: z.string().nullable() })).nullable(),
+  tools: z
+    .array(z.object({ callId: z.string(), status: z.string().nullable(), output: z.unknown() }))
+    .nullable(),
   approvals: z.array(z.object({ approvalId: z.string(), callId: z.string() })),
 });
 type State = z.infer<typeof State>;
@@ -103,7 +107,14 @@ describe("a turn with tools whose process is killed", { timeout: 300_000 }, () =
     const end = events.at(-1);
     assert.deepEqual([end?.type, end?.["outcome"]], ["turn-end", "interrupted"]);
     const state = await readState(at(1), turn);
-    assert.deepEqual(state.tools, [{ callId: "c1", status: "unknown" }]);
+    const { status, output } = unknownOutcome;
+    assert.deepEqual(state.tools, [{ callId: "c1", status, output }]);
+    const result = events.find(({ type }) => type === "tool-result");
+    assert.deepEqual([result?.["status"], result?.["output"]], [status, output]);
+    const shown = await at(1)
+      .send("GET", `/conversations/${state.conversationId}/messages?userId=${turn.userId}`)
+      .json(z.object({ messages: z.array(z.object({ tools: State.shape.tools })) }));
+    assert.deepEqual(shown.messages.at(-1)?.tools, state.tools);
     const idOf = (list: readonly TypedEvent[]) => list.find(({ type }) => type === "tool-call")?.id;
     assert.equal(idOf(seen), idOf(events));
     assert.equal(tools.server.callCount, 1);

@@ -1,7 +1,7 @@
 /** The tool calls of a turn as parts of its message. */
 import type { Body } from "../body.ts";
 import { boundaryBytes } from "../body.ts";
-import type { SavedItem } from "../turn-event.ts";
+import type { SavedItem, ToolResult } from "../turn-event.ts";
 import { findUnapprovedCalls } from "./items.ts";
 import type { ToolOutcome, ToolPart } from "./tool.ts";
 
@@ -39,6 +39,24 @@ export function toToolParts(
       const missing = unapproved.has(callId) ? unapprovedOutcome : unknownOutcome;
       const outcome = outcomes.get(callId) ?? (isOver && runsOn === "server" ? missing : undefined);
       return { callId, name, runsOn, step, at: toOffset(position - start), input, outcome };
+    });
+}
+
+/**
+ * Returns the results of those calls of this server's tools among `items` that have none although their turn
+ * is over: its process was lost. They stand at the turn's end, at `position`.
+ */
+export function toMissingResults(items: readonly SavedItem[], position: number): readonly ToolResult[] {
+  const settled = new Set(items.map((item) => (item.type === "tool-result" ? item.callId : undefined)));
+  const unapproved = findUnapprovedCalls(items);
+  const last = items.at(-1);
+  const start = last?.position === position ? last.ordinal : 0;
+  return items
+    .filter((item) => item.type === "tool-call")
+    .filter(({ callId, runsOn }) => runsOn === "server" && !settled.has(callId))
+    .map(({ callId }, index) => {
+      const { status, output } = unapproved.has(callId) ? unapprovedOutcome : unknownOutcome;
+      return { type: "tool-result", callId, status, output, position, ordinal: start + index + 1 };
     });
 }
 
