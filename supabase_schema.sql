@@ -1098,6 +1098,51 @@ begin
       from public.turns t join public.turn_waits w on w.turn_id = t.id where t.id = p_turn_id));
 end $$;
 
+-- Completes the row that was created for a reply while its turn ran.
+-- @param p_is_part whether the turn's end knows only a part of the reply: see foreword.continue_reply
+-- @returns the id of the reply's message: another one, if a retry has ended in the same reply
+create or replace function foreword.complete_held_reply(
+  p_message_id uuid, p_content text, p_metadata jsonb, p_status text, p_digest bytea, p_is_part boolean
+) returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_held public.messages;
+  v_metadata jsonb := p_metadata;
+  v_same uuid;
+  v_is_answered boolean;
+begin
+  select * into v_held from public.messages m where m.id = p_message_id;
+  v_is_answered := exists (select from public.messages b where b.conversation_id = v_held.conversation_id
+    and b.parent_id = v_held.id);
+  if v_held.metadata ? 'tools_digest' and p_status = 'complete' and not v_is_answered then
+    select m.id into v_same from public.messages m where m.conversation_id = v_held.conversation_id
+      and m.digest = p_digest and m.id <> v_held.id and m.status = 'complete';
+  end if;
+  if v_same is not null then
+    -- A retry that went on with the earlier reply and ended in the same one.
+    update public.messages set metadata = metadata || jsonb_build_object('superseded_by', v_same)
+      where conversation_id = v_held.conversation_id and parent_id = v_held.parent_id
+        and metadata ->> 'superseded_by' = v_held.id::text;
+    update public.conversations set leaf_id = v_same
+      where id = v_held.conversation_id and leaf_id = v_held.id;
+    delete from public.messages where id = v_held.id;
+    return v_same;
+  end if;
+  if v_held.metadata ? 'tools' and v_metadata ? 'tools' then
+    v_metadata := v_metadata || jsonb_build_object('tools',
+      foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
+  end if;
+  update public.messages m set content = p_content, status = p_status,
+      metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended') || v_metadata,
+      -- It keeps its digest, if messages below it, and its client, refer to it by that.
+      digest = case when v_held.metadata ? 'tools_digest' and not p_is_part and not v_is_answered
+        and not exists (select from public.messages o where o.conversation_id = v_held.conversation_id
+          and o.digest = p_digest)
+        then p_digest else m.digest end
+    where m.id = v_held.id;
+  return v_held.id;
+end $$;
+
 -- Returns the whole reply of a turn that goes on with another one, of which its end knows only its own part:
 -- its process is gone.
 -- @param p_content, p_metadata of this part
@@ -1481,7 +1526,7 @@ end $$;
 -- client names and saw less of; an earlier message whose images were left out. A reply with calls of its
 -- client's tools must have the same ones, unless the client keeps none.
 -- @param p_message a message of the path, as in chat_save_messages
--- @param p_is_last whether it is the path's last message
+-- @param p_is_last whether it is the path's last message: then only a reply is looked for
 create or replace function foreword.match_message(
   p_conversation_id uuid, p_parent_id uuid, p_message jsonb, p_is_last boolean
 ) returns uuid
@@ -1493,6 +1538,9 @@ declare
   v_tools text := p_message ->> 'tools_digest';
   v_found uuid;
 begin
+  if p_is_last and p_message ->> 'role' <> 'assistant' then
+    return null;
+  end if;
   select m.id into v_found from (
       -- A bound on their number and length: their texts are read, and users may have written anything.
       (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
@@ -1520,7 +1568,7 @@ begin
             else starts_with(coalesce(v_metadata ->> 'plan', v_content), nullif(m.metadata ->> 'plan', ''))
           end)
         else
-          btrim(m.content, E' \t\r\n') = v_content and not p_is_last and m.metadata ? 'images_count'
+          btrim(m.content, E' \t\r\n') = v_content and m.metadata ? 'images_count'
           and (not v_metadata ? 'images_count' or m.metadata ? 'images_unknown')
       end
     order by m.content = v_content desc, length(m.content) desc, m.metadata ? 'superseded_by',
@@ -1626,8 +1674,6 @@ declare
   v_metadata jsonb := argument #> '{reply,metadata}';
   v_digest bytea;
   v_message uuid;
-  v_same uuid;
-  v_held public.messages;
   v_extended jsonb;
 begin
   select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
@@ -1645,61 +1691,31 @@ begin
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
     order by m.created_at limit 1;
   if v_message is not null then
-    select * into v_held from public.messages m where m.id = v_message;
-    select m.id into v_same from public.messages m where m.conversation_id = p_conversation_id
-      and m.digest = v_digest and m.id <> v_message and m.status = 'complete' and v_status = 'complete'
-      and v_held.metadata ? 'tools_digest'
-      and not exists (select from public.messages b where b.conversation_id = p_conversation_id
-        and b.parent_id = v_message);
+    return foreword.complete_held_reply(v_message, v_content, v_metadata, v_status, v_digest,
+      v_extended is not null);
   end if;
-  if v_same is not null then
-    -- A retry that went on with the earlier reply and ended in the same one.
-    update public.messages set metadata = metadata || jsonb_build_object('superseded_by', v_same)
-      where conversation_id = p_conversation_id and parent_id = p_parent_id
-        and metadata ->> 'superseded_by' = v_message::text;
-    update public.conversations set leaf_id = v_same where id = p_conversation_id and leaf_id = v_message;
-    delete from public.messages where id = v_message;
-    return v_same;
-  end if;
-  if v_message is not null then
-    if v_held.metadata ? 'tools' and v_metadata ? 'tools' then
-      v_metadata := v_metadata || jsonb_build_object('tools',
-        foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
-    end if;
-    update public.messages m set content = v_content, status = v_status,
-        metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended') || v_metadata,
-        -- It keeps its digest, if messages below it, and its client, refer to it by that.
-        digest = case when v_held.metadata ? 'tools_digest' and v_extended is null
-          and not exists (select from public.messages b where b.conversation_id = p_conversation_id
-            and b.parent_id = v_message)
-          and not exists (select from public.messages o where o.conversation_id = p_conversation_id
-            and o.digest = v_digest)
-          then v_digest else m.digest end
-      where m.id = v_message;
-  else
-    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
-      digest, created_at)
-      values (
-        -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
-        case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
-          then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
-        p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
-        greatest(
-          clock_timestamp(),
-          (select max(created_at) + interval '1 microsecond' from public.messages
-            where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
-        )
+  insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
+    digest, created_at)
+    values (
+      -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
+      case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
+        then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
+      p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
+      greatest(
+        clock_timestamp(),
+        (select max(created_at) + interval '1 microsecond' from public.messages
+          where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
       )
-      on conflict do nothing returning id into v_message;
-  end if;
+    )
+    on conflict do nothing returning id into v_message;
   if v_message is null then
     select id into v_message from public.messages where conversation_id = p_conversation_id
       and digest = v_digest;
+    -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
+    -- there.
+    update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
+      where id = v_message and status is distinct from 'complete';
   end if;
-  -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
-  -- there.
-  update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
-    where id = v_message and status is distinct from 'complete';
   return v_message;
 end $$;
 
@@ -1849,6 +1865,7 @@ begin
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
     'foreword.claim_turn(uuid, jsonb)',
+    'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
@@ -2703,6 +2720,8 @@ end $$;
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
 --   which replace those saved; absent if there are none
+-- @param owners optional, since version 8: the ids of the process that ran the turn. If another one has
+--   claimed it since, nothing changes
 -- @param pause only from journals: the argument is one of chat_pause_turn
 -- @param age_ms how long the end has waited, if it has
 -- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;
@@ -2717,6 +2736,7 @@ declare
   v_usage jsonb;
   v_estimate jsonb;
   v_day date;
+  v_is_over boolean := false;
 begin
   perform public.chat_check_version(argument);
   if argument ? 'pause' then
@@ -2729,33 +2749,39 @@ begin
   if v_turn.id is null or v_conversation.id is null then
     return jsonb_build_object('gone', true);
   end if;
-  if (case
-    when jsonb_typeof(argument -> 'if_abandoned') = 'object' then
-      v_turn.status <> 'running' or not coalesce(
-        argument #> '{if_abandoned,owners}' ? v_turn.owner::text
-        or ((argument #>> '{if_abandoned,is_stale_too}')::boolean
-          and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
-        false)
-    when v_turn.status = 'interrupted' then
-      argument #>> '{turn,status}' = 'interrupted'
-        and v_turn.answer is not distinct from argument #>> '{turn,answer}'
-        and v_turn.plan is not distinct from argument #>> '{turn,plan}'
-        and not exists (
-          select from jsonb_to_recordset(coalesce(argument -> 'items', '[]'))
-              as i (position integer, ordinal integer)
-            where not exists (select from public.turn_events e where e.turn_id = v_turn.id
-              and e.position = i.position and e.ordinal = i.ordinal))
-    else v_turn.status not in ('running', 'waiting')
-  end) then
+  if jsonb_typeof(argument -> 'if_abandoned') = 'object' then
+    v_is_over := v_turn.status <> 'running' or not coalesce(
+      argument #> '{if_abandoned,owners}' ? v_turn.owner::text
+      or ((argument #>> '{if_abandoned,is_stale_too}')::boolean
+        and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
+      false);
+  elsif v_turn.status = 'running' then
+    if not coalesce(argument -> 'owners' ? v_turn.owner::text, true) then
+      v_is_over := exists (select from public.turn_waits w where w.turn_id = v_turn.id and w.claim is not null);
+    end if;
+  elsif v_turn.status = 'interrupted' then
+    v_is_over := argument #>> '{turn,status}' = 'interrupted'
+      and v_turn.answer is not distinct from argument #>> '{turn,answer}'
+      and v_turn.plan is not distinct from argument #>> '{turn,plan}'
+      and not exists (
+        select from jsonb_to_recordset(coalesce(argument -> 'items', '[]')) as i (position integer, ordinal integer)
+          where not exists (select from public.turn_events e where e.turn_id = v_turn.id
+            and e.position = i.position and e.ordinal = i.ordinal));
+  else
+    v_is_over := v_turn.status <> 'waiting';
+  end if;
+  if v_is_over then
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
   end if;
 
   if jsonb_typeof(argument -> 'reply') = 'object' then
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
-    update public.messages set metadata = coalesce(metadata, '{}')
-      || jsonb_build_object('superseded_by', v_message)
-      where id = v_turn.message_id and id <> v_message;
+    if v_turn.message_id <> v_message then
+      update public.messages set metadata = coalesce(metadata, '{}')
+        || jsonb_build_object('superseded_by', v_message)
+        where id = v_turn.message_id;
+    end if;
     -- The reply becomes the leaf, unless the conversation has gone on from another message than the one it
     -- answers, or ends in another reply to that message which was asked for later.
     if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
@@ -2778,10 +2804,15 @@ begin
         and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
       returning m.id into v_message;
   end if;
-  delete from public.turn_pieces where turn_id = v_turn.id;
-  delete from public.turn_waits where turn_id = v_turn.id;
-  delete from public.turn_events where turn_id = v_turn.id
-    and (type = 'reasoning-delta' or argument ? 'items');
+  if exists (select from public.turn_pieces where turn_id = v_turn.id)
+    or exists (select from public.turn_events where turn_id = v_turn.id)
+    or exists (select from public.turn_waits where turn_id = v_turn.id)
+  then
+    delete from public.turn_pieces where turn_id = v_turn.id;
+    delete from public.turn_waits where turn_id = v_turn.id;
+    delete from public.turn_events where turn_id = v_turn.id
+      and (type = 'reasoning-delta' or argument ? 'items');
+  end if;
   if argument ? 'items' then
     perform foreword.save_items(v_turn.id, argument -> 'items');
   end if;
@@ -2942,7 +2973,8 @@ begin
   end if;
   -- A pause that comes again after its turn was claimed is older than an item of the turn.
   if v_turn.status <> 'running'
-    or (argument ? 'owners' and not coalesce(argument -> 'owners' ? v_turn.owner::text, true))
+    or (not coalesce(argument -> 'owners' ? v_turn.owner::text, true) and exists (
+      select from public.turn_waits w where w.turn_id = v_turn.id and w.claim is not null))
     or exists (select from public.turn_events e where e.turn_id = v_turn.id and e.type <> 'reasoning-delta'
       and (e.position, e.ordinal) > (
         select i.position, i.ordinal
@@ -3754,6 +3786,7 @@ begin
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
     'foreword.claim_turn(uuid, jsonb)',
+    'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
@@ -3840,6 +3873,7 @@ begin
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
     'foreword.claim_turn(uuid, jsonb)',
+    'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
@@ -3865,6 +3899,7 @@ begin
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
     'foreword.claim_turn(uuid, jsonb)',
+    'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',

@@ -3,7 +3,7 @@
 -- client names and saw less of; an earlier message whose images were left out. A reply with calls of its
 -- client's tools must have the same ones, unless the client keeps none.
 -- @param p_message a message of the path, as in chat_save_messages
--- @param p_is_last whether it is the path's last message
+-- @param p_is_last whether it is the path's last message: then only a reply is looked for
 create or replace function foreword.match_message(
   p_conversation_id uuid, p_parent_id uuid, p_message jsonb, p_is_last boolean
 ) returns uuid
@@ -15,6 +15,9 @@ declare
   v_tools text := p_message ->> 'tools_digest';
   v_found uuid;
 begin
+  if p_is_last and p_message ->> 'role' <> 'assistant' then
+    return null;
+  end if;
   select m.id into v_found from (
       -- A bound on their number and length: their texts are read, and users may have written anything.
       (select * from public.messages where conversation_id = p_conversation_id and parent_id = p_parent_id
@@ -42,7 +45,7 @@ begin
             else starts_with(coalesce(v_metadata ->> 'plan', v_content), nullif(m.metadata ->> 'plan', ''))
           end)
         else
-          btrim(m.content, E' \t\r\n') = v_content and not p_is_last and m.metadata ? 'images_count'
+          btrim(m.content, E' \t\r\n') = v_content and m.metadata ? 'images_count'
           and (not v_metadata ? 'images_count' or m.metadata ? 'images_unknown')
       end
     order by m.content = v_content desc, length(m.content) desc, m.metadata ? 'superseded_by',

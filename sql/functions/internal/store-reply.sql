@@ -14,8 +14,6 @@ declare
   v_metadata jsonb := argument #> '{reply,metadata}';
   v_digest bytea;
   v_message uuid;
-  v_same uuid;
-  v_held public.messages;
   v_extended jsonb;
 begin
   select sha256(m.digest || decode(argument #>> '{reply,digest}', 'hex')) into v_digest
@@ -33,60 +31,30 @@ begin
       and m.status is null and (m.id = p_turn_id or m.metadata ->> 'reply_of' = p_turn_id::text)
     order by m.created_at limit 1;
   if v_message is not null then
-    select * into v_held from public.messages m where m.id = v_message;
-    select m.id into v_same from public.messages m where m.conversation_id = p_conversation_id
-      and m.digest = v_digest and m.id <> v_message and m.status = 'complete' and v_status = 'complete'
-      and v_held.metadata ? 'tools_digest'
-      and not exists (select from public.messages b where b.conversation_id = p_conversation_id
-        and b.parent_id = v_message);
+    return foreword.complete_held_reply(v_message, v_content, v_metadata, v_status, v_digest,
+      v_extended is not null);
   end if;
-  if v_same is not null then
-    -- A retry that went on with the earlier reply and ended in the same one.
-    update public.messages set metadata = metadata || jsonb_build_object('superseded_by', v_same)
-      where conversation_id = p_conversation_id and parent_id = p_parent_id
-        and metadata ->> 'superseded_by' = v_message::text;
-    update public.conversations set leaf_id = v_same where id = p_conversation_id and leaf_id = v_message;
-    delete from public.messages where id = v_message;
-    return v_same;
-  end if;
-  if v_message is not null then
-    if v_held.metadata ? 'tools' and v_metadata ? 'tools' then
-      v_metadata := v_metadata || jsonb_build_object('tools',
-        foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
-    end if;
-    update public.messages m set content = v_content, status = v_status,
-        metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended') || v_metadata,
-        -- It keeps its digest, if messages below it, and its client, refer to it by that.
-        digest = case when v_held.metadata ? 'tools_digest' and v_extended is null
-          and not exists (select from public.messages b where b.conversation_id = p_conversation_id
-            and b.parent_id = v_message)
-          and not exists (select from public.messages o where o.conversation_id = p_conversation_id
-            and o.digest = v_digest)
-          then v_digest else m.digest end
-      where m.id = v_message;
-  else
-    insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
-      digest, created_at)
-      values (
-        -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
-        case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
-          then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
-        p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
-        greatest(
-          clock_timestamp(),
-          (select max(created_at) + interval '1 microsecond' from public.messages
-            where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
-        )
+  insert into public.messages (id, conversation_id, user_id, parent_id, role, content, metadata, status,
+    digest, created_at)
+    values (
+      -- As a rule the turn's own id, which its client may have chosen: a message may have it already.
+      case when exists (select from public.messages m where m.id = (argument #>> '{reply,id}')::uuid)
+        then gen_random_uuid() else (argument #>> '{reply,id}')::uuid end,
+      p_conversation_id, p_user_id, p_parent_id, 'assistant', v_content, v_metadata, v_status, v_digest,
+      greatest(
+        clock_timestamp(),
+        (select max(created_at) + interval '1 microsecond' from public.messages
+          where conversation_id = p_conversation_id and created_at < clock_timestamp() + interval '1 day')
       )
-      on conflict do nothing returning id into v_message;
-  end if;
+    )
+    on conflict do nothing returning id into v_message;
   if v_message is null then
     select id into v_message from public.messages where conversation_id = p_conversation_id
       and digest = v_digest;
+    -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
+    -- there.
+    update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
+      where id = v_message and status is distinct from 'complete';
   end if;
-  -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
-  -- there.
-  update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
-    where id = v_message and status is distinct from 'complete';
   return v_message;
 end $$;

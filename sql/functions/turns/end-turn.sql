@@ -7,6 +7,8 @@
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
 --   which replace those saved; absent if there are none
+-- @param owners optional, since version 8: the ids of the process that ran the turn. If another one has
+--   claimed it since, nothing changes
 -- @param pause only from journals: the argument is one of chat_pause_turn
 -- @param age_ms how long the end has waited, if it has
 -- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;
@@ -21,6 +23,7 @@ declare
   v_usage jsonb;
   v_estimate jsonb;
   v_day date;
+  v_is_over boolean := false;
 begin
   perform public.chat_check_version(argument);
   if argument ? 'pause' then
@@ -33,33 +36,39 @@ begin
   if v_turn.id is null or v_conversation.id is null then
     return jsonb_build_object('gone', true);
   end if;
-  if (case
-    when jsonb_typeof(argument -> 'if_abandoned') = 'object' then
-      v_turn.status <> 'running' or not coalesce(
-        argument #> '{if_abandoned,owners}' ? v_turn.owner::text
-        or ((argument #>> '{if_abandoned,is_stale_too}')::boolean
-          and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
-        false)
-    when v_turn.status = 'interrupted' then
-      argument #>> '{turn,status}' = 'interrupted'
-        and v_turn.answer is not distinct from argument #>> '{turn,answer}'
-        and v_turn.plan is not distinct from argument #>> '{turn,plan}'
-        and not exists (
-          select from jsonb_to_recordset(coalesce(argument -> 'items', '[]'))
-              as i (position integer, ordinal integer)
-            where not exists (select from public.turn_events e where e.turn_id = v_turn.id
-              and e.position = i.position and e.ordinal = i.ordinal))
-    else v_turn.status not in ('running', 'waiting')
-  end) then
+  if jsonb_typeof(argument -> 'if_abandoned') = 'object' then
+    v_is_over := v_turn.status <> 'running' or not coalesce(
+      argument #> '{if_abandoned,owners}' ? v_turn.owner::text
+      or ((argument #>> '{if_abandoned,is_stale_too}')::boolean
+        and v_turn.heartbeat_at < clock_timestamp() - interval '30 seconds'),
+      false);
+  elsif v_turn.status = 'running' then
+    if not coalesce(argument -> 'owners' ? v_turn.owner::text, true) then
+      v_is_over := exists (select from public.turn_waits w where w.turn_id = v_turn.id and w.claim is not null);
+    end if;
+  elsif v_turn.status = 'interrupted' then
+    v_is_over := argument #>> '{turn,status}' = 'interrupted'
+      and v_turn.answer is not distinct from argument #>> '{turn,answer}'
+      and v_turn.plan is not distinct from argument #>> '{turn,plan}'
+      and not exists (
+        select from jsonb_to_recordset(coalesce(argument -> 'items', '[]')) as i (position integer, ordinal integer)
+          where not exists (select from public.turn_events e where e.turn_id = v_turn.id
+            and e.position = i.position and e.ordinal = i.ordinal));
+  else
+    v_is_over := v_turn.status <> 'waiting';
+  end if;
+  if v_is_over then
     return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', false);
   end if;
 
   if jsonb_typeof(argument -> 'reply') = 'object' then
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
-    update public.messages set metadata = coalesce(metadata, '{}')
-      || jsonb_build_object('superseded_by', v_message)
-      where id = v_turn.message_id and id <> v_message;
+    if v_turn.message_id <> v_message then
+      update public.messages set metadata = coalesce(metadata, '{}')
+        || jsonb_build_object('superseded_by', v_message)
+        where id = v_turn.message_id;
+    end if;
     -- The reply becomes the leaf, unless the conversation has gone on from another message than the one it
     -- answers, or ends in another reply to that message which was asked for later.
     if v_conversation.leaf_id is null or v_turn.parent_id is null or v_conversation.leaf_id = v_turn.parent_id
@@ -82,10 +91,15 @@ begin
         and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
       returning m.id into v_message;
   end if;
-  delete from public.turn_pieces where turn_id = v_turn.id;
-  delete from public.turn_waits where turn_id = v_turn.id;
-  delete from public.turn_events where turn_id = v_turn.id
-    and (type = 'reasoning-delta' or argument ? 'items');
+  if exists (select from public.turn_pieces where turn_id = v_turn.id)
+    or exists (select from public.turn_events where turn_id = v_turn.id)
+    or exists (select from public.turn_waits where turn_id = v_turn.id)
+  then
+    delete from public.turn_pieces where turn_id = v_turn.id;
+    delete from public.turn_waits where turn_id = v_turn.id;
+    delete from public.turn_events where turn_id = v_turn.id
+      and (type = 'reasoning-delta' or argument ? 'items');
+  end if;
   if argument ? 'items' then
     perform foreword.save_items(v_turn.id, argument -> 'items');
   end if;

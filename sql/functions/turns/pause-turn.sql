@@ -19,7 +19,8 @@ begin
   end if;
   -- A pause that comes again after its turn was claimed is older than an item of the turn.
   if v_turn.status <> 'running'
-    or (argument ? 'owners' and not coalesce(argument -> 'owners' ? v_turn.owner::text, true))
+    or (not coalesce(argument -> 'owners' ? v_turn.owner::text, true) and exists (
+      select from public.turn_waits w where w.turn_id = v_turn.id and w.claim is not null))
     or exists (select from public.turn_events e where e.turn_id = v_turn.id and e.type <> 'reasoning-delta'
       and (e.position, e.ordinal) > (
         select i.position, i.ordinal

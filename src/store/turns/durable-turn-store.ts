@@ -128,8 +128,9 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
 
   async end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
-    const argument = toEndArgument(turn.turnId, result);
-    const written = await this.#writeEnd(turn, argument, () => this.#options.writes.end(argument));
+    const { writes, journal } = this.#options;
+    const argument = toEndArgument(turn.turnId, result, journal?.owners);
+    const written = await this.#writeEnd(turn, argument, () => writes.end(argument));
     const ended = this.#toEndResult(turn, written);
     this.#writer.dropPieces(turn.turnId, ended.storage !== "queued");
     return ended;

@@ -134,9 +134,12 @@ function toEndedRow(row: z.output<typeof EndResult>): EndedRow {
 
 /**
  * Returns the argument of `chat_end_turn`. The turn's texts are read when it becomes JSON.
+ * @param owners the ids of the process that ran the turn; if they are known, the end leaves alone a turn that
+ * another process has claimed.
  */
-export function toEndArgument(turnId: string, result: TurnResult): LazyJson {
+export function toEndArgument(turnId: string, result: TurnResult, owners?: readonly string[]): LazyJson {
   return {
+    owners,
     get turn() {
       return toTurnEnd(turnId, result);
     },
