@@ -24,7 +24,7 @@ const maxJsonBytes = 8 * 1024 * 1024;
 type Awaited = "event" | "text" | "end";
 
 /** Receives an attempt's reply, as a {@link ModelSink}. */
-export interface AttemptSink extends Omit<ModelSink, "fail"> {
+export interface AttemptSink extends Omit<ModelSink, "fail" | "restart" | "judge"> {
   /** `body` is the body of the server's refusal, if it has one. */
   readonly fail: (error: AppError, body: string) => void;
 }

@@ -23,6 +23,18 @@ export interface ModelSink {
   end(end: ModelEnd): void;
   /** The reply was cut off, or never began. */
   fail(error: AppError): void;
+  /**
+   * Forgets all it was told of this reply, if the client has seen none of it: no plan, no answer, no item but
+   * reasoning. Returns whether that was so; if not, this reply is the only one. Unlike the others, it may be
+   * called before {@link Model.complete} returns.
+   * @param next the model that replies from now on; absent if it is the same.
+   */
+  restart(next?: Model): boolean;
+  /**
+   * Called right before {@link end}, if at all: returns the failure of a reply that ends without a word, like
+   * `empty_reply`; `undefined` if it says something.
+   */
+  judge(end: ModelEnd): AppError | undefined;
 }
 
 /** A piece of a tool call, as a model sends it. */
@@ -44,10 +56,39 @@ export interface ModelEnd {
   readonly usage: ReportedUsage | undefined;
 }
 
+/** A model that was asked for a reply, and left. */
+export interface ModelAttempt {
+  /** The name by which clients choose it. */
+  readonly model: string;
+  /** Why it was left. */
+  readonly errorCode: ErrorCode;
+}
+
+/** How a reply came about, as far as that is known; absent parts are as usual. */
+export interface CallReport {
+  /** The name of the model that replies, or was asked last; absent if no other could be asked. */
+  readonly model?: string | undefined;
+  /** The models that were asked before it, in this order; absent if there are none. */
+  readonly attempts?: readonly ModelAttempt[] | undefined;
+}
+
+/** Wishes for a call; a model may be unable to grant them. */
+export interface CallOptions {
+  /** The name of the model that replied to the earlier steps of the turn. */
+  readonly prefers?: string | undefined;
+  /**
+   * Set if another model is asked should this call fail, so that it is made once: how long to wait for its
+   * first event, in milliseconds. Comments do not extend it.
+   */
+  readonly leaveAfterMs?: number | undefined;
+}
+
 /** A reply in progress. */
 export interface ModelCall {
   /** Ends it: the sink gets no more calls, and the connection to the model is closed. */
   abort(): void;
+  /** How the reply has come about so far; absent if there is nothing to tell. */
+  readonly report?: CallReport | undefined;
 }
 
 /** The source of text. */
@@ -57,7 +98,7 @@ export interface Model {
   /** Whether its chat template opens the reasoning, as far as its replies have shown. */
   readonly openedReasoning: OpenedReasoning;
   /** Starts a reply. `sink` is called in later ticks only. */
-  complete(prompt: Prompt, sink: ModelSink): ModelCall;
+  complete(prompt: Prompt, sink: ModelSink, options?: CallOptions): ModelCall;
   /** Closes connections kept open between replies. */
   close(): Promise<void>;
 }

@@ -37,7 +37,7 @@ export class ReplyEvents {
   readonly #output: EventOutput;
   readonly #options: ReplyOptions;
   readonly #wantsPlan: boolean;
-  readonly #opened: OpenedReasoning;
+  #opened: OpenedReasoning;
   #filter: ReasoningFilter;
   readonly #splitter: ReplySplitter;
   #position = 0;
@@ -50,6 +50,9 @@ export class ReplyEvents {
   #hasAnswer = false;
   /** Whether an item came after the last text of the answer. */
   #isAfterItem = false;
+  /** Whether this step has sent nothing but reasoning; and when the first text before the step came. */
+  #isUnseen = true;
+  #earlierTextAtMs: number | undefined;
 
   /**
    * @param opened the knowledge about its model.
@@ -110,6 +113,32 @@ export class ReplyEvents {
     this.#tell(piece);
   }
 
+  /** The model is asked: its reply can {@link restart} until it has sent something. */
+  startStep(): void {
+    this.#isUnseen = true;
+    this.#earlierTextAtMs = this.#firstTextAtMs;
+  }
+
+  /**
+   * Forgets the text of this step if nothing of the step was sent, reasoning aside. Returns whether that was
+   * so. @param opened the knowledge about the model that replies now, if it is another.
+   */
+  restart(opened = this.#opened): boolean {
+    if (!this.#isUnseen) return false;
+    this.#opened = opened;
+    this.#filter = this.#createFilter();
+    this.#splitter.restart();
+    this.#firstTextAtMs = this.#earlierTextAtMs;
+    return true;
+  }
+
+  /** The model's text is over: whether this step says nothing, now that its held reasoning is taken out. */
+  saysNothing(): boolean {
+    this.#pushText(this.#filter.end(true));
+    this.#filter = this.#createFilter();
+    return this.#splitter.saysNothing() && this.#isUnseen;
+  }
+
   /** An item comes next, or the model's next text after it: the held text goes out. */
   settle(): void {
     this.#pushText(this.#filter.end(true));
@@ -123,6 +152,7 @@ export class ReplyEvents {
     const bytes = item.type === "tool-call-delta" ? Buffer.byteLength(item.text) : 1;
     if (item.type === "tool-call-delta") this.#saidBytes += bytes;
     this.#ordinal += bytes;
+    this.#isUnseen = false;
     this.#output.append({ ...item, position: this.#position, ordinal: this.#ordinal });
   }
 
@@ -184,6 +214,7 @@ export class ReplyEvents {
   #advance(bytes: number): number {
     this.#position += bytes;
     this.#ordinal = 0;
+    this.#isUnseen = false;
     return this.#position;
   }
 }

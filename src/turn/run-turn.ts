@@ -7,29 +7,17 @@ import { createBodyReader, toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
 import type { SentEvents } from "./steps/next-prompt.ts";
 import { toEvents, toSentReply, type ResumedTurn } from "./steps/resumed-turn.ts";
+import { ModelCalls } from "./steps/model-calls.ts";
 import { createStepLoop, type StepLoop, type ToolPorts } from "./steps/step-loop.ts";
 import type { NextStep } from "./steps/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
 import type { Observer } from "./observer.ts";
-import type {
-  BeginResult,
-  EndResult,
-  Model,
-  ModelCall,
-  ModelEnd,
-  Models,
-  TurnBegin,
-  TurnResult,
-  TurnStore,
-} from "./ports.ts";
+import type { BeginResult, EndResult, ModelEnd, Models, TurnBegin, TurnResult, TurnStore } from "./ports.ts";
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
 import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
 import { estimateTurn, findModel, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts";
-
-/** The call of a turn that goes on after a wait, until it asks its model. */
-const noCall: ModelCall = { abort: () => {} };
 
 /** The ports of a turn. */
 export interface TurnPorts extends ReplyOptions, ToolPorts {
@@ -53,7 +41,7 @@ export interface TurnOutput extends EventOutput, SentEvents {}
  */
 export class RunningTurn {
   readonly #ports: TurnPorts;
-  readonly #model: Model;
+  readonly #calls: ModelCalls;
   readonly #output: TurnOutput;
   readonly #gate: SafetyGate;
   readonly #reply: ReplyEvents;
@@ -61,7 +49,6 @@ export class RunningTurn {
   readonly #startedMs: number;
   /** When the first text came, if that was before a wait. */
   readonly #firstTextMs: number | undefined;
-  #call: ModelCall;
   /** `undefined` if the model may call no tools. */
   readonly #steps: StepLoop | undefined;
   /** Includes the stored messages before its own, unlike the estimate of its begin. */
@@ -85,12 +72,12 @@ export class RunningTurn {
   ) {
     const { clock } = ports;
     this.#ports = ports;
-    this.#model = findModel(ports.models, request);
     this.#output = output;
     this.#gate = new SafetyGate(output);
-    const { openedReasoning: opened } = this.#model;
+    const model = findModel(ports.models, request);
+    this.#calls = new ModelCalls(model);
     const sent = resumed && toSentReply(resumed);
-    this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, opened, ports, sent);
+    this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, model.openedReasoning, ports, sent);
     this.#wantsPlan = request.wantsPlan;
     // The wait counts.
     const ageMs = resumed === undefined || begun === undefined ? 0 : +clock.now() - +begun.begin.startedAt;
@@ -98,10 +85,7 @@ export class RunningTurn {
     this.#firstTextMs = resumed?.state.firstTextMs;
     this.#steps = createStepLoop(request, ports, output, this.#reply, resumed?.state);
     // First: all other work is done while the request is under way.
-    this.#call =
-      resumed === undefined
-        ? this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request))
-        : noCall;
+    if (resumed === undefined) this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request));
     this.#estimate = estimateTurn(request);
     this.#begin = begun?.begin ?? toTurnBegin(request, ports.models, clock.now());
     this.#isSafe = this.#makeSafe(begun);
@@ -136,8 +120,9 @@ export class RunningTurn {
   }
 
   /** Stage 1a: the model replies to `prompt`; its text goes out as it comes. */
-  #ask(prompt: Prompt): ModelCall {
-    return this.#model.complete(prompt, {
+  #ask(prompt: Prompt): void {
+    this.#reply.startStep();
+    this.#calls.ask(prompt, {
       text: (piece) => {
         if (!this.#reply.push(piece))
           this.#fail(new AppError("reply_too_large", `over ${maxReplyBytes} bytes`));
@@ -149,7 +134,14 @@ export class RunningTurn {
       },
       end: (modelEnd) => this.#endStep(modelEnd),
       fail: (error) => this.#fail(error),
+      restart: (next) => this.#reply.restart(next?.openedReasoning),
+      judge: (modelEnd) => this.#judge(modelEnd),
     });
+  }
+
+  #judge(modelEnd: ModelEnd): AppError | undefined {
+    if (this.#steps?.hasCalls === true || !this.#reply.saysNothing()) return undefined;
+    return toJudged({ outcome: "complete", modelEnd }, toBody(this.#output.textAfter(0))).error;
   }
 
   /** Stage 1b, beside 1a: the user's message is stored; only then do events go out. */
@@ -211,7 +203,7 @@ export class RunningTurn {
 
   #askNext(isLast: boolean): void {
     const prompt = this.#steps?.toNextPrompt(isLast);
-    if (prompt !== undefined) this.#call = this.#ask(prompt);
+    if (prompt !== undefined) this.#ask(prompt);
   }
 
   /** Stage 1d: the turn waits for its user. No process runs it until the user has decided. */
@@ -243,7 +235,7 @@ export class RunningTurn {
   #finish(ending: Ending): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#call.abort();
+    this.#calls.abort();
     this.#steps?.close();
     this.#reply.end(ending.outcome === "complete");
     void this.#end(ending).then(this.#done.resolve, this.#done.reject);

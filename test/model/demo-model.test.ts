@@ -20,6 +20,8 @@ function say(...lines: Line[]): { text: string; pieces: number; end: ModelEnd | 
       toolCall: () => assert.fail(),
       end: (told) => void (end = told),
       fail: assert.fail,
+      restart: () => assert.fail(),
+      judge: () => assert.fail(),
     },
   );
   assert.equal(text, "", "nothing is said before time passes");
@@ -66,6 +68,8 @@ describe("DemoModel", () => {
         toolCall: () => assert.fail(),
         end: () => assert.fail(),
         fail: assert.fail,
+        restart: () => assert.fail(),
+        judge: () => assert.fail(),
       },
     );
     clock.advance(20);

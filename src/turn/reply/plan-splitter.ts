@@ -75,15 +75,18 @@ export class PlanSplitter implements ReplySplitter {
   /** Whether items stand in the reply, and whether plan was sent before the last of them. */
   #hasItems = false;
   #hasEarlierPlan = false;
+  /** The state, and the white space after a plan that was cut, at the start or after the last items. */
+  #settled: { readonly state: State; readonly cutSpace: string };
 
   /** @param sent the body so far, of a reply that goes on after items. */
   constructor(output: SplitterOutput, sent?: Body) {
     this.#output = output;
+    if (sent?.answer !== undefined) this.#state = sent.answer === "" ? "gap" : "answer";
+    this.#settled = { state: this.#state, cutSpace: "" };
     if (sent === undefined) return;
     this.#hasItems = true;
     this.#hasEarlierPlan = sent.plan !== "";
     this.#boundarySent = sent.answer !== undefined;
-    if (sent.answer !== undefined) this.#state = sent.answer === "" ? "gap" : "answer";
   }
 
   push(piece: string): void {
@@ -110,6 +113,7 @@ export class PlanSplitter implements ReplySplitter {
     if (this.#state === "plan") this.#sendPlan(this.#text.length);
     if (this.#state === "plan") this.#state = "start";
     if (this.#state === "prose") this.#state = "start"; // nothing but white space
+    this.#settled = { state: this.#state, cutSpace: this.#cutSpace };
     if (this.#state !== "start") return;
     this.#hasEarlierPlan ||= this.#plan !== "";
     this.#text = "";
@@ -133,6 +137,19 @@ export class PlanSplitter implements ReplySplitter {
     if (this.#state === "plan") this.#sendPlan(this.#text.length);
     this.#endPlan();
     return true;
+  }
+
+  restart(): void {
+    this.#state = this.#settled.state;
+    this.#cutSpace = this.#settled.cutSpace;
+    this.#text = "";
+    this.#dressing = undefined;
+    this.#tail = undefined;
+  }
+
+  saysNothing(): boolean {
+    if (this.#state === "tail") this.#pushTail("", true);
+    return this.#state === "gap" || (this.#state !== "answer" && this.#text.trim() === "");
   }
 
   /** Decides everything that more text could have decided otherwise. */

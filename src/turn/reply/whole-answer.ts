@@ -24,6 +24,10 @@ export interface ReplySplitter {
   end(): boolean;
   /** The reply was cut off. */
   cutOff(): boolean;
+  /** Forgets the text since the start, or since the last item; none of it may have been sent. */
+  restart(): void;
+  /** No more text comes: whether none is held that {@link end} would send. */
+  saysNothing(): boolean;
 }
 
 /** A reply without a plan: all of it is answer, byte for byte, after a boundary before its first text. */
@@ -51,5 +55,11 @@ export class WholeAnswer implements ReplySplitter {
 
   cutOff(): boolean {
     return false;
+  }
+
+  restart(): void {}
+
+  saysNothing(): boolean {
+    return true;
   }
 }

@@ -23,6 +23,8 @@ export function complete(
     toolCall: (piece: ToolCallPiece) => void pieces.push(piece),
     end: (end: ModelEnd) => resolve({ pieces, end, error: undefined }),
     fail: (error: AppError) => resolve({ pieces, end: undefined, error }),
+    restart: () => pieces.length === 0,
+    judge: () => undefined,
   };
   model.complete({ kind: "chat", instruction: undefined, messages: [], parameters: {}, ...prompt }, sink);
   return promise;

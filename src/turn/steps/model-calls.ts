@@ -1,0 +1,39 @@
+/** The calls of a turn's model, one for each step, and how their replies came about. */
+import type { Prompt } from "../instructions.ts";
+import type { CallReport, Model, ModelCall, ModelSink } from "../ports.ts";
+
+/** The calls of one turn; the next is made once the one before has ended. */
+export class ModelCalls {
+  readonly #model: Model;
+  #call: ModelCall | undefined;
+  /** Of the steps before the call. */
+  #earlier: CallReport | undefined;
+
+  /** @param earlier the report of the steps before a wait. */
+  constructor(model: Model, earlier?: CallReport) {
+    this.#model = model;
+    this.#earlier = earlier;
+  }
+
+  /** Asks for the reply of the next step, by preference from the model that replied to the earlier ones. */
+  ask(prompt: Prompt, sink: ModelSink): void {
+    this.#earlier = this.report;
+    const prefers = this.#earlier?.model;
+    const options = prefers === undefined ? undefined : { prefers };
+    this.#call = this.#model.complete(prompt, sink, options);
+  }
+
+  /** Ends the call in progress, if there is one. */
+  abort(): void {
+    this.#call?.abort();
+  }
+
+  /** How the replies have come about so far; `undefined` if there is nothing to tell. */
+  get report(): CallReport | undefined {
+    const report = this.#call?.report;
+    const earlier = this.#earlier;
+    if (earlier === undefined || report === undefined) return report ?? earlier;
+    const attempts = [...(earlier.attempts ?? []), ...(report.attempts ?? [])];
+    return { ...earlier, ...report, ...(attempts.length > 0 && { attempts }) };
+  }
+}
