@@ -7,14 +7,11 @@ import type { Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
 import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 import type { Exchange } from "./connection-pool.ts";
 import { OpenAiAttempt, type AttemptSink } from "./openai-attempt.ts";
+import { OpenAiServer, type CompletionRequest, type Target } from "./openai-server.ts";
+import type { Correction } from "./request/parameter-memory.ts";
 import {
-  OpenAiServer,
-  type CompletionRequest,
-  type OptionalParameter,
-  type Target,
-} from "./openai-server.ts";
-import {
-  findRefusedParameter,
+  findCorrections,
+  isAboutParameter,
   isAboutSchema,
   isAboutTools,
   isBadRequest,
@@ -24,6 +21,9 @@ import type { ModelSettings } from "./settings.ts";
 
 const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
+/** How often a reply is asked for with another correction. */
+const maxCorrections = 12;
+const noNames: ReadonlySet<string> = new Set();
 
 /** Failures before the first text after which a second attempt may succeed. */
 const retried = new Set(["model_unavailable", "model_rate_limited", "model_truncated", "model_failed"]);
@@ -65,9 +65,10 @@ class OpenAiCall implements ModelCall {
   /** Whether a reused connection turned out to be dead, so that a new one is needed. */
   #needsFresh = false;
   #retry: Timer | undefined;
-  /** Parameters for which this reply was refused, and those of them that any reply would be refused for. */
-  readonly #leftOut = new Set<OptionalParameter>();
-  readonly #refused = new Set<OptionalParameter>();
+  /** Changes after refusals of this reply, and those of them that hold for any reply. */
+  readonly #corrections: Correction[] = [];
+  readonly #lasting: Correction[] = [];
+  #hasReplied = false;
   #hasRetried = false;
   #isOver = false;
 
@@ -100,16 +101,16 @@ class OpenAiCall implements ModelCall {
     if (this.#isOver) return;
     // Once a server has shown that it reads none; the newest message's is refused by itself.
     if (!this.#server.readsFiles && !isAboutFile(this.#prompt)) this.#prompt = withoutFiles(this.#prompt);
-    const request = this.#server.toRequest(this.#prompt, this.#leftOut, target);
+    const request = this.#server.toRequest(this.#prompt, this.#corrections, target);
     this.#request = request;
     const sink: AttemptSink = {
       text: (piece) => {
-        this.#server.remember(this.#refused);
+        this.#remember(request);
         this.#sink.text(piece);
       },
       reasoning: this.#sink.reasoning,
       toolCall: (piece) => {
-        this.#server.remember(this.#refused);
+        this.#remember(request);
         this.#sink.toolCall(piece);
       },
       end: (end) => this.#settle(() => this.#sink.end(this.#toNamed(end))),
@@ -128,6 +129,13 @@ class OpenAiCall implements ModelCall {
   #toNamed(end: ModelEnd): ModelEnd {
     const { keepsName, name } = this.#server.settings;
     return keepsName ? { ...end, model: name } : end;
+  }
+
+  /** With the first text or call of a reply, the request is known to be accepted. */
+  #remember(request: CompletionRequest): void {
+    if (this.#hasReplied) return;
+    this.#hasReplied = true;
+    this.#server.remember(request, this.#lasting);
   }
 
   #settle(tell: () => void): void {
@@ -168,20 +176,33 @@ class OpenAiCall implements ModelCall {
 
   /** If the prompt, or the refused part of it, is the client's alone, the client's request is at fault. */
   #toBlamed(error: AppError, body: string): AppError {
-    const isClients = !hasInstruction(this.#prompt) && error.code === "model_refused" && isBadRequest(error);
+    const isClients =
+      error.code === "model_refused" &&
+      isBadRequest(error) &&
+      (!hasInstruction(this.#prompt) || isAboutParameter(error, body, this.#request?.asked ?? noNames));
     const isBlamed = isClients || (hasClientTools(this.#prompt) && isAboutTools(error, body));
     return isBlamed ? new AppError("request_refused", error.message, { cause: error }) : error;
   }
 
-  /** If the model refuses an optional parameter, it is asked again without it; a success is remembered. */
+  /**
+   * Whether the model is asked again, without the parameters that it refuses: a success is remembered. A
+   * correction that does not help is not made twice.
+   */
   #mayAskWithout(error: AppError, body: string): boolean {
-    const name = findRefusedParameter(error, body, this.#request?.parameters ?? []);
-    if (name === undefined) return false;
-    this.#leftOut.add(name);
+    if (this.#request === undefined || this.#corrections.length >= maxCorrections) return false;
+    const found = findCorrections(error, body, this.#request).filter(
+      (correction) => !this.#corrections.some((earlier) => isUndone(correction, earlier)),
+    );
+    this.#corrections.push(...found);
     // With one tool's schema refused, other tools may be taken.
-    if (name !== "tools" || !isAboutSchema(body)) this.#refused.add(name);
-    return true;
+    this.#lasting.push(...found.filter(({ name }) => name !== "tools" || !isAboutSchema(body)));
+    return found.length > 0;
   }
+}
+
+/** Whether `correction` gives a parameter a name that was refused before. */
+function isUndone({ newName }: Correction, { name }: Correction): boolean {
+  return newName !== undefined && newName === name;
 }
 
 /** Whether a refusal names a file, or a type of content. */

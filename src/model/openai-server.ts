@@ -2,11 +2,21 @@
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock } from "../base/clock.ts";
-import { callForms, toCalledTools, toSigned } from "./request/call-forms.ts";
+import {
+  callForms,
+  isSystem,
+  systemForm,
+  toCalledTools,
+  toSigned,
+  withoutSystem,
+} from "./request/call-forms.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { toOpenAiMessages } from "./request/openai-messages.ts";
+import { ParameterMemory, type Correction } from "./request/parameter-memory.ts";
+import type { RefusedRequest } from "./request/refused-parameter.ts";
+import { toSentParameters } from "./request/sent-parameters.ts";
 import type { OfferedTools } from "./stream/tool-calls.ts";
-import { hasClientTools, toolParameters, toToolOffer } from "./request/tool-offer.ts";
+import { hasClientTools, toToolOffer } from "./request/tool-offer.ts";
 import type { ModelSettings, OpenAiOptions } from "./settings.ts";
 
 /** The URL and headers of all completion requests. */
@@ -17,22 +27,11 @@ export interface Target {
 }
 
 /** A request ready to be sent. */
-export interface CompletionRequest extends Target {
+export interface CompletionRequest extends Target, RefusedRequest {
   readonly body: string;
-  /** The optional parameters in it. */
-  readonly parameters: readonly OptionalParameter[];
   /** The tools in it; `undefined` if there are none. */
   readonly offered: OfferedTools | undefined;
 }
-
-/**
- * Parameters that we add ourselves, and forms of messages, that a model may refuse: it is then asked again
- * without them, and never sent them again. Parameters from a client are never left out, nor those about its
- * tools.
- */
-const addedParameters = ["temperature", "stream_options"] as const;
-const optionalParameters = [...addedParameters, ...toolParameters, ...callForms] as const;
-export type OptionalParameter = (typeof optionalParameters)[number];
 
 /** Returns the package's client, for its knowledge of URLs, headers and Azure; it sends nothing itself. */
 export function createClient(options: OpenAiOptions): OpenAI {
@@ -60,8 +59,8 @@ export class OpenAiServer {
   readsFiles = true;
   /** Sends the requests. */
   readonly pool: ConnectionPool;
-  /** Parameters that this model has refused, and is not sent again. */
-  readonly #refused = new Set<OptionalParameter>();
+  readonly #memory = new ParameterMemory();
+  readonly #defaults: Readonly<Record<string, unknown>>;
   /**
    * The same for every request; made once, as that takes longer than all other work before a request is sent.
    */
@@ -71,6 +70,7 @@ export class OpenAiServer {
   constructor(settings: ModelSettings, clock: Clock) {
     this.settings = settings;
     this.options = settings.openai;
+    this.#defaults = { temperature: this.options.temperature, ...settings.parameters?.defaults };
     this.pool = new ConnectionPool(clock);
     this.#loading = toTarget(this.options);
     this.#loading.then(
@@ -89,35 +89,42 @@ export class OpenAiServer {
     return await this.#loading;
   }
 
-  /**
-   * Returns the request for `prompt`, without the optional parameters in `without` and those refused before.
-   */
-  toRequest(prompt: Prompt, without: ReadonlySet<OptionalParameter>, target: Target): CompletionRequest {
-    const { extra, ...asked } = prompt.parameters;
-    const isRefused = (name: OptionalParameter): boolean => this.#refused.has(name) || without.has(name);
-    const added = addedParameters.filter((name) => !isRefused(name) && !Object.hasOwn(asked, name));
+  /** Returns the request for `prompt`, with `corrections` and those that the server has remembered. */
+  toRequest(prompt: Prompt, corrections: readonly Correction[], target: Target): CompletionRequest {
+    const memory = corrections.length === 0 ? this.#memory : this.#memory.with(corrections);
+    const isRefused = (name: string): boolean => memory.leavesOut(name);
+    const parameters = memory.apply(toSentParameters(prompt.parameters, this.#defaults));
     const { fields, optional, offered } = toToolOffer(prompt, isRefused);
     const forms = callForms.filter((name) => !isRefused(name));
     const messages = toOpenAiMessages(prompt, hasClientTools(prompt) || !isRefused("tools"));
+    const hasSystem = prompt.kind === "chat" && messages.some(isSystem);
+    const withSystem = hasSystem && isRefused(systemForm) ? withoutSystem(messages) : messages;
     const namesTools = offered === undefined && prompt.kind === "chat" && isRefused("calls_without_tools");
+    const streamOptions = isRefused("stream_options") ? undefined : { include_usage: true };
     const body = {
-      ...extra, // first, so that none of it overrides ours
+      ...parameters, // first, so that none of them overrides ours
       model: this.options.model,
-      messages: forms.includes("unsigned_calls") ? messages : toSigned(messages),
+      messages: forms.includes("unsigned_calls") ? withSystem : toSigned(withSystem),
       stream: true,
-      ...(added.includes("stream_options") && { stream_options: { include_usage: true } }),
-      ...(added.includes("temperature") && { temperature: this.options.temperature }),
-      ...asked,
+      stream_options: streamOptions,
       ...fields,
       ...(namesTools && toCalledTools(messages)),
     };
-    const parameters = [...forms, ...added, ...optional];
-    return { ...target, body: JSON.stringify(body), parameters, offered };
+    const added = [
+      ...forms,
+      ...(hasSystem && !isRefused(systemForm) ? [systemForm] : []),
+      ...(streamOptions === undefined ? [] : ["stream_options"]),
+      ...optional,
+    ];
+    const { extra, ...asked } = prompt.parameters;
+    const askedNames = new Set([...Object.keys(asked), ...Object.keys(extra ?? {})]);
+    return { ...target, body: JSON.stringify(body), parameters, asked: askedNames, added, offered };
   }
 
-  /** Remembers parameters that the model refused, once it replied without them. */
-  remember(refused: ReadonlySet<OptionalParameter>): void {
-    for (const name of refused) this.#refused.add(name);
+  /** Remembers a request with which the model has replied, and the corrections in it. */
+  remember({ parameters }: RefusedRequest, corrections: readonly Correction[]): void {
+    for (const correction of corrections) this.#memory.learn(correction);
+    this.#memory.accept(parameters);
   }
 }
 

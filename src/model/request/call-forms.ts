@@ -1,4 +1,4 @@
-/** The forms of earlier tool calls in a request that some servers refuse, and how they are sent instead. */
+/** The forms of messages in a request that some servers refuse, and how they are sent instead. */
 import { isRecord } from "../../base/json.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -8,6 +8,34 @@ type Fields = Readonly<Record<string, unknown>>;
  * `calls_without_tools`: in a request that offers no tools, which Anthropic and Bedrock refuse.
  */
 export const callForms = ["unsigned_calls", "calls_without_tools"] as const;
+
+/** The form of instructions before a chat, which chat templates of some open models do not have. */
+export const systemForm = "system_messages";
+
+/** Returns `messages` with the text of all system messages at the start of the first user message. */
+export function withoutSystem(messages: readonly object[]): readonly object[] {
+  const system = messages.filter(isSystem).map(toContentText).join("\n\n");
+  const others = messages.filter((message) => !isSystem(message));
+  if (system === "") return others;
+  const index = others.findIndex((message) => "role" in message && message.role === "user");
+  const user = others[index];
+  if (user === undefined) return [{ role: "user", content: system }, ...others];
+  return others.with(index, { ...user, content: withText(system, user) });
+}
+
+/** Whether a message is an instruction. */
+export function isSystem(message: object): boolean {
+  return "role" in message && message.role === "system";
+}
+
+function toContentText(message: object): string {
+  return "content" in message && typeof message.content === "string" ? message.content : "";
+}
+
+function withText(text: string, message: object): unknown {
+  const parts: unknown = "content" in message ? message.content : "";
+  return Array.isArray(parts) ? [{ type: "text", text }, ...parts] : `${text}\n\n${toContentText(message)}`;
+}
 
 /** Stands for a signature that is not known. https://ai.google.dev/gemini-api/docs/thought-signatures */
 const signature = { google: { thought_signature: "skip_thought_signature_validator" } };

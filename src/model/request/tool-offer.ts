@@ -5,9 +5,8 @@ import { isRecord } from "../../base/json.ts";
 import type { OfferedTools } from "../stream/tool-calls.ts";
 
 /** The parameters about tools: without tools, a request has none of them. */
-export const toolParameters = ["tool_choice", "parallel_tool_calls", "tools"] as const;
-/** A parameter about tools. */
-export type ToolParameter = (typeof toolParameters)[number];
+const toolParameters = ["tool_choice", "parallel_tool_calls", "tools"] as const;
+type ToolParameter = (typeof toolParameters)[number];
 
 /** The tools of a request. */
 export interface ToolOffer {
@@ -30,6 +29,7 @@ export function hasClientTools({ parameters: { tools } }: Prompt): boolean {
 /** Returns the tools of a request. @param isRefused whether the model refuses a parameter. */
 export function toToolOffer(prompt: Prompt, isRefused: (name: ToolParameter) => boolean): ToolOffer {
   const { parameters } = prompt;
+  const { tool_choice, parallel_tool_calls } = parameters;
   const client = parameters.tools ?? noTools;
   const own = prompt.kind === "chat" ? (prompt.serverTools ?? noTools) : noTools;
   if (client.length + own.length === 0) return none;
@@ -39,12 +39,14 @@ export function toToolOffer(prompt: Prompt, isRefused: (name: ToolParameter) => 
     names: new Set([...names, ...added.map(toName)]),
     takenIds: findTakenIds(prompt),
   };
-  if (client.length > 0) return { fields: { tools: [...client, ...added] }, optional: [], offered };
+  if (client.length > 0) {
+    const choice = tool_choice !== undefined && { tool_choice };
+    return { fields: { tools: [...client, ...added], ...choice }, optional: [], offered };
+  }
   if (isRefused("tools")) {
     const fields = { tools: undefined, tool_choice: undefined, parallel_tool_calls: undefined };
     return { ...none, fields };
   }
-  const { tool_choice, parallel_tool_calls } = parameters;
   const fields = {
     tools: added,
     tool_choice: isRefused("tool_choice") ? undefined : tool_choice,

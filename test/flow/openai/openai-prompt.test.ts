@@ -142,31 +142,6 @@ describe("a parameter that the model refuses", () => {
     };
   }
 
-  for (const [name, value] of [
-    ["temperature", 1],
-    ["max_tokens", 5],
-    ["top_p", 0.5],
-    ["response_format", { type: "json_object" }],
-    ["seed", 1],
-  ] as const) {
-    test(`is not left out if the client has set ${name}: its request fails, and is not sent again`, async () => {
-      refuse(name);
-      const requests = wire.requests;
-      const asking = { [name]: value };
-      await assert.rejects(wire.stream("Hi", asking), (error) => {
-        assert.ok(error instanceof APIError);
-        assert.deepEqual([error.status, error.code], [400, "request_refused"]);
-        return true;
-      });
-      await assert.rejects(wire.complete("Hi", asking), { status: 400, code: "request_refused" });
-      assert.equal(wire.requests, requests + 2);
-      assert.deepEqual(
-        wire.model.calls.map(({ body }) => body[name]),
-        [value, value],
-      );
-    });
-  }
-
   test("is left out if it is Foreword's: the operator's temperature, then stream_options, and both from then on", async () => {
     refuse("temperature", "stream_options");
     assert.equal((await wire.stream("Hi", { stream_options: { include_usage: true } })).text, "So.");
@@ -179,16 +154,43 @@ describe("a parameter that the model refuses", () => {
     });
   });
 
-  test("is sent all the same if a client sets it after it was left out of another request", async () => {
-    refuse("temperature");
-    await wire.complete("Hi");
-    await assert.rejects(wire.complete("Hi", { temperature: 1 }), { code: "request_refused" });
-    assert.equal(wire.model.calls.at(-1)?.body["temperature"], 1);
-  });
+  for (const [name, value] of [
+    ["max_tokens", 5],
+    ["response_format", { type: "json_object" }],
+    ["stop", "END"],
+    ["logit_bias", { "5": -100 }],
+    ["provider", { data_collection: "deny" }],
+  ] as const) {
+    test(`is never left out if the reply would be another one without ${name}: the request fails`, async () => {
+      refuse(name, "max_completion_tokens");
+      const requests = wire.requests;
+      const asking = { [name]: value };
+      await assert.rejects(wire.stream("Hi", asking), (error) => {
+        assert.ok(error instanceof APIError);
+        assert.deepEqual([error.status, error.code], [400, "request_refused"]);
+        return true;
+      });
+      await assert.rejects(wire.complete("Hi", asking), { status: 400, code: "request_refused" });
+      assert.equal(wire.requests, requests + 2);
+      for (const { body } of wire.model.calls)
+        assert.deepEqual(body[name] ?? body["max_completion_tokens"], value);
+    });
+  }
 
-  test("is the client's to leave out if only the model server knows it", async () => {
-    refuse("top_k");
-    await assert.rejects(wire.complete("Hi", { top_k: 1 }), { status: 400, code: "request_refused" });
-    assert.equal(wire.model.calls.length, 1);
-  });
+  for (const [name, value] of [
+    ["top_p", 0.5],
+    ["seed", 1],
+    ["top_k", 1],
+    ["reasoning_effort", "low"],
+    ["verbosity", "low"],
+  ] as const)
+    test(`is left out if it is ${name}: the model is asked again once, and never sent it again`, async () => {
+      refuse(name);
+      assert.equal((await wire.stream("Hi", { [name]: value })).text, "So.");
+      assert.equal((await wire.complete("Hi", { [name]: value })).choices[0]?.message.content, "So.");
+      assert.deepEqual(
+        wire.model.calls.map(({ body }) => body[name]),
+        [value, undefined, undefined],
+      );
+    });
 });

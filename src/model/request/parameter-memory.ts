@@ -1,0 +1,115 @@
+/** The parameters that a model has shown to refuse, and how its requests are changed for it. */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A change of a request after a refusal. Without further fields, the parameter is left out. */
+export interface Correction {
+  /** The parameter, or a form of messages. */
+  readonly name: string;
+  /** The only value that is refused, as JSON; absent if all are. */
+  readonly value?: string;
+  /** The parameter beside which alone it is refused. */
+  readonly beside?: string;
+  /** Sent instead of `value`. */
+  readonly replacement?: unknown;
+  /** The name under which it is sent instead. */
+  readonly newName?: string;
+}
+
+/** How many refused values of a parameter are remembered. */
+const maxValues = 16;
+/** A parameter none of whose values was accepted is refused altogether after so many of them. */
+const maxRefusedValues = 3;
+/** Longer values are not remembered by themselves, in characters of JSON. */
+const maxValueLength = 200;
+
+/** Returns the JSON of a parameter's value; `undefined` if it is too long to be remembered. */
+export function toValueKey(value: unknown): string | undefined {
+  const key = JSON.stringify(value);
+  return key.length <= maxValueLength ? key : undefined;
+}
+
+/** Corrections of requests to one model. */
+export class ParameterMemory {
+  readonly #leftOut = new Set<string>();
+  readonly #newNames: Map<string, string>;
+  readonly #besides = new Map<string, string>();
+  /** By parameter and value. */
+  readonly #values = new Map<string, Map<string, Correction>>();
+  /** Parameters with refused values of which another value was accepted. */
+  readonly #accepted = new Set<string>();
+
+  /** @param newNames the names under which parameters are always sent. */
+  constructor(newNames: Readonly<Record<string, string>> = {}) {
+    this.#newNames = new Map(Object.entries(newNames));
+  }
+
+  /** Whether a parameter is refused, whatever its value. */
+  leavesOut(name: string): boolean {
+    return this.#leftOut.has(name);
+  }
+
+  /** Returns a copy that knows `corrections` as well. */
+  with(corrections: readonly Correction[]): ParameterMemory {
+    const copy = new ParameterMemory(Object.fromEntries(this.#newNames));
+    for (const name of this.#leftOut) copy.#leftOut.add(name);
+    for (const [name, other] of this.#besides) copy.#besides.set(name, other);
+    for (const [name, values] of this.#values) copy.#values.set(name, new Map(values));
+    for (const correction of corrections) copy.learn(correction);
+    return copy;
+  }
+
+  /** Remembers a correction with which the model has replied. */
+  learn(correction: Correction): void {
+    const { name, value, beside, newName } = correction;
+    if (newName !== undefined) this.#newNames.set(name, newName).delete(newName);
+    else if (beside !== undefined) this.#besides.set(name, beside);
+    else if (value === undefined) this.#leftOut.add(name);
+    else this.#learnValue(name, value, correction);
+  }
+
+  /** Remembers that the model has replied to a request with `parameters`. */
+  accept(parameters: Fields): void {
+    for (const name of this.#values.keys()) if (Object.hasOwn(parameters, name)) this.#accepted.add(name);
+  }
+
+  /** Returns `parameters` as the model takes them. */
+  apply(parameters: Fields): Fields {
+    const { size } = this.#newNames;
+    if (size + this.#leftOut.size + this.#besides.size + this.#values.size === 0) return parameters;
+    const sent = new Map<string, unknown>();
+    for (const [given, value] of Object.entries(parameters)) {
+      const name = this.#newNames.get(given) ?? given;
+      sent.set(name, sent.has(name) ? toStricter(sent.get(name), value) : value);
+    }
+    for (const name of this.#leftOut) sent.delete(name);
+    for (const name of this.#values.keys()) this.#replace(name, sent);
+    for (const [name, other] of this.#besides) if (sent.has(other)) sent.delete(name);
+    return Object.fromEntries(sent);
+  }
+
+  #replace(name: string, sent: Map<string, unknown>): void {
+    const values = this.#values.get(name);
+    // A replacement may have been refused in its turn.
+    for (let steps = 0; sent.has(name) && steps < maxValues; steps += 1) {
+      const correction = values?.get(toValueKey(sent.get(name)) ?? "");
+      if (correction === undefined) return;
+      if (correction.replacement === undefined) sent.delete(name);
+      else sent.set(name, correction.replacement);
+    }
+  }
+
+  #learnValue(name: string, value: string, correction: Correction): void {
+    const values = this.#values.get(name) ?? new Map<string, Correction>();
+    this.#values.set(name, values.set(value, correction));
+    const isReplaced = Array.from(values.values()).some(({ replacement }) => replacement !== undefined);
+    if (values.size >= maxRefusedValues && !isReplaced && !this.#accepted.has(name)) this.#leftOut.add(name);
+    const [oldest] = values.keys();
+    if (values.size > maxValues && oldest !== undefined) values.delete(oldest);
+  }
+}
+
+/** Returns the smaller one of two bounds that are sent under one name; of other values the first. */
+function toStricter(first: unknown, second: unknown): unknown {
+  return typeof first === "number" && typeof second === "number" ? Math.min(first, second) : first;
+}

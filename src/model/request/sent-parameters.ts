@@ -1,0 +1,30 @@
+/** The parameters of a request: the client's, and the model's defaults for those that it did not set. */
+import type { ModelParameters } from "../../turn/instructions.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The two names of the most tokens of a reply. */
+export const tokenBounds = ["max_tokens", "max_completion_tokens"] as const;
+
+/** Parameters that stand for one another: a client that sets one needs no default of the other. */
+const synonyms: ReadonlyMap<string, string> = new Map(
+  [tokenBounds, ["reasoning_effort", "reasoning"] as const].flatMap(([one, other]) => [
+    [one, other],
+    [other, one],
+  ]),
+);
+
+/**
+ * Returns the parameters for the model.
+ * @param defaults `null` stands for a parameter that is never sent.
+ */
+export function toSentParameters({ extra, ...asked }: ModelParameters, defaults: Fields): Fields {
+  const given: Fields = { ...extra, ...asked };
+  const isAsked = (name: string | undefined): boolean => name !== undefined && Object.hasOwn(given, name);
+  return Object.fromEntries([
+    ...Object.entries(defaults).filter(
+      ([name, value]) => value !== undefined && value !== null && !isAsked(synonyms.get(name)),
+    ),
+    ...Object.entries(given).filter(([name, value]) => value !== undefined && defaults[name] !== null),
+  ]);
+}
