@@ -1,4 +1,4 @@
-/** Tells a refused value of a parameter from a refused parameter, and finds the nearest value in its stead. */
+/** Tells a refused value of a parameter from a refused parameter, and finds the nearest value instead. */
 import type { ModelComplaint } from "../model-complaint.ts";
 
 /** Sentences of OpenAI, Azure, vLLM, Groq, Ollama, LiteLLM, Mistral and Anthropic. */
