@@ -990,7 +990,7 @@ begin
     if v_is_known then
       v_found := null;
       if v_item.message ->> 'sent_id' is not null then
-        -- A reply that its client names, and of which it has seen no more than is stored.
+        -- A reply that its client names and has seen no further than it is stored.
         select m.id into v_found from public.messages m
           where m.id = (v_item.message ->> 'sent_id')::uuid and m.conversation_id = p_conversation_id
             and m.parent_id = v_parent
@@ -1143,8 +1143,8 @@ begin
   return v_held.id;
 end $$;
 
--- Returns the whole reply of a turn that goes on with another one, of which its end knows only its own part:
--- its process is gone.
+-- Returns the whole reply of a turn that goes on with an earlier one, if its end knows only its own part,
+-- since its process is gone.
 -- @param p_content, p_metadata of this part
 -- @returns {content, metadata}, or null for other turns
 create or replace function foreword.continue_reply(
@@ -1174,7 +1174,7 @@ begin
     from jsonb_array_elements(case when jsonb_typeof(v_row.metadata -> 'tools') = 'array'
       then v_row.metadata -> 'tools' else '[]' end) with ordinality as t (tool, place)
     where t.place <= (v_row.metadata #>> '{extended,calls}')::numeric;
-  -- UTF-16 code units, of which a character past U+FFFF has two.
+  -- In UTF-16 code units: a character past U+FFFF has two.
   v_length := length(v_text) + case current_setting('server_encoding')
       when 'UTF8' then length(regexp_replace(v_text, '[\u0001-\uFFFF]', '', 'g')) else 0 end
     + case when v_text = '' or coalesce(p_content, '') = '' then 0 else 2 end;
@@ -1577,8 +1577,8 @@ begin
 end $$;
 
 -- Returns the tool calls of a reply that has come again with more of them, or with results: the stored ones,
--- of which the client's take over what was sent in the same order, then the sent ones that are new. Clients
--- cannot change calls that this server ran.
+-- then the sent ones that are new. The client's stored calls are replaced by the sent ones in the same order.
+-- Clients cannot change calls that this server ran.
 -- @param p_stored, p_sent as `metadata.tools` holds them
 create or replace function foreword.merge_tools(p_stored jsonb, p_sent jsonb) returns jsonb
 language sql immutable set search_path = '' as $$

@@ -50,7 +50,7 @@ begin
     if v_is_known then
       v_found := null;
       if v_item.message ->> 'sent_id' is not null then
-        -- A reply that its client names, and of which it has seen no more than is stored.
+        -- A reply that its client names and has seen no further than it is stored.
         select m.id into v_found from public.messages m
           where m.id = (v_item.message ->> 'sent_id')::uuid and m.conversation_id = p_conversation_id
             and m.parent_id = v_parent

@@ -1,5 +1,5 @@
--- Returns the whole reply of a turn that goes on with another one, of which its end knows only its own part:
--- its process is gone.
+-- Returns the whole reply of a turn that goes on with an earlier one, if its end knows only its own part,
+-- since its process is gone.
 -- @param p_content, p_metadata of this part
 -- @returns {content, metadata}, or null for other turns
 create or replace function foreword.continue_reply(
@@ -29,7 +29,7 @@ begin
     from jsonb_array_elements(case when jsonb_typeof(v_row.metadata -> 'tools') = 'array'
       then v_row.metadata -> 'tools' else '[]' end) with ordinality as t (tool, place)
     where t.place <= (v_row.metadata #>> '{extended,calls}')::numeric;
-  -- UTF-16 code units, of which a character past U+FFFF has two.
+  -- In UTF-16 code units: a character past U+FFFF has two.
   v_length := length(v_text) + case current_setting('server_encoding')
       when 'UTF8' then length(regexp_replace(v_text, '[\u0001-\uFFFF]', '', 'g')) else 0 end
     + case when v_text = '' or coalesce(p_content, '') = '' then 0 else 2 end;

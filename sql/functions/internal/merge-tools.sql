@@ -1,6 +1,6 @@
 -- Returns the tool calls of a reply that has come again with more of them, or with results: the stored ones,
--- of which the client's take over what was sent in the same order, then the sent ones that are new. Clients
--- cannot change calls that this server ran.
+-- then the sent ones that are new. The client's stored calls are replaced by the sent ones in the same order.
+-- Clients cannot change calls that this server ran.
 -- @param p_stored, p_sent as `metadata.tools` holds them
 create or replace function foreword.merge_tools(p_stored jsonb, p_sent jsonb) returns jsonb
 language sql immutable set search_path = '' as $$

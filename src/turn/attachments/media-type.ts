@@ -18,8 +18,8 @@ function toBytes(text: string): readonly number[] {
 }
 
 /**
- * Returns the type of a file by its first bytes, of which `data` has at least some in base64; `undefined` if
- * it is none that messages can hold. A file that is shorter than a signature counts as far as it goes.
+ * Returns the type of a file by its first bytes; `undefined` if it is none that messages can hold. `data` is
+ * base64, and may be cut off after its start. A file shorter than a signature counts as far as it goes.
  */
 export function findType(data: string): AttachmentType | undefined {
   const bytes = Buffer.from(data.slice(0, sampleLength), "base64");
