@@ -139,7 +139,7 @@ const judged: readonly Judged[] = [
     // A file of an older message may be anything; one of the newest must be an image. Without messages there
     // is one message, or a reply to generate again. A call needs a name and an id of its own.
     exceptions:
-      /^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: Invalid input|must have (?:an id|a name) of |: The tool call ".*" has no result yet$/,
+      /^tools\[\d+\]\.function\.name: must be different|^messages: Last message must be from the user$|^messages: Last message must have a text or an image$|^This file|^The file|^messages: Invalid input|must have (?:an id|a name) of |: The tool call ".*" has no result yet$/,
   },
   {
     name: "CompletionRequest",
@@ -185,7 +185,7 @@ const judged: readonly Judged[] = [
       },
     ],
     exceptions:
-      /^model: "[^]*" does not exist|^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL|of another type, or damaged$/,
+      /^model: "[^]*" does not exist|^tools\[\d+\]\.function\.name: must be different|^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL|of another type, or damaged$/,
   },
   {
     name: "NewConversation",

@@ -13,6 +13,8 @@ const onlyFunctions = "is not supported (only function is accepted)";
 export const ToolName = z
   .string("is required")
   .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores or hyphens");
+/** The error of a name that an earlier tool has. */
+export const repeatedName = "must be different from the other tools' names";
 const Values = z.record(z.string(), z.unknown());
 const FunctionType = z.literal("function", onlyFunctions);
 
@@ -83,11 +85,19 @@ interface ToolFieldsOfRequest {
   readonly tool_choice?: z.output<typeof ToolChoice>;
 }
 
-/** @throws AppError `invalid_request` for a choice that needs tools, or names one that is not offered. */
-export function checkToolChoice({ tools, tool_choice: choice }: ToolFieldsOfRequest): void {
+/**
+ * @throws AppError `invalid_request` for two tools with one name, and for a choice that needs tools, or names
+ * one that is not offered.
+ */
+export function checkTools({ tools, tool_choice: choice }: ToolFieldsOfRequest): void {
+  const names = new Set<string>();
+  for (const [index, tool] of (tools ?? []).entries()) {
+    const { name } = ToolFields.parse(tool).function;
+    if (names.has(name)) refuse(`tools[${index}].function.name`, repeatedName);
+    names.add(name);
+  }
   if (choice === undefined || choice === "none" || choice === "auto") return;
   if (tools === undefined) refuse("tool_choice", "is only allowed together with tools");
-  const names = new Set(tools.map((tool) => ToolFields.parse(tool).function.name));
   const named = Named.safeParse(choice).data;
   if (named !== undefined && !names.has(named.function.name))
     refuse("tool_choice.function.name", "must be the name of one of the tools");

@@ -5,7 +5,7 @@ import type { ModelParameters } from "../../turn/instructions.ts";
 import type { CallResult } from "../../turn/items/tool-results.ts";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
 import { toolResultStatuses, toolRunners, type ToolPart } from "../../turn/items/tool.ts";
-import { ToolName, toolsOf } from "../../http/items/client-tools.ts";
+import { repeatedName, ToolName, toolsOf } from "../../http/items/client-tools.ts";
 import { addIssues, described, isDeep, listOf, maxDepth } from "../../http/request-fields.ts";
 
 /** The most calls of a message, and the most results of a request. */
@@ -123,7 +123,7 @@ export function toToolParameters({
   const given = tools ?? [];
   const names = new Set<string>();
   for (const [index, { name, parameters }] of given.entries()) {
-    if (names.has(name)) refuse(`tools[${index}].name`, "must be different from the other tools' names");
+    if (names.has(name)) refuse(`tools[${index}].name`, repeatedName);
     if (isDeep(parameters))
       refuse(`tools[${index}].parameters`, `must be nested at most ${maxDepth} levels deep`);
     names.add(name);

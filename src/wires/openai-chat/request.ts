@@ -8,7 +8,7 @@ import type { TurnRequest } from "../../turn/turn-request.ts";
 import { Chat, CompletionMessage, only } from "./message.ts";
 import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
 import { toSentChat } from "./tool-messages.ts";
-import { checkToolChoice } from "../../http/items/client-tools.ts";
+import { checkTools } from "../../http/items/client-tools.ts";
 import {
   checkContent,
   described,
@@ -143,7 +143,7 @@ export function toRequestedCompletion(
   models: Models,
 ): RequestedCompletion {
   const { model, isPlanned } = findNamed(request.model, models);
-  checkToolChoice(request);
+  checkTools(request);
   const chat = toSentChat(request.messages);
   const last = chat.extendsReply ?? chat.messages.at(-1);
   if (last === undefined) return refuse("messages", "must not be empty");

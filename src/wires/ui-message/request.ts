@@ -17,7 +17,7 @@ import {
   type UserQuery,
   Uuid,
 } from "../../http/request-fields.ts";
-import { checkToolChoice, ToolChoice, Tools } from "../../http/items/client-tools.ts";
+import { checkTools, ToolChoice, Tools } from "../../http/items/client-tools.ts";
 import type { RouteBody } from "../../http/route.ts";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { isAlone, isGiven, toClientId, toSentChat, UiMessage, type SentChat } from "./message.ts";
@@ -141,7 +141,7 @@ function toToolParameters(request: z.output<z.ZodObject<typeof toolFields>>): Mo
   const tools = request.tools ?? undefined;
   const tool_choice = request.tool_choice ?? undefined;
   const parallel_tool_calls = request.parallel_tool_calls ?? undefined;
-  checkToolChoice({ tools, tool_choice });
+  checkTools({ tools, tool_choice });
   // Model servers refuse the others without tools.
   if (tools === undefined || tools.length === 0) return {};
   return {

@@ -47,6 +47,12 @@ const wrong: readonly [string, object, string, RegExp?][] = [
   ["an empty name", { tools: [toTool("")] }, "tools[0].function.name"],
   ["a name with a dot", { tools: [toTool("a.b")] }, "tools[0].function.name"],
   ["a name with a line break", { tools: [toTool("a\n")] }, "tools[0].function.name"],
+  [
+    "two tools of one name",
+    { tools: [toTool("f"), toTool("g"), toTool("f")] },
+    "tools[2].function.name",
+    /must be different from the other tools' names/,
+  ],
   ["parameters in words", { tools: [toTool("f", { parameters: "none" })] }, "tools[0].function.parameters"],
   ["parameters in a list", { tools: [toTool("f", { parameters: [] })] }, "tools[0].function.parameters"],
   [

@@ -13,6 +13,7 @@ const message = (role: string, ...parts: object[]): object => ({ id: "m", role, 
 const text = (words: string): object => ({ type: "text", text: words });
 const file = (url: unknown): object => ({ type: "file", mediaType: "image/png", url });
 const tool = (fields: object): object => ({ type: "tool-x", toolCallId: "c", ...fields });
+const look = { type: "function", function: { name: "look" } };
 const hi = message("user", text("Hi"));
 const chat = (...messages: unknown[]): object => ({ id: "chat", messages, trigger: "submit-message" });
 
@@ -44,6 +45,11 @@ describe("a request of useChat", () => {
       /^messages\[0\]\.role: must be one of user, assistant, system/,
     ],
     ["without a role", chat({ id: "m", parts: [text("Hi")] }), /^messages\[0\]\.role: /],
+    [
+      "with two tools of one name",
+      { ...chat(hi), tools: [look, look] },
+      /^tools\[1\]\.function\.name: must be different from the other tools' names$/,
+    ],
     ["with a message that is a string", chat("Hi"), /^messages\[0\]: /],
     ["of an older SDK, without parts", chat({ role: "user", content: "Hi" }), /^messages\[0\]\.parts: /],
     [
