@@ -27,7 +27,8 @@ import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { ConfiguredModels } from "./model/configured-models.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
-import type { ModelList } from "./model/settings.ts";
+import { Fallbacks } from "./model/failover/fallbacks.ts";
+import type { ModelList, ModelSettings } from "./model/settings.ts";
 import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { Retention } from "./history/retention.ts";
@@ -118,7 +119,7 @@ export async function createApp(
   const { rows } = store;
   const counters = rows && new UsageRows(rows.database);
   const retention = createRetention(options.retentionDays, rows, clock, observe);
-  const models = createModels(options.model, clock);
+  const models = createModels(options.model, clock, observe);
   const { toolServers } = options;
   const tools = toolServers && new McpToolServers(toolServers, clock, observe);
   const attachments = createAttachments(options, store, observe);
@@ -237,11 +238,13 @@ function createRetention(
   return new Retention({ database: rows.database, clock, days, observe });
 }
 
-function createModels(options: AppOptions["model"], clock: Clock): Models {
+function createModels(options: AppOptions["model"], clock: Clock, observe: Observer): Models {
   if (options.type === "demo") return new ConfiguredModels(new DemoModel(clock));
-  const [first, ...others] = options.models;
-  return new ConfiguredModels(
-    new OpenAiModel(first, clock),
-    ...others.map((settings) => new OpenAiModel(settings, clock)),
-  );
+  const toConfigured = (settings: ModelSettings) => ({ settings, model: new OpenAiModel(settings, clock) });
+  const [first, ...others] = [
+    toConfigured(options.models[0]),
+    ...options.models.slice(1).map(toConfigured),
+  ] as const;
+  const fallbacks = new Fallbacks([first, ...others], clock, observe);
+  return new ConfiguredModels(fallbacks.wrap(first), ...others.map((each) => fallbacks.wrap(each)));
 }

@@ -37,6 +37,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
   readonly #options: OpenAiOptions;
   readonly #clock: Clock;
   readonly #startedMs: number;
+  readonly #leaveAfterMs: number | undefined;
   #firstEvent: Timer;
   #controller: Dispatcher.DispatchController | undefined;
   #awaited: Awaited | undefined;
@@ -54,13 +55,23 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
   #isAborted = false;
   #hasTold = false;
 
-  constructor(options: OpenAiOptions, clock: Clock, sink: AttemptSink, offered?: OfferedTools) {
+  /** @param leaveAfterMs as in `CallOptions`. */
+  constructor(
+    options: OpenAiOptions,
+    clock: Clock,
+    sink: AttemptSink,
+    offered?: OfferedTools,
+    leaveAfterMs?: number,
+  ) {
     this.offered = offered;
+    this.#leaveAfterMs = leaveAfterMs;
     this.#options = options;
     this.#clock = clock;
     this.#sink = sink;
     this.#startedMs = clock.monotonicMs();
-    this.#firstEvent = this.#awaitFirst(options.firstByteTimeoutMs);
+    this.#firstEvent = this.#awaitFirst(
+      Math.min(options.firstByteTimeoutMs, leaveAfterMs ?? Number.POSITIVE_INFINITY),
+    );
   }
 
   /** Whether the sink has received anything: from then on there is no other attempt. */
@@ -119,7 +130,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
   }
 
   #awaitFirst(delayMs: number): Timer {
-    const error = new AppError("model_silent", `no event within ${this.#options.firstByteTimeoutMs} ms`);
+    const error = new AppError("model_silent", `no event within ${delayMs} ms`);
     // The status alone makes a refusal; its body may never end.
     const isRefused = (): boolean => this.#head !== undefined && this.#head.status !== 200;
     return afterReading(this.#clock, delayMs, () => (isRefused() ? this.#failRefused() : this.#fail(error)));
@@ -160,7 +171,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
   #holdOff(): void {
     const { firstByteTimeoutMs } = this.#options;
     const leftMs = this.#startedMs + Math.max(maxHoldMs, firstByteTimeoutMs) - this.#clock.monotonicMs();
-    if (leftMs <= 0 || this.#isOver) return;
+    if (leftMs <= 0 || this.#isOver || this.#leaveAfterMs !== undefined) return;
     this.#firstEvent.cancel();
     this.#firstEvent = this.#awaitFirst(Math.min(firstByteTimeoutMs, leftMs));
   }

@@ -3,7 +3,7 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-files.ts";
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
+import type { CallOptions, Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
 import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 import type { Exchange } from "./connection-pool.ts";
 import { OpenAiAttempt, type AttemptSink } from "./openai-attempt.ts";
@@ -44,8 +44,8 @@ export class OpenAiModel implements Model {
     this.#clock = clock;
   }
 
-  complete(prompt: Prompt, sink: ModelSink): ModelCall {
-    return new OpenAiCall(this.#server, this.#clock, prompt, sink);
+  complete(prompt: Prompt, sink: ModelSink, options?: CallOptions): ModelCall {
+    return new OpenAiCall(this.#server, this.#clock, prompt, sink, options?.leaveAfterMs);
   }
 
   close(): Promise<void> {
@@ -59,6 +59,7 @@ class OpenAiCall implements ModelCall {
   readonly #clock: Clock;
   #prompt: Prompt;
   readonly #sink: ModelSink;
+  readonly #leaveAfterMs: number | undefined;
   #request: CompletionRequest | undefined;
   #attempt: OpenAiAttempt | undefined;
   #exchange: Exchange | undefined;
@@ -72,7 +73,15 @@ class OpenAiCall implements ModelCall {
   #hasRetried = false;
   #isOver = false;
 
-  constructor(server: OpenAiServer, clock: Clock, prompt: Prompt, sink: ModelSink) {
+  /** @param leaveAfterMs as in {@link CallOptions}. */
+  constructor(
+    server: OpenAiServer,
+    clock: Clock,
+    prompt: Prompt,
+    sink: ModelSink,
+    leaveAfterMs: number | undefined,
+  ) {
+    this.#leaveAfterMs = leaveAfterMs;
     this.#server = server;
     this.#clock = clock;
     this.#prompt = prompt;
@@ -116,7 +125,8 @@ class OpenAiCall implements ModelCall {
       end: (end) => this.#settle(() => this.#sink.end(this.#toNamed(end))),
       fail: (error, body) => this.#fail(error, body),
     };
-    this.#attempt = new OpenAiAttempt(this.#server.options, this.#clock, sink, request.offered);
+    const { options } = this.#server;
+    this.#attempt = new OpenAiAttempt(options, this.#clock, sink, request.offered, this.#leaveAfterMs);
     this.#exchange = undefined;
     try {
       this.#exchange = this.#server.pool.dispatch(request, this.#attempt, this.#needsFresh);
@@ -150,12 +160,14 @@ class OpenAiCall implements ModelCall {
     if (wasSilent && hasFiles(this.#prompt) && isAboutFiles(failure, body))
       return this.#failFiles(failure, body);
     if (wasSilent && this.#mayAskWithout(failure, body)) return this.#send();
-    if (this.#exchange?.isUnheard === true && !this.#needsFresh && unheard.has(failure.code)) {
+    const mayWait = this.#leaveAfterMs === undefined;
+    const isUnheard = mayWait ? unheard.has(failure.code) : failure.code === "model_unavailable";
+    if (this.#exchange?.isUnheard === true && !this.#needsFresh && isUnheard) {
       this.#needsFresh = true;
       return this.#send();
     }
     const error = this.#toBlamed(failure, body);
-    if (!wasSilent || this.#hasRetried || !retried.has(error.code)) {
+    if (!wasSilent || this.#hasRetried || !mayWait || !retried.has(error.code)) {
       return this.#settle(() => this.#sink.fail(error));
     }
     const delayMs = error.retryAfterMs ?? retryDelayMs * (1 + Math.random());

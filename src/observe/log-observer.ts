@@ -1,7 +1,7 @@
 /** Log lines about turns and the store. */
 import type { FastifyBaseLogger } from "fastify";
 import type { AppError } from "../base/errors.ts";
-import type { ObservedEvent, Observer, ToolServerEvent } from "../turn/observer.ts";
+import type { ModelEvent, ObservedEvent, Observer, ToolServerEvent } from "../turn/observer.ts";
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
 import { toContent } from "../turn/turn-result.ts";
 
@@ -39,6 +39,10 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.info({ count: event.count }, "older messages and titles are now searchable");
       case "conversations-expired":
         return logger.info({ count: event.count }, "expired conversations deleted");
+      case "model-left":
+      case "model-avoided":
+      case "model-recovered":
+        return logModel(logger, event);
       case "tool-server-connected":
       case "tool-list-changed":
       case "tool-server-lost":
@@ -48,6 +52,21 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logToolServer(logger, event);
     }
   };
+}
+
+function logModel(logger: FastifyBaseLogger, event: ModelEvent): void {
+  const { model } = event;
+  switch (event.type) {
+    case "model-left":
+      return logger.warn(
+        { model, next: event.next, ...toReason(event.error) },
+        "model failed; asking the next",
+      );
+    case "model-avoided":
+      return logger.warn({ model, waitMs: event.waitMs, ...toReason(event.error) }, "model is left alone");
+    case "model-recovered":
+      return logger.info({ model }, "model replies again");
+  }
 }
 
 function logToolServer(logger: FastifyBaseLogger, { type, server, ...facts }: ToolServerEvent): void {

@@ -37,7 +37,22 @@ export type ObservedEvent =
   | { readonly type: "search-backlog-indexed"; readonly count: number }
   /** Retention deleted `count` conversations. */
   | { readonly type: "conversations-expired"; readonly count: number }
+  | ModelEvent
   | ToolServerEvent;
+
+/** An event of a model that has fallbacks, or is one; models are identified by their configured names. */
+export type ModelEvent =
+  /** It failed before the client saw anything; `next` is asked instead. */
+  | { readonly type: "model-left"; readonly model: string; readonly next: string; readonly error: AppError }
+  /** It failed, and is left alone for so long, in milliseconds, if another can reply. */
+  | {
+      readonly type: "model-avoided";
+      readonly model: string;
+      readonly waitMs: number;
+      readonly error: AppError;
+    }
+  /** It replies again. */
+  | { readonly type: "model-recovered"; readonly model: string };
 
 /** An event of a server of tools, which its name in the settings identifies. */
 export type ToolServerEvent =
