@@ -59,7 +59,7 @@ export class OpenAiServer {
   readsFiles = true;
   /** Sends the requests. */
   readonly pool: ConnectionPool;
-  readonly #memory = new ParameterMemory();
+  readonly #memory: ParameterMemory;
   readonly #defaults: Readonly<Record<string, unknown>>;
   /**
    * The same for every request; made once, as that takes longer than all other work before a request is sent.
@@ -70,7 +70,10 @@ export class OpenAiServer {
   constructor(settings: ModelSettings, clock: Clock) {
     this.settings = settings;
     this.options = settings.openai;
-    this.#defaults = { temperature: this.options.temperature, ...settings.parameters?.defaults };
+    const { defaults = {}, rename } = settings.parameters ?? {};
+    this.#defaults = { temperature: this.options.temperature, ...defaults };
+    this.#memory = new ParameterMemory(rename);
+    if (defaults["stream_options"] === null) this.#memory.learn({ name: "stream_options" });
     this.pool = new ConnectionPool(clock);
     this.#loading = toTarget(this.options);
     this.#loading.then(

@@ -38,8 +38,13 @@ export interface ModelPrice {
 export interface ParameterSettings {
   /** The names of the parameters that clients may set; `undefined` if they may set all. */
   readonly allowed?: readonly string[] | undefined;
-  /** Sent unless the client sets them. The temperature is not among them: see {@link OpenAiOptions}. */
+  /**
+   * Sent unless the client sets them; `null` is never sent, even if the client sets it. A temperature is in
+   * {@link OpenAiOptions} unless it is `null`.
+   */
   readonly defaults?: JsonObject | undefined;
+  /** The names under which parameters are sent instead. */
+  readonly rename?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One configured model. */

@@ -59,7 +59,7 @@ const softParameters: ReadonlySet<string> = new Set([
 /** Parameters that a refusal of thinking is about: Ollama, Gemini. */
 const aboutThinking = /reason|think|template/;
 const thinkingWords =
-  /(?:does not|doesn't|not) support (?:thinking|reasoning)|(?:thinking|reasoning) is not supported|invalid reasoning value|only works in thinking mode/;
+  /(?:does not|doesn't|not) support (?:thinking|reasoning)|(?:thinking|reasoning) is not supported|invalid reasoning value|only works in thinking mode|thinking_?budget/;
 
 /** A refusal of a parameter, not a message that only names one. */
 const refusalWords =

@@ -1,9 +1,9 @@
 /** Tells a refused value of a parameter from a refused parameter, and finds the nearest value instead. */
 import type { ModelComplaint } from "../model-complaint.ts";
 
-/** Sentences of OpenAI, Azure, vLLM, Groq, Ollama, LiteLLM, Mistral and Anthropic. */
+/** Sentences of OpenAI, Azure, vLLM, Groq, Ollama, LiteLLM, Mistral, Anthropic and Gemini. */
 const valueWords =
-  /unsupported value|(?:supported|allowed|valid|permitted|accepted) values?|not support (?:the value|['"`]?(?:none|minimal|low|medium|high|xhigh|max)\b|-?[\d.]+)|only (?:the default|temperature=|be set to|['"`\d])|must be|should be|one of|less than|greater than|between|invalid (?:\w+ )?value|may only be|out of range|too (?:large|high|low|small)/i;
+  /unsupported value|(?:supported|allowed|valid|permitted|accepted) values?|not support (?:the value|['"`]?(?:none|minimal|low|medium|high|xhigh|max)\b|-?[\d.]+)|only (?:the default|temperature=|be set to|['"`\d])|must be|should be|one of|less than|greater than|between|invalid (?:\w+ )?value|may only be|out of range|too (?:large|high|low|small)|thinking_?budget|thinking mode/i;
 const valueCodes = /unsupported_value|invalid_value|literal_error/;
 
 /** Words for how much of something is wanted, from the least to the most. */
