@@ -3,12 +3,13 @@
  */
 import type { AppOptions } from "../app.ts";
 import { mebibyte } from "../base/sizes.ts";
-import { defaultFailoverAfterMs } from "../model/settings.ts";
-import { findBrokenRules, imageShare } from "./rules.ts";
+import { findBrokenRules, findOverridden, imageShare } from "./rules.ts";
 import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
 import { findMisspelt } from "./misspelt-names.ts";
+import { readModels, toModelOptions } from "./models/model-options.ts";
+import type { ModelsFile } from "./models/models-file.ts";
 import { readToolServersFile, type ToolServersFile } from "./tool-servers/tool-servers-file.ts";
 
 /** Everything that can be configured. */
@@ -47,14 +48,18 @@ export class ConfigError extends Error {
  */
 export function loadConfig(): Config {
   const { variables, warnings } = readEnvFile();
-  const misspelt = [
-    ...findMisspelt(Object.keys(process.env), variableNames, false),
-    ...findMisspelt(Object.keys(variables), variableNames, true),
-  ];
+  const [own, all] = [Object.keys(variables), Object.keys(process.env)];
   // Libraries and worker processes read `.env` through the environment.
   for (const [name, value] of Object.entries(variables))
     if (!isGiven(name, process.env[name])) process.env[name] = value;
-  return parseConfig(process.env, Array.from(new Set([...warnings, ...misspelt])));
+  return parseConfig(process.env, warnings, (used) => {
+    const isOther = (name: string): boolean => !used.has(name);
+    const misspelt = [
+      ...findMisspelt(all.filter(isOther), variableNames, false),
+      ...findMisspelt(own.filter(isOther), variableNames, true),
+    ];
+    return Array.from(new Set(misspelt));
+  });
 }
 
 function readEnvFile(): EnvFile {
@@ -72,11 +77,13 @@ function readEnvFile(): EnvFile {
 
 /**
  * Returns the configuration in `variables`. An empty one counts as unset.
+ * @param warn returns more warnings, given the names that files of settings refer to
  * @throws ConfigError as {@link loadConfig}.
  */
 export function parseConfig(
   variables: Readonly<Record<string, string | undefined>>,
   warnings: readonly string[] = [],
+  warn: (used: ReadonlySet<string>) => readonly string[] = () => [],
 ): Config {
   const present = Object.entries(variables).flatMap(([name, value = ""]) =>
     isGiven(name, variables[name]) ? [[name, unquote(value.trim())] as const] : [],
@@ -94,14 +101,22 @@ export function parseConfig(
     Environment.safeParse(Object.fromEntries(present.filter(([name]) => !invalid.has(name)))).data;
   const isDemo = Flag.safeParse(variables["DEMO_MODE"] ?? "").data ?? false;
   const toolServers = readToolServers(valid?.MCP_SERVERS_FILE, variables);
+  const models = readModels(isDemo ? undefined : valid, Object.fromEntries(present));
   const problems = [
     ...issues.map(({ text }) => text),
     ...findBrokenRules({ names, isDemo }, valid, invalid),
     ...toolServers.problems.map((problem) => `MCP_SERVERS_FILE: ${problem}`),
+    ...(models?.problems ?? []).map((problem) => `MODELS_FILE: ${problem}`),
   ];
-  const allWarnings = [...warnings, ...toolServers.warnings];
+  const used = new Set([...toolServers.usedNames, ...(models?.usedNames ?? [])]);
+  const allWarnings = [
+    ...warnings,
+    ...warn(used),
+    ...toolServers.warnings,
+    ...(models === undefined ? [] : [...models.warnings, ...findOverridden(names, used)]),
+  ];
   if (!result.success || problems.length > 0) throw new ConfigError(problems, allWarnings);
-  return toConfig(result.data, allWarnings, toolServers);
+  return toConfig(result.data, allWarnings, { toolServers, models });
 }
 
 function readToolServers(
@@ -109,7 +124,7 @@ function readToolServers(
   variables: Readonly<Record<string, string | undefined>>,
 ): ToolServersFile {
   if (file !== undefined) return readToolServersFile(file, variables);
-  return { options: undefined, problems: [], warnings: [], secrets: [] };
+  return { options: undefined, problems: [], warnings: [], secrets: [], usedNames: [] };
 }
 
 /** Whether a variable is set. An empty temperature is a setting too: no temperature is sent. */
@@ -125,7 +140,7 @@ function unquote(value: string): string {
 function toConfig(
   environment: Environment,
   warnings: readonly string[],
-  toolServers: ToolServersFile,
+  { toolServers, models }: { readonly toolServers: ToolServersFile; readonly models: ModelsFile | undefined },
 ): Config {
   const tables = {
     conversations: environment.SUPABASE_TABLE_CONVERSATIONS,
@@ -138,11 +153,11 @@ function toConfig(
     port: environment.PORT,
     logLevel: environment.LOG_LEVEL,
     logFormat: environment.LOG_FORMAT,
-    secrets: [...findSecrets(environment), ...toolServers.secrets],
+    secrets: [...findSecrets(environment), ...toolServers.secrets, ...(models?.secrets ?? [])],
     drainMs: environment.DRAIN_SECONDS * 1000,
     workerCount: environment.WORKERS,
     app: {
-      model: toModelOptions(environment),
+      model: toModelOptions(environment, models),
       auth: toAuthOptions(environment),
       store,
       retentionDays: environment.RETENTION_DAYS || undefined,
@@ -197,42 +212,6 @@ function toAuthOptions(environment: Environment): AppOptions["auth"] {
   if (AUTH === "supabase" && url !== undefined) return { type: "supabase", supabase: { url, jwtSecret } };
   if (AUTH === "keys" && keys !== undefined) return { type: "keys", keys };
   return { type: "none" };
-}
-
-function toModelOptions(environment: Environment): AppOptions["model"] {
-  const endpoint = environment.AZURE_OPENAI_ENDPOINT;
-  const isConnected = [environment.OPENAI_API_KEY, environment.OPENAI_BASE_URL, endpoint].some(
-    (value) => value !== undefined,
-  );
-  if (environment.DEMO_MODE || !isConnected) return { type: "demo", isForced: isConnected };
-  const model = environment.OPENAI_MODEL ?? "";
-  const openai = {
-    model,
-    apiKey: environment.OPENAI_API_KEY,
-    baseUrl: environment.OPENAI_BASE_URL,
-    organization: environment.OPENAI_ORG_ID,
-    project: environment.OPENAI_PROJECT_ID,
-    azure:
-      endpoint === undefined
-        ? undefined
-        : {
-            endpoint,
-            apiKey: environment.AZURE_OPENAI_API_KEY ?? "",
-            apiVersion: environment.OPENAI_API_VERSION ?? "",
-          },
-    temperature: environment.OPENAI_TEMPERATURE,
-    firstByteTimeoutMs: environment.MODEL_FIRST_BYTE_TIMEOUT_MS,
-    idleTimeoutMs: environment.MODEL_IDLE_TIMEOUT_MS,
-  };
-  const settings = {
-    name: model,
-    keepsName: false,
-    openai,
-    opensReasoning: environment.MODEL_OPENS_REASONING,
-    fallback: [],
-    failoverAfterMs: defaultFailoverAfterMs,
-  };
-  return { type: "openai", models: [settings], file: undefined };
 }
 
 type BucketOptions = Extract<AppOptions["store"], { readonly type: "embedded" }>["attachments"]["bucket"];

@@ -58,14 +58,18 @@ export function findMisspelt(
 
 /** Returns the one of `known` whose spelling is closest to `name`, if any is close. */
 export function findNearest(name: string, known: readonly string[]): string | undefined {
-  const usual = name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
+  const usual = toUsual(name);
   const other = Object.hasOwn(otherNames, usual) ? otherNames[usual] : undefined;
   if (other !== undefined && known.includes(other)) return other;
   const [nearest] = known
-    .map((candidate) => ({ candidate, distance: countEdits(usual, candidate.toUpperCase()) }))
+    .map((candidate) => ({ candidate, distance: countEdits(usual, toUsual(candidate)) }))
     .filter(({ candidate, distance }) => distance <= Math.min(3, Math.floor(candidate.length / 4)))
     .toSorted((a, b) => a.distance - b.distance);
   return nearest?.candidate;
+}
+
+function toUsual(name: string): string {
+  return name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
 }
 
 /** Returns how many letters must be changed, added, removed or swapped with the next to turn `b` into `a`. */

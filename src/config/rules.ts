@@ -53,8 +53,8 @@ const conflicts = (name: string, other: string): Rule<Given> => ({
 const listModelServers = ({ names }: Given): readonly string[] =>
   ["OPENAI_API_KEY", "OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"].filter((name) => names.has(name));
 
-/** Rules about which variables are set. */
-const nameRules: readonly Rule<Given>[] = [
+/** Rules about the variables of a single model, which a file of models overrides. */
+const modelRules: readonly Rule<Given>[] = [
   {
     isBroken: (given) =>
       !given.isDemo && listModelServers(given).length > 0 && !given.names.has("OPENAI_MODEL"),
@@ -64,6 +64,10 @@ const nameRules: readonly Rule<Given>[] = [
   isRequiredWith("OPENAI_API_VERSION", "AZURE_OPENAI_ENDPOINT"),
   conflicts("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"),
   requires("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT"),
+];
+
+/** Rules about which variables are set. */
+const nameRules: readonly Rule<Given>[] = [
   requires("SUPABASE_ANON_KEY", "SUPABASE_URL"),
   requires("SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_URL"),
   requires("SUPABASE_BUCKET", "SUPABASE_SERVICE_ROLE_KEY"),
@@ -123,6 +127,27 @@ function isStoreShared(values: Environment): boolean {
   return values.CHAT_STORE_ENABLED && (values.DATABASE_URL !== undefined || isSupabase);
 }
 
+/** Variables of a single model that a file of models overrides. */
+const overridden = [
+  "OPENAI_MODEL",
+  "OPENAI_BASE_URL",
+  "OPENAI_API_KEY",
+  "OPENAI_ORG_ID",
+  "OPENAI_PROJECT_ID",
+  "OPENAI_API_VERSION",
+  "AZURE_OPENAI_ENDPOINT",
+  "AZURE_OPENAI_API_KEY",
+];
+
+/** Returns warnings about the variables that a file of models overrides. @param used those it refers to. */
+export function findOverridden(names: ReadonlySet<string>, used: ReadonlySet<string>): readonly string[] {
+  const ignored = overridden.filter((name) => names.has(name) && !used.has(name));
+  if (ignored.length === 0) return [];
+  return [
+    `${ignored.join(", ")}: ignored, since MODELS_FILE lists the models; remove what it does not refer to`,
+  ];
+}
+
 /**
  * Returns a sentence for each rule that the variables break.
  * @param values the variables that can be read, those of `invalid` left out; rules about one of `invalid` do
@@ -136,7 +161,8 @@ export function findBrokenRules(
   const ofValues = values === undefined ? [] : listBroken(valueRules, values);
   const isOfInvalid = (text: string): boolean =>
     (text.match(/[A-Z]{2,}(?:_[A-Z]+)*/g) ?? []).some((name) => invalid.has(name));
-  return [...listBroken(nameRules, given), ...ofValues.filter((text) => !isOfInvalid(text))];
+  const ofModel = given.names.has("MODELS_FILE") ? [] : listBroken(modelRules, given);
+  return [...ofModel, ...listBroken(nameRules, given), ...ofValues.filter((text) => !isOfInvalid(text))];
 }
 
 function listBroken<Subject>(rules: readonly Rule<Subject>[], subject: Subject): readonly string[] {

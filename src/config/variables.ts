@@ -178,6 +178,7 @@ export const Environment = z.object({
   TRUST_PROXY: Addresses.default([]),
   LOG_CONTENT: Flag.default(false),
   DEMO_MODE: Flag.default(false),
+  MODELS_FILE: z.string().optional(),
   OPENAI_API_KEY: HeaderText.optional(),
   OPENAI_BASE_URL: HttpUrl.optional(),
   OPENAI_MODEL: z.string().optional(),

@@ -1,15 +1,12 @@
 /** The file of tool servers, in the form that Claude Desktop, Cursor and VS Code write. */
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { homedir } from "node:os";
 import { isRecord } from "../../base/json.ts";
 import type { ToolServerAddress, ToolServerSettings, ToolServersOptions } from "../../tools/settings.ts";
-import { Expansion } from "./expansion.ts";
-import { JsoncError, parseJsonc, type Jsonc } from "./jsonc.ts";
+import { Expansion } from "../files/expansion.ts";
+import { checkHeaders, fromPath, parseFile, toPlace, type Tell } from "../files/settings-file.ts";
 import { ServerEntry, serverKeys, toHint } from "./server-entry.ts";
 
-/** A larger file is not one of settings. */
-const maxFileBytes = 1024 * 1024;
 const defaultTimeoutMs = 20_000;
 const maxPrefixLength = 40;
 
@@ -22,6 +19,8 @@ export interface ToolServersFile {
   readonly warnings: readonly string[];
   /** Texts that must never be logged. */
   readonly secrets: readonly string[];
+  /** The names of the variables that the file refers to. */
+  readonly usedNames: readonly string[];
 }
 
 /** Returns the settings in `file`, a path that may be relative. Never throws. */
@@ -34,12 +33,13 @@ export function readToolServersFile(
   const warnings: string[] = [];
   const expansion = new Expansion(variables);
   const parsed = parseFile(path, (problem) => problems.push(`${file}: ${problem}`));
-  if (parsed === undefined) return { options: undefined, problems, warnings, secrets: [] };
+  if (parsed === undefined)
+    return { options: undefined, problems, warnings, secrets: [], usedNames: Array.from(expansion.names) };
   for (const { path: place, text } of parsed.badKeys) problems.push(`${file}: ${toPlace(place)} ${text}`);
   const [key, entries] = findEntries(parsed.value);
   if (entries === undefined) {
     problems.push(`${file}: ${key} must be an object of servers by their names`);
-    return { options: undefined, problems, warnings, secrets: [] };
+    return { options: undefined, problems, warnings, secrets: [], usedNames: Array.from(expansion.names) };
   }
   const servers: ToolServerSettings[] = [];
   const disabled: string[] = [];
@@ -58,19 +58,8 @@ export function readToolServersFile(
     problems,
     warnings,
     secrets: [...expansion.values, ...servers.flatMap(findServerSecrets)],
+    usedNames: Array.from(expansion.names),
   };
-}
-
-function parseFile(path: string, refuse: (problem: string) => void): Jsonc | undefined {
-  try {
-    const bytes = readFileSync(path);
-    if (bytes.length > maxFileBytes) refuse(`is larger than ${maxFileBytes} bytes`);
-    else return parseJsonc(new TextDecoder().decode(bytes));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    refuse(error instanceof JsoncError ? `is not valid JSON: ${reason}` : `cannot be read (${reason})`);
-  }
-  return undefined;
 }
 
 /** Returns the servers, and the key that they stand under. */
@@ -81,8 +70,6 @@ function findEntries(value: unknown): readonly [key: string, entries: object | u
     mcpServers === undefined && servers !== undefined ? ["servers", servers] : ["mcpServers", mcpServers];
   return [key, isRecord(entries) ? entries : undefined];
 }
-
-type Tell = (place: readonly (string | number)[], sentence: string) => void;
 
 /** Reads the entry of one server. */
 class EntryReader {
@@ -108,7 +95,7 @@ class EntryReader {
   /** Returns `undefined` if the entry has faults. */
   read(value: unknown): ToolServerSettings | "disabled" | undefined {
     const { data: entry, error } = ServerEntry.safeParse(value);
-    for (const { path, message } of error?.issues ?? []) this.#refuse(path.map(toKey), message);
+    for (const { path, message } of error?.issues ?? []) this.#refuse(fromPath(path), message);
     const prefix = this.#toPrefix();
     if (entry === undefined) return undefined;
     for (const key of Object.keys(entry))
@@ -188,11 +175,7 @@ class EntryReader {
     const headers = Object.entries(entry.headers ?? {}).map(
       ([name, value]) => [name, this.#expand(["headers", name], value)] as const,
     );
-    for (const [name, value] of headers) {
-      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) this.#refuse(["headers", name], "is not the name of a header");
-      if (!/^[\x20-\x7e]*$/.test(value))
-        this.#refuse(["headers", name], "must contain only ASCII characters: copy it again in full");
-    }
+    checkHeaders(headers, ["headers"], this.#refuse);
     return { type: "http", url, headers: Object.fromEntries(headers) };
   }
 
@@ -207,21 +190,6 @@ class EntryReader {
 /** Returns `path` with `~` at its start replaced, as a shell would. */
 function toHome(path: string): string {
   return path.replace(/^~(?=$|[/\\])/, () => homedir());
-}
-
-function toKey(key: PropertyKey): string | number {
-  return typeof key === "symbol" ? String(key) : key;
-}
-
-/** Returns a place like `mcpServers.files.args[1]`; other names are quoted. */
-function toPlace(path: readonly (string | number)[]): string {
-  return path
-    .map((key, index) => {
-      if (typeof key === "number") return `[${key}]`;
-      const name = /^[\w-]+$/.test(key) ? key : JSON.stringify(key.slice(0, 100));
-      return index === 0 ? name : `.${name}`;
-    })
-    .join("");
 }
 
 function findEqualPrefixes(servers: readonly ToolServerSettings[]): readonly string[] {

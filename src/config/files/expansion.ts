@@ -1,4 +1,4 @@
-/** Replaces `${NAME}` and `${env:NAME}` in settings of tool servers. */
+/** Replaces `${NAME}` and `${env:NAME}` in files of settings. */
 import { homedir } from "node:os";
 
 const reference = /\$\{(?<kind>[A-Za-z]+:(?!-))?(?<name>[^}:]*)(?<fallback>:-[^}]*)?\}/g;
@@ -8,6 +8,8 @@ export class Expansion {
   readonly #variables: Readonly<Record<string, string | undefined>>;
   /** The values of all variables used. */
   readonly values = new Set<string>();
+  /** The names of all variables that were looked up. */
+  readonly names = new Set<string>();
 
   constructor(variables: Readonly<Record<string, string | undefined>>) {
     this.#variables = variables;
@@ -35,6 +37,7 @@ export class Expansion {
         refuse(`uses ${whole}, which only an editor knows: write the path, relative to the file`);
         return "";
       }
+      this.names.add(name);
       const value = Object.hasOwn(this.#variables, name) ? this.#variables[name] : undefined;
       if (value !== undefined && value !== "") {
         this.values.add(value);
