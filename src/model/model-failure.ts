@@ -1,12 +1,11 @@
 /** Maps a model server's status and error body to one of our error codes. */
 import { AppError, type ErrorCode } from "../base/errors.ts";
+import { findWindowTokens } from "./context/refused-window.ts";
 import { toComplaint, type ModelComplaint } from "./model-complaint.ts";
 
 /** How much of a message is logged, and how much is searched for its meaning, in characters. */
 const maxMessageLength = 300;
 const maxWordsLength = 4_096;
-/** A larger number is not a context window. */
-const maxWindowTokens = 100_000_000;
 
 /**
  * Codes and types for a chat that is too long, without separators: of OpenAI and its followers, llama.cpp,
@@ -28,14 +27,6 @@ const tooLongWords = [
   /reduce the length|longer than the (?:model|maximum)|string too long|range of input length/,
   /tokens \+ `?max_new_tokens|must have less than \d+ tokens|max_(?:seq|model)_len/,
   /contextwindowexceeded|context shift is disabled/,
-];
-/** Patterns for the window in such sentences, the surest first. */
-const windowWords = [
-  /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,})/i,
-  /(\d[\d,]{2,})(?: tokens?)? maximum/i,
-  /(?:>|<=) *(\d[\d,]{2,})/,
-  /(?:length|size|window|limit)\D{0,40}?\b(\d[\d,]{2,})/i,
-  /less than (\d[\d,]{2,})/i,
 ];
 const filteredCodes =
   /contentfilter|contentpolicy|responsibleai|datainspection|moderation|safetyviolation|inputblocked|sensitive|\b1301\b/;
@@ -83,18 +74,10 @@ export function toModelFailure(status: number, body: string, retryAfterMs?: numb
   const complaint = toComplaint(body);
   const { message, type, code, param } = complaint;
   const errorCode = toErrorCode(status === 200 ? (complaint.status ?? 200) : status, complaint);
-  const window = errorCode === "context_too_long" ? findWindow(complaint) : undefined;
+  const window = errorCode === "context_too_long" ? findWindowTokens(complaint) : undefined;
   const facts = [`status ${status}`, type, code, param, window && `a window of ${window} tokens`];
   const text = `${facts.filter(Boolean).join(", ")}: ${message.slice(0, maxMessageLength)}`;
   return new AppError(errorCode, text, { retryAfterMs });
-}
-
-function findWindow({ message, windowTokens }: ModelComplaint): number | undefined {
-  const found = windowWords
-    .map((sentence) => sentence.exec(message)?.[1])
-    .find((number) => number !== undefined);
-  const tokens = windowTokens ?? Number(found?.replaceAll(",", ""));
-  return tokens > 0 && tokens <= maxWindowTokens ? tokens : undefined;
 }
 
 /** @param status 200 for an error inside a successful response that names no status of its own. */

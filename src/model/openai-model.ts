@@ -3,8 +3,9 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-files.ts";
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import type { CallOptions, Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
+import type { CallOptions, CallReport, Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
 import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
+import { ContextFit } from "./context/context-fit.ts";
 import type { Exchange } from "./connection-pool.ts";
 import { OpenAiAttempt, type AttemptSink } from "./openai-attempt.ts";
 import { OpenAiServer, type CompletionRequest, type Target } from "./openai-server.ts";
@@ -57,6 +58,7 @@ export class OpenAiModel implements Model {
 class OpenAiCall implements ModelCall {
   readonly #server: OpenAiServer;
   readonly #clock: Clock;
+  readonly #fit: ContextFit;
   #prompt: Prompt;
   readonly #sink: ModelSink;
   readonly #leaveAfterMs: number | undefined;
@@ -84,9 +86,17 @@ class OpenAiCall implements ModelCall {
     this.#leaveAfterMs = leaveAfterMs;
     this.#server = server;
     this.#clock = clock;
-    this.#prompt = prompt;
+    this.#fit = new ContextFit(server.context, prompt);
+    this.#prompt = this.#fit.prompt;
     this.#sink = sink;
-    this.#send();
+    const { failure } = this.#fit;
+    if (failure === undefined) this.#send();
+    else queueMicrotask(() => this.#settle(() => sink.fail(failure)));
+  }
+
+  get report(): CallReport | undefined {
+    const { context } = this.#fit;
+    return context && { context };
   }
 
   abort(): void {
@@ -122,7 +132,10 @@ class OpenAiCall implements ModelCall {
         this.#remember(request);
         this.#sink.toolCall(piece);
       },
-      end: (end) => this.#settle(() => this.#sink.end(this.#toNamed(end))),
+      end: (end) => {
+        this.#fit.takeUsage(this.#prompt, end.usage);
+        this.#settle(() => this.#sink.end(this.#toNamed(end)));
+      },
       fail: (error, body) => this.#fail(error, body),
     };
     const { options } = this.#server;
@@ -159,6 +172,7 @@ class OpenAiCall implements ModelCall {
     const wasSilent = this.#attempt?.hasTold !== true;
     if (wasSilent && hasFiles(this.#prompt) && isAboutFiles(failure, body))
       return this.#failFiles(failure, body);
+    if (wasSilent && failure.code === "context_too_long") return this.#failTooLong(failure, body);
     if (wasSilent && this.#mayAskWithout(failure, body)) return this.#send();
     const mayWait = this.#leaveAfterMs === undefined;
     const isUnheard = mayWait ? unheard.has(failure.code) : failure.code === "model_unavailable";
@@ -183,6 +197,14 @@ class OpenAiCall implements ModelCall {
     if (isAboutFile(this.#prompt))
       return this.#settle(() => this.#sink.fail(new AppError("file_refused", message, { cause: failure })));
     this.#prompt = withoutFiles(this.#prompt);
+    this.#send();
+  }
+
+  /** The prompt is longer than the window: a shorter one is sent, once. */
+  #failTooLong(failure: AppError, body: string): void {
+    if (!this.#fit.shorten(body === "" ? failure.message : body))
+      return this.#settle(() => this.#sink.fail(this.#fit.explain(failure)));
+    this.#prompt = this.#fit.prompt;
     this.#send();
   }
 

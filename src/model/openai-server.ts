@@ -10,6 +10,7 @@ import {
   toSigned,
   withoutSystem,
 } from "./request/call-forms.ts";
+import { ContextMemory } from "./context/context-memory.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { toOpenAiMessages } from "./request/openai-messages.ts";
 import { ParameterMemory, type Correction } from "./request/parameter-memory.ts";
@@ -57,6 +58,8 @@ export class OpenAiServer {
   readonly options: OpenAiOptions;
   /** Whether it may read PDFs: until it has shown that it does not. */
   readsFiles = true;
+  /** How much it can be sent. */
+  readonly context: ContextMemory;
   /** Sends the requests. */
   readonly pool: ConnectionPool;
   readonly #memory: ParameterMemory;
@@ -74,6 +77,7 @@ export class OpenAiServer {
     this.#defaults = { temperature: this.options.temperature, ...defaults };
     this.#memory = new ParameterMemory(rename);
     if (defaults["stream_options"] === null) this.#memory.learn({ name: "stream_options" });
+    this.context = new ContextMemory(settings);
     this.pool = new ConnectionPool(clock);
     this.#loading = toTarget(this.options);
     this.#loading.then(

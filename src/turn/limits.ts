@@ -1,6 +1,7 @@
 /** A user's limits, and the tokens that turns take of them. */
 import type { AppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
+import { tokensPerImage, tokensPerMessage } from "./context/message-size.ts";
 import type { Usage } from "./turn-event.ts";
 
 /** The limits of a user. */
@@ -30,10 +31,6 @@ export type Estimate = Pick<Usage, "inputTokens" | "outputTokens">;
 
 /** Bytes of text per token, about. https://platform.openai.com/tokenizer: 4 characters of English. */
 const bytesPerToken = 4;
-/** Tokens per image, about; servers count from some hundreds to some thousands. */
-const tokensPerImage = 1_000;
-/** Tokens per message beside its text, about: its role and delimiters. */
-const tokensPerMessage = 4;
 /** Tokens reserved for a reply whose client sets no maximum. */
 const usualOutputTokens = 1_000;
 

@@ -64,12 +64,26 @@ export interface ModelAttempt {
   readonly errorCode: ErrorCode;
 }
 
+/** How much of a chat a model was sent, if not all of it. */
+export interface SentContext {
+  /** The earliest messages of the chat that were left out, of those that were sent or read. */
+  readonly messagesLeftOut: number;
+  /** Images and files that were left out of the messages that were sent. */
+  readonly imagesLeftOut: number;
+  /** The same of the results of tool calls. */
+  readonly resultsLeftOut: number;
+  /** Whether the model's server had refused more of it first; absent if not. */
+  readonly isRetried?: boolean | undefined;
+}
+
 /** How a reply came about, as far as that is known; absent parts are as usual. */
 export interface CallReport {
   /** The name of the model that replies, or was asked last; absent if no other could be asked. */
   readonly model?: string | undefined;
   /** The models that were asked before it, in this order; absent if there are none. */
   readonly attempts?: readonly ModelAttempt[] | undefined;
+  /** Absent if the model was sent the whole chat. */
+  readonly context?: SentContext | undefined;
 }
 
 /** Wishes for a call; a model may be unable to grant them. */

@@ -3,12 +3,12 @@ import { hash } from "node:crypto";
 import { createId } from "../base/create-id.ts";
 import { toInstruction, type PromptOptions } from "./instructions.ts";
 import { toReservedOutput, toTokens, type Allowance, type Estimate } from "./limits.ts";
+import { sampleTokens } from "./context/token-count.ts";
 import { addressExtended, addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { CallResult } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, Model, Models, TurnBegin } from "./ports.ts";
-import type { ToolPart } from "./items/tool.ts";
 import type { StoredPath } from "./records.ts";
 
 /** Which tools of this server a turn may use: none, those that need no approval, or all. */
@@ -133,33 +133,24 @@ export function mayBeRefused(request: TurnRequest): boolean {
 export function estimateTurn(request: TurnRequest): Estimate {
   const { max_tokens, max_completion_tokens, ...parameters } = request.parameters;
   const messages = toChat(request);
-  let bytes = Buffer.byteLength(toInstruction(request) ?? "");
+  const texts = [toInstruction(request) ?? ""];
   let imagesCount = 0;
   // A schema counts as prompt, and may be as long as messages.
-  if (Object.keys(parameters).length > 0) bytes += Buffer.byteLength(JSON.stringify(parameters));
-  for (const { text, images, tools } of messages) {
-    bytes += Buffer.byteLength(text);
-    imagesCount += images.length;
-    if (tools !== undefined) bytes += countToolBytes(tools);
-  }
+  if (Object.keys(parameters).length > 0) texts.push(JSON.stringify(parameters));
   // Verbatim messages may hold more than ours: a name, a refusal.
   for (const message of request.verbatim ?? [])
     for (const [field, value] of Object.entries<unknown>({ ...message }))
-      if (field !== "content" && typeof value === "string") bytes += Buffer.byteLength(value);
+      if (field !== "content" && typeof value === "string") texts.push(value);
+  for (const { text, images, tools } of messages) {
+    texts.push(text);
+    imagesCount += images.length;
+    for (const { name, input, outcome } of tools ?? [])
+      texts.push(name, input, JSON.stringify(outcome?.output ?? ""));
+  }
   return {
-    inputTokens: toTokens(bytes, imagesCount, messages.length),
+    inputTokens: sampleTokens(texts) + toTokens(0, imagesCount, messages.length),
     outputTokens: toReservedOutput(max_tokens, max_completion_tokens),
   };
-}
-
-/** Returns the bytes of calls and results, as a model gets them. */
-function countToolBytes(tools: readonly ToolPart[]): number {
-  let bytes = 0;
-  for (const { name, input, outcome } of tools)
-    bytes += Buffer.byteLength(
-      `${name}${input}${outcome === undefined ? "" : JSON.stringify(outcome.output)}`,
-    );
-  return bytes;
 }
 
 /** Returns the digest of everything in a request: a resent request has the same. */

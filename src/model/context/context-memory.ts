@@ -1,0 +1,112 @@
+/** Remembers how much a model can be sent: its window, and how its tokens compare with our estimates. */
+import type { ModelParameters } from "../../turn/instructions.ts";
+import {
+  measurePrompt,
+  toPromptTokens,
+  type ChatPrompt,
+  type WindowLimits,
+} from "../../turn/context/fit-prompt.ts";
+import { tokensPerImage } from "../../turn/context/message-size.ts";
+import type { ModelSettings } from "../settings.ts";
+import { SteppedMean } from "./stepped-mean.ts";
+import { readRefusedWindow } from "./refused-window.ts";
+
+/** The window's tokens kept for a reply whose length neither its client nor the settings limit. */
+const usualOutputTokens = 4_096;
+/** The most of the window that is kept for a reply: without, and with a request for so many tokens. */
+const maxOutputShare = 0.25;
+const maxAskedShare = 0.75;
+/** A model that refuses a prompt, and names no window, is sent this share of it next. */
+const shareAfterRefusal = 0.75;
+/** Prompts that fill less of the window say little about the tokens of a full one. */
+const minLearntShare = 0.125;
+/** The largest share of images in a prompt from which the ratio of text is learnt. */
+const maxImageShare = 0.1;
+/** The least tokens of a prompt whose refusal says something about a window that the server does not name. */
+const minRefusedTokens = 1_000;
+/** A prompt that fills less of the window by our estimate is refused for more than its own tokens. */
+const minComparedShare = 0.0625;
+/** How far above the estimate the true number may be, so that a prompt beyond it is not even tried. */
+const certainty = 0.85;
+
+/** What one process has learnt about a model's window. */
+export class ContextMemory {
+  readonly #settings: ModelSettings;
+  #windowTokens: number | undefined;
+  readonly #ratio = new SteppedMean({ start: 1, min: 0.25, max: 8 });
+  readonly #imageTokens = new SteppedMean({ start: tokensPerImage, min: 50, max: 50_000 });
+
+  constructor(settings: ModelSettings) {
+    this.#settings = settings;
+    this.#windowTokens = settings.windowTokens;
+  }
+
+  /** The most tokens of a prompt and its reply; `undefined` if unknown. */
+  get windowTokens(): number | undefined {
+    return this.#windowTokens;
+  }
+
+  /** Returns how long a prompt with `parameters` may be; `undefined` if the window is unknown. */
+  toLimits(parameters: ModelParameters): WindowLimits | undefined {
+    const windowTokens = this.#windowTokens;
+    if (windowTokens === undefined) return undefined;
+    return {
+      inputTokens: windowTokens - this.#toReserve(parameters, windowTokens),
+      ratio: this.#ratio.value,
+      // About a quarter of the window.
+      gridBytes: windowTokens,
+      imageTokens: this.#imageTokens.value,
+    };
+  }
+
+  #toReserve({ max_tokens, max_completion_tokens }: ModelParameters, windowTokens: number): number {
+    const asked = Math.max(max_tokens ?? 0, max_completion_tokens ?? 0);
+    if (asked > 0) return Math.floor(Math.min(asked, windowTokens * maxAskedShare));
+    const { maxOutputTokens = usualOutputTokens } = this.#settings;
+    return Math.floor(Math.min(maxOutputTokens, windowTokens * maxOutputShare));
+  }
+
+  /** Whether a prompt is too long beyond doubt: for the window that is configured, not for a learnt one. */
+  isHopeless(prompt: ChatPrompt): boolean {
+    const { windowTokens } = this.#settings;
+    return windowTokens !== undefined && this.#count(prompt) * certainty > windowTokens;
+  }
+
+  /** Returns about how many tokens the model counts for `prompt`. */
+  #count(prompt: ChatPrompt): number {
+    return toPromptTokens(measurePrompt(prompt), this.#imageTokens.value) * this.#ratio.value;
+  }
+
+  /** Learns from the tokens that the model has counted for `prompt`, if its window is known. */
+  takeUsage(prompt: ChatPrompt, inputTokens: number): void {
+    if (this.#windowTokens === undefined) return;
+    // A refusal was misread, or the server has another window now.
+    if (inputTokens > this.#windowTokens) this.#windowTokens = this.#settings.windowTokens;
+    if (inputTokens >= (this.#windowTokens ?? Infinity) * minLearntShare) this.#compare(prompt, inputTokens);
+  }
+
+  #compare(prompt: ChatPrompt, inputTokens: number): void {
+    const { textTokens, images } = measurePrompt(prompt);
+    const imageTokens = images * this.#imageTokens.value;
+    if (imageTokens <= (textTokens + imageTokens) * maxImageShare)
+      this.#ratio.add((inputTokens / this.#ratio.value - imageTokens) * (this.#ratio.value / textTokens));
+    else this.#imageTokens.add((inputTokens / this.#ratio.value - textTokens) / images);
+  }
+
+  /** Learns from the refusal of `prompt`, whose text is `body`. */
+  takeRefusal(prompt: ChatPrompt, body: string): void {
+    const { windowTokens, inputTokens } = readRefusedWindow(body);
+    const sent = this.#count(prompt);
+    if (windowTokens !== undefined)
+      this.#windowTokens = Math.min(windowTokens, this.#windowTokens ?? windowTokens);
+    const limits = this.toLimits(prompt.parameters);
+    if (limits === undefined) {
+      if (sent >= minRefusedTokens) this.#windowTokens = Math.floor(sent * shareAfterRefusal);
+    } else if (sent >= limits.inputTokens * minComparedShare) {
+      if (inputTokens !== undefined) this.#compare(prompt, inputTokens);
+      // It should have fitted: there are more tokens in it than estimated.
+      if (this.#count(prompt) <= limits.inputTokens)
+        this.#compare(prompt, limits.inputTokens / shareAfterRefusal);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** Reads the window of a model, and the length of a prompt, in a server's refusal of that prompt. */
+import { toComplaint, type ModelComplaint } from "../model-complaint.ts";
+
+/** A larger number is not a context window. */
+const maxWindowTokens = 100_000_000;
+/** How much of a message is searched, in characters. */
+const maxWordsLength = 4_096;
+
+/** Patterns for the window in a refusal, the surest first. */
+const windowWords = [
+  /a window of (\d+) tokens/, // our own words for one
+  /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,})/i,
+  /(\d[\d,]{2,})(?: tokens?)? maximum/i,
+  /(?:>|<=) *(\d[\d,]{2,})/,
+  /(?:length|size|window|limit)\D{0,40}?\b(\d[\d,]{2,})/i,
+  /less than (\d[\d,]{2,})/i,
+];
+/** Patterns for the length of the prompt alone. */
+const inputWords = [
+  /(\d[\d,]{2,}) (?:tokens )?in (?:the|your) (?:messages|prompt|text)/i, // OpenAI, vLLM, OpenRouter
+  /messages resulted in (\d[\d,]{2,})/i, // OpenAI
+  /(\d[\d,]{2,}) \+ \d[\d,]* > \d/, // Anthropic: with `max_tokens`
+  /(\d[\d,]{2,})(?: tokens)? > \d/, // Anthropic
+  /(?:prompt|input)(?: token count)?(?: contains| has| of)? \(?(\d[\d,]{2,})/i, // Mistral, Gemini, LiteLLM
+  /request (?:\(|contains )(\d[\d,]{2,})/i, // llama.cpp, xAI
+  /given: (\d[\d,]{2,})/i, // TGI
+  /prompt_tokens["' ]*[:(] *(\d[\d,]{2,})/, // llama.cpp, SGLang
+];
+
+/** What a refusal says; `undefined` if it does not. */
+export interface RefusedWindow {
+  readonly windowTokens: number | undefined;
+  /** The tokens of the refused prompt. */
+  readonly inputTokens: number | undefined;
+}
+
+/** Returns what a refusal with `body` says. */
+export function readRefusedWindow(body: string): RefusedWindow {
+  const complaint = toComplaint(body);
+  const windowTokens = findWindowTokens(complaint);
+  const words = `${complaint.message.slice(0, maxWordsLength)} ${body.slice(0, maxWordsLength)}`;
+  const inputTokens = findNumber(words, inputWords);
+  return {
+    windowTokens,
+    inputTokens: windowTokens === undefined || inputTokens === windowTokens ? undefined : inputTokens,
+  };
+}
+
+/** Returns the window that a refusal names. */
+export function findWindowTokens({ message, windowTokens }: ModelComplaint): number | undefined {
+  const tokens = windowTokens ?? findNumber(message, windowWords);
+  return tokens !== undefined && tokens > 0 && tokens <= maxWindowTokens ? tokens : undefined;
+}
+
+function findNumber(words: string, patterns: readonly RegExp[]): number | undefined {
+  const found = patterns.map((pattern) => pattern.exec(words)?.[1]).find((number) => number !== undefined);
+  const tokens = Number(found?.replaceAll(",", ""));
+  return Number.isSafeInteger(tokens) ? tokens : undefined;
+}
