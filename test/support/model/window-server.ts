@@ -73,7 +73,7 @@ export class WindowServer {
     this.accepted.push({ inputTokens, cachedTokens, messages: call.body.messages.length });
     call.text(`- Answer\n---RESPONSE---\n${reply(this.accepted.length)}`);
     call.event({
-      ...{ id: "c", object: "chat.completion.chunk", created: 1, model: call.body.model, choices: [] },
+      choices: [],
       usage: {
         prompt_tokens: inputTokens,
         completion_tokens: 8,
