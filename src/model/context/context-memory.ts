@@ -29,7 +29,7 @@ const minComparedShare = 0.0625;
 /** How far above the estimate the true number may be, so that a prompt beyond it is not even tried. */
 const certainty = 0.85;
 
-/** What one process has learnt about a model's window. */
+/** A model's window, as far as it is known or learnt. */
 export class ContextMemory {
   readonly #settings: ModelSettings;
   #windowTokens: number | undefined;

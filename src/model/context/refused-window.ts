@@ -27,14 +27,14 @@ const inputWords = [
   /prompt_tokens["' ]*[:(] *(\d[\d,]{2,})/, // llama.cpp, SGLang
 ];
 
-/** What a refusal says; `undefined` if it does not. */
+/** The numbers in a refusal; `undefined` if it has none. */
 export interface RefusedWindow {
   readonly windowTokens: number | undefined;
   /** The tokens of the refused prompt. */
   readonly inputTokens: number | undefined;
 }
 
-/** Returns what a refusal with `body` says. */
+/** Returns the numbers in a refusal with `body`. */
 export function readRefusedWindow(body: string): RefusedWindow {
   const complaint = toComplaint(body);
   const windowTokens = findWindowTokens(complaint);

@@ -1,4 +1,4 @@
-/** A mean of samples that is used in steps, so that what is computed from it rarely changes. */
+/** A mean of samples that is used in steps, so that it rarely changes. */
 
 /** The settings of a {@link SteppedMean}. */
 export interface SteppedMeanOptions {
@@ -12,7 +12,7 @@ export interface SteppedMeanOptions {
 const step = 1.125;
 /** The weight of a new sample. */
 const weight = 0.15;
-/** A sample so much larger than the value counts at once: what it is used for would fail. */
+/** A sample so much larger than the value counts at once: a prompt would be refused. */
 const alarm = 1.2;
 
 /** A smoothed mean of samples, and its value: the mean rounded up to a step. */

@@ -61,7 +61,7 @@ const bytesPerImage = 4_000;
 /** The most bytes of a result that count: models get long ones cut. */
 const maxResultBytes = 4_096;
 
-/** Returns the bytes of a message for the places of cuts, as `foreword.message_bytes` counts those of rows. */
+/** Returns the bytes of a message for the places of cuts, as `foreword.message_bytes` does for rows. */
 export function countMessageBytes({ text, images, tools = [] }: Message): number {
   let bytes = Buffer.byteLength(text.trim()) + images.length * bytesPerImage;
   for (const tool of tools) bytes += countCallBytes(tool);

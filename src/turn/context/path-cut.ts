@@ -1,7 +1,7 @@
 /**
  * Finds how much of a long chat a model is sent. The places where a chat may be cut depend on the chat alone,
- * so that each turn, on each replica and each wire, finds the same one: what is sent starts with the same
- * bytes for many turns, which servers keep in their caches.
+ * so that each turn, on each replica and each wire, finds the same one: prompts start with the same bytes for
+ * many turns, and servers keep those in their caches.
  */
 import type { Message } from "../message.ts";
 import { countMessageBytes, measureMessage, tokensPerImage, type MessageSize } from "./message-size.ts";
@@ -27,7 +27,7 @@ export interface PathCut {
   readonly isTooLong: boolean;
 }
 
-/** What a chat is measured for. */
+/** The limits of a chat. */
 export interface PathLimits {
   /** The estimated tokens that there is room for. */
   readonly roomTokens: number;

@@ -1,4 +1,4 @@
-/** Texts of many languages and kinds, with the tokens that a real tokenizer and our estimate count in them. */
+/** Texts of many languages and kinds, with the tokens that a real tokenizer and our estimate count. */
 import { readdirSync, readFileSync } from "node:fs";
 import { countTokens as countExactly } from "gpt-tokenizer/encoding/o200k_base";
 import { countTokens } from "../../../src/turn/context/token-count.ts";
