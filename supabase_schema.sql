@@ -1133,7 +1133,7 @@ begin
       foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
   end if;
   update public.messages m set content = p_content, status = p_status,
-      metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended') || v_metadata,
+      metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended' - 'superseded_by') || v_metadata,
       -- It keeps its digest, if messages below it, and its client, refer to it by that.
       digest = case when v_held.metadata ? 'tools_digest' and not p_is_part and not v_is_answered
         and not exists (select from public.messages o where o.conversation_id = v_held.conversation_id
@@ -1316,6 +1316,7 @@ declare
   v_parent public.messages;
   v_earlier public.messages;
   v_found public.messages;
+  v_is_attempt boolean;
   v_metadata jsonb := coalesce(p_reply -> 'metadata', '{}');
   v_content text := coalesce(p_reply ->> 'content', '');
   v_digest bytea;
@@ -1352,9 +1353,10 @@ begin
   v_digest := sha256(v_parent.digest || decode(p_reply #>> '{digests,0}', 'hex'));
   select * into v_found from public.messages m
     where m.conversation_id = p_conversation_id and m.digest = v_digest;
-  if v_found.id is not null and v_found.content = v_content
+  v_is_attempt := v_found.id is not null and v_found.content = v_content
     and not exists (select from public.messages m where m.conversation_id = p_conversation_id
-      and m.parent_id = v_found.id)
+      and m.parent_id = v_found.id);
+  if v_is_attempt
     and not exists (select from public.turns t where t.conversation_id = p_conversation_id
       and t.parent_id = p_parent_id and t.status in ('running', 'waiting') and t.id <> p_turn_id
       and (t.id = v_found.id or t.id::text = v_found.metadata ->> 'reply_of'))
@@ -1381,9 +1383,11 @@ begin
   end if;
   update public.messages set metadata = coalesce(metadata, '{}')
     || jsonb_build_object('superseded_by', v_message)
-    where id = v_earlier.id and id <> v_message;
+    -- Another attempt, too, unless its end adds something.
+    where (id = v_earlier.id or (v_is_attempt and id = v_found.id)) and id <> v_message;
   update public.conversations set leaf_id = v_message
-    where id = p_conversation_id and (leaf_id is null or leaf_id in (p_parent_id, v_earlier.id));
+    where id = p_conversation_id and (leaf_id is null or leaf_id in (p_parent_id, v_earlier.id)
+      or (v_is_attempt and leaf_id = v_found.id));
 end $$;
 
 -- Finds the attachments of a begin: those that its messages hold and whose bytes are not stored, and those
@@ -3047,7 +3051,9 @@ begin
     select jsonb_build_object('id', c.id, 'content', m.content, 'plan', m.metadata -> 'plan',
         'tools', m.metadata -> 'tools') into v_extends
       from chain c join public.messages m on m.id = v_id
-      where c.depth > 0 order by c.depth desc limit 1;
+      -- Several attempts may have gone on with one reply.
+      join public.messages e on e.id = c.id
+      where c.depth > 0 order by c.depth desc, e.created_at limit 1;
   end if;
   return jsonb_build_object(
     'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,

@@ -188,6 +188,7 @@ const Rows = z.array(
   z.object({
     conversation_id: z.string(),
     role: z.string(),
+    content: z.string(),
     status: z.string().nullable(),
     is_superseded: z.boolean(),
   }),
@@ -255,7 +256,7 @@ describe("an agent in its client, over two replicas", { timeout: 300_000 }, () =
     );
     const rows = Rows.parse(
       await database.sql(
-        `select m.conversation_id, m.role, m.status, m.metadata ? 'superseded_by' as is_superseded
+        `select m.conversation_id, m.role, m.content, m.status, m.metadata ? 'superseded_by' as is_superseded
         from messages m where m.user_id = '${user}' order by m.created_at`,
       ),
     );
@@ -263,13 +264,15 @@ describe("an agent in its client, over two replicas", { timeout: 300_000 }, () =
     assert.deepEqual(others, []);
     assert.equal(rows.filter(({ role }) => role === "user").length, 1);
     const replies = rows.filter(({ role, is_superseded: isSuperseded }) => role !== "user" && !isSuperseded);
-    const cut = replies.filter(({ status }) => status === "interrupted").length;
-    assert.deepEqual([replies.length, replies.at(-1)?.status], [cut + 1, "complete"]);
+    const cut = replies.filter(({ status }) => status === "interrupted");
+    // An attempt that said nothing is shown only as the one that came after it.
+    for (const { content } of cut) assert.match(content, /Half$/);
+    assert.deepEqual([replies.length, replies.at(-1)?.status], [cut.length + 1, "complete"]);
     assert.deepEqual(await readPath(user, conversationId), [
       ["Hi", []],
       [answer, made],
     ]);
-    return { conversationId, cut };
+    return { conversationId, cut: cut.length };
   }
 
   for (const [library, Application, opening, made] of [

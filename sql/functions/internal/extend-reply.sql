@@ -12,6 +12,7 @@ declare
   v_parent public.messages;
   v_earlier public.messages;
   v_found public.messages;
+  v_is_attempt boolean;
   v_metadata jsonb := coalesce(p_reply -> 'metadata', '{}');
   v_content text := coalesce(p_reply ->> 'content', '');
   v_digest bytea;
@@ -48,9 +49,10 @@ begin
   v_digest := sha256(v_parent.digest || decode(p_reply #>> '{digests,0}', 'hex'));
   select * into v_found from public.messages m
     where m.conversation_id = p_conversation_id and m.digest = v_digest;
-  if v_found.id is not null and v_found.content = v_content
+  v_is_attempt := v_found.id is not null and v_found.content = v_content
     and not exists (select from public.messages m where m.conversation_id = p_conversation_id
-      and m.parent_id = v_found.id)
+      and m.parent_id = v_found.id);
+  if v_is_attempt
     and not exists (select from public.turns t where t.conversation_id = p_conversation_id
       and t.parent_id = p_parent_id and t.status in ('running', 'waiting') and t.id <> p_turn_id
       and (t.id = v_found.id or t.id::text = v_found.metadata ->> 'reply_of'))
@@ -77,7 +79,9 @@ begin
   end if;
   update public.messages set metadata = coalesce(metadata, '{}')
     || jsonb_build_object('superseded_by', v_message)
-    where id = v_earlier.id and id <> v_message;
+    -- Another attempt, too, unless its end adds something.
+    where (id = v_earlier.id or (v_is_attempt and id = v_found.id)) and id <> v_message;
   update public.conversations set leaf_id = v_message
-    where id = p_conversation_id and (leaf_id is null or leaf_id in (p_parent_id, v_earlier.id));
+    where id = p_conversation_id and (leaf_id is null or leaf_id in (p_parent_id, v_earlier.id)
+      or (v_is_attempt and leaf_id = v_found.id));
 end $$;

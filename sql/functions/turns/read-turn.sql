@@ -43,7 +43,9 @@ begin
     select jsonb_build_object('id', c.id, 'content', m.content, 'plan', m.metadata -> 'plan',
         'tools', m.metadata -> 'tools') into v_extends
       from chain c join public.messages m on m.id = v_id
-      where c.depth > 0 order by c.depth desc limit 1;
+      -- Several attempts may have gone on with one reply.
+      join public.messages e on e.id = c.id
+      where c.depth > 0 order by c.depth desc, e.created_at limit 1;
   end if;
   return jsonb_build_object(
     'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,

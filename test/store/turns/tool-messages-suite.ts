@@ -231,6 +231,42 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       assert.equal((await chat.all()).length, 8);
     });
 
+    test("shows an attempt in the place of one beside it that ends without a word, whichever ends first", async () => {
+      const extended = reply("Look", call("a", "rain"));
+      const whole = reply("Look\n\nWet.", call("a", "rain"));
+      for (const isLostFirst of [true, false]) {
+        const chat = makeChat();
+        const asking = await chat.run(["u: Hi"], reply("Look", call("a")));
+        const [lost, retry] = [chat.toTurn(["u: Hi"], extended), chat.toTurn(["u: Hi"], extended)];
+        for (const turn of [lost, retry]) await beginTurn(writes, turn);
+        assert.equal((await chat.shown()).at(-1)?.id, retry.turnId);
+        const lose = async (): Promise<unknown> =>
+          await endTurn(writes, lost, resultOf(lost, whole, { outcome: "interrupted", reply: undefined }));
+        if (isLostFirst) await lose();
+        await endTurn(writes, retry, resultOf(retry, whole));
+        if (!isLostFirst) await lose();
+        assert.deepEqual(
+          (await chat.all())
+            .map(({ id, content, metadata }) => [id, content, metadata.superseded_by])
+            .slice(1),
+          [
+            [asking.turnId, "Look", retry.turnId],
+            [lost.turnId, "Look", retry.turnId],
+            [retry.turnId, "Look\n\nWet.", undefined],
+          ],
+        );
+        assert.deepEqual(await chat.texts(), ["Hi", "Look\n\nWet."]);
+        const caller = { userId: chat.userId, accessToken: undefined };
+        const read = await new TurnReads(database).read(retry.turnId, caller, 0);
+        assert.equal(read?.extendsReply?.id, asking.turnId);
+
+        // Its owner was not dead, and had more to say.
+        await endTurn(writes, lost, resultOf(lost, reply("Look\n\nDry.", call("a", "rain"))));
+        const late = (await chat.all()).find(({ content }) => content === "Look\n\nDry.");
+        assert.deepEqual([late?.status, late?.metadata.superseded_by], ["complete", undefined]);
+      }
+    });
+
     test("keeps the results of a turn that ends without a word, and takes its row again for the next attempt", async () => {
       const chat = makeChat();
       const extended = reply("Look", call("a", "rain"));
