@@ -191,6 +191,8 @@ async function createHttp(
     exposedHeaders: [
       "X-Turn-Id",
       "X-Conversation-Id",
+      "X-Model",
+      "X-Model-Attempts",
       "Idempotency-Replayed",
       "Retry-After",
       "X-Request-Id",

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace } from "../turn/records.ts";
+import type { CallReport } from "../turn/ports.ts";
 import type { Message } from "../turn/message.ts";
 import type { Place } from "../turn/turn-event.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
@@ -15,6 +16,8 @@ export interface FollowedTurn {
   /** Its user. */
   readonly caller: Caller;
   readonly log: TurnLog;
+  /** How its replies have come about so far; absent if there is nothing to tell, and for turns elsewhere. */
+  readonly report?: CallReport | undefined;
   /** The reply that it goes on with; absent if it starts a new one. */
   readonly extendsReply?: Message | undefined;
   /** Joins the turn's followers; returns a function that leaves them. */
@@ -30,6 +33,9 @@ export function withStop(turn: FollowedTurn, stop: () => Promise<unknown>): Foll
     id,
     caller,
     log,
+    get report() {
+      return turn.report;
+    },
     extendsReply,
     follow: () => turn.follow(),
     stop: async () => void (await stop()),
@@ -86,6 +92,10 @@ export class LiveTurn implements FollowedTurn {
     return this.run.id;
   }
 
+  get report(): CallReport | undefined {
+    return this.run.report;
+  }
+
   /** Its conversation, if known yet. */
   get conversationId(): string | undefined {
     return this.log.start === undefined ? this.#conversationId : this.log.start.conversationId;
@@ -131,8 +141,8 @@ export class LiveTurn implements FollowedTurn {
 
   /** Returns the finished turn for followers, without its request and its run. */
   toEnded(): FollowedTurn {
-    const { id, log, extendsReply } = this;
+    const { id, log, report, extendsReply } = this;
     const caller: Caller = { userId: this.caller.userId, accessToken: undefined };
-    return { id, log, caller, extendsReply, follow: () => () => {}, stop: async () => {} };
+    return { id, log, caller, report, extendsReply, follow: () => () => {}, stop: async () => {} };
   }
 }

@@ -172,7 +172,7 @@ class RemoteTurn implements FollowedTurn {
       return;
     }
     for (const result of toMissingResults(this.log.itemsAfter(), this.log.position)) this.log.append(result);
-    const { status, finishReason, usage, errorCode, model, durationMs, firstTextMs } = stored;
+    const { status, finishReason, usage, errorCode, model, attempts, durationMs, firstTextMs } = stored;
     const code = errorCode ?? (status === "complete" || status === "stopped" ? undefined : "interrupted");
     this.log.append({
       type: "turn-end",
@@ -182,6 +182,7 @@ class RemoteTurn implements FollowedTurn {
       usage,
       error: code && { code, retryAfterMs: undefined },
       model,
+      ...(attempts !== undefined && { attempts }),
       durationMs,
       firstTextMs,
       storage: "stored",

@@ -49,6 +49,11 @@ export class OpenAiModel implements Model {
     return new OpenAiCall(this.#server, this.#clock, prompt, sink, options?.leaveAfterMs);
   }
 
+  /** The most tokens of a prompt and its reply, as configured or learnt; `undefined` if unknown. */
+  get windowTokens(): number | undefined {
+    return this.#server.context.windowTokens;
+  }
+
   close(): Promise<void> {
     return this.#server.pool.destroy();
   }

@@ -106,7 +106,7 @@ function logTurn(
   holdsContent: boolean,
   { turn, result, ended, error }: ObservedEvent & { readonly type: "turn-ended" },
 ): void {
-  const { outcome, model, finishReason, usage, durationMs, firstTextMs } = result;
+  const { outcome, model, attempts, finishReason, usage, durationMs, firstTextMs } = result;
   const facts = {
     requestId: turn.requestId,
     turnId: turn.turnId,
@@ -115,6 +115,7 @@ function logTurn(
     outcome,
     storage: ended.storage,
     model,
+    ...(attempts !== undefined && { attempts }),
     finishReason,
     usage,
     durationMs: durationMs && Math.round(durationMs),

@@ -1,6 +1,6 @@
 /** The error responses of the OpenAPI document, by status, with the codes of each operation. */
 import { errorTable, type ErrorCode } from "../base/errors.ts";
-import { limitHeaders, type ResponseHeader } from "../http/description/response-headers.ts";
+import { limitHeaders, modelHeaders, type ResponseHeader } from "../http/description/response-headers.ts";
 import { errorCodes } from "../http/description/response-schema.ts";
 import { ProblemSchema } from "../http/error-format.ts";
 import { turnErrors } from "../http/route.ts";
@@ -26,8 +26,13 @@ const authErrors: Readonly<Record<AuthType, readonly ErrorCode[]>> = {
   supabase: ["unauthenticated", "user_mismatch", "identity_unavailable"],
 };
 
-/** Response headers that name the turn. An error of a turn that had started has them too. */
-const turnHeaders: readonly ResponseHeader[] = ["X-Turn-Id", "X-Conversation-Id", "Idempotency-Replayed"];
+/** Response headers about the turn. An error of a turn that had started has them too. */
+const turnHeaders: readonly ResponseHeader[] = [
+  "X-Turn-Id",
+  "X-Conversation-Id",
+  "Idempotency-Replayed",
+  ...modelHeaders,
+];
 
 /** Returns the error responses of an operation, by status. */
 export function toErrorResponses(

@@ -9,7 +9,15 @@ import type { Message } from "./message.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { ToolPart } from "./items/tool.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
-import type { FinishReason, Outcome, ReportedUsage, SavedItem, Storage, Usage } from "./turn-event.ts";
+import type {
+  FinishReason,
+  ModelAttempt,
+  Outcome,
+  ReportedUsage,
+  SavedItem,
+  Storage,
+  Usage,
+} from "./turn-event.ts";
 
 /** Receives a reply from the model: text, then exactly one of `end` and `fail`, then nothing. */
 export interface ModelSink {
@@ -54,14 +62,6 @@ export interface ModelEnd {
   /** The model that replied, if reported. */
   readonly model: string | undefined;
   readonly usage: ReportedUsage | undefined;
-}
-
-/** A model that was asked for a reply, and left. */
-export interface ModelAttempt {
-  /** The name by which clients choose it. */
-  readonly model: string;
-  /** Why it was left. */
-  readonly errorCode: ErrorCode;
 }
 
 /** How much of a chat a model was sent, if not all of it. */
@@ -217,6 +217,8 @@ export interface TurnResult {
   /** `undefined` if there was no text and no tool call. */
   readonly reply: Reply | undefined;
   readonly model: string | undefined;
+  /** The models that failed before it, in this order; absent if there are none. */
+  readonly attempts?: readonly ModelAttempt[] | undefined;
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
   /** Estimated token counts if the model reported none; unknown ones are left out. */

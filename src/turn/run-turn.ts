@@ -12,7 +12,16 @@ import { createStepLoop, type StepLoop, type ToolPorts } from "./steps/step-loop
 import type { NextStep } from "./steps/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
 import type { Observer } from "./observer.ts";
-import type { BeginResult, EndResult, ModelEnd, Models, TurnBegin, TurnResult, TurnStore } from "./ports.ts";
+import type {
+  BeginResult,
+  CallReport,
+  EndResult,
+  ModelEnd,
+  Models,
+  TurnBegin,
+  TurnResult,
+  TurnStore,
+} from "./ports.ts";
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
 import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
@@ -75,7 +84,7 @@ export class RunningTurn {
     this.#output = output;
     this.#gate = new SafetyGate(output);
     const model = findModel(ports.models, request);
-    this.#calls = new ModelCalls(model);
+    this.#calls = new ModelCalls(model, resumed?.state.report);
     const sent = resumed && toSentReply(resumed);
     this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, model.openedReasoning, ports, sent);
     this.#wantsPlan = request.wantsPlan;
@@ -98,6 +107,11 @@ export class RunningTurn {
 
   get startedAt(): Date {
     return this.#begin.startedAt;
+  }
+
+  /** How its replies have come about so far; `undefined` if there is nothing to tell. */
+  get report(): CallReport | undefined {
+    return this.#calls.report;
   }
 
   /** Resolves when the turn is over and its rows are safe, or cannot be made so. Never rejects. */
@@ -208,7 +222,7 @@ export class RunningTurn {
 
   /** Stage 1d: the turn waits for its user. No process runs it until the user has decided. */
   async #pause(approvals: readonly PendingApproval[]): Promise<void> {
-    const paused = this.#steps?.toPaused(approvals, this.#toFirstTextMs());
+    const paused = this.#steps?.toPaused(approvals, this.#toFirstTextMs(), this.report);
     if (paused === undefined) return;
     const pausing = this.#ports.store.pause(this.#begin, paused);
     this.#pausing = pausing;
@@ -279,6 +293,7 @@ export class RunningTurn {
       hasText: toBodySent !== undefined && this.#reply.position > 0,
       hasPlan: toBodySent !== undefined && hasPlan,
       saidBytes,
+      report: this.report,
       endedAt: clock.now(),
       durationMs: clock.monotonicMs() - this.#startedMs,
       firstTextMs: this.#toFirstTextMs(),

@@ -44,6 +44,14 @@ export const storages = ["stored", "queued", "none"] as const;
 /** Where a write is: in the store; in the journal, waiting for the store; or nowhere. */
 export type Storage = (typeof storages)[number];
 
+/** A model that was asked for a reply, and left. */
+export interface ModelAttempt {
+  /** The name by which clients choose it. */
+  readonly model: string;
+  /** Why it was left. */
+  readonly errorCode: ErrorCode;
+}
+
 /** The end of a turn; always its last event. */
 export interface TurnEnd {
   readonly type: "turn-end";
@@ -57,6 +65,8 @@ export interface TurnEnd {
   readonly error: { readonly code: ErrorCode; readonly retryAfterMs: number | undefined } | undefined;
   /** The model that replied, if known. */
   readonly model: string | undefined;
+  /** The models that failed before it, in this order; absent if there are none. */
+  readonly attempts?: readonly ModelAttempt[] | undefined;
   /** From its start to its end, and to the model's first text, in milliseconds; `undefined` if unknown. */
   readonly durationMs: number | undefined;
   readonly firstTextMs: number | undefined;

@@ -6,7 +6,7 @@ import type { Message } from "./message.ts";
 import { createId } from "../base/create-id.ts";
 import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
-import type { ModelEnd, Reply, TurnBegin, TurnResult } from "./ports.ts";
+import type { CallReport, ModelEnd, Reply, TurnBegin, TurnResult } from "./ports.ts";
 import {
   tokenCounts,
   type Outcome,
@@ -38,6 +38,8 @@ export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "dura
   readonly saidBytes: number;
   /** The usage that the model reported in all steps. */
   readonly usage: ReportedUsage | undefined;
+  /** How its replies came about, if there is anything to tell. */
+  readonly report: CallReport | undefined;
   /** `undefined` if the model could call no tools. */
   readonly tools?: TurnTools | undefined;
 }
@@ -73,7 +75,7 @@ export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
 
 /** Returns the result of a turn. */
 export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTurn): TurnResult {
-  const { begin, hasPlan, saidBytes, endedAt, durationMs, firstTextMs, tools } = turn;
+  const { begin, hasPlan, saidBytes, endedAt, durationMs, firstTextMs, tools, report } = turn;
   const estimate = toTaken(turn.estimate, modelEnd === undefined ? outcome : "complete", saidBytes);
   // A complete turn has a reply, though it may say nothing if no plan was asked for.
   const hasReply = turn.hasText || outcome === "complete" || (tools?.items ?? []).some(isCall);
@@ -82,7 +84,8 @@ export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTu
     toBody: turn.toBody,
     ...(tools !== undefined && tools.items.length > 0 && { items: tools.items }),
     reply: hasReply ? toReply(begin.turnId, turn.toBody(), hasPlan, tools) : undefined,
-    model: modelEnd?.model ?? begin.model,
+    model: modelEnd?.model ?? report?.model ?? begin.model,
+    ...(report?.attempts !== undefined && { attempts: report.attempts }),
     finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
     usage: toUsage(turn.usage, estimate, tools),
     estimate,
@@ -95,7 +98,7 @@ export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTu
 
 /** Returns the last event of a turn. @param position bytes of the body. */
 export function toTurnEnd(
-  { outcome, finishReason, usage, model, durationMs, firstTextMs }: TurnResult,
+  { outcome, finishReason, usage, model, attempts, durationMs, firstTextMs }: TurnResult,
   error: AppError | undefined,
   storage: Storage,
   position: number,
@@ -108,6 +111,7 @@ export function toTurnEnd(
     usage,
     error: error && { code: error.code, retryAfterMs: error.retryAfterMs },
     model,
+    ...(attempts !== undefined && { attempts }),
     durationMs: durationMs && Math.round(durationMs),
     firstTextMs: firstTextMs && Math.round(firstTextMs),
     storage,

@@ -10,6 +10,16 @@ export const responseHeaders = {
       "The turn's conversation; absent if the database did not say in time which stored conversation the turn continues.",
     schema: Id,
   },
+  "X-Model": {
+    description:
+      "The configured name of the model that replies, percent-encoded if need be; absent if the status was sent before that was known.",
+    schema: z.string().regex(/^[!-~]+$/),
+  },
+  "X-Model-Attempts": {
+    description:
+      "The models that failed before it, in this order: `primary=model_unavailable, second=model_silent`; absent if none did.",
+    schema: z.string().regex(/^[!-~]+=[a-z_]+(?:, [!-~]+=[a-z_]+)*$/),
+  },
   "X-Request-Id": {
     description:
       "The request's id, also in the server's log. For chat completions the turn's id, since OpenAI's clients read it here.",
@@ -62,3 +72,6 @@ export type ResponseHeader = keyof typeof responseHeaders;
 
 /** Headers of every response to an authenticated request, if the user has limits. */
 export const limitHeaders: readonly ResponseHeader[] = ["RateLimit-Policy", "RateLimit"];
+
+/** Headers of replies, if the model is known when the status is sent. */
+export const modelHeaders: readonly ResponseHeader[] = ["X-Model", "X-Model-Attempts"];

@@ -8,6 +8,7 @@ import { afterReading } from "../../base/deadline.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Place, TurnEnd, TurnWaiting } from "../../turn/turn-event.ts";
 import { isHttp10 } from "../edge/response.ts";
+import { sendModel } from "./replying-model.ts";
 import type { Projection, StreamWire } from "./stream-wire.ts";
 
 /** How long a client has to close the connection after a cut before the server does, in milliseconds. */
@@ -49,7 +50,7 @@ export async function followTurn(
   const { log } = turn;
   await untilCommitted(log, options);
   if (response.destroyed) return void reply.hijack(); // the client has left
-  sendIds(turn, reply);
+  sendHeaders(turn, reply);
   // A client that has text already, possibly more than was stored, gets the end in the stream.
   if (!isCommitted(log, wire) && (after?.position ?? 0) === 0) throwIfFailed(log.end);
   warnOfHttp10(reply, wire);
@@ -82,7 +83,7 @@ export async function awaitTurn(
     return log.last !== undefined;
   });
   if (reply.raw.destroyed) return void reply.hijack();
-  sendIds(turn, reply);
+  sendHeaders(turn, reply);
   if (log.position === 0 && !log.hasItems) throwIfFailed(log.end);
   return log.last;
 }
@@ -143,10 +144,11 @@ function isCommitted(log: TurnLog, { commitsAt }: StreamWire): boolean {
   }
 }
 
-function sendIds(turn: FollowedTurn, reply: FastifyReply): void {
+function sendHeaders(turn: FollowedTurn, reply: FastifyReply): void {
   const { start } = turn.log;
   void reply.header("x-turn-id", turn.id);
   if (start?.conversationId !== undefined) void reply.header("x-conversation-id", start.conversationId);
+  sendModel(turn, reply);
 }
 
 function throwIfFailed(end: TurnEnd | undefined): void {

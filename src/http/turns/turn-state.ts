@@ -1,6 +1,7 @@
 /** A turn as one JSON object: running, or with its end. */
 import { z } from "zod";
 import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import type { CallReport } from "../../turn/ports.ts";
 import { toBody } from "../../turn/body.ts";
 import {
   finishReasons,
@@ -8,6 +9,7 @@ import {
   storages,
   turnStatuses,
   type FinishReason,
+  type ModelAttempt,
   type Outcome,
   type PendingApproval,
   type SavedItem,
@@ -49,7 +51,10 @@ export interface TurnState {
   readonly approvals: readonly PendingApproval[];
   readonly finishReason: FinishReason | null;
   readonly usage: Usage | null;
+  /** The model that replies, or replied; that of the request until it is known. */
   readonly model: string | null;
+  /** The models that failed before it, in this order; absent if there are none. */
+  readonly attempts?: readonly ModelAttempt[];
   /** ISO 8601; `null` before the turn has begun. */
   readonly startedAt: string | null;
   readonly timings: Timings;
@@ -76,6 +81,14 @@ export const endFields = {
   storage: z.enum(storages),
 };
 
+/** The models of a turn that failed, as a field that is absent if none did. */
+export const attemptFields = {
+  attempts: z
+    .array(z.object({ model: z.string(), errorCode: Code }))
+    .exactOptional()
+    .describe("The models that failed before the one that replied, in this order."),
+};
+
 /** The schema of {@link TurnState}. */
 export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
   z.object({
@@ -89,6 +102,7 @@ export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
     ...toolFields,
     ...endFields,
     model: z.string().nullable(),
+    ...attemptFields,
     startedAt: Time.nullable(),
     error: z.object({ code: Code, message: z.string() }).nullable(),
     storage: endFields.storage.nullable().describe("Where the turn is stored; null while it runs."),
@@ -98,6 +112,7 @@ export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
 /** The parts of a turn that make its state. Without `live/`, since browser code type-checks this file. */
 interface LoggedTurn {
   readonly id: string;
+  readonly report?: CallReport | undefined;
   readonly log: {
     readonly start: TurnStart | undefined;
     readonly end: TurnEnd | undefined;
@@ -108,10 +123,11 @@ interface LoggedTurn {
 }
 
 /** Returns the current state of a turn. */
-export function toTurnState({ id, log }: LoggedTurn): TurnState {
+export function toTurnState({ id, log, report }: LoggedTurn): TurnState {
   const { start, end, last } = log;
   const body = log.textAfter(0);
   const parts = toBody(body);
+  const { model, attempts } = end ?? report ?? {};
   return {
     id,
     conversationId: start?.conversationId ?? null,
@@ -123,7 +139,8 @@ export function toTurnState({ id, log }: LoggedTurn): TurnState {
     ...toToolFields(log.itemsAfter(), parts, end !== undefined),
     finishReason: end?.finishReason ?? null,
     usage: end?.usage ?? null,
-    model: end?.model ?? start?.model ?? null,
+    model: model ?? start?.model ?? null,
+    ...(attempts !== undefined && { attempts }),
     startedAt: start?.startedAt.toISOString() ?? null,
     timings: toTimings(end),
     error:

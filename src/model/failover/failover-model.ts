@@ -2,15 +2,8 @@
 import { AppError } from "../../base/errors.ts";
 import type { Prompt } from "../../turn/instructions.ts";
 import type { Observer } from "../../turn/observer.ts";
-import type {
-  CallOptions,
-  CallReport,
-  Model,
-  ModelAttempt,
-  ModelCall,
-  ModelEnd,
-  ModelSink,
-} from "../../turn/ports.ts";
+import type { CallOptions, CallReport, Model, ModelCall, ModelEnd, ModelSink } from "../../turn/ports.ts";
+import type { ModelAttempt } from "../../turn/turn-event.ts";
 import type { OpenedReasoning } from "../../turn/reply/opened-reasoning.ts";
 import { findNextModels } from "./failure-rules.ts";
 import type { ModelHealth, ModelTrial } from "./model-health.ts";

@@ -8,7 +8,10 @@ import { ModelHealth } from "./model-health.ts";
 
 /** A model, and its settings. */
 export interface ConfiguredModel {
-  readonly model: Model;
+  readonly model: Model & {
+    /** Its context window in tokens, as configured or learnt. */
+    readonly windowTokens: number | undefined;
+  };
   readonly settings: ModelSettings;
 }
 
@@ -32,7 +35,7 @@ export class Fallbacks {
           model,
           health: new ModelHealth(model.name, clock, observe),
           failoverAfterMs: settings.failoverAfterMs,
-          windowTokens: () => settings.windowTokens,
+          windowTokens: () => model.windowTokens,
         },
       ]),
     );

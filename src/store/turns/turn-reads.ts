@@ -1,6 +1,6 @@
 /** Reads the rows of turns, and updates those of running and abandoned ones. */
 import { z } from "zod";
-import { errorTable, toTurnRunning, type ErrorCode } from "../../base/errors.ts";
+import { toTurnRunning } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import { toText } from "../../turn/body.ts";
 import type { Caller } from "../../base/caller.ts";
@@ -16,6 +16,7 @@ import type {
 } from "../../turn/records.ts";
 import { claimReasons } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
+import { AttemptRows, toErrorCode } from "./attempt-rows.ts";
 import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
 import { PathMessages } from "./save-result.ts";
 import type { JsonObject } from "../../base/json.ts";
@@ -51,6 +52,7 @@ const ReadResult = z.union([
     finish_reason: z.enum(finishReasons).nullable().catch(null),
     error_code: z.string().nullable(),
     model: z.string().nullable(),
+    attempts: AttemptRows,
     started_at: z.coerce.date(),
     duration_ms: z.number().nullable(),
     first_text_ms: z.number().nullable(),
@@ -178,8 +180,9 @@ export class TurnReads {
       ),
       finishReason: row.finish_reason ?? undefined,
       usage: row.usage === null ? undefined : toUsage(row.usage),
-      errorCode: toErrorCode(row.error_code),
+      errorCode: row.error_code === null ? undefined : toErrorCode(row.error_code),
       model: row.model ?? undefined,
+      attempts: row.attempts ?? undefined,
       startedAt: row.started_at,
       durationMs: row.duration_ms ?? undefined,
       firstTextMs: row.first_text_ms ?? undefined,
@@ -264,16 +267,6 @@ export function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): s
     end += bytes.length;
   }
   return text;
-}
-
-/** A code that only another version knows is reported as an internal error. */
-function toErrorCode(code: string | null): ErrorCode | undefined {
-  if (code === null) return undefined;
-  return isErrorCode(code) ? code : "internal_error";
-}
-
-function isErrorCode(name: string): name is ErrorCode {
-  return Object.hasOwn(errorTable, name);
 }
 
 function toUsage(row: NonNullable<z.infer<typeof UsageRow>>): Usage {

@@ -9,6 +9,7 @@ import { toContent } from "../../turn/turn-result.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { service, type Database, type LazyJson } from "../database/database.ts";
 import type { AttachmentWrites } from "../attachments/attachment-writes.ts";
+import { toAttemptRows } from "./attempt-rows.ts";
 import { toItemRows, replaceUnstorable } from "./item-rows.ts";
 import { toToolsMetadata } from "./tool-rows.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -185,6 +186,7 @@ function toTurnEnd(turnId: string, result: TurnResult): Json {
     plan: reply === undefined ? undefined : plan,
     answer,
     model: result.model,
+    attempts: toAttemptRows(result.attempts),
     usage: usage && toUsageRow(usage),
     estimate: usage === undefined && result.estimate ? toUsageRow(result.estimate) : undefined,
     finish_reason: result.finishReason,

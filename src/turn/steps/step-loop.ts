@@ -3,7 +3,7 @@ import type { Clock } from "../../base/clock.ts";
 import { AppError } from "../../base/errors.ts";
 import { toBody } from "../body.ts";
 import { toPrompt, type Prompt } from "../instructions.ts";
-import type { ModelEnd, PausedTurn, ToolCallPiece } from "../ports.ts";
+import type { CallReport, ModelEnd, PausedTurn, ToolCallPiece } from "../ports.ts";
 import type { ReplyEvents } from "../reply-events.ts";
 import type { ApprovalResponse, PendingApproval, ReportedUsage, SavedItem } from "../turn-event.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
@@ -122,14 +122,18 @@ export class StepLoop {
   }
 
   /** Returns the turn as it is stored while it waits. */
-  toPaused(approvals: readonly PendingApproval[], firstTextMs: number | undefined): PausedTurn {
+  toPaused(
+    approvals: readonly PendingApproval[],
+    firstTextMs: number | undefined,
+    report: CallReport | undefined,
+  ): PausedTurn {
     const sent = this.#sent;
     const offered = this.#offered.map(({ name }) => name);
     const [steps, usage] = [this.#steps.toState(), this.#usage];
     return {
       toBody: () => toBody(sent.textAfter(0)),
       items: sent.itemsAfter(),
-      state: toWaitingState(this.#request, { offered, steps, usage, firstTextMs }),
+      state: toWaitingState(this.#request, { offered, steps, usage, firstTextMs, report }),
       expiresAt: new Date(Math.min(...approvals.map(({ expiresAt }) => Date.parse(expiresAt)))),
       usage: undefined,
     };

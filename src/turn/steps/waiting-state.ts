@@ -1,10 +1,12 @@
 /** The state of a turn that waits for its user, as JSON: with it, any process goes on with the turn. */
 import { z } from "zod";
+import { errorTable, type ErrorCode } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { optional, parse } from "../../base/parse.ts";
 import { StoredImage } from "../attachments/stored-image.ts";
 import { roles, type Message } from "../message.ts";
 import type { ModelParameters } from "../instructions.ts";
+import type { CallReport } from "../ports.ts";
 import type { ReportedUsage } from "../turn-event.ts";
 import { serverToolChoices, toChat, type ServerToolChoice, type TurnRequest } from "../turn-request.ts";
 import type { ToolStepsState } from "./tool-steps.ts";
@@ -24,6 +26,8 @@ export interface WaitingState {
   readonly steps: ToolStepsState;
   readonly usage: ReportedUsage | undefined;
   readonly firstTextMs: number | undefined;
+  /** How the replies of its steps came about; `undefined` if there is nothing to tell. */
+  readonly report: CallReport | undefined;
 }
 
 const StoredMessage = z.object({
@@ -32,6 +36,12 @@ const StoredMessage = z.object({
   images: z.array(StoredImage),
   tools: z.array(StoredToolPart).optional(),
   isAnswer: z.boolean().exactOptional(),
+});
+
+/** Another version may know other codes. */
+const Attempt = z.object({
+  model: z.string(),
+  errorCode: z.custom<ErrorCode>((code) => typeof code === "string" && Object.hasOwn(errorTable, code)),
 });
 
 const State = z.object({
@@ -74,12 +84,18 @@ const State = z.object({
     }),
   ),
   firstTextMs: optional(z.number()),
+  report: optional(
+    z.object({ model: optional(z.string()), attempts: optional(z.array(Attempt)) }).catch({
+      model: undefined,
+      attempts: undefined,
+    }),
+  ),
 });
 
 /** Returns the state of a turn as JSON. */
 export function toWaitingState(
   request: TurnRequest,
-  state: Pick<WaitingState, "offered" | "steps" | "usage" | "firstTextMs">,
+  state: Pick<WaitingState, "offered" | "steps" | "usage" | "firstTextMs" | "report">,
 ): JsonObject {
   const { extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools } = request;
   const messages = toChat({ ...request, extendsReply: undefined }).map(withoutBytes);

@@ -4,6 +4,7 @@ import { errorTable, type ErrorCode } from "../../base/errors.ts";
 import {
   outcomes,
   type FinishReason,
+  type ModelAttempt,
   type Outcome,
   type PendingApproval,
   type Storage,
@@ -14,7 +15,7 @@ import { streamItems, toStreamItem, type StreamItem } from "./items.ts";
 import { Code, Id, Milliseconds, schemaOf, Time } from "../../http/description/response-schema.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
 import { approvalFields, Position } from "../../http/items/tool-states.ts";
-import { endFields, toTimings, type Timings } from "../../http/turns/turn-state.ts";
+import { attemptFields, endFields, toTimings, type Timings } from "../../http/turns/turn-state.ts";
 
 /** How long an `EventSource` waits before it reconnects, in milliseconds. */
 const retryMs = 1_000;
@@ -57,6 +58,7 @@ export type StreamEvent =
       readonly finishReason: FinishReason | null;
       readonly usage: Usage | null;
       readonly model: string | null;
+      readonly attempts?: readonly ModelAttempt[];
       readonly timings: Timings;
       readonly storage: Storage;
     };
@@ -93,6 +95,7 @@ export const StreamEventSchema = schemaOf<StreamEvent>()("StreamEvent", () =>
       outcome: z.enum(outcomes),
       position: Position,
       model: z.string().nullable(),
+      ...attemptFields,
       ...endFields,
     }),
   ]),
@@ -141,7 +144,9 @@ function toStreamEvents(event: TurnEvent, position: number): readonly StreamEven
     case "turn-end": {
       const { type, outcome, finishReason = null, usage = null, model = null, storage } = event;
       const timings = toTimings(event);
-      const end = { type, outcome, position: event.position, finishReason, usage, model, timings, storage };
+      const attempts = event.attempts === undefined ? undefined : { attempts: event.attempts };
+      const reply = { finishReason, usage, model, ...attempts, timings, storage };
+      const end = { type, outcome, position: event.position, ...reply };
       return event.error === undefined ? [end] : [toErrorEvent(event.error), end];
     }
   }

@@ -1,6 +1,7 @@
 /** The API description of Foreword's own routes. */
 import { z } from "zod";
 import type { Content, GroupDescription } from "../../http/description/description.ts";
+import { modelHeaders } from "../../http/description/response-headers.ts";
 import { schemaOf } from "../../http/description/response-schema.ts";
 import { problemFields, type Problem } from "../../http/error-format.ts";
 import { toStopResponses } from "../../http/turns/stop-turn.ts";
@@ -67,7 +68,12 @@ export const forewordDescription: GroupDescription<
           description: "The reply.",
           content: { ...streams, ...turnState },
           headers: ["X-Turn-Id"],
-          optionalHeaders: ["X-Conversation-Id", "Idempotency-Replayed", "X-Accel-Buffering"],
+          optionalHeaders: [
+            ...modelHeaders,
+            "X-Conversation-Id",
+            "Idempotency-Replayed",
+            "X-Accel-Buffering",
+          ],
         },
       ],
       problem: TurnProblem(),
@@ -86,7 +92,7 @@ export const forewordDescription: GroupDescription<
           description:
             "The rest of the reply. An `EventSource` (`Accept` is `text/event-stream` alone) gets an empty stream with `retry` if the reply is temporarily unavailable.",
           content: streams,
-          optionalHeaders: ["X-Turn-Id", "X-Accel-Buffering", "X-Conversation-Id"],
+          optionalHeaders: [...modelHeaders, "X-Turn-Id", "X-Accel-Buffering", "X-Conversation-Id"],
         },
         { status: 204, description: "The client has the whole reply, as its `Last-Event-ID` shows." },
       ],

@@ -1,6 +1,6 @@
 /** Chat completion chunks. https://platform.openai.com/docs/api-reference/chat-streaming */
 import { errorTable } from "../../base/errors.ts";
-import type { TurnEnd, TurnEvent } from "../../turn/turn-event.ts";
+import type { TurnEnd, TurnEvent, TurnStart } from "../../turn/turn-event.ts";
 import {
   toCompletionHead,
   toCompletionUsage,
@@ -13,38 +13,40 @@ import {
 import { ToolCallDeltas } from "./tool-calls.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
 
-/** Returns the stream, with or without a last chunk that holds the usage. */
-export function toOpenAiChunks(includesUsage: boolean): StreamWire {
+/**
+ * Returns the stream, with or without a last chunk that holds the usage. `findModel` returns the name of the
+ * model that replies, which may change until the first text.
+ */
+export function toOpenAiChunks(includesUsage: boolean, findModel: () => string | undefined): StreamWire {
   return {
     headers: { "content-type": "text/event-stream; charset=utf-8" },
     commitsAt: "first-delta",
     heartbeat: sseHeartbeat,
     cutsOff: false,
-    project: () => new ChunkProjection(includesUsage),
+    project: () => new ChunkProjection(includesUsage, findModel),
   };
 }
 
 class ChunkProjection implements Projection {
   readonly #includesUsage: boolean;
+  readonly #findModel: () => string | undefined;
   /** The part of every chunk before its choices. */
   #head = "";
+  #start: TurnStart | undefined;
+  #model: string | undefined;
   /** `undefined` before the first tool call. */
   #calls: ToolCallDeltas | undefined;
 
-  constructor(includesUsage: boolean) {
+  constructor(includesUsage: boolean, findModel: () => string | undefined) {
     this.#includesUsage = includesUsage;
+    this.#findModel = findModel;
   }
 
   toChunk(event: TurnEvent): string {
     switch (event.type) {
-      case "turn-start": {
-        const head: Omit<CompletionChunk, "choices" | "usage"> = {
-          ...toCompletionHead(event),
-          object: "chat.completion.chunk",
-        };
-        this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":`;
+      case "turn-start":
+        this.#start = event;
         return this.#toChoice({ role: "assistant", content: "" }, null);
-      }
       case "tool-call-start":
       case "tool-call-delta":
       case "tool-call": {
@@ -75,7 +77,19 @@ class ChunkProjection implements Projection {
       logprobs: null,
       finish_reason: finishReason,
     };
-    return `${this.#head}[${JSON.stringify(choice)}]${this.#includesUsage ? ',"usage":null' : ""}}\n\n`;
+    return `${this.#toHead()}[${JSON.stringify(choice)}]${this.#includesUsage ? ',"usage":null' : ""}}\n\n`;
+  }
+
+  #toHead(): string {
+    const model = this.#findModel();
+    if (this.#start === undefined || (this.#head !== "" && model === this.#model)) return this.#head;
+    const head: Omit<CompletionChunk, "choices" | "usage"> = {
+      ...toCompletionHead(this.#start, model),
+      object: "chat.completion.chunk",
+    };
+    this.#model = model;
+    this.#head = `data: ${JSON.stringify(head).slice(0, -1)},"choices":`;
+    return this.#head;
   }
 
   /**
@@ -90,7 +104,7 @@ class ChunkProjection implements Projection {
     const hasCalls = this.#calls?.hasWhole ?? false;
     const usage =
       this.#includesUsage && end.usage !== undefined
-        ? `${this.#head}[],"usage":${JSON.stringify(toCompletionUsage(end.usage))}}\n\n`
+        ? `${this.#toHead()}[],"usage":${JSON.stringify(toCompletionUsage(end.usage))}}\n\n`
         : "";
     return `${this.#toChoice({}, toFinishReason(end, hasCalls))}${usage}data: [DONE]\n\n`;
   }

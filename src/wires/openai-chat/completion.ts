@@ -163,13 +163,18 @@ export const OpenAiErrorSchema = schemaOf<OpenAiError>()("OpenAiError", () =>
 );
 
 /** Returns the fields of every completion and chunk. */
-export function toCompletionHead({ turnId, model, startedAt }: TurnStart): CompletionHead {
+export function toCompletionHead(
+  { turnId, startedAt }: TurnStart,
+  model: string | undefined,
+): CompletionHead {
   return { id: `chatcmpl-${turnId}`, created: Math.floor(startedAt.getTime() / 1000), model: model ?? "" };
 }
 
 /** A reply as a whole response shows it. */
 export interface WholeReply {
   readonly start: TurnStart;
+  /** The name of the model that replied; `undefined` if it has none. */
+  readonly model: string | undefined;
   readonly body: string;
   readonly reasoning: string;
   /** The calls of tools that the client runs. */
@@ -181,12 +186,19 @@ export interface WholeReply {
  * Returns the completion of a turn that ended without an error. A plan becomes reasoning. The calls of a
  * stopped turn are left out: clients would run them.
  */
-export function toCompletion({ start, body, reasoning, calls: allCalls, end }: WholeReply): Completion {
+export function toCompletion({
+  start,
+  model,
+  body,
+  reasoning,
+  calls: allCalls,
+  end,
+}: WholeReply): Completion {
   const { plan, answer = "" } = toBody(body);
   const calls = end.outcome === "complete" ? allCalls : [];
   const thoughts = reasoning + plan;
   return {
-    ...toCompletionHead(start),
+    ...toCompletionHead(start, model),
     object: "chat.completion",
     choices: [
       {

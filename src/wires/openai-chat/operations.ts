@@ -1,5 +1,6 @@
 /** The API description of OpenAI's routes. */
 import type { GroupDescription } from "../../http/description/description.ts";
+import { modelHeaders } from "../../http/description/response-headers.ts";
 import { CompletionChunkSchema, CompletionSchema, OpenAiErrorSchema } from "./completion.ts";
 import { ModelListSchema, ModelSchema } from "./models.ts";
 
@@ -31,7 +32,12 @@ export const openAiDescription: GroupDescription<"createCompletion" | "listModel
             },
           },
           headers: ["X-Turn-Id"],
-          optionalHeaders: ["X-Conversation-Id", "Idempotency-Replayed", "X-Accel-Buffering"],
+          optionalHeaders: [
+            ...modelHeaders,
+            "X-Conversation-Id",
+            "Idempotency-Replayed",
+            "X-Accel-Buffering",
+          ],
         },
       ],
     },

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/turns/follow-turn.ts";
+import { findReplyingModel } from "../../http/turns/replying-model.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import type { Models } from "../../turn/ports.ts";
 import type { ToolCall } from "../../turn/turn-event.ts";
@@ -38,7 +39,7 @@ const createCompletion = defineRoute({
     void reply.header("x-request-id", turn.id);
     const stopsTurn = requested.turn.idempotencyKey === undefined;
     if (requested.streams) {
-      const wire = toOpenAiChunks(requested.includesUsage);
+      const wire = toOpenAiChunks(requested.includesUsage, () => findReplyingModel(turn));
       return await followTurn(turn, reply, { wire, clock: services.clock, stopsTurn });
     }
     const { log } = turn;
@@ -52,7 +53,14 @@ const createCompletion = defineRoute({
     });
     if (end?.type !== "turn-end" || log.start === undefined) return undefined;
     if (end.error !== undefined) throw new AppError(end.error.code, "the reply was cut off", end.error);
-    return toCompletion({ start: log.start, body: log.textAfter(0), reasoning, calls, end });
+    return toCompletion({
+      start: log.start,
+      model: findReplyingModel(turn),
+      body: log.textAfter(0),
+      reasoning,
+      calls,
+      end,
+    });
   },
 });
 

@@ -5,12 +5,13 @@ import {
   finishReasons,
   outcomes,
   type FinishReason,
+  type ModelAttempt,
   type Outcome,
   type Storage,
   type Usage,
 } from "../../turn/turn-event.ts";
 import { Code, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
-import { endFields, type Timings } from "../../http/turns/turn-state.ts";
+import { attemptFields, endFields, type Timings } from "../../http/turns/turn-state.ts";
 
 /** A call that waits for its user's approval. */
 interface UiApproval {
@@ -27,6 +28,7 @@ interface UiEndMetadata {
   readonly finishReason: FinishReason | null;
   readonly usage: Usage | null;
   readonly model?: string;
+  readonly attempts?: readonly ModelAttempt[];
   readonly timings: Timings;
   readonly storage: Storage;
   /** The calls that wait for approval; absent if no call of the turn ever did. */
@@ -140,6 +142,7 @@ export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk",
   const end = {
     outcome: z.enum(outcomes).nullable().describe("Null while the turn waits for its user."),
     model: z.string().exactOptional(),
+    ...attemptFields,
     approvals: z
       .array(z.object({ approvalId: z.string(), toolCallId: z.string(), expiresAt: Time }))
       .exactOptional()

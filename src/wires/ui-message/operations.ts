@@ -1,5 +1,6 @@
 /** The API description of the AI SDK's routes. */
 import type { DocumentedResponse, GroupDescription } from "../../http/description/description.ts";
+import { modelHeaders } from "../../http/description/response-headers.ts";
 import { toStopResponses } from "../../http/turns/stop-turn.ts";
 import { UiMessageChunkSchema } from "./chunk.ts";
 
@@ -15,7 +16,7 @@ const stream: DocumentedResponse = {
     },
   },
   headers: ["X-Turn-Id", "X-Vercel-Ai-Ui-Message-Stream", "X-Accel-Buffering"],
-  optionalHeaders: ["X-Conversation-Id", "Idempotency-Replayed"],
+  optionalHeaders: [...modelHeaders, "X-Conversation-Id", "Idempotency-Replayed"],
 };
 
 export const uiChatDescription: GroupDescription<"startUiChatTurn" | "resumeUiChat" | "stopUiChat"> = {

@@ -229,6 +229,7 @@ class UiMessageProjection implements Projection {
       finishReason,
       usage,
       ...(model !== null && { model }),
+      ...(end.attempts !== undefined && { attempts: end.attempts }),
       timings: toTimings(end),
       storage,
       // The client merges this with the metadata of the waiting turn.

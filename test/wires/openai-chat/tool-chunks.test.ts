@@ -44,7 +44,7 @@ function end(outcome: Outcome, finishReason?: FinishReason): TurnEvent {
 
 /** Returns what each of `events` becomes after the head: a delta, a finish reason, or other data. */
 function show(...events: TurnEvent[]): unknown[] {
-  const projection = toOpenAiChunks(false).project(0);
+  const projection = toOpenAiChunks(false, () => "scripted").project(0);
   const head: TurnEvent = {
     type: "turn-start",
     turnId: "t",
