@@ -78,6 +78,10 @@ export interface ChatOptions {
   readonly use_web_search?: boolean | undefined;
   /** The name of a knowledge base, which the model is told. */
   readonly knowledge_base?: string | undefined;
+  /** How much the model thinks, in a word of its server, like `low`. Default: as configured. */
+  readonly reasoning_effort?: string | undefined;
+  /** How long its answers are, in a word of its server, like `low`. Default: as configured. */
+  readonly verbosity?: string | undefined;
   /** Tools that the client runs, at most 128. A turn that calls them ends: go on with their results. */
   readonly tools?: readonly ClientTool[] | undefined;
   /** Whether the model may, must not or must call tools, or which one. Default: `auto`. */

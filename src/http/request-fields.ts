@@ -60,17 +60,26 @@ export const UserQuery = z.object({
   userId: OptionalUuid.describe("The user whose data this is.").register(described, { as: Uuid }),
 });
 
-/** Options that the model is told about, on our own routes and the AI SDK's. */
+/** How much of something is wanted; an empty word counts as absent. */
+const Effort = z
+  .string()
+  .regex(/^[\w.-]{0,32}$/, "must be a word of at most 32 letters")
+  .nullish();
+
+/** Options for the model, on our own routes and the AI SDK's. */
 export const promptFields = {
   use_web_search: z.boolean().nullish().describe("Tells the model that web search is on."),
   knowledge_base: z.string().nullish().describe("The name of a knowledge base, which the model is told."),
+  reasoning_effort: Effort.describe("How much the model thinks, in a word of its server, like `low`."),
+  verbosity: Effort.describe("How long its answers are, in a word of its server, like `low`."),
 };
 
 /** Returns {@link promptFields} as options of a turn that starts with a plan. */
 export function toPromptOptions(request: z.infer<z.ZodObject<typeof promptFields>>): PromptOptions {
+  const { reasoning_effort: effort, verbosity } = request;
   return {
     wantsPlan: true,
-    parameters: {},
+    parameters: { ...(effort && { reasoning_effort: effort }), ...(verbosity && { verbosity }) },
     useWebSearch: request.use_web_search ?? false,
     knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
   };

@@ -34,12 +34,14 @@ const unheard = new Set(["model_unavailable", "model_silent"]);
 /** A model behind an OpenAI-compatible server. */
 export class OpenAiModel implements Model {
   readonly name: string;
+  readonly allowedParameters: readonly string[] | undefined;
   readonly openedReasoning: OpenedReasoning;
   readonly #server: OpenAiServer;
   readonly #clock: Clock;
 
   constructor(settings: ModelSettings, clock: Clock) {
     this.name = settings.name;
+    this.allowedParameters = settings.parameters?.allowed;
     this.openedReasoning = new OpenedReasoning(settings.opensReasoning);
     this.#server = new OpenAiServer(settings, clock);
     this.#clock = clock;

@@ -100,7 +100,9 @@ export class OpenAiServer {
   toRequest(prompt: Prompt, corrections: readonly Correction[], target: Target): CompletionRequest {
     const memory = corrections.length === 0 ? this.#memory : this.#memory.with(corrections);
     const isRefused = (name: string): boolean => memory.leavesOut(name);
-    const parameters = memory.apply(toSentParameters(prompt.parameters, this.#defaults));
+    const parameters = memory.apply(
+      toSentParameters(prompt.parameters, this.#defaults, this.settings.parameters?.allowed),
+    );
     const { fields, optional, offered } = toToolOffer(prompt, isRefused);
     const forms = callForms.filter((name) => !isRefused(name));
     const messages = toOpenAiMessages(prompt, hasClientTools(prompt) || !isRefused("tools"));

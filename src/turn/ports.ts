@@ -109,6 +109,8 @@ export interface ModelCall {
 export interface Model {
   /** The name by which clients choose it. */
   readonly name: string;
+  /** The names of the parameters that clients may set; absent if they may set all. */
+  readonly allowedParameters?: readonly string[] | undefined;
   /** Whether its chat template opens the reasoning, as far as its replies have shown. */
   readonly openedReasoning: OpenedReasoning;
   /** Starts a reply. `sink` is called in later ticks only. */

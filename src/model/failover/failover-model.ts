@@ -21,6 +21,7 @@ export interface Candidate {
 /** The first of its candidates, or, if that fails, another. */
 export class FailoverModel implements Model {
   readonly name: string;
+  readonly allowedParameters: readonly string[] | undefined;
   readonly openedReasoning: OpenedReasoning;
   readonly #first: Model;
   readonly #candidates: readonly Candidate[];
@@ -29,6 +30,7 @@ export class FailoverModel implements Model {
   /** @param fallbacks asked in this order; closed by their owner, unlike `first`. */
   constructor(first: Candidate, fallbacks: readonly Candidate[], observe: Observer) {
     this.name = first.model.name;
+    this.allowedParameters = first.model.allowedParameters;
     this.openedReasoning = first.model.openedReasoning;
     this.#first = first.model;
     this.#candidates = [first, ...fallbacks];

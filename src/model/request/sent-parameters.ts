@@ -1,4 +1,5 @@
 /** The parameters of a request: the client's, and the model's defaults for those that it did not set. */
+import { isAllowed } from "../../turn/allowed-parameters.ts";
 import type { ModelParameters } from "../../turn/instructions.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -17,14 +18,21 @@ const synonyms: ReadonlyMap<string, string> = new Map(
 /**
  * Returns the parameters for the model.
  * @param defaults `null` stands for a parameter that is never sent.
+ * @param allowed the others are left out: they were meant for the model that this one replaces.
  */
-export function toSentParameters({ extra, ...asked }: ModelParameters, defaults: Fields): Fields {
+export function toSentParameters(
+  { extra, ...asked }: ModelParameters,
+  defaults: Fields,
+  allowed: readonly string[] | undefined,
+): Fields {
   const given: Fields = { ...extra, ...asked };
   const isAsked = (name: string | undefined): boolean => name !== undefined && Object.hasOwn(given, name);
   return Object.fromEntries([
     ...Object.entries(defaults).filter(
       ([name, value]) => value !== undefined && value !== null && !isAsked(synonyms.get(name)),
     ),
-    ...Object.entries(given).filter(([name, value]) => value !== undefined && defaults[name] !== null),
+    ...Object.entries(given).filter(
+      ([name, value]) => value !== undefined && defaults[name] !== null && isAllowed(name, allowed),
+    ),
   ]);
 }

@@ -150,7 +150,7 @@ export function toChatTurn(
     ...(request.parentId === "leaf" && content.toolResults === undefined && { continues: leafContinuation }),
     mustOwn: isKnown(identity),
     ...options,
-    parameters,
+    parameters: { ...options.parameters, ...parameters },
     // The first turn of a reply has made its plan.
     ...(isContinued && { wantsPlan: false }),
     // Without tools of its own a client can only choose that the server's are not used.

@@ -110,6 +110,7 @@ export function toUiChatTurn(
     repliesAgain ||
     (reply !== undefined && messages.length === 0) ||
     (!isGiven(request.messages) && parentId === undefined);
+  const options = toPromptOptions(request);
   const turn: RequestedUiTurn["turn"] = {
     ...toTurnNames(headers),
     messages,
@@ -127,8 +128,8 @@ export function toUiChatTurn(
     }),
     replacesUnread: true,
     mustOwn: isKnown(identity),
-    ...toPromptOptions(request),
-    parameters: toToolParameters(request),
+    ...options,
+    parameters: { ...options.parameters, ...toToolParameters(request) },
     serverTools: request.tool_choice === "none" ? "none" : "all",
     // The plan was made before the tools ran.
     ...(reply !== undefined && { extendsReply: reply.message, wantsPlan: false }),
