@@ -76,7 +76,6 @@ export class OpenAiServer {
     const { defaults = {}, rename } = settings.parameters ?? {};
     this.#defaults = { temperature: this.options.temperature, ...defaults };
     this.#memory = new ParameterMemory(rename);
-    if (defaults["stream_options"] === null) this.#memory.learn({ name: "stream_options" });
     this.context = new ContextMemory(settings);
     this.pool = new ConnectionPool(clock);
     this.#loading = toTarget(this.options);

@@ -1,10 +1,12 @@
 /** Every block of configuration in docs/models.md is valid. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseConfig } from "../../src/config/config.ts";
 import { parseEnvFile } from "../../src/config/env-file.ts";
+import { makeTestFolder } from "../support/apps/use-app.ts";
 
 const page = readFileSync(join(import.meta.dirname, "../../docs/models.md"), "utf8");
 
@@ -47,4 +49,21 @@ describe("docs/models.md", () => {
       assert.deepEqual(more, []);
       assert.equal(app.model.type, "openai");
     });
+
+  const files = [...findBlocks(page, "jsonc"), ...findBlocks(page, "json")].filter((block) =>
+    /^{\n/.test(block),
+  );
+  for (const [index, file] of files.entries())
+    test(`has a file of models, number ${index + 1}, with which the server starts without a warning`, async (context) => {
+      const path = join(await makeTestFolder(context), "models.json");
+      await writeFile(path, file);
+      const keys = Array.from(file.matchAll(/"apiKeyVariable": "(\w+)"/g), ([, name = ""]) => [name, "k-1"]);
+      const { app, warnings } = parseConfig({ ...Object.fromEntries(keys), MODELS_FILE: path });
+      assert.deepEqual(warnings, []);
+      assert.equal(app.model.type, "openai");
+    });
+
+  test("has a file of models for each server", () => {
+    for (const { name, section } of servers) assert.equal(findBlocks(section, "jsonc").length, 1, name);
+  });
 });

@@ -143,7 +143,7 @@ describe("the file of models", () => {
           headers: {},
           temperature: undefined,
         },
-        parameters: { allowed: undefined, defaults: {} },
+        parameters: { allowed: undefined, defaults: { temperature: null } },
         opensReasoning: "no",
         fallback: [],
         failoverAfterMs: 10_000,
@@ -217,7 +217,7 @@ describe("the file of models", () => {
         'models[3] must be an object like {"name":"gpt-5-mini","apiKeyVariable":"OPENAI_API_KEY"}',
         "models[4].name is required",
         'models[4].parameters.defaults must be an object like {"reasoning_effort":"low"}',
-        "models[4].parameters.allow is not a field; the fields are allowed, defaults",
+        "models[4].parameters.allow is not a field; the fields are allowed, defaults, rename",
         "models[4].fallback must be a list of models' names",
         "models[4].users[0] must be a user's id, a UUID",
         "models[4].keys must not be empty: leave it out to allow all keys",
@@ -345,15 +345,19 @@ describe("the file of models", () => {
 
   test("refuses a reply longer than the window, and parameters that requests set themselves", async (context) => {
     const defaults = { messages: [], stream: false, temperature: 3, top_p: 1 };
+    const rename = { a: "b", b: "c", model: "d", e: "model" };
     assert.deepEqual(
       await refuse(context, [
-        { name: "a", ...key, windowTokens: 1_000, maxOutputTokens: 1_000, parameters: { defaults } },
+        { name: "a", ...key, windowTokens: 1_000, maxOutputTokens: 1_000, parameters: { defaults, rename } },
       ]),
       [
         "models[0].maxOutputTokens must be less than windowTokens, 1000",
         "models[0].parameters.defaults.temperature must be a number from 0 to 2, or null",
         "models[0].parameters.defaults.messages is set by each request itself",
         "models[0].parameters.defaults.stream is set by each request itself",
+        "models[0].parameters.rename.a must not be b, which is renamed, too",
+        "models[0].parameters.rename.model is set by each request itself",
+        "models[0].parameters.rename.e is set by each request itself",
       ],
     );
   });

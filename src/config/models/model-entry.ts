@@ -42,6 +42,7 @@ const price = z
   .max(maxPrice, priceMessage);
 const object = (form: string) => ({ error: orRequired(`must be an object like ${form}`) });
 
+const ParameterName = text.regex(/^[A-Za-z_][\w.-]{0,99}$/, "must be the name of a parameter");
 const variableMessage =
   "must be the name of an environment variable, in capital letters, like OPENAI_API_KEY; never the key itself";
 const wordsMessage = (...words: readonly string[]) =>
@@ -96,10 +97,7 @@ export const ModelEntry = z.strictObject(
       .strictObject(
         {
           allowed: z
-            .array(
-              text.regex(/^[A-Za-z_][\w.-]{0,99}$/, "must be the name of a parameter"),
-              "must be a list of parameters' names",
-            )
+            .array(ParameterName, "must be a list of parameters' names")
             .max(maxItems, `must be at most ${maxItems}`)
             .optional()
             .describe("The parameters that clients may set. Default: all."),
@@ -107,8 +105,12 @@ export const ModelEntry = z.strictObject(
             .record(z.string(), z.json(), object('{"reasoning_effort":"low"}'))
             .optional()
             .describe(
-              "Parameters that are sent unless the client sets them; `temperature: null` sends none.",
+              "Parameters that are sent unless the client sets them; `null` is never sent, even if the client sets it.",
             ),
+          rename: z
+            .record(z.string(), ParameterName, object('{"max_completion_tokens":"max_tokens"}'))
+            .optional()
+            .describe("The names under which parameters are sent instead, if the server ignores their own."),
         },
         object('{"allowed":["temperature"],"defaults":{"temperature":0.2}}'),
       )

@@ -157,7 +157,9 @@ class EntryReader {
       price,
       parameters: entry.parameters && {
         allowed: entry.parameters.allowed,
-        defaults: this.#toDefaults(sent, place),
+        // A temperature that is never sent, not even for a client.
+        defaults: this.#toDefaults(temperature === null ? { ...sent, temperature } : sent, place),
+        ...(entry.parameters.rename && { rename: this.#toRename(entry.parameters.rename, place) }),
       },
       opensReasoning: entry.reasoning === undefined ? defaults.opensReasoning : opens[entry.reasoning],
       fallback,
@@ -260,6 +262,18 @@ class EntryReader {
       "must be a number from 0 to 2, or null",
     );
     return undefined;
+  }
+
+  #toRename(rename: Readonly<Record<string, string>>, place: Place): Readonly<Record<string, string>> {
+    for (const [name, newName] of Object.entries(rename))
+      if (fixedParameters.has(name) || fixedParameters.has(newName))
+        this.#refuse([...place, "parameters", "rename", name], "is set by each request itself");
+      else if (Object.hasOwn(rename, newName))
+        this.#refuse(
+          [...place, "parameters", "rename", name],
+          `must not be ${newName}, which is renamed, too`,
+        );
+    return rename;
   }
 
   #toDefaults(defaults: JsonObject, place: Place): JsonObject {
