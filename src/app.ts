@@ -142,7 +142,7 @@ export async function createApp(
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
   const health = new Health({ live, store });
-  const turns = { live, limits, attachments, clock };
+  const turns = { models, live, limits, attachments, clock };
   registerRoutes(http, forewordRoutes, turns);
   registerRoutes(http, historyRoutes, { history: rows && new ConversationRows(rows), live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });

@@ -6,8 +6,7 @@ import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } 
 import type { LimitName } from "../turn/limits.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
-import { addHistory, findModel, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
-import { checkParameters } from "../turn/allowed-parameters.ts";
+import { addHistory, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import { Allowances, toLimitedTurn, type LimitedTurn } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
@@ -106,7 +105,7 @@ export class LiveTurns {
 
   /**
    * Starts a turn, which stays here until its rows are safe, or finds the earlier turn with the same key.
-   * @throws AppError `invalid_request`, `idempotency_mismatch`, `turn_exists`, `turn_running`, `message_not_found`,
+   * @throws AppError `idempotency_mismatch`, `turn_exists`, `turn_running`, `message_not_found`,
    * `server_stopping`, or a `store_…` code.
    */
   async start(request: TurnRequest): Promise<StartedTurn> {
@@ -114,7 +113,6 @@ export class LiveTurns {
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
     if (keyed !== undefined) return await attach(keyed, request, async (...turn) => await this.find(...turn));
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
-    checkParameters(findModel(this.#options.models, request), request.parameters);
     // Checked again after the wait: another request with the same key may have come, or a signal to stop.
     if (!isPrepared(request)) return await this.start(await this.#prepare(request));
     const { turnId } = request;

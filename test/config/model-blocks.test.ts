@@ -51,7 +51,7 @@ describe("docs/models.md", () => {
     });
 
   const files = [...findBlocks(page, "jsonc"), ...findBlocks(page, "json")].filter((block) =>
-    /^{\n/.test(block),
+    block.startsWith("{\n"),
   );
   for (const [index, file] of files.entries())
     test(`has a file of models, number ${index + 1}, with which the server starts without a warning`, async (context) => {

@@ -3,12 +3,15 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../../base/errors.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
+import { checkParameters } from "../../turn/allowed-parameters.ts";
 import { hasImages, type TurnAttachments } from "../../turn/attachments/turn-attachments.ts";
-import type { TurnRequest } from "../../turn/turn-request.ts";
+import type { Models } from "../../turn/ports.ts";
+import { findModel, type TurnRequest } from "../../turn/turn-request.ts";
 import type { Limits } from "../limits.ts";
 
 /** The services of routes that start turns. */
 export interface TurnStarter {
+  readonly models: Models;
   readonly live: LiveTurns;
   readonly limits: Limits;
   /** `undefined` if images are not kept. */
@@ -17,14 +20,15 @@ export interface TurnStarter {
 
 /**
  * Starts `turn` within its user's limits, or finds the turn that was started with its idempotency key.
- * @throws AppError as {@link Limits.allow}, {@link TurnAttachments.prepare} and {@link LiveTurns.start} do.
+ * @throws AppError as {@link checkParameters}, {@link Limits.allow}, {@link TurnAttachments.prepare} and {@link LiveTurns.start} do.
  */
 export async function startTurn(
-  { live, limits, attachments }: TurnStarter,
+  { models, live, limits, attachments }: TurnStarter,
   requested: TurnRequest,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FollowedTurn> {
+  checkParameters(findModel(models, requested), requested.parameters);
   const allowed = { ...limits.allow(request, requested), requestId: request.id };
   const prepared = hasImages(allowed) ? await prepare(allowed, attachments) : allowed;
   const { turn, isReplay } = await live.start(prepared);
