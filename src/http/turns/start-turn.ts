@@ -20,7 +20,8 @@ export interface TurnStarter {
 
 /**
  * Starts `turn` within its user's limits, or finds the turn that was started with its idempotency key.
- * @throws AppError as {@link checkParameters}, {@link Limits.allow}, {@link TurnAttachments.prepare} and {@link LiveTurns.start} do.
+ * @throws AppError as {@link checkParameters}, {@link Limits.allow}, {@link TurnAttachments.prepare} and
+ * {@link LiveTurns.start} do.
  */
 export async function startTurn(
   { models, live, limits, attachments }: TurnStarter,
