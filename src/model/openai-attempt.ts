@@ -130,10 +130,11 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
   }
 
   #awaitFirst(delayMs: number): Timer {
-    const error = new AppError("model_silent", `no event within ${delayMs} ms`);
-    // The status alone makes a refusal; its body may never end.
-    const isRefused = (): boolean => this.#head !== undefined && this.#head.status !== 200;
-    return afterReading(this.#clock, delayMs, () => (isRefused() ? this.#failRefused() : this.#fail(error)));
+    return afterReading(this.#clock, delayMs, () => {
+      // The status alone makes a refusal; its body may never end.
+      if (this.#head !== undefined && this.#head.status !== 200) return this.#failRefused();
+      this.#fail(new AppError("model_silent", `no event within ${delayMs} ms`));
+    });
   }
 
   #take(chunk: Buffer): void {
