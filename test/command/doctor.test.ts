@@ -14,7 +14,7 @@ import { runSql } from "../support/databases/store-harness.ts";
 import { listen } from "../support/network/local-port.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import { startSupabaseStack, type SupabaseStack } from "../support/databases/supabase-stack.ts";
-import { RunningCommand, useSuiteFolder } from "./run-command.ts";
+import { useCommands, useSuiteFolder } from "./run-command.ts";
 
 const run = promisify(execFile);
 const noStore = { CHAT_STORE_ENABLED: "false" };
@@ -22,10 +22,11 @@ const json = { "content-type": "application/json" };
 
 describe("foreword doctor", () => {
   const folder = useSuiteFolder();
+  const startCommand = useCommands();
 
   /** Returns its text and its advice about `subject`. */
   async function ask(variables: Record<string, string>, subject: string): Promise<readonly [string, string]> {
-    const command = new RunningCommand(["doctor"], variables, folder.path);
+    const command = startCommand(["doctor"], variables, folder.path);
     const code = await command.exit();
     const finding = new RegExp(`^(WRONG|ok   ) ${subject} +(.*)\\n(?: +→ (.*)\\n)?`, "m").exec(
       command.stdout,

@@ -5,9 +5,10 @@ import { openPostgres, type Scratch } from "../store/scratch-database.ts";
 import { startPostgres, type PostgresServer } from "../support/databases/postgres-server.ts";
 import { loadSchemaOf } from "../support/databases/schema-versions.ts";
 import { makeFolder } from "../support/apps/start-app.ts";
-import { RunningCommand } from "./run-command.ts";
+import { useCommands, type RunningCommand } from "./run-command.ts";
 
 describe("foreword migrate", { timeout: 180_000 }, () => {
+  const startCommand = useCommands();
   let server: PostgresServer;
   let folder: Awaited<ReturnType<typeof makeFolder>>;
   let count = 0;
@@ -20,7 +21,7 @@ describe("foreword migrate", { timeout: 180_000 }, () => {
   });
 
   function migrate(url: string): RunningCommand {
-    return new RunningCommand(["migrate"], { DATABASE_URL: url }, folder.path);
+    return startCommand(["migrate"], { DATABASE_URL: url }, folder.path);
   }
 
   /** A new database, with the schema of `version` unless that is 0, and a session in it. */

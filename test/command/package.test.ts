@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { makeFolder } from "../support/apps/start-app.ts";
-import { RunningCommand } from "./run-command.ts";
+import { useCommands } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const compiler = join(root, "node_modules/typescript/bin/tsc");
@@ -55,6 +55,7 @@ console.log(JSON.stringify({ outcome, isWhole: answer === text && text !== "" })
 `;
 
 describe("the built package", () => {
+  const startCommand = useCommands();
   let folder: Awaited<ReturnType<typeof makeFolder>>;
   before(async () => {
     folder = await makeFolder();
@@ -66,13 +67,13 @@ describe("the built package", () => {
   after(() => folder.remove());
 
   test("prints its schema", async () => {
-    const command = new RunningCommand(["schema"], {}, folder.path, [process.execPath, main]);
+    const command = startCommand(["schema"], {}, folder.path, [process.execPath, main]);
     assert.equal(await command.exit(), 0);
     assert.match(command.stdout, /^-- Foreword's schema, version 9/);
   });
 
   test("serves from its embedded database", async () => {
-    const command = new RunningCommand([], { PORT: "0" }, folder.path, [process.execPath, main]);
+    const command = startCommand([], { PORT: "0" }, folder.path, [process.execPath, main]);
     const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
     const ready = await fetch(`${address}/readyz`);
     assert.equal(JSON.parse(await ready.text()).parts.store.status, "ok");
@@ -81,7 +82,7 @@ describe("the built package", () => {
   });
 
   test("has a client that runs a turn against it", async () => {
-    const command = new RunningCommand([], { PORT: "0" }, folder.path, [process.execPath, main]);
+    const command = startCommand([], { PORT: "0" }, folder.path, [process.execPath, main]);
     const [, address = ""] = await command.printed(/listening +(http:\S+)\n/);
     await writeFile(join(folder.path, "program.js"), program);
     const { stdout } = await run(process.execPath, ["program.js", address], { cwd: folder.path });

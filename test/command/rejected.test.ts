@@ -1,16 +1,18 @@
 /** An operator's view of a permanently rejected write, and the way to fix it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { makeFolder } from "../support/apps/start-app.ts";
+import { useDatabase } from "../support/apps/use-app.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
-import { RunningCommand } from "./run-command.ts";
+import { useCommands, useSuiteFolder } from "./run-command.ts";
 
 describe("a permanently rejected write", { timeout: 60_000 }, () => {
+  const harness = useDatabase(startPostgresHarness);
+  const folder = useSuiteFolder();
+  const startCommand = useCommands();
   test("is reported by the log and doctor with its cause, and stored at the start after the cause is fixed", async () => {
-    const [harness, folder] = await Promise.all([startPostgresHarness(), makeFolder()]);
     await harness.sql("alter table messages add constraint no_swearing check (content <> 'Damn')");
     const variables = { ...harness.variables, PORT: "0", DEMO_MODE: "true" };
-    let server = new RunningCommand([], variables, folder.path);
+    let server = startCommand([], variables, folder.path);
     const [, address = ""] = await server.printed(/listening +(http:\S+)\n[^]*try .*\n/);
     const answer = await fetch(`${address}/stream-chat`, {
       method: "POST",
@@ -19,7 +21,7 @@ describe("a permanently rejected write", { timeout: 60_000 }, () => {
     });
     assert.match(await answer.text(), /\n---RESPONSE---\n/);
     const turnId = answer.headers.get("x-turn-id") ?? "";
-    const doctor = new RunningCommand(["doctor"], variables, folder.path);
+    const doctor = startCommand(["doctor"], variables, folder.path);
     assert.equal(await doctor.exit(), 1);
     assert.match(doctor.stdout, /^ok +journal +no writes are queued in \.foreword/m);
     assert.match(
@@ -36,7 +38,7 @@ describe("a permanently rejected write", { timeout: 60_000 }, () => {
       new RegExp(`"turnId":"${turnId}".*"code":"write_rejected".*"write permanently rejected`),
     );
     await harness.sql("alter table messages drop constraint no_swearing");
-    server = new RunningCommand([], variables, folder.path);
+    server = startCommand([], variables, folder.path);
     await server.printed(/listening/);
     const countMessages = async (): Promise<unknown> => {
       const [row] = await harness.sql("select count(*)::int as count from messages");
@@ -45,7 +47,5 @@ describe("a permanently rejected write", { timeout: 60_000 }, () => {
     while ((await countMessages()) !== 2);
     server.kill("SIGTERM");
     assert.equal(await server.exit(), 0);
-    await harness.stop();
-    await folder.remove();
   });
 });

@@ -10,7 +10,9 @@ const sourceMain = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 /** A running process, and its output. */
 export class RunningCommand {
   readonly #child;
+  readonly #isGroup: boolean;
   readonly #exit: Promise<unknown[]>;
+  #isClosed = false;
   stdout = "";
   stderr = "";
 
@@ -22,6 +24,7 @@ export class RunningCommand {
     isGroup = false,
   ) {
     const [program = "", ...first] = start;
+    this.#isGroup = isGroup;
     this.#child = spawn(program, [...first, ...args], {
       cwd: folder,
       env: { PATH: process.env["PATH"], ...variables },
@@ -32,9 +35,12 @@ export class RunningCommand {
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.stderr += text));
     this.#exit = once(this.#child, "close");
     // A test that fails leaves none behind.
-    const kill = (): boolean => this.#child.kill("SIGKILL");
+    const kill = (): void => this.#killAll();
     process.once("exit", kill);
-    this.#child.once("exit", () => process.removeListener("exit", kill));
+    this.#child.once("close", () => {
+      this.#isClosed = true;
+      process.removeListener("exit", kill);
+    });
   }
 
   /** Resolves with the first match in its error output. */
@@ -73,6 +79,33 @@ export class RunningCommand {
     const [code, signal] = await this.#exit;
     return code ?? signal;
   }
+
+  /** Kills it, and its group if it leads one; resolves once it has ended. */
+  async close(): Promise<void> {
+    this.#killAll();
+    await this.exit();
+  }
+
+  /** The group may outlive its leader, and keeps the output open. */
+  #killAll(): void {
+    if (this.#isClosed) return;
+    if (!this.#isGroup) return this.kill("SIGKILL");
+    try {
+      this.killGroup("SIGKILL");
+    } catch {
+      // It is empty already.
+    }
+  }
+}
+
+/** Starts commands during a test; those that still run after it are killed, with their groups. */
+export function useCommands(): (...options: ConstructorParameters<typeof RunningCommand>) => RunningCommand {
+  let current: AsyncDisposableStack | undefined;
+  useResource(async (closing) => (current = closing), "test");
+  return (...options) => {
+    if (current === undefined) throw new Error("no test is running");
+    return current.adopt(new RunningCommand(...options), (command) => command.close());
+  };
 }
 
 /** A folder that a suite makes before its tests, and deletes after them. */

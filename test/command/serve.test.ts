@@ -7,22 +7,23 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { listen } from "../support/network/local-port.ts";
 import { ScriptedModel } from "../support/model/scripted-model.ts";
-import { RunningCommand, useSuiteFolder } from "./run-command.ts";
+import { useCommands, useSuiteFolder } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 describe("foreword serve", () => {
   const folder = useSuiteFolder();
+  const startCommand = useCommands();
 
   async function refuse(variables: Record<string, string>): Promise<string> {
-    const command = new RunningCommand([], variables, folder.path);
+    const command = startCommand([], variables, folder.path);
     assert.equal(await command.exit(), 1);
     assert.equal(command.stdout, "");
     return command.stderr;
   }
 
   test("needs no settings: prints its address, model, store and the features that are off, and serves; SIGTERM ends it with 0", async () => {
-    const command = new RunningCommand([], { PORT: "0" }, folder.path);
+    const command = startCommand([], { PORT: "0" }, folder.path);
     const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
     assert.match(
       command.stderr,
@@ -37,13 +38,13 @@ describe("foreword serve", () => {
       body: JSON.stringify({ messages: [{ sender: "user", text: "Hello" }] }),
     });
     assert.match(await answer.text(), /^- [^]*\n---RESPONSE---\nI am Foreword's built-in demo/);
-    const second = new RunningCommand([], { PORT: "0" }, folder.path);
+    const second = startCommand([], { PORT: "0" }, folder.path);
     assert.equal(await second.exit(), 1);
     assert.match(
       second.stderr,
       /database is in use by process \d+ on .* since .*; stop it, or set DATA_DIR to another folder/,
     );
-    const doctor = new RunningCommand(["doctor"], {}, folder.path);
+    const doctor = startCommand(["doctor"], {}, folder.path);
     assert.equal(await doctor.exit(), 0);
     assert.match(doctor.stdout, /^ok +store +.*is in use by process \d+ on .*: check its \/readyz/m);
     command.kill("SIGTERM");
@@ -53,11 +54,11 @@ describe("foreword serve", () => {
   });
 
   test("opens a folder whose last owner was killed", async () => {
-    const killed = new RunningCommand([], { PORT: "0" }, folder.path);
+    const killed = startCommand([], { PORT: "0" }, folder.path);
     await killed.printed(/listening/);
     killed.kill("SIGKILL");
     assert.equal(await killed.exit(), "SIGKILL");
-    const next = new RunningCommand([], { PORT: "0" }, folder.path);
+    const next = startCommand([], { PORT: "0" }, folder.path);
     await next.printed(/listening/);
     next.kill("SIGINT");
     assert.equal(await next.exit(), 0);
@@ -74,7 +75,7 @@ describe("foreword serve", () => {
 
   test("ends after a signal to npm start alone, as supervisors send it", async () => {
     const variables = { PORT: "0", CHAT_STORE_ENABLED: "false", HOME: folder.path };
-    const command = new RunningCommand(["start"], variables, root, ["npm"]);
+    const command = startCommand(["start"], variables, root, ["npm"], true);
     await command.printed(/listening[^]*try .*\n/);
     command.kill("SIGTERM");
     await command.exit();
@@ -110,7 +111,7 @@ describe("foreword serve", () => {
   });
 
   test("starts although its database is unreachable, and reports that", async () => {
-    const command = new RunningCommand(
+    const command = startCommand(
       [],
       { PORT: "0", DATABASE_URL: "postgres://u:secret@127.0.0.1:1/chat" },
       folder.path,
@@ -127,9 +128,9 @@ describe("foreword serve", () => {
     await mkdir(join(folder.path, "blocked"));
     await writeFile(join(folder.path, "blocked", "journal"), "");
     const variables = { PORT: "0", DATA_DIR: "blocked" };
-    const command = new RunningCommand([], variables, folder.path);
+    const command = startCommand([], variables, folder.path);
     await command.printed(/journal +OFF: cannot use blocked.*new turns get 503\n[^]*try .*\n/);
-    const doctor = new RunningCommand(["doctor"], variables, folder.path);
+    const doctor = startCommand(["doctor"], variables, folder.path);
     assert.equal(await doctor.exit(), 1);
     assert.match(doctor.stdout, /^WRONG journal +store_unavailable: .*ENOTDIR/m);
     command.kill("SIGTERM");
@@ -148,7 +149,7 @@ describe("foreword serve", () => {
       ["0", 1, 0],
       ["600", 2, 1],
     ] as const) {
-      const command = new RunningCommand([], { ...variables, DRAIN_SECONDS: drainSeconds }, folder.path);
+      const command = startCommand([], { ...variables, DRAIN_SECONDS: drainSeconds }, folder.path);
       const [, address = ""] = await command.printed(/listening +(http:\S+)\n[^]*try .*\n/);
       const next = model.nextCall();
       const asking = fetch(`${address}/stream-chat`, {

@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 import { explain } from "../../src/command/explanation.ts";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { listen } from "../support/network/local-port.ts";
-import { RunningCommand, useSuiteFolder } from "./run-command.ts";
+import { useCommands, useSuiteFolder, type RunningCommand } from "./run-command.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
@@ -26,9 +26,10 @@ async function isThere(command: string): Promise<boolean> {
 
 describe("foreword", () => {
   const folder = useSuiteFolder();
+  const startCommand = useCommands();
 
   async function refuse(variables: Record<string, string>, args: string[] = []): Promise<string> {
-    const command = new RunningCommand(args, variables, folder.path);
+    const command = startCommand(args, variables, folder.path);
     assert.notEqual(await command.exit(), 0);
     assert.equal(command.stdout, "");
     assert.doesNotMatch(command.stderr, /^ +at /m, "no stack");
@@ -72,7 +73,7 @@ describe("foreword", () => {
       [{ HOST: "[::1]", ALLOWED_HOSTS: "a.example.com" }, "localhost, loopback addresses, a.example.com;"],
       [{ HOST: "0.0.0.0" }, "localhost, all addresses;"],
     ] as const) {
-      const command = new RunningCommand([], { ...open, ...variables }, folder.path);
+      const command = startCommand([], { ...open, ...variables }, folder.path);
       const [, told = ""] = await command.printed(/hosts +(.*)\n[^]*try .*\n/);
       await stop(command);
       assert.ok(told.startsWith(names), told);
@@ -106,7 +107,7 @@ describe("foreword", () => {
 
   test("reports misspelt names in .env and in the environment, and reads the first line after a byte order mark", async () => {
     await writeFile(join(folder.path, ".env"), "\ufeffPORT=0\r\nOPENAI_MODLE=x\r\nAUTH none\r\n");
-    const command = new RunningCommand([], { ...noStore, PORT: "", LOGLEVEL: "debug" }, folder.path);
+    const command = startCommand([], { ...noStore, PORT: "", LOGLEVEL: "debug" }, folder.path);
     await command.printed(/try .*\n/);
     await stop(command);
     await rm(join(folder.path, ".env"));
@@ -149,7 +150,7 @@ describe("foreword", () => {
       [{ AUTH: "keys", API_KEYS: key, HOST: "0.0.0.0" }, key],
       [{ AUTH: "supabase", SUPABASE_URL: provider.url }, token],
     ] as const) {
-      const command = new RunningCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
+      const command = startCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
       const [, curl = ""] = await command.printed(/^ {2}try +(curl .*)\n(?: {13}.*\n)*/m);
       if (TOKEN !== "") assert.match(command.stderr, /\n {13}first set TOKEN to .*: export TOKEN='…'\n/);
       const { stdout } = await run("sh", ["-c", curl], { env: { PATH: process.env["PATH"], TOKEN } });
@@ -165,7 +166,7 @@ describe("foreword", () => {
       [{}, /model +built-in demo \(for a real model set OPENAI_MODEL, and OPENAI_API_KEY or/],
       [real, /model +built-in demo, because DEMO_MODE is true\n/],
     ] as const) {
-      const command = new RunningCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
+      const command = startCommand([], { ...noStore, PORT: "0", ...variables }, folder.path);
       await command.printed(/try .*\n/);
       assert.match(command.stderr, words);
       await stop(command);
@@ -175,11 +176,12 @@ describe("foreword", () => {
 
 describe("the log", () => {
   const folder = useSuiteFolder();
+  const startCommand = useCommands();
 
   /** Serves until it reports so, in a terminal if `script` creates one; resolves with its output. */
   async function serve(variables: Record<string, string>, start: readonly string[]): Promise<string> {
     const { HOME = folder.path } = variables;
-    const command = new RunningCommand([], { ...noStore, PORT: "0", HOME, ...variables }, root, start, true);
+    const command = startCommand([], { ...noStore, PORT: "0", HOME, ...variables }, root, start, true);
     while (!/listening"|INFO.*listening/.test(command.stdout)) await command.wrote();
     command.killGroup("SIGTERM");
     await command.exit();

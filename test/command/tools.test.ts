@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { closeServer, findFreePort, listen } from "../support/network/local-port.ts";
-import { RunningCommand, useSuiteFolder } from "./run-command.ts";
+import { useCommands, useSuiteFolder } from "./run-command.ts";
 
 const script = fileURLToPath(new URL("../tools/servers/stdio-server.ts", import.meta.url));
 const noStore = { CHAT_STORE_ENABLED: "false", MCP_SERVERS_FILE: "mcp.json", PORT: "0" };
@@ -14,13 +14,14 @@ const own = { command: process.execPath, args: [script], tools: { pid: "read", d
 
 describe("servers of tools on the command line", () => {
   const folder = useSuiteFolder();
+  const startCommand = useCommands();
   const write = async (entries: object): Promise<void> =>
     await writeFile(join(folder.path, "mcp.json"), JSON.stringify({ mcpServers: entries }));
 
   test("are counted when the server starts, and end with it", async () => {
     const slow = { command: process.execPath, args: [script, "silent"] };
     await write({ own, away: { command: "does-not-exist-1234" }, slow });
-    const command = new RunningCommand(["serve"], { ...noStore, LOG_LEVEL: "debug" }, folder.path);
+    const command = startCommand(["serve"], { ...noStore, LOG_LEVEL: "debug" }, folder.path);
     await command.printed(/^ {2}try /m);
     assert.match(command.stderr, /^ {2}tools +7 tools of 3 servers in mcp\.json; 6 need approval$/m);
     assert.match(
@@ -37,7 +38,7 @@ describe("servers of tools on the command line", () => {
 
   test("are listed by doctor with the access to their tools", async () => {
     await write({ own, off: { command: "x", disabled: true } });
-    const command = new RunningCommand(["doctor"], noStore, folder.path);
+    const command = startCommand(["doctor"], noStore, folder.path);
     assert.equal(await command.exit(), 0);
     for (const line of [
       `ok    tools          own (${process.execPath}): 7 tools`,
@@ -66,7 +67,7 @@ describe("servers of tools on the command line", () => {
       strict: { url: urlOf(await listen(strict)), headers: { Authorization: "Bearer hunter3-secret" } },
       lost: { url: urlOf(await listen(lost)) },
     });
-    const command = new RunningCommand(["doctor"], noStore, folder.path);
+    const command = startCommand(["doctor"], noStore, folder.path);
     assert.equal(await command.exit(), 1);
     const adviceOf = (name: string): string =>
       new RegExp(`^WRONG tools +${name} \\(.*\\n +→ (.*)$`, "m").exec(command.stdout)?.[1] ?? command.stdout;
@@ -83,7 +84,7 @@ describe("servers of tools on the command line", () => {
 
   test("with faults keep the server from starting, all named together", async () => {
     await write({ a: {}, b: { command: "x", timeoutMs: 0 } });
-    const command = new RunningCommand(["serve"], { ...noStore, PORT: "x" }, folder.path);
+    const command = startCommand(["serve"], { ...noStore, PORT: "x" }, folder.path);
     assert.equal(await command.exit(), 1);
     assert.match(command.stderr, /3 settings are invalid:/);
     assert.match(command.stderr, /MCP_SERVERS_FILE: mcp\.json: mcpServers\.a must have a command or a url/);

@@ -4,13 +4,14 @@ import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { service } from "../../../src/store/database/database.ts";
 import { systemClock } from "../../../src/base/clock.ts";
-import { RunningCommand } from "../../command/run-command.ts";
+import { useCommands } from "../../command/run-command.ts";
 import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
 import { startPglite, type StoreHarness } from "../../support/databases/store-harness.ts";
 
 const describeSql = "select public.chat_describe_schema('{}') ->> 'version' as version";
 
 describe("the embedded database of another build", { timeout: 120_000 }, () => {
+  const startCommand = useCommands();
   let harness: StoreHarness;
   const id = randomUUID();
   before(async () => {
@@ -58,7 +59,7 @@ describe("the embedded database of another build", { timeout: 120_000 }, () => {
       message: /holds version 10 of Foreword's schema, and this file has version 9/,
     });
     const { DATA_DIR: folder = assert.fail() } = harness.variables;
-    const command = new RunningCommand(["serve"], { DATA_DIR: folder, PORT: "0" }, folder);
+    const command = startCommand(["serve"], { DATA_DIR: folder, PORT: "0" }, folder);
     assert.equal(await command.exit(), 1);
     assert.match(command.stderr, /version 10 of Foreword's schema[^]*What to do: upgrade Foreword/);
     assert.deepEqual(await harness.sql(describeSql), [{ version: "10" }]);

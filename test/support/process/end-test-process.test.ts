@@ -30,6 +30,12 @@ describe("a test file", () => {
     assert.match(output, /on purpose/);
   });
 
+  test("leaves no command of a test that failed to the next", async () => {
+    const output = await runFixture("fails-and-leaves-a-command.ts");
+    assert.match(output, /✖ fails before it ends its command/);
+    assert.match(output, /✔ runs without it/);
+  });
+
   test("ends and fails when its tests pass and leave a worker open", async () => {
     const output = await runFixture("passes-and-leaves-a-worker.ts", { TEST_LINGER_MS: "100" });
     assert.match(output, /^failed\n/);
