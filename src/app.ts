@@ -242,7 +242,10 @@ function createRetention(
 
 function createModels(options: AppOptions["model"], clock: Clock, observe: Observer): Models {
   if (options.type === "demo") return new ConfiguredModels(new DemoModel(clock));
-  const toConfigured = (settings: ModelSettings) => ({ settings, model: new OpenAiModel(settings, clock) });
+  const toConfigured = (settings: ModelSettings) => ({
+    settings,
+    model: new OpenAiModel(settings, clock, observe),
+  });
   const [first, ...others] = [
     toConfigured(options.models[0]),
     ...options.models.slice(1).map(toConfigured),

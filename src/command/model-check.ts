@@ -4,6 +4,7 @@ import { toModelFailure } from "../model/model-failure.ts";
 import type { OpenAiOptions } from "../model/settings.ts";
 import { probeServer } from "../model/server-probe.ts";
 import type { Finding } from "./finding.ts";
+import { toWindowFinding } from "./window-check.ts";
 
 const subject = "model";
 /** How many of a server's model names are shown. */
@@ -34,7 +35,8 @@ const connectionRules: readonly (readonly [sign: RegExp, text: string, advice: s
 /** Checks the model. Never rejects. */
 export async function checkModel(options: AppOptions["model"]): Promise<Finding> {
   if (options.type === "demo") return { subject, isWell: true, text: "the built-in demo" };
-  const [{ openai }] = options.models;
+  const [settings] = options.models;
+  const { openai } = settings;
   try {
     const { status, body } = await probeServer(openai, "/models");
     if (status !== 200 && ![404, 405, 501].includes(status)) return toRefusal(openai, status, body);
@@ -43,7 +45,7 @@ export async function checkModel(options: AppOptions["model"]): Promise<Finding>
     // Some servers list no models, and a wrong URL fails for every route.
     if (names === undefined) return await checkRoute(openai);
     if (names.some((name) => name === openai.model || name === `${openai.model}:latest`))
-      return isThere(openai);
+      return { subject, ...toWindowFinding(settings, body) };
     return toUnlisted(openai.model, names);
   } catch (error) {
     return toUnreachable(openai, error);

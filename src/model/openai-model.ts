@@ -3,6 +3,7 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-files.ts";
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
+import type { Observer } from "../turn/observer.ts";
 import type { CallOptions, CallReport, Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
 import { OpenedReasoning } from "../turn/reply/opened-reasoning.ts";
 import { ContextFit } from "./context/context-fit.ts";
@@ -39,11 +40,11 @@ export class OpenAiModel implements Model {
   readonly #server: OpenAiServer;
   readonly #clock: Clock;
 
-  constructor(settings: ModelSettings, clock: Clock) {
+  constructor(settings: ModelSettings, clock: Clock, observe: Observer) {
     this.name = settings.name;
     this.allowedParameters = settings.parameters?.allowed;
     this.openedReasoning = new OpenedReasoning(settings.opensReasoning);
-    this.#server = new OpenAiServer(settings, clock);
+    this.#server = new OpenAiServer(settings, clock, observe);
     this.#clock = clock;
   }
 

@@ -2,6 +2,7 @@
 import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock } from "../base/clock.ts";
+import type { Observer } from "../turn/observer.ts";
 import {
   callForms,
   isSystem,
@@ -62,6 +63,7 @@ export class OpenAiServer {
   readonly context: ContextMemory;
   /** Sends the requests. */
   readonly pool: ConnectionPool;
+  readonly #observe: Observer;
   readonly #memory: ParameterMemory;
   readonly #defaults: Readonly<Record<string, unknown>>;
   /**
@@ -70,8 +72,9 @@ export class OpenAiServer {
   readonly #loading: Promise<Target>;
   #target: Target | undefined;
 
-  constructor(settings: ModelSettings, clock: Clock) {
+  constructor(settings: ModelSettings, clock: Clock, observe: Observer) {
     this.settings = settings;
+    this.#observe = observe;
     this.options = settings.openai;
     const { defaults = {}, rename } = settings.parameters ?? {};
     this.#defaults = { temperature: this.options.temperature, ...defaults };
@@ -131,7 +134,13 @@ export class OpenAiServer {
 
   /** Remembers a request with which the model has replied, and the corrections in it. */
   remember({ parameters }: RefusedRequest, corrections: readonly Correction[]): void {
-    for (const correction of corrections) this.#memory.learn(correction);
+    const { name: model } = this.settings;
+    for (const correction of corrections) {
+      this.#memory.learn(correction);
+      const { name: parameter, newName, replacement } = correction;
+      const instead = newName ?? replacement;
+      this.#observe({ type: "parameter-refused", model, parameter, instead });
+    }
     this.#memory.accept(parameters);
   }
 }

@@ -42,6 +42,7 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
       case "model-left":
       case "model-avoided":
       case "model-recovered":
+      case "parameter-refused":
         return logModel(logger, event);
       case "tool-server-connected":
       case "tool-list-changed":
@@ -66,6 +67,10 @@ function logModel(logger: FastifyBaseLogger, event: ModelEvent): void {
       return logger.warn({ model, waitMs: event.waitMs, ...toReason(event.error) }, "model is left alone");
     case "model-recovered":
       return logger.info({ model }, "model replies again");
+    case "parameter-refused": {
+      const { parameter, instead } = event;
+      return logger.info({ model, parameter, instead }, "model refused a parameter, and is asked without it");
+    }
   }
 }
 

@@ -40,7 +40,7 @@ export type ObservedEvent =
   | ModelEvent
   | ToolServerEvent;
 
-/** An event of a model that has fallbacks, or is one; models are identified by their configured names. */
+/** An event of a model, identified by its configured name. All but the last are of those with fallbacks. */
 export type ModelEvent =
   /** It failed before the client saw anything; `next` is asked instead. */
   | { readonly type: "model-left"; readonly model: string; readonly next: string; readonly error: AppError }
@@ -52,7 +52,14 @@ export type ModelEvent =
       readonly error: AppError;
     }
   /** It replies again. */
-  | { readonly type: "model-recovered"; readonly model: string };
+  | { readonly type: "model-recovered"; readonly model: string }
+  /** It refused a parameter, and replied without it or with `instead`; so it is asked from now on. */
+  | {
+      readonly type: "parameter-refused";
+      readonly model: string;
+      readonly parameter: string;
+      readonly instead: string | undefined;
+    };
 
 /** An event of a server of tools, which its name in the settings identifies. */
 export type ToolServerEvent =

@@ -86,7 +86,7 @@ describe("the tools of a prompt", () => {
       idleTimeoutMs: 10_000,
     };
     const settings = { name: "m", keepsName: false, openai, opensReasoning: "auto", fallback: [] } as const;
-    model = new OpenAiModel({ ...settings, failoverAfterMs: 10_000 }, systemClock);
+    model = new OpenAiModel({ ...settings, failoverAfterMs: 10_000 }, systemClock, () => {});
   });
 
   async function send(

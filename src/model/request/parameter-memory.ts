@@ -11,7 +11,7 @@ export interface Correction {
   /** The parameter beside which alone it is refused. */
   readonly beside?: string;
   /** Sent instead of `value`. */
-  readonly replacement?: unknown;
+  readonly replacement?: string;
   /** The name under which it is sent instead. */
   readonly newName?: string;
 }

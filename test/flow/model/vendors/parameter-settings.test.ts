@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
-import { reply } from "../../../fixtures/model/quirk-builder.ts";
+import { error, reply } from "../../../fixtures/model/quirk-builder.ts";
 import type { RunningApp } from "../../../support/apps/start-app.ts";
 import { makeTestFolder, useModel, useStartApp } from "../../../support/apps/use-app.ts";
 
@@ -80,9 +80,9 @@ describe("the parameters of a model in a file", { timeout: 60_000 }, () => {
       ["extra_body", { temperature_: 1 }],
     ] as const) {
       const { status, body } = await complete(app, { [name]: value });
-      const { error } = JSON.parse(body);
-      assert.deepEqual([status, error.code, error.param], [400, "invalid_request", name], body);
-      assert.match(error.message, /is not allowed for "local", which takes temperature, max_tokens/);
+      const { error: told } = JSON.parse(body);
+      assert.deepEqual([status, told.code, told.param], [400, "invalid_request", name], body);
+      assert.match(told.message, /is not allowed for "local", which takes temperature, max_tokens/);
     }
     for (const [path, body] of [
       ["/stream-chat", chat],
@@ -117,6 +117,22 @@ describe("the parameters of a model in a file", { timeout: 60_000 }, () => {
         [5, undefined],
         [4, undefined],
       ],
+    );
+  });
+
+  test("that are refused are a line of the log, once", async (context) => {
+    const app = await start(context, {});
+    model.script = (call) =>
+      call.body["max_tokens"] === undefined
+        ? reply(call)
+        : call
+            .head(400, { "content-type": "application/json" })
+            .end(JSON.stringify(error("Unsupported parameter: 'max_tokens'", { param: "max_tokens" })));
+    for (const bound of [5, 6]) await complete(app, { max_tokens: bound });
+    const line = await app.logged(({ msg }) => msg.startsWith("model refused a parameter"));
+    assert.deepEqual(
+      [line["model"], line["parameter"], line["instead"]],
+      ["local", "max_tokens", "max_completion_tokens"],
     );
   });
 });

@@ -160,6 +160,56 @@ describe("a model that refuses parameters", { timeout: 120_000 }, () => {
   });
 });
 
+describe("a model that refuses system messages", () => {
+  const model = useModel();
+  const startApp = useStartApp(model);
+
+  /** Whether a request has a system message. */
+  const hasSystem = (messages: readonly { role: string }[]): boolean =>
+    messages.some(({ role }) => role === "system");
+
+  test("gets their text with the first user message, images and later messages as they are", async () => {
+    const app = await startApp();
+    model.calls.length = 0;
+    model.script = (call) =>
+      hasSystem(call.body.messages)
+        ? call.head(500, json).end(JSON.stringify(error("... raise_exception('System role not supported')")))
+        : call.text("- p\n---RESPONSE---\nSo.").finish();
+    const image = { inlineData: { mimeType: "image/gif", data: "R0lGODlhAQABAAAAACw=" } };
+    const messages = [
+      { sender: "system", text: "Rhyme." },
+      { sender: "user", text: "Look", images: [image] },
+      { sender: "assistant", text: "Nice." },
+      { sender: "user", text: "More" },
+    ];
+    for (const count of [2, 3]) {
+      assert.equal((await app.post("/stream-chat", { messages })).status, 200);
+      assert.equal(model.calls.length, count);
+      const [first, ...others] = model.calls.at(-1)?.body.messages ?? [];
+      assert.match(JSON.stringify(first), /^\{"role":"user","content":\[\{"type":"text","text":"Before you/);
+      assert.match(JSON.stringify(first), /Rhyme\."\},\{"type":"text","text":"Look"\},\{"type":"image_url"/);
+      assert.deepEqual(
+        others.map(({ role, content }) => [role, content]),
+        [
+          ["assistant", "Nice."],
+          ["user", "More"],
+        ],
+      );
+    }
+  });
+
+  test("refuses a client's own on /v1: they are sent to the letter", async () => {
+    const app = await startApp();
+    model.script = (call) => call.head(400, json).end(JSON.stringify(error("System role not supported")));
+    const messages = [
+      { role: "system", content: "Rhyme." },
+      { role: "user", content: "Hi" },
+    ];
+    const { status, body } = await app.post("/v1/chat/completions", { model: "scripted", messages });
+    assert.deepEqual([status, JSON.parse(body).error.code], [400, "request_refused"]);
+  });
+});
+
 describe("the fields reasoning_effort and verbosity", () => {
   const model = useModel();
   const startApp = useStartApp(model);
