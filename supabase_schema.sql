@@ -1406,6 +1406,23 @@ language sql stable set search_path = '' as $$
     left join public.attachments a on a.id = item.id and a.stored_at is not null
 $$;
 
+-- Finds the conversation that a path without a named one continues: the user's newest that holds the longest
+-- of its candidates.
+-- @param argument as in chat_save_messages
+create or replace function foreword.find_candidate(p_user_id uuid, argument jsonb) returns uuid
+language plpgsql stable set search_path = '' as $$
+begin
+  return (
+    select m.conversation_id
+      from jsonb_array_elements_text(argument -> 'candidates') with ordinality as c (digest, place)
+      cross join lateral (
+        select conversation_id from public.messages
+          where user_id = p_user_id and digest = decode(c.digest, 'hex') and status is not null
+          order by created_at desc limit 1
+      ) m
+      order by c.place limit 1);
+end $$;
+
 -- Finds the conversation that messages go to, creates it if it is new, and locks it: a conversation has one
 -- writer at a time.
 -- @param as in chat_save_messages
@@ -1424,14 +1441,7 @@ declare
   v_refusal jsonb;
 begin
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
-    select m.conversation_id into v_found
-      from jsonb_array_elements_text(argument -> 'candidates') with ordinality as c (digest, place)
-      cross join lateral (
-        select conversation_id from public.messages
-          where user_id = v_user and digest = decode(c.digest, 'hex') and status is not null
-          order by created_at desc limit 1
-      ) m
-      order by c.place limit 1;
+    v_found := foreword.find_candidate(v_user, argument);
     v_id := coalesce(v_found, v_id);
   end if;
   if v_chat is not null then
@@ -1463,6 +1473,57 @@ begin
     select c.user_id into v_owner from public.conversations c where c.id = v_id for update;
   end if;
   return jsonb_build_object('id', v_id, 'user_id', v_owner);
+end $$;
+
+-- Finds the turns beside which a begin would run: those of its user that run or wait in the conversation that
+-- its path goes to. One begin at a time asks this about a conversation, so that the second of two finds the
+-- turn of the first.
+-- @param argument as in chat_begin_turn
+-- @returns {running: the newest one's id, turns: the ids of all, newest first}, or null
+create or replace function foreword.find_running(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
+  v_chat text := argument #>> '{conversation,chat_id}';
+  v_id uuid := (argument #>> '{conversation,id}')::uuid;
+  v_turns jsonb;
+begin
+  if v_chat is null and not (argument #>> '{conversation,is_named}')::boolean then
+    v_id := foreword.find_candidate(v_user, argument);
+    if v_id is null then
+      return null;
+    end if;
+  end if;
+  perform pg_advisory_xact_lock(
+    hashtextextended(format('foreword running %s %s', v_user, coalesce(v_chat, v_id::text)), 0));
+  if v_chat is not null then
+    v_id := public.chat_find_chat(argument);
+  end if;
+  select jsonb_agg(t.id order by t.started_at desc, t.id desc) into v_turns from public.turns t
+    where t.conversation_id = v_id and t.user_id is not distinct from v_user
+      and t.status in ('running', 'waiting') and t.id <> (argument #>> '{turn,id}')::uuid;
+  return case when v_turns is not null then jsonb_build_object('running', v_turns -> 0, 'turns', v_turns) end;
+end $$;
+
+-- Finds the end of the path to a message that no turn is still working on: above the replies in progress, and
+-- above the messages that they answer.
+-- @returns the message's id, or null for the root
+create or replace function foreword.find_settled(p_conversation_id uuid, p_message_id uuid) returns uuid
+language plpgsql stable set search_path = '' as $$
+declare
+  v_message public.messages;
+  v_id uuid := p_message_id;
+begin
+  for v_step in 1 .. 1000 loop -- users may make a circle of their rows
+    select * into v_message from public.messages m where m.id = v_id and m.conversation_id = p_conversation_id;
+    exit when v_message.id is null or not exists (
+      select from public.turns t
+        where t.conversation_id = p_conversation_id and t.status in ('running', 'waiting')
+          and (t.parent_id = v_id or (v_message.role = 'assistant' and v_message.status is null
+            and t.parent_id = v_message.parent_id and t.id::text = v_message.metadata ->> 'reply_of')));
+    v_id := v_message.parent_id;
+  end loop;
+  return v_message.id;
 end $$;
 
 -- Finds the reply to a message, for a next message that was sent before its client knew of that reply: the
@@ -1877,7 +1938,10 @@ begin
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
     'foreword.find_attachments(jsonb)',
+    'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_running(jsonb)',
+    'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
@@ -1987,6 +2051,8 @@ end $$;
 --   root, if the conversation starts with it; else at the last message whose id is known; else below the
 --     leaf.
 -- @param continue.is_again whether a reply is regenerated
+-- @param if_running since version 9: `branch` places a path that would go below a reply in progress below the
+--   last message before it that no turn is still working on
 -- @returns {parent: a message or null for the root, skip: how many messages of the path to leave out}; or
 --   {running: the turn that answers the leaf, for which the path would have to wait}; or {missing_path}
 create or replace function public.chat_find_place(argument jsonb) returns jsonb
@@ -2078,6 +2144,9 @@ begin
     order by t.started_at desc limit 1;
   if v_turn is null then
     return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
+  end if;
+  if argument ->> 'if_running' = 'branch' and not coalesce((argument ->> 'late')::boolean, false) then
+    return jsonb_build_object('parent', foreword.find_settled(v_conversation, v_leaf.id), 'skip', v_first);
   end if;
   -- A turn that has already begun, or whose model already got the client's messages, is not refused.
   if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then
@@ -2558,12 +2627,15 @@ end $$;
 --   concurrent_turns, tokens_per_day: each null for no limit}
 -- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
+-- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
+--   `stop` return them as {running}; `branch` begins beside them, as in chat_find_place; null: as the path is
 -- @param check_only writes nothing, and returns {free: true} if the turn could begin
 -- @returns what chat_save_messages returns; or, with nothing written, one of
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
 --     stored without its key instead: that turn has already been answered.
 --   {exists} another turn has this id
---   {running} the turn would continue from a leaf that this turn of the same user is still answering
+--   {running} the turn would continue from a leaf that this turn of the same user is still answering. For
+--     `reject` and `stop` also {turns}: all that run or wait, newest first
 --   {foreign} the named conversation belongs to another user
 --   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
 --   {full} its user would have more than `max_attachment_bytes`
@@ -2581,6 +2653,7 @@ declare
   v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
   v_has_attachments boolean := coalesce(jsonb_typeof(argument -> 'attachments') = 'array', false);
   v_history_tokens integer := 0;
+  v_running jsonb;
 begin
   perform public.chat_check_version(argument);
   -- One begin at a time with an id, so that the second finds the first.
@@ -2622,6 +2695,13 @@ begin
       where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
   then
     return jsonb_build_object('foreign', true);
+  end if;
+  if argument ->> 'if_running' in ('reject', 'stop') and not v_is_late then
+    -- Before the limits: a turn that is stopped does not count.
+    v_running := foreword.find_running(argument);
+    if v_running is not null then
+      return v_running;
+    end if;
   end if;
   if jsonb_typeof(argument -> 'allowance') = 'object'
     and not coalesce((argument ->> 'late')::boolean, false) then
@@ -3802,7 +3882,10 @@ begin
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
     'foreword.find_attachments(jsonb)',
+    'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_running(jsonb)',
+    'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
@@ -3889,7 +3972,10 @@ begin
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
     'foreword.find_attachments(jsonb)',
+    'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_running(jsonb)',
+    'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
@@ -3915,7 +4001,10 @@ begin
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
     'foreword.find_attachments(jsonb)',
+    'foreword.find_candidate(uuid, jsonb)',
     'foreword.find_conversation(jsonb)',
+    'foreword.find_running(jsonb)',
+    'foreword.find_settled(uuid, uuid)',
     'foreword.find_unseen_reply(uuid, uuid, timestamptz)',
     'foreword.list_pending_approvals(uuid)',
     'foreword.match_below(uuid, uuid, jsonb)',
@@ -3936,7 +4025,8 @@ end $$;
 -- Its parts run as that user too; they are in a schema that no API exposes.
 grant execute on function public.chat_save_messages(jsonb) to authenticated;
 grant execute on function foreword.check_version(jsonb), foreword.find_conversation(jsonb),
-  foreword.create_conversation(uuid, uuid, jsonb), foreword.adopt_old_rows(uuid, uuid, jsonb),
+  foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
+  foreword.adopt_old_rows(uuid, uuid, jsonb),
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
     foreword.match_message(uuid, uuid, jsonb, boolean)
   to authenticated;

@@ -47,7 +47,8 @@ end $$;
 -- Its parts run as that user too; they are in a schema that no API exposes.
 grant execute on function public.chat_save_messages(jsonb) to authenticated;
 grant execute on function foreword.check_version(jsonb), foreword.find_conversation(jsonb),
-  foreword.create_conversation(uuid, uuid, jsonb), foreword.adopt_old_rows(uuid, uuid, jsonb),
+  foreword.find_candidate(uuid, jsonb), foreword.create_conversation(uuid, uuid, jsonb),
+  foreword.adopt_old_rows(uuid, uuid, jsonb),
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
     foreword.match_message(uuid, uuid, jsonb, boolean)
   to authenticated;

@@ -194,6 +194,7 @@ async function createHttp(
       "X-Model",
       "X-Model-Attempts",
       "Idempotency-Replayed",
+      "X-Running-Turn-Id",
       "Retry-After",
       "X-Request-Id",
       "X-Should-Retry",

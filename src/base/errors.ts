@@ -231,6 +231,8 @@ interface AppErrorOptions {
   /** How long the client should wait before retrying, in milliseconds. */
   readonly retryAfterMs?: number | undefined;
   readonly limit?: SpentLimit | undefined;
+  /** The turn in progress that the client may follow or stop. */
+  readonly runningTurnId?: string | undefined;
   /** Advice for the operator about this failure. */
   readonly advice?: string | undefined;
 }
@@ -243,6 +245,7 @@ export class AppError extends Error {
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
   readonly limit: SpentLimit | undefined;
+  readonly runningTurnId: string | undefined;
   readonly advice: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
@@ -252,6 +255,7 @@ export class AppError extends Error {
     this.field = options.field;
     this.retryAfterMs = options.retryAfterMs;
     this.limit = options.limit;
+    this.runningTurnId = options.runningTurnId;
     this.advice = options.advice;
   }
 }
@@ -261,14 +265,6 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   return new AppError("internal_error", error instanceof Error ? error.message : String(error), {
     cause: error,
-  });
-}
-
-/** Returns the error for a turn that continues from the unfinished reply of turn `turnId`. */
-export function toTurnRunning(turnId: string): AppError {
-  return new AppError("turn_running", `turn ${turnId} runs`, {
-    detail: `Turn ${turnId} is still running in this conversation. Wait for it to finish or stop it, then send the message again.`,
-    retryAfterMs: 1_000,
   });
 }
 

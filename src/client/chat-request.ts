@@ -74,6 +74,11 @@ export interface ChatRequest extends ChatOptions {
 export interface ChatOptions {
   /** The conversation, a UUID; created if it does not exist. Default: the server finds it by the messages. */
   readonly conversationId?: string | undefined;
+  /**
+   * If a reply is in progress in the conversation: `branch` begins beside it, `reject` throws `turn_running`,
+   * `stop` stops it first. Default: `reject` below the reply in progress, else `branch`.
+   */
+  readonly ifRunning?: "branch" | "reject" | "stop" | undefined;
   /** Whether the model is told that web search is on. Default: false. */
   readonly use_web_search?: boolean | undefined;
   /** The name of a knowledge base, which the model is told. */

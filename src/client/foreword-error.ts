@@ -1,5 +1,6 @@
 /** The error that the client throws, and its conversion from responses. */
 import type { ErrorCode } from "../base/errors.ts";
+import type { Problem } from "../http/error-format.ts";
 
 /**
  * The cause: one of the server's codes (docs/errors.md says how to fix each), or one of the client's own:
@@ -15,6 +16,7 @@ interface ForewordErrorOptions {
   readonly cause?: unknown;
   readonly status?: number | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly runningTurnId?: string | undefined;
 }
 
 /**
@@ -29,12 +31,15 @@ export class ForewordError extends Error {
   readonly status: number | undefined;
   /** The server's `Retry-After`, in milliseconds; `undefined` if it sent none. */
   readonly retryAfterMs: number | undefined;
+  /** With `turn_running`: the turn in progress, to resume or to stop. */
+  readonly runningTurnId: string | undefined;
 
   constructor(code: ForewordErrorCode, message: string, options: ForewordErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.code = code;
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
+    this.runningTurnId = options.runningTurnId;
   }
 }
 
@@ -45,8 +50,9 @@ export async function toHttpError(response: Response): Promise<ForewordError> {
   const text = await response.text();
   if (headers.get("content-type")?.startsWith("application/problem+json") === true) {
     try {
-      const { code, detail }: { code?: ErrorCode; detail?: string } = JSON.parse(text);
-      if (typeof code === "string") return new ForewordError(code, detail ?? code, options);
+      const { code, detail, runningTurnId }: Partial<Problem> = JSON.parse(text);
+      if (typeof code === "string")
+        return new ForewordError(code, detail ?? code, { ...options, runningTurnId });
     } catch {
       // Its content does not match its type, so it is not from Foreword.
     }

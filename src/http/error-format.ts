@@ -4,7 +4,7 @@
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
 import { errorTable, type AppError, type ErrorCode } from "../base/errors.ts";
-import { Code, schemaOf } from "./description/response-schema.ts";
+import { Code, Id, schemaOf } from "./description/response-schema.ts";
 
 /** The media type of problems. */
 export const problemType = "application/problem+json; charset=utf-8";
@@ -20,6 +20,8 @@ export interface Problem {
   readonly detail: string;
   /** The request's id, also in the log. */
   readonly requestId: string;
+  /** The turn in progress that keeps another one from beginning, to follow or to stop it. */
+  readonly runningTurnId?: string;
 }
 
 /** The fields of a {@link Problem}, as schemas. */
@@ -30,6 +32,9 @@ export const problemFields = {
   code: Code,
   detail: z.string().describe("Explains what is wrong with this request."),
   requestId: z.uuid().describe("The request's id, also in the server's log."),
+  runningTurnId: Id.exactOptional().describe(
+    "With `turn_running`: the turn in progress, to follow or to stop.",
+  ),
 };
 
 /** The schema of {@link Problem}. */
@@ -45,6 +50,7 @@ export function toProblem(error: AppError, requestId: string): Problem {
     code: error.code,
     detail: error.detail,
     requestId,
+    ...(error.runningTurnId !== undefined && { runningTurnId: error.runningTurnId }),
   };
 }
 

@@ -57,6 +57,7 @@ export function sendProblem(reply: FastifyReply, error: AppError, more: object =
     void reply.header("retry-after", String(seconds));
     if (error.limit !== undefined) sendLimit(reply, error.limit, 0, seconds);
   }
+  if (error.runningTurnId !== undefined) void reply.header("x-running-turn-id", error.runningTurnId);
   void reply.code(status);
   if (status === 401) void reply.header("www-authenticate", toChallenge(request, error));
   const format = config.errors ?? reply.server.errorFormats.find(request.url);

@@ -15,6 +15,7 @@ import {
 } from "../turn/message.ts";
 import { fileLink, toFileId } from "./files/file-links.ts";
 import type { PromptOptions } from "../turn/instructions.ts";
+import { runningChoices } from "../turn/ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 
 /** The most messages of a request. */
@@ -208,7 +209,17 @@ export function listOf<Item extends z.ZodType>(item: Item, max: number = maxMess
     .register(described, { as: z.array(item).max(max) });
 }
 
-/** Headers that name the turn. */
+const runningRule = `must be ${new Intl.ListFormat("en", { type: "disjunction" }).format(runningChoices)}`;
+
+/** How the turn begins while another one of its conversation is in progress. Empty counts as absent. */
+export const IfRunning = z
+  .enum([...runningChoices, ""], runningRule)
+  .nullish()
+  .describe(
+    "If a reply is in progress in the conversation: `branch` begins beside it, `reject` refuses with `turn_running`, `stop` stops it first.",
+  );
+
+/** Headers about the turn, most of which name it. */
 export const TurnHeaders = z.object({
   "x-conversation-id": Uuid.optional().describe("The conversation, if the body names none."),
   "x-turn-id": Uuid.optional().describe(
@@ -219,13 +230,22 @@ export const TurnHeaders = z.object({
     .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, "must be 1 to 255 ASCII characters")
     .optional()
     .describe("Requests of the same user with the same key get the same turn, for 24 hours."),
+  "x-if-running": z
+    .enum([...runningChoices, ""], runningRule)
+    .optional()
+    .describe("The same as `ifRunning` in the body, unless that is given."),
 });
 
-/** Returns the turn and the conversation that `headers` name. */
+/**
+ * Returns the turn and the conversation that `headers` name, and how the turn begins beside others: as
+ * `ifRunning` in the body says, else the header.
+ */
 export function toTurnNames(
   headers: Partial<z.output<typeof TurnHeaders>>,
-): Pick<TurnRequest, "conversationId" | "turnId" | "idempotencyKey"> {
+  ifRunning: z.output<typeof IfRunning>,
+): Pick<TurnRequest, "conversationId" | "turnId" | "idempotencyKey" | "ifRunning"> {
   return {
+    ifRunning: ifRunning || headers["x-if-running"] || undefined,
     conversationId: headers["x-conversation-id"],
     turnId: headers["x-turn-id"],
     idempotencyKey: headers["idempotency-key"],

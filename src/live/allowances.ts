@@ -21,7 +21,7 @@ interface Share {
 }
 
 /** The facts by which limits are checked. */
-export type LimitedTurn = Pick<TurnBegin, "allowance" | "estimate" | "idempotencyKey">;
+export type LimitedTurn = Pick<TurnBegin, "allowance" | "estimate" | "idempotencyKey" | "ifRunning">;
 
 /** The turns of this process, by the subject that they count for. */
 export class Allowances {
@@ -112,6 +112,6 @@ export class Allowances {
 
 /** Returns the share of the limits that `request` would take. */
 export function toLimitedTurn(request: TurnRequest): LimitedTurn {
-  const { allowance, idempotencyKey } = request;
-  return { allowance, idempotencyKey, estimate: estimateTurn(request) };
+  const { allowance, idempotencyKey, ifRunning } = request;
+  return { allowance, idempotencyKey, ifRunning, estimate: estimateTurn(request) };
 }

@@ -1,11 +1,13 @@
-/** The running turns of a chat: ended before a new turn that replaces them, or all stopped. */
+/** The turns in progress of a conversation: a new one may not begin beside some, and all can be stopped. */
 import { settleWithin } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace, LiveBus } from "../turn/records.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
-import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
+import type { KeptTurns } from "./kept-turns.ts";
+import { isWaiting, type FollowedTurn, type LiveTurn } from "./live-turn.ts";
 import type { RemoteTurns } from "./remote-turn.ts";
+import type { StoppedTurns } from "./stopped-turns.ts";
 
 /** How long a client that continues its chat may take to leave the reply before, in milliseconds. */
 const leaveWaitMs = 250;
@@ -15,6 +17,7 @@ const stopWaitMs = 2_000;
 /** The places where turns of a chat can be. */
 export interface ChatTurnsOptions {
   readonly running: ReadonlyMap<string, LiveTurn>;
+  readonly kept: KeptTurns;
   readonly bus: LiveBus | undefined;
   readonly remotes: RemoteTurns | undefined;
   readonly clock: Clock;
@@ -23,6 +26,8 @@ export interface ChatTurnsOptions {
 /** The running turns of chats. */
 export class ChatTurns {
   readonly #options: ChatTurnsOptions;
+  /** By conversation and user, the last start that looks for turns in progress; never rejects. */
+  readonly #starts = new Map<string, Promise<unknown>>();
 
   constructor(options: ChatTurnsOptions) {
     this.#options = options;
@@ -41,11 +46,74 @@ export class ChatTurns {
     const named = new Set(request.messages.flatMap(({ id, after }) => [id, after]));
     const waits = request.continues?.isAgain === true || request.continues?.mode === "new";
     const left = turns.filter(({ id }) => !named.has(id));
-    await Promise.all(left.map((turn) => this.stopUnread(turn, waits ? leaveWaitMs : 0)));
+    await Promise.all(left.map((turn) => this.#stopUnread(turn, waits ? leaveWaitMs : 0)));
+  }
+
+  /**
+   * Resolves as `start` does, which begins `request`. Starts that look for turns in progress in one
+   * conversation follow each other, so that the second of two finds the turn of the first, even without a
+   * database.
+   */
+  async inOrder<Started>(request: TurnRequest, start: () => Promise<Started>): Promise<Started> {
+    const { conversationId, chatId, caller } = request;
+    if (!asksFirst(request) || conversationId === undefined) return await start();
+    const key = JSON.stringify([caller.userId, chatId ?? conversationId]);
+    const started = (this.#starts.get(key) ?? Promise.resolve()).then(start);
+    const settled = started.catch(() => {}); // the request itself gets the error
+    this.#starts.set(key, settled);
+    void settled.then(() => {
+      if (this.#starts.get(key) === settled) this.#starts.delete(key);
+    });
+    return await started;
+  }
+
+  /**
+   * Resolves with the turns in progress here, the newest first, that `request` may not begin beside: those
+   * that run, and those that wait without the database knowing it yet.
+   */
+  async findForbidden(request: TurnRequest): Promise<readonly string[]> {
+    const { conversationId, caller } = request;
+    if (!asksFirst(request) || conversationId === undefined) return [];
+    const running = this.#findHere(toPlace(request), caller).filter(({ log }) => log.end === undefined);
+    const kept = this.#options.kept
+      .listWaiting()
+      .filter(
+        (turn) => turn.caller.userId === caller.userId && turn.log.start?.conversationId === conversationId,
+      );
+    // One whose wait is in the journal: once that is stored, the turn may go on anywhere.
+    const areStored = await Promise.all(kept.map(async ({ id }) => await this.#isStored(id, caller)));
+    const waiting = kept.filter((_, index) => areStored[index] === false);
+    return [...running, ...waiting]
+      .toSorted((one, other) => startOf(other) - startOf(one))
+      .map(({ id }) => id);
+  }
+
+  async #isStored(turnId: string, caller: Caller): Promise<boolean> {
+    const stored = await this.#options.remotes?.find(turnId, caller).catch(() => undefined);
+    return stored !== undefined;
+  }
+
+  /**
+   * Resolves with whether the turns that keep `request` from its begin are over, and their rows safe: it has
+   * stopped them, or has replaced one that has no reader.
+   * @throws AppError with a `store_…` code.
+   */
+  async makeWay(
+    request: TurnRequest,
+    turnIds: readonly [string, ...string[]],
+    stopped: StoppedTurns,
+  ): Promise<boolean> {
+    if (request.ifRunning === "stop") return await stopped.stop(turnIds);
+    if (request.replacesUnread !== true) return false;
+    const [turnId] = turnIds;
+    return (
+      (await this.#stopUnread(this.#options.running.get(turnId))) ||
+      (await this.#stopWaiting(turnId, request.caller))
+    );
   }
 
   /** Stops a turn if it has no followers left; resolves with whether it is over and its rows are safe. */
-  async stopUnread(turn: LiveTurn | undefined, leaveMs = 0): Promise<boolean> {
+  async #stopUnread(turn: LiveTurn | undefined, leaveMs = 0): Promise<boolean> {
     if (turn === undefined) return false;
     const { clock } = this.#options;
     if (!(await turn.isUnread(clock, leaveMs))) return false;
@@ -74,7 +142,7 @@ export class ChatTurns {
   }
 
   /** Stops a turn that waits for its user; resolves with whether it did. */
-  async stopWaiting(turnId: string, caller: Caller): Promise<boolean> {
+  async #stopWaiting(turnId: string, caller: Caller): Promise<boolean> {
     const turn = await this.#options.remotes?.find(turnId, caller);
     if (turn === undefined || !isWaiting(turn)) return false;
     await turn.stop();
@@ -86,8 +154,9 @@ export class ChatTurns {
   }
 }
 
-function isWaiting({ log }: FollowedTurn): boolean {
-  return log.last?.type === "turn-waiting";
+/** Whether a turn may begin only if no other turn of its conversation is in progress. */
+export function asksFirst({ ifRunning }: Pick<TurnRequest, "ifRunning">): boolean {
+  return ifRunning === "reject" || ifRunning === "stop";
 }
 
 function toPlace({ conversationId, chatId }: TurnRequest): ChatPlace {

@@ -1,6 +1,6 @@
 /** Keeps finished turns that only this process can show, for a while and within a bound. */
 import type { Clock } from "../base/clock.ts";
-import type { FollowedTurn } from "./live-turn.ts";
+import { isWaiting, type FollowedTurn } from "./live-turn.ts";
 
 /** How long a turn is kept, in milliseconds, and the most bytes in all. */
 const keepMs = 10 * 60_000;
@@ -27,6 +27,11 @@ export class KeptTurns {
 
   find(turnId: string): FollowedTurn | undefined {
     return this.#turns.get(turnId)?.turn;
+  }
+
+  /** Returns the turns that wait for their user, as far as this process knows. */
+  listWaiting(): readonly FollowedTurn[] {
+    return Array.from(this.#turns.values(), ({ turn }) => turn).filter(isWaiting);
   }
 
   /** Keeps `turn`; calls `onForgotten` when it is not kept any more. */

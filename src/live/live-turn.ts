@@ -42,6 +42,21 @@ export function withStop(turn: FollowedTurn, stop: () => Promise<unknown>): Foll
   };
 }
 
+/** Whether `turn` waits for its user. */
+export function isWaiting({ log }: FollowedTurn): boolean {
+  return log.last?.type === "turn-waiting";
+}
+
+/** Resolves when `turn` has ended or waits for its user, or after `timeoutMs`. */
+export async function untilLast(turn: FollowedTurn, clock: Clock, timeoutMs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = clock.after(timeoutMs, resolve);
+  const leave = turn.follow();
+  await turn.log.until(() => turn.log.last !== undefined, promise);
+  leave();
+  timer.cancel();
+}
+
 /** What happens to a turn after its last follower leaves. */
 export type OnDisconnect = "continue" | "abort";
 

@@ -1,22 +1,22 @@
 /** Starts, finds, stops and drains turns: those of this process, and the way to all others. */
-import { AppError, toTurnRunning } from "../base/errors.ts";
+import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
-import type { EndResult, TurnBegin } from "../turn/ports.ts";
+import type { EndResult } from "../turn/ports.ts";
 import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
-import type { LimitName } from "../turn/limits.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
-import { addHistory, mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
-import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
-import { Allowances, toLimitedTurn, type LimitedTurn } from "./allowances.ts";
+import { mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
+import type { TurnAttachments } from "../turn/attachments/turn-attachments.ts";
+import { Allowances } from "./allowances.ts";
 import { ChatTurns } from "./chat-turns.ts";
-import { attach, toKey, toMismatch, type KeyedTurn, type StartedTurn } from "./keyed-turns.ts";
+import { attach, toKey, type KeyedTurn, type StartedTurn } from "./keyed-turns.ts";
 import { LiveTurn, withStop, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
-import { isPrepared, placeRequest } from "./place-request.ts";
+import { isPrepared } from "./place-request.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
+import { TurnBegins } from "./turn-begins.ts";
 import { Waiting } from "./waiting.ts";
 
 /** Parts and settings of all turns. */
@@ -42,6 +42,7 @@ export class LiveTurns {
   readonly #keyed = new Map<string, KeyedTurn>();
   readonly #remotes: RemoteTurns | undefined;
   readonly #chats: ChatTurns;
+  readonly #begins: TurnBegins;
   readonly #saver: ProgressSaver | undefined;
   readonly #recovery: Recovery | undefined;
   readonly #waiting: Waiting | undefined;
@@ -73,7 +74,22 @@ export class LiveTurns {
     const claim = async (turnId: string, reason: ClaimReason): Promise<FollowedTurn | undefined> =>
       await this.#waiting?.claim(turnId, reason);
     this.#remotes = records && new RemoteTurns({ bus: records.bus, clock, claim });
-    this.#chats = new ChatTurns({ running: this.#running, bus: records?.bus, remotes: this.#remotes, clock });
+    this.#chats = new ChatTurns({
+      running: this.#running,
+      kept: this.#kept,
+      bus: records?.bus,
+      remotes: this.#remotes,
+      clock,
+    });
+    this.#begins = new TurnBegins({
+      ...options,
+      allowances: this.#allowances,
+      chats: this.#chats,
+      remotes: this.#remotes,
+      find: async (...turn) => await this.find(...turn),
+      findHere: (turnId) => this.#findHere(turnId),
+      run: (request, begun) => this.#run(request, begun),
+    });
     if (records === undefined) return;
     this.#saver = new ProgressSaver({
       bus: records.bus,
@@ -114,13 +130,13 @@ export class LiveTurns {
     if (keyed !== undefined) return await attach(keyed, request, async (...turn) => await this.find(...turn));
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
     // Checked again after the wait: another request with the same key may have come, or a signal to stop.
-    if (!isPrepared(request)) return await this.start(await this.#prepare(request));
+    if (!isPrepared(request)) return await this.start(await this.#begins.prepare(request));
     const { turnId } = request;
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)
       throw new AppError("turn_exists", turnId);
-    const begin = this.#allow(toTurnBegin(request, this.#options.models, this.#options.clock.now()));
-    const started = this.#ask(request, begin);
+    const begin = this.#begins.allow(toTurnBegin(request, this.#options.models, this.#options.clock.now()));
+    const started = this.#chats.inOrder(request, async () => await this.#begins.begin(request, begin));
     this.#asked.set(begin.turnId, started);
     if (key !== undefined) this.#keyed.set(key, { requestDigest: begin.requestDigest, started });
     try {
@@ -211,18 +227,6 @@ export class LiveTurns {
     this.#recovery?.close();
   }
 
-  /** Waits for running turns of the same chat, and reads the stored path if the begin cannot find it. */
-  async #prepare(request: TurnRequest): Promise<TurnRequest> {
-    // A chat's turn may first end an unread turn of the chat, which gives back its share of the limits.
-    if (request.continues !== undefined) await this.#chats.prepare(request);
-    else this.#checkLimits(toLimitedTurn(request));
-    const { records, attachments } = this.#options;
-    return {
-      ...(await loadImages(await placeRequest(request, records?.paths), attachments)),
-      isPrepared: true,
-    };
-  }
-
   /** Calls that may make turns run here. */
   get #asking(): readonly Promise<unknown>[] {
     return [...this.#asked.values(), ...(this.#waiting?.claims.values() ?? [])];
@@ -235,60 +239,6 @@ export class LiveTurns {
   async #findAsked(turnId: string): Promise<FollowedTurn | undefined> {
     const started = await this.#asked.get(turnId)?.catch(() => undefined); // its own request gets the error
     return started?.turn.id === turnId ? started.turn : undefined;
-  }
-
-  /**
-   * Returns the limit that a turn would exceed, if its key may name an earlier turn, as only the store knows.
-   * @throws AppError `rate_limited`, `too_many_turns` or `quota_exhausted` for any other turn over a limit.
-   */
-  #checkLimits(turn: LimitedTurn): LimitName | undefined {
-    const limit = this.#allowances.findLimit(turn);
-    const mayBeReplay = turn.idempotencyKey !== undefined && this.#options.records !== undefined;
-    if (limit !== undefined && !mayBeReplay) throw this.#allowances.toError(turn, limit, undefined);
-    return limit;
-  }
-
-  /** Counts a turn that is about to begin. */
-  #allow(begin: TurnBegin): TurnBegin {
-    const limit = this.#checkLimits(begin);
-    this.#allowances.begin(begin);
-    const { allowance } = begin;
-    return allowance === undefined ? begin : { ...begin, allowance: { ...allowance, over: limit } };
-  }
-
-  async #ask(request: TurnRequest, begin: TurnBegin): Promise<StartedTurn> {
-    const result = await this.#options.store.begin(begin);
-    switch (result.type) {
-      case "begun": {
-        const placed = await loadImages(addHistory(request, result), this.#options.attachments);
-        return { turn: this.#run(placed, { begin, result }), isReplay: false };
-      }
-      case "running": {
-        const isOver =
-          request.replacesUnread === true &&
-          ((await this.#chats.stopUnread(this.#running.get(result.turnId))) ||
-            (await this.#chats.stopWaiting(result.turnId, request.caller)));
-        if (!isOver) throw toTurnRunning(result.turnId);
-        return await this.#ask(request, begin);
-      }
-      case "missing":
-        throw new AppError("message_not_found", "nothing to continue from", { field: "parentId" });
-      case "exists":
-        throw new AppError("turn_exists", begin.turnId);
-      case "foreign":
-        throw new AppError("conversation_not_found", begin.conversationId, { field: "conversationId" });
-      case "limited":
-        throw this.#allowances.toError(begin, result.limit, result.tokensLeft);
-      case "taken": {
-        if (result.requestDigest !== begin.requestDigest) throw toMismatch(result.turnId);
-        // Not a turn that waits for the store: that may be this very request, resent with its own id.
-        const here = this.#findHere(result.turnId);
-        const turn = here ?? (await this.#remotes?.find(result.turnId, request.caller));
-        if (turn === undefined)
-          throw new AppError("store_unavailable", `${result.turnId} was there just now`);
-        return { turn, isReplay: true };
-      }
-    }
   }
 
   #run(request: TurnRequest, begun?: BegunTurn, resumed?: ResumedTurn): LiveTurn {

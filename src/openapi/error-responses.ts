@@ -73,6 +73,7 @@ function toErrorResponse(operation: Operation, status: number, codes: readonly E
   const maybe = isOfTurn ? turnHeaders.filter((name) => given.includes(name)) : [];
   if (route.access !== "open") maybe.push(...limitHeaders);
   if (status === 429 || status >= 500 || codes.includes("turn_running")) maybe.push("Retry-After");
+  if (codes.includes("turn_running")) maybe.push("X-Running-Turn-Id");
   return {
     description: codes.map((code) => `\`${code}\`: ${errorTable[code].publicMessage}`).join("\n\n"),
     ...toHeaders(always, maybe),

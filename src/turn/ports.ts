@@ -136,6 +136,14 @@ export const continuationModes = ["leaf", "new", "whole"] as const;
 /** One of {@link continuationModes}, which {@link Continuation} explains. */
 export type ContinuationMode = (typeof continuationModes)[number];
 
+/** The ways to begin in a conversation with turns in progress, which run or wait for their user. */
+export const runningChoices = ["branch", "reject", "stop"] as const;
+/**
+ * One of {@link runningChoices}. `branch`: beside them. `reject`: not at all. `stop`: once they have been
+ * stopped.
+ */
+export type RunningChoice = (typeof runningChoices)[number];
+
 /** How a stored begin finds the message that its turn continues. */
 export interface Continuation {
   /**
@@ -180,6 +188,10 @@ export interface TurnBegin {
   readonly continues: Continuation | undefined;
   /** The AI SDK chat that it belongs to, if its conversation has no id of its own. */
   readonly chatId: string | undefined;
+  /** How it begins beside turns of its user that are in progress; absent if its path decides. */
+  readonly ifRunning?: RunningChoice | undefined;
+  /** Turns of this process, the newest first, that `ifRunning` forbids it to begin beside. */
+  readonly runningHere?: readonly [string, ...string[]] | undefined;
   readonly startedAt: Date;
   readonly model: string;
   /** Whether the store may refuse it for its key, id, conversation or limits; it is then asked first. */
@@ -247,8 +259,11 @@ export type BeginResult =
       /** Settles once the bytes of its attachments are durable, too; absent if they are. Never rejects. */
       readonly attachmentsSafe?: Promise<void> | undefined;
     }
-  /** It continues a leaf that this turn, of the same user, is still answering. */
-  | { readonly type: "running"; readonly turnId: string }
+  /**
+   * It continues a leaf that this turn, of the same user, is still answering; or its `ifRunning` forbids it
+   * to begin beside these turns, the newest first.
+   */
+  | { readonly type: "running"; readonly turnIds: readonly [string, ...string[]] }
   /** The message to continue does not exist. */
   | { readonly type: "missing" }
   /** Its key belongs to another turn of this user. */

@@ -8,7 +8,7 @@ import { addressExtended, addressMessages, type Digest } from "./message-tree.ts
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { CallResult } from "./items/tool-results.ts";
-import type { BeginResult, Continuation, Model, Models, TurnBegin } from "./ports.ts";
+import type { BeginResult, Continuation, Model, Models, RunningChoice, TurnBegin } from "./ports.ts";
 import type { StoredPath } from "./records.ts";
 
 /** Which tools of this server a turn may use: none, those that need no approval, or all. */
@@ -41,6 +41,8 @@ export interface TurnRequest extends PromptOptions {
   readonly continues?: Continuation | undefined;
   /** The AI SDK chat whose conversation it belongs to, if `conversationId` only follows from its id. */
   readonly chatId?: string | undefined;
+  /** How it begins while other turns of its conversation are in progress; absent for its wire's default. */
+  readonly ifRunning?: RunningChoice | undefined;
   /** Whether to stop turns of this chat that have no followers and that `messages` do not name. */
   readonly replacesUnread?: boolean;
   /** Whether everything is known that its begin needs. */
@@ -79,6 +81,7 @@ export function toTurnBegin(request: TurnRequest, models: Models, startedAt: Dat
     anchor: request.stored?.digest,
     continues: request.continues,
     chatId: request.chatId,
+    ...(request.ifRunning !== undefined && { ifRunning: request.ifRunning }),
     startedAt,
     model: findModel(models, request).name,
     mustOwn: request.mustOwn,
@@ -117,10 +120,15 @@ export function addHistory(
   };
 }
 
-/** Whether the store may refuse the turn: for a used key or id, another user's conversation, or a limit. */
+/**
+ * Whether the store may refuse the turn: for a used key or id, another user's conversation, a limit, or a
+ * turn in progress.
+ */
 export function mayBeRefused(request: TurnRequest): boolean {
-  const { turnId, idempotencyKey, mustOwn, conversationId, allowance, continues } = request;
+  const { turnId, idempotencyKey, mustOwn, conversationId, allowance, continues, ifRunning } = request;
   return (
+    ifRunning === "reject" ||
+    ifRunning === "stop" ||
     (continues !== undefined && continues.mode !== "whole") ||
     turnId !== undefined ||
     idempotencyKey !== undefined ||

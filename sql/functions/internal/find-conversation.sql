@@ -16,14 +16,7 @@ declare
   v_refusal jsonb;
 begin
   if not (argument #>> '{conversation,is_named}')::boolean and v_user is not null then
-    select m.conversation_id into v_found
-      from jsonb_array_elements_text(argument -> 'candidates') with ordinality as c (digest, place)
-      cross join lateral (
-        select conversation_id from public.messages
-          where user_id = v_user and digest = decode(c.digest, 'hex') and status is not null
-          order by created_at desc limit 1
-      ) m
-      order by c.place limit 1;
+    v_found := foreword.find_candidate(v_user, argument);
     v_id := coalesce(v_found, v_id);
   end if;
   if v_chat is not null then

@@ -9,6 +9,8 @@
 --   root, if the conversation starts with it; else at the last message whose id is known; else below the
 --     leaf.
 -- @param continue.is_again whether a reply is regenerated
+-- @param if_running since version 9: `branch` places a path that would go below a reply in progress below the
+--   last message before it that no turn is still working on
 -- @returns {parent: a message or null for the root, skip: how many messages of the path to leave out}; or
 --   {running: the turn that answers the leaf, for which the path would have to wait}; or {missing_path}
 create or replace function public.chat_find_place(argument jsonb) returns jsonb
@@ -100,6 +102,9 @@ begin
     order by t.started_at desc limit 1;
   if v_turn is null then
     return jsonb_build_object('parent', v_leaf.id, 'skip', v_first);
+  end if;
+  if argument ->> 'if_running' = 'branch' and not coalesce((argument ->> 'late')::boolean, false) then
+    return jsonb_build_object('parent', foreword.find_settled(v_conversation, v_leaf.id), 'skip', v_first);
   end if;
   -- A turn that has already begun, or whose model already got the client's messages, is not refused.
   if v_mode = 'whole' or coalesce((argument ->> 'late')::boolean, false) then

@@ -6,12 +6,15 @@
 --   concurrent_turns, tokens_per_day: each null for no limit}
 -- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
+-- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
+--   `stop` return them as {running}; `branch` begins beside them, as in chat_find_place; null: as the path is
 -- @param check_only writes nothing, and returns {free: true} if the turn could begin
 -- @returns what chat_save_messages returns; or, with nothing written, one of
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
 --     stored without its key instead: that turn has already been answered.
 --   {exists} another turn has this id
---   {running} the turn would continue from a leaf that this turn of the same user is still answering
+--   {running} the turn would continue from a leaf that this turn of the same user is still answering. For
+--     `reject` and `stop` also {turns}: all that run or wait, newest first
 --   {foreign} the named conversation belongs to another user
 --   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
 --   {full} its user would have more than `max_attachment_bytes`
@@ -29,6 +32,7 @@ declare
   v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
   v_has_attachments boolean := coalesce(jsonb_typeof(argument -> 'attachments') = 'array', false);
   v_history_tokens integer := 0;
+  v_running jsonb;
 begin
   perform public.chat_check_version(argument);
   -- One begin at a time with an id, so that the second finds the first.
@@ -70,6 +74,13 @@ begin
       where c.id = (argument #>> '{conversation,id}')::uuid and c.user_id is distinct from v_user)
   then
     return jsonb_build_object('foreign', true);
+  end if;
+  if argument ->> 'if_running' in ('reject', 'stop') and not v_is_late then
+    -- Before the limits: a turn that is stopped does not count.
+    v_running := foreword.find_running(argument);
+    if v_running is not null then
+      return v_running;
+    end if;
   end if;
   if jsonb_typeof(argument -> 'allowance') = 'object'
     and not coalesce((argument ->> 'late')::boolean, false) then

@@ -29,6 +29,10 @@ export const responseHeaders = {
     description: "An earlier request with the same idempotency key started this turn.",
     schema: z.literal("true"),
   },
+  "X-Running-Turn-Id": {
+    description: "With `turn_running`: the turn in progress, to follow or to stop.",
+    schema: Id,
+  },
   "Retry-After": {
     description: "Seconds to wait before the next attempt.",
     schema: z.string().regex(/^\d+$/),

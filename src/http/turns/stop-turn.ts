@@ -1,7 +1,7 @@
 /** Stops turns, on whichever wire the request came. */
 import type { FastifyReply } from "fastify";
 import type { Clock } from "../../base/clock.ts";
-import type { FollowedTurn } from "../../live/live-turn.ts";
+import { untilLast, type FollowedTurn } from "../../live/live-turn.ts";
 import type { Content, DocumentedResponse } from "../description/description.ts";
 import { toTurnState, TurnStateSchema } from "./turn-state.ts";
 
@@ -20,7 +20,7 @@ export async function stopTurns(
   await Promise.all(
     turns.map(async (each) => {
       await each.stop();
-      await waitForEnd(each, clock);
+      await untilLast(each, clock, stopWaitMs);
     }),
   );
   const hasEnded = turns.every(({ log }) => log.end !== undefined);
@@ -40,14 +40,4 @@ export function toStopResponses(): readonly DocumentedResponse[] {
       content,
     },
   ];
-}
-
-/** Resolves when the turn has ended, or after {@link stopWaitMs}. */
-async function waitForEnd(turn: FollowedTurn, clock: Clock): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = clock.after(stopWaitMs, resolve);
-  const leave = turn.follow();
-  await turn.log.until(() => turn.log.last !== undefined, promise);
-  leave();
-  timer.cancel();
 }

@@ -1,5 +1,5 @@
 /** The store that turns use: a database behind a journal. */
-import { AppError, toAppError } from "../../base/errors.ts";
+import { toAppError } from "../../base/errors.ts";
 import type { LimitName } from "../../turn/limits.ts";
 import type { Caller } from "../../base/caller.ts";
 import type {
@@ -24,10 +24,10 @@ import type {
   StoredTurn,
   TurnRecovery,
 } from "../../turn/records.ts";
-import type { Observer } from "../../turn/observer.ts";
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import type { LazyJson } from "../database/database.ts";
+import { toBeginResult } from "./begin-result.ts";
 import type { SaveResult } from "./save-result.ts";
 import { toEndArgument, toPauseArgument, type PausedRow } from "./turn-writes.ts";
 import { hasItems } from "./item-rows.ts";
@@ -58,7 +58,11 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
     const { writes } = this.#options;
-    if (turn.allowance?.over !== undefined) return await this.#findBegun(turn, turn.allowance.over);
+    const limit = turn.allowance?.over;
+    // Turns in progress may be stopped, and no longer count then; but not for a request too many.
+    if (turn.runningHere !== undefined && limit !== "requests")
+      return await this.#findKeyed(turn, turn.runningHere);
+    if (limit !== undefined) return await this.#findBegun(turn, limit);
     if (turn.isKept === false) return await this.#beginUnkept(turn);
     const { continues } = turn;
     if (continues !== undefined && continues.mode !== "whole") {
@@ -114,8 +118,16 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
 
   /** For a turn over its limit: resolves with the earlier turn of its key, else with the refusal. */
   async #findBegun(turn: TurnBegin, limit: LimitName): Promise<BeginResult> {
-    const refusal = await this.#options.writes.findRefusal(turn);
+    const asked = limit === "requests" ? { ...turn, ifRunning: undefined } : turn;
+    const refusal = await this.#options.writes.findRefusal(asked);
     return refusal ?? { type: "limited", limit, tokensLeft: undefined };
+  }
+
+  /** For a turn that may not begin beside `turnIds`: resolves with the earlier turn of its key, or them. */
+  async #findKeyed(turn: TurnBegin, turnIds: readonly [string, ...string[]]): Promise<BeginResult> {
+    const asked = { ...turn, ifRunning: undefined, allowance: undefined };
+    const refusal = await this.#options.writes.findRefusal(asked).catch(() => undefined);
+    return refusal ?? { type: "running", turnIds };
   }
 
   /** Asks whether a turn may begin, and writes nothing. While the database is unavailable, every turn may. */
@@ -264,27 +276,5 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
       return { storage: "stored", conversationId: written.value.conversationId };
     if (written?.type === "value") this.#options.observe({ type: "conversation-deleted", turn });
     return { storage: "none", conversationId: undefined };
-  }
-}
-
-/** Returns the begin's result for the turn. */
-function toBeginResult(saved: SaveResult, turn: TurnBegin, observe: Observer): BeginResult {
-  switch (saved.type) {
-    case "saved": {
-      const { conversationId, history } = saved;
-      return { type: "begun", storage: "stored", conversationId, history };
-    }
-    case "full":
-      throw new AppError("storage_full", `the attachments of ${turn.caller.userId ?? "unnamed users"}`);
-    case "deleted":
-      observe({ type: "conversation-deleted", turn });
-      return { type: "begun", storage: "none", conversationId: turn.conversationId };
-    case "taken":
-    case "exists":
-    case "running":
-    case "missing":
-    case "foreign":
-    case "limited":
-      return saved;
   }
 }

@@ -35,8 +35,8 @@ export type Refusal =
   | { readonly type: "taken"; readonly turnId: string; readonly requestDigest: Digest | undefined }
   /** The turn's id belongs to another turn. */
   | { readonly type: "exists" }
-  /** It continues a leaf that this turn is still answering. */
-  | { readonly type: "running"; readonly turnId: string }
+  /** It continues a leaf that this turn is still answering, or must not begin beside these, newest first. */
+  | { readonly type: "running"; readonly turnIds: readonly [string, ...string[]] }
   /** The message to continue does not exist. */
   | { readonly type: "missing" }
   /** The named conversation belongs to another user. */
@@ -52,8 +52,10 @@ const RefusalResult = z.union([
     }),
   z.object({ exists: z.literal(true) }).transform((): Refusal => ({ type: "exists" })),
   z
-    .object({ running: z.string() })
-    .transform(({ running }): Refusal => ({ type: "running", turnId: running })),
+    .object({ running: z.string(), turns: z.array(z.string()).optional() })
+    .transform(({ running, turns = [] }): Refusal => {
+      return { type: "running", turnIds: [running, ...turns.filter((id) => id !== running)] };
+    }),
   z.object({ missing_path: z.literal(true) }).transform((): Refusal => ({ type: "missing" })),
   z.object({ foreign: z.literal(true) }).transform((): Refusal => ({ type: "foreign" })),
   z

@@ -1,6 +1,5 @@
 /** Reads the rows of turns, and updates those of running and abandoned ones. */
 import { z } from "zod";
-import { toTurnRunning } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import { toText } from "../../turn/body.ts";
 import type { Caller } from "../../base/caller.ts";
@@ -19,6 +18,7 @@ import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/
 import { AttemptRows, toErrorCode } from "./attempt-rows.ts";
 import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
 import { PathMessages } from "./save-result.ts";
+import { toTurnRunning } from "../../base/turn-running.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { ExtendedRow, toExtendedReply } from "./extended-row.ts";
 import { service, type Database } from "../database/database.ts";

@@ -65,6 +65,7 @@ export class TurnWrites {
     const saved = await this.#messages.save("chat_begin_turn", turn, service, {
       turn: this.#toRow(turn),
       allowance: toAllowanceRow(turn),
+      if_running: turn.ifRunning,
       late: isLate,
       owners,
       ...this.#attachments?.toArgument(turn),
@@ -95,7 +96,13 @@ export class TurnWrites {
       chat_id: turn.chatId,
     };
     const allowance = toAllowanceRow(turn);
-    const argument = { turn: this.#toRow(turn), conversation, allowance, check_only: true };
+    const argument = {
+      turn: this.#toRow(turn),
+      conversation,
+      allowance,
+      if_running: turn.ifRunning,
+      check_only: true,
+    };
     return toRefusal(await this.#database.call("chat_begin_turn", argument, service));
   }
 

@@ -9,6 +9,7 @@ import { toRole, type Image, type Message } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
   checkLast,
+  IfRunning,
   InlineFile,
   listOf,
   maxParts,
@@ -94,6 +95,7 @@ export const ChatRequest = z
     ...promptFields,
     conversationId: OptionalUuid.describe("The conversation to use; created if it does not exist."),
     parentId: ParentId,
+    ifRunning: IfRunning,
     userId: OptionalUuid.describe("The user whose data this is."),
   })
   .refine(({ messages, toolResults }) => messages !== undefined || (toolResults ?? []).length > 0, {
@@ -134,7 +136,7 @@ export function toChatTurn(
   identity: Identity,
 ): TurnRequest {
   const content = toContent(request);
-  const named = toTurnNames(headers);
+  const named = toTurnNames(headers, request.ifRunning);
   const conversationId = request.conversationId || named.conversationId;
   if (request.parentId === "leaf" && conversationId === undefined)
     refuse("parentId", "leaf requires conversationId");

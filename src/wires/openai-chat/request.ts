@@ -11,6 +11,7 @@ import { toSentChat } from "./tool-messages.ts";
 import { checkTools } from "../../http/items/client-tools.ts";
 import {
   checkContent,
+  IfRunning,
   described,
   listOf,
   toNamedUser,
@@ -57,6 +58,7 @@ export const CompletionRequest = z.object({
     .string()
     .optional()
     .describe("The user whose data this is: a UUID, or any other name, which always means the same user."),
+  ifRunning: IfRunning,
   n: only(z.literal(1), "1"),
   logprobs: only(z.literal(false), "false"),
   top_logprobs: only(z.literal(0), "0"),
@@ -158,7 +160,7 @@ export function toRequestedCompletion(
     streams: request.stream ?? false,
     includesUsage: request.stream_options?.include_usage ?? false,
     turn: {
-      ...toTurnNames(headers),
+      ...toTurnNames(headers, request.ifRunning),
       ...chat,
       model,
       caller: toCaller(identity, userId),

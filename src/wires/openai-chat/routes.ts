@@ -32,7 +32,7 @@ const createCompletion = defineRoute({
   body: CompletionBody,
   startsTurn: true,
   takesUserName: true,
-  errors: [...startErrors, ...turnErrors, ...storeErrors],
+  errors: [...startErrors, ...turnErrors, ...storeErrors, "turn_running"],
   handle: async ({ body, headers, identity, request, reply }, services: OpenAiServices) => {
     const requested = toRequestedCompletion(body, headers, identity, services.models);
     const turn = await startTurn(services, requested.turn, request, reply);

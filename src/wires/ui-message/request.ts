@@ -7,6 +7,7 @@ import type { ChatPlace } from "../../turn/records.ts";
 import { toStorable } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
+  IfRunning,
   listOf,
   OptionalUuid,
   ParentId,
@@ -49,6 +50,7 @@ export const UiChatRequest = z.object({
   trigger: z.unknown().optional().describe("`regenerate-message` generates a reply again."),
   messageId: z.unknown().optional().describe("The reply to generate again. Default: the last one."),
   parentId: ParentId,
+  ifRunning: IfRunning,
   userId: OptionalUuid.describe("The user whose data this is."),
   ...promptFields,
   ...toolFields,
@@ -111,8 +113,9 @@ export function toUiChatTurn(
     (reply !== undefined && messages.length === 0) ||
     (!isGiven(request.messages) && parentId === undefined);
   const options = toPromptOptions(request);
+  const names = toTurnNames(headers, request.ifRunning);
   const turn: RequestedUiTurn["turn"] = {
-    ...toTurnNames(headers),
+    ...names,
     messages,
     caller,
     ...toChatPlace(request.id, caller.userId),
@@ -126,7 +129,7 @@ export function toUiChatTurn(
         needsStore: isStored || named === "leaf",
       },
     }),
-    replacesUnread: true,
+    replacesUnread: names.ifRunning === undefined,
     mustOwn: isKnown(identity),
     ...options,
     parameters: { ...options.parameters, ...toToolParameters(request) },

@@ -58,8 +58,8 @@ const startUiChatTurn = defineRoute({
       return await followTurn(turn, reply, chats.follow(chat, turn, request, continued));
     }
     // The user has gone on without an answer.
-    if (leavesPending || (requested.continues?.isAgain === true && live.hasTools))
-      await stopWaitingTurn(live, chat);
+    const leavesWaiting = leavesPending || (requested.continues?.isAgain === true && live.hasTools);
+    if (leavesWaiting && requested.ifRunning === undefined) await stopWaitingTurn(live, chat);
     const turn = await startTurn(services, requested, request, reply);
     return await followTurn(turn, reply, chats.follow(chat, turn, request, toContinued(sent, turn)));
   },
