@@ -16,6 +16,7 @@ import { healthRoutes } from "./http/health/routes.ts";
 import { createHttpServer } from "./http/http-server.ts";
 import { refuseOtherMethods } from "./http/other-methods.ts";
 import { Limits, type LimitOptions } from "./http/limits.ts";
+import { ModelChoice, type ModelChoiceOptions } from "./http/model-choice.ts";
 import { registerRoutes } from "./http/route.ts";
 import { forewordRoutes } from "./wires/foreword/routes.ts";
 import { openAiRoutes } from "./wires/openai-chat/routes.ts";
@@ -142,7 +143,8 @@ export async function createApp(
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
   const health = new Health({ live, store });
-  const turns = { models, live, limits, attachments, clock };
+  const choice = new ModelChoice({ models, ...toChoice(options.model) });
+  const turns = { models, choice, live, limits, attachments, clock };
   registerRoutes(http, forewordRoutes, turns);
   registerRoutes(http, historyRoutes, { history: rows && new ConversationRows(rows), live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
@@ -153,7 +155,7 @@ export async function createApp(
     prices: options.prices,
   });
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock) });
-  registerRoutes(http, openAiRoutes, { ...turns, models, createdAt: clock.now() });
+  registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
   registerRoutes(http, healthRoutes, { health });
   const docs = new ApiDocs({ auth: options.auth.type, model: models.default.name, groups: routeGroups });
   registerRoutes(http, docsRoutes, { docs });
@@ -239,6 +241,14 @@ function createRetention(
 ): Retention | undefined {
   if (days === undefined || rows === undefined) return undefined;
   return new Retention({ database: rows.database, clock, days, observe });
+}
+
+/** Returns the access to models that are not open to all, and whether clients choose their models. */
+function toChoice(options: AppOptions["model"]): Omit<ModelChoiceOptions, "models"> {
+  if (options.type === "demo") return {};
+  const restricted = options.models.filter(({ users, keys }) => users !== undefined || keys !== undefined);
+  const access = new Map(restricted.map(({ name, users, keys }) => [name, { users, keys }]));
+  return { access, readsField: options.file !== undefined };
 }
 
 function createModels(options: AppOptions["model"], clock: Clock, observe: Observer): Models {

@@ -87,6 +87,8 @@ export interface ChatOptions {
   readonly reasoning_effort?: string | undefined;
   /** How long its answers are, in a word of its server, like `low`. Default: as configured. */
   readonly verbosity?: string | undefined;
+  /** The model's name, if the server has several. Default: the first that the user may use. */
+  readonly model?: string | undefined;
   /** Tools that the client runs, at most 128. A turn that calls them ends: go on with their results. */
   readonly tools?: readonly ClientTool[] | undefined;
   /** Whether the model may, must not or must call tools, or which one. Default: `auto`. */

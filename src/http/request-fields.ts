@@ -67,6 +67,15 @@ const Effort = z
   .regex(/^[\w.-]{0,32}$/, "must be a word of at most 32 letters")
   .nullish();
 
+/** The name of a turn's model, on our own routes and the AI SDK's; only checked beside several models. */
+export const ModelField = z
+  .unknown()
+  .optional()
+  .describe(
+    "The name of a model, if the server has several: one that `GET /v1/models` lists without `+plan`. Default: the first.",
+  )
+  .register(described, { as: z.string().nullable() });
+
 /** Options for the model, on our own routes and the AI SDK's. */
 export const promptFields = {
   use_web_search: z.boolean().nullish().describe("Tells the model that web search is on."),

@@ -20,7 +20,7 @@ export type ServerToolChoice = (typeof serverToolChoices)[number];
 export interface TurnRequest extends PromptOptions {
   readonly conversationId: string | undefined;
   readonly caller: Caller;
-  /** The name of the model, which there is; absent for the default. */
+  /** The name of the model, which there is; absent for the default one. */
   readonly model?: string | undefined;
   /** Whether `conversationId` must be new, or the caller's own. */
   readonly mustOwn: boolean;
@@ -186,6 +186,7 @@ export function digestRequest(request: TurnRequest): Digest {
     ...(parentId === undefined ? [] : [{ parentId }]),
     ...(continues?.replyId === undefined ? [] : [{ again: continues.replyId }]),
     ...(request.isKept === false ? [{ store: false }] : []),
+    ...(request.model === undefined ? [] : [{ model: request.model }]),
     // The reply that these results extend is read later.
     ...(request.toolResults === undefined ? [] : [{ results: request.toolResults }]),
     ...(request.extendsReply === undefined || request.toolResults !== undefined

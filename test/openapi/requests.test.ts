@@ -1,6 +1,6 @@
 /** The request schemas of the document and the parsers accept the same bodies, except for listed rules. */
 import assert from "node:assert/strict";
-import { nameModels } from "../support/model/named-models.ts";
+import { chooseFrom } from "../support/model/named-models.ts";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
@@ -143,7 +143,7 @@ const judged: readonly Judged[] = [
   },
   {
     name: "CompletionRequest",
-    parse: (body) => toRequestedCompletion(CompletionBody.parse(body), {}, anybody, nameModels("demo")),
+    parse: (body) => toRequestedCompletion(CompletionBody.parse(body), {}, anybody, chooseFrom("demo")),
     good: [
       { model: "demo", messages: [{ role: "user", content: "Hi" }] },
       {

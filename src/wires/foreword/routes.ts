@@ -6,6 +6,7 @@ import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
+import type { ModelChoice } from "../../http/model-choice.ts";
 import { sendProblem } from "../../http/problem.ts";
 import { TurnHeaders, UserQuery, Uuid } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
@@ -21,6 +22,7 @@ import { plainText } from "./plain-text.ts";
 /** The services of these routes. */
 export interface TurnServices extends TurnStarter {
   readonly clock: Clock;
+  readonly choice: ModelChoice;
 }
 
 const streamWires = { "text/plain": plainText, "text/event-stream": eventStream } as const;
@@ -67,9 +69,10 @@ const startTurnRoute = defineRoute({
   ],
   handle: async ({ type, body, headers, identity, request, reply }, services: TurnServices) => {
     const requested = toChatTurn(body, headers, identity);
+    const model = services.choice.readField(body.model, { identity, caller: requested.caller });
     // Plain text shows neither calls nor requests for approval.
     const { serverTools = type === "text/plain" ? "read" : "all" } = requested;
-    const turn = await startTurn(services, { ...requested, serverTools }, request, reply);
+    const turn = await startTurn(services, { ...requested, model, serverTools }, request, reply);
     if (type === "application/json") return await sendWhole(turn, reply);
     return await followTurn(turn, reply, { wire: streamWires[type], clock: services.clock });
   },

@@ -1,8 +1,6 @@
 /** The models of a server, as OpenAI's clients list them. */
 import { z } from "zod";
 import { Count, schemaOf } from "../../http/description/response-schema.ts";
-import type { Models } from "../../turn/ports.ts";
-import { toModelNames } from "./request.ts";
 
 /** A model in OpenAI's format. */
 export interface ModelJson {
@@ -34,8 +32,8 @@ export const ModelListSchema = schemaOf<ModelList>()("ModelList", () =>
   z.object({ object: z.literal("list"), data: z.array(ModelSchema()) }),
 );
 
-/** Returns all models, each under both of its names. */
-export function toModels(models: Models, createdAt: Date): readonly ModelJson[] {
+/** Returns models by their names. */
+export function toModels(names: readonly string[], createdAt: Date): readonly ModelJson[] {
   const created = Math.floor(createdAt.getTime() / 1000);
-  return toModelNames(models).map((id) => ({ id, object: "model", created, owned_by: "foreword" }));
+  return names.map((id) => ({ id, object: "model", created, owned_by: "foreword" }));
 }

@@ -1,9 +1,8 @@
 /** The request of `POST /v1/chat/completions`. */
 import { z } from "zod";
-import { AppError, refuse } from "../../base/errors.ts";
+import { refuse } from "../../base/errors.ts";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
-import type { Models } from "../../turn/ports.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import { Chat, CompletionMessage, only } from "./message.ts";
 import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
@@ -19,6 +18,7 @@ import {
   type TurnHeaders,
   Uuid,
 } from "../../http/request-fields.ts";
+import { toUnknownModel, type Chooser, type ModelChoice } from "../../http/model-choice.ts";
 import type { RouteBody } from "../../http/route.ts";
 
 /** The suffix of the model's name that requests a plan. */
@@ -89,29 +89,23 @@ export interface RequestedCompletion {
   readonly includesUsage: boolean;
 }
 
-/** Returns the names of all models: of each without a plan, and with a plan before the answer. */
-export function toModelNames({ all }: Models): readonly string[] {
-  return all.flatMap(({ name }) => [name, name + planSuffix]);
+/** Returns the names of a caller's models: of each without a plan, and with a plan before the answer. */
+export function toModelNames(models: ModelChoice, chooser: Chooser): readonly string[] {
+  return models.listNames(chooser).flatMap((name) => [name, name + planSuffix]);
 }
 
 /** A model that is asked for, and whether a plan is. */
 interface NamedModel {
-  readonly model: string;
+  readonly model: string | undefined;
   readonly isPlanned: boolean;
 }
 
 /** Returns the model that a client names. @throws AppError `model_not_found`. */
-function findNamed(name: string, models: Models): NamedModel {
-  if (models.find(name) !== undefined) return { model: name, isPlanned: false };
+function findNamed(name: string, models: ModelChoice, chooser: Chooser): NamedModel {
+  if (models.has(name, chooser)) return { model: models.toRequested(name), isPlanned: false };
   const model = name.endsWith(planSuffix) ? name.slice(0, -planSuffix.length) : name;
-  if (models.find(model) === undefined) throw toUnknownModel(name, models);
-  return { model, isPlanned: true };
-}
-
-/** Returns the error for an unknown name, which lists the names of all models. */
-export function toUnknownModel(name: string, models: Models): AppError {
-  const detail = `model: ${JSON.stringify(name)} does not exist; use ${toModelNames(models).join(" or ")}`;
-  return new AppError("model_not_found", detail, { detail, field: "model" });
+  if (!models.has(model, chooser)) throw toUnknownModel(name, toModelNames(models, chooser));
+  return { model: models.toRequested(model), isPlanned: true };
 }
 
 /** A parsed body: its listed fields, the others, and its messages as they were sent. */
@@ -142,9 +136,12 @@ export function toRequestedCompletion(
   { request, extra, sent }: ParsedCompletion,
   headers: z.output<typeof TurnHeaders>,
   identity: Identity,
-  models: Models,
+  models: ModelChoice,
 ): RequestedCompletion {
-  const { model, isPlanned } = findNamed(request.model, models);
+  // An access token names the user already. Beside it, any other name is the client's own.
+  const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
+  const caller = toCaller(identity, isOwnName ? undefined : toNamedUser(request.user));
+  const { model, isPlanned } = findNamed(request.model, models, { identity, caller });
   checkTools(request);
   const chat = toSentChat(request.messages);
   const last = chat.extendsReply ?? chat.messages.at(-1);
@@ -152,9 +149,6 @@ export function toRequestedCompletion(
   if (last.role === "assistant" && chat.extendsReply === undefined)
     return refuse("messages", "Last message must not be the assistant's");
   checkContent(last, request.messages.length - 1);
-  // An access token names the user already. Beside it, any other name is the client's own.
-  const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
-  const userId = isOwnName ? undefined : toNamedUser(request.user);
   const parameters = toParameters(request, extra);
   return {
     streams: request.stream ?? false,
@@ -163,7 +157,7 @@ export function toRequestedCompletion(
       ...toTurnNames(headers, request.ifRunning),
       ...chat,
       model,
-      caller: toCaller(identity, userId),
+      caller,
       parentId: undefined,
       mustOwn: isKnown(identity),
       isKept: request.store ?? true,

@@ -5,19 +5,19 @@ import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/turns/follow-turn.ts";
 import { findReplyingModel } from "../../http/turns/replying-model.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
-import type { Models } from "../../turn/ports.ts";
+import { toUnknownModel, type ModelChoice } from "../../http/model-choice.ts";
 import type { ToolCall } from "../../turn/turn-event.ts";
-import { TurnHeaders } from "../../http/request-fields.ts";
+import { TurnHeaders, UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { toOpenAiChunks } from "./chunks.ts";
 import { openAiErrors, toCompletion } from "./completion.ts";
 import { toModels, type ModelList } from "./models.ts";
-import { CompletionBody, toRequestedCompletion, toUnknownModel } from "./request.ts";
+import { CompletionBody, toModelNames, toRequestedCompletion } from "./request.ts";
 
 /** The services of these routes. */
 export interface OpenAiServices extends TurnStarter {
   readonly clock: Clock;
-  readonly models: Models;
+  readonly choice: ModelChoice;
   /** When the server was created. */
   readonly createdAt: Date;
 }
@@ -34,7 +34,7 @@ const createCompletion = defineRoute({
   takesUserName: true,
   errors: [...startErrors, ...turnErrors, ...storeErrors, "turn_running"],
   handle: async ({ body, headers, identity, request, reply }, services: OpenAiServices) => {
-    const requested = toRequestedCompletion(body, headers, identity, services.models);
+    const requested = toRequestedCompletion(body, headers, identity, services.choice);
     const turn = await startTurn(services, requested.turn, request, reply);
     void reply.header("x-request-id", turn.id);
     const stopsTurn = requested.turn.idempotencyKey === undefined;
@@ -67,10 +67,11 @@ const createCompletion = defineRoute({
 const listModels = defineRoute({
   method: "GET",
   path: "/v1/models",
+  query: UserQuery,
   errors: [],
-  handle: (_input, { models, createdAt }: OpenAiServices): ModelList => ({
+  handle: (chooser, { choice, createdAt }: OpenAiServices): ModelList => ({
     object: "list",
-    data: toModels(models, createdAt),
+    data: toModels(toModelNames(choice, chooser), createdAt),
   }),
 });
 
@@ -78,10 +79,15 @@ const getModel = defineRoute({
   method: "GET",
   path: "/v1/models/:model",
   params: z.object({ model: z.string().describe("The model's name.") }),
+  query: UserQuery,
   errors: ["model_not_found"],
-  handle: ({ params }, { models, createdAt }: OpenAiServices) => {
-    const found = toModels(models, createdAt).find(({ id }) => id === params.model);
-    if (found === undefined) throw toUnknownModel(params.model, models);
+  handle: ({ params, identity, caller }, { choice, createdAt }: OpenAiServices) => {
+    const names = toModelNames(choice, { identity, caller });
+    const [found] = toModels(
+      names.filter((name) => name === params.model),
+      createdAt,
+    );
+    if (found === undefined) throw toUnknownModel(params.model, names);
     return found;
   },
 });

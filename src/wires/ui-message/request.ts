@@ -9,6 +9,7 @@ import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
   IfRunning,
   listOf,
+  ModelField,
   OptionalUuid,
   ParentId,
   promptFields,
@@ -49,6 +50,7 @@ export const UiChatRequest = z.object({
   message: UiMessage.nullish().describe("The newest message, instead of `messages`."),
   trigger: z.unknown().optional().describe("`regenerate-message` generates a reply again."),
   messageId: z.unknown().optional().describe("The reply to generate again. Default: the last one."),
+  model: ModelField,
   parentId: ParentId,
   ifRunning: IfRunning,
   userId: OptionalUuid.describe("The user whose data this is."),

@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { ErrorFormat } from "../../http/error-format.ts";
 import { followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
+import type { ModelChoice } from "../../http/model-choice.ts";
 import { UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { stopTurns } from "../../http/turns/stop-turn.ts";
@@ -18,6 +19,7 @@ import type { ContinuedMessage } from "./stream.ts";
 /** The services of these routes. */
 export interface UiChatServices extends TurnStarter {
   readonly clock: Clock;
+  readonly choice: ModelChoice;
   readonly chats: LastTurns;
 }
 
@@ -57,10 +59,11 @@ const startUiChatTurn = defineRoute({
       const { turn, continued } = await answerNewestTurn(live, chat, sent);
       return await followTurn(turn, reply, chats.follow(chat, turn, request, continued));
     }
+    const model = services.choice.readField(body.model, { identity, caller });
     // The user has gone on without an answer.
     const leavesWaiting = leavesPending || (requested.continues?.isAgain === true && live.hasTools);
     if (leavesWaiting && requested.ifRunning === undefined) await stopWaitingTurn(live, chat);
-    const turn = await startTurn(services, requested, request, reply);
+    const turn = await startTurn(services, { ...requested, model }, request, reply);
     return await followTurn(turn, reply, chats.follow(chat, turn, request, toContinued(sent, turn)));
   },
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { AppError } from "../../../src/base/errors.ts";
 import { parse } from "../../../src/base/parse.ts";
 import { TurnHeaders } from "../../../src/http/request-fields.ts";
-import { nameModels } from "../model/named-models.ts";
+import { chooseFrom } from "../model/named-models.ts";
 import {
   CompletionBody,
   toRequestedCompletion,
@@ -18,7 +18,7 @@ export function parseCompletion(more: object, headers: Record<string, string> = 
     CompletionBody.parse({ model: "scripted", messages: [{ role: "user", content: "Hi" }], ...more }),
     parse(TurnHeaders, headers, "invalid_request"),
     anybody,
-    nameModels("scripted"),
+    chooseFrom("scripted"),
   );
 }
 

@@ -7,13 +7,13 @@ import {
   type RequestedCompletion,
 } from "../../../src/wires/openai-chat/request.ts";
 
-import { nameModels } from "../../support/model/named-models.ts";
+import { chooseFrom } from "../../support/model/named-models.ts";
 
 const anybody = { type: "anybody", accessToken: undefined } as const;
 
 function parseBody(more: object): RequestedCompletion {
   const body = { model: "scripted", messages: [{ role: "user", content: "Hi" }], ...more };
-  return toRequestedCompletion(CompletionBody.parse(body), {}, anybody, nameModels("scripted"));
+  return toRequestedCompletion(CompletionBody.parse(body), {}, anybody, chooseFrom("scripted"));
 }
 
 /** The parameters that the model gets for `body`. */
