@@ -25,7 +25,6 @@ const maxRetryAfterMs = 60_000;
 const retryDelayMs = 500;
 /** How often a reply is asked for with another correction. */
 const maxCorrections = 12;
-const noNames: ReadonlySet<string> = new Set();
 
 /** Failures before the first text after which a second attempt may succeed. */
 const retried = new Set(["model_unavailable", "model_rate_limited", "model_truncated", "model_failed"]);
@@ -221,7 +220,8 @@ class OpenAiCall implements ModelCall {
     const isClients =
       error.code === "model_refused" &&
       isBadRequest(error) &&
-      (!hasInstruction(this.#prompt) || isAboutParameter(error, body, this.#request?.asked ?? noNames));
+      (!hasInstruction(this.#prompt) ||
+        (this.#request !== undefined && isAboutParameter(error, body, this.#request)));
     const isBlamed = isClients || (hasClientTools(this.#prompt) && isAboutTools(error, body));
     return isBlamed ? new AppError("request_refused", error.message, { cause: error }) : error;
   }

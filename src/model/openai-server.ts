@@ -127,9 +127,8 @@ export class OpenAiServer {
       ...(streamOptions === undefined ? [] : ["stream_options"]),
       ...optional,
     ];
-    const { extra, ...asked } = prompt.parameters;
-    const askedNames = new Set([...Object.keys(asked), ...Object.keys(extra ?? {})]);
-    return { ...target, body: JSON.stringify(body), parameters, asked: askedNames, added, offered };
+    const { parameters: asked } = prompt;
+    return { ...target, body: JSON.stringify(body), parameters, asked, added, offered };
   }
 
   /** Remembers a request with which the model has replied, and the corrections in it. */

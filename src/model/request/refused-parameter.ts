@@ -1,5 +1,6 @@
 /** Finds the parameters that a model server's refusal is about, and how to ask without them. */
 import type { AppError } from "../../base/errors.ts";
+import type { ModelParameters } from "../../turn/instructions.ts";
 import { toComplaint, type ModelComplaint } from "../model-complaint.ts";
 import { toValueKey, type Correction } from "./parameter-memory.ts";
 import { isAboutValue, toNearestWord } from "./refused-value.ts";
@@ -73,8 +74,8 @@ const nameWords =
 export interface RefusedRequest {
   /** Its parameters, as sent. */
   readonly parameters: Fields;
-  /** Those of them that the client set. */
-  readonly asked: ReadonlySet<string>;
+  /** Those that the client set. */
+  readonly asked: ModelParameters;
   /** Parameters that we add ourselves, and forms of messages. */
   readonly added: readonly string[];
 }
@@ -101,9 +102,9 @@ export function isAboutSchema(body: string): boolean {
   return /^tools[.[]/.test(param) || /schema/i.test(message);
 }
 
-/** Whether a refusal names one of `parameters`. */
-export function isAboutParameter(error: AppError, body: string, parameters: ReadonlySet<string>): boolean {
-  return isBadRequest(error) && findNamed(toBounded(toComplaint(body)), Array.from(parameters)).length > 0;
+/** Whether a refusal names one of the client's parameters. */
+export function isAboutParameter(error: AppError, body: string, { asked }: RefusedRequest): boolean {
+  return isBadRequest(error) && findNamed(toBounded(toComplaint(body)), toNames(asked)).length > 0;
 }
 
 /** Returns how to ask again without the cause of a failure; an empty list if that is unknown. */
@@ -112,6 +113,7 @@ export function findCorrections(
   body: string,
   { parameters, asked, added }: RefusedRequest,
 ): readonly Correction[] {
+  const clients = toNames(asked);
   const complaint = toBounded(toComplaint(body));
   const words = complaint.message.toLowerCase();
   const form = added.find((name) => formWords[name]?.test(words) === true);
@@ -120,12 +122,16 @@ export function findCorrections(
     const bound = toNewName(complaint, parameters);
     if (bound !== undefined) return [bound];
     const soft = Object.keys(parameters).filter((name) => softParameters.has(name));
-    const named = findNamed(complaint, [...soft, ...added], (name) => asked.has(name));
+    const named = findNamed(complaint, [...soft, ...added], (name) => clients.includes(name));
     if (named.length > 0) return named.map((name) => toCorrection(name, complaint, parameters, named));
     const thinking = thinkingWords.test(words) ? soft.filter((name) => aboutThinking.test(name)) : [];
     if (thinking.length > 0) return thinking.map((name) => toCorrection(name, complaint, parameters, []));
   }
   return added.includes("tools") && isAboutTools(error, body) ? [{ name: "tools" }] : [];
+}
+
+function toNames({ extra, ...asked }: ModelParameters): readonly string[] {
+  return [...Object.keys(asked), ...Object.keys(extra ?? {})];
 }
 
 function toBounded(complaint: ModelComplaint): ModelComplaint {

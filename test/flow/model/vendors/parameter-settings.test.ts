@@ -120,6 +120,33 @@ describe("the parameters of a model in a file", { timeout: 60_000 }, () => {
     );
   });
 
+  test("that only the first of two models allows are not sent to its fallback", async (context) => {
+    const file = join(await makeTestFolder(context), "models.json");
+    const models = [
+      { name: "local", model: "dead", baseUrl: model.url, fallback: ["spare"] },
+      { name: "spare", baseUrl: model.url, parameters: { allowed: ["seed"] } },
+    ];
+    await writeFile(file, JSON.stringify({ models }));
+    const app = await startApp({ MODELS_FILE: file });
+    model.calls.length = 0;
+    model.script = (call) => (call.body.model === "dead" ? call.head(401).end() : reply(call));
+    assert.equal((await complete(app, { top_k: 5, seed: 1, verbosity: "low" })).status, 200);
+    const sent = model.calls.at(-1)?.body;
+    assert.deepEqual([sent?.["seed"], sent?.["top_k"], sent?.["verbosity"]], [1, undefined, undefined]);
+  });
+
+  test("are those of a model whose name has slashes, as behind LiteLLM", async () => {
+    const name = "azure/my-deployment";
+    const app = await startApp({ OPENAI_MODEL: name });
+    model.calls.length = 0;
+    model.script = (call) => call.text("- p\n---RESPONSE---\nSo.").finish();
+    const asked = { model: `${name}+plan`, messages, seed: 1 };
+    assert.equal((await app.post("/v1/chat/completions", asked)).status, 200);
+    assert.deepEqual([model.calls[0]?.body.model, model.calls[0]?.body["seed"]], [name, 1]);
+    const found = await fetch(`${app.url}/v1/models/${encodeURIComponent(name)}`);
+    assert.deepEqual([found.status, JSON.parse(await found.text()).id], [200, name]);
+  });
+
   test("that are refused are a line of the log, once", async (context) => {
     const app = await start(context, {});
     model.script = (call) =>
