@@ -435,7 +435,7 @@ alter table public.daily_usage
 $step$),
       (14, 9, 'public.messages', array['path_bytes']::text[], $step$
 alter table public.messages
-  add column if not exists path_bytes bigint; -- of text and tool calls, from the root to this message's end
+  add column if not exists path_bytes bigint; -- of its path before it, as foreword.message_bytes counts
 $step$),
       (15, 9, 'public.turns', array['attempts', 'context', 'cost']::text[], $step$
 alter table public.turns
@@ -500,6 +500,16 @@ begin
       input_tokens = d.input_tokens + excluded.input_tokens,
         output_tokens = d.output_tokens + excluded.output_tokens;
   return null;
+end $$;
+
+-- Counts the bytes of the path before a message that is added to the tree, or moved in it.
+create or replace function public.chat_count_path() returns trigger
+language plpgsql set search_path = '' as $$
+begin
+  if tg_relid = 'public.messages'::regclass then -- not a table that had this name before
+    new.path_bytes := foreword.path_bytes(new.parent_id);
+  end if;
+  return new;
 end $$;
 
 -- Remembers the object of a deleted attachment until a server has deleted it, too.
@@ -644,6 +654,13 @@ begin
     $sql$create trigger conversations_mark_changed after update on public.conversations
       for each row when (old.title is distinct from new.title or old.user_id is distinct from new.user_id)
       execute function public.chat_mark_title()$sql$,
+    $sql$create trigger messages_count_new before insert on public.messages
+      for each row when (new.digest is not null)
+      execute function public.chat_count_path()$sql$,
+    $sql$create trigger messages_count_moved before update of parent_id, digest on public.messages
+      for each row when (new.digest is not null
+        and (old.digest is null or new.parent_id is distinct from old.parent_id))
+      execute function public.chat_count_path()$sql$,
     $sql$create trigger messages_mark_new after insert on public.messages
       for each row execute function public.chat_mark_message()$sql$,
     $sql$create trigger messages_mark_changed after update on public.messages
@@ -1670,6 +1687,49 @@ language sql immutable set search_path = '' as $$
   ) m
 $$;
 
+-- Returns the bytes of a message for the places where long chats are cut, as countMessageBytes of the server
+-- counts them: an image counts 4,000, the result of a tool at most 4,096.
+-- @param p_metadata users may have written anything there
+create or replace function foreword.message_bytes(p_content text, p_metadata jsonb) returns bigint
+language sql immutable set search_path = '' as $$
+  select coalesce(octet_length(p_content), 0)
+    + case when jsonb_typeof(p_metadata -> 'images_count') = 'number'
+      then 4000 * greatest(0, least((p_metadata ->> 'images_count')::numeric, 1000))::bigint else 0 end
+    + case when jsonb_typeof(p_metadata -> 'tools') = 'array' then (
+      select coalesce(sum(octet_length(coalesce(t.tool ->> 'name', ''))
+        + octet_length(coalesce(t.tool ->> 'input', ''))
+        + least(4096, octet_length(coalesce(t.tool #>> '{outcome,output}', '')))), 0)::bigint
+      from jsonb_array_elements(p_metadata -> 'tools') t (tool)) else 0 end
+$$;
+
+-- Returns the bytes of the path that ends in a message; 0 without one. Rows of the time before paths were
+-- counted are counted now, up to the first one that knows.
+create or replace function foreword.path_bytes(p_message_id uuid) returns bigint
+language plpgsql stable set search_path = '' as $$
+declare
+  v_bytes bigint;
+begin
+  if p_message_id is null then
+    return 0;
+  end if;
+  select m.path_bytes + foreword.message_bytes(m.content, m.metadata) into v_bytes
+    from public.messages m where m.id = p_message_id;
+  if v_bytes is not null or not found then
+    return coalesce(v_bytes, 0);
+  end if;
+  with recursive path as (
+    select m.parent_id, m.path_bytes, foreword.message_bytes(m.content, m.metadata) as bytes, 1 as place
+      from public.messages m where m.id = p_message_id
+    union all
+    select m.parent_id, m.path_bytes, foreword.message_bytes(m.content, m.metadata), p.place + 1
+      from path p
+        cross join lateral (select * from public.messages message where message.id = p.parent_id limit 1) m
+      where p.path_bytes is null and p.place < 20000
+  )
+  select sum(p.bytes + coalesce(p.path_bytes, 0))::bigint into v_bytes from path p;
+  return coalesce(v_bytes, 0);
+end $$;
+
 -- Stores items of a turn. One that is stored already stays, but a piece of reasoning that holds more of the
 -- text before its end replaces it. The items of a turn hold at most 1 MiB as JSON, and its reasoning half of
 -- that: more is left out, reasoning first. Servers stop before that.
@@ -1947,6 +2007,8 @@ begin
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
+    'foreword.message_bytes(text, jsonb)',
+    'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
@@ -2345,12 +2407,13 @@ end $$;
 -- least one.
 -- @param parent_id the path's last message
 -- @param max_chars
--- @returns [{role, content, tools: since version 8, a reply's, as foreword.trim_tools returns them,
---   attachments: as its metadata lists them, if it has any}]
+-- @returns [{id, role, content, path_bytes: id and bytes of the path before it since version 9, tools: since
+--   version 8, a reply's, as foreword.trim_tools returns them, attachments: as its metadata lists them, if it
+--   has any}]
 create or replace function public.chat_list_path(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   with recursive path as (
-    select m.id, m.parent_id, m.role, m.content, t.tools,
+    select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
       case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end as attachments, 1 as place,
       length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
       from public.messages m
@@ -2358,7 +2421,7 @@ language sql stable set search_path = '' as $$
           then foreword.trim_tools(m.metadata) end as tools offset 0) t
       where m.id = (argument ->> 'parent_id')::uuid
     union all
-    select m.id, m.parent_id, m.role, m.content, t.tools,
+    select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
       case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end, p.place + 1,
       p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
       from path p
@@ -2369,7 +2432,8 @@ language sql stable set search_path = '' as $$
         <= (argument ->> 'max_chars')::integer
         and p.place < 20000
   )
-  select coalesce(jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+  select coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'role', p.role,
+    'content', coalesce(p.content, ''), 'path_bytes', p.path_bytes)
     || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
     || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
     order by p.place desc), '[]') from path p
@@ -2430,16 +2494,16 @@ begin
     'parent_digest', (select encode(p.digest, 'hex') from public.messages p where p.id = v_parent.parent_id),
     'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, t.tools,
+      select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
         case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end as attachments, 1 as place,
         length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
-        from (select id, parent_id, role, metadata, case when octet_length(content) > 4194304
+        from (select id, parent_id, role, metadata, path_bytes, case when octet_length(content) > 4194304
           then left(content, 1048576) else content end as content
           from public.messages where id = v_parent.id) m
           cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
             then foreword.trim_tools(m.metadata) end as tools offset 0) t
       union all
-      select m.id, m.parent_id, m.role, m.content, t.tools,
+      select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
         case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end, p.place + 1,
         p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
         from path p
@@ -2451,7 +2515,8 @@ begin
             else p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
               <= (argument ->> 'max_chars')::integer and p.place < 20000 end
     )
-    select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+    select jsonb_agg(jsonb_build_object('id', p.id, 'role', p.role,
+      'content', coalesce(p.content, ''), 'path_bytes', p.path_bytes)
       || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
       || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
       order by p.place desc) from path p
@@ -3865,6 +3930,7 @@ begin
     'public.chat_take_deleted_objects(jsonb)',
     'public.chat_bury_conversations()',
     'public.chat_count_deleted_turns()',
+    'public.chat_count_path()',
     'public.chat_delete_object()',
     'public.chat_mark_attachments()',
     'public.chat_mark_message()',
@@ -3891,6 +3957,8 @@ begin
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
+    'foreword.message_bytes(text, jsonb)',
+    'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
@@ -3955,6 +4023,7 @@ begin
   foreach v_function in array array[
     'public.chat_bury_conversations()',
     'public.chat_count_deleted_turns()',
+    'public.chat_count_path()',
     'public.chat_delete_object()',
     'public.chat_mark_attachments()',
     'public.chat_mark_message()',
@@ -3981,6 +4050,8 @@ begin
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
+    'foreword.message_bytes(text, jsonb)',
+    'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
@@ -4010,6 +4081,8 @@ begin
     'foreword.match_below(uuid, uuid, jsonb)',
     'foreword.match_message(uuid, uuid, jsonb, boolean)',
     'foreword.merge_tools(jsonb, jsonb)',
+    'foreword.message_bytes(text, jsonb)',
+    'foreword.path_bytes(uuid)',
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
@@ -4030,6 +4103,8 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
     foreword.match_message(uuid, uuid, jsonb, boolean)
   to authenticated;
+-- The trigger that counts paths runs as the user who writes.
+grant execute on function foreword.message_bytes(text, jsonb), foreword.path_bytes(uuid) to authenticated;
 -- chat_read_path calls it as the user.
 grant execute on function foreword.trim_tools(jsonb) to authenticated;
 

@@ -52,5 +52,7 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb),
     foreword.match_message(uuid, uuid, jsonb, boolean)
   to authenticated;
+-- The trigger that counts paths runs as the user who writes.
+grant execute on function foreword.message_bytes(text, jsonb), foreword.path_bytes(uuid) to authenticated;
 -- chat_read_path calls it as the user.
 grant execute on function foreword.trim_tools(jsonb) to authenticated;

@@ -1,3 +1,12 @@
+create trigger messages_count_new before insert on public.messages
+  for each row when (new.digest is not null)
+  execute function public.chat_count_path();
+
+create trigger messages_count_moved before update of parent_id, digest on public.messages
+  for each row when (new.digest is not null
+    and (old.digest is null or new.parent_id is distinct from old.parent_id))
+  execute function public.chat_count_path();
+
 create trigger messages_mark_new after insert on public.messages
   for each row execute function public.chat_mark_message();
 

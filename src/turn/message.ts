@@ -44,7 +44,7 @@ export interface Message {
   readonly clientId?: string | undefined;
   /** The turn whose reply stands before it, if its client has seen no text of that reply. */
   readonly after?: string | undefined;
-  /** The id of its row, and the bytes from the root of its path to its end, if it was read from the store. */
+  /** The id of its row, and the bytes of its path before it, if it was read from the store. */
   readonly rowId?: string | undefined;
   readonly pathBytes?: number | undefined;
 }

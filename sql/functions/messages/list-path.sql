@@ -2,12 +2,13 @@
 -- least one.
 -- @param parent_id the path's last message
 -- @param max_chars
--- @returns [{role, content, tools: since version 8, a reply's, as foreword.trim_tools returns them,
---   attachments: as its metadata lists them, if it has any}]
+-- @returns [{id, role, content, path_bytes: id and bytes of the path before it since version 9, tools: since
+--   version 8, a reply's, as foreword.trim_tools returns them, attachments: as its metadata lists them, if it
+--   has any}]
 create or replace function public.chat_list_path(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   with recursive path as (
-    select m.id, m.parent_id, m.role, m.content, t.tools,
+    select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
       case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end as attachments, 1 as place,
       length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
       from public.messages m
@@ -15,7 +16,7 @@ language sql stable set search_path = '' as $$
           then foreword.trim_tools(m.metadata) end as tools offset 0) t
       where m.id = (argument ->> 'parent_id')::uuid
     union all
-    select m.id, m.parent_id, m.role, m.content, t.tools,
+    select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
       case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end, p.place + 1,
       p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
       from path p
@@ -26,7 +27,8 @@ language sql stable set search_path = '' as $$
         <= (argument ->> 'max_chars')::integer
         and p.place < 20000
   )
-  select coalesce(jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+  select coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'role', p.role,
+    'content', coalesce(p.content, ''), 'path_bytes', p.path_bytes)
     || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
     || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
     order by p.place desc), '[]') from path p

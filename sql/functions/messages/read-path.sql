@@ -53,16 +53,16 @@ begin
     'parent_digest', (select encode(p.digest, 'hex') from public.messages p where p.id = v_parent.parent_id),
     'messages', coalesce((
     with recursive path as (
-      select m.id, m.parent_id, m.role, m.content, t.tools,
+      select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
         case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end as attachments, 1 as place,
         length(coalesce(m.content, '')) + length(coalesce(t.tools::text, '')) as chars
-        from (select id, parent_id, role, metadata, case when octet_length(content) > 4194304
+        from (select id, parent_id, role, metadata, path_bytes, case when octet_length(content) > 4194304
           then left(content, 1048576) else content end as content
           from public.messages where id = v_parent.id) m
           cross join lateral (select case when m.role = 'assistant' and m.metadata ? 'tools'
             then foreword.trim_tools(m.metadata) end as tools offset 0) t
       union all
-      select m.id, m.parent_id, m.role, m.content, t.tools,
+      select m.id, m.parent_id, m.role, m.content, m.path_bytes, t.tools,
         case when pg_column_size(m.metadata) < 65536 then m.metadata -> 'attachments' end, p.place + 1,
         p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
         from path p
@@ -74,7 +74,8 @@ begin
             else p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
               <= (argument ->> 'max_chars')::integer and p.place < 20000 end
     )
-    select jsonb_agg(jsonb_build_object('role', p.role, 'content', coalesce(p.content, ''))
+    select jsonb_agg(jsonb_build_object('id', p.id, 'role', p.role,
+      'content', coalesce(p.content, ''), 'path_bytes', p.path_bytes)
       || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
       || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
       order by p.place desc) from path p

@@ -15,7 +15,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Caller } from "../../base/caller.ts";
 import type { TurnBegin } from "../../turn/ports.ts";
 import type { Json, JsonObject } from "../../base/json.ts";
-import { SaveMessagesResult, type SaveResult } from "./save-result.ts";
+import { SaveMessagesResult, toPathMessages, type SaveResult } from "./save-result.ts";
 import { toToolsMetadata } from "./tool-rows.ts";
 import type { Database, FunctionName } from "../database/database.ts";
 
@@ -90,7 +90,7 @@ export class MessageWriter {
         return {
           type: "saved",
           conversationId,
-          ...(history !== undefined && { history }),
+          ...(history !== undefined && { history: toPathMessages(history, this.#maxContextChars) }),
           ...(attachments !== undefined && { attachments }),
         };
       }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { limitNames, type LimitName } from "../../turn/limits.ts";
 import type { Digest } from "../../turn/message-tree.ts";
+import { alignStart } from "../../turn/context/path-cut.ts";
 import { roles, type Message } from "../../turn/message.ts";
 import { AttachmentList, toStoredImages } from "../attachments/attachment-list.ts";
 import { ToolRows } from "./tool-rows.ts";
@@ -72,17 +73,28 @@ const RefusalResult = z.union([
 export const PathMessages = z.array(
   z
     .object({
+      id: z.string().optional(),
       role: z.enum(roles),
       content: z.string(),
+      path_bytes: z.int().nonnegative().nullish().catch(null),
       tools: ToolRows,
       attachments: AttachmentList.optional(),
     })
-    .transform(({ role, content, tools, attachments = [] }): Message => {
+    .transform(({ id, role, content, path_bytes: pathBytes, tools, attachments = [] }): Message => {
       const images = toStoredImages(attachments);
-      if (role !== "assistant") return { role, text: content, images };
-      return { role, text: content, images, isAnswer: true, ...(tools !== undefined && { tools }) };
+      const place = { ...(id !== undefined && { rowId: id }), ...(pathBytes != null && { pathBytes }) };
+      if (role !== "assistant") return { role, text: content, images, ...place };
+      return { role, text: content, images, isAnswer: true, ...(tools !== undefined && { tools }), ...place };
     }),
 );
+
+/** The steps in which the start of a longer path moves, as parts of the characters that are read at most. */
+const stepsOfStart = 4;
+
+/** Returns the messages of a path of which at most `maxChars` were read, from a start that rarely moves. */
+export function toPathMessages(messages: readonly Message[], maxChars: number): readonly Message[] {
+  return alignStart(messages, maxChars / stepsOfStart);
+}
 
 /** The result of a function. The commonest first: each mismatch creates an error that is thrown away. */
 export const SaveMessagesResult = z.union([

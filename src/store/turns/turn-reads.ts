@@ -17,7 +17,7 @@ import { claimReasons } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
 import { AttemptRows, toErrorCode } from "./attempt-rows.ts";
 import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
-import { PathMessages } from "./save-result.ts";
+import { PathMessages, toPathMessages } from "./save-result.ts";
 import { toTurnRunning } from "../../base/turn-running.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { ExtendedRow, toExtendedReply } from "./extended-row.ts";
@@ -219,7 +219,7 @@ export class TurnReads {
       conversationId: id,
       digest: digest ?? undefined,
       parentDigest: parentDigest ?? undefined,
-      messages,
+      messages: toPathMessages(messages, maxChars),
     };
   }
 

@@ -104,34 +104,45 @@ export function countStart(messages: readonly Message[]): number {
  * each multiple of `gridBytes`, counted from the root of its path.
  */
 function findCutPlaces(messages: readonly Message[], start: number, gridBytes: number): readonly number[] {
-  const ends = toEnds(messages);
+  const starts = toStarts(messages);
   const places = [start];
   // Whether earlier messages follow a multiple is unknown if they were not read.
   let passed: number | undefined;
   for (const [index, message] of messages.entries()) {
     if (index < start || message.role !== "user") continue;
-    const step = Math.floor(((ends[index] ?? 0) - countMessageBytes(message)) / gridBytes);
+    const step = Math.floor((starts[index] ?? 0) / gridBytes);
     if (passed !== undefined && step > passed && index > start) places.push(index);
     passed = Math.max(step, passed ?? step);
   }
   return places;
 }
 
-/** Returns the bytes from the root of a path to the end of each message; stored ones know theirs. */
-function toEnds(messages: readonly Message[]): Float64Array {
-  const ends = new Float64Array(messages.length);
+/** Returns the bytes of a path before each of its messages; stored ones know theirs. */
+function toStarts(messages: readonly Message[]): Float64Array {
+  const starts = new Float64Array(messages.length);
   const first = messages.findIndex(({ pathBytes }) => pathBytes !== undefined);
-  let end = 0;
+  let start = 0;
   // Rows of the time before paths were counted may come before those that know.
   if (first > 0) {
-    end = messages[first]?.pathBytes ?? 0;
-    for (const message of messages.slice(0, first + 1)) end -= countMessageBytes(message);
+    start = messages[first]?.pathBytes ?? 0;
+    for (const message of messages.slice(0, first)) start -= countMessageBytes(message);
   }
   for (const [index, message] of messages.entries()) {
-    end = message.pathBytes ?? end + countMessageBytes(message);
-    ends[index] = end;
+    start = message.pathBytes ?? start;
+    starts[index] = start;
+    start += countMessageBytes(message);
   }
-  return ends;
+  return starts;
+}
+
+/**
+ * Returns the end of a path that was not read from its root on, from the first place on where it may be cut:
+ * otherwise it would start with another message in each turn.
+ */
+export function alignStart(messages: readonly Message[], gridBytes: number): readonly Message[] {
+  if ((messages[0]?.pathBytes ?? 0) === 0) return messages;
+  const [, place] = findCutPlaces(messages, 0, Math.max(minGridBytes, gridBytes));
+  return place === undefined ? messages : messages.slice(place);
 }
 
 /**

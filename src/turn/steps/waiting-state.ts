@@ -36,6 +36,8 @@ const StoredMessage = z.object({
   images: z.array(StoredImage),
   tools: z.array(StoredToolPart).optional(),
   isAnswer: z.boolean().exactOptional(),
+  rowId: z.string().exactOptional(),
+  pathBytes: z.number().exactOptional(),
 });
 
 /** Another version may know other codes. */

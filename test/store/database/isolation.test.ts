@@ -21,7 +21,7 @@ const tables = [
   "deleted_conversations",
   "daily_usage",
 ] as const;
-const triggers = /^chat_(?:bury|count_deleted|delete_object|mark|release)/;
+const triggers = /^chat_(?:bury|count_deleted|count_path|delete_object|mark|release)/;
 const writable = ["conversations", "messages"] as const;
 const userFunction = "chat_save_messages";
 

@@ -1,0 +1,35 @@
+/** A long conversation in a small window: no turn fails, and most input tokens come from the server's cache. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { beforeEach, describe, test } from "node:test";
+import { startPglite } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
+import { longChats } from "../../support/model/long-chats.ts";
+import { WindowServer } from "../../support/model/window-server.ts";
+
+/** A window of about 30 turns of a chat of 120: a short form of `npm run context`. */
+const turns = 120;
+const windowTokens = 4_000;
+
+describe("a conversation of 120 turns in a window of 30", { timeout: 240_000 }, () => {
+  const model = useModel();
+  const harness = useDatabase(startPglite);
+  const app = useApp(model, {}, { database: harness });
+  let server = new WindowServer(model, { windowTokens });
+  beforeEach(() => {
+    server = new WindowServer(model, { windowTokens });
+  });
+
+  for (const [name, chat] of longChats)
+    test(`fails in no turn, and is cached for the most part: ${name}`, async () => {
+      const ask = chat(app, randomUUID());
+      for (let turn = 0; turn < turns; turn += 1) await ask(turn);
+      assert.equal(server.accepted.length, turns);
+      assert.ok(server.refusals <= 1, `${server.refusals} refusals`);
+      const late = server.accepted.slice(turns / 2);
+      const cached = late.reduce((sum, { cachedTokens }) => sum + cachedTokens, 0);
+      const sent = late.reduce((sum, { inputTokens }) => sum + inputTokens, 0);
+      assert.ok(cached / sent >= 0.8, `${((cached / sent) * 100).toFixed(1)} % cached`);
+      assert.ok(sent / late.length > windowTokens / 2, "the window is used");
+    });
+});
