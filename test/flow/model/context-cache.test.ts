@@ -1,4 +1,4 @@
-/** A long conversation in a small window: no turn fails, and most input tokens come from the server's cache. */
+/** A long conversation in a small window: no turn fails, and most input tokens come from a cache. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
