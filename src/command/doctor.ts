@@ -16,7 +16,7 @@ import {
 import { systemClock } from "../base/clock.ts";
 import type { Finding } from "./finding.ts";
 import { createTextCensor } from "../observe/logger.ts";
-import { checkModel } from "./model-check.ts";
+import { checkModels } from "./model-check.ts";
 import { checkTools } from "./tools-check.ts";
 import { toStoreAdvice } from "./store-advice.ts";
 
@@ -61,7 +61,7 @@ export async function doctor(loadConfig: () => DoctorOptions): Promise<number> {
   for (const text of warnings) print({ subject: "configuration", isWell: true, isWarning: true, text });
   print({ subject: "configuration", isWell: true, text: "all variables are valid" });
   if (app.auth.type === "keys") print(toKeyNames(app.auth));
-  print(await checkModel(app.model));
+  for (const finding of await checkModels(app.model)) print(finding);
   for (const finding of await checkTools(app.toolServers)) print(finding);
   for (const finding of await checkStore(app.store)) print(finding);
   for (const finding of checkJournal(app.store)) print(finding);

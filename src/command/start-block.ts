@@ -3,8 +3,12 @@ import { isIP } from "node:net";
 import type { AppOptions } from "../app.ts";
 import type { AppError } from "../base/errors.ts";
 import { isLoopback } from "../config/variables.ts";
+import type { OpenAiOptions } from "../model/settings.ts";
 import type { ToolServer } from "../tools/tool-server.ts";
 import { migrateAdvice } from "../store/schema/schema-version.ts";
+
+/** How many models are shown. */
+const maxModels = 20;
 
 /** The facts that the block shows. */
 export interface StartBlockOptions {
@@ -29,7 +33,7 @@ export function toStartBlock(options: StartBlockOptions): string {
     ["listening", address],
     ...(workerCount === 1 ? [] : [["workers", `${workerCount} processes`]]),
     ["docs", `${toReachable(address)}/docs`],
-    ["model", describeModel(app.model)],
+    ...describeModels(app.model).map((text, index) => [index === 0 ? "model" : "", text]),
     ["store", describeStore(app.store)],
     ...(storeTrouble === undefined
       ? []
@@ -48,11 +52,28 @@ export function toStartBlock(options: StartBlockOptions): string {
   return `Foreword ${version}\n${lines.join("\n")}\n`;
 }
 
-function describeModel(model: AppOptions["model"]): string {
-  if (model.type === "demo" && model.isForced) return "built-in demo, because DEMO_MODE is true";
+/** Returns a line for each model, the default first. */
+function describeModels(model: AppOptions["model"]): readonly string[] {
+  if (model.type === "demo" && model.isForced) return ["built-in demo, because DEMO_MODE is true"];
   if (model.type === "demo")
-    return "built-in demo (for a real model set OPENAI_MODEL, and OPENAI_API_KEY or OPENAI_BASE_URL)";
-  const [{ openai }] = model.models;
+    return ["built-in demo (for a real model set OPENAI_MODEL, and OPENAI_API_KEY or OPENAI_BASE_URL)"];
+  const { file, models } = model;
+  if (file === undefined) return models.map(({ openai }) => describeServer(openai));
+  const lines = models.slice(0, maxModels).map((settings) => {
+    const { name, openai, fallback, users, keys } = settings;
+    const after = fallback.length === 0 ? "" : `, then ${fallback.join(", ")}`;
+    const access = users === undefined && keys === undefined ? "" : ", for some callers";
+    return `${name}: ${describeServer(openai)}${after}${access}`;
+  });
+  const more = models.length - lines.length;
+  return [
+    `${toCount(models.length, "model")} in ${file}`,
+    ...lines,
+    ...(more > 0 ? [`and ${more} more`] : []),
+  ];
+}
+
+function describeServer(openai: OpenAiOptions): string {
   const place = openai.azure?.endpoint ?? openai.baseUrl ?? "https://api.openai.com/v1";
   return `${openai.model} at ${toHost(place)}${openai.temperature === undefined ? "" : `, temperature ${openai.temperature}`}`;
 }
