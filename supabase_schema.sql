@@ -204,11 +204,12 @@ create table if not exists public.conversations (
   created_at timestamptz default now()
 );
 
--- The cost of turns by the day they began on (UTC), for limits in money of API keys.
+-- The cost of turns by the day they began on (UTC), for the budgets of API keys. Turns that are not over
+-- count with their reservations.
 create table if not exists public.daily_costs (
   subject text not null, -- key <name>
   day date not null,
-  cost numeric not null default 0,
+  cost numeric not null default 0, -- of tokens and tools
   primary key (subject, day)
 );
 
@@ -392,8 +393,9 @@ alter table public.conversations add column if not exists archived_at timestampt
 $step$),
       (7, 5, 'public.turns', array['estimate', 'subject']::text[], $step$
 alter table public.turns
-  -- {input_tokens, output_tokens}: while the turn runs, what is reserved for it; once it is over, an estimate
-  -- of the counts that its model did not report.
+  -- {input_tokens, output_tokens}: while the turn runs, what is reserved for it, since version 9 with
+  -- {input_price, output_price} if known; once it is over, an estimate of the counts that its model did not
+  -- report.
   add column if not exists estimate jsonb,
   add column if not exists subject text; -- while it runs: whose limits it counts in
 $step$),
@@ -437,15 +439,17 @@ $step$),
 alter table public.messages
   add column if not exists path_bytes bigint; -- of its path before it, as foreword.message_bytes counts
 $step$),
-      (15, 9, 'public.turns', array['attempts', 'context', 'cost']::text[], $step$
+      (15, 9, 'public.turns', array['attempts', 'context', 'cost', 'key_name']::text[], $step$
 alter table public.turns
   add column if not exists attempts jsonb, -- models that failed before the one that replied
   add column if not exists context jsonb, -- how much of the path its model was sent, if not all
-  add column if not exists cost numeric; -- in the currency of the prices; null if unknown
+  add column if not exists cost numeric, -- of its tokens, in the currency of the prices; null if unknown
+  add column if not exists key_name text; -- the API key whose budget it counts in; null if it has none
 $step$),
-      (16, 9, 'public.daily_usage', array['cost']::text[], $step$
+      (16, 9, 'public.daily_usage', array['cost', 'priced_tokens']::text[], $step$
 alter table public.daily_usage
-  add column if not exists cost numeric not null default 0; -- of the turns whose model has a price
+  add column if not exists cost numeric not null default 0, -- of the tokens whose price was known
+  add column if not exists priced_tokens bigint not null default 0; -- these, input and output
 $step$),
       (17, 9, 'public.conversations', array['titled_by']::text[], $step$
 alter table public.conversations
@@ -490,15 +494,23 @@ create or replace function public.chat_count_deleted_turns() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
   insert into public.daily_usage as d (user_id, day, model, turns, estimated_turns, input_tokens,
-    output_tokens)
+    output_tokens, cost, priced_tokens)
     select user_id, (started_at at time zone 'UTC')::date, coalesce(model, ''), count(*), count(*),
         sum(coalesce((estimate ->> 'input_tokens')::bigint, 0)),
-          sum(coalesce((estimate ->> 'output_tokens')::bigint, 0))
+          sum(coalesce((estimate ->> 'output_tokens')::bigint, 0)),
+        sum((coalesce((estimate ->> 'input_tokens')::numeric, 0)
+            * coalesce((estimate ->> 'input_price')::numeric, 0)
+          + coalesce((estimate ->> 'output_tokens')::numeric, 0)
+            * coalesce((estimate ->> 'output_price')::numeric, 0)) * 0.000001),
+        sum(case when estimate ->> 'input_price' is null then 0
+          else coalesce((estimate ->> 'input_tokens')::bigint, 0)
+            + coalesce((estimate ->> 'output_tokens')::bigint, 0) end)
       from gone where status in ('running', 'waiting') group by 1, 2, 3
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
       input_tokens = d.input_tokens + excluded.input_tokens,
-        output_tokens = d.output_tokens + excluded.output_tokens;
+        output_tokens = d.output_tokens + excluded.output_tokens,
+      cost = d.cost + excluded.cost, priced_tokens = d.priced_tokens + excluded.priced_tokens;
   return null;
 end $$;
 
@@ -1207,9 +1219,20 @@ begin
         then jsonb_build_object('tools_digest', v_row.metadata -> 'tools_digest') else '{}' end);
 end $$;
 
+-- Adds to the cost that counts in the budget of an API key.
+-- @param p_cost may be negative, for a reservation that was not used up
+create or replace function foreword.count_cost(p_key_name text, p_day date, p_cost numeric) returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into public.daily_costs as c (subject, day, cost)
+    values (format('key %s', p_key_name), p_day, coalesce(p_cost, 0))
+    on conflict (subject, day) do update set cost = c.cost + excluded.cost;
+end $$;
+
 -- Counts a turn in its user's usage, or takes it off again.
 -- @param p_sign 1, or -1 for an end that another one replaces
--- @param p_tokens {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, tool_calls, tool_cost}
+-- @param p_tokens {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, tool_calls, tool_cost,
+--   cost: of the tokens, absent or null if unknown, turns: 0 if they are no turn's}
 -- @param p_is_estimate whether its model reported no usage
 create or replace function foreword.count_usage(
   p_user_id uuid, p_day date, p_sign integer, p_model text, p_tokens jsonb, p_is_estimate boolean
@@ -1218,15 +1241,20 @@ language plpgsql set search_path = '' as $$
 begin
   insert into public.daily_usage as d
       (user_id, day, model, turns, estimated_turns, input_tokens, output_tokens, reasoning_tokens,
-        cached_input_tokens, tool_calls, tool_cost)
+        cached_input_tokens, tool_calls, tool_cost, cost, priced_tokens)
     values (
-      p_user_id, p_day, coalesce(p_model, ''), p_sign, case when p_is_estimate then p_sign else 0 end,
+      p_user_id, p_day, coalesce(p_model, ''), p_sign * coalesce((p_tokens ->> 'turns')::integer, 1),
+        case when p_is_estimate then p_sign else 0 end,
       p_sign * coalesce((p_tokens ->> 'input_tokens')::bigint, 0),
         p_sign * coalesce((p_tokens ->> 'output_tokens')::bigint, 0),
       p_sign * coalesce((p_tokens ->> 'reasoning_tokens')::bigint, 0),
         p_sign * coalesce((p_tokens ->> 'cached_input_tokens')::bigint, 0),
       p_sign * coalesce((p_tokens ->> 'tool_calls')::bigint, 0),
-        p_sign * coalesce((p_tokens ->> 'tool_cost')::numeric, 0)
+        p_sign * coalesce((p_tokens ->> 'tool_cost')::numeric, 0),
+      p_sign * coalesce((p_tokens ->> 'cost')::numeric, 0),
+        case when p_tokens ->> 'cost' is null then 0 else p_sign * (
+          coalesce((p_tokens ->> 'input_tokens')::bigint, 0)
+          + coalesce((p_tokens ->> 'output_tokens')::bigint, 0)) end
     )
     on conflict (user_id, day, model) do update set
       turns = d.turns + excluded.turns, estimated_turns = d.estimated_turns + excluded.estimated_turns,
@@ -1234,7 +1262,8 @@ begin
         output_tokens = d.output_tokens + excluded.output_tokens,
       reasoning_tokens = d.reasoning_tokens + excluded.reasoning_tokens,
       cached_input_tokens = d.cached_input_tokens + excluded.cached_input_tokens,
-      tool_calls = d.tool_calls + excluded.tool_calls, tool_cost = d.tool_cost + excluded.tool_cost;
+      tool_calls = d.tool_calls + excluded.tool_calls, tool_cost = d.tool_cost + excluded.tool_cost,
+      cost = d.cost + excluded.cost, priced_tokens = d.priced_tokens + excluded.priced_tokens;
 end $$;
 
 -- Creates the conversation of a begin.
@@ -1844,6 +1873,15 @@ begin
   return v_message;
 end $$;
 
+-- Returns the cost of tokens at most, or null if their prices are unknown.
+-- @param p_tokens {input_tokens, output_tokens}
+-- @param p_prices {input_price, output_price}: of a million tokens
+create or replace function foreword.to_cost(p_tokens jsonb, p_prices jsonb) returns numeric
+language sql immutable set search_path = '' as $$
+  select (coalesce((p_tokens ->> 'input_tokens')::numeric, 0) * (p_prices ->> 'input_price')::numeric
+    + coalesce((p_tokens ->> 'output_tokens')::numeric, 0) * (p_prices ->> 'output_price')::numeric) * 0.000001;
+$$;
+
 -- Returns the tool calls of a reply as a model is sent them again later: a long output of one of our own
 -- tools is cut to 4,096 characters of its text.
 -- @param p_metadata a message's; users may have written anything there
@@ -1977,6 +2015,7 @@ begin
     'public.chat_search_conversations(jsonb)',
     'public.chat_search_unread(jsonb)',
     'public.chat_split_query(jsonb)',
+    'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
@@ -1992,6 +2031,7 @@ begin
     'foreword.claim_turn(uuid, jsonb)',
     'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
+    'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
@@ -2012,6 +2052,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
       ]) as name where name::regprocedure is not null
     ),
@@ -2687,9 +2728,12 @@ end $$;
 -- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
 -- @param as in chat_save_messages
 -- @param extends since version 8, the reply that the turn goes on with: as in foreword.extend_reply, or null
--- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
+-- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate: {input_tokens,
+--   output_tokens, since version 9 input_price, output_price: of a million tokens, absent if unknown},
+--   key_name: since version 9, the API key whose budget it counts in, or null}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
---   concurrent_turns, tokens_per_day: each null for no limit}
+--   concurrent_turns, tokens_per_day: each null for no limit; since version 9 also cost_per_day, and
+--   key_cost_per_day of the API key}
 -- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
@@ -2702,9 +2746,11 @@ end $$;
 --   {running} the turn would continue from a leaf that this turn of the same user is still answering. For
 --     `reject` and `stop` also {turns}: all that run or wait, newest first
 --   {foreign} the named conversation belongs to another user
---   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
+--   {limited: requests, concurrent-turns, tokens-per-day, cost-per-day or key-cost-per-day, tokens_left or
+--     cost_left: today's}
 --   {full} its user would have more than `max_attachment_bytes`
---   With `attachments` the result also has {attachments}, as foreword.find_attachments returns it.
+--   With `attachments` the result also has {attachments}, as foreword.find_attachments returns it; of a turn
+--   with limits per day, since version 9, {left}, as chat_find_limit returns it.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -2713,12 +2759,13 @@ declare
   v_key text := argument #>> '{turn,idempotency_key}';
   v_started timestamptz := (argument #>> '{turn,started_at}')::timestamptz;
   v_turn public.turns;
-  v_limited jsonb;
+  v_limited jsonb := '{}';
   v_saved jsonb;
   v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
   v_has_attachments boolean := coalesce(jsonb_typeof(argument -> 'attachments') = 'array', false);
   v_history_tokens integer := 0;
   v_running jsonb;
+  v_estimate jsonb := nullif(argument #> '{turn,estimate}', 'null');
 begin
   perform public.chat_check_version(argument);
   -- One begin at a time with an id, so that the second finds the first.
@@ -2771,7 +2818,7 @@ begin
   if jsonb_typeof(argument -> 'allowance') = 'object'
     and not coalesce((argument ->> 'late')::boolean, false) then
     v_limited := public.chat_find_limit(argument);
-    if v_limited <> '{}' then
+    if v_limited ? 'limited' then
       return v_limited;
     end if;
   end if;
@@ -2781,15 +2828,15 @@ begin
   if coalesce((argument ->> 'check_only')::boolean, false) then
     return jsonb_build_object('free', true);
   end if;
-  if jsonb_typeof(argument -> 'continue') = 'object' and argument #>> '{allowance,tokens_per_day}' is not null
-    and not v_is_late then
+  if jsonb_typeof(argument -> 'continue') = 'object' and v_limited ? 'left' then
     -- The messages before the path count too, and are known once the path's place is.
     begin
       v_saved := public.chat_save_messages(argument);
       v_history_tokens := octet_length(coalesce(v_saved ->> 'history', '')) / 4;
-      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate,input_tokens}',
-        to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)));
-      if v_limited <> '{}' then
+      v_estimate := jsonb_set(v_estimate, '{input_tokens}',
+        to_jsonb((v_estimate ->> 'input_tokens')::bigint + v_history_tokens));
+      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate}', v_estimate));
+      if v_limited ? 'limited' then
         raise exception 'limited' using errcode = 'FWLIM';
       end if;
     exception when sqlstate 'FWLIM' then
@@ -2801,18 +2848,19 @@ begin
   if v_saved ? 'message_id' then
     insert into public.turns
         (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest,
-          estimate, subject)
+          estimate, subject, key_name)
       values (
         v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid,
           argument #>> '{turn,model}',
         v_started, (argument #>> '{turn,owner}')::uuid, v_key,
           decode(argument #>> '{turn,request_digest}', 'hex'),
-        nullif(case when v_history_tokens = 0 then argument #> '{turn,estimate}'
-          else jsonb_set(argument #> '{turn,estimate}', '{input_tokens}',
-          to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)) end, 'null'),
-            argument #>> '{allowance,subject}'
+        v_estimate, argument #>> '{allowance,subject}', argument #>> '{turn,key_name}'
       )
       on conflict (id) do nothing;
+    if argument #>> '{turn,key_name}' is not null then
+      perform foreword.count_cost(argument #>> '{turn,key_name}', (v_started at time zone 'UTC')::date,
+        foreword.to_cost(v_estimate, v_estimate));
+    end if;
     if jsonb_typeof(argument -> 'extends') = 'object' then
       perform foreword.extend_reply(v_id, (v_saved ->> 'conversation_id')::uuid,
         (v_saved ->> 'message_id')::uuid, argument -> 'extends');
@@ -2821,7 +2869,7 @@ begin
   if v_has_attachments and v_saved ? 'message_id' then
     v_saved := v_saved || foreword.find_attachments(argument);
   end if;
-  return v_saved;
+  return v_saved || (v_limited - 'limited');
 end $$;
 
 -- Makes a waiting turn run in the calling process: one whose time limit has passed, whose open requests for
@@ -2866,7 +2914,8 @@ end $$;
 -- ended by the process that claimed it.
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at; since version
---   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any}
+--   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, and cost:
+--   of its tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
 --   which replace those saved; absent if there are none
@@ -2887,6 +2936,7 @@ declare
   v_estimate jsonb;
   v_day date;
   v_is_over boolean := false;
+  v_cost numeric; -- of its tokens
 begin
   perform public.chat_check_version(argument);
   if argument ? 'pause' then
@@ -2972,19 +3022,30 @@ begin
   v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}')
     || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
   v_day := (v_turn.started_at at time zone 'UTC')::date;
-  perform foreword.count_usage(v_turn.user_id, v_day, 1,
-    coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null);
+  v_cost := coalesce((argument #>> '{turn,cost}')::numeric,
+    foreword.to_cost(coalesce(v_usage, v_estimate), v_turn.estimate));
+  v_estimate := v_estimate - 'input_price' - 'output_price';
+  perform foreword.count_usage(v_turn.user_id, v_day, 1, coalesce(argument #>> '{turn,model}', v_turn.model),
+    coalesce(v_usage, v_estimate) || jsonb_build_object('cost', v_cost), v_usage is null);
   -- An end that this one replaces is not counted twice. One that came before anything was counted has no
   -- estimate.
   if v_turn.status not in ('running', 'waiting') and coalesce(v_turn.usage, v_turn.estimate) is not null then
-    perform foreword.count_usage(v_turn.user_id, v_day, -1,
-      v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null);
+    perform foreword.count_usage(v_turn.user_id, v_day, -1, v_turn.model,
+      coalesce(v_turn.usage, v_turn.estimate) || jsonb_build_object('cost', v_turn.cost), v_turn.usage is null);
+  end if;
+  if v_turn.key_name is not null then
+    -- Its cost takes the place of its reservation, or of the cost that an earlier end has counted.
+    perform foreword.count_cost(v_turn.key_name, v_day,
+      coalesce(v_cost, 0) + coalesce((v_usage ->> 'tool_cost')::numeric, 0)
+      - coalesce(case when v_turn.status in ('running', 'waiting')
+        then foreword.to_cost(v_turn.estimate, v_turn.estimate)
+        else coalesce(v_turn.cost, 0) + coalesce((v_turn.usage ->> 'tool_cost')::numeric, 0) end, 0));
   end if;
   update public.turns set
     status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}',
       answer = argument #>> '{turn,answer}',
     model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate,
-      subject = null,
+      cost = v_cost, subject = null,
     attempts = coalesce(nullif(argument #> '{turn,attempts}', 'null'), attempts),
     finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
     duration_ms = (argument #>> '{turn,duration_ms}')::integer,
@@ -2994,17 +3055,26 @@ begin
   return jsonb_build_object('conversation_id', v_turn.conversation_id, 'is_changed', true);
 end $$;
 
--- Returns the limit that keeps a user from starting a turn, as chat_begin_turn returns it, or {}. Two turns
--- of one user are checked one after the other.
+-- Returns the limit that keeps a user from starting a turn, as chat_begin_turn returns it. Two turns of one
+-- user, or under one API key with a budget, are checked one after the other.
 -- @param as in chat_begin_turn
+-- @returns {limited, …}; or {left: {tokens, cost, key_cost}} the rest of each limit per day that the turn
+--   has, without the turn's own share, costs as text; or {}
 create or replace function public.chat_find_limit(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   v_subject text := argument #>> '{allowance,subject}';
+  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
+  v_key text := argument #>> '{turn,key_name}';
   -- The day the turn counts on, by its server's clock: the database's may have another day.
   v_day date := ((argument #>> '{turn,started_at}')::timestamptz at time zone 'UTC')::date;
+  v_estimate jsonb := argument #> '{turn,estimate}';
+  v_cost numeric := coalesce(foreword.to_cost(v_estimate, v_estimate), 0);
+  v_has_budget boolean := argument #>> '{allowance,cost_per_day}' is not null;
   v_turns integer;
   v_left bigint;
+  v_cost_left numeric;
+  v_key_left numeric := (argument #>> '{allowance,key_cost_per_day}')::numeric;
 begin
   if argument #>> '{allowance,over}' is not null then
     return jsonb_build_object('limited', argument #>> '{allowance,over}');
@@ -3014,8 +3084,10 @@ begin
   select count(*) filter (where t.status = 'running' and t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
       (argument #>> '{allowance,tokens_per_day}')::bigint
         - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint,
-          0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0)
-    into v_turns, v_left
+          0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0),
+      (argument #>> '{allowance,cost_per_day}')::numeric
+        - coalesce(sum(case when v_has_budget then foreword.to_cost(t.estimate, t.estimate) end), 0)
+    into v_turns, v_left, v_cost_left
     from (
       select r.status, r.heartbeat_at, r.estimate from public.turns r
         where r.subject = v_subject and r.status = 'running'
@@ -3026,15 +3098,32 @@ begin
   if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
     return jsonb_build_object('limited', 'concurrent-turns');
   end if;
-  if v_left is not null then
-    v_left := v_left - coalesce((select sum(d.input_tokens + d.output_tokens) from public.daily_usage d
-      where d.user_id = (argument #>> '{conversation,user_id}')::uuid and d.day = v_day), 0);
-    if v_left < (argument #>> '{turn,estimate,input_tokens}')::bigint
-        + (argument #>> '{turn,estimate,output_tokens}')::bigint then
+  if v_left is not null or v_has_budget then
+    select v_left - coalesce(sum(d.input_tokens + d.output_tokens), 0),
+        v_cost_left - coalesce(sum(d.cost + d.tool_cost), 0)
+      into v_left, v_cost_left
+      from public.daily_usage d where d.user_id = v_user and d.day = v_day;
+    if v_left < (v_estimate ->> 'input_tokens')::bigint + (v_estimate ->> 'output_tokens')::bigint then
       return jsonb_build_object('limited', 'tokens-per-day', 'tokens_left', greatest(v_left, 0));
     end if;
+    if v_cost_left < v_cost then
+      return jsonb_build_object('limited', 'cost-per-day', 'cost_left', greatest(v_cost_left, 0)::text);
+    end if;
   end if;
-  return '{}';
+  if v_key_left is not null and v_key is not null then
+    perform pg_advisory_xact_lock(hashtextextended(format('foreword budget %s', v_key), 0));
+    v_key_left := v_key_left - coalesce((select c.cost from public.daily_costs c
+      where c.subject = format('key %s', v_key) and c.day = v_day), 0);
+    if v_key_left < v_cost then
+      return jsonb_build_object('limited', 'key-cost-per-day', 'cost_left', greatest(v_key_left, 0)::text);
+    end if;
+  end if;
+  if coalesce(v_left, v_cost_left, v_key_left) is null then
+    return '{}';
+  end if;
+  return jsonb_build_object('left', jsonb_strip_nulls(jsonb_build_object(
+    'tokens', v_left - (v_estimate ->> 'input_tokens')::bigint - (v_estimate ->> 'output_tokens')::bigint,
+    'cost', (v_cost_left - v_cost)::text, 'key_cost', (v_key_left - v_cost)::text)));
 end $$;
 
 -- Returns the newest turn of a conversation.
@@ -3733,6 +3822,26 @@ language sql immutable set search_path = '' as $$
   where a.words is not null
 $$;
 
+-- Counts tokens that the server used for a user outside of turns, such as those of a title. Since version 9.
+-- @param user_id or null
+-- @param key_name the API key whose budget they count in, or null
+-- @param model, usage {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens}
+-- @param cost of the tokens, or null if unknown
+-- @param counted_at the time, whose day (UTC) they count on
+create or replace function public.chat_count_usage(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_day date := ((argument ->> 'counted_at')::timestamptz at time zone 'UTC')::date;
+begin
+  perform public.chat_check_version(argument);
+  perform foreword.count_usage((argument ->> 'user_id')::uuid, v_day, 1, argument ->> 'model',
+    argument -> 'usage' || jsonb_build_object('cost', argument ->> 'cost', 'turns', 0), false);
+  if argument ->> 'key_name' is not null then
+    perform foreword.count_cost(argument ->> 'key_name', v_day, (argument ->> 'cost')::numeric);
+  end if;
+  return '{}';
+end $$;
+
 -- Returns the usage of the user's turns by day and model, newest day first.
 -- @param user_id or null
 -- @param from, to days, both included
@@ -3746,7 +3855,8 @@ begin
     select jsonb_agg(to_jsonb(d) - 'user_id' order by d.day desc, d.model) from public.daily_usage d
     -- `is not distinct from` would read every row.
     where (d.user_id = v_user or (v_user is null and d.user_id is null))
-      and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date and d.turns > 0
+      and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date
+      and (d.turns > 0 or d.input_tokens + d.output_tokens > 0)
   ), '[]');
 end $$;
 
@@ -3923,6 +4033,7 @@ begin
     'public.chat_search_conversations(jsonb)',
     'public.chat_search_unread(jsonb)',
     'public.chat_split_query(jsonb)',
+    'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
@@ -3942,6 +4053,7 @@ begin
     'foreword.claim_turn(uuid, jsonb)',
     'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
+    'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
@@ -3962,6 +4074,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
     ] loop
       if (select pg_get_userbyid(p.proowner) = current_user from pg_proc p
@@ -4009,6 +4122,7 @@ begin
     'public.chat_search_conversations(jsonb)',
     'public.chat_search_unread(jsonb)',
     'public.chat_split_query(jsonb)',
+    'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
@@ -4035,6 +4149,7 @@ begin
     'foreword.claim_turn(uuid, jsonb)',
     'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
+    'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
@@ -4055,6 +4170,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
@@ -4066,6 +4182,7 @@ begin
     'foreword.claim_turn(uuid, jsonb)',
     'foreword.complete_held_reply(uuid, text, jsonb, text, bytea, boolean)',
     'foreword.continue_reply(uuid, uuid, uuid, text, jsonb)',
+    'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
     'foreword.enter_backlog()',
@@ -4086,6 +4203,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
   ] loop
     execute format('grant execute on function %s to service_role, %s', v_function::regprocedure, v_owner);

@@ -27,6 +27,7 @@ import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { DemoModel } from "./model/demo-model.ts";
 import { ConfiguredModels } from "./model/configured-models.ts";
+import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
 import { OpenAiModel } from "./model/openai-model.ts";
 import { Fallbacks } from "./model/failover/fallbacks.ts";
 import type { ModelList, ModelSettings } from "./model/settings.ts";
@@ -38,7 +39,7 @@ import { UsageRows } from "./usage/rows.ts";
 import type { ToolLimits } from "./turn/steps/tool-steps.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
 import { McpToolServers } from "./tools/tool-servers.ts";
-import type { Prices } from "./usage/prices.ts";
+import { Pricing, type Prices } from "./turn/budget/prices.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Observer } from "./turn/observer.ts";
 import type { Models } from "./turn/ports.ts";
@@ -121,11 +122,14 @@ export async function createApp(
   const counters = rows && new UsageRows(rows.database);
   const retention = createRetention(options.retentionDays, rows, clock, observe);
   const models = createModels(options.model, clock, observe);
+  const settings = options.model.type === "demo" ? [] : options.model.models;
+  const prices = toModelPrices(settings, options.prices);
   const { toolServers } = options;
   const tools = toolServers && new McpToolServers(toolServers, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const live = new LiveTurns({
     models,
+    pricing: prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings)),
     store: store.turns,
     records: store.records,
     attachments,
@@ -151,8 +155,8 @@ export async function createApp(
   registerRoutes(http, usageRoutes, {
     counters,
     clock,
-    tokensPerDay: options.limits.tokensPerDay,
-    prices: options.prices,
+    limits: options.limits,
+    prices,
   });
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock) });
   registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });

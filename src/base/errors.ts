@@ -1,5 +1,6 @@
 /** Every error of Foreword: one table of codes, one error class. */
 import { maxReplyBytes, mebibyte } from "./sizes.ts";
+import type { SpentLimit } from "./spent-limit.ts";
 
 interface ErrorDefinition {
   /** HTTP status when nothing has been sent yet. */
@@ -106,6 +107,7 @@ export const errorTable = {
     retryable: false,
     publicMessage: "Not enough of today's token quota is left.",
   },
+  budget_exhausted: { status: 429, retryable: false, publicMessage: "Not enough of today's budget is left." },
   server_busy: {
     status: 503,
     retryable: true,
@@ -211,15 +213,6 @@ export const errorTable = {
 
 /** A code of {@link errorTable}. */
 export type ErrorCode = keyof typeof errorTable;
-
-/** A limit that a request has reached. */
-export interface SpentLimit {
-  readonly name: string;
-  /** The amount allowed in a window. */
-  readonly quota: number;
-  /** The length of the window in milliseconds; `undefined` for a limit on concurrency. */
-  readonly windowMs: number | undefined;
-}
 
 interface AppErrorOptions {
   /** The original failure. */

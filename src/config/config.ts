@@ -189,6 +189,7 @@ function toLimitOptions(environment: Environment): AppOptions["limits"] {
     requestsPerMinute: (environment.LIMIT_REQUESTS_PER_MINUTE ?? (isOn ? 120 : 0)) || undefined,
     concurrentTurns: (environment.LIMIT_CONCURRENT_TURNS ?? (isOn ? 3 : 0)) || undefined,
     tokensPerDay: environment.LIMIT_TOKENS_PER_DAY || undefined,
+    costPerDay: environment.LIMIT_COST_PER_DAY || undefined,
     maxBodyBytes: environment.LIMIT_BODY_MIB * mebibyte,
     maxBodiesBytes: environment.LIMIT_BODIES_MIB * mebibyte,
     maxMessages: environment.LIMIT_MESSAGES,

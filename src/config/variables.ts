@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import { unescape } from "node:querystring";
 import { z } from "zod";
 import { ApiKeys } from "./api-keys.ts";
+import { Budget, ModelPrices } from "./money-variables.ts";
 
 const localOrigins = ["localhost", "127.0.0.1"].flatMap((host) =>
   ["", ":3000", ":5173", ":4173"].map((port) => `http://${host}${port}`),
@@ -118,30 +119,6 @@ const Workers = z
   .transform((value) => (value === "auto" ? Math.min(maxWorkers, availableParallelism()) : Number(value)))
   .pipe(z.number().min(1, workersMessage).max(maxWorkers, workersMessage));
 
-const price = z.number("must be a number").min(0, "must be at least 0");
-
-const pricesMessage = 'must be JSON like {"gpt-5":{"input":1.25,"cachedInput":0.125,"output":10}}';
-
-/** The price of a million tokens of each model. */
-const ModelPrices = z
-  .string()
-  .transform((text, context): unknown => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      context.addIssue("must be JSON");
-      return z.NEVER;
-    }
-  })
-  .pipe(
-    z.record(
-      z.string(),
-      z.strictObject({ input: price, cachedInput: price.optional(), output: price }, pricesMessage),
-      pricesMessage,
-    ),
-  )
-  .transform((prices) => new Map(Object.entries(prices)));
-
 /** Every variable, with its default and its range. */
 export const Environment = z.object({
   HOST: z
@@ -165,6 +142,7 @@ export const Environment = z.object({
   LIMIT_REQUESTS_PER_MINUTE: wholeNumber(0, 1_000_000).optional(),
   LIMIT_CONCURRENT_TURNS: wholeNumber(0, 10_000).optional(),
   LIMIT_TOKENS_PER_DAY: wholeNumber(0, 1_000_000_000_000).default(0),
+  LIMIT_COST_PER_DAY: Budget.default(0n),
   LIMIT_BODY_MIB: wholeNumber(1, 100).default(20),
   LIMIT_BODIES_MIB: wholeNumber(1, 65_536).default(128),
   LIMIT_MESSAGES: wholeNumber(1, 20_000).default(20_000),

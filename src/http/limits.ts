@@ -6,13 +6,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { AppError, refuse } from "../base/errors.ts";
-import type { LimitName, TurnLimits } from "../turn/limits.ts";
+import { dayMs, toDailyLimit, type LimitLeft, type LimitName, type TurnLimits } from "../turn/limits.ts";
 import type { Message } from "../turn/message.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import { findIdentity, identityOf } from "./authentication.ts";
-import { sendLimit } from "./problem.ts";
+import { addLimit, sendLimit } from "./problem.ts";
 import { RequestWindows, windowMs, type RequestCounter } from "./request-windows.ts";
 import { OptionalUuid, toNamedUser } from "./request-fields.ts";
 
@@ -42,6 +42,7 @@ const NamedUser = z
 /** The limits of one server. */
 export class Limits {
   readonly #options: LimitOptions;
+  readonly #clock: Clock;
   readonly #windows: RequestWindows | undefined;
   /** Requests over the limit that may still replay an earlier turn, each with the error for a new one. */
   readonly #refusals = new WeakMap<FastifyRequest, AppError>();
@@ -49,6 +50,7 @@ export class Limits {
   /** @param counters `undefined` if only this process counts. */
   constructor(options: LimitOptions, counters: RequestCounter | undefined, clock: Clock) {
     this.#options = options;
+    this.#clock = clock;
     const { requestsPerMinute } = options;
     if (requestsPerMinute !== undefined)
       this.#windows = new RequestWindows(requestsPerMinute, counters, clock);
@@ -89,17 +91,26 @@ export class Limits {
    */
   allow(request: FastifyRequest, turn: TurnRequest): TurnRequest {
     checkSizes(turn.messages, this.#options);
-    const { concurrentTurns, tokensPerDay } = this.#options;
+    const { concurrentTurns, tokensPerDay, costPerDay } = this.#options;
     const refusal = this.#refusals.get(request);
     const over: LimitName | undefined = refusal && "requests";
-    if (concurrentTurns === undefined && tokensPerDay === undefined && over === undefined) return turn;
+    const isLimited = (concurrentTurns ?? tokensPerDay ?? costPerDay) !== undefined;
+    if (!isLimited && over === undefined) return turn;
     const subject = toSubject(identityOf(request), turn.caller, request.ip);
-    // Tokens are limited per user only: any number of people may share an address.
-    const isUser = subject.startsWith("user ");
-    return {
-      ...turn,
-      allowance: { subject, over, refusal, concurrentTurns, tokensPerDay: isUser ? tokensPerDay : undefined },
-    };
+    const allowance = { subject, over, refusal, concurrentTurns };
+    // Tokens and costs are limited per user only: any number of people may share an address.
+    if (!subject.startsWith("user "))
+      return { ...turn, allowance: { ...allowance, tokensPerDay: undefined } };
+    return { ...turn, allowance: { ...allowance, tokensPerDay, costPerDay } };
+  }
+
+  /** Sets the headers for the rest of the limits per day of a turn that has begun. */
+  sendLeft({ allowance }: TurnRequest, left: readonly LimitLeft[], reply: FastifyReply): void {
+    const seconds = Math.ceil((dayMs - (this.#clock.now().getTime() % dayMs)) / 1000);
+    for (const { name, left: rest } of left) {
+      const limit = allowance && toDailyLimit(name, allowance);
+      if (limit !== undefined) addLimit(reply, limit, rest, seconds);
+    }
   }
 
   async #count(

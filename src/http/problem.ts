@@ -1,6 +1,7 @@
 /** Error responses: the one translation from our errors and the framework's. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { AppError, errorTable, toAppError, type ErrorCode, type SpentLimit } from "../base/errors.ts";
+import { AppError, errorTable, toAppError, type ErrorCode } from "../base/errors.ts";
+import type { SpentLimit } from "../base/spent-limit.ts";
 import type { ErrorFormats } from "./error-format.ts";
 
 declare module "fastify" {
@@ -90,15 +91,29 @@ function toChallenge({ headers }: FastifyRequest, { detail }: AppError): string 
  * Sets the headers for a limit that has `left` remaining and resets in `seconds`.
  * https://www.ietf.org/archive/id/draft-ietf-httpapi-ratelimit-headers-09.html
  */
-export function sendLimit(
-  reply: FastifyReply,
-  { name, quota, windowMs }: SpentLimit,
-  left: number,
-  seconds: number,
-): void {
+export function sendLimit(reply: FastifyReply, limit: SpentLimit, left: number, seconds: number): void {
+  void reply.header("ratelimit-policy", toPolicy(limit));
+  void reply.header("ratelimit", toLeft(limit, left, seconds));
+}
+
+/** Adds a limit to those in the headers, as {@link sendLimit} sets the first. */
+export function addLimit(reply: FastifyReply, limit: SpentLimit, left: number, seconds: number): void {
+  const { "ratelimit-policy": policies, ratelimit: limits } = reply.getHeaders();
+  void reply.header("ratelimit-policy", toList(policies, toPolicy(limit)));
+  void reply.header("ratelimit", toList(limits, toLeft(limit, left, seconds)));
+}
+
+function toPolicy({ name, quota, unit, windowMs }: SpentLimit): string {
   const window = windowMs === undefined ? ';qu="concurrent-requests"' : `;w=${windowMs / 1000}`;
-  void reply.header("ratelimit-policy", `"${name}";q=${quota}${window}`);
-  void reply.header("ratelimit", `"${name}";r=${left};t=${seconds}`);
+  return `"${name}";q=${quota}${unit === undefined ? "" : `;qu="${unit}"`}${window}`;
+}
+
+function toLeft({ name }: SpentLimit, left: number, seconds: number): string {
+  return `"${name}";r=${left};t=${seconds}`;
+}
+
+function toList(earlier: number | string | readonly string[] | undefined, item: string): string {
+  return earlier === undefined ? item : `${String(earlier)}, ${item}`;
 }
 
 /** How much of an unknown path an error message repeats, in characters. */

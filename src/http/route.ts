@@ -269,5 +269,6 @@ export const startErrors: readonly ErrorCode[] = [
   "storage_full",
   "too_many_turns",
   "quota_exhausted",
+  "budget_exhausted",
   "server_stopping",
 ];

@@ -1,11 +1,13 @@
 /** Counts the use of limits in this process, for when the store, which counts for all, is unavailable. */
-import { AppError } from "../base/errors.ts";
-import type { LimitName } from "../turn/limits.ts";
+import type { AppError } from "../base/errors.ts";
+import { toMicros, type Money } from "../base/money.ts";
 import { toDay, type Clock } from "../base/clock.ts";
+import { toBudget, type Allowance, type BudgetName, type LimitLeft, type LimitName } from "../turn/limits.ts";
+import { toReservedCost, toUsedCost, type PricedModels } from "../turn/budget/prices.ts";
 import type { TurnBegin, TurnResult } from "../turn/ports.ts";
-import { estimateTurn, type TurnRequest } from "../turn/turn-request.ts";
+import { toLimitError, type Limited, type LimitedTurn } from "./limit-error.ts";
+import { toReservation, type TurnRequest } from "../turn/turn-request.ts";
 
-const dayMs = 24 * 60 * 60_000;
 /** How many subjects without a running turn are remembered. */
 const maxIdle = 10_000;
 /** How many of the oldest are searched for one to forget. */
@@ -15,15 +17,16 @@ const maxLooks = 16;
 interface Share {
   turns: number;
   reservedTokens: number;
+  reservedCost: Money;
   day: string;
   /** Used on that day. */
   usedTokens: number;
+  usedCost: Money;
 }
 
-/** The facts by which limits are checked. */
-export type LimitedTurn = Pick<TurnBegin, "allowance" | "estimate" | "idempotencyKey" | "ifRunning">;
+const budgetNames: readonly BudgetName[] = ["cost-per-day", "key-cost-per-day"];
 
-/** The turns of this process, by the subject that they count for. */
+/** The turns of this process, by the subjects that they count for: a user or an address, and an API key. */
 export class Allowances {
   readonly #clock: Clock;
   readonly #shares = new Map<string, Share>();
@@ -33,64 +36,80 @@ export class Allowances {
   }
 
   /** Returns the limit that a turn would exceed, as far as this process knows; `undefined` if none. */
-  findLimit({ allowance, estimate }: LimitedTurn): LimitName | undefined {
+  findLimit({ allowance, estimate, price }: LimitedTurn): LimitName | undefined {
     if (allowance === undefined) return undefined;
-    const { over, subject, concurrentTurns, tokensPerDay } = allowance;
+    const { over, subject, concurrentTurns } = allowance;
     if (over !== undefined) return over;
-    const share = this.#shares.get(subject);
-    if (concurrentTurns !== undefined && (share?.turns ?? 0) >= concurrentTurns) return "concurrent-turns";
-    if (tokensPerDay === undefined) return undefined;
-    const used = share?.day === this.#today() ? share.usedTokens : 0;
-    const wanted = estimate.inputTokens + estimate.outputTokens;
-    return used + (share?.reservedTokens ?? 0) + wanted > tokensPerDay ? "tokens-per-day" : undefined;
-  }
-
-  /** A turn is about to begin. */
-  begin({ allowance, estimate }: TurnBegin): void {
-    if (allowance === undefined) return;
-    const share = this.#find(allowance.subject);
-    share.turns += 1;
-    share.reservedTokens += estimate.inputTokens + estimate.outputTokens;
-  }
-
-  /** The turn is over; without a result it never began. */
-  end({ allowance, estimate, startedAt }: TurnBegin, result?: TurnResult): void {
-    if (allowance === undefined) return;
-    const share = this.#find(allowance.subject);
-    share.turns -= 1;
-    share.reservedTokens -= estimate.inputTokens + estimate.outputTokens;
-    if (toDay(startedAt) !== share.day) return; // it counts for the day on which it began
-    const taken = result?.usage ?? result?.estimate;
-    share.usedTokens += (taken?.inputTokens ?? 0) + (taken?.outputTokens ?? 0);
+    const turns = this.#shares.get(subject)?.turns ?? 0;
+    if (concurrentTurns !== undefined && turns >= concurrentTurns) return "concurrent-turns";
+    const tokensLeft = this.#findTokensLeft(allowance) ?? Infinity;
+    if (tokensLeft < estimate.inputTokens + estimate.outputTokens) return "tokens-per-day";
+    const cost = toReservedCost(estimate, price);
+    return budgetNames.find((name) => (this.#findCostLeft(name, allowance) ?? cost) < cost);
   }
 
   /** Returns why a turn may not begin. */
-  toError({ allowance, estimate }: LimitedTurn, limit: LimitName, tokensLeft: number | undefined): AppError {
-    const words = `${allowance?.subject} has no more ${limit}`;
-    switch (limit) {
-      case "requests":
-        return allowance?.refusal ?? new AppError("rate_limited", words);
-      case "concurrent-turns": {
-        const quota = allowance?.concurrentTurns ?? 0;
-        return new AppError("too_many_turns", words, { limit: { name: limit, quota, windowMs: undefined } });
-      }
-      case "tokens-per-day": {
-        const quota = allowance?.tokensPerDay ?? 0;
-        const wanted = estimate.inputTokens + estimate.outputTokens;
-        const left = tokensLeft === undefined ? "fewer" : String(tokensLeft);
-        return new AppError("quota_exhausted", words, {
-          detail: `The turn may take about ${wanted} tokens; ${left} of ${quota} are left today (UTC).`,
-          retryAfterMs: dayMs - (this.#clock.now().getTime() % dayMs),
-          limit: { name: limit, quota, windowMs: dayMs },
-        });
-      }
+  toError(turn: LimitedTurn, limited: Limited): AppError {
+    return toLimitError(turn, limited, this.#clock.now());
+  }
+
+  /** Returns the rest of the limits per day, as far as this process knows. */
+  listLeft(allowance: Allowance): readonly LimitLeft[] {
+    const tokens = this.#findTokensLeft(allowance);
+    const ofTokens =
+      tokens === undefined ? [] : [{ name: "tokens-per-day", left: Math.max(0, tokens) } as const];
+    const ofCosts = budgetNames.flatMap((name) => {
+      const cost = this.#findCostLeft(name, allowance);
+      return cost === undefined ? [] : [{ name, left: Math.max(0, toMicros(cost)) }];
+    });
+    return [...ofTokens, ...ofCosts];
+  }
+
+  /** A turn is about to begin. */
+  begin({ allowance, estimate, price }: TurnBegin): void {
+    for (const subject of toSubjects(allowance)) {
+      const share = this.#find(subject);
+      share.turns += 1;
+      share.reservedTokens += estimate.inputTokens + estimate.outputTokens;
+      share.reservedCost += toReservedCost(estimate, price);
     }
+  }
+
+  /** The turn is over; without a result it never began. */
+  end({ allowance, estimate, price, startedAt }: TurnBegin, result?: TurnResult): void {
+    for (const subject of toSubjects(allowance)) {
+      const share = this.#find(subject);
+      share.turns -= 1;
+      share.reservedTokens -= estimate.inputTokens + estimate.outputTokens;
+      share.reservedCost -= toReservedCost(estimate, price);
+      // It counts for the day on which it began.
+      if (result === undefined || toDay(startedAt) !== share.day) continue;
+      const taken = result.usage ?? result.estimate;
+      share.usedTokens += (taken?.inputTokens ?? 0) + (taken?.outputTokens ?? 0);
+      share.usedCost += toUsedCost(result);
+    }
+  }
+
+  #findTokensLeft({ subject, tokensPerDay }: Allowance): number | undefined {
+    if (tokensPerDay === undefined) return undefined;
+    const share = this.#shares.get(subject);
+    const used = share?.day === this.#today() ? share.usedTokens : 0;
+    return tokensPerDay - used - (share?.reservedTokens ?? 0);
+  }
+
+  #findCostLeft(name: BudgetName, allowance: Allowance): Money | undefined {
+    const budget = toBudget(name, allowance);
+    if (budget === undefined) return undefined;
+    const [own, ofKey] = toSubjects(allowance);
+    const share = this.#shares.get((name === "cost-per-day" ? own : ofKey) ?? "");
+    const used = share?.day === this.#today() ? share.usedCost : 0n;
+    return budget - used - (share?.reservedCost ?? 0n);
   }
 
   #find(subject: string): Share {
     const day = this.#today();
-    const share = this.#shares.get(subject) ?? { turns: 0, reservedTokens: 0, day, usedTokens: 0 };
-    if (share.day !== day) Object.assign(share, { day, usedTokens: 0 });
+    const share = this.#shares.get(subject) ?? createShare(day);
+    if (share.day !== day) Object.assign(share, { day, usedTokens: 0, usedCost: 0n });
     this.#shares.delete(subject);
     this.#shares.set(subject, share);
     if (this.#shares.size > maxIdle) this.#forgetIdle();
@@ -110,8 +129,19 @@ export class Allowances {
   }
 }
 
+function createShare(day: string): Share {
+  return { turns: 0, reservedTokens: 0, reservedCost: 0n, day, usedTokens: 0, usedCost: 0n };
+}
+
+/** Returns the holder of the limits, then the API key whose budget counts the turn, if there is one. */
+function toSubjects(allowance: Allowance | undefined): readonly string[] {
+  if (allowance === undefined) return [];
+  const { subject, key } = allowance;
+  return key === undefined ? [subject] : [subject, `key ${key.name}`];
+}
+
 /** Returns the share of the limits that `request` would take. */
-export function toLimitedTurn(request: TurnRequest): LimitedTurn {
+export function toLimitedTurn(request: TurnRequest, models: PricedModels): LimitedTurn {
   const { allowance, idempotencyKey, ifRunning } = request;
-  return { allowance, idempotencyKey, ifRunning, estimate: estimateTurn(request) };
+  return { allowance, idempotencyKey, ifRunning, ...toReservation(request, models) };
 }

@@ -1,6 +1,7 @@
 /** Turns with idempotency keys: a repeated request gets the turn of the first. */
 import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
+import type { LimitLeft } from "../turn/limits.ts";
 import { digestRequest, type TurnRequest } from "../turn/turn-request.ts";
 import type { FollowedTurn } from "./live-turn.ts";
 
@@ -9,6 +10,8 @@ export interface StartedTurn {
   readonly turn: FollowedTurn;
   /** Whether an earlier request with the same key started it. */
   readonly isReplay: boolean;
+  /** The rest of its limits per day, as far as known; absent for a replay, which takes nothing. */
+  readonly left?: readonly LimitLeft[] | undefined;
 }
 
 /** A turn with an idempotency key. */

@@ -135,16 +135,16 @@ export class LiveTurns {
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)
       throw new AppError("turn_exists", turnId);
-    const begin = this.#begins.allow(toTurnBegin(request, this.#options.models, this.#options.clock.now()));
+    const begin = this.#begins.allow(toTurnBegin(request, this.#options, this.#options.clock.now()));
     const started = this.#chats.inOrder(request, async () => await this.#begins.begin(request, begin));
     this.#asked.set(begin.turnId, started);
     if (key !== undefined) this.#keyed.set(key, { requestDigest: begin.requestDigest, started });
     try {
-      const { turn, isReplay } = await started;
+      const { turn, isReplay, left } = await started;
       // Another process's turn is looked up again each time: it may have been deleted.
       if (isReplay && key !== undefined) this.#keyed.delete(key);
       if (isReplay) this.#allowances.end(begin);
-      return { turn, isReplay };
+      return { turn, isReplay, left };
     } catch (error) {
       if (key !== undefined) this.#keyed.delete(key);
       this.#allowances.end(begin);

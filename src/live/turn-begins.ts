@@ -2,6 +2,7 @@
 import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { Clock } from "../base/clock.ts";
+import type { PricedModels } from "../turn/budget/prices.ts";
 import type { BeginResult, TurnBegin, TurnStore } from "../turn/ports.ts";
 import type { TurnRecords } from "../turn/records.ts";
 import type { LimitName } from "../turn/limits.ts";
@@ -9,7 +10,8 @@ import type { BegunTurn } from "../turn/run-turn.ts";
 import { addHistory, type TurnRequest } from "../turn/turn-request.ts";
 import { toTurnRunning } from "../base/turn-running.ts";
 import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
-import { toLimitedTurn, type Allowances, type LimitedTurn } from "./allowances.ts";
+import { toLimitedTurn, type Allowances } from "./allowances.ts";
+import type { LimitedTurn } from "./limit-error.ts";
 import { asksFirst, type ChatTurns } from "./chat-turns.ts";
 import { toMismatch, type StartedTurn } from "./keyed-turns.ts";
 import type { FollowedTurn, LiveTurn } from "./live-turn.ts";
@@ -18,7 +20,7 @@ import type { RemoteTurns } from "./remote-turn.ts";
 import { StoppedTurns } from "./stopped-turns.ts";
 
 /** The dependencies of {@link TurnBegins}. */
-export interface TurnBeginsOptions {
+export interface TurnBeginsOptions extends PricedModels {
   readonly store: TurnStore;
   readonly records: TurnRecords | undefined;
   readonly attachments: TurnAttachments | undefined;
@@ -44,13 +46,13 @@ export class TurnBegins {
 
   /**
    * Waits for running turns of the same chat, and reads the stored path if the begin cannot find it.
-   * @throws AppError `rate_limited`, `too_many_turns`, `quota_exhausted`, `turn_running`,
-   * `message_not_found`, `history_off`, or a `store_…` code.
+   * @throws AppError `rate_limited`, `too_many_turns`, `quota_exhausted`, `budget_exhausted`,
+   * `turn_running`, `message_not_found`, `history_off`, or a `store_…` code.
    */
   async prepare(request: TurnRequest): Promise<TurnRequest> {
     // A chat's turn may first end an unread turn of the chat, which gives back its share of the limits.
     if (request.continues !== undefined) await this.#options.chats.prepare(request);
-    else this.#checkLimits(toLimitedTurn(request));
+    else this.#checkLimits(toLimitedTurn(request, this.#options));
     const placed = await loadImages(await this.#place(request), this.#options.attachments);
     return { ...placed, isPrepared: true };
   }
@@ -76,7 +78,8 @@ export class TurnBegins {
     switch (result.type) {
       case "begun": {
         const placed = await loadImages(addHistory(request, result), this.#options.attachments);
-        return { turn: this.#options.run(placed, { begin, result }), isReplay: false };
+        const left = result.left ?? (begin.allowance && this.#options.allowances.listLeft(begin.allowance));
+        return { turn: this.#options.run(placed, { begin, result }), isReplay: false, left };
       }
       case "running": {
         const stopped = earlier ?? this.#createStopped(request);
@@ -92,7 +95,7 @@ export class TurnBegins {
       case "foreign":
         throw new AppError("conversation_not_found", begin.conversationId, { field: "conversationId" });
       case "limited":
-        throw this.#options.allowances.toError(begin, result.limit, result.tokensLeft);
+        throw this.#options.allowances.toError(begin, result);
       case "taken": {
         if (result.requestDigest !== begin.requestDigest) throw toMismatch(result.turnId);
         // Not a turn that waits for the store: that may be this very request, resent with its own id.
@@ -127,14 +130,15 @@ export class TurnBegins {
   /**
    * Returns the limit that a turn would exceed, if its key may name an earlier turn, as only the store knows,
    * or if turns in progress decide first, which it may stop.
-   * @throws AppError `rate_limited`, `too_many_turns` or `quota_exhausted` for any other turn over a limit.
+   * @throws AppError `rate_limited`, `too_many_turns`, `quota_exhausted` or `budget_exhausted` for any other
+   * turn over a limit.
    */
   #checkLimits(turn: LimitedTurn): LimitName | undefined {
     const limit = this.#options.allowances.findLimit(turn);
     const mayBeReplay = turn.idempotencyKey !== undefined && this.#options.records !== undefined;
     const looksFirst = limit !== "requests" && asksFirst(turn);
     if (limit !== undefined && !mayBeReplay && !looksFirst)
-      throw this.#options.allowances.toError(turn, limit, undefined);
+      throw this.#options.allowances.toError(turn, { type: "limited", limit, tokensLeft: undefined });
     return limit;
   }
 

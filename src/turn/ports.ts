@@ -3,7 +3,8 @@ import type { Caller } from "../base/caller.ts";
 import type { AppError, ErrorCode } from "../base/errors.ts";
 import type { Body } from "./body.ts";
 import type { Prompt } from "./instructions.ts";
-import type { Allowance, Estimate, LimitName } from "./limits.ts";
+import type { Money } from "../base/money.ts";
+import type { Allowance, Estimate, LimitLeft, LimitName, ReservedPrice } from "./limits.ts";
 import type { AddressedMessage, Digest, ExtendedReply } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { JsonObject } from "../base/json.ts";
@@ -202,6 +203,8 @@ export interface TurnBegin {
   readonly requestDigest: Digest | undefined;
   /** The tokens reserved for it. */
   readonly estimate: Estimate;
+  /** The price of these tokens at most; absent if unknown. */
+  readonly price?: ReservedPrice | undefined;
   /** Its share of its user's limits; `undefined` if there are none. */
   readonly allowance: Allowance | undefined;
   /** The id of its request, for the log; `undefined` after a wait in the journal. */
@@ -237,6 +240,8 @@ export interface TurnResult {
   readonly usage: Usage | undefined;
   /** Estimated token counts if the model reported none; unknown ones are left out. */
   readonly estimate: Partial<Estimate> | undefined;
+  /** The cost of its tokens; absent if their price is unknown, or if the store knows it from the begin. */
+  readonly cost?: Money | undefined;
   readonly errorCode: ErrorCode | undefined;
   readonly endedAt: Date;
   readonly durationMs: number | undefined;
@@ -258,6 +263,8 @@ export type BeginResult =
       readonly history?: readonly Message[] | undefined;
       /** Settles once the bytes of its attachments are durable, too; absent if they are. Never rejects. */
       readonly attachmentsSafe?: Promise<void> | undefined;
+      /** The rest of its limits per day, as far as known. */
+      readonly left?: readonly LimitLeft[] | undefined;
     }
   /**
    * It continues a leaf that this turn, of the same user, is still answering; or its `ifRunning` forbids it
@@ -272,8 +279,14 @@ export type BeginResult =
   | { readonly type: "exists" }
   /** Its conversation belongs to another user. */
   | { readonly type: "foreign" }
-  /** Its user is over this limit; for tokens, with so many left today. */
-  | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
+  /** Its user is over this limit; for tokens and costs, with so much left today. */
+  | {
+      readonly type: "limited";
+      readonly limit: LimitName;
+      readonly tokensLeft: number | undefined;
+      /** In millionths of the currency. */
+      readonly microsLeft?: number | undefined;
+    };
 
 /** A turn that is about to wait for its user. */
 export interface PausedTurn {

@@ -17,11 +17,11 @@ import type {
   CallReport,
   EndResult,
   ModelEnd,
-  Models,
   TurnBegin,
   TurnResult,
   TurnStore,
 } from "./ports.ts";
+import type { PricedModels } from "./budget/prices.ts";
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
 import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
@@ -29,8 +29,7 @@ import { estimateTurn, findModel, toChat, toTurnBegin, type TurnRequest } from "
 import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts";
 
 /** The ports of a turn. */
-export interface TurnPorts extends ReplyOptions, ToolPorts {
-  readonly models: Models;
+export interface TurnPorts extends ReplyOptions, ToolPorts, PricedModels {
   readonly store: TurnStore;
   /** Told once, when the turn is over, or waits. */
   readonly observe: Observer;
@@ -96,7 +95,7 @@ export class RunningTurn {
     // First: all other work is done while the request is under way.
     if (resumed === undefined) this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request));
     this.#estimate = estimateTurn(request);
-    this.#begin = begun?.begin ?? toTurnBegin(request, ports.models, clock.now());
+    this.#begin = begun?.begin ?? toTurnBegin(request, ports, clock.now());
     this.#isSafe = this.#makeSafe(begun);
     if (resumed !== undefined) this.#resume(resumed);
   }
@@ -281,11 +280,12 @@ export class RunningTurn {
 
   /** @param toBodySent `undefined` if nothing was sent. */
   #toResult(ending: Ending, toBodySent: (() => Body) | undefined): TurnResult {
-    const { clock } = this.#ports;
+    const { clock, pricing } = this.#ports;
     const { hasPlan, saidBytes } = this.#reply;
     const tools = this.#steps?.toTools(ending.modelEnd?.usage);
     return toTurnResult(ending, {
       begin: this.#begin,
+      pricing,
       estimate: this.#estimate,
       usage: tools === undefined ? ending.modelEnd?.usage : tools.usage,
       tools,

@@ -9,6 +9,7 @@ import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
 import type { CallResult } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, Model, Models, RunningChoice, TurnBegin } from "./ports.ts";
+import type { PricedModels } from "./budget/prices.ts";
 import type { StoredPath } from "./records.ts";
 
 /** Which tools of this server a turn may use: none, those that need no approval, or all. */
@@ -65,8 +66,17 @@ export function findModel(models: Models, { model }: TurnRequest): Model {
   return (model === undefined ? undefined : models.find(model)) ?? models.default;
 }
 
+/** Returns the tokens to reserve for `request`, and their price if it is known. */
+export function toReservation(
+  request: TurnRequest,
+  { models, pricing }: PricedModels,
+): Pick<TurnBegin, "estimate" | "price"> {
+  const price = pricing?.findReserved(findModel(models, request).name);
+  return { estimate: estimateTurn(request), ...(price !== undefined && { price }) };
+}
+
 /** Returns the begin of the turn that `request` asks for, with new ids where it names none. */
-export function toTurnBegin(request: TurnRequest, models: Models, startedAt: Date): TurnBegin {
+export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedAt: Date): TurnBegin {
   const { extendsReply } = request;
   const path = addressMessages(request.messages, request.stored?.digest);
   const parent = path.at(-1)?.pathDigest ?? request.stored?.digest;
@@ -83,13 +93,13 @@ export function toTurnBegin(request: TurnRequest, models: Models, startedAt: Dat
     chatId: request.chatId,
     ...(request.ifRunning !== undefined && { ifRunning: request.ifRunning }),
     startedAt,
-    model: findModel(models, request).name,
+    model: findModel(priced.models, request).name,
     mustOwn: request.mustOwn,
     ...(request.isKept === false && { isKept: false }),
     mayBeRefused: mayBeRefused(request),
     idempotencyKey: request.idempotencyKey,
     requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
-    estimate: estimateTurn(request),
+    ...toReservation(request, priced),
     allowance: request.allowance,
     requestId: request.requestId,
   };

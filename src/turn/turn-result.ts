@@ -7,6 +7,7 @@ import { createId } from "../base/create-id.ts";
 import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
 import type { CallReport, ModelEnd, Reply, TurnBegin, TurnResult } from "./ports.ts";
+import type { Pricing } from "./budget/prices.ts";
 import {
   tokenCounts,
   type Outcome,
@@ -28,6 +29,8 @@ export interface Ending {
 /** A turn that is over. */
 export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "durationMs" | "firstTextMs"> {
   readonly begin: TurnBegin;
+  /** `undefined` if no model has a price. */
+  readonly pricing?: Pricing | undefined;
   /** The tokens reserved for it. */
   readonly estimate: Estimate;
   /** Whether any text was sent. */
@@ -79,16 +82,20 @@ export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTu
   const estimate = toTaken(turn.estimate, modelEnd === undefined ? outcome : "complete", saidBytes);
   // A complete turn has a reply, though it may say nothing if no plan was asked for.
   const hasReply = turn.hasText || outcome === "complete" || (tools?.items ?? []).some(isCall);
+  const model = modelEnd?.model ?? report?.model ?? begin.model;
+  const usage = toUsage(turn.usage, estimate, tools);
+  const cost = turn.pricing?.toCost(model, begin.model, usage ?? estimate);
   return {
     outcome,
     toBody: turn.toBody,
     ...(tools !== undefined && tools.items.length > 0 && { items: tools.items }),
     reply: hasReply ? toReply(begin.turnId, turn.toBody(), hasPlan, tools) : undefined,
-    model: modelEnd?.model ?? report?.model ?? begin.model,
+    model,
     ...(report?.attempts !== undefined && { attempts: report.attempts }),
     finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
-    usage: toUsage(turn.usage, estimate, tools),
+    usage,
     estimate,
+    ...(cost !== undefined && { cost }),
     errorCode: error?.code,
     endedAt,
     durationMs,

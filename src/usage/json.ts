@@ -1,8 +1,9 @@
 /** Usage reports: the tokens and costs of a user's turns, summed by day and model. */
 import { z } from "zod";
+import { toDecimal, toMoney, type Money } from "../base/money.ts";
 import { Count, schemaOf } from "../http/description/response-schema.ts";
 import type { ModelUsage } from "./rows.ts";
-import { toCost, type Prices } from "./prices.ts";
+import { findPrice, toCost, type Prices } from "../turn/budget/prices.ts";
 
 /** The sums of turns. Contract: docs/protocol.md. */
 export interface UsageSum {
@@ -39,6 +40,10 @@ export interface UsageReport {
   readonly tokensPerDay: number | null;
   /** The tokens that are left today, without running turns. */
   readonly tokensLeft: number | null;
+  /** The user's budget per day; `null` if unlimited. */
+  readonly costPerDay: number | null;
+  /** The rest of it today, without running turns. */
+  readonly costLeft: number | null;
 }
 
 /** The input of a report. */
@@ -48,8 +53,9 @@ export interface UsageFacts {
   readonly usage: readonly ModelUsage[];
   readonly prices: Prices;
   readonly tokensPerDay: number | undefined;
-  /** The tokens used today. */
-  readonly tokensToday: number;
+  readonly costPerDay: Money | undefined;
+  /** The usage of today. */
+  readonly today: readonly ModelUsage[];
 }
 
 /** The schema of {@link UsageReport}. */
@@ -66,7 +72,7 @@ export const UsageReportSchema = schemaOf<UsageReport>()("UsageReport", () => {
       .number()
       .min(0)
       .nullable()
-      .describe("Of the tokens, by `MODEL_PRICES`; null if a price is unknown."),
+      .describe("Of the tokens, at the prices of their time; null if a price is unknown."),
     toolCalls: Count.describe("Calls of tools that the server ran."),
     toolCost: z
       .number()
@@ -82,12 +88,20 @@ export const UsageReportSchema = schemaOf<UsageReport>()("UsageReport", () => {
     total: z.object(sumFields),
     tokensPerDay: Count.nullable().describe("The user's tokens per day; null if unlimited."),
     tokensLeft: Count.nullable().describe("The tokens that are left today, without running turns."),
+    costPerDay: z.number().min(0).nullable().describe("The user's budget per day; null if unlimited."),
+    costLeft: z.number().min(0).nullable().describe("The budget that is left today, without running turns."),
   });
 });
 
 /** Returns the report of `facts`. */
 export function toUsageReport(facts: UsageFacts): UsageReport {
-  const { from, to, usage, prices, tokensPerDay, tokensToday } = facts;
+  const { from, to, usage, prices, tokensPerDay, costPerDay, today } = facts;
+  const tokensToday = today.reduce(
+    (sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens,
+    0,
+  );
+  // As the budget counts: tokens whose cost is not stored were used before there was one.
+  const costToday = addAll(today.map(({ cost, toolCost }) => cost + toMoney(toolCost)));
   const days = Map.groupBy(usage, ({ day }) => day);
   return {
     from,
@@ -100,13 +114,17 @@ export function toUsageReport(facts: UsageFacts): UsageReport {
     total: toSum(usage, prices),
     tokensPerDay: tokensPerDay ?? null,
     tokensLeft: tokensPerDay === undefined ? null : Math.max(0, tokensPerDay - tokensToday),
+    costPerDay: costPerDay === undefined ? null : toNumber(costPerDay),
+    costLeft:
+      costPerDay === undefined ? null : toNumber(costToday > costPerDay ? 0n : costPerDay - costToday),
   };
 }
 
 function toSum(rows: readonly ModelUsage[], prices: Prices): UsageSum {
   const sum = (of: (row: ModelUsage) => number): number => rows.reduce((total, row) => total + of(row), 0);
-  const costs = rows.map((row) => toCost(row, prices)).filter((cost) => cost !== undefined);
-  const isPriced = prices.size > 0 && costs.length === rows.length;
+  const costs = rows.map((row) => toRowCost(row, prices)).filter((cost) => cost !== undefined);
+  const isPriced =
+    costs.length === rows.length && (prices.size > 0 || rows.some(({ pricedTokens }) => pricedTokens > 0));
   return {
     turns: sum(({ turns }) => turns),
     estimatedTurns: sum(({ estimatedTurns }) => estimatedTurns),
@@ -114,8 +132,30 @@ function toSum(rows: readonly ModelUsage[], prices: Prices): UsageSum {
     outputTokens: sum(({ outputTokens }) => outputTokens),
     reasoningTokens: sum(({ reasoningTokens }) => reasoningTokens),
     cachedInputTokens: sum(({ cachedInputTokens }) => cachedInputTokens),
-    cost: isPriced ? costs.reduce((total, cost) => total + cost, 0) : null,
+    cost: isPriced ? toNumber(addAll(costs)) : null,
     toolCalls: sum(({ toolCalls }) => toolCalls),
-    toolCost: sum(({ toolCost }) => toolCost),
+    toolCost: toNumber(addAll(rows.map(({ toolCost }) => toMoney(toolCost)))),
   };
+}
+
+/**
+ * Returns the cost of the tokens in a row, which is stored as far as it was known: the others, of servers
+ * before schema version 9 and of models without a price then, have the price of today. `undefined` if there
+ * is none.
+ */
+function toRowCost(row: ModelUsage, prices: Prices): Money | undefined {
+  const tokens = row.inputTokens + row.outputTokens;
+  const unpriced = tokens - row.pricedTokens;
+  if (tokens <= 0 || unpriced <= 0) return row.cost;
+  const price = findPrice(row.model, prices);
+  // Which tokens of the row are the others is not stored: all count alike.
+  return price && row.cost + (toCost(row, price) * BigInt(unpriced)) / BigInt(tokens);
+}
+
+function addAll(amounts: readonly Money[]): Money {
+  return amounts.reduce((sum, amount) => sum + amount, 0n);
+}
+
+function toNumber(money: Money): number {
+  return Number(toDecimal(money));
 }

@@ -8,7 +8,8 @@ import { UserQuery } from "../http/request-fields.ts";
 import { defineRoute, defineRoutes, storeErrors } from "../http/route.ts";
 import type { UsageRows } from "./rows.ts";
 import { toUsageReport } from "./json.ts";
-import type { Prices } from "./prices.ts";
+import type { TurnLimits } from "../turn/limits.ts";
+import type { Prices } from "../turn/budget/prices.ts";
 
 const dayMs = 24 * 60 * 60_000;
 /** The number of days by default, and at most. */
@@ -26,12 +27,15 @@ const UsageQuery = UserQuery.extend({
   to: Day.optional().describe("Default: today (UTC)."),
 });
 
+/** The limits of users who have none. */
+const unlimited: Pick<TurnLimits, "tokensPerDay" | "costPerDay"> = { tokensPerDay: undefined };
+
 /** The services of this route. */
 export interface UsageServices {
   /** `undefined` if nothing is stored. */
   readonly counters: UsageRows | undefined;
   readonly clock: Clock;
-  readonly tokensPerDay: number | undefined;
+  readonly limits: TurnLimits;
   readonly prices: Prices;
 }
 
@@ -43,19 +47,19 @@ const getUsage = defineRoute({
   handle: async ({ query, caller, identity, reply }, services: UsageServices) => {
     const { counters, clock, prices } = services;
     if (counters === undefined) throw new AppError("history_off", "nothing is counted");
-    const tokensPerDay = isLimited(identity, caller) ? services.tokensPerDay : undefined;
+    const { tokensPerDay, costPerDay } = isLimited(identity, caller) ? services.limits : unlimited;
     const today = toDay(clock.now());
     const { from, to } = toRange(query, today);
-    // The rest of today's tokens follows only from all of today's usage.
+    // The rest of today's limits follows only from all of today's usage.
     const hasToday = from <= today && today <= to;
     const [usage, ofToday] = await Promise.all([
       counters.listUsage(caller, from, to),
-      hasToday || tokensPerDay === undefined ? undefined : counters.listUsage(caller, today, today),
+      hasToday || (tokensPerDay ?? costPerDay) === undefined
+        ? undefined
+        : counters.listUsage(caller, today, today),
     ]);
-    const tokensToday = (ofToday ?? usage)
-      .filter(({ day }) => day === today)
-      .reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0);
-    return reply.send(toUsageReport({ from, to, usage, prices, tokensPerDay, tokensToday }));
+    const todays = (ofToday ?? usage).filter(({ day }) => day === today);
+    return reply.send(toUsageReport({ from, to, usage, prices, tokensPerDay, costPerDay, today: todays }));
   },
 });
 
@@ -81,7 +85,7 @@ function toRange(
   return { from, to };
 }
 
-/** Tokens are counted for authenticated users only. */
+/** Tokens and costs are limited for authenticated users only. */
 function isLimited(identity: Identity, { userId }: Caller): boolean {
   return isKnown(identity) && userId !== undefined;
 }

@@ -1,9 +1,11 @@
 /** The rows of usage: per-minute requests, and the tokens of turns by day. */
 import { z } from "zod";
+import { toDecimal, toMoney, type Money } from "../base/money.ts";
 import { parse } from "../base/parse.ts";
 import type { RequestCounter, RequestGrant } from "../http/request-windows.ts";
 import type { Caller } from "../base/caller.ts";
-import { service, type Database } from "../store/database/database.ts";
+import type { TokenCounts } from "../turn/turn-event.ts";
+import { schemaVersion, service, type Database } from "../store/database/database.ts";
 
 /** Usage of one model by the turns of one day. */
 export interface ModelUsage {
@@ -20,7 +22,26 @@ export interface ModelUsage {
   /** Calls of tools that the server ran, and their cost as far as they have a price. */
   readonly toolCalls: number;
   readonly toolCost: number;
+  /** The cost of its tokens, as far as a price was known when they were used. */
+  readonly cost: Money;
+  /** The tokens whose cost that is, input and output; those before schema version 9 are not among them. */
+  readonly pricedTokens: number;
 }
+
+/** The use of a model outside of turns, such as for a title. */
+export interface BackgroundUsage extends TokenCounts {
+  readonly userId: string | undefined;
+  /** The API key whose budget it counts in, too. */
+  readonly keyName?: string | undefined;
+  readonly model: string;
+  /** The cost of the tokens; `undefined` if their price is unknown. */
+  readonly cost: Money | undefined;
+  /** It counts on this day (UTC). */
+  readonly usedAt: Date;
+}
+
+/** The first schema version that counts such use, and costs. */
+const costsVersion = 9;
 
 const GrantResult = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
 
@@ -37,6 +58,9 @@ const UsageRow = z
     // Since schema version 8.
     tool_calls: z.number().default(0),
     tool_cost: z.number().default(0),
+    // Since schema version 9.
+    cost: z.number().default(0),
+    priced_tokens: z.number().default(0),
   })
   .transform((row): ModelUsage => ({
     day: row.day,
@@ -49,6 +73,8 @@ const UsageRow = z
     cachedInputTokens: row.cached_input_tokens,
     toolCalls: row.tool_calls,
     toolCost: row.tool_cost,
+    cost: toMoney(row.cost),
+    pricedTokens: row.priced_tokens,
   }));
 
 /** The rows of usage. Rejects as {@link Database.call} does. */
@@ -63,6 +89,28 @@ export class UsageRows implements RequestCounter {
     const result = await this.#database.call("chat_take_requests", { subject, wanted, max }, service);
     const { granted, left, resets_in_ms: resetsInMs } = parse(GrantResult, result, "store_refused");
     return { granted, left, resetsInMs };
+  }
+
+  /**
+   * Counts tokens that were used outside of turns, in the user's usage and budgets. Databases before schema
+   * version 9 do not count them.
+   */
+  async countBackground(used: BackgroundUsage): Promise<void> {
+    if ((this.#database.schemaVersion ?? schemaVersion) < costsVersion) return;
+    const argument = {
+      user_id: used.userId,
+      key_name: used.keyName,
+      model: used.model,
+      usage: {
+        input_tokens: used.inputTokens,
+        output_tokens: used.outputTokens,
+        reasoning_tokens: used.reasoningTokens,
+        cached_input_tokens: used.cachedInputTokens,
+      },
+      cost: used.cost === undefined ? undefined : toDecimal(used.cost),
+      counted_at: used.usedAt.toISOString(),
+    };
+    await this.#database.call("chat_count_usage", argument, service);
   }
 
   /** Resolves with the caller's usage between two days, both included, newest day first. */

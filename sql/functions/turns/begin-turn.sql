@@ -1,9 +1,12 @@
 -- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
 -- @param as in chat_save_messages
 -- @param extends since version 8, the reply that the turn goes on with: as in foreword.extend_reply, or null
--- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate}
+-- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate: {input_tokens,
+--   output_tokens, since version 9 input_price, output_price: of a million tokens, absent if unknown},
+--   key_name: since version 9, the API key whose budget it counts in, or null}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
---   concurrent_turns, tokens_per_day: each null for no limit}
+--   concurrent_turns, tokens_per_day: each null for no limit; since version 9 also cost_per_day, and
+--   key_cost_per_day of the API key}
 -- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
@@ -16,9 +19,11 @@
 --   {running} the turn would continue from a leaf that this turn of the same user is still answering. For
 --     `reject` and `stop` also {turns}: all that run or wait, newest first
 --   {foreign} the named conversation belongs to another user
---   {limited: requests, concurrent-turns or tokens-per-day, tokens_left: today's}
+--   {limited: requests, concurrent-turns, tokens-per-day, cost-per-day or key-cost-per-day, tokens_left or
+--     cost_left: today's}
 --   {full} its user would have more than `max_attachment_bytes`
---   With `attachments` the result also has {attachments}, as foreword.find_attachments returns it.
+--   With `attachments` the result also has {attachments}, as foreword.find_attachments returns it; of a turn
+--   with limits per day, since version 9, {left}, as chat_find_limit returns it.
 create or replace function public.chat_begin_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
@@ -27,12 +32,13 @@ declare
   v_key text := argument #>> '{turn,idempotency_key}';
   v_started timestamptz := (argument #>> '{turn,started_at}')::timestamptz;
   v_turn public.turns;
-  v_limited jsonb;
+  v_limited jsonb := '{}';
   v_saved jsonb;
   v_is_late boolean := coalesce((argument ->> 'late')::boolean, false);
   v_has_attachments boolean := coalesce(jsonb_typeof(argument -> 'attachments') = 'array', false);
   v_history_tokens integer := 0;
   v_running jsonb;
+  v_estimate jsonb := nullif(argument #> '{turn,estimate}', 'null');
 begin
   perform public.chat_check_version(argument);
   -- One begin at a time with an id, so that the second finds the first.
@@ -85,7 +91,7 @@ begin
   if jsonb_typeof(argument -> 'allowance') = 'object'
     and not coalesce((argument ->> 'late')::boolean, false) then
     v_limited := public.chat_find_limit(argument);
-    if v_limited <> '{}' then
+    if v_limited ? 'limited' then
       return v_limited;
     end if;
   end if;
@@ -95,15 +101,15 @@ begin
   if coalesce((argument ->> 'check_only')::boolean, false) then
     return jsonb_build_object('free', true);
   end if;
-  if jsonb_typeof(argument -> 'continue') = 'object' and argument #>> '{allowance,tokens_per_day}' is not null
-    and not v_is_late then
+  if jsonb_typeof(argument -> 'continue') = 'object' and v_limited ? 'left' then
     -- The messages before the path count too, and are known once the path's place is.
     begin
       v_saved := public.chat_save_messages(argument);
       v_history_tokens := octet_length(coalesce(v_saved ->> 'history', '')) / 4;
-      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate,input_tokens}',
-        to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)));
-      if v_limited <> '{}' then
+      v_estimate := jsonb_set(v_estimate, '{input_tokens}',
+        to_jsonb((v_estimate ->> 'input_tokens')::bigint + v_history_tokens));
+      v_limited := public.chat_find_limit(jsonb_set(argument, '{turn,estimate}', v_estimate));
+      if v_limited ? 'limited' then
         raise exception 'limited' using errcode = 'FWLIM';
       end if;
     exception when sqlstate 'FWLIM' then
@@ -115,18 +121,19 @@ begin
   if v_saved ? 'message_id' then
     insert into public.turns
         (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest,
-          estimate, subject)
+          estimate, subject, key_name)
       values (
         v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid,
           argument #>> '{turn,model}',
         v_started, (argument #>> '{turn,owner}')::uuid, v_key,
           decode(argument #>> '{turn,request_digest}', 'hex'),
-        nullif(case when v_history_tokens = 0 then argument #> '{turn,estimate}'
-          else jsonb_set(argument #> '{turn,estimate}', '{input_tokens}',
-          to_jsonb((argument #>> '{turn,estimate,input_tokens}')::bigint + v_history_tokens)) end, 'null'),
-            argument #>> '{allowance,subject}'
+        v_estimate, argument #>> '{allowance,subject}', argument #>> '{turn,key_name}'
       )
       on conflict (id) do nothing;
+    if argument #>> '{turn,key_name}' is not null then
+      perform foreword.count_cost(argument #>> '{turn,key_name}', (v_started at time zone 'UTC')::date,
+        foreword.to_cost(v_estimate, v_estimate));
+    end if;
     if jsonb_typeof(argument -> 'extends') = 'object' then
       perform foreword.extend_reply(v_id, (v_saved ->> 'conversation_id')::uuid,
         (v_saved ->> 'message_id')::uuid, argument -> 'extends');
@@ -135,5 +142,5 @@ begin
   if v_has_attachments and v_saved ? 'message_id' then
     v_saved := v_saved || foreword.find_attachments(argument);
   end if;
-  return v_saved;
+  return v_saved || (v_limited - 'limited');
 end $$;

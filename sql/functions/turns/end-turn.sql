@@ -4,7 +4,8 @@
 -- ended by the process that claimed it.
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at; since version
---   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any}
+--   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, and cost:
+--   of its tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
 --   which replace those saved; absent if there are none
@@ -25,6 +26,7 @@ declare
   v_estimate jsonb;
   v_day date;
   v_is_over boolean := false;
+  v_cost numeric; -- of its tokens
 begin
   perform public.chat_check_version(argument);
   if argument ? 'pause' then
@@ -110,19 +112,30 @@ begin
   v_estimate := case when v_usage is null then coalesce(v_turn.estimate, '{}')
     || coalesce(nullif(argument #> '{turn,estimate}', 'null'), '{}') end;
   v_day := (v_turn.started_at at time zone 'UTC')::date;
-  perform foreword.count_usage(v_turn.user_id, v_day, 1,
-    coalesce(argument #>> '{turn,model}', v_turn.model), coalesce(v_usage, v_estimate), v_usage is null);
+  v_cost := coalesce((argument #>> '{turn,cost}')::numeric,
+    foreword.to_cost(coalesce(v_usage, v_estimate), v_turn.estimate));
+  v_estimate := v_estimate - 'input_price' - 'output_price';
+  perform foreword.count_usage(v_turn.user_id, v_day, 1, coalesce(argument #>> '{turn,model}', v_turn.model),
+    coalesce(v_usage, v_estimate) || jsonb_build_object('cost', v_cost), v_usage is null);
   -- An end that this one replaces is not counted twice. One that came before anything was counted has no
   -- estimate.
   if v_turn.status not in ('running', 'waiting') and coalesce(v_turn.usage, v_turn.estimate) is not null then
-    perform foreword.count_usage(v_turn.user_id, v_day, -1,
-      v_turn.model, coalesce(v_turn.usage, v_turn.estimate), v_turn.usage is null);
+    perform foreword.count_usage(v_turn.user_id, v_day, -1, v_turn.model,
+      coalesce(v_turn.usage, v_turn.estimate) || jsonb_build_object('cost', v_turn.cost), v_turn.usage is null);
+  end if;
+  if v_turn.key_name is not null then
+    -- Its cost takes the place of its reservation, or of the cost that an earlier end has counted.
+    perform foreword.count_cost(v_turn.key_name, v_day,
+      coalesce(v_cost, 0) + coalesce((v_usage ->> 'tool_cost')::numeric, 0)
+      - coalesce(case when v_turn.status in ('running', 'waiting')
+        then foreword.to_cost(v_turn.estimate, v_turn.estimate)
+        else coalesce(v_turn.cost, 0) + coalesce((v_turn.usage ->> 'tool_cost')::numeric, 0) end, 0));
   end if;
   update public.turns set
     status = argument #>> '{turn,status}', plan = argument #>> '{turn,plan}',
       answer = argument #>> '{turn,answer}',
     model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate,
-      subject = null,
+      cost = v_cost, subject = null,
     attempts = coalesce(nullif(argument #> '{turn,attempts}', 'null'), attempts),
     finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
     duration_ms = (argument #>> '{turn,duration_ms}')::integer,

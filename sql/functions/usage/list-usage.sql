@@ -11,6 +11,7 @@ begin
     select jsonb_agg(to_jsonb(d) - 'user_id' order by d.day desc, d.model) from public.daily_usage d
     -- `is not distinct from` would read every row.
     where (d.user_id = v_user or (v_user is null and d.user_id is null))
-      and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date and d.turns > 0
+      and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date
+      and (d.turns > 0 or d.input_tokens + d.output_tokens > 0)
   ), '[]');
 end $$;

@@ -32,7 +32,8 @@ export async function startTurn(
   checkParameters(findModel(models, requested), requested.parameters);
   const allowed = { ...limits.allow(request, requested), requestId: request.id };
   const prepared = hasImages(allowed) ? await prepare(allowed, attachments) : allowed;
-  const { turn, isReplay } = await live.start(prepared);
+  const { turn, isReplay, left } = await live.start(prepared);
+  if (left !== undefined) limits.sendLeft(prepared, left, reply);
   if (isReplay) void reply.header("idempotency-replayed", "true");
   return turn;
 }

@@ -47,6 +47,7 @@ export const functions = {
   chat_list_visible_tables: "read",
   chat_list_messages: "read",
   chat_take_requests: "once",
+  chat_count_usage: "once",
   chat_list_usage: "read",
   chat_store_attachments: "safe",
   chat_read_attachments: "read",

@@ -55,7 +55,9 @@ const QueuedBegin = z.object({
   idempotencyKey: Text,
   requestDigest: Text,
   estimate: z.object({ inputTokens: z.number(), outputTokens: z.number() }).default(noEstimate),
+  price: optional(z.object({ input: z.number(), output: z.number() })),
   subject: Text,
+  keyName: Text,
 });
 
 /**
@@ -66,11 +68,18 @@ export function toQueuedBegin(
   { caller, allowance, ...turn }: TurnBegin,
   isStored: (id: string) => boolean = () => false,
 ): string {
-  const subject = allowance?.subject;
+  const { subject, key } = allowance ?? {};
   const path = turn.path.map((message) =>
     message.images === undefined ? message : { ...message, images: toQueuedImages(message.images, isStored) },
   );
-  return JSON.stringify({ ...turn, path, subject, requestId: undefined, userId: caller.userId });
+  return JSON.stringify({
+    ...turn,
+    path,
+    subject,
+    keyName: key?.name,
+    requestId: undefined,
+    userId: caller.userId,
+  });
 }
 
 function toQueuedImages(images: readonly Image[], isStored: (id: string) => boolean): readonly Image[] {
@@ -82,7 +91,7 @@ function toQueuedImages(images: readonly Image[], isStored: (id: string) => bool
 
 /** Returns the turn that {@link toQueuedBegin} was given. @throws AppError `write_rejected`. */
 export function parseQueuedBegin(text: string): TurnBegin {
-  const { userId, subject, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
+  const { userId, subject, keyName, ...turn } = parse(QueuedBegin, JSON.parse(text), "write_rejected");
   return {
     ...turn,
     mayBeRefused: false,
@@ -90,7 +99,13 @@ export function parseQueuedBegin(text: string): TurnBegin {
     allowance:
       subject === undefined
         ? undefined
-        : { subject, over: undefined, concurrentTurns: undefined, tokensPerDay: undefined },
+        : {
+            subject,
+            over: undefined,
+            concurrentTurns: undefined,
+            tokensPerDay: undefined,
+            ...(keyName !== undefined && { key: { name: keyName, costPerDay: undefined } }),
+          },
     requestId: undefined,
     caller: { userId, accessToken: undefined },
   };

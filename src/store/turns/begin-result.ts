@@ -11,8 +11,8 @@ import type { SaveResult } from "./save-result.ts";
 export function toBeginResult(saved: SaveResult, turn: TurnBegin, observe: Observer): BeginResult {
   switch (saved.type) {
     case "saved": {
-      const { conversationId, history } = saved;
-      return { type: "begun", storage: "stored", conversationId, history };
+      const { conversationId, history, left } = saved;
+      return { type: "begun", storage: "stored", conversationId, history, left };
     }
     case "full":
       throw new AppError("storage_full", `the attachments of ${turn.caller.userId ?? "unnamed users"}`);

@@ -86,12 +86,13 @@ export class MessageWriter {
         // A path that does not start at the root has the same digest in many places.
         const isFromRoot = turn.continues === undefined || turn.continues.mode === "whole";
         if (tail.length === 0 && isFromRoot) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
-        const { conversation_id: conversationId, history, attachments } = saved;
+        const { conversation_id: conversationId, history, attachments, left } = saved;
         return {
           type: "saved",
           conversationId,
           ...(history !== undefined && { history: toPathMessages(history, this.#maxContextChars) }),
           ...(attachments !== undefined && { attachments }),
+          ...(left !== undefined && { left }),
         };
       }
       if ("deleted" in saved) return { type: "deleted" };

@@ -1,6 +1,7 @@
 /** The results of saving a path of messages. */
 import { z } from "zod";
-import { limitNames, type LimitName } from "../../turn/limits.ts";
+import { toMicros, toMoney } from "../../base/money.ts";
+import { limitNames, type DailyLimit, type LimitLeft, type LimitName } from "../../turn/limits.ts";
 import type { Digest } from "../../turn/message-tree.ts";
 import { alignStart } from "../../turn/context/path-cut.ts";
 import { roles, type Message } from "../../turn/message.ts";
@@ -23,6 +24,8 @@ export type SaveResult =
       readonly history?: readonly Message[] | undefined;
       /** The attachments of the path whose bytes are missing, or stored; absent if it has none. */
       readonly attachments?: AttachmentState | undefined;
+      /** The rest of the limits per day that the turn has; absent if it has none. */
+      readonly left?: readonly LimitLeft[] | undefined;
     }
   /** The conversation was deleted after the turn began. */
   | { readonly type: "deleted" }
@@ -42,8 +45,16 @@ export type Refusal =
   | { readonly type: "missing" }
   /** The named conversation belongs to another user. */
   | { readonly type: "foreign" }
-  /** Its user is over this limit; for tokens, with so many left today. */
-  | { readonly type: "limited"; readonly limit: LimitName; readonly tokensLeft: number | undefined };
+  /** Its user is over this limit; for tokens, and for costs in millionths, with so much left today. */
+  | {
+      readonly type: "limited";
+      readonly limit: LimitName;
+      readonly tokensLeft: number | undefined;
+      readonly microsLeft?: number | undefined;
+    };
+
+/** A cost as text, in millionths of the currency. */
+const Micros = z.string().transform((cost) => toMicros(toMoney(cost)));
 
 const RefusalResult = z.union([
   z
@@ -63,11 +74,25 @@ const RefusalResult = z.union([
     .object({
       limited: z.enum(limitNames),
       tokens_left: z.number().optional(),
+      cost_left: Micros.optional(),
     })
-    .transform((result): Refusal => {
-      return { type: "limited", limit: result.limited, tokensLeft: result.tokens_left };
+    .transform(({ limited, tokens_left: tokensLeft, cost_left: microsLeft }): Refusal => {
+      return { type: "limited", limit: limited, tokensLeft, ...(microsLeft !== undefined && { microsLeft }) };
     }),
 ]);
+
+/** The rest of the limits per day. */
+const Left = z
+  .object({ tokens: z.number().optional(), cost: Micros.optional(), key_cost: Micros.optional() })
+  .transform(({ tokens, cost, key_cost: keyCost }): readonly LimitLeft[] => [
+    ...toLeft("tokens-per-day", tokens),
+    ...toLeft("cost-per-day", cost),
+    ...toLeft("key-cost-per-day", keyCost),
+  ]);
+
+function toLeft(name: DailyLimit, left: number | undefined): readonly LimitLeft[] {
+  return left === undefined ? [] : [{ name, left: Math.max(0, left) }];
+}
 
 /** The messages of a stored path, oldest first. */
 export const PathMessages = z.array(
@@ -103,6 +128,7 @@ export const SaveMessagesResult = z.union([
     digest: z.string(),
     history: PathMessages.optional(),
     attachments: z.object({ missing: z.array(z.string()), stored: z.array(z.string()) }).optional(),
+    left: Left.optional(),
   }),
   z.object({ missing: z.literal(true) }),
   z.object({ deleted: z.literal(true) }),

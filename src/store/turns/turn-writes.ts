@@ -1,5 +1,6 @@
 /** Writes turns as rows, through the functions that only the server may call. */
 import { z } from "zod";
+import { toDecimal } from "../../base/money.ts";
 import { parse } from "../../base/parse.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { PausedTurn, TurnBegin, TurnResult } from "../../turn/ports.ts";
@@ -114,7 +115,11 @@ export class TurnWrites {
       owner: this.#owner,
       idempotency_key: turn.idempotencyKey,
       request_digest: turn.requestDigest,
-      estimate: toUsageRow(turn.estimate),
+      estimate: {
+        ...toUsageRow(turn.estimate),
+        ...(turn.price !== undefined && { input_price: turn.price.input, output_price: turn.price.output }),
+      },
+      key_name: turn.allowance?.key?.name,
     };
   }
 
@@ -196,6 +201,7 @@ function toTurnEnd(turnId: string, result: TurnResult): Json {
     attempts: toAttemptRows(result.attempts),
     usage: usage && toUsageRow(usage),
     estimate: usage === undefined && result.estimate ? toUsageRow(result.estimate) : undefined,
+    cost: result.cost === undefined ? undefined : toDecimal(result.cost),
     finish_reason: result.finishReason,
     error_code: result.errorCode,
     duration_ms: round(result.durationMs),
@@ -242,6 +248,9 @@ function toAllowanceRow({ allowance }: TurnBegin): Json {
       over: allowance.over,
       concurrent_turns: allowance.concurrentTurns,
       tokens_per_day: allowance.tokensPerDay,
+      cost_per_day: allowance.costPerDay === undefined ? undefined : toDecimal(allowance.costPerDay),
+      key_cost_per_day:
+        allowance.key?.costPerDay === undefined ? undefined : toDecimal(allowance.key.costPerDay),
     }
   );
 }

@@ -13,7 +13,8 @@ import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/database
 import { openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
 import { startPostgresHarness, type StoreHarness } from "../../support/databases/store-harness.ts";
 
-const noTools = { toolCalls: 0, toolCost: 0 };
+const noCost = { cost: 0n, pricedTokens: 0 };
+const noTools = { toolCalls: 0, toolCost: 0, ...noCost };
 const tools = { toolCalls: 2, toolCost: 0.125 };
 
 describe("counting", { timeout: 120_000 }, () => {
@@ -115,7 +116,9 @@ describe("counting", { timeout: 120_000 }, () => {
     for (let time = 0; time < 2; time += 1) await endTurn(writes, turn, whole);
     await endTurn(writes, turn, cut);
     const row = { model: "test-1", turns: 1, estimatedTurns: 0, inputTokens: 7, outputTokens: 5 };
-    assert.deepEqual(await usageOf(userId), [{ ...row, reasoningTokens: 3, cachedInputTokens: 2, ...tools }]);
+    assert.deepEqual(await usageOf(userId), [
+      { ...row, reasoningTokens: 3, cachedInputTokens: 2, ...tools, ...noCost },
+    ]);
     const [left] = await scratch.sql(
       "select turns, estimated_turns, input_tokens, output_tokens from daily_usage where user_id = $1 and model = 'test'",
       [userId],

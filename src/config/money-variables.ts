@@ -1,0 +1,46 @@
+/** The variables with amounts of money. */
+import { z } from "zod";
+import { toMoney } from "../base/money.ts";
+
+/** The highest price of a million tokens, and the highest budget of a day: higher ones are mistakes. */
+const maxPrice = 1_000_000_000;
+const maxBudget = 100_000_000;
+
+const price = z
+  .number("must be a number")
+  .min(0, "must be at least 0")
+  .max(maxPrice, `must be at most ${maxPrice}`);
+
+const pricesMessage = 'must be JSON like {"gpt-5":{"input":1.25,"cachedInput":0.125,"output":10}}';
+
+const budgetMessage = `must be an amount from 0 to ${maxBudget}, with at most six decimals`;
+
+/** The budget of a day, in the currency of the prices; 0 is none. */
+export const Budget = z
+  .string()
+  .regex(/^\d{1,9}(?:\.\d{1,6})?$/, budgetMessage)
+  .refine((text) => Number(text) <= maxBudget, budgetMessage)
+  .transform(toMoney);
+
+/** The price of a million tokens of each model. */
+export const ModelPrices = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue("must be JSON");
+      return z.NEVER;
+    }
+  })
+  .pipe(
+    z.record(
+      z.string(),
+      z.strictObject(
+        { input: price, cachedInput: price.optional(), output: price, reasoning: price.optional() },
+        pricesMessage,
+      ),
+      pricesMessage,
+    ),
+  )
+  .transform((prices) => new Map(Object.entries(prices)));
