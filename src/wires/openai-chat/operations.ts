@@ -46,7 +46,7 @@ export const openAiDescription: GroupDescription<"createCompletion" | "listModel
       responses: [
         {
           status: 200,
-          description: "The model, and the same model with a plan before its answer.",
+          description: "The models that the caller may use, each also with a plan before its answer.",
           content: { "application/json": { type: "json", schema: ModelListSchema() } },
         },
       ],

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { IdentityProvider } from "../../support/apps/identity-provider.ts";
 import { codeOf } from "../../support/apps/keyed-server.ts";
 import type { RunningApp } from "../../support/apps/start-app.ts";
-import { useApp } from "../../support/apps/use-app.ts";
+import { useApp, useResource } from "../../support/apps/use-app.ts";
 import { useTwoModels } from "../../support/apps/use-two-models.ts";
 
 const [web, mobile, batch] = ["w".repeat(24), "m".repeat(24), "b".repeat(24)] as const;
@@ -77,6 +78,36 @@ describe("a model for some users and API keys", { timeout: 120_000 }, () => {
     const none = await app.post("/stream-chat", hello, by(batch));
     assert.deepEqual([none.status, codeOf(none)], [404, "model_not_found"]);
     assert.match(none.body, /no model of this server is open to you/);
+  });
+});
+
+describe("a model for some, with access tokens", () => {
+  const models = useTwoModels({ fast: { users: [userId] } });
+  let provider: IdentityProvider | undefined;
+  useResource(async (closing) => {
+    provider = closing.adopt(await IdentityProvider.start(), (started) => started.close());
+  });
+  const app = useApp(models.fast, () => ({
+    ...models.variables,
+    AUTH: "supabase",
+    SUPABASE_URL: provider?.url ?? "",
+  }));
+
+  test("is open to the user that the token proves, and to no other", async () => {
+    for (const [id, status] of [
+      [userId, 200],
+      [strangerId, 404],
+    ] as const) {
+      const token = await provider?.sign(provider.claimsOf(id, new Date()));
+      const headers = { authorization: `Bearer ${token}` };
+      const named = await app.post("/stream-chat", { ...hello, model: "fast" }, headers);
+      assert.equal(named.status, status);
+      // On this wire `user` may be any name, which is no proof beside a token.
+      const sent = { ...completion, model: "fast", user: "someone" };
+      assert.equal((await app.post("/v1/chat/completions", sent, headers)).status, status);
+      const other = { ...hello, model: "fast", userId: id === userId ? strangerId : userId };
+      assert.equal(codeOf(await app.post("/stream-chat", other, headers)), "user_mismatch");
+    }
   });
 });
 
