@@ -121,7 +121,7 @@ export async function createApp(
   const { rows } = store;
   const counters = rows && new UsageRows(rows.database);
   const retention = createRetention(options.retentionDays, rows, clock, observe);
-  const models = createModels(options.model, clock, observe);
+  const { models, fallbacks } = createModels(options.model, clock, observe);
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
   const { toolServers } = options;
@@ -146,7 +146,7 @@ export async function createApp(
   registerAuthentication(http, createAuthenticator(options.auth, clock));
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
-  const health = new Health({ live, store });
+  const health = new Health({ live, store, models: fallbacks });
   const choice = new ModelChoice({ models, ...toChoice(options.model) });
   const turns = { models, choice, live, limits, attachments, clock };
   registerRoutes(http, forewordRoutes, turns);
@@ -255,8 +255,13 @@ function toChoice(options: AppOptions["model"]): Omit<ModelChoiceOptions, "model
   return { access, readsField: options.file !== undefined };
 }
 
-function createModels(options: AppOptions["model"], clock: Clock, observe: Observer): Models {
-  if (options.type === "demo") return new ConfiguredModels(new DemoModel(clock));
+function createModels(
+  options: AppOptions["model"],
+  clock: Clock,
+  observe: Observer,
+): { readonly models: Models; readonly fallbacks: Fallbacks | undefined } {
+  if (options.type === "demo")
+    return { models: new ConfiguredModels(new DemoModel(clock)), fallbacks: undefined };
   const toConfigured = (settings: ModelSettings) => ({
     settings,
     model: new OpenAiModel(settings, clock, observe),
@@ -266,5 +271,6 @@ function createModels(options: AppOptions["model"], clock: Clock, observe: Obser
     ...options.models.slice(1).map(toConfigured),
   ] as const;
   const fallbacks = new Fallbacks([first, ...others], clock, observe);
-  return new ConfiguredModels(fallbacks.wrap(first), ...others.map((each) => fallbacks.wrap(each)));
+  const models = new ConfiguredModels(fallbacks.wrap(first), ...others.map((each) => fallbacks.wrap(each)));
+  return { models, fallbacks: fallbacks.isUsed ? fallbacks : undefined };
 }

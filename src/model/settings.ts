@@ -67,7 +67,7 @@ export interface ModelSettings {
   readonly opensReasoning: OpensReasoning;
   /** The names of the models that are asked instead if this one fails, in that order. */
   readonly fallback: readonly string[];
-  /** A model that has said nothing visible after this many milliseconds is left, if it has a fallback. */
+  /** A model that has sent no event after this many milliseconds is left, if it has a fallback. */
   readonly failoverAfterMs: number;
   /** The ids of the users who may use it; `undefined` if all may, unless `keys` limits them. */
   readonly users?: readonly string[] | undefined;

@@ -50,9 +50,12 @@ export class ReplyEvents {
   #hasAnswer = false;
   /** Whether an item came after the last text of the answer. */
   #isAfterItem = false;
-  /** Whether this step has sent nothing but reasoning; and when the first text before the step came. */
+  /** Whether this step has sent nothing but reasoning; and the time and bytes below, before the step. */
   #isUnseen = true;
   #earlierTextAtMs: number | undefined;
+  #earlierReasoningBytes = 0;
+  /** Whether the reasoning shown so far is that of another attempt. */
+  #breaksReasoning = false;
 
   /**
    * @param opened the knowledge about its model.
@@ -117,6 +120,7 @@ export class ReplyEvents {
   startStep(): void {
     this.#isUnseen = true;
     this.#earlierTextAtMs = this.#firstTextAtMs;
+    this.#earlierReasoningBytes = this.#reasoningBytes;
   }
 
   /**
@@ -126,6 +130,7 @@ export class ReplyEvents {
   restart(opened = this.#opened): boolean {
     if (!this.#isUnseen) return false;
     this.#opened = opened;
+    this.#breaksReasoning = this.#reasoningBytes > this.#earlierReasoningBytes;
     this.#filter = this.#createFilter();
     this.#splitter.restart();
     this.#firstTextAtMs = this.#earlierTextAtMs;
@@ -192,7 +197,9 @@ export class ReplyEvents {
     this.#output.append({ type: "answer-delta", text: textBreak, position });
   }
 
-  #tell(text: string): void {
+  #tell(piece: string): void {
+    const text = this.#breaksReasoning ? `${textBreak}${piece}` : piece;
+    this.#breaksReasoning = false;
     const bytes = Buffer.byteLength(text);
     this.#reasoningBytes += bytes;
     if (this.#reasoningBytes > maxReasoningBytes) return;

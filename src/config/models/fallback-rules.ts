@@ -8,7 +8,7 @@ type Read = readonly (ModelSettings | undefined)[];
 /** Returns the faults of all fallbacks. @param names those in the file, of faulty entries too. */
 export function findFallbackFaults(models: Read, names: readonly unknown[]): readonly Fault[] {
   const known = names.filter((name) => typeof name === "string");
-  const faults = models.flatMap((model, index) => {
+  return models.flatMap((model, index) => {
     if (model === undefined) return [];
     const { name, fallback } = model;
     return fallback.flatMap((other, place) => {
@@ -23,28 +23,6 @@ export function findFallbackFaults(models: Read, names: readonly unknown[]): rea
       return sentence === undefined ? [] : [{ place: ["models", index, "fallback", place], sentence }];
     });
   });
-  return [...faults, ...findCircles(models)];
-}
-
-/** Returns a fault for each fallback that leads back to the model that it started from. */
-function findCircles(models: Read): readonly Fault[] {
-  const indexes = new Map(models.map((model, index) => [model?.name, index]));
-  const done = new Set<number>();
-  const faults: Fault[] = [];
-  const follow = (index: number, path: readonly number[]): void => {
-    done.add(index);
-    for (const [place, name] of (models[index]?.fallback ?? []).entries()) {
-      const next = indexes.get(name);
-      if (next === undefined || next === index) continue;
-      const start = path.indexOf(next);
-      if (start >= 0) {
-        const circle = [...path.slice(start), next].map((at) => JSON.stringify(models[at]?.name)).join(", ");
-        faults.push({ place: ["models", index, "fallback", place], sentence: `makes a circle: ${circle}` });
-      } else if (!done.has(next)) follow(next, [...path, next]);
-    }
-  };
-  for (const index of models.keys()) if (!done.has(index)) follow(index, [index]);
-  return faults;
 }
 
 function toUnknown(name: string, known: readonly string[]): string {

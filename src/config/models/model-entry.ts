@@ -132,7 +132,7 @@ export const ModelEntry = z.strictObject(
     failoverAfterMs: wait
       .optional()
       .describe(
-        "A model that has said nothing visible after this time is left for its fallback. Default: 10000.",
+        "A model that has sent no event after this time, comments aside, is left for its fallback. Default: 10000.",
       ),
     firstByteTimeoutMs: wait.optional().describe("Default: MODEL_FIRST_BYTE_TIMEOUT_MS."),
     idleTimeoutMs: wait.optional().describe("Default: MODEL_IDLE_TIMEOUT_MS."),

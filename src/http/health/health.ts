@@ -21,12 +21,22 @@ export interface HealthOptions {
     /** How many writes are queued, and how many were permanently rejected; `undefined` without a journal. */
     readonly journal: { readonly queued: number; readonly rejected: number } | undefined;
   };
+  /** Counts the models that stand in for each other; `undefined` if none does. */
+  readonly models: { count(): ModelsPart } | undefined;
+}
+
+/** How many models stand in for each other, and how many of them are left alone after a failure. */
+export interface ModelsPart {
+  readonly count: number;
+  readonly avoided: number;
 }
 
 /** The state of each part. */
 export interface Parts {
   readonly turns: { readonly status: "ok" | "draining"; readonly running: number };
   readonly store: { readonly status: "ok" } | { readonly status: "degraded"; readonly code: ErrorCode };
+  /** Absent unless a model has a fallback. */
+  readonly models?: ModelsPart;
   /** Absent without a journal. */
   readonly journal?: { readonly queued: number; readonly rejected: number };
   /** How long work blocked the event loop, over the last minute or since the last report, in milliseconds. */
@@ -51,6 +61,12 @@ const toPartsSchema = () =>
       z.object({ status: z.literal("ok") }),
       z.object({ status: z.literal("degraded"), code: Code }),
     ]),
+    models: z
+      .object({ count: Count, avoided: Count })
+      .exactOptional()
+      .describe(
+        "Models that stand in for each other, and those of them that are left alone after a failure.",
+      ),
     journal: z
       .object({ queued: Count, rejected: Count })
       .exactOptional()
@@ -84,13 +100,14 @@ export class Health {
 
   /** Resolves with the state of each part. */
   async check(): Promise<Parts> {
-    const { live, store } = this.#options;
+    const { live, store, models } = this.#options;
     // The route is open to everyone, so concurrent requests share one call to the store.
     this.#checking ??= store.findTrouble(checkTimeoutMs).finally(() => (this.#checking = undefined));
     const trouble = await this.#checking;
     return {
       turns: { status: live.isDraining ? "draining" : "ok", running: live.size },
       store: trouble === undefined ? { status: "ok" } : { status: "degraded", code: trouble.code },
+      ...(models && { models: models.count() }),
       ...(store.journal && { journal: store.journal }),
       eventLoop: this.#findDelay(),
     };

@@ -50,11 +50,16 @@ export class Fallbacks {
     return new FailoverModel(first, known, this.#observe);
   }
 
+  /** Whether any model has a fallback. */
+  get isUsed(): boolean {
+    return this.#candidates.size > 0;
+  }
+
   /** How many models stand in for each other, and how many of them are left alone now. */
-  count(): { readonly models: number; readonly avoided: number } {
+  count(): { readonly count: number; readonly avoided: number } {
     const candidates = Array.from(this.#candidates.values());
     return {
-      models: candidates.length,
+      count: candidates.length,
       avoided: candidates.filter(({ health }) => health.isAvoided).length,
     };
   }

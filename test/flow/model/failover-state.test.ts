@@ -38,8 +38,10 @@ describe("a model that has failed", () => {
     primary.script = refuse;
     await measure(app, clock, [30_000, 60_000, 120_000, 240_000, 300_000, 300_000]);
     primary.script = say;
+    assert.deepEqual(JSON.parse((await app.get("/readyz")).body).parts.models, { count: 3, avoided: 1 });
     assert.equal(await ask(app), "primary");
     await app.logged(({ msg }) => msg === "model replies again");
+    assert.deepEqual(JSON.parse((await app.get("/readyz")).body).parts.models, { count: 3, avoided: 0 });
     // From the start again.
     primary.calls.length = 0;
     primary.script = refuse;

@@ -167,12 +167,32 @@ describe("a model that fails before its first visible byte", () => {
     });
   }
 
-  test("is left after reasoning was shown, which stays where it was", async () => {
+  test("is left after reasoning was shown, which stays, apart from that of its fallback", async () => {
     const app = await start({}, { SHOW_REASONING: "true" });
-    primary.script = (call) => call.event(toChunk({ reasoning_content: "Hm. " })).cutOff();
-    const response = await app.chat("Hi");
-    assert.deepEqual(toWho(response), [200, "backup", "primary=model_truncated"]);
-    assert.equal(response.body, reply);
+    primary.script = (call) => call.event(toChunk({ reasoning_content: "Hm." })).cutOff();
+    backup.script = (call) =>
+      call
+        .event(toChunk({ reasoning_content: "Ah." }))
+        .text(reply)
+        .finish();
+    const headers = { accept: "text/event-stream" };
+    const { body } = await app.post("/stream-chat", { messages: [{ sender: "user", text: "Hi" }] }, headers);
+    const shown = Array.from(body.matchAll(/"reasoning-delta","text":"([^"]*)"/g), ([, text]) => text);
+    assert.deepEqual(shown, ["Hm.", String.raw`\n\nAh.`]);
+    assert.match(body, /"model":"backup","attempts":\[/);
+  });
+
+  test("with an empty reply to a client's own messages is left, though such a reply may be the answer", async () => {
+    const app = await start({ primary: { fallback: ["backup"] } });
+    primary.script = sayNothing;
+    const body = { model: "primary", messages: [{ role: "user", content: "Hi" }] };
+    const told = async () => {
+      const response = await app.post("/v1/chat/completions", body);
+      return [...toWho(response), JSON.parse(response.body).choices[0].message.content];
+    };
+    assert.deepEqual(await told(), [200, "backup", "primary=empty_reply", reply]);
+    backup.script = sayNothing;
+    assert.deepEqual(await told(), [200, "backup", "primary=empty_reply", ""]);
   });
 });
 
