@@ -1,4 +1,5 @@
 /** The parameters that a model has shown to refuse, and how its requests are changed for it. */
+import { softParameters } from "./soft-parameters.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -8,6 +9,8 @@ export interface Correction {
   readonly name: string;
   /** The only value that is refused, as JSON; absent if all are. */
   readonly value?: string;
+  /** Whether the model has told that it takes other values. */
+  readonly isAlone?: boolean;
   /** The parameter beside which alone it is refused. */
   readonly beside?: string;
   /** Sent instead of `value`. */
@@ -36,7 +39,7 @@ export class ParameterMemory {
   readonly #besides = new Map<string, string>();
   /** By parameter and value. */
   readonly #values = new Map<string, Map<string, Correction>>();
-  /** Parameters with refused values of which another value was accepted. */
+  /** Parameters of which a value was accepted, also before another was refused. */
   readonly #accepted = new Set<string>();
 
   /** @param newNames the names under which parameters are always sent. */
@@ -70,7 +73,8 @@ export class ParameterMemory {
 
   /** Remembers that the model has replied to a request with `parameters`. */
   accept(parameters: Fields): void {
-    for (const name of this.#values.keys()) if (Object.hasOwn(parameters, name)) this.#accepted.add(name);
+    for (const name of Object.keys(parameters))
+      if (softParameters.has(name) || this.#values.has(name)) this.#accepted.add(name);
   }
 
   /** Returns `parameters` as the model takes them. */
@@ -102,8 +106,9 @@ export class ParameterMemory {
   #learnValue(name: string, value: string, correction: Correction): void {
     const values = this.#values.get(name) ?? new Map<string, Correction>();
     this.#values.set(name, values.set(value, correction));
-    const isReplaced = Array.from(values.values()).some(({ replacement }) => replacement !== undefined);
-    if (values.size >= maxRefusedValues && !isReplaced && !this.#accepted.has(name)) this.#leftOut.add(name);
+    const all = Array.from(values.values());
+    const takesOthers = all.some(({ replacement, isAlone }) => replacement !== undefined || isAlone === true);
+    if (all.length >= maxRefusedValues && !takesOthers && !this.#accepted.has(name)) this.#leftOut.add(name);
     const [oldest] = values.keys();
     if (values.size > maxValues && oldest !== undefined) values.delete(oldest);
   }

@@ -3,8 +3,9 @@ import type { AppError } from "../../base/errors.ts";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { toComplaint, type ModelComplaint } from "../model-complaint.ts";
 import { toValueKey, type Correction } from "./parameter-memory.ts";
-import { isAboutValue, toNearestWord } from "./refused-value.ts";
+import { isAboutValue, namesValues, toNearestWord } from "./refused-value.ts";
 import { tokenBounds } from "./sent-parameters.ts";
+import { softParameters } from "./soft-parameters.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -27,36 +28,6 @@ const formWords: Readonly<Record<string, RegExp>> = {
     /system (?:role|messages?|prompts?) (?:is |are )?not supported|does not support (?:the )?(?:'system'|"system"|system (?:role|message))|only user and assistant roles|roles must alternate user\/assistant/,
 };
 
-/**
- * Parameters without which a reply is still one to the same request. Others bound or shape the reply, choose
- * its maker, or forbid something: they are never left out.
- */
-const softParameters: ReadonlySet<string> = new Set([
-  "temperature",
-  "top_p",
-  "seed",
-  "presence_penalty",
-  "frequency_penalty",
-  "reasoning_effort",
-  "verbosity",
-  "parallel_tool_calls",
-  // of other servers than OpenAI's
-  "top_k",
-  "top_a",
-  "min_p",
-  "typical_p",
-  "repetition_penalty",
-  "repeat_penalty",
-  "cache_prompt",
-  "reasoning",
-  "reasoning_format",
-  "include_reasoning",
-  "chat_template_kwargs",
-  "enable_thinking",
-  "think",
-  "thinking",
-  "thinking_budget",
-]);
 /** Parameters that a refusal of thinking is about: Ollama, Gemini. */
 const aboutThinking = /reason|think|template/;
 const thinkingWords =
@@ -163,7 +134,12 @@ function toCorrection(
   const value = isAboutValue(complaint) ? toValueKey(sent) : undefined;
   if (value === undefined) return { name };
   const replacement = toNearestWord(sent, message);
-  return { name, value, ...(replacement !== undefined && { replacement }) };
+  return {
+    name,
+    value,
+    ...(namesValues(message) && { isAlone: true }),
+    ...(replacement !== undefined && { replacement }),
+  };
 }
 
 /**

@@ -9,6 +9,15 @@ const valueCodes = /unsupported_value|invalid_value|literal_error/;
 /** Words for how much of something is wanted, from the least to the most. */
 const scale = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
+/** Sentences that name a range, or more than the one value, that a parameter takes. */
+const otherValuesWords =
+  /(?:supported|allowed|valid|permitted|accepted) values? (?:are|is one of)|one of|between|(?:less|greater) than|at (?:most|least)|[<>]|out of range|too (?:large|high|low|small)|maximum|minimum|['"`]\w+['"`],? (?:or|and) ['"`]/i;
+
+/** Whether a complaint about a value names others that the parameter takes. */
+export function namesValues(message: string): boolean {
+  return otherValuesWords.test(message);
+}
+
 /** Whether a complaint is about the value of a parameter. */
 export function isAboutValue({ message, code, type }: ModelComplaint): boolean {
   return valueCodes.test(`${code} ${type}`) || valueWords.test(message);
@@ -16,7 +25,8 @@ export function isAboutValue({ message, code, type }: ModelComplaint): boolean {
 
 /** Returns the value in `message` that is nearest to a refused `value`; `undefined` if there is none. */
 export function toNearestWord(value: unknown, message: string): string | undefined {
-  const place = typeof value === "string" ? scale.indexOf(value) : -1;
+  const written = typeof value === "string" ? value.toLowerCase() : "";
+  const place = scale.indexOf(written);
   if (place === -1) return undefined;
   const [, list = ""] =
     /(?:supported values|allowed values|valid values|must be|should be|one of|values are)[^]*?((?:['"`]\w+['"`])[^]*)/i.exec(
@@ -25,7 +35,7 @@ export function toNearestWord(value: unknown, message: string): string | undefin
   const named = Array.from(list.matchAll(/['"`](\w+)['"`]/g), ([, word = ""]) => scale.indexOf(word));
   const [nearest] = named
     // Without any thinking a reply is another one: only the least of it is near to that.
-    .filter((index) => index !== -1 && index !== place && (index > 0 || place === 1))
+    .filter((index) => index !== -1 && scale[index] !== value && (index > 0 || place < 2))
     .toSorted((one, other) => Math.abs(one - place) - Math.abs(other - place) || one - other);
   return nearest === undefined ? undefined : scale[nearest];
 }

@@ -61,6 +61,39 @@ describe("a model that refuses parameters", { timeout: 120_000 }, () => {
     assert.deepEqual((await post({ temperature: 0.6 })).sent, [{}]);
   });
 
+  for (const [parameter, refused, taken, sentence] of [
+    ["temperature", [1.2, 1.5, 1.8, 2], 0.3, "temperature must be less than or equal to 1"],
+    ["temperature", [1.2, 1.5, 1.8, 2], 0.3, "temperature: range: 0..1, out of range"],
+    ["top_p", [0.1, 0.2, 0.3], 0.9, "`top_p` must be between 0.5 and 1"],
+    ["reasoning_effort", ["hard", "quick", "x"], "low", "Supported values are: 'low', 'medium', and 'high'."],
+    ["verbosity", ["loud", "mute", "x"], "low", "verbosity: Input should be 'low', 'medium' or 'high'"],
+  ] as const)
+    test(`for three values of ${parameter} with "${sentence}" still gets the values that it takes`, async () => {
+      const post = await ask((body) =>
+        body[parameter] === undefined || body[parameter] === taken
+          ? undefined
+          : error(sentence, { param: parameter, code: "invalid_value" }),
+      );
+      for (const value of refused) assert.equal((await post({ [parameter]: value })).sent.length, 2);
+      assert.deepEqual((await post({ [parameter]: taken })).sent, [{ [parameter]: taken }]);
+    });
+
+  test("for three values, and took one before, still gets the values that it takes", async () => {
+    const post = await ask(onlyOne);
+    await post({ temperature: 1 });
+    for (const temperature of [0.3, 0.4, 0.5]) assert.equal((await post({ temperature })).sent.length, 2);
+    assert.deepEqual((await post({ temperature: 1 })).sent, [{ temperature: 1 }]);
+  });
+
+  test("for a word in capital letters gets it in small ones", async () => {
+    const post = await ask(({ verbosity }) =>
+      verbosity === undefined || verbosity === "low"
+        ? undefined
+        : error("verbosity: Supported values are: 'low', 'medium', and 'high'.", { param: "verbosity" }),
+    );
+    assert.deepEqual((await post({ verbosity: "LOW" })).sent, [{ verbosity: "LOW" }, { verbosity: "low" }]);
+  });
+
   test("one after the other is asked again for each, and then never refuses", async () => {
     const post = await ask((body) => {
       const name = ["seed", "top_p", "verbosity", "top_k"].find((each) => body[each] !== undefined);
