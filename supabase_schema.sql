@@ -2914,8 +2914,9 @@ end $$;
 -- ended by the process that claimed it.
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at; since version
---   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, and cost:
---   of its tokens, or null if the begin's prices have to do}
+--   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, context:
+--   {messages_left_out, images_left_out, results_left_out, is_retried}, unless all was sent, and cost: of its
+--   tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
 --   which replace those saved; absent if there are none
@@ -3047,6 +3048,7 @@ begin
     model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate,
       cost = v_cost, subject = null,
     attempts = coalesce(nullif(argument #> '{turn,attempts}', 'null'), attempts),
+    context = coalesce(nullif(argument #> '{turn,context}', 'null'), context),
     finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
     duration_ms = (argument #>> '{turn,duration_ms}')::integer,
       first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,
@@ -3295,7 +3297,7 @@ begin
     'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
     'status', case when v_is_old and v_turn.status = 'waiting' then 'running' else v_turn.status end,
     'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model',
-      v_turn.model, 'attempts', v_turn.attempts,
+      v_turn.model, 'attempts', v_turn.attempts, 'context', v_turn.context,
     'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
     'pieces', (
       select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)

@@ -218,7 +218,7 @@ interface AppErrorOptions {
   /** The original failure. */
   readonly cause?: unknown;
   /** A sentence about this request that its client may see. Default: the table's `publicMessage`. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** The invalid field of the request, like `messages[0].content`. */
   readonly field?: string | undefined;
   /** How long the client should wait before retrying, in milliseconds. */
@@ -251,6 +251,17 @@ export class AppError extends Error {
     this.runningTurnId = options.runningTurnId;
     this.advice = options.advice;
   }
+}
+
+/** Returns the sentence about an error that its client sees: its own, or that of the table. */
+export function toErrorMessage({
+  code,
+  detail,
+}: {
+  readonly code: ErrorCode;
+  readonly detail?: string | undefined;
+}): string {
+  return detail ?? errorTable[code].publicMessage;
 }
 
 /** Returns an `AppError` unchanged, and wraps any other error as an `internal_error` with it as the cause. */

@@ -172,7 +172,8 @@ class RemoteTurn implements FollowedTurn {
       return;
     }
     for (const result of toMissingResults(this.log.itemsAfter(), this.log.position)) this.log.append(result);
-    const { status, finishReason, usage, errorCode, model, attempts, durationMs, firstTextMs } = stored;
+    const { status, finishReason, usage, errorCode, model, attempts, context, durationMs, firstTextMs } =
+      stored;
     const code = errorCode ?? (status === "complete" || status === "stopped" ? undefined : "interrupted");
     this.log.append({
       type: "turn-end",
@@ -183,6 +184,7 @@ class RemoteTurn implements FollowedTurn {
       error: code && { code, retryAfterMs: undefined },
       model,
       ...(attempts !== undefined && { attempts }),
+      ...(context !== undefined && { context }),
       durationMs,
       firstTextMs,
       storage: "stored",

@@ -111,7 +111,7 @@ function logTurn(
   holdsContent: boolean,
   { turn, result, ended, error }: ObservedEvent & { readonly type: "turn-ended" },
 ): void {
-  const { outcome, model, attempts, finishReason, usage, durationMs, firstTextMs } = result;
+  const { outcome, model, attempts, context, finishReason, usage, durationMs, firstTextMs } = result;
   const facts = {
     requestId: turn.requestId,
     turnId: turn.turnId,
@@ -121,6 +121,7 @@ function logTurn(
     storage: ended.storage,
     model,
     ...(attempts !== undefined && { attempts }),
+    ...(context !== undefined && { context }),
     finishReason,
     usage,
     durationMs: durationMs && Math.round(durationMs),

@@ -16,6 +16,7 @@ import type {
   Outcome,
   ReportedUsage,
   SavedItem,
+  SentContext,
   Storage,
   Usage,
 } from "./turn-event.ts";
@@ -63,18 +64,6 @@ export interface ModelEnd {
   /** The model that replied, if reported. */
   readonly model: string | undefined;
   readonly usage: ReportedUsage | undefined;
-}
-
-/** How much of a chat a model was sent, if not all of it. */
-export interface SentContext {
-  /** The earliest messages of the chat that were left out, of those that were sent or read. */
-  readonly messagesLeftOut: number;
-  /** Images and files that were left out of the messages that were sent. */
-  readonly imagesLeftOut: number;
-  /** The same of the results of tool calls. */
-  readonly resultsLeftOut: number;
-  /** Whether the model's server had refused more of it first; absent if not. */
-  readonly isRetried?: boolean | undefined;
 }
 
 /** How a reply came about, as far as that is known; absent parts are as usual. */
@@ -236,6 +225,8 @@ export interface TurnResult {
   readonly model: string | undefined;
   /** The models that failed before it, in this order; absent if there are none. */
   readonly attempts?: readonly ModelAttempt[] | undefined;
+  /** How much of the chat it was sent; absent if all. */
+  readonly context?: SentContext | undefined;
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
   /** Estimated token counts if the model reported none; unknown ones are left out. */

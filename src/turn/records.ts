@@ -5,7 +5,15 @@ import type { JsonObject } from "../base/json.ts";
 import type { Digest } from "./message-tree.ts";
 import type { Message } from "./message.ts";
 import type { TurnResult } from "./ports.ts";
-import type { FinishReason, ModelAttempt, Place, SavedItem, TurnStatus, Usage } from "./turn-event.ts";
+import type {
+  FinishReason,
+  ModelAttempt,
+  Place,
+  SavedItem,
+  SentContext,
+  TurnStatus,
+  Usage,
+} from "./turn-event.ts";
 
 /** A piece of a turn's progress: the text from byte `position` on, which may be empty, and new items. */
 export interface Piece {
@@ -33,6 +41,7 @@ export interface StoredTurn {
   readonly model: string | undefined;
   /** The models that failed before it; absent if there are none, and before schema version 9. */
   readonly attempts?: readonly ModelAttempt[] | undefined;
+  readonly context?: SentContext | undefined;
   readonly startedAt: Date;
   readonly durationMs: number | undefined;
   readonly firstTextMs: number | undefined;

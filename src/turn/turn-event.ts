@@ -52,6 +52,28 @@ export interface ModelAttempt {
   readonly errorCode: ErrorCode;
 }
 
+/** How much of a chat a model was sent, if not all of it. */
+export interface SentContext {
+  /** The earliest messages of the chat that were left out, of those that were sent or read. */
+  readonly messagesLeftOut: number;
+  /** Images and files that were left out of the messages that were sent. */
+  readonly imagesLeftOut: number;
+  /** The same of the results of tool calls. */
+  readonly resultsLeftOut: number;
+  /** Whether the model's server had refused more of it first; absent if not. */
+  readonly isRetried?: boolean;
+}
+
+/** Why a turn failed. */
+export interface TurnError {
+  /** A code of the error table. */
+  readonly code: ErrorCode;
+  /** A sentence about this turn that its client may see; absent for that of the table. */
+  readonly detail?: string | undefined;
+  /** How long the client should wait before it retries, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+}
+
 /** The end of a turn; always its last event. */
 export interface TurnEnd {
   readonly type: "turn-end";
@@ -61,12 +83,14 @@ export interface TurnEnd {
   /** Set if the outcome is `complete`. */
   readonly finishReason: FinishReason | undefined;
   readonly usage: Usage | undefined;
-  /** Set if the outcome is `failed` or `interrupted`: a code of the error table, and how long to wait. */
-  readonly error: { readonly code: ErrorCode; readonly retryAfterMs: number | undefined } | undefined;
+  /** Set if the outcome is `failed` or `interrupted`. */
+  readonly error: TurnError | undefined;
   /** The model that replied, if known. */
   readonly model: string | undefined;
   /** The models that failed before it, in this order; absent if there are none. */
   readonly attempts?: readonly ModelAttempt[] | undefined;
+  /** How much of the chat it was sent; absent if all. */
+  readonly context?: SentContext | undefined;
   /** From its start to its end, and to the model's first text, in milliseconds; `undefined` if unknown. */
   readonly durationMs: number | undefined;
   readonly firstTextMs: number | undefined;

@@ -1,5 +1,5 @@
 /** The end of a turn: how it is judged, and the result that is stored and told. */
-import { AppError } from "../base/errors.ts";
+import { AppError, errorTable } from "../base/errors.ts";
 import { toBody, type Body } from "./body.ts";
 import { continueParts, joinTexts, toMessageStart, toToolParts } from "./items/tool-parts.ts";
 import type { Message } from "./message.ts";
@@ -16,6 +16,7 @@ import {
   type Storage,
   type TokenCounts,
   type TurnEnd,
+  type TurnError,
   type Usage,
 } from "./turn-event.ts";
 
@@ -92,6 +93,7 @@ export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTu
     reply: hasReply ? toReply(begin.turnId, turn.toBody(), hasPlan, tools) : undefined,
     model,
     ...(report?.attempts !== undefined && { attempts: report.attempts }),
+    ...(report?.context !== undefined && { context: report.context }),
     finishReason: outcome === "complete" ? modelEnd?.finishReason : undefined,
     usage,
     estimate,
@@ -105,7 +107,7 @@ export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTu
 
 /** Returns the last event of a turn. @param position bytes of the body. */
 export function toTurnEnd(
-  { outcome, finishReason, usage, model, attempts, durationMs, firstTextMs }: TurnResult,
+  { outcome, finishReason, usage, model, attempts, context, durationMs, firstTextMs }: TurnResult,
   error: AppError | undefined,
   storage: Storage,
   position: number,
@@ -116,13 +118,18 @@ export function toTurnEnd(
     position,
     finishReason,
     usage,
-    error: error && { code: error.code, retryAfterMs: error.retryAfterMs },
+    error: error && toTurnError(error),
     model,
     ...(attempts !== undefined && { attempts }),
+    ...(context !== undefined && { context }),
     durationMs: durationMs && Math.round(durationMs),
     firstTextMs: firstTextMs && Math.round(firstTextMs),
     storage,
   };
+}
+
+function toTurnError({ code, detail, retryAfterMs }: AppError): TurnError {
+  return { code, ...(detail !== errorTable[code].publicMessage && { detail }), retryAfterMs };
 }
 
 function isCall({ type }: SavedItem): boolean {

@@ -4,8 +4,9 @@
 -- ended by the process that claimed it.
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at; since version
---   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, and cost:
---   of its tokens, or null if the begin's prices have to do}
+--   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, context:
+--   {messages_left_out, images_left_out, results_left_out, is_retried}, unless all was sent, and cost: of its
+--   tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
 --   which replace those saved; absent if there are none
@@ -137,6 +138,7 @@ begin
     model = coalesce(argument #>> '{turn,model}', model), usage = v_usage, estimate = v_estimate,
       cost = v_cost, subject = null,
     attempts = coalesce(nullif(argument #> '{turn,attempts}', 'null'), attempts),
+    context = coalesce(nullif(argument #> '{turn,context}', 'null'), context),
     finish_reason = argument #>> '{turn,finish_reason}', error_code = argument #>> '{turn,error_code}',
     duration_ms = (argument #>> '{turn,duration_ms}')::integer,
       first_text_ms = (argument #>> '{turn,first_text_ms}')::integer,

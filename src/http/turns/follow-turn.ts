@@ -153,8 +153,8 @@ function sendHeaders(turn: FollowedTurn, reply: FastifyReply): void {
 
 function throwIfFailed(end: TurnEnd | undefined): void {
   if (end?.error === undefined) return;
-  const { code, retryAfterMs } = end.error;
-  throw new AppError(code, "failed before its first text", { retryAfterMs });
+  const { code, detail, retryAfterMs } = end.error;
+  throw new AppError(code, "failed before its first text", { detail, retryAfterMs });
 }
 
 /** Writes the log as it grows, at the client's pace. The log is the only buffer. */

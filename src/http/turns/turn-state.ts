@@ -1,6 +1,6 @@
 /** A turn as one JSON object: running, or with its end. */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { toErrorMessage, type ErrorCode } from "../../base/errors.ts";
 import type { CallReport } from "../../turn/ports.ts";
 import { toBody } from "../../turn/body.ts";
 import {
@@ -13,6 +13,7 @@ import {
   type Outcome,
   type PendingApproval,
   type SavedItem,
+  type SentContext,
   type Storage,
   type TurnEnd,
   type TurnStart,
@@ -55,6 +56,8 @@ export interface TurnState {
   readonly model: string | null;
   /** The models that failed before it, in this order; absent if there are none. */
   readonly attempts?: readonly ModelAttempt[];
+  /** How much of the chat it was sent; absent if all. */
+  readonly context?: SentContext;
   /** ISO 8601; `null` before the turn has begun. */
   readonly startedAt: string | null;
   readonly timings: Timings;
@@ -81,12 +84,21 @@ export const endFields = {
   storage: z.enum(storages),
 };
 
-/** The models of a turn that failed, as a field that is absent if none did. */
+/** How a reply came about, as fields that are absent if all was as usual. */
 export const attemptFields = {
   attempts: z
     .array(z.object({ model: z.string(), errorCode: Code }))
     .exactOptional()
     .describe("The models that failed before the one that replied, in this order."),
+  context: z
+    .object({
+      messagesLeftOut: Count.describe("The earliest messages that were left out."),
+      imagesLeftOut: Count.describe("Images and files left out of the messages that were sent."),
+      resultsLeftOut: Count.describe("The same of results of tool calls."),
+      isRetried: z.boolean().exactOptional().describe("True if its server had refused more of it."),
+    })
+    .exactOptional()
+    .describe("How much of the chat the model was sent, if not all."),
 };
 
 /** The schema of {@link TurnState}. */
@@ -127,7 +139,7 @@ export function toTurnState({ id, log, report }: LoggedTurn): TurnState {
   const { start, end, last } = log;
   const body = log.textAfter(0);
   const parts = toBody(body);
-  const { model, attempts } = end ?? report ?? {};
+  const { model, attempts, context } = end ?? report ?? {};
   return {
     id,
     conversationId: start?.conversationId ?? null,
@@ -141,12 +153,10 @@ export function toTurnState({ id, log, report }: LoggedTurn): TurnState {
     usage: end?.usage ?? null,
     model: model ?? start?.model ?? null,
     ...(attempts !== undefined && { attempts }),
+    ...(context !== undefined && { context }),
     startedAt: start?.startedAt.toISOString() ?? null,
     timings: toTimings(end),
-    error:
-      end?.error === undefined
-        ? null
-        : { code: end.error.code, message: errorTable[end.error.code].publicMessage },
+    error: end?.error === undefined ? null : { code: end.error.code, message: toErrorMessage(end.error) },
     storage: last?.storage ?? null,
   };
 }

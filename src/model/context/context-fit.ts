@@ -2,8 +2,7 @@
 import { AppError } from "../../base/errors.ts";
 import { fitPrompt, type ChatPrompt } from "../../turn/context/fit-prompt.ts";
 import type { Prompt } from "../../turn/instructions.ts";
-import type { ReportedUsage } from "../../turn/turn-event.ts";
-import type { SentContext } from "../../turn/ports.ts";
+import type { ReportedUsage, SentContext } from "../../turn/turn-event.ts";
 import type { ContextMemory } from "./context-memory.ts";
 
 /**

@@ -16,6 +16,7 @@ import type {
 import { claimReasons } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
 import { AttemptRows, toErrorCode } from "./attempt-rows.ts";
+import { ContextRow } from "./context-row.ts";
 import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
 import { PathMessages, toPathMessages } from "./save-result.ts";
 import { toTurnRunning } from "../../base/turn-running.ts";
@@ -53,6 +54,7 @@ const ReadResult = z.union([
     error_code: z.string().nullable(),
     model: z.string().nullable(),
     attempts: AttemptRows,
+    context: ContextRow,
     started_at: z.coerce.date(),
     duration_ms: z.number().nullable(),
     first_text_ms: z.number().nullable(),
@@ -183,6 +185,7 @@ export class TurnReads {
       errorCode: row.error_code === null ? undefined : toErrorCode(row.error_code),
       model: row.model ?? undefined,
       attempts: row.attempts ?? undefined,
+      context: row.context ?? undefined,
       startedAt: row.started_at,
       durationMs: row.duration_ms ?? undefined,
       firstTextMs: row.first_text_ms ?? undefined,

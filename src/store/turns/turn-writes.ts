@@ -11,6 +11,7 @@ import type { Json, JsonObject } from "../../base/json.ts";
 import { service, type Database, type LazyJson } from "../database/database.ts";
 import type { AttachmentWrites } from "../attachments/attachment-writes.ts";
 import { toAttemptRows } from "./attempt-rows.ts";
+import { toContextRow } from "./context-row.ts";
 import { toItemRows, replaceUnstorable } from "./item-rows.ts";
 import { toToolsMetadata } from "./tool-rows.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -199,6 +200,7 @@ function toTurnEnd(turnId: string, result: TurnResult): Json {
     answer,
     model: result.model,
     attempts: toAttemptRows(result.attempts),
+    context: toContextRow(result.context),
     usage: usage && toUsageRow(usage),
     estimate: usage === undefined && result.estimate ? toUsageRow(result.estimate) : undefined,
     cost: result.cost === undefined ? undefined : toDecimal(result.cost),

@@ -1,7 +1,7 @@
 /** Fits prompts into the windows of models: leaves out old images, old results and old messages. */
 import type { ModelParameters, Prompt } from "../instructions.ts";
 import type { Message } from "../message.ts";
-import type { SentContext } from "../ports.ts";
+import type { SentContext } from "../turn-event.ts";
 import type { ToolPart } from "../items/tool.ts";
 import { measureMessage, tokensPerImage, tokensPerMessage } from "./message-size.ts";
 import { countStart, cutPath, isPrunable, type PathCut } from "./path-cut.ts";

@@ -1,5 +1,6 @@
 /** The calls of a turn's model, one for each step, and how their replies came about. */
 import type { Prompt } from "../instructions.ts";
+import type { SentContext } from "../turn-event.ts";
 import type { CallReport, Model, ModelCall, ModelSink } from "../ports.ts";
 
 /** The calls of one turn; the next is made once the one before has ended. */
@@ -34,6 +35,17 @@ export class ModelCalls {
     const earlier = this.#earlier;
     if (earlier === undefined || report === undefined) return report ?? earlier;
     const attempts = [...(earlier.attempts ?? []), ...(report.attempts ?? [])];
-    return { ...earlier, ...report, ...(attempts.length > 0 && { attempts }) };
+    const context = mergeContexts(earlier.context, report.context);
+    const merged = { ...(attempts.length > 0 && { attempts }), ...(context && { context }) };
+    return { ...earlier, ...report, ...merged };
   }
+}
+
+/** The newest step's says what was sent; one retry is told however many steps follow it. */
+function mergeContexts(
+  earlier: SentContext | undefined,
+  newest: SentContext | undefined,
+): SentContext | undefined {
+  if (earlier === undefined || newest === undefined) return newest ?? earlier;
+  return { ...newest, ...((earlier.isRetried ?? newest.isRetried) && { isRetried: true }) };
 }

@@ -46,6 +46,13 @@ const Attempt = z.object({
   errorCode: z.custom<ErrorCode>((code) => typeof code === "string" && Object.hasOwn(errorTable, code)),
 });
 
+const Context = z.object({
+  messagesLeftOut: z.number(),
+  imagesLeftOut: z.number(),
+  resultsLeftOut: z.number(),
+  isRetried: z.boolean().exactOptional(),
+});
+
 const State = z.object({
   messages: z.array(StoredMessage),
   extendsReply: optional(StoredMessage),
@@ -87,10 +94,17 @@ const State = z.object({
   ),
   firstTextMs: optional(z.number()),
   report: optional(
-    z.object({ model: optional(z.string()), attempts: optional(z.array(Attempt)) }).catch({
-      model: undefined,
-      attempts: undefined,
-    }),
+    z
+      .object({
+        model: optional(z.string()),
+        attempts: optional(z.array(Attempt)),
+        context: optional(Context),
+      })
+      .catch({
+        model: undefined,
+        attempts: undefined,
+        context: undefined,
+      }),
   ),
 });
 

@@ -1,13 +1,15 @@
 /** The typed stream: the events of a turn under their own names, as server-sent events. */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { errorTable, toErrorMessage, type ErrorCode } from "../../base/errors.ts";
 import {
   outcomes,
   type FinishReason,
   type ModelAttempt,
   type Outcome,
   type PendingApproval,
+  type SentContext,
   type Storage,
+  type TurnError,
   type TurnEvent,
   type Usage,
 } from "../../turn/turn-event.ts";
@@ -59,6 +61,7 @@ export type StreamEvent =
       readonly usage: Usage | null;
       readonly model: string | null;
       readonly attempts?: readonly ModelAttempt[];
+      readonly context?: SentContext;
       readonly timings: Timings;
       readonly storage: Storage;
     };
@@ -145,23 +148,20 @@ function toStreamEvents(event: TurnEvent, position: number): readonly StreamEven
       const { type, outcome, finishReason = null, usage = null, model = null, storage } = event;
       const timings = toTimings(event);
       const attempts = event.attempts === undefined ? undefined : { attempts: event.attempts };
-      const reply = { finishReason, usage, model, ...attempts, timings, storage };
+      const context = event.context === undefined ? undefined : { context: event.context };
+      const reply = { finishReason, usage, model, ...attempts, ...context, timings, storage };
       const end = { type, outcome, position: event.position, ...reply };
       return event.error === undefined ? [end] : [toErrorEvent(event.error), end];
     }
   }
 }
 
-function toErrorEvent(error: {
-  readonly code: ErrorCode;
-  readonly retryAfterMs: number | undefined;
-}): StreamEvent {
-  const { publicMessage: message, retryable } = errorTable[error.code];
+function toErrorEvent(error: TurnError): StreamEvent {
   return {
     type: "turn-error",
     code: error.code,
-    message,
-    retryable,
+    message: toErrorMessage(error),
+    retryable: errorTable[error.code].retryable,
     retryAfterMs: error.retryAfterMs ?? null,
   };
 }

@@ -1,5 +1,5 @@
 /** The plain-text stream, as frontends of the Flask service read it. */
-import { errorTable } from "../../base/errors.ts";
+import { toErrorMessage } from "../../base/errors.ts";
 import { toBodyText } from "../../turn/body.ts";
 import { utf8, type TurnEvent } from "../../turn/turn-event.ts";
 import type { StreamWire } from "../../http/turns/stream-wire.ts";
@@ -39,6 +39,6 @@ export function toPlainText(event: TurnEvent): string {
     case "turn-end":
       return event.error === undefined
         ? ""
-        : `\n[error] ${event.error.code}: ${errorTable[event.error.code].publicMessage}\n`;
+        : `\n[error] ${event.error.code}: ${toErrorMessage(event.error)}\n`;
   }
 }

@@ -1,5 +1,5 @@
 /** Chat completion chunks. https://platform.openai.com/docs/api-reference/chat-streaming */
-import { errorTable } from "../../base/errors.ts";
+import { toErrorMessage } from "../../base/errors.ts";
 import type { TurnEnd, TurnEvent, TurnStart } from "../../turn/turn-event.ts";
 import {
   toCompletionHead,
@@ -99,8 +99,9 @@ class ChunkProjection implements Projection {
   #toEnd(end: TurnEnd): string {
     const isStopped = end.outcome === "stopped" && this.#calls?.hasAny === true;
     const code = isStopped ? "turn_stopped" : end.error?.code;
+    const detail = isStopped ? undefined : end.error?.detail;
     if (code !== undefined)
-      return `data: ${JSON.stringify(toOpenAiError(code, errorTable[code].publicMessage))}\n\n`;
+      return `data: ${JSON.stringify(toOpenAiError(code, toErrorMessage({ code, detail })))}\n\n`;
     const hasCalls = this.#calls?.hasWhole ?? false;
     const usage =
       this.#includesUsage && end.usage !== undefined

@@ -7,6 +7,7 @@ import {
   type FinishReason,
   type ModelAttempt,
   type Outcome,
+  type SentContext,
   type Storage,
   type Usage,
 } from "../../turn/turn-event.ts";
@@ -29,6 +30,7 @@ interface UiEndMetadata {
   readonly usage: Usage | null;
   readonly model?: string;
   readonly attempts?: readonly ModelAttempt[];
+  readonly context?: SentContext;
   readonly timings: Timings;
   readonly storage: Storage;
   /** The calls that wait for approval; absent if no call of the turn ever did. */

@@ -1,5 +1,5 @@
 /** The AI SDK's UI message stream, version 1. https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol */
-import { errorTable } from "../../base/errors.ts";
+import { toErrorMessage } from "../../base/errors.ts";
 import { textBreak } from "../../turn/items/tool-parts.ts";
 import { isItem, type Place, type TurnEnd, type TurnEvent, type TurnWaiting } from "../../turn/turn-event.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
@@ -218,7 +218,7 @@ class UiMessageProjection implements Projection {
     if (error === undefined) return [];
     return [
       { type: "message-metadata", messageMetadata: { ...this.#toMetadata(end), errorCode: error.code } },
-      { type: "error", errorText: errorTable[error.code].publicMessage },
+      { type: "error", errorText: toErrorMessage(error) },
     ];
   }
 
@@ -230,6 +230,7 @@ class UiMessageProjection implements Projection {
       usage,
       ...(model !== null && { model }),
       ...(end.attempts !== undefined && { attempts: end.attempts }),
+      ...(end.context !== undefined && { context: end.context }),
       timings: toTimings(end),
       storage,
       // The client merges this with the metadata of the waiting turn.

@@ -1,7 +1,9 @@
 /** Chats that are longer than the window of their model. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
-import { useApp, useModel } from "../../support/apps/use-app.ts";
+import { startPglite } from "../../support/databases/store-harness.ts";
+import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { WindowServer } from "../../support/model/window-server.ts";
 
 type Sent = { readonly sender: string; readonly text: string };
@@ -53,12 +55,48 @@ describe("a chat longer than its model's window", () => {
     assert.ok(Math.min(...used) > 1_400, `at least ${Math.min(...used)} tokens are sent`);
   });
 
-  test("fails if its newest message alone is too long", async () => {
+  test("fails with advice if its newest message alone is too long", async () => {
     const messages = [...chatOf(2), { sender: "user", text: words.repeat(100) }];
     const refused = await app.post("/stream-chat", { messages });
     assert.equal(refused.status, 400);
-    assert.match(refused.body, /context_too_long/);
+    assert.match(refused.body, /context_too_long.*The newest message is too long for .* of 4000 tokens/);
     const next = await app.post("/stream-chat", { messages: chatOf(2) });
     assert.equal(next.status, 200);
+  });
+});
+
+describe("the state of a turn whose chat was cut", () => {
+  const model = useModel();
+  const database = useDatabase(startPglite);
+  const app = useApp(model, {}, { database });
+  const headers = { accept: "text/event-stream" };
+
+  test("tells how much was left out, and the retry, on typed wires and from the row", async () => {
+    new WindowServer(model, { windowTokens: 4_000 });
+    const conversationId = randomUUID();
+    const streamed = await app.post("/stream-chat", { messages: chatOf(60), conversationId }, headers);
+    assert.match(streamed.body, /"context":\{"messagesLeftOut":\d+,.*"isRetried":true\}/);
+    const turnId = String(streamed.headers["x-turn-id"]);
+    const state = JSON.parse((await app.get(`/turns/${turnId}`)).body);
+    assert.equal(state.context.isRetried, true);
+    assert.ok(state.context.messagesLeftOut >= 60, JSON.stringify(state.context));
+    await app.close();
+    await app.start({
+      ...database.variables,
+      OPENAI_BASE_URL: model.url,
+      OPENAI_MODEL: "scripted",
+      CHAT_STORE_ENABLED: "true",
+    });
+    assert.deepEqual(JSON.parse((await app.get(`/turns/${turnId}`)).body).context, state.context);
+    // A new process has to learn the window again; the next turn needs no retry.
+    await app.chat("More", { conversationId, parentId: "leaf" });
+    const message = { id: "m", role: "user", parts: [{ type: "text", text: "Even more" }] };
+    const shown = await app.post("/api/chat", { id: conversationId, trigger: "submit-message", message });
+    assert.match(shown.body, /"context":\{"messagesLeftOut":\d+,"imagesLeftOut":0,"resultsLeftOut":0\}/);
+  });
+
+  test("is silent about a chat that was sent whole", async () => {
+    const streamed = await app.post("/stream-chat", { messages: chatOf(2) }, headers);
+    assert.doesNotMatch(streamed.body, /"context"/);
   });
 });
