@@ -72,7 +72,7 @@ describe("the state of a turn whose chat was cut", () => {
   const headers = { accept: "text/event-stream" };
 
   test("tells how much was left out, and the retry, on typed wires and from the row", async () => {
-    new WindowServer(model, { windowTokens: 4_000 });
+    const server = new WindowServer(model, { windowTokens: 4_000 });
     const conversationId = randomUUID();
     const streamed = await app.post("/stream-chat", { messages: chatOf(60), conversationId }, headers);
     assert.match(streamed.body, /"context":\{"messagesLeftOut":\d+,.*"isRetried":true\}/);
@@ -92,6 +92,7 @@ describe("the state of a turn whose chat was cut", () => {
     await app.chat("More", { conversationId, parentId: "leaf" });
     const message = { id: "m", role: "user", parts: [{ type: "text", text: "Even more" }] };
     const shown = await app.post("/api/chat", { id: conversationId, trigger: "submit-message", message });
+    assert.equal(server.refusals, 2);
     assert.match(shown.body, /"context":\{"messagesLeftOut":\d+,"imagesLeftOut":0,"resultsLeftOut":0\}/);
   });
 
