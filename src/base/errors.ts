@@ -254,13 +254,7 @@ export class AppError extends Error {
 }
 
 /** Returns the sentence about an error that its client sees: its own, or that of the table. */
-export function toErrorMessage({
-  code,
-  detail,
-}: {
-  readonly code: ErrorCode;
-  readonly detail?: string | undefined;
-}): string {
+export function toErrorMessage(code: ErrorCode, detail?: string): string {
   return detail ?? errorTable[code].publicMessage;
 }
 

@@ -156,7 +156,10 @@ export function toTurnState({ id, log, report }: LoggedTurn): TurnState {
     ...(context !== undefined && { context }),
     startedAt: start?.startedAt.toISOString() ?? null,
     timings: toTimings(end),
-    error: end?.error === undefined ? null : { code: end.error.code, message: toErrorMessage(end.error) },
+    error:
+      end?.error === undefined
+        ? null
+        : { code: end.error.code, message: toErrorMessage(end.error.code, end.error.detail) },
     storage: last?.storage ?? null,
   };
 }

@@ -160,7 +160,7 @@ function toErrorEvent(error: TurnError): StreamEvent {
   return {
     type: "turn-error",
     code: error.code,
-    message: toErrorMessage(error),
+    message: toErrorMessage(error.code, error.detail),
     retryable: errorTable[error.code].retryable,
     retryAfterMs: error.retryAfterMs ?? null,
   };

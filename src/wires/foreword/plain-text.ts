@@ -39,6 +39,6 @@ export function toPlainText(event: TurnEvent): string {
     case "turn-end":
       return event.error === undefined
         ? ""
-        : `\n[error] ${event.error.code}: ${toErrorMessage(event.error)}\n`;
+        : `\n[error] ${event.error.code}: ${toErrorMessage(event.error.code, event.error.detail)}\n`;
   }
 }

@@ -101,7 +101,7 @@ class ChunkProjection implements Projection {
     const code = isStopped ? "turn_stopped" : end.error?.code;
     const detail = isStopped ? undefined : end.error?.detail;
     if (code !== undefined)
-      return `data: ${JSON.stringify(toOpenAiError(code, toErrorMessage({ code, detail })))}\n\n`;
+      return `data: ${JSON.stringify(toOpenAiError(code, toErrorMessage(code, detail)))}\n\n`;
     const hasCalls = this.#calls?.hasWhole ?? false;
     const usage =
       this.#includesUsage && end.usage !== undefined

@@ -218,7 +218,7 @@ class UiMessageProjection implements Projection {
     if (error === undefined) return [];
     return [
       { type: "message-metadata", messageMetadata: { ...this.#toMetadata(end), errorCode: error.code } },
-      { type: "error", errorText: toErrorMessage(error) },
+      { type: "error", errorText: toErrorMessage(error.code, error.detail) },
     ];
   }
 
