@@ -2010,6 +2010,7 @@ begin
     'public.chat_delete_expired(jsonb)',
     'public.chat_get_conversation(jsonb)',
     'public.chat_list_conversations(jsonb)',
+    'public.chat_title_conversation(jsonb)',
     'public.chat_update_conversation(jsonb)',
     'public.chat_index_texts(jsonb)',
     'public.chat_search_conversations(jsonb)',
@@ -3407,9 +3408,9 @@ declare
   v_made jsonb;
 begin
   perform public.chat_become_caller(argument);
-  insert into public.conversations as c (id, title, user_id, metadata)
+  insert into public.conversations as c (id, title, user_id, metadata, titled_by)
     values ((argument ->> 'conversation_id')::uuid, argument ->> 'title', (argument ->> 'user_id')::uuid,
-      argument -> 'metadata')
+      argument -> 'metadata', case when argument ->> 'title' <> 'New Chat' then 'person' end)
     on conflict (id) do nothing returning to_jsonb(c) into v_made;
   return coalesce(v_made, '{"missing": true}');
 end $$;
@@ -3542,6 +3543,33 @@ begin
   return v_answer;
 end $$;
 
+-- Gives a conversation the title that a model has made, if its title is still the one made of a question.
+-- Since version 9.
+-- @param user_id or null
+-- @param conversation_id, turn_id: the turn with the first reply
+-- @param replaces the titles that may be replaced
+-- @param title; null changes nothing, and asks whether the turn's reply is the conversation's first
+-- @returns {is_free: whether the title may be, or was, replaced}
+create or replace function public.chat_title_conversation(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_id uuid := (argument ->> 'conversation_id')::uuid;
+  v_user uuid := (argument ->> 'user_id')::uuid;
+begin
+  perform public.chat_check_version(argument);
+  if argument ->> 'title' is null then
+    return jsonb_build_object('is_free', exists (
+        select from public.conversations c where c.id = v_id and c.user_id is not distinct from v_user
+          and c.titled_by is null and argument -> 'replaces' ? c.title)
+      and not exists (select from public.turns t where t.conversation_id = v_id
+        and t.id <> (argument ->> 'turn_id')::uuid and t.message_id is not null));
+  end if;
+  update public.conversations set title = argument ->> 'title', titled_by = 'model'
+    where id = v_id and user_id is not distinct from v_user and titled_by is null
+      and argument -> 'replaces' ? title;
+  return jsonb_build_object('is_free', found);
+end $$;
+
 -- Changes the given fields of one of the user's conversations.
 -- @param user_id or null
 -- @param conversation_id
@@ -3565,6 +3593,7 @@ begin
   end if;
   update public.conversations c set
     title = coalesce(v_changes ->> 'title', c.title),
+    titled_by = case when v_changes ->> 'title' is null then c.titled_by else 'person' end,
     metadata = coalesce(v_changes -> 'metadata', c.metadata),
     leaf_id = coalesce((v_changes ->> 'leaf_id')::uuid, c.leaf_id),
     archived_at = case (v_changes ->> 'is_archived')::boolean
@@ -4030,6 +4059,7 @@ begin
     'public.chat_delete_expired(jsonb)',
     'public.chat_get_conversation(jsonb)',
     'public.chat_list_conversations(jsonb)',
+    'public.chat_title_conversation(jsonb)',
     'public.chat_update_conversation(jsonb)',
     'public.chat_index_texts(jsonb)',
     'public.chat_search_conversations(jsonb)',
@@ -4119,6 +4149,7 @@ begin
     'public.chat_delete_expired(jsonb)',
     'public.chat_get_conversation(jsonb)',
     'public.chat_list_conversations(jsonb)',
+    'public.chat_title_conversation(jsonb)',
     'public.chat_update_conversation(jsonb)',
     'public.chat_index_texts(jsonb)',
     'public.chat_search_conversations(jsonb)',

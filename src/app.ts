@@ -35,6 +35,7 @@ import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
+import { createTitles } from "./titles/create-titles.ts";
 import { UsageRows } from "./usage/rows.ts";
 import type { ToolLimits } from "./turn/steps/tool-steps.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
@@ -53,6 +54,8 @@ export interface AppOptions {
         readonly models: ModelList;
         /** The file that lists them; `undefined` for the single model of the environment. */
         readonly file: string | undefined;
+        /** The model that makes titles of conversations; `undefined` if none does. */
+        readonly titles: ModelSettings | undefined;
       };
   readonly store: StoreOptions;
   readonly auth:
@@ -127,9 +130,13 @@ export async function createApp(
   const { toolServers } = options;
   const tools = toolServers && new McpToolServers(toolServers, clock, observe);
   const attachments = createAttachments(options, store, observe);
+  const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
+  const createModel = toTitleModel(options.model, models, clock, observe);
+  const titles = createTitles({ createModel, rows, pricing, clock, observe });
   const live = new LiveTurns({
     models,
-    pricing: prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings)),
+    pricing,
+    titles,
     store: store.turns,
     records: store.records,
     attachments,
@@ -152,12 +159,7 @@ export async function createApp(
   registerRoutes(http, forewordRoutes, turns);
   registerRoutes(http, historyRoutes, { history: rows && new ConversationRows(rows), live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
-  registerRoutes(http, usageRoutes, {
-    counters,
-    clock,
-    limits: options.limits,
-    prices,
-  });
+  registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock) });
   registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
   registerRoutes(http, healthRoutes, { health });
@@ -165,7 +167,9 @@ export async function createApp(
   registerRoutes(http, docsRoutes, { docs });
 
   const close = async (drainMs: number): Promise<void> => {
+    const startMs = clock.monotonicMs();
     await live.drain(drainMs);
+    await titles?.close(drainMs - (clock.monotonicMs() - startMs));
     await http.close();
     health.close();
     await Promise.all([models.close(), tools?.close()]);
@@ -253,6 +257,13 @@ function toChoice(options: AppOptions["model"]): Omit<ModelChoiceOptions, "model
   const restricted = options.models.filter(({ users, keys }) => users !== undefined || keys !== undefined);
   const access = new Map(restricted.map(({ name, users, keys }) => [name, { users, keys }]));
   return { access, readsField: options.file !== undefined };
+}
+
+/** Returns how to create the model for titles; `undefined` if none makes them. */
+function toTitleModel(options: AppOptions["model"], models: Models, clock: Clock, observe: Observer) {
+  if (options.type === "demo" || options.titles === undefined) return undefined;
+  const { titles } = options;
+  return () => models.find(titles.name) ?? new OpenAiModel(titles, clock, observe);
 }
 
 function createModels(

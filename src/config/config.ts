@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
 import { findMisspelt } from "./misspelt-names.ts";
-import { readModels, toModelOptions } from "./models/model-options.ts";
+import { findTitleFaults, readModels, toModelOptions } from "./models/model-options.ts";
 import type { ModelsFile } from "./models/models-file.ts";
 import { readToolServersFile, type ToolServersFile } from "./tool-servers/tool-servers-file.ts";
 
@@ -107,6 +107,7 @@ export function parseConfig(
     ...findBrokenRules({ names, isDemo }, valid, invalid),
     ...toolServers.problems.map((problem) => `MCP_SERVERS_FILE: ${problem}`),
     ...(models?.problems ?? []).map((problem) => `MODELS_FILE: ${problem}`),
+    ...findTitleFaults(isDemo ? undefined : valid, models),
   ];
   const used = new Set([...toolServers.usedNames, ...(models?.usedNames ?? [])]);
   const allWarnings = [

@@ -168,6 +168,7 @@ export const Environment = z.object({
   AZURE_OPENAI_API_KEY: HeaderText.optional(),
   MODEL_FIRST_BYTE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
+  TITLE_MODEL: z.string().trim().min(1).max(500, "must be at most 500 characters").optional(),
   MODEL_OPENS_REASONING: choice("auto", "yes", "no").default("auto"),
   MODEL_CONTEXT_CHARS: wholeNumber(1_000, 10_000_000).default(400_000),
   MODEL_CONTEXT_IMAGES: wholeNumber(0, 500).default(20),

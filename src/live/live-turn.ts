@@ -8,6 +8,7 @@ import type { Place } from "../turn/turn-event.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import { RunningTurn, type BegunTurn, type TurnPorts } from "../turn/run-turn.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
+import { withTitle, type Titles } from "../turn/titles/titles.ts";
 import { TurnLog } from "./turn-log.ts";
 
 /** A turn that can be followed, in whatever process it runs or ran. */
@@ -84,7 +85,7 @@ export class LiveTurn implements FollowedTurn {
 
   constructor(
     request: TurnRequest,
-    ports: TurnPorts,
+    ports: TurnPorts & { readonly titles?: Titles | undefined },
     onDisconnect: OnDisconnect,
     begun: BegunTurn | undefined,
     resumed: ResumedTurn | undefined,
@@ -95,7 +96,9 @@ export class LiveTurn implements FollowedTurn {
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
     this.#chatId = request.chatId;
-    this.run = new RunningTurn(request, ports, this.log, begun, resumed);
+    const store = withTitle(ports.store, ports.titles, request, (title) => (this.log.title = title));
+    const own = store === ports.store ? ports : { ...ports, store };
+    this.run = new RunningTurn(request, own, this.log, begun, resumed);
     if (resumed === undefined) return;
     this.storedPosition = Buffer.byteLength(resumed.text);
     this.storedItem = resumed.items.at(-1);

@@ -13,6 +13,7 @@ import { attach, toKey, type KeyedTurn, type StartedTurn } from "./keyed-turns.t
 import { LiveTurn, withStop, type FollowedTurn, type OnDisconnect } from "./live-turn.ts";
 import { KeptTurns } from "./kept-turns.ts";
 import { isPrepared } from "./place-request.ts";
+import type { Titles } from "../turn/titles/titles.ts";
 import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
@@ -26,6 +27,8 @@ export interface LiveTurnsOptions extends TurnPorts {
   /** `undefined` if images are not kept. */
   readonly attachments: TurnAttachments | undefined;
   readonly onDisconnect: OnDisconnect;
+  /** Absent if conversations keep the titles made of their questions. */
+  readonly titles?: Titles | undefined;
 }
 
 /** All turns, as this process sees them. */

@@ -67,6 +67,8 @@ export class TurnLog {
   /** The place of the last item that is saved with the turn's progress. */
   #savedPlace: Place | undefined;
   readonly #followers = new Set<() => void>();
+  /** Resolves with the title of the conversation; `undefined` unless one is being made, or was. */
+  title: Promise<string | undefined> | undefined;
 
   /** The first event; `undefined` until it comes. */
   get start(): TurnStart | undefined {

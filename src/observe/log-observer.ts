@@ -31,6 +31,8 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.error(toFailedWrite(event), "turn lost: neither the store nor the journal took it");
       case "conversation-deleted":
         return logger.info(toWrite(event), "turn not stored: its conversation was deleted");
+      case "title-failed":
+        return logger.warn(toFailedWrite(event), "no title made by the model");
       case "store-trouble":
         return logger.warn(toReason(event.error), "store error outside a request");
       case "search-backlog-started":

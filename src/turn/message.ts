@@ -78,11 +78,8 @@ export function toStorable(text: string): string {
 }
 
 const maxTitleLength = 40;
-/**
- * How much of a long text is segmented, in UTF-16 code units: enough to end the character at the title's
- * limit.
- */
-const titleSample = 4 * maxTitleLength;
+/** The title of a conversation without a question that has text. */
+export const untitled = "New Chat";
 /** Text in which each code unit is a character of its own. */
 // eslint-disable-next-line no-control-regex
 const plainText = /^[\u0000-\u02FF]*$/;
@@ -95,21 +92,23 @@ const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 export function toTitle(messages: readonly Message[]): string {
   const newest = messages.findLast((message) => message.role === "user" && message.text !== "");
   const folded = newest?.text.replaceAll(/\s+/g, " ") ?? "";
-  const title = cutTitle(folded).trim();
-  return title === "" ? "New Chat" : title;
+  const title = cutTitle(folded, maxTitleLength).trim();
+  return title === "" ? untitled : title;
 }
 
-function cutTitle(text: string): string {
-  const sample = text.slice(0, titleSample);
-  if (plainText.test(sample)) return sample.slice(0, maxTitleLength);
+/** Returns the start of `text`, cut between characters to at most `maxLength` code points. */
+export function cutTitle(text: string, maxLength: number): string {
+  // Enough to end the character at the limit, in UTF-16 code units.
+  const sample = text.slice(0, 4 * maxLength);
+  if (plainText.test(sample)) return sample.slice(0, maxLength);
   let title = "";
   let length = 0;
   for (const { segment } of graphemes.segment(sample)) {
     const points = Array.from(segment);
     // No language has a character that is longer than a title.
-    if (length === 0 && points.length > maxTitleLength) return points.slice(0, maxTitleLength).join("");
+    if (length === 0 && points.length > maxLength) return points.slice(0, maxLength).join("");
     length += points.length;
-    if (length > maxTitleLength) break;
+    if (length > maxLength) break;
     title += segment;
   }
   return title;

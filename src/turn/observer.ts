@@ -31,6 +31,8 @@ export type ObservedEvent =
   | { readonly type: "conversation-deleted"; readonly turn: ObservedTurn }
   /** The store failed outside of any call that could report it. */
   | { readonly type: "store-trouble"; readonly error: AppError }
+  /** The model made no title for a conversation, which keeps the one made of its question. */
+  | { readonly type: "title-failed"; readonly turn: ObservedTurn; readonly error: AppError }
   /** The search starts to index older messages and titles. */
   | { readonly type: "search-backlog-started" }
   /** Older messages and titles can be searched; this process indexed `count` of them. */

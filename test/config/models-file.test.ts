@@ -54,6 +54,17 @@ async function refuse(
 }
 
 describe("the file of models", () => {
+  test("lists the model for titles", async (context) => {
+    const models = ["one", "small"].map((name) => ({ name, ...key }));
+    const { config, problems } = await read(context, { models }, { TITLE_MODEL: "small" });
+    assert.deepEqual(problems, []);
+    const model = config?.app.model;
+    assert.equal(model?.type === "openai" ? model.titles?.name : "", "small");
+    assert.deepEqual(await refuse(context, models, { TITLE_MODEL: "Small" }), [
+      "TITLE_MODEL must be the name of a model in MODELS_FILE; they are one, small",
+    ]);
+  });
+
   test("has every setting of a model, with comments and trailing commas", async (context) => {
     const { models, problems, warnings, config } = await read(
       context,

@@ -7,9 +7,9 @@ declare
   v_made jsonb;
 begin
   perform public.chat_become_caller(argument);
-  insert into public.conversations as c (id, title, user_id, metadata)
+  insert into public.conversations as c (id, title, user_id, metadata, titled_by)
     values ((argument ->> 'conversation_id')::uuid, argument ->> 'title', (argument ->> 'user_id')::uuid,
-      argument -> 'metadata')
+      argument -> 'metadata', case when argument ->> 'title' <> 'New Chat' then 'person' end)
     on conflict (id) do nothing returning to_jsonb(c) into v_made;
   return coalesce(v_made, '{"missing": true}');
 end $$;

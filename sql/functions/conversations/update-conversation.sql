@@ -21,6 +21,7 @@ begin
   end if;
   update public.conversations c set
     title = coalesce(v_changes ->> 'title', c.title),
+    titled_by = case when v_changes ->> 'title' is null then c.titled_by else 'person' end,
     metadata = coalesce(v_changes -> 'metadata', c.metadata),
     leaf_id = coalesce((v_changes ->> 'leaf_id')::uuid, c.leaf_id),
     archived_at = case (v_changes ->> 'is_archived')::boolean

@@ -1,6 +1,6 @@
 /** The models of an environment: those of its file, the single one of its variables, or the demo. */
 import type { AppOptions } from "../../app.ts";
-import { defaultFailoverAfterMs } from "../../model/settings.ts";
+import { defaultFailoverAfterMs, type ModelSettings } from "../../model/settings.ts";
 import type { Environment } from "../variables.ts";
 import { readModelsFile, type ModelsFile } from "./models-file.ts";
 
@@ -27,11 +27,27 @@ function toModelDefaults(environment: Environment) {
   };
 }
 
+/** Returns the fault of the model for titles, which a file of models must list; empty if there is none. */
+export function findTitleFaults(
+  environment: Environment | undefined,
+  file: ModelsFile | undefined,
+): readonly string[] {
+  const name = environment?.TITLE_MODEL;
+  if (name === undefined || file === undefined || file.models.length === 0) return [];
+  const names = file.models.map((model) => model.name);
+  if (names.includes(name)) return [];
+  return [`TITLE_MODEL must be the name of a model in MODELS_FILE; they are ${names.join(", ")}`];
+}
+
 /** Returns the models. @param file without faults. */
 export function toModelOptions(environment: Environment, file: ModelsFile | undefined): AppOptions["model"] {
   const [first, ...others] = file?.models ?? [];
-  if (first !== undefined)
-    return { type: "openai", models: [first, ...others], file: environment.MODELS_FILE };
+  const titleModel = environment.TITLE_MODEL;
+  if (first !== undefined) {
+    const models = [first, ...others] as const;
+    const titles = models.find(({ name }) => name === titleModel);
+    return { type: "openai", models, file: environment.MODELS_FILE, titles };
+  }
   const endpoint = environment.AZURE_OPENAI_ENDPOINT;
   const { OPENAI_API_KEY: apiKey, OPENAI_BASE_URL: baseUrl, MODELS_FILE } = environment;
   const isConnected = [apiKey, baseUrl, endpoint, MODELS_FILE].some((value) => value !== undefined);
@@ -62,5 +78,11 @@ export function toModelOptions(environment: Environment, file: ModelsFile | unde
     fallback: [],
     failoverAfterMs: defaultFailoverAfterMs,
   };
-  return { type: "openai", models: [settings], file: undefined };
+  const titles = titleModel === undefined ? undefined : toTitleModel(settings, titleModel);
+  return { type: "openai", models: [settings], file: undefined, titles };
+}
+
+/** Returns a model of the same server under its own name there. */
+function toTitleModel(settings: ModelSettings, name: string): ModelSettings {
+  return { ...settings, name, openai: { ...settings.openai, model: name } };
 }

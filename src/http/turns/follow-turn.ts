@@ -9,7 +9,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Place, TurnEnd, TurnWaiting } from "../../turn/turn-event.ts";
 import { isHttp10 } from "../edge/response.ts";
 import { sendModel } from "./replying-model.ts";
-import type { Projection, StreamWire } from "./stream-wire.ts";
+import type { Projection, StreamWire, TitleWire } from "./stream-wire.ts";
 
 /** How long a client has to close the connection after a cut before the server does, in milliseconds. */
 const closeTimeoutMs = 1_000;
@@ -17,6 +17,8 @@ const closeTimeoutMs = 1_000;
 const resetDelayMs = 250;
 /** How long a client may read nothing before its connection is cut, in milliseconds. It may resume. */
 const stallTimeoutMs = 30_000;
+/** How long a stream stays open after its end for the title of its conversation, in milliseconds. */
+const titleWaitMs = 3_000;
 /** The silence after which a heartbeat is sent, in milliseconds. */
 const heartbeatMs = 15_000;
 
@@ -246,8 +248,27 @@ class Follower {
     if (error !== undefined && cutsOff) this.#cutOff(lastWords);
     // Without an end of its own, a wire that cannot show the wait must not look whole.
     else if (runsElsewhere || (last.type === "turn-waiting" && cutsOff)) this.#cutOff("");
+    else if (this.#log.title !== undefined && this.#wire.title !== undefined && typeof lastWords === "string")
+      void this.#endWithTitle(this.#log.title, this.#wire.title, lastWords);
     else this.#response.end(lastWords);
     this.#watch();
+  }
+
+  /** Sends the end at once, and the title of the conversation if it comes soon. */
+  async #endWithTitle(
+    making: Promise<string | undefined>,
+    { closing, toChunk }: TitleWire,
+    lastWords: string,
+  ): Promise<void> {
+    const response = this.#response;
+    response.write(lastWords.slice(0, lastWords.length - closing.length));
+    const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
+    const timer = this.#clock.after(titleWaitMs, () => resolve(undefined));
+    response.once("close", () => resolve(undefined));
+    const title = await Promise.race([making, tooLate]);
+    timer.cancel();
+    if (response.destroyed) return;
+    response.end((title === undefined ? "" : toChunk(title, this.#log.start?.conversationId)) + closing);
   }
 
   /**

@@ -10,6 +10,13 @@ export interface Projection {
   toChunk(event: TurnEvent, skipBytes: number): string | Uint8Array;
 }
 
+/** How a wire carries the title of a conversation. */
+export interface TitleWire {
+  /** The last words of every stream, which come after the title. */
+  readonly closing: string;
+  readonly toChunk: (title: string, conversationId: string | undefined) => string;
+}
+
 /** A streaming protocol. */
 export interface StreamWire {
   readonly headers: { readonly "content-type": string } & Readonly<Record<string, string>>;
@@ -22,6 +29,8 @@ export interface StreamWire {
   readonly heartbeat: string | undefined;
   /** Whether an incomplete reply ends with a cut connection, since the wire has no other sign for it. */
   readonly cutsOff: boolean;
+  /** How it carries the title of a conversation after the end of its first turn; absent if it cannot. */
+  readonly title?: TitleWire | undefined;
   /** Starts a projection for a client that has `position` bytes of the body. */
   project(position: number): Projection;
 }

@@ -42,6 +42,7 @@ export const functions = {
   chat_get_conversation: "read",
   chat_create_conversation: "once",
   chat_update_conversation: "safe",
+  chat_title_conversation: "once",
   chat_delete_conversations: "once",
   chat_delete_expired: "once",
   chat_list_visible_tables: "read",

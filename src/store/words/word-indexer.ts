@@ -42,6 +42,7 @@ const writes: ReadonlySet<FunctionName> = new Set([
   "chat_save_messages",
   "chat_create_conversation",
   "chat_update_conversation",
+  "chat_title_conversation",
 ]);
 
 const IndexResult = z.object({

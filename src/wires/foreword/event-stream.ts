@@ -104,16 +104,35 @@ export const StreamEventSchema = schemaOf<StreamEvent>()("StreamEvent", () =>
   ]),
 );
 
+/** The event after the end of a conversation's first turn, if a model makes its title. */
+interface TitleEvent {
+  readonly type: "title";
+  readonly conversationId: string | null;
+  readonly title: string;
+}
+
+/** The schema of {@link TitleEvent}. */
+export const TitleEventSchema = schemaOf<TitleEvent>()("TitleEvent", () =>
+  z.object({ type: z.literal("title"), conversationId: Id.nullable(), title: z.string() }),
+);
+
 /** Events whose ids are their positions. A client can resume after any of them. */
 export const eventStream: StreamWire = {
   headers: { "content-type": "text/event-stream; charset=utf-8" },
   commitsAt: "turn-start",
   heartbeat: sseHeartbeat,
   cutsOff: false,
+  title: { closing: "", toChunk: (title, conversationId) => toTitleFrame(title, conversationId ?? null) },
   project: (position): Projection => ({
     toChunk: (event) => toRetry(event) + toStreamEvents(event, position).map(toFrame).join(""),
   }),
 };
+
+/** It has no id: a client that resumes after the end does without. */
+function toTitleFrame(title: string, conversationId: string | null): string {
+  const event: TitleEvent = { type: "title", conversationId, title };
+  return `event: title\ndata: ${JSON.stringify(event)}\n\n`;
+}
 
 /** Returns how long an `EventSource` waits after the end of a stream whose last such event is `event`. */
 function toRetry({ type }: TurnEvent): string {

@@ -6,7 +6,7 @@ import { schemaOf } from "../../http/description/response-schema.ts";
 import { problemFields, type Problem } from "../../http/error-format.ts";
 import { toStopResponses } from "../../http/turns/stop-turn.ts";
 import { TurnStateSchema, type TurnState } from "../../http/turns/turn-state.ts";
-import { StreamEventSchema } from "./event-stream.ts";
+import { StreamEventSchema, TitleEventSchema } from "./event-stream.ts";
 
 const TurnProblem = schemaOf<Problem & { readonly turn?: TurnState }>()("TurnProblem", () =>
   z.object({
@@ -23,9 +23,9 @@ const streams: Readonly<Record<string, Content>> = {
   },
   "text/event-stream": {
     type: "events",
-    schemas: [StreamEventSchema()],
+    schemas: [StreamEventSchema(), TitleEventSchema()],
     description:
-      "Server-sent events, named by their `type`: `turn-start`; `plan-delta`, any number; `plan-end`; `answer-delta`, any number; `turn-error` if the turn failed or was interrupted; `turn-end`, or `turn-waiting` if the turn waits for approval. Anywhere between: reasoning, tool calls, their results and approvals. The id of an event is its position, with an ordinal (`36.1`) for those beside the text; that of the last is `<position>.end`.",
+      "Server-sent events, named by their `type`: `turn-start`; `plan-delta`, any number; `plan-end`; `answer-delta`, any number; `turn-error` if the turn failed or was interrupted; `turn-end`, or `turn-waiting` if the turn waits for approval. With `TITLE_MODEL`, a `title` may follow the end of a conversation's first turn. Anywhere between: reasoning, tool calls, their results and approvals. The id of an event is its position, with an ordinal (`36.1`) for those beside the text; that of the last is `<position>.end`.",
   },
 };
 const turnState: Readonly<Record<string, Content>> = {

@@ -97,6 +97,11 @@ export type UiMessageChunk =
       readonly data: { readonly text: string; readonly state: "streaming" | "done" };
     }
   | {
+      readonly type: "data-title";
+      readonly data: { readonly title: string };
+      readonly transient: true;
+    }
+  | {
       readonly type: "text-start" | "text-end" | "reasoning-start" | "reasoning-end";
       readonly id: string;
     }
@@ -170,6 +175,11 @@ export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk",
         text: z.string().describe("The plan so far."),
         state: z.enum(["streaming", "done"]),
       }),
+    }),
+    z.object({
+      type: z.literal("data-title"),
+      data: z.object({ title: z.string().describe("The conversation's title by a model.") }),
+      transient: z.literal(true),
     }),
     z.object({
       type: z.enum(["text-start", "text-end", "reasoning-start", "reasoning-end"]),

@@ -7,6 +7,9 @@ import { toTimings } from "../../http/turns/turn-state.ts";
 import type { UiMessageChunk } from "./chunk.ts";
 import { ToolChunks } from "./tool-chunks.ts";
 
+/** The last event of every stream. */
+const closing = "data: [DONE]\n\n";
+
 /** The message that a client continues, instead of starting one of its own for the turn. */
 export interface ContinuedMessage {
   readonly messageId: string;
@@ -28,6 +31,7 @@ export function toUiMessageStream(continued?: ContinuedMessage): StreamWire {
     commitsAt: "turn-start",
     heartbeat: sseHeartbeat,
     cutsOff: false,
+    title: { closing, toChunk: (title) => toFrame({ type: "data-title", data: { title }, transient: true }) },
     project: () => new UiMessageProjection(continued),
   };
 }
@@ -56,9 +60,9 @@ class UiMessageProjection implements Projection {
 
   toChunk(event: TurnEvent): string {
     const chunks = this.#isKnown(event) ? this.#skip(event) : this.#toChunks(event);
-    const frames = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("");
+    const frames = chunks.map(toFrame).join("");
     const isLast = event.type === "turn-end" || event.type === "turn-waiting";
-    return isLast ? `${frames}data: [DONE]\n\n` : frames;
+    return isLast ? frames + closing : frames;
   }
 
   /** Whether the client has an event already. */
@@ -237,4 +241,8 @@ class UiMessageProjection implements Projection {
       ...(this.#hasApprovals && { approvals: [] }),
     };
   }
+}
+
+function toFrame(chunk: UiMessageChunk): string {
+  return `data: ${JSON.stringify(chunk)}\n\n`;
 }

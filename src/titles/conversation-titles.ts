@@ -1,0 +1,140 @@
+/** Makes titles of conversations: one bounded call of a model after the first reply of each. */
+import { AppError, toAppError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { settleWithin } from "../base/deadline.ts";
+import { toTokens } from "../turn/limits.ts";
+import type { Observer } from "../turn/observer.ts";
+import type { Model, ModelEnd } from "../turn/ports.ts";
+import { ReasoningFilter } from "../turn/reply/reasoning-filter.ts";
+import { toTitlePrompt } from "../turn/titles/title-prompt.ts";
+import { toTitleText } from "../turn/titles/title-text.ts";
+import type { FirstReply, Titles } from "../turn/titles/titles.ts";
+import type { TokenCounts } from "../turn/turn-event.ts";
+
+/** The longest wait for the model, in milliseconds. */
+const timeoutMs = 10_000;
+/** The most visible text that is read of the model's reply, in UTF-16 code units. */
+const maxTextLength = 2_000;
+
+/** The tokens of a title. */
+export interface TitleUsage extends TokenCounts {
+  readonly model: string;
+}
+
+/** The rows of titles. Both reject with a `store_…` code. */
+export interface TitleRows {
+  /** Resolves with whether the reply is its conversation's first, and no person has given that a title. */
+  mayTitle(reply: FirstReply): Promise<boolean>;
+  /** Gives the conversation its title; resolves with whether no person has given it another one. */
+  save(reply: FirstReply, title: string): Promise<boolean>;
+  /** Counts the tokens of a title in its user's usage. */
+  count(reply: FirstReply, usage: TitleUsage): Promise<void>;
+}
+
+/** The dependencies of {@link ConversationTitles}. */
+export interface ConversationTitlesOptions {
+  readonly model: Model;
+  readonly rows: TitleRows;
+  readonly clock: Clock;
+  readonly observe: Observer;
+}
+
+/** Makes titles until it is closed. */
+export class ConversationTitles implements Titles {
+  readonly #options: ConversationTitlesOptions;
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #closing = new AbortController();
+
+  constructor(options: ConversationTitlesOptions) {
+    this.#options = options;
+  }
+
+  make(reply: FirstReply): Promise<string | undefined> {
+    const made = this.#make(reply).catch((error: unknown) => {
+      const { turnId, conversationId } = reply;
+      this.#options.observe({
+        type: "title-failed",
+        turn: { turnId, conversationId },
+        error: toAppError(error),
+      });
+      return undefined;
+    });
+    this.#running.add(made);
+    void made.then(() => this.#running.delete(made));
+    return made;
+  }
+
+  /** Makes no more titles; those in progress have `waitMs` to end. */
+  async close(waitMs: number): Promise<void> {
+    const ended = Promise.all(this.#running);
+    if (waitMs > 0) await settleWithin(this.#options.clock, ended, waitMs);
+    this.#closing.abort();
+    await ended;
+    await this.#options.model.close();
+  }
+
+  async #make(reply: FirstReply): Promise<string | undefined> {
+    const { rows } = this.#options;
+    if (this.#closing.signal.aborted || !(await rows.mayTitle(reply))) return undefined;
+    const title = toTitleText(await this.#ask(reply));
+    if (title === "") throw new AppError("empty_reply", "the model's reply has no title");
+    return (await rows.save(reply, title)) ? title : undefined;
+  }
+
+  /** Resolves with the model's reply without its reasoning, or with as much as a title needs. */
+  async #ask(reply: FirstReply): Promise<string> {
+    const { model, rows, clock } = this.#options;
+    const prompt = toTitlePrompt(reply.text, reply.answer);
+    const { promise, resolve, reject } = Promise.withResolvers<ModelEnd | undefined>();
+    let filter = createFilter(model);
+    let text = "";
+    let saidBytes = 0;
+    const take = (piece: string): void => {
+      text += piece;
+      if (text.length > maxTextLength) resolve(undefined);
+    };
+    const call = model.complete(prompt, {
+      text: (piece) => {
+        saidBytes += Buffer.byteLength(piece);
+        take(filter.push(piece));
+      },
+      toolCall: () => {},
+      end: (end) => {
+        take(filter.end(end.finishReason !== "length"));
+        resolve(end);
+      },
+      fail: reject,
+      restart: (next = model) => {
+        filter = createFilter(next);
+        text = "";
+        return true;
+      },
+      judge: () => undefined,
+    });
+    const timer = clock.after(timeoutMs, () => reject(new AppError("model_silent", "no title in time")));
+    const close = (): void => reject(new AppError("server_stopping", "no title before the stop"));
+    this.#closing.signal.addEventListener("abort", close);
+    let end: ModelEnd | undefined;
+    try {
+      end = await promise;
+      return text;
+    } finally {
+      call.abort();
+      timer.cancel();
+      this.#closing.signal.removeEventListener("abort", close);
+      const bytes = prompt.kind === "chat" ? (prompt.messages[0]?.text.length ?? 0) : 0;
+      const used = {
+        inputTokens: toTokens(bytes, 0, 1),
+        outputTokens: toTokens(saidBytes),
+        ...end?.usage,
+        model: end?.model ?? call.report?.model ?? model.name,
+      };
+      // A model that said nothing has taken nothing, as far as is known.
+      if (end !== undefined || saidBytes > 0) await rows.count(reply, used).catch(() => {});
+    }
+  }
+}
+
+function createFilter(model: Model): ReasoningFilter {
+  return new ReasoningFilter({ onReasoning: undefined, keepsSpace: false, opened: model.openedReasoning });
+}
