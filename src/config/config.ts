@@ -30,6 +30,9 @@ export interface Config {
   readonly tables: { readonly conversations: string; readonly messages: string; readonly turns: string };
 }
 
+/** The most problems that a message lists. */
+const maxProblems = 100;
+
 /** An environment that cannot be used, with a line for each problem. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -37,7 +40,9 @@ export class ConfigError extends Error {
 
   constructor(problems: readonly string[], warnings: readonly string[] = []) {
     const count = problems.length === 1 ? "1 setting is" : `${problems.length} settings are`;
-    super([`${count} invalid:`, ...problems, ...warnings].join("\n  "));
+    const left = problems.length - maxProblems;
+    const more = left > 0 ? [`and ${left} more`] : [];
+    super([`${count} invalid:`, ...problems.slice(0, maxProblems), ...more, ...warnings].join("\n  "));
     this.problems = problems;
   }
 }

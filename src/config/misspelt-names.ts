@@ -18,6 +18,9 @@ const otherNames: Readonly<Record<string, string>> = {
   CORS_ORIGINS: "CORS_ALLOW_ORIGINS",
 };
 
+/** The most names that a sentence lists. */
+const maxListed = 20;
+
 /** Beginnings of our names, which few other names in `.env` share. */
 const ownBeginning =
   /^(?:OPENAI|AZURE_OPENAI|SUPABASE|LIMIT|MODEL|DATABASE|CORS|JOURNAL|RETENTION|CHAT_STORE|DRAIN)_/;
@@ -68,6 +71,12 @@ export function findNearest(name: string, known: readonly string[]): string | un
   return nearest?.candidate;
 }
 
+/** Returns `names` as a list, of which a long one is cut. */
+export function listNames(names: readonly string[]): string {
+  const listed = names.slice(0, maxListed).join(", ");
+  return names.length > maxListed ? `${listed} and ${names.length - maxListed} more` : listed;
+}
+
 function toUsual(name: string): string {
   return name.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
 }
@@ -91,6 +100,7 @@ function countEdits(a: string, b: string): number {
         ),
       );
     }
+    if (Math.min(...line) > 3) return Infinity;
     [before, above] = [above, line];
   }
   return above[b.length] ?? 0;

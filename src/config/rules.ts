@@ -17,6 +17,10 @@ const otherTables = [
   "attachment_pieces",
   "message_attachments",
   "deleted_objects",
+  "turn_events",
+  "turn_waits",
+  "context_summaries",
+  "daily_costs",
 ];
 const tableVariables = [
   "SUPABASE_TABLE_CONVERSATIONS",

@@ -49,6 +49,9 @@ function toCostWords({ allowance, estimate, price }: LimitedTurn, { limit, micro
   const left = microsLeft === undefined ? "less" : toShownMoney(fromMicros(microsLeft));
   const isOfKey = limit === "key-cost-per-day";
   const budget = (allowance && toBudget(isOfKey ? limit : "cost-per-day", allowance)) ?? 0n;
+  const whole = toShownMoney(budget);
+  if (toReservedCost(estimate, price) > budget)
+    return `The turn may cost about ${wanted}, more than the whole budget${isOfKey ? " of the API key" : ""} of a day, ${whole}; ask for fewer tokens (max_tokens), or for a cheaper model.`;
   const holder = isOfKey ? " of the API key" : "";
-  return `The turn may cost about ${wanted}; ${left} of the budget${holder}, ${toShownMoney(budget)}, is left today (UTC).`;
+  return `The turn may cost about ${wanted}; ${left} of the budget${holder}, ${whole}, is left today (UTC).`;
 }

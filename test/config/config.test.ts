@@ -1,5 +1,6 @@
 /** The settings: defaults, precedence, and every problem, all reported at once. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
 
@@ -229,7 +230,13 @@ describe("parseConfig", () => {
       OPENAI_API_VERSION: "1",
       OPENAI_MODEL: "m",
     };
-    const clashes: readonly [Record<string, string>, RegExp][] = [
+    const schema = readFileSync("supabase_schema.sql", "utf8");
+    const tables = Array.from(
+      schema.matchAll(/^create table if not exists public\.(\w+)/gm),
+      ([, name = ""]) => name,
+    ).filter((name) => name !== "turns");
+    assert.ok(tables.length > 10);
+    const clashes: readonly (readonly [Record<string, string>, RegExp])[] = [
       [
         { ...azure, OPENAI_BASE_URL: "https://y.example" },
         /^Set either OPENAI_BASE_URL or AZURE_OPENAI_ENDPOINT, not both$/,
@@ -237,6 +244,7 @@ describe("parseConfig", () => {
       [{ AZURE_OPENAI_API_KEY: "k" }, /^AZURE_OPENAI_API_KEY requires AZURE_OPENAI_ENDPOINT/],
       [{ SUPABASE_TABLE_MESSAGES: "conversations" }, /^SUPABASE_TABLE_MESSAGES is the name of another table/],
       [{ SUPABASE_TABLE_TURNS: "turn_pieces" }, /^SUPABASE_TABLE_TURNS is the name of another table/],
+      ...tables.map((table) => [{ SUPABASE_TABLE_TURNS: table }, /is the name of another table/] as const),
       [{ SUPABASE_URL: "https://x.supabase.co/rest/v1" }, /^SUPABASE_URL must be the project's URL/],
       [{ SUPABASE_URL: "x.supabase.co" }, /^SUPABASE_URL must be a URL that starts with http:/],
       [{ DEMO_MODE: "true", OPENAI_API_KEY: "k", PORT: "x" }, /^PORT /],

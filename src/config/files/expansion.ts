@@ -6,13 +6,19 @@ const reference = /\$\{(?<kind>[A-Za-z]+:(?!-))?(?<name>[^}:]*)(?<fallback>:-[^}
 /** Texts with their references replaced, and the secrets that came in by them. */
 export class Expansion {
   readonly #variables: Readonly<Record<string, string | undefined>>;
+  readonly #refused: ReadonlySet<string>;
   /** The values of all variables used. */
   readonly values = new Set<string>();
   /** The names of all variables that were looked up. */
   readonly names = new Set<string>();
 
-  constructor(variables: Readonly<Record<string, string | undefined>>) {
+  /** @param refused the names of variables that no text may contain. */
+  constructor(
+    variables: Readonly<Record<string, string | undefined>>,
+    refused: ReadonlySet<string> = new Set(),
+  ) {
     this.#variables = variables;
+    this.#refused = refused;
   }
 
   /**
@@ -38,6 +44,10 @@ export class Expansion {
         return "";
       }
       this.names.add(name);
+      if (this.#refused.has(name)) {
+        refuse(`uses ${whole}, a setting of this server, which no other server may get`);
+        return "";
+      }
       const value = Object.hasOwn(this.#variables, name) ? this.#variables[name] : undefined;
       if (value !== undefined && value !== "") {
         this.values.add(value);

@@ -1,7 +1,7 @@
 /** The rules for the users and keys of models. */
 import type { ModelSettings } from "../../model/settings.ts";
 import type { Fault } from "../files/settings-file.ts";
-import { findNearest } from "../misspelt-names.ts";
+import { findNearest, listNames } from "../misspelt-names.ts";
 
 /** The callers that the server knows. */
 export interface KnownCallers {
@@ -40,6 +40,6 @@ export function checkAccess(
 
 function toUnknown(name: string, known: readonly string[]): string {
   const nearest = findNearest(name, known);
-  const advice = nearest === undefined ? `they are ${known.join(", ")}` : `did you mean ${nearest}?`;
+  const advice = nearest === undefined ? `they are ${listNames(known)}` : `did you mean ${nearest}?`;
   return `is not the name of one of API_KEYS; ${advice}`;
 }

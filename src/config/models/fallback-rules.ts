@@ -1,7 +1,7 @@
 /** The rules for the fallbacks of models. */
 import type { ModelSettings } from "../../model/settings.ts";
 import type { Fault } from "../files/settings-file.ts";
-import { findNearest } from "../misspelt-names.ts";
+import { findNearest, listNames } from "../misspelt-names.ts";
 
 type Read = readonly (ModelSettings | undefined)[];
 
@@ -27,7 +27,7 @@ export function findFallbackFaults(models: Read, names: readonly unknown[]): rea
 
 function toUnknown(name: string, known: readonly string[]): string {
   const nearest = findNearest(name, known);
-  const advice = nearest === undefined ? `the names are ${known.join(", ")}` : `did you mean ${nearest}?`;
+  const advice = nearest === undefined ? `the names are ${listNames(known)}` : `did you mean ${nearest}?`;
   return `is not the name of a model; ${advice}`;
 }
 

@@ -130,7 +130,7 @@ class EntryReader {
   constructor(options: ModelsFileOptions, refuse: Tell) {
     this.#options = options;
     this.#refuse = refuse;
-    this.expansion = new Expansion(options.variables);
+    this.expansion = new Expansion(options.variables, ownSecrets);
   }
 
   /** Returns `undefined` if the entry does not have the form of one. */

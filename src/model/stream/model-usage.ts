@@ -35,7 +35,8 @@ function toUsage(value: Readonly<Record<string, unknown>>): ReportedUsage | unde
   const input = toCount(value["prompt_tokens"]) ?? toCount(value["input_tokens"]);
   const output = toCount(value["completion_tokens"]) ?? toCount(value["output_tokens"]);
   const total = toCount(value["total_tokens"]);
-  if (input === undefined && output === undefined && total === undefined) return undefined;
+  // A server that counts nothing reports zeros: even an empty reply has a prompt.
+  if ((input ?? 0) + (output ?? 0) + (total ?? 0) === 0) return undefined;
   return toReported({
     inputTokens: input ?? (total === undefined ? undefined : Math.max(0, total - (output ?? 0))),
     outputTokens:

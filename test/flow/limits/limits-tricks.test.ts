@@ -196,6 +196,28 @@ describe("a user's limits", { timeout: 120_000 }, () => {
     assert.equal((await total(app, "?to=9999-12-31")).turns, 0);
   });
 
+  test("a turn whose model reports zeros has its estimated tokens", async () => {
+    const app = await start({ MODEL_PRICES: JSON.stringify({ "scripted-1": { input: 1, output: 1 } }) });
+    model.script = (call) => answer(call, { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 });
+    await chat(app);
+    const { estimatedTurns, inputTokens, outputTokens, cost } = await total(app);
+    assert.equal(estimatedTurns, 1);
+    assert.ok(inputTokens > 0 && outputTokens > 0 && (cost ?? 0) > 0);
+  });
+
+  test("a turn that may cost more than a whole day's budget is told that waiting does not help", async () => {
+    const app = await start({
+      MODEL_PRICES: JSON.stringify({ scripted: { input: 0, output: 30 } }),
+      LIMIT_COST_PER_DAY: "0.02",
+    });
+    const { status, body } = await chat(app);
+    assert.equal(status, 429);
+    assert.match(
+      body,
+      /may cost about 0\.03, more than the whole budget of a day, 0\.02; ask for fewer tokens/,
+    );
+  });
+
   test("a turn without tokens costs nothing, even if its price is unknown", async () => {
     const app = await start({
       MODEL_PRICES: JSON.stringify({ "scripted-1": { input: 1_000_000, output: 0 } }),
