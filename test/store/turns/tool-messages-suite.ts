@@ -370,7 +370,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       const turn = chat.toTurn(["u: Hi"], reply("Look", call("a", "rain")));
       await beginTurn(writes, turn);
       const next = chat.toTurn(["u: So?"], undefined, { continues: { ...newest(), isAgain: false } });
-      assert.deepEqual(await writes.begin(next), { type: "running", turnId: turn.turnId });
+      assert.deepEqual(await writes.begin(next), { type: "running", turnIds: [turn.turnId] });
     });
 
     test("finds an unnamed conversation by the reply that a turn goes on with", async () => {
