@@ -54,6 +54,11 @@ export function toShownMoney(money: Money, isCost = false): string {
   return toDecimal(fromMicros(isCost ? -toMicros(-money) : toMicros(money)));
 }
 
+/** Returns the exact sum of two decimal numbers: 0.3 for 0.1 and 0.2. */
+export function addAmounts(one: number, other: number): number {
+  return Number(toDecimal(toMoney(one) + toMoney(other)));
+}
+
 function divide(digits: bigint, places: number): bigint {
   if (places > 1_000) return 0n;
   const divisor = 10n ** BigInt(places);

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
 import { findMisspelt } from "./misspelt-names.ts";
-import { findTitleFaults, readModels, toModelOptions } from "./models/model-options.ts";
+import { findTitleFaults, findUnpriced, readModels, toModelOptions } from "./models/model-options.ts";
 import type { ModelsFile } from "./models/models-file.ts";
 import { readToolServersFile, type ToolServersFile } from "./tool-servers/tool-servers-file.ts";
 
@@ -113,6 +113,7 @@ export function parseConfig(
     ...toolServers.problems.map((problem) => `MCP_SERVERS_FILE: ${problem}`),
     ...(models?.problems ?? []).map((problem) => `MODELS_FILE: ${problem}`),
     ...findTitleFaults(isDemo ? undefined : valid, models),
+    ...(valid === undefined || models?.problems.length ? [] : findUnpriced(valid, models)),
   ];
   const used = new Set([...toolServers.usedNames, ...(models?.usedNames ?? [])]);
   const allWarnings = [
@@ -196,6 +197,7 @@ function toLimitOptions(environment: Environment): AppOptions["limits"] {
     concurrentTurns: (environment.LIMIT_CONCURRENT_TURNS ?? (isOn ? 3 : 0)) || undefined,
     tokensPerDay: environment.LIMIT_TOKENS_PER_DAY || undefined,
     costPerDay: environment.LIMIT_COST_PER_DAY || undefined,
+    keyCostsPerDay: environment.LIMIT_KEY_COST_PER_DAY,
     maxBodyBytes: environment.LIMIT_BODY_MIB * mebibyte,
     maxBodiesBytes: environment.LIMIT_BODIES_MIB * mebibyte,
     maxMessages: environment.LIMIT_MESSAGES,

@@ -121,10 +121,33 @@ const valueRules: readonly Rule<Environment>[] = [
     advice: "API_KEYS requires AUTH=keys",
   },
   {
+    isBroken: ({ AUTH, LIMIT_COST_PER_DAY: budget }) => AUTH === "none" && budget > 0n,
+    advice:
+      "LIMIT_COST_PER_DAY requires AUTH=supabase or AUTH=keys: it is a budget of each authenticated user, and AUTH=none has none",
+  },
+  {
+    isBroken: ({ AUTH, LIMIT_KEY_COST_PER_DAY: budgets }) => AUTH !== "keys" && budgets !== undefined,
+    advice: "LIMIT_KEY_COST_PER_DAY requires AUTH=keys",
+  },
+  {
+    isBroken: (values) => listUnknownKeys(values).length > 0,
+    advice: (values) =>
+      `LIMIT_KEY_COST_PER_DAY names ${listUnknownKeys(values).join(", ")}, which is no key's name in API_KEYS`,
+  },
+  {
     isBroken: ({ AUTH, SUPABASE_JWT_SECRET: secret }) => AUTH !== "supabase" && secret !== undefined,
     advice: "SUPABASE_JWT_SECRET requires AUTH=supabase",
   },
 ];
+
+/** Returns the names with a budget that no key has. */
+function listUnknownKeys({
+  API_KEYS: keys,
+  LIMIT_KEY_COST_PER_DAY: budgets,
+}: Environment): readonly string[] {
+  const known = new Set(["", ...(keys ?? []).map(({ name }) => name)]);
+  return keys === undefined ? [] : [...(budgets?.keys() ?? [])].filter((name) => !known.has(name));
+}
 
 function isStoreShared(values: Environment): boolean {
   const isSupabase = values.SUPABASE_URL !== undefined && values.SUPABASE_SERVICE_ROLE_KEY !== undefined;

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { unescape } from "node:querystring";
 import { z } from "zod";
 import { ApiKeys } from "./api-keys.ts";
-import { Budget, ModelPrices } from "./money-variables.ts";
+import { Budget, KeyBudgets, ModelPrices } from "./money-variables.ts";
 
 const localOrigins = ["localhost", "127.0.0.1"].flatMap((host) =>
   ["", ":3000", ":5173", ":4173"].map((port) => `http://${host}${port}`),
@@ -143,6 +143,7 @@ export const Environment = z.object({
   LIMIT_CONCURRENT_TURNS: wholeNumber(0, 10_000).optional(),
   LIMIT_TOKENS_PER_DAY: wholeNumber(0, 1_000_000_000_000).default(0),
   LIMIT_COST_PER_DAY: Budget.default(0n),
+  LIMIT_KEY_COST_PER_DAY: KeyBudgets.optional(),
   LIMIT_BODY_MIB: wholeNumber(1, 100).default(20),
   LIMIT_BODIES_MIB: wholeNumber(1, 65_536).default(128),
   LIMIT_MESSAGES: wholeNumber(1, 20_000).default(20_000),

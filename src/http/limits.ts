@@ -6,7 +6,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../auth/identity.ts";
 import { AppError, refuse } from "../base/errors.ts";
-import { dayMs, toDailyLimit, type LimitLeft, type LimitName, type TurnLimits } from "../turn/limits.ts";
+import type { Money } from "../base/money.ts";
+import {
+  dayMs,
+  toDailyLimit,
+  type KeyBudget,
+  type LimitLeft,
+  type LimitName,
+  type TurnLimits,
+} from "../turn/limits.ts";
 import type { Message } from "../turn/message.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../base/caller.ts";
@@ -30,6 +38,8 @@ export interface SizeLimits {
 /** The limits; `undefined` means unlimited. */
 export interface LimitOptions extends TurnLimits, SizeLimits {
   readonly requestsPerMinute: number | undefined;
+  /** The budgets of API keys by name, and under the empty name that of all others; 0 is none. */
+  readonly keyCostsPerDay?: ReadonlyMap<string, Money> | undefined;
   readonly maxBodyBytes: number;
   readonly maxBodiesBytes: number;
 }
@@ -94,10 +104,12 @@ export class Limits {
     const { concurrentTurns, tokensPerDay, costPerDay } = this.#options;
     const refusal = this.#refusals.get(request);
     const over: LimitName | undefined = refusal && "requests";
-    const isLimited = (concurrentTurns ?? tokensPerDay ?? costPerDay) !== undefined;
+    const identity = identityOf(request);
+    const key = this.#findKeyBudget(identity);
+    const isLimited = key !== undefined || (concurrentTurns ?? tokensPerDay ?? costPerDay) !== undefined;
     if (!isLimited && over === undefined) return turn;
-    const subject = toSubject(identityOf(request), turn.caller, request.ip);
-    const allowance = { subject, over, refusal, concurrentTurns };
+    const subject = toSubject(identity, turn.caller, request.ip);
+    const allowance = { subject, over, refusal, concurrentTurns, ...(key !== undefined && { key }) };
     // Tokens and costs are limited per user only: any number of people may share an address.
     if (!subject.startsWith("user "))
       return { ...turn, allowance: { ...allowance, tokensPerDay: undefined } };
@@ -111,6 +123,13 @@ export class Limits {
       const limit = allowance && toDailyLimit(name, allowance);
       if (limit !== undefined) addLimit(reply, limit, rest, seconds);
     }
+  }
+
+  #findKeyBudget(identity: Identity): KeyBudget | undefined {
+    const budgets = this.#options.keyCostsPerDay;
+    if (budgets === undefined || identity.type !== "server") return undefined;
+    const costPerDay = budgets.get(identity.keyName) ?? budgets.get("") ?? 0n;
+    return costPerDay === 0n ? undefined : { name: identity.keyName, costPerDay };
   }
 
   async #count(

@@ -46,7 +46,7 @@ function toTokenWords({ allowance, estimate }: LimitedTurn, { tokensLeft }: Limi
 
 function toCostWords({ allowance, estimate, price }: LimitedTurn, { limit, microsLeft }: Limited): string {
   const wanted = toShownMoney(toReservedCost(estimate, price), true);
-  const left = microsLeft === undefined ? "less" : toShownMoney(fromMicros(microsLeft));
+  const left = microsLeft === undefined ? "too little" : toShownMoney(fromMicros(microsLeft));
   const isOfKey = limit === "key-cost-per-day";
   const budget = (allowance && toBudget(isOfKey ? limit : "cost-per-day", allowance)) ?? 0n;
   const whole = toShownMoney(budget);

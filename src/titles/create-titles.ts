@@ -25,9 +25,9 @@ export function createTitles(options: TitlesOptions): ConversationTitles | undef
   if (createModel === undefined || rows === undefined) return undefined;
   const model = createModel();
   const counters = new UsageRows(rows.database);
-  const titles = new StoredTitles(rows.database, async ({ userId }, usage) => {
+  const titles = new StoredTitles(rows.database, async ({ userId, keyName }, usage) => {
     const cost = pricing?.toCost(usage.model, model.name, usage);
-    await counters.countBackground({ ...usage, userId, cost, usedAt: clock.now() });
+    await counters.countBackground({ ...usage, userId, keyName, cost, usedAt: clock.now() });
   });
   return new ConversationTitles({ model, rows: titles, clock, observe });
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { fromMicros, toDecimal, toMicros, toMoney, toShownMoney } from "../../src/base/money.ts";
+import { addAmounts, fromMicros, toDecimal, toMicros, toMoney, toShownMoney } from "../../src/base/money.ts";
 
 describe("toMoney", () => {
   test("reads the decimal that a number stands for, in any of its forms", () => {
@@ -25,6 +25,7 @@ describe("toMoney", () => {
   test("adds up without drift: ten thousand tenths are a thousand", () => {
     const sum = Array.from({ length: 10_000 }, () => toMoney(0.1)).reduce((one, other) => one + other);
     assert.equal(toDecimal(sum), "1000");
+    assert.equal(addAmounts(0.1, 0.2), 0.3);
   });
 
   test("is the inverse of toDecimal", () => {

@@ -1,6 +1,7 @@
 /** The limits of users' turns as one process counts them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { toMoney } from "../../src/base/money.ts";
 import { Allowances } from "../../src/live/allowances.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { makeResult, makeTurn } from "../support/databases/make-turn.ts";
@@ -34,5 +35,36 @@ describe("Allowances", () => {
     assert.equal(allowances.findLimit(turn()), "tokens-per-day");
     clock.advance(24 * hourMs);
     assert.equal(allowances.findLimit(turn()), undefined);
+  });
+
+  test("counts costs exactly, for the user and for the API key, and tells how much is left", () => {
+    const clock = new ManualClock();
+    const allowances = new Allowances(clock);
+    const toTurn = (user: string): ReturnType<typeof makeTurn> => {
+      const limits = { over: undefined, concurrentTurns: undefined, tokensPerDay: undefined };
+      const key = { name: "web", costPerDay: toMoney("0.00801") };
+      const own = { subject: `user ${user}`, ...limits, costPerDay: toMoney("0.00505"), key };
+      const [price, startedAt] = [{ input: 5, output: 2.5 }, clock.now()]; // of a turn: 0.00255
+      return makeTurn(["u: Hi"], { price, startedAt, allowance: own });
+    };
+    const [first, second] = [toTurn("a"), toTurn("a")];
+    allowances.begin(first);
+    assert.equal(allowances.findLimit(second), "cost-per-day", "what runs is reserved");
+    const usage = { inputTokens: 1, outputTokens: 1, toolCalls: 1, toolCost: 0.0005 };
+    allowances.end(first, makeResult("Hello", { usage, cost: toMoney("0.002") }));
+    assert.equal(allowances.findLimit(second), undefined, "0.0025 and 0.00255 are the whole budget");
+    allowances.begin(second);
+    const left = [
+      { name: "cost-per-day", left: 0 },
+      { name: "key-cost-per-day", left: 2_960 },
+    ];
+    assert.deepEqual(second.allowance && allowances.listLeft(second.allowance), left);
+    const other = toTurn("b");
+    assert.equal(allowances.findLimit(other), undefined);
+    allowances.begin(other);
+    assert.equal(allowances.findLimit(toTurn("c")), "key-cost-per-day");
+    allowances.end(other);
+    allowances.end(second, makeResult("", { usage: undefined, cost: 0n }));
+    assert.equal(allowances.findLimit(toTurn("c")), undefined);
   });
 });

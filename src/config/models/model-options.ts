@@ -1,5 +1,6 @@
 /** The models of an environment: those of its file, the single one of its variables, or the demo. */
 import type { AppOptions } from "../../app.ts";
+import { toModelPrices } from "../../model/model-prices.ts";
 import { defaultFailoverAfterMs, type ModelSettings } from "../../model/settings.ts";
 import type { Environment } from "../variables.ts";
 import { readModelsFile, type ModelsFile } from "./models-file.ts";
@@ -15,6 +16,25 @@ export function readModels(
     defaults: toModelDefaults(environment),
     callers: { auth: environment.AUTH, keyNames: environment.API_KEYS?.map(({ name }) => name) },
   });
+}
+
+/**
+ * Returns a sentence if there is a budget, and a model without a price: the budget would not count it.
+ * @param file without faults.
+ */
+export function findUnpriced(environment: Environment, file: ModelsFile | undefined): readonly string[] {
+  const { LIMIT_COST_PER_DAY: ofUsers, LIMIT_KEY_COST_PER_DAY: ofKeys, MODEL_PRICES: prices } = environment;
+  const options = toModelOptions(environment, file);
+  if ((ofUsers === 0n && ofKeys === undefined) || options.type === "demo") return [];
+  const models = [...options.models, ...(options.titles === undefined ? [] : [options.titles])];
+  const priced = toModelPrices(models, prices ?? new Map());
+  const names = [...new Set(models.map(({ name }) => name))].filter(
+    (name) => name !== "" && !priced.has(name),
+  );
+  if (names.length === 0) return [];
+  const budget = ofUsers === 0n ? "LIMIT_KEY_COST_PER_DAY" : "LIMIT_COST_PER_DAY";
+  const advice = file === undefined ? "add it to MODEL_PRICES" : "add `price` to its entry in MODELS_FILE";
+  return [`${budget} needs the price of each model, and has none of ${names.join(", ")}: ${advice}`];
 }
 
 /** The settings of all models, unless a file has others. */

@@ -1,4 +1,5 @@
 /** Runs the calls of this server's tools: a few at a time, within bounds, each at most once. */
+import { addAmounts } from "../../base/money.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import type { UnplacedItem } from "../reply-events.ts";
@@ -175,7 +176,7 @@ export class ToolRuns {
     }
     this.#open.set(callId, "running");
     this.#toolCalls += 1;
-    if (tool.price !== undefined) this.#toolCost = (this.#toolCost ?? 0) + tool.price;
+    if (tool.price !== undefined) this.#toolCost = addAmounts(this.#toolCost ?? 0, tool.price);
     return await servers.call(tool, input, { signal: this.#aborting.signal, maxBytes });
   }
 

@@ -15,6 +15,8 @@ export interface FirstReply extends FirstQuestion {
   readonly turnId: string;
   readonly conversationId: string;
   readonly userId: string | undefined;
+  /** The API key in whose budget its turn counts; absent if there is none. */
+  readonly keyName?: string | undefined;
   readonly answer: string;
 }
 
@@ -62,12 +64,13 @@ function findFirstQuestion(request: TurnRequest): FirstQuestion | undefined {
 
 function toFirstReply(
   question: FirstQuestion,
-  { turnId, conversationId, isConversationNamed, caller }: TurnBegin,
+  { turnId, conversationId, isConversationNamed, caller, allowance }: TurnBegin,
   { outcome, toBody }: TurnResult,
 ): FirstReply | undefined {
   // If the store has not said which conversation it is, its begin is in the journal.
   if (!isConversationNamed || (outcome !== "complete" && outcome !== "stopped")) return undefined;
   const answer = toBody().answer ?? "";
   if (answer.trim() === "") return undefined;
-  return { ...question, turnId, conversationId, userId: caller.userId, answer };
+  const { userId } = caller;
+  return { ...question, turnId, conversationId, userId, keyName: allowance?.key?.name, answer };
 }

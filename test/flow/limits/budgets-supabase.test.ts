@@ -1,0 +1,5 @@
+/** Budgets, see budgets-suite.ts. */
+import { startSupabaseHarness } from "../../support/databases/store-harness.ts";
+import { runBudgetsSuite } from "./budgets-suite.ts";
+
+runBudgetsSuite("PostgREST", startSupabaseHarness, 2);
