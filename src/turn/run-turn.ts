@@ -26,7 +26,7 @@ import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
 import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
 import { estimateTurn, findModel, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
-import { toJudged, toTurnEnd, toTurnResult, type Ending } from "./turn-result.ts";
+import { toJudged, toTurnEnd, toTurnResult, withoutCalls, type Ending } from "./turn-result.ts";
 
 /** The ports of a turn. */
 export interface TurnPorts extends ReplyOptions, ToolPorts, PricedModels {
@@ -154,7 +154,8 @@ export class RunningTurn {
 
   #judge(modelEnd: ModelEnd): AppError | undefined {
     if (this.#steps?.hasCalls === true || !this.#reply.saysNothing()) return undefined;
-    return toJudged({ outcome: "complete", modelEnd }, toBody(this.#output.textAfter(0))).error;
+    const ending = { outcome: "complete", modelEnd: withoutCalls(modelEnd) } as const;
+    return toJudged(ending, toBody(this.#output.textAfter(0))).error;
   }
 
   /** Stage 1b, beside 1a: the user's message is stored; only then do events go out. */
@@ -185,8 +186,7 @@ export class RunningTurn {
       if (error !== undefined) return this.#finish({ outcome: "failed", modelEnd, error });
       return void this.#goOn(() => steps.endStep(modelEnd.usage), modelEnd);
     }
-    const finishReason = modelEnd.finishReason === "tool-calls" ? "other" : modelEnd.finishReason;
-    this.#finish({ outcome: "complete", modelEnd: { ...modelEnd, finishReason } });
+    this.#finish({ outcome: "complete", modelEnd: withoutCalls(modelEnd) });
   }
 
   /** The turn goes on after its wait: its events come again, then those of the approved calls. */

@@ -77,6 +77,11 @@ export function toJudged(ending: Ending, { plan, answer = "" }: Body): Ending {
   };
 }
 
+/** Returns the end of a step that has no calls: its model may have called a tool that it was not offered. */
+export function withoutCalls(modelEnd: ModelEnd): ModelEnd {
+  return modelEnd.finishReason === "tool-calls" ? { ...modelEnd, finishReason: "other" } : modelEnd;
+}
+
 /** Returns the result of a turn. */
 export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTurn): TurnResult {
   const { begin, hasPlan, saidBytes, endedAt, durationMs, firstTextMs, tools, report } = turn;

@@ -69,6 +69,8 @@ describe("a model that fails before its first visible byte", () => {
     ["an empty reply", "empty_reply", sayNothing],
     ["reasoning alone", "empty_reply", (call) => call.text("<think>secret</think>\n\n").finish()],
     ["a boundary alone", "empty_reply", (call) => call.text("---RESPONSE---\n").finish()],
+    ["a call of a tool that is not there", "empty_reply", (call) => call.toolCall("x").finish("tool_calls")],
+    ["the finish reason of a call alone", "empty_reply", (call) => call.finish("tool_calls")],
   ];
   for (const [name, code, script] of failures) {
     test(`by ${name} is left at once for its fallback`, async () => {
