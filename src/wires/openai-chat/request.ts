@@ -41,7 +41,9 @@ const ignored = [
 /** The body. */
 export const CompletionRequest = z.object({
   model: z
-    .string("is required")
+    .string({
+      error: ({ input }) => ((input ?? undefined) === undefined ? "is required" : "must be a string"),
+    })
     .max(maxNameLength, `must be at most ${maxNameLength} characters`)
     .describe("A name from `GET /v1/models`. With `+plan` the reply starts with a plan."),
   messages: listOf(CompletionMessage).meta({

@@ -103,6 +103,9 @@ describe("a server with several models", { timeout: 120_000 }, () => {
     }
     for (const model of [5, true, ["slow"], { name: "slow" }]) {
       const problem = { status: 400, code: "invalid_request", detail: "model: must be a string" };
+      const sent = await app.post("/v1/chat/completions", { ...completion("slow"), model });
+      assert.equal(sent.status, 400);
+      assert.match(sent.body, /"model: must be a string"/);
       assert.deepEqual(toProblem(await app.chat("Hi", { model })), problem);
       assert.equal((await app.post("/api/chat", ui({ model }))).status, 400);
     }
