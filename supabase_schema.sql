@@ -1989,11 +1989,13 @@ begin
     'public.chat_find_chat(jsonb)',
     'public.chat_find_message(jsonb)',
     'public.chat_find_place(jsonb)',
+    'public.chat_find_summaries(jsonb)',
     'public.chat_hold_reply(jsonb)',
     'public.chat_list_messages(jsonb)',
     'public.chat_list_path(jsonb)',
     'public.chat_read_path(jsonb)',
     'public.chat_save_messages(jsonb)',
+    'public.chat_save_summary(jsonb)',
     'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
     'public.chat_claim_waiting(jsonb)',
@@ -2262,6 +2264,30 @@ begin
   return jsonb_build_object('running', v_turn);
 end $$;
 
+-- Finds the summaries of a user's paths by the digests of these paths: in whichever conversation, since
+-- equal paths have equal summaries. Since version 9.
+-- @param user_id or null
+-- @param digests
+-- @returns [{digest, text: null if there is none}]
+create or replace function public.chat_find_summaries(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+begin
+  perform public.chat_become_caller(argument);
+  -- Apart, so that each uses the index.
+  if v_user is null then
+    return coalesce((select jsonb_agg(jsonb_build_object('digest', d.digest, 'text', (
+      select s.text from public.messages m join public.context_summaries s on s.message_id = m.id
+        where m.user_id is null and m.digest = decode(d.digest, 'hex') limit 1)))
+      from jsonb_array_elements_text(argument -> 'digests') d (digest)), '[]');
+  end if;
+  return coalesce((select jsonb_agg(jsonb_build_object('digest', d.digest, 'text', (
+    select s.text from public.messages m join public.context_summaries s on s.message_id = m.id
+      where m.user_id = v_user and m.digest = decode(d.digest, 'hex') limit 1)))
+    from jsonb_array_elements_text(argument -> 'digests') d (digest)), '[]');
+end $$;
+
 -- Creates the row of a reply in progress, so that the client's next message can follow it. The turn's end
 -- completes the row.
 -- @param conversation_id, turn_id, parent_id
@@ -2449,9 +2475,10 @@ end $$;
 -- least one.
 -- @param parent_id the path's last message
 -- @param max_chars
+-- @param with_summaries since version 9, whether to return summaries, too
 -- @returns [{id, role, content, path_bytes: id and bytes of the path before it since version 9, tools: since
 --   version 8, a reply's, as foreword.trim_tools returns them, attachments: as its metadata lists them, if it
---   has any}]
+--   has any, summary: of the path up to the message, if it is one of the 32 newest of its conversation}]
 create or replace function public.chat_list_path(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   with recursive path as (
@@ -2473,12 +2500,20 @@ language sql stable set search_path = '' as $$
       where p.chars + length(coalesce(m.content, '')) + length(coalesce(t.tools::text, ''))
         <= (argument ->> 'max_chars')::integer
         and p.place < 20000
+  ), summaries as (
+    select coalesce(jsonb_object_agg(newest.message_id, newest.text), '{}') as texts from (
+      select s.message_id, s.text from public.context_summaries s
+        where coalesce((argument ->> 'with_summaries')::boolean, false)
+          and s.conversation_id = (select m.conversation_id from public.messages m
+            where m.id = (argument ->> 'parent_id')::uuid)
+        order by s.created_at desc limit 32) newest
   )
   select coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'role', p.role,
     'content', coalesce(p.content, ''), 'path_bytes', p.path_bytes)
     || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
     || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
-    order by p.place desc), '[]') from path p
+    || case when s.texts ? p.id::text then jsonb_build_object('summary', s.texts -> p.id::text) else '{}' end
+    order by p.place desc), '[]') from path p cross join summaries s
 $$;
 
 -- Returns the path that ends in a message, for a turn that continues from there: the newest messages, oldest
@@ -2487,6 +2522,7 @@ $$;
 -- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
 -- @param parent_id a message's id; null for the leaf
 -- @param max_chars
+-- @param with_summaries since version 9, as in chat_list_path
 -- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: since version 8,
 --   of the path without its last message, or null, messages: as chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
@@ -2498,6 +2534,7 @@ declare
   v_parent public.messages;
   v_turn public.turns;
   v_id uuid;
+  v_summaries jsonb := '{}'; -- by the last message that each covers
 begin
   perform public.chat_become_caller(argument);
   if argument ->> 'chat_id' is not null then
@@ -2531,6 +2568,11 @@ begin
   if v_conversation.id is null or (v_parent.id is not null and v_parent.digest is null) then
     return jsonb_build_object('missing', true);
   end if;
+  if (argument ->> 'with_summaries')::boolean then
+    select coalesce(jsonb_object_agg(s.message_id, s.text), '{}') into v_summaries from (
+      select message_id, text from public.context_summaries where conversation_id = v_conversation.id
+        order by created_at desc limit 32) s;
+  end if;
   -- As in chat_list_path, which users may not call.
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
     'parent_digest', (select encode(p.digest, 'hex') from public.messages p where p.id = v_parent.parent_id),
@@ -2561,6 +2603,8 @@ begin
       'content', coalesce(p.content, ''), 'path_bytes', p.path_bytes)
       || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
       || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
+      || case when v_summaries ? p.id::text then jsonb_build_object('summary', v_summaries -> p.id::text)
+        else '{}' end
       order by p.place desc) from path p
     -- Users may make a circle of their rows: each row is listed once.
     where p.place < coalesce((
@@ -2585,7 +2629,7 @@ end $$;
 --   tree
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
 -- @param continue since version 7, for a path that need not start at the root: as in chat_find_place, and
---   {must_exist, max_chars}
+--   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of
 --   {missing} the path does not start at the root, and its anchor is not stored
@@ -2641,7 +2685,7 @@ begin
     v_digest := coalesce(v_digest, '');
     if argument #>> '{continue,max_chars}' is not null then
       v_history := public.chat_list_path(jsonb_build_object('parent_id', v_parent, 'max_chars',
-        argument #> '{continue,max_chars}'));
+        argument #> '{continue,max_chars}', 'with_summaries', argument #> '{continue,with_summaries}'));
     end if;
   end if;
 
@@ -2661,6 +2705,40 @@ begin
   return jsonb_build_object('conversation_id', v_conversation, 'message_id', v_message, 'digest',
     v_result -> 'digest')
     || case when v_history is null then '{}' else jsonb_build_object('history', v_history) end;
+end $$;
+
+-- Stores the summary of the path that ends in a message, unless it has one, or is gone. Since version 9.
+-- @param message_id
+-- @param text null to store that of an equal path of the same user, if there is one
+-- @param model which wrote it, or null
+-- @returns {text: the stored summary, or null}
+create or replace function public.chat_save_summary(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_message public.messages;
+  v_text text := argument ->> 'text';
+  v_model text := argument ->> 'model';
+  v_equal uuid;
+begin
+  perform public.chat_check_version(argument);
+  select * into v_message from public.messages where id = (argument ->> 'message_id')::uuid for key share;
+  if v_text is null and v_message.user_id is null then
+    select s.message_id into v_equal from public.messages m join public.context_summaries s
+      on s.message_id = m.id where m.user_id is null and m.digest = v_message.digest limit 1;
+  elsif v_text is null then
+    select s.message_id into v_equal from public.messages m join public.context_summaries s
+      on s.message_id = m.id where m.user_id = v_message.user_id and m.digest = v_message.digest limit 1;
+  end if;
+  if v_equal is not null then
+    select s.text, s.model into v_text, v_model from public.context_summaries s where s.message_id = v_equal;
+  end if;
+  if v_message.id is not null and v_text is not null then
+    insert into public.context_summaries (message_id, conversation_id, text, model)
+      values (v_message.id, v_message.conversation_id, v_text, v_model)
+      on conflict (message_id) do nothing;
+  end if;
+  return jsonb_build_object('text',
+    (select s.text from public.context_summaries s where s.message_id = v_message.id));
 end $$;
 
 -- Stores a user's answers to a waiting turn's requests for approval. The last one makes the turn run in the
@@ -4038,11 +4116,13 @@ begin
     'public.chat_find_chat(jsonb)',
     'public.chat_find_message(jsonb)',
     'public.chat_find_place(jsonb)',
+    'public.chat_find_summaries(jsonb)',
     'public.chat_hold_reply(jsonb)',
     'public.chat_list_messages(jsonb)',
     'public.chat_list_path(jsonb)',
     'public.chat_read_path(jsonb)',
     'public.chat_save_messages(jsonb)',
+    'public.chat_save_summary(jsonb)',
     'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
     'public.chat_claim_waiting(jsonb)',
@@ -4128,11 +4208,13 @@ begin
     'public.chat_find_chat(jsonb)',
     'public.chat_find_message(jsonb)',
     'public.chat_find_place(jsonb)',
+    'public.chat_find_summaries(jsonb)',
     'public.chat_hold_reply(jsonb)',
     'public.chat_list_messages(jsonb)',
     'public.chat_list_path(jsonb)',
     'public.chat_read_path(jsonb)',
     'public.chat_save_messages(jsonb)',
+    'public.chat_save_summary(jsonb)',
     'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
     'public.chat_claim_waiting(jsonb)',

@@ -74,6 +74,8 @@ export interface AppOptions {
   /** Addresses and ranges of proxies whose forwarding headers are trusted. */
   readonly trustedProxies: readonly string[];
   readonly limits: LimitOptions;
+  /** Whether the start of chats that are too long for their models is summarised. */
+  readonly summarizesContext: boolean;
   /** The most images that a model is sent, stored ones included. */
   readonly maxContextImages: number;
   /** Prices by model name; other models have none. */
@@ -127,8 +129,7 @@ export async function createApp(
   const { models, fallbacks } = createModels(options.model, clock, observe);
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
-  const { toolServers } = options;
-  const tools = toolServers && new McpToolServers(toolServers, clock, observe);
+  const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
   const createModel = toTitleModel(options.model, models, clock, observe);
@@ -141,11 +142,10 @@ export async function createApp(
     records: store.records,
     attachments,
     clock,
-    onDisconnect: options.onDisconnect,
-    showsReasoning: options.showsReasoning,
+    ...toTurnSettings(options),
     observe,
     tools,
-    toolLimits: options.toolLimits,
+    countBackground: counters && (async (used) => await counters.countBackground(used)),
   });
 
   const http = await createHttp(options, rows !== undefined, clock, logger);
@@ -177,6 +177,10 @@ export async function createApp(
     await store.close();
   };
   return { http, store, tools, close };
+}
+
+function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, summarizesContext }: AppOptions) {
+  return { onDisconnect, showsReasoning, toolLimits, summarizes: summarizesContext };
 }
 
 /** Returns the server without its routes. */

@@ -175,6 +175,7 @@ function toConfig(
       trustedProxies: environment.TRUST_PROXY,
       logsContent: environment.LOG_CONTENT,
       limits: toLimitOptions(environment),
+      summarizesContext: environment.CONTEXT_SUMMARY,
       maxContextImages: environment.MODEL_CONTEXT_IMAGES,
       prices: environment.MODEL_PRICES ?? new Map(),
       toolServers: toolServers.options,
@@ -236,6 +237,7 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
     dataDir: environment.DATA_DIR,
     maxJournalBytes: environment.JOURNAL_MAX_MIB * mebibyte,
     maxContextChars: environment.MODEL_CONTEXT_CHARS,
+    readsSummaries: environment.CONTEXT_SUMMARY,
     attachments: {
       maxUserBytes: environment.LIMIT_USER_FILES_MIB * mebibyte || undefined,
       bucket: toBucketOptions(environment),

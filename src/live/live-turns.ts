@@ -3,6 +3,7 @@ import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { EndResult } from "../turn/ports.ts";
 import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
+import type { CountBackground } from "../turn/background/background-usage.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import { mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
@@ -18,6 +19,7 @@ import { ProgressSaver } from "./progress-saver.ts";
 import { Recovery } from "./recovery.ts";
 import { RemoteTurns } from "./remote-turn.ts";
 import { TurnBegins } from "./turn-begins.ts";
+import { createSummarizer, type Summarizer } from "./summaries/summarizer.ts";
 import { Waiting } from "./waiting.ts";
 
 /** Parts and settings of all turns. */
@@ -29,6 +31,10 @@ export interface LiveTurnsOptions extends TurnPorts {
   readonly onDisconnect: OnDisconnect;
   /** Absent if conversations keep the titles made of their questions. */
   readonly titles?: Titles | undefined;
+  /** Whether the start of chats that are too long for their models is summarised. Default `false`. */
+  readonly summarizes?: boolean;
+  /** Counts tokens that are used outside of turns; absent if none are counted. */
+  readonly countBackground?: CountBackground | undefined;
 }
 
 /** All turns, as this process sees them. */
@@ -49,10 +55,12 @@ export class LiveTurns {
   readonly #saver: ProgressSaver | undefined;
   readonly #recovery: Recovery | undefined;
   readonly #waiting: Waiting | undefined;
+  readonly #summarizer: Summarizer | undefined;
   #isDraining = false;
   #isOverdue = false;
 
   constructor(options: LiveTurnsOptions) {
+    this.#summarizer = createSummarizer(options);
     const { records, clock, observe } = options;
     this.#allowances = new Allowances(clock);
     this.#kept = new KeptTurns(clock);
@@ -226,6 +234,7 @@ export class LiveTurns {
       await Promise.all(Array.from(this.#running.values(), (turn) => turn.run.done));
     }
     deadline.cancel();
+    this.#summarizer?.close();
     this.#remotes?.close();
     this.#recovery?.close();
   }
@@ -245,10 +254,15 @@ export class LiveTurns {
   }
 
   #run(request: TurnRequest, begun?: BegunTurn, resumed?: ResumedTurn): LiveTurn {
-    const turn = new LiveTurn(request, this.#options, this.#options.onDisconnect, begun, resumed);
+    const summaries = this.#summarizer?.open(request);
+    const ports = summaries === undefined ? this.#options : { ...this.#options, summaries };
+    const turn = new LiveTurn(request, ports, this.#options.onDisconnect, begun, resumed);
     this.#running.set(turn.id, turn);
     this.#saver?.wake();
-    void turn.run.done.then((ended) => this.#settle(turn, toKey(request), ended));
+    void turn.run.done.then((ended) => {
+      this.#settle(turn, toKey(request), ended);
+      if (summaries !== undefined) this.#summarizer?.take(turn, request, ended, summaries);
+    });
     if (this.#isOverdue) turn.run.interrupt();
     return turn;
   }

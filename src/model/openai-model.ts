@@ -48,7 +48,7 @@ export class OpenAiModel implements Model {
   }
 
   complete(prompt: Prompt, sink: ModelSink, options?: CallOptions): ModelCall {
-    return new OpenAiCall(this.#server, this.#clock, prompt, sink, options?.leaveAfterMs);
+    return new OpenAiCall(this.#server, this.#clock, prompt, sink, options);
   }
 
   /** The most tokens of a prompt and its reply, as configured or learnt; `undefined` if unknown. */
@@ -82,22 +82,21 @@ class OpenAiCall implements ModelCall {
   #hasRetried = false;
   #isOver = false;
 
-  /** @param leaveAfterMs as in {@link CallOptions}. */
   constructor(
     server: OpenAiServer,
     clock: Clock,
     prompt: Prompt,
     sink: ModelSink,
-    leaveAfterMs: number | undefined,
+    { leaveAfterMs, summaries }: CallOptions = {},
   ) {
     this.#leaveAfterMs = leaveAfterMs;
     this.#server = server;
     this.#clock = clock;
-    this.#fit = new ContextFit(server.context, prompt);
+    this.#fit = new ContextFit(server.context, prompt, summaries);
     this.#prompt = this.#fit.prompt;
     this.#sink = sink;
     const { failure } = this.#fit;
-    if (failure === undefined) this.#send();
+    if (failure === undefined) this.#sendFitted();
     else queueMicrotask(() => this.#settle(() => sink.fail(failure)));
   }
 
@@ -111,6 +110,20 @@ class OpenAiCall implements ModelCall {
     this.#isOver = true;
     this.#retry?.cancel();
     this.#attempt?.abort();
+  }
+
+  /** Sends as much of the prompt as fits, once that is known. */
+  #sendFitted(): void {
+    const { adding } = this.#fit;
+    if (adding !== undefined) {
+      void adding.then(() => {
+        this.#prompt = this.#fit.prompt;
+        if (!this.#isOver) this.#send();
+      });
+      return;
+    }
+    this.#prompt = this.#fit.prompt;
+    this.#send();
   }
 
   /** In this very tick if possible: the turn's other work is then done while the request is under way. */
@@ -211,8 +224,7 @@ class OpenAiCall implements ModelCall {
   #failTooLong(failure: AppError, body: string): void {
     if (!this.#fit.shorten(body === "" ? failure.message : body))
       return this.#settle(() => this.#sink.fail(this.#fit.explain(failure)));
-    this.#prompt = this.#fit.prompt;
-    this.#send();
+    this.#sendFitted();
   }
 
   /** If the prompt, or the refused part of it, is the client's alone, the client's request is at fault. */

@@ -46,6 +46,16 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.info({ count: event.count }, "older messages and titles are now searchable");
       case "conversations-expired":
         return logger.info({ count: event.count }, "expired conversations deleted");
+      case "chat-summarised":
+        return logger.info(
+          { conversationId: event.conversationId, model: event.model },
+          "the start of a long chat was summarised",
+        );
+      case "summary-failed":
+        return logger.warn(
+          { conversationId: event.conversationId, ...toReason(event.error) },
+          "the start of a long chat could not be summarised",
+        );
       case "model-left":
       case "model-avoided":
       case "model-recovered":

@@ -24,6 +24,7 @@ import { VersionedDatabase } from "./schema/versioned-database.ts";
 import { DurableTurnStore } from "./turns/durable-turn-store.ts";
 import { TurnReads } from "./turns/turn-reads.ts";
 import { TurnWrites } from "./turns/turn-writes.ts";
+import { SummaryRows } from "./summaries/summary-rows.ts";
 import { StoredWaitingTurns } from "./turns/waiting-turns.ts";
 import { UserTokenStore } from "./turns/user-token-store.ts";
 import { WordIndexer } from "./words/word-indexer.ts";
@@ -44,6 +45,8 @@ export type StoreOptions =
       readonly dataDir: string;
       readonly maxJournalBytes: number;
       readonly maxContextChars: number;
+      /** Whether paths are read with their summaries. */
+      readonly readsSummaries: boolean;
       readonly attachments: AttachmentOptions;
     });
 
@@ -154,10 +157,11 @@ async function openDurableStore(
   const attachments = new AttachmentRows({ database, bucket, observe });
   const sweeper = bucket && new BucketSweeper({ database, attachments, bucket, clock, observe });
   const writes = new AttachmentWrites(attachments, maxUserBytes, observe);
+  const reads = new TurnReads(database, options.readsSummaries);
   const turns = new DurableTurnStore({
     database,
-    writes: new TurnWrites(database, clock, journal?.owner, options.maxContextChars, writes),
-    reads: new TurnReads(database),
+    writes: new TurnWrites(database, clock, journal?.owner, options, writes),
+    reads,
     journal,
     clock,
     sharesProgress: options.type !== "embedded",
@@ -174,6 +178,7 @@ async function openDurableStore(
       recovery: turns,
       paths: turns,
       waiting: new StoredWaitingTurns({ database, journal }),
+      summaries: new SummaryRows(database, reads),
     },
     rows: {
       database,

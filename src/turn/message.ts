@@ -47,6 +47,8 @@ export interface Message {
   /** The id of its row, and the bytes of its path before it, if it was read from the store. */
   readonly rowId?: string | undefined;
   readonly pathBytes?: number | undefined;
+  /** The stored summary of the path that ends in it, if it was read with the path. */
+  readonly summary?: string | undefined;
 }
 
 /** Whether a message holds anything for a model: text, a user's image, or a tool call. */

@@ -41,6 +41,10 @@ export type ObservedEvent =
   | { readonly type: "search-backlog-indexed"; readonly count: number }
   /** Retention deleted `count` conversations. */
   | { readonly type: "conversations-expired"; readonly count: number }
+  /** The start of a long chat was summarised. */
+  | { readonly type: "chat-summarised"; readonly conversationId: string; readonly model: string }
+  /** The start of a long chat could not be summarised; the chat goes on without. */
+  | { readonly type: "summary-failed"; readonly conversationId: string; readonly error: AppError }
   | ModelEvent
   | ToolServerEvent;
 

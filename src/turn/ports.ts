@@ -2,6 +2,7 @@
 import type { Caller } from "../base/caller.ts";
 import type { AppError, ErrorCode } from "../base/errors.ts";
 import type { Body } from "./body.ts";
+import type { ChatSummaries } from "./context/chat-summaries.ts";
 import type { Prompt } from "./instructions.ts";
 import type { Money } from "../base/money.ts";
 import type { Allowance, Estimate, LimitLeft, LimitName, ReservedPrice } from "./limits.ts";
@@ -85,6 +86,8 @@ export interface CallOptions {
    * first event, in milliseconds. Comments do not extend it.
    */
   readonly leaveAfterMs?: number | undefined;
+  /** Summaries of messages that do not fit; absent for none. */
+  readonly summaries?: ChatSummaries | undefined;
 }
 
 /** A reply in progress. */

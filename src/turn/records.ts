@@ -211,10 +211,28 @@ export interface WaitingTurns {
   claim(turnId: string, reason: ClaimReason): Promise<ClaimedTurn | undefined>;
 }
 
+/** Summaries of the starts of paths. Methods reject with a `store_…` code. */
+export interface SummaryRecords {
+  /** Whether summaries can be stored now: older schemas have no place for them. */
+  readonly canKeep: boolean;
+  /** Resolves with the summaries of the caller's paths that have these digests. */
+  find(digests: readonly Digest[], caller: Caller): Promise<ReadonlyMap<Digest, string>>;
+  /**
+   * Resolves with the caller's path that ends in a message, with its summaries; `undefined` if there is none.
+   * @param maxChars how much of its end is read, in characters.
+   */
+  readPath(messageId: string, caller: Caller, maxChars: number): Promise<StoredPath | undefined>;
+  /** Resolves with the summary of the path that ends in a message, or of an equal path of the same user. */
+  adopt(messageId: string): Promise<string | undefined>;
+  /** Stores the summary of the path that ends in a message, unless it has one, or is gone. */
+  save(messageId: string, text: string, model: string): Promise<void>;
+}
+
 /** Turns beyond this process. Every method rejects with a `store_…` code. */
 export interface TurnRecords {
   readonly bus: LiveBus;
   readonly recovery: TurnRecovery;
   readonly paths: Paths;
   readonly waiting: WaitingTurns;
+  readonly summaries: SummaryRecords;
 }

@@ -7,7 +7,7 @@ import { createBodyReader, toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
 import type { SentEvents } from "./steps/next-prompt.ts";
 import { toEvents, toSentReply, type ResumedTurn } from "./steps/resumed-turn.ts";
-import { ModelCalls } from "./steps/model-calls.ts";
+import { ModelCalls, type ModelPorts } from "./steps/model-calls.ts";
 import { createStepLoop, type StepLoop, type ToolPorts } from "./steps/step-loop.ts";
 import type { NextStep } from "./steps/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
@@ -21,7 +21,6 @@ import type {
   TurnResult,
   TurnStore,
 } from "./ports.ts";
-import type { PricedModels } from "./budget/prices.ts";
 import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
 import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
@@ -29,7 +28,7 @@ import { estimateTurn, findModel, toChat, toTurnBegin, type TurnRequest } from "
 import { toJudged, toTurnEnd, toTurnResult, withoutCalls, type Ending } from "./turn-result.ts";
 
 /** The ports of a turn. */
-export interface TurnPorts extends ReplyOptions, ToolPorts, PricedModels {
+export interface TurnPorts extends ReplyOptions, ToolPorts, ModelPorts {
   readonly store: TurnStore;
   /** Told once, when the turn is over, or waits. */
   readonly observe: Observer;
@@ -83,7 +82,7 @@ export class RunningTurn {
     this.#output = output;
     this.#gate = new SafetyGate(output);
     const model = findModel(ports.models, request);
-    this.#calls = new ModelCalls(model, resumed?.state.report);
+    this.#calls = new ModelCalls(model, ports.summaries, resumed?.state.report);
     const sent = resumed && toSentReply(resumed);
     this.#reply = new ReplyEvents(this.#gate, request.wantsPlan, model.openedReasoning, ports, sent);
     this.#wantsPlan = request.wantsPlan;

@@ -62,6 +62,8 @@ export interface SentContext {
   readonly resultsLeftOut: number;
   /** Whether the model's server had refused more of it first; absent if not. */
   readonly isRetried?: boolean;
+  /** Whether a summary of messages that were left out was sent; absent if not. */
+  readonly isSummarised?: boolean;
 }
 
 /** Why a turn failed. */

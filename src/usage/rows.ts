@@ -4,7 +4,7 @@ import { toDecimal, toMoney, type Money } from "../base/money.ts";
 import { parse } from "../base/parse.ts";
 import type { RequestCounter, RequestGrant } from "../http/request-windows.ts";
 import type { Caller } from "../base/caller.ts";
-import type { TokenCounts } from "../turn/turn-event.ts";
+import type { BackgroundUsage } from "../turn/background/background-usage.ts";
 import { schemaVersion, service, type Database } from "../store/database/database.ts";
 
 /** Usage of one model by the turns of one day. */
@@ -26,18 +26,6 @@ export interface ModelUsage {
   readonly cost: Money;
   /** The tokens whose cost that is, input and output; those before schema version 9 are not among them. */
   readonly pricedTokens: number;
-}
-
-/** The use of a model outside of turns, such as for a title. */
-export interface BackgroundUsage extends TokenCounts {
-  readonly userId: string | undefined;
-  /** The API key whose budget it counts in, too. */
-  readonly keyName?: string | undefined;
-  readonly model: string;
-  /** The cost of the tokens; `undefined` if their price is unknown. */
-  readonly cost: Money | undefined;
-  /** It counts on this day (UTC). */
-  readonly usedAt: Date;
 }
 
 /** The first schema version that counts such use, and costs. */

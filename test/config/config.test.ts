@@ -277,6 +277,7 @@ describe("parseConfig", () => {
       dataDir: ".foreword",
       maxJournalBytes: 256 * 1024 * 1024,
       maxContextChars: 400_000,
+      readsSummaries: false,
       attachments,
     };
     assert.deepEqual(both, {

@@ -4,6 +4,7 @@
 -- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
 -- @param parent_id a message's id; null for the leaf
 -- @param max_chars
+-- @param with_summaries since version 9, as in chat_list_path
 -- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: since version 8,
 --   of the path without its last message, or null, messages: as chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
@@ -15,6 +16,7 @@ declare
   v_parent public.messages;
   v_turn public.turns;
   v_id uuid;
+  v_summaries jsonb := '{}'; -- by the last message that each covers
 begin
   perform public.chat_become_caller(argument);
   if argument ->> 'chat_id' is not null then
@@ -48,6 +50,11 @@ begin
   if v_conversation.id is null or (v_parent.id is not null and v_parent.digest is null) then
     return jsonb_build_object('missing', true);
   end if;
+  if (argument ->> 'with_summaries')::boolean then
+    select coalesce(jsonb_object_agg(s.message_id, s.text), '{}') into v_summaries from (
+      select message_id, text from public.context_summaries where conversation_id = v_conversation.id
+        order by created_at desc limit 32) s;
+  end if;
   -- As in chat_list_path, which users may not call.
   return jsonb_build_object('conversation_id', v_conversation.id, 'digest', encode(v_parent.digest, 'hex'),
     'parent_digest', (select encode(p.digest, 'hex') from public.messages p where p.id = v_parent.parent_id),
@@ -78,6 +85,8 @@ begin
       'content', coalesce(p.content, ''), 'path_bytes', p.path_bytes)
       || case when p.attachments is null then '{}' else jsonb_build_object('attachments', p.attachments) end
       || case when p.tools is null then '{}' else jsonb_build_object('tools', p.tools) end
+      || case when v_summaries ? p.id::text then jsonb_build_object('summary', v_summaries -> p.id::text)
+        else '{}' end
       order by p.place desc) from path p
     -- Users may make a circle of their rows: each row is listed once.
     where p.place < coalesce((

@@ -13,7 +13,7 @@
 --   tree
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
 -- @param continue since version 7, for a path that need not start at the root: as in chat_find_place, and
---   {must_exist, max_chars}
+--   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of
 --   {missing} the path does not start at the root, and its anchor is not stored
@@ -69,7 +69,7 @@ begin
     v_digest := coalesce(v_digest, '');
     if argument #>> '{continue,max_chars}' is not null then
       v_history := public.chat_list_path(jsonb_build_object('parent_id', v_parent, 'max_chars',
-        argument #> '{continue,max_chars}'));
+        argument #> '{continue,max_chars}', 'with_summaries', argument #> '{continue,with_summaries}'));
     end if;
   end if;
 

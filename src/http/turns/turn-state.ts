@@ -95,6 +95,10 @@ export const attemptFields = {
       messagesLeftOut: Count.describe("The earliest messages that were left out."),
       imagesLeftOut: Count.describe("Images and files left out of the messages that were sent."),
       resultsLeftOut: Count.describe("The same of results of tool calls."),
+      isSummarised: z
+        .boolean()
+        .exactOptional()
+        .describe("True if it was sent a summary of messages that were left out."),
       isRetried: z.boolean().exactOptional().describe("True if its server had refused more of it."),
     })
     .exactOptional()

@@ -1,6 +1,15 @@
 /** Fits the prompt of one call into its model's window, and shortens it once if the server refuses it. */
 import { AppError } from "../../base/errors.ts";
-import { fitPrompt, type ChatPrompt } from "../../turn/context/fit-prompt.ts";
+import type { ChatSummaries } from "../../turn/context/chat-summaries.ts";
+import {
+  fitPrompt,
+  toPathLimits,
+  type ChatPrompt,
+  type WindowLimits,
+} from "../../turn/context/fit-prompt.ts";
+import { countStart } from "../../turn/context/path-cut.ts";
+import { toSummaryTokens, withSummary } from "../../turn/context/summary-text.ts";
+import { listSummaryPlaces } from "../../turn/context/summary-places.ts";
 import type { Prompt } from "../../turn/instructions.ts";
 import type { ReportedUsage, SentContext } from "../../turn/turn-event.ts";
 import type { ContextMemory } from "./context-memory.ts";
@@ -16,9 +25,13 @@ export class ContextFit {
   #context: SentContext | undefined;
   #isTooLong = false;
   #isRetried = false;
+  readonly #summaries: ChatSummaries | undefined;
+  #adding: Promise<void> | undefined;
 
-  constructor(memory: ContextMemory, prompt: Prompt) {
+  /** @param summaries of what is left out; absent for none. */
+  constructor(memory: ContextMemory, prompt: Prompt, summaries?: ChatSummaries) {
     this.#memory = memory;
+    this.#summaries = summaries;
     this.#whole = prompt;
     this.#prompt = prompt;
     if (prompt.kind === "chat") this.#fit(prompt);
@@ -27,6 +40,11 @@ export class ContextFit {
   /** As much of the prompt as fits. */
   get prompt(): Prompt {
     return this.#prompt;
+  }
+
+  /** Settles once {@link prompt} has the summary that is looked up for it; `undefined` if it is complete. */
+  get adding(): Promise<void> | undefined {
+    return this.#adding;
   }
 
   /** How much of the chat that is; `undefined` for all. */
@@ -44,11 +62,39 @@ export class ContextFit {
   }
 
   #fit(prompt: ChatPrompt): void {
-    const limits = this.#memory.toLimits(prompt.parameters);
+    const limits = this.#toLimits(prompt);
     const fitted = limits && fitPrompt(prompt, limits);
     this.#prompt = fitted?.prompt ?? prompt;
     this.#isTooLong = fitted?.isTooLong === true;
     this.#context = fitted && { ...fitted.context, ...(this.#isRetried && { isRetried: true }) };
+    if (limits?.summaryTokens !== undefined) this.#summarize(prompt, limits, limits.summaryTokens);
+  }
+
+  #toLimits({ parameters }: ChatPrompt): WindowLimits | undefined {
+    const limits = this.#memory.toLimits(parameters);
+    if (limits === undefined || this.#summaries === undefined) return limits;
+    return { ...limits, summaryTokens: toSummaryTokens(limits.inputTokens) };
+  }
+
+  /** Adds the summary of the messages that are left out, if there is one. */
+  #summarize(prompt: ChatPrompt, limits: WindowLimits, tokens: number): void {
+    this.#adding = undefined;
+    this.#summaries?.takeLimits(toPathLimits(prompt, limits));
+    const leftOut = this.#context?.messagesLeftOut ?? 0;
+    if (leftOut === 0 || this.#isTooLong) return;
+    const places = listSummaryPlaces(
+      prompt.messages,
+      limits.gridBytes,
+      countStart(prompt.messages) + leftOut,
+    );
+    const found = this.#summaries?.find(prompt.messages, places);
+    const add = (summary: string | undefined): void => {
+      if (summary === undefined || this.#prompt.kind !== "chat" || this.#context === undefined) return;
+      this.#prompt = withSummary(this.#prompt, summary, tokens);
+      this.#context = { ...this.#context, isSummarised: true };
+    };
+    if (found instanceof Promise) this.#adding = found.then(add);
+    else add(found);
   }
 
   /**

@@ -40,7 +40,8 @@ export class FailoverModel implements Model {
   complete(prompt: Prompt, sink: ModelSink, options: CallOptions = {}): ModelCall {
     const preferred = this.#candidates.filter(({ model }) => model.name === options.prefers);
     const others = this.#candidates.filter(({ model }) => model.name !== options.prefers);
-    return new FailoverCall([...preferred, ...others], prompt, sink, this.#observe);
+    const candidates = [...preferred, ...others];
+    return new FailoverCall(candidates, prompt, sink, this.#observe, options.summaries);
   }
 
   close(): Promise<void> {
@@ -55,12 +56,20 @@ class FailoverCall implements ModelCall {
   readonly #prompt: Prompt;
   readonly #sink: ModelSink;
   readonly #observe: Observer;
+  readonly #summaries: CallOptions["summaries"];
   readonly #attempts: ModelAttempt[] = [];
   #current: Candidate;
   #trial: ModelTrial | undefined;
   #call: ModelCall | undefined;
 
-  constructor(candidates: readonly Candidate[], prompt: Prompt, sink: ModelSink, observe: Observer) {
+  constructor(
+    candidates: readonly Candidate[],
+    prompt: Prompt,
+    sink: ModelSink,
+    observe: Observer,
+    summaries: CallOptions["summaries"],
+  ) {
+    this.#summaries = summaries;
     this.#rest = [...candidates];
     this.#prompt = prompt;
     this.#sink = sink;
@@ -86,7 +95,7 @@ class FailoverCall implements ModelCall {
     const candidate = this.#current;
     this.#rest.splice(this.#rest.indexOf(candidate), 1);
     const hasNext = this.#rest.some(({ health }) => health.isAvailable);
-    const options = hasNext ? { leaveAfterMs: candidate.failoverAfterMs } : undefined;
+    const leaveAfterMs = hasNext ? candidate.failoverAfterMs : undefined;
     const trial = candidate.health.start();
     this.#trial = trial;
     let isAlive = false;
@@ -112,7 +121,7 @@ class FailoverCall implements ModelCall {
       restart: (next) => this.#sink.restart(next),
       judge: (end) => this.#sink.judge(end),
     };
-    this.#call = candidate.model.complete(this.#prompt, sink, options);
+    this.#call = candidate.model.complete(this.#prompt, sink, { leaveAfterMs, summaries: this.#summaries });
   }
 
   #end(end: ModelEnd, succeed: () => void): void {

@@ -35,6 +35,8 @@ export const functions = {
   chat_read_turn: "read",
   chat_find_newest_turn: "read",
   chat_read_path: "read",
+  chat_find_summaries: "read",
+  chat_save_summary: "safe",
   chat_request_stop: "safe",
   chat_list_abandoned_turns: "read",
   chat_save_messages: "safe",

@@ -12,12 +12,14 @@ export const ContextRow = z
     images_left_out: Count,
     results_left_out: Count,
     is_retried: z.boolean().nullish(),
+    is_summarised: z.boolean().nullish(),
   })
   .transform((row): SentContext => ({
     messagesLeftOut: row.messages_left_out,
     imagesLeftOut: row.images_left_out,
     resultsLeftOut: row.results_left_out,
     ...(row.is_retried === true && { isRetried: true }),
+    ...(row.is_summarised === true && { isSummarised: true }),
   }))
   .nullish()
   .catch(null);
@@ -30,6 +32,7 @@ export function toContextRow(context: SentContext | undefined): Json {
       images_left_out: context.imagesLeftOut,
       results_left_out: context.resultsLeftOut,
       is_retried: context.isRetried,
+      is_summarised: context.isSummarised,
     }
   );
 }

@@ -32,19 +32,24 @@ const maxSteps = 20;
 /** How many changed paths are remembered, at about 200 bytes each. */
 const maxKnownPaths = 10_000;
 
+/** How the stored path of a continuing turn is read. */
+export interface PathReading {
+  /** How much of its end a model is sent, in characters. */
+  readonly maxContextChars: number;
+  /** Whether with its summaries. Default `false`. */
+  readonly readsSummaries?: boolean;
+}
+
 /** Sends paths to the database: of a long one first the end, then the whole if asked. */
 export class MessageWriter {
   readonly #database: Database;
   readonly #clock: Clock;
-  readonly #maxContextChars: number;
+  readonly #reading: PathReading;
   /** For messages that a client sends back changed: the digest of the path as sent → as stored. */
   readonly #knownPaths = new Map<Digest, Digest>();
 
-  /**
-   * @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters.
-   */
-  constructor(database: Database, clock: Clock, maxContextChars = 0) {
-    this.#maxContextChars = maxContextChars;
+  constructor(database: Database, clock: Clock, reading: PathReading = { maxContextChars: 0 }) {
+    this.#reading = reading;
     this.#database = database;
     this.#clock = clock;
   }
@@ -90,7 +95,7 @@ export class MessageWriter {
         return {
           type: "saved",
           conversationId,
-          ...(history !== undefined && { history: toPathMessages(history, this.#maxContextChars) }),
+          ...(history !== undefined && { history: toPathMessages(history, this.#reading.maxContextChars) }),
           ...(attachments !== undefined && { attachments }),
           ...(left !== undefined && { left }),
         };
@@ -134,7 +139,8 @@ export class MessageWriter {
       is_again: isAgain,
       reply_id: replyId,
       must_exist: mustExist,
-      max_chars: mode === "whole" ? undefined : this.#maxContextChars,
+      max_chars: mode === "whole" ? undefined : this.#reading.maxContextChars,
+      ...(this.#reading.readsSummaries === true && { with_summaries: true }),
     };
   }
 

@@ -104,10 +104,15 @@ export const PathMessages = z.array(
       path_bytes: z.int().nonnegative().nullish().catch(null),
       tools: ToolRows,
       attachments: AttachmentList.optional(),
+      summary: z.string().optional(),
     })
-    .transform(({ id, role, content, path_bytes: pathBytes, tools, attachments = [] }): Message => {
+    .transform(({ id, role, content, path_bytes: pathBytes, tools, attachments = [], summary }): Message => {
       const images = toStoredImages(attachments);
-      const place = { ...(id !== undefined && { rowId: id }), ...(pathBytes != null && { pathBytes }) };
+      const place = {
+        ...(id !== undefined && { rowId: id }),
+        ...(pathBytes != null && { pathBytes }),
+        ...(summary !== undefined && { summary }),
+      };
       if (role !== "assistant") return { role, text: content, images, ...place };
       return { role, text: content, images, isAnswer: true, ...(tools !== undefined && { tools }), ...place };
     }),

@@ -94,9 +94,12 @@ type SavedTurn = Pick<StoredTurn, "text" | "items">;
 /** The rows of turns. Rejects as {@link Database.call} does. */
 export class TurnReads {
   readonly #database: Database;
+  readonly #readsSummaries: boolean;
 
-  constructor(database: Database) {
+  /** @param readsSummaries whether paths are read with their summaries. */
+  constructor(database: Database, readsSummaries = false) {
     this.#database = database;
+    this.#readsSummaries = readsSummaries;
   }
 
   /** Stores pieces of the owners' turns; resolves with the running turns that exist, and those to stop. */
@@ -212,6 +215,7 @@ export class TurnReads {
       chat_id: chatId,
       parent_id: parentId === "leaf" ? undefined : parentId,
       max_chars: maxChars,
+      ...(this.#readsSummaries && { with_summaries: true }),
     };
     const result = await this.#database.call("chat_read_path", argument, caller);
     const path = parse(PathResult, result, "store_refused");

@@ -14,7 +14,7 @@ import { toAttemptRows } from "./attempt-rows.ts";
 import { toContextRow } from "./context-row.ts";
 import { toItemRows, replaceUnstorable } from "./item-rows.ts";
 import { toToolsMetadata } from "./tool-rows.ts";
-import { MessageWriter } from "./message-writer.ts";
+import { MessageWriter, type PathReading } from "./message-writer.ts";
 import { toRefusal, type Refusal, type SaveResult } from "./save-result.ts";
 
 const EndResult = z.union([
@@ -43,17 +43,17 @@ export class TurnWrites {
 
   /**
    * @param owner the id of this process, recorded in its turns.
-   * @param maxContextChars how much of a stored path the model of a continuing turn is sent, in characters.
+   * @param reading how the stored paths of continuing turns are read.
    */
   constructor(
     database: Database,
     clock: Clock,
     owner?: string,
-    maxContextChars?: number,
+    reading?: PathReading,
     attachments?: AttachmentWrites,
   ) {
     this.#database = database;
-    this.#messages = new MessageWriter(database, clock, maxContextChars);
+    this.#messages = new MessageWriter(database, clock, reading);
     this.#owner = owner;
     this.#attachments = attachments;
   }

@@ -4,7 +4,7 @@ import type { Message } from "../message.ts";
 import type { SentContext } from "../turn-event.ts";
 import type { ToolPart } from "../items/tool.ts";
 import { measureMessage, tokensPerImage, tokensPerMessage } from "./message-size.ts";
-import { countStart, cutPath, isPrunable, type PathCut } from "./path-cut.ts";
+import { countStart, cutPath, isPrunable, type PathCut, type PathLimits } from "./path-cut.ts";
 import { countTokens } from "./token-count.ts";
 
 /** A chat, as a prompt holds it. */
@@ -20,6 +20,8 @@ export interface WindowLimits {
   readonly gridBytes: number;
   /** The estimated tokens of an image. */
   readonly imageTokens: number;
+  /** The estimated tokens kept free for a summary of the messages that are left out; absent for none. */
+  readonly summaryTokens?: number | undefined;
 }
 
 /** The estimated tokens of a prompt. */
@@ -45,12 +47,18 @@ const maxTokensPerUnit = 1.5;
 export function fitPrompt(prompt: ChatPrompt, limits: WindowLimits): FittedPrompt | undefined {
   const roomTokens = limits.inputTokens / limits.ratio;
   if (surelyFits(prompt, roomTokens, limits.imageTokens)) return undefined;
-  const cut = cutPath(prompt.messages, {
-    roomTokens: roomTokens - countOverhead(prompt),
-    gridBytes: limits.gridBytes,
-    imageTokens: limits.imageTokens,
-  });
+  const path = toPathLimits(prompt, limits);
+  const whole = { ...path, roomTokens: path.roomTokens + (limits.summaryTokens ?? 0) };
+  let cut = cutPath(prompt.messages, whole);
+  if (cut !== undefined && cut.firstKept > countStart(prompt.messages) && limits.summaryTokens !== undefined)
+    cut = cutPath(prompt.messages, path);
   return cut && toFitted(prompt, cut);
+}
+
+/** Returns the limits of the chat in `prompt` if some of its messages are left out. */
+export function toPathLimits(prompt: ChatPrompt, limits: WindowLimits): PathLimits {
+  const { inputTokens, ratio, gridBytes, imageTokens, summaryTokens = 0 } = limits;
+  return { roomTokens: inputTokens / ratio - countOverhead(prompt) - summaryTokens, gridBytes, imageTokens };
 }
 
 /** Without counting tokens, as for most chats. */

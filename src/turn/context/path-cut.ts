@@ -7,7 +7,7 @@ import type { Message } from "../message.ts";
 import { countMessageBytes, measureMessage, tokensPerImage, type MessageSize } from "./message-size.ts";
 
 /** The smallest grid, in bytes. */
-const minGridBytes = 256;
+export const minGridBytes = 256;
 /** A shorter result is not worth a sentence in its place. */
 const minResultTokens = 64;
 /** Tokens of the sentence in the place of images, or of a result. */
@@ -103,7 +103,11 @@ export function countStart(messages: readonly Message[]): number {
  * Returns the messages where a chat may be cut: its first one, and the first message of a user at or after
  * each multiple of `gridBytes`, counted from the root of its path.
  */
-function findCutPlaces(messages: readonly Message[], start: number, gridBytes: number): readonly number[] {
+export function findCutPlaces(
+  messages: readonly Message[],
+  start: number,
+  gridBytes: number,
+): readonly number[] {
   const starts = toStarts(messages);
   const places = [start];
   // Whether earlier messages follow a multiple is unknown if they were not read.

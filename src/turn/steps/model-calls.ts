@@ -1,7 +1,15 @@
 /** The calls of a turn's model, one for each step, and how their replies came about. */
+import type { PricedModels } from "../budget/prices.ts";
+import type { ChatSummaries } from "../context/chat-summaries.ts";
 import type { Prompt } from "../instructions.ts";
 import type { SentContext } from "../turn-event.ts";
 import type { CallReport, Model, ModelCall, ModelSink } from "../ports.ts";
+
+/** The models of turns. */
+export interface ModelPorts extends PricedModels {
+  /** Summaries of the turn's own chat; absent for none. */
+  readonly summaries?: ChatSummaries | undefined;
+}
 
 /** The calls of one turn; the next is made once the one before has ended. */
 export class ModelCalls {
@@ -10,9 +18,15 @@ export class ModelCalls {
   /** Of the steps before the call. */
   #earlier: CallReport | undefined;
 
-  /** @param earlier the report of the steps before a wait. */
-  constructor(model: Model, earlier?: CallReport) {
+  readonly #summaries: ChatSummaries | undefined;
+
+  /**
+   * @param summaries of the turn's chat; absent for none.
+   * @param earlier the report of the steps before a wait.
+   */
+  constructor(model: Model, summaries: ChatSummaries | undefined, earlier?: CallReport) {
     this.#model = model;
+    this.#summaries = summaries;
     this.#earlier = earlier;
   }
 
@@ -20,7 +34,8 @@ export class ModelCalls {
   ask(prompt: Prompt, sink: ModelSink): void {
     this.#earlier = this.report;
     const prefers = this.#earlier?.model;
-    const options = prefers === undefined ? undefined : { prefers };
+    const summaries = this.#summaries;
+    const options = prefers === undefined && summaries === undefined ? undefined : { prefers, summaries };
     this.#call = this.#model.complete(prompt, sink, options);
   }
 

@@ -38,6 +38,7 @@ const StoredMessage = z.object({
   isAnswer: z.boolean().exactOptional(),
   rowId: z.string().exactOptional(),
   pathBytes: z.number().exactOptional(),
+  summary: z.string().exactOptional(),
 });
 
 /** Another version may know other codes. */
@@ -51,6 +52,7 @@ const Context = z.object({
   imagesLeftOut: z.number(),
   resultsLeftOut: z.number(),
   isRetried: z.boolean().exactOptional(),
+  isSummarised: z.boolean().exactOptional(),
 });
 
 const State = z.object({

@@ -69,6 +69,8 @@ const refused = `
 42501 adds no usage: insert into daily_usage (user_id, day, model) values (:bob.userId, now(), 'x')
 42501 changes no usage of their own: update daily_usage set input_tokens = 0
 42501 deletes no usage of their own: delete from daily_usage
+42501 adds no summary: insert into context_summaries (message_id, conversation_id, text) values (:bob.messageId, :bob.conversationId, 'x')
+42501 changes no summary of their own: update context_summaries set text = 'x'
 42501 sees no counts of requests: select * from request_counts
 42501 resets no request counts: delete from request_counts
 42501 adds no policy: create policy open on messages using (true)`;
@@ -99,7 +101,7 @@ after(async () => {
 /** Whatever the response to an attack, it must not have done this. */
 afterEach(async () => assert.deepEqual(await readRowsOf(alice), rowsOfAlice));
 
-/** Creates a user with two turns, the conversation of one of them deleted, and one row in turn_pieces. */
+/** Creates a user with two turns, the conversation of one of them deleted, and one row in turn_pieces and a summary. */
 async function addOwner(): Promise<Owner> {
   const userId = randomUUID();
   const writes = new TurnWrites(toDatabase(admin), systemClock);
@@ -108,6 +110,8 @@ async function addOwner(): Promise<Owner> {
   for (const turn of [kept, deleted]) await writes.begin(turn);
   await endTurn(writes, kept, result);
   await admin.sql("insert into turn_pieces (turn_id, position, text) values ($1, 0, 'Hel')", [kept.turnId]);
+  const summary = { schema_version: schemaVersion, message_id: result.reply?.id, text: "Hello." };
+  await admin.sql("select chat_save_summary($1)", [summary]);
   await admin.sql("delete from conversations where id = $1", [deleted.conversationId]);
   return {
     userId,
@@ -124,6 +128,7 @@ async function readRowsOf({ userId, conversationId, turnId }: Owner): Promise<un
      union all select to_jsonb(t)::text from messages t where user_id = $1 or conversation_id = $2
      union all select to_jsonb(t)::text from turns t where user_id = $1 or conversation_id = $2
      union all select to_jsonb(t)::text from turn_pieces t where turn_id = $3
+     union all select to_jsonb(t)::text from context_summaries t where conversation_id = $2
      union all select to_jsonb(t)::text from daily_usage t where user_id = $1
      union all select to_jsonb(t)::text from deleted_conversations t where user_id = $1 order by row`,
     [userId, conversationId, turnId],
@@ -196,6 +201,8 @@ describe("in SQL, a user", () => {
     }
     const { rows } = await runAsBob("select turn_id from turn_pieces");
     assert.deepEqual(rows, [{ turn_id: bob.turnId }]);
+    const summaries = await runAsBob("select message_id from context_summaries");
+    assert.deepEqual(summaries.rows, [{ message_id: bob.messageId }]);
   });
 
   for (const [, code, name, sql] of refused.matchAll(/^(\S+) (.*?): (.*)$/gm)) {

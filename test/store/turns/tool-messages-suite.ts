@@ -70,7 +70,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
     useResource(async (closing) => {
       database = await server.harness.open(systemClock);
       closing.defer(() => database.close());
-      writes = new TurnWrites(database, systemClock, undefined, 100_000);
+      writes = new TurnWrites(database, systemClock, undefined, { maxContextChars: 100_000 });
     });
 
     /** A user's conversation. */
