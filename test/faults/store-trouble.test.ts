@@ -36,15 +36,15 @@ const troubles: readonly Trouble[] = [
     name: "a schema that is too new",
     code: "store_schema_mismatch",
     isQueued: true,
-    breakWrites: [await loadSchemaOf(9, 9)],
-    repair: [await loadSchemaOf(8, 7, { isForced: true })],
+    breakWrites: [await loadSchemaOf(10, 10)],
+    repair: [await loadSchemaOf(9, 8, { isForced: true })],
   },
   {
     name: "a schema that is too old",
     code: "store_schema_mismatch",
     isQueued: true,
     breakWrites: [await loadSchemaOf(5, 5, { isForced: true })],
-    repair: [await loadSchemaOf(8, 7)],
+    repair: [await loadSchemaOf(9, 8)],
   },
   {
     name: "a database that is read-only",
