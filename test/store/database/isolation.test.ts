@@ -70,7 +70,6 @@ const refused = `
 42501 changes no usage of their own: update daily_usage set input_tokens = 0
 42501 deletes no usage of their own: delete from daily_usage
 42501 adds no summary: insert into context_summaries (message_id, conversation_id, text) values (:bob.messageId, :bob.conversationId, 'x')
-42501 changes no summary of their own: update context_summaries set text = 'x'
 42501 sees no counts of requests: select * from request_counts
 42501 resets no request counts: delete from request_counts
 42501 adds no policy: create policy open on messages using (true)`;
@@ -101,7 +100,7 @@ after(async () => {
 /** Whatever the response to an attack, it must not have done this. */
 afterEach(async () => assert.deepEqual(await readRowsOf(alice), rowsOfAlice));
 
-/** Creates a user with two turns, the conversation of one of them deleted, and one row in turn_pieces and a summary. */
+/** Creates a user with two turns, one of them deleted, and one row in turn_pieces and context_summaries. */
 async function addOwner(): Promise<Owner> {
   const userId = randomUUID();
   const writes = new TurnWrites(toDatabase(admin), systemClock);
@@ -110,8 +109,8 @@ async function addOwner(): Promise<Owner> {
   for (const turn of [kept, deleted]) await writes.begin(turn);
   await endTurn(writes, kept, result);
   await admin.sql("insert into turn_pieces (turn_id, position, text) values ($1, 0, 'Hel')", [kept.turnId]);
-  const summary = { schema_version: schemaVersion, message_id: result.reply?.id, text: "Hello." };
-  await admin.sql("select chat_save_summary($1)", [summary]);
+  const covered = [result.reply?.id, kept.conversationId];
+  await admin.sql("insert into context_summaries values ($1, $2, 'Hi')", covered);
   await admin.sql("delete from conversations where id = $1", [deleted.conversationId]);
   return {
     userId,
