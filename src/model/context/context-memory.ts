@@ -53,8 +53,8 @@ export class ContextMemory {
     return {
       inputTokens: windowTokens - this.#toReserve(parameters, windowTokens),
       ratio: this.#ratio.value,
-      // About a quarter of the window.
-      gridBytes: windowTokens,
+      // About a quarter of the window. A step of the ratio moves no cut, unless it has doubled.
+      gridBytes: windowTokens / 2 ** Math.round(Math.log2(this.#ratio.value)),
       imageTokens: this.#imageTokens.value,
     };
   }

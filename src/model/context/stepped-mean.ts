@@ -9,7 +9,7 @@ export interface SteppedMeanOptions {
 }
 
 /** The ratio of two steps. */
-const step = 1.125;
+const step = 1.08;
 /** The weight of a new sample. */
 const weight = 0.15;
 /** A sample so much larger than the value counts at once: a prompt would be refused. */

@@ -151,7 +151,7 @@ function toFitted(prompt: ChatPrompt, cut: PathCut): FittedPrompt {
 
 function withoutImages(message: Message): Message {
   const count = message.images.length;
-  const sentence = `[${count === 1 ? "An image or file" : `${count} images or files`} of this message left out to save space.]`;
+  const sentence = `[${count === 1 ? "An image or file" : `${count} images or files`} of this message ${count === 1 ? "was" : "were"} left out to save space.]`;
   return { ...message, images: [], text: message.text === "" ? sentence : `${message.text}\n\n${sentence}` };
 }
 

@@ -8,7 +8,7 @@ type Ask = (turn: number) => Promise<void>;
 const topics = ["ships", "prices of coal", "fish soup", "the lamp", "a storm", "the harbour", "old letters"];
 
 /** Returns the question of a turn: about 60 tokens. */
-function toQuestion(turn: number): string {
+export function toQuestion(turn: number): string {
   const topic = topics[turn % topics.length] ?? "";
   return `Question ${turn}: what did the lighthouse keeper write about ${topic} on page ${turn * 3}, and why did his sister in Bristol not agree with it? Please answer in a few words, and tell me which of the other notebooks mentions ${topic} as well.`;
 }
@@ -19,7 +19,7 @@ function toAnswer(body: string): string {
 }
 
 /** The whole history, sent again in each turn. */
-function askWhole(app: RunningApp, conversationId: string): Ask {
+export function askWhole(app: RunningApp, conversationId: string): Ask {
   const messages: { readonly sender: string; readonly text: string }[] = [];
   return async (turn) => {
     messages.push({ sender: "user", text: toQuestion(turn) });
@@ -30,7 +30,7 @@ function askWhole(app: RunningApp, conversationId: string): Ask {
 }
 
 /** The new message alone, below the leaf, with typed events. */
-function askLeaf(app: RunningApp, conversationId: string): Ask {
+export function askLeaf(app: RunningApp, conversationId: string): Ask {
   const headers = { accept: "text/event-stream" };
   return async (turn) => {
     const messages = [{ sender: "user", text: toQuestion(turn) }];
