@@ -1,6 +1,6 @@
 /**
- * Runs conversations of 400 turns in a window of about 60, each way in which clients send them, against a server
- * that caches prefixes; prints the share of cached tokens, beside that of a window that slides with each turn.
+ * Runs conversations of 400 turns in a window of about 60, in each way in which clients send them, with a
+ * server that caches prefixes; prints the share of cached tokens, beside that of a window that slides.
  */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
