@@ -9,11 +9,11 @@ const maxWordsLength = 4_096;
 /** Patterns for the window in a refusal, the surest first. */
 const windowWords = [
   /a window of (\d+) tokens/, // our own words for one
+  /less than (?:max_\w+ )?\(?(\d[\d,]{2,})/i,
   /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,})/i,
   /(\d[\d,]{2,})(?: tokens?)? maximum/i,
   /(?:>|<=) *(\d[\d,]{2,})/,
   /(?:length|size|window|limit)\D{0,40}?\b(\d[\d,]{2,})/i,
-  /less than (\d[\d,]{2,})/i,
 ];
 /** Patterns for the length of the prompt alone. */
 const inputWords = [
