@@ -2016,8 +2016,6 @@ begin
     'public.chat_update_conversation(jsonb)',
     'public.chat_index_texts(jsonb)',
     'public.chat_search_conversations(jsonb)',
-    'public.chat_search_unread(jsonb)',
-    'public.chat_split_query(jsonb)',
     'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
     'public.chat_take_requests(jsonb)',
@@ -2476,9 +2474,9 @@ end $$;
 -- @param parent_id the path's last message
 -- @param max_chars
 -- @param with_summaries since version 9, whether to return summaries, too
--- @returns [{id, role, content, path_bytes: id and bytes of the path before it since version 9, tools: since
---   version 8, a reply's, as foreword.trim_tools returns them, attachments: as its metadata lists them, if it
---   has any, summary: of the path up to the message, if it is one of the 32 newest of its conversation}]
+-- @returns [{id, role, content, path_bytes: id and bytes of the path before it since version 9, tools: a
+--   reply's, as foreword.trim_tools returns them, attachments: as its metadata lists them, if it has any,
+--   summary: of the path up to the message, if it is one of the 32 newest of its conversation}]
 create or replace function public.chat_list_path(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   with recursive path as (
@@ -2519,12 +2517,12 @@ $$;
 -- Returns the path that ends in a message, for a turn that continues from there: the newest messages, oldest
 -- first, up to `max_chars` of text and at least one.
 -- @param user_id or null
--- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
+-- @param conversation_id or null, if `parent_id` is given; chat_id or null
 -- @param parent_id a message's id; null for the leaf
 -- @param max_chars
 -- @param with_summaries since version 9, as in chat_list_path
--- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: since version 8,
---   of the path without its last message, or null, messages: as chat_list_path returns them};
+-- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: of the path
+--   without its last message, or null, messages: as chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
@@ -2617,18 +2615,17 @@ end $$;
 -- Adds to a conversation the messages of a path that it does not hold yet. The other functions call it as the
 -- service. Users may call it with their own token: row level security then decides, also in its parts.
 -- @param conversation {id, is_named, must_own: whether unowned conversations count as another user's, title,
---   user_id, age_ms: since the turn began, chat_id: as in chat_find_chat (since version 7)}
+--   user_id, age_ms: since the turn began, chat_id: as in chat_find_chat}
 -- @param anchor the digest of the path before its first message here, or null
 -- @param path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of one of our
 --   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it,
---   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}] (`client_id` and
---   `after` since version 7, `tools_digest` since version 8)
+--   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}]
 -- @param candidates digests of paths that end in a reply, the longest first
 -- @param addresses {id: content digest} of rows of the old service
 -- @param step_bytes how much of `unaddressed` to return at most, oldest first, once `addresses` are in the
 --   tree
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
--- @param continue since version 7, for a path that need not start at the root: as in chat_find_place, and
+-- @param continue for a path that need not start at the root: as in chat_find_place, and
 --   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of
@@ -2806,14 +2803,14 @@ end $$;
 
 -- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
 -- @param as in chat_save_messages
--- @param extends since version 8, the reply that the turn goes on with: as in foreword.extend_reply, or null
+-- @param extends the reply that the turn goes on with: as in foreword.extend_reply, or null
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate: {input_tokens,
 --   output_tokens, since version 9 input_price, output_price: of a million tokens, absent if unknown},
 --   key_name: since version 9, the API key whose budget it counts in, or null}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit; since version 9 also cost_per_day, and
 --   key_cost_per_day of the API key}
--- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
+-- @param attachments [{id, size_bytes}] that its messages hold; null for none
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
 --   `stop` return them as {running}; `branch` begins beside them, as in chat_find_place; null: as the path is
@@ -2997,10 +2994,10 @@ end $$;
 --   {messages_left_out, images_left_out, results_left_out, is_retried}, unless all was sent, and cost: of its
 --   tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
--- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
---   which replace those saved; absent if there are none
--- @param owners optional, since version 8: the ids of the process that ran the turn. If another one has
---   claimed it since, nothing changes
+-- @param items [{position, ordinal, type, data}]: the turn's items but for its reasoning, which replace those
+--   saved; absent if there are none
+-- @param owners optional: the ids of the process that ran the turn. If another one has claimed it since,
+--   nothing changes
 -- @param pause only from journals: the argument is one of chat_pause_turn
 -- @param age_ms how long the end has waited, if it has
 -- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;
@@ -3139,7 +3136,7 @@ end $$;
 -- Returns the limit that keeps a user from starting a turn, as chat_begin_turn returns it. Two turns of one
 -- user, or under one API key with a budget, are checked one after the other.
 -- @param as in chat_begin_turn
--- @returns {limited, …}; or {left: {tokens, cost, key_cost}} the rest of each limit per day that the turn
+-- @returns {limited, ...}; or {left: {tokens, cost, key_cost}} the rest of each limit per day that the turn
 --   has, without the turn's own share, costs as text; or {}
 create or replace function public.chat_find_limit(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
@@ -3210,7 +3207,7 @@ end $$;
 -- Returns the newest turn of a conversation.
 -- @param user_id or null
 -- @param conversation_id
--- @param chat_id since version 7: the conversation's AI SDK chat, or null
+-- @param chat_id the conversation's AI SDK chat, or null
 -- @returns {turn_id, started_at, is_running: or waits for its user}, all null without a turn
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
@@ -3233,11 +3230,10 @@ begin
 end $$;
 
 -- Lists running turns whose process is gone: their owner is one of `owners`, or has given no sign of life for
--- 30 seconds. Then, since version 8, waiting turns that must be claimed: see chat_claim_waiting.
+-- 30 seconds. Then waiting turns that must be claimed: see chat_claim_waiting.
 -- @param owners [ids]
 -- @param except [turn ids]
 -- @param is_stale_too whether to include other owners' turns without a sign of life
--- @param with_waiting whether to include waiting turns
 -- @param limit
 -- @returns [{turn_id, pieces, events, reason: why a waiting turn must be claimed, else null}]
 create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
@@ -3264,7 +3260,7 @@ begin
         union all
         (select t.id, case when t.stop_requested then 'stop' else 'expired' end, w.expires_at
           from public.turn_waits w join public.turns t on t.id = w.turn_id
-          where (argument ->> 'with_waiting')::boolean and w.expires_at <= clock_timestamp()
+          where w.expires_at <= clock_timestamp()
             and t.status = 'waiting' and not argument -> 'except' ? t.id::text
           order by w.expires_at limit (argument ->> 'limit')::integer)
       ) listed
@@ -3327,7 +3323,7 @@ end $$;
 -- the byte `after`.
 -- @param user_id null for unowned turns
 -- @param turn_id, after
--- @param after_item since version 8: {position, ordinal}, the place after which items are returned; or null
+-- @param after_item {position, ordinal}, the place after which items are returned; or null
 -- @param for_service returns the turn of any user
 -- @returns the turn, with its items as `events`, and if `after` is 0 the message of a reply that it goes on
 --   with as `extends`: {id: of the reply's first message, content, plan, tools}; or {missing} if it does not
@@ -3337,7 +3333,6 @@ language plpgsql set search_path = '' as $$
 declare
   v_id uuid := (argument ->> 'turn_id')::uuid;
   v_turn public.turns;
-  v_is_old boolean := (argument ->> 'schema_version')::integer < 8; -- knows no items, and no turn that waits
   v_position integer := coalesce((argument #>> '{after_item,position}')::integer, -1);
   v_ordinal integer := coalesce((argument #>> '{after_item,ordinal}')::integer, 0);
   v_extends jsonb;
@@ -3354,7 +3349,7 @@ begin
   if v_turn.id is null then
     return jsonb_build_object('missing', true);
   end if;
-  if not v_is_old and (argument ->> 'after')::integer = 0 then
+  if (argument ->> 'after')::integer = 0 then
     -- The message has the turn's id, and supersedes those of the turns before it.
     with recursive chain as (
       select m.id, 0 as depth from public.messages m
@@ -3374,9 +3369,8 @@ begin
   end if;
   return jsonb_build_object(
     'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
-    'status', case when v_is_old and v_turn.status = 'waiting' then 'running' else v_turn.status end,
-    'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model',
-      v_turn.model, 'attempts', v_turn.attempts, 'context', v_turn.context,
+    'status', v_turn.status, 'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason,
+    'error_code', v_turn.error_code, 'model', v_turn.model, 'attempts', v_turn.attempts, 'context', v_turn.context,
     'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
     'pieces', (
       select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
@@ -3390,12 +3384,12 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object('position', e.position, 'ordinal', e.ordinal,
         'type', e.type, 'data', e.data) order by e.position, e.ordinal), '[]')
       from public.turn_events e
-      where e.turn_id = v_id and not v_is_old and (e.position, e.ordinal) > (v_position, v_ordinal)
+      where e.turn_id = v_id and (e.position, e.ordinal) > (v_position, v_ordinal)
     ));
 end $$;
 
--- Asks for a turn to be stopped: its owner hears of it with its next progress. A waiting turn has no owner:
--- it is due to be claimed at once. Since version 7, also every running or waiting turn of a conversation.
+-- Asks for a turn to be stopped, or for all of a conversation that run or wait: their owners hear of it with
+-- their next progress. A waiting turn has no owner: it is due to be claimed at once.
 -- @param user_id or null
 -- @param turn_id; or conversation_id and chat_id (or null)
 -- @returns {found: whether the user has such a turn, turns: for a conversation, their ids, newest first}
@@ -3433,7 +3427,7 @@ end $$;
 -- life.
 -- @param owners [ids of the process]
 -- @param running [turn ids]
--- @param pieces [{turn_id, position: bytes of the body before it, text: may be empty, items: since version 8,
+-- @param pieces [{turn_id, position: bytes of the body before it, text: may be empty, items:
 --   [{position, ordinal, type, data}]; absent if there are none}]; a longer piece replaces a shorter one at
 --   the same position, and items may come again
 -- @returns {known: turns that are stored and belong to these owners, stop: turns that have been asked to
@@ -3771,8 +3765,7 @@ end $$;
 -- owner is one of the words: behind row level security, word comparisons could not use an index.
 -- @param as in chat_list_conversations
 -- @param match a tsquery
--- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text.
---   Servers of version 6 send neither.
+-- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text
 create or replace function public.chat_search_conversations(argument jsonb) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -3787,9 +3780,8 @@ declare
   c_most_read constant integer := 20000;
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_limit integer := (argument ->> 'limit')::integer;
-  v_match tsquery := coalesce(argument ->> 'match', public.chat_split_query(argument) #>> '{}')::tsquery;
-  v_is_phrase boolean := argument ->> 'match' is not null
-    and argument ->> 'likely' is distinct from argument ->> 'match';
+  v_match tsquery := (argument ->> 'match')::tsquery;
+  v_is_phrase boolean := argument ->> 'likely' is distinct from argument ->> 'match';
   v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
   v_ends timestamptz := clock_timestamp() + interval '2 seconds';
   v_places tsquery;
@@ -3804,9 +3796,6 @@ begin
   perform public.chat_check_version(argument);
   if v_match is null or numnode(v_match) = 0 then
     return v_found;
-  end if;
-  if (argument ->> 'schema_version')::integer < 7 then
-    v_found := public.chat_search_unread(argument);
   end if;
   if not v_is_phrase then
     v_likely := v_likely && v_match;
@@ -3870,66 +3859,6 @@ begin
   end loop;
   return v_found;
 end $$;
-
--- Returns conversations whose newest messages contain the searched words and have not been read by a server
--- yet: a server of version 6 does not wait for that.
--- @param user_id or null
--- @param query
-create or replace function public.chat_search_unread(argument jsonb) returns uuid[]
-language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
-declare
-  v_user uuid := (argument ->> 'user_id')::uuid;
-  v_words text[] := array(select word
-    from regexp_split_to_table(lower(left(argument ->> 'query', 200)), '[ "]+') as word
-    where word !~ '^(-.*|or)?$');
-  v_found uuid[];
-begin
-  if cardinality(v_words) = 0 then
-    return '{}';
-  end if;
-  execute format($f$
-    select coalesce(array_agg(distinct m.conversation_id), '{}')
-    from (select id from public.conversations where %s order by updated_at desc, id desc limit 20) c
-      cross join lateral (
-        select n.id, n.conversation_id, lower(left(n.content, 20000)) as content from public.messages n
-        where n.conversation_id = c.id order by n.created_at desc limit 20
-      ) m
-    where not exists (select from public.message_words w where w.id = m.id and w.words is not null)
-      and (select bool_and(strpos(m.content, word) > 0) from unnest($2) word) $f$,
-    case when v_user is null then 'user_id is null and $1 is null' else 'user_id = $1' end)
-    into v_found using v_user, v_words;
-  return v_found;
-end $$;
-
--- Returns the words of a search as a tsquery, or null without words. For servers of version 6, which send
--- only the text of the search.
--- @param user_id or null
--- @param query
-create or replace function public.chat_split_query(argument jsonb) returns jsonb
-language sql immutable set search_path = '' as $$
-  select to_jsonb(string_agg('(' || a.words || ')', ' | '))
-  from (
-      -- As servers fold words, as far as the database can.
-      select lower(case when getdatabaseencoding() = 'UTF8'
-        then normalize(regexp_replace(normalize(lower(q.text), nfkd), '[\u0300-\u036f]', '', 'g'), nfc)
-        else q.text end) as text
-      -- Not a constant, hence offset 0: the planner would normalize one in any encoding.
-      from (select left(argument ->> 'query', 200) as text offset 0) q
-    ) folded,
-    lateral regexp_split_to_table(folded.text, '\s+or\s+') as alternative,
-    lateral (
-      select string_agg(case when t.term like '-%' then '!' else '' end || '(' || p.words
-        || ')', ' & ') as words
-      from regexp_split_to_table(alternative, '\s+') as t (term),
-        lateral (
-          select string_agg(quote_literal(right(coalesce((argument ->> 'user_id')::uuid::text, 'nobody'), 8)
-            || left(word, 64)), ' & ') as words
-          from regexp_split_to_table(t.term, '[][!-/:-@\\^_`{-~]+') as word where word <> ''
-        ) p
-      where p.words is not null
-    ) a
-  where a.words is not null
-$$;
 
 -- Counts tokens that the server used for a user outside of turns, such as those of a title. Since version 9.
 -- @param user_id or null
@@ -4098,6 +4027,18 @@ begin
   ), '[]'));
 end $$;
 
+-- Functions that only servers of earlier versions called.
+do $$
+declare
+  v_function text;
+begin
+  foreach v_function in array array['chat_search_unread(jsonb)', 'chat_split_query(jsonb)'] loop
+    if to_regprocedure('public.' || v_function) is not null then
+      execute format('drop function public.%s', v_function);
+    end if;
+  end loop;
+end $$;
+
 do $$
 declare
   v_function text;
@@ -4143,8 +4084,6 @@ begin
     'public.chat_update_conversation(jsonb)',
     'public.chat_index_texts(jsonb)',
     'public.chat_search_conversations(jsonb)',
-    'public.chat_search_unread(jsonb)',
-    'public.chat_split_query(jsonb)',
     'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
     'public.chat_take_requests(jsonb)',
@@ -4235,8 +4174,6 @@ begin
     'public.chat_update_conversation(jsonb)',
     'public.chat_index_texts(jsonb)',
     'public.chat_search_conversations(jsonb)',
-    'public.chat_search_unread(jsonb)',
-    'public.chat_split_query(jsonb)',
     'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
     'public.chat_take_requests(jsonb)',

@@ -48,6 +48,8 @@ begin;
 
 \ir functions/attachments/*.sql
 
+\ir old-functions.sql
+
 \ir grants.sql
 
 -- PostgREST, which is Supabase's HTTP API, sees the functions at once.

@@ -43,8 +43,6 @@ export class MessageAttachments implements TurnAttachments {
       role === "user" ? images.flatMap(({ link }) => link ?? []) : [],
     );
     const [first] = links;
-    if (!this.#rows.isOn && first !== undefined) throw toMissing(first);
-    if (!this.#rows.isOn) return request;
     const ids = links.map(({ id }) => id);
     const found = await this.#find(ids, request.caller);
     const messages: Message[] = [];
@@ -76,7 +74,7 @@ export class MessageAttachments implements TurnAttachments {
   async storeToolFile(file: ToolFile, caller: Caller, maxBytes: number): Promise<Attachment | undefined> {
     const { data, name = "" } = file;
     const mediaType = findType(data);
-    if (mediaType === undefined || !this.#rows.isOn || (data.length / 4) * 3 > maxBytes + 2) return undefined;
+    if (mediaType === undefined || (data.length / 4) * 3 > maxBytes + 2) return undefined;
     const { attachment } = await identify({ mimeType: mediaType, data }, { caller });
     if (attachment !== undefined)
       await this.#rows.store(caller.userId, [{ ...attachment, data, name: toFileName(name) }], true);

@@ -81,11 +81,11 @@ async function findFile(
   files: AttachmentRows,
   rows: StoreRows,
 ): Promise<StoredAttachment> {
-  const [known] = files.isOn ? await files.find([id], caller) : [];
+  const [known] = await files.find([id], caller);
   if (known !== undefined) return known;
   // It may have been sent a moment ago.
-  if (files.isOn && caller.userId !== undefined) await rows.untilWritesStored(caller);
-  const [late] = files.isOn ? await files.find([id], caller) : [];
+  if (caller.userId !== undefined) await rows.untilWritesStored(caller);
+  const [late] = await files.find([id], caller);
   if (late !== undefined) return late;
   throw new AppError("file_not_found", `no file ${id} of ${caller.userId ?? "an unnamed user"}`);
 }

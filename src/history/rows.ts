@@ -26,8 +26,7 @@ const MissingLeaf = z.object({ missing_leaf: z.literal(true) });
 const stepConversations = 100;
 const stepMessages = 1_000;
 
-/** Schema version 6 does not return `more`. */
-const DeleteResult = z.object({ deleted: z.number(), more: z.boolean().optional() });
+const DeleteResult = z.object({ deleted: z.number(), more: z.boolean() });
 
 /**
  * The rows of conversations. Every method first waits until the caller's earlier writes are in the database.
@@ -158,7 +157,7 @@ export async function* deleteConversations(
     const result = await database.call(name, bounded, caller);
     const { deleted, more } = parse(DeleteResult, result, "store_refused");
     yield deleted;
-    if (more !== true && deleted < stepConversations) return;
+    if (!more && deleted < stepConversations) return;
   }
 }
 

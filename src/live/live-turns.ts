@@ -66,7 +66,7 @@ export class LiveTurns {
     this.#kept = new KeptTurns(clock);
     this.#options = {
       ...options,
-      canWait: () => records?.waiting.canWait === true,
+      canWait: records !== undefined,
       observe: (event) => {
         if (event.type === "turn-ended") this.#allowances.end(event.turn, event.result);
         if (event.type === "turn-waiting") this.#allowances.end(event.turn);

@@ -155,7 +155,7 @@ async function openDurableStore(
   const { maxUserBytes, bucket: bucketOptions } = options.attachments;
   const bucket = bucketOptions && new Bucket(bucketOptions, clock);
   const attachments = new AttachmentRows({ database, bucket, observe });
-  const sweeper = bucket && new BucketSweeper({ database, attachments, bucket, clock, observe });
+  const sweeper = bucket && new BucketSweeper({ database, bucket, clock, observe });
   const writes = new AttachmentWrites(attachments, maxUserBytes, observe);
   const reads = new TurnReads(database, options.readsSummaries);
   const turns = new DurableTurnStore({

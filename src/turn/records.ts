@@ -68,7 +68,7 @@ export interface StoredPath {
   readonly conversationId: string;
   /** The digest of the whole path; `undefined` for an empty one. */
   readonly digest: Digest | undefined;
-  /** The same without its last message; `undefined` for none, and before schema version 8. */
+  /** The same without its last message; `undefined` for none. */
   readonly parentDigest?: Digest | undefined;
   readonly messages: readonly Message[];
 }
@@ -200,8 +200,6 @@ export type AnswerResult =
 
 /** Turns that wait for their users, whichever process they ran in. Methods reject with a `store_…` code. */
 export interface WaitingTurns {
-  /** Whether turns can wait now: older schemas have no place for them. */
-  readonly canWait: boolean;
   /** Answers requests for approval of the caller's turn. One call alone resolves with `claimed`. */
   answer(turnId: string, caller: Caller, answers: readonly ApprovalAnswer[]): Promise<AnswerResult>;
   /**

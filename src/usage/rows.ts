@@ -43,9 +43,8 @@ const UsageRow = z
     output_tokens: z.number(),
     reasoning_tokens: z.number(),
     cached_input_tokens: z.number(),
-    // Since schema version 8.
-    tool_calls: z.number().default(0),
-    tool_cost: z.number().default(0),
+    tool_calls: z.number(),
+    tool_cost: z.number(),
     // Since schema version 9.
     cost: z.number().default(0),
     priced_tokens: z.number().default(0),

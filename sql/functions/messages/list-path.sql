@@ -3,9 +3,9 @@
 -- @param parent_id the path's last message
 -- @param max_chars
 -- @param with_summaries since version 9, whether to return summaries, too
--- @returns [{id, role, content, path_bytes: id and bytes of the path before it since version 9, tools: since
---   version 8, a reply's, as foreword.trim_tools returns them, attachments: as its metadata lists them, if it
---   has any, summary: of the path up to the message, if it is one of the 32 newest of its conversation}]
+-- @returns [{id, role, content, path_bytes: id and bytes of the path before it since version 9, tools: a
+--   reply's, as foreword.trim_tools returns them, attachments: as its metadata lists them, if it has any,
+--   summary: of the path up to the message, if it is one of the 32 newest of its conversation}]
 create or replace function public.chat_list_path(argument jsonb) returns jsonb
 language sql stable set search_path = '' as $$
   with recursive path as (

@@ -1,12 +1,12 @@
 -- Returns the path that ends in a message, for a turn that continues from there: the newest messages, oldest
 -- first, up to `max_chars` of text and at least one.
 -- @param user_id or null
--- @param conversation_id or null, if `parent_id` is given; chat_id (since version 7) or null
+-- @param conversation_id or null, if `parent_id` is given; chat_id or null
 -- @param parent_id a message's id; null for the leaf
 -- @param max_chars
 -- @param with_summaries since version 9, as in chat_list_path
--- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: since version 8,
---   of the path without its last message, or null, messages: as chat_list_path returns them};
+-- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: of the path
+--   without its last message, or null, messages: as chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$

@@ -1,18 +1,17 @@
 -- Adds to a conversation the messages of a path that it does not hold yet. The other functions call it as the
 -- service. Users may call it with their own token: row level security then decides, also in its parts.
 -- @param conversation {id, is_named, must_own: whether unowned conversations count as another user's, title,
---   user_id, age_ms: since the turn began, chat_id: as in chat_find_chat (since version 7)}
+--   user_id, age_ms: since the turn began, chat_id: as in chat_find_chat}
 -- @param anchor the digest of the path before its first message here, or null
 -- @param path [{id, role, content, metadata, status?, digests: the likeliest first, sent_id: of one of our
 --   replies, or null, client_id: the client's id for it, after: a reply without text that comes before it,
---   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}] (`client_id` and
---   `after` since version 7, `tools_digest` since version 8)
+--   tools_digest: of the calls in `metadata.tools` that the client runs, if there are any}]
 -- @param candidates digests of paths that end in a reply, the longest first
 -- @param addresses {id: content digest} of rows of the old service
 -- @param step_bytes how much of `unaddressed` to return at most, oldest first, once `addresses` are in the
 --   tree
 -- @param late whether it waited in a journal: a conversation that has gone on meanwhile keeps its leaf
--- @param continue since version 7, for a path that need not start at the root: as in chat_find_place, and
+-- @param continue for a path that need not start at the root: as in chat_find_place, and
 --   {must_exist, max_chars, with_summaries: since version 9, as in chat_list_path}
 -- @returns {conversation_id, message_id: the last message, digest, history: for `continue`, the messages
 --   before the path as chat_list_path returns them}; or, with nothing written, one of

@@ -3,8 +3,7 @@
 -- owner is one of the words: behind row level security, word comparisons could not use an index.
 -- @param as in chat_list_conversations
 -- @param match a tsquery
--- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text.
---   Servers of version 6 send neither.
+-- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text
 create or replace function public.chat_search_conversations(argument jsonb) returns uuid[]
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
@@ -19,9 +18,8 @@ declare
   c_most_read constant integer := 20000;
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_limit integer := (argument ->> 'limit')::integer;
-  v_match tsquery := coalesce(argument ->> 'match', public.chat_split_query(argument) #>> '{}')::tsquery;
-  v_is_phrase boolean := argument ->> 'match' is not null
-    and argument ->> 'likely' is distinct from argument ->> 'match';
+  v_match tsquery := (argument ->> 'match')::tsquery;
+  v_is_phrase boolean := argument ->> 'likely' is distinct from argument ->> 'match';
   v_likely tsquery := quote_literal(' owner ' || coalesce(v_user::text, 'nobody'))::tsquery;
   v_ends timestamptz := clock_timestamp() + interval '2 seconds';
   v_places tsquery;
@@ -36,9 +34,6 @@ begin
   perform public.chat_check_version(argument);
   if v_match is null or numnode(v_match) = 0 then
     return v_found;
-  end if;
-  if (argument ->> 'schema_version')::integer < 7 then
-    v_found := public.chat_search_unread(argument);
   end if;
   if not v_is_phrase then
     v_likely := v_likely && v_match;

@@ -1,13 +1,13 @@
 -- Begins a turn: stores its messages, and the turn as running. Repeating the same begin is harmless.
 -- @param as in chat_save_messages
--- @param extends since version 8, the reply that the turn goes on with: as in foreword.extend_reply, or null
+-- @param extends the reply that the turn goes on with: as in foreword.extend_reply, or null
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate: {input_tokens,
 --   output_tokens, since version 9 input_price, output_price: of a million tokens, absent if unknown},
 --   key_name: since version 9, the API key whose budget it counts in, or null}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit; since version 9 also cost_per_day, and
 --   key_cost_per_day of the API key}
--- @param attachments since version 8: [{id, size_bytes}] that its messages hold; null for none
+-- @param attachments [{id, size_bytes}] that its messages hold; null for none
 -- @param max_attachment_bytes of all attachments of a user; null for no limit
 -- @param if_running since version 9, for a conversation in which turns of its user run or wait: `reject` and
 --   `stop` return them as {running}; `branch` begins beside them, as in chat_find_place; null: as the path is

@@ -8,10 +8,10 @@
 --   {messages_left_out, images_left_out, results_left_out, is_retried}, unless all was sent, and cost: of its
 --   tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
--- @param items since version 8, [{position, ordinal, type, data}]: the turn's items but for its reasoning,
---   which replace those saved; absent if there are none
--- @param owners optional, since version 8: the ids of the process that ran the turn. If another one has
---   claimed it since, nothing changes
+-- @param items [{position, ordinal, type, data}]: the turn's items but for its reasoning, which replace those
+--   saved; absent if there are none
+-- @param owners optional: the ids of the process that ran the turn. If another one has claimed it since,
+--   nothing changes
 -- @param pause only from journals: the argument is one of chat_pause_turn
 -- @param age_ms how long the end has waited, if it has
 -- @param if_abandoned {owners, is_stale_too}: ends the turn only if chat_list_abandoned_turns would list it;

@@ -1,7 +1,7 @@
 -- Returns the limit that keeps a user from starting a turn, as chat_begin_turn returns it. Two turns of one
 -- user, or under one API key with a budget, are checked one after the other.
 -- @param as in chat_begin_turn
--- @returns {limited, …}; or {left: {tokens, cost, key_cost}} the rest of each limit per day that the turn
+-- @returns {limited, ...}; or {left: {tokens, cost, key_cost}} the rest of each limit per day that the turn
 --   has, without the turn's own share, costs as text; or {}
 create or replace function public.chat_find_limit(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$

@@ -1,7 +1,7 @@
 -- Returns the newest turn of a conversation.
 -- @param user_id or null
 -- @param conversation_id
--- @param chat_id since version 7: the conversation's AI SDK chat, or null
+-- @param chat_id the conversation's AI SDK chat, or null
 -- @returns {turn_id, started_at, is_running: or waits for its user}, all null without a turn
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$

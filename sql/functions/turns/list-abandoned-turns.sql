@@ -1,9 +1,8 @@
 -- Lists running turns whose process is gone: their owner is one of `owners`, or has given no sign of life for
--- 30 seconds. Then, since version 8, waiting turns that must be claimed: see chat_claim_waiting.
+-- 30 seconds. Then waiting turns that must be claimed: see chat_claim_waiting.
 -- @param owners [ids]
 -- @param except [turn ids]
 -- @param is_stale_too whether to include other owners' turns without a sign of life
--- @param with_waiting whether to include waiting turns
 -- @param limit
 -- @returns [{turn_id, pieces, events, reason: why a waiting turn must be claimed, else null}]
 create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
@@ -30,7 +29,7 @@ begin
         union all
         (select t.id, case when t.stop_requested then 'stop' else 'expired' end, w.expires_at
           from public.turn_waits w join public.turns t on t.id = w.turn_id
-          where (argument ->> 'with_waiting')::boolean and w.expires_at <= clock_timestamp()
+          where w.expires_at <= clock_timestamp()
             and t.status = 'waiting' and not argument -> 'except' ? t.id::text
           order by w.expires_at limit (argument ->> 'limit')::integer)
       ) listed

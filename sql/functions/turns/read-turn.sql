@@ -2,7 +2,7 @@
 -- the byte `after`.
 -- @param user_id null for unowned turns
 -- @param turn_id, after
--- @param after_item since version 8: {position, ordinal}, the place after which items are returned; or null
+-- @param after_item {position, ordinal}, the place after which items are returned; or null
 -- @param for_service returns the turn of any user
 -- @returns the turn, with its items as `events`, and if `after` is 0 the message of a reply that it goes on
 --   with as `extends`: {id: of the reply's first message, content, plan, tools}; or {missing} if it does not
@@ -12,7 +12,6 @@ language plpgsql set search_path = '' as $$
 declare
   v_id uuid := (argument ->> 'turn_id')::uuid;
   v_turn public.turns;
-  v_is_old boolean := (argument ->> 'schema_version')::integer < 8; -- knows no items, and no turn that waits
   v_position integer := coalesce((argument #>> '{after_item,position}')::integer, -1);
   v_ordinal integer := coalesce((argument #>> '{after_item,ordinal}')::integer, 0);
   v_extends jsonb;
@@ -29,7 +28,7 @@ begin
   if v_turn.id is null then
     return jsonb_build_object('missing', true);
   end if;
-  if not v_is_old and (argument ->> 'after')::integer = 0 then
+  if (argument ->> 'after')::integer = 0 then
     -- The message has the turn's id, and supersedes those of the turns before it.
     with recursive chain as (
       select m.id, 0 as depth from public.messages m
@@ -49,9 +48,8 @@ begin
   end if;
   return jsonb_build_object(
     'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
-    'status', case when v_is_old and v_turn.status = 'waiting' then 'running' else v_turn.status end,
-    'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason, 'error_code', v_turn.error_code, 'model',
-      v_turn.model, 'attempts', v_turn.attempts, 'context', v_turn.context,
+    'status', v_turn.status, 'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason,
+    'error_code', v_turn.error_code, 'model', v_turn.model, 'attempts', v_turn.attempts, 'context', v_turn.context,
     'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
     'pieces', (
       select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
@@ -65,6 +63,6 @@ begin
       select coalesce(jsonb_agg(jsonb_build_object('position', e.position, 'ordinal', e.ordinal,
         'type', e.type, 'data', e.data) order by e.position, e.ordinal), '[]')
       from public.turn_events e
-      where e.turn_id = v_id and not v_is_old and (e.position, e.ordinal) > (v_position, v_ordinal)
+      where e.turn_id = v_id and (e.position, e.ordinal) > (v_position, v_ordinal)
     ));
 end $$;

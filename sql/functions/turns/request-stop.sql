@@ -1,5 +1,5 @@
--- Asks for a turn to be stopped: its owner hears of it with its next progress. A waiting turn has no owner:
--- it is due to be claimed at once. Since version 7, also every running or waiting turn of a conversation.
+-- Asks for a turn to be stopped, or for all of a conversation that run or wait: their owners hear of it with
+-- their next progress. A waiting turn has no owner: it is due to be claimed at once.
 -- @param user_id or null
 -- @param turn_id; or conversation_id and chat_id (or null)
 -- @returns {found: whether the user has such a turn, turns: for a conversation, their ids, newest first}

@@ -2,7 +2,7 @@
 -- life.
 -- @param owners [ids of the process]
 -- @param running [turn ids]
--- @param pieces [{turn_id, position: bytes of the body before it, text: may be empty, items: since version 8,
+-- @param pieces [{turn_id, position: bytes of the body before it, text: may be empty, items:
 --   [{position, ordinal, type, data}]; absent if there are none}]; a longer piece replaces a shorter one at
 --   the same position, and items may come again
 -- @returns {known: turns that are stored and belong to these owners, stop: turns that have been asked to

@@ -8,11 +8,9 @@ import type { JsonObject } from "../../base/json.ts";
 import { attachmentTypes, type AttachmentType } from "../../turn/message.ts";
 import type { Attachment } from "../../turn/attachments/attachment.ts";
 import type { Observer } from "../../turn/observer.ts";
-import { schemaVersion, service, type Database } from "../database/database.ts";
+import { service, type Database } from "../database/database.ts";
 import type { Bucket } from "./bucket.ts";
 
-/** The first schema version that has attachments. */
-const attachmentsVersion = 8;
 /** The size of a piece in bytes: a multiple of three, so that pieces in base64 can be joined. */
 const pieceBytes = 262_143;
 /** The most pieces in one call, about 2 MiB: a call must end in time over a slow connection, too. */
@@ -88,11 +86,6 @@ export class AttachmentRows {
     this.#database = database;
     this.#bucket = bucket;
     this.#observe = observe;
-  }
-
-  /** Whether the schema has attachments; without them images are not kept. */
-  get isOn(): boolean {
-    return (this.#database.schemaVersion ?? schemaVersion) >= attachmentsVersion;
   }
 
   /** Whether an attachment is known to be stored. */

@@ -27,7 +27,7 @@ export class AttachmentWrites {
   /** Returns the fields of a begin's argument; none for a turn without attachments. */
   toArgument(turn: TurnBegin): JsonObject {
     const attachments = listAttachments(turn);
-    if (attachments.length === 0 || !this.#rows.isOn) return {};
+    if (attachments.length === 0) return {};
     return {
       attachments: attachments.map(({ id, sizeBytes }) => ({ id, size_bytes: sizeBytes })),
       max_attachment_bytes: this.#maxUserBytes,

@@ -6,7 +6,6 @@ import { Repeating } from "../../base/repeating.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Observer } from "../../turn/observer.ts";
 import { service, type Database } from "../database/database.ts";
-import type { AttachmentRows } from "./attachment-rows.ts";
 import type { Bucket } from "./bucket.ts";
 
 /** The pause between two looks, in milliseconds. */
@@ -19,7 +18,6 @@ const Deleted = z.object({ paths: z.array(z.string()) });
 /** The dependencies of {@link BucketSweeper}. */
 export interface BucketSweeperOptions {
   readonly database: Database;
-  readonly attachments: AttachmentRows;
   readonly bucket: Bucket;
   readonly clock: Clock;
   readonly observe: Observer;
@@ -41,10 +39,10 @@ export class BucketSweeper {
   }
 
   async #sweep(signal: AbortSignal): Promise<number> {
-    const { database, attachments, bucket, observe } = this.#options;
+    const { database, bucket, observe } = this.#options;
     let deleted: readonly string[] = [];
     try {
-      while (!signal.aborted && attachments.isOn) {
+      while (!signal.aborted) {
         const argument = { deleted, limit: maxObjects };
         const result = await database.call("chat_take_deleted_objects", argument, service);
         const { paths } = parse(Deleted, result, "store_refused");

@@ -1,7 +1,7 @@
 /** Finds the reason why a store accepts no writes, even if it answers reads. */
 import { AppError, toAppError, type ErrorCode } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
-import { schemaVersion, service } from "./database.ts";
+import { service } from "./database.ts";
 import { chooseVersion, parseSchemaRange, toSchemaMismatch } from "../schema/schema-version.ts";
 import { withDeadline } from "../../base/deadline.ts";
 import { isForbidden } from "./sql-failure.ts";
@@ -56,7 +56,7 @@ async function findWriteTrouble(
   const failed = database.failedWrite;
   if (failed === undefined || countQueued() > 0) return failed?.error;
   const remembered = clock.monotonicMs() - failed.atMs < memoryMs ? failed.error : undefined;
-  if (database.schemaVersion !== schemaVersion) return remembered;
+  if (database.schemaVersion === undefined) return remembered;
   try {
     await withDeadline(clock, database.call("chat_try_write", {}, service), timeoutMs);
     return undefined;

@@ -11,7 +11,7 @@ const sqliteNotDatabase = 26;
 /**
  * `key` identifies writes that were adopted already, by a process that died before it deleted the folder. A
  * piece's `text` is JSON, as SQLite cannot store half a surrogate pair; `size` is the length of the decoded
- * text. Items are JSON too, in a table of their own: earlier versions leave that alone.
+ * text. Items are JSON too.
  */
 const schema = `
   create table if not exists write (

@@ -31,7 +31,6 @@ import { toBeginResult } from "./begin-result.ts";
 import type { SaveResult } from "./save-result.ts";
 import { toEndArgument, toPauseArgument, type PausedRow } from "./turn-writes.ts";
 import { BudgetWarning } from "../schema/budget-warning.ts";
-import { hasItems } from "./item-rows.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
 import { toQueuedError, untilWritesStored } from "./read-your-writes.ts";
 import { DurableWriter, type DurableWriterOptions, type Written } from "./durable-writer.ts";
@@ -154,7 +153,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
 
   async pause(turn: TurnBegin, paused: PausedTurn): Promise<PauseResult> {
     const none = { storage: "none", conversationId: turn.conversationId, mustStop: false } as const;
-    if (turn.isKept === false || !hasItems(this.#options.database)) return none;
+    if (turn.isKept === false) return none;
     const { writes, journal, clock } = this.#options;
     const argument = toPauseArgument(turn.turnId, paused, journal?.owners, clock.now());
     const written = await this.#writeEnd(turn, argument, () => writes.pause(argument));

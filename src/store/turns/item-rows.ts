@@ -3,11 +3,7 @@ import { z } from "zod";
 import type { Json, JsonObject } from "../../base/json.ts";
 import { optional } from "../../base/parse.ts";
 import { toolResultStatuses, toolRunners } from "../../turn/items/tool.ts";
-import { schemaVersion, type Database } from "../database/database.ts";
 import { approvalDecisions, type Place, type SavedItem } from "../../turn/turn-event.ts";
-
-/** The first schema version with items, and with turns that wait. */
-const itemsVersion = 8;
 
 const Text = optional(z.string());
 /** Checked no further: it is JSON, and hostile JSON may be too deep for a check that recurs. */
@@ -55,18 +51,8 @@ const ItemRow = z
   .object({ type: z.string(), ...place, data: z.record(z.string(), z.unknown()) })
   .transform(({ data, ...head }): unknown => ({ ...data, ...head }));
 
-/** Items in a result, in their order; before schema version 8 there were none. */
-export const ItemRows = z
-  .array(ItemRow)
-  .default([])
-  .transform((rows): readonly SavedItem[] => parseItems(rows));
-
-/** Whether the schema of `database` has items and turns that wait; `true` while its version is unknown. */
-export function hasItems({
-  schemaVersion: version = schemaVersion,
-}: Pick<Database, "schemaVersion">): boolean {
-  return version >= itemsVersion;
-}
+/** Items in a result, in their order. */
+export const ItemRows = z.array(ItemRow).transform((rows): readonly SavedItem[] => parseItems(rows));
 
 /** Returns those of `items` that this version knows: a newer server may have stored others. */
 export function parseItems(items: readonly unknown[]): readonly SavedItem[] {

@@ -17,7 +17,7 @@ import { claimReasons } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
 import { AttemptRows, toErrorCode } from "./attempt-rows.ts";
 import { ContextRow } from "./context-row.ts";
-import { cutOverlaps, hasItems, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
+import { cutOverlaps, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
 import { PathMessages, toPathMessages } from "./save-result.ts";
 import { toTurnRunning } from "../../base/turn-running.ts";
 import type { JsonObject } from "../../base/json.ts";
@@ -74,7 +74,7 @@ const PathResult = z.union([
   z.object({
     conversation_id: z.string(),
     digest: z.string().nullable(),
-    parent_digest: z.string().nullish(),
+    parent_digest: z.string().nullable(),
     messages: PathMessages,
   }),
 ]);
@@ -111,23 +111,10 @@ export class TurnReads {
     const result = await this.#call("chat_save_progress", {
       owners,
       running,
-      pieces: this.#toPieceRows(pieces),
+      pieces: pieces.map(toPieceRow),
     });
     const { known, stop } = parse(ProgressResult, result, "store_refused");
     return { known: new Set(known), stop };
-  }
-
-  /** An older schema has no items: pieces that hold nothing else are left out. */
-  #toPieceRows(pieces: readonly Piece[]): readonly JsonObject[] {
-    const keepsItems = hasItems(this.#database);
-    return pieces
-      .filter(({ text }) => keepsItems || text !== "")
-      .map(({ turnId, position, text, items }) => ({
-        turn_id: turnId,
-        position,
-        text,
-        items: keepsItems ? toItemRows(items) : undefined,
-      }));
   }
 
   /** Resolves with the caller's turn; `undefined` if there is no such turn. */
@@ -241,14 +228,20 @@ export class TurnReads {
   async requestStops({ conversationId, chatId }: ChatPlace, caller: Caller): Promise<readonly string[]> {
     const argument = { conversation_id: conversationId, chat_id: chatId, user_id: caller.userId };
     const result = await this.#call("chat_request_stop", argument);
-    // Before schema version 7 a stop request could only name a turn.
+    // A chat without a conversation has none.
     return parse(z.object({ turns: z.array(z.string()).default([]) }), result, "store_refused").turns;
   }
 
   /** Resolves with some abandoned turns; those of `owners` without delay. */
   async listAbandoned(filter: AbandonedFilter, owners: readonly string[]): Promise<readonly AbandonedTurn[]> {
     const { except, isStaleToo } = filter;
-    const argument = { except, owners, is_stale_too: isStaleToo, with_waiting: true, limit: maxAbandoned };
+    const argument = {
+      except,
+      owners,
+      is_stale_too: isStaleToo,
+      with_waiting: true, // for schema version 8; later ones always list them
+      limit: maxAbandoned,
+    };
     const result = await this.#call("chat_list_abandoned_turns", argument);
     return parse(AbandonedResult, result, "store_refused").map((row) => ({
       turnId: row.turn_id,
@@ -261,6 +254,10 @@ export class TurnReads {
   #call(name: Parameters<Database["call"]>[0], argument: JsonObject): Promise<unknown> {
     return this.#database.call(name, argument, service);
   }
+}
+
+function toPieceRow({ turnId, position, text, items }: Piece): JsonObject {
+  return { turn_id: turnId, position, text, items: toItemRows(items) };
 }
 
 /** Returns the text of sorted pieces up to the first gap; overlaps count once. */

@@ -15,7 +15,7 @@ import { turnStatuses } from "../../turn/turn-event.ts";
 import { service } from "../database/database.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
 import type { Journal } from "../journal/journal.ts";
-import { cutOverlaps, hasItems, ItemRows } from "./item-rows.ts";
+import { cutOverlaps, ItemRows } from "./item-rows.ts";
 import { toQueuedError } from "./read-your-writes.ts";
 import { joinPieces, Pieces } from "./turn-reads.ts";
 
@@ -61,12 +61,7 @@ export class StoredWaitingTurns implements WaitingTurns {
     this.#options = options;
   }
 
-  get canWait(): boolean {
-    return hasItems(this.#options.database);
-  }
-
   async answer(turnId: string, caller: Caller, answers: readonly ApprovalAnswer[]): Promise<AnswerResult> {
-    if (!this.canWait) return { type: "missing" };
     const result = await this.#options.database.call(
       "chat_answer_approvals",
       {
@@ -92,7 +87,6 @@ export class StoredWaitingTurns implements WaitingTurns {
   }
 
   async claim(turnId: string, reason: ClaimReason): Promise<ClaimedTurn | undefined> {
-    if (!this.canWait) return undefined;
     const argument = { turn_id: turnId, reason, ...this.#toClaim() };
     const result = await this.#options.database.call("chat_claim_waiting", argument, service);
     const row = parse(ClaimRow, result, "store_refused");

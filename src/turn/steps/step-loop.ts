@@ -27,8 +27,8 @@ export interface ToolPorts {
   readonly tools?: ToolServers | undefined;
   /** Default: 8 steps, 90 s, a day for an approval. */
   readonly toolLimits?: ToolLimits | undefined;
-  /** Whether turns can wait for their users now. */
-  readonly canWait?: (() => boolean) | undefined;
+  /** Whether turns can wait for their users; absent if not. */
+  readonly canWait?: boolean | undefined;
 }
 
 /** The steps of one turn. */
@@ -164,7 +164,7 @@ export function createStepLoop(
     state === undefined
   )
     return undefined;
-  const canWait = request.isKept !== false && ports.canWait?.() === true;
+  const canWait = request.isKept !== false && ports.canWait === true;
   const offered = findOfferedTools(request, ports.tools, canWait).filter(
     ({ name }) => state === undefined || state.offered.includes(name),
   );

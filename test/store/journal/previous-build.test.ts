@@ -213,9 +213,12 @@ describe("a journal of this build, in the previous one", { timeout: 120_000, ski
       const readStored = async ({ turnId }: TurnBegin): Promise<unknown> => {
         for (;;) {
           const reading = replica.send("GET", `/turns/${turnId}?userId=${userId}`);
-          const body: unknown = JSON.parse((await reading.whole()).toString());
-          if (reading.status !== 200) continue; // it does not know the turn yet
-          const state = State.parse(body);
+          const body = (await reading.whole()).toString();
+          if (reading.status !== 200) {
+            assert.match(body, /turn_not_found|store_unavailable/, "it does not know the turn yet");
+            continue;
+          }
+          const state = State.parse(JSON.parse(body));
           if (state.status !== "running") return state;
         }
       };
