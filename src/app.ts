@@ -74,8 +74,6 @@ export interface AppOptions {
   /** Addresses and ranges of proxies whose forwarding headers are trusted. */
   readonly trustedProxies: readonly string[];
   readonly limits: LimitOptions;
-  /** Whether the start of chats that are too long for their models is summarised. */
-  readonly summarizesContext: boolean;
   /** The most images that a model is sent, stored ones included. */
   readonly maxContextImages: number;
   /** Prices by model name; other models have none. */
@@ -179,8 +177,10 @@ export async function createApp(
   return { http, store, tools, close };
 }
 
-function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, summarizesContext }: AppOptions) {
-  return { onDisconnect, showsReasoning, toolLimits, summarizes: summarizesContext };
+function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: AppOptions) {
+  const isSummarised = store.type !== "none" && store.readsSummaries;
+  const summarizedChars = isSummarised ? store.maxContextChars : undefined;
+  return { onDisconnect, showsReasoning, toolLimits, summarizedChars };
 }
 
 /** Returns the server without its routes. */

@@ -175,7 +175,6 @@ function toConfig(
       trustedProxies: environment.TRUST_PROXY,
       logsContent: environment.LOG_CONTENT,
       limits: toLimitOptions(environment),
-      summarizesContext: environment.CONTEXT_SUMMARY,
       maxContextImages: environment.MODEL_CONTEXT_IMAGES,
       prices: environment.MODEL_PRICES ?? new Map(),
       toolServers: toolServers.options,

@@ -31,8 +31,11 @@ export interface LiveTurnsOptions extends TurnPorts {
   readonly onDisconnect: OnDisconnect;
   /** Absent if conversations keep the titles made of their questions. */
   readonly titles?: Titles | undefined;
-  /** Whether the start of chats that are too long for their models is summarised. Default `false`. */
-  readonly summarizes?: boolean;
+  /**
+   * Set if the start of chats that are too long for their models is summarised: how much of a stored path is
+   * read, in characters.
+   */
+  readonly summarizedChars?: number | undefined;
   /** Counts tokens that are used outside of turns; absent if none are counted. */
   readonly countBackground?: CountBackground | undefined;
 }

@@ -45,7 +45,7 @@ export type StoreOptions =
       readonly dataDir: string;
       readonly maxJournalBytes: number;
       readonly maxContextChars: number;
-      /** Whether paths are read with their summaries. */
+      /** Whether the start of chats that are too long for their models is summarised. */
       readonly readsSummaries: boolean;
       readonly attachments: AttachmentOptions;
     });

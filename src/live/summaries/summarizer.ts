@@ -39,6 +39,8 @@ export interface SummarizerOptions extends PricedModels {
   readonly observe: Observer;
   /** Counts the tokens of a summary; `undefined` if none are counted. */
   readonly countBackground?: CountBackground | undefined;
+  /** As in {@link TurnSummaries}. */
+  readonly maxReadChars: number;
 }
 
 /** A conversation to be summarised, as far as a turn of it needs it. */
@@ -167,15 +169,15 @@ function toMaxChars({ roomTokens }: PathLimits): number {
 
 /** Returns the writer of summaries; `undefined` if there are to be none, or no place for them. */
 export function createSummarizer({
-  summarizes,
+  summarizedChars,
   records,
   ...options
-}: Omit<SummarizerOptions, "records"> & {
-  readonly summarizes?: boolean;
+}: Omit<SummarizerOptions, "records" | "maxReadChars"> & {
+  readonly summarizedChars?: number | undefined;
   readonly records: TurnRecords | undefined;
 }): Summarizer | undefined {
-  if (summarizes !== true || records === undefined) return undefined;
-  return new Summarizer({ ...options, records: records.summaries });
+  if (summarizedChars === undefined || records === undefined) return undefined;
+  return new Summarizer({ ...options, records: records.summaries, maxReadChars: summarizedChars });
 }
 
 /** Returns the digest of a stored path; `undefined` if more than its messages is needed for that. */

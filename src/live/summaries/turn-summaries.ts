@@ -15,11 +15,19 @@ const maxWaitMs = 300;
 /** How many places of cuts are looked up. */
 const maxPlaces = 8;
 
+/**
+ * A chat is cut at fewer tokens than are read of its path, or a part that is not read would have no summary.
+ * Up to a quarter of the characters is left out to read from the same message for many turns.
+ */
+const maxTokensPerReadChar = 0.75 / 5;
+
 /** The dependencies of {@link TurnSummaries}. */
 export interface TurnSummariesOptions {
   readonly records: SummaryRecords;
   readonly known: KnownSummaries;
   readonly clock: Clock;
+  /** How much of a stored path is read, in characters. */
+  readonly maxReadChars: number;
 }
 
 /** The summaries of one turn's chat. */
@@ -38,6 +46,11 @@ export class TurnSummaries implements ChatSummaries {
   /** The limits by which the chat was cut; `undefined` if the model's window is unknown. */
   get limits(): PathLimits | undefined {
     return this.#limits;
+  }
+
+  get maxTokens(): number | undefined {
+    const isRead = this.#request.stored?.messages.some(({ rowId }) => rowId !== undefined) === true;
+    return isRead ? Math.floor(this.#options.maxReadChars * maxTokensPerReadChar) : undefined;
   }
 
   /** Whether the chat is cut, or about to be, at a place whose summary is not known. */

@@ -73,7 +73,10 @@ export class ContextFit {
   #toLimits({ parameters }: ChatPrompt): WindowLimits | undefined {
     const limits = this.#memory.toLimits(parameters);
     if (limits === undefined || this.#summaries === undefined) return limits;
-    return { ...limits, summaryTokens: toSummaryTokens(limits.inputTokens) };
+    const { maxTokens = Infinity } = this.#summaries;
+    const inputTokens = Math.min(limits.inputTokens, maxTokens * limits.ratio);
+    const gridBytes = Math.min(limits.gridBytes, maxTokens);
+    return { ...limits, inputTokens, gridBytes, summaryTokens: toSummaryTokens(inputTokens) };
   }
 
   /** Adds the summary of the messages that are left out, if there is one. */

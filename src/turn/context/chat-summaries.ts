@@ -4,6 +4,8 @@ import type { PathLimits } from "./path-cut.ts";
 
 /** The summaries of one turn's chat. */
 export interface ChatSummaries {
+  /** The most estimated tokens of a chat whose start may not have been read; `undefined` for no limit. */
+  readonly maxTokens: number | undefined;
   /**
    * Returns the newest known summary of the messages before one of `places`, which are the indexes of
    * messages, newest first. A promise, which takes 300 ms at most and never rejects, if it must be looked up.

@@ -253,6 +253,21 @@ export function runSummarySuite(
       assert.equal(summaries.calls.length, 0);
     });
 
+    test("a chat is summarised before its start is no longer read, however large the window is", async () => {
+      const variables = { CONTEXT_SUMMARY: "true", MODEL_CONTEXT_CHARS: "12000" };
+      const entry = { windowTokens: 1_000_000, fallback: [] };
+      const talk = new Talk(await start({ primary: entry }, variables));
+      await askUntilSent(talk);
+      for (let turn = 0; turn < 4 * manyTurns && summaries.calls.length < 5; turn += 1) {
+        await talk.ask();
+        assert.match(findSentSummary(summaries.newest) ?? "", /^Summary \d of/);
+      }
+      assert.match(
+        materialOf(summaries.calls[4] ?? assert.fail()),
+        /^\{"summary_of_the_chat_so_far":"Summary 4/,
+      );
+    });
+
     test("a whole history that is sent again gets it after a restart, but not another user's", async () => {
       const talk = new Talk(await startApp());
       await askUntilSent(talk);
