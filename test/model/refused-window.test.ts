@@ -47,6 +47,12 @@ const refusals: readonly [string, string, number | undefined, number | undefined
     5000,
   ],
   ["SGLang", "length of prompt_tokens (35000) must be less than max_seq_len (32768).", 32_768, 35_000],
+  [
+    "Cloudflare",
+    "AiError: The estimated number of input and maximum output tokens (33000) exceeded this model context window limit (24000).",
+    24_000,
+    undefined,
+  ],
   ["LM Studio", "The model is loaded with context length of only 4096 tokens", 4096, undefined],
   ["Moonshot", "Invalid request: Your request exceeded model token limit: 8192", 8192, undefined],
   ["Bedrock", "Input is too long for requested model.", undefined, undefined],

@@ -106,6 +106,7 @@ export class ContextFit {
    */
   shorten(body: string): boolean {
     const refused = this.#prompt;
+    this.#memory.takeWindow(body);
     if (this.#whole.kind !== "chat" || refused.kind !== "chat") return false;
     this.#memory.takeRefusal(refused, body);
     if (this.#isRetried) return false;

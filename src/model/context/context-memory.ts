@@ -93,12 +93,17 @@ export class ContextMemory {
     else this.#imageTokens.add((inputTokens / this.#ratio.value - textTokens) / images);
   }
 
-  /** Learns from the refusal of `prompt`, whose text is `body`. */
-  takeRefusal(prompt: ChatPrompt, body: string): void {
-    const { windowTokens, inputTokens } = readRefusedWindow(body);
-    const sent = this.#count(prompt);
+  /** Learns the window from a refusal with `body`, if it is named there. */
+  takeWindow(body: string): void {
+    const { windowTokens } = readRefusedWindow(body);
     if (windowTokens !== undefined)
       this.#windowTokens = Math.min(windowTokens, this.#windowTokens ?? windowTokens);
+  }
+
+  /** Learns from the refusal of `prompt`, whose text is `body`, after {@link takeWindow}. */
+  takeRefusal(prompt: ChatPrompt, body: string): void {
+    const { inputTokens } = readRefusedWindow(body);
+    const sent = this.#count(prompt);
     const limits = this.toLimits(prompt.parameters);
     if (limits === undefined) {
       if (sent >= minRefusedTokens) this.#windowTokens = Math.floor(sent * shareAfterRefusal);

@@ -9,6 +9,7 @@ const maxWordsLength = 4_096;
 /** Patterns for the window in a refusal, the surest first. */
 const windowWords = [
   /a window of (\d+) tokens/, // our own words for one
+  /context (?:window )?(?:limit|length|size)(?: is| of)? \(?(\d[\d,]{2,})/i, // Cloudflare names both
   /less than (?:max_\w+ )?\(?(\d[\d,]{2,})/i,
   /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,})/i,
   /(\d[\d,]{2,})(?: tokens?)? maximum/i,
