@@ -72,7 +72,7 @@ describe("foreword", () => {
       assert.match(stderr, said);
     }
     const [row] = await runSql(url, ["select public.chat_describe_schema('{}') ->> 'version' as version"]);
-    assert.deepEqual(row, { version: "8" });
+    assert.deepEqual(row, { version: "9" });
     const without = await run(["migrate"]);
     assert.equal(without.code, 1);
     assert.match(without.stderr, /DATABASE_URL, which is not set\.[^]*SQL editor/);

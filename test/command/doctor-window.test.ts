@@ -25,7 +25,10 @@ describe("foreword doctor, of a model's window,", { timeout: 120_000 }, () => {
   async function ask(listed: object, settings: object): Promise<readonly string[]> {
     entry = listed;
     const file = join(folder.path, "models.json");
-    await writeFile(file, JSON.stringify({ models: [{ name: "m", baseUrl: url, ...settings }] }));
+    await writeFile(
+      file,
+      JSON.stringify({ models: [{ name: "here", model: "m", baseUrl: url, ...settings }] }),
+    );
     const variables = { MODELS_FILE: file, CHAT_STORE_ENABLED: "false" };
     const command = new RunningCommand(["doctor"], variables, folder.path);
     await command.exit();
@@ -35,19 +38,19 @@ describe("foreword doctor, of a model's window,", { timeout: 120_000 }, () => {
 
   test("tells the one that vLLM, llama.cpp or OpenRouter list", async () => {
     for (const listed of [{ max_model_len: 4096 }, { meta: { n_ctx: 4096 } }, { context_length: 4096 }])
-      assert.deepEqual(await ask(listed, {}), ["ok", "m is available, with a window of 4096 tokens"]);
+      assert.deepEqual(await ask(listed, {}), ["ok", "here: m is available, with a window of 4096 tokens"]);
   });
 
   test("is content with a smaller one, and with servers that list none or nonsense", async () => {
     for (const listed of [{}, { max_model_len: null }, { max_model_len: "x" }, { meta: null }])
-      assert.deepEqual(await ask(listed, { windowTokens: 9000 }), ["ok", "m is available"]);
+      assert.deepEqual(await ask(listed, { windowTokens: 9000 }), ["ok", "here: m is available"]);
     assert.equal((await ask({ max_model_len: 4096 }, { windowTokens: 4000 }))[0], "ok");
   });
 
   test("refuses a larger one than the server has", async () => {
     assert.deepEqual(await ask({ max_model_len: 4096 }, { windowTokens: 9000 }), [
       "WRONG",
-      "m is available, but its server's window is 4096 tokens, less than windowTokens, 9000",
+      "here: m is available, but its server's window is 4096 tokens, less than windowTokens, 9000",
       "set windowTokens to 4096, or start the server with a larger window",
     ]);
   });
@@ -55,8 +58,11 @@ describe("foreword doctor, of a model's window,", { timeout: 120_000 }, () => {
   test("warns of Ollama, which cuts prompts, until it is set", async () => {
     const [sign, text, advice] = await ask({ owned_by: "library" }, {});
     assert.equal(sign, "WARN");
-    assert.match(text ?? "", /^m is available, but Ollama silently cuts prompts/);
+    assert.match(text ?? "", /^here: m is available, but Ollama silently cuts prompts/);
     assert.match(advice ?? "", /^set OLLAMA_CONTEXT_LENGTH on the server, and windowTokens/);
-    assert.deepEqual(await ask({ owned_by: "library" }, { windowTokens: 9000 }), ["ok", "m is available"]);
+    assert.deepEqual(await ask({ owned_by: "library" }, { windowTokens: 9000 }), [
+      "ok",
+      "here: m is available",
+    ]);
   });
 });
