@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { before, describe, test, type TestContext } from "node:test";
 import { Client } from "pg";
+import { schemaVersion } from "../../src/store/database/database.ts";
 import { makeFolder, type RunningApp } from "../support/apps/start-app.ts";
 import {
   boundary,
@@ -144,7 +145,7 @@ describe("progress saved at the same time as the end of its turn", { timeout: 60
     );
     const ask = (name: string, argument: object): [string, string[]] => [
       `select public.${name}($1)`,
-      [JSON.stringify({ schema_version: 7, ...argument })],
+      [JSON.stringify({ schema_version: schemaVersion, ...argument })],
     ];
     await ending.query("begin");
     await ending.query(...ask("chat_end_turn", { turn: { id, status: "complete" }, reply: null }));
