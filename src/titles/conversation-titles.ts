@@ -2,10 +2,9 @@
 import { AppError, toAppError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { settleWithin } from "../base/deadline.ts";
-import { toTokens } from "../turn/limits.ts";
+import { BackgroundCall } from "../turn/background/background-call.ts";
 import type { Observer } from "../turn/observer.ts";
-import type { Model, ModelEnd } from "../turn/ports.ts";
-import { ReasoningFilter } from "../turn/reply/reasoning-filter.ts";
+import type { Model } from "../turn/ports.ts";
 import { toTitlePrompt } from "../turn/titles/title-prompt.ts";
 import { toTitleText } from "../turn/titles/title-text.ts";
 import type { FirstReply, Titles } from "../turn/titles/titles.ts";
@@ -85,56 +84,15 @@ export class ConversationTitles implements Titles {
   async #ask(reply: FirstReply): Promise<string> {
     const { model, rows, clock } = this.#options;
     const prompt = toTitlePrompt(reply.text, reply.answer);
-    const { promise, resolve, reject } = Promise.withResolvers<ModelEnd | undefined>();
-    let filter = createFilter(model);
-    let text = "";
-    let saidBytes = 0;
-    const take = (piece: string): void => {
-      text += piece;
-      if (text.length > maxTextLength) resolve(undefined);
-    };
-    const call = model.complete(prompt, {
-      text: (piece) => {
-        saidBytes += Buffer.byteLength(piece);
-        take(filter.push(piece));
-      },
-      toolCall: () => {},
-      end: (end) => {
-        take(filter.end(end.finishReason !== "length"));
-        resolve(end);
-      },
-      fail: reject,
-      restart: (next = model) => {
-        filter = createFilter(next);
-        text = "";
-        return true;
-      },
-      judge: () => undefined,
-    });
-    const timer = clock.after(timeoutMs, () => reject(new AppError("model_silent", "no title in time")));
-    const close = (): void => reject(new AppError("server_stopping", "no title before the stop"));
-    this.#closing.signal.addEventListener("abort", close);
-    let end: ModelEnd | undefined;
-    try {
-      end = await promise;
-      return text;
-    } finally {
-      call.abort();
-      timer.cancel();
-      this.#closing.signal.removeEventListener("abort", close);
-      const bytes = prompt.kind === "chat" ? (prompt.messages[0]?.text.length ?? 0) : 0;
-      const used = {
-        inputTokens: toTokens(bytes, 0, 1),
-        outputTokens: toTokens(saidBytes),
-        ...end?.usage,
-        model: end?.model ?? call.report?.model ?? model.name,
-      };
-      // A model that said nothing has taken nothing, as far as is known.
-      if (end !== undefined || saidBytes > 0) await rows.count(reply, used).catch(() => {});
-    }
+    const call = new BackgroundCall(model, prompt, { clock, timeoutMs, maxLength: maxTextLength });
+    const abort = (): void => call.abort();
+    this.#closing.signal.addEventListener("abort", abort);
+    const { text, error, usage, model: replied } = await call.reply;
+    this.#closing.signal.removeEventListener("abort", abort);
+    // A model that said nothing has taken nothing, as far as is known.
+    if (usage.inputTokens + usage.outputTokens > 0)
+      await rows.count(reply, { ...usage, model: replied }).catch(() => {});
+    if (error !== undefined) throw error;
+    return text;
   }
-}
-
-function createFilter(model: Model): ReasoningFilter {
-  return new ReasoningFilter({ onReasoning: undefined, keepsSpace: false, opened: model.openedReasoning });
 }

@@ -82,7 +82,7 @@ export class BackgroundCall {
   }
 
   #end(end: ModelEnd): void {
-    this.#text += this.#filter.end(true);
+    this.#text += this.#filter.end(end.finishReason !== "length");
     this.#settle(this.#text.trim() === "" ? new AppError("empty_reply", "no text") : undefined, end);
   }
 
