@@ -71,7 +71,7 @@ export function findNearest(name: string, known: readonly string[]): string | un
   return nearest?.candidate;
 }
 
-/** Returns `names` as a list, of which a long one is cut. */
+/** Returns `names` as a list; a long one is cut. */
 export function listNames(names: readonly string[]): string {
   const listed = names.slice(0, maxListed).join(", ");
   return names.length > maxListed ? `${listed} and ${names.length - maxListed} more` : listed;

@@ -228,7 +228,7 @@ export const IfRunning = z
     "If a reply is in progress in the conversation: `branch` begins beside it, `reject` refuses with `turn_running`, `stop` stops it first.",
   );
 
-/** Headers about the turn, most of which name it. */
+/** Headers about the turn; most name it. */
 export const TurnHeaders = z.object({
   "x-conversation-id": Uuid.optional().describe("The conversation, if the body names none."),
   "x-turn-id": Uuid.optional().describe(

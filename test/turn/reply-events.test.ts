@@ -62,7 +62,7 @@ function run(before: string | undefined, lost: string, text: string, wantsPlan: 
 }
 
 describe("ReplyEvents", () => {
-  test("starts again from any text of which nothing was sent, as if that had never come", () => {
+  test("starts again from any text that was not sent yet, as if it had never come", () => {
     for (const before of [undefined, ...texts])
       for (const wantsPlan of [true, false])
         for (const text of texts) {

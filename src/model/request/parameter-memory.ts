@@ -39,7 +39,7 @@ export class ParameterMemory {
   readonly #besides = new Map<string, string>();
   /** By parameter and value. */
   readonly #values = new Map<string, Map<string, Correction>>();
-  /** Parameters of which a value was accepted, also before another was refused. */
+  /** Parameters with a value that was accepted, also before another was refused. */
   readonly #accepted = new Set<string>();
 
   /** @param newNames the names under which parameters are always sent. */

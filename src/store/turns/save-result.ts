@@ -121,7 +121,7 @@ export const PathMessages = z.array(
 /** The steps in which the start of a longer path moves, as parts of the characters that are read at most. */
 const stepsOfStart = 4;
 
-/** Returns the messages of a path of which at most `maxChars` were read, from a start that rarely moves. */
+/** Returns the end of a path, read up to `maxChars`, from a start that rarely moves. */
 export function toPathMessages(messages: readonly Message[], maxChars: number): readonly Message[] {
   return alignStart(messages, maxChars / stepsOfStart);
 }

@@ -99,7 +99,7 @@ describe("costs", { timeout: 120_000 }, () => {
     assert.deepEqual(await costsOf(turn), money(null, "0.0031", "0.0031"));
   });
 
-  test("a turn of which no price is known has no cost, and one that used nothing costs nothing", async () => {
+  test("a turn without a known price has no cost, and one that used nothing costs nothing", async () => {
     const unpriced = priced({ price: undefined });
     await beginTurn(writes, unpriced);
     await endTurn(writes, unpriced, makeResult("Hello"));
