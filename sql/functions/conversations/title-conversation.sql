@@ -16,8 +16,10 @@ begin
     return jsonb_build_object('is_free', exists (
         select from public.conversations c where c.id = v_id and c.user_id is not distinct from v_user
           and c.titled_by is null and argument -> 'replaces' ? c.title)
-      and not exists (select from public.turns t where t.conversation_id = v_id
-        and t.id <> (argument ->> 'turn_id')::uuid and t.message_id is not null));
+      -- Of several that are stored before any of them asks, exactly one is the first.
+      and not exists (select from public.turns t, public.turns own where own.id = (argument ->> 'turn_id')::uuid
+        and t.conversation_id = v_id and t.message_id is not null
+        and (t.started_at, t.id) < (own.started_at, own.id)));
   end if;
   update public.conversations set title = argument ->> 'title', titled_by = 'model'
     where id = v_id and user_id is not distinct from v_user and titled_by is null
