@@ -21,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   files: ["base", "turn", "store", "http"],
   usage: ["base", "turn", "auth", "store", "http"],
   titles: ["base", "turn", "store", "usage"],
-  wires: ["base", "turn", "auth", "live", "http"],
+  wires: ["base", "turn", "auth", "live", "http", "history"],
   client: ["base", "http", "wires"],
   observe: ["base", "turn"],
   openapi: ["base", "http"],
@@ -76,7 +76,7 @@ describe("the source", () => {
     assert.ok(imports.length > 100, "the imports were read");
   });
 
-  test("imports one way: base ← turn ← auth, model, live, store, tools, observe ← http ← history, files, usage, wires, openapi ← app ← config ← command ← main", () => {
+  test("imports one way: base ← turn ← auth, model, live, store, tools, observe ← http ← history, files, usage ← wires, openapi ← app ← config ← command ← main", () => {
     const wrong = imports
       .filter(({ target }) => target.startsWith("."))
       .map(({ file, place, target }) => ({
@@ -94,6 +94,17 @@ describe("the source", () => {
       .map(({ file, target }) => ({ file, from: toWire(file), to: toWire(join(dirname(file), target)) }))
       .filter(({ from, to }) => from !== undefined && to !== undefined && from !== to);
     assert.deepEqual(wrong, []);
+  });
+
+  test("lets wires read rows of the history, but not its routes", () => {
+    const read = imports.filter(
+      ({ place, file, target }) =>
+        place === "wires" && join(dirname(file), target).startsWith(`history${sep}`),
+    );
+    assert.deepEqual(
+      read.filter(({ target }) => /\/(?:routes|request|operations)\.ts$/.test(target)),
+      [],
+    );
   });
 
   test("has no circular imports, not even of types", () => {
