@@ -276,7 +276,7 @@ function createModels(
   observe: Observer,
 ): { readonly models: Models; readonly fallbacks: Fallbacks | undefined } {
   if (options.type === "demo")
-    return { models: new ConfiguredModels(new DemoModel(clock)), fallbacks: undefined };
+    return { models: new ConfiguredModels([new DemoModel(clock)], false), fallbacks: undefined };
   const toConfigured = (settings: ModelSettings) => ({
     settings,
     model: new OpenAiModel(settings, clock, observe),
@@ -286,6 +286,7 @@ function createModels(
     ...options.models.slice(1).map(toConfigured),
   ] as const;
   const fallbacks = new Fallbacks([first, ...others], clock, observe);
-  const models = new ConfiguredModels(fallbacks.wrap(first), ...others.map((each) => fallbacks.wrap(each)));
+  const wrapped = [fallbacks.wrap(first), ...others.map((each) => fallbacks.wrap(each))] as const;
+  const models = new ConfiguredModels(wrapped, options.file !== undefined);
   return { models, fallbacks: fallbacks.isUsed ? fallbacks : undefined };
 }

@@ -111,10 +111,13 @@ export class Waiting {
     const state = parseWaitingState(claimed.state);
     const { messages, extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools } = state;
     const caller: Caller = { userId, accessToken: undefined };
+    const { models, attachments, run } = this.#options;
+    // Of databases that keep none for a turn in progress, and of turns from before there was a choice.
+    const model = claimed.model === undefined ? models.default : models.findStored(claimed.model);
     const request: TurnRequest = {
       conversationId,
       caller,
-      model: claimed.model,
+      model: model?.name,
       mustOwn: false,
       messages: [],
       // Its stored images are loaded again.
@@ -129,13 +132,20 @@ export class Waiting {
       useWebSearch,
       knowledgeBase,
     };
-    const begin = toBegin(claimed, caller, this.#options.models.default.name);
+    const begin = toBegin(claimed, caller, models.default.name);
     const begun: BegunTurn = { begin, result: { type: "begun", storage: "stored", conversationId } };
-    const { attachments, run } = this.#options;
     const turn = run(await loadImages(request, attachments), begun, { text, items, state });
-    if (reason === "stop") turn.run.stop(); // before any approved call runs
+    // Before any approved call runs.
+    if (reason === "stop") turn.run.stop();
+    if (model === undefined) turn.run.fail(toModelGone(begin.model));
     return turn;
   }
+}
+
+/** No other model gets its chat: its user may have chosen the model for the place where that goes. */
+function toModelGone(name: string): AppError {
+  const detail = `The model of this turn, ${JSON.stringify(name)}, is no longer available. Send the message again, with another model.`;
+  return new AppError("model_not_found", detail, { detail });
 }
 
 /** Returns the begin of a turn whose rows are stored. */

@@ -120,6 +120,11 @@ export interface Models {
   readonly all: readonly Model[];
   /** Returns the model of that name; `undefined` if there is none. */
   find(name: string): Model | undefined;
+  /**
+   * Returns the model of a stored turn, which began with the model of that name; `undefined` if that is gone.
+   * The single model of an environment has all turns, whatever its name was.
+   */
+  findStored(name: string): Model | undefined;
   /** Closes connections kept open between replies. */
   close(): Promise<void>;
 }

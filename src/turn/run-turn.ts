@@ -131,21 +131,26 @@ export class RunningTurn {
     this.#finish({ outcome: "interrupted", error: new AppError("interrupted", "the server is stopping") });
   }
 
+  /** Ends the turn as `failed`: the text so far stays. Harmless once the turn is over. */
+  fail(error: AppError): void {
+    this.#finish({ outcome: "failed", error });
+  }
+
   /** Stage 1a: the model replies to `prompt`; its text goes out as it comes. */
   #ask(prompt: Prompt): void {
     this.#reply.startStep();
     this.#calls.ask(prompt, {
       text: (piece) => {
         if (!this.#reply.push(piece))
-          this.#fail(new AppError("reply_too_large", `over ${maxReplyBytes} bytes`));
+          this.fail(new AppError("reply_too_large", `over ${maxReplyBytes} bytes`));
       },
       reasoning: this.#ports.showsReasoning ? (piece) => this.#reply.think(piece) : undefined,
       toolCall: (piece) => {
         if (this.#steps?.take(piece) === false)
-          this.#fail(new AppError("reply_too_large", "the arguments of its tool calls are too long"));
+          this.fail(new AppError("reply_too_large", "the arguments of its tool calls are too long"));
       },
       end: (modelEnd) => this.#endStep(modelEnd),
-      fail: (error) => this.#fail(error),
+      fail: (error) => this.fail(error),
       restart: (next) => this.#reply.restart(next?.openedReasoning),
       judge: (modelEnd) => this.#judge(modelEnd),
     });
@@ -172,7 +177,7 @@ export class RunningTurn {
       return undefined;
     } catch (cause) {
       const error = toAppError(cause);
-      this.#fail(error);
+      this.fail(error);
       return error;
     }
   }
@@ -209,7 +214,7 @@ export class RunningTurn {
         this.#finish({ outcome: "complete", modelEnd: told });
       }
     } catch (error) {
-      this.#fail(toAppError(error));
+      this.fail(toAppError(error));
     }
   }
 
@@ -238,10 +243,6 @@ export class RunningTurn {
   #toFirstTextMs(): number | undefined {
     const { firstTextAtMs } = this.#reply;
     return this.#firstTextMs ?? (firstTextAtMs === undefined ? undefined : firstTextAtMs - this.#startedMs);
-  }
-
-  #fail(error: AppError): void {
-    this.#finish({ outcome: "failed", error });
   }
 
   #finish(ending: Ending): void {

@@ -62,8 +62,10 @@ export interface TurnRequest extends PromptOptions {
 }
 
 /** Returns the model that a turn asks for. */
-export function findModel(models: Models, { model }: TurnRequest): Model {
-  return (model === undefined ? undefined : models.find(model)) ?? models.default;
+export function findModel(models: Models, { model: name }: TurnRequest): Model {
+  const model = name === undefined ? models.default : models.find(name);
+  if (model === undefined) throw new Error(`a turn asks for a model that there is not: ${name}`);
+  return model;
 }
 
 /** Returns the tokens to reserve for `request`, and their price if it is known. */

@@ -14,7 +14,7 @@ export const unknownOutcome: ToolOutcome = {
 /** The outcome of a call that its user had not approved when its turn ended. */
 export const unapprovedOutcome: ToolOutcome = {
   status: "denied",
-  output: "The turn ended before the user approved the call.",
+  output: "The turn ended before the call was made.",
 };
 
 /**

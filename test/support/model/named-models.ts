@@ -12,5 +12,5 @@ export function chooseFrom(first: string, ...others: readonly string[]): ModelCh
     complete: () => assert.fail("no model is to be called"),
     close: () => Promise.resolve(),
   });
-  return new ModelChoice({ models: new ConfiguredModels(toModel(first), ...others.map(toModel)) });
+  return new ModelChoice({ models: new ConfiguredModels([toModel(first), ...others.map(toModel)], true) });
 }
