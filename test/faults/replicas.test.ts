@@ -8,6 +8,7 @@ import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { countDifferences, Replica, toFigures, type Reading } from "../support/apps/replica.ts";
 import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/model/seeded-reply.ts";
 import { useDatabase, useResource } from "../support/apps/use-app.ts";
+import { Stopwatch } from "../support/process/stopwatch.ts";
 
 const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
 const lastWords = "\n[error] interrupted: The server stopped before the reply was complete.\n";
@@ -108,10 +109,10 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
           const { call } = await model.called(asked.prompt);
           await owner.received(random.integer(1, 400));
           const follower = asked.resume(b, 0);
-          const startedMs = performance.now();
+          const watch = new Stopwatch();
           const stopping = b.stop(asked.turnId, asked.userId);
           await call.closed;
-          const stopMs = performance.now() - startedMs;
+          const { clockMs, ownMs } = watch;
           const state = await stopping;
           const bytes = await owner.whole();
           assert.deepEqual([state.status, state.position, owner.isComplete], ["stopped", bytes.length, true]);
@@ -128,13 +129,14 @@ describe("two replicas on one Postgres", { timeout: 180_000, concurrency: true }
             { role: "user", content: asked.prompt, status: null },
             { role: "assistant", content: (state.answer ?? "").trim(), status: "stopped" },
           ]);
-          return stopMs;
+          return { clockMs, ownMs };
         }),
       );
       context.diagnostic(
-        `figure: time to stop through the other replica, median / largest: ${toFigures(times)}`,
+        `figure: time to stop through the other replica, median / largest: ${toFigures(times.map(({ clockMs }) => clockMs))}`,
       );
-      assert.ok(Math.max(...times) <= maxStopMs, `${Math.max(...times)} ms`);
+      const slowestMs = Math.max(...times.map(({ ownMs }) => ownMs));
+      assert.ok(slowestMs <= maxStopMs, `${slowestMs} ms`);
     });
 
     test("do not stop a turn of the other for another user", async () => {
