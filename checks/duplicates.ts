@@ -23,7 +23,7 @@ export async function findDuplicates(root: string): Promise<readonly Duplicate[]
   const folder = await mkdtemp(join(tmpdir(), "duplicates-"));
   try {
     const args = [program, "--config", config, "--reporters", "json", "--output", folder];
-    await promisify(execFile)(process.execPath, [...args, "src", "test", "bench"], { cwd: root });
+    await promisify(execFile)(process.execPath, [...args, "src", "packages", "test", "bench"], { cwd: root });
     return Report.parse(JSON.parse(await readFile(join(folder, "jscpd-report.json"), "utf8"))).duplicates;
   } finally {
     await rm(folder, { recursive: true });

@@ -22,7 +22,6 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   usage: ["base", "turn", "auth", "store", "http"],
   titles: ["base", "turn", "store", "usage"],
   wires: ["base", "turn", "auth", "live", "http", "history"],
-  client: ["base", "http", "wires"],
   observe: ["base", "turn"],
   openapi: ["base", "http"],
   "app.ts": [
@@ -124,19 +123,6 @@ describe("the source", () => {
       assert.match(readFileSync(join(root, file), "utf8"), /^(?:#!.*\n)?\/\*\*/, file);
   });
 
-  test("keeps the client free of Node: it imports only its own files, and types", () => {
-    const own = imports.filter(({ place }) => place === "client");
-    const wrong = own.filter(
-      ({ target, isType }) => !target.startsWith("./") && !(isType && target.startsWith("../")),
-    );
-    assert.deepEqual(wrong, []);
-    assert.ok(own.some(({ isType, target }) => isType && target === "../wires/foreword/event-stream.ts"));
-    for (const file of files.filter((name) => toPlace(name) === "client")) {
-      const text = readFileSync(join(root, file), "utf8");
-      assert.doesNotMatch(text, /\bimport\(|\brequire\(|^import "|\bBuffer\.|\bprocess\./m, file);
-    }
-  });
-
   test("imports each package only in its home folders", () => {
     const wrong = imports.filter(
       ({ place, target }) => homes[target] !== undefined && !homes[target].includes(place),
@@ -159,5 +145,43 @@ describe("the source", () => {
     const early = own.filter(({ isLate, target }) => !isLate && !target.startsWith("node:"));
     assert.deepEqual(early, []);
     assert.ok(own.some(({ isLate }) => isLate));
+  });
+});
+
+describe("foreword-client", () => {
+  const folder = fileURLToPath(new URL("../packages/foreword-client/src", import.meta.url));
+  const modules = listSources(folder);
+  const found = readImports(folder, modules);
+
+  test("imports only its own files, and the server's types", () => {
+    const wrong = found.filter(
+      ({ target, isType }) => !/^\.\/[^.]/.test(target) && !(isType && target.startsWith("../../../src/")),
+    );
+    assert.deepEqual(wrong, []);
+    assert.ok(found.some(({ target }) => target === "../../../src/wires/foreword/event-stream.ts"));
+  });
+
+  test("takes the shapes of the wires, and nothing from the parts of the server behind them", () => {
+    const places = found
+      .map(({ target }) => /^\.\.\/\.\.\/\.\.\/src\/(\w+)/.exec(target)?.[1])
+      .filter((place) => place !== undefined);
+    const mayRead = new Set(["base", "http", "history", "usage", "wires"]);
+    assert.deepEqual(
+      places.filter((place) => !mayRead.has(place)),
+      [],
+    );
+  });
+
+  test("uses nothing that only Node has", () => {
+    for (const file of modules) {
+      const text = readFileSync(join(folder, file), "utf8");
+      assert.doesNotMatch(text, /\bimport\(|\brequire\(|^import "|\bBuffer\.|\bprocess\./m, file);
+    }
+  });
+
+  test("has no circular imports, opens each file with a doc comment, and has at most 15 files", () => {
+    assert.deepEqual(findCircles(found), []);
+    for (const file of modules) assert.match(readFileSync(join(folder, file), "utf8"), /^\/\*\*/, file);
+    assert.ok(modules.length <= 15);
   });
 });

@@ -10,7 +10,9 @@ const root = join(import.meta.dirname, "..");
 const read = (name: string): string => readFileSync(join(root, name), "utf8");
 /** A page without its code blocks. */
 const readProse = (page: string): string => read(page).replaceAll(/^```[^]*?^```$/gm, "");
-const pages = globSync(["*.md", "docs/*.md", "bench/*.md", "findings/*.md"], { cwd: root });
+const pages = globSync(["*.md", "docs/*.md", "bench/*.md", "findings/*.md", "packages/*/*.md"], {
+  cwd: root,
+});
 
 /** The anchors of a page's headings, as GitHub makes them. */
 function toAnchors(page: string): ReadonlySet<string> {

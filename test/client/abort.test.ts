@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, describe, test } from "node:test";
-import { createClient, type ForewordClient } from "../../src/client/client.ts";
+import { createClient, type ForewordClient } from "../../packages/foreword-client/src/client.ts";
 import { answer, cutOff, end, sayAndHang, ScriptedServer, start } from "./scripted-server.ts";
 import { useModel, useStartApp } from "../support/apps/use-app.ts";
 

@@ -6,7 +6,7 @@ import {
   type ClientOptions,
   type ForewordClient,
   type StreamEvent,
-} from "../../src/client/client.ts";
+} from "../../packages/foreword-client/src/client.ts";
 import { SeededModel, SeededRandom, toSeededPrompt, toSeededReply } from "../support/model/seeded-reply.ts";
 import { startApp } from "../support/apps/start-app.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";

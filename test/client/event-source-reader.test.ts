@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
-import { EventSourceReader, type EventSourceMessage } from "../../src/client/event-source-reader.ts";
+import {
+  EventSourceReader,
+  type EventSourceMessage,
+} from "../../packages/foreword-client/src/event-source-reader.ts";
 
 /** Reads `bytes` in pieces of `lengths`, over and over. */
 function read(bytes: Uint8Array, lengths: readonly number[]): EventSourceMessage[] {

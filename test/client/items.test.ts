@@ -1,7 +1,7 @@
 /** Events beside the text, as the client reads them: each once, in order, over cut connections. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createClient, type StreamEvent } from "../../src/client/client.ts";
+import { createClient, type StreamEvent } from "../../packages/foreword-client/src/client.ts";
 import { useResource } from "../support/apps/use-app.ts";
 import {
   answer,

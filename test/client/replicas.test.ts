@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { createClient } from "../../src/client/client.ts";
+import { createClient } from "../../packages/foreword-client/src/client.ts";
 import { RunningCommand } from "../command/run-command.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { findFreePort } from "../support/network/local-port.ts";

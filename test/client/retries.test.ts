@@ -8,7 +8,7 @@ import {
   type ForewordClient,
   type StreamEvent,
   type Turn,
-} from "../../src/client/client.ts";
+} from "../../packages/foreword-client/src/client.ts";
 import {
   answer,
   cutOff,

@@ -1,7 +1,7 @@
 /** An HTTP server whose responses a test scripts, like those of a gateway or of a stopping server. */
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { Reply, StreamEvent } from "../../src/client/client.ts";
+import type { Reply, StreamEvent } from "../../packages/foreword-client/src/client.ts";
 import { closeServer, listen } from "../support/network/local-port.ts";
 
 /** A received request, its body unread. */

@@ -1,7 +1,7 @@
 /** A client with tools of its own: a loop of a few lines runs them until the reply is complete. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createClient, type ClientTool, type ToolResult } from "../../src/client/client.ts";
+import { createClient, type ClientTool, type ToolResult } from "../../packages/foreword-client/src/client.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 
 const weather: ClientTool = {

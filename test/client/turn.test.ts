@@ -7,7 +7,7 @@ import {
   ForewordError,
   type ChatRequest,
   type ForewordClient,
-} from "../../src/client/client.ts";
+} from "../../packages/foreword-client/src/client.ts";
 import { startTcpProxy, type TcpProxy } from "../support/network/tcp-proxy.ts";
 import { useApp, useModel, useResource, useStartApp } from "../support/apps/use-app.ts";
 

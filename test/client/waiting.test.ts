@@ -1,7 +1,7 @@
 /** The client's documented times: its waits between retries, and the silence after which it reconnects. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, mock, test } from "node:test";
-import { createClient } from "../../src/client/client.ts";
+import { createClient } from "../../packages/foreword-client/src/client.ts";
 import { end, start, toFrame } from "./scripted-server.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { createClient } from "../../src/client/client.ts";
+import { createClient } from "../../packages/foreword-client/src/client.ts";
 import { listUrls, makePng, readFile, toImageMessage } from "../support/clients/file-client.ts";
 import { HistoryClient } from "../support/clients/history-client.ts";
 import { startPglite, startPostgresHarness } from "../support/databases/store-harness.ts";

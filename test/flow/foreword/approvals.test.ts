@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { createClient } from "../../../src/client/client.ts";
+import { createClient } from "../../../packages/foreword-client/src/client.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel, useResource } from "../../support/apps/use-app.ts";

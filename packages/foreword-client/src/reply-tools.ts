@@ -1,6 +1,6 @@
 /** Collects the tool calls of a turn from its events, in the shape of a `TurnState`. */
-import type { TurnState } from "../http/turns/turn-state.ts";
-import type { StreamEvent } from "../wires/foreword/event-stream.ts";
+import type { TurnState } from "../../../src/http/turns/turn-state.ts";
+import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
 
 type ToolState = TurnState["tools"][number];
 type PendingApproval = TurnState["approvals"][number];

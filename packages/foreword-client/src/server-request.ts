@@ -1,8 +1,8 @@
 /**
  * One request to the server and its response: URL, headers, and the silence that counts as a lost connection.
  */
-import type { StreamEvent } from "../wires/foreword/event-stream.ts";
-import type { TurnState } from "../http/turns/turn-state.ts";
+import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
+import type { TurnState } from "../../../src/http/turns/turn-state.ts";
 import { abortable } from "./abortable.ts";
 import { EventSourceReader } from "./event-source-reader.ts";
 import { ForewordError, toHttpError } from "./foreword-error.ts";

@@ -1,5 +1,5 @@
 /** Reads one turn over as many connections as it takes: each event once, in order. */
-import type { StreamEvent } from "../wires/foreword/event-stream.ts";
+import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
 import { ForewordError } from "./foreword-error.ts";
 import { isTransient, isUndelivered, Retries, type RetryOptions } from "./retries.ts";
 import { fetchEvents, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";

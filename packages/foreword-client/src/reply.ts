@@ -1,6 +1,6 @@
 /** Collects a turn's reply from its events. */
-import type { StreamEvent } from "../wires/foreword/event-stream.ts";
-import type { TurnState } from "../http/turns/turn-state.ts";
+import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
+import type { TurnState } from "../../../src/http/turns/turn-state.ts";
 import { ReplyTools } from "./reply-tools.ts";
 
 type TurnEnd = Extract<StreamEvent, { readonly type: "turn-end" }>;

@@ -1,13 +1,13 @@
-/** `foreword/client`: starts turns on a Foreword server and reads them whole, from browsers and Node. */
-import type { TurnState } from "../http/turns/turn-state.ts";
+/** `foreword-client`: starts turns on a Foreword server and reads them whole, from browsers and Node. */
+import type { TurnState } from "../../../src/http/turns/turn-state.ts";
 import type { ApprovalAnswer, ChatOptions, ChatRequest, ToolResult } from "./chat-request.ts";
 import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
 import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
 import { TurnReader, type Place } from "./turn-reader.ts";
 import { StreamedTurn, type ContinueOptions, type Turn, type TurnActions } from "./turn.ts";
 
-export type { ErrorCode } from "../base/errors.ts";
-export type { StreamEvent } from "../wires/foreword/event-stream.ts";
+export type { ErrorCode } from "../../../src/base/errors.ts";
+export type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
 export { ForewordError, type ForewordErrorCode } from "./foreword-error.ts";
 export type { Reply } from "./reply.ts";
 export type { ChatImage, ChatMessage, ClientTool, SentToolCall } from "./chat-request.ts";

@@ -1,6 +1,6 @@
 /** A turn for the client's user: its events, its reply, and stopping it. */
-import type { StreamEvent } from "../wires/foreword/event-stream.ts";
-import type { TurnState } from "../http/turns/turn-state.ts";
+import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
+import type { TurnState } from "../../../src/http/turns/turn-state.ts";
 import type { ApprovalAnswer, ChatOptions, ToolResult } from "./chat-request.ts";
 import { ReplyBuilder, type Reply } from "./reply.ts";
 import type { TurnReader } from "./turn-reader.ts";

@@ -1,5 +1,5 @@
 /** The requests of the client: the bodies of `POST /stream-chat` and of approvals (docs/protocol.md). */
-import type { TurnState } from "../http/turns/turn-state.ts";
+import type { TurnState } from "../../../src/http/turns/turn-state.ts";
 
 /** A message of a chat. */
 export interface ChatMessage {

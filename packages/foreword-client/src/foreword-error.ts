@@ -1,6 +1,6 @@
 /** The error that the client throws, and its conversion from responses. */
-import type { ErrorCode } from "../base/errors.ts";
-import type { Problem } from "../http/error-format.ts";
+import type { ErrorCode } from "../../../src/base/errors.ts";
+import type { Problem } from "../../../src/http/error-format.ts";
 
 /**
  * The cause: one of the server's codes (docs/errors.md says how to fix each), or one of the client's own:
