@@ -7,6 +7,7 @@ import type { PricedModels } from "../../turn/budget/prices.ts";
 import { findDueSummaries } from "../../turn/context/summary-places.ts";
 import { toSummaryPrompt } from "../../turn/context/summary-prompt.ts";
 import { toSummary } from "../../turn/context/summary-text.ts";
+import { measureMessage } from "../../turn/context/message-size.ts";
 import { countStart, type PathLimits } from "../../turn/context/path-cut.ts";
 import { addressMessages, type Digest } from "../../turn/message-tree.ts";
 import type { Message } from "../../turn/message.ts";
@@ -28,8 +29,9 @@ const firstPauseMs = 60_000;
 const maxPauseMs = 3_600_000;
 /** How many conversations' failures are remembered. */
 const maxPaused = 1_000;
-/** More characters than a token has, as a rule: so much of a path is read for its room. */
+/** About the characters of a token: so much of a path is read first, then more, until that is enough. */
 const charsPerToken = 6;
+const growth = 4;
 const maxChars = 10_000_000;
 
 /** The dependencies of {@link Summarizer}. */
@@ -119,8 +121,7 @@ export class Summarizer {
   async #summarize(chat: LongChat): Promise<AppError | undefined> {
     const { records, observe } = this.#options;
     const { caller } = chat.request;
-    const path = await records.readPath(chat.messageId, caller, toMaxChars(chat.limits));
-    const messages = [...(path?.messages ?? [])];
+    const messages = [...(await this.#readPath(chat))];
     for (const place of findDueSummaries(messages, chat.limits)) {
       const last = messages[place - 1];
       if (last?.rowId === undefined || this.#isClosed) return undefined;
@@ -139,6 +140,17 @@ export class Summarizer {
       if (isNew) return undefined;
     }
     return undefined;
+  }
+
+  /** Reads the end of a chat: both the part that is sent and the one to be summarised. */
+  async #readPath({ messageId, request, limits }: LongChat): Promise<readonly Message[]> {
+    let chars = Math.min(maxChars, Math.ceil(2 * limits.roomTokens * charsPerToken));
+    for (let read = 0; ; chars = Math.min(maxChars, growth * chars)) {
+      const path = await this.#options.records.readPath(messageId, request.caller, chars);
+      const messages = path?.messages ?? [];
+      if (messages.length === read || chars === maxChars || isEnough(messages, limits)) return messages;
+      read = messages.length;
+    }
   }
 
   /** Asks for a summary of `messages`, the start of a path, with the newest summary in it as a base. */
@@ -163,8 +175,13 @@ export class Summarizer {
   }
 }
 
-function toMaxChars({ roomTokens }: PathLimits): number {
-  return Math.min(maxChars, Math.ceil(roomTokens * charsPerToken));
+/** Whether the end of a path holds all that its next summary is made of, as far as one call can take it. */
+function isEnough(messages: readonly Message[], limits: PathLimits): boolean {
+  if (messages[0]?.pathBytes === 0) return true;
+  const [place = 0] = findDueSummaries(messages, limits);
+  if (messages.slice(0, place).some(({ summary }) => summary !== undefined)) return true;
+  const tokens = messages.reduce((sum, message) => sum + measureMessage(message).textTokens, 0);
+  return tokens > 2 * limits.roomTokens;
 }
 
 /** Returns the writer of summaries; `undefined` if there are to be none, or no place for them. */

@@ -143,6 +143,21 @@ export function runSummarySuite(
       assert.doesNotMatch(material, /Question 0:/);
     });
 
+    test("each part of a chat that is left out is summarised, however long its words are", async () => {
+      const talk = new Talk(await startApp());
+      const words = "internationalisation characteristically ".repeat(20);
+      for (let turn = 0; turn < 4 * manyTurns && summaries.calls.length < 4; turn += 1)
+        await talk.ask(`Question ${turn}: ${words}`);
+      for (const [index, call] of summaries.calls.entries())
+        if (index > 0) assert.match(materialOf(call), new RegExp(`so_far":"Summary ${index} of`));
+      assert.equal(summaries.calls.length, 4);
+      const asked = summaries.calls.map((call) => materialOf(call).match(/Question \d+/g) ?? []).flat();
+      assert.deepEqual(
+        asked,
+        asked.map((_, index) => `Question ${index}`),
+      );
+    });
+
     test("a summary that fails is a line in the log, and is tried again after a pause that grows", async () => {
       const clock = new ManualClock();
       summaries.answer = (call) => call.head(400).end("{}");
