@@ -81,12 +81,17 @@ export class ErrorFormats {
   readonly #formats: {
     readonly prefix: string;
     readonly format: ErrorFormat;
-    readonly routes: readonly string[];
+    readonly routes: string[];
   }[] = [];
 
-  /** Adds the format of all paths at and below `prefix`, which has `routes` like `GET /v1/models`. */
+  /**
+   * Adds the format of all paths at and below `prefix`, which has `routes` like `GET /v1/models`, and those of
+   * earlier calls with the same prefix.
+   */
   add(prefix: string, format: ErrorFormat, routes: readonly string[]): void {
-    this.#formats.push({ prefix, format, routes });
+    const known = this.#formats.find((each) => each.prefix === prefix);
+    if (known === undefined) this.#formats.push({ prefix, format, routes: [...routes] });
+    else known.routes.push(...routes);
   }
 
   /** Returns the format for `url`. */

@@ -5,11 +5,11 @@ import {
   toCompletionHead,
   toCompletionUsage,
   toFinishReason,
-  toOpenAiError,
   type CompletionChunk,
   type CompletionDelta,
   type CompletionFinish,
 } from "./completion.ts";
+import { toOpenAiError } from "../../http/openai/openai-error.ts";
 import { ToolCallDeltas } from "./tool-calls.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
 

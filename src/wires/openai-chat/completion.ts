@@ -1,11 +1,9 @@
 /**
- * The objects of OpenAI's API: completions, chunks, usage and errors.
+ * The objects of OpenAI's Chat Completions: completions, chunks and usage.
  * https://platform.openai.com/docs/api-reference/chat/object
  */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
-import { Code, Count, schemaOf } from "../../http/description/response-schema.ts";
-import type { ErrorFormat } from "../../http/error-format.ts";
+import { Count, schemaOf } from "../../http/description/response-schema.ts";
 import { toBody } from "../../turn/body.ts";
 import type { ToolCall, TurnEnd, TurnStart, Usage } from "../../turn/turn-event.ts";
 import {
@@ -77,16 +75,6 @@ export interface CompletionChunk extends CompletionHead {
   readonly usage?: CompletionUsage | null;
 }
 
-/** An error in OpenAI's format. */
-export interface OpenAiError {
-  readonly error: {
-    readonly message: string;
-    readonly type: "invalid_request_error" | "rate_limit_error" | "server_error";
-    readonly param: string | null;
-    readonly code: ErrorCode;
-  };
-}
-
 /** The schema of {@link CompletionUsage}. */
 const CompletionUsageSchema = schemaOf<CompletionUsage>()("CompletionUsage", () =>
   z.object({
@@ -147,18 +135,6 @@ export const CompletionChunkSchema = schemaOf<CompletionChunk>()("CompletionChun
       }),
     ),
     usage: CompletionUsageSchema().nullable().exactOptional(),
-  }),
-);
-
-/** The schema of {@link OpenAiError}. */
-export const OpenAiErrorSchema = schemaOf<OpenAiError>()("OpenAiError", () =>
-  z.object({
-    error: z.object({
-      message: z.string(),
-      type: z.enum(["invalid_request_error", "rate_limit_error", "server_error"]),
-      param: z.string().nullable().describe("The invalid field."),
-      code: Code,
-    }),
   }),
 );
 
@@ -250,24 +226,3 @@ export function toCompletionUsage(usage: Usage): CompletionUsage {
     ...(cachedInputTokens !== undefined && { prompt_tokens_details: { cached_tokens: cachedInputTokens } }),
   };
 }
-
-/** Returns an error in OpenAI's format. */
-export function toOpenAiError(code: ErrorCode, message: string, field?: string): OpenAiError {
-  const { status } = errorTable[code];
-  const type = status === 429 ? "rate_limit_error" : status < 500 ? "invalid_request_error" : "server_error";
-  return { error: { message, type, param: field ?? null, code } };
-}
-
-/** Errors in OpenAI's format. */
-export const openAiErrors: ErrorFormat = {
-  write: ({ code, detail, field }) => ({
-    headers: {
-      "content-type": "application/json; charset=utf-8",
-      "x-should-retry": String(errorTable[code].retryable), // otherwise OpenAI's client retries every 5xx
-    },
-    body: JSON.stringify(toOpenAiError(code, detail, field)),
-  }),
-  // OpenAI has many more routes, and its clients call some of them on their own.
-  explainMissing: (missing, routes) =>
-    `This server does not support ${missing}. Of OpenAI's API it supports ${routes.join(", ")}.`,
-};

@@ -1,6 +1,7 @@
 /** Messages as OpenAI's clients send them. */
 import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
+import { notSupported } from "../../http/openai/model-parameters.ts";
 import type { Message, Role } from "../../turn/message.ts";
 import {
   addIssues,
@@ -16,14 +17,6 @@ import {
   type PartContent,
 } from "../../http/request-fields.ts";
 
-/** The error of unsupported fields and values. */
-export const notSupported = "is not supported";
-/** An unsupported field that clients may still send with its default value. */
-export const only = (as: z.ZodType, words: string) =>
-  z
-    .custom((value) => as.safeParse(value).success, `${notSupported} (only ${words} is accepted)`)
-    .register(described, { as })
-    .optional();
 const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
   const known = Object.hasOwn(parts, part.type) ? parts[part.type] : undefined;
   const result = known?.safeParse(part);

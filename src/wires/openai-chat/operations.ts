@@ -1,7 +1,8 @@
 /** The API description of OpenAI's routes. */
 import type { GroupDescription } from "../../http/description/description.ts";
 import { modelHeaders } from "../../http/description/response-headers.ts";
-import { CompletionChunkSchema, CompletionSchema, OpenAiErrorSchema } from "./completion.ts";
+import { OpenAiErrorSchema } from "../../http/openai/openai-error.ts";
+import { CompletionChunkSchema, CompletionSchema } from "./completion.ts";
 import { ModelListSchema, ModelSchema } from "./models.ts";
 
 export const openAiDescription: GroupDescription<"createCompletion" | "listModels" | "getModel"> = {

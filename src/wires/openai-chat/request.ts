@@ -1,11 +1,20 @@
 /** The request of `POST /v1/chat/completions`. */
 import { z } from "zod";
 import { refuse } from "../../base/errors.ts";
-import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
+import { isKnown, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
-import { Chat, CompletionMessage, only } from "./message.ts";
-import { Empty, Parameters, Refused, toGivenFields, toParameters } from "./model-parameters.ts";
+import {
+  Empty,
+  only,
+  Parameters,
+  Refused,
+  toGivenFields,
+  toParameters,
+} from "../../http/openai/model-parameters.ts";
+import { findNamed, ModelName } from "../../http/openai/model-name.ts";
+import { toNamedCaller, UserName } from "../../http/openai/user-name.ts";
+import { Chat, CompletionMessage } from "./message.ts";
 import { toSentChat } from "./tool-messages.ts";
 import { checkTools } from "../../http/items/client-tools.ts";
 import {
@@ -13,19 +22,12 @@ import {
   IfRunning,
   described,
   listOf,
-  toNamedUser,
   toTurnNames,
   type TurnHeaders,
-  Uuid,
 } from "../../http/request-fields.ts";
-import { toUnknownModel, type Chooser, type ModelChoice } from "../../http/model-choice.ts";
+import type { ModelChoice } from "../../http/model-choice.ts";
 import type { RouteBody } from "../../http/route.ts";
 
-/** The suffix of the model's name that requests a plan. */
-const planSuffix = "+plan";
-
-/** The longest name of a model, in characters. */
-const maxNameLength = 255;
 /** Required fields, which never count as absent. */
 const required: ReadonlySet<string> = new Set(["model", "messages"]);
 
@@ -40,12 +42,7 @@ const ignored = [
 
 /** The body. */
 export const CompletionRequest = z.object({
-  model: z
-    .string({
-      error: ({ input }) => ((input ?? undefined) === undefined ? "is required" : "must be a string"),
-    })
-    .max(maxNameLength, `must be at most ${maxNameLength} characters`)
-    .describe("A name from `GET /v1/models`. With `+plan` the reply starts with a plan."),
+  model: ModelName,
   messages: listOf(CompletionMessage).meta({
     description:
       "The whole chat. The last message must be neither the assistant's nor empty; the results of tools continue the reply that asked for them.",
@@ -56,10 +53,7 @@ export const CompletionRequest = z.object({
     .object({ include_usage: z.boolean().nullish(), include_obfuscation: z.boolean().nullish() })
     .optional(),
   store: z.boolean("must be true or false").optional().describe("`false` does not store the turn."),
-  user: z
-    .string()
-    .optional()
-    .describe("The user whose data this is: a UUID, or any other name, which always means the same user."),
+  user: UserName,
   ifRunning: IfRunning,
   n: only(z.literal(1), "1"),
   logprobs: only(z.literal(false), "false"),
@@ -89,25 +83,6 @@ export interface RequestedCompletion {
   readonly turn: TurnRequest;
   readonly streams: boolean;
   readonly includesUsage: boolean;
-}
-
-/** Returns the names of a caller's models: of each without a plan, and with a plan before the answer. */
-export function toModelNames(models: ModelChoice, chooser: Chooser): readonly string[] {
-  return models.listNames(chooser).flatMap((name) => [name, name + planSuffix]);
-}
-
-/** A model that is asked for, and whether a plan is. */
-interface NamedModel {
-  readonly model: string | undefined;
-  readonly isPlanned: boolean;
-}
-
-/** Returns the model that a client names. @throws AppError `model_not_found`. */
-function findNamed(name: string, models: ModelChoice, chooser: Chooser): NamedModel {
-  if (models.has(name, chooser)) return { model: models.toRequested(name), isPlanned: false };
-  const model = name.endsWith(planSuffix) ? name.slice(0, -planSuffix.length) : name;
-  if (!models.has(model, chooser)) throw toUnknownModel(name, toModelNames(models, chooser));
-  return { model: models.toRequested(model), isPlanned: true };
 }
 
 /** A parsed body: its listed fields, the others, and its messages as they were sent. */
@@ -140,9 +115,7 @@ export function toRequestedCompletion(
   identity: Identity,
   models: ModelChoice,
 ): RequestedCompletion {
-  // An access token names the user already. Beside it, any other name is the client's own.
-  const isOwnName = identity.type === "user" && !Uuid.safeParse(request.user).success;
-  const caller = toCaller(identity, isOwnName ? undefined : toNamedUser(request.user));
+  const caller = toNamedCaller(identity, request.user);
   const { model, isPlanned } = findNamed(request.model, models, { identity, caller });
   checkTools(request);
   const chat = toSentChat(request.messages);

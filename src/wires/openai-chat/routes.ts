@@ -10,9 +10,11 @@ import type { ToolCall } from "../../turn/turn-event.ts";
 import { TurnHeaders, UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { toOpenAiChunks } from "./chunks.ts";
-import { openAiErrors, toCompletion } from "./completion.ts";
+import { toModelNames } from "../../http/openai/model-name.ts";
+import { openAiErrors } from "../../http/openai/openai-error.ts";
+import { toCompletion } from "./completion.ts";
 import { toModels, type ModelList } from "./models.ts";
-import { CompletionBody, toModelNames, toRequestedCompletion } from "./request.ts";
+import { CompletionBody, toRequestedCompletion } from "./request.ts";
 
 /** The services of these routes. */
 export interface OpenAiServices extends TurnStarter {

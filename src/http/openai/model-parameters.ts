@@ -2,9 +2,17 @@
 import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import type { ModelParameters } from "../../turn/instructions.ts";
-import { notSupported, only } from "./message.ts";
-import { ToolChoice, Tools } from "../../http/items/client-tools.ts";
-import { described, isDeep, maxDepth } from "../../http/request-fields.ts";
+import { ToolChoice, Tools } from "../items/client-tools.ts";
+import { described, isDeep, maxDepth } from "../request-fields.ts";
+
+/** The error of unsupported fields and values. */
+export const notSupported = "is not supported";
+/** An unsupported field that clients may still send with its default value. */
+export const only = (as: z.ZodType, words: string) =>
+  z
+    .custom((value) => as.safeParse(value).success, `${notSupported} (only ${words} is accepted)`)
+    .register(described, { as })
+    .optional();
 
 /** How many tokens may be biased. */
 const maxBiases = 1024;
