@@ -3,15 +3,9 @@ import { z } from "zod";
 import { AppError, refuse } from "../../base/errors.ts";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
 import { joinTexts } from "../../turn/items/tool-parts.ts";
-import {
-  attachmentTypes,
-  roles,
-  isNotEmpty,
-  toStorable,
-  type Message,
-  type Role,
-} from "../../turn/message.ts";
+import { attachmentTypes, roles, isNotEmpty, type Message, type Role } from "../../turn/message.ts";
 import { isOfType } from "../../turn/attachments/media-type.ts";
+import { toClientId } from "../../http/chat-place.ts";
 import {
   addIssues,
   checkLast,
@@ -214,12 +208,6 @@ function toMessages(sent: UiMessages): readonly Message[] {
     } else emptyReplyId = message.id;
   }
   return messages;
-}
-
-/** Returns the client's id of a message; `undefined` if it cannot be one. */
-export function toClientId(id: unknown): string | undefined {
-  if (typeof id !== "string" || id === "" || id.length > 255) return undefined;
-  return toStorable(id);
 }
 
 /** Returns the index of the last user message, or -1. */

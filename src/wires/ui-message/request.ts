@@ -1,11 +1,9 @@
 /** The request of `POST /api/chat`, as the AI SDK's default transport sends it. */
-import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
-import type { ChatPlace } from "../../turn/records.ts";
-import { toStorable } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
+import { ChatId, toChatPlace, toClientId } from "../../http/chat-place.ts";
 import {
   IfRunning,
   listOf,
@@ -17,18 +15,11 @@ import {
   toTurnNames,
   TurnHeaders,
   type UserQuery,
-  Uuid,
 } from "../../http/request-fields.ts";
 import { checkTools, ToolChoice, Tools } from "../../http/items/client-tools.ts";
 import type { RouteBody } from "../../http/route.ts";
 import type { ModelParameters } from "../../turn/instructions.ts";
-import { isAlone, isGiven, toClientId, toSentChat, UiMessage, type SentChat } from "./message.ts";
-
-/** The namespace of conversations whose user is unknown. */
-const unknownUser = "6a1c0d0e-2f0b-4d52-9d8e-0f7f7f6b3c11";
-
-/** A chat's id, chosen by its client. */
-export const ChatId = z.string().min(1, "must not be empty").max(255, "must be at most 255 characters");
+import { isAlone, isGiven, toSentChat, UiMessage, type SentChat } from "./message.ts";
 
 /** The client's tools, as in OpenAI's Chat Completions. */
 const toolFields = {
@@ -155,20 +146,4 @@ function toToolParameters(request: z.output<z.ZodObject<typeof toolFields>>): Mo
     ...(tool_choice !== undefined && { tool_choice }),
     ...(parallel_tool_calls !== undefined && { parallel_tool_calls }),
   };
-}
-
-/** Returns the conversation of a user's chat, unless its id belongs to another user. */
-export function toChatPlace(chatId: string, userId: string | undefined): ChatPlace {
-  const conversationId = toConversationId(chatId, userId);
-  // A UUID names its conversation itself.
-  return { conversationId, chatId: Uuid.safeParse(chatId).success ? undefined : toStorable(chatId) };
-}
-
-/** Returns the id of a chat's conversation: a UUID itself; for any other chat id always the same one. */
-function toConversationId(chatId: string, userId: string | undefined): string {
-  const { data } = Uuid.safeParse(chatId);
-  // As bytes, since not every user id is a UUID of a version that the standard knows.
-  return (
-    data ?? createNamedId(toStorable(chatId), Buffer.from((userId ?? unknownUser).replaceAll("-", ""), "hex"))
-  );
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
+import { ChatId, toChatPlace } from "../../http/chat-place.ts";
 import type { ErrorFormat } from "../../http/error-format.ts";
 import { followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
@@ -13,7 +14,7 @@ import type { FollowedTurn } from "../../live/live-turn.ts";
 import { answerNewestTurn, stopWaitingTurn } from "./approvals.ts";
 import type { LastTurns, UiChat } from "./last-turns.ts";
 import type { SentReply } from "./message.ts";
-import { ChatId, toChatPlace, toUiChatTurn, UiChatBody, UiTurnHeaders } from "./request.ts";
+import { toUiChatTurn, UiChatBody, UiTurnHeaders } from "./request.ts";
 import type { ContinuedMessage } from "./stream.ts";
 
 /** The services of these routes. */
