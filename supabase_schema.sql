@@ -1,4 +1,4 @@
--- Foreword's schema, version 9: tables, row level security and every function the server calls.
+-- Foreword's schema, version 10: tables, row level security and every function the server calls.
 -- Built from sql/ by `npm run schema`: change the pieces there, not this file. Paste it whole into Supabase's
 -- SQL editor, or apply it with `foreword migrate`. It may be applied again at any time, also over the two
 -- tables of the service that Foreword replaces: their rows stay. Postgres 15 to 18. `foreword schema` prints
@@ -35,7 +35,7 @@ end $$;
 -- The functions know the version: they have the same names whatever the tables are called.
 do $$
 declare
-  c_version constant integer := 9;
+  c_version constant integer := 10;
   v_version integer;
   v_tables regclass[];
   v_attempts integer := 0;
@@ -454,6 +454,10 @@ $step$),
       (17, 9, 'public.conversations', array['titled_by']::text[], $step$
 alter table public.conversations
   add column if not exists titled_by text; -- person or model; null for a title made of the first question
+$step$),
+      (18, 10, 'public.turns', array['request']::text[], $step$
+alter table public.turns
+  add column if not exists request jsonb; -- the parts of the request that its wire repeats
 $step$)
     ) as s (step, version, on_table, columns, statements)
     order by s.step
@@ -1098,8 +1102,8 @@ end $$;
 create or replace function foreword.check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if coalesce((argument ->> 'schema_version')::integer, 0) not between 8 and 9 then
-    raise exception 'this schema has version 9 and serves servers from version 8 on, the server asks for %', argument ->> 'schema_version'
+  if coalesce((argument ->> 'schema_version')::integer, 0) not between 9 and 10 then
+    raise exception 'this schema has version 10 and serves servers from version 9 on, the server asks for %', argument ->> 'schema_version'
       using errcode = 'FW001';
   end if;
 end $$;
@@ -1119,6 +1123,7 @@ begin
   return jsonb_build_object('claimed', (
     select jsonb_build_object('conversation_id', t.conversation_id, 'user_id', t.user_id,
         'parent_id', t.parent_id, 'model', t.model, 'started_at', t.started_at, 'state', w.state,
+        'request', t.request,
         'pieces', (select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
           order by p.position), '[]') from public.turn_pieces p where p.turn_id = t.id),
         'events', (select coalesce(jsonb_agg(jsonb_build_object('position', e.position, 'ordinal', e.ordinal,
@@ -1940,8 +1945,8 @@ begin
     perform public.chat_check_version(argument);
   end if;
   return jsonb_build_object(
-    'version', 9,
-    'serves_from', 8,
+    'version', 10,
+    'serves_from', 9,
     'caller', current_user,
     'tables', (
       select jsonb_object_agg(c.relname, jsonb_build_object(
@@ -2806,7 +2811,8 @@ end $$;
 -- @param extends the reply that the turn goes on with: as in foreword.extend_reply, or null
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate: {input_tokens,
 --   output_tokens, since version 9 input_price, output_price: of a million tokens, absent if unknown},
---   key_name: since version 9, the API key whose budget it counts in, or null}
+--   key_name: since version 9, the API key whose budget it counts in, or null; request: since version 10, the
+--   parts of the request that its wire repeats, or null}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit; since version 9 also cost_per_day, and
 --   key_cost_per_day of the API key}
@@ -2924,13 +2930,14 @@ begin
   if v_saved ? 'message_id' then
     insert into public.turns
         (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest,
-          estimate, subject, key_name)
+          estimate, subject, key_name, request)
       values (
         v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid,
           argument #>> '{turn,model}',
         v_started, (argument #>> '{turn,owner}')::uuid, v_key,
           decode(argument #>> '{turn,request_digest}', 'hex'),
-        v_estimate, argument #>> '{allowance,subject}', argument #>> '{turn,key_name}'
+        v_estimate, argument #>> '{allowance,subject}', argument #>> '{turn,key_name}',
+          nullif(argument #> '{turn,request}', 'null')
       )
       on conflict (id) do nothing;
     if argument #>> '{turn,key_name}' is not null then
@@ -3371,6 +3378,7 @@ begin
     'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
     'status', v_turn.status, 'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason,
     'error_code', v_turn.error_code, 'model', v_turn.model, 'attempts', v_turn.attempts, 'context', v_turn.context,
+    'request', v_turn.request,
     'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
     'pieces', (
       select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)

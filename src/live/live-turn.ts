@@ -1,5 +1,6 @@
 /** A turn of this process: the run itself, its log, and its followers. */
 import type { Clock } from "../base/clock.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ChatPlace } from "../turn/records.ts";
 import type { CallReport } from "../turn/ports.ts";
@@ -21,6 +22,8 @@ export interface FollowedTurn {
   readonly report?: CallReport | undefined;
   /** The reply that it goes on with; absent if it starts a new one. */
   readonly extendsReply?: Message | undefined;
+  /** As in `TurnBegin`. */
+  readonly request?: JsonObject | undefined;
   /** Joins the turn's followers; returns a function that leaves them. */
   follow(): () => void;
   /** Ends the turn at its user's wish; resolves once its process has been told. Harmless once it is over. */
@@ -29,7 +32,7 @@ export interface FollowedTurn {
 
 /** Returns `turn` with another way to stop it. */
 export function withStop(turn: FollowedTurn, stop: () => Promise<unknown>): FollowedTurn {
-  const { id, caller, log, extendsReply } = turn;
+  const { id, caller, log, extendsReply, request } = turn;
   return {
     id,
     caller,
@@ -38,6 +41,7 @@ export function withStop(turn: FollowedTurn, stop: () => Promise<unknown>): Foll
       return turn.report;
     },
     extendsReply,
+    request,
     follow: () => turn.follow(),
     stop: async () => void (await stop()),
   };
@@ -78,6 +82,7 @@ export class LiveTurn implements FollowedTurn {
   /** Whether it is stored at all. */
   readonly isKept: boolean;
   readonly extendsReply: Message | undefined;
+  readonly request: JsonObject | undefined;
   /** The conversation named by its client. */
   readonly #conversationId: string | undefined;
   readonly #chatId: string | undefined;
@@ -93,6 +98,7 @@ export class LiveTurn implements FollowedTurn {
     this.caller = request.caller;
     this.isKept = request.isKept !== false;
     this.extendsReply = request.extendsReply;
+    this.request = request.request;
     this.#onDisconnect = onDisconnect;
     this.#conversationId = request.conversationId;
     this.#chatId = request.chatId;
@@ -159,8 +165,8 @@ export class LiveTurn implements FollowedTurn {
 
   /** Returns the finished turn for followers, without its request and its run. */
   toEnded(): FollowedTurn {
-    const { id, log, report, extendsReply } = this;
+    const { id, log, report, extendsReply, request } = this;
     const caller: Caller = { userId: this.caller.userId, accessToken: undefined };
-    return { id, log, caller, report, extendsReply, follow: () => () => {}, stop: async () => {} };
+    return { id, log, caller, report, extendsReply, request, follow: () => () => {}, stop: async () => {} };
   }
 }

@@ -6,6 +6,7 @@ import { toMissingResults } from "../turn/items/tool-parts.ts";
 import type { Place, SavedItem } from "../turn/turn-event.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Message } from "../turn/message.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { Caller } from "../base/caller.ts";
 import type { LiveBus, StoredTurn } from "../turn/records.ts";
 import type { FollowedTurn } from "./live-turn.ts";
@@ -57,6 +58,7 @@ class RemoteTurn implements FollowedTurn {
   readonly id: string;
   readonly caller: Caller;
   readonly extendsReply: Message | undefined;
+  readonly request: JsonObject | undefined;
   log = new TurnLog();
   readonly #options: RemoteTurnOptions;
   readonly #followed: Map<string, RemoteTurn>;
@@ -83,6 +85,7 @@ class RemoteTurn implements FollowedTurn {
     this.#followed = followed;
     this.#readAtMs = options.clock.monotonicMs();
     this.extendsReply = stored.extendsReply;
+    this.request = stored.request;
     const { conversationId, model, startedAt } = stored;
     this.log.append({ type: "turn-start", turnId: id, conversationId, model, startedAt });
     this.#take(stored);

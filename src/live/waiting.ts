@@ -127,6 +127,7 @@ export class Waiting {
       parentId: undefined,
       turnId,
       idempotencyKey: undefined,
+      request: claimed.request,
       wantsPlan,
       parameters,
       useWebSearch,

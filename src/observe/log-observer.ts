@@ -35,11 +35,6 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.warn(toFailedWrite(event), "no title made by the model");
       case "store-trouble":
         return logger.warn(toReason(event.error), "store error outside a request");
-      case "costs-uncounted":
-        return logger.warn(
-          { version: event.version },
-          "budgets are counted by each process for itself: apply the new schema (foreword migrate)",
-        );
       case "search-backlog-started":
         return logger.info("indexing older messages and titles for the search");
       case "search-backlog-indexed":

@@ -33,8 +33,6 @@ export type ObservedEvent =
   | { readonly type: "store-trouble"; readonly error: AppError }
   /** The model made no title for a conversation, which keeps the one made of its question. */
   | { readonly type: "title-failed"; readonly turn: ObservedTurn; readonly error: AppError }
-  /** The database has a schema that does not count costs: each process counts budgets for itself. */
-  | { readonly type: "costs-uncounted"; readonly version: number }
   /** The search starts to index older messages and titles. */
   | { readonly type: "search-backlog-started" }
   /** Older messages and titles can be searched; this process indexed `count` of them. */

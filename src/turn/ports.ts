@@ -198,6 +198,11 @@ export interface TurnBegin {
   readonly idempotencyKey: string | undefined;
   /** A digest of the request, which detects a repeated one; set together with a key. */
   readonly requestDigest: Digest | undefined;
+  /**
+   * The parts of the request that its wire has to repeat in responses; absent if there are none. As JSON, at
+   * most 64 KiB; kept with the turn since schema version 10.
+   */
+  readonly request?: JsonObject | undefined;
   /** The tokens reserved for it. */
   readonly estimate: Estimate;
   /** The price of these tokens at most; absent if unknown. */

@@ -42,6 +42,8 @@ export interface StoredTurn {
   /** The models that failed before it; absent if there are none, and before schema version 9. */
   readonly attempts?: readonly ModelAttempt[] | undefined;
   readonly context?: SentContext | undefined;
+  /** As in `TurnBegin`; absent before schema version 10. */
+  readonly request?: JsonObject | undefined;
   readonly startedAt: Date;
   readonly durationMs: number | undefined;
   readonly firstTextMs: number | undefined;
@@ -180,6 +182,8 @@ export interface ClaimedTurn {
   readonly items: readonly SavedItem[];
   /** As in `PausedTurn`. */
   readonly state: JsonObject;
+  /** As in `TurnBegin`. */
+  readonly request?: JsonObject | undefined;
 }
 
 /** The result of answering requests for approval. */
@@ -211,8 +215,6 @@ export interface WaitingTurns {
 
 /** Summaries of the starts of paths. Methods reject with a `store_…` code. */
 export interface SummaryRecords {
-  /** Whether summaries can be stored now: older schemas have no place for them. */
-  readonly canKeep: boolean;
   /** Resolves with the summaries of the caller's paths that have these digests. */
   find(digests: readonly Digest[], caller: Caller): Promise<ReadonlyMap<Digest, string>>;
   /**

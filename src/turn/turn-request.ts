@@ -7,6 +7,7 @@ import { sampleTokens } from "./context/token-count.ts";
 import { addressExtended, addressMessages, type Digest } from "./message-tree.ts";
 import { toTitle, type Message } from "./message.ts";
 import type { Caller } from "../base/caller.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { CallResult } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, Model, Models, RunningChoice, TurnBegin } from "./ports.ts";
 import type { PricedModels } from "./budget/prices.ts";
@@ -53,6 +54,8 @@ export interface TurnRequest extends PromptOptions {
   /** The id that the client chose for the turn. */
   readonly turnId: string | undefined;
   readonly idempotencyKey: string | undefined;
+  /** As in `TurnBegin`, made by `toStoredRequest`. */
+  readonly request?: JsonObject | undefined;
   /** `false` stores nothing of the turn: no row, no line in the journal. Default `true`. */
   readonly isKept?: boolean | undefined;
   /** Its user's limits; `undefined` if there are none. */
@@ -101,6 +104,7 @@ export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedA
     mayBeRefused: mayBeRefused(request),
     idempotencyKey: request.idempotencyKey,
     requestDigest: request.idempotencyKey === undefined ? undefined : digestRequest(request),
+    ...(request.request !== undefined && { request: request.request }),
     ...toReservation(request, priced),
     allowance: request.allowance,
     requestId: request.requestId,
@@ -199,6 +203,7 @@ export function digestRequest(request: TurnRequest): Digest {
     ...(continues?.replyId === undefined ? [] : [{ again: continues.replyId }]),
     ...(request.isKept === false ? [{ store: false }] : []),
     ...(request.model === undefined ? [] : [{ model: request.model }]),
+    ...(request.request === undefined ? [] : [{ request: request.request }]),
     // The reply that these results extend is read later.
     ...(request.toolResults === undefined ? [] : [{ results: request.toolResults }]),
     ...(request.extendsReply === undefined || request.toolResults !== undefined

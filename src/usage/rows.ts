@@ -5,7 +5,7 @@ import { parse } from "../base/parse.ts";
 import type { RequestCounter, RequestGrant } from "../http/request-windows.ts";
 import type { Caller } from "../base/caller.ts";
 import type { BackgroundUsage } from "../turn/background/background-usage.ts";
-import { schemaVersion, service, type Database } from "../store/database/database.ts";
+import { service, type Database } from "../store/database/database.ts";
 
 /** Usage of one model by the turns of one day. */
 export interface ModelUsage {
@@ -28,9 +28,6 @@ export interface ModelUsage {
   readonly pricedTokens: number;
 }
 
-/** The first schema version that counts such use, and costs. */
-const costsVersion = 9;
-
 const GrantResult = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
 
 const UsageRow = z
@@ -45,9 +42,8 @@ const UsageRow = z
     cached_input_tokens: z.number(),
     tool_calls: z.number(),
     tool_cost: z.number(),
-    // Since schema version 9.
-    cost: z.number().default(0),
-    priced_tokens: z.number().default(0),
+    cost: z.number(),
+    priced_tokens: z.number(),
   })
   .transform((row): ModelUsage => ({
     day: row.day,
@@ -78,12 +74,8 @@ export class UsageRows implements RequestCounter {
     return { granted, left, resetsInMs };
   }
 
-  /**
-   * Counts tokens that were used outside of turns, in the user's usage and budgets. Databases before schema
-   * version 9 do not count them.
-   */
+  /** Counts tokens that were used outside of turns, in the user's usage and budgets. */
   async countBackground(used: BackgroundUsage): Promise<void> {
-    if ((this.#database.schemaVersion ?? schemaVersion) < costsVersion) return;
     const argument = {
       user_id: used.userId,
       key_name: used.keyName,

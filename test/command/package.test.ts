@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { schemaVersion } from "../../src/store/database/database.ts";
 import { makeFolder } from "../support/apps/start-app.ts";
 import { useCommands } from "./run-command.ts";
 
@@ -26,7 +27,7 @@ describe("the built package", () => {
   test("prints its schema", async () => {
     const command = startCommand(["schema"], {}, folder.path, [process.execPath, main]);
     assert.equal(await command.exit(), 0);
-    assert.match(command.stdout, /^-- Foreword's schema, version 9/);
+    assert.ok(command.stdout.startsWith(`-- Foreword's schema, version ${schemaVersion}\n`));
   });
 
   test("serves from its embedded database", async () => {

@@ -3,6 +3,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { schemaVersion } from "../../src/store/database/database.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { loadSchemaOf } from "../support/databases/schema-versions.ts";
 import { type ScriptedCall } from "../support/model/scripted-model.ts";
@@ -51,9 +52,9 @@ describe(
 
     test("gets the sign of life of its wire, and the whole reply once the store is back", async () => {
       const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", "text/event-stream");
-      await database.sql(await loadSchemaOf(10, 10));
+      await database.sql(await loadSchemaOf(schemaVersion + 1));
       await pass(50_000);
-      await database.sql(await loadSchemaOf(9, 8, { isForced: true }));
+      await database.sql(await loadSchemaOf(schemaVersion, { isForced: true }));
       call.text("lo.").finish();
       assert.equal((await reply).isComplete, true);
       let whole: AppResponse | undefined;
@@ -70,11 +71,11 @@ describe(
     ] as const)
       test(`is told the reason after a minute, as ${accept}`, async () => {
         const { call, reply, read } = await follow("- Think\n---RESPONSE---\nHel", accept);
-        await database.sql(await loadSchemaOf(10, 10));
+        await database.sql(await loadSchemaOf(schemaVersion + 1));
         await Promise.race([read, pass(120_000)]);
         const { body } = await read;
         assert.match(body, sign);
-        await database.sql(await loadSchemaOf(9, 8, { isForced: true }));
+        await database.sql(await loadSchemaOf(schemaVersion, { isForced: true }));
         call.text("lo.").finish();
         assert.equal((await reply).isComplete, true);
       });

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
+import { schemaVersion } from "../../src/store/database/database.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { PostgresDatabase } from "../../src/store/database/postgres/postgres.ts";
 import { applySchema } from "../../src/store/schema/apply-schema.ts";
@@ -233,20 +234,20 @@ describe("the previous build and this one on one Postgres", { timeout: 300_000, 
   });
 
   test("the schema is upgraded under load", async () => {
-    const schema = await loadSchemaOf(9, 8);
+    const schema = await loadSchemaOf();
     await changeUnderLoad(async () => {
       const { from, to } = await applySchema(url, schema, () => {});
-      assert.deepEqual([from, to], [8, 9]);
+      assert.deepEqual([from, to], [schemaVersion - 1, schemaVersion]);
     });
   });
 
   test("it is applied again under load", async () => {
-    const schema = await loadSchemaOf(9, 8);
+    const schema = await loadSchemaOf();
     await changeUnderLoad(async () => void (await applySchema(url, schema, () => {})));
   });
 
   test("it is restored to the previous one, and upgraded again, under load", async () => {
-    const schema = await loadSchemaOf(9, 8);
+    const schema = await loadSchemaOf();
     await changeUnderLoad(async () => {
       await apply(previous.schema);
       await applySchema(url, schema, () => {});

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { schemaVersion } from "../../src/store/database/database.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { loadSchemaOf } from "../support/databases/schema-versions.ts";
 import { useApp, useModel, useDatabase } from "../support/apps/use-app.ts";
@@ -36,15 +37,15 @@ const troubles: readonly Trouble[] = [
     name: "a schema that is too new",
     code: "store_schema_mismatch",
     isQueued: true,
-    breakWrites: [await loadSchemaOf(10, 10)],
-    repair: [await loadSchemaOf(9, 8, { isForced: true })],
+    breakWrites: [await loadSchemaOf(schemaVersion + 1)],
+    repair: [await loadSchemaOf(schemaVersion, { isForced: true })],
   },
   {
     name: "a schema that is too old",
     code: "store_schema_mismatch",
     isQueued: true,
-    breakWrites: [await loadSchemaOf(5, 5, { isForced: true })],
-    repair: [await loadSchemaOf(9, 8)],
+    breakWrites: [await loadSchemaOf(5, { isForced: true })],
+    repair: [await loadSchemaOf()],
   },
   {
     name: "a database that is read-only",

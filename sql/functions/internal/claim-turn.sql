@@ -13,6 +13,7 @@ begin
   return jsonb_build_object('claimed', (
     select jsonb_build_object('conversation_id', t.conversation_id, 'user_id', t.user_id,
         'parent_id', t.parent_id, 'model', t.model, 'started_at', t.started_at, 'state', w.state,
+        'request', t.request,
         'pieces', (select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)
           order by p.position), '[]') from public.turn_pieces p where p.turn_id = t.id),
         'events', (select coalesce(jsonb_agg(jsonb_build_object('position', e.position, 'ordinal', e.ordinal,

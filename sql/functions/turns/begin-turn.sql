@@ -3,7 +3,8 @@
 -- @param extends the reply that the turn goes on with: as in foreword.extend_reply, or null
 -- @param turn {id, model, started_at, owner, idempotency_key, request_digest, estimate: {input_tokens,
 --   output_tokens, since version 9 input_price, output_price: of a million tokens, absent if unknown},
---   key_name: since version 9, the API key whose budget it counts in, or null}
+--   key_name: since version 9, the API key whose budget it counts in, or null; request: since version 10, the
+--   parts of the request that its wire repeats, or null}
 -- @param allowance null for no limits, or {subject, over: a limit that is known to be reached, or null,
 --   concurrent_turns, tokens_per_day: each null for no limit; since version 9 also cost_per_day, and
 --   key_cost_per_day of the API key}
@@ -121,13 +122,14 @@ begin
   if v_saved ? 'message_id' then
     insert into public.turns
         (id, conversation_id, user_id, parent_id, model, started_at, owner, idempotency_key, request_digest,
-          estimate, subject, key_name)
+          estimate, subject, key_name, request)
       values (
         v_id, (v_saved ->> 'conversation_id')::uuid, v_user, (v_saved ->> 'message_id')::uuid,
           argument #>> '{turn,model}',
         v_started, (argument #>> '{turn,owner}')::uuid, v_key,
           decode(argument #>> '{turn,request_digest}', 'hex'),
-        v_estimate, argument #>> '{allowance,subject}', argument #>> '{turn,key_name}'
+        v_estimate, argument #>> '{allowance,subject}', argument #>> '{turn,key_name}',
+          nullif(argument #> '{turn,request}', 'null')
       )
       on conflict (id) do nothing;
     if argument #>> '{turn,key_name}' is not null then

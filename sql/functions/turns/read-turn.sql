@@ -50,6 +50,7 @@ begin
     'extends', v_extends, 'conversation_id', v_turn.conversation_id, 'plan', v_turn.plan, 'answer', v_turn.answer,
     'status', v_turn.status, 'usage', v_turn.usage, 'finish_reason', v_turn.finish_reason,
     'error_code', v_turn.error_code, 'model', v_turn.model, 'attempts', v_turn.attempts, 'context', v_turn.context,
+    'request', v_turn.request,
     'started_at', v_turn.started_at, 'duration_ms', v_turn.duration_ms, 'first_text_ms', v_turn.first_text_ms,
     'pieces', (
       select coalesce(jsonb_agg(jsonb_build_object('position', p.position, 'text', p.text)

@@ -75,12 +75,12 @@ export class Summarizer {
   /** A turn is over: writes the summary that its chat needs, or is about to need. Never throws. */
   take(turn: LiveTurn, request: TurnRequest, ended: EndResult, summaries: TurnSummaries): void {
     const { conversationId, storage } = ended;
-    const { records, observe } = this.#options;
+    const { observe } = this.#options;
     const { limits } = summaries;
     if (limits === undefined || conversationId === undefined || storage !== "stored" || !turn.isKept) return;
     const end = turn.log.last;
     if (end?.type !== "turn-end" || !(end.outcome === "complete" || end.outcome === "stopped")) return;
-    if (this.#isClosed || !records.canKeep || this.#isPaused(conversationId)) return;
+    if (this.#isClosed || this.#isPaused(conversationId)) return;
     if (this.#running.has(conversationId) || this.#running.size >= maxAtOnce) return;
     if (!summaries.isDue) return;
     const messageId = request.extendsReply?.id ?? turn.id;

@@ -103,7 +103,6 @@ export class TurnSummaries implements ChatSummaries {
   async #lookUp(digests: readonly Digest[]): Promise<string | undefined> {
     const { records, known, clock } = this.#options;
     const { caller } = this.#request;
-    if (!records.canKeep) return undefined;
     const found = await settleWithin(clock, records.find(digests, caller), maxWaitMs);
     if (found.type !== "value") return undefined;
     for (const [digest, text] of found.value) known.add(caller, digest, text);

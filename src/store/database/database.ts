@@ -4,10 +4,10 @@ import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
-export const schemaVersion = 9;
+export const schemaVersion = 10;
 
 /** The oldest schema version that this server can use. */
-export const oldestSchemaVersion = 8;
+export const oldestSchemaVersion = 9;
 
 /** How long a call may take, in milliseconds. */
 export const callDeadlineMs = 5_000;

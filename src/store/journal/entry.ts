@@ -5,6 +5,7 @@ import { StoredImage } from "../../turn/attachments/stored-image.ts";
 import type { Estimate } from "../../turn/limits.ts";
 import { roles, type Image } from "../../turn/message.ts";
 import { continuationModes, type TurnBegin } from "../../turn/ports.ts";
+import { StoredRequest } from "../../turn/items/stored-request.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { ToolRows } from "../turns/tool-rows.ts";
 
@@ -54,6 +55,7 @@ const QueuedBegin = z.object({
   model: z.string(),
   idempotencyKey: Text,
   requestDigest: Text,
+  request: StoredRequest,
   estimate: z.object({ inputTokens: z.number(), outputTokens: z.number() }).default(noEstimate),
   price: optional(z.object({ input: z.number(), output: z.number() })),
   subject: Text,

@@ -4,11 +4,8 @@ import type { Caller } from "../../base/caller.ts";
 import { parse } from "../../base/parse.ts";
 import type { Digest } from "../../turn/message-tree.ts";
 import type { StoredPath, SummaryRecords } from "../../turn/records.ts";
-import { schemaVersion, service, type Database } from "../database/database.ts";
+import { service, type Database } from "../database/database.ts";
 import type { TurnReads } from "../turns/turn-reads.ts";
-
-/** The first schema version that has summaries. */
-const summariesVersion = 9;
 
 const Summaries = z.array(z.object({ digest: z.string(), text: z.string().nullable() }));
 
@@ -22,10 +19,6 @@ export class SummaryRows implements SummaryRecords {
   constructor(database: Database, reads: TurnReads) {
     this.#database = database;
     this.#reads = reads;
-  }
-
-  get canKeep(): boolean {
-    return (this.#database.schemaVersion ?? schemaVersion) >= summariesVersion;
   }
 
   async find(digests: readonly Digest[], caller: Caller): Promise<ReadonlyMap<Digest, string>> {

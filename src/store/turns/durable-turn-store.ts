@@ -30,7 +30,6 @@ import type { LazyJson } from "../database/database.ts";
 import { toBeginResult } from "./begin-result.ts";
 import type { SaveResult } from "./save-result.ts";
 import { toEndArgument, toPauseArgument, type PausedRow } from "./turn-writes.ts";
-import { BudgetWarning } from "../schema/budget-warning.ts";
 import { toQueuedBegin } from "../journal/entry.ts";
 import { toQueuedError, untilWritesStored } from "./read-your-writes.ts";
 import { DurableWriter, type DurableWriterOptions, type Written } from "./durable-writer.ts";
@@ -50,17 +49,14 @@ const maxHeldTurns = 1_000;
 export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths {
   readonly #options: DurableTurnStoreOptions;
   readonly #writer: DurableWriter;
-  readonly #budgetWarning: BudgetWarning;
 
   constructor(options: DurableTurnStoreOptions) {
     this.#options = options;
     this.#writer = new DurableWriter(options);
-    this.#budgetWarning = new BudgetWarning(options.database, options.observe);
   }
 
   async begin(turn: TurnBegin): Promise<BeginResult> {
     const { writes } = this.#options;
-    this.#budgetWarning.check(turn);
     const limit = turn.allowance?.over;
     // Turns in progress may be stopped, and no longer count then; but not for a request too many.
     if (turn.runningHere !== undefined && limit !== "requests")

@@ -15,6 +15,7 @@ import type {
 } from "../../turn/records.ts";
 import { claimReasons } from "../../turn/records.ts";
 import { finishReasons, turnStatuses, type Place, type Usage } from "../../turn/turn-event.ts";
+import { StoredRequest } from "../../turn/items/stored-request.ts";
 import { AttemptRows, toErrorCode } from "./attempt-rows.ts";
 import { ContextRow } from "./context-row.ts";
 import { cutOverlaps, ItemRows, mergeItems, toItemRows } from "./item-rows.ts";
@@ -55,6 +56,7 @@ const ReadResult = z.union([
     model: z.string().nullable(),
     attempts: AttemptRows,
     context: ContextRow,
+    request: StoredRequest,
     started_at: z.coerce.date(),
     duration_ms: z.number().nullable(),
     first_text_ms: z.number().nullable(),
@@ -176,6 +178,7 @@ export class TurnReads {
       model: row.model ?? undefined,
       attempts: row.attempts ?? undefined,
       context: row.context ?? undefined,
+      request: row.request,
       startedAt: row.started_at,
       durationMs: row.duration_ms ?? undefined,
       firstTextMs: row.first_text_ms ?? undefined,
@@ -239,7 +242,6 @@ export class TurnReads {
       except,
       owners,
       is_stale_too: isStaleToo,
-      with_waiting: true, // for schema version 8; later ones always list them
       limit: maxAbandoned,
     };
     const result = await this.#call("chat_list_abandoned_turns", argument);

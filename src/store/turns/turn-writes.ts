@@ -121,6 +121,7 @@ export class TurnWrites {
         ...(turn.price !== undefined && { input_price: turn.price.input, output_price: turn.price.output }),
       },
       key_name: turn.allowance?.key?.name,
+      request: turn.request,
     };
   }
 

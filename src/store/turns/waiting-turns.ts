@@ -11,6 +11,7 @@ import type {
   ClaimReason,
   WaitingTurns,
 } from "../../turn/records.ts";
+import { StoredRequest } from "../../turn/items/stored-request.ts";
 import { turnStatuses } from "../../turn/turn-event.ts";
 import { service } from "../database/database.ts";
 import type { DatabaseHealth } from "../database/database-health.ts";
@@ -27,6 +28,7 @@ const Claimed = z.object({
     model: z.string().nullable(),
     started_at: z.coerce.date(),
     state: z.custom<JsonObject>((value) => typeof value === "object" && value !== null),
+    request: StoredRequest,
     pieces: Pieces,
     events: ItemRows,
   }),
@@ -116,5 +118,6 @@ function toClaimedTurn(turnId: string, { claimed }: z.output<typeof Claimed>): C
     text: claimed.pieces[0]?.position === 0 ? joinPieces(claimed.pieces) : "",
     items: cutOverlaps(claimed.events),
     state: claimed.state,
+    request: claimed.request,
   };
 }

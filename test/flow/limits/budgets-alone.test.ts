@@ -1,10 +1,9 @@
-/** Budgets that a process counts for itself: without a store, and while the database does not count costs. */
+/** Budgets that a process counts for itself, without a store. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { chatFor, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
-import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
-import { runSql, startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { toChunk, type ScriptedCall } from "../../support/model/scripted-model.ts";
 import { useDatabase, useModel, useStartApp } from "../../support/apps/use-app.ts";
 
@@ -39,17 +38,5 @@ describe("a budget that a process counts for itself", { timeout: 120_000 }, () =
     const refused = await chatFor(userId, app);
     assert.deepEqual([refused.status, codeOf(refused)], [429, "budget_exhausted"]);
     assert.equal((await chatFor(randomUUID(), app)).status, 200, "another user has a budget of their own");
-  });
-
-  test("is warned of once on a database of an older version, which is used all the same", async () => {
-    model.script = answer;
-    await runSql(harness.variables["DATABASE_URL"] ?? "", [await loadSchemaOf(8, 7, { isForced: true })]);
-    const app = await start({});
-    for (let count = 0; count < 3; count += 1) assert.equal((await chatFor(randomUUID(), app)).status, 200);
-    const warnings = app.logs.filter(({ msg }) => msg.startsWith("budgets are counted by each process"));
-    assert.deepEqual(
-      warnings.map(({ version }) => version),
-      [8],
-    );
   });
 });

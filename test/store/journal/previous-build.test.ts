@@ -87,6 +87,7 @@ const begin: Filled<TurnBegin> = {
   mayBeRefused: true,
   idempotencyKey: "key",
   requestDigest: digest,
+  request: { metadata: { topic: "greeting" } },
   estimate: { inputTokens: 1, outputTokens: 2 },
   price: { input: 0.25, output: 2 },
   allowance: {
@@ -189,7 +190,7 @@ describe("a journal of this build, in the previous one", { timeout: 120_000, ski
       const name = isUpgraded ? "upgraded" : "previous";
       const url = await postgres.harness.server.createDatabase(name);
       await runSql(url, [previous.schema]);
-      if (isUpgraded) await applySchema(url, await loadSchemaOf(9, 8), () => {});
+      if (isUpgraded) await applySchema(url, await loadSchemaOf(), () => {});
       const closedUrl = "postgres://postgres:postgres@127.0.0.1:9/postgres";
       const { store: options } = parseConfig({ DATABASE_URL: closedUrl, DATA_DIR: dataDir }).app;
       const store = await openStore(options, systemClock, () => {});

@@ -32,7 +32,7 @@ describe("a database of another encoding", { timeout: 120_000 }, () => {
       await session.close();
       const url = new URL(server.url);
       url.pathname = `/${name}`;
-      await applySchema(url.href, await loadSchemaOf(9, 8), () => {});
+      await applySchema(url.href, await loadSchemaOf(), () => {});
       const base = { CHAT_STORE_ENABLED: "true", OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" };
       const app = await startApp({ ...base, DATABASE_URL: url.href });
       try {

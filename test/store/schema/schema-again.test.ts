@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
+import { oldestSchemaVersion, schemaVersion } from "../../../src/store/database/database.ts";
 import { renameTables } from "../../../src/store/schema/schema.ts";
 import { startPostgres, type PostgresServer } from "../../support/databases/postgres-server.ts";
 import { loadSchemaOf } from "../../support/databases/schema-versions.ts";
@@ -14,8 +15,10 @@ const locksSql = `select c.relname || ' ' || l.mode as name from pg_locks l join
   where l.pid = pg_backend_pid() and c.relnamespace = 'public'::regnamespace`;
 const describeSql = "select public.chat_describe_schema('{}') ->> 'version' as name";
 const otherNames = { conversations: "chat_threads", messages: "order", turns: "chat_turns" };
-const schema = await loadSchemaOf(9, 8);
+const schema = await loadSchemaOf();
 const Failure = z.object({ code: z.string(), message: z.string(), hint: z.string() });
+
+const newer = schemaVersion + 1;
 
 describe("a schema that is applied again", { timeout: 120_000 }, () => {
   let server: PostgresServer;
@@ -65,26 +68,31 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
     ["with other names of tables", (sql: string) => renameTables(sql, otherNames)],
   ] as const)
     test(`refuses in its first statement to downgrade, ${name}, and changes nothing`, async () => {
-      const newer = await openPostgres(
+      const later = await openPostgres(
         await server.createDatabase(`newer_${randomUUID().replaceAll("-", "")}`),
       );
-      await newer.apply(rename(await loadSchemaOf(10, 9)));
+      await later.apply(rename(await loadSchemaOf(newer, { servesFrom: schemaVersion })));
       const states =
         "select string_agg(xmin::text, ',' order by oid) as name from pg_proc where proname like 'chat%'";
-      const written = await listNames(newer, states);
-      await assert.rejects(newer.apply(rename(schema)), (error) => {
+      const written = await listNames(later, states);
+      await assert.rejects(later.apply(rename(schema)), (error) => {
         const { code, message, hint } = Failure.parse(error);
         assert.equal(code, "FW002");
-        assert.match(message, /holds version 10 of Foreword's schema, and this file has version 9/);
+        assert.match(
+          message,
+          new RegExp(
+            `holds version ${newer} of Foreword's schema, and this file has version ${schemaVersion}`,
+          ),
+        );
         assert.match(hint, /^Upgrade Foreword/);
         return true;
       });
-      await newer.apply("rollback");
+      await later.apply("rollback");
       assert.deepEqual(
-        [await listNames(newer, describeSql), await listNames(newer, states)],
-        [["10"], written],
+        [await listNames(later, describeSql), await listNames(later, states)],
+        [[String(newer)], written],
       );
-      await newer.close();
+      await later.close();
     });
 
   test("lets reads go on while an upgrade waits for a long transaction, and is applied when that ends", async () => {
@@ -92,7 +100,7 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
     await long.apply(
       "begin; update public.turns set model = model; lock table public.turns in row exclusive mode",
     );
-    const upgrade = scratch.apply(await loadSchemaOf(10, 8));
+    const upgrade = scratch.apply(await loadSchemaOf(newer, { servesFrom: oldestSchemaVersion }));
     const waits = "select 'waits' as name from pg_stat_activity where wait_event_type = 'Lock'";
     for (let seen = 0; seen < 3; seen += 1) while ((await listNames(long, waits)).length === 0);
     // As long as a server waits. If the upgrade's own wait had no end, each read would queue behind it.
@@ -100,8 +108,8 @@ describe("a schema that is applied again", { timeout: 120_000 }, () => {
     for (let time = 0; time < 20; time += 1) await reader.sql("select from public.turns limit 1");
     await long.apply("rollback");
     await upgrade;
-    assert.deepEqual(await listNames(scratch, describeSql), ["10"]);
-    await scratch.apply(await loadSchemaOf(9, 8, { isForced: true }));
+    assert.deepEqual(await listNames(scratch, describeSql), [String(newer)]);
+    await scratch.apply(await loadSchemaOf(schemaVersion, { isForced: true }));
     await Promise.all([long.close(), reader.close()]);
   });
 });

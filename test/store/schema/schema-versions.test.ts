@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import {
+  oldestSchemaVersion,
   schemaVersion,
   service,
   type Database,
@@ -70,7 +71,7 @@ for (const [name, isReduced, start] of connections)
     after(() => connection.stop());
 
     async function apply(version: number, servesFrom: number): Promise<void> {
-      await runSql(connection.ownerUrl, [await loadSchemaOf(version, servesFrom, { isForced: true })]);
+      await runSql(connection.ownerUrl, [await loadSchemaOf(version, { servesFrom, isForced: true })]);
     }
 
     function open(): void {
@@ -102,7 +103,7 @@ for (const [name, isReduced, start] of connections)
     }
 
     test("costs no extra call while it is the server's own, and is known after the first result", async () => {
-      await apply(9, 8);
+      await apply(schemaVersion, oldestSchemaVersion);
       open();
       assert.equal(database.schemaVersion, undefined);
       await save();
@@ -113,12 +114,12 @@ for (const [name, isReduced, start] of connections)
     });
 
     test("may be the oldest that the server can use, and is followed when it is upgraded, put back and upgraded again", async () => {
-      await apply(8, 8);
+      await apply(oldestSchemaVersion, oldestSchemaVersion);
       open();
       await save();
-      assert.equal(database.schemaVersion, 8);
-      for (const version of [9, 8, 9] as const) {
-        await apply(version, 8);
+      assert.equal(database.schemaVersion, oldestSchemaVersion);
+      for (const version of [schemaVersion, oldestSchemaVersion, schemaVersion]) {
+        await apply(version, oldestSchemaVersion);
         for (let time = 0; time < 2; time += 1) {
           await save();
           clock.advance(isReduced ? upgradeTryMs : upgradeCheckMs);
@@ -131,7 +132,7 @@ for (const [name, isReduced, start] of connections)
     });
 
     test("is asked for once, though many calls are refused at once", { skip: isReduced }, async () => {
-      await apply(8, 8);
+      await apply(oldestSchemaVersion, oldestSchemaVersion);
       open();
       await Promise.all(Array.from({ length: 20 }, save));
       assert.equal(describes(), 1);
@@ -142,7 +143,7 @@ for (const [name, isReduced, start] of connections)
       "of an older schema is checked once in five seconds, not with every call",
       { skip: isReduced },
       async () => {
-        await apply(8, 8);
+        await apply(oldestSchemaVersion, oldestSchemaVersion);
         open();
         for (let time = 0; time < 20; time += 1) await save();
         assert.equal(describes(), 1);
@@ -151,17 +152,19 @@ for (const [name, isReduced, start] of connections)
     );
 
     test("may be newer, as long as the schema serves this server", async () => {
-      await apply(10, 9);
+      await apply(schemaVersion + 1, schemaVersion);
       open();
       await save();
-      assert.equal(database.schemaVersion, 9);
+      assert.equal(database.schemaVersion, schemaVersion);
       assert.equal(names.length, 1);
       await database.close();
     });
 
+    const [next, older] = [schemaVersion + 1, oldestSchemaVersion - 1];
+    const tooNew = `serves servers (from version ${next}|of versions ${next} to ${next + 1})`;
     for (const [version, servesFrom, problem, advice] of [
-      [11, 10, /serves servers (from version 10|of versions 10 to 11)/, /^upgrade this server/],
-      [7, 7, /has version 7/, /`foreword migrate`/],
+      [next + 1, next, new RegExp(tooNew), /^upgrade this server/],
+      [older, older, new RegExp(`has version ${older}`), /`foreword migrate`/],
     ] as const)
       test(`refuses version ${version} that serves from ${servesFrom} by its code, with advice, and recovers`, async () => {
         await apply(version, servesFrom);
@@ -174,9 +177,9 @@ for (const [name, isReduced, start] of connections)
             return true;
           });
         assert.equal(database.schemaVersion, undefined);
-        await apply(9, 8);
+        await apply(schemaVersion, oldestSchemaVersion);
         await save();
-        assert.equal(database.schemaVersion, 9);
+        assert.equal(database.schemaVersion, schemaVersion);
         await database.close();
       });
   });

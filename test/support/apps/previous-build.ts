@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The last commit with the previous schema version; changes with each new version. */
-export const previousCommit = "90a4297fe63252a71d30fc0fb7e20b2fa7ace2b4";
+export const previousCommit = "f2c32010c5bac3928fad9b6904598652bbbf9bbf";
 
 /** A build in a folder of its own. */
 export interface PreviousBuild {

@@ -6,13 +6,16 @@ const schemaFile = new URL("../../../supabase_schema.sql", import.meta.url);
 const ownRange = { version: schemaVersion, servesFrom: oldestSchemaVersion };
 
 /**
- * Returns the schema as one of `version` that serves servers from `servesFrom` on: servers notice only its
- * numbers. `isForced` leaves out the refusal to downgrade, so that it can be applied over a newer one.
+ * Returns the schema as one of `version` (default: its own) that serves servers from `servesFrom` on (default:
+ * its own range; of another version, that one alone): servers notice only its numbers. `isForced` leaves out the
+ * refusal to downgrade, so that it can be applied over a newer one.
  */
 export async function loadSchemaOf(
-  version: number,
-  servesFrom: number,
-  { isForced = false } = {},
+  version = schemaVersion,
+  {
+    servesFrom = version === schemaVersion ? oldestSchemaVersion : version,
+    isForced = false,
+  }: { readonly servesFrom?: number; readonly isForced?: boolean } = {},
 ): Promise<string> {
   const schema = await readFile(schemaFile, "utf8");
   const { version: own, servesFrom: ownFrom } = ownRange;
