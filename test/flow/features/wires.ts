@@ -1,0 +1,187 @@
+/** The same request on every wire, each in its own form, and how its clients read the response. */
+import type { AppResponse } from "../../support/apps/start-app.ts";
+import type { TestFile } from "../../support/clients/file-client.ts";
+import {
+  readChunks,
+  readJson,
+  readPlainText,
+  readTypedEvents,
+  readUiMessages,
+  type Understood,
+} from "../../support/clients/wire-readers.ts";
+
+/** A question, and all that a client may want beside it. */
+export interface Question {
+  readonly text: string;
+  readonly conversationId: string;
+  /** Sends only this message; the server reads those before it. */
+  readonly isNewOnly?: boolean;
+  readonly files?: readonly TestFile[];
+  /** A tool that the client runs. */
+  readonly tool?: string;
+  /** The name of a model of the file. */
+  readonly model?: string;
+  readonly temperature?: number;
+  readonly effort?: string;
+  /** A JSON Schema of the reply. */
+  readonly schema?: object;
+  readonly isKept?: boolean;
+  readonly ifRunning?: string;
+  /** The idempotency key. */
+  readonly key?: string;
+}
+
+/** A request for a turn. */
+export interface Asked {
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: object;
+}
+
+/** A wire. */
+export interface Wire {
+  /** As the table of the docs names it. */
+  readonly name: string;
+  ask(question: Question): Asked;
+  read(response: AppResponse): Understood | Promise<Understood>;
+  /**
+   * The request for the rest of a turn's stream, whose beginning the client has; absent if it can only ask
+   * again.
+   */
+  resume?(turnId: string, beginning: string, question: Question): ResumeRequest;
+}
+
+/** A request for the rest of a stream. */
+interface ResumeRequest {
+  readonly path: string;
+  readonly headers?: Record<string, string>;
+  /** Absent for a `GET`. */
+  readonly body?: object;
+}
+
+const parameters = { type: "object", properties: { city: { type: "string" } } };
+const toFunction = (name: string) => ({ type: "function", function: { name, parameters } });
+const toFormat = (schema: object) => ({ type: "json_schema", json_schema: { name: "reply", schema } });
+const toKey = ({ key }: Question): Record<string, string> =>
+  key === undefined ? {} : { "idempotency-key": key };
+
+/** Returns the last id of the events in `beginning`. */
+function findLastId(beginning: string): string {
+  return Array.from(beginning.matchAll(/^id: ?(.+)$/gm), ([, id = ""]) => id).at(-1) ?? "";
+}
+
+function toForewordWire(name: string, accept: string, more: Pick<Wire, "read" | "resume">): Wire {
+  return {
+    name,
+    ask: (question) => ({
+      path: "/stream-chat",
+      headers: { accept, ...toKey(question) },
+      body: {
+        conversationId: question.conversationId,
+        ...(question.isNewOnly && { parentId: "leaf" }),
+        messages: [
+          {
+            sender: "user",
+            text: question.text,
+            images: question.files?.map(({ data, mimeType }) => ({ inlineData: { data, mimeType } })),
+          },
+        ],
+        tools: question.tool === undefined ? undefined : [{ name: question.tool, parameters }],
+        model: question.model,
+        temperature: question.temperature,
+        reasoning_effort: question.effort,
+        response_format: question.schema === undefined ? undefined : toFormat(question.schema),
+        store: question.isKept,
+        ifRunning: question.ifRunning,
+      },
+    }),
+    ...more,
+  };
+}
+
+const plainText = toForewordWire("Plain text", "text/plain", {
+  read: readPlainText,
+  resume: (turnId, beginning) => ({
+    path: `/turns/${turnId}/stream?after=${Buffer.byteLength(beginning)}`,
+    headers: { accept: "text/plain" },
+  }),
+});
+
+const typedEvents = toForewordWire("Typed events", "text/event-stream", {
+  read: readTypedEvents,
+  resume: (turnId, beginning) => ({
+    path: `/turns/${turnId}/stream`,
+    headers: { accept: "text/event-stream", "last-event-id": findLastId(beginning) },
+  }),
+});
+
+const json = toForewordWire("JSON", "application/json", { read: readJson });
+
+const uiMessages: Wire = {
+  name: "AI SDK",
+  ask: (question) => ({
+    path: "/api/chat",
+    headers: toKey(question),
+    body: {
+      id: question.conversationId,
+      messages: [
+        {
+          role: "user",
+          parts: [
+            ...(question.files ?? []).map(({ url, mimeType }) => ({
+              type: "file",
+              url,
+              mediaType: mimeType,
+            })),
+            { type: "text", text: question.text },
+          ],
+        },
+      ],
+      tools: question.tool === undefined ? undefined : [toFunction(question.tool)],
+      model: question.model,
+      temperature: question.temperature,
+      reasoning_effort: question.effort,
+      response_format: question.schema === undefined ? undefined : toFormat(question.schema),
+      store: question.isKept,
+      ifRunning: question.ifRunning,
+    },
+  }),
+  read: readUiMessages,
+  resume: (_turnId, _beginning, { conversationId }) => ({ path: `/api/chat/${conversationId}/stream` }),
+};
+
+const completions: Wire = {
+  name: "Chat Completions",
+  ask: (question) => ({
+    path: "/v1/chat/completions",
+    headers: { "x-conversation-id": question.conversationId, ...toKey(question) },
+    body: {
+      model: `${question.model ?? "fast"}+plan`,
+      stream: true,
+      stream_options: { include_usage: true },
+      messages: [
+        {
+          role: "user",
+          content: [
+            { type: "text", text: question.text },
+            ...(question.files ?? []).map(({ url, mimeType }) =>
+              mimeType === "application/pdf"
+                ? { type: "file", file: { filename: "a.pdf", file_data: url } }
+                : { type: "image_url", image_url: { url } },
+            ),
+          ],
+        },
+      ],
+      tools: question.tool === undefined ? undefined : [toFunction(question.tool)],
+      temperature: question.temperature,
+      reasoning_effort: question.effort,
+      response_format: question.schema === undefined ? undefined : toFormat(question.schema),
+      store: question.isKept,
+      ifRunning: question.ifRunning,
+    },
+  }),
+  read: readChunks,
+};
+
+/** All wires, in the order of the table. */
+export const wires: readonly Wire[] = [plainText, typedEvents, json, uiMessages, completions];
