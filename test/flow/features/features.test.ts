@@ -184,7 +184,8 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
       return lastPrompt().includes(pdf.data);
     },
     "tools that the client runs": async (wire) => {
-      models.fast.script = (call) => call.toolCall("weather", { city: "Oslo" }, "call_weather").finish("tool_calls");
+      models.fast.script = (call) =>
+        call.toolCall("weather", { city: "Oslo" }, "call_weather").finish("tool_calls");
       const { body } = await ask(wire, toQuestion({ tool: "weather" }));
       return body.includes("call_weather");
     },
