@@ -25,21 +25,20 @@ import { uiChatRoutes } from "./wires/ui-message/routes.ts";
 import { usageRoutes } from "./usage/routes.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
-import { DemoModel } from "./model/demo-model.ts";
-import { ConfiguredModels } from "./model/configured-models.ts";
+import { createModels, createTitleModel } from "./model/create-models.ts";
 import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
-import { OpenAiModel } from "./model/openai-model.ts";
-import { Fallbacks } from "./model/failover/fallbacks.ts";
-import type { ModelList, ModelSettings } from "./model/settings.ts";
+import type { ModelOptions } from "./model/settings.ts";
 import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
-import { createTitles } from "./titles/create-titles.ts";
+import { ConversationTitles, type ConversationTitlesOptions } from "./titles/conversation-titles.ts";
+import { StoredTitles } from "./titles/title-rows.ts";
 import { UsageRows } from "./usage/rows.ts";
 import type { ToolLimits } from "./turn/steps/tool-steps.ts";
 import type { ToolServersOptions } from "./tools/settings.ts";
 import { McpToolServers } from "./tools/tool-servers.ts";
+import { BackgroundCounter, type BackgroundUsage } from "./turn/background/background-usage.ts";
 import { Pricing, type Prices } from "./turn/budget/prices.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Observer } from "./turn/observer.ts";
@@ -47,16 +46,7 @@ import type { Models } from "./turn/ports.ts";
 
 /** The settings of a server. */
 export interface AppOptions {
-  readonly model:
-    | { readonly type: "demo"; /** Whether a real model is configured as well. */ readonly isForced: boolean }
-    | {
-        readonly type: "openai";
-        readonly models: ModelList;
-        /** The file that lists them; `undefined` for the single model of the environment. */
-        readonly file: string | undefined;
-        /** The model that makes titles of conversations; `undefined` if none does. */
-        readonly titles: ModelSettings | undefined;
-      };
+  readonly model: ModelOptions;
   readonly store: StoreOptions;
   readonly auth:
     | { readonly type: "none" }
@@ -130,8 +120,9 @@ export async function createApp(
   const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
-  const createModel = toTitleModel(options.model, models, clock, observe);
-  const titles = createTitles({ createModel, rows, pricing, clock, observe });
+  const countBackground = counters && (async (used: BackgroundUsage) => await counters.countBackground(used));
+  const counter = new BackgroundCounter({ countBackground, pricing, clock });
+  const titles = createTitles(options.model, models, rows, { counter, clock, observe });
   const live = new LiveTurns({
     models,
     pricing,
@@ -143,7 +134,7 @@ export async function createApp(
     ...toTurnSettings(options),
     observe,
     tools,
-    countBackground: counters && (async (used) => await counters.countBackground(used)),
+    counter,
   });
 
   const http = await createHttp(options, rows !== undefined, clock, logger);
@@ -245,6 +236,17 @@ function createAttachments(
   return new MessageAttachments({ rows, limits: loaded, observe });
 }
 
+/** Returns the titles by a model; `undefined` if there is no model for them, or no conversation. */
+function createTitles(
+  options: ModelOptions,
+  models: Models,
+  rows: StoreRows | undefined,
+  tools: Pick<ConversationTitlesOptions, "counter" | "clock" | "observe">,
+): ConversationTitles | undefined {
+  const model = rows && createTitleModel(options, models, tools.clock, tools.observe);
+  return model && new ConversationTitles({ model, rows: new StoredTitles(rows.database), ...tools });
+}
+
 function createRetention(
   days: number | undefined,
   rows: StoreRows | undefined,
@@ -256,37 +258,9 @@ function createRetention(
 }
 
 /** Returns the access to models that are not open to all, and whether clients choose their models. */
-function toChoice(options: AppOptions["model"]): Omit<ModelChoiceOptions, "models"> {
+function toChoice(options: ModelOptions): Omit<ModelChoiceOptions, "models"> {
   if (options.type === "demo") return {};
   const restricted = options.models.filter(({ users, keys }) => users !== undefined || keys !== undefined);
   const access = new Map(restricted.map(({ name, users, keys }) => [name, { users, keys }]));
   return { access, readsField: options.file !== undefined };
-}
-
-/** Returns how to create the model for titles; `undefined` if none makes them. */
-function toTitleModel(options: AppOptions["model"], models: Models, clock: Clock, observe: Observer) {
-  if (options.type === "demo" || options.titles === undefined) return undefined;
-  const { titles } = options;
-  return () => models.find(titles.name) ?? new OpenAiModel(titles, clock, observe);
-}
-
-function createModels(
-  options: AppOptions["model"],
-  clock: Clock,
-  observe: Observer,
-): { readonly models: Models; readonly fallbacks: Fallbacks | undefined } {
-  if (options.type === "demo")
-    return { models: new ConfiguredModels([new DemoModel(clock)], false), fallbacks: undefined };
-  const toConfigured = (settings: ModelSettings) => ({
-    settings,
-    model: new OpenAiModel(settings, clock, observe),
-  });
-  const [first, ...others] = [
-    toConfigured(options.models[0]),
-    ...options.models.slice(1).map(toConfigured),
-  ] as const;
-  const fallbacks = new Fallbacks([first, ...others], clock, observe);
-  const wrapped = [fallbacks.wrap(first), ...others.map((each) => fallbacks.wrap(each))] as const;
-  const models = new ConfiguredModels(wrapped, options.file !== undefined);
-  return { models, fallbacks: fallbacks.isUsed ? fallbacks : undefined };
 }

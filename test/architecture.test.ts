@@ -20,7 +20,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   history: ["base", "turn", "live", "store", "http"],
   files: ["base", "turn", "store", "http"],
   usage: ["base", "turn", "auth", "store", "http"],
-  titles: ["base", "turn", "store", "usage"],
+  titles: ["base", "turn", "store"],
   wires: ["base", "turn", "auth", "live", "http", "history"],
   observe: ["base", "turn"],
   openapi: ["base", "http"],

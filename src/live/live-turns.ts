@@ -3,7 +3,7 @@ import { AppError } from "../base/errors.ts";
 import type { Caller } from "../base/caller.ts";
 import type { EndResult } from "../turn/ports.ts";
 import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
-import type { CountBackground } from "../turn/background/background-usage.ts";
+import type { BackgroundCounter } from "../turn/background/background-usage.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
 import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
 import { mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
@@ -36,8 +36,8 @@ export interface LiveTurnsOptions extends TurnPorts {
    * read, in characters.
    */
   readonly summarizedChars?: number | undefined;
-  /** Counts tokens that are used outside of turns; absent if none are counted. */
-  readonly countBackground?: CountBackground | undefined;
+  /** Counts tokens that are used outside of turns. */
+  readonly counter: BackgroundCounter;
 }
 
 /** All turns, as this process sees them. */

@@ -78,5 +78,17 @@ export interface ModelSettings {
 /** At least one model; the first is the default. */
 export type ModelList = readonly [ModelSettings, ...ModelSettings[]];
 
+/** The models of a server. */
+export type ModelOptions =
+  | { readonly type: "demo"; /** Whether a real model is configured as well. */ readonly isForced: boolean }
+  | {
+      readonly type: "openai";
+      readonly models: ModelList;
+      /** The file that lists them; `undefined` for the single model of the environment. */
+      readonly file: string | undefined;
+      /** The model that makes titles of conversations; `undefined` if none does. */
+      readonly titles: ModelSettings | undefined;
+    };
+
 /** How long a model may say nothing before it is left for its fallback, unless set, in milliseconds. */
 export const defaultFailoverAfterMs = 10_000;

@@ -3,22 +3,17 @@ import { AppError, toAppError } from "../base/errors.ts";
 import type { Clock } from "../base/clock.ts";
 import { settleWithin } from "../base/deadline.ts";
 import { BackgroundCall } from "../turn/background/background-call.ts";
+import type { BackgroundCounter } from "../turn/background/background-usage.ts";
 import type { Observer } from "../turn/observer.ts";
 import type { Model } from "../turn/ports.ts";
 import { toTitlePrompt } from "../turn/titles/title-prompt.ts";
 import { toTitleText } from "../turn/titles/title-text.ts";
 import type { FirstReply, Titles } from "../turn/titles/titles.ts";
-import type { TokenCounts } from "../turn/turn-event.ts";
 
 /** The longest wait for the model, in milliseconds. */
 const timeoutMs = 10_000;
 /** The most visible text that is read of the model's reply, in UTF-16 code units. */
 const maxTextLength = 2_000;
-
-/** The tokens of a title. */
-export interface TitleUsage extends TokenCounts {
-  readonly model: string;
-}
 
 /** The rows of titles. Both reject with a `store_…` code. */
 export interface TitleRows {
@@ -26,14 +21,13 @@ export interface TitleRows {
   mayTitle(reply: FirstReply): Promise<boolean>;
   /** Gives the conversation its title; resolves with whether no person has given it another one. */
   save(reply: FirstReply, title: string): Promise<boolean>;
-  /** Counts the tokens of a title in its user's usage. */
-  count(reply: FirstReply, usage: TitleUsage): Promise<void>;
 }
 
 /** The dependencies of {@link ConversationTitles}. */
 export interface ConversationTitlesOptions {
   readonly model: Model;
   readonly rows: TitleRows;
+  readonly counter: BackgroundCounter;
   readonly clock: Clock;
   readonly observe: Observer;
 }
@@ -82,17 +76,16 @@ export class ConversationTitles implements Titles {
 
   /** Resolves with the model's reply without its reasoning, or with as much as a title needs. */
   async #ask(reply: FirstReply): Promise<string> {
-    const { model, rows, clock } = this.#options;
+    const { model, counter, clock } = this.#options;
     const prompt = toTitlePrompt(reply.text, reply.answer);
     const call = new BackgroundCall(model, prompt, { clock, timeoutMs, maxLength: maxTextLength });
     const abort = (): void => call.abort();
     this.#closing.signal.addEventListener("abort", abort);
-    const { text, error, usage, model: replied } = await call.reply;
+    const made = await call.reply;
     this.#closing.signal.removeEventListener("abort", abort);
-    // A model that said nothing has taken nothing, as far as is known.
-    if (usage.inputTokens + usage.outputTokens > 0)
-      await rows.count(reply, { ...usage, model: replied }).catch(() => {});
-    if (error !== undefined) throw error;
-    return text;
+    const { userId, keyName } = reply;
+    await counter.count(made, { userId, keyName }, model.name);
+    if (made.error !== undefined) throw made.error;
+    return made.text;
   }
 }

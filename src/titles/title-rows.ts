@@ -13,12 +13,9 @@ const Result = z.object({ is_free: z.boolean() });
 /** The titles of a database. Rejects as {@link Database.call} does. */
 export class StoredTitles implements TitleRows {
   readonly #database: Database;
-  readonly count: TitleRows["count"];
 
-  /** @param count counts the tokens of a title. */
-  constructor(database: Database, count: TitleRows["count"]) {
+  constructor(database: Database) {
     this.#database = database;
-    this.count = count;
   }
 
   async mayTitle(reply: FirstReply): Promise<boolean> {

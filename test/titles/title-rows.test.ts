@@ -27,7 +27,7 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
 
     test("of several that are stored before any has asked, the first alone may give the title", async () => {
       const writes = new TurnWrites(database, systemClock);
-      const titles = new StoredTitles(database, async () => {});
+      const titles = new StoredTitles(database);
       const place = { userId: randomUUID(), conversationId: randomUUID() };
       const turns = ["u: One", "u: Two", "u: Three"].map((question, index) =>
         makeTurn([question], { ...place, startedAt: new Date(1_800_000_000_000 + index) }),

@@ -1,7 +1,6 @@
 /** The models of an environment: those of its file, the single one of its variables, or the demo. */
-import type { AppOptions } from "../../app.ts";
 import { toModelPrices } from "../../model/model-prices.ts";
-import { defaultFailoverAfterMs, type ModelSettings } from "../../model/settings.ts";
+import { defaultFailoverAfterMs, type ModelOptions, type ModelSettings } from "../../model/settings.ts";
 import type { Environment } from "../variables.ts";
 import { readModelsFile, type ModelsFile } from "./models-file.ts";
 
@@ -60,7 +59,7 @@ export function findTitleFaults(
 }
 
 /** Returns the models. @param file without faults. */
-export function toModelOptions(environment: Environment, file: ModelsFile | undefined): AppOptions["model"] {
+export function toModelOptions(environment: Environment, file: ModelsFile | undefined): ModelOptions {
   const [first, ...others] = file?.models ?? [];
   const titleModel = environment.TITLE_MODEL;
   if (first !== undefined) {

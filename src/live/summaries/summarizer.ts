@@ -2,8 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { toAppError, type AppError } from "../../base/errors.ts";
 import { BackgroundCall, type BackgroundReply } from "../../turn/background/background-call.ts";
-import { toBackgroundUsage, type CountBackground } from "../../turn/background/background-usage.ts";
-import type { PricedModels } from "../../turn/budget/prices.ts";
+import type { BackgroundCounter } from "../../turn/background/background-usage.ts";
 import { findDueSummaries } from "../../turn/context/summary-places.ts";
 import { toSummaryPrompt } from "../../turn/context/summary-prompt.ts";
 import { toSummary } from "../../turn/context/summary-text.ts";
@@ -12,7 +11,7 @@ import { countStart, type PathLimits } from "../../turn/context/path-cut.ts";
 import { addressMessages, type Digest } from "../../turn/message-tree.ts";
 import type { Message } from "../../turn/message.ts";
 import type { Observer } from "../../turn/observer.ts";
-import type { EndResult } from "../../turn/ports.ts";
+import type { EndResult, Models } from "../../turn/ports.ts";
 import type { SummaryRecords, TurnRecords } from "../../turn/records.ts";
 import { findModel, type TurnRequest } from "../../turn/turn-request.ts";
 import type { LiveTurn } from "../live-turn.ts";
@@ -35,12 +34,12 @@ const growth = 4;
 const maxChars = 10_000_000;
 
 /** The dependencies of {@link Summarizer}. */
-export interface SummarizerOptions extends PricedModels {
+export interface SummarizerOptions {
+  readonly models: Models;
   readonly records: SummaryRecords;
   readonly clock: Clock;
   readonly observe: Observer;
-  /** Counts the tokens of a summary; `undefined` if none are counted. */
-  readonly countBackground?: CountBackground | undefined;
+  readonly counter: BackgroundCounter;
   /** As in {@link TurnSummaries}. */
   readonly maxReadChars: number;
 }
@@ -155,23 +154,19 @@ export class Summarizer {
 
   /** Asks for a summary of `messages`, the start of a path, with the newest summary in it as a base. */
   async #ask(chat: LongChat, messages: readonly Message[]): Promise<BackgroundReply> {
-    const { clock, models } = this.#options;
+    const { clock, models, counter } = this.#options;
     const { request, limits, conversationId } = chat;
     const base = messages.findLastIndex(({ summary }) => summary !== undefined);
     // The system messages at the start are always sent.
     const added = messages.slice(Math.max(base + 1, countStart(messages)));
     const prompt = toSummaryPrompt(added, messages[base]?.summary, limits.roomTokens);
-    const call = new BackgroundCall(findModel(models, request), prompt, { clock, timeoutMs, maxLength });
+    const model = findModel(models, request);
+    const call = new BackgroundCall(model, prompt, { clock, timeoutMs, maxLength });
     this.#running.set(conversationId, call);
     const reply = await call.reply;
-    await this.#count(reply, request);
+    const { userId } = request.caller;
+    await counter.count(reply, { userId, keyName: request.allowance?.key?.name }, model.name);
     return reply;
-  }
-
-  async #count(reply: BackgroundReply, request: TurnRequest): Promise<void> {
-    const { countBackground, clock } = this.#options;
-    const used = toBackgroundUsage(reply, request, this.#options, clock.now());
-    if (used.inputTokens + used.outputTokens > 0) await countBackground?.(used);
   }
 }
 
