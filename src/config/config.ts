@@ -42,7 +42,8 @@ export class ConfigError extends Error {
     const count = problems.length === 1 ? "1 setting is" : `${problems.length} settings are`;
     const left = problems.length - maxProblems;
     const more = left > 0 ? [`and ${left} more`] : [];
-    super([`${count} invalid:`, ...problems.slice(0, maxProblems), ...more, ...warnings].join("\n  "));
+    const remarks = warnings.map((warning) => `Warning: ${warning}`);
+    super([`${count} invalid:`, ...problems.slice(0, maxProblems), ...more, ...remarks].join("\n  "));
     this.problems = problems;
   }
 }

@@ -13,7 +13,7 @@ const price = z
 
 const pricesMessage = 'must be JSON like {"gpt-5":{"input":1.25,"cachedInput":0.125,"output":10}}';
 
-const amount = `an amount from 0 to ${maxBudget}, with at most six decimals`;
+const amount = `an amount from 0 to ${maxBudget} like 2.50, with a point and at most six decimals`;
 
 /** The budget of a day, in the currency of the prices; 0 is none. */
 export const Budget = z.string().refine(isBudget, `must be ${amount}`).transform(toMoney);

@@ -33,7 +33,7 @@ describe("the settings of budgets", () => {
     for (const wrong of ["-1", "1,5", "1e3", "0.1234567", "100000001", "NaN", "$5"])
       assert.match(
         problemsOf({ ...model, ...keyed, LIMIT_COST_PER_DAY: wrong }).join(),
-        /^LIMIT_COST_PER_DAY must be/,
+        /^LIMIT_COST_PER_DAY must be an amount from 0 to 100000000 like 2\.50, with a point/,
       );
     const ofKeys = (value: string): readonly string[] =>
       problemsOf({ ...model, ...keyed, LIMIT_KEY_COST_PER_DAY: value });

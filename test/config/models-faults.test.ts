@@ -233,6 +233,11 @@ describe("faults of the file of models", () => {
         ),
       ],
     );
+    const { message = "" } = await read(context, { models }, { PORT: "-1" });
+    assert.match(
+      message,
+      /^1 setting is invalid:\n {2}PORT .*\n {2}Warning: .*models\[0\] is refused to all/,
+    );
     const known = await read(
       context,
       { models },

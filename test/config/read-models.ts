@@ -22,6 +22,8 @@ interface Read {
   readonly models: readonly ModelSettings[];
   readonly warnings: readonly string[];
   readonly problems: readonly string[];
+  /** The message of the error. */
+  readonly message?: string;
 }
 
 /** Reads a file with `content`. */
@@ -40,7 +42,7 @@ export async function read(
     return { config, models, warnings: config.warnings.map(withoutPath), problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { models: [], warnings: [], problems: error.problems.map(withoutPath) };
+    return { models: [], warnings: [], problems: error.problems.map(withoutPath), message: error.message };
   }
 }
 
