@@ -20,6 +20,13 @@ import { useApp, useModel } from "../support/apps/use-app.ts";
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
 const completion = { model: "scripted+plan", messages: [{ role: "user", content: "Hi" }] };
+/** Tools that the client runs, in the form that every wire takes. */
+const tools = ["look", "count"].map((name) => ({ type: "function", function: { name } }));
+const arbitraryCalls = fc.array(
+  fc.record({ name: fc.constantFrom("look", "count"), input: fc.dictionary(fc.string(), fc.jsonValue()) }),
+  { maxLength: 3 },
+);
+type Calls = typeof arbitraryCalls extends fc.Arbitrary<infer Value> ? Value : never;
 
 /** How a model's stream ends. */
 const endings = ["stop", "length", "content_filter", "cut", "error"] as const;
@@ -32,35 +39,44 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
     MODEL_OPENS_REASONING: "no",
   });
 
-  /** Makes the model send `pieces` with that ending to every request from now on. */
-  function script(pieces: readonly string[], ending: (typeof endings)[number]): void {
-    model.script = (call) => play(call, pieces, ending);
+  /** Makes the model send `pieces` and `calls` with that ending to every request from now on. */
+  function script(pieces: readonly string[], ending: (typeof endings)[number], calls: Calls = []): void {
+    model.script = (call) => play(call, pieces, ending, calls);
   }
 
   async function resume(turnId: string, after_: number, accept: string): Promise<AppResponse> {
     return await app.get(`/turns/${turnId}/stream?after=${after_}`, { accept });
   }
 
-  test("each wire's own request gets the same plan, answer and outcome, from any text, cutting and end", async () => {
+  test("each wire's own request gets the same plan, answer, tool calls and outcome, from any text, cutting and end", async () => {
     const property = fc.asyncProperty(
       arbitraryReply,
       arbitraryCutting,
       fc.constantFrom(...endings),
-      async (text, lengths, ending) => {
-        script(cut(text, lengths), ending);
+      arbitraryCalls,
+      async (text, lengths, ending, calls) => {
+        script(cut(text, lengths), ending, calls);
         const typed = { accept: "text/event-stream" };
         const json = { accept: "application/json" };
-        const expected = readTypedEvents(await app.post("/stream-chat", question, typed));
+        const expected = readTypedEvents(await app.post("/stream-chat", { ...question, tools }, typed));
         const understood: Record<string, Understood> = {
-          json: readJson(await app.post("/stream-chat", question, json)),
-          ui: await readUiMessages(await app.post("/api/chat", { id: randomUUID(), ...uiQuestion })),
-          chunks: await readChunks(await app.post("/v1/chat/completions", { ...completion, stream: true })),
-          plain: readPlainText(await app.post("/stream-chat", question)),
+          json: readJson(await app.post("/stream-chat", { ...question, tools }, json)),
+          ui: await readUiMessages(await app.post("/api/chat", { id: randomUUID(), ...uiQuestion, tools })),
+          chunks: await readChunks(
+            await app.post("/v1/chat/completions", { ...completion, tools, stream: true }),
+          ),
+          plain: readPlainText(await app.post("/stream-chat", { ...question, tools })),
         };
-        for (const [wire, found] of Object.entries(understood)) assert.deepEqual(found, expected, wire);
-        const whole = readCompletion(await app.post("/v1/chat/completions", completion));
+        for (const [wire, found] of Object.entries(understood))
+          assert.deepEqual(
+            toRun(found),
+            wire === "plain" ? { ...toRun(expected), calls: [] } : toRun(expected),
+            wire,
+          );
+        const whole = readCompletion(await app.post("/v1/chat/completions", { ...completion, tools }));
         const { outcome, code } = expected;
-        assert.deepEqual(whole, code === undefined ? expected : { plan: "", answer: "", outcome, code });
+        const failed = { plan: "", answer: "", outcome, code, calls: [] };
+        assert.deepEqual(whole, code === undefined ? expected : failed);
       },
     );
     await fc.assert(property, { numRuns: 40 });
@@ -123,10 +139,21 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
   });
 });
 
-/** Sends `pieces` with that ending. */
-function play(call: ScriptedCall, pieces: readonly string[], ending: (typeof endings)[number]): void {
+/** Without the calls of a reply that failed, which no client runs, and which some wires leave out. */
+function toRun(understood: Understood): Understood {
+  return understood.code === undefined ? understood : { ...understood, calls: [] };
+}
+
+/** Sends `pieces` and `calls` with that ending. */
+function play(
+  call: ScriptedCall,
+  pieces: readonly string[],
+  ending: (typeof endings)[number],
+  calls: Calls = [],
+): void {
   call.head();
   for (const piece of pieces) call.text(piece);
+  for (const { name, input } of calls) call.toolCall(name, input);
   if (ending === "cut") call.end();
   else if (ending === "error") call.event({ error: { message: "no" } }).end();
   else call.finish(ending);

@@ -14,26 +14,51 @@ export interface Understood {
   readonly outcome: string;
   /** The code of an error. */
   readonly code: string | undefined;
+  /** The calls of tools that the client has to run; none if the wire cannot carry them. */
+  readonly calls: readonly Call[];
 }
+
+/** A tool call, as a client is to run it. */
+interface Call {
+  readonly callId: string;
+  readonly name: string;
+  readonly input: unknown;
+}
+
+/** A call whose arguments are still text. */
+const TextCall = z
+  .object({ callId: z.string(), name: z.string(), input: z.string() })
+  .transform((call): Call => ({ ...call, input: JSON.parse(call.input) }));
+const CompletionCall = z
+  .object({ id: z.string(), function: z.object({ name: z.string(), arguments: z.string() }) })
+  .transform(({ id, function: { name, arguments: input } }) => TextCall.parse({ callId: id, name, input }));
 
 const boundary = "\n---RESPONSE---\n";
 
 const Failure = z.object({
   code: z.string(),
-  turn: z.object({ plan: z.string(), answer: z.string(), outcome: z.string() }).optional(),
+  turn: z
+    .object({
+      plan: z.string(),
+      answer: z.string().nullable(),
+      outcome: z.string(),
+      tools: z.array(TextCall),
+    })
+    .optional(),
 });
 const State = z.object({
   plan: z.string(),
   answer: z.string().nullable(),
   outcome: z.string(),
   error: z.object({ code: z.string() }).nullable(),
+  tools: z.array(TextCall),
 });
 
 /** Reads an HTTP error that is a problem. */
 function readProblem(body: string): Understood {
   const { code, turn } = Failure.parse(JSON.parse(body));
-  const { plan = "", answer = "", outcome = toOutcome(code) } = turn ?? {};
-  return { plan, answer, outcome, code };
+  const { plan = "", answer, outcome = toOutcome(code), tools: calls = [] } = turn ?? {};
+  return { plan, answer: answer ?? "", outcome, code, calls };
 }
 
 function toOutcome(code: string): string {
@@ -48,7 +73,7 @@ export function readPlainText({ status, body, isComplete }: AppResponse): Unders
   const text = body.slice(0, body.length - line.length);
   const place = text.indexOf(boundary);
   const [plan, answer] = place < 0 ? [text, ""] : [text.slice(0, place), text.slice(place + boundary.length)];
-  return { plan, answer, outcome: code === undefined ? "complete" : toOutcome(code), code };
+  return { plan, answer, outcome: code === undefined ? "complete" : toOutcome(code), code, calls: [] };
 }
 
 const TypedEvent = z.looseObject({
@@ -65,6 +90,7 @@ export function readTypedEvents({ status, body, isComplete }: AppResponse, from 
   assert.deepEqual([status, isComplete], [200, true]);
   let [position, plan, answer, outcome, lastId] = [from, "", "", "", ""];
   let code: string | undefined;
+  const calls: Call[] = [];
   const parser = createParser({
     onEvent: ({ data, event: name, id }) => {
       const event = TypedEvent.parse(JSON.parse(data));
@@ -81,22 +107,30 @@ export function readTypedEvents({ status, body, isComplete }: AppResponse, from 
       }
       if (event.type === "plan-delta") plan += event.text;
       if (event.type === "answer-delta") answer += event.text;
+      if (event.type === "tool-call") calls.push(TextCall.parse(event));
       if (event.type === "turn-error") code = event.code;
       if (event.type === "turn-end") outcome = event.outcome ?? "";
     },
   });
   parser.feed(body);
-  return { plan, answer, outcome, code };
+  return { plan, answer, outcome, code, calls };
 }
 
 /** Reads one JSON object: a turn's state, or the problem it ended in. */
 export function readJson({ status, body }: AppResponse): Understood {
   if (status !== 200) return readProblem(body);
-  const { plan, answer, outcome, error } = State.parse(JSON.parse(body));
-  return { plan, answer: answer ?? "", outcome, code: error?.code };
+  const { plan, answer, outcome, error, tools: calls } = State.parse(JSON.parse(body));
+  return { plan, answer: answer ?? "", outcome, code: error?.code, calls };
 }
 
 const UiPlan = z.object({ type: z.literal("data-plan"), data: z.object({ text: z.string() }) });
+const UiTool = z
+  .object({ type: z.string().startsWith("tool-"), toolCallId: z.string(), input: z.unknown() })
+  .transform(({ type, toolCallId: callId, input }): Call => ({
+    callId,
+    name: type.slice("tool-".length),
+    input,
+  }));
 const UiText = z.object({ type: z.literal("text"), text: z.string() });
 const UiMetadata = z.object({ outcome: z.string(), errorCode: z.string().optional() });
 
@@ -123,13 +157,18 @@ export async function readUiMessages({ status, body, isComplete }: AppResponse):
     answer: parts.map((part) => UiText.safeParse(part).data?.text ?? "").join(""),
     outcome,
     code,
+    calls: parts.flatMap((part) => UiTool.safeParse(part).data ?? []),
   };
 }
 
 const Completion = z.object({
   choices: z.tuple([
     z.object({
-      message: z.object({ content: z.string(), reasoning_content: z.string().default("") }),
+      message: z.object({
+        content: z.string().nullable(),
+        reasoning_content: z.string().default(""),
+        tool_calls: z.array(CompletionCall).default([]),
+      }),
       finish_reason: z.string(),
     }),
   ]),
@@ -141,11 +180,12 @@ export function readCompletion({ status, body }: AppResponse): Understood {
   const json: unknown = JSON.parse(body);
   if (status !== 200) {
     const { code } = OpenAiError.parse(json).error;
-    return { plan: "", answer: "", outcome: toOutcome(code), code };
+    return { plan: "", answer: "", outcome: toOutcome(code), code, calls: [] };
   }
   const { message, finish_reason: reason } = Completion.parse(json).choices[0];
-  const { content: answer, reasoning_content: plan } = message;
-  return { plan, answer, outcome: reason === "abort" ? "stopped" : "complete", code: undefined };
+  const { content, reasoning_content: plan, tool_calls: calls } = message;
+  const outcome = reason === "abort" ? "stopped" : "complete";
+  return { plan, answer: content ?? "", outcome, code: undefined, calls };
 }
 
 const Delta = z.object({ content: z.string().optional(), reasoning_content: z.string().optional() });
@@ -167,12 +207,13 @@ export async function readChunks(answer: AppResponse): Promise<Understood> {
   if (failure !== undefined) {
     await assert.rejects(stream.done(), APIError);
     const { code } = failure.error;
-    return { plan, answer: content, outcome: toOutcome(code), code };
+    return { plan, answer: content, outcome: toOutcome(code), code, calls: [] };
   }
   const whole = await stream.finalChatCompletion();
   assert.equal(whole.choices[0]?.message.content ?? "", content);
   const isStopped = String(whole.choices[0]?.finish_reason) === "abort";
-  return { plan, answer: content, outcome: isStopped ? "stopped" : "complete", code: undefined };
+  const calls = z.array(CompletionCall).parse(whole.choices[0]?.message.tool_calls ?? []);
+  return { plan, answer: content, outcome: isStopped ? "stopped" : "complete", code: undefined, calls };
 }
 
 function toStream(body: string): ReadableStream<Uint8Array<ArrayBuffer>> {
