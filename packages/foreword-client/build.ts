@@ -1,6 +1,6 @@
 /**
- * Builds the package into `dist/`: one module per entry and shared ones, with types that need no other package.
- * The types of the wire are the server's own: they are bundled, the server's code is not.
+ * Builds the package into `dist/`: one module per entry and shared ones, with types that need no other
+ * package. The types of the wire are the server's own: they are bundled, the server's code is not.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

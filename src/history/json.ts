@@ -77,14 +77,14 @@ export interface ConversationExport {
   readonly messages: readonly MessageJson[];
 }
 
-const Metadata = z.record(z.string(), z.unknown());
+const MetadataSchema = z.record(z.string(), z.unknown());
 
 /** The schema of {@link ConversationJson}. */
 export const ConversationSchema = schemaOf<ConversationJson>()("Conversation", () =>
   z.object({
     id: Id,
     title: z.string(),
-    metadata: Metadata,
+    metadata: MetadataSchema,
     leafId: Id.nullable().describe("The last message of the path that is shown."),
     archivedAt: Time.nullable(),
     createdAt: Time,
@@ -128,7 +128,7 @@ const MessageSchema = schemaOf<MessageJson>()("Message", () =>
       .array(ToolCallSchema())
       .nullable()
       .describe("The tool calls of a reply; null if there are none."),
-    metadata: Metadata,
+    metadata: MetadataSchema,
     attachments: z.array(AttachmentSchema()),
     status: z.enum(outcomes).nullable().describe("The outcome of a reply; null for other messages."),
     createdAt: Time,

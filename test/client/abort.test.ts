@@ -103,15 +103,16 @@ describe("an abort", () => {
     assert.deepEqual(types, ["turn-start", "answer-delta"]);
   });
 
-  test("after the end changes nothing, and leaves no listener behind", async () => {
+  test("after the end changes nothing but the wait for a title, and leaves no listener behind", async () => {
     const controller = new AbortController();
     const { signal } = controller;
     server.expect(sayAndHang(start(id), answer("a", 17), end(17)));
     const turn = client.start(hello, { signal });
     assert.equal((await Array.fromAsync(turn)).length, 3);
-    assert.deepEqual(getEventListeners(signal, "abort"), []);
     controller.abort(reason);
     assert.equal((await turn.reply()).answer, "a");
+    assert.equal(await turn.title(), undefined);
+    assert.deepEqual(getEventListeners(signal, "abort"), []);
   });
 
   test("causes no unhandled rejection of a reply that was never requested", async () => {

@@ -1,4 +1,4 @@
-/** `foreword-client` as it is published: packed, installed from the tarball, and used without this repository. */
+/** `foreword-client` as it is published: packed, installed from the tarball, used without this repository. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";

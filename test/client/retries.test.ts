@@ -20,6 +20,7 @@ import {
   sayOnly,
   ScriptedServer,
   start,
+  type Respond,
 } from "./scripted-server.ts";
 
 const hello = { messages: [{ sender: "user", text: "Hello" }] } as const;
@@ -129,6 +130,35 @@ describe("a client whose server is in trouble", () => {
       const { code, cause } = await failureOf(connect({ maxRetries: 0 }).start(hello));
       assert.deepEqual([code, cause instanceof RangeError], ["invalid_response", true]);
     }
+  });
+
+  test("repeats calls of the history, whose first request may have done its work", async () => {
+    const { conversations } = connect();
+    server.expect(cutOff, (response) => void response.writeHead(204).end());
+    await conversations.delete(id);
+    server.expect(cutOff, refuseAs(404, "conversation_not_found"));
+    await conversations.delete(id);
+    server.expect(refuseAs(404, "conversation_not_found"));
+    await assert.rejects(conversations.delete(id), { code: "conversation_not_found" });
+
+    const sayJson: Respond = (response) =>
+      void response.writeHead(200, { "content-type": "application/json" }).end(`{"id":"1"}`);
+    server.expect(cutOff, refuseAs(409, "conversation_exists"), sayJson);
+    assert.deepEqual(await conversations.create(), { id: "1" });
+    const [, second, third] = server.requests.map(({ line }) => line);
+    assert.equal(second, "POST /chat/conversations");
+    assert.match(third ?? "", /^GET \/chat\/conversations\/[\da-f-]{36}$/);
+    server.expect(cutOff, refuseAs(409, "conversation_exists"), sayJson);
+    await assert.rejects(conversations.create({ id }), { code: "conversation_exists" });
+  });
+
+  test("reads an error below /v1 in OpenAI's format, if it is Foreword's", async () => {
+    const body = JSON.stringify({ error: { message: "Sign in.", code: "unauthenticated" } });
+    const json = { "content-type": "application/json" };
+    server.expect(refuse(401, { ...json, "x-should-retry": "false" }, body));
+    await assert.rejects(connect().models(), { code: "unauthenticated", message: "Sign in." });
+    server.expect(refuse(401, json, body));
+    await assert.rejects(connect().models(), { code: "http_error", status: 401 });
   });
 
   test("treats a problem with an unknown code as a gateway's error", async () => {

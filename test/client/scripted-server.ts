@@ -12,7 +12,7 @@ interface ScriptedRequest {
 }
 
 /** Responds to one request. */
-type Respond = (response: ServerResponse) => void;
+export type Respond = (response: ServerResponse) => void;
 
 /** A scripted server. */
 export class ScriptedServer {

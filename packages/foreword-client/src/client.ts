@@ -1,15 +1,38 @@
 /** `foreword-client`: starts turns on a Foreword server and reads them whole, from browsers and Node. */
 import type { TurnState } from "../../../src/http/turns/turn-state.ts";
+import type { UsageReport } from "../../../src/usage/json.ts";
+import type { ModelList } from "../../../src/wires/openai-chat/models.ts";
 import type { ApprovalAnswer, ChatOptions, ChatRequest, ToolResult } from "./chat-request.ts";
-import { defaultRetries, isTransient, Retries, type RetryOptions } from "./retries.ts";
-import { fetchState, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
+import { createConversations, type Conversations } from "./conversations.ts";
+import { fetchFile } from "./files.ts";
+import { defaultRetries, type RetryOptions } from "./retries.ts";
+import { ServerCalls, type RequestOptions } from "./server-calls.ts";
+import { toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
 import { TurnReader, type Place } from "./turn-reader.ts";
 import { StreamedTurn, type ContinueOptions, type Turn, type TurnActions } from "./turn.ts";
 
 export type { ErrorCode } from "../../../src/base/errors.ts";
+export type {
+  AttachmentJson as Attachment,
+  ConversationExport,
+  ConversationJson as Conversation,
+  ConversationPage,
+  MessageJson as StoredMessage,
+  MessagePage,
+  ToolCallJson as StoredToolCall,
+} from "../../../src/history/json.ts";
+export type { UsageReport } from "../../../src/usage/json.ts";
 export type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
+export { toChatImage } from "./files.ts";
 export { ForewordError, type ForewordErrorCode } from "./foreword-error.ts";
 export type { Reply } from "./reply.ts";
+export type {
+  ConversationChanges,
+  Conversations,
+  ListOptions,
+  MessagesOptions,
+  NewConversation,
+} from "./conversations.ts";
 export type { ChatImage, ChatMessage, ClientTool, SentToolCall } from "./chat-request.ts";
 export type {
   ApprovalAnswer,
@@ -17,6 +40,7 @@ export type {
   ChatRequest,
   ContinueOptions,
   Place,
+  RequestOptions,
   RetryOptions,
   ToolResult,
   Turn,
@@ -42,15 +66,6 @@ export interface ClientOptions {
   readonly retry?: Partial<RetryOptions> | undefined;
 }
 
-/** Options to abort a request. */
-export interface RequestOptions {
-  /**
-   * Ends the request, the reading and all waiting at once, with the signal's reason. The turn continues,
-   * unless the server ends turns without a reader (`ON_DISCONNECT=abort`).
-   */
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** Options to start a turn. */
 export interface StartOptions extends RequestOptions {
   /**
@@ -68,6 +83,13 @@ export interface ResumeOptions extends RequestOptions {
    * position alone comes before all events beside the text there.
    */
   readonly after?: number | Place | undefined;
+}
+
+/** The days of a usage report. */
+export interface UsageOptions extends RequestOptions {
+  /** Days (UTC) like `2026-11-25`, both included, at most 366. Default: the last 30 days. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
 }
 
 /**
@@ -101,6 +123,22 @@ export interface ForewordClient {
    * `approval_settled`, `approval_expired` or `turn_not_waiting`.
    */
   approve(turnId: string, answers: readonly ApprovalAnswer[], options?: RequestOptions): Promise<TurnState>;
+
+  /** The user's history: conversations and their messages. */
+  readonly conversations: Conversations;
+
+  /**
+   * Resolves with a stored image or PDF, by its id or the `url` of an attachment: show it with
+   * `URL.createObjectURL`.
+   * @throws ForewordError, `file_not_found` if it is unknown or another user's.
+   */
+  file(idOrUrl: string, options?: RequestOptions): Promise<Blob>;
+
+  /** Resolves with the names of the models that the user may choose: the first is the default. */
+  models(options?: RequestOptions): Promise<readonly string[]>;
+
+  /** Resolves with the user's tokens and costs by day, and the rest of today's limits. */
+  usage(options?: UsageOptions): Promise<UsageReport>;
 }
 
 /**
@@ -123,8 +161,9 @@ export function createClient(options: ClientOptions): ForewordClient {
     silenceMs: retry.silenceMs,
   };
 
-  const fetchTurn = async (request: ServerRequest, { signal }: RequestOptions = {}): Promise<TurnState> =>
-    await fetchStateWithRetries(server, retry, { ...request, query: { userId } }, signal);
+  const calls = new ServerCalls(server, retry);
+  const fetchTurn = async (request: ServerRequest, more?: RequestOptions): Promise<TurnState> =>
+    await calls.json(request, more);
   const start = (body: object, chat: ChatOptions, { signal, idempotencyKey }: StartOptions): Turn => {
     const turnId = crypto.randomUUID();
     const startRequest: ServerRequest = {
@@ -161,6 +200,16 @@ export function createClient(options: ClientOptions): ForewordClient {
     get: async (turnId, more) => await fetchTurn({ method: "GET", path: toTurnPath(turnId) }, more),
     stop,
     approve,
+    conversations: createConversations(calls),
+    file: async (idOrUrl, more) => await fetchFile(calls, idOrUrl, more),
+    models: async (more) => {
+      const { data } = await calls.json<ModelList>({ method: "GET", path: "/v1/models" }, more);
+      const names = new Set(data.map(({ id }) => id));
+      // `<model>+plan` is a name of OpenAI's protocol alone.
+      return Array.from(names).filter((name) => !(name.endsWith("+plan") && names.has(name.slice(0, -5))));
+    },
+    usage: async ({ from, to, ...more } = {}) =>
+      await calls.json({ method: "GET", path: "/usage", query: { from, to } }, more),
   };
 }
 
@@ -172,21 +221,4 @@ function toRetryOptions(options: Partial<RetryOptions> = {}): RetryOptions {
     silenceMs = defaultRetries.silenceMs,
   } = options;
   return { maxRetries, firstDelayMs, maxDelayMs, silenceMs };
-}
-
-/** Resolves with a turn's state; repeats the request while that may help. */
-async function fetchStateWithRetries(
-  server: Server,
-  retry: RetryOptions,
-  request: ServerRequest,
-  signal: AbortSignal | undefined,
-): Promise<TurnState> {
-  const retries = new Retries(retry, signal);
-  for (;;) {
-    try {
-      return await fetchState(server, request, signal);
-    } catch (failure) {
-      await retries.wait(failure, isTransient);
-    }
-  }
 }

@@ -1,6 +1,7 @@
 /** The error that the client throws, and its conversion from responses. */
 import type { ErrorCode } from "../../../src/base/errors.ts";
 import type { Problem } from "../../../src/http/error-format.ts";
+import type { OpenAiError } from "../../../src/http/openai/openai-error.ts";
 
 /**
  * The cause: one of the server's codes (docs/errors.md says how to fix each), or one of the client's own:
@@ -48,14 +49,17 @@ export async function toHttpError(response: Response): Promise<ForewordError> {
   const { status, headers } = response;
   const options = { status, retryAfterMs: findRetryAfterMs(headers.get("retry-after")) };
   const text = await response.text();
-  if (headers.get("content-type")?.startsWith("application/problem+json") === true) {
-    try {
+  try {
+    if (headers.get("content-type")?.startsWith("application/problem+json") === true) {
       const { code, detail, runningTurnId }: Partial<Problem> = JSON.parse(text);
       if (typeof code === "string")
         return new ForewordError(code, detail ?? code, { ...options, runningTurnId });
-    } catch {
-      // Its content does not match its type, so it is not from Foreword.
+    } else if (headers.has("x-should-retry")) {
+      const { error }: Partial<OpenAiError> = JSON.parse(text); // below /v1
+      if (typeof error?.code === "string") return new ForewordError(error.code, error.message, options);
     }
+  } catch {
+    // Its content does not match its type, so it is not from Foreword.
   }
   return new ForewordError("http_error", `the server responded with status ${status}`, options);
 }

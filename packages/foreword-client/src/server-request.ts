@@ -1,8 +1,7 @@
 /**
  * One request to the server and its response: URL, headers, and the silence that counts as a lost connection.
  */
-import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
-import type { TurnState } from "../../../src/http/turns/turn-state.ts";
+import type { StreamEvent, TitleEvent } from "../../../src/wires/foreword/event-stream.ts";
 import { abortable } from "./abortable.ts";
 import { EventSourceReader } from "./event-source-reader.ts";
 import { ForewordError, toHttpError } from "./foreword-error.ts";
@@ -10,11 +9,17 @@ import { ForewordError, toHttpError } from "./foreword-error.ts";
 /** The slowest upload to wait for, in bytes per millisecond. */
 const minUploadBytesPerMs = 64;
 
+/** How long a title can follow the end of a turn, in milliseconds: the server waits for 3,000. */
+const titleMs = 5_000;
+
 /** The longest delay of a timer, in milliseconds. */
 const maxTimerMs = 2 ** 31 - 1;
 
+/** An event of a stream. */
+export type SentEvent = StreamEvent | TitleEvent;
+
 /** Every event type. A newer server may send others, which are skipped. */
-const eventTypes: Readonly<Record<StreamEvent["type"], true>> = {
+const eventTypes: Readonly<Record<SentEvent["type"], true>> = {
   "turn-start": true,
   "plan-delta": true,
   "plan-end": true,
@@ -29,6 +34,7 @@ const eventTypes: Readonly<Record<StreamEvent["type"], true>> = {
   "turn-waiting": true,
   "turn-error": true,
   "turn-end": true,
+  title: true,
 };
 
 /** The server, as the client's options describe it. */
@@ -42,29 +48,39 @@ export interface Server {
 
 /** A request. */
 export interface ServerRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Relative to the server's base URL. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** Parameters; those without a value are left out. */
+  readonly query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON. */
   readonly body?: string;
 }
 
+/** A whole response. */
+export interface WholeResponse {
+  /** Of the response's type. */
+  readonly body: Blob;
+  readonly status: number;
+}
+
 /**
- * Resolves with a turn's current state, over one connection.
+ * Resolves with a whole response of `type` (`""`: any), over one connection.
  * @throws ForewordError, or the reason of `signal`.
  */
-export async function fetchState(
+export async function fetchWhole(
   server: Server,
   request: ServerRequest,
+  type: string,
   signal: AbortSignal | undefined,
-): Promise<TurnState> {
+): Promise<WholeResponse> {
   const watch = new Watch(server.silenceMs, signal);
   try {
-    const response = await open(server, request, "application/json", watch);
-    const text = await watch.over(() => response.text());
-    return orInvalid((): TurnState => JSON.parse(text), response.status);
+    const { body, headers, status } = await open(server, request, type, watch);
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for await (const bytes of readBytes(body, watch)) parts.push(bytes);
+    return { body: new Blob(parts, { type: headers.get("content-type") ?? "" }), status };
   } finally {
     watch.close();
   }
@@ -79,7 +95,7 @@ export async function* fetchEvents(
   server: Server,
   request: ServerRequest,
   signal: AbortSignal | undefined,
-): AsyncGenerator<StreamEvent, void, undefined> {
+): AsyncGenerator<SentEvent, void, undefined> {
   const watch = new Watch(server.silenceMs, signal);
   try {
     // With a second type the server can report an error: an EventSource, which names one type, gets none.
@@ -90,16 +106,27 @@ export async function* fetchEvents(
       watch,
       ", application/problem+json",
     );
-    const reader = body?.getReader();
     const parser = new EventSourceReader();
-    for (;;) {
-      const bytes = (await watch.over(async () => reader?.read()))?.value;
-      if (bytes === undefined) return;
-      for (const { event, data } of orInvalid(() => parser.push(bytes), status))
-        if (Object.hasOwn(eventTypes, event)) yield orInvalid(() => toStreamEvent(event, data), status);
-    }
+    for await (const bytes of readBytes(body, watch))
+      for (const { event, data } of orInvalid(() => parser.push(bytes), status)) {
+        if (event === "turn-end") watch.silenceMs = Math.min(watch.silenceMs, titleMs);
+        if (Object.hasOwn(eventTypes, event)) yield orInvalid(() => toSentEvent(event, data), status);
+      }
   } finally {
     watch.close();
+  }
+}
+
+/** Yields a body as it arrives. */
+async function* readBytes(
+  body: Response["body"],
+  watch: Watch,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  const reader = body?.getReader();
+  for (;;) {
+    const bytes = (await watch.over(async () => reader?.read()))?.value;
+    if (bytes === undefined) return;
+    yield bytes;
   }
 }
 
@@ -115,7 +142,7 @@ async function open(
   const { fetch } = server; // called on its own: a browser's does not accept another `this`
   const headers = new Headers(await abortable(server.headers(), watch.signal));
   for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
-  headers.set("accept", type + alternative);
+  headers.set("accept", (type || "*/*") + alternative);
   if (body !== null) headers.set("content-type", "application/json");
   const url = toUrl(server, request);
   return await watch.over(
@@ -123,7 +150,7 @@ async function open(
       const response = await fetch(url, { method, headers, body, signal: watch.signal });
       const { status, ok } = response;
       if (!ok) throw await toHttpError(response);
-      if (response.headers.get("content-type")?.startsWith(type) !== true)
+      if (!(response.headers.get("content-type") ?? "").startsWith(type))
         throw new ForewordError(
           "invalid_response",
           `the response is not ${type}: check that baseUrl is a Foreword server`,
@@ -146,18 +173,21 @@ function toUrl({ baseUrl }: Server, { path, query = {} }: ServerRequest): string
   const url = new URL(baseUrl);
   url.pathname = url.pathname.replace(/\/+$/, "") + path;
   for (const [name, value] of Object.entries(query))
-    if (value !== undefined) url.searchParams.set(name, value);
+    if (value !== undefined && value !== null) url.searchParams.set(name, String(value));
   return url.href;
 }
 
-function toStreamEvent(type: string, data: string): StreamEvent {
-  const event: StreamEvent | null = JSON.parse(data);
+function toSentEvent(type: string, data: string): SentEvent {
+  const event: SentEvent | null = JSON.parse(data);
   if (event?.type !== type) throw new TypeError(`the data is not a ${type}`);
   return event;
 }
 
-/** Returns a response parsed by `parse`, which trusts the promised shape. */
-function orInvalid<Value>(parse: () => Value, status: number): Value {
+/**
+ * Returns a response parsed by `parse`, which trusts the promised shape.
+ * @throws ForewordError `invalid_response`.
+ */
+export function orInvalid<Value>(parse: () => Value, status: number): Value {
   try {
     return parse();
   } catch (cause) {
@@ -168,12 +198,13 @@ function orInvalid<Value>(parse: () => Value, status: number): Value {
 /** Ends one request: when its user aborts it, after a silence, or when it is done. */
 class Watch {
   readonly #controller = new AbortController();
-  readonly #silenceMs: number;
+  /** How long a step may take, in milliseconds. */
+  silenceMs: number;
   readonly #userSignal: AbortSignal | undefined;
   readonly #abort = (): void => this.#controller.abort(this.#userSignal?.reason);
 
   constructor(silenceMs: number, userSignal: AbortSignal | undefined) {
-    this.#silenceMs = silenceMs;
+    this.silenceMs = silenceMs;
     this.#userSignal = userSignal;
     userSignal?.addEventListener("abort", this.#abort);
     if (userSignal?.aborted === true) this.#abort();
@@ -191,7 +222,7 @@ class Watch {
     const silence = new Error("nothing came for too long");
     const timer = setTimeout(
       () => this.#controller.abort(silence),
-      Math.min(maxTimerMs, this.#silenceMs + moreMs),
+      Math.min(maxTimerMs, this.silenceMs + moreMs),
     );
     try {
       return await step();

@@ -2,7 +2,13 @@
 import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
 import { ForewordError } from "./foreword-error.ts";
 import { isTransient, isUndelivered, Retries, type RetryOptions } from "./retries.ts";
-import { fetchEvents, toTurnPath, type Server, type ServerRequest } from "./server-request.ts";
+import {
+  fetchEvents,
+  toTurnPath,
+  type SentEvent,
+  type Server,
+  type ServerRequest,
+} from "./server-request.ts";
 
 /** The turn to read. */
 export interface Reading {
@@ -34,6 +40,7 @@ export class TurnReader {
   #after: Place | undefined;
   /** A `turn-error` whose `turn-end` is still to come: after a cut between the two, both are sent again. */
   #error: StreamEvent | undefined;
+  readonly #title = Promise.withResolvers<string | undefined>();
 
   constructor(reading: Reading) {
     this.#reading = reading;
@@ -45,6 +52,11 @@ export class TurnReader {
   /** The turn's id: the requested one, until `turn-start` names another, as it does for a repeated key. */
   get turnId(): string {
     return this.#turnId;
+  }
+
+  /** Resolves with the title that comes after the turn's end; `undefined` once none can come any more. */
+  get title(): Promise<string | undefined> {
+    return this.#title.promise;
   }
 
   /** Returns a reader that goes on where this one is once `prepared` has resolved. */
@@ -62,22 +74,35 @@ export class TurnReader {
    */
   async *read(): AsyncGenerator<StreamEvent, void, undefined> {
     const { server, signal, prepare } = this.#reading;
-    if (prepare !== undefined) this.#after = await prepare();
-    for (;;) {
-      const request = this.#toRequest();
-      try {
-        for await (const event of fetchEvents(server, request, signal)) {
-          for (const news of this.#toNews(event)) {
-            signal?.throwIfAborted();
-            if ("position" in news) this.#retries.reset(); // a repeated event is no progress
-            yield news;
-            if (news.type === "turn-end" || news.type === "turn-waiting") return;
+    try {
+      if (prepare !== undefined) this.#after = await prepare();
+      for (;;) {
+        const request = this.#toRequest();
+        const events = fetchEvents(server, request, signal);
+        let isOver = false;
+        try {
+          for (let next = await events.next(); next.done !== true; next = await events.next()) {
+            for (const news of this.#toNews(next.value)) {
+              signal?.throwIfAborted();
+              if ("position" in news) this.#retries.reset(); // a repeated event is no progress
+              if (news.type === "turn-end") {
+                isOver = true;
+                this.#title.resolve(readTitle(events));
+              }
+              yield news;
+              if (news.type === "turn-end" || news.type === "turn-waiting") return;
+            }
           }
+          throw new ForewordError("connection_lost", "the response was cut off before the turn's end");
+        } catch (failure) {
+          await this.#retries.wait(failure, request.method === "POST" ? isUndelivered : isTransient);
+        } finally {
+          const closed = events.return(); // once its title has been read
+          if (!isOver) await closed;
         }
-        throw new ForewordError("connection_lost", "the response was cut off before the turn's end");
-      } catch (failure) {
-        await this.#retries.wait(failure, request.method === "POST" ? isUndelivered : isTransient);
       }
+    } finally {
+      this.#title.resolve(undefined);
     }
   }
 
@@ -93,8 +118,10 @@ export class TurnReader {
   }
 
   /** Returns the events that are new with `event`. */
-  #toNews(event: StreamEvent): readonly StreamEvent[] {
+  #toNews(event: SentEvent): readonly StreamEvent[] {
     switch (event.type) {
+      case "title":
+        return []; // it follows the end
       case "turn-start": {
         this.#error = undefined;
         if (this.#hasStarted) return [];
@@ -134,6 +161,17 @@ export class TurnReader {
       case "turn-end":
         return this.#error === undefined ? [event] : [this.#error, event];
     }
+  }
+}
+
+/** Resolves with the title in the rest of a stream. */
+async function readTitle(events: AsyncGenerator<SentEvent, void>): Promise<string | undefined> {
+  try {
+    for (let next = await events.next(); next.done !== true; next = await events.next())
+      if (next.value.type === "title") return next.value.title;
+    return undefined;
+  } catch {
+    return undefined; // the conversation has it all the same
   }
 }
 

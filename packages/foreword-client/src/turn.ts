@@ -32,6 +32,13 @@ export interface Turn extends AsyncIterable<StreamEvent> {
   reply(): Promise<Reply>;
 
   /**
+   * Resolves with the title that a model makes of a conversation's first turn (`TITLE_MODEL`), within 3
+   * seconds after the turn's end; with `undefined` if the turn brings none. Like `reply`, it reads the turn
+   * if no loop does. It never rejects.
+   */
+  title(): Promise<string | undefined>;
+
+  /**
    * Stops the turn and keeps its text so far. Its readers get `turn-end` with the outcome `stopped`. Waits
    * until the turn has started, which happens before its first text, and resolves with its state: over, or
    * still `running` if the replica that runs it did not respond within 2 seconds. Harmless if the turn is
@@ -102,6 +109,11 @@ export class StreamedTurn implements Turn {
   async reply(): Promise<Reply> {
     if (!this.#hasReader) void this.#drain();
     return await this.#reply.promise;
+  }
+
+  async title(): Promise<string | undefined> {
+    await this.reply().catch(() => {});
+    return await this.#reader.title;
   }
 
   async stop(): Promise<TurnState> {

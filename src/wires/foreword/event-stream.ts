@@ -105,7 +105,7 @@ export const StreamEventSchema = schemaOf<StreamEvent>()("StreamEvent", () =>
 );
 
 /** The event after the end of a conversation's first turn, if a model makes its title. */
-interface TitleEvent {
+export interface TitleEvent {
   readonly type: "title";
   readonly conversationId: string | null;
   readonly title: string;
