@@ -12,7 +12,7 @@ const maxWordsLength = 4_096;
  * GLM.
  */
 const tooLongCodes =
-  /contextlengthexceeded|exceedcontextsize|contextwindowexceeded|stringabovemaxlength|tokenslimitreached|\b1261\b/;
+  /contextlengthexceeded|exceedcontextsize|contextwindowexceeded|(?:string|array)abovemaxlength|tokenslimitreached|\b1261\b/;
 /**
  * Sentences of vLLM, SGLang, TGI, llama.cpp, LM Studio, Anthropic, Gemini, Mistral, Groq, xAI, Bedrock,
  * Moonshot, DashScope.
@@ -28,6 +28,8 @@ const tooLongWords = [
   /tokens \+ `?max_new_tokens|must have less than \d+ tokens|max_(?:seq|model)_len/,
   /contextwindowexceeded|context shift is disabled/,
 ];
+/** The fields whose length the sentences are about; others, such as `user`, have limits of their own. */
+const promptFields = /^(?:body\.)?(?:messages?|input|prompt|contents?|text|.*tokens?)\b|^$/i;
 const filteredCodes =
   /contentfilter|contentpolicy|responsibleai|datainspection|moderation|safetyviolation|inputblocked|sensitive|\b1301\b/;
 const filteredWords = [
@@ -85,14 +87,15 @@ function toErrorCode(status: number, complaint: ModelComplaint): ErrorCode {
   const codes = `${complaint.code} ${complaint.type}`.toLowerCase().replaceAll(/[_.-]/g, "");
   const words = complaint.message.slice(0, maxWordsLength).toLowerCase();
   const isRequest = status === 200 || status === 400 || status === 403 || status === 422;
-  if (tooLongCodes.test(codes) || status === 413) return "context_too_long";
+  const isPrompts = promptFields.test(complaint.param);
+  if ((tooLongCodes.test(codes) && isPrompts) || status === 413) return "context_too_long";
   if (filteredCodes.test(codes) || (isRequest && says(words, filteredWords))) return "model_filtered";
   if (noCreditCodes.test(codes) || status === 402 || says(words, noCreditWords)) return "model_no_credit";
   if (noModelCodes.test(codes)) return "model_not_found";
   if (unauthorizedCodes.test(codes) || status === 401) return "model_unauthorized";
   if (status === 404) return isNoModel(words, complaint) ? "model_not_found" : "model_refused";
   if (status === 429 || rateCodes.test(codes) || rateWords.test(words)) return "model_rate_limited";
-  if (says(words, tooLongWords)) return "context_too_long";
+  if (isPrompts && says(words, tooLongWords)) return "context_too_long";
   if (isRequest && says(words, noModelWords)) return "model_not_found";
   if (status === 403 || (isRequest && unauthorizedWords.test(words))) return "model_unauthorized";
   return toPlainCode(status, codes, words);

@@ -25,7 +25,9 @@ type Awaited = "event" | "text" | "end";
 
 /** Receives an attempt's reply, as a {@link ModelSink}. */
 export interface AttemptSink extends Omit<ModelSink, "fail" | "restart" | "judge"> {
-  /** `body` is the body of the server's refusal, if it has one. */
+  /** Returns the body of a server's refusal without the texts of its client that it quotes. */
+  readonly toOwnWords: (body: string) => string;
+  /** `body` is that of the server's refusal, if it has one, in its own words. */
   readonly fail: (error: AppError, body: string) => void;
 }
 
@@ -281,7 +283,7 @@ export class OpenAiAttempt implements Dispatcher.DispatchHandler, ToolCallReceiv
 
   #failRefused(): void {
     const { status = 0, retryAfterMs } = this.#head ?? {};
-    const body = this.#readHeld().slice(0, maxErrorBytes);
+    const body = this.#sink.toOwnWords(this.#readHeld().slice(0, maxErrorBytes));
     if (status !== 200) return this.#fail(toModelFailure(status, body, retryAfterMs), body);
     this.#fail(new AppError("model_invalid_stream", `not an event stream: ${body.slice(0, 100)}`));
   }

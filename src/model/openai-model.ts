@@ -11,6 +11,7 @@ import type { Exchange } from "./connection-pool.ts";
 import { OpenAiAttempt, type AttemptSink } from "./openai-attempt.ts";
 import { OpenAiServer, type CompletionRequest, type Target } from "./openai-server.ts";
 import type { Correction } from "./request/parameter-memory.ts";
+import { toOwnWords } from "./request/own-words.ts";
 import {
   findCorrections,
   isAboutParameter,
@@ -156,6 +157,7 @@ class OpenAiCall implements ModelCall {
         this.#fit.takeUsage(this.#prompt, end.usage);
         this.#settle(() => this.#sink.end(this.#toNamed(end)));
       },
+      toOwnWords: (body) => toOwnWords(body, this.#prompt),
       fail: (error, body) => this.#fail(error, body),
     };
     const { options } = this.#server;

@@ -25,6 +25,8 @@ export class ContextFit {
   #context: SentContext | undefined;
   #isTooLong = false;
   #isRetried = false;
+  /** A window for this prompt alone. */
+  #windowTokens: number | undefined;
   readonly #summaries: ChatSummaries | undefined;
   #adding: Promise<void> | undefined;
 
@@ -71,7 +73,7 @@ export class ContextFit {
   }
 
   #toLimits({ parameters }: ChatPrompt): WindowLimits | undefined {
-    const limits = this.#memory.toLimits(parameters);
+    const limits = this.#memory.toLimits(parameters, this.#windowTokens);
     if (limits === undefined || this.#summaries === undefined) return limits;
     const { maxTokens = Infinity } = this.#summaries;
     const inputTokens = Math.min(limits.inputTokens, maxTokens * limits.ratio);
@@ -106,9 +108,9 @@ export class ContextFit {
    */
   shorten(body: string): boolean {
     const refused = this.#prompt;
-    this.#memory.takeWindow(body);
+    const named = this.#memory.takeWindow(body);
     if (this.#whole.kind !== "chat" || refused.kind !== "chat") return false;
-    this.#memory.takeRefusal(refused, body);
+    this.#windowTokens = named ?? this.#memory.takeRefusal(refused, body);
     if (this.#isRetried) return false;
     this.#isRetried = true;
     const earlier = this.#context;

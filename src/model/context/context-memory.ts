@@ -26,6 +26,8 @@ const maxImageShare = 0.1;
 const minRefusedTokens = 1_000;
 /** A prompt that fills less of the window by our estimate is refused for more than its own tokens. */
 const minComparedShare = 0.0625;
+/** So many refusals name a window that the model has exceeded before, until that is believed. */
+const maxDoubts = 3;
 /** How far above the estimate the true number may be, so that a prompt beyond it is not even tried. */
 const certainty = 0.85;
 
@@ -33,6 +35,9 @@ const certainty = 0.85;
 export class ContextMemory {
   readonly #settings: ModelSettings;
   #windowTokens: number | undefined;
+  /** The longest prompt that the model has replied to, and refusals since then that contradict it. */
+  #acceptedTokens = 0;
+  #doubts = 0;
   readonly #ratio = new SteppedMean({ start: 1, min: 0.25, max: 8 });
   readonly #imageTokens = new SteppedMean({ start: tokensPerImage, min: 50, max: 50_000 });
 
@@ -46,9 +51,11 @@ export class ContextMemory {
     return this.#windowTokens;
   }
 
-  /** Returns how long a prompt with `parameters` may be; `undefined` if the window is unknown. */
-  toLimits(parameters: ModelParameters): WindowLimits | undefined {
-    const windowTokens = this.#windowTokens;
+  /**
+   * Returns how long a prompt with `parameters` may be; `undefined` if the window is unknown.
+   * @param windowTokens of this prompt alone.
+   */
+  toLimits(parameters: ModelParameters, windowTokens = this.#windowTokens): WindowLimits | undefined {
     if (windowTokens === undefined) return undefined;
     return {
       inputTokens: windowTokens - this.#toReserve(parameters, windowTokens),
@@ -79,6 +86,10 @@ export class ContextMemory {
 
   /** Learns from the tokens that the model has counted for `prompt`, if its window is known. */
   takeUsage(prompt: ChatPrompt, inputTokens: number): void {
+    if (inputTokens >= this.#acceptedTokens) {
+      this.#acceptedTokens = inputTokens;
+      this.#doubts = 0;
+    }
     if (this.#windowTokens === undefined) return;
     // A refusal was misread, or the server has another window now.
     if (inputTokens > this.#windowTokens) this.#windowTokens = this.#settings.windowTokens;
@@ -93,25 +104,44 @@ export class ContextMemory {
     else this.#imageTokens.add((inputTokens / this.#ratio.value - textTokens) / images);
   }
 
-  /** Learns the window from a refusal with `body`, if it is named there. */
-  takeWindow(body: string): void {
+  /**
+   * Learns the window from a refusal with `body`, if it is named there. Returns it if it is doubtful, and to
+   * be used for the refused prompt alone.
+   */
+  takeWindow(body: string): number | undefined {
     const { windowTokens } = readRefusedWindow(body);
-    if (windowTokens !== undefined)
-      this.#windowTokens = Math.min(windowTokens, this.#windowTokens ?? windowTokens);
+    if (windowTokens === undefined) return undefined;
+    return this.#learn(Math.min(windowTokens, this.#windowTokens ?? windowTokens));
   }
 
-  /** Learns from the refusal of `prompt`, whose text is `body`, after {@link takeWindow}. */
-  takeRefusal(prompt: ChatPrompt, body: string): void {
-    const { inputTokens } = readRefusedWindow(body);
+  /**
+   * Learns from the refusal of `prompt`, whose text is `body`, after {@link takeWindow}.
+   * @returns as there.
+   */
+  takeRefusal(prompt: ChatPrompt, body: string): number | undefined {
+    const { inputTokens, share } = readRefusedWindow(body);
     const sent = this.#count(prompt);
+    if (share !== undefined) return Math.floor(sent * share);
     const limits = this.toLimits(prompt.parameters);
-    if (limits === undefined) {
-      if (sent >= minRefusedTokens) this.#windowTokens = Math.floor(sent * shareAfterRefusal);
-    } else if (sent >= limits.inputTokens * minComparedShare) {
-      if (inputTokens !== undefined) this.#compare(prompt, inputTokens);
-      // It should have fitted: there are more tokens in it than estimated.
-      if (this.#count(prompt) <= limits.inputTokens)
-        this.#compare(prompt, limits.inputTokens / shareAfterRefusal);
+    if (limits === undefined)
+      return sent >= minRefusedTokens ? this.#learn(Math.floor(sent * shareAfterRefusal)) : undefined;
+    if (sent < limits.inputTokens * minComparedShare) return undefined;
+    if (inputTokens !== undefined) this.#compare(prompt, inputTokens);
+    // It should have fitted: there are more tokens in it than estimated.
+    if (this.#count(prompt) <= limits.inputTokens)
+      this.#compare(prompt, limits.inputTokens / shareAfterRefusal);
+    return undefined;
+  }
+
+  /** Returns a window that is not learnt, since the model has replied to a longer prompt. */
+  #learn(windowTokens: number): number | undefined {
+    if (windowTokens < this.#acceptedTokens) {
+      this.#doubts += 1;
+      if (this.#doubts < maxDoubts) return windowTokens;
+      this.#acceptedTokens = 0;
     }
+    this.#doubts = 0;
+    this.#windowTokens = windowTokens;
+    return undefined;
   }
 }

@@ -1,7 +1,8 @@
 /** Reads the window of a model, and the length of a prompt, in a server's refusal of that prompt. */
 import { toComplaint, type ModelComplaint } from "../model-complaint.ts";
 
-/** A larger number is not a context window. */
+/** Other numbers are not context windows. */
+const minWindowTokens = 100;
 const maxWindowTokens = 100_000_000;
 /** How much of a message is searched, in characters. */
 const maxWordsLength = 4_096;
@@ -33,11 +34,24 @@ export interface RefusedWindow {
   readonly windowTokens: number | undefined;
   /** The tokens of the refused prompt. */
   readonly inputTokens: number | undefined;
+  /**
+   * Set if the refusal is about the number of messages, or the characters of one, and says nothing about the
+   * window: the share of the prompt that may be taken.
+   */
+  readonly share?: number;
 }
+
+/** OpenAI's limits of lists and texts. */
+const listWords = /array too long\D+(\d+)\D+(\d+)/i;
+const textWords = /string too long/i;
+/** The share of a prompt with a text that is too long. */
+const shareWithoutText = 0.75;
 
 /** Returns the numbers in a refusal with `body`. */
 export function readRefusedWindow(body: string): RefusedWindow {
   const complaint = toComplaint(body);
+  const share = findShare(complaint);
+  if (share !== undefined) return { windowTokens: undefined, inputTokens: undefined, share };
   const windowTokens = findWindowTokens(complaint);
   const words = `${complaint.message.slice(0, maxWordsLength)} ${body.slice(0, maxWordsLength)}`;
   const inputTokens = findNumber(words, inputWords);
@@ -48,9 +62,16 @@ export function readRefusedWindow(body: string): RefusedWindow {
 }
 
 /** Returns the window that a refusal names. */
-export function findWindowTokens({ message, windowTokens }: ModelComplaint): number | undefined {
-  const tokens = windowTokens ?? findNumber(message, windowWords);
-  return tokens !== undefined && tokens > 0 && tokens <= maxWindowTokens ? tokens : undefined;
+export function findWindowTokens(complaint: ModelComplaint): number | undefined {
+  const tokens = complaint.windowTokens ?? findNumber(complaint.message, windowWords);
+  if (tokens === undefined || findShare(complaint) !== undefined) return undefined;
+  return tokens >= minWindowTokens && tokens <= maxWindowTokens ? tokens : undefined;
+}
+
+function findShare({ message }: ModelComplaint): number | undefined {
+  const [, most, length] = listWords.exec(message.slice(0, maxWordsLength)) ?? [];
+  if (most !== undefined) return Math.min(1, Number(most) / Number(length));
+  return textWords.test(message) ? shareWithoutText : undefined;
 }
 
 function findNumber(words: string, patterns: readonly RegExp[]): number | undefined {

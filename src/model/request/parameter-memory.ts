@@ -1,4 +1,5 @@
 /** The parameters that a model has shown to refuse, and how its requests are changed for it. */
+import { createHash } from "node:crypto";
 import { softParameters } from "./soft-parameters.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -7,7 +8,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface Correction {
   /** The parameter, or a form of messages. */
   readonly name: string;
-  /** The only value that is refused, as JSON; absent if all are. */
+  /** The key of the only value that is refused; absent if all are. */
   readonly value?: string;
   /** Whether the model has told that it takes other values. */
   readonly isAlone?: boolean;
@@ -23,13 +24,13 @@ export interface Correction {
 const maxValues = 16;
 /** A parameter none of whose values was accepted is refused altogether after so many of them. */
 const maxRefusedValues = 3;
-/** Longer values are not remembered by themselves, in characters of JSON. */
+/** Longer values are remembered by their digests, in characters of JSON. */
 const maxValueLength = 200;
 
-/** Returns the JSON of a parameter's value; `undefined` if it is too long to be remembered. */
-export function toValueKey(value: unknown): string | undefined {
+/** Returns the key of a parameter's value: its JSON, or a digest of it. */
+export function toValueKey(value: unknown): string {
   const key = JSON.stringify(value);
-  return key.length <= maxValueLength ? key : undefined;
+  return key.length <= maxValueLength ? key : createHash("sha256").update(key).digest("hex");
 }
 
 /** Corrections of requests to one model. */
@@ -96,7 +97,7 @@ export class ParameterMemory {
     const values = this.#values.get(name);
     // A replacement may have been refused in its turn.
     for (let steps = 0; sent.has(name) && steps < maxValues; steps += 1) {
-      const correction = values?.get(toValueKey(sent.get(name)) ?? "");
+      const correction = values?.get(toValueKey(sent.get(name)));
       if (correction === undefined) return;
       if (correction.replacement === undefined) sent.delete(name);
       else sent.set(name, correction.replacement);
