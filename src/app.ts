@@ -146,10 +146,11 @@ export async function createApp(
   const choice = new ModelChoice({ models, ...toChoice(options.model) });
   const turns = { models, choice, live, limits, attachments, clock };
   registerRoutes(http, forewordRoutes, turns);
-  registerRoutes(http, historyRoutes, { history: rows && new ConversationRows(rows), live });
+  const history = rows && new ConversationRows(rows);
+  registerRoutes(http, historyRoutes, { history, live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
   registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
-  registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock) });
+  registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock), history });
   registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
   registerRoutes(http, healthRoutes, { health });
   const docs = new ApiDocs({ auth: options.auth.type, model: models.default.name, groups: routeGroups });
@@ -200,6 +201,7 @@ async function createHttp(
       "X-Model-Attempts",
       "Idempotency-Replayed",
       "X-Running-Turn-Id",
+      "Link",
       "Retry-After",
       "X-Request-Id",
       "X-Should-Retry",

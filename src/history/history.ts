@@ -3,7 +3,19 @@ import type { Role } from "../turn/message.ts";
 import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
 import type { Caller } from "../base/caller.ts";
 import type { ToolPart } from "../turn/items/tool.ts";
-import type { Outcome } from "../turn/turn-event.ts";
+import type { ErrorCode } from "../base/errors.ts";
+import type { ChatPlace } from "../turn/records.ts";
+import type {
+  ApprovalRequest,
+  ApprovalResponse,
+  FinishReason,
+  ModelAttempt,
+  Outcome,
+  Place,
+  SentContext,
+  TurnStatus,
+  Usage,
+} from "../turn/turn-event.ts";
 
 /** Metadata that a client attaches to a conversation: any JSON object. */
 export type Metadata = Readonly<Record<string, unknown>>;
@@ -79,6 +91,56 @@ export interface MessageList {
   readonly hasMore: boolean;
 }
 
+/** A fact about a tool call that its message does not hold: a request for approval, the response, its title. */
+export type CallNote =
+  | Omit<ApprovalRequest, keyof Place>
+  | Omit<ApprovalResponse, keyof Place>
+  | { readonly type: "tool-call"; readonly callId: string; readonly title: string };
+
+/** The turn of a reply. */
+export interface ReplyTurn {
+  readonly id: string;
+  /** The id of the reply's first turn, if this one goes on with its reply. */
+  readonly firstId: string | undefined;
+  readonly status: TurnStatus;
+  readonly model: string | undefined;
+  readonly attempts: readonly ModelAttempt[] | undefined;
+  readonly context: SentContext | undefined;
+  readonly finishReason: FinishReason | undefined;
+  readonly usage: Usage | undefined;
+  readonly errorCode: ErrorCode | undefined;
+  readonly startedAt: Date;
+  /** In milliseconds; `undefined` if unknown. */
+  readonly durationMs: number | undefined;
+  readonly firstTextMs: number | undefined;
+  /** Notes on the calls of the whole reply, in their order. */
+  readonly calls: readonly CallNote[];
+}
+
+/** The messages of a chat to read. */
+export interface ChatFilter {
+  /** How many, counted from the newest. */
+  readonly limit: number;
+  /** Only those before this message: an id by which its client knows it. */
+  readonly before: string | undefined;
+}
+
+/** The turn that answers the last message of a chat, and has no message of its own yet. */
+export interface OpenTurn {
+  readonly turnId: string;
+  /** Whether it makes the reply again that the chat ends with. */
+  readonly replacesLast: boolean;
+}
+
+/** Messages of a chat, oldest first. */
+export interface ChatMessages extends MessageList {
+  /** `undefined` if there is no such chat, or no such message. */
+  readonly conversationId: string | undefined;
+  /** The newest turn of each reply, by the message's id. */
+  readonly turns: ReadonlyMap<string, ReplyTurn>;
+  readonly open: OpenTurn | undefined;
+}
+
 /**
  * The conversations of users. Another user's conversations do not exist here. Rejects with a `store_…` code.
  */
@@ -100,6 +162,11 @@ export interface History {
   deleteAll(caller: Caller): Promise<number>;
   /** Resolves with at least one message, and with about 4 MiB at most. */
   listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList>;
+  /**
+   * Resolves with the newest messages of an AI SDK chat, with about 4 MiB at most, and the turns of its
+   * replies. Rejects with `store_schema_mismatch` before schema version 10.
+   */
+  readChat(caller: Caller, chat: ChatPlace, filter: ChatFilter): Promise<ChatMessages>;
   /** Reads all messages, or those of the path that is shown, oldest first, in parts of about 1 MiB. */
   readAllMessages(caller: Caller, id: string, isTree: boolean): AsyncIterable<readonly StoredMessage[]>;
 }

@@ -8,8 +8,8 @@ import type { Json } from "../base/json.ts";
 import type { Database } from "../store/database/database.ts";
 import { MessageRow } from "./row-schemas.ts";
 
-/** About the most text in a page. */
-const maxPageBytes = 4 * mebibyte;
+/** About the most text in a page, in bytes. */
+export const maxPageBytes = 4 * mebibyte;
 /** About the most text in one part, and the most messages. */
 const partBytes = mebibyte;
 const partMessages = 200;

@@ -2,6 +2,8 @@
 import { z } from "zod";
 import { parse } from "../base/parse.ts";
 import type {
+  ChatFilter,
+  ChatMessages,
   Conversation,
   ConversationChanges,
   ConversationFilter,
@@ -12,9 +14,11 @@ import type {
   StoredMessage,
 } from "./history.ts";
 import type { Caller } from "../base/caller.ts";
+import type { ChatPlace } from "../turn/records.ts";
 import type { Json, JsonObject } from "../base/json.ts";
 import type { Database, FunctionName } from "../store/database/database.ts";
 import { toSearchQuery } from "../store/words/lexemes.ts";
+import { readChat } from "./chat-rows.ts";
 import { MessageRows } from "./message-rows.ts";
 import { ConversationRow } from "./row-schemas.ts";
 import type { StoreRows } from "../store/open-store.ts";
@@ -101,6 +105,11 @@ export class ConversationRows implements History {
   async listMessages(caller: Caller, id: string, filter: MessageFilter): Promise<MessageList> {
     await this.#rows.untilWritesStored(caller, id);
     return await this.#messages.list(caller, id, filter);
+  }
+
+  async readChat(caller: Caller, chat: ChatPlace, filter: ChatFilter): Promise<ChatMessages> {
+    await this.#rows.untilWritesStored(caller, chat.conversationId);
+    return await readChat(this.#database, caller, chat, filter);
   }
 
   async *readAllMessages(

@@ -58,6 +58,10 @@ export const responseHeaders = {
   },
   "X-Vercel-Ai-Ui-Message-Stream": { description: "The protocol version.", schema: z.literal("v1") },
   "X-Accel-Buffering": { description: "Stops proxies from buffering the stream.", schema: z.literal("no") },
+  Link: {
+    description: 'With `rel="next"`: the path of the page with older messages, if there are any.',
+    schema: z.string().regex(/^<[^>]+>; rel="next"$/),
+  },
   Location: { description: "The path of the new resource.", schema: z.string() },
   "Content-Disposition": { description: "A file name.", schema: z.string() },
   "Accept-Ranges": { description: "Ranges of bytes may be requested.", schema: z.literal("bytes") },

@@ -49,6 +49,7 @@ export const functions = {
   chat_delete_expired: "once",
   chat_list_visible_tables: "read",
   chat_list_messages: "read",
+  chat_read_chat: "read",
   chat_take_requests: "once",
   chat_count_usage: "once",
   chat_list_usage: "read",

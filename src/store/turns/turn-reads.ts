@@ -31,7 +31,8 @@ const maxAbandoned = 8;
 /** Pieces of a body, sorted by their positions. */
 export const Pieces = z.array(z.object({ position: z.number(), text: z.string() }));
 
-const UsageRow = z
+/** The usage of a turn; `null` if none was counted. */
+export const UsageRow = z
   .object({
     input_tokens: z.number(),
     output_tokens: z.number(),
@@ -40,6 +41,14 @@ const UsageRow = z
     tool_calls: z.number().nullish(),
     tool_cost: z.number().nullish(),
   })
+  .transform((row): Usage => ({
+    inputTokens: row.input_tokens,
+    outputTokens: row.output_tokens,
+    ...(typeof row.reasoning_tokens === "number" && { reasoningTokens: row.reasoning_tokens }),
+    ...(typeof row.cached_input_tokens === "number" && { cachedInputTokens: row.cached_input_tokens }),
+    ...(typeof row.tool_calls === "number" && { toolCalls: row.tool_calls }),
+    ...(typeof row.tool_cost === "number" && { toolCost: row.tool_cost }),
+  }))
   .nullable()
   .catch(null);
 
@@ -173,7 +182,7 @@ export class TurnReads {
         row.events,
       ),
       finishReason: row.finish_reason ?? undefined,
-      usage: row.usage === null ? undefined : toUsage(row.usage),
+      usage: row.usage ?? undefined,
       errorCode: row.error_code === null ? undefined : toErrorCode(row.error_code),
       model: row.model ?? undefined,
       attempts: row.attempts ?? undefined,
@@ -273,15 +282,4 @@ export function joinPieces(pieces: readonly z.infer<typeof Pieces>[number][]): s
     end += bytes.length;
   }
   return text;
-}
-
-function toUsage(row: NonNullable<z.infer<typeof UsageRow>>): Usage {
-  return {
-    inputTokens: row.input_tokens,
-    outputTokens: row.output_tokens,
-    ...(typeof row.reasoning_tokens === "number" && { reasoningTokens: row.reasoning_tokens }),
-    ...(typeof row.cached_input_tokens === "number" && { cachedInputTokens: row.cached_input_tokens }),
-    ...(typeof row.tool_calls === "number" && { toolCalls: row.tool_calls }),
-    ...(typeof row.tool_cost === "number" && { toolCost: row.tool_cost }),
-  };
 }

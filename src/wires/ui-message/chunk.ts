@@ -22,8 +22,16 @@ interface UiApproval {
   readonly expiresAt: string;
 }
 
+/** The start of a turn, in the metadata of its message. */
+export interface UiStartMetadata {
+  readonly turnId: string;
+  readonly conversationId: string | null;
+  readonly model: string | null;
+  readonly startedAt: string;
+}
+
 /** The end of a turn, or its wait for its user, in the metadata of its message. */
-interface UiEndMetadata {
+export interface UiEndMetadata {
   /** `null` while the turn waits. */
   readonly outcome: Outcome | null;
   readonly finishReason: FinishReason | null;
@@ -83,12 +91,7 @@ export type UiMessageChunk =
   | {
       readonly type: "start";
       readonly messageId: string;
-      readonly messageMetadata: {
-        readonly turnId: string;
-        readonly conversationId: string | null;
-        readonly model: string | null;
-        readonly startedAt: string;
-      };
+      readonly messageMetadata: UiStartMetadata;
     }
   | { readonly type: "start-step" | "finish-step" }
   | {
@@ -144,28 +147,31 @@ function toToolSchemas() {
   ] as const;
 }
 
+/** Returns the schemas of the metadata at a turn's start and at its end. */
+export function toMetadataSchemas() {
+  return {
+    start: { turnId: Id, conversationId: Id.nullable(), model: z.string().nullable(), startedAt: Time },
+    end: {
+      outcome: z.enum(outcomes).nullable().describe("Null while the turn waits for its user."),
+      model: z.string().exactOptional(),
+      ...attemptFields,
+      approvals: z
+        .array(z.object({ approvalId: z.string(), toolCallId: z.string(), expiresAt: Time }))
+        .exactOptional()
+        .describe("The calls that wait for approval; absent if no call of the turn ever did."),
+      ...endFields,
+    },
+  };
+}
+
 /** The schema of {@link UiMessageChunk}. */
 export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk", () => {
-  const end = {
-    outcome: z.enum(outcomes).nullable().describe("Null while the turn waits for its user."),
-    model: z.string().exactOptional(),
-    ...attemptFields,
-    approvals: z
-      .array(z.object({ approvalId: z.string(), toolCallId: z.string(), expiresAt: Time }))
-      .exactOptional()
-      .describe("The calls that wait for approval; absent if no call of the turn ever did."),
-    ...endFields,
-  };
+  const { start, end } = toMetadataSchemas();
   return z.union([
     z.object({
       type: z.literal("start"),
       messageId: z.string().describe("The turn's id, or that of the message that the turn continues."),
-      messageMetadata: z.object({
-        turnId: Id,
-        conversationId: Id.nullable(),
-        model: z.string().nullable(),
-        startedAt: Time,
-      }),
+      messageMetadata: z.object(start),
     }),
     z.object({ type: z.enum(["start-step", "finish-step"]) }),
     z.object({

@@ -1,27 +1,39 @@
-/** The chunks of a stored reply, for a client that rebuilds the message which a turn goes on with. */
+/** The chunks of a stored reply, from its text, its plan and its tool calls. */
 import { textBreak } from "../../turn/items/tool-parts.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
 import type { Message } from "../../turn/message.ts";
 import type { UiMessageChunk, UiToolChunk } from "./chunk.ts";
 import { ToolChunks } from "./tool-chunks.ts";
 
-/** Returns the chunks of all steps of `reply`. A call of the browser's that has a result is not run again. */
-export function toEarlierChunks({ text, plan, tools = [] }: Message): readonly UiMessageChunk[] {
-  const chunks: UiMessageChunk[] = [];
+/** The parts of a reply. */
+type ReplyParts = Pick<Message, "text" | "plan" | "tools">;
+
+/**
+ * Returns the chunks of all steps of `reply`, for a client that rebuilds the message which a turn goes on
+ * with. A call of the browser's that has a result is not run again.
+ */
+export function toEarlierChunks(reply: Message): readonly UiMessageChunk[] {
   const shown = new ToolChunks();
-  const steps = Map.groupBy(tools, ({ step }) => step);
+  return toReplyChunks(reply, (call) => toToolChunks(call, shown));
+}
+
+/** Returns the chunks of all steps of `reply`, with those that `toCall` returns for each of its tool calls. */
+export function toReplyChunks(
+  { text, plan = "", tools = [] }: ReplyParts,
+  toCall: (call: ToolPart) => readonly UiToolChunk[],
+): readonly UiMessageChunk[] {
+  const chunks: UiMessageChunk[] = [];
+  const steps = Array.from(Map.groupBy(tools, ({ step }) => step));
   let start = 0;
+  let rest: readonly UiMessageChunk[] =
+    plan === "" ? [] : [{ type: "data-plan", id: "plan", data: { text: plan, state: "done" } }];
   for (const [step, calls] of steps) {
     const end = Math.max(start, calls[0]?.at ?? start);
-    chunks.push({ type: "start-step" });
-    if (start === 0 && plan !== undefined && plan !== "" && step === tools[0]?.step)
-      chunks.push({ type: "data-plan", id: "plan", data: { text: plan, state: "done" } });
-    chunks.push(...toText(text.slice(start, end), `earlier-${step}`));
-    for (const call of calls) chunks.push(...toToolChunks(call, shown));
-    chunks.push({ type: "finish-step" });
-    start = end;
+    const texts = [...rest, ...toText(text.slice(start, end), `earlier-${step}`)];
+    chunks.push({ type: "start-step" }, ...texts, ...calls.flatMap(toCall), { type: "finish-step" });
+    [rest, start] = [[], end];
   }
-  const rest = toText(text.slice(start), "earlier");
+  rest = [...rest, ...toText(text.slice(start), "earlier")];
   return rest.length === 0 ? chunks : [...chunks, { type: "start-step" }, ...rest, { type: "finish-step" }];
 }
 

@@ -97,8 +97,11 @@ export class LastTurns {
   }
 }
 
-/** Returns the message that a turn continues, with all its parts: a client that resumes rebuilds it. */
-function toEarlier({ id, extendsReply }: FollowedTurn): ContinuedMessage | undefined {
+/**
+ * Returns the message that a turn continues, with all its parts, for a client that has none of them;
+ * `undefined` for a message of its own.
+ */
+export function toEarlier({ id, extendsReply }: FollowedTurn): ContinuedMessage | undefined {
   if (extendsReply === undefined) return undefined;
   const messageId = extendsReply.id ?? extendsReply.clientId ?? id;
   return { messageId, before: toEarlierChunks(extendsReply) };

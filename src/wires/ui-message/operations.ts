@@ -3,6 +3,7 @@ import type { DocumentedResponse, GroupDescription } from "../../http/descriptio
 import { modelHeaders } from "../../http/description/response-headers.ts";
 import { toStopResponses } from "../../http/turns/stop-turn.ts";
 import { UiMessageChunkSchema } from "./chunk.ts";
+import { ShownChatSchema } from "./shown-message.ts";
 
 const stream: DocumentedResponse = {
   status: 200,
@@ -19,7 +20,9 @@ const stream: DocumentedResponse = {
   optionalHeaders: [...modelHeaders, "X-Conversation-Id", "Idempotency-Replayed"],
 };
 
-export const uiChatDescription: GroupDescription<"startUiChatTurn" | "resumeUiChat" | "stopUiChat"> = {
+export const uiChatDescription: GroupDescription<
+  "startUiChatTurn" | "readUiChat" | "resumeUiChat" | "stopUiChat"
+> = {
   errorBody: { type: "text", description: "A sentence for the user." },
   routes: {
     startUiChatTurn: {
@@ -34,6 +37,19 @@ export const uiChatDescription: GroupDescription<"startUiChatTurn" | "resumeUiCh
         },
       }),
       responses: [stream],
+    },
+    readUiChat: {
+      summary: "Load the chat's newest messages",
+      description:
+        "The messages of the shown path, oldest first, as `useChat` holds them, with a reply that is in progress, waits or has failed. Empty for an unknown chat.",
+      responses: [
+        {
+          status: 200,
+          description: "The messages.",
+          content: { "application/json": { type: "json", schema: ShownChatSchema() } },
+          optionalHeaders: ["Link"],
+        },
+      ],
     },
     resumeUiChat: {
       summary: "Resume the chat's running turn from its start",

@@ -14,12 +14,29 @@ import {
   toPromptOptions,
   toTurnNames,
   TurnHeaders,
-  type UserQuery,
+  UserQuery,
 } from "../../http/request-fields.ts";
 import { checkTools, ToolChoice, Tools } from "../../http/items/client-tools.ts";
 import type { RouteBody } from "../../http/route.ts";
 import type { ModelParameters } from "../../turn/instructions.ts";
 import { isAlone, isGiven, toSentChat, UiMessage, type SentChat } from "./message.ts";
+
+/** The most messages of a page, and how many one has by default. */
+const maxPage = 1_000;
+const defaultPage = 100;
+const pageRule = `must be a whole number from 1 to ${maxPage}`;
+
+/** The query of `GET /api/chat/:id`. */
+export const UiChatQuery = UserQuery.extend({
+  limit: z.coerce
+    .number(pageRule)
+    .int(pageRule)
+    .min(1, pageRule)
+    .max(maxPage, pageRule)
+    .default(defaultPage)
+    .describe("The most messages to load, counted from the newest."),
+  before: ChatId.optional().describe("The id of a message of the chat: only older ones are loaded."),
+});
 
 /** The client's tools, as in OpenAI's Chat Completions. */
 const toolFields = {

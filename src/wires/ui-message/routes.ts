@@ -1,7 +1,9 @@
-/** The routes of the AI SDK's `useChat`, with its default transport: start a turn, resume it, stop it. */
+/** The routes of the AI SDK's `useChat`: load a chat, and with its default transport start, resume and stop. */
 import { z } from "zod";
 import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
+import { AppError, errorTable } from "../../base/errors.ts";
+import type { History } from "../../history/history.ts";
 import { ChatId, toChatPlace } from "../../http/chat-place.ts";
 import type { ErrorFormat } from "../../http/error-format.ts";
 import { followTurn } from "../../http/turns/follow-turn.ts";
@@ -14,7 +16,8 @@ import type { FollowedTurn } from "../../live/live-turn.ts";
 import { answerNewestTurn, stopWaitingTurn } from "./approvals.ts";
 import type { LastTurns, UiChat } from "./last-turns.ts";
 import type { SentReply } from "./message.ts";
-import { toUiChatTurn, UiChatBody, UiTurnHeaders } from "./request.ts";
+import { toUiChatTurn, UiChatBody, UiChatQuery, UiTurnHeaders } from "./request.ts";
+import { loadChat } from "./stored-chat.ts";
 import type { ContinuedMessage } from "./stream.ts";
 
 /** The services of these routes. */
@@ -22,6 +25,8 @@ export interface UiChatServices extends TurnStarter {
   readonly clock: Clock;
   readonly choice: ModelChoice;
   readonly chats: LastTurns;
+  /** `undefined` if nothing is stored. */
+  readonly history: History | undefined;
 }
 
 const ChatParams = z.object({ id: ChatId.describe("The chat's id, as its client chose it.") });
@@ -69,18 +74,42 @@ const startUiChatTurn = defineRoute({
   },
 });
 
+const readUiChat = defineRoute({
+  method: "GET",
+  path: "/api/chat/:id",
+  params: ChatParams,
+  query: UiChatQuery,
+  errors: ["history_off", ...storeErrors],
+  handle: async ({ params: { id }, query, caller, reply }, { live, history }: UiChatServices) => {
+    if (history === undefined) throw new AppError("history_off", "no chat is stored");
+    const { limit, before, userId } = query;
+    const fileQuery = userId ? `?userId=${userId}` : "";
+    const chat = toChat(id, caller);
+    const { messages, hasMore } = await loadChat({ history, live }, chat, { limit, before, fileQuery });
+    const oldest = messages[0];
+    if (hasMore && oldest !== undefined)
+      void reply.header("link", `<${toOlderPath(id, query, oldest.id)}>; rel="next"`);
+    return reply.send(messages);
+  },
+});
+
 const resumeUiChat = defineRoute({
   method: "GET",
   path: "/api/chat/:id/stream",
   params: ChatParams,
   query: UserQuery,
   hasHead: false, // a HEAD would follow the turn, and count as having read it
-  errors: ["not_found", "server_stopping", ...turnErrors, ...storeErrors],
+  errors: ["server_stopping", ...turnErrors, ...storeErrors],
   handle: async ({ params, caller, request, reply }, { chats }: UiChatServices) => {
     const chat = toChat(params.id, caller);
-    const turn = await chats.findResumable(chat);
-    if (turn === undefined) return reply.code(204).send();
-    return await followTurn(turn, reply, chats.follow(chat, turn, request));
+    try {
+      const turn = await chats.findResumable(chat);
+      if (turn !== undefined) return await followTurn(turn, reply, chats.follow(chat, turn, request));
+    } catch (error) {
+      // The client shows a 404 to its user as the chat's failure.
+      if (!(error instanceof AppError) || errorTable[error.code].status !== 404) throw error;
+    }
+    return reply.code(204).send();
   },
 });
 
@@ -105,13 +134,23 @@ const stopUiChat = defineRoute({
 export const uiChatRoutes = defineRoutes({
   tag: "AI SDK",
   errors: { prefix: "/api/chat", format: sentences },
-  routes: { startUiChatTurn, resumeUiChat, stopUiChat },
+  routes: { startUiChatTurn, readUiChat, resumeUiChat, stopUiChat },
   describe: async () => (await import("./operations.ts")).uiChatDescription,
 });
 
 /** Returns how the client's message goes on with `turn`; `undefined` for a message of its own. */
 function toContinued(reply: SentReply | undefined, turn: FollowedTurn): ContinuedMessage | undefined {
   return reply && { messageId: reply.messageId ?? turn.id, reasonings: reply.reasonings };
+}
+
+/** Returns the path of the page before the message `oldestId`. */
+function toOlderPath(
+  chatId: string,
+  { limit, userId }: { readonly limit: number; readonly userId?: string | null | undefined },
+  oldestId: string,
+): string {
+  const query = new URLSearchParams({ limit: String(limit), before: oldestId, ...(userId && { userId }) });
+  return `/api/chat/${encodeURIComponent(chatId)}?${query}`;
 }
 
 function toChat(chatId: string, caller: Caller): UiChat {

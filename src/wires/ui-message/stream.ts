@@ -36,6 +36,15 @@ export function toUiMessageStream(continued?: ContinuedMessage): StreamWire {
   };
 }
 
+/** Returns the chunks of a whole stream, or of one so far. @param events begin with the turn's start. */
+export function toUiMessageChunks(
+  events: readonly TurnEvent[],
+  continued?: ContinuedMessage,
+): readonly UiMessageChunk[] {
+  const projection = new UiMessageProjection(continued);
+  return events.flatMap((event) => projection.toChunks(event));
+}
+
 class UiMessageProjection implements Projection {
   readonly #continued: ContinuedMessage | undefined;
   readonly #tools = new ToolChunks();
@@ -59,10 +68,14 @@ class UiMessageProjection implements Projection {
   }
 
   toChunk(event: TurnEvent): string {
-    const chunks = this.#isKnown(event) ? this.#skip(event) : this.#toChunks(event);
-    const frames = chunks.map(toFrame).join("");
+    const frames = this.toChunks(event).map(toFrame).join("");
     const isLast = event.type === "turn-end" || event.type === "turn-waiting";
     return isLast ? frames + closing : frames;
+  }
+
+  /** Returns the chunks of the next event. */
+  toChunks(event: TurnEvent): readonly UiMessageChunk[] {
+    return this.#isKnown(event) ? this.#skip(event) : this.#toChunks(event);
   }
 
   /** Whether the client has an event already. */
