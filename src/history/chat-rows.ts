@@ -14,7 +14,7 @@ import { maxPageBytes } from "./message-rows.ts";
 import { MessageRow } from "./row-schemas.ts";
 
 /** The first schema version that has the function. */
-const chatsVersion = 9;
+const chatsVersion = 10;
 
 const call = { callId: z.string() };
 const approval = { ...call, approvalId: z.string() };

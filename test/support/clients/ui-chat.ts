@@ -44,6 +44,12 @@ const Plan = z.strictObject({ text: z.string().min(1), state: z.enum(["streaming
 /** A message as the client holds it. */
 export type ShownMessage = UIMessage<z.infer<typeof Metadata>, { plan: z.infer<typeof Plan> }>;
 
+/** A message that the server has loaded: its metadata is that of a stream. */
+const Loaded = z.custom<ShownMessage>((message) => {
+  const { metadata } = z.looseObject({ metadata: z.unknown().optional() }).parse(message);
+  return metadata === undefined || Metadata.safeParse(metadata).success;
+});
+
 /** Options of a chat. */
 interface ChatOptions {
   readonly id?: string;
@@ -188,6 +194,38 @@ export class ObservedChat {
     await this.chat.sendMessage({ text });
     return promptOf(model.calls.at(-1));
   }
+}
+
+/** The messages of a chat, as its route returns them. */
+export interface LoadedChat {
+  readonly messages: readonly ShownMessage[];
+  /** The path of the page with older messages, if there is one. */
+  readonly older: string | undefined;
+}
+
+/** Loads a chat, or the page at `path`. */
+export async function loadChat(
+  url: string,
+  { id = "", userId = "", query = "", path }: { id?: string; userId?: string; query?: string; path?: string },
+): Promise<LoadedChat> {
+  const response = await fetch(
+    url + (path ?? `/api/chat/${encodeURIComponent(id)}?userId=${userId}${query}`),
+  );
+  if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+  const messages = z.array(Loaded).parse(await response.json());
+  const link = response.headers.get("link");
+  return { messages, older: /^<([^>]+)>; rel="next"$/.exec(link ?? "")?.[1] };
+}
+
+/** Opens a chat as a page does that was loaded again: with its stored messages. */
+export async function reopenChat(url: string, options: ChatOptions & { id: string }): Promise<ObservedChat> {
+  const { messages } = await loadChat(url, options);
+  return new ObservedChat(url, { ...options, messages });
+}
+
+/** Returns `messages` as JSON holds them: without members that are undefined. */
+export function toJson(messages: readonly ShownMessage[]): unknown {
+  return JSON.parse(JSON.stringify(messages));
 }
 
 /** The AI SDK's own pattern for a history that the server keeps. */
