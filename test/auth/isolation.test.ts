@@ -58,6 +58,7 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
     body: { id: conversationId, messages: uiMessages },
     foreign: 404,
   }),
+  "GET /api/chat/:id": ({ conversationId }) => ({ path: `/api/chat/${conversationId}`, foreign: 200 }),
   "GET /api/chat/:id/stream": ({ conversationId }) => ({
     path: `/api/chat/${conversationId}/stream`,
     foreign: 204,

@@ -135,6 +135,8 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     for (const text of ["go on", "break", "refuse"]) await ask("POST", "/api/chat", ui(text));
     assert.equal((await ask("GET", "/api/chat/chat/stream")).status, 204);
     assert.equal((await ask("POST", "/api/chat/chat/stop")).status, 204);
+    for (const query of ["", "?limit=1", "?before=m"])
+      assert.equal((await ask("GET", `/api/chat/chat${query}`)).status, 200);
     const next = model.nextCall();
     const opening = app.open("POST", "/api/chat", ui("wait"));
     reply(await next);
@@ -145,6 +147,7 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     check.check("POST", "/api/chat", await readResponse(begun));
     check.check("GET", "/api/chat/chat/stream", await readResponse(resumed));
     assert.equal((await ask("POST", "/api/chat", {})).status, 400);
+    assert.equal((await ask("GET", "/api/chat/chat?limit=0")).status, 400);
   });
 
   test("on OpenAI's wire", async () => {
@@ -257,6 +260,7 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     const parts = files.map(({ mimeType, url }) => ({ type: "file", mediaType: mimeType, url }));
     const body = { id: "files", userId, messages: [{ id: "m", role: "user", parts }] };
     const started = await ask("POST", "/api/chat", body);
+    assert.equal((await ask("GET", `/api/chat/files?userId=${userId}`)).status, 200);
     const conversation = String(started.headers["x-conversation-id"]);
     const { body: messages } = await ask("GET", `/conversations/${conversation}/messages?userId=${userId}`);
     const urls = Array.from(messages.matchAll(/"url":"(\/files\/[^"]+)"/g), ([, url = ""]) => url);

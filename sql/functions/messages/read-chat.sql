@@ -4,11 +4,11 @@
 -- @param conversation_id, chat_id as in chat_find_newest_turn
 -- @param limit, max_bytes as in chat_list_messages
 -- @param before the id by which the client knows a message: only messages before it; or null
--- @returns {conversation_id: null if there is none, messages, more: as chat_list_messages returns them, turns:
---   [{message_id, id, first_id: of the reply's first turn, if this one goes on with its reply, status, model,
---   attempts, context, finish_reason, usage, error_code, started_at, duration_ms, first_text_ms, calls:
---   [{type, data}] of requests and responses about approvals, and of calls with a title}], open: {turn_id,
---   replaces_last: whether it answers the same message as the last reply, again} or null}
+-- @returns {conversation_id: null if there is none, messages, more: as chat_list_messages returns them,
+--   turns: [{message_id, id, first_id: of the reply's first turn, if this one goes on with its reply, status,
+--   model, attempts, context, finish_reason, usage, error_code, started_at, duration_ms, first_text_ms,
+--   calls: [{type, data}] of requests and responses about approvals, and of calls with a title}],
+--   open: {turn_id, replaces_last: whether it makes the last reply again} or null}
 create or replace function public.chat_read_chat(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare

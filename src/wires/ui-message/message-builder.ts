@@ -66,7 +66,15 @@ class PartsBuilder {
       case "data-title":
       case "error":
         break;
-      default:
+      case "tool-input-start":
+      case "tool-input-delta":
+      case "tool-input-available":
+      case "tool-input-error":
+      case "tool-approval-request":
+      case "tool-approval-response":
+      case "tool-output-available":
+      case "tool-output-error":
+      case "tool-output-denied":
         this.#addTool(chunk);
     }
   }

@@ -150,7 +150,7 @@ function toOlderPath(
   oldestId: string,
 ): string {
   const query = new URLSearchParams({ limit: String(limit), before: oldestId, ...(userId && { userId }) });
-  return `/api/chat/${encodeURIComponent(chatId)}?${query}`;
+  return `/api/chat/${encodeURIComponent(chatId)}?${query.toString()}`;
 }
 
 function toChat(chatId: string, caller: Caller): UiChat {

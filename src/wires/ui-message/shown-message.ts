@@ -6,7 +6,7 @@ import { roles, type Role } from "../../turn/message.ts";
 import { toMetadataSchemas, type UiEndMetadata, type UiStartMetadata } from "./chunk.ts";
 
 /** The states of a tool call that this server shows. */
-export const shownToolStates = [
+const shownToolStates = [
   "input-streaming",
   "input-available",
   "approval-requested",

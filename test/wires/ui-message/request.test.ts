@@ -182,7 +182,7 @@ describe("a request of useChat", () => {
     const large = JSON.stringify(chat(hi)).padEnd(20 * mebibyte + 1, " ");
     assertRefused(await app.post("/api/chat", large), 413, /^The body is larger than 20 MiB\.$/);
     assertRefused(await app.get("/api/chat"), 405, /^This URL does not support that method\.$/);
-    assertRefused(await app.get("/api/chat/chat"), 404, /^There is nothing at this URL\.$/);
+    assertRefused(await app.get("/api/chat/chat/other"), 404, /^There is nothing at this URL\.$/);
   });
 
   test("with a text of 1 MiB is accepted, and with one byte more a 413 that names the message", async () => {

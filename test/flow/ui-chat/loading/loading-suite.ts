@@ -259,7 +259,7 @@ export function runLoadingSuite(name: string, start: () => Promise<StoreHarness>
       const second = Promise.withResolvers<Parameters<typeof model.script>[0]>();
       model.inOrder(
         (call) => call.text(plan).toolCall("weather", {}).finish("tool_calls"),
-        (call) => void second.resolve(call.text("It")),
+        (call) => second.resolve(call.text("It")),
       );
       await shown.chat.sendMessage({ text: "Q1" });
       const { toolCallId = "" } = shown.tools[0] ?? {};
