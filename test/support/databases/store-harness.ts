@@ -10,6 +10,7 @@ import { loadSchema } from "../../../src/store/schema/schema.ts";
 import type { Clock } from "../../../src/base/clock.ts";
 import { startPostgres, type PostgresServer } from "./postgres-server.ts";
 import { makeFolder } from "../apps/start-app.ts";
+import { fillDataFolder } from "./pglite-template.ts";
 import { startSupabaseStack, type SupabaseStack } from "./supabase-stack.ts";
 
 const Rows = z.array(z.record(z.string(), z.unknown()));
@@ -41,6 +42,7 @@ async function openDatabase(variables: Readonly<Record<string, string>>, clock: 
 export async function startPglite(): Promise<StoreHarness> {
   const folder = await makeFolder();
   const variables = { DATA_DIR: folder.path };
+  await fillDataFolder(parseConfig(variables).app.store);
   return {
     name: "PGlite",
     variables,
