@@ -114,7 +114,7 @@ export function parseConfig(
     ...toolServers.problems.map((problem) => `MCP_SERVERS_FILE: ${problem}`),
     ...(models?.problems ?? []).map((problem) => `MODELS_FILE: ${problem}`),
     ...findTitleFaults(isDemo ? undefined : valid, models),
-    ...(valid === undefined || models?.problems.length ? [] : findUnpriced(valid, models)),
+    ...(valid === undefined ? [] : findUnpriced(valid, models)),
   ];
   const used = new Set([...toolServers.usedNames, ...(models?.usedNames ?? [])]);
   const allWarnings = [

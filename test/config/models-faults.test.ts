@@ -77,6 +77,62 @@ describe("faults of the file of models", () => {
     );
   });
 
+  test("names the faults of a field beside those of the form of another, and of other entries", async (context) => {
+    const API_KEYS = `web:${"k".repeat(24)}`;
+    const entries = [
+      {
+        name: "a",
+        apiKeyVariable: "MISSING_KEY",
+        failoverAfterMs: 0,
+        windowTokens: 1_000,
+        maxOutputTokens: 1_000,
+        fallback: ["a", 5, "bb", "bc"],
+        parameters: { allow: [], defaults: { temperature: 3, stream: true }, rename: { a: "model", b: 5 } },
+      },
+      { name: "bb", baseUrl: "ftp://x", headers: { "X a": "1", "X-B": 5, host: "x" }, price: { input: 1 } },
+      { name: "c", windowTokens: 0 },
+      { name: "d", apiKey: "k" },
+      { name: "e", baseUrl: 5, fallback: ["f"] },
+      { name: "f", ...key, users: ["me"], keys: ["", "wbe"] },
+      { name: "a", ...key, reasoning: 5, users: [userId], keys: 5 },
+      { name: "g", ...key, users: [userId], price: 5 },
+      { name: "h", ...key, fallback: ["g"], windowTokens: "1" },
+    ];
+    assert.deepEqual(await refuse(context, entries, { AUTH: "keys", API_KEYS, TITLE_MODEL: "zzz" }), [
+      "models[0].parameters.rename.b must be a text",
+      "models[0].parameters.allow is not a field; the fields are allowed, defaults, rename",
+      "models[0].fallback[1] must be a text",
+      "models[0].failoverAfterMs must be a whole number of milliseconds from 1 to 3600000",
+      "models[0].maxOutputTokens must be less than windowTokens, 1000",
+      "models[0].apiKeyVariable names MISSING_KEY, but that environment variable is not set",
+      "models[0].parameters.defaults.temperature must be a number from 0 to 2, or null",
+      "models[0].parameters.defaults.stream is set by each request itself",
+      "models[0].parameters.rename.a is set by each request itself",
+      "models[1].headers.X-B must be a text",
+      "models[1].price.output is required",
+      "models[1].baseUrl must be a URL that starts with http:// or https://",
+      'models[1].headers."X a" is not the name of a header',
+      "models[1].headers.host is set by each request itself",
+      "models[2].windowTokens must be a whole number of tokens from 1 to 1000000000",
+      "models[2].apiKeyVariable is required with https://api.openai.com/v1",
+      "models[3].apiKey is not a field: write apiKeyVariable, with the name of an environment variable that holds the key",
+      "models[4].baseUrl must be a text",
+      "models[5].users[0] must be a user's id, a UUID",
+      "models[5].keys[0] must not be empty",
+      "models[6].reasoning must be auto, opened or none",
+      "models[6].keys must be a list of names of API_KEYS",
+      'models[7].price must be an object like {"input":1.25,"cachedInput":0.125,"output":10}',
+      "models[8].windowTokens must be a whole number of tokens from 1 to 1000000000",
+      "models[6].name is the name of models[0], too: choose another",
+      "models[0].fallback[0] is the model itself",
+      "models[0].fallback[3] is not the name of a model; the names are a, bb, c, d, e, f, g, h",
+      'models[4].fallback[0] may be used by fewer users or keys than "e" itself',
+      'models[8].fallback[0] may be used by fewer users or keys than "h" itself',
+      "models[5].keys[1] is not the name of one of API_KEYS; they are web",
+      "TITLE_MODEL must be the name of a model in MODELS_FILE; they are a, bb, c, d, e, f, g, h",
+    ]);
+  });
+
   test("refuses names that clients could not use, and equal ones, but not names that differ by case", async (context) => {
     for (const [name, problem] of [
       ["", "must not be empty"],

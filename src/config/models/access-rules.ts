@@ -1,7 +1,7 @@
 /** The rules for the users and keys of models. */
-import type { ModelSettings } from "../../model/settings.ts";
 import type { Fault } from "../files/settings-file.ts";
 import { findNearest, listNames } from "../misspelt-names.ts";
+import { toTexts, type RawEntry } from "./raw-entry.ts";
 
 /** The callers that the server knows. */
 export interface KnownCallers {
@@ -12,16 +12,15 @@ export interface KnownCallers {
 
 /** Returns the faults of the users and keys, and warnings about models that have no users. */
 export function checkAccess(
-  models: readonly (ModelSettings | undefined)[],
+  entries: readonly RawEntry[],
   { auth, keyNames }: KnownCallers,
 ): { readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] } {
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
-  for (const [index, model] of models.entries()) {
-    const { users, keys } = model ?? {};
+  for (const [index, { users, keys }] of entries.entries()) {
     if (auth === "keys" && keyNames !== undefined)
-      for (const [place, name] of (keys ?? []).entries())
-        if (!keyNames.includes(name))
+      for (const [place, name] of toTexts(keys).entries())
+        if (name !== undefined && name !== "" && !keyNames.includes(name))
           faults.push({ place: ["models", index, "keys", place], sentence: toUnknown(name, keyNames) });
     if (users === undefined && keys === undefined) continue;
     if (auth === "none")

@@ -1,24 +1,23 @@
 /** The rules for the fallbacks of models. */
-import type { ModelSettings } from "../../model/settings.ts";
 import type { Fault } from "../files/settings-file.ts";
 import { findNearest, listNames } from "../misspelt-names.ts";
+import { toTexts, type RawEntry } from "./raw-entry.ts";
 
-type Read = readonly (ModelSettings | undefined)[];
-
-/** Returns the faults of all fallbacks. @param names those in the file, of faulty entries too. */
-export function findFallbackFaults(models: Read, names: readonly unknown[]): readonly Fault[] {
-  const known = names.filter((name) => typeof name === "string");
-  return models.flatMap((model, index) => {
-    if (model === undefined) return [];
-    const { name, fallback } = model;
+/** Returns the faults of all fallbacks. */
+export function findFallbackFaults(entries: readonly RawEntry[]): readonly Fault[] {
+  const names = entries.map(({ name }) => name);
+  const known = Array.from(new Set(names.filter((name) => typeof name === "string")));
+  return entries.flatMap((entry, index) => {
+    const fallback = toTexts(entry["fallback"]);
     return fallback.flatMap((other, place) => {
+      if (other === undefined) return [];
       const sentence =
-        other === name
+        other === entry["name"]
           ? "is the model itself"
           : fallback.indexOf(other) < place
             ? "stands twice in its list"
             : known.includes(other)
-              ? findAccessFault(model, models[names.indexOf(other)])
+              ? findAccessFault(entry, entries[names.indexOf(other)])
               : toUnknown(other, known);
       return sentence === undefined ? [] : [{ place: ["models", index, "fallback", place], sentence }];
     });
@@ -32,18 +31,33 @@ function toUnknown(name: string, known: readonly string[]): string {
 }
 
 /** A reply must not come from a model that its user may not choose. */
-function findAccessFault(model: ModelSettings, other: ModelSettings | undefined): string | undefined {
-  if (other === undefined || isSubset(model, other)) return undefined;
-  return `may be used by fewer users or keys than ${JSON.stringify(model.name)} itself`;
+function findAccessFault(entry: RawEntry, other: RawEntry | undefined): string | undefined {
+  const [own, others] = [toAccess(entry), other && toAccess(other)];
+  if (own === undefined || others === undefined || isSubset(own, others)) return undefined;
+  return `may be used by fewer users or keys than ${JSON.stringify(entry["name"])} itself`;
 }
 
-/** Whether all who may use `model` may use `other`. */
-function isSubset(model: ModelSettings, other: ModelSettings): boolean {
-  if (other.users === undefined && other.keys === undefined) return true;
-  if (model.users === undefined && model.keys === undefined) return false;
-  const { users = [], keys = [] } = other;
+/** The callers who may use a model; `"all"` without lists. */
+type Access = "all" | { readonly users: readonly string[]; readonly keys: readonly string[] };
+
+/** Returns `undefined` if the lists are faulty. */
+function toAccess({ users, keys }: RawEntry): Access | undefined {
+  if (users === undefined && keys === undefined) return "all";
+  const [ids, names] = [toWhole(users), toWhole(keys)];
+  if (ids === undefined || names === undefined) return undefined;
+  return { users: ids.map((id) => id.toLowerCase()), keys: names };
+}
+
+function toWhole(list: unknown): readonly string[] | undefined {
+  const texts = toTexts(list).filter((text) => text !== undefined);
+  return list === undefined || (Array.isArray(list) && texts.length === list.length) ? texts : undefined;
+}
+
+/** Whether all of `own` are among `others`. */
+function isSubset(own: Access, others: Access): boolean {
+  if (others === "all") return true;
+  if (own === "all") return false;
   return (
-    (model.users ?? []).every((id) => users.includes(id)) &&
-    (model.keys ?? []).every((key) => keys.includes(key))
+    own.users.every((id) => others.users.includes(id)) && own.keys.every((key) => others.keys.includes(key))
   );
 }

@@ -1,8 +1,9 @@
 /** The models of an environment: those of its file, the single one of its variables, or the demo. */
-import { toModelPrices } from "../../model/model-prices.ts";
+import { findModelPrice } from "../../model/model-prices.ts";
 import { defaultFailoverAfterMs, type ModelOptions, type ModelSettings } from "../../model/settings.ts";
+import { listNames } from "../misspelt-names.ts";
 import type { Environment } from "../variables.ts";
-import { readModelsFile, type ModelsFile } from "./models-file.ts";
+import { readModelsFile, type ListedModel, type ModelsFile } from "./models-file.ts";
 
 /** Returns the file of models; `undefined` without one. */
 export function readModels(
@@ -17,23 +18,30 @@ export function readModels(
   });
 }
 
-/**
- * Returns a sentence if there is a budget, and a model without a price: the budget would not count it.
- * @param file without faults.
- */
+/** Returns a sentence if there is a budget, and a model without a price: the budget would not count it. */
 export function findUnpriced(environment: Environment, file: ModelsFile | undefined): readonly string[] {
-  const { LIMIT_COST_PER_DAY: ofUsers, LIMIT_KEY_COST_PER_DAY: ofKeys, MODEL_PRICES: prices } = environment;
-  const options = toModelOptions(environment, file);
-  if ((ofUsers === 0n && ofKeys === undefined) || options.type === "demo") return [];
-  const models = [...options.models, ...(options.titles === undefined ? [] : [options.titles])];
-  const priced = toModelPrices(models, prices ?? new Map());
-  const names = [...new Set(models.map(({ name }) => name))].filter(
-    (name) => name !== "" && !priced.has(name),
-  );
+  const { LIMIT_COST_PER_DAY: ofUsers, LIMIT_KEY_COST_PER_DAY: ofKeys, MODEL_PRICES } = environment;
+  if (ofUsers === 0n && ofKeys === undefined) return [];
+  const prices = MODEL_PRICES ?? new Map();
+  const listed = file?.listed ?? listModels(environment);
+  const names = listed
+    .filter(({ hasPrice, ...model }) => !hasPrice && findModelPrice(model, prices) === undefined)
+    .map(({ name }) => name);
   if (names.length === 0) return [];
   const budget = ofUsers === 0n ? "LIMIT_KEY_COST_PER_DAY" : "LIMIT_COST_PER_DAY";
   const advice = file === undefined ? "add it to MODEL_PRICES" : "add `price` to its entry in MODELS_FILE";
-  return [`${budget} needs the price of each model, and has none of ${names.join(", ")}: ${advice}`];
+  return [
+    `${budget} needs the price of each model, and has none of ${listNames([...new Set(names)])}: ${advice}`,
+  ];
+}
+
+/** Returns the single model of the environment, and the one that makes titles. */
+function listModels(environment: Environment): readonly ListedModel[] {
+  const options = toModelOptions(environment, undefined);
+  if (options.type === "demo") return [];
+  return [...options.models, ...(options.titles === undefined ? [] : [options.titles])]
+    .map(({ name, openai: { model } }) => ({ name, model, hasPrice: false }))
+    .filter(({ name }) => name !== "");
 }
 
 /** The settings of all models, unless a file has others. */
@@ -52,10 +60,10 @@ export function findTitleFaults(
   file: ModelsFile | undefined,
 ): readonly string[] {
   const name = environment?.TITLE_MODEL;
-  if (name === undefined || file === undefined || file.models.length === 0) return [];
-  const names = file.models.map((model) => model.name);
+  if (name === undefined || file === undefined || file.listed.length === 0) return [];
+  const names = Array.from(new Set(file.listed.map((model) => model.name)));
   if (names.includes(name)) return [];
-  return [`TITLE_MODEL must be the name of a model in MODELS_FILE; they are ${names.join(", ")}`];
+  return [`TITLE_MODEL must be the name of a model in MODELS_FILE; they are ${listNames(names)}`];
 }
 
 /** Returns the models. @param file without faults. */

@@ -1,40 +1,32 @@
 /** The file of models: reads and checks it, and returns the settings in it. */
 import { resolve } from "node:path";
-import type { z } from "zod";
-import { isRecord, type JsonObject } from "../../base/json.ts";
-import { defaultFailoverAfterMs, type ModelSettings, type OpenAiOptions } from "../../model/settings.ts";
-import { Expansion } from "../files/expansion.ts";
-import {
-  checkHeaders,
-  fromPath,
-  parseFile,
-  toPlace,
-  type Fault,
-  type Place,
-  type Tell,
-} from "../files/settings-file.ts";
-import { variableNames } from "../variables.ts";
+import { isRecord } from "../../base/json.ts";
+import type { ModelSettings } from "../../model/settings.ts";
+import { parseFile, toPlace, type Fault, type Tell } from "../files/settings-file.ts";
 import { checkAccess, type KnownCallers } from "./access-rules.ts";
 import { findFallbackFaults } from "./fallback-rules.ts";
-import { knownKeys, ModelEntry } from "./model-entry.ts";
+import { EntryReader, type EntryOptions } from "./entry-reader.ts";
+import { knownKeys } from "./model-entry.ts";
+import type { RawEntry } from "./raw-entry.ts";
 import { toUnknownField } from "./unknown-fields.ts";
 
-/** Settings of the environment that entries may override. */
-type Defaults = Pick<OpenAiOptions, "temperature" | "firstByteTimeoutMs" | "idleTimeoutMs"> &
-  Pick<ModelSettings, "opensReasoning">;
-
-type ServerAddress = Omit<OpenAiOptions, "temperature" | "firstByteTimeoutMs" | "idleTimeoutMs">;
-
 /** The environment of a file. */
-export interface ModelsFileOptions {
-  /** The variables that are set, as they are used. */
-  readonly variables: Readonly<Record<string, string>>;
-  readonly defaults: Defaults;
+export interface ModelsFileOptions extends EntryOptions {
   readonly callers: KnownCallers;
+}
+
+/** An entry with a name, as far as that is known of one with faults. */
+export interface ListedModel {
+  readonly name: string;
+  /** The model's name on its server. */
+  readonly model: string;
+  readonly hasPrice: boolean;
 }
 
 /** The contents of a file. */
 export interface ModelsFile {
+  /** All entries that have a name, those with faults too. */
+  readonly listed: readonly ListedModel[];
   /** Empty if there are problems. */
   readonly models: readonly ModelSettings[];
   /** A sentence for each fault, with its place. */
@@ -46,27 +38,7 @@ export interface ModelsFile {
   readonly usedNames: readonly string[];
 }
 
-/** Secrets of this server, which no model server may get. */
-const ownSecrets = new Set(variableNames.filter((name) => !/^(?:AZURE_)?OPENAI_/.test(name)));
-/** Parameters that each request sets itself. */
-const fixedParameters = new Set([
-  "model",
-  "messages",
-  "stream",
-  "stream_options",
-  "n",
-  "tools",
-  "tool_choice",
-  "parallel_tool_calls",
-  "functions",
-  "function_call",
-]);
-const fixedHeaders =
-  /^(?:accept|accept-encoding|connection|content-length|content-type|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
-/** The words of `reasoning`. */
-const opens = { auto: "auto", opened: "yes", none: "no" } as const;
 const maxModels = 1_000;
-const openAiUrl = "https://api.openai.com/v1";
 
 /** Returns the settings in `file`, a path that may be relative. Never throws. */
 export function readModelsFile(file: string, options: ModelsFileOptions): ModelsFile {
@@ -78,13 +50,13 @@ export function readModelsFile(file: string, options: ModelsFileOptions): Models
   const entries = parsed === undefined ? undefined : findEntries(parsed.value, refuse);
   const reader = new EntryReader(options, refuse);
   const read = (entries ?? []).map((entry, index) => reader.read(entry, ["models", index]));
-  const names = (entries ?? []).map((entry) => (isRecord(entry) ? entry["name"] : undefined));
-  for (const { place, sentence } of [...findEqualNames(names), ...findFallbackFaults(read, names)])
+  const raw = (entries ?? []).map((entry) => (isRecord(entry) ? entry : {}));
+  const access = checkAccess(raw, options.callers);
+  for (const { place, sentence } of [...findEqualNames(raw), ...findFallbackFaults(raw), ...access.faults])
     refuse(place, sentence);
-  const access = checkAccess(read, options.callers);
-  for (const { place, sentence } of access.faults) refuse(place, sentence);
   const { expansion, secrets, usedNames } = reader;
   return {
+    listed: raw.flatMap(toListed),
     models: problems.length > 0 ? [] : read.flatMap((settings) => settings ?? []),
     problems,
     warnings: access.warnings.map(({ place, sentence }) => `${file}: ${toPlace(place)} ${sentence}`),
@@ -109,7 +81,13 @@ function findEntries(value: unknown, refuse: Tell): readonly unknown[] {
   return [];
 }
 
-function findEqualNames(names: readonly unknown[]): readonly Fault[] {
+function toListed({ name, model, price }: RawEntry): readonly ListedModel[] {
+  if (typeof name !== "string") return [];
+  return [{ name, model: typeof model === "string" ? model : name, hasPrice: price !== undefined }];
+}
+
+function findEqualNames(entries: readonly RawEntry[]): readonly Fault[] {
+  const names = entries.map(({ name }) => name);
   return names.flatMap((name, index) => {
     const first = names.indexOf(name);
     if (name === undefined || first === index) return [];
@@ -117,169 +95,4 @@ function findEqualNames(names: readonly unknown[]): readonly Fault[] {
       { place: ["models", index, "name"], sentence: `is the name of models[${first}], too: choose another` },
     ];
   });
-}
-
-/** Reads the entries of a file. */
-class EntryReader {
-  readonly #options: ModelsFileOptions;
-  readonly #refuse: Tell;
-  readonly expansion: Expansion;
-  readonly secrets: string[] = [];
-  readonly usedNames: string[] = [];
-
-  constructor(options: ModelsFileOptions, refuse: Tell) {
-    this.#options = options;
-    this.#refuse = refuse;
-    this.expansion = new Expansion(options.variables, ownSecrets);
-  }
-
-  /** Returns `undefined` if the entry does not have the form of one. */
-  read(value: unknown, place: Place): ModelSettings | undefined {
-    const { data: entry, error } = ModelEntry.safeParse(value);
-    for (const issue of error?.issues ?? []) this.#refuseIssue(issue, place);
-    if (entry === undefined) return undefined;
-    const { defaults } = this.#options;
-    const { temperature = defaults.temperature, ...sent } = entry.parameters?.defaults ?? {};
-    const { windowTokens, maxOutputTokens, price, fallback = [], users, keys } = entry;
-    if (windowTokens !== undefined && maxOutputTokens !== undefined && maxOutputTokens >= windowTokens)
-      this.#refuse([...place, "maxOutputTokens"], `must be less than windowTokens, ${windowTokens}`);
-    return {
-      name: entry.name,
-      keepsName: true,
-      openai: {
-        ...this.#toServer(entry, place),
-        temperature: this.#toTemperature(temperature, place),
-        firstByteTimeoutMs: entry.firstByteTimeoutMs ?? defaults.firstByteTimeoutMs,
-        idleTimeoutMs: entry.idleTimeoutMs ?? defaults.idleTimeoutMs,
-      },
-      windowTokens,
-      maxOutputTokens,
-      price,
-      parameters: entry.parameters && {
-        allowed: entry.parameters.allowed,
-        // A temperature that is never sent, not even for a client.
-        defaults: this.#toDefaults(temperature === null ? { ...sent, temperature } : sent, place),
-        ...(entry.parameters.rename && { rename: this.#toRename(entry.parameters.rename, place) }),
-      },
-      opensReasoning: entry.reasoning === undefined ? defaults.opensReasoning : opens[entry.reasoning],
-      fallback,
-      failoverAfterMs: entry.failoverAfterMs ?? defaultFailoverAfterMs,
-      users: users?.map((id) => id.toLowerCase()),
-      keys,
-    };
-  }
-
-  #refuseIssue(issue: z.core.$ZodIssue, place: Place): void {
-    const path = fromPath(issue.path);
-    if (issue.code !== "unrecognized_keys") return this.#refuse([...place, ...path], issue.message);
-    const part = path.at(-1);
-    const known = part === "azure" || part === "price" || part === "parameters" ? part : "entry";
-    for (const key of issue.keys)
-      this.#refuse([...place, ...path, key], toUnknownField(key, knownKeys[known]));
-  }
-
-  #toServer(entry: ModelEntry, place: Place): ServerAddress {
-    const { name, model = name, azure, baseUrl } = entry;
-    if (azure !== undefined && baseUrl !== undefined)
-      this.#refuse([...place, "baseUrl"], "must be left out with azure, whose endpoint is the URL");
-    const apiKey = this.#toApiKey(entry, place);
-    const endpoint = azure && this.#toUrl(azure.endpoint, [...place, "azure", "endpoint"]);
-    return {
-      model,
-      apiKey: azure === undefined ? apiKey : undefined,
-      baseUrl: baseUrl === undefined ? undefined : this.#toUrl(baseUrl, [...place, "baseUrl"]),
-      organization: undefined,
-      project: undefined,
-      azure:
-        azure && endpoint !== undefined
-          ? { endpoint, apiKey: apiKey ?? "", apiVersion: azure.apiVersion }
-          : undefined,
-      headers: this.#toHeaders(entry.headers ?? {}, [...place, "headers"]),
-    };
-  }
-
-  #toApiKey(
-    { apiKeyVariable: name, azure, baseUrl, headers = {} }: ModelEntry,
-    place: Place,
-  ): string | undefined {
-    const at = [...place, "apiKeyVariable"];
-    if (name === undefined) {
-      const isHeader = Object.keys(headers).some((header) => /^(?:authorization|api-key)$/i.test(header));
-      if ((azure !== undefined || baseUrl === undefined) && !isHeader)
-        this.#refuse(at, `is required with ${azure === undefined ? openAiUrl : "azure"}`);
-      return undefined;
-    }
-    this.usedNames.push(name);
-    if (ownSecrets.has(name)) {
-      this.#refuse(at, `names ${name}, a setting of this server, which no model server may get`);
-      return undefined;
-    }
-    const { variables } = this.#options;
-    const key = Object.hasOwn(variables, name) ? variables[name] : undefined;
-    if (key === undefined) this.#refuse(at, `names ${name}, but that environment variable is not set`);
-    else if (!/^[\x20-\x7e]*$/.test(key))
-      this.#refuse(at, `names ${name}, which must contain only ASCII characters: copy it again in full`);
-    else this.secrets.push(key);
-    return key;
-  }
-
-  #toUrl(text: string, place: Place): string {
-    const url = this.expansion.expand(text, (sentence) => this.#refuse(place, sentence));
-    if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-      this.#refuse(place, "must be a URL that starts with http:// or https://");
-      return openAiUrl;
-    }
-    const { username, password, search, hash, pathname } = new URL(url);
-    if (username !== "" || password !== "")
-      this.#refuse(place, "must not contain a user or password: use apiKeyVariable or headers");
-    if (search !== "" || hash !== "") this.#refuse(place, "must not contain a query or a fragment");
-    if (/\/(?:chat\/completions|responses|models)\/?$/.test(pathname))
-      this.#refuse(place, "must be the root of the API, like http://localhost:11434/v1");
-    return url;
-  }
-
-  #toHeaders(sent: Readonly<Record<string, string>>, place: Place): Readonly<Record<string, string>> {
-    const headers = Object.entries(sent).map(([name, text]) => {
-      const value = this.expansion.expand(text, (sentence) => this.#refuse([...place, name], sentence));
-      return [name, value] as const;
-    });
-    checkHeaders(headers, place, this.#refuse);
-    const seen = new Set<string>();
-    for (const [name, value] of headers) {
-      if (fixedHeaders.test(name)) this.#refuse([...place, name], "is set by each request itself");
-      if (seen.has(name.toLowerCase())) this.#refuse([...place, name], "stands twice, in different cases");
-      seen.add(name.toLowerCase());
-      if (/auth|key|token|secret|cookie/i.test(name)) this.secrets.push(value, value.replace(/^\w+ +/, ""));
-    }
-    return Object.fromEntries(headers);
-  }
-
-  #toTemperature(value: unknown, place: Place): number | undefined {
-    if (value === undefined || value === null) return undefined;
-    if (typeof value === "number" && value >= 0 && value <= 2) return value;
-    this.#refuse(
-      [...place, "parameters", "defaults", "temperature"],
-      "must be a number from 0 to 2, or null",
-    );
-    return undefined;
-  }
-
-  #toRename(rename: Readonly<Record<string, string>>, place: Place): Readonly<Record<string, string>> {
-    for (const [name, newName] of Object.entries(rename))
-      if (fixedParameters.has(name) || fixedParameters.has(newName))
-        this.#refuse([...place, "parameters", "rename", name], "is set by each request itself");
-      else if (Object.hasOwn(rename, newName))
-        this.#refuse(
-          [...place, "parameters", "rename", name],
-          `must not be ${newName}, which is renamed, too`,
-        );
-    return rename;
-  }
-
-  #toDefaults(defaults: JsonObject, place: Place): JsonObject {
-    for (const name of Object.keys(defaults))
-      if (fixedParameters.has(name))
-        this.#refuse([...place, "parameters", "defaults", name], "is set by each request itself");
-    return defaults;
-  }
 }
