@@ -26,6 +26,8 @@ export class DemoModel implements Model {
     this.#clock = clock;
   }
 
+  toMaxTokens(): undefined {}
+
   complete(prompt: Prompt, sink: ModelSink): ModelCall {
     const words = toReply(prompt, this.#clock.now()).match(/\S+\s*/g) ?? [];
     let next = 0;

@@ -1,7 +1,7 @@
 /** The model behind an OpenAI-compatible server: its replies, each in as many attempts as it takes. */
 import { AppError, toAppError } from "../base/errors.ts";
 import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-files.ts";
-import { hasInstruction, type Prompt } from "../turn/instructions.ts";
+import { hasInstruction, type ModelParameters, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
 import type { CallOptions, CallReport, Model, ModelCall, ModelEnd, ModelSink } from "../turn/ports.ts";
@@ -19,6 +19,7 @@ import {
   isAboutTools,
   isBadRequest,
 } from "./request/refused-parameter.ts";
+import { findMaxTokens } from "./request/sent-parameters.ts";
 import { hasClientTools } from "./request/tool-offer.ts";
 import type { ModelSettings } from "./settings.ts";
 
@@ -46,6 +47,10 @@ export class OpenAiModel implements Model {
     this.openedReasoning = new OpenedReasoning(settings.opensReasoning);
     this.#server = new OpenAiServer(settings, clock, observe);
     this.#clock = clock;
+  }
+
+  toMaxTokens(parameters: ModelParameters): number | undefined {
+    return findMaxTokens(parameters, this.#server.settings.parameters);
   }
 
   complete(prompt: Prompt, sink: ModelSink, options?: CallOptions): ModelCall {

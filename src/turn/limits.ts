@@ -88,19 +88,15 @@ export type Estimate = Pick<Usage, "inputTokens" | "outputTokens">;
 
 /** Bytes of text per token, about. https://platform.openai.com/tokenizer: 4 characters of English. */
 const bytesPerToken = 4;
-/** Tokens reserved for a reply whose client sets no maximum. */
-const usualOutputTokens = 1_000;
+/** Tokens reserved for a reply without a maximum. */
+export const usualOutputTokens = 1_000;
 
 /** Returns the estimated tokens of `bytes` of text, `images` and `messages`. */
 export function toTokens(bytes: number, images = 0, messages = 0): number {
   return Math.ceil(bytes / bytesPerToken) + images * tokensPerImage + messages * tokensPerMessage;
 }
 
-/**
- * Returns the output tokens reserved for a reply: the largest of `maxTokens`, as models heed one or the
- * other, and at most those of {@link maxReplyBytes}.
- */
-export function toReservedOutput(...maxTokens: readonly (number | undefined)[]): number {
-  const given = maxTokens.filter((max) => max !== undefined);
-  return given.length === 0 ? usualOutputTokens : Math.min(Math.max(...given), toTokens(maxReplyBytes));
+/** Returns the output tokens reserved for a reply: at most those of {@link maxReplyBytes}. */
+export function toReservedOutput(maxTokens: number | undefined): number {
+  return Math.min(maxTokens ?? usualOutputTokens, toTokens(maxReplyBytes));
 }

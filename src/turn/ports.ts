@@ -3,7 +3,7 @@ import type { Caller } from "../base/caller.ts";
 import type { AppError, ErrorCode } from "../base/errors.ts";
 import type { Body } from "./body.ts";
 import type { ChatSummaries } from "./context/chat-summaries.ts";
-import type { Prompt } from "./instructions.ts";
+import type { ModelParameters, Prompt } from "./instructions.ts";
 import type { Money } from "../base/money.ts";
 import type { Allowance, Estimate, LimitLeft, LimitName, ReservedPrice } from "./limits.ts";
 import type { AddressedMessage, Digest, ExtendedReply } from "./message-tree.ts";
@@ -106,6 +106,8 @@ export interface Model {
   readonly allowedParameters?: readonly string[] | undefined;
   /** Whether its chat template opens the reasoning, as far as its replies have shown. */
   readonly openedReasoning: OpenedReasoning;
+  /** Returns the most tokens of a reply, as the model is told with `parameters`; `undefined` for no bound. */
+  toMaxTokens(parameters: ModelParameters): number | undefined;
   /** Starts a reply. `sink` is called in later ticks only. */
   complete(prompt: Prompt, sink: ModelSink, options?: CallOptions): ModelCall;
   /** Closes connections kept open between replies. */

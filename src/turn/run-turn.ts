@@ -93,7 +93,7 @@ export class RunningTurn {
     this.#steps = createStepLoop(request, ports, output, this.#reply, resumed?.state);
     // First: all other work is done while the request is under way.
     if (resumed === undefined) this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request));
-    this.#estimate = estimateTurn(request);
+    this.#estimate = estimateTurn(request, model);
     this.#begin = begun?.begin ?? toTurnBegin(request, ports, clock.now());
     this.#isSafe = this.#makeSafe(begun);
     if (resumed !== undefined) this.#resume(resumed);

@@ -76,8 +76,9 @@ export function toReservation(
   request: TurnRequest,
   { models, pricing }: PricedModels,
 ): Pick<TurnBegin, "estimate" | "price"> {
-  const price = pricing?.findReserved(findModel(models, request).name);
-  return { estimate: estimateTurn(request), ...(price !== undefined && { price }) };
+  const model = findModel(models, request);
+  const price = pricing?.findReserved(model.name);
+  return { estimate: estimateTurn(request, model), ...(price !== undefined && { price }) };
 }
 
 /** Returns the begin of the turn that `request` asks for, with new ids where it names none. */
@@ -153,9 +154,9 @@ export function mayBeRefused(request: TurnRequest): boolean {
   );
 }
 
-/** Returns the tokens reserved for a turn: its whole prompt, and the longest reply it allows. */
-export function estimateTurn(request: TurnRequest): Estimate {
-  const { max_tokens, max_completion_tokens, ...parameters } = request.parameters;
+/** Returns the tokens reserved for a turn: its whole prompt, and the longest reply that `model` may give. */
+export function estimateTurn(request: TurnRequest, model: Model): Estimate {
+  const { max_tokens: _, max_completion_tokens: __, ...parameters } = request.parameters;
   const messages = toChat(request);
   const texts = [toInstruction(request) ?? ""];
   let imagesCount = 0;
@@ -173,7 +174,7 @@ export function estimateTurn(request: TurnRequest): Estimate {
   }
   return {
     inputTokens: sampleTokens(texts) + toTokens(0, imagesCount, messages.length),
-    outputTokens: toReservedOutput(max_tokens, max_completion_tokens),
+    outputTokens: toReservedOutput(model.toMaxTokens(request.parameters)),
   };
 }
 

@@ -7,13 +7,14 @@ import {
   type WindowLimits,
 } from "../../turn/context/fit-prompt.ts";
 import { tokensPerImage } from "../../turn/context/message-size.ts";
+import { findMaxTokens } from "../request/sent-parameters.ts";
 import type { ModelSettings } from "../settings.ts";
 import { SteppedMean } from "./stepped-mean.ts";
 import { readRefusedWindow } from "./refused-window.ts";
 
-/** The window's tokens kept for a reply whose length neither its client nor the settings limit. */
+/** The window's tokens kept for a reply whose length nothing limits. */
 const usualOutputTokens = 4_096;
-/** The most of the window that is kept for a reply: without, and with a request for so many tokens. */
+/** The most of the window that is kept for a reply: without a bound, and with one. */
 const maxOutputShare = 0.25;
 const maxAskedShare = 0.75;
 /** A model that refuses a prompt, and names no window, is sent this share of it next. */
@@ -66,9 +67,9 @@ export class ContextMemory {
     };
   }
 
-  #toReserve({ max_tokens, max_completion_tokens }: ModelParameters, windowTokens: number): number {
-    const asked = Math.max(max_tokens ?? 0, max_completion_tokens ?? 0);
-    if (asked > 0) return Math.floor(Math.min(asked, windowTokens * maxAskedShare));
+  #toReserve(parameters: ModelParameters, windowTokens: number): number {
+    const asked = findMaxTokens(parameters, this.#settings.parameters);
+    if (asked !== undefined) return Math.floor(Math.min(asked, windowTokens * maxAskedShare));
     const { maxOutputTokens = usualOutputTokens } = this.#settings;
     return Math.floor(Math.min(maxOutputTokens, windowTokens * maxOutputShare));
   }

@@ -1,6 +1,7 @@
 /** A model with fallbacks: one that fails before its client has seen anything is left for the next. */
 import { AppError } from "../../base/errors.ts";
-import type { Prompt } from "../../turn/instructions.ts";
+import type { ModelParameters, Prompt } from "../../turn/instructions.ts";
+import { usualOutputTokens } from "../../turn/limits.ts";
 import type { Observer } from "../../turn/observer.ts";
 import type { CallOptions, CallReport, Model, ModelCall, ModelEnd, ModelSink } from "../../turn/ports.ts";
 import type { ModelAttempt } from "../../turn/turn-event.ts";
@@ -35,6 +36,13 @@ export class FailoverModel implements Model {
     this.#first = first.model;
     this.#candidates = [first, ...fallbacks];
     this.#observe = observe;
+  }
+
+  /** Whichever model replies: one without a bound counts as turns of such models do. */
+  toMaxTokens(parameters: ModelParameters): number | undefined {
+    const bounds = this.#candidates.map(({ model }) => model.toMaxTokens(parameters));
+    if (bounds.every((bound) => bound === undefined)) return undefined;
+    return Math.max(...bounds.map((bound) => bound ?? usualOutputTokens));
   }
 
   complete(prompt: Prompt, sink: ModelSink, options: CallOptions = {}): ModelCall {

@@ -1,6 +1,10 @@
 /** The parameters of a request: the client's, and the model's defaults for those that it did not set. */
 import { isAllowed } from "../../turn/allowed-parameters.ts";
 import type { ModelParameters } from "../../turn/instructions.ts";
+import type { ParameterSettings } from "../settings.ts";
+
+/** The settings of a model that decide which parameters it is sent. */
+type SentSettings = Pick<ParameterSettings, "allowed" | "defaults">;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -35,4 +39,15 @@ export function toSentParameters(
       ([name, value]) => value !== undefined && defaults[name] !== null && isAllowed(name, allowed),
     ),
   ]);
+}
+
+/** Returns the most tokens of a reply, as the model is told; `undefined` if it is told none. */
+export function findMaxTokens(
+  asked: ModelParameters,
+  { defaults = {}, allowed }: SentSettings = {},
+): number | undefined {
+  const sent = toSentParameters(asked, defaults, allowed);
+  const bounds = tokenBounds.map((name) => sent[name]).filter((bound) => typeof bound === "number");
+  // Models heed one or the other.
+  return bounds.length === 0 ? undefined : Math.max(...bounds);
 }

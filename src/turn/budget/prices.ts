@@ -63,7 +63,7 @@ export class Pricing {
   readonly #prices: Prices;
   readonly #fallbacks: ReadonlyMap<string, readonly string[]>;
 
-  /** @param fallbacks by model, the models that may reply in its place. */
+  /** @param fallbacks by each configured model, the models that may reply in its place. */
   constructor(prices: Prices, fallbacks: ReadonlyMap<string, readonly string[]> = new Map()) {
     this.#prices = prices;
     this.#fallbacks = fallbacks;
@@ -71,12 +71,12 @@ export class Pricing {
 
   /**
    * Returns the highest prices of a turn that asks for `model`, whichever of its fallbacks replies;
-   * `undefined` if none is known.
+   * `undefined` if one of them has no price.
    */
   findReserved(model: string): ReservedPrice | undefined {
     const names = [model, ...(this.#fallbacks.get(model) ?? [])];
     const prices = names.flatMap((name) => findPrice(name, this.#prices) ?? []);
-    if (prices.length === 0) return undefined;
+    if (prices.length < names.length) return undefined;
     return {
       input: Math.max(...prices.map(({ input, cachedInput = 0 }) => Math.max(input, cachedInput))),
       output: Math.max(...prices.map(({ output, reasoning = 0 }) => Math.max(output, reasoning))),
@@ -85,13 +85,14 @@ export class Pricing {
 
   /**
    * Returns the cost of a turn's tokens; `undefined` if no price is known.
-   * @param model the model that replied, by the name that is stored; if that has no price, for example
-   * because a router chose it, the tokens have the price of the model `asked` for.
+   * @param model the model that replied, by the name that is stored. A name that is not configured, for
+   * example because a router chose the model, and that has no price, has that of the model `asked` for.
    */
   toCost(model: string | undefined, asked: string, tokens: TokenCounts): Money | undefined {
     if (tokens.inputTokens === 0 && tokens.outputTokens === 0) return 0n;
-    const price =
-      (model === undefined ? undefined : findPrice(model, this.#prices)) ?? findPrice(asked, this.#prices);
+    const own = model === undefined ? undefined : findPrice(model, this.#prices);
+    const isConfigured = model !== undefined && this.#fallbacks.has(model);
+    const price = own ?? (isConfigured ? undefined : findPrice(asked, this.#prices));
     return price && toCost(tokens, price);
   }
 }

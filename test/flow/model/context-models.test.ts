@@ -43,6 +43,14 @@ describe("a long chat", { timeout: 120_000 }, () => {
     assert.ok((little ?? 0) < (much ?? 0), `${little} < ${much}`);
   });
 
+  test("leaves the room for the reply that the model's own defaults ask for", async () => {
+    const parameters = { defaults: { max_tokens: 2_500 } };
+    const app = await start({ primary: { windowTokens: 4_000, fallback: [], parameters } });
+    const server = new WindowServer(models.primary, { windowTokens: 4_000 });
+    assert.equal((await app.post("/stream-chat", { messages: chatOf(100) })).status, 200);
+    assert.deepEqual([server.refusals, models.primary.calls[0]?.body["max_tokens"]], [0, 2_500]);
+  });
+
   test("is sent as it is on /v1 without the plan, and refused with advice", async () => {
     const app = await start({ primary: { windowTokens: 4_000, fallback: [] } });
     const server = new WindowServer(models.primary, { windowTokens: 4_000 });

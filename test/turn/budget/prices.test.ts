@@ -65,7 +65,14 @@ describe("Pricing", () => {
     ["gpt-5-2025-08-07", { input: 9, output: 9 }],
     ["other", { input: 2, output: 4, reasoning: 12 }],
   ]);
-  const pricing = new Pricing(prices, new Map([["gpt-5", ["other", "unknown"]]]));
+  const pricing = new Pricing(
+    prices,
+    new Map([
+      ["gpt-5", ["other"]],
+      ["free", ["gpt-5"]],
+      ["mixed", ["other", "free"]],
+    ]),
+  );
   const tokens = { inputTokens: 1_000_000, outputTokens: 0 };
 
   test("finds a dated name's own price, else the plain one's, else that of the model asked for", () => {
@@ -77,12 +84,15 @@ describe("Pricing", () => {
     assert.equal(costOf("gpt-5-20260102", "other"), "1.25");
     assert.equal(costOf("routed/elsewhere", "other"), "2");
     assert.equal(costOf("routed/elsewhere", "unknown"), undefined);
+    assert.equal(costOf("free", "gpt-5"), undefined, "a configured model without a price");
     assert.equal(pricing.toCost("unknown", "unknown", { inputTokens: 0, outputTokens: 0 }), 0n);
   });
 
-  test("reserves at the highest prices of a model and its fallbacks", () => {
+  test("reserves at the highest prices of a model and its fallbacks, if each has one", () => {
     assert.deepEqual(pricing.findReserved("gpt-5"), { input: 2, output: 12 });
     assert.deepEqual(pricing.findReserved("other"), { input: 2, output: 12 });
     assert.equal(pricing.findReserved("unknown"), undefined);
+    assert.equal(pricing.findReserved("free"), undefined);
+    assert.equal(pricing.findReserved("mixed"), undefined);
   });
 });
