@@ -1,6 +1,7 @@
 /** The request of `POST /api/chat`, as the AI SDK's default transport sends it. */
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
+import { refuse } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import { ChatId, toChatPlace, toClientId } from "../../http/chat-place.ts";
@@ -62,6 +63,10 @@ export const UiChatRequest = z.object({
   parentId: ParentId,
   ifRunning: IfRunning,
   userId: OptionalUuid.describe("The user whose data this is."),
+  store: z
+    .boolean()
+    .nullish()
+    .describe("`false` keeps nothing of the turn, and reads nothing: the model gets exactly `messages`."),
   ...promptFields,
   ...toolFields,
 });
@@ -122,6 +127,9 @@ export function toUiChatTurn(
     repliesAgain ||
     (reply !== undefined && messages.length === 0) ||
     (!isGiven(request.messages) && parentId === undefined);
+  const isKept = request.store ?? true;
+  if (!isKept && (isStored || named !== undefined))
+    refuse("store", "false needs the whole chat in `messages`: nothing is read from the store");
   const options = toPromptOptions(request);
   const names = toTurnNames(headers, request.ifRunning);
   const turn: RequestedUiTurn["turn"] = {
@@ -130,15 +138,17 @@ export function toUiChatTurn(
     caller,
     ...toChatPlace(request.id, caller.userId),
     parentId,
-    ...((parentId === undefined || parentId === "leaf") && {
-      continues: {
-        mode: parentId ?? (isAlone(sent) ? "new" : "whole"),
-        isAgain: isAgain && reply === undefined,
-        replyId: isAgain ? (namedReplyId ?? toClientId(request.messageId)) : replyId,
-        mustExist: isStored && messages.length === 0,
-        needsStore: isStored || named === "leaf",
-      },
-    }),
+    ...(!isKept && { isKept }),
+    ...(isKept &&
+      (parentId === undefined || parentId === "leaf") && {
+        continues: {
+          mode: parentId ?? (isAlone(sent) ? "new" : "whole"),
+          isAgain: isAgain && reply === undefined,
+          replyId: isAgain ? (namedReplyId ?? toClientId(request.messageId)) : replyId,
+          mustExist: isStored && messages.length === 0,
+          needsStore: isStored || named === "leaf",
+        },
+      }),
     replacesUnread: names.ifRunning === undefined,
     mustOwn: isKnown(identity),
     ...options,

@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { type AppResponse } from "../../support/apps/start-app.ts";
-import { ObservedChat, textOf } from "../../support/clients/ui-chat.ts";
+import { ObservedChat, reopenChat, textOf } from "../../support/clients/ui-chat.ts";
 import { useReplicas } from "../../support/apps/use-app.ts";
 
 /** How often a process saves the text of its turns, and how often it looks for abandoned ones. */
@@ -88,5 +88,35 @@ describe("a turn that was ended as interrupted", { timeout: 120_000 }, () => {
       [second.chat.status, second.last.metadata?.outcome, second.chat.messages.map(textOf)],
       ["ready", "complete", ["Hi", "So be it."]],
     );
+  });
+
+  test("is loaded under the id of its stream, and goes on from there without another row", async () => {
+    const userId = randomUUID();
+    const shown = new ObservedChat(owner.url, { id: "loaded", userId });
+    const { call, sending } = await shown.ask(model, "Hi");
+    call.text("- a\n---RESPONSE---\nSo");
+    await shown.until(() => shown.text === "So");
+    const { turnId = "", conversationId = "" } = shown.last.metadata ?? {};
+    ownerClock.advance(await ownerClock.timer(saveMs));
+    for (let answer = ""; answer !== "So";)
+      ({ answer } = JSON.parse((await other.get(`/turns/${turnId}?userId=${userId}`)).body));
+    await recover(turnId);
+    const loaded = await reopenChat(other.url, { id: "loaded", userId });
+    assert.deepEqual(
+      [loaded.last.id, loaded.text, loaded.last.metadata?.outcome, loaded.last.metadata?.errorCode],
+      [shown.last.id, "So", "interrupted", "interrupted"],
+    );
+    await loaded.chat.resumeStream();
+    assert.deepEqual([loaded.chat.status, loaded.chat.messages.map(textOf)], ["ready", ["Hi", "So"]]);
+    await loaded.say(model, "Go on", "- b\n---RESPONSE---\nOn.");
+    const rows = await readMessages(other.app.store.database, conversationId, userId);
+    assert.deepEqual(
+      rows.map(({ content }) => content),
+      ["Hi", "So", "Go on", "On."],
+    );
+    call.text(" be it.").finish();
+    await sending;
+    const again = await reopenChat(other.url, { id: "loaded", userId });
+    assert.deepEqual(again.chat.messages.map(textOf), ["Hi", "So", "Go on", "On."]);
   });
 });

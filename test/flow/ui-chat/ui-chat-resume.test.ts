@@ -220,6 +220,30 @@ describe("a useChat client that resumes", { timeout: 60_000 }, () => {
     assert.equal(shown.text, "Hello.");
   });
 
+  test("of a chat that does not exist gets nothing, whatever its id", async () => {
+    for (const id of ["never", randomUUID(), "a/b?c#d", "%", "é 🙂", "x".repeat(255)]) {
+      const path = `/api/chat/${encodeURIComponent(id)}/stream`;
+      for (const query of ["", `?userId=${userId}`]) {
+        const { status, body } = await app.get(path + query);
+        assert.deepEqual([status, body], [204, ""], id);
+      }
+    }
+  });
+
+  test("of a chat whose turn was refused before it began gets nothing", async () => {
+    const owned = randomUUID();
+    model.say("- a\n---RESPONSE---\nMine.");
+    await app.post("/stream-chat", {
+      messages: [{ sender: "user", text: "Hi" }],
+      conversationId: owned,
+      userId,
+    });
+    const message = { id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] };
+    const body = { id: "refused", message, parentId: randomUUID() };
+    assert.equal((await app.post(`/api/chat?userId=${userId}`, body)).status, 404);
+    assert.equal((await app.get(`/api/chat/refused/stream?userId=${userId}`)).status, 204);
+  });
+
   test("of another user gets nothing, and takes nothing away", async () => {
     const conversationId = randomUUID();
     const shown = new ObservedChat(`http://127.0.0.1:${proxy.port}`, { id: conversationId, userId });
