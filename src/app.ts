@@ -18,8 +18,9 @@ import { refuseOtherMethods } from "./http/other-methods.ts";
 import { Limits, type LimitOptions } from "./http/limits.ts";
 import { ModelChoice, type ModelChoiceOptions } from "./http/model-choice.ts";
 import { registerRoutes } from "./http/route.ts";
-import { forewordRoutes } from "./wires/foreword/routes.ts";
+import { forewordRoutes, type TurnServices } from "./wires/foreword/routes.ts";
 import { openAiRoutes } from "./wires/openai-chat/routes.ts";
+import { responsesRoutes } from "./wires/openai-responses/routes.ts";
 import { LastTurns } from "./wires/ui-message/last-turns.ts";
 import { uiChatRoutes } from "./wires/ui-message/routes.ts";
 import { usageRoutes } from "./usage/routes.ts";
@@ -91,6 +92,7 @@ export const routeGroups = [
   usageRoutes,
   uiChatRoutes,
   openAiRoutes,
+  responsesRoutes,
   healthRoutes,
   docsRoutes,
 ] as const;
@@ -145,13 +147,11 @@ export async function createApp(
   const health = new Health({ live, store, models: fallbacks });
   const choice = new ModelChoice({ models, ...toChoice(options.model) });
   const turns = { models, choice, live, limits, attachments, clock };
-  registerRoutes(http, forewordRoutes, turns);
   const history = rows && new ConversationRows(rows);
+  registerWires(http, turns, history);
   registerRoutes(http, historyRoutes, { history, live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
   registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
-  registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock), history });
-  registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
   registerRoutes(http, healthRoutes, { health });
   const docs = new ApiDocs({ auth: options.auth.type, model: models.default.name, groups: routeGroups });
   registerRoutes(http, docsRoutes, { docs });
@@ -167,6 +167,19 @@ export async function createApp(
     await store.close();
   };
   return { http, store, tools, close };
+}
+
+/** Registers the routes of all wires. */
+function registerWires(
+  http: FastifyInstance,
+  turns: TurnServices,
+  history: ConversationRows | undefined,
+): void {
+  const { live, clock } = turns;
+  registerRoutes(http, forewordRoutes, turns);
+  registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock), history });
+  registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
+  registerRoutes(http, responsesRoutes, turns);
 }
 
 function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: AppOptions) {

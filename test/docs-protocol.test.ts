@@ -11,6 +11,7 @@ import { createParser } from "eventsource-parser";
 import type { z } from "zod";
 import { ChatMessage, ChatRequest } from "../src/wires/foreword/chat-request.ts";
 import { CompletionRequest } from "../src/wires/openai-chat/request.ts";
+import { ResponseRequest } from "../src/wires/openai-responses/request/request.ts";
 import { UiMessage } from "../src/wires/ui-message/message.ts";
 import { UiChatRequest } from "../src/wires/ui-message/request.ts";
 import { toChunk } from "./support/model/scripted-model.ts";
@@ -89,6 +90,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(fields(UiChatRequest), "### `POST /api/chat`");
     assertNamed(fields(UiMessage), "### `POST /api/chat`");
     assertNamed(fields(CompletionRequest), "### `POST /v1/chat/completions`");
+    assertNamed(fields(ResponseRequest), "### `POST /v1/responses`");
   });
 
   test("names every field of the history", async () => {
@@ -154,6 +156,9 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
       collectNames(JSON.parse((await app.post("/v1/chat/completions", body)).body), names);
       const streamed = { ...body, stream: true, stream_options: { include_usage: true } };
       collectEvents(await app.post("/v1/chat/completions", streamed), names);
+      const response = { model: "demo+plan", input: text };
+      collectNames(JSON.parse((await app.post("/v1/responses", response)).body), names);
+      collectEvents(await app.post("/v1/responses", { ...response, stream: true }), names);
     }
     collectNames(JSON.parse((await app.get("/v1/models")).body), names);
     for (const name of ["reasoning_content", "cached_tokens", "owned_by", "param"])
@@ -204,6 +209,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
       assert.doesNotMatch(stdout, /^(?:data: )?\{"error":\{/m, command);
       addresses.add(
         new URL(/http[^ '"]*/.exec(here)?.[0] ?? "").pathname
+          .replace(`resp_${turnId}`, ":id")
           .replace(turnId, ":turnId")
           .replace(conversationId, ":id")
           .replace(fileId, ":id"),

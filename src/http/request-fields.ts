@@ -282,13 +282,14 @@ export function checkLast(messages: readonly Message[]): void {
 /**
  * Checks that the last message is not empty, and that its files are of the types that they are sent as. Those
  * of earlier messages are not checked, nor stored: clients send them again with every request.
+ * @param list the name of the field with the messages.
  * @throws AppError `invalid_request`.
  */
-export function checkContent(last: Message, index: number): void {
-  if (!isNotEmpty(last)) refuse("messages", "Last message must have a text or an image");
+export function checkContent(last: Message, index: number, list = "messages"): void {
+  if (!isNotEmpty(last)) refuse(list, "Last message must have a text or an image");
   const wrong = last.images.find(({ data, mimeType }) => data !== "" && !isOfType(data, mimeType));
   if (wrong !== undefined)
-    refuse(`messages[${index}]`, `a file sent as ${wrong.mimeType} is of another type, or damaged`);
+    refuse(`${list}[${index}]`, `a file sent as ${wrong.mimeType} is of another type, or damaged`);
 }
 
 /** Returns a client's id for an error: quoted, and cut if it is long. */

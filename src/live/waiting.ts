@@ -109,7 +109,8 @@ export class Waiting {
   async #goOn(claimed: ClaimedTurn, reason?: ClaimReason): Promise<LiveTurn> {
     const { turnId, conversationId, userId, text, items } = claimed;
     const state = parseWaitingState(claimed.state);
-    const { messages, extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools } = state;
+    const { messages, extendsReply, serverTools } = state;
+    const { wantsPlan, parameters, useWebSearch, knowledgeBase, instructions } = state;
     const caller: Caller = { userId, accessToken: undefined };
     const { models, attachments, run } = this.#options;
     // Of databases that keep none for a turn in progress, and of turns from before there was a choice.
@@ -132,6 +133,7 @@ export class Waiting {
       parameters,
       useWebSearch,
       knowledgeBase,
+      instructions,
     };
     const begin = toBegin(claimed, caller, models.default.name);
     const begun: BegunTurn = { begin, result: { type: "begun", storage: "stored", conversationId } };

@@ -37,6 +37,8 @@ export interface PromptOptions {
   readonly verbatim?: readonly object[] | undefined;
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
+  /** Instructions of the client for this turn alone: they come before the chat, and are not stored with it. */
+  readonly instructions?: string | undefined;
 }
 
 /** A model's input. */
@@ -45,6 +47,8 @@ export type Prompt =
       readonly kind: "chat";
       /** Comes before the chat. */
       readonly instruction: string | undefined;
+      /** Whether that is the client's alone. */
+      readonly isClients?: boolean;
       readonly messages: readonly Message[];
       readonly parameters: ModelParameters;
       /** Tools that this server runs, offered after the client's; a client's tool with the same name wins. */
@@ -61,7 +65,7 @@ export type Prompt =
 
 /** Whether Foreword adds an instruction of its own to a chat; otherwise the prompt is the client's alone. */
 export function hasInstruction(prompt: Prompt): boolean {
-  return prompt.kind === "chat" && prompt.instruction !== undefined;
+  return prompt.kind === "chat" && prompt.instruction !== undefined && prompt.isClients !== true;
 }
 
 const planInstruction = `Before you answer, write a very brief plan: at most 3 bullet points starting with "- ", at most 40 words in all.
@@ -79,7 +83,9 @@ export function toPrompt(chat: readonly Message[], options: PromptOptions): Prom
   const { wantsPlan, parameters, verbatim } = options;
   if (verbatim !== undefined) return { kind: "verbatim", messages: verbatim, chat, parameters };
   const messages = wantsPlan ? toTidy(chat) : chat;
-  return { kind: "chat", instruction: toInstruction(options), messages, parameters };
+  const instruction = toInstruction(options);
+  const isClients = instruction !== undefined && instruction === options.instructions;
+  return { kind: "chat", instruction, ...(isClients && { isClients }), messages, parameters };
 }
 
 function toTidy(messages: readonly Message[]): readonly Message[] {
@@ -92,7 +98,8 @@ function toTidy(messages: readonly Message[]): readonly Message[] {
 
 /** Returns the instruction before the chat; `undefined` if there is none. */
 export function toInstruction(options: PromptOptions): string | undefined {
-  const parts = options.wantsPlan ? [planInstruction] : [];
+  const parts = options.instructions === undefined ? [] : [options.instructions];
+  if (options.wantsPlan) parts.push(planInstruction);
   if (options.useWebSearch)
     parts.push("The user wants you to use web search, if you have it, for what may have changed.");
   if (options.knowledgeBase !== undefined) {

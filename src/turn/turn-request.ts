@@ -37,6 +37,8 @@ export interface TurnRequest extends PromptOptions {
   readonly toolResults?: readonly CallResult[] | undefined;
   /** Which tools of this server the turn may use; absent means `read`. */
   readonly serverTools?: ServerToolChoice | undefined;
+  /** The names of the servers whose tools they are; absent means all. */
+  readonly toolServers?: readonly string[] | undefined;
   /** The stored message that `messages` continue: its id, or `leaf`. */
   readonly parentId: string | undefined;
   /** How the begin finds the message that `messages` continue, unless they start at the root. */
@@ -205,6 +207,7 @@ export function digestRequest(request: TurnRequest): Digest {
     ...(request.isKept === false ? [{ store: false }] : []),
     ...(request.model === undefined ? [] : [{ model: request.model }]),
     ...(request.request === undefined ? [] : [{ request: request.request }]),
+    ...(request.instructions === undefined ? [] : [{ instructions: request.instructions }]),
     // The reply that these results extend is read later.
     ...(request.toolResults === undefined ? [] : [{ results: request.toolResults }]),
     ...(request.extendsReply === undefined || request.toolResults !== undefined

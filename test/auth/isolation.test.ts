@@ -95,6 +95,17 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
   }),
   "GET /files/:id": ({ fileId }) => ({ path: `/files/${fileId}`, foreign: 404 }),
   "GET /usage": () => ({ path: "/usage", foreign: 200 }),
+  "POST /v1/responses": ({ turnId }) => ({
+    path: "/v1/responses",
+    body: { model: "scripted", input: "Hi", previous_response_id: `resp_${turnId}` },
+    foreign: 404,
+  }),
+  "GET /v1/responses/:id": ({ turnId }) => ({ path: `/v1/responses/resp_${turnId}`, foreign: 404 }),
+  "POST /v1/responses/:id/cancel": ({ turnId }) => ({
+    path: `/v1/responses/resp_${turnId}/cancel`,
+    body: {},
+    foreign: 404,
+  }),
   "POST /v1/chat/completions": () => ({ path: "/v1/chat/completions", body: completion, foreign: 200 }),
 };
 

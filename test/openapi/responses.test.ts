@@ -19,6 +19,7 @@ const usage = {
   prompt_tokens_details: { cached_tokens: 1 },
 };
 
+const Named = z.object({ id: z.string(), output: z.array(z.object({ id: z.string() })) });
 const Waiting = z.object({ id: z.string(), approvals: z.array(z.object({ approvalId: z.string() })) });
 
 /** Replies as the last message demands: completely, cut off, or not at all. */
@@ -163,6 +164,34 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     assert.equal((await ask("GET", "/v1/models/other")).status, 404);
   });
 
+  test("on OpenAI's Responses wire", async () => {
+    const path = "/v1/responses";
+    const asked = (input: unknown, more: object = {}): object => ({ model: "scripted+plan", input, ...more });
+    for (const more of [{}, { stream: true }])
+      for (const text of ["go on", "break", "refuse", "limit"]) await ask("POST", path, asked(text, more));
+    const { body } = await ask("POST", path, asked("wait", { background: true, metadata: { a: "b" } }));
+    const { id } = Named.parse(JSON.parse(body));
+    assert.equal((await ask("GET", `${path}/${id}`)).status, 200);
+    assert.equal((await ask("POST", `${path}/${id}/cancel`)).status, 200);
+    assert.equal((await ask("GET", `${path}/${id}?stream=true&starting_after=2`)).status, 200);
+    assert.equal((await ask("GET", `${path}/${id}?starting_after=x`)).status, 400);
+    assert.equal((await ask("GET", `${path}/resp_${unknownId}`)).status, 404);
+    assert.equal((await ask("POST", `${path}/resp_x/cancel`)).status, 404);
+    assert.equal((await ask("POST", path, asked([{ type: "web_search_call" }]))).status, 400);
+    const call = { type: "function", name: "look" };
+    model.script = (each) => each.toolCall("look", {}, "c1").finish("tool_calls");
+    for (const stream of [false, true]) await ask("POST", path, asked("go on", { stream, tools: [call] }));
+    model.inOrder(
+      (each) => each.toolCall("w__act", {}, "c1").finish("tool_calls"),
+      (each) => reply(each),
+    );
+    const waiting = await ask("POST", path, asked("go on"));
+    const [request] = Named.parse(JSON.parse(waiting.body)).output.slice(-1);
+    const answer = { type: "mcp_approval_response", approval_request_id: request?.id, approve: true };
+    assert.equal((await ask("POST", path, asked([answer], { stream: true }))).status, 200);
+    model.script = reply;
+  });
+
   test("of the history", async () => {
     const owner = `?userId=${randomUUID()}`;
     const made = JSON.parse(
@@ -290,7 +319,11 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     );
     const missing = promised.filter((name) => !check.seen.has(name));
     // These need an owner that is gone: test/flow/turns/turns-suite.ts covers them with the same check.
-    assert.deepEqual(missing, ["stopTurn 202 application/json", "stopUiChat 202 application/json"]);
+    assert.deepEqual(missing, [
+      "stopTurn 202 application/json",
+      "stopUiChat 202 application/json",
+      "cancelResponse 202 application/json",
+    ]);
   });
 });
 

@@ -208,6 +208,10 @@ class Follower {
       if (event === undefined) return;
       const chunk = this.#projection.toChunk(event, this.#cursor.skipBytes);
       if (event.type === "turn-end" || event.type === "turn-waiting") return this.#finish(event, chunk);
+      if (this.#projection.isOver === true) {
+        this.#response.end(chunk);
+        break;
+      }
       this.#send(chunk);
     }
     this.#watch();

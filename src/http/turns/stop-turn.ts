@@ -9,21 +9,26 @@ import { toTurnState, TurnStateSchema } from "./turn-state.ts";
 const stopWaitMs = 2_000;
 
 /**
- * Stops `turns` and responds with the state of the first: with 200, or with 202 if the process that runs one
- * of them, which may be gone, has not confirmed its end in time.
+ * Stops `turns`; resolves with whether all have ended. The process that runs one of them may be gone, and has
+ * not confirmed its end in time then.
  */
-export async function stopTurns(
-  turns: readonly [FollowedTurn, ...FollowedTurn[]],
-  reply: FastifyReply,
-  clock: Clock,
-): Promise<FastifyReply> {
+export async function stopAndWait(turns: readonly FollowedTurn[], clock: Clock): Promise<boolean> {
   await Promise.all(
     turns.map(async (each) => {
       await each.stop();
       await untilLast(each, clock, stopWaitMs);
     }),
   );
-  const hasEnded = turns.every(({ log }) => log.end !== undefined);
+  return turns.every(({ log }) => log.end !== undefined);
+}
+
+/** Stops `turns` and responds with the state of the first: with 200, or with 202 if not all have ended. */
+export async function stopTurns(
+  turns: readonly [FollowedTurn, ...FollowedTurn[]],
+  reply: FastifyReply,
+  clock: Clock,
+): Promise<FastifyReply> {
+  const hasEnded = await stopAndWait(turns, clock);
   return reply.code(hasEnded ? 200 : 202).send(toTurnState(turns[0]));
 }
 

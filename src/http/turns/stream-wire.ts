@@ -8,6 +8,8 @@ export interface Projection {
    * boundary: only a wire of bytes can leave them out.
    */
   toChunk(event: TurnEvent, skipBytes: number): string | Uint8Array;
+  /** Whether the stream ends here, though the turn may go on; absent means at the turn's last event. */
+  readonly isOver?: boolean;
 }
 
 /** How a wire carries the title of a conversation. */

@@ -25,7 +25,7 @@ function readName(tool: Readonly<Record<string, unknown>>): string {
  * @param canWait whether the turn can wait for its user to approve a call.
  */
 export function findOfferedTools(
-  { serverTools = "read", verbatim, parameters }: TurnRequest,
+  { serverTools = "read", toolServers, verbatim, parameters }: TurnRequest,
   servers: ToolServers | undefined,
   canWait: boolean,
 ): readonly ServerTool[] {
@@ -33,6 +33,9 @@ export function findOfferedTools(
   const clientTools = findClientTools(parameters);
   const mayAsk = serverTools === "all" && canWait;
   return servers.tools.filter(
-    ({ name, needsApproval }) => (mayAsk || !needsApproval) && !clientTools.has(name),
+    ({ name, needsApproval }) =>
+      (mayAsk || !needsApproval) &&
+      !clientTools.has(name) &&
+      (toolServers === undefined || toolServers.some((prefix) => name.startsWith(`${prefix}__`))),
   );
 }

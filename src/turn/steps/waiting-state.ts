@@ -20,6 +20,7 @@ export interface WaitingState {
   readonly parameters: ModelParameters;
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
+  readonly instructions: string | undefined;
   readonly serverTools: ServerToolChoice | undefined;
   /** The names of the tools of this server that the model may call. */
   readonly offered: readonly string[];
@@ -62,6 +63,7 @@ const State = z.object({
   parameters: z.record(z.string(), z.unknown()),
   useWebSearch: z.boolean(),
   knowledgeBase: optional(z.string()),
+  instructions: optional(z.string()),
   serverTools: optional(z.enum(serverToolChoices)),
   offered: z.array(z.string()),
   steps: z.object({
@@ -115,10 +117,11 @@ export function toWaitingState(
   request: TurnRequest,
   state: Pick<WaitingState, "offered" | "steps" | "usage" | "firstTextMs" | "report">,
 ): JsonObject {
-  const { extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools } = request;
+  const { extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, instructions, serverTools } =
+    request;
   const messages = toChat({ ...request, extendsReply: undefined }).map(withoutBytes);
-  const kept = { messages, extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, serverTools };
-  return JSON.parse(JSON.stringify({ ...kept, ...state }));
+  const options = { wantsPlan, parameters, useWebSearch, knowledgeBase, instructions, serverTools };
+  return JSON.parse(JSON.stringify({ messages, extendsReply, ...options, ...state }));
 }
 
 /** Stored images are loaded again: a chat may hold many. */
