@@ -16,10 +16,10 @@ const maxLooks = 16;
 /** One subject's share. */
 interface Share {
   turns: number;
+  day: string;
+  /** Of turns that began on that day. */
   reservedTokens: number;
   reservedCost: Money;
-  day: string;
-  /** Used on that day. */
   usedTokens: number;
   usedCost: Money;
 }
@@ -66,10 +66,11 @@ export class Allowances {
   }
 
   /** A turn is about to begin. */
-  begin({ allowance, estimate, price }: TurnBegin): void {
+  begin({ allowance, estimate, price, startedAt }: TurnBegin): void {
     for (const subject of toSubjects(allowance)) {
       const share = this.#find(subject);
       share.turns += 1;
+      if (toDay(startedAt) !== share.day) continue;
       share.reservedTokens += estimate.inputTokens + estimate.outputTokens;
       share.reservedCost += toReservedCost(estimate, price);
     }
@@ -80,10 +81,11 @@ export class Allowances {
     for (const subject of toSubjects(allowance)) {
       const share = this.#find(subject);
       share.turns -= 1;
+      // It counts for the day on which it began.
+      if (toDay(startedAt) !== share.day) continue;
       share.reservedTokens -= estimate.inputTokens + estimate.outputTokens;
       share.reservedCost -= toReservedCost(estimate, price);
-      // It counts for the day on which it began.
-      if (result === undefined || toDay(startedAt) !== share.day) continue;
+      if (result === undefined) continue;
       const taken = result.usage ?? result.estimate;
       share.usedTokens += (taken?.inputTokens ?? 0) + (taken?.outputTokens ?? 0);
       share.usedCost += toUsedCost(result);
@@ -92,24 +94,29 @@ export class Allowances {
 
   #findTokensLeft({ subject, tokensPerDay }: Allowance): number | undefined {
     if (tokensPerDay === undefined) return undefined;
-    const share = this.#shares.get(subject);
-    const used = share?.day === this.#today() ? share.usedTokens : 0;
-    return tokensPerDay - used - (share?.reservedTokens ?? 0);
+    const { usedTokens, reservedTokens } = this.#look(subject);
+    return tokensPerDay - usedTokens - reservedTokens;
   }
 
   #findCostLeft(name: BudgetName, allowance: Allowance): Money | undefined {
     const budget = toBudget(name, allowance);
     if (budget === undefined) return undefined;
     const [own, ofKey] = toSubjects(allowance);
-    const share = this.#shares.get((name === "cost-per-day" ? own : ofKey) ?? "");
-    const used = share?.day === this.#today() ? share.usedCost : 0n;
-    return budget - used - (share?.reservedCost ?? 0n);
+    const { usedCost, reservedCost } = this.#look((name === "cost-per-day" ? own : ofKey) ?? "");
+    return budget - usedCost - reservedCost;
+  }
+
+  /** Returns the share of today. */
+  #look(subject: string): Readonly<Share> {
+    const day = this.#today();
+    const share = this.#shares.get(subject);
+    return share?.day === day ? share : createShare(day);
   }
 
   #find(subject: string): Share {
     const day = this.#today();
     const share = this.#shares.get(subject) ?? createShare(day);
-    if (share.day !== day) Object.assign(share, { day, usedTokens: 0, usedCost: 0n });
+    if (share.day !== day) Object.assign(share, { ...createShare(day), turns: share.turns });
     this.#shares.delete(subject);
     this.#shares.set(subject, share);
     if (this.#shares.size > maxIdle) this.#forgetIdle();
@@ -130,7 +137,7 @@ export class Allowances {
 }
 
 function createShare(day: string): Share {
-  return { turns: 0, reservedTokens: 0, reservedCost: 0n, day, usedTokens: 0, usedCost: 0n };
+  return { turns: 0, day, reservedTokens: 0, reservedCost: 0n, usedTokens: 0, usedCost: 0n };
 }
 
 /** Returns the holder of the limits, then the API key whose budget counts the turn, if there is one. */

@@ -37,6 +37,28 @@ describe("Allowances", () => {
     assert.equal(allowances.findLimit(turn()), undefined);
   });
 
+  test("reserves nothing of a day for turns that began on the day before, but counts them as running", () => {
+    const clock = new ManualClock();
+    const allowances = new Allowances(clock);
+    const turn = (): ReturnType<typeof makeTurn> =>
+      makeTurn(["u: Hi"], { allowance, startedAt: clock.now() });
+    const [first, second] = [turn(), turn()];
+    allowances.begin(first);
+    allowances.begin(second);
+    clock.advance(13 * hourMs);
+    assert.equal(allowances.findLimit(turn()), "concurrent-turns");
+    allowances.end(first, result);
+    assert.equal(allowances.findLimit(turn()), undefined, "the other is reserved on its own day");
+    const [third, fourth] = [turn(), turn()];
+    allowances.begin(third);
+    allowances.end(second, result);
+    allowances.begin(fourth);
+    const unbound = makeTurn(["u: Hi"], { allowance: { ...allowance, concurrentTurns: undefined } });
+    assert.equal(allowances.findLimit(unbound), "tokens-per-day", "its own end gives nothing of today back");
+    allowances.end(third);
+    assert.equal(allowances.findLimit(unbound), undefined);
+  });
+
   test("counts costs exactly, for the user and for the API key, and tells how much is left", () => {
     const clock = new ManualClock();
     const allowances = new Allowances(clock);

@@ -24,19 +24,21 @@ begin
   end if;
   perform pg_advisory_xact_lock(hashtextextended(format('foreword allowance %s', v_subject), 0));
   -- A turn without a sign of life is about to be ended. One that waits for its user keeps its tokens only.
+  -- Tokens and costs count on the day on which their turn began.
   select count(*) filter (where t.status = 'running' and t.heartbeat_at > clock_timestamp() - interval '30 seconds'),
       (argument #>> '{allowance,tokens_per_day}')::bigint
-        - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint,
-          0) + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)), 0),
+        - coalesce(sum(coalesce((t.estimate ->> 'input_tokens')::bigint, 0)
+          + coalesce((t.estimate ->> 'output_tokens')::bigint, 0)) filter (where t.day = v_day), 0),
       (argument #>> '{allowance,cost_per_day}')::numeric
-        - coalesce(sum(case when v_has_budget then foreword.to_cost(t.estimate, t.estimate) end), 0)
+        - coalesce(sum(case when v_has_budget then foreword.to_cost(t.estimate, t.estimate) end)
+          filter (where t.day = v_day), 0)
     into v_turns, v_left, v_cost_left
     from (
-      select r.status, r.heartbeat_at, r.estimate from public.turns r
-        where r.subject = v_subject and r.status = 'running'
+      select r.status, r.heartbeat_at, r.estimate, (r.started_at at time zone 'UTC')::date as day
+        from public.turns r where r.subject = v_subject and r.status = 'running'
       union all
-      select r.status, r.heartbeat_at, r.estimate from public.turn_waits w
-        join public.turns r on r.id = w.turn_id where w.subject = v_subject and r.status = 'waiting'
+      select r.status, r.heartbeat_at, r.estimate, (r.started_at at time zone 'UTC')::date as day
+        from public.turn_waits w join public.turns r on r.id = w.turn_id where w.subject = v_subject and r.status = 'waiting'
     ) t;
   if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
     return jsonb_build_object('limited', 'concurrent-turns');

@@ -2,6 +2,7 @@
 import { beforeEach, describe, test } from "node:test";
 import { z } from "zod";
 import { askFor, authorization, chatFor, codeOf, keyedVariables } from "../../support/apps/keyed-server.ts";
+import { systemClock } from "../../../src/base/clock.ts";
 import { useModel, useDatabase, useStartApp } from "../../support/apps/use-app.ts";
 import { readResponse, type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
@@ -148,6 +149,26 @@ export function runBudgetsSuite(name: string, start: () => Promise<StoreHarness>
       const read = await Promise.all(readings);
       assert.equal(read.filter(({ status }) => status === 200).length, 3);
       assert.equal((await reportOf(3)).costLeft, 0.5);
+    });
+
+    test("a turn that runs over midnight takes nothing of the next day", async () => {
+      let dayMs = 0;
+      const clock = { ...systemClock, now: () => new Date(Date.now() + dayMs) };
+      for (let replica = 0; replica < replicaCount; replica += 1)
+        apps.push(await startApp({ LIMIT_COST_PER_DAY: "2.5", LIMIT_TOKENS_PER_DAY: "2000" }, clock));
+      const held = await hold(0);
+      assert.equal((await chat(1)).status, 429);
+      dayMs = 24 * 60 * 60 * 1_000;
+      model.script = (call) => answer(call, 100);
+      for (const index of [0, 1]) {
+        assert.equal((await chat(index)).status, 200);
+        await reportOf(index + 1);
+      }
+      answer(held.call, 3_000);
+      await held.reading;
+      await reportOf(3);
+      const next = await chat(0);
+      assert.deepEqual([next.status, leftOf(next)], [200, 300_000]);
     });
 
     test("a stopped turn costs about what it has said, by the prices of its time", async () => {
