@@ -2024,6 +2024,7 @@ begin
     'public.chat_search_conversations(jsonb)',
     'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
+    'public.chat_read_key_cost(jsonb)',
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
     'public.chat_store_attachments(jsonb)',
@@ -3968,10 +3969,13 @@ begin
   return v_found;
 end $$;
 
--- Counts tokens that the server used for a user outside of turns, such as those of a title. Since version 9.
+-- Counts tokens that the server used for a user, and of which no turn has a row: those of a title, or of a
+-- turn that is not kept. Since version 9.
 -- @param user_id or null
 -- @param key_name the API key whose budget they count in, or null
--- @param model, usage {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens}
+-- @param model, usage {input_tokens, output_tokens, reasoning_tokens, cached_input_tokens; since version 10,
+--   tool_calls, tool_cost}
+-- @param turns since version 10: 1 if they are a turn's; is_estimate: whether its model reported no usage
 -- @param cost of the tokens, or null if unknown
 -- @param counted_at the time, whose day (UTC) they count on
 create or replace function public.chat_count_usage(argument jsonb) returns jsonb
@@ -3981,9 +3985,11 @@ declare
 begin
   perform public.chat_check_version(argument);
   perform foreword.count_usage((argument ->> 'user_id')::uuid, v_day, 1, argument ->> 'model',
-    argument -> 'usage' || jsonb_build_object('cost', argument ->> 'cost', 'turns', 0), false);
+    argument -> 'usage' || jsonb_build_object('cost', argument ->> 'cost', 'turns', coalesce(argument -> 'turns', '0')),
+    coalesce((argument ->> 'is_estimate')::boolean, false));
   if argument ->> 'key_name' is not null then
-    perform foreword.count_cost(argument ->> 'key_name', v_day, (argument ->> 'cost')::numeric);
+    perform foreword.count_cost(argument ->> 'key_name', v_day, coalesce((argument ->> 'cost')::numeric, 0)
+      + coalesce((argument #>> '{usage,tool_cost}')::numeric, 0));
   end if;
   return '{}';
 end $$;
@@ -4004,6 +4010,18 @@ begin
       and d.day between (argument ->> 'from')::date and (argument ->> 'to')::date
       and (d.turns > 0 or d.input_tokens + d.output_tokens > 0)
   ), '[]');
+end $$;
+
+-- Returns the cost of an API key's turns that began on one day (UTC), as its budget counts it: turns that are
+-- not over count with their reservations. Since version 10.
+-- @param key_name, day
+-- @returns {cost: as text}
+create or replace function public.chat_read_key_cost(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  perform public.chat_check_version(argument);
+  return jsonb_build_object('cost', coalesce((select c.cost from public.daily_costs c
+    where c.subject = format('key %s', argument ->> 'key_name') and c.day = (argument ->> 'day')::date), 0)::text);
 end $$;
 
 -- Reserves up to `wanted` requests from the subject's one-minute window, which begins with its first request.
@@ -4195,6 +4213,7 @@ begin
     'public.chat_search_conversations(jsonb)',
     'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
+    'public.chat_read_key_cost(jsonb)',
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
     'public.chat_store_attachments(jsonb)',
@@ -4286,6 +4305,7 @@ begin
     'public.chat_search_conversations(jsonb)',
     'public.chat_count_usage(jsonb)',
     'public.chat_list_usage(jsonb)',
+    'public.chat_read_key_cost(jsonb)',
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
     'public.chat_store_attachments(jsonb)',

@@ -31,6 +31,7 @@ import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
 import type { ModelOptions } from "./model/settings.ts";
 import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
+import { countUsage } from "./store/usage/usage-writes.ts";
 import { Retention } from "./history/retention.ts";
 import { ConversationRows } from "./history/rows.ts";
 import { ConversationTitles, type ConversationTitlesOptions } from "./titles/conversation-titles.ts";
@@ -122,7 +123,7 @@ export async function createApp(
   const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
-  const countBackground = counters && (async (used: BackgroundUsage) => await counters.countBackground(used));
+  const countBackground = rows && (async (used: BackgroundUsage) => await countUsage(rows.database, used));
   const counter = new BackgroundCounter({ countBackground, pricing, clock });
   const titles = createTitles(options.model, models, rows, { counter, clock, observe });
   const live = new LiveTurns({

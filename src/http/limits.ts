@@ -105,7 +105,7 @@ export class Limits {
     const refusal = this.#refusals.get(request);
     const over: LimitName | undefined = refusal && "requests";
     const identity = identityOf(request);
-    const key = this.#findKeyBudget(identity);
+    const key = findKeyBudget(identity, this.#options);
     const isLimited = key !== undefined || (concurrentTurns ?? tokensPerDay ?? costPerDay) !== undefined;
     if (!isLimited && over === undefined) return turn;
     const subject = toSubject(identity, turn.caller, request.ip);
@@ -123,13 +123,6 @@ export class Limits {
       const limit = allowance && toDailyLimit(name, allowance);
       if (limit !== undefined) addLimit(reply, limit, rest, seconds);
     }
-  }
-
-  #findKeyBudget(identity: Identity): KeyBudget | undefined {
-    const budgets = this.#options.keyCostsPerDay;
-    if (budgets === undefined || identity.type !== "server") return undefined;
-    const costPerDay = budgets.get(identity.keyName) ?? budgets.get("") ?? 0n;
-    return costPerDay === 0n ? undefined : { name: identity.keyName, costPerDay };
   }
 
   async #count(
@@ -151,6 +144,16 @@ export class Limits {
     if (!isKeyed || request.routeOptions.config.startsTurn !== true) throw refusal;
     this.#refusals.set(request, refusal);
   }
+}
+
+/** Returns the budget of the API key that sent a request; `undefined` if there is none. */
+export function findKeyBudget(
+  identity: Identity,
+  { keyCostsPerDay: budgets }: Pick<LimitOptions, "keyCostsPerDay">,
+): KeyBudget | undefined {
+  if (budgets === undefined || identity.type !== "server") return undefined;
+  const costPerDay = budgets.get(identity.keyName) ?? budgets.get("") ?? 0n;
+  return costPerDay === 0n ? undefined : { name: identity.keyName, costPerDay };
 }
 
 /**

@@ -44,6 +44,10 @@ export interface UsageReport {
   readonly costPerDay: number | null;
   /** The rest of it today, without running turns. */
   readonly costLeft: number | null;
+  /** The budget of the API key that sent the request; `null` if unlimited. */
+  readonly keyCostPerDay: number | null;
+  /** The rest of it today, less the reservations of running turns; `null` if unknown, too. */
+  readonly keyCostLeft: number | null;
 }
 
 /** The input of a report. */
@@ -54,6 +58,9 @@ export interface UsageFacts {
   readonly prices: Prices;
   readonly tokensPerDay: number | undefined;
   readonly costPerDay: Money | undefined;
+  readonly keyCostPerDay: Money | undefined;
+  /** The cost that counts in the key's budget today; `undefined` if unknown. */
+  readonly keyCost: Money | undefined;
   /** The usage of today. */
   readonly today: readonly ModelUsage[];
 }
@@ -90,12 +97,22 @@ export const UsageReportSchema = schemaOf<UsageReport>()("UsageReport", () => {
     tokensLeft: Count.nullable().describe("The tokens that are left today, without running turns."),
     costPerDay: z.number().min(0).nullable().describe("The user's budget per day; null if unlimited."),
     costLeft: z.number().min(0).nullable().describe("The budget that is left today, without running turns."),
+    keyCostPerDay: z
+      .number()
+      .min(0)
+      .nullable()
+      .describe("The budget per day of the API key that sent the request; null if unlimited."),
+    keyCostLeft: z
+      .number()
+      .min(0)
+      .nullable()
+      .describe("The key's budget that is left today, less the reservations of running turns."),
   });
 });
 
 /** Returns the report of `facts`. */
 export function toUsageReport(facts: UsageFacts): UsageReport {
-  const { from, to, usage, prices, tokensPerDay, costPerDay, today } = facts;
+  const { from, to, usage, prices, tokensPerDay, costPerDay, keyCostPerDay, keyCost, today } = facts;
   const tokensToday = today.reduce(
     (sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens,
     0,
@@ -115,9 +132,15 @@ export function toUsageReport(facts: UsageFacts): UsageReport {
     tokensPerDay: tokensPerDay ?? null,
     tokensLeft: tokensPerDay === undefined ? null : Math.max(0, tokensPerDay - tokensToday),
     costPerDay: costPerDay === undefined ? null : toNumber(costPerDay),
-    costLeft:
-      costPerDay === undefined ? null : toNumber(costToday > costPerDay ? 0n : costPerDay - costToday),
+    costLeft: toLeft(costPerDay, costToday),
+    keyCostPerDay: keyCostPerDay === undefined ? null : toNumber(keyCostPerDay),
+    keyCostLeft: toLeft(keyCostPerDay, keyCost),
   };
+}
+
+function toLeft(budget: Money | undefined, used: Money | undefined): number | null {
+  if (budget === undefined || used === undefined) return null;
+  return toNumber(used > budget ? 0n : budget - used);
 }
 
 function toSum(rows: readonly ModelUsage[], prices: Prices): UsageSum {

@@ -4,6 +4,7 @@ import { isKnown, type Identity } from "../auth/identity.ts";
 import type { Caller } from "../base/caller.ts";
 import { toDay, type Clock } from "../base/clock.ts";
 import { AppError, refuse } from "../base/errors.ts";
+import { findKeyBudget, type LimitOptions } from "../http/limits.ts";
 import { UserQuery } from "../http/request-fields.ts";
 import { defineRoute, defineRoutes, storeErrors } from "../http/route.ts";
 import type { UsageRows } from "./rows.ts";
@@ -35,7 +36,7 @@ export interface UsageServices {
   /** `undefined` if nothing is stored. */
   readonly counters: UsageRows | undefined;
   readonly clock: Clock;
-  readonly limits: TurnLimits;
+  readonly limits: TurnLimits & Pick<LimitOptions, "keyCostsPerDay">;
   readonly prices: Prices;
 }
 
@@ -52,14 +53,17 @@ const getUsage = defineRoute({
     const { from, to } = toRange(query, today);
     // The rest of today's limits follows only from all of today's usage.
     const hasToday = from <= today && today <= to;
-    const [usage, ofToday] = await Promise.all([
+    const key = findKeyBudget(identity, services.limits);
+    const [usage, ofToday, keyCost] = await Promise.all([
       counters.listUsage(caller, from, to),
       hasToday || (tokensPerDay ?? costPerDay) === undefined
         ? undefined
         : counters.listUsage(caller, today, today),
+      key && counters.readKeyCost(key.name, today),
     ]);
     const todays = (ofToday ?? usage).filter(({ day }) => day === today);
-    return reply.send(toUsageReport({ from, to, usage, prices, tokensPerDay, costPerDay, today: todays }));
+    const limits = { tokensPerDay, costPerDay, keyCostPerDay: key?.costPerDay };
+    return reply.send(toUsageReport({ from, to, usage, prices, ...limits, keyCost, today: todays }));
   },
 });
 

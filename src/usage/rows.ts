@@ -1,11 +1,10 @@
 /** The rows of usage: per-minute requests, and the tokens of turns by day. */
 import { z } from "zod";
-import { toDecimal, toMoney, type Money } from "../base/money.ts";
+import { toMoney, type Money } from "../base/money.ts";
 import { parse } from "../base/parse.ts";
 import type { RequestCounter, RequestGrant } from "../http/request-windows.ts";
 import type { Caller } from "../base/caller.ts";
-import type { BackgroundUsage } from "../turn/background/background-usage.ts";
-import { service, type Database } from "../store/database/database.ts";
+import { schemaVersion, service, type Database } from "../store/database/database.ts";
 
 /** Usage of one model by the turns of one day. */
 export interface ModelUsage {
@@ -28,6 +27,10 @@ export interface ModelUsage {
   readonly pricedTokens: number;
 }
 
+/** The first schema version that tells the costs of keys. */
+const keyCostVersion = 10;
+
+const KeyCost = z.object({ cost: z.string() });
 const GrantResult = z.object({ granted: z.number(), left: z.number(), resets_in_ms: z.number() });
 
 const UsageRow = z
@@ -74,22 +77,14 @@ export class UsageRows implements RequestCounter {
     return { granted, left, resetsInMs };
   }
 
-  /** Counts tokens that were used outside of turns, in the user's usage and budgets. */
-  async countBackground(used: BackgroundUsage): Promise<void> {
-    const argument = {
-      user_id: used.userId,
-      key_name: used.keyName,
-      model: used.model,
-      usage: {
-        input_tokens: used.inputTokens,
-        output_tokens: used.outputTokens,
-        reasoning_tokens: used.reasoningTokens,
-        cached_input_tokens: used.cachedInputTokens,
-      },
-      cost: used.cost === undefined ? undefined : toDecimal(used.cost),
-      counted_at: used.usedAt.toISOString(),
-    };
-    await this.#database.call("chat_count_usage", argument, service);
+  /**
+   * Resolves with the cost of an API key's turns that began on `day`, with the reservations of running ones;
+   * `undefined` for databases before schema version 10.
+   */
+  async readKeyCost(keyName: string, day: string): Promise<Money | undefined> {
+    if ((this.#database.schemaVersion ?? schemaVersion) < keyCostVersion) return undefined;
+    const result = await this.#database.call("chat_read_key_cost", { key_name: keyName, day }, service);
+    return toMoney(parse(KeyCost, result, "store_refused").cost);
   }
 
   /** Resolves with the caller's usage between two days, both included, newest day first. */

@@ -53,6 +53,7 @@ export const functions = {
   chat_take_requests: "once",
   chat_count_usage: "once",
   chat_list_usage: "read",
+  chat_read_key_cost: "read",
   chat_store_attachments: "safe",
   chat_read_attachments: "read",
   chat_take_deleted_objects: "safe",

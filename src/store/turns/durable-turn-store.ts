@@ -1,4 +1,5 @@
 /** The store that turns use: a database behind a journal. */
+import { settleWithin } from "../../base/deadline.ts";
 import { toAppError } from "../../base/errors.ts";
 import type { LimitName } from "../../turn/limits.ts";
 import type { Caller } from "../../base/caller.ts";
@@ -27,6 +28,7 @@ import type {
 import { toKnownConversation } from "../../turn/turn-request.ts";
 import type { Place } from "../../turn/turn-event.ts";
 import type { LazyJson } from "../database/database.ts";
+import { countTurn } from "../usage/usage-writes.ts";
 import { toBeginResult } from "./begin-result.ts";
 import type { SaveResult } from "./save-result.ts";
 import { toEndArgument, toPauseArgument, type PausedRow } from "./turn-writes.ts";
@@ -42,6 +44,8 @@ export interface DurableTurnStoreOptions extends DurableWriterOptions {
   readonly sharesProgress: boolean;
 }
 
+/** How long the end of a turn that is not kept waits until it is counted, in milliseconds. */
+const maxCountMs = 500;
 /** The most turns held by the journal that are excluded from a list of abandoned turns. */
 const maxHeldTurns = 1_000;
 
@@ -137,8 +141,17 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
     return refusal ?? { type: "begun", storage: "none", conversationId: turn.conversationId };
   }
 
+  /** Counts a turn of which nothing else is stored. While the database is unavailable, nothing is counted. */
+  async #endUnkept(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
+    const { database, clock } = this.#options;
+    // The journal would be a trace of the turn.
+    const counted = countTurn(database, turn, result).catch(() => {});
+    await settleWithin(clock, counted, maxCountMs);
+    return { storage: "none", conversationId: turn.conversationId };
+  }
+
   async end(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
-    if (turn.isKept === false) return { storage: "none", conversationId: turn.conversationId };
+    if (turn.isKept === false) return await this.#endUnkept(turn, result);
     const { writes, journal } = this.#options;
     const argument = toEndArgument(turn.turnId, result, journal?.owners);
     const written = await this.#writeEnd(turn, argument, () => writes.end(argument));

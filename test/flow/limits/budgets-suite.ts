@@ -17,6 +17,8 @@ const Report = z.object({
   total: z.object({ turns: z.number(), cost: z.number().nullable() }),
   costPerDay: z.number().nullable(),
   costLeft: z.number().nullable(),
+  keyCostPerDay: z.number().nullable(),
+  keyCostLeft: z.number().nullable(),
 });
 
 /** Answers, and reports so many tokens of output. */
@@ -86,7 +88,13 @@ export function runBudgetsSuite(name: string, start: () => Promise<StoreHarness>
       assert.match(String(first.headers["ratelimit"]), /^"requests";r=\d+;t=\d+, "cost-per-day";/);
       const policies = '"requests";q=100;w=60, "cost-per-day";q=3250000;qu="foreword-micros";w=86400';
       assert.equal(first.headers["ratelimit-policy"], policies);
-      assert.deepEqual(await reportOf(1), { total: { turns: 1, cost: 0.25 }, costPerDay: 3.25, costLeft: 3 });
+      assert.deepEqual(await reportOf(1), {
+        total: { turns: 1, cost: 0.25 },
+        costPerDay: 3.25,
+        costLeft: 3,
+        keyCostPerDay: null,
+        keyCostLeft: null,
+      });
       const held = await hold(1);
       const refused = await chat(0);
       assert.deepEqual([refused.status, codeOf(refused)], [429, "budget_exhausted"]);
@@ -218,6 +226,34 @@ export function runBudgetsSuite(name: string, start: () => Promise<StoreHarness>
       );
       const other = await chatWith(batch, 2);
       assert.deepEqual([other.status, leftOf(other, "key-cost-per-day")], [200, undefined]);
+      const readKeyBudget = async (key: string): Promise<readonly unknown[]> => {
+        const headers = { authorization: `Bearer ${key}` };
+        const { body } = await askFor(randomUUID(), at(1), "GET", "/usage", undefined, headers);
+        const { keyCostPerDay, keyCostLeft } = Report.parse(JSON.parse(body));
+        return [keyCostPerDay, keyCostLeft];
+      };
+      assert.deepEqual(await readKeyBudget(web), [3.5, 1.5]);
+      assert.deepEqual(await readKeyBudget(batch), [null, null]);
+    });
+
+    test("a turn with store: false counts what it costs on all replicas, in both budgets", async () => {
+      const nightly = randomUUID();
+      usageKey = `Bearer ${nightly}`;
+      await startApps({
+        API_KEYS: `nightly:${nightly}`,
+        LIMIT_COST_PER_DAY: "3.5",
+        LIMIT_KEY_COST_PER_DAY: "10",
+        LIMIT_CONCURRENT_TURNS: "0",
+      });
+      model.script = (call) => answer(call, 500);
+      const messages = [{ role: "user", content: "Hi" }];
+      const body = { model: "scripted", messages, user: userId, store: false };
+      const headers = { authorization: usageKey };
+      const unkept = await askFor(userId, at(0), "POST", "/v1/chat/completions", body, headers);
+      assert.equal(unkept.status, 200);
+      assert.deepEqual((await reportOf(1)).total, { turns: 1, cost: 0.5 });
+      const kept = await chat(1, {}, headers);
+      assert.deepEqual([leftOf(kept), leftOf(kept, "key-cost-per-day")], [1_000_000, 7_500_000]);
     });
   });
 }

@@ -103,7 +103,7 @@ describe("store: false", () => {
   /** Counts the rows of each table that a turn may write to. */
   const countRows = () =>
     runSql(databaseUrl, [
-      `select ${["conversations", "messages", "turns", "turn_pieces", "daily_usage"]
+      `select ${["conversations", "messages", "turns", "turn_pieces", "turn_events", "attachments"]
         .map((table) => `(select count(*) from ${table}) as ${table}`)
         .join(", ")}`,
     ]);
@@ -133,6 +133,20 @@ describe("store: false", () => {
     assert.equal(again.headers["idempotency-replayed"], "true");
     assert.equal((await ask({}, { "idempotency-key": "once" })).status, 409);
     assert.deepEqual(await countRows(), earlier);
+  });
+
+  test("counts its tokens for all replicas, once however often it is asked for, and nothing else", async () => {
+    const someone = randomUUID();
+    wire.model.script = (call) =>
+      call
+        .text("So.")
+        .event({ ...toChunk({}, "stop"), usage: { prompt_tokens: 30, completion_tokens: 12 } })
+        .end();
+    for (let round = 0; round < 3; round += 1)
+      await ask({ store: false, user: someone }, { "idempotency-key": `of ${someone}` });
+    const sums = "select turns, estimated_turns, input_tokens::int, output_tokens::int from daily_usage";
+    const [row] = await runSql(databaseUrl, [`${sums} where user_id = '${someone}'`]);
+    assert.deepEqual(row, { turns: 1, estimated_turns: 0, input_tokens: 30, output_tokens: 12 });
   });
 
   test("counts against the user's limits all the same", async () => {

@@ -9,6 +9,7 @@ import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entr
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import type { TurnBegin } from "../../../src/turn/ports.ts";
 import { toInterruptedResult } from "../../../src/turn/turn-result.ts";
+import { countUsage } from "../../../src/store/usage/usage-writes.ts";
 import { UsageRows } from "../../../src/usage/rows.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { openPostgres, toDatabase, type Scratch } from "../scratch-database.ts";
@@ -155,7 +156,8 @@ describe("costs", { timeout: 120_000 }, () => {
     const userId = turn.caller.userId;
     const usedAt = new Date();
     const used = { userId, keyName: turn.allowance?.key?.name, model: "title", usedAt };
-    await usage.countBackground({ ...used, inputTokens: 100, outputTokens: 20, cost: toMoney("0.7") });
+    const background = { ...used, inputTokens: 100, outputTokens: 20, cost: toMoney("0.7") };
+    await countUsage(toDatabase(scratch), background);
     const today = toDay(usedAt);
     assert.deepEqual(
       (await usage.listUsage(turn.caller, today, today)).map(({ turns, inputTokens, cost }) => [
