@@ -18,6 +18,7 @@ import { refuseOtherMethods } from "./http/other-methods.ts";
 import { Limits, type LimitOptions } from "./http/limits.ts";
 import { ModelChoice, type ModelChoiceOptions } from "./http/model-choice.ts";
 import { registerRoutes } from "./http/route.ts";
+import { agUiRoutes } from "./wires/ag-ui/routes.ts";
 import { forewordRoutes, type TurnServices } from "./wires/foreword/routes.ts";
 import { openAiRoutes } from "./wires/openai-chat/routes.ts";
 import { responsesRoutes } from "./wires/openai-responses/routes.ts";
@@ -94,6 +95,7 @@ export const routeGroups = [
   uiChatRoutes,
   openAiRoutes,
   responsesRoutes,
+  agUiRoutes,
   healthRoutes,
   docsRoutes,
 ] as const;
@@ -181,6 +183,7 @@ function registerWires(
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock), history });
   registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
   registerRoutes(http, responsesRoutes, turns);
+  registerRoutes(http, agUiRoutes, turns);
 }
 
 function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: AppOptions) {

@@ -68,6 +68,13 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
     body: {},
     foreign: 204,
   }),
+  "POST /ag-ui": ({ conversationId: threadId }) => ({
+    path: "/ag-ui",
+    body: { threadId, runId: randomUUID(), messages: [{ id: "m", role: "user", content: "Hi" }] },
+    foreign: 404,
+  }),
+  "GET /ag-ui": ({ turnId }) => ({ path: `/ag-ui?runId=${turnId}`, foreign: 404 }),
+  "POST /ag-ui/stop": ({ turnId }) => ({ path: `/ag-ui/stop?runId=${turnId}`, body: {}, foreign: 404 }),
   "GET /v1/models": () => ({ path: "/v1/models", foreign: 200 }),
   "GET /v1/models/:model": () => ({ path: "/v1/models/scripted", foreign: 200 }),
   "GET /conversations": () => ({ path: "/conversations?query=canary", foreign: 200 }),

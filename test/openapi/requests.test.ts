@@ -10,6 +10,7 @@ import { ApprovalsBody, toAnswers } from "../../src/wires/foreword/approvals-req
 import { ChatBody, toChatTurn } from "../../src/wires/foreword/chat-request.ts";
 import { CompletionBody, toRequestedCompletion } from "../../src/wires/openai-chat/request.ts";
 import { ConversationPatch, NewConversation } from "../../src/history/request.ts";
+import { RunBody, toRequestedRun } from "../../src/wires/ag-ui/request.ts";
 import { toUiChatTurn, UiChatBody } from "../../src/wires/ui-message/request.ts";
 import { parse } from "../../src/base/parse.ts";
 import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";
@@ -17,6 +18,7 @@ import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";
 const check = new ResponseCheck(await makeDocument("none", "demo"));
 const anybody = { type: "anybody", accessToken: undefined } as const;
 const image = { mimeType: "image/png", data: "iVBORw0KGgo=" };
+const inlineImage = { type: "data", value: image.data, mimeType: image.mimeType };
 const imageUrl = "data:image/png;base64,iVBORw0KGgo=";
 
 /** A body that both check, and the rules that a JSON schema cannot express. */
@@ -186,6 +188,41 @@ const judged: readonly Judged[] = [
     ],
     exceptions:
       /^model: "[^]*" does not exist|^tools\[\d+\]\.function\.name: must be different|^messages: Last message must |^messages\[\d+\]\.content: only user messages may contain images$|must be nested at most|must be a base64 data URL|of another type, or damaged$/,
+  },
+  {
+    name: "RunAgentInput",
+    parse: (body) => toRequestedRun({ body: RunBody.parse(body), query: {}, headers: {}, identity: anybody }),
+    good: [
+      { threadId: "t", runId: "r", messages: [{ id: "m", role: "user", content: "Hi" }] },
+      {
+        threadId: randomUUID(),
+        runId: randomUUID(),
+        protocolVersion: "1.0",
+        state: { count: 1 },
+        messages: [
+          { id: "s", role: "developer", content: "Be brief" },
+          { id: "u", role: "user", content: [{ type: "text", text: "Hi" }, { type: "audio" }] },
+          { id: "p", role: "reasoning", content: "- Look" },
+          {
+            id: "a",
+            role: "assistant",
+            toolCalls: [{ id: "c", type: "function", function: { name: "find", arguments: "{}" } }],
+          },
+          { id: "r", role: "tool", toolCallId: "c", content: "42", error: null },
+          { id: "b", role: "assistant", content: "Found." },
+          { id: "x", role: "activity", activityType: "PLAN", content: { steps: [] } },
+          { id: "v", role: "user", content: [{ type: "image", source: inlineImage }] },
+        ],
+        tools: [{ name: "find", description: "Finds", parameters: { type: "object" } }],
+        context: [{ description: "Page", value: "Home" }],
+        forwardedProps: { ifRunning: "branch", reasoning_effort: "low", use_web_search: true },
+        resume: [],
+      },
+      { threadId: "t", runId: "r", messages: [], resume: [{ interruptId: "i", status: "cancelled" }] },
+    ],
+    // A part of an older message may be anything. A call needs a name and an id of its own.
+    exceptions:
+      /^runId: is required$|^tools\[\d+\]\.name: must be different|^messages: Last message must |^messages\[\d+\](?:\.content\[\d+\]|: a file|\.toolCalls|\.toolCallId)|^resume\[\d+\]\.(?:payload|interruptId)|^resume: must not be sent/,
   },
   {
     name: "NewConversation",

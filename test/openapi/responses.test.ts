@@ -77,6 +77,11 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     id: "chat",
     messages: [{ id: "m", role: "user", parts: [{ type: "text", text }] }],
   });
+  const run = (content: string) => ({
+    threadId: "thread",
+    runId: randomUUID(),
+    messages: [{ id: "m", role: "user", content }],
+  });
   const completion = (content: string, more: object = {}): object => ({
     model: "scripted+plan",
     messages: [{ role: "user", content }],
@@ -190,6 +195,20 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     const answer = { type: "mcp_approval_response", approval_request_id: request?.id, approve: true };
     assert.equal((await ask("POST", path, asked([answer], { stream: true }))).status, 200);
     model.script = reply;
+  });
+
+  test("on AG-UI's wire", async () => {
+    for (const text of ["go on", "break", "refuse"]) await ask("POST", "/ag-ui", run(text));
+    const started = run("go on");
+    await ask("POST", "/ag-ui", started);
+    assert.equal((await ask("POST", "/ag-ui", started)).headers["idempotency-replayed"], "true");
+    assert.equal((await ask("GET", `/ag-ui?offset=-1&runId=${started.runId}`)).status, 200);
+    assert.equal((await ask("GET", `/ag-ui?runId=${unknownId}`)).status, 404);
+    assert.equal((await ask("GET", "/ag-ui")).status, 400);
+    assert.equal((await ask("POST", "/ag-ui", {})).status, 400);
+    assert.equal((await ask("POST", "/ag-ui/stop?threadId=thread")).status, 204);
+    assert.equal((await ask("POST", `/ag-ui/stop?runId=${started.runId}`)).status, 200);
+    assert.equal((await ask("POST", "/ag-ui/stop")).status, 400);
   });
 
   test("of the history", async () => {
@@ -323,6 +342,7 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
       "stopTurn 202 application/json",
       "stopUiChat 202 application/json",
       "cancelResponse 202 application/json",
+      "stopRuns 202 application/json",
     ]);
   });
 });

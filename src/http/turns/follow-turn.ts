@@ -245,10 +245,10 @@ class Follower {
   }
 
   #finish(last: TurnEnd | TurnWaiting, lastWords: string | Uint8Array): void {
-    const { cutsOff } = this.#wire;
+    const { cutsOff, endsInOrder = false } = this.#wire;
     const error = last.type === "turn-end" ? last.error : undefined;
     // This process stops, but another one still runs the turn: send no end mark.
-    const runsElsewhere = error?.code === "server_stopping";
+    const runsElsewhere = error?.code === "server_stopping" && !endsInOrder;
     if (error !== undefined && cutsOff) this.#cutOff(lastWords);
     // Without an end of its own, a wire that cannot show the wait must not look whole.
     else if (runsElsewhere || (last.type === "turn-waiting" && cutsOff)) this.#cutOff("");
@@ -261,10 +261,11 @@ class Follower {
   /** Sends the end at once, and the title of the conversation if it comes soon. */
   async #endWithTitle(
     making: Promise<string | undefined>,
-    { closing, toChunk }: TitleWire,
+    { toClosing, toChunk }: TitleWire,
     lastWords: string,
   ): Promise<void> {
     const response = this.#response;
+    const closing = toClosing(lastWords);
     response.write(lastWords.slice(0, lastWords.length - closing.length));
     const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
     const timer = this.#clock.after(titleWaitMs, () => resolve(undefined));

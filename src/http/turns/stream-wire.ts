@@ -14,8 +14,8 @@ export interface Projection {
 
 /** How a wire carries the title of a conversation. */
 export interface TitleWire {
-  /** The last words of every stream, which come after the title. */
-  readonly closing: string;
+  /** Returns the end of a stream's last words, which comes after the title. */
+  readonly toClosing: (lastWords: string) => string;
   readonly toChunk: (title: string, conversationId: string | undefined) => string;
 }
 
@@ -31,6 +31,8 @@ export interface StreamWire {
   readonly heartbeat: string | undefined;
   /** Whether an incomplete reply ends with a cut connection, since the wire has no other sign for it. */
   readonly cutsOff: boolean;
+  /** Whether no stream is ever cut, even if another process still runs the turn; absent if some are. */
+  readonly endsInOrder?: boolean;
   /** How it carries the title of a conversation after the end of its first turn; absent if it cannot. */
   readonly title?: TitleWire | undefined;
   /** Starts a projection for a client that has `position` bytes of the body. */

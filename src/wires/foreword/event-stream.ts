@@ -122,7 +122,10 @@ export const eventStream: StreamWire = {
   commitsAt: "turn-start",
   heartbeat: sseHeartbeat,
   cutsOff: false,
-  title: { closing: "", toChunk: (title, conversationId) => toTitleFrame(title, conversationId ?? null) },
+  title: {
+    toClosing: () => "",
+    toChunk: (title, conversationId) => toTitleFrame(title, conversationId ?? null),
+  },
   project: (position): Projection => ({
     toChunk: (event) => toRetry(event) + toStreamEvents(event, position).map(toFrame).join(""),
   }),

@@ -2,8 +2,9 @@
 import { AppError } from "../../base/errors.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
-import type { Place, SavedItem } from "../../turn/turn-event.ts";
+import type { SavedItem } from "../../turn/turn-event.ts";
 import { findPendingApprovals } from "../../turn/items/items.ts";
+import { findWaitingPlace } from "../../http/turns/waiting-turn.ts";
 import type { UiChat } from "./last-turns.ts";
 import { refusePending, type SentReply } from "./message.ts";
 import type { ContinuedMessage } from "./stream.ts";
@@ -41,17 +42,6 @@ export async function answerNewestTurn(
 }
 
 /**
- * Stops the newest turn of `chat` if it waits for its user, who has gone on without an answer.
- * @throws AppError with a `store_…` code.
- */
-export async function stopWaitingTurn(live: LiveTurns, chat: UiChat): Promise<void> {
-  const newest = await live.findNewest(chat, chat.caller);
-  if (newest?.isRunning !== true) return;
-  const turn = await live.find(newest.turnId, chat.caller);
-  if (turn?.log.last?.type === "turn-waiting") await turn.stop();
-}
-
-/**
  * Whether a turn still waits after answers that it has had before. Its client sends whatever it holds as soon
  * as one response ends, and so would for ever.
  */
@@ -63,14 +53,4 @@ function isRepeated(items: readonly SavedItem[], answered: ReadonlySet<string>):
     !pending.some(({ approvalId }) => answered.has(approvalId)) &&
     answered.isSubsetOf(asked)
   );
-}
-
-/** Returns the place at which the turn waited for these answers: its client has everything before. */
-function findWaitingPlace(items: readonly SavedItem[], answered: ReadonlySet<string>): Place {
-  const asked = items.findLastIndex(
-    (item) => item.type === "approval-request" && answered.has(item.approvalId),
-  );
-  const response = items.findIndex((item, index) => index > asked && item.type === "approval-response");
-  const { position = 0, ordinal = 0 } = items.at(response === -1 ? -1 : response - 1) ?? {};
-  return { position, ordinal };
 }

@@ -13,7 +13,8 @@ import { UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { stopTurns } from "../../http/turns/stop-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
-import { answerNewestTurn, stopWaitingTurn } from "./approvals.ts";
+import { stopWaitingTurn } from "../../http/turns/waiting-turn.ts";
+import { answerNewestTurn } from "./approvals.ts";
 import type { LastTurns, UiChat } from "./last-turns.ts";
 import type { SentReply } from "./message.ts";
 import { toUiChatTurn, UiChatBody, UiChatQuery, UiTurnHeaders } from "./request.ts";
@@ -68,7 +69,7 @@ const startUiChatTurn = defineRoute({
     const model = services.choice.readField(body.model, { identity, caller });
     // The user has gone on without an answer.
     const leavesWaiting = leavesPending || (requested.continues?.isAgain === true && live.hasTools);
-    if (leavesWaiting && requested.ifRunning === undefined) await stopWaitingTurn(live, chat);
+    if (leavesWaiting && requested.ifRunning === undefined) await stopWaitingTurn(live, chat, caller);
     const turn = await startTurn(services, { ...requested, model }, request, reply);
     return await followTurn(turn, reply, chats.follow(chat, turn, request, toContinued(sent, turn)));
   },

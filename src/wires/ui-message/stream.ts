@@ -31,7 +31,10 @@ export function toUiMessageStream(continued?: ContinuedMessage): StreamWire {
     commitsAt: "turn-start",
     heartbeat: sseHeartbeat,
     cutsOff: false,
-    title: { closing, toChunk: (title) => toFrame({ type: "data-title", data: { title }, transient: true }) },
+    title: {
+      toClosing: () => closing,
+      toChunk: (title) => toFrame({ type: "data-title", data: { title }, transient: true }),
+    },
     project: () => new UiMessageProjection(continued),
   };
 }
