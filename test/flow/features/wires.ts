@@ -5,6 +5,7 @@ import {
   readChunks,
   readJson,
   readPlainText,
+  readResponse,
   readTypedEvents,
   readUiMessages,
   type Understood,
@@ -183,5 +184,48 @@ const completions: Wire = {
   read: readChunks,
 };
 
+const responses: Wire = {
+  name: "Responses",
+  ask: (question) => ({
+    path: "/v1/responses",
+    headers: { "x-conversation-id": question.conversationId, ...toKey(question) },
+    body: {
+      model: `${question.model ?? "fast"}+plan`,
+      stream: true,
+      conversation: question.isNewOnly === true ? `conv_${question.conversationId}` : undefined,
+      input: [
+        {
+          role: "user",
+          content: [
+            { type: "input_text", text: question.text },
+            ...(question.files ?? []).map(({ url, mimeType }) =>
+              mimeType === "application/pdf"
+                ? { type: "input_file", filename: "a.pdf", file_data: url }
+                : { type: "input_image", image_url: url },
+            ),
+          ],
+        },
+      ],
+      tools:
+        question.tool === undefined ? undefined : [{ type: "function", name: question.tool, parameters }],
+      temperature: question.temperature,
+      reasoning: question.effort === undefined ? undefined : { effort: question.effort },
+      text:
+        question.schema === undefined
+          ? undefined
+          : { format: { type: "json_schema", name: "reply", schema: question.schema } },
+      store: question.isKept,
+      ifRunning: question.ifRunning,
+    },
+  }),
+  read: readResponse,
+  resume: (turnId, beginning) => ({
+    path: `/v1/responses/resp_${turnId}?stream=true&starting_after=${Array.from(
+      beginning.matchAll(/"sequence_number":(\d+)/g),
+      ([, number = ""]) => number,
+    ).at(-1)}`,
+  }),
+};
+
 /** All wires, in the order of the table. */
-export const wires: readonly Wire[] = [plainText, typedEvents, json, uiMessages, completions];
+export const wires: readonly Wire[] = [plainText, typedEvents, json, uiMessages, completions, responses];

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema, type UIMessageChunk } from "ai";
 import { createParser } from "eventsource-parser";
 import { ChatCompletionStream } from "openai/lib/ChatCompletionStream";
-import { APIError } from "openai";
+import { APIError, OpenAI } from "openai";
+import type { Response as OpenAiResponse } from "openai/resources/responses/responses";
 import { z } from "zod";
 import type { AppResponse } from "../apps/start-app.ts";
 
@@ -214,6 +215,44 @@ export async function readChunks(answer: AppResponse): Promise<Understood> {
   const isStopped = String(whole.choices[0]?.finish_reason) === "abort";
   const calls = z.array(CompletionCall).parse(whole.choices[0]?.message.tool_calls ?? []);
   return { plan, answer: content, outcome: isStopped ? "stopped" : "complete", code: undefined, calls };
+}
+
+/** Reads a streamed response as OpenAI's own client does, which refuses every event that it does not know. */
+export async function readResponse({ status, body, isComplete }: AppResponse): Promise<Understood> {
+  if (status !== 200) return readCompletion({ status, body, isComplete, headers: {} });
+  assert.ok(isComplete);
+  const headers = { "content-type": "text/event-stream" };
+  const client = new OpenAI({
+    apiKey: "k",
+    maxRetries: 0,
+    fetch: async () => new Response(body, { headers }),
+  });
+  let [plan, answer] = ["", ""];
+  const stream = client.responses
+    .stream({ model: "m", input: "Hi" })
+    .on("response.reasoning_summary_text.delta", ({ delta }) => (plan += delta))
+    .on("response.output_text.delta", ({ delta }) => (answer += delta));
+  try {
+    const whole = await stream.finalResponse();
+    assert.equal(whole.output_text, answer);
+    return { plan, answer, outcome: toResponseOutcome(whole), code: undefined, calls: toCalls(whole) };
+  } catch (error) {
+    assert.ok(error instanceof APIError && typeof error.code === "string", String(error));
+    return { plan, answer, outcome: toOutcome(error.code), code: error.code, calls: [] };
+  }
+}
+
+function toResponseOutcome({ status }: OpenAiResponse): string {
+  assert.ok(status === "completed" || status === "incomplete" || status === "cancelled");
+  return status === "cancelled" ? "stopped" : "complete";
+}
+
+function toCalls({ output }: OpenAiResponse): readonly Call[] {
+  return output.flatMap((item) =>
+    item.type === "function_call"
+      ? [TextCall.parse({ callId: item.call_id, name: item.name, input: item.arguments })]
+      : [],
+  );
 }
 
 function toStream(body: string): ReadableStream<Uint8Array<ArrayBuffer>> {
