@@ -153,9 +153,11 @@ describe("foreword-client", () => {
   const modules = listSources(folder);
   const found = readImports(folder, modules);
 
-  test("imports only its own files, and the server's types", () => {
+  test("imports only its own files, and types of the server and of assistant-ui", () => {
     const wrong = found.filter(
-      ({ target, isType }) => !/^\.\/[^.]/.test(target) && !(isType && target.startsWith("../../../src/")),
+      ({ target, isType }) =>
+        !/^\.\.?\/[^.]/.test(target) &&
+        !(isType && (target.startsWith("../../../src/") || target === "@assistant-ui/react")),
     );
     assert.deepEqual(wrong, []);
     assert.ok(found.some(({ target }) => target === "../../../src/wires/foreword/event-stream.ts"));
@@ -179,9 +181,17 @@ describe("foreword-client", () => {
     }
   });
 
-  test("has no circular imports, opens each file with a doc comment, and has at most 15 files", () => {
+  test("keeps the core apart from the adapters", () => {
+    const toAdapters = found.filter(
+      ({ file, target }) => !file.includes(sep) && /\.\/(?:assistant-ui|supabase)\//.test(target),
+    );
+    assert.deepEqual(toAdapters, []);
+  });
+
+  test("has no circular imports, opens each file with a doc comment, and has at most 15 in a folder", () => {
     assert.deepEqual(findCircles(found), []);
     for (const file of modules) assert.match(readFileSync(join(folder, file), "utf8"), /^\/\*\*/, file);
-    assert.ok(modules.length <= 15);
+    for (const folderFiles of Object.values(Object.groupBy(modules, (file) => dirname(file))))
+      assert.ok((folderFiles?.length ?? 0) <= 15);
   });
 });

@@ -11,13 +11,17 @@ import { promisify } from "node:util";
 import { build } from "rolldown";
 import { dts } from "rolldown-plugin-dts";
 
-const entries = ["client"] as const;
+const entries = {
+  client: "client",
+  "assistant-ui": "assistant-ui/assistant-ui",
+  supabase: "supabase/supabase",
+} as const;
 const folder = import.meta.dirname;
 const outDir = join(folder, "dist");
 
 await rm(outDir, { recursive: true, force: true });
 await build({
-  input: toInput((name) => join(folder, "src", `${name}.ts`)),
+  input: toInput((file) => join(folder, "src", `${file}.ts`)),
   platform: "neutral",
   external: isPackage,
   output: { dir: outDir, format: "esm", chunkFileNames: "[name].js" },
@@ -31,7 +35,7 @@ try {
   );
   await promisify(execFile)(process.execPath, [compiler, "-p", folder, "--outDir", declarations]);
   await build({
-    input: toInput((name) => join(declarations, "packages/foreword-client/src", `${name}.d.ts`)),
+    input: toInput((file) => join(declarations, "packages/foreword-client/src", `${file}.d.ts`)),
     external: isPackage,
     plugins: [dts({ dtsOnly: true, generator: "oxc", tsconfig: false })],
     output: { dir: outDir, format: "esm", chunkFileNames: "[name].ts" },
@@ -40,8 +44,8 @@ try {
   await rm(declarations, { recursive: true });
 }
 
-function toInput(toPath: (name: string) => string): Record<string, string> {
-  return Object.fromEntries(entries.map((name) => [name, toPath(name)]));
+function toInput(toPath: (file: string) => string): Record<string, string> {
+  return Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, toPath(file)]));
 }
 
 function isPackage(specifier: string): boolean {

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { beforeEach, describe, test } from "node:test";
 import { createClient as createSupabase } from "@supabase/supabase-js";
 import { createClient, type ForewordClient } from "../../packages/foreword-client/src/client.ts";
-import { supabaseAuth } from "../../packages/foreword-client/src/supabase.ts";
+import { supabaseAuth } from "../../packages/foreword-client/src/supabase/supabase.ts";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
 import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 import { closeServer, listen } from "../support/network/local-port.ts";

@@ -124,6 +124,12 @@ export interface ForewordClient {
    */
   approve(turnId: string, answers: readonly ApprovalAnswer[], options?: RequestOptions): Promise<TurnState>;
 
+  /**
+   * Starts the turn that goes on with the results of the client's tools, as a turn's own `continue` does, for
+   * example after a reload. Its request has the tools and options of `options` alone.
+   */
+  continue(turnId: string, toolResults: readonly ToolResult[], options?: ContinueOptions): Turn;
+
   /** The user's history: conversations and their messages. */
   readonly conversations: Conversations;
 
@@ -181,11 +187,15 @@ export function createClient(options: ClientOptions): ForewordClient {
     const body = JSON.stringify({ approvals });
     return await fetchTurn({ method: "POST", path: `${toTurnPath(turnId)}/approvals`, body }, more);
   };
+  const goOn = (turnId: string, toolResults: readonly ToolResult[], more: ContinueOptions): Turn => {
+    const { signal, idempotencyKey, ...chat } = more;
+    return start({ parentId: turnId, toolResults }, chat, { signal, idempotencyKey });
+  };
   const toActions = (chat: ChatOptions, signal: AbortSignal | undefined): TurnActions => ({
     stop,
     approve: async (turnId, answers) => await approve(turnId, answers, { signal }),
-    continue: (turnId, toolResults, { signal: own = signal, idempotencyKey, ...more }) =>
-      start({ parentId: turnId, toolResults }, { ...chat, ...more }, { signal: own, idempotencyKey }),
+    continue: (turnId, toolResults, more) =>
+      goOn(turnId, toolResults, { ...chat, ...more, signal: more.signal ?? signal }),
   });
 
   return {
@@ -200,17 +210,19 @@ export function createClient(options: ClientOptions): ForewordClient {
     get: async (turnId, more) => await fetchTurn({ method: "GET", path: toTurnPath(turnId) }, more),
     stop,
     approve,
+    continue: (turnId, toolResults, more = {}) => goOn(turnId, toolResults, more),
     conversations: createConversations(calls),
     file: async (idOrUrl, more) => await fetchFile(calls, idOrUrl, more),
-    models: async (more) => {
-      const { data } = await calls.json<ModelList>({ method: "GET", path: "/v1/models" }, more);
-      const names = new Set(data.map(({ id }) => id));
-      // `<model>+plan` is a name of OpenAI's protocol alone.
-      return Array.from(names).filter((name) => !(name.endsWith("+plan") && names.has(name.slice(0, -5))));
-    },
+    models: async (more) => toNames(await calls.json<ModelList>({ method: "GET", path: "/v1/models" }, more)),
     usage: async ({ from, to, ...more } = {}) =>
       await calls.json({ method: "GET", path: "/usage", query: { from, to } }, more),
   };
+}
+
+/** Returns the names of models, without `<model>+plan`, which is a name of OpenAI's protocol alone. */
+function toNames({ data }: ModelList): readonly string[] {
+  const names = new Set(data.map(({ id }) => id));
+  return Array.from(names).filter((name) => !(name.endsWith("+plan") && names.has(name.slice(0, -5))));
 }
 
 function toRetryOptions(options: Partial<RetryOptions> = {}): RetryOptions {

@@ -5,6 +5,7 @@ import type {
   ConversationPage,
   MessagePage,
 } from "../../../src/history/json.ts";
+import type { ShownMessage } from "../../../src/wires/ui-message/shown-message.ts";
 import { ForewordError } from "./foreword-error.ts";
 import type { RequestOptions, ServerCalls } from "./server-calls.ts";
 
@@ -73,6 +74,11 @@ export interface Conversations {
   deleteAll(options?: RequestOptions): Promise<number>;
   /** Resolves with a page of messages, oldest first; the first page has the newest ones. */
   messages(id: string, options?: MessagesOptions): Promise<MessagePage>;
+  /**
+   * Resolves with the id of the turn that replies to the end of the shown path, to `resume` it: on any
+   * replica, while it runs or waits for approval. `undefined` if there is none, or no such conversation.
+   */
+  running(id: string, options?: RequestOptions): Promise<string | undefined>;
   /** Resolves with a whole conversation, all branches included. */
   export(id: string, options?: RequestOptions): Promise<ConversationExport>;
   /** Resolves with the path that is shown, as Markdown. */
@@ -118,6 +124,15 @@ export function createConversations(calls: ServerCalls): Conversations {
         { method: "GET", path: `${toPath(id)}/messages`, query: { limit, before, tree } },
         options,
       ),
+    running: async (id, options) => {
+      const chat = {
+        method: "GET",
+        path: `/api/chat/${encodeURIComponent(id)}`,
+        query: { limit: 1 },
+      } as const;
+      const metadata = (await calls.json<readonly ShownMessage[]>(chat, options)).at(-1)?.metadata;
+      return (metadata?.outcome ?? null) === null ? metadata?.turnId : undefined;
+    },
     export: async (id, options) => await calls.json(toExport(id, "json"), options),
     exportMarkdown: async (id, options) =>
       await (await calls.blob({ ...toExport(id, "markdown"), type: "text/markdown" }, options)).text(),

@@ -21,13 +21,18 @@ const sliceBytes = 0x2000;
  * @throws TypeError if it is neither PNG, JPEG, GIF, WebP nor PDF by its `type`.
  */
 export async function toChatImage(file: Blob & { readonly name?: string }): Promise<ChatImage> {
-  const mimeType = Object.hasOwn(mimeTypes, file.type) ? mimeTypes[file.type] : undefined;
-  if (mimeType === undefined) throw new TypeError(`a file of type "${file.type}" cannot be sent`);
   const bytes = new Uint8Array(await file.arrayBuffer());
   let text = "";
   for (let start = 0; start < bytes.length; start += sliceBytes)
     text += String.fromCharCode(...bytes.subarray(start, start + sliceBytes));
-  return { inlineData: { data: btoa(text), mimeType }, name: file.name };
+  return toInlineImage(btoa(text), file.type, file.name);
+}
+
+/** The same for `data` in base64. */
+export function toInlineImage(data: string, type: string, name?: string): ChatImage {
+  const mimeType = Object.hasOwn(mimeTypes, type) ? mimeTypes[type] : undefined;
+  if (mimeType === undefined) throw new TypeError(`a file of type "${type}" cannot be sent`);
+  return { inlineData: { data, mimeType }, name };
 }
 
 /** Resolves with a stored file, by its id or the `url` of an attachment. Other servers are never asked. */

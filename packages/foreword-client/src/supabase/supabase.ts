@@ -1,7 +1,7 @@
 /** `foreword-client/supabase`: sends the access token of a supabase-js client with each request. */
-import { abortable } from "./abortable.ts";
-import type { ClientOptions } from "./client.ts";
-import { ForewordError } from "./foreword-error.ts";
+import { abortable } from "../abortable.ts";
+import type { ClientOptions } from "../client.ts";
+import { ForewordError } from "../foreword-error.ts";
 
 /** The result of supabase-js when it is asked for a session. */
 interface SessionResult {
