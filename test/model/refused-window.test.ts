@@ -71,4 +71,13 @@ describe("readRefusedWindow", () => {
     });
     assert.deepEqual(readRefusedWindow(body), { windowTokens: 4096, inputTokens: 9000 });
   });
+
+  test("of an endless text is read in time, and of the start of its message alone", () => {
+    for (const digits of ["1", "1,", "1 + 1 > "]) {
+      const body = JSON.stringify({ error: { message: digits.repeat(30_000), n: "maximum 4096" } });
+      assert.deepEqual(readRefusedWindow(body), { windowTokens: undefined, inputTokens: undefined });
+    }
+    const late = JSON.stringify({ error: { message: `${"words ".repeat(1_000)}maximum is 4096` } });
+    assert.equal(readRefusedWindow(late).windowTokens, undefined);
+  });
 });

@@ -10,23 +10,23 @@ const maxWordsLength = 4_096;
 /** Patterns for the window in a refusal, the surest first. */
 const windowWords = [
   /a window of (\d+) tokens/, // our own words for one
-  /context (?:window )?(?:limit|length|size)(?: is| of)? \(?(\d[\d,]{2,})/i, // Cloudflare names both
-  /less than (?:max_\w+ )?\(?(\d[\d,]{2,})/i,
-  /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,})/i,
-  /(\d[\d,]{2,})(?: tokens?)? maximum/i,
-  /(?:>|<=) *(\d[\d,]{2,})/,
-  /(?:length|size|window|limit)\D{0,40}?\b(\d[\d,]{2,})/i,
+  /context (?:window )?(?:limit|length|size)(?: is| of)? \(?(\d[\d,]{2,14})/i, // Cloudflare names both
+  /less than (?:max_\w+ )?\(?(\d[\d,]{2,14})/i,
+  /max(?:imum)?\b[^.\d]{0,60}?(\d[\d,]{2,14})/i,
+  /(\d[\d,]{2,14})(?: tokens?)? maximum/i,
+  /(?:>|<=) *(\d[\d,]{2,14})/,
+  /(?:length|size|window|limit)\D{0,40}?\b(\d[\d,]{2,14})/i,
 ];
 /** Patterns for the length of the prompt alone. */
 const inputWords = [
-  /(\d[\d,]{2,}) (?:tokens )?in (?:the|your) (?:messages|prompt|text)/i, // OpenAI, vLLM, OpenRouter
-  /messages resulted in (\d[\d,]{2,})/i, // OpenAI
-  /(\d[\d,]{2,}) \+ \d[\d,]* > \d/, // Anthropic: with `max_tokens`
-  /(\d[\d,]{2,})(?: tokens)? > \d/, // Anthropic
-  /(?:prompt|input)(?: token count)?(?: contains| has| of)? \(?(\d[\d,]{2,})/i, // Mistral, Gemini, LiteLLM
-  /request (?:\(|contains )(\d[\d,]{2,})/i, // llama.cpp, xAI
-  /given: (\d[\d,]{2,})/i, // TGI
-  /prompt_tokens["' ]*[:(] *(\d[\d,]{2,})/, // llama.cpp, SGLang
+  /(\d[\d,]{2,14}) (?:tokens )?in (?:the|your) (?:messages|prompt|text)/i, // OpenAI, vLLM, OpenRouter
+  /messages resulted in (\d[\d,]{2,14})/i, // OpenAI
+  /(\d[\d,]{2,14}) \+ \d[\d,]* > \d/, // Anthropic: with `max_tokens`
+  /(\d[\d,]{2,14})(?: tokens)? > \d/, // Anthropic
+  /(?:prompt|input)(?: token count)?(?: contains| has| of)? \(?(\d[\d,]{2,14})/i, // Mistral, Gemini, LiteLLM
+  /request (?:\(|contains )(\d[\d,]{2,14})/i, // llama.cpp, xAI
+  /given: (\d[\d,]{2,14})/i, // TGI
+  /prompt_tokens["' ]*[:(] *(\d[\d,]{2,14})/, // llama.cpp, SGLang
 ];
 
 /** The numbers in a refusal; `undefined` if it has none. */
@@ -63,7 +63,8 @@ export function readRefusedWindow(body: string): RefusedWindow {
 
 /** Returns the window that a refusal names. */
 export function findWindowTokens(complaint: ModelComplaint): number | undefined {
-  const tokens = complaint.windowTokens ?? findNumber(complaint.message, windowWords);
+  const words = complaint.message.slice(0, maxWordsLength);
+  const tokens = complaint.windowTokens ?? findNumber(words, windowWords);
   if (tokens === undefined || findShare(complaint) !== undefined) return undefined;
   return tokens >= minWindowTokens && tokens <= maxWindowTokens ? tokens : undefined;
 }

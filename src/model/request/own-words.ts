@@ -16,8 +16,10 @@ const gramLengths = { values: 12, names: 24 } as const;
 /** Shorter texts are recognised whole. */
 const minLength = 2;
 /** How many texts of a client are looked for, and how many characters of them. */
-const maxTexts = 2_000;
-const maxChars = 256 * 1_024;
+const budgets = {
+  values: { texts: 4_000, chars: 256 * 1_024 },
+  names: { texts: 1_000, chars: 64 * 1_024 },
+} as const;
 /** How much of a refusal is read, in characters. */
 const maxBodyLength = 16 * 1_024;
 const maxDepth = 32;
@@ -28,55 +30,66 @@ const omission = "…";
 const commonWords =
   /^(?:function|object|string|number|integer|boolean|array|null|text|json(?:_object|_schema)?|auto|required|none|minimal|low|medium|high|xhigh|max|default|tools?|system|user|assistant|true|false)$/i;
 /** Fields of messages whose text is not looked for. */
-const contentFields = new Set(["content", "text", "url", "data", "file_data", "refusal"]);
+const contentFields = new Set(["content", "text", "url", "data", "file_data", "refusal", "arguments"]);
 /** Parameters that hold the names of a client's own tools and fields. */
 const schemaFields = new Set(["tools", "response_format"]);
 
 /** The texts of a client, besides the contents of its messages. */
-interface ClientTexts {
+class ClientTexts {
   /** Looked for anywhere. */
-  readonly values: Set<string>;
+  readonly values = new Set<string>();
   /** Looked for between quotation marks alone: names of fields, which are words of any sentence. */
-  readonly names: Set<string>;
+  readonly names = new Set<string>();
+  readonly #left = { values: budgets.values.chars, names: budgets.names.chars };
+  /** Whether there are more values than are looked for. */
+  isCut = false;
+
+  constructor(prompt: Prompt) {
+    const { extra, ...parameters } = prompt.parameters;
+    for (const [name, value] of Object.entries({ ...extra, ...parameters }))
+      this.#walk(value, schemaFields.has(name) ? "names" : "values");
+    if (prompt.kind === "verbatim") this.#walk(prompt.messages, "names", contentFields);
+  }
+
+  #walk(value: unknown, kind: "values" | "names", skipped?: ReadonlySet<string>): void {
+    if (typeof value === "string") return this.#add(value, kind);
+    if (Array.isArray(value)) for (const each of value) this.#walk(each, kind, skipped);
+    if (!isRecord(value)) return;
+    for (const [name, each] of Object.entries(value)) {
+      if (skipped?.has(name) === true) continue;
+      if (kind === "names") this.#add(name, kind);
+      this.#walk(each, kind, skipped);
+    }
+  }
+
+  #add(text: string, kind: "values" | "names"): void {
+    const read = text.slice(0, this.#left[kind]);
+    if (kind === "values" && read.length < text.length) this.isCut = true;
+    for (const piece of [read, ...read.split(/[^\p{L}\p{M}\p{N} _.,:-]+/u)].map((each) => each.trim())) {
+      if (piece.length < minLength || !/\p{L}/u.test(piece) || commonWords.test(piece)) continue;
+      if (this[kind].has(piece) || (kind === "names" && softParameters.has(piece))) continue;
+      if (this[kind].size >= budgets[kind].texts) {
+        this.isCut ||= kind === "values";
+        return;
+      }
+      this[kind].add(piece);
+    }
+    this.#left[kind] -= read.length;
+  }
 }
 
-/** Returns `body`, a server's refusal of `prompt`, without the texts in it that are its client's. */
+/**
+ * Returns `body`, a server's refusal of `prompt`, without the texts in it that are its client's: empty if
+ * there are too many of those to look for.
+ */
 export function toOwnWords(body: string, prompt: Prompt): string {
-  const texts = listTexts(prompt);
+  const texts = new ClientTexts(prompt);
+  if (texts.isCut) return "";
   if (texts.values.size + texts.names.size === 0) return body;
   const parsed = parseJson(body);
   if (typeof parsed !== "object" || !isJson(parsed, maxDepth)) return withoutTexts(body, texts);
   const own = toJson(mapTexts(parsed, (text) => withoutTexts(text, texts)));
   return own === toJson(parsed) ? body : own;
-}
-
-function listTexts(prompt: Prompt): ClientTexts {
-  const texts: ClientTexts = { values: new Set(), names: new Set() };
-  const { extra, ...parameters } = prompt.parameters;
-  let left = maxChars;
-  const add = (text: string, kind: keyof ClientTexts): void => {
-    for (const piece of [text, ...text.split(/[^\p{L}\p{M}\p{N} _.,:-]+/u)].map((each) => each.trim())) {
-      if (left <= 0 || texts[kind].size >= maxTexts) return;
-      if (piece.length < minLength || !/\p{L}/u.test(piece) || commonWords.test(piece)) continue;
-      if (kind === "names" && softParameters.has(piece)) continue;
-      texts[kind].add(piece.slice(0, left));
-      left -= piece.length;
-    }
-  };
-  const walk = (value: unknown, kind: keyof ClientTexts, skipped?: ReadonlySet<string>): void => {
-    if (typeof value === "string") return add(value, kind);
-    if (Array.isArray(value)) for (const each of value) walk(each, kind, skipped);
-    if (!isRecord(value)) return;
-    for (const [name, each] of Object.entries(value)) {
-      if (skipped?.has(name) === true) continue;
-      if (kind === "names") add(name, kind);
-      walk(each, kind, skipped);
-    }
-  };
-  for (const [name, value] of Object.entries({ ...extra, ...parameters }))
-    walk(value, schemaFields.has(name) ? "names" : "values");
-  if (prompt.kind === "verbatim") walk(prompt.messages, "values", contentFields);
-  return texts;
 }
 
 function mapTexts(value: unknown, map: (text: string) => string): unknown {

@@ -53,7 +53,15 @@ describe("a refusal that misleads", { timeout: 120_000 }, () => {
   };
   const schema = { name: "context_length_exceeded, the limit is 2000 tokens", schema: {} };
   const effort = "maximum context length is 2000 tokens";
+  const texts = Array.from({ length: 5_000 }, (_, index) => `some${index}`);
+  const quoting = error(`Invalid value: '${effort}'. Supported values are: 'low' and 'high'.`);
   for (const [name, asked, refusal] of [
+    ["quotes one of very many texts", { filler: texts, reasoning_effort: effort }, quoting],
+    [
+      "quotes a parameter after a very long one",
+      { filler: "x".repeat(300_000), reasoning_effort: effort },
+      quoting,
+    ],
     ["names the limit of another string", { user: "x".repeat(100) }, tooLongString("user", 64, 100)],
     [
       "names the limit of a tool's description",
