@@ -62,6 +62,12 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "pino-pretty": ["observe"],
 };
 
+/** An entry of the lock file. */
+interface LockedPackage {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
 const files = listSources(root);
 const imports = readImports(root, files).map((found) => ({ ...found, place: toPlace(found.file) }));
 
@@ -193,5 +199,22 @@ describe("foreword-client", () => {
     for (const file of modules) assert.match(readFileSync(join(folder, file), "utf8"), /^\/\*\*/, file);
     for (const folderFiles of Object.values(Object.groupBy(modules, (file) => dirname(file))))
       assert.ok((folderFiles?.length ?? 0) <= 15);
+  });
+});
+
+describe("the lock file", () => {
+  test("has every package that another one needs, on all platforms, as npm ci requires", () => {
+    const lock = readFileSync(new URL("../package-lock.json", import.meta.url), "utf8");
+    const { packages }: { readonly packages: Readonly<Record<string, LockedPackage>> } = JSON.parse(lock);
+    /** Whether `name` is installed in `place` or above it. */
+    const isLocked = (place: string, name: string): boolean =>
+      Object.hasOwn(packages, `${place}node_modules/${name}`) ||
+      (place !== "" && isLocked(place.slice(0, Math.max(0, place.lastIndexOf("node_modules/"))), name));
+    const missing = Object.entries(packages).flatMap(([place, { dependencies, optionalDependencies }]) =>
+      Object.keys({ ...dependencies, ...optionalDependencies })
+        .filter((name) => !isLocked(`${place}/`, name))
+        .map((name) => `${name} of ${place}`),
+    );
+    assert.deepEqual(missing, [], "npm install drops packages that its registry lacks: put them back");
   });
 });
