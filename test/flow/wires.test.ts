@@ -12,6 +12,7 @@ import {
   readJson,
   readPlainText,
   readResponse as readStreamedResponse,
+  readRun,
   readTypedEvents,
   readUiMessages,
   type Understood,
@@ -77,6 +78,14 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
                 strict: null,
               })),
               stream: true,
+            }),
+          ),
+          run: await readRun(
+            await app.post("/ag-ui", {
+              threadId: randomUUID(),
+              runId: randomUUID(),
+              messages: [{ id: "m", role: "user", content: "Hi" }],
+              tools: tools.map(({ function: { name } }) => ({ name })),
             }),
           ),
           plain: readPlainText(await app.post("/stream-chat", { ...question, tools })),

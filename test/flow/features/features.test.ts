@@ -90,11 +90,10 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
       return plan === "- p" && said === "Done.";
     },
     "the reply while it is written": async (wire) => {
-      const turnId = randomUUID();
-      const { path, headers, body } = wire.ask(toQuestion());
+      const { path, headers, body, turnId } = wire.ask(toQuestion());
       const next = models.fast.nextCall();
       let isOpen = false;
-      const opening = app.open("POST", path, body, { ...headers, "x-turn-id": turnId });
+      const opening = app.open("POST", path, body, headers);
       void opening.then(() => (isOpen = true));
       const call = (await next).text("- p\n---RESPONSE---\nHalf");
       // What was sent before this follower got its text, and the responses after it, has come as well.
@@ -114,10 +113,9 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
       return (await ask(wire, toQuestion())).body.includes("because of the weather");
     },
     "an end that tells a stop from a complete reply": async (wire) => {
-      const { path, headers, body } = wire.ask(toQuestion());
+      const { path, headers, body, turnId } = wire.ask(toQuestion());
       const next = models.fast.nextCall();
-      const turnId = randomUUID();
-      const asked = app.post(path, body, { ...headers, "x-turn-id": turnId });
+      const asked = app.post(path, body, headers);
       (await next).text("- p\n---RESPONSE---\nSo far");
       await app.post(`/turns/${turnId}/stop`, {});
       return (await wire.read(await asked)).outcome === "stopped";
@@ -140,11 +138,10 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
     "resuming a stream that was cut": async (wire) => {
       if (wire.resume === undefined) return false;
       const question = toQuestion();
-      const turnId = randomUUID();
-      const { path, headers, body } = wire.ask(question);
+      const { path, headers, body, turnId } = wire.ask(question);
       const next = models.fast.nextCall();
       const response = await Promise.all([
-        app.open("POST", path, body, { ...headers, "x-turn-id": turnId }),
+        app.open("POST", path, body, headers),
         next.then((call) => call.text("- p\n---RESPONSE---\nHalf")),
       ]).then(([opened]) => opened);
       const beginning = await readUntil(response, "Half");
@@ -197,9 +194,8 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
     },
     "requests for approval": async (wire) => {
       models.fast.script = (call) => call.toolCall("w__act").finish("tool_calls");
-      const turnId = randomUUID();
-      const { path, headers, body } = wire.ask(toQuestion());
-      const response = await app.post(path, body, { ...headers, "x-turn-id": turnId });
+      const { path, headers, body, turnId } = wire.ask(toQuestion());
+      const response = await app.post(path, body, headers);
       const { approvals } = JSON.parse((await app.get(`/turns/${turnId}`)).body);
       const approvalId: unknown = approvals[0]?.approvalId;
       return [approvalId, "mcp_approval_request"].some((sign) => response.body.includes(String(sign)));

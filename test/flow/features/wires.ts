@@ -1,4 +1,6 @@
 /** The same request on every wire, each in its own form, and how its clients read the response. */
+import { randomUUID } from "node:crypto";
+import { toTurnId } from "../../../src/wires/ag-ui/run-id.ts";
 import type { AppResponse } from "../../support/apps/start-app.ts";
 import type { TestFile } from "../../support/clients/file-client.ts";
 import {
@@ -6,6 +8,7 @@ import {
   readJson,
   readPlainText,
   readResponse,
+  readRun,
   readTypedEvents,
   readUiMessages,
   type Understood,
@@ -37,6 +40,8 @@ export interface Asked {
   readonly path: string;
   readonly headers: Record<string, string>;
   readonly body: object;
+  /** The id that its turn will have. */
+  readonly turnId: string;
 }
 
 /** A wire. */
@@ -63,8 +68,19 @@ interface ResumeRequest {
 const parameters = { type: "object", properties: { city: { type: "string" } } };
 const toFunction = (name: string) => ({ type: "function", function: { name, parameters } });
 const toFormat = (schema: object) => ({ type: "json_schema", json_schema: { name: "reply", schema } });
-const toKey = ({ key }: Question): Record<string, string> =>
-  key === undefined ? {} : { "idempotency-key": key };
+
+/** Returns a request that names its turn, in the way of all wires but AG-UI. */
+function toAsked(
+  path: string,
+  { key }: Question,
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+): Asked {
+  // A request with a key is sent twice, and its turn is named by the first.
+  if (key !== undefined) return { path, headers: { ...headers, "idempotency-key": key }, body, turnId: "" };
+  const turnId = randomUUID();
+  return { path, headers: { ...headers, "x-turn-id": turnId }, body, turnId };
+}
 
 /** Returns the last id of the events in `beginning`. */
 function findLastId(beginning: string): string {
@@ -74,28 +90,30 @@ function findLastId(beginning: string): string {
 function toForewordWire(name: string, accept: string, more: Pick<Wire, "read" | "resume">): Wire {
   return {
     name,
-    ask: (question) => ({
-      path: "/stream-chat",
-      headers: { accept, ...toKey(question) },
-      body: {
-        conversationId: question.conversationId,
-        ...(question.isNewOnly && { parentId: "leaf" }),
-        messages: [
-          {
-            sender: "user",
-            text: question.text,
-            images: question.files?.map(({ data, mimeType }) => ({ inlineData: { data, mimeType } })),
-          },
-        ],
-        tools: question.tool === undefined ? undefined : [{ name: question.tool, parameters }],
-        model: question.model,
-        temperature: question.temperature,
-        reasoning_effort: question.effort,
-        response_format: question.schema === undefined ? undefined : toFormat(question.schema),
-        store: question.isKept,
-        ifRunning: question.ifRunning,
-      },
-    }),
+    ask: (question) =>
+      toAsked(
+        "/stream-chat",
+        question,
+        {
+          conversationId: question.conversationId,
+          ...(question.isNewOnly && { parentId: "leaf" }),
+          messages: [
+            {
+              sender: "user",
+              text: question.text,
+              images: question.files?.map(({ data, mimeType }) => ({ inlineData: { data, mimeType } })),
+            },
+          ],
+          tools: question.tool === undefined ? undefined : [{ name: question.tool, parameters }],
+          model: question.model,
+          temperature: question.temperature,
+          reasoning_effort: question.effort,
+          response_format: question.schema === undefined ? undefined : toFormat(question.schema),
+          store: question.isKept,
+          ifRunning: question.ifRunning,
+        },
+        { accept },
+      ),
     ...more,
   };
 }
@@ -120,10 +138,8 @@ const json = toForewordWire("JSON", "application/json", { read: readJson });
 
 const uiMessages: Wire = {
   name: "AI SDK",
-  ask: (question) => ({
-    path: "/api/chat",
-    headers: toKey(question),
-    body: {
+  ask: (question) =>
+    toAsked("/api/chat", question, {
       id: question.conversationId,
       messages: [
         {
@@ -145,79 +161,82 @@ const uiMessages: Wire = {
       response_format: question.schema === undefined ? undefined : toFormat(question.schema),
       store: question.isKept,
       ifRunning: question.ifRunning,
-    },
-  }),
+    }),
   read: readUiMessages,
   resume: (_turnId, _beginning, { conversationId }) => ({ path: `/api/chat/${conversationId}/stream` }),
 };
 
 const completions: Wire = {
   name: "Chat Completions",
-  ask: (question) => ({
-    path: "/v1/chat/completions",
-    headers: { "x-conversation-id": question.conversationId, ...toKey(question) },
-    body: {
-      model: `${question.model ?? "fast"}+plan`,
-      stream: true,
-      stream_options: { include_usage: true },
-      messages: [
-        {
-          role: "user",
-          content: [
-            { type: "text", text: question.text },
-            ...(question.files ?? []).map(({ url, mimeType }) =>
-              mimeType === "application/pdf"
-                ? { type: "file", file: { filename: "a.pdf", file_data: url } }
-                : { type: "image_url", image_url: { url } },
-            ),
-          ],
-        },
-      ],
-      tools: question.tool === undefined ? undefined : [toFunction(question.tool)],
-      temperature: question.temperature,
-      reasoning_effort: question.effort,
-      response_format: question.schema === undefined ? undefined : toFormat(question.schema),
-      store: question.isKept,
-      ifRunning: question.ifRunning,
-    },
-  }),
+  ask: (question) =>
+    toAsked(
+      "/v1/chat/completions",
+      question,
+      {
+        model: `${question.model ?? "fast"}+plan`,
+        stream: true,
+        stream_options: { include_usage: true },
+        messages: [
+          {
+            role: "user",
+            content: [
+              { type: "text", text: question.text },
+              ...(question.files ?? []).map(({ url, mimeType }) =>
+                mimeType === "application/pdf"
+                  ? { type: "file", file: { filename: "a.pdf", file_data: url } }
+                  : { type: "image_url", image_url: { url } },
+              ),
+            ],
+          },
+        ],
+        tools: question.tool === undefined ? undefined : [toFunction(question.tool)],
+        temperature: question.temperature,
+        reasoning_effort: question.effort,
+        response_format: question.schema === undefined ? undefined : toFormat(question.schema),
+        store: question.isKept,
+        ifRunning: question.ifRunning,
+      },
+      { "x-conversation-id": question.conversationId },
+    ),
   read: readChunks,
 };
 
 const responses: Wire = {
   name: "Responses",
-  ask: (question) => ({
-    path: "/v1/responses",
-    headers: { "x-conversation-id": question.conversationId, ...toKey(question) },
-    body: {
-      model: `${question.model ?? "fast"}+plan`,
-      stream: true,
-      conversation: question.isNewOnly === true ? `conv_${question.conversationId}` : undefined,
-      input: [
-        {
-          role: "user",
-          content: [
-            { type: "input_text", text: question.text },
-            ...(question.files ?? []).map(({ url, mimeType }) =>
-              mimeType === "application/pdf"
-                ? { type: "input_file", filename: "a.pdf", file_data: url }
-                : { type: "input_image", image_url: url },
-            ),
-          ],
-        },
-      ],
-      tools:
-        question.tool === undefined ? undefined : [{ type: "function", name: question.tool, parameters }],
-      temperature: question.temperature,
-      reasoning: question.effort === undefined ? undefined : { effort: question.effort },
-      text:
-        question.schema === undefined
-          ? undefined
-          : { format: { type: "json_schema", name: "reply", schema: question.schema } },
-      store: question.isKept,
-      ifRunning: question.ifRunning,
-    },
-  }),
+  ask: (question) =>
+    toAsked(
+      "/v1/responses",
+      question,
+      {
+        model: `${question.model ?? "fast"}+plan`,
+        stream: true,
+        conversation: question.isNewOnly === true ? `conv_${question.conversationId}` : undefined,
+        input: [
+          {
+            role: "user",
+            content: [
+              { type: "input_text", text: question.text },
+              ...(question.files ?? []).map(({ url, mimeType }) =>
+                mimeType === "application/pdf"
+                  ? { type: "input_file", filename: "a.pdf", file_data: url }
+                  : { type: "input_image", image_url: url },
+              ),
+            ],
+          },
+        ],
+        tools:
+          question.tool === undefined ? undefined : [{ type: "function", name: question.tool, parameters }],
+        temperature: question.temperature,
+        reasoning: question.effort === undefined ? undefined : { effort: question.effort },
+        text:
+          question.schema === undefined
+            ? undefined
+            : { format: { type: "json_schema", name: "reply", schema: question.schema } },
+        store: question.isKept,
+        ifRunning: question.ifRunning,
+      },
+      { "x-conversation-id": question.conversationId },
+    ),
   read: readResponse,
   resume: (turnId, beginning) => ({
     path: `/v1/responses/resp_${turnId}?stream=true&starting_after=${Array.from(
@@ -227,5 +246,60 @@ const responses: Wire = {
   }),
 };
 
+function toRunBody(question: Question, runId: string): object {
+  const { conversationId: threadId, text, files = [], tool } = question;
+  return {
+    threadId,
+    runId,
+    messages: [
+      {
+        id: randomUUID(),
+        role: "user",
+        content: [
+          { type: "text", text },
+          ...files.map(({ data, mimeType }) => ({
+            type: mimeType === "application/pdf" ? "document" : "image",
+            source: { type: "data", value: data, mimeType },
+          })),
+        ],
+      },
+    ],
+    tools: tool === undefined ? [] : [{ name: tool, description: tool, parameters }],
+    context: [],
+    state: {},
+    forwardedProps: {
+      model: question.model,
+      temperature: question.temperature,
+      reasoning_effort: question.effort,
+      response_format: question.schema === undefined ? undefined : toFormat(question.schema),
+      store: question.isKept,
+      ifRunning: question.ifRunning,
+    },
+  };
+}
+
+const agUi: Wire = {
+  name: "AG-UI",
+  // A run is what other wires call a request with a key.
+  ask: (question) => {
+    const runId = question.key ?? randomUUID();
+    const turnId = toTurnId(runId, undefined);
+    return { path: "/ag-ui", headers: {}, body: toRunBody(question, runId), turnId };
+  },
+  read: readRun,
+  resume: (_turnId, beginning) => ({
+    path: `/ag-ui?offset=-1&runId=${/"runId":"([^"]+)"/.exec(beginning)?.[1]}`,
+    headers: { "last-event-id": findLastId(beginning) },
+  }),
+};
+
 /** All wires, in the order of the table. */
-export const wires: readonly Wire[] = [plainText, typedEvents, json, uiMessages, completions, responses];
+export const wires: readonly Wire[] = [
+  plainText,
+  typedEvents,
+  json,
+  uiMessages,
+  completions,
+  responses,
+  agUi,
+];

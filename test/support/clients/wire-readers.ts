@@ -1,5 +1,6 @@
 /** Readers of every wire, each with a third-party parser: a turn as a client understands it. */
 import assert from "node:assert/strict";
+import { HttpAgent } from "@ag-ui/client";
 import { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema, type UIMessageChunk } from "ai";
 import { createParser } from "eventsource-parser";
 import { ChatCompletionStream } from "openai/lib/ChatCompletionStream";
@@ -240,6 +241,31 @@ export async function readResponse({ status, body, isComplete }: AppResponse): P
     assert.ok(error instanceof APIError && typeof error.code === "string", String(error));
     return { plan, answer, outcome: toOutcome(error.code), code: error.code, calls: [] };
   }
+}
+
+const RunResult = z.object({ outcome: z.string() });
+
+/** Reads a run as AG-UI's own client does, which refuses events in a wrong order. */
+export async function readRun({ status, body, isComplete }: AppResponse): Promise<Understood> {
+  if (status !== 200) return readProblem(body);
+  assert.ok(isComplete);
+  const headers = { "content-type": "text/event-stream" };
+  const agent = new HttpAgent({ url: "http://foreword", fetch: async () => new Response(body, { headers }) });
+  let [plan, answer] = ["", ""];
+  let code: string | undefined;
+  const calls: Call[] = [];
+  const { result } = await agent.runAgent(
+    {},
+    {
+      onReasoningMessageContentEvent: ({ event }) => void (plan += event.delta),
+      onTextMessageContentEvent: ({ event }) => void (answer += event.delta),
+      onToolCallEndEvent: ({ event, toolCallName: name, toolCallArgs: input }) =>
+        void calls.push({ callId: event.toolCallId, name, input }),
+      onRunErrorEvent: ({ event }) => void (code = event.code),
+    },
+  );
+  const outcome = code === undefined ? RunResult.parse(result).outcome : toOutcome(code);
+  return { plan, answer, outcome, code, calls };
 }
 
 function toResponseOutcome({ status }: OpenAiResponse): string {
