@@ -39,7 +39,10 @@ interface OpenItem {
  */
 export class ResponseOutput {
   readonly #place: ResponsePlace;
-  readonly #items: OutputItem[] = [];
+  /** The items of the leg so far. */
+  #items: OutputItem[] = [];
+  /** The items of this response, once its turn has gone on. */
+  #shown: readonly OutputItem[] | undefined;
   #open: OpenItem | undefined;
   /** The leg of the events that come. */
   #leg = 0;
@@ -68,6 +71,7 @@ export class ResponseOutput {
 
   /** The items so far; an open one has its text so far. */
   get items(): readonly OutputItem[] {
+    if (this.#shown !== undefined) return this.#shown;
     return this.#open === undefined ? this.#items : [...this.#items, toItem(this.#open, "in_progress")];
   }
 
@@ -96,21 +100,19 @@ export class ResponseOutput {
 
   /** The user's answers start the next leg. */
   #settle(approvalId: string): readonly OutputEvent[] {
-    const isFirst = !this.#isSettling;
+    const events = this.#isSettling ? none : this.#startLeg();
     this.#isSettling = true;
-    const events = isFirst && this.#leg === this.#place.leg ? this.#close("completed") : none;
-    if (isFirst) {
-      if (this.#leg !== this.#place.leg) this.#forget();
-      this.#leg += 1;
-    }
     this.answered.set(approvalId, this.#leg);
     return events;
   }
 
-  /** Forgets the items of an earlier leg. */
-  #forget(): void {
-    this.#close("completed");
-    this.#items.length = 0;
+  #startLeg(): readonly OutputEvent[] {
+    const events = this.#close("completed");
+    const isShown = this.#leg === this.#place.leg;
+    if (isShown) this.#shown = this.#items;
+    this.#items = [];
+    this.#leg += 1;
+    return isShown ? events : none;
   }
 
   #take(event: Exclude<AddingEvent, { readonly type: "approval-response" }>): readonly OutputEvent[] {
