@@ -1,0 +1,35 @@
+/** Runs the programs of `examples/` as their READMEs say. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { RunningCommand } from "../command/run-command.ts";
+
+/** The folder of all examples. */
+export const examplesFolder = fileURLToPath(new URL("../../examples", import.meta.url));
+
+/** The result of a program. */
+export interface ExampleResult {
+  readonly code: unknown;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Starts `command` in the folder of an example, with a server at `url`. */
+export function startExample(
+  folder: string,
+  [program, ...args]: readonly [string, ...string[]],
+  url: string,
+): RunningCommand {
+  const variables = { FOREWORD_URL: url, FOREWORD_MODEL: "scripted", NO_COLOR: "1" };
+  return new RunningCommand(args, variables, join(examplesFolder, folder), [program]);
+}
+
+/** Runs `command` to its end, as {@link startExample} does. */
+export async function runExample(
+  folder: string,
+  command: readonly [string, ...string[]],
+  url: string,
+): Promise<ExampleResult> {
+  const running = startExample(folder, command, url);
+  const code = await running.exit();
+  return { code, stdout: running.stdout, stderr: running.stderr };
+}
