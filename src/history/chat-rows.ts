@@ -83,8 +83,8 @@ const ChatResult = z.object({
 });
 
 /**
- * Resolves with the newest messages of the caller's chat that match `filter`. Rejects as {@link Database.call}
- * does, and with `store_schema_mismatch` if the schema is too old.
+ * Resolves with the newest messages of the caller's chat that match the filter. Rejects as {@link
+ * Database.call} does, and with `store_schema_mismatch` if the schema is too old.
  */
 export async function readChat(
   database: Database,

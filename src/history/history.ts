@@ -91,7 +91,7 @@ export interface MessageList {
   readonly hasMore: boolean;
 }
 
-/** A fact about a tool call that its message does not hold: a request for approval, the response, its title. */
+/** A fact about a tool call that its message does not hold: a request for approval, its response, a title. */
 export type CallNote =
   | Omit<ApprovalRequest, keyof Place>
   | Omit<ApprovalResponse, keyof Place>

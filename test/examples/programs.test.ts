@@ -47,13 +47,23 @@ describe("an example", { timeout: 120_000 }, () => {
     assert.match(stdout, /"content":"An egg\?".*"content":"Boil it\."/);
   });
 
-  test("openai streams each model's completion, with the plan and without it", async () => {
-    model.script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+  test("openai streams a completion and a response with their plans, and continues the response", async () => {
+    model.script = (call) => {
+      const isFirst = call.body.messages.at(-1)?.content === "Hi";
+      if (isFirst) call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+      else call.text("Hi.").finish();
+    };
     const { code, stdout, stderr } = await runExample("openai", [process.execPath, "main.ts", "Hi"], app.url);
     assert.equal(code, 0, stderr);
-    const turn = /# ended with stop, as turn chatcmpl-[\da-f-]{36}\n/.source;
-    const whole = String.raw`- Think\n---RESPONSE---\nHello\.\n`;
-    assert.match(stdout, new RegExp(`^# scripted\\n[^]*${turn}# scripted\\+plan\\n[^]*${whole}${turn}$`));
+    const plan = String.raw`\nplan: - Think\nanswer: Hello\.\n`;
+    const ends = String.raw`response: completed\n\ncontinued: Hi\.\n\nstored: completed, after resp_[\da-f-]{36}\n`;
+    assert.match(stdout, new RegExp(`^${plan}completion: ended with stop\n${plan}${ends}$`));
+    const sent = model.calls.at(-1)?.body.messages.map(({ role, content }) => [role, content]);
+    assert.deepEqual(sent, [
+      ["user", "Hi"],
+      ["assistant", "Hello."],
+      ["user", "Shorter, please."],
+    ]);
   });
 
   for (const folder of ["langchain", "agents"])

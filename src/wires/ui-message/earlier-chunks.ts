@@ -17,7 +17,7 @@ export function toEarlierChunks(reply: Message): readonly UiMessageChunk[] {
   return toReplyChunks(reply, (call) => toToolChunks(call, shown));
 }
 
-/** Returns the chunks of all steps of `reply`, with those that `toCall` returns for each of its tool calls. */
+/** Returns the chunks of all steps of `reply`, with those that `toCall` returns for each tool call. */
 export function toReplyChunks(
   { text, plan = "", tools = [] }: ReplyParts,
   toCall: (call: ToolPart) => readonly UiToolChunk[],

@@ -1,4 +1,4 @@
-/** The routes of the AI SDK's `useChat`: load a chat, and with its default transport start, resume and stop. */
+/** The routes of the AI SDK's `useChat`: load a chat; start, resume and stop turns. */
 import { z } from "zod";
 import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";

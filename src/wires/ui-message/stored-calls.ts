@@ -1,4 +1,4 @@
-/** The chunks of a stored reply's tool calls, with what its turns noted about them. */
+/** The chunks of a stored reply's tool calls, with the notes of its turns about them. */
 import type { CallNote } from "../../history/history.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
 import type { UiToolChunk } from "./chunk.ts";

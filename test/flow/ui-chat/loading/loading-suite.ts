@@ -46,6 +46,22 @@ export function runLoadingSuite(name: string, start: () => Promise<StoreHarness>
       options: ConstructorParameters<typeof ObservedChat>[1] = {},
     ): Promise<ObservedChat> => await reopenChat(there.url, { id, userId, ...options });
 
+    /** Loads the chat of `shown`, whose reply is at `text`, and resumes that. */
+    async function resumeAt(
+      shown: ObservedChat,
+      text: string,
+    ): Promise<{ readonly loaded: ObservedChat; readonly resuming: Promise<void> }> {
+      await shown.until(() => shown.text === text);
+      const loaded = await reopen(shown);
+      assert.deepEqual(
+        loaded.chat.messages.map(({ id }) => id),
+        shown.chat.messages.map(({ id }) => id),
+      );
+      const resuming = loaded.chat.resumeStream();
+      await loaded.until(() => loaded.chat.status === "streaming" && loaded.text === text);
+      return { loaded, resuming };
+    }
+
     /** Asserts that the chat's messages are loaded as its client holds them. */
     async function assertLoaded(shown: ObservedChat): Promise<void> {
       const { messages } = await loadChat(there.url, { id: shown.chat.id, userId });
@@ -63,7 +79,7 @@ export function runLoadingSuite(name: string, start: () => Promise<StoreHarness>
       return rows.map(({ parentId, content }) => `${contents.get(parentId ?? "") ?? ""} → ${content}`);
     }
 
-    /** Asks the loaded chat for one more reply: the whole of it is sent, and nothing of it is stored again. */
+    /** Asks the loaded chat for one more reply: all of it is sent, and nothing is stored again. */
     async function assertGoesOn(
       loaded: ObservedChat,
       branches: readonly string[],
@@ -109,14 +125,7 @@ export function runLoadingSuite(name: string, start: () => Promise<StoreHarness>
       await shown.say(model, "Q1", `${plan}A1`);
       const { call, sending } = await shown.ask(model, "Q2");
       call.text("- a\n---RESPONSE---\nHe");
-      await shown.until(() => shown.text === "He");
-      const loaded = await reopen(shown);
-      assert.deepEqual(
-        loaded.chat.messages.map(({ id }) => id),
-        shown.chat.messages.map(({ id }) => id),
-      );
-      const resuming = loaded.chat.resumeStream();
-      await loaded.until(() => loaded.chat.status === "streaming" && loaded.text === "He");
+      const { loaded, resuming } = await resumeAt(shown, "He");
       call.text("llo.").finish();
       await Promise.all([sending, resuming]);
       assert.deepEqual(toJson(loaded.chat.messages), toJson(shown.chat.messages));
@@ -145,14 +154,7 @@ export function runLoadingSuite(name: string, start: () => Promise<StoreHarness>
       const sending = shown.chat.regenerate();
       const call = await next;
       call.text(`${plan}Ne`);
-      await shown.until(() => shown.text === "Ne");
-      const loaded = await reopen(shown);
-      assert.deepEqual(
-        loaded.chat.messages.map(({ id }) => id),
-        shown.chat.messages.map(({ id }) => id),
-      );
-      const resuming = loaded.chat.resumeStream();
-      await loaded.until(() => loaded.chat.status === "streaming" && loaded.text === "Ne");
+      const { loaded, resuming } = await resumeAt(shown, "Ne");
       call.text("w.").finish();
       await Promise.all([sending, resuming]);
       assert.deepEqual(toJson(loaded.chat.messages), toJson(shown.chat.messages));
@@ -265,14 +267,7 @@ export function runLoadingSuite(name: string, start: () => Promise<StoreHarness>
       const { toolCallId = "" } = shown.tools[0] ?? {};
       void shown.chat.addToolOutput({ tool: "weather", toolCallId, output: 7 });
       const call = await second.promise;
-      await shown.until(() => shown.text === "It");
-      const loaded = await reopen(shown);
-      assert.deepEqual(
-        loaded.chat.messages.map(({ id }) => id),
-        shown.chat.messages.map(({ id }) => id),
-      );
-      const resuming = loaded.chat.resumeStream();
-      await loaded.until(() => loaded.chat.status === "streaming" && loaded.text === "It");
+      const { loaded, resuming } = await resumeAt(shown, "It");
       call.text(" is 7.").finish();
       await Promise.all([shown.ended(2), resuming]);
       assert.deepEqual([loaded.chat.messages.length, loaded.text, loaded.asked], [2, "It is 7.", []]);
