@@ -69,6 +69,12 @@ const parameters = { type: "object", properties: { city: { type: "string" } } };
 const toFunction = (name: string) => ({ type: "function", function: { name, parameters } });
 const toFormat = (schema: object) => ({ type: "json_schema", json_schema: { name: "reply", schema } });
 
+/** The options, as all but Responses name them. */
+function toOptions({ model, temperature, effort, schema, isKept, ifRunning }: Question) {
+  const response_format = schema === undefined ? undefined : toFormat(schema);
+  return { model, temperature, reasoning_effort: effort, response_format, store: isKept, ifRunning };
+}
+
 /** Returns a request that names its turn, in the way of all wires but AG-UI. */
 function toAsked(
   path: string,
@@ -105,12 +111,7 @@ function toForewordWire(name: string, accept: string, more: Pick<Wire, "read" | 
             },
           ],
           tools: question.tool === undefined ? undefined : [{ name: question.tool, parameters }],
-          model: question.model,
-          temperature: question.temperature,
-          reasoning_effort: question.effort,
-          response_format: question.schema === undefined ? undefined : toFormat(question.schema),
-          store: question.isKept,
-          ifRunning: question.ifRunning,
+          ...toOptions(question),
         },
         { accept },
       ),
@@ -155,12 +156,7 @@ const uiMessages: Wire = {
         },
       ],
       tools: question.tool === undefined ? undefined : [toFunction(question.tool)],
-      model: question.model,
-      temperature: question.temperature,
-      reasoning_effort: question.effort,
-      response_format: question.schema === undefined ? undefined : toFormat(question.schema),
-      store: question.isKept,
-      ifRunning: question.ifRunning,
+      ...toOptions(question),
     }),
   read: readUiMessages,
   resume: (_turnId, _beginning, { conversationId }) => ({ path: `/api/chat/${conversationId}/stream` }),
@@ -173,6 +169,7 @@ const completions: Wire = {
       "/v1/chat/completions",
       question,
       {
+        ...toOptions(question),
         model: `${question.model ?? "fast"}+plan`,
         stream: true,
         stream_options: { include_usage: true },
@@ -190,11 +187,6 @@ const completions: Wire = {
           },
         ],
         tools: question.tool === undefined ? undefined : [toFunction(question.tool)],
-        temperature: question.temperature,
-        reasoning_effort: question.effort,
-        response_format: question.schema === undefined ? undefined : toFormat(question.schema),
-        store: question.isKept,
-        ifRunning: question.ifRunning,
       },
       { "x-conversation-id": question.conversationId },
     ),
@@ -268,12 +260,7 @@ function toRunBody(question: Question, runId: string): object {
     context: [],
     state: {},
     forwardedProps: {
-      model: question.model,
-      temperature: question.temperature,
-      reasoning_effort: question.effort,
-      response_format: question.schema === undefined ? undefined : toFormat(question.schema),
-      store: question.isKept,
-      ifRunning: question.ifRunning,
+      ...toOptions(question),
     },
   };
 }
