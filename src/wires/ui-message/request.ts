@@ -3,6 +3,7 @@ import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { refuse } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
+import { toStorable } from "../../turn/message.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import { ChatId, toChatPlace, toClientId } from "../../http/chat-place.ts";
 import {
@@ -36,7 +37,9 @@ export const UiChatQuery = UserQuery.extend({
     .max(maxPage, pageRule)
     .default(defaultPage)
     .describe("The most messages to load, counted from the newest."),
-  before: ChatId.optional().describe("The id of a message of the chat: only older ones are loaded."),
+  before: ChatId.transform(toStorable)
+    .optional()
+    .describe("The id of a message of the chat: only older ones are loaded."),
 });
 
 /** The client's tools, as in OpenAI's Chat Completions. */

@@ -322,6 +322,51 @@ export function runLoadingSuite(name: string, start: () => Promise<StoreHarness>
       });
     });
 
+    test("in part continues where it is, though its client sends that part for the whole", async () => {
+      const shown = open();
+      const branches = [" → Q1"];
+      for (const [index, text] of ["Q1", "Q2", "Q3"].entries()) {
+        await shown.say(model, text, `${plan}Re ${text}`);
+        branches.push(`${text} → Re ${text}`);
+        if (index < 2) branches.push(`Re ${text} → Q${index + 2}`);
+      }
+      let last = "Re Q3";
+      for (const limit of [1, 2, 3]) {
+        const { messages } = await loadChat(there.url, {
+          id: shown.chat.id,
+          userId,
+          query: `&limit=${limit}`,
+        });
+        assert.equal(messages.length, limit);
+        const loaded = open({ id: shown.chat.id, messages });
+        await loaded.say(model, `More ${limit}`, `${plan}Re ${limit}`);
+        branches.push(`${last} → More ${limit}`, `More ${limit} → Re ${limit}`);
+        last = `Re ${limit}`;
+        assert.deepEqual(await branchesOf(loaded), branches);
+      }
+    });
+
+    test("refuses a wrong page, and takes any id", async () => {
+      const path = `/api/chat/any?userId=${userId}`;
+      for (const wrong of [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "limit=1.5",
+        "before=",
+        `before=${"x".repeat(256)}`,
+      ]) {
+        const { status, body } = await there.get(`${path}&${wrong}`);
+        assert.equal(status, 400, wrong);
+        assert.match(body, new RegExp(`^${wrong.split("=")[0]}: must `), wrong);
+      }
+      for (const odd of ["%00", "%F0%9F%99%82", "'%22", randomUUID().toUpperCase(), "null"])
+        for (const query of [`/api/chat/${odd}`, `/api/chat/any?before=${odd}&userId=${userId}`]) {
+          const { status, body } = await there.get(query);
+          assert.deepEqual([status, body], [200, "[]"], query);
+        }
+    });
+
     test("by a client that sends its newest message alone, which leaves the rest to the server", async () => {
       const shown = open({ sendsLastOnly: true });
       await shown.say(model, "Q1", `${plan}A1`);
