@@ -136,6 +136,8 @@ export class ContextFit {
     const window = `context window${windowTokens === undefined ? "" : ` of ${windowTokens} tokens`}`;
     if (this.#prompt.kind === "verbatim")
       return `The messages are too long for the model's ${window}. Send fewer or shorter ones, or ask for fewer tokens.`;
+    if (this.#memory.hasNoRoom(this.#prompt))
+      return `The system messages and tools leave no room for the chat in the model's ${window}. Shorten them, or use a model with a larger one.`;
     const isAlone = this.#prompt.messages.filter(({ role }) => role === "user").length < 2;
     return isAlone
       ? `The newest message is too long for the model's ${window}. Shorten it, or send it in parts.`

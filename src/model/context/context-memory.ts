@@ -6,6 +6,7 @@ import {
   type ChatPrompt,
   type WindowLimits,
 } from "../../turn/context/fit-prompt.ts";
+import { countStart } from "../../turn/context/path-cut.ts";
 import { tokensPerImage } from "../../turn/context/message-size.ts";
 import { findMaxTokens } from "../request/sent-parameters.ts";
 import type { ModelSettings } from "../settings.ts";
@@ -78,6 +79,13 @@ export class ContextMemory {
   isHopeless(prompt: ChatPrompt): boolean {
     const { windowTokens } = this.#settings;
     return windowTokens !== undefined && this.#count(prompt) * certainty > windowTokens;
+  }
+
+  /** Whether a prompt would be too long even without its chat: its system messages and tools fill the window. */
+  hasNoRoom(prompt: ChatPrompt): boolean {
+    const messages = prompt.messages.slice(0, countStart(prompt.messages));
+    const limits = this.toLimits(prompt.parameters);
+    return limits !== undefined && this.#count({ ...prompt, messages }) > limits.inputTokens;
   }
 
   /** Returns about how many tokens the model counts for `prompt`. */

@@ -73,6 +73,30 @@ describe("a long chat", { timeout: 120_000 }, () => {
     assert.equal(models.primary.calls.length, 0);
   });
 
+  for (const [what, more] of [
+    ["system messages", { messages: [{ role: "system", content: toQuestion(1).repeat(200) }] }],
+    [
+      "tools",
+      { tools: [{ type: "function", function: { name: "look", description: toQuestion(1).repeat(200) } }] },
+    ],
+  ] as const)
+    test(`whose ${what} alone fill the window is refused with advice on them, not on its newest message`, async () => {
+      const app = await start({ primary: { windowTokens: 4_000, fallback: [] } });
+      const { messages = [], ...fields } = { messages: undefined, ...more };
+      const body = {
+        model: "primary+plan",
+        messages: [...messages, { role: "user", content: "Hi" }],
+        ...fields,
+      };
+      const reply = await app.post("/v1/chat/completions", body);
+      assert.equal(reply.status, 400, reply.body);
+      assert.match(
+        reply.body,
+        /The system messages and tools leave no room .* of 4000 tokens\. Shorten them/,
+      );
+      assert.equal(models.primary.calls.length, 0);
+    });
+
   for (const [name, ratio] of [
     ["three times as many", 3],
     ["half as many", 0.5],
