@@ -1,6 +1,6 @@
 /** A page of assistant-ui without a DOM: its real runtime, in React's test renderer. */
 import { createElement, useMemo } from "react";
-import { act, create, type ReactTestRenderer } from "react-test-renderer";
+import { create, type ReactTestRenderer } from "react-test-renderer";
 import {
   AssistantRuntimeProvider,
   useAui,
@@ -23,7 +23,6 @@ export class AssistantPage {
 
   /** Opens one; close it with {@link close}. */
   static async open(client: ForewordClient, options: ChatModelOptions = {}): Promise<AssistantPage> {
-    Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
     const page = new AssistantPage();
     const adapter = createThreadListAdapter(client);
     const chatModel = createChatModelAdapter(client, () => options);
@@ -39,10 +38,8 @@ export class AssistantPage {
       page.#runtime = useRemoteThreadListRuntime({ adapter, runtimeHook: useThread });
       return createElement(AssistantRuntimeProvider, { runtime: page.#runtime }, null);
     };
-    await act(async () => {
-      page.#root = create(createElement(App));
-    });
-    await page.until(() => !page.runtime.threads.getState().isLoading);
+    page.#root = create(createElement(App));
+    await page.until(() => page.#runtime?.threads.getState().isLoading === false);
     return page;
   }
 
@@ -69,16 +66,14 @@ export class AssistantPage {
     return threadIds.map((id) => threadItems[id]?.title);
   }
 
-  /** Does something as the user, then renders. */
+  /** Does something as the user. */
   async do(action: (runtime: AssistantRuntime) => unknown): Promise<void> {
-    await act(async () => {
-      await action(this.runtime);
-    });
+    await action(this.runtime);
   }
 
   /** Renders until `condition` holds. */
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await act(async () => await new Promise(setImmediate));
+    while (!condition()) await new Promise(setImmediate);
   }
 
   /** Sends a message, and renders until its reply is over. */
@@ -109,6 +104,7 @@ export class AssistantPage {
   }
 
   async close(): Promise<void> {
-    await act(async () => this.#root?.unmount());
+    this.#root?.unmount();
+    await new Promise(setImmediate);
   }
 }
