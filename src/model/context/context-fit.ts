@@ -3,6 +3,7 @@ import { AppError } from "../../base/errors.ts";
 import type { ChatSummaries } from "../../turn/context/chat-summaries.ts";
 import {
   fitPrompt,
+  measurePrompt,
   toPathLimits,
   type ChatPrompt,
   type WindowLimits,
@@ -115,7 +116,7 @@ export class ContextFit {
     this.#isRetried = true;
     const earlier = this.#context;
     this.#fit(this.#whole);
-    if (isShorter(this.#context, earlier)) return true;
+    if (isShorter(this.#context, earlier) || hasFewerTokens(this.#prompt, refused)) return true;
     this.#prompt = refused;
     return false;
   }
@@ -143,6 +144,11 @@ export class ContextFit {
       ? `The newest message is too long for the model's ${window}. Shorten it, or send it in parts.`
       : `The chat is too long for the model's ${window}. Shorten the newest message, or start a new chat.`;
   }
+}
+
+/** Whether the results in it are cut further. */
+function hasFewerTokens(prompt: Prompt, refused: ChatPrompt): boolean {
+  return prompt.kind === "chat" && measurePrompt(prompt).textTokens < measurePrompt(refused).textTokens;
 }
 
 function isShorter(context: SentContext | undefined, earlier: SentContext | undefined): boolean {

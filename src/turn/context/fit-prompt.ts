@@ -5,6 +5,7 @@ import type { SentContext } from "../turn-event.ts";
 import type { ToolPart } from "../items/tool.ts";
 import { measureMessage, tokensPerImage, tokensPerMessage } from "./message-size.ts";
 import { countStart, cutPath, isPrunable, type PathCut, type PathLimits } from "./path-cut.ts";
+import { cutResults } from "./long-results.ts";
 import { countTokens } from "./token-count.ts";
 
 /** A chat, as a prompt holds it. */
@@ -52,7 +53,25 @@ export function fitPrompt(prompt: ChatPrompt, limits: WindowLimits): FittedPromp
   let cut = cutPath(prompt.messages, whole);
   if (cut !== undefined && cut.firstKept > countStart(prompt.messages) && limits.summaryTokens !== undefined)
     cut = cutPath(prompt.messages, path);
-  return cut && toFitted(prompt, cut);
+  if (cut === undefined) return undefined;
+  const fitted = toFitted(prompt, cut);
+  if (!cut.isReplyPruned) return fitted;
+  const summaryTokens = cut.firstKept > countStart(prompt.messages) ? (limits.summaryTokens ?? 0) : 0;
+  return withCutResults(fitted, roomTokens - summaryTokens, limits.imageTokens);
+}
+
+/** Cuts the results of the newest step, if the prompt is too long with all of them. */
+function withCutResults(fitted: FittedPrompt, roomTokens: number, imageTokens: number): FittedPrompt {
+  const { prompt, context } = fitted;
+  const last = prompt.messages.at(-1);
+  const excessTokens = toPromptTokens(measurePrompt(prompt), imageTokens) - roomTokens;
+  if (last?.tools === undefined || excessTokens <= 0) return fitted;
+  const { message, count } = cutResults(last, excessTokens);
+  return {
+    ...fitted,
+    prompt: { ...prompt, messages: [...prompt.messages.slice(0, -1), message] },
+    context: { ...context, resultsLeftOut: context.resultsLeftOut + count },
+  };
 }
 
 /** Returns the limits of the chat in `prompt` if some of its messages are left out. */

@@ -21,7 +21,7 @@ export interface PathCut {
   readonly firstWithImages: number;
   /** Results of earlier messages' tools are left out. */
   readonly firstWithResults: number;
-  /** Whether the results of the reply in progress are left out, but for those of its last step. */
+  /** Whether results of the reply in progress are left out, those of its last step only as far as needed. */
   readonly isReplyPruned: boolean;
   /** Whether even this is estimated to be too long: it is the newest message and its reply so far. */
   readonly isTooLong: boolean;

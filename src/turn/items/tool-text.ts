@@ -28,7 +28,7 @@ export function toOutcomeText(outcome: ToolOutcome | undefined): string {
  * Returns a tool's output as text: a string as it is; the texts of a `CallToolResult` of MCP, with its
  * images, audio and resources named in brackets; anything else as JSON.
  */
-function toOutputText(output: Json): string {
+export function toOutputText(output: Json): string {
   if (output === undefined || output === null) return "";
   if (typeof output === "string") return output;
   const blocks = isRecord(output) ? findBlocks(output) : undefined;
