@@ -2,7 +2,7 @@
 import type { Message } from "../message.ts";
 import { toOutputText } from "../items/tool-text.ts";
 import { measureMessage } from "./message-size.ts";
-import { cutToTokens } from "./summary-text.ts";
+import { cutToTokens } from "./token-count.ts";
 
 /** The least tokens that a cut result keeps: fewer say nothing. */
 const minTokens = 64;

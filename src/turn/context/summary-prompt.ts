@@ -2,8 +2,7 @@
 import { toOutcomeText } from "../items/tool-text.ts";
 import type { Message } from "../message.ts";
 import type { ChatPrompt } from "./fit-prompt.ts";
-import { cutToTokens } from "./summary-text.ts";
-import { countTokens } from "./token-count.ts";
+import { countTokens, cutToTokens } from "./token-count.ts";
 
 /** The share of a chat's room that the messages to be summarised may take, besides the instruction. */
 const maxShare = 0.9;

@@ -2,7 +2,7 @@
 import { toStorable, type Message } from "../message.ts";
 import type { ChatPrompt } from "./fit-prompt.ts";
 import { countStart } from "./path-cut.ts";
-import { countTokens } from "./token-count.ts";
+import { cutToTokens } from "./token-count.ts";
 
 /** The most tokens of a summary, by our estimate, and the largest share of a window that it takes. */
 const maxSummaryTokens = 800;
@@ -38,15 +38,4 @@ export function withSummary(prompt: ChatPrompt, summary: string, tokens: number)
 export function toSummary(text: string): string {
   const plain = toStorable(text).replaceAll(/<\/?summary>/gi, "");
   return cutToTokens(plain.trim(), maxSummaryTokens);
-}
-
-/** Returns the start of `text`, up to a space, with at most so many tokens. */
-export function cutToTokens(text: string, maxTokens: number): string {
-  let cut = text;
-  for (let tokens = countTokens(cut); tokens > maxTokens; tokens = countTokens(cut)) {
-    const length = Math.floor(Math.min(cut.length * 0.97, (cut.length * maxTokens) / tokens));
-    const space = cut.slice(0, length).search(/\s\S*$/);
-    cut = cut.slice(0, space > length * 0.8 ? space : length);
-  }
-  return cut.length === text.length ? cut : cut.toWellFormed().trimEnd();
 }

@@ -147,3 +147,14 @@ export function sampleTokens(texts: readonly string[]): number {
   }
   return read === 0 ? 0 : Math.ceil(tokens + (unread * tokens) / read);
 }
+
+/** Returns the start of `text`, up to a space, with at most so many tokens. */
+export function cutToTokens(text: string, maxTokens: number): string {
+  let cut = text;
+  for (let tokens = countTokens(cut); tokens > maxTokens; tokens = countTokens(cut)) {
+    const length = Math.floor(Math.min(cut.length * 0.97, (cut.length * maxTokens) / tokens));
+    const space = cut.slice(0, length).search(/\s\S*$/);
+    cut = cut.slice(0, space > length * 0.8 ? space : length);
+  }
+  return cut.length === text.length ? cut : cut.toWellFormed().trimEnd();
+}
