@@ -1,4 +1,5 @@
 /** A page of assistant-ui without a DOM: its real runtime, in React's test renderer. */
+import type { TestContext } from "node:test";
 import { createElement, useMemo } from "react";
 import { create, type ReactTestRenderer } from "react-test-renderer";
 import {
@@ -40,6 +41,17 @@ export class AssistantPage {
     };
     page.#root = create(createElement(App));
     await page.until(() => page.#runtime?.threads.getState().isLoading === false);
+    return page;
+  }
+
+  /** Opens one until the end of a test. */
+  static async openFor(
+    context: TestContext,
+    client: ForewordClient,
+    options?: ChatModelOptions,
+  ): Promise<AssistantPage> {
+    const page = await AssistantPage.open(client, options);
+    context.after(() => page.close());
     return page;
   }
 

@@ -43,8 +43,7 @@ describe("the threads of assistant-ui", { timeout: 120_000 }, () => {
   test("are renamed, archived, restored and deleted by their page", async (context) => {
     const client = connect();
     const { id } = await client.conversations.create({ title: "Old" });
-    const page = await AssistantPage.open(client);
-    context.after(() => page.close());
+    const page = await AssistantPage.openFor(context, client);
     const item = () => page.runtime.threads.getItemById(id);
     await page.do(async () => await item().rename("New"));
     assert.equal((await client.conversations.get(id)).title, "New");
@@ -71,13 +70,12 @@ describe("the threads of assistant-ui", { timeout: 120_000 }, () => {
 
   test("show a failed reply with its sentence, and go on after it", async (context) => {
     const client = connect();
-    const page = await AssistantPage.open(client);
-    context.after(() => page.close());
+    const page = await AssistantPage.openFor(context, client);
     model.script = (call) => call.head(400).end(JSON.stringify({ error: { message: "no", code: "x" } }));
     await page.ask("First");
     const failed = page.messages.at(-1)?.status;
     assert.ok(failed?.type === "incomplete" && failed.reason === "error");
-    assert.match(String(failed.error), /^The model /);
+    assert.match(JSON.stringify(failed.error), /^"The model /);
     model.say("- p\n---RESPONSE---\nBoth.");
     await page.ask("Second");
     assert.equal(page.texts.at(-1), "assistant: Both.");
@@ -91,16 +89,14 @@ describe("the threads of assistant-ui", { timeout: 120_000 }, () => {
   test("send and show images, which are stored once", async (context) => {
     const client = connect();
     const { url, bytes } = makePng("assistant", 5_000);
-    const page = await AssistantPage.open(client);
-    context.after(() => page.close());
+    const page = await AssistantPage.openFor(context, client);
     model.say("- p\n---RESPONSE---\nA cat.");
     const image = { type: "image", image: url, filename: "cat.png" } as const;
     await page.do((runtime) =>
       runtime.thread.append({ role: "user", content: [{ type: "text", text: "Look" }, image] }),
     );
     await page.untilIdle();
-    const other = await AssistantPage.open(client);
-    context.after(() => other.close());
+    const other = await AssistantPage.openFor(context, client);
     await other.show(page.conversationId);
     const [message] = other.messages;
     assert.ok(message?.role === "user");

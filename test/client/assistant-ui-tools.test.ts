@@ -1,11 +1,10 @@
-/** Tools in assistant-ui: calls of the server that its user approves or denies, and calls of the page itself. */
+/** Tools in assistant-ui: calls of the server that its user approves or denies, and calls of the page. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { describe, test, type TestContext } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { ChatModelOptions } from "../../packages/foreword-client/src/assistant-ui/assistant-ui.ts";
 import { createClient, type ForewordClient } from "../../packages/foreword-client/src/client.ts";
-import { useToolsFile } from "../flow/tools/use-tools.ts";
+import { sayTwoCalls, useToolsFile } from "../flow/tools/use-tools.ts";
 import { useApp, useModel, useResource } from "../support/apps/use-app.ts";
 import { AssistantPage } from "./assistant-ui-page.ts";
 
@@ -20,16 +19,6 @@ describe("tools in assistant-ui", { timeout: 120_000 }, () => {
   });
   const connect = (): ForewordClient => createClient({ baseUrl: app.url, userId: randomUUID() });
 
-  async function openPage(
-    context: TestContext,
-    client: ForewordClient,
-    options?: ChatModelOptions,
-  ): Promise<AssistantPage> {
-    const page = await AssistantPage.open(client, options);
-    context.after(() => page.close());
-    return page;
-  }
-
   /** The calls of the last message, by their ids: result, error and approval. */
   const callsOf = (page: AssistantPage) =>
     (page.messages.at(-1)?.content ?? []).flatMap((part) =>
@@ -42,25 +31,13 @@ describe("tools in assistant-ui", { timeout: 120_000 }, () => {
       await last.getMessagePartByToolCallId(callId).respondToToolApproval({ approved });
     });
 
-  function scriptTwoCalls(): void {
-    model.inOrder(
-      (call) =>
-        call
-          .text("- Echo\n---RESPONSE---\nLet me see.")
-          .toolCall("hand__echo", {}, "c1")
-          .toolCall("hand__pid", {}, "c2")
-          .finish("tool_calls"),
-      (call) => call.text("Done.").finish(),
-    );
-  }
-
   const isWaiting = (page: AssistantPage) => () => page.messages.at(-1)?.status?.type === "requires-action";
   const isOver = (page: AssistantPage) => () => page.messages.at(-1)?.status?.type === "complete";
 
   test("of the server wait for their user, and go on in the same message", async (context) => {
-    scriptTwoCalls();
+    sayTwoCalls(model);
     const client = connect();
-    const page = await openPage(context, client);
+    const page = await AssistantPage.openFor(context, client);
     await page.do((runtime) => runtime.thread.append("Echo it"));
     await page.until(isWaiting(page));
     await answer(page, "c1", true);
@@ -83,14 +60,14 @@ describe("tools in assistant-ui", { timeout: 120_000 }, () => {
   });
 
   test("of the server still wait after a reload, and are approved then", async (context) => {
-    scriptTwoCalls();
+    sayTwoCalls(model);
     const client = connect();
     const first = await AssistantPage.open(client);
     await first.do((runtime) => runtime.thread.append("Echo it"));
     await first.until(isWaiting(first));
     const { conversationId } = first;
     await first.close();
-    const second = await openPage(context, client);
+    const second = await AssistantPage.openFor(context, client);
     await second.show(conversationId);
     await second.until(isWaiting(second));
     await answer(second, "c1", true);
@@ -106,7 +83,7 @@ describe("tools in assistant-ui", { timeout: 120_000 }, () => {
       (call) => call.text("You picked red.").finish(),
     );
     const client = connect();
-    const page = await openPage(context, client, { tools: [{ name: "pick" }] });
+    const page = await AssistantPage.openFor(context, client, { tools: [{ name: "pick" }] });
     await page.do((runtime) => runtime.thread.append("Pick"));
     await page.until(isWaiting(page));
     const [, , call] = page.messages.at(-1)?.content ?? [];
@@ -119,7 +96,7 @@ describe("tools in assistant-ui", { timeout: 120_000 }, () => {
     await page.until(isOver(page));
     assert.match(page.texts.at(-1) ?? "", /^assistant: Wait\.\s*You picked red\.$/);
 
-    const other = await openPage(context, client);
+    const other = await AssistantPage.openFor(context, client);
     await other.show(page.conversationId);
     assert.match(other.texts.at(-1) ?? "", /^assistant: Wait\.\s*You picked red\.$/);
     const results = other.messages

@@ -1,8 +1,7 @@
 /** The adapters for assistant-ui, driven by its real runtime against the real server. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { describe, test, type TestContext } from "node:test";
-import type { ChatModelOptions } from "../../packages/foreword-client/src/assistant-ui/assistant-ui.ts";
+import { describe, test } from "node:test";
 import { createClient, type ForewordClient } from "../../packages/foreword-client/src/client.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 import { AssistantPage } from "./assistant-ui-page.ts";
@@ -12,19 +11,9 @@ describe("assistant-ui", { timeout: 120_000 }, () => {
   const app = useApp(model, { CHAT_STORE_ENABLED: "true" });
   const connect = (userId = randomUUID()): ForewordClient => createClient({ baseUrl: app.url, userId });
 
-  async function openPage(
-    context: TestContext,
-    client: ForewordClient,
-    options?: ChatModelOptions,
-  ): Promise<AssistantPage> {
-    const page = await AssistantPage.open(client, options);
-    context.after(() => page.close());
-    return page;
-  }
-
   test("makes a conversation of a new thread, with the server's title, plan and rows", async (context) => {
     const client = connect();
-    const page = await openPage(context, client);
+    const page = await AssistantPage.openFor(context, client);
     model.say("- Look it up\n---RESPONSE---\nIt is sunny.");
     await page.ask("The weather in Oslo?");
     assert.deepEqual(page.texts, ["user: The weather in Oslo?", "assistant: It is sunny."]);
@@ -44,7 +33,7 @@ describe("assistant-ui", { timeout: 120_000 }, () => {
 
   test("shows all branches of a conversation after a reload, with the server's ids, and goes on", async (context) => {
     const client = connect();
-    const first = await openPage(context, client);
+    const first = await AssistantPage.openFor(context, client);
     model.say("- a\n---RESPONSE---\nOne.");
     await first.ask("Count");
     model.say("- b\n---RESPONSE---\nUn.");
@@ -53,7 +42,7 @@ describe("assistant-ui", { timeout: 120_000 }, () => {
     await first.untilIdle();
 
     const { conversationId } = first;
-    const second = await openPage(context, client);
+    const second = await AssistantPage.openFor(context, client);
     await second.until(() => second.titles.length > 0);
     await second.show(conversationId);
     assert.deepEqual(second.texts, ["user: Count", "assistant: Un."]);
@@ -87,7 +76,7 @@ describe("assistant-ui", { timeout: 120_000 }, () => {
     const { conversationId } = first;
     await first.close();
 
-    const second = await openPage(context, client);
+    const second = await AssistantPage.openFor(context, client);
     await second.show(conversationId);
     await second.until(() => second.texts.at(-1) === "assistant: Be");
     assert.equal(second.runtime.thread.getState().isRunning, true);
@@ -100,7 +89,7 @@ describe("assistant-ui", { timeout: 120_000 }, () => {
 
   test("stops the turn that its user cancels", async (context) => {
     const client = connect();
-    const page = await openPage(context, client);
+    const page = await AssistantPage.openFor(context, client);
     const next = model.nextCall();
     await page.do((runtime) => runtime.thread.append("Long"));
     const call = await next;

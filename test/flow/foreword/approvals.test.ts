@@ -7,7 +7,7 @@ import { createClient } from "../../../packages/foreword-client/src/client.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { type AppResponse, type RunningApp } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel, useResource } from "../../support/apps/use-app.ts";
-import { typed, useToolsFile } from "../tools/use-tools.ts";
+import { sayTwoCalls, typed, useToolsFile } from "../tools/use-tools.ts";
 
 const script = fileURLToPath(new URL("../../tools/servers/stdio-server.ts", import.meta.url));
 const question = { messages: [{ sender: "user", text: "Echo it" }] };
@@ -33,15 +33,7 @@ describe("approvals", { timeout: 180_000 }, () => {
 
   /** Starts a turn that waits for the approval of two calls. */
   async function startWaiting(userId: string): Promise<{ id: string; ids: string[]; stream: AppResponse }> {
-    model.inOrder(
-      (call) =>
-        call
-          .text("- Echo\n---RESPONSE---\nLet me see.")
-          .toolCall("hand__echo", {}, "c1")
-          .toolCall("hand__pid", {}, "c2")
-          .finish("tool_calls"),
-      (call) => call.text("Done.").finish(),
-    );
+    sayTwoCalls(model);
     const stream = await here.post("/stream-chat", { ...question, userId }, typed);
     const id = String(stream.headers["x-turn-id"]);
     const state = JSON.parse((await there.get(`/turns/${id}?userId=${userId}`)).body);

@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { AppResponse } from "../../support/apps/start-app.ts";
 import { makeFolder } from "../../support/apps/start-app.ts";
 import { findFreePort } from "../../support/network/local-port.ts";
+import type { ScriptedModel } from "../../support/model/scripted-model.ts";
 import { useResource } from "../../support/apps/use-app.ts";
 import {
   ScriptedHttpServer,
@@ -96,4 +97,17 @@ export function toEvents(text: string): readonly TypedEvent[] {
 /** Returns the events of a response, without their start. */
 export function eventsOf({ body }: AppResponse): readonly TypedEvent[] {
   return toEvents(body).filter(({ type }) => type !== "turn-start");
+}
+
+/** Has `model` call two tools of the stdio server `hand` that have to be approved, and then end its reply. */
+export function sayTwoCalls(model: ScriptedModel): void {
+  model.inOrder(
+    (call) =>
+      call
+        .text("- Echo\n---RESPONSE---\nLet me see.")
+        .toolCall("hand__echo", {}, "c1")
+        .toolCall("hand__pid", {}, "c2")
+        .finish("tool_calls"),
+    (call) => call.text("Done.").finish(),
+  );
 }
