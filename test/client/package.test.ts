@@ -60,6 +60,32 @@ function toFile(file: string, target: string): string {
   return file.endsWith(".d.ts") ? name.replace(/\.js$/, ".d.ts") : name;
 }
 
+/** The names that examples of the guide use without declaring them. */
+const guidePrelude = `
+import { createClient, type ChatMessage, type Reply, type ApprovalAnswer } from "foreword-client";
+declare const userId: string, turnId: string, signal: AbortSignal, stopButton: HTMLButtonElement;
+declare const messages: ChatMessage[], parameters: Record<string, unknown>;
+declare function getToken(): Promise<string>;
+declare function show(text: string): void;
+declare function showTitle(title: string | undefined): void;
+declare function showProblem(code: string, message: string): void;
+declare function offerRetry(afterMs: number | null): void;
+declare function run(name: string, input: string): Promise<unknown>;
+declare function ask(tools: Reply["tools"], approvals: Reply["approvals"]): Promise<ApprovalAnswer[]>;
+declare const supabase: import("foreword-client/supabase").SupabaseClient;
+`;
+
+/** Returns the examples of docs/client.md as modules, each with a client. */
+async function readExamples(): Promise<string[]> {
+  const guide = await readFile(join(root, "docs/client.md"), "utf8");
+  return Array.from(guide.matchAll(/^```ts\n([^]*?)^```$/gm), ([, code = ""]) => {
+    const isWhole = code.includes("createClient(");
+    const client = `const foreword = createClient({ baseUrl: location.origin });\n`;
+    const imports = isWhole ? guidePrelude.replace("createClient, ", "") : guidePrelude;
+    return `${imports}${isWhole ? "" : client}${code}\nexport {};\n`;
+  });
+}
+
 /** Whether a file may import a peer: the adapter for it may, types alone. */
 function isOwnPeer(file: string, target: string): boolean {
   return file === "assistant-ui.d.ts" && target === "@assistant-ui/react";
@@ -144,12 +170,16 @@ describe("the package", () => {
     ["NodeNext", "NodeNext"],
     ["ESNext", "Bundler"],
   ] as const) {
-    test(`has types that a strict browser project understands, resolved as ${resolution} does`, async () => {
-      await writeFile(join(folder.path, "page.ts"), page);
+    test(`has types that a strict browser project and the guide's examples use, resolved as ${resolution} does`, async () => {
+      const examples = await readExamples();
+      assert.ok(examples.length >= 5, "the guide has examples");
+      const names = ["page.ts", ...examples.keys().map((index) => `example-${index}.ts`)];
+      for (const [index, text] of [page, ...examples].entries())
+        await writeFile(join(folder.path, names[index] ?? ""), text);
       const options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--target", "ESNext"];
       options.push("--module", module, "--moduleResolution", resolution);
       options.push("--types", "", "--lib", "ESNext,DOM");
-      await run(process.execPath, [compiler, ...options, "page.ts"], { cwd: folder.path }).catch(
+      await run(process.execPath, [compiler, ...options, ...names], { cwd: folder.path }).catch(
         ({ stdout }: { readonly stdout: string }) => assert.fail(stdout),
       );
     });
