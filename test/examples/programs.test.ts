@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { promptOf } from "../support/clients/ui-chat.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
 import { examplesFolder, runExample } from "./run-example.ts";
 
@@ -64,6 +65,27 @@ describe("an example", { timeout: 120_000 }, () => {
       ["assistant", "Hello."],
       ["user", "Shorter, please."],
     ]);
+  });
+
+  test("ag-ui shows plan and answer of two runs of a thread, whose messages the model gets", async () => {
+    model.script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+    const { code, stdout, stderr } = await runExample("ag-ui", [process.execPath, "main.ts", "Hi"], app.url);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, "plan: - Think\nanswer: Hello.\n".repeat(2));
+    assert.deepEqual(promptOf(model.calls.at(-1)), [
+      ["user", "Hi"],
+      ["assistant", "Hello."],
+      ["user", "Go on."],
+    ]);
+  });
+
+  test("tanstack-ai shows a thread with its plans and answers", async () => {
+    model.script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
+    const program = [process.execPath, "main.ts", "Hi"] as const;
+    const { code, stdout, stderr } = await runExample("tanstack-ai", program, app.url);
+    assert.equal(code, 0, stderr);
+    const reply = "assistant thinking: - Think\nassistant text: Hello.\n";
+    assert.equal(stdout, `user text: Hi\n${reply}user text: Go on.\n${reply}`);
   });
 
   for (const folder of ["langchain", "agents"])
