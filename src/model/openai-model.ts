@@ -145,7 +145,7 @@ class OpenAiCall implements ModelCall {
   #sendTo(target: Target): void {
     if (this.#isOver) return;
     // Once a server has shown that it reads none; the newest message's is refused by itself.
-    if (!this.#server.readsFiles && !isAboutFile(this.#prompt)) this.#prompt = withoutFiles(this.#prompt);
+    if (!this.#server.files.mayRead && !isAboutFile(this.#prompt)) this.#prompt = withoutFiles(this.#prompt);
     const request = this.#server.toRequest(this.#prompt, this.#corrections, target);
     this.#request = request;
     const sink: AttemptSink = {
@@ -185,6 +185,7 @@ class OpenAiCall implements ModelCall {
   #remember(request: CompletionRequest): void {
     if (this.#hasReplied) return;
     this.#hasReplied = true;
+    if (hasFiles(this.#prompt)) this.#server.files.accept();
     this.#server.remember(request, this.#lasting);
   }
 
@@ -219,7 +220,7 @@ class OpenAiCall implements ModelCall {
 
   /** PDFs were refused: those of earlier messages are left out, one of the newest cannot be. */
   #failFiles(failure: AppError, body: string): void {
-    if (isAboutKind(body)) this.#server.readsFiles = false;
+    if (isAboutKind(body)) this.#server.files.refuse();
     const { message } = failure;
     if (isAboutFile(this.#prompt))
       return this.#settle(() => this.#sink.fail(new AppError("file_refused", message, { cause: failure })));

@@ -14,6 +14,7 @@ import {
 import { ContextMemory } from "./context/context-memory.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { toOpenAiMessages } from "./request/openai-messages.ts";
+import { FileMemory } from "./request/file-memory.ts";
 import { ParameterMemory, type Correction } from "./request/parameter-memory.ts";
 import type { RefusedRequest } from "./request/refused-parameter.ts";
 import { toSentParameters } from "./request/sent-parameters.ts";
@@ -57,8 +58,8 @@ export function hasCredentials({ azure, apiKey, headers = {} }: OpenAiOptions): 
 export class OpenAiServer {
   readonly settings: ModelSettings;
   readonly options: OpenAiOptions;
-  /** Whether it may read PDFs: until it has shown that it does not. */
-  readsFiles = true;
+  /** Whether it reads PDFs. */
+  readonly files: FileMemory;
   /** How much it can be sent. */
   readonly context: ContextMemory;
   /** Sends the requests. */
@@ -80,6 +81,7 @@ export class OpenAiServer {
     this.#defaults = { temperature: this.options.temperature, ...defaults };
     this.#memory = new ParameterMemory(rename);
     this.context = new ContextMemory(settings);
+    this.files = new FileMemory(clock);
     this.pool = new ConnectionPool(clock);
     this.#loading = toTarget(this.options);
     this.#loading.then(

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { listUrls, makeFile, toImageMessage } from "../../support/clients/file-client.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { startPglite } from "../../support/databases/store-harness.ts";
-import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
+import { useApp, useDatabase, useModel, useStartApp } from "../../support/apps/use-app.ts";
 
 const pdf = makeFile("application/pdf", Buffer.from("%PDF-1.7\n"));
 const json = { "content-type": "application/json" };
@@ -46,3 +47,56 @@ for (const [name, status, body, isOfAll] of refusals)
       }
     });
   });
+
+describe("a model server that has refused a PDF", { timeout: 60_000 }, () => {
+  const model = useModel();
+  const start = useStartApp(model, {}, { database: useDatabase(startPglite) });
+  const refusal = { error: { message: "Unknown part type: file", type: "x" } };
+
+  /** Refuses PDFs while `refuses`; tells how many requests had one. */
+  function script(): { refuses: boolean; count: number } {
+    const state = { refuses: true, count: 0 };
+    model.script = (call) => {
+      const hasFile = call.body.messages.some(({ content }) => listUrls(content).length > 0);
+      if (hasFile) state.count += 1;
+      if (hasFile && state.refuses) call.head(400, json).end(JSON.stringify(refusal));
+      else call.text("- p\n---RESPONSE---\nGood.").finish();
+    };
+    return state;
+  }
+
+  test("is sent the PDFs of earlier messages again after ten minutes", async () => {
+    const clock = new ManualClock();
+    const app = await start({}, clock);
+    const server = script();
+    const place = { conversationId: randomUUID(), userId: randomUUID() };
+    await app.post("/stream-chat", { ...place, messages: [toImageMessage("Read", pdf)] });
+    const goOn = async (): Promise<number> => {
+      const messages = [{ sender: "user", text: "And?" }];
+      const { status } = await app.post("/stream-chat", { ...place, parentId: "leaf", messages });
+      assert.equal(status, 200);
+      return server.count;
+    };
+    assert.deepEqual([await goOn(), await goOn()], [1, 1]);
+    await clock.pass(10 * 60_000 + 1);
+    assert.deepEqual([await goOn(), await goOn()], [2, 2]);
+    server.refuses = false; // its operator has changed the model
+    await clock.pass(10 * 60_000 + 1);
+    assert.deepEqual([await goOn(), await goOn()], [3, 4]);
+  });
+
+  test("is sent those of other chats at once, when it has read one after all", async () => {
+    const app = await start();
+    const server = script();
+    const chats = [1, 2].map(() => ({ conversationId: randomUUID(), userId: randomUUID() }));
+    const ask = async (chat: object | undefined, messages: readonly object[], parentId?: string) =>
+      (await app.post("/stream-chat", { ...chat, messages, parentId })).status;
+    const read = [toImageMessage("Read", pdf)];
+    assert.equal(await ask(chats[0], read), 400);
+    server.refuses = false;
+    assert.equal(await ask(chats[1], read), 200);
+    const { count } = server;
+    assert.equal(await ask(chats[0], [{ sender: "user", text: "And now?" }], "leaf"), 200);
+    assert.equal(server.count - count, 1);
+  });
+});
