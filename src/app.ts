@@ -183,7 +183,7 @@ function registerWires(
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock), history });
   registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
   registerRoutes(http, responsesRoutes, turns);
-  registerRoutes(http, agUiRoutes, turns);
+  registerRoutes(http, agUiRoutes, { ...turns, history });
 }
 
 function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: AppOptions) {

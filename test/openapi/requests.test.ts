@@ -10,7 +10,7 @@ import { ApprovalsBody, toAnswers } from "../../src/wires/foreword/approvals-req
 import { ChatBody, toChatTurn } from "../../src/wires/foreword/chat-request.ts";
 import { CompletionBody, toRequestedCompletion } from "../../src/wires/openai-chat/request.ts";
 import { ConversationPatch, NewConversation } from "../../src/history/request.ts";
-import { RunBody, toRequestedRun } from "../../src/wires/ag-ui/request.ts";
+import { RunBody, toRequestedRun } from "../../src/wires/ag-ui/request/request.ts";
 import { toUiChatTurn, UiChatBody } from "../../src/wires/ui-message/request.ts";
 import { parse } from "../../src/base/parse.ts";
 import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";

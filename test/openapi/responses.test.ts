@@ -204,6 +204,8 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     assert.equal((await ask("POST", "/ag-ui", started)).headers["idempotency-replayed"], "true");
     assert.equal((await ask("GET", `/ag-ui?offset=-1&runId=${started.runId}`)).status, 200);
     assert.equal((await ask("GET", `/ag-ui?runId=${unknownId}`)).status, 404);
+    assert.equal((await ask("GET", "/ag-ui?threadId=thread&limit=1")).status, 200);
+    assert.equal((await ask("GET", "/ag-ui?threadId=thread&limit=0")).status, 400);
     assert.equal((await ask("GET", "/ag-ui")).status, 400);
     assert.equal((await ask("POST", "/ag-ui", {})).status, 400);
     assert.equal((await ask("POST", "/ag-ui/stop?threadId=thread")).status, 204);

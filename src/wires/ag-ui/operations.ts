@@ -2,7 +2,8 @@
 import type { DocumentedResponse, GroupDescription } from "../../http/description/description.ts";
 import { modelHeaders } from "../../http/description/response-headers.ts";
 import { toStopResponses } from "../../http/turns/stop-turn.ts";
-import { AgUiEventSchema } from "./event.ts";
+import { AgUiEventSchema } from "./stream/event.ts";
+import { ThreadSchema } from "./thread.ts";
 
 const stream: DocumentedResponse = {
   status: 200,
@@ -42,7 +43,15 @@ export const agUiDescription: GroupDescription<"startRun" | "readThread" | "stop
     readThread: {
       summary: "Load a thread, or follow a run",
       description: "With `runId` the stream of the run; with `threadId` alone the messages of the thread.",
-      responses: [stream],
+      responses: [
+        {
+          ...stream,
+          description: "The run, or the thread. One that does not exist has no messages.",
+          content: { ...stream.content, "application/json": { type: "json", schema: ThreadSchema() } },
+          headers: [],
+          optionalHeaders: [...modelHeaders, "X-Turn-Id", "X-Accel-Buffering", "X-Conversation-Id"],
+        },
+      ],
     },
     stopRuns: {
       summary: "Stop a run, or all runs of a thread",

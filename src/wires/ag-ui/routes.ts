@@ -5,6 +5,7 @@ import type { Clock } from "../../base/clock.ts";
 import { toChatPlace } from "../../http/chat-place.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
 import { UserQuery } from "../../http/request-fields.ts";
+import type { History } from "../../history/history.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
@@ -12,8 +13,8 @@ import { stopTurns } from "../../http/turns/stop-turn.ts";
 import { stopWaitingTurn } from "../../http/turns/waiting-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
-import { answerThread } from "./answers.ts";
-import { comparePlaces, type EventPlace } from "./event-id.ts";
+import { answerThread } from "./request/answers.ts";
+import { comparePlaces, type EventPlace } from "./stream/event-id.ts";
 import {
   ResumeHeaders,
   RunBody,
@@ -22,14 +23,17 @@ import {
   ThreadQuery,
   toRequestedRun,
   toStream,
-} from "./request.ts";
+} from "./request/request.ts";
 import { toTurnId } from "./run-id.ts";
-import { toAgUiStream, type RunStream } from "./stream.ts";
+import { loadThread } from "./thread.ts";
+import { toAgUiStream, type RunStream } from "./stream/stream.ts";
 
 /** The services of these routes. */
 export interface AgUiServices extends TurnStarter {
   readonly clock: Clock;
   readonly choice: ModelChoice;
+  /** `undefined` if nothing is stored. */
+  readonly history: History | undefined;
 }
 
 const startRun = defineRoute({
@@ -86,11 +90,16 @@ const readThread = defineRoute({
   headers: ResumeHeaders,
   hasHead: false, // a HEAD would follow the run to its end
   errors: ["not_found", "server_stopping", ...turnErrors, ...storeErrors],
-  handle: async ({ query, headers, caller, reply }, { live, clock }: AgUiServices) => {
-    const { threadId, runId, offset, protocolVersion } = query;
-    if (runId === undefined) return refuse("threadId", "or runId is required");
+  handle: async ({ query, headers, caller, reply }, { live, clock, history }: AgUiServices) => {
+    const { threadId, runId, offset, protocolVersion, limit, before, userId } = query;
+    if (runId === undefined) {
+      if (threadId === undefined) return refuse("threadId", "or runId is required");
+      const fileQuery = userId ? `?userId=${userId}` : "";
+      const chat = toChatPlace(threadId, caller.userId);
+      return reply.send(await loadThread({ history, live }, chat, caller, { limit, before, fileQuery }));
+    }
     const turn = await findRun(live, runId, caller);
-    const named = { threadId, runId, protocolVersion, resumes: true };
+    const named = { threadId, runId, protocolVersion, resumes: true, isJoined: true };
     const wire = toAgUiStream(toStream(named, { "last-event-id": headers["last-event-id"] || offset }));
     return await followTurn(turn, reply, { wire, clock, leavesAtEnd: true });
   },

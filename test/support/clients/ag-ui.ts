@@ -33,6 +33,7 @@ export function toRun(threadId: string, runId: string, content: unknown = "Hi", 
 /** Options of an agent. */
 interface AgentOptions {
   readonly url: string;
+  readonly userId: string;
   readonly threadId: string;
 }
 
@@ -45,8 +46,8 @@ export class ObservedAgent {
   readonly customs: string[] = [];
   #messages = 0;
 
-  constructor(version: AgentVersion, { url, threadId }: AgentOptions) {
-    const options = { url: `${url}/ag-ui`, threadId };
+  constructor(version: AgentVersion, { url, userId, threadId }: AgentOptions) {
+    const options = { url: `${url}/ag-ui?userId=${userId}`, threadId };
     this.agent = version === "1.0.0" ? new HttpAgent(options) : new OldHttpAgent(options);
     const note = {
       onRunErrorEvent: ({ event }: { event: { code?: string | undefined } }) =>
@@ -91,6 +92,7 @@ export class ObservedAgent {
 /** Options of a chat. */
 interface ChatOptions {
   readonly url: string;
+  readonly userId: string;
   readonly threadId: string;
   /** Tools that the client runs, by their names. */
   readonly tools?: Readonly<Record<string, (input: unknown) => unknown>>;
@@ -112,12 +114,12 @@ export class ObservedThread {
   }[] = [];
   readonly #looks = new Set<() => void>();
 
-  constructor({ url, threadId, tools = {}, isStored = false, pageSize }: ChatOptions) {
+  constructor({ url, userId, threadId, tools = {}, isStored = false, pageSize }: ChatOptions) {
     const look = (): void => {
       for (const each of this.#looks) each();
     };
     this.chat = new ChatClient({
-      connection: fetchServerSentEvents(`${url}/ag-ui`, { fetchClient: this.#fetch }),
+      connection: fetchServerSentEvents(`${url}/ag-ui?userId=${userId}`, { fetchClient: this.#fetch }),
       threadId,
       tools: Object.entries(tools).map(([name, execute]) => ({
         __toolSide: "client" as const,
@@ -154,6 +156,8 @@ export class ObservedThread {
       role,
       ...parts.map((part) => {
         if (part.type === "tool-call") return `${part.name} ${part.state}`;
+        // Databases do not keep the order of keys.
+        if (part.type === "tool-result") return `${part.type} ${part.state}`;
         return "content" in part && typeof part.content === "string"
           ? `${part.type} ${part.content}`
           : part.type;

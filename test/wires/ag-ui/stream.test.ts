@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { TurnEvent } from "../../../src/turn/turn-event.ts";
 import { TurnLog } from "../../../src/live/turn-log.ts";
-import { EventId, toEventId } from "../../../src/wires/ag-ui/event-id.ts";
-import { toAgUiStream, type RunStream } from "../../../src/wires/ag-ui/stream.ts";
+import { EventId, toEventId } from "../../../src/wires/ag-ui/stream/event-id.ts";
+import { toAgUiStream, type RunStream } from "../../../src/wires/ag-ui/stream/stream.ts";
 import { toWireEvents, type WireEvent } from "../../support/clients/ag-ui.ts";
 
 const turnId = "01a22379-68d7-7427-9df8-afdf49240900";
@@ -22,6 +22,7 @@ const run: RunStream = {
   isVersion1: false,
   needsStart: true,
   resumes: false,
+  isJoined: false,
 };
 
 /** What a turn does next. */
@@ -148,7 +149,7 @@ function assertInOrder(events: readonly WireEvent[]): void {
       open.add(key);
     }
     if (/_(?:CONTENT|ARGS)$/.test(type)) assert.ok(open.has(key), `${type} outside of its message`);
-    if (/_END$/.test(type)) assert.ok(open.delete(key), `${type} of nothing`);
+    if (type.endsWith("_END")) assert.ok(open.delete(key), `${type} of nothing`);
     const isLast = type === "RUN_FINISHED" || type === "RUN_ERROR";
     assert.equal(isLast, index === events.length - 1);
     for (const [name, value] of Object.entries(event)) if (name !== "id") assert.notEqual(value, null, name);
@@ -200,7 +201,8 @@ describe("a run on AG-UI's wire", () => {
       fc.property(turns, ends, fc.boolean(), ([plan, moves], outcome, isVersion1) => {
         const events = toEvents(plan, moves, false);
         const position = events.reduce((last, event) => ("position" in event ? event.position : last), 0);
-        const sent = toWireEvents(write([...events, toEnd(position, outcome)], { ...run, isVersion1 }));
+        const options = { ...run, isVersion1, isJoined: isVersion1 };
+        const sent = toWireEvents(write([...events, toEnd(position, outcome)], options));
         assertInOrder(sent);
         const ids = sent.map(({ id }) => id ?? "");
         assert.equal(new Set(ids).size, ids.length);
@@ -212,13 +214,14 @@ describe("a run on AG-UI's wire", () => {
 
   test("that is cut after any event goes on with the next one, also in a log whose texts are joined", () => {
     fc.assert(
-      fc.property(turns, fc.nat(), fc.boolean(), ([plan, moves], cut, isJoined) => {
+      fc.property(turns, fc.nat(), fc.boolean(), fc.boolean(), ([plan, moves], cut, isKept, isJoined) => {
         const events = toEvents(plan, moves);
-        const whole = toWireEvents(write(events));
+        const own = { ...run, isJoined };
+        const whole = toWireEvents(write(events, own));
         const had = whole.slice(0, 1 + (cut % whole.length));
         const after = EventId.parse(had.at(-1)?.id);
-        const log = isJoined ? joinTexts(events) : events;
-        const rest = toWireEvents(write(log, { ...run, after, needsStart: false }));
+        const log = isKept ? joinTexts(events) : events;
+        const rest = toWireEvents(write(log, { ...own, after, needsStart: false }));
         assert.deepEqual(join([...had, ...rest]), join(whole));
       }),
       { numRuns: 1_000 },

@@ -1,8 +1,8 @@
 /** The events of AG-UI that this wire sends, and their schema. https://docs.ag-ui.com/spec/1.0 */
 import { z } from "zod";
-import type { ErrorCode } from "../../base/errors.ts";
-import { Code, Count, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
-import { attemptFields, endFields, type Timings } from "../../http/turns/turn-state.ts";
+import type { ErrorCode } from "../../../base/errors.ts";
+import { Code, Count, Id, schemaOf, Time } from "../../../http/description/response-schema.ts";
+import { attemptFields, endFields, type Timings } from "../../../http/turns/turn-state.ts";
 import {
   finishReasons,
   outcomes,
@@ -11,7 +11,7 @@ import {
   type Outcome,
   type SentContext,
   type Storage,
-} from "../../turn/turn-event.ts";
+} from "../../../turn/turn-event.ts";
 
 /** A call that waits for its user's approval. `metadata` is how TanStack AI knows that it may answer. */
 export interface AgUiInterrupt {
@@ -153,15 +153,18 @@ function toToolSchemas() {
   ] as const;
 }
 
-const interrupt = z.object({
-  id: z.string(),
-  reason: z.literal("approval_required"),
-  message: z.string(),
-  toolCallId: callId,
-  responseSchema: z.record(z.string(), z.unknown()),
-  expiresAt: Time,
-  metadata: z.object({ kind: z.literal("approval"), toolName: z.string(), input: z.unknown() }),
-});
+/** The schema of {@link AgUiInterrupt}. */
+export const InterruptSchema = schemaOf<AgUiInterrupt>()("AgUiInterrupt", () =>
+  z.object({
+    id: z.string().describe("The approval's id."),
+    reason: z.literal("approval_required"),
+    message: z.string(),
+    toolCallId: callId,
+    responseSchema: z.record(z.string(), z.unknown()).describe("JSON Schema of the answer's `payload`."),
+    expiresAt: Time.describe("When the call is denied instead."),
+    metadata: z.object({ kind: z.literal("approval"), toolName: z.string(), input: z.unknown() }),
+  }),
+);
 
 const usage = z
   .array(
@@ -225,7 +228,7 @@ export const AgUiEventSchema = schemaOf<AgUiEvent>()("AgUiEvent", () => {
       outcome: z
         .union([
           z.object({ type: z.literal("success"), pendingToolCallIds: z.array(callId) }),
-          z.object({ type: z.literal("interrupt"), interrupts: z.array(interrupt).min(1) }),
+          z.object({ type: z.literal("interrupt"), interrupts: z.array(InterruptSchema()).min(1) }),
           z.object({ type: z.literal("cancelled") }),
         ])
         .exactOptional()

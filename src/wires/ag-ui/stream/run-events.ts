@@ -1,9 +1,9 @@
 /** The ends of a run, and the inputs and results of its tools. */
-import { toTimings } from "../../http/turns/turn-state.ts";
-import type { Json } from "../../base/json.ts";
-import type { ToolOutcome } from "../../turn/items/tool.ts";
-import type { ToolCall, TurnEnd, TurnStart, TurnWaiting, Usage } from "../../turn/turn-event.ts";
-import { toWireCallId } from "./call-id.ts";
+import { toTimings } from "../../../http/turns/turn-state.ts";
+import type { Json } from "../../../base/json.ts";
+import type { ToolOutcome } from "../../../turn/items/tool.ts";
+import type { ToolCall, TurnEnd, TurnStart, TurnWaiting, Usage } from "../../../turn/turn-event.ts";
+import { toWireCallId } from "../call-id.ts";
 import type { AgUiEvent, AgUiInterrupt, AgUiUsage } from "./event.ts";
 
 /** The thread and the run, as the client names them. */
@@ -79,7 +79,7 @@ export function toPause(
 }
 
 /** Returns the open requests for approval whose `calls` are known by their ids. */
-function toInterrupts(
+export function toInterrupts(
   approvals: TurnWaiting["approvals"],
   calls: ReadonlyMap<string, Pick<ToolCall, "callId" | "name" | "runsOn" | "input">>,
 ): readonly AgUiInterrupt[] {

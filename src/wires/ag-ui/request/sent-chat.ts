@@ -1,12 +1,19 @@
 /** The chat of a request: a reply that called tools is one message, with its calls and their results. */
-import { refuse } from "../../base/errors.ts";
-import { isRecord } from "../../base/json.ts";
-import { toClientId } from "../../http/chat-place.ts";
-import { checkLast, joinParts, nameLinks, quoteId, toMessageText, Uuid } from "../../http/request-fields.ts";
-import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
-import { joinTexts } from "../../turn/items/tool-parts.ts";
-import { isNotEmpty, type Message, type Role } from "../../turn/message.ts";
-import { fromWireCallId } from "./call-id.ts";
+import { refuse } from "../../../base/errors.ts";
+import { isRecord } from "../../../base/json.ts";
+import { toClientId } from "../../../http/chat-place.ts";
+import {
+  checkLast,
+  joinParts,
+  nameLinks,
+  quoteId,
+  toMessageText,
+  Uuid,
+} from "../../../http/request-fields.ts";
+import { toToolParts, type SentTool } from "../../../turn/items/sent-tools.ts";
+import { joinTexts } from "../../../turn/items/tool-parts.ts";
+import { isNotEmpty, type Message, type Role } from "../../../turn/message.ts";
+import { fromWireCallId } from "../call-id.ts";
 import type { SentMessage } from "./message.ts";
 
 /** A chat as it was sent. */

@@ -1,10 +1,10 @@
 /** The requests of `/ag-ui`, as AG-UI's clients send them: `RunAgentInput`. */
 import { z } from "zod";
-import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
-import { refuse } from "../../base/errors.ts";
-import { parse } from "../../base/parse.ts";
-import { ChatId, toChatPlace } from "../../http/chat-place.ts";
-import { checkTools, repeatedName, ToolChoice, ToolName, toolsOf } from "../../http/items/client-tools.ts";
+import { isKnown, toCaller, type Identity } from "../../../auth/identity.ts";
+import { refuse } from "../../../base/errors.ts";
+import { parse } from "../../../base/parse.ts";
+import { ChatId, toChatPlace } from "../../../http/chat-place.ts";
+import { checkTools, repeatedName, ToolChoice, ToolName, toolsOf } from "../../../http/items/client-tools.ts";
 import {
   IfRunning,
   isDeep,
@@ -16,18 +16,18 @@ import {
   toTurnNames,
   TurnHeaders,
   UserQuery,
-} from "../../http/request-fields.ts";
-import type { RouteBody } from "../../http/route.ts";
-import type { ModelParameters } from "../../turn/instructions.ts";
-import { toStorable } from "../../turn/message.ts";
-import type { TurnRequest } from "../../turn/turn-request.ts";
+} from "../../../http/request-fields.ts";
+import type { RouteBody } from "../../../http/route.ts";
+import type { ModelParameters } from "../../../turn/instructions.ts";
+import { toStorable } from "../../../turn/message.ts";
+import type { TurnRequest } from "../../../turn/turn-request.ts";
 import { toAnswers, type AgUiAnswer, ResumeEntry } from "./answers.ts";
 import { toInstructions } from "./application-context.ts";
-import { EventId } from "./event-id.ts";
+import { EventId } from "../stream/event-id.ts";
 import { AgUiMessage } from "./message.ts";
-import { RunId, toRunId, toTurnId } from "./run-id.ts";
+import { RunId, toRunId, toTurnId } from "../run-id.ts";
 import { toSentChat } from "./sent-chat.ts";
-import type { RunStream } from "./stream.ts";
+import type { RunStream } from "../stream/stream.ts";
 
 /** The most entries of a list that is no list of messages or tools. */
 const maxEntries = 1_000;
@@ -188,7 +188,8 @@ export function toRequestedRun({ body, query, headers, identity }: RunRequest): 
     ...(reply !== undefined && { extendsReply: reply, wantsPlan: false }),
   };
   const resumes = headers["x-run-id"] !== undefined;
-  const stream = toStream({ threadId, runId, protocolVersion: body.protocolVersion, resumes }, headers);
+  const { protocolVersion } = body;
+  const stream = toStream({ threadId, runId, protocolVersion, resumes, isJoined: false }, headers);
   return { turn, stream, answers, leavesPending: chat.leavesPending };
 }
 
@@ -199,24 +200,19 @@ export interface NamedRun {
   readonly protocolVersion: string | null | undefined;
   /** As in {@link RunStream}. */
   readonly resumes: boolean;
+  readonly isJoined: boolean;
 }
 
 /** Returns how a client gets a run, from its start or after the event that it received last. */
 export function toStream(
-  { threadId, runId, protocolVersion, resumes }: NamedRun,
+  { protocolVersion, ...named }: NamedRun,
   { "last-event-id": lastId }: z.output<typeof ResumeHeaders>,
 ): RunStream {
   const after = lastId === undefined || lastId === "" ? undefined : lastId;
   const [major = "0"] = (protocolVersion ?? "").split(".");
   const isVersion1 = /^\d{1,9}$/.test(major) && Number(major) >= 1;
-  return {
-    threadId,
-    runId,
-    isVersion1,
-    after,
-    needsStart: after === undefined,
-    resumes: resumes || after !== undefined,
-  };
+  const resumes = named.resumes || after !== undefined;
+  return { ...named, isVersion1, after, needsStart: after === undefined, resumes };
 }
 
 /** Returns the parameters about the client's tools. @throws AppError `invalid_request`. */

@@ -9,7 +9,7 @@ import {
   maxParts,
   nameFile,
   type PartContent,
-} from "../../http/request-fields.ts";
+} from "../../../http/request-fields.ts";
 
 const roles = ["user", "assistant", "tool", "system", "developer", "reasoning", "activity"] as const;
 /** Roles of messages for people, which no model gets. */

@@ -1,16 +1,16 @@
 /** The user's answers to requests for approval, and the turn that goes on with them. */
 import { z } from "zod";
-import { AppError, refuse } from "../../base/errors.ts";
-import type { Caller } from "../../base/caller.ts";
-import type { FollowedTurn } from "../../live/live-turn.ts";
-import type { LiveTurns } from "../../live/live-turns.ts";
-import { findPendingApprovals } from "../../turn/items/items.ts";
-import { toStorable } from "../../turn/message.ts";
-import type { ApprovalAnswer, ChatPlace } from "../../turn/records.ts";
-import { findWaitingPlace } from "../../http/turns/waiting-turn.ts";
-import type { EventPlace } from "./event-id.ts";
+import { AppError, refuse } from "../../../base/errors.ts";
+import type { Caller } from "../../../base/caller.ts";
+import type { FollowedTurn } from "../../../live/live-turn.ts";
+import type { LiveTurns } from "../../../live/live-turns.ts";
+import { findPendingApprovals } from "../../../turn/items/items.ts";
+import { toStorable } from "../../../turn/message.ts";
+import type { ApprovalAnswer, ChatPlace } from "../../../turn/records.ts";
+import { findWaitingPlace } from "../../../http/turns/waiting-turn.ts";
+import type { EventPlace } from "../stream/event-id.ts";
 import type { SentMessage } from "./message.ts";
-import { fromWireCallId } from "./call-id.ts";
+import { fromWireCallId } from "../call-id.ts";
 
 /** An answer, as clients send it. */
 export const ResumeEntry = z.object({

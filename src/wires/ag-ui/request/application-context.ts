@@ -1,7 +1,7 @@
 /** The application's context and state, as instructions for the model. */
-import { refuse } from "../../base/errors.ts";
-import { isDeep, maxDepth } from "../../http/request-fields.ts";
-import { toStorable } from "../../turn/message.ts";
+import { refuse } from "../../../base/errors.ts";
+import { isDeep, maxDepth } from "../../../http/request-fields.ts";
+import { toStorable } from "../../../turn/message.ts";
 
 /** The longest context and state together, in characters. */
 const maxLength = 256 * 1024;
