@@ -219,6 +219,14 @@ create table if not exists public.deleted_conversations (
   deleted_at timestamptz not null default now()
 );
 
+-- The turns that their users have deleted, for 30 days: a begin that waited in a journal does not bring them
+-- back.
+create table if not exists public.deleted_turns (
+  id uuid primary key,
+  user_id uuid,
+  deleted_at timestamptz not null default now()
+);
+
 create table if not exists public.messages (
   id uuid primary key default gen_random_uuid(),
   conversation_id uuid not null references public.conversations (id) on delete cascade,
@@ -646,6 +654,7 @@ begin
     $sql$create index turns_subject_idx on public.turns (subject) where status = 'running' and subject is not null$sql$,
     $sql$create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
       where idempotency_key is not null$sql$,
+    $sql$create index deleted_turns_age_idx on public.deleted_turns (deleted_at)$sql$,
     $sql$create index turn_waits_expiry_idx on public.turn_waits (expires_at)$sql$,
     $sql$create index turn_waits_subject_idx on public.turn_waits (subject) where subject is not null$sql$,
     $sql$create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct$sql$,
@@ -795,6 +804,7 @@ begin
     'public.conversations',
     'public.daily_costs',
     'public.deleted_conversations',
+    'public.deleted_turns',
     'public.messages',
     'foreword.schema_steps',
     'public.turn_events',
@@ -862,6 +872,8 @@ begin
     $sql$create policy request_counts_none on public.request_counts for all to authenticated
       using (false) with check (false)$sql$,
     $sql$create policy turn_waits_none on public.turn_waits for all to authenticated using (false) with check (false)$sql$,
+    $sql$create policy deleted_turns_none on public.deleted_turns for all to authenticated using (false)
+      with check (false)$sql$,
     $sql$create policy daily_costs_none on public.daily_costs for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy message_words_none on public.message_words for all to authenticated using (false) with check (false)$sql$,
     $sql$create policy title_words_none on public.title_words for all to authenticated using (false) with check (false)$sql$,
@@ -1077,6 +1089,12 @@ begin
       v_fork := v_parent;
     end if;
     if v_is_known then
+      if not coalesce((argument ->> 'late')::boolean, false) then
+        -- A message whose content its user has deleted, and sends again.
+        update public.messages m set content = v_item.content, metadata = (m.metadata - 'is_edited') || v_item.metadata
+          where m.id = v_found and m.metadata ? 'is_edited' and coalesce(m.content, '') = ''
+            and v_item.content <> '';
+      end if;
       select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
     else
       v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));
@@ -1297,6 +1315,19 @@ begin
       case when p_id::text <> argument #>> '{conversation,id}' then argument #>> '{conversation,chat_id}' end)
     on conflict (id) do nothing;
   return null;
+end $$;
+
+-- Deletes a message that no message follows and no turn answers or has written. Returns whether it did.
+create or replace function foreword.delete_unused(p_conversation_id uuid, p_message_id uuid) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+  delete from public.messages m
+    where m.id = p_message_id and m.conversation_id = p_conversation_id
+      and not exists (select from public.messages b
+        where b.conversation_id = p_conversation_id and b.parent_id = p_message_id)
+      and not exists (select from public.turns t
+        where t.parent_id = p_message_id or t.message_id = p_message_id);
+  return found;
 end $$;
 
 -- Enters some texts of the backlog, to be handed out from then on. One server at a time does this.
@@ -1878,6 +1909,69 @@ begin
   return v_message;
 end $$;
 
+-- Moves the rows of a turn's own conversation into one that its client has created for them, and returns the
+-- new leaf; null if there is no such turn. The path of the client's conversation with the messages it adds is
+-- then the path that the turn's conversation shows, and nothing of either is lost.
+-- @param p_id the conversation, locked; p_leaf_id its leaf; p_path the messages to add, as in
+--   chat_save_messages
+create or replace function foreword.take_turn_over(p_id uuid, p_user_id uuid, p_leaf_id uuid, p_path jsonb)
+  returns uuid
+language plpgsql set search_path = '' as $$
+declare
+  v_digest bytea := coalesce((select m.digest from public.messages m where m.id = p_leaf_id), '');
+  v_item jsonb;
+  v_from uuid;
+  v_leaf uuid;
+  v_shown uuid[];
+begin
+  if exists (select from public.turns t where t.conversation_id = p_id) then
+    return null;
+  end if;
+  for v_item in select value from jsonb_array_elements(p_path) loop
+    v_digest := sha256(v_digest || decode(v_item #>> '{digests,0}', 'hex'));
+  end loop;
+  select c.id, m.id into v_from, v_leaf
+    from public.messages m join public.conversations c on c.id = m.conversation_id and c.leaf_id = m.id
+      join public.turns t on t.message_id = m.id
+    where m.user_id is not distinct from p_user_id and m.digest = v_digest and m.conversation_id <> p_id
+      and c.user_id is not distinct from p_user_id and c.chat_id is null
+      -- Only of a client that has not been told of this conversation.
+      and t.request is not null and t.request ->> 'conversation' is null
+      and t.ended_at > clock_timestamp() - interval '1 hour'
+    order by m.created_at desc limit 1;
+  if v_from is null then
+    return null;
+  end if;
+  perform 1 from public.conversations c where c.id = v_from for update;
+  with recursive shown as (
+    select m.id, m.parent_id, 1 as place from public.messages m where m.id = v_leaf
+    union all
+    select m.id, m.parent_id, s.place + 1 from shown s
+      cross join lateral (select * from public.messages message where message.id = s.parent_id limit 1) m
+      where s.place < 1000
+  ) select array_agg(id) into v_shown from shown;
+  if exists (select from public.messages m where m.conversation_id = v_from and not m.id = any (v_shown)
+      and not coalesce(m.metadata ? 'superseded_by', false))
+    or exists (select from public.turns t where t.conversation_id = v_from
+      and (t.status in ('running', 'waiting') or t.request is null))
+    or exists (select from public.messages m where m.conversation_id = p_id and m.digest not in (
+      select s.digest from public.messages s where s.id = any (v_shown)))
+    or not exists (select from public.conversations c where c.id = v_from and c.leaf_id = v_leaf)
+  then
+    return null;
+  end if;
+  delete from public.messages where conversation_id = p_id;
+  update public.messages set conversation_id = p_id where conversation_id = v_from;
+  update public.turns set conversation_id = p_id where conversation_id = v_from;
+  update public.context_summaries set conversation_id = p_id where conversation_id = v_from;
+  update public.conversations c set leaf_id = v_leaf, updated_at = clock_timestamp(),
+      title = case when c.titled_by is null then f.title else c.title end,
+      titled_by = coalesce(c.titled_by, f.titled_by)
+    from public.conversations f where c.id = p_id and f.id = v_from;
+  delete from public.conversations where id = v_from;
+  return v_leaf;
+end $$;
+
 -- Returns the cost of tokens at most, or null if their prices are unknown.
 -- @param p_tokens {input_tokens, output_tokens}
 -- @param p_prices {input_price, output_price}: of a million tokens
@@ -1966,6 +2060,7 @@ begin
     'public.conversations',
     'public.daily_costs',
     'public.deleted_conversations',
+    'public.deleted_turns',
     'public.messages',
     'foreword.schema_steps',
     'public.turn_events',
@@ -1991,6 +2086,8 @@ begin
     'public.chat_describe_schema(jsonb)',
     'public.chat_list_visible_tables(jsonb)',
     'public.chat_try_write(jsonb)',
+    'public.chat_add_messages(jsonb)',
+    'public.chat_change_message(jsonb)',
     'public.chat_find_chat(jsonb)',
     'public.chat_find_message(jsonb)',
     'public.chat_find_place(jsonb)',
@@ -2005,6 +2102,7 @@ begin
     'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
     'public.chat_claim_waiting(jsonb)',
+    'public.chat_delete_turn(jsonb)',
     'public.chat_end_turn(jsonb)',
     'public.chat_find_limit(jsonb)',
     'public.chat_find_newest_turn(jsonb)',
@@ -2042,6 +2140,7 @@ begin
     'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.delete_unused(uuid, uuid)',
     'foreword.enter_backlog()',
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
@@ -2060,6 +2159,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
       ]) as name where name::regprocedure is not null
@@ -2104,6 +2204,129 @@ begin
   exception when sqlstate 'FW003' then null; -- takes the rows back
   end;
   return '{"written": true}';
+end $$;
+
+-- Adds messages below the leaf of a conversation of the user. Messages that the end of the shown path already
+-- is are not added again. Nor are those of a turn whose client keeps a conversation of its own: if the
+-- conversation has no turn, and its path with these messages is all that the conversation of a new turn
+-- shows, it takes that one's rows over.
+-- @param conversation {id, is_named, user_id, age_ms}, path, addresses, step_bytes: as in chat_save_messages
+-- @param attachments, max_attachment_bytes as in chat_begin_turn
+-- @returns what chat_save_messages returns, and {message_ids: of the path}, and {attachments} as in
+--   chat_begin_turn; {full} as there; or {missing_path} if the user has no such conversation
+create or replace function public.chat_add_messages(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_id uuid := (argument #>> '{conversation,id}')::uuid;
+  v_user uuid := (argument #>> '{conversation,user_id}')::uuid;
+  v_path jsonb := argument -> 'path';
+  v_count integer := jsonb_array_length(argument -> 'path');
+  v_end public.messages[] := '{}'; -- of the shown path, oldest first
+  v_message public.messages;
+  v_digest bytea;
+  v_next uuid;
+  v_known integer;
+  v_ids uuid[];
+  v_saved jsonb;
+  v_has_attachments boolean := coalesce(jsonb_typeof(argument -> 'attachments') = 'array', false);
+begin
+  perform public.chat_check_version(argument);
+  select c.leaf_id into v_next from public.conversations c
+    where c.id = v_id and c.user_id is not distinct from v_user for update;
+  if not found then
+    return jsonb_build_object('missing_path', true);
+  end if;
+  if v_has_attachments and foreword.exceeds_attachments(argument) then
+    return jsonb_build_object('full', true);
+  end if;
+  v_next := coalesce(foreword.take_turn_over(v_id, v_user, v_next, v_path), v_next);
+  while v_next is not null and cardinality(v_end) <= v_count loop
+    select * into v_message from public.messages m where m.id = v_next and m.conversation_id = v_id;
+    exit when v_message.id is null;
+    v_end := array_prepend(v_message, v_end);
+    v_next := v_message.parent_id;
+  end loop;
+  v_known := least(cardinality(v_end), v_count);
+  while v_known > 0 loop
+    exit when not exists (
+      select from generate_series(1, v_known) as n,
+        lateral (select v_path -> (n - 1) as item, (v_end[cardinality(v_end) - v_known + n]).*) m
+        where m.role is distinct from m.item ->> 'role' or not (
+          (m.content = m.item ->> 'content' and not m.metadata ? 'attachments'
+            and m.metadata ->> 'tools_digest' is not distinct from m.item ->> 'tools_digest')
+          or exists (select from jsonb_array_elements_text(m.item -> 'digests') d
+            where m.digest = sha256(coalesce((select p.digest from public.messages p where p.id = m.parent_id), '')
+              || decode(d, 'hex')))));
+    v_known := v_known - 1;
+  end loop;
+  v_ids := array(select (e).id from unnest(v_end[cardinality(v_end) - v_known + 1 :]) as e);
+  if v_known = v_count then
+    return jsonb_build_object('conversation_id', v_id, 'digest',
+      encode((v_end[cardinality(v_end)]).digest, 'hex'), 'message_ids', v_ids);
+  end if;
+
+  v_saved := public.chat_save_messages(argument || jsonb_build_object('anchor', null, 'candidates', '[]'::jsonb,
+    'path', (select jsonb_agg(e.item order by e.place) from jsonb_array_elements(v_path) with ordinality
+      as e (item, place) where e.place > v_known),
+    'continue', '{"mode": "leaf", "must_exist": true}'::jsonb));
+  if v_saved ? 'message_id' then
+    v_next := (v_saved ->> 'message_id')::uuid;
+    for v_place in v_known + 1 .. v_count loop
+      v_ids[v_known + 1 + v_count - v_place] := v_next;
+      select m.parent_id into v_next from public.messages m where m.id = v_next;
+    end loop;
+    v_saved := v_saved || jsonb_build_object('message_ids', v_ids)
+      || case when v_has_attachments then foreword.find_attachments(argument) else '{}' end;
+  end if;
+  return v_saved;
+end $$;
+
+-- Changes what a message of the user holds. One that then holds nothing is deleted, unless others follow it:
+-- they would lose their place. It stays without content, and is no longer part of the chat.
+-- @param user_id or null
+-- @param conversation_id, message_id
+-- @param content, plan, tools, tools_digest: of these tools, attachments: each null for none
+-- @param was_content as it was read; nothing changes if it is not the same any more
+-- @returns {changed: true}; or {missing}; or {conflict}
+create or replace function public.chat_change_message(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_message public.messages;
+  v_metadata jsonb := jsonb_strip_nulls(jsonb_build_object('plan', argument -> 'plan',
+    'tools', argument -> 'tools', 'tools_digest', argument -> 'tools_digest',
+    'attachments', argument -> 'attachments'));
+begin
+  perform public.chat_become_caller(argument);
+  perform 1 from public.conversations c where c.id = v_conversation
+    and c.user_id is not distinct from (argument ->> 'user_id')::uuid for update;
+  if not found then
+    return jsonb_build_object('missing', true);
+  end if;
+  select * into v_message from public.messages m
+    where m.id = (argument ->> 'message_id')::uuid and m.conversation_id = v_conversation for update;
+  if v_message.id is null then
+    return jsonb_build_object('missing', true);
+  end if;
+  if v_message.content is distinct from argument ->> 'was_content' then
+    return jsonb_build_object('conflict', true);
+  end if;
+  if coalesce(argument ->> 'content', '') = '' and v_metadata = '{}' and not exists (
+    select from public.messages m where m.conversation_id = v_conversation and m.parent_id = v_message.id
+  ) and not exists (
+    -- As long as a turn answers it, its reply will follow.
+    select from public.turns t where t.parent_id = v_message.id and t.status in ('running', 'waiting')
+  ) then
+    update public.conversations set leaf_id = v_message.parent_id
+      where id = v_conversation and leaf_id = v_message.id;
+    delete from public.messages where id = v_message.id;
+  else
+    update public.messages m set content = coalesce(argument ->> 'content', ''),
+        metadata = (coalesce(m.metadata, '{}') - array['plan', 'tools', 'tools_digest', 'attachments', 'images_count'])
+          || v_metadata || '{"is_edited": true}'
+      where m.id = v_message.id;
+  end if;
+  return jsonb_build_object('changed', true);
 end $$;
 
 -- Returns the conversation of an AI SDK chat: the one that was created for it, else the one whose id is
@@ -2351,6 +2574,8 @@ end $$;
 -- @param user_id or null
 -- @param conversation_id
 -- @param is_tree whether to return all messages, not only the path
+-- @param turn_id in place of the conversation, since version 10: the path that ends in the message which this
+--   turn of the user answers
 -- @param limit or null
 -- @param before a message's id: only messages before it
 -- @param after with `is_tree`, a message's id or null: only messages after it, the oldest of them
@@ -2383,8 +2608,13 @@ declare
   v_messages jsonb;
 begin
   perform public.chat_become_caller(argument);
-  select c.leaf_id into v_next from public.conversations c where c.id = v_conversation
-    and c.user_id is not distinct from v_user;
+  if argument ->> 'turn_id' is not null then
+    select t.conversation_id, t.parent_id into v_conversation, v_next from public.turns t
+      where t.id = (argument ->> 'turn_id')::uuid and t.user_id is not distinct from v_user;
+  else
+    select c.leaf_id into v_next from public.conversations c where c.id = v_conversation
+      and c.user_id is not distinct from v_user;
+  end if;
   if not found then
     return v_nothing;
   end if;
@@ -2620,7 +2850,8 @@ end $$;
 -- first, up to `max_chars` of text and at least one.
 -- @param user_id or null
 -- @param conversation_id or null, if `parent_id` is given; chat_id or null
--- @param parent_id a message's id; null for the leaf
+-- @param parent_id a message's id; null for the leaf; or a turn's: its reply or, since version 10, if it has
+--   none, the message that it answered
 -- @param max_chars
 -- @param with_summaries since version 9, as in chat_list_path
 -- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: of the path
@@ -2646,7 +2877,8 @@ begin
     if v_parent.id is null then
       select * into v_turn from public.turns t where t.id = (argument ->> 'parent_id')::uuid
         and t.user_id is not distinct from v_user;
-      select * into v_parent from public.messages m where m.id = v_turn.message_id;
+      select * into v_parent from public.messages m
+        where m.id = coalesce(v_turn.message_id, v_turn.parent_id);
     else
       select * into v_turn from public.turns t where t.id = v_parent.id
         and t.user_id is not distinct from v_user;
@@ -2922,6 +3154,7 @@ end $$;
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
 --     stored without its key instead: that turn has already been answered.
 --   {exists} another turn has this id
+--   {deleted} as in chat_save_messages; since version 10 also if the turn itself was deleted since it began
 --   {running} the turn would continue from a leaf that this turn of the same user is still answering. For
 --     `reject` and `stop` also {turns}: all that run or wait, newest first
 --   {foreign} the named conversation belongs to another user
@@ -2978,6 +3211,13 @@ begin
       'digest', coalesce((select encode(m.digest, 'hex') from public.messages m
         where m.id = v_turn.parent_id), ''))
       || case when v_has_attachments then foreword.find_attachments(argument) else '{}' end;
+  end if;
+  if exists (
+    select from public.deleted_turns d where d.id = v_id and d.user_id is not distinct from v_user
+      and d.deleted_at >= clock_timestamp()
+        - (argument #>> '{conversation,age_ms}')::bigint * interval '1 millisecond'
+  ) then
+    return jsonb_build_object('deleted', true);
   end if;
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null
@@ -3086,6 +3326,86 @@ begin
         from jsonb_array_elements_text(foreword.list_pending_approvals(v_turn.id)) id));
   end if;
   return foreword.claim_turn(v_turn.id, argument);
+end $$;
+
+-- Deletes a turn, and its reply and the messages that it answered as far as nothing else needs them: no
+-- message below them, and no other turn. A conversation left empty is deleted, unless the turn's request
+-- named it. A turn that still runs ends nowhere.
+-- @param user_id null for unowned turns
+-- @param turn_id
+-- @returns {deleted: true}; or {missing} if the turn does not exist or belongs to another user
+create or replace function public.chat_delete_turn(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_id uuid := (argument ->> 'turn_id')::uuid;
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_conversation uuid;
+  v_turn public.turns;
+  v_message public.messages;
+  v_leaf uuid;
+  v_place uuid; -- the last message that stays
+begin
+  perform public.chat_check_version(argument);
+  -- A begin with this id waits.
+  perform pg_advisory_xact_lock(hashtextextended(format('foreword turn %s', v_id), 0));
+  select c.id, c.leaf_id into v_conversation, v_leaf from public.conversations c
+    join public.turns t on t.conversation_id = c.id
+    where t.id = v_id and t.user_id is not distinct from v_user for update of c;
+  select * into v_turn from public.turns t
+    where t.id = v_id and t.user_id is not distinct from v_user for update;
+  if v_turn.id is null then
+    return jsonb_build_object('missing', true);
+  end if;
+  insert into public.deleted_turns (id, user_id) values (v_id, v_user)
+    on conflict (id) do update set deleted_at = excluded.deleted_at, user_id = excluded.user_id;
+  delete from public.deleted_turns where deleted_at < now() - interval '30 days';
+  delete from public.turns where id = v_id;
+
+  -- Its reply; or the row that was created for it while it ran; and the part of it that recovery had stored
+  -- before the whole reply came.
+  for v_message in
+    select * from public.messages m
+      where m.conversation_id = v_conversation and m.role = 'assistant'
+        and (m.id = v_turn.message_id
+          or (m.parent_id = v_turn.parent_id and ((m.status is null and m.metadata ->> 'reply_of' = v_id::text)
+            or (m.id = v_id and (m.status is null
+              or m.metadata ->> 'superseded_by' = v_turn.message_id::text)))))
+  loop
+    if foreword.delete_unused(v_conversation, v_message.id) then
+      -- An earlier turn's reply, which this one went on with, is shown again.
+      update public.messages m set metadata = m.metadata - 'superseded_by'
+        where m.conversation_id = v_conversation and m.parent_id = v_turn.parent_id
+          and m.metadata ->> 'superseded_by' = v_message.id::text;
+    end if;
+  end loop;
+  v_place := v_turn.parent_id;
+  loop
+    select * into v_message from public.messages m where m.id = v_place
+      and m.conversation_id = v_conversation;
+    exit when v_message.id is null or v_message.role = 'assistant'
+      or not foreword.delete_unused(v_conversation, v_message.id);
+    v_place := v_message.parent_id;
+  end loop;
+
+  if not exists (select from public.messages m where m.conversation_id = v_conversation)
+    and not exists (select from public.turns t where t.conversation_id = v_conversation)
+    and v_turn.request ->> 'conversation' is null
+  then
+    delete from public.conversations where id = v_conversation;
+  elsif v_leaf is not null and not exists (select from public.messages m where m.id = v_leaf) then
+    -- The newest branch below the last message that stays is shown.
+    select coalesce(v_message.id, null) into v_leaf;
+    loop
+      select m.id into v_place from public.messages m
+        where m.conversation_id = v_conversation and m.parent_id is not distinct from v_leaf
+          and not coalesce(m.metadata ? 'superseded_by', false)
+        order by m.created_at desc, m.id desc limit 1;
+      exit when v_place is null;
+      v_leaf := v_place;
+    end loop;
+    update public.conversations set leaf_id = v_leaf where id = v_conversation;
+  end if;
+  return jsonb_build_object('deleted', true);
 end $$;
 
 -- Ends a turn: stores its reply, if there is one, and its outcome, and deletes its pieces. Repeating the same
@@ -4180,6 +4500,8 @@ begin
     'public.chat_describe_schema(jsonb)',
     'public.chat_list_visible_tables(jsonb)',
     'public.chat_try_write(jsonb)',
+    'public.chat_add_messages(jsonb)',
+    'public.chat_change_message(jsonb)',
     'public.chat_find_chat(jsonb)',
     'public.chat_find_message(jsonb)',
     'public.chat_find_place(jsonb)',
@@ -4194,6 +4516,7 @@ begin
     'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
     'public.chat_claim_waiting(jsonb)',
+    'public.chat_delete_turn(jsonb)',
     'public.chat_end_turn(jsonb)',
     'public.chat_find_limit(jsonb)',
     'public.chat_find_newest_turn(jsonb)',
@@ -4235,6 +4558,7 @@ begin
     'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.delete_unused(uuid, uuid)',
     'foreword.enter_backlog()',
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
@@ -4253,6 +4577,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
     ] loop
@@ -4272,6 +4597,8 @@ begin
     'public.chat_describe_schema(jsonb)',
     'public.chat_list_visible_tables(jsonb)',
     'public.chat_try_write(jsonb)',
+    'public.chat_add_messages(jsonb)',
+    'public.chat_change_message(jsonb)',
     'public.chat_find_chat(jsonb)',
     'public.chat_find_message(jsonb)',
     'public.chat_find_place(jsonb)',
@@ -4286,6 +4613,7 @@ begin
     'public.chat_answer_approvals(jsonb)',
     'public.chat_begin_turn(jsonb)',
     'public.chat_claim_waiting(jsonb)',
+    'public.chat_delete_turn(jsonb)',
     'public.chat_end_turn(jsonb)',
     'public.chat_find_limit(jsonb)',
     'public.chat_find_newest_turn(jsonb)',
@@ -4334,6 +4662,7 @@ begin
     'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.delete_unused(uuid, uuid)',
     'foreword.enter_backlog()',
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
@@ -4352,6 +4681,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
   ] loop
@@ -4367,6 +4697,7 @@ begin
     'foreword.count_cost(text, date, numeric)',
     'foreword.count_usage(uuid, date, integer, text, jsonb, boolean)',
     'foreword.create_conversation(uuid, uuid, jsonb)',
+    'foreword.delete_unused(uuid, uuid)',
     'foreword.enter_backlog()',
     'foreword.exceeds_attachments(jsonb)',
     'foreword.extend_reply(uuid, uuid, uuid, jsonb)',
@@ -4385,6 +4716,7 @@ begin
     'foreword.save_items(uuid, jsonb)',
     'foreword.settle_approvals(uuid, jsonb)',
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
+    'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
     'foreword.trim_tools(jsonb)'
   ] loop

@@ -21,6 +21,7 @@ import { registerRoutes } from "./http/route.ts";
 import { agUiRoutes } from "./wires/ag-ui/routes.ts";
 import { forewordRoutes, type TurnServices } from "./wires/foreword/routes.ts";
 import { openAiRoutes } from "./wires/openai-chat/routes.ts";
+import { conversationRoutes } from "./wires/openai-responses/conversations/routes.ts";
 import { responsesRoutes } from "./wires/openai-responses/routes.ts";
 import { LastTurns } from "./wires/ui-message/last-turns.ts";
 import { uiChatRoutes } from "./wires/ui-message/routes.ts";
@@ -34,6 +35,7 @@ import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { countUsage } from "./store/usage/usage-writes.ts";
 import { Retention } from "./history/retention.ts";
+import { PathRows } from "./history/path-rows.ts";
 import { ConversationRows } from "./history/rows.ts";
 import { ConversationTitles, type ConversationTitlesOptions } from "./titles/conversation-titles.ts";
 import { StoredTitles } from "./titles/title-rows.ts";
@@ -96,6 +98,7 @@ export const routeGroups = [
   openAiRoutes,
   responsesRoutes,
   agUiRoutes,
+  conversationRoutes,
   healthRoutes,
   docsRoutes,
 ] as const;
@@ -151,7 +154,8 @@ export async function createApp(
   const choice = new ModelChoice({ models, ...toChoice(options.model) });
   const turns = { models, choice, live, limits, attachments, clock };
   const history = rows && new ConversationRows(rows);
-  registerWires(http, turns, history);
+  const stored = rows && history && { history, paths: new PathRows(rows, clock) };
+  registerWires(http, turns, stored);
   registerRoutes(http, historyRoutes, { history, live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
   registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
@@ -172,17 +176,21 @@ export async function createApp(
   return { http, store, tools, close };
 }
 
+/** The rows of chats that are stored. */
+interface StoredChats {
+  readonly history: ConversationRows;
+  readonly paths: PathRows;
+}
+
 /** Registers the routes of all wires. */
-function registerWires(
-  http: FastifyInstance,
-  turns: TurnServices,
-  history: ConversationRows | undefined,
-): void {
-  const { live, clock } = turns;
+function registerWires(http: FastifyInstance, turns: TurnServices, stored: StoredChats | undefined): void {
+  const { live, clock, attachments } = turns;
+  const { history, paths } = stored ?? {};
   registerRoutes(http, forewordRoutes, turns);
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock), history });
   registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
-  registerRoutes(http, responsesRoutes, turns);
+  registerRoutes(http, responsesRoutes, { ...turns, paths });
+  registerRoutes(http, conversationRoutes, { stored, live, attachments, clock });
   registerRoutes(http, agUiRoutes, { ...turns, history });
 }
 

@@ -13,6 +13,8 @@ create index turns_subject_idx on public.turns (subject) where status = 'running
 create unique index turns_idempotency_idx on public.turns (idempotency_key, user_id) nulls not distinct
   where idempotency_key is not null;
 
+create index deleted_turns_age_idx on public.deleted_turns (deleted_at);
+
 create index turn_waits_expiry_idx on public.turn_waits (expires_at);
 
 create index turn_waits_subject_idx on public.turn_waits (subject) where subject is not null;

@@ -8,6 +8,7 @@ export const imageShare = 3 / 4;
 const otherTables = [
   "turn_pieces",
   "deleted_conversations",
+  "deleted_turns",
   "daily_usage",
   "request_counts",
   "message_words",

@@ -39,11 +39,22 @@ export class MessageAttachments implements TurnAttachments {
   }
 
   async prepare(request: TurnRequest): Promise<TurnRequest> {
-    const links = request.messages.flatMap(({ role, images }) =>
-      role === "user" ? images.flatMap(({ link }) => link ?? []) : [],
+    const messages = await this.#identify(request);
+    const isLinked = request.messages.some(
+      ({ role, images }) => role === "user" && images.some(({ link }) => link !== undefined),
     );
-    const [first] = links;
-    const ids = links.map(({ id }) => id);
+    return isLinked ? await this.#loadLinked({ ...request, messages }) : { ...request, messages };
+  }
+
+  async prepareMessages(messages: readonly Message[], caller: Caller): Promise<readonly Message[]> {
+    return await this.#identify({ messages, caller });
+  }
+
+  /** Resolves with the messages of `request`, each image with its identity. */
+  async #identify(request: Pick<TurnRequest, "messages" | "caller" | "isKept">): Promise<readonly Message[]> {
+    const ids = request.messages.flatMap(({ role, images }) =>
+      role === "user" ? images.flatMap(({ link }) => link?.id ?? []) : [],
+    );
     const found = await this.#find(ids, request.caller);
     const messages: Message[] = [];
     for (const message of request.messages) {
@@ -56,7 +67,7 @@ export class MessageAttachments implements TurnAttachments {
       );
       messages.push({ ...message, images: await Promise.all(images) });
     }
-    return first === undefined ? { ...request, messages } : await this.#loadLinked({ ...request, messages });
+    return messages;
   }
 
   async load(request: TurnRequest): Promise<TurnRequest> {

@@ -4,7 +4,7 @@ import { parse } from "../base/parse.ts";
 import { mebibyte } from "../base/sizes.ts";
 import type { MessageFilter, MessageList, StoredMessage } from "./history.ts";
 import type { Caller } from "../base/caller.ts";
-import type { Json } from "../base/json.ts";
+import type { Json, JsonObject } from "../base/json.ts";
 import type { Database } from "../store/database/database.ts";
 import { MessageRow } from "./row-schemas.ts";
 
@@ -19,6 +19,9 @@ const idBytes = 16;
 
 const Page = z.object({ messages: z.array(MessageRow), more: z.boolean() });
 const IdPage = z.object({ ids: z.array(z.string()), more: z.boolean() });
+
+/** A path: the one that a conversation shows, or the one that ends in the message which a turn answers. */
+export type PathPlace = { readonly conversationId: string } | { readonly turnId: string };
 
 /** The rows of messages. Rejects as {@link Database.call} does. */
 export class MessageRows {
@@ -61,14 +64,8 @@ export class MessageRows {
    */
   async *readPath(caller: Caller, id: string): AsyncGenerator<readonly StoredMessage[]> {
     const pages: Buffer[] = [];
-    for (let before: string | undefined; ;) {
-      const argument = { conversation_id: id, only_ids: true, max_bytes: partBytes, limit: partIds, before };
-      const result = await this.#database.call("chat_list_messages", argument, caller);
-      const page = parse(IdPage, result, "store_refused");
-      pages.push(Buffer.concat(page.ids.map(toBytes)));
-      before = page.ids.at(-1);
-      if (!page.more || before === undefined) break;
-    }
+    for await (const ids of this.#readPathIds(caller, { conversationId: id }))
+      pages.push(Buffer.concat(ids.map(toBytes)));
     const all = Buffer.concat(pages); // newest first: a conversation of 100,000 messages takes 1.6 MB
     for (let end = all.length; end > 0;) {
       const start = Math.max(0, end - partMessages * idBytes);
@@ -82,6 +79,33 @@ export class MessageRows {
     }
   }
 
+  /** Resolves with the ids of a path, its last message first. */
+  async listPathIds(caller: Caller, place: PathPlace): Promise<readonly string[]> {
+    const all: string[] = [];
+    for await (const ids of this.#readPathIds(caller, place)) all.push(...ids);
+    return all;
+  }
+
+  /** Resolves with messages of a path by their ids, in this order, up to about 1 MiB. */
+  async readSome(caller: Caller, place: PathPlace, ids: readonly string[]): Promise<MessageList> {
+    const argument = { ...toArgument(place), ids, limit: ids.length, max_bytes: partBytes };
+    const result = await this.#database.call("chat_list_messages", argument, caller);
+    const { messages, more } = parse(Page, result, "store_refused");
+    return { messages, hasMore: more };
+  }
+
+  async *#readPathIds(caller: Caller, place: PathPlace): AsyncGenerator<readonly string[]> {
+    for (let before: string | undefined; ;) {
+      const bounds = { only_ids: true, max_bytes: partBytes, limit: partIds, before };
+      const argument = { ...toArgument(place), ...bounds };
+      const result = await this.#database.call("chat_list_messages", argument, caller);
+      const page = parse(IdPage, result, "store_refused");
+      yield page.ids;
+      before = page.ids.at(-1);
+      if (!page.more || before === undefined) return;
+    }
+  }
+
   async #read(
     caller: Caller,
     id: string,
@@ -90,6 +114,10 @@ export class MessageRows {
     const argument = { conversation_id: id, ...filter };
     return parse(Page, await this.#database.call("chat_list_messages", argument, caller), "store_refused");
   }
+}
+
+function toArgument(place: PathPlace): JsonObject {
+  return "turnId" in place ? { turn_id: place.turnId } : { conversation_id: place.conversationId };
 }
 
 function toBytes(id: string): Buffer {

@@ -37,20 +37,21 @@ export class KeptTurns {
   /** Keeps `turn`; calls `onForgotten` when it is not kept any more. */
   keep(turn: FollowedTurn, onForgotten: () => void): void {
     const sizeBytes = turn.log.position + toItemBytes(turn) + keptOverheadBytes;
-    this.#forget(turn.id); // one that waited, and has gone on
+    this.forget(turn.id); // one that waited, and has gone on
     const kept = { turn, sizeBytes, onForgotten };
     this.#turns.set(turn.id, kept);
     this.#bytes += sizeBytes;
     this.#clock.after(keepMs, () => {
-      if (this.#turns.get(turn.id) === kept) this.#forget(turn.id);
+      if (this.#turns.get(turn.id) === kept) this.forget(turn.id);
     });
     for (const id of this.#turns.keys()) {
       if (this.#bytes <= maxKeptBytes) break;
-      this.#forget(id);
+      this.forget(id);
     }
   }
 
-  #forget(turnId: string): void {
+  /** Keeps a turn no longer, if it is kept. */
+  forget(turnId: string): void {
     const kept = this.#turns.get(turnId);
     if (kept === undefined) return;
     this.#turns.delete(turnId);

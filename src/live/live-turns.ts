@@ -214,6 +214,14 @@ export class LiveTurns {
     return await this.#chats.stopAll(place, caller);
   }
 
+  /** Shows an ended turn no longer from the memory of this process; returns whether that was so. */
+  forget(turnId: string, caller: Caller): boolean {
+    const kept = this.#kept.find(turnId);
+    if (kept === undefined || kept.caller.userId !== caller.userId) return false;
+    this.#kept.forget(turnId);
+    return true;
+  }
+
   /** Stops the turns of `caller` that run here. */
   stopAll({ userId }: Caller): void {
     for (const turn of this.#running.values()) if (turn.caller.userId === userId) void turn.stop();

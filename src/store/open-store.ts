@@ -21,6 +21,8 @@ import type { SupabaseOptions } from "./database/supabase.ts";
 import { Journal } from "./journal/journal.ts";
 import type { TableNames } from "./schema/schema.ts";
 import { VersionedDatabase } from "./schema/versioned-database.ts";
+import type { SavedPath } from "./turns/message-writer.ts";
+import type { SaveResult } from "./turns/save-result.ts";
 import { DurableTurnStore } from "./turns/durable-turn-store.ts";
 import { TurnReads } from "./turns/turn-reads.ts";
 import { TurnWrites } from "./turns/turn-writes.ts";
@@ -74,6 +76,8 @@ export interface StoreRows {
    * @throws AppError with the `store_…` code that explains why one still is, after the time a call may take.
    */
   untilWritesStored(caller: Caller, conversationId?: string): Promise<void>;
+  /** Adds messages without a turn, as `TurnWrites.addMessages` does. */
+  addMessages(path: SavedPath): Promise<SaveResult>;
   /** Resolves once the texts stored so far can be searched, or after about 2 s. */
   untilTextsRead(): Promise<void>;
 }
@@ -156,11 +160,12 @@ async function openDurableStore(
   const bucket = bucketOptions && new Bucket(bucketOptions, clock);
   const attachments = new AttachmentRows({ database, bucket, observe });
   const sweeper = bucket && new BucketSweeper({ database, bucket, clock, observe });
-  const writes = new AttachmentWrites(attachments, maxUserBytes, observe);
+  const attachmentWrites = new AttachmentWrites(attachments, maxUserBytes, observe);
+  const writes = new TurnWrites(database, clock, journal?.owner, options, attachmentWrites);
   const reads = new TurnReads(database, options.readsSummaries);
   const turns = new DurableTurnStore({
     database,
-    writes: new TurnWrites(database, clock, journal?.owner, options, writes),
+    writes,
     reads,
     journal,
     clock,
@@ -184,6 +189,7 @@ async function openDurableStore(
       database,
       untilWritesStored: async (caller, conversationId) =>
         await turns.untilWritesStored(caller, conversationId),
+      addMessages: async (path) => await writes.addMessages(path),
       untilTextsRead: async () => await words.untilRead(),
     },
     attachments,

@@ -105,12 +105,48 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
   "POST /v1/responses": ({ turnId }) => ({
     path: "/v1/responses",
     body: { model: "scripted", input: "Hi", previous_response_id: `resp_${turnId}` },
-    foreign: 404,
+    foreign: 400,
   }),
   "GET /v1/responses/:id": ({ turnId }) => ({ path: `/v1/responses/resp_${turnId}`, foreign: 404 }),
   "POST /v1/responses/:id/cancel": ({ turnId }) => ({
     path: `/v1/responses/resp_${turnId}/cancel`,
     body: {},
+    foreign: 404,
+  }),
+  "DELETE /v1/responses/:id": ({ turnId }) => ({ path: `/v1/responses/resp_${turnId}`, foreign: 404 }),
+  "GET /v1/responses/:id/input_items": ({ turnId }) => ({
+    path: `/v1/responses/resp_${turnId}/input_items`,
+    foreign: 404,
+  }),
+  "POST /v1/conversations": () => ({ path: "/v1/conversations", body: {}, foreign: 200 }),
+  "GET /v1/conversations/:id": ({ conversationId: id }) => ({
+    path: `/v1/conversations/conv_${id}`,
+    foreign: 404,
+  }),
+  "POST /v1/conversations/:id": ({ conversationId: id }) => ({
+    path: `/v1/conversations/conv_${id}`,
+    body: { metadata: { topic: "new" } },
+    foreign: 404,
+  }),
+  "DELETE /v1/conversations/:id": ({ conversationId: id }) => ({
+    path: `/v1/conversations/conv_${id}`,
+    foreign: 404,
+  }),
+  "GET /v1/conversations/:id/items": ({ conversationId: id }) => ({
+    path: `/v1/conversations/conv_${id}/items`,
+    foreign: 404,
+  }),
+  "POST /v1/conversations/:id/items": ({ conversationId: id }) => ({
+    path: `/v1/conversations/conv_${id}/items`,
+    body: { items: [{ role: "user", content: "Hi" }] },
+    foreign: 404,
+  }),
+  "GET /v1/conversations/:id/items/:itemId": ({ conversationId: id, turnId }) => ({
+    path: `/v1/conversations/conv_${id}/items/msg_${turnId}`,
+    foreign: 404,
+  }),
+  "DELETE /v1/conversations/:id/items/:itemId": ({ conversationId: id, turnId }) => ({
+    path: `/v1/conversations/conv_${id}/items/msg_${turnId}`,
     foreign: 404,
   }),
   "POST /v1/chat/completions": () => ({ path: "/v1/chat/completions", body: completion, foreign: 200 }),

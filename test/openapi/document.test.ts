@@ -107,7 +107,8 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
   for (const { path, method, value, title } of examples)
     test(`has an example that works: ${title}`, async () => {
       const made = JSON.parse((await app.post("/conversations", {})).body);
-      const here = path.replace("{id}", made.id).replace("{turnId}", randomUUID());
+      const named = path.startsWith("/v1/conversations") ? `conv_${made.id}` : made.id;
+      const here = path.replace("{id}", named).replace("{turnId}", randomUUID());
       const { status } = await readResponse(await app.open(method, here, value));
       // No turn waits for the approvals: past its checks, the request names none.
       assert.ok((path.endsWith("/approvals") ? [404] : [200, 201]).includes(status), String(status));

@@ -20,6 +20,8 @@ const usage = {
 };
 
 const Named = z.object({ id: z.string(), output: z.array(z.object({ id: z.string() })) });
+const Made = z.object({ id: z.string() });
+const Listed = z.object({ data: z.array(Made) });
 const Waiting = z.object({ id: z.string(), approvals: z.array(z.object({ approvalId: z.string() })) });
 
 /** Replies as the last message demands: completely, cut off, or not at all. */
@@ -195,6 +197,30 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     const answer = { type: "mcp_approval_response", approval_request_id: request?.id, approve: true };
     assert.equal((await ask("POST", path, asked([answer], { stream: true }))).status, 200);
     model.script = reply;
+  });
+
+  test("of OpenAI's conversations, and of responses that are deleted", async () => {
+    const path = "/v1/conversations";
+    const items = [{ role: "user", content: "Hi" }];
+    const { id } = Made.parse(JSON.parse((await ask("POST", path, { items })).body));
+    const one = `${path}/${id}`;
+    assert.equal((await ask("POST", one, { metadata: { topic: "demo" } })).status, 200);
+    assert.equal((await ask("GET", one)).status, 200);
+    const added = await ask("POST", `${one}/items`, { items: [{ role: "assistant", content: "Hello" }] });
+    const [item] = Listed.parse(JSON.parse(added.body)).data;
+    assert.equal((await ask("GET", `${one}/items?order=asc&limit=1`)).status, 200);
+    assert.equal((await ask("GET", `${one}/items/${item?.id}`)).status, 200);
+    assert.equal((await ask("DELETE", `${one}/items/${item?.id}`)).status, 200);
+    assert.equal((await ask("GET", `${one}/items/${item?.id}`)).status, 404);
+    assert.equal((await ask("DELETE", one)).status, 200);
+    assert.equal((await ask("GET", one)).status, 404);
+    const responses = "/v1/responses";
+    const { body } = await ask("POST", responses, { model: "scripted", input: "go on" });
+    const response = `${responses}/${Named.parse(JSON.parse(body)).id}`;
+    assert.equal((await ask("GET", `${response}/input_items`)).status, 200);
+    assert.equal((await ask("DELETE", response)).status, 200);
+    assert.equal((await ask("DELETE", response)).status, 404);
+    assert.equal((await ask("POST", path, {}, {}, bare)).status, 404);
   });
 
   test("on AG-UI's wire", async () => {

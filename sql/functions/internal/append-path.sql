@@ -104,6 +104,12 @@ begin
       v_fork := v_parent;
     end if;
     if v_is_known then
+      if not coalesce((argument ->> 'late')::boolean, false) then
+        -- A message whose content its user has deleted, and sends again.
+        update public.messages m set content = v_item.content, metadata = (m.metadata - 'is_edited') || v_item.metadata
+          where m.id = v_found and m.metadata ? 'is_edited' and coalesce(m.content, '') = ''
+            and v_item.content <> '';
+      end if;
       select m.id, m.digest into v_parent, v_digest from public.messages m where m.id = v_found;
     else
       v_digest := sha256(v_digest || decode(v_item.digests[1], 'hex'));

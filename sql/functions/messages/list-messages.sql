@@ -3,6 +3,8 @@
 -- @param user_id or null
 -- @param conversation_id
 -- @param is_tree whether to return all messages, not only the path
+-- @param turn_id in place of the conversation, since version 10: the path that ends in the message which this
+--   turn of the user answers
 -- @param limit or null
 -- @param before a message's id: only messages before it
 -- @param after with `is_tree`, a message's id or null: only messages after it, the oldest of them
@@ -35,8 +37,13 @@ declare
   v_messages jsonb;
 begin
   perform public.chat_become_caller(argument);
-  select c.leaf_id into v_next from public.conversations c where c.id = v_conversation
-    and c.user_id is not distinct from v_user;
+  if argument ->> 'turn_id' is not null then
+    select t.conversation_id, t.parent_id into v_conversation, v_next from public.turns t
+      where t.id = (argument ->> 'turn_id')::uuid and t.user_id is not distinct from v_user;
+  else
+    select c.leaf_id into v_next from public.conversations c where c.id = v_conversation
+      and c.user_id is not distinct from v_user;
+  end if;
   if not found then
     return v_nothing;
   end if;

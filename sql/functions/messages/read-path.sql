@@ -2,7 +2,8 @@
 -- first, up to `max_chars` of text and at least one.
 -- @param user_id or null
 -- @param conversation_id or null, if `parent_id` is given; chat_id or null
--- @param parent_id a message's id; null for the leaf
+-- @param parent_id a message's id; null for the leaf; or a turn's: its reply or, since version 10, if it has
+--   none, the message that it answered
 -- @param max_chars
 -- @param with_summaries since version 9, as in chat_list_path
 -- @returns {conversation_id, digest: of the path, or null for an empty one, parent_digest: of the path
@@ -28,7 +29,8 @@ begin
     if v_parent.id is null then
       select * into v_turn from public.turns t where t.id = (argument ->> 'parent_id')::uuid
         and t.user_id is not distinct from v_user;
-      select * into v_parent from public.messages m where m.id = v_turn.message_id;
+      select * into v_parent from public.messages m
+        where m.id = coalesce(v_turn.message_id, v_turn.parent_id);
     else
       select * into v_turn from public.turns t where t.id = v_parent.id
         and t.user_id is not distinct from v_user;

@@ -17,6 +17,7 @@
 --   {taken: {turn_id, request_digest}} the key belongs to another turn of the last 24 hours. A late begin is
 --     stored without its key instead: that turn has already been answered.
 --   {exists} another turn has this id
+--   {deleted} as in chat_save_messages; since version 10 also if the turn itself was deleted since it began
 --   {running} the turn would continue from a leaf that this turn of the same user is still answering. For
 --     `reject` and `stop` also {turns}: all that run or wait, newest first
 --   {foreign} the named conversation belongs to another user
@@ -73,6 +74,13 @@ begin
       'digest', coalesce((select encode(m.digest, 'hex') from public.messages m
         where m.id = v_turn.parent_id), ''))
       || case when v_has_attachments then foreword.find_attachments(argument) else '{}' end;
+  end if;
+  if exists (
+    select from public.deleted_turns d where d.id = v_id and d.user_id is not distinct from v_user
+      and d.deleted_at >= clock_timestamp()
+        - (argument #>> '{conversation,age_ms}')::bigint * interval '1 millisecond'
+  ) then
+    return jsonb_build_object('deleted', true);
   end if;
   if (argument #>> '{conversation,is_named}')::boolean and (argument #>> '{conversation,must_own}')::boolean
     and not v_is_late and argument #>> '{conversation,chat_id}' is null

@@ -2,13 +2,21 @@
 import { z } from "zod";
 import { toCaller, type Identity } from "../../auth/identity.ts";
 import type { Caller } from "../../base/caller.ts";
-import { toNamedUser, Uuid } from "../request-fields.ts";
+import { toNamedUser, UserQuery, Uuid } from "../request-fields.ts";
 
 /** The field `user`. */
 export const UserName = z
   .string()
   .optional()
   .describe("The user whose data this is: a UUID, or any other name, which always means the same user.");
+
+/** The user in a query, by id or by name: for requests without a body that could name one. */
+export const NamedUserQuery = UserQuery.extend({ user: UserName });
+
+/** Returns the caller of a request whose query names a user. @throws AppError `user_mismatch`. */
+export function toQueryCaller(identity: Identity, { userId, user }: z.output<typeof NamedUserQuery>): Caller {
+  return userId ? toCaller(identity, userId) : toNamedCaller(identity, user);
+}
 
 /** Returns the caller of a request whose body names `user`. @throws AppError `user_mismatch`. */
 export function toNamedCaller(identity: Identity, user: string | undefined): Caller {

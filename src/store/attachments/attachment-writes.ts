@@ -25,7 +25,7 @@ export class AttachmentWrites {
   }
 
   /** Returns the fields of a begin's argument; none for a turn without attachments. */
-  toArgument(turn: TurnBegin): JsonObject {
+  toArgument(turn: Pick<TurnBegin, "path">): JsonObject {
     const attachments = listAttachments(turn);
     if (attachments.length === 0) return {};
     return {
@@ -37,6 +37,15 @@ export class AttachmentWrites {
   /** Remembers attachments whose bytes are stored. */
   remember(ids: readonly string[]): void {
     this.#rows.remember(ids);
+  }
+
+  /**
+   * Stores the bytes of a path's attachments before its messages. They go after a day if no message holds
+   * them by then. @throws AppError with a `store_…` code.
+   */
+  async storeFirst(path: Pick<TurnBegin, "path" | "caller">): Promise<void> {
+    const sent = listAttachments(path).filter(({ data }) => data !== "");
+    if (sent.length > 0) await this.#rows.store(path.caller.userId, sent, true);
   }
 
   /**
@@ -60,7 +69,7 @@ export class AttachmentWrites {
 }
 
 /** Returns the attachments of a turn's messages, each once. */
-function listAttachments({ path }: TurnBegin): readonly NewAttachment[] {
+function listAttachments({ path }: Pick<TurnBegin, "path">): readonly NewAttachment[] {
   const found = new Map<string, NewAttachment>();
   for (const { images } of path)
     for (const image of images ?? []) {

@@ -1,4 +1,5 @@
 /** Writes paths into the message tree: sends only the new end of a long path, and more if asked for it. */
+import type { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import { parse } from "../../base/parse.ts";
 import { createId } from "../../base/create-id.ts";
@@ -32,6 +33,22 @@ const maxSteps = 20;
 /** How many changed paths are remembered, at about 200 bytes each. */
 const maxKnownPaths = 10_000;
 
+/** A path and its place, as a begin has them. */
+export type SavedPath = Pick<
+  TurnBegin,
+  | "conversationId"
+  | "isConversationNamed"
+  | "caller"
+  | "mustOwn"
+  | "title"
+  | "path"
+  | "extendsReply"
+  | "anchor"
+  | "continues"
+  | "chatId"
+  | "startedAt"
+>;
+
 /** How the stored path of a continuing turn is read. */
 export interface PathReading {
   /** How much of its end a model is sent, in characters. */
@@ -57,7 +74,7 @@ export class MessageWriter {
   /** Adds the path of `turn`, and `tail` after it, to its conversation. */
   async save(
     name: FunctionName,
-    turn: TurnBegin,
+    turn: SavedPath,
     caller: Caller,
     argument: JsonObject,
     tail: readonly Json[] = [],
@@ -91,14 +108,7 @@ export class MessageWriter {
         // A path that does not start at the root has the same digest in many places.
         const isFromRoot = turn.continues === undefined || turn.continues.mode === "whole";
         if (tail.length === 0 && isFromRoot) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
-        const { conversation_id: conversationId, history, attachments, left } = saved;
-        return {
-          type: "saved",
-          conversationId,
-          ...(history !== undefined && { history: toPathMessages(history, this.#reading.maxContextChars) }),
-          ...(attachments !== undefined && { attachments }),
-          ...(left !== undefined && { left }),
-        };
+        return toSaved(saved, this.#reading.maxContextChars);
       }
       if ("deleted" in saved) return { type: "deleted" };
       if ("full" in saved) return { type: "full" };
@@ -119,7 +129,7 @@ export class MessageWriter {
   }
 
   /** Returns the digests of the path's messages as stored, as far as known here. */
-  #toStoredDigests({ path, anchor }: TurnBegin): readonly Digest[] {
+  #toStoredDigests({ path, anchor }: SavedPath): readonly Digest[] {
     if (this.#knownPaths.size === 0) return path.map(({ pathDigest }) => pathDigest);
     let parent = anchor;
     let isAsSent = true; // until a message that is stored differently: no digest before it changes
@@ -131,7 +141,7 @@ export class MessageWriter {
     });
   }
 
-  #toContinue({ continues }: TurnBegin): Json {
+  #toContinue({ continues }: SavedPath): Json {
     if (continues === undefined) return undefined;
     const { mode, isAgain, replyId, mustExist } = continues;
     return {
@@ -153,6 +163,20 @@ export class MessageWriter {
   }
 }
 
+type SavedRow = Extract<z.output<typeof SaveMessagesResult>, { readonly conversation_id: string }>;
+
+function toSaved(row: SavedRow, maxContextChars: number): SaveResult {
+  const { conversation_id: conversationId, message_ids: messageIds, history, attachments, left } = row;
+  return {
+    type: "saved",
+    conversationId,
+    ...(messageIds !== undefined && { messageIds }),
+    ...(history !== undefined && { history: toPathMessages(history, maxContextChars) }),
+    ...(attachments !== undefined && { attachments }),
+    ...(left !== undefined && { left }),
+  };
+}
+
 /** Returns the start of the part that a client has not sent before: after its last but one user message. */
 function findTailStart(path: readonly AddressedMessage[]): number {
   if (path.length <= shortPath) return 0;
@@ -161,7 +185,7 @@ function findTailStart(path: readonly AddressedMessage[]): number {
 }
 
 function toCandidates(
-  { path, anchor, extendsReply }: TurnBegin,
+  { path, anchor, extendsReply }: SavedPath,
   stored: readonly Digest[],
 ): readonly Digest[] {
   const replies = stored
@@ -174,7 +198,7 @@ function toCandidates(
   return [...[...earlierDigests, ...contentDigests].map((digest) => digestPath(parent, digest)), ...replies];
 }
 
-function toConversation(turn: TurnBegin, now: Date): Json {
+function toConversation(turn: SavedPath, now: Date): Json {
   return {
     id: turn.conversationId,
     is_named: turn.isConversationNamed,

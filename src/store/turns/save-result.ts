@@ -20,6 +20,8 @@ export type SaveResult =
   | {
       readonly type: "saved";
       readonly conversationId: string;
+      /** The ids of messages that were added without a turn. */
+      readonly messageIds?: readonly string[] | undefined;
       /** The messages before the path of a turn that its begin has placed. */
       readonly history?: readonly Message[] | undefined;
       /** The attachments of the path whose bytes are missing, or stored; absent if it has none. */
@@ -131,6 +133,7 @@ export const SaveMessagesResult = z.union([
   z.object({
     conversation_id: z.string(),
     digest: z.string(),
+    message_ids: z.array(z.string()).optional(),
     history: PathMessages.optional(),
     attachments: z.object({ missing: z.array(z.string()), stored: z.array(z.string()) }).optional(),
     left: Left.optional(),

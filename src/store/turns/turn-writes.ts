@@ -14,7 +14,7 @@ import { toAttemptRows } from "./attempt-rows.ts";
 import { toContextRow } from "./context-row.ts";
 import { toItemRows, replaceUnstorable } from "./item-rows.ts";
 import { toToolsMetadata } from "./tool-rows.ts";
-import { MessageWriter, type PathReading } from "./message-writer.ts";
+import { MessageWriter, type PathReading, type SavedPath } from "./message-writer.ts";
 import { toRefusal, type Refusal, type SaveResult } from "./save-result.ts";
 
 const EndResult = z.union([
@@ -75,6 +75,16 @@ export class TurnWrites {
     if (saved.type === "saved" && saved.attachments !== undefined)
       this.#attachments?.remember(saved.attachments.stored);
     return saved;
+  }
+
+  /**
+   * Adds messages below the leaf of a conversation of the caller, which must exist; those that the end of the
+   * shown path already is are not added again.
+   */
+  async addMessages(path: SavedPath): Promise<SaveResult> {
+    await this.#attachments?.storeFirst(path);
+    const argument = { ...this.#attachments?.toArgument(path) };
+    return await this.#messages.save("chat_add_messages", path, service, argument);
   }
 
   /** Stores the attachments of `turn` that its begin has found missing. */

@@ -1,6 +1,7 @@
 /** The port to the stored attachments of turns. */
 import type { Caller } from "../../base/caller.ts";
 import type { TurnRequest } from "../turn-request.ts";
+import type { Message } from "../message.ts";
 import type { Attachment } from "./attachment.ts";
 
 /** The attachments of turns: named before a turn is placed, and loaded before its model is called. */
@@ -11,6 +12,8 @@ export interface TurnAttachments {
    * @throws AppError `file_not_found`, `invalid_request` or a `store_…` code.
    */
   prepare(request: TurnRequest): Promise<TurnRequest>;
+  /** Resolves with messages that are added without a turn, as {@link prepare} does; loads nothing. */
+  prepareMessages(messages: readonly Message[], caller: Caller): Promise<readonly Message[]>;
   /**
    * Resolves with `request` with the images of its stored path that its model is sent: the newest, up to the
    * server's limits. The others are left out, as are all that cannot be read. Never rejects.

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { AppError } from "../../base/errors.ts";
 import type { Clock } from "../../base/clock.ts";
 import { awaitTurn, followTurn } from "../../http/turns/follow-turn.ts";
+import type { PathRows } from "../../history/path-rows.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import { stopAndWait } from "../../http/turns/stop-turn.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
@@ -13,6 +14,7 @@ import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from 
 import { answerApprovals, hasApprovals } from "./approvals.ts";
 import { readEcho } from "./echo.ts";
 import { placeTurn } from "./request/placed-turn.ts";
+import { toPlaceError } from "./request/references.ts";
 import { ResponseBody, toRequestedResponse, type RequestedResponse } from "./request/request.ts";
 import { findResponse, readResponse, toMissingResponse, type FoundResponse } from "./resource.ts";
 import { toResponseStream } from "./output/stream.ts";
@@ -21,6 +23,8 @@ import { toResponseStream } from "./output/stream.ts";
 export interface ResponsesServices extends TurnStarter {
   readonly clock: Clock;
   readonly choice: ModelChoice;
+  /** `undefined` if nothing is stored. */
+  readonly paths: PathRows | undefined;
 }
 
 const ResponseParams = z.object({ id: z.string().max(512).describe("The response's id.") });
@@ -57,6 +61,7 @@ const createResponse = defineRoute({
     "turn_running",
     "not_found",
     "message_not_found",
+    "previous_response_not_found",
     "history_off",
     "turn_not_waiting",
     "approval_not_found",
@@ -70,8 +75,10 @@ const createResponse = defineRoute({
       const found = await answerApprovals(services.live, input, caller);
       return await respond(found, requested, reply, services);
     }
-    const placed = await placeTurn(requested.turn, input, services.live);
-    const turn = await startTurn(services, placed, request, reply);
+    const placed = await placeTurn(requested.turn, input, services);
+    const turn = await startTurn(services, placed, request, reply).catch((cause: unknown) => {
+      throw toPlaceError(cause, input);
+    });
     return await respond({ turn, place: { turnId: turn.id, leg: 0 } }, requested, reply, services);
   },
 });

@@ -3,20 +3,19 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { systemClock } from "../../../src/base/clock.ts";
-import type { Database } from "../../../src/store/database/database.ts";
 import { DatabaseHealth } from "../../../src/store/database/database-health.ts";
 import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entry.ts";
 import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
-import { toPauseArgument, TurnWrites } from "../../../src/store/turns/turn-writes.ts";
+import { toPauseArgument } from "../../../src/store/turns/turn-writes.ts";
 import { StoredWaitingTurns } from "../../../src/store/turns/waiting-turns.ts";
 import { maxRequestBytes, toStoredRequest } from "../../../src/turn/items/stored-request.ts";
-import { useDatabase, useResource } from "../../support/apps/use-app.ts";
 import { beginTurn, makeTurn } from "../../support/databases/make-turn.ts";
 import {
   startPglite,
   startPostgresHarness,
   startSupabaseHarness,
 } from "../../support/databases/store-harness.ts";
+import { useWrites } from "../../support/databases/use-writes.ts";
 
 const request = toStoredRequest({
   instructions: "Say \0 hi",
@@ -27,20 +26,13 @@ const request = toStoredRequest({
 
 for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
   describe(`the stored request of a turn, on ${start.name}`, { timeout: 180_000 }, () => {
-    const server = useDatabase(start);
-    let database: Database;
-    let writes: TurnWrites;
-    useResource(async (closing) => {
-      database = await server.harness.open(systemClock);
-      closing.defer(() => database.close());
-      writes = new TurnWrites(database, systemClock);
-    });
+    const store = useWrites(start);
 
     test("is read with the turn, and is absent for turns without one", async () => {
       for (const own of [request, undefined]) {
         const turn = makeTurn(["u: Hi"], { userId: randomUUID(), ...(own && { request: own }) });
-        await beginTurn(writes, turn);
-        const read = await new TurnReads(database).read(turn.turnId, turn.caller, 0);
+        await beginTurn(store.writes, turn);
+        const read = await new TurnReads(store.database).read(turn.turnId, turn.caller, 0);
         assert.deepEqual(read?.request, own);
       }
     });
@@ -48,15 +40,15 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
     test("outlives a begin that waits in the journal, and the wait for its user", async () => {
       const turn = makeTurn(["u: Hi"], { userId: randomUUID(), request });
       const { turnId, caller } = turn;
-      assert.equal((await writes.begin(parseQueuedBegin(toQueuedBegin(turn)), true)).type, "saved");
+      assert.equal((await store.writes.begin(parseQueuedBegin(toQueuedBegin(turn)), true)).type, "saved");
       const toBody = () => ({ plan: "", answer: undefined });
       const expiresAt = new Date(0);
       const paused = { toBody, items: [], state: {}, expiresAt, usage: undefined };
-      await writes.pause(toPauseArgument(turnId, paused, undefined, new Date()));
-      const health = new DatabaseHealth(database, systemClock);
+      await store.writes.pause(toPauseArgument(turnId, paused, undefined, new Date()));
+      const health = new DatabaseHealth(store.database, systemClock);
       const waiting = new StoredWaitingTurns({ database: health, journal: undefined });
       assert.deepEqual((await waiting.claim(turnId, "expired"))?.request, request);
-      assert.deepEqual((await new TurnReads(database).read(turnId, caller, 0))?.request, request);
+      assert.deepEqual((await new TurnReads(store.database).read(turnId, caller, 0))?.request, request);
     });
   });
 

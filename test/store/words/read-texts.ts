@@ -37,5 +37,10 @@ export async function readTexts(database: Database): Promise<readonly ObservedEv
 
 /** Returns the rows of `database`, without queued writes or unread texts. */
 export function toRows(database: Database): StoreRows {
-  return { database, untilWritesStored: async () => {}, untilTextsRead: async () => {} };
+  return {
+    database,
+    untilWritesStored: async () => {},
+    addMessages: async () => ({ type: "missing" }),
+    untilTextsRead: async () => {},
+  };
 }

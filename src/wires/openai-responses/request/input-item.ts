@@ -106,6 +106,7 @@ const MessageItem = z.object({
   type: z.literal("message").nullish(),
   role: z.enum(sentRoles, `must be one of ${sentRoles.join(", ")}`),
   content: Content,
+  id: z.unknown().optional(),
 });
 const CallItem = z.object({
   type: z.literal("function_call"),
@@ -139,7 +140,13 @@ const PassedOver = z.object({ type: z.enum(["reasoning", "mcp_list_tools", "mcp_
 
 /** An item of the input. */
 export type InputItem =
-  | { readonly kind: "message"; readonly role: Role; readonly content: readonly PartContent[] }
+  | {
+      readonly kind: "message";
+      readonly role: Role;
+      readonly content: readonly PartContent[];
+      /** The id that it has at its server, which may be another one. */
+      readonly id?: string | undefined;
+    }
   /** A call of a tool of the client, and its result. */
   | { readonly kind: "call"; readonly callId: string; readonly name: string; readonly input: string }
   | { readonly kind: "output"; readonly callId: string; readonly content: readonly PartContent[] }
@@ -163,8 +170,9 @@ export type InputItem =
   | { readonly kind: "none" };
 
 const kinds: Readonly<Record<string, z.ZodType<InputItem>>> = {
-  message: MessageItem.transform(({ role, content }) => {
-    return { kind: "message", role: roles[role] ?? "user", content };
+  message: MessageItem.transform(({ role, content, id }) => {
+    const own = typeof id === "string" ? { id } : {};
+    return { kind: "message", role: roles[role] ?? "user", content, ...own };
   }),
   function_call: CallItem.transform(({ call_id: callId, name, arguments: input }) => {
     return { kind: "call", callId, name, input };
@@ -196,7 +204,7 @@ function toOutcome({ output, error }: z.output<typeof ServerCallItem>): ToolOutc
 }
 
 /** An item of the input. */
-const Item = z
+export const Item = z
   .looseObject({ type: z.string().nullish() }, "must be an object")
   .transform((value, context): InputItem => {
     const type = value.type ?? ("role" in value ? "message" : "item_reference");

@@ -1,22 +1,23 @@
 /** Places the turn of a request: below the stored messages that it names, with its input as new messages. */
 import { refuse } from "../../../base/errors.ts";
 import { checkContent } from "../../../http/request-fields.ts";
-import type { LiveTurns } from "../../../live/live-turns.ts";
 import type { TurnRequest } from "../../../turn/turn-request.ts";
 import { resolveReferences } from "./references.ts";
 import type { RequestedInput, UnplacedTurn } from "./request.ts";
+import type { InputSources } from "./stored-input.ts";
 import { toSentChat } from "./sent-chat.ts";
 
 /**
  * Resolves with the turn that `requested` asks for, and its chat.
- * @throws AppError `invalid_request`, naming the field, `message_too_large`, `not_found`, or a `store_…` code.
+ * @throws AppError `invalid_request`, naming the field, `message_too_large`, `not_found`, or as
+ * {@link resolveReferences} does.
  */
 export async function placeTurn(
   requested: UnplacedTurn,
   input: RequestedInput,
-  live: LiveTurns,
+  sources: InputSources,
 ): Promise<TurnRequest> {
-  const { items, place } = await resolveReferences(input, requested.caller, live);
+  const { items, place } = await resolveReferences(input, requested.caller, sources);
   const { messages, extendsReply, results } = toSentChat(items);
   const turn = { ...requested, ...place, parentId: place.parentId };
   if (results.length > 0) {

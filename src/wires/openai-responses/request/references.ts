@@ -1,11 +1,14 @@
 /** Finds the stored messages that a request names: the response that it continues, and items of its input. */
-import { AppError, refuse } from "../../../base/errors.ts";
+import { AppError, toAppError, type ErrorCode } from "../../../base/errors.ts";
 import type { Caller } from "../../../base/caller.ts";
-import type { LiveTurns } from "../../../live/live-turns.ts";
 import type { Continuation } from "../../../turn/ports.ts";
 import type { TurnRequest } from "../../../turn/turn-request.ts";
+import { toConversationId, toResponseId } from "../ids.ts";
+import { findResponse } from "../resource.ts";
+import { toMissingPrevious } from "./missing-previous.ts";
 import type { RequestedInput } from "./request.ts";
 import type { PlacedItem } from "./sent-chat.ts";
+import { StoredInput, type InputSources } from "./stored-input.ts";
 
 /** Where a turn belongs. */
 export type TurnPlace = Pick<TurnRequest, "parentId" | "conversationId" | "continues">;
@@ -26,26 +29,45 @@ const leafContinuation: Continuation = {
 };
 
 /**
- * Resolves with the input as the chat that it stands for.
- * @throws AppError `not_found`, or a `store_…` code.
+ * Resolves with the input as the chat that it stands for. A chat with ids of stored items belongs to the
+ * conversation of the last of them.
+ * @throws AppError `not_found` for an unknown item, `previous_response_not_found`, `turn_running` for an item
+ * of a turn in progress, or a `store_…` code.
  */
 export async function resolveReferences(
   { items, previous, conversationId }: RequestedInput,
   caller: Caller,
-  live: LiveTurns,
+  sources: InputSources,
 ): Promise<ResolvedInput> {
   const placed = items.map((item, index): PlacedItem => ({ item, field: `input[${index}]` }));
-  const reference = placed.find(({ item }) => item.kind === "reference");
-  if (reference !== undefined) refuse(reference.field, "item references are not supported yet");
+  const stored = new StoredInput(placed, caller, sources);
+  const resolved = await stored.resolve();
   if (conversationId !== undefined)
-    return { items: placed, place: { conversationId, parentId: "leaf", continues: leafContinuation } };
-  if (previous === undefined) return { items: placed, place: {} };
-  const turn = await live.find(previous.turnId, caller);
-  if (turn?.log.start === undefined)
-    throw new AppError("not_found", previous.turnId, {
-      detail: "previous_response_id: the response was not found",
-      field: "previous_response_id",
+    return { items: resolved, place: { conversationId, parentId: "leaf", continues: leafContinuation } };
+  if (previous !== undefined) {
+    const id = toResponseId(previous);
+    const { turn } = await findResponse(sources.live, id, caller).catch((cause: unknown) => {
+      throw toReferenceError(cause, "not_found", id);
     });
-  const parentId = turn.extendsReply?.id ?? turn.extendsReply?.rowId ?? turn.id;
-  return { items: placed, place: { parentId, conversationId: turn.log.start.conversationId } };
+    return { items: resolved, place: { parentId: turn.id, conversationId: turn.log.start?.conversationId } };
+  }
+  const found = await stored.findConversation();
+  return { items: resolved, place: found === undefined ? {} : { conversationId: found } };
+}
+
+/**
+ * Returns the error of a turn that could not begin, as one about the reference that named its place.
+ */
+export function toPlaceError(cause: unknown, { previous, conversationId }: RequestedInput): AppError {
+  if (previous !== undefined) return toReferenceError(cause, "message_not_found", toResponseId(previous));
+  const error = toAppError(cause);
+  if (conversationId === undefined || error.code !== "message_not_found") return error;
+  const detail = `Conversation with id '${toConversationId(conversationId)}' not found.`;
+  return new AppError("conversation_not_found", detail, { detail, field: "conversation", cause });
+}
+
+/** Returns an error with `code` as that of a previous response which there is not; others unchanged. */
+function toReferenceError(cause: unknown, code: ErrorCode, id: string): AppError {
+  const error = toAppError(cause);
+  return error.code === code ? toMissingPrevious(id, cause) : error;
 }

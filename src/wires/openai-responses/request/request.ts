@@ -28,6 +28,7 @@ import type { TurnRequest } from "../../../turn/turn-request.ts";
 import { toStoredEcho, type Echo } from "../echo.ts";
 import { parseConversationId, parseResponseId, type ResponsePlace } from "../ids.ts";
 import { Input, type InputItem } from "./input-item.ts";
+import { toMissingPrevious } from "./missing-previous.ts";
 import { findToolServers, shapingFields, toShapingParameters } from "./parameters.ts";
 
 /** Required fields, which never count as absent. */
@@ -224,8 +225,7 @@ function toInput(request: z.output<typeof ResponseRequest>): RequestedInput {
   if (previousId !== undefined && conversation !== undefined)
     refuse("previous_response_id", "must be empty beside conversation");
   const previous = previousId === undefined ? undefined : parseResponseId(previousId);
-  if (previousId !== undefined && previous === undefined)
-    refuse("previous_response_id", "names no response", "not_found");
+  if (previousId !== undefined && previous === undefined) throw toMissingPrevious(previousId);
   const named = typeof conversation === "object" ? conversation.id : conversation;
   const conversationId = named === undefined ? undefined : parseConversationId(named);
   if (named !== undefined && conversationId === undefined)

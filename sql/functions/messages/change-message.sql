@@ -1,0 +1,47 @@
+-- Changes what a message of the user holds. One that then holds nothing is deleted, unless others follow it:
+-- they would lose their place. It stays without content, and is no longer part of the chat.
+-- @param user_id or null
+-- @param conversation_id, message_id
+-- @param content, plan, tools, tools_digest: of these tools, attachments: each null for none
+-- @param was_content as it was read; nothing changes if it is not the same any more
+-- @returns {changed: true}; or {missing}; or {conflict}
+create or replace function public.chat_change_message(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' as $$
+declare
+  v_conversation uuid := (argument ->> 'conversation_id')::uuid;
+  v_message public.messages;
+  v_metadata jsonb := jsonb_strip_nulls(jsonb_build_object('plan', argument -> 'plan',
+    'tools', argument -> 'tools', 'tools_digest', argument -> 'tools_digest',
+    'attachments', argument -> 'attachments'));
+begin
+  perform public.chat_become_caller(argument);
+  perform 1 from public.conversations c where c.id = v_conversation
+    and c.user_id is not distinct from (argument ->> 'user_id')::uuid for update;
+  if not found then
+    return jsonb_build_object('missing', true);
+  end if;
+  select * into v_message from public.messages m
+    where m.id = (argument ->> 'message_id')::uuid and m.conversation_id = v_conversation for update;
+  if v_message.id is null then
+    return jsonb_build_object('missing', true);
+  end if;
+  if v_message.content is distinct from argument ->> 'was_content' then
+    return jsonb_build_object('conflict', true);
+  end if;
+  if coalesce(argument ->> 'content', '') = '' and v_metadata = '{}' and not exists (
+    select from public.messages m where m.conversation_id = v_conversation and m.parent_id = v_message.id
+  ) and not exists (
+    -- As long as a turn answers it, its reply will follow.
+    select from public.turns t where t.parent_id = v_message.id and t.status in ('running', 'waiting')
+  ) then
+    update public.conversations set leaf_id = v_message.parent_id
+      where id = v_conversation and leaf_id = v_message.id;
+    delete from public.messages where id = v_message.id;
+  else
+    update public.messages m set content = coalesce(argument ->> 'content', ''),
+        metadata = (coalesce(m.metadata, '{}') - array['plan', 'tools', 'tools_digest', 'attachments', 'images_count'])
+          || v_metadata || '{"is_edited": true}'
+      where m.id = v_message.id;
+  end if;
+  return jsonb_build_object('changed', true);
+end $$;
