@@ -335,5 +335,9 @@ function toComparable(response: Response): object {
 
 function withoutParsed(item: { readonly content?: readonly { readonly parsed?: unknown }[] }): object {
   if (item.content === undefined) return item;
-  return { ...item, content: item.content.map(({ parsed: _, ...part }) => part) };
+  const content = item.content.map((part) => {
+    const { parsed: _, ...fields } = part;
+    return fields;
+  });
+  return { ...item, content };
 }
