@@ -50,6 +50,7 @@ const Data = z.looseObject({
   errorText: z.string().optional(),
   status: z.union([z.string(), z.number()]).optional(),
   turn: z.looseObject({ answer: z.string() }).optional(),
+  response: z.looseObject({ status: z.string() }).optional(),
   choices: z.array(z.looseObject({ finish_reason: z.string().nullable() })).optional(),
 });
 
@@ -82,12 +83,17 @@ interface Wire {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: object;
+  /** Its own form of tools. */
+  readonly withTools?: object;
   readonly observe: (answer: AppResponse) => string;
 }
 
 const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const tools = [{ type: "function", function: { name: "weather" } }];
 const completion = { model: "scripted+plan", messages: [{ role: "user", content: "Hi" }] };
+
+const response = { model: "scripted+plan", input: "Hi" };
+const withTools = { tools: [{ type: "function", name: "weather" }] };
 
 const wires: Readonly<Record<string, Wire>> = {
   "plain text": {
@@ -156,6 +162,24 @@ const wires: Readonly<Record<string, Wire>> = {
     body: completion,
     observe: ({ body }) => `\`${Data.parse(JSON.parse(body)).choices?.[0]?.finish_reason}\``,
   },
+  "Responses, streamed": {
+    path: "/v1/responses",
+    body: { ...response, stream: true },
+    withTools,
+    observe: (answer) => {
+      const events = toEvents(answer);
+      const end = events.filter((event) => event !== "[DONE]").at(-1);
+      assert.equal(events.at(-1) === "[DONE]", end?.type !== "error");
+      if (end?.type === "error") return `\`error\` \`${end.code}\``;
+      return `\`${end?.type}\` \`${end?.response?.status}\`, \`[DONE]\``;
+    },
+  },
+  "Responses, whole": {
+    path: "/v1/responses",
+    body: response,
+    withTools,
+    observe: ({ body }) => `\`${Data.parse(JSON.parse(body)).status}\``,
+  },
 };
 
 /** The cells of the table in the docs, by end and wire. */
@@ -198,7 +222,7 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
         const turnApp = end === "interrupted" ? await startApp() : app;
         const next = model.nextCall();
         const headers = { "x-turn-id": turnId, ...wire.headers };
-        const body = end === "complete: tool calls" ? { ...wire.body, tools } : wire.body;
+        const body = end === "complete: tool calls" ? { tools, ...wire.body, ...wire.withTools } : wire.body;
         const opening = turnApp.open("POST", wire.path, body, headers);
         const call = await next;
         if (text !== "") call.text(text);
