@@ -15,22 +15,13 @@ import {
 import { createAgent, tool as toChainTool } from "langchain";
 import OpenAI from "openai";
 import { z } from "zod";
+import { askForTwo, City, description, times } from "../support/clients/time-tool.ts";
 import { Replica } from "../support/apps/replica.ts";
 import { toVariables, useDatabase, useModel, useResource } from "../support/apps/use-app.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { toToolChunk, type Script } from "../support/model/scripted-model.ts";
 
-const City = z.object({ city: z.string() });
-const description = "The time in a city.";
-const times: Readonly<Record<string, string>> = { Lima: "07:15", Oslo: "13:15" };
-
-/** Asks for the time in two cities at once, then for that in one, then says both. */
-const first: Script = (call) =>
-  call
-    .text("Let me see.")
-    .toolCall("get_time", { city: "Lima" }, "call_a")
-    .toolCall("get_time", { city: "Oslo" }, "call_b")
-    .finish("tool_calls");
+const first: Script = askForTwo;
 const second: Script = (call) =>
   call.text("Again.").toolCall("get_time", { city: "Lima" }, "call_c").finish("tool_calls");
 const last: Script = (call) => call.text("Lima 07:15, ").text("Oslo 13:15.").finish();

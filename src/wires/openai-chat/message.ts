@@ -1,89 +1,57 @@
 /** Messages as OpenAI's clients send them. */
 import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
-import { notSupported } from "../../http/openai/model-parameters.ts";
-import type { Message, Role } from "../../turn/message.ts";
 import {
-  addIssues,
+  contentOf,
+  FileData,
+  openAiRoles,
+  RefusalPart,
+  type PartSchemas,
+} from "../../http/openai/content.ts";
+import { notSupported } from "../../http/openai/model-parameters.ts";
+import type { Message } from "../../turn/message.ts";
+import {
   described,
   ImageUrl,
   joinParts,
   listOf,
-  maxParts,
   nameFile,
   nameLinks,
   toMessageText,
   toUsualType,
-  type PartContent,
 } from "../../http/request-fields.ts";
 
-const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
-  const known = Object.hasOwn(parts, part.type) ? parts[part.type] : undefined;
-  const result = known?.safeParse(part);
-  if (result?.success === true) return result.data;
-  if (result === undefined) context.addIssue({ code: "custom", path: ["type"], message: notSupported });
-  else addIssues(context, result.error);
-  return z.NEVER;
-});
-
-const Parts = listOf(Part, maxParts);
-
-/** Not a union: its error would not name the invalid part. */
-const Content = z
-  .unknown()
-  .transform((content, context): readonly PartContent[] => {
-    if (typeof content === "string") return [{ text: content }];
-    if (content === null || content === undefined) return [];
-    const result = Parts.safeParse(content);
-    if (result.success) return result.data;
-    addIssues(context, result.error);
-    return z.NEVER;
-  })
-  .register(described, {
-    as: z.union([
-      z.string(),
-      z
-        .array(
-          z.union([
-            z.object({ type: z.literal("text"), text: z.string() }),
-            z.object({ type: z.literal("refusal"), refusal: z.string() }),
-            z.object({
-              type: z.literal("image_url"),
-              image_url: z.union([z.object({ url: ImageUrl }), ImageUrl]),
-            }),
-            z.object({
-              type: z.literal("file"),
-              file: z.object({ filename: z.string().nullish(), file_data: ImageUrl }),
-            }),
-          ]),
-        )
-        .max(maxParts),
-      z.null(),
-    ]),
-  });
-
-const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
+const parts: PartSchemas = {
   text: z.object({ text: z.string() }),
-  refusal: z.object({ refusal: z.string() }).transform(({ refusal }) => ({ text: refusal })),
+  refusal: RefusalPart,
   image_url: z
     .object({ image_url: z.preprocess(toImageObject, z.object({ url: ImageUrl })) })
     .transform(({ image_url: { url } }) => ({ image: url })),
   file: z
-    .object({ file: z.object({ filename: z.string().nullish(), file_data: ImageUrl }) })
+    .object({ file: FileData })
     .transform(({ file }) => ({ image: nameFile(file.file_data, file.filename) })),
 };
+
+const SentContent = contentOf(
+  parts,
+  z.union([
+    z.object({ type: z.literal("text"), text: z.string() }),
+    z.object({ type: z.literal("refusal"), refusal: z.string() }),
+    z.object({ type: z.literal("image_url"), image_url: z.union([z.object({ url: ImageUrl }), ImageUrl]) }),
+    z.object({ type: z.literal("file"), file: FileData }),
+  ]),
+);
+/** Replies with calls have none. */
+const Content = z
+  .preprocess((content) => content ?? [], SentContent)
+  .register(described, {
+    as: SentContent.nullable(),
+  });
 
 /** Many clients send the URL itself instead of an object with the URL. */
 function toImageObject(image: unknown): unknown {
   return typeof image === "string" ? { url: image } : image;
 }
-
-const roles: Readonly<Record<string, Role>> = {
-  system: "system",
-  developer: "system",
-  user: "user",
-  assistant: "assistant",
-};
 
 const sentRoles = ["system", "developer", "user", "assistant", "tool"] as const;
 
@@ -149,7 +117,7 @@ function toUsualUrl(url: string): string {
 
 /** Returns the message at `index`. @throws AppError `invalid_request` or `message_too_large`. */
 export function toMessage(message: z.infer<typeof CompletionMessage>, index: number): Message {
-  const role = roles[message.role] ?? "user";
+  const role = openAiRoles[message.role] ?? "user";
   const { content = [], refusal, tool_calls: calls } = message;
   if (role !== "assistant" && calls !== undefined && calls !== null && calls.length > 0)
     refuse(`messages[${index}].tool_calls`, "only assistant messages may contain tool calls");

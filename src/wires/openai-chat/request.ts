@@ -2,31 +2,16 @@
 import { z } from "zod";
 import { refuse } from "../../base/errors.ts";
 import { isKnown, type Identity } from "../../auth/identity.ts";
-import { parse } from "../../base/parse.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
-import {
-  Empty,
-  only,
-  Parameters,
-  Refused,
-  toGivenFields,
-  toParameters,
-} from "../../http/openai/model-parameters.ts";
+import { only, Parameters, Refused, toParameters } from "../../http/openai/model-parameters.ts";
+import { openAiBody, type ParsedBody } from "../../http/openai/openai-body.ts";
 import { findNamed, ModelName } from "../../http/openai/model-name.ts";
 import { toNamedCaller, UserName } from "../../http/openai/user-name.ts";
 import { Chat, CompletionMessage } from "./message.ts";
 import { toSentChat } from "./tool-messages.ts";
 import { checkTools } from "../../http/items/client-tools.ts";
-import {
-  checkContent,
-  IfRunning,
-  described,
-  listOf,
-  toTurnNames,
-  type TurnHeaders,
-} from "../../http/request-fields.ts";
+import { checkContent, IfRunning, listOf, toTurnNames, type TurnHeaders } from "../../http/request-fields.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
-import type { RouteBody } from "../../http/route.ts";
 
 /** Required fields, which never count as absent. */
 const required: ReadonlySet<string> = new Set(["model", "messages"]);
@@ -66,18 +51,6 @@ export const CompletionRequest = z.object({
   ...Object.fromEntries(ignored.map((name) => [name, z.unknown().optional().describe("Ignored.")])),
 });
 
-// Empty values of optional fields count as absent. Unlisted fields are for the model server.
-CompletionRequest.register(described, {
-  as: z.looseObject(
-    Object.fromEntries(
-      Object.entries<z.ZodType>(CompletionRequest.shape).map(([name, field]) => [
-        name,
-        required.has(name) ? field : field.or(Empty),
-      ]),
-    ),
-  ),
-});
-
 /** A turn and the form of its completion. */
 export interface RequestedCompletion {
   readonly turn: TurnRequest;
@@ -85,32 +58,15 @@ export interface RequestedCompletion {
   readonly includesUsage: boolean;
 }
 
-/** A parsed body: its listed fields, the others, and its messages as they were sent. */
-interface ParsedCompletion {
-  readonly request: z.output<typeof CompletionRequest>;
-  readonly extra: Readonly<Record<string, unknown>>;
-  readonly sent: unknown;
-}
-
-/** The body of the route. `null` counts as an empty object. */
-export const CompletionBody: RouteBody<ParsedCompletion> = {
-  name: "CompletionRequest",
-  schema: CompletionRequest,
-  isOptional: false,
-  parse: (value) => {
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    const { listed, extra } = toGivenFields(isObject ? value : {}, CompletionRequest.shape, required);
-    const request = parse(CompletionRequest, isObject ? listed : (value ?? {}), "invalid_request");
-    return { request, extra, sent: value };
-  },
-};
+/** The body of the route. */
+export const CompletionBody = openAiBody("CompletionRequest", CompletionRequest, required);
 
 /**
  * Returns the requested turn.
  * @throws AppError `invalid_request`, naming the wrong field, `model_not_found` or `message_too_large`.
  */
 export function toRequestedCompletion(
-  { request, extra, sent }: ParsedCompletion,
+  { request, extra, sent }: ParsedBody<z.output<typeof CompletionRequest>>,
   headers: z.output<typeof TurnHeaders>,
   identity: Identity,
   models: ModelChoice,

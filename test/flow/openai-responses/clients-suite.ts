@@ -18,41 +18,24 @@ import { isStepCount, streamText, tool as toSdkTool, type LanguageModel, type Mo
 import { createAgent, tool as toChainTool } from "langchain";
 import OpenAI from "openai";
 import { z } from "zod";
+import {
+  City,
+  description,
+  timePrompt,
+  timeRows,
+  times,
+  timeSteps,
+  toLastPrompt,
+} from "../../support/clients/time-tool.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
-import type { ScriptedCall } from "../../support/model/scripted-model.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { useTools } from "../tools/use-tools.ts";
 
-const City = z.object({ city: z.string() });
-const description = "The time in a city.";
-const times: Readonly<Record<string, string>> = { Lima: "07:15", Oslo: "13:15" };
-
-/** Asks for the time in two cities at once, then for that in one, then says both. */
-const steps = [
-  (call: ScriptedCall) =>
-    call
-      .text("Let me see.")
-      .toolCall("get_time", { city: "Lima" }, "call_a")
-      .toolCall("get_time", { city: "Oslo" }, "call_b")
-      .finish("tool_calls"),
-  (call: ScriptedCall) => call.toolCall("get_time", { city: "Lima" }, "call_c").finish("tool_calls"),
-  (call: ScriptedCall) => call.text("Lima 07:15, ").text("Oslo 13:15.").finish(),
-];
-
-const Sent = z.looseObject({
-  role: z.string(),
-  tool_call_id: z.string().optional(),
-  tool_calls: z.array(z.object({ id: z.string() })).optional(),
-});
-
-const prompt = [
-  ["user"],
-  ["assistant", "call_a", "call_b"],
-  ["tool", "call_a"],
-  ["tool", "call_b"],
-  ["assistant", "call_c"],
-  ["tool", "call_c"],
+const twoQuestions = [
+  ["user", "How are you?"],
+  ["assistant", "Fine."],
+  ["user", "And?"],
 ];
 
 /** Runs the suite on the database that `start` starts; requests alternate between `replicas`. */
@@ -100,13 +83,9 @@ export function runClientsSuite(name: string, start: () => Promise<StoreHarness>
       return new Agent({ name: "Clock", model: new OpenAIResponsesModel(connect(), id), tools: [clock] });
     }
 
-    /** The messages of the model's last request: who said what, and which calls. */
-    function toLastPrompt(): unknown[] {
-      return (model.calls.at(-1)?.body.messages ?? []).map((message) => {
-        const { role, tool_call_id: id, tool_calls: calls } = Sent.parse(message);
-        return [role, ...(id === undefined ? [] : [id]), ...(calls ?? []).map((call) => call.id)];
-      });
-    }
+    /** The texts of the model's last request. */
+    const toTexts = (): unknown[] =>
+      (model.calls.at(-1)?.body.messages ?? []).map(({ role, content }) => [role, content]);
 
     /** Checks that all requests of `user` were one exchange: one question, one reply with three calls. */
     async function assertOneReply(user: string): Promise<void> {
@@ -117,10 +96,7 @@ export function runClientsSuite(name: string, start: () => Promise<StoreHarness>
       const rows = await readMessages(here.app.store.database, conversation?.id ?? "", user);
       assert.deepEqual(
         rows.map(({ role, content }) => [role, content]),
-        [
-          ["user", "Hi"],
-          ["assistant", "Let me see.\n\nLima 07:15, Oslo 13:15."],
-        ],
+        timeRows,
       );
     }
 
@@ -138,31 +114,21 @@ export function runClientsSuite(name: string, start: () => Promise<StoreHarness>
       const how = streams ? "streamed" : "not streamed";
 
       test(`OpenAI's agents run their tools, ${how}`, async () => {
-        model.inOrder(...steps);
+        model.inOrder(...timeSteps);
         const { finalOutput } = await run(createClock(), "Hi", streams);
         assert.equal(finalOutput, "Lima 07:15, Oslo 13:15.");
-        assert.deepEqual(toLastPrompt(), prompt);
+        assert.deepEqual(toLastPrompt(model), timePrompt);
       });
 
       test(`OpenAI's agents send plan and calls back, and get the next answer, ${how}`, async () => {
-        model.inOrder((call) => call.text("- p\n---RESPONSE---\nFine.").finish(), ...steps);
+        model.inOrder((call) => call.text("- p\n---RESPONSE---\nFine.").finish(), ...timeSteps);
         const agent = createClock("scripted+plan");
         const first = await run(agent, "How are you?", streams);
         assert.equal(first.finalOutput, "Fine.");
         model.inOrder((call) => call.text("- q\n---RESPONSE---\nGood.").finish());
         const second = await run(agent, [...first.history, { role: "user", content: "And?" }], streams);
         assert.equal(second.finalOutput, "Good.");
-        assert.deepEqual(
-          model.calls
-            .at(-1)
-            ?.body.messages.slice(1)
-            .map(({ role, content }) => [role, content]),
-          [
-            ["user", "How are you?"],
-            ["assistant", "Fine."],
-            ["user", "And?"],
-          ],
-        );
+        assert.deepEqual(toTexts().slice(1), twoQuestions);
       });
 
       test(`OpenAI's agents have calls of the server's approved, ${how}`, async () => {
@@ -184,7 +150,7 @@ export function runClientsSuite(name: string, start: () => Promise<StoreHarness>
 
       test(`LangChain's agents run their tools, ${how}`, async () => {
         const user = randomUUID();
-        model.inOrder(...steps);
+        model.inOrder(...timeSteps);
         const clock = toChainTool(({ city }: z.output<typeof City>) => times[city] ?? "", {
           name: "get_time",
           description,
@@ -201,7 +167,7 @@ export function runClientsSuite(name: string, start: () => Promise<StoreHarness>
           }
         else ({ messages } = await agent.invoke(asked));
         assert.equal(messages.at(-1)?.text, "Lima 07:15, Oslo 13:15.");
-        assert.deepEqual(toLastPrompt(), prompt);
+        assert.deepEqual(toLastPrompt(model), timePrompt);
         await assertOneReply(user);
       });
     }
@@ -233,12 +199,12 @@ export function runClientsSuite(name: string, start: () => Promise<StoreHarness>
         });
 
       test(`${client} runs its tools`, async () => {
-        model.inOrder(...steps);
+        model.inOrder(...timeSteps);
         const result = ask([{ role: "user", content: "Hi" }]);
         await result.consumeStream();
         assert.equal(await result.text, "Lima 07:15, Oslo 13:15.");
         assert.equal((await result.steps).length, 3);
-        assert.deepEqual(toLastPrompt(), prompt);
+        assert.deepEqual(toLastPrompt(model), timePrompt);
       });
 
       test(`${client} shows the plan as reasoning, and its next question has the answer before it`, async () => {
@@ -250,14 +216,7 @@ export function runClientsSuite(name: string, start: () => Promise<StoreHarness>
         const { messages } = await first.response;
         const second = ask([question, ...messages, { role: "user", content: "And?" }], "scripted");
         await second.consumeStream();
-        assert.deepEqual(
-          model.calls.at(-1)?.body.messages.map(({ role, content }) => [role, content]),
-          [
-            ["user", "How are you?"],
-            ["assistant", "Fine."],
-            ["user", "And?"],
-          ],
-        );
+        assert.deepEqual(toTexts(), twoQuestions);
       });
 
       test(`${client} reports a failure with its sentence`, async () => {

@@ -11,51 +11,19 @@ import { createAgent, tool as toChainTool } from "langchain";
 import { zodFunction } from "openai/helpers/zod";
 import { z } from "zod";
 import { useOpenAiWire, toChat } from "../../support/clients/openai-wire.ts";
+import {
+  City,
+  description,
+  timePrompt,
+  timeRows,
+  times,
+  timeSteps,
+  toLastPrompt,
+} from "../../support/clients/time-tool.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import type { ScriptedCall } from "../../support/model/scripted-model.ts";
-
-const City = z.object({ city: z.string() });
-const description = "The time in a city.";
-const times: Readonly<Record<string, string>> = { Lima: "07:15", Oslo: "13:15" };
-
-/** Asks for the time in two cities at once, then for that in one, then says both. */
-const steps = [
-  (call: ScriptedCall) =>
-    call
-      .text("Let me see.")
-      .toolCall("get_time", { city: "Lima" }, "call_a")
-      .toolCall("get_time", { city: "Oslo" }, "call_b")
-      .finish("tool_calls"),
-  (call: ScriptedCall) => call.toolCall("get_time", { city: "Lima" }, "call_c").finish("tool_calls"),
-  (call: ScriptedCall) => call.text("Lima 07:15, ").text("Oslo 13:15.").finish(),
-];
-
-const Sent = z.looseObject({
-  role: z.string(),
-  content: z.unknown(),
-  tool_call_id: z.string().optional(),
-  tool_calls: z.array(z.object({ id: z.string() })).optional(),
-});
 
 describe("an agent whose tools run in its client", () => {
   const wire = useOpenAiWire({ CHAT_STORE_ENABLED: "true" });
-
-  /** The messages of the model's last request: who said what, and which calls. */
-  function toLastPrompt(): unknown[] {
-    return (wire.model.calls.at(-1)?.body.messages ?? []).map((message) => {
-      const { role, tool_call_id: id, tool_calls: calls } = Sent.parse(message);
-      return [role, ...(id === undefined ? [] : [id]), ...(calls ?? []).map((call) => call.id)];
-    });
-  }
-
-  const prompt = [
-    ["user"],
-    ["assistant", "call_a", "call_b"],
-    ["tool", "call_a"],
-    ["tool", "call_b"],
-    ["assistant", "call_c"],
-    ["tool", "call_c"],
-  ];
 
   /** Checks that all requests of `user` were one exchange: one question, one reply with three calls. */
   async function assertOneReply(user: string): Promise<void> {
@@ -63,10 +31,7 @@ describe("an agent whose tools run in its client", () => {
     const rows = await readMessages(wire.app.app.store.database, String(line["conversationId"]), user);
     assert.deepEqual(
       rows.map(({ role, content }) => [role, content]),
-      [
-        ["user", "Hi"],
-        ["assistant", "Let me see.\n\nLima 07:15, Oslo 13:15."],
-      ],
+      timeRows,
     );
     const Tools = z.array(z.looseObject({ input: z.string(), outcome: z.object({ output: z.string() }) }));
     assert.deepEqual(
@@ -81,7 +46,7 @@ describe("an agent whose tools run in its client", () => {
 
   test("of the openai client runs them in its loop", async () => {
     const user = randomUUID();
-    wire.model.inOrder(...steps);
+    wire.model.inOrder(...timeSteps);
     const runner = wire.client.chat.completions.runTools({
       model: "scripted",
       user,
@@ -97,14 +62,14 @@ describe("an agent whose tools run in its client", () => {
       ],
     });
     assert.equal(await runner.finalContent(), "Lima 07:15, Oslo 13:15.");
-    assert.deepEqual(toLastPrompt(), prompt);
+    assert.deepEqual(toLastPrompt(wire.model), timePrompt);
     await assertOneReply(user);
   });
 
   for (const streams of [true, false]) {
     test(`of LangChain runs them, ${streams ? "" : "not "}streamed`, async () => {
       const user = randomUUID();
-      wire.model.inOrder(...steps);
+      wire.model.inOrder(...timeSteps);
       const agent = createAgent({
         model: new ChatOpenAI({
           model: "scripted",
@@ -131,7 +96,7 @@ describe("an agent whose tools run in its client", () => {
       const last = messages.at(-1);
       assert.ok(AIMessage.isInstance(last));
       assert.equal(last.content, "Lima 07:15, Oslo 13:15.");
-      assert.deepEqual(toLastPrompt(), prompt);
+      assert.deepEqual(toLastPrompt(wire.model), timePrompt);
       await assertOneReply(user);
     });
 
@@ -152,23 +117,23 @@ describe("an agent whose tools run in its client", () => {
       const desk = new Agent({ name: "Desk", model, handoffs: [clock] });
       wire.model.inOrder(
         (call) => call.toolCall("transfer_to_Clock", {}, "call_0").finish("tool_calls"),
-        ...steps,
+        ...timeSteps,
       );
       const runner = new Runner({ tracingDisabled: true });
       const result = await run(runner, desk, streams);
       assert.deepEqual([result.finalOutput, result.lastAgent?.name], ["Lima 07:15, Oslo 13:15.", "Clock"]);
-      assert.deepEqual(toLastPrompt(), [
+      assert.deepEqual(toLastPrompt(wire.model), [
         ["user"],
         ["assistant", "call_0"],
         ["tool", "call_0"],
-        ...prompt.slice(1),
+        ...timePrompt.slice(1),
       ]);
     });
   }
 
   test("of the AI SDK runs them, and sends its results as JSON", async () => {
     const user = randomUUID();
-    wire.model.inOrder(...steps);
+    wire.model.inOrder(...timeSteps);
     const result = streamText({
       model: createOpenAICompatible({ name: "foreword", baseURL: wire.url })("scripted"),
       prompt: "Hi",
@@ -181,7 +146,7 @@ describe("an agent whose tools run in its client", () => {
     await result.consumeStream();
     assert.equal(await result.text, "Lima 07:15, Oslo 13:15.");
     assert.equal((await result.steps).length, 3);
-    assert.deepEqual(toLastPrompt(), prompt);
+    assert.deepEqual(toLastPrompt(wire.model), timePrompt);
     await assertOneReply(user);
   });
 });

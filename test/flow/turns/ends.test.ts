@@ -92,7 +92,7 @@ const chat = { messages: [{ sender: "user", text: "Hi" }] };
 const tools = [{ type: "function", function: { name: "weather" } }];
 const completion = { model: "scripted+plan", messages: [{ role: "user", content: "Hi" }] };
 
-const response = { model: "scripted+plan", input: "Hi" };
+const question = { model: "scripted+plan", input: "Hi" };
 const withTools = { tools: [{ type: "function", name: "weather" }] };
 
 const wires: Readonly<Record<string, Wire>> = {
@@ -164,7 +164,7 @@ const wires: Readonly<Record<string, Wire>> = {
   },
   "Responses, streamed": {
     path: "/v1/responses",
-    body: { ...response, stream: true },
+    body: { ...question, stream: true },
     withTools,
     observe: (answer) => {
       const events = toEvents(answer);
@@ -176,7 +176,7 @@ const wires: Readonly<Record<string, Wire>> = {
   },
   "Responses, whole": {
     path: "/v1/responses",
-    body: response,
+    body: question,
     withTools,
     observe: ({ body }) => `\`${Data.parse(JSON.parse(body)).status}\``,
   },

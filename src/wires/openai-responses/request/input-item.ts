@@ -1,6 +1,7 @@
 /** The items of a request's input. https://platform.openai.com/docs/api-reference/responses/create */
 import { z } from "zod";
 import { refuse } from "../../../base/errors.ts";
+import { contentOf, FileData, openAiRoles, RefusalPart } from "../../../http/openai/content.ts";
 import { notSupported } from "../../../http/openai/model-parameters.ts";
 import {
   addIssues,
@@ -8,7 +9,6 @@ import {
   ImageUrl,
   joinParts,
   listOf,
-  maxParts,
   nameFile,
   nameLinks,
   quoteId,
@@ -21,81 +21,33 @@ import { toStorable, type Message, type Role } from "../../../turn/message.ts";
 import { toToolName } from "../server-tool-name.ts";
 
 const Text = z.object({ text: z.string() });
-const File = z.object({ filename: z.string().nullish() });
+const FileUrl = z.object({ filename: z.string().nullish(), file_url: ImageUrl });
 
-const parts: Readonly<Record<string, z.ZodType<PartContent>>> = {
-  input_text: Text,
-  output_text: Text,
-  text: Text,
-  refusal: z.object({ refusal: z.string() }).transform(({ refusal }) => ({ text: refusal })),
-  input_image: z.object({ image_url: ImageUrl }).transform(({ image_url: image }) => ({ image })),
-  input_file: z
-    .union([File.extend({ file_data: ImageUrl }), File.extend({ file_url: ImageUrl })])
-    .transform((file) => {
-      const image = "file_data" in file ? file.file_data : file.file_url;
-      return { image: nameFile(image, file.filename) };
+const Content = contentOf(
+  {
+    input_text: Text,
+    output_text: Text,
+    text: Text,
+    refusal: RefusalPart,
+    input_image: z.object({ image_url: ImageUrl }).transform(({ image_url: image }) => ({ image })),
+    input_file: z.looseObject({}).transform((part, context): PartContent => {
+      // A union would not name the field that a file has, or should have.
+      const file = "file_url" in part ? FileUrl.safeParse(part) : FileData.safeParse(part);
+      if (!file.success) addIssues(context, file.error);
+      else if ("file_url" in file.data) return { image: nameFile(file.data.file_url, file.data.filename) };
+      else return { image: nameFile(file.data.file_data, file.data.filename) };
+      return z.NEVER;
     }),
-};
+  },
+  z.union([
+    Text.extend({ type: z.enum(["input_text", "output_text", "text"]) }),
+    z.object({ type: z.literal("refusal"), refusal: z.string() }),
+    z.object({ type: z.literal("input_image"), image_url: ImageUrl }),
+    FileData.extend({ type: z.literal("input_file") }),
+    FileUrl.extend({ type: z.literal("input_file") }),
+  ]),
+);
 
-const Part = z.looseObject({ type: z.string() }).transform((part, context): PartContent => {
-  const known = Object.hasOwn(parts, part.type) ? parts[part.type] : undefined;
-  const result = known?.safeParse(part);
-  if (result?.success === true) return result.data;
-  if (result === undefined) context.addIssue({ code: "custom", path: ["type"], message: notSupported });
-  else addIssues(context, toFileIssue(part, result.error));
-  return z.NEVER;
-});
-
-/** Returns the error of the field that a file has, or should have: a union would name none. */
-function toFileIssue(part: { readonly type: string }, error: z.ZodError): z.ZodError {
-  if (part.type !== "input_file") return error;
-  const field = "file_url" in part ? "file_url" : "file_data";
-  return z.object({ [field]: ImageUrl }).safeParse(part).error ?? error;
-}
-
-const Parts = listOf(Part, maxParts);
-
-/** Not a union: its error would not name the invalid part. */
-const Content = z
-  .unknown()
-  .transform((content, context): readonly PartContent[] => {
-    if (typeof content === "string") return [{ text: content }];
-    const result = Parts.safeParse(content);
-    if (result.success) return result.data;
-    addIssues(context, result.error);
-    return z.NEVER;
-  })
-  .register(described, {
-    as: z.union([
-      z.string(),
-      z
-        .array(
-          z.union([
-            z.object({ type: z.enum(["input_text", "output_text", "text"]), text: z.string() }),
-            z.object({ type: z.literal("refusal"), refusal: z.string() }),
-            z.object({ type: z.literal("input_image"), image_url: ImageUrl }),
-            z.object({
-              type: z.literal("input_file"),
-              filename: z.string().nullish(),
-              file_data: ImageUrl,
-            }),
-            z.object({
-              type: z.literal("input_file"),
-              filename: z.string().nullish(),
-              file_url: ImageUrl,
-            }),
-          ]),
-        )
-        .max(maxParts),
-    ]),
-  });
-
-const roles: Readonly<Record<string, Role>> = {
-  system: "system",
-  developer: "system",
-  user: "user",
-  assistant: "assistant",
-};
 const sentRoles = ["system", "developer", "user", "assistant"] as const;
 
 const Id = z.string("is required").min(1, "must not be empty").max(512, "must be at most 512 characters");
@@ -172,7 +124,7 @@ export type InputItem =
 const kinds: Readonly<Record<string, z.ZodType<InputItem>>> = {
   message: MessageItem.transform(({ role, content, id }) => {
     const own = typeof id === "string" ? { id } : {};
-    return { kind: "message", role: roles[role] ?? "user", content, ...own };
+    return { kind: "message", role: openAiRoles[role] ?? "user", content, ...own };
   }),
   function_call: CallItem.transform(({ call_id: callId, name, arguments: input }) => {
     return { kind: "call", callId, name, input };

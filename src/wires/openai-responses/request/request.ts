@@ -2,28 +2,19 @@
 import { z } from "zod";
 import { refuse } from "../../../base/errors.ts";
 import { isKnown, type Identity } from "../../../auth/identity.ts";
-import { parse } from "../../../base/parse.ts";
 import type { Caller } from "../../../base/caller.ts";
+import { openAiBody, type ParsedBody } from "../../../http/openai/openai-body.ts";
 import { findNamed, ModelName } from "../../../http/openai/model-name.ts";
-import {
-  Empty,
-  only,
-  Parameters,
-  Refused,
-  toGivenFields,
-  toParameters,
-} from "../../../http/openai/model-parameters.ts";
+import { only, Parameters, Refused, toParameters } from "../../../http/openai/model-parameters.ts";
 import { toNamedCaller, UserName } from "../../../http/openai/user-name.ts";
 import type { ModelChoice } from "../../../http/model-choice.ts";
 import {
-  described,
   IfRunning,
   listOf,
   toMessageText,
   toTurnNames,
   type TurnHeaders,
 } from "../../../http/request-fields.ts";
-import type { RouteBody } from "../../../http/route.ts";
 import type { TurnRequest } from "../../../turn/turn-request.ts";
 import { toStoredEcho, type Echo } from "../echo.ts";
 import { parseConversationId, parseResponseId, type ResponsePlace } from "../ids.ts";
@@ -120,40 +111,12 @@ export const ResponseRequest = z.object({
       only(notHere, `an empty value; use ${other} instead`),
     ]),
   ),
-  ...Refused.shape,
   ...Object.fromEntries(ignored.map((name) => [name, z.unknown().optional().describe("Ignored.")])),
+  ...Refused.shape,
 });
 
-// Empty values of optional fields count as absent. Unlisted fields are for the model server.
-ResponseRequest.register(described, {
-  as: z.looseObject(
-    Object.fromEntries(
-      Object.entries<z.ZodType>(ResponseRequest.shape).map(([name, field]) => [
-        name,
-        required.has(name) ? field : field.or(Empty),
-      ]),
-    ),
-  ),
-});
-
-/** A parsed body: its listed fields, and the others. */
-interface ParsedRequest {
-  readonly request: z.output<typeof ResponseRequest>;
-  readonly extra: Readonly<Record<string, unknown>>;
-}
-
-/** The body of the route. `null` counts as an empty object. */
-export const ResponseBody: RouteBody<ParsedRequest> = {
-  name: "ResponseRequest",
-  schema: ResponseRequest,
-  isOptional: false,
-  parse: (value) => {
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    const { listed, extra } = toGivenFields(isObject ? value : {}, ResponseRequest.shape, required);
-    const request = parse(ResponseRequest, isObject ? listed : (value ?? {}), "invalid_request");
-    return { request, extra };
-  },
-};
+/** The body of the route. */
+export const ResponseBody = openAiBody("ResponseRequest", ResponseRequest, required);
 
 /** A turn without its chat, which stored messages may be part of. */
 export type UnplacedTurn = Omit<TurnRequest, "messages" | "parentId" | "extendsReply">;
@@ -180,7 +143,7 @@ export interface RequestedResponse {
  * `not_found` or `conversation_not_found`.
  */
 export function toRequestedResponse(
-  { request, extra }: ParsedRequest,
+  { request, extra }: ParsedBody<z.output<typeof ResponseRequest>>,
   headers: z.output<typeof TurnHeaders>,
   identity: Identity,
   models: ModelChoice,
