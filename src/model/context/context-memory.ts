@@ -139,7 +139,13 @@ export class ContextMemory {
     // It should have fitted: there are more tokens in it than estimated.
     if (this.#count(prompt) <= limits.inputTokens)
       this.#compare(prompt, limits.inputTokens / shareAfterRefusal);
-    return undefined;
+    const isOdd = this.#count(prompt) <= limits.inputTokens;
+    return isOdd ? this.#toWindow(prompt, sent * shareAfterRefusal) : undefined;
+  }
+
+  /** Returns the window with room for so many tokens of `prompt`. */
+  #toWindow({ parameters }: ChatPrompt, inputTokens: number): number {
+    return Math.floor(inputTokens + this.#toReserve(parameters, this.#windowTokens ?? inputTokens));
   }
 
   /** Returns a window that is not learnt, since the model has replied to a longer prompt. */

@@ -12,14 +12,22 @@ export interface SteppedMeanOptions {
 const step = 1.08;
 /** The weight of a new sample. */
 const weight = 0.15;
-/** A sample so much larger than the value counts at once: a prompt would be refused. */
+/** A sample so much larger than the value may count at once: a prompt would be refused. */
 const alarm = 1.2;
+/**
+ * It does so while the mean is that young, and later if there are so many more of such samples than of others:
+ * a single prompt of an odd text must not cut the chats of all others.
+ */
+const youngCount = 4;
+const maxAlarms = 4;
 
 /** A smoothed mean of samples, and its value: the mean rounded up to a step. */
 export class SteppedMean {
   readonly #options: SteppedMeanOptions;
   #mean: number;
   #value: number;
+  #count = 0;
+  #alarms = 0;
 
   constructor(options: SteppedMeanOptions) {
     this.#options = options;
@@ -36,8 +44,13 @@ export class SteppedMean {
   add(sample: number): void {
     const { min, max } = this.#options;
     const bounded = Math.min(Math.max(sample, min), max);
-    if (bounded > this.#value * alarm) this.#mean = bounded;
-    else this.#mean += (bounded - this.#mean) * weight;
+    const isAlarming = bounded > this.#value * alarm;
+    this.#count += 1;
+    this.#alarms = Math.max(0, this.#alarms + (isAlarming ? 1 : -1));
+    if (isAlarming && (this.#count <= youngCount || this.#alarms >= maxAlarms)) {
+      this.#mean = bounded;
+      this.#alarms = 0;
+    } else if (!isAlarming) this.#mean += (bounded - this.#mean) * weight;
     // Down only when it has clearly left the step.
     if (this.#mean > this.#value || this.#mean < this.#value / step ** 2) this.#value = roundUp(this.#mean);
   }

@@ -97,6 +97,29 @@ describe("a long chat", { timeout: 120_000 }, () => {
       assert.equal(models.primary.calls.length, 0);
     });
 
+  test("is cut as before, although another chat has many more tokens than estimated", async () => {
+    const app = await start({ primary: { windowTokens: 8_000, fallback: [] } });
+    const server = new WindowServer(models.primary, { windowTokens: 8_000 });
+    const ask = async (messages: object): Promise<readonly unknown[]> => {
+      const reply = await app.post("/stream-chat", { messages });
+      assert.equal(reply.status, 200, reply.body);
+      return models.primary.calls.at(-1)?.body.messages.slice(0, 2) ?? [];
+    };
+    for (let turns = 90; turns < 100; turns += 1) await ask(chatOf(turns));
+    const before = await ask(chatOf(100));
+    const odd = Array.from(
+      { length: 6_000 },
+      (_, index) => "#@!$%^&*(){}[]|~"[(index * index + (index >> 3)) % 16],
+    ).join("");
+    await ask([{ sender: "user", text: odd }]);
+    const [odds, usual] = server.accepted
+      .slice(-2)
+      .map(({ inputTokens }) => inputTokens)
+      .toReversed();
+    assert.ok((odds ?? 0) > 2_000, `${odds} tokens, ${usual} of a usual prompt`);
+    assert.deepEqual(await ask(chatOf(100)), before);
+  });
+
   for (const [name, ratio] of [
     ["three times as many", 3],
     ["half as many", 0.5],
