@@ -35,7 +35,8 @@ describe("an example", { timeout: 120_000 }, () => {
       if (folder === "curl") return;
       const { dependencies, devDependencies } = readPackage(join(examplesFolder, folder, "package.json"));
       for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
-        assert.equal(version, Object.entries(installed).find(([known]) => known === name)?.[1], name);
+        if (!version.startsWith("file:"))
+          assert.equal(version, Object.entries(installed).find(([known]) => known === name)?.[1], name);
     });
 
   test("curl streams a reply, resumes it, and reads its turn and its conversation", async () => {

@@ -13,23 +13,14 @@ export interface ExampleResult {
   readonly stderr: string;
 }
 
-/** Starts `command` in the folder of an example, with a server at `url`. */
-export function startExample(
+/** Runs `command` in the folder of an example to its end, with a server at `url`. */
+export async function runExample(
   folder: string,
   [program, ...args]: readonly [string, ...string[]],
   url: string,
-): RunningCommand {
-  const variables = { FOREWORD_URL: url, FOREWORD_MODEL: "scripted", NO_COLOR: "1" };
-  return new RunningCommand(args, variables, join(examplesFolder, folder), [program]);
-}
-
-/** Runs `command` to its end, as {@link startExample} does. */
-export async function runExample(
-  folder: string,
-  command: readonly [string, ...string[]],
-  url: string,
 ): Promise<ExampleResult> {
-  const running = startExample(folder, command, url);
+  const variables = { FOREWORD_URL: url, FOREWORD_MODEL: "scripted", NO_COLOR: "1" };
+  const running = new RunningCommand(args, variables, join(examplesFolder, folder), [program]);
   const code = await running.exit();
   return { code, stdout: running.stdout, stderr: running.stderr };
 }
