@@ -1,4 +1,4 @@
-/** The names of models for OpenAI's clients: each also with `+plan`, which requests a plan before the answer. */
+/** The names of models for OpenAI's clients: each also with `+plan`, which puts a plan before the answer. */
 import { z } from "zod";
 import { toUnknownModel, type Chooser, type ModelChoice } from "../model-choice.ts";
 

@@ -1,4 +1,4 @@
-/** The bodies of OpenAI's routes: empty optional fields count as absent, unlisted ones are for the model server. */
+/** The bodies of OpenAI's routes: empty fields count as absent, unlisted ones are for the model server. */
 import { z } from "zod";
 import { parse } from "../../base/parse.ts";
 import { described } from "../request-fields.ts";

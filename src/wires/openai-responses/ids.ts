@@ -23,7 +23,7 @@ export function parseResponseId(id: string): ResponsePlace | undefined {
   return turnId === undefined ? undefined : { turnId: turnId.toLowerCase(), leg: Number(leg) };
 }
 
-/** The prefixes of items: a plan, a message, a call of the client's, one of this server's, and its approval. */
+/** The prefixes of items: a plan, a message, a call of the client's, one of the server's, its approval. */
 export type ItemPrefix = "rs" | "msg" | "fc" | "mcp" | "mcpr";
 
 /** An item of a turn's output, or a stored message. */

@@ -43,8 +43,8 @@ const ResponseQuery = UserQuery.extend({
 });
 
 /**
- * A client can return to a stored response, so that it may leave: the turn goes on, unless `ON_DISCONNECT` says
- * otherwise. One that is not stored is stopped, unless it has a key.
+ * A client can return to a stored response, so that it may leave: the turn goes on, unless `ON_DISCONNECT`
+ * says otherwise. One that is not stored is stopped, unless it has a key.
  */
 const createResponse = defineRoute({
   method: "POST",

@@ -2,7 +2,7 @@
 
 const separator = "__";
 
-/** Splits the name that a model has for a tool. One that it invented may have no server: its label is empty. */
+/** Splits the name that a model has for a tool. The label of one without a server is empty. */
 export function toServerNames(full: string): { readonly server_label: string; readonly name: string } {
   const place = full.indexOf(separator);
   return place < 0

@@ -1,4 +1,4 @@
-/** A tool that clients run, the script of a model that calls it, and the prompt that the model gets in the end. */
+/** A tool that clients run, a model that calls it, and the prompt that the model gets in the end. */
 import { z } from "zod";
 import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
 
@@ -23,7 +23,7 @@ export const timeSteps = [
   (call: ScriptedCall) => call.text("Lima 07:15, ").text("Oslo 13:15.").finish(),
 ];
 
-/** The messages of the last prompt: who said what, and which calls. */
+/** The messages of the last prompt: their authors and calls. */
 export const timePrompt = [
   ["user"],
   ["assistant", "call_a", "call_b"],

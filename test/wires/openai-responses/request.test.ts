@@ -1,4 +1,4 @@
-/** The request of `POST /v1/responses`: the model's prompt and parameters, and the field that an error names. */
+/** The request of `POST /v1/responses`: the prompt and its parameters, and the field that an error names. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { OpenAiError, useOpenAiWire } from "../../support/clients/openai-wire.ts";

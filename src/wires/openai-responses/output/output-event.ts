@@ -84,7 +84,7 @@ export interface LifecycleEvent {
   readonly response: Response;
 }
 
-/** A failure, without its number: in the form that OpenAI documents, and in the nested one that others read. */
+/** A failure, without its number: in OpenAI's form, and in the nested one that other clients read. */
 export interface ErrorEvent {
   readonly type: "error";
   readonly code: ErrorCode;

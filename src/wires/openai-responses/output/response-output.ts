@@ -84,8 +84,8 @@ export class ResponseOutput {
   }
 
   /**
-   * Ends the output. If it is more than a failure or a wait, it has a message or a call: some clients ask again
-   * and again otherwise.
+   * Ends the output. If it is more than a failure or a wait, it has a message or a call: otherwise some
+   * clients ask again and again.
    */
   end(ending: OutputEnding): readonly OutputEvent[] {
     const status = ending === "completed" || ending === "waiting" ? "completed" : "incomplete";
