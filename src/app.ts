@@ -10,7 +10,7 @@ import { MessageAttachments } from "./files/message-attachments.ts";
 import { fileRoutes } from "./files/routes.ts";
 import { historyRoutes } from "./history/routes.ts";
 import type { HostOptions } from "./http/edge/host-rules.ts";
-import { refuseForeignPages, toOriginPatterns } from "./http/edge/origin-rules.ts";
+import { exposedHeaders, refuseForeignPages, toOriginPatterns } from "./http/edge/origin-rules.ts";
 import { Health } from "./http/health/health.ts";
 import { healthRoutes } from "./http/health/routes.ts";
 import { createHttpServer } from "./http/http-server.ts";
@@ -219,20 +219,7 @@ async function createHttp(
   if (options.onDisconnect === "continue") Object.assign(http.server, { httpAllowHalfOpen: true });
   await http.register(cors, {
     origin: toOriginPatterns(options.corsOrigins),
-    exposedHeaders: [
-      "X-Turn-Id",
-      "X-Conversation-Id",
-      "X-Model",
-      "X-Model-Attempts",
-      "Idempotency-Replayed",
-      "X-Running-Turn-Id",
-      "Link",
-      "Retry-After",
-      "X-Request-Id",
-      "X-Should-Retry",
-      "RateLimit",
-      "RateLimit-Policy",
-    ],
+    exposedHeaders,
     methods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
     maxAge: 600,
     strictPreflight: false,

@@ -6,6 +6,22 @@ import { hostOf, parseHost } from "./host-rules.ts";
 
 const safeMethods: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
+/** The headers of responses that pages of other origins may read. */
+export const exposedHeaders = [
+  "X-Turn-Id",
+  "X-Conversation-Id",
+  "X-Model",
+  "X-Model-Attempts",
+  "Idempotency-Replayed",
+  "X-Running-Turn-Id",
+  "Link",
+  "Retry-After",
+  "X-Request-Id",
+  "X-Should-Retry",
+  "RateLimit",
+  "RateLimit-Policy",
+];
+
 /** Returns patterns that match `origins`. A `*` as the first label of a host stands for exactly one label. */
 export function toOriginPatterns(origins: readonly string[]): (string | RegExp)[] {
   return origins.map((origin) => {

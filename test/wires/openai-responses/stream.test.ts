@@ -107,7 +107,7 @@ describe("the stream of a response", () => {
         fc.boolean(),
         (turn, leg, place, isLate) => {
           const seen = readEvents(toStream(toTurnEvents(turn, letters), { leg }));
-          const at = place % seen.length;
+          const at = place % (seen.length - (turn.ending === "failed" ? 1 : 0));
           const startingAfter = seen[at]?.sequence_number;
           const events = toTurnEvents(turn, isLate ? whole : letters);
           const rest = toStream(isLate ? toLateEvents(events) : events, { leg, startingAfter });
@@ -163,6 +163,12 @@ describe("the stream of a response", () => {
     assert.equal(number, 21);
     assert.deepEqual(error, { type: "error", ...fields, error: { type: "server_error", ...fields } });
     assert.ok(!stream.includes("[DONE]"));
+  });
+
+  test("tells a client of the failure even if that has more of the text than was saved", () => {
+    const events = toTurnEvents({ ...hello, ending: "failed" }, whole);
+    const [error, ...others] = readEvents(toStream(events, { startingAfter: 40 }));
+    assert.deepEqual([error?.type, error?.sequence_number, others], ["error", 41, []]);
   });
 
   for (const steps of [[], [{ type: "boundary" }]] as const)

@@ -114,8 +114,11 @@ class ResponseProjection implements Projection {
 
   #end(last: ResponseEnd): string {
     this.isOver = true;
-    if (last?.type === "turn-end" && last.error !== undefined)
+    if (last?.type === "turn-end" && last.error !== undefined) {
+      // A client of a process that is gone may have more of the text than was saved.
+      this.#next = Math.max(this.#next, this.#after + 1);
       return this.#toFrame(toErrorEvent(last.error.code, last.error.detail));
+    }
     const ending = toEnding(last);
     let frames = "";
     for (const event of this.#output.end(ending)) frames += this.#toFrame(event);
