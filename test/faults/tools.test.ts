@@ -9,7 +9,8 @@ import { unknownOutcome } from "../../src/turn/items/tool-parts.ts";
 import { startPostgresHarness } from "../support/databases/store-harness.ts";
 import { SeededRandom } from "../support/model/seeded-reply.ts";
 import { sendText, type ScriptedToolCall } from "../tools/servers/scripted-http-server.ts";
-import { toEvents, typed, useTools, type TypedEvent } from "../flow/tools/use-tools.ts";
+import { typed, useTools, type TypedEvent } from "../flow/tools/use-tools.ts";
+import { toStreamEvents } from "../support/clients/stream-events.ts";
 import { startPostgresSite, type Site } from "./database-bench.ts";
 
 const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
@@ -38,7 +39,7 @@ async function readState(replica: Replica, { turnId, userId }: Turn): Promise<St
 /** Follows a turn from its start to its end, or its wait. */
 async function follow(replica: Replica, { turnId, userId }: Turn): Promise<readonly TypedEvent[]> {
   const path = `/turns/${turnId}/stream?userId=${userId}&after=0`;
-  return toEvents((await replica.send("GET", path, undefined, typed).whole()).toString());
+  return toStreamEvents((await replica.send("GET", path, undefined, typed).whole()).toString());
 }
 
 /** Sends one answer; resolves with the status of the response, `undefined` if none came. */
@@ -101,7 +102,7 @@ describe("a turn with tools whose process is killed", { timeout: 300_000 }, () =
     while ((await readState(at(1), turn)).tools?.length !== 1) assert.equal(turn.reading.isComplete, false);
     at(0).kill("SIGKILL");
     await turn.reading.closed;
-    const seen = toEvents(turn.reading.bytes.toString());
+    const seen = toStreamEvents(turn.reading.bytes.toString());
     await at(0).restart();
     const events = await follow(at(1), turn);
     const end = events.at(-1);

@@ -1,7 +1,7 @@
 /** The tools that a client offers to the model, and its choice among them, in OpenAI's form. */
 import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
-import { addIssues, described, listOf } from "../request-fields.ts";
+import { addIssues, described, isDeep, listOf, maxDepth } from "../request-fields.ts";
 
 /** The most tools of a request. */
 const maxTools = 128;
@@ -36,6 +36,23 @@ const Tool = Values.superRefine((tool, context) => {
   const result = ToolFields.safeParse(tool);
   if (!result.success) addIssues(context, result.error);
 });
+
+/**
+ * Returns the names of tools in a form of our own.
+ * @throws AppError `invalid_request` for a repeated name, or parameters that are nested too deep.
+ */
+export function nameTools(
+  tools: readonly { readonly name: string; readonly parameters?: unknown }[],
+): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const [index, { name, parameters }] of tools.entries()) {
+    if (names.has(name)) refuse(`tools[${index}].name`, repeatedName);
+    if (isDeep(parameters))
+      refuse(`tools[${index}].parameters`, `must be nested at most ${maxDepth} levels deep`);
+    names.add(name);
+  }
+  return names;
+}
 
 /** Returns a list of tools within the limits. @param as describes a `tool` in the API description. */
 export function toolsOf<Item extends z.ZodType>(tool: Item, as: z.ZodType = tool) {

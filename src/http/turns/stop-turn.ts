@@ -1,7 +1,10 @@
 /** Stops turns, on whichever wire the request came. */
 import type { FastifyReply } from "fastify";
+import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
 import { untilLast, type FollowedTurn } from "../../live/live-turn.ts";
+import type { LiveTurns } from "../../live/live-turns.ts";
+import type { ChatPlace } from "../../turn/records.ts";
 import type { Content, DocumentedResponse } from "../description/description.ts";
 import { toTurnState, TurnStateSchema } from "./turn-state.ts";
 
@@ -30,6 +33,17 @@ export async function stopTurns(
 ): Promise<FastifyReply> {
   const hasEnded = await stopAndWait(turns, clock);
   return reply.code(hasEnded ? 200 : 202).send(toTurnState(turns[0]));
+}
+
+/** Stops all running turns of `caller` in a chat, and responds as {@link stopTurns} does; 204 for none. */
+export async function stopChat(
+  { live, clock }: { readonly live: LiveTurns; readonly clock: Clock },
+  chat: ChatPlace,
+  caller: Caller,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const [newest, ...others] = await live.stopChat(chat, caller);
+  return newest === undefined ? reply.code(204).send() : await stopTurns([newest, ...others], reply, clock);
 }
 
 /** Returns the API description of the responses of {@link stopTurns}. */

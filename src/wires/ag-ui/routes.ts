@@ -9,7 +9,7 @@ import type { History } from "../../history/history.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
-import { stopTurns } from "../../http/turns/stop-turn.ts";
+import { stopChat, stopTurns } from "../../http/turns/stop-turn.ts";
 import { stopWaitingTurn } from "../../http/turns/waiting-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
@@ -111,12 +111,11 @@ const stopRuns = defineRoute({
   query: StopQuery,
   body: "ignored",
   errors: ["not_found", "server_stopping", ...storeErrors],
-  handle: async ({ query: { threadId, runId }, caller, reply }, { live, clock }: AgUiServices) => {
+  handle: async ({ query: { threadId, runId }, caller, reply }, services: AgUiServices) => {
+    const { live, clock } = services;
     if (runId !== undefined) return await stopTurns([await findRun(live, runId, caller)], reply, clock);
     if (threadId === undefined) return refuse("threadId", "or runId is required");
-    const [newest, ...others] = await live.stopChat(toChatPlace(threadId, caller.userId), caller);
-    if (newest === undefined) return reply.code(204).send();
-    return await stopTurns([newest, ...others], reply, clock);
+    return await stopChat(services, toChatPlace(threadId, caller.userId), caller, reply);
   },
 });
 

@@ -5,8 +5,8 @@ import type { ModelParameters } from "../../turn/instructions.ts";
 import type { CallResult } from "../../turn/items/tool-results.ts";
 import { toToolParts, type SentTool } from "../../turn/items/sent-tools.ts";
 import { toolResultStatuses, toolRunners, type ToolPart } from "../../turn/items/tool.ts";
-import { repeatedName, ToolName, toolsOf } from "../../http/items/client-tools.ts";
-import { addIssues, described, isDeep, listOf, maxDepth } from "../../http/request-fields.ts";
+import { nameTools, ToolName, toolsOf } from "../../http/items/client-tools.ts";
+import { addIssues, described, listOf } from "../../http/request-fields.ts";
 
 /** The most calls of a message, and the most results of a request. */
 const maxCalls = 256;
@@ -121,13 +121,7 @@ export function toToolParameters({
   parallelToolCalls,
 }: z.output<z.ZodObject<typeof toolRequestFields>>): ModelParameters {
   const given = tools ?? [];
-  const names = new Set<string>();
-  for (const [index, { name, parameters }] of given.entries()) {
-    if (names.has(name)) refuse(`tools[${index}].name`, repeatedName);
-    if (isDeep(parameters))
-      refuse(`tools[${index}].parameters`, `must be nested at most ${maxDepth} levels deep`);
-    names.add(name);
-  }
+  const names = nameTools(given);
   const choice = toChoice(toolChoice);
   if (typeof choice === "object" && !names.has(choice.function.name))
     refuse("toolChoice", "must name one of the tools");

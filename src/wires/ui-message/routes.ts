@@ -11,7 +11,7 @@ import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
 import { UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
-import { stopTurns } from "../../http/turns/stop-turn.ts";
+import { stopChat } from "../../http/turns/stop-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import { stopWaitingTurn } from "../../http/turns/waiting-turn.ts";
 import { answerNewestTurn } from "./approvals.ts";
@@ -121,11 +121,8 @@ const stopUiChat = defineRoute({
   query: UserQuery,
   body: "ignored",
   errors: ["not_found", "server_stopping", ...storeErrors],
-  handle: async ({ params, caller, reply }, { live, clock }: UiChatServices) => {
-    const [newest, ...others] = await live.stopChat(toChat(params.id, caller), caller);
-    if (newest === undefined) return reply.code(204).send();
-    return await stopTurns([newest, ...others], reply, clock);
-  },
+  handle: async ({ params, caller, reply }, services: UiChatServices) =>
+    await stopChat(services, toChat(params.id, caller), caller, reply),
 });
 
 /**

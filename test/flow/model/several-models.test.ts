@@ -8,7 +8,8 @@ import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { useTwoModels } from "../../support/apps/use-two-models.ts";
 import { startPglite } from "../../support/databases/store-harness.ts";
 import type { ScriptedModel } from "../../support/model/scripted-model.ts";
-import { eventsOf, toEvents, typed, useTools } from "../tools/use-tools.ts";
+import { eventsOf, typed, useTools } from "../tools/use-tools.ts";
+import { toStreamEvents } from "../../support/clients/stream-events.ts";
 
 const Problem = z.object({ status: z.number(), code: z.string(), detail: z.string() });
 const toProblem = ({ body }: AppResponse) => Problem.parse(JSON.parse(body));
@@ -69,7 +70,7 @@ describe("a server with several models", { timeout: 120_000 }, () => {
     const { body } = await app.get(`/turns/${String(response.headers["x-turn-id"])}`);
     assert.equal(z.object({ model: z.string() }).parse(JSON.parse(body)).model, "slow");
     const message = { messages: [{ sender: "user", text: "Hi" }], model: "slow" };
-    const events = toEvents((await app.post("/stream-chat", message, typed)).body);
+    const events = toStreamEvents((await app.post("/stream-chat", message, typed)).body);
     assert.deepEqual(
       events.flatMap(({ model }) => (model === undefined ? [] : [model])),
       ["slow", "slow"],

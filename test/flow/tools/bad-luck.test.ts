@@ -6,7 +6,8 @@ import { Client } from "pg";
 import { startPostgresSite } from "../../faults/database-bench.ts";
 import { readResponse } from "../../support/apps/start-app.ts";
 import { useStartApp } from "../../support/apps/use-app.ts";
-import { eventsOf, toEvents, typed } from "./use-tools.ts";
+import { eventsOf, typed } from "./use-tools.ts";
+import { toStreamEvents } from "../../support/clients/stream-events.ts";
 import { useWaitingTurns, type UserTurn } from "./use-waiting-turns.ts";
 
 describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
@@ -131,7 +132,7 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     site.proxy.refuse();
     site.proxy.cutAll();
     call.toolCall("w__act", {}, "c1").finish("tool_calls");
-    const waiting = toEvents((await reading).body).at(-1);
+    const waiting = toStreamEvents((await reading).body).at(-1);
     assert.deepEqual([waiting?.type, waiting?.["storage"]], ["turn-waiting", "queued"]);
     const turn = { turnId: String(response.headers["x-turn-id"]), userId };
     const [asked] = (await readState(app, turn)).approvals;

@@ -6,7 +6,8 @@ import { readUntil } from "../../support/clients/read-until.ts";
 import { readResponse } from "../../support/apps/start-app.ts";
 import type { ScriptedCall } from "../../support/model/scripted-model.ts";
 import { sendText } from "../../tools/servers/scripted-http-server.ts";
-import { eventsOf, toEvents, typed, useTools } from "./use-tools.ts";
+import { eventsOf, typed, useTools } from "./use-tools.ts";
+import { toStreamEvents } from "../../support/clients/stream-events.ts";
 
 const hello = { messages: [{ sender: "user", text: "How warm is it?" }] };
 
@@ -184,7 +185,7 @@ describe("a turn with this server's tools", { timeout: 120_000 }, () => {
     const stopped = await app.post(`/turns/${turnId}/stop`, {});
     assert.equal(JSON.parse(stopped.body).status, "stopped");
     await call.closed;
-    const events = toEvents((await reading).body);
+    const events = toStreamEvents((await reading).body);
     const result = events.find(({ type }) => type === "tool-result");
     assert.equal(result?.["status"], "unknown");
     assert.deepEqual([events.at(-1)?.type, events.at(-1)?.["outcome"]], ["turn-end", "stopped"]);

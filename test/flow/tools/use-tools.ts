@@ -1,12 +1,11 @@
 /** A tool server for whole turns, whose calls wait for the test, and the events of a typed stream. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createParser } from "eventsource-parser";
-import { z } from "zod";
 import type { AppResponse } from "../../support/apps/start-app.ts";
 import { makeFolder } from "../../support/apps/start-app.ts";
 import { findFreePort } from "../../support/network/local-port.ts";
 import type { ScriptedModel } from "../../support/model/scripted-model.ts";
+import { toStreamEvents, type StreamEvent } from "../../support/clients/stream-events.ts";
 import { useResource } from "../../support/apps/use-app.ts";
 import {
   ScriptedHttpServer,
@@ -79,24 +78,12 @@ export function useToolsFile(mcpServers: object): () => Readonly<Record<string, 
   return () => ({ MCP_SERVERS_FILE: file });
 }
 
-const Event = z.looseObject({ type: z.string() });
-
 /** An event of the typed stream, with its id. */
-export type TypedEvent = z.infer<typeof Event> & { readonly id: string | undefined };
-
-/** Returns the events of a typed stream, or of the part of one that has come. */
-export function toEvents(text: string): readonly TypedEvent[] {
-  const events: TypedEvent[] = [];
-  const parser = createParser({
-    onEvent: ({ id, data }) => void events.push({ ...Event.parse(JSON.parse(data)), id }),
-  });
-  parser.feed(text);
-  return events;
-}
+export type TypedEvent = StreamEvent;
 
 /** Returns the events of a response, without their start. */
 export function eventsOf({ body }: AppResponse): readonly TypedEvent[] {
-  return toEvents(body).filter(({ type }) => type !== "turn-start");
+  return toStreamEvents(body).filter(({ type }) => type !== "turn-start");
 }
 
 /** Has `model` call two tools of the stdio server `hand` that have to be approved, and then end its reply. */

@@ -5,13 +5,12 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { TurnWrites, toEndArgument } from "../../../src/store/turns/turn-writes.ts";
-import type { Database } from "../../../src/store/database/database.ts";
-import { systemClock } from "../../../src/base/clock.ts";
+import { toEndArgument } from "../../../src/store/turns/turn-writes.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "../../support/databases/make-turn.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { useDatabase, useResource } from "../../support/apps/use-app.ts";
+import { useDatabase } from "../../support/apps/use-app.ts";
+import { useTurnWrites } from "../../support/databases/use-turn-writes.ts";
 
 function aSecondAgo(): Date {
   return new Date(Date.now() - 1_000);
@@ -19,13 +18,7 @@ function aSecondAgo(): Date {
 
 describe("the path that is shown", () => {
   const server = useDatabase(startPostgresHarness);
-  let database: Database;
-  let writes: TurnWrites;
-  useResource(async (closing) => {
-    database = await server.harness.open(systemClock);
-    closing.defer(() => database.close());
-    writes = new TurnWrites(database, systemClock);
-  });
+  const opened = useTurnWrites(server);
 
   /** A user's conversation, and the path it shows. */
   function makeChat(): {
@@ -36,7 +29,7 @@ describe("the path that is shown", () => {
     return {
       place,
       shown: async () =>
-        (await readMessages(database, place.conversationId, place.userId)).map(
+        (await readMessages(opened.database, place.conversationId, place.userId)).map(
           ({ content }) => content ?? "",
         ),
     };
@@ -45,29 +38,32 @@ describe("the path that is shown", () => {
   test("is the edited message's, although the reply from before the edit ends later", async () => {
     const { place, shown } = makeChat();
     const [first, edited] = [makeTurn(["u: one"], place), makeTurn(["u: won"], place)];
-    for (const turn of [first, edited]) await beginTurn(writes, turn);
-    await endTurn(writes, edited, makeResult("WON"));
-    await endTurn(writes, first, makeResult("ONE"));
+    for (const turn of [first, edited]) await beginTurn(opened.writes, turn);
+    await endTurn(opened.writes, edited, makeResult("WON"));
+    await endTurn(opened.writes, first, makeResult("ONE"));
     assert.deepEqual(await shown(), ["won", "WON"]);
   });
 
   test("is the newest of two replies to the same message", async () => {
     const { place, shown } = makeChat();
     const turns = [makeTurn(["u: toss"], place), makeTurn(["u: toss"], place)];
-    for (const turn of turns) await beginTurn(writes, turn);
+    for (const turn of turns) await beginTurn(opened.writes, turn);
     for (const [index, turn] of turns.entries())
-      await endTurn(writes, turn, makeResult(index === 0 ? "heads" : "tails"));
+      await endTurn(opened.writes, turn, makeResult(index === 0 ? "heads" : "tails"));
     assert.deepEqual(await shown(), ["toss", "tails"]);
   });
 
-  test("is that of another replica where the conversation continued, although the first turn's writes come later", async () => {
+  test("is that of another replica where the conversation continued, although the first turn's opened.writes come later", async () => {
     const { place, shown } = makeChat();
     const late = makeTurn(["u: Hi"], { ...place, startedAt: aSecondAgo() });
     const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
-    await beginTurn(writes, next);
-    await endTurn(writes, next, makeResult("So."));
-    assert.deepEqual(await writes.begin(late, true), { type: "saved", conversationId: place.conversationId });
-    await endTurn(writes, late, makeResult("Hello"));
+    await beginTurn(opened.writes, next);
+    await endTurn(opened.writes, next, makeResult("So."));
+    assert.deepEqual(await opened.writes.begin(late, true), {
+      type: "saved",
+      conversationId: place.conversationId,
+    });
+    await endTurn(opened.writes, late, makeResult("Hello"));
     assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
     const rows = await server.sql(
       `select count(*)::int as count from messages where conversation_id = '${place.conversationId}'`,
@@ -78,14 +74,14 @@ describe("the path that is shown", () => {
   test("is the newest choice, although an older one that was queued is stored after it", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
-    await beginTurn(writes, start);
-    await endTurn(writes, start, makeResult("Hello"));
+    await beginTurn(opened.writes, start);
+    await endTurn(opened.writes, start, makeResult("Hello"));
     const older = makeTurn(["u: Hi", "a: Hello", "u: old wish"], { ...place, startedAt: aSecondAgo() });
     const newer = makeTurn(["u: Hi", "a: Hello", "u: new wish"], place);
-    await beginTurn(writes, newer);
-    await endTurn(writes, newer, makeResult("New"));
-    await writes.begin(older, true);
-    await endTurn(writes, older, makeResult("Old"));
+    await beginTurn(opened.writes, newer);
+    await endTurn(opened.writes, newer, makeResult("New"));
+    await opened.writes.begin(older, true);
+    await endTurn(opened.writes, older, makeResult("Old"));
     assert.deepEqual(await shown(), ["Hi", "Hello", "new wish", "New"]);
   });
 
@@ -93,12 +89,12 @@ describe("the path that is shown", () => {
     const { place, shown } = makeChat();
     for (const [index, line] of ["u: first", "u: edited"].entries()) {
       const turn = makeTurn([line], { ...place, startedAt: new Date(Date.now() - 10_000 + 1_000 * index) });
-      await writes.begin(turn, true);
+      await opened.writes.begin(turn, true);
       const end = {
         ...toEndArgument(turn.turnId, makeResult(`reply ${index}`)),
         age_ms: 9_500 - 1_000 * index,
       };
-      await writes.end(end);
+      await opened.writes.end(end);
     }
     assert.deepEqual(await shown(), ["edited", "reply 1"]);
   });
@@ -106,11 +102,11 @@ describe("the path that is shown", () => {
   test("continues with queued messages if there are no newer ones", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
-    await beginTurn(writes, start);
-    await endTurn(writes, start, makeResult("Hello"));
+    await beginTurn(opened.writes, start);
+    await endTurn(opened.writes, start, makeResult("Hello"));
     const late = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
-    await writes.begin(late, true);
-    await endTurn(writes, late, makeResult("So."));
+    await opened.writes.begin(late, true);
+    await endTurn(opened.writes, late, makeResult("So."));
     assert.deepEqual(await shown(), ["Hi", "Hello", "And?", "So."]);
   });
 
@@ -122,14 +118,14 @@ describe("the path that is shown", () => {
   test("shows messages queued for its end, although others were added there meanwhile", async () => {
     const { place, shown } = makeChat();
     const start = makeTurn(["u: Hi"], place);
-    await beginTurn(writes, start);
-    await endTurn(writes, start, makeResult("Hello"));
+    await beginTurn(opened.writes, start);
+    await endTurn(opened.writes, start, makeResult("Hello"));
     const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
     const next = makeTurn(["u: next"], { ...place, ...leaf });
-    await beginTurn(writes, next);
-    await endTurn(writes, next, makeResult("Next."));
-    assert.equal((await writes.begin(late, true)).type, "saved");
-    await endTurn(writes, late, makeResult("Late."));
+    await beginTurn(opened.writes, next);
+    await endTurn(opened.writes, next, makeResult("Next."));
+    assert.equal((await opened.writes.begin(late, true)).type, "saved");
+    await endTurn(opened.writes, late, makeResult("Late."));
     assert.deepEqual(await shown(), ["Hi", "Hello", "next", "Next.", "late", "Late."]);
   });
 
@@ -137,13 +133,16 @@ describe("the path that is shown", () => {
     test(`shows them below a reply in progress, which ends ${endsFirst ? "first" : "last"}`, async () => {
       const { place, shown } = makeChat();
       const running = makeTurn(["u: Hi"], place);
-      await beginTurn(writes, running);
+      await beginTurn(opened.writes, running);
       const late = makeTurn(["u: late"], { ...place, ...leaf, startedAt: aSecondAgo() });
-      assert.equal((await writes.begin(makeTurn(["u: refused"], { ...place, ...leaf }))).type, "running");
-      assert.equal((await writes.begin(late, true)).type, "saved");
-      if (endsFirst) await endTurn(writes, running, makeResult("Hello"));
-      await endTurn(writes, late, makeResult("Late."));
-      if (!endsFirst) await endTurn(writes, running, makeResult("Hello"));
+      assert.equal(
+        (await opened.writes.begin(makeTurn(["u: refused"], { ...place, ...leaf }))).type,
+        "running",
+      );
+      assert.equal((await opened.writes.begin(late, true)).type, "saved");
+      if (endsFirst) await endTurn(opened.writes, running, makeResult("Hello"));
+      await endTurn(opened.writes, late, makeResult("Late."));
+      if (!endsFirst) await endTurn(opened.writes, running, makeResult("Hello"));
       assert.deepEqual(await shown(), ["Hi", "Hello", "late", "Late."]);
     });
   }
@@ -151,22 +150,22 @@ describe("the path that is shown", () => {
   test("is the newest question's, although the reply to its sibling ends later", async () => {
     const { place, shown } = makeChat();
     const first = makeTurn(["u: one"], place);
-    await beginTurn(writes, first);
+    await beginTurn(opened.writes, first);
     const second = makeTurn(["u: one", "u: two"], place);
-    await beginTurn(writes, second);
-    await endTurn(writes, first, makeResult("ONE"));
-    await endTurn(writes, second, makeResult("TWO"));
+    await beginTurn(opened.writes, second);
+    await endTurn(opened.writes, first, makeResult("ONE"));
+    await endTurn(opened.writes, second, makeResult("TWO"));
     assert.deepEqual(await shown(), ["one", "two", "TWO"]);
   });
 
   test("shows a reply with its plan, model and status, although its client had sent it back before it was stored", async () => {
     const { place } = makeChat();
     const late = makeTurn(["u: Hi"], place);
-    await beginTurn(writes, late);
+    await beginTurn(opened.writes, late);
     const next = makeTurn(["u: Hi", "a: Hello", "u: And?"], place);
-    await beginTurn(writes, next);
-    await endTurn(writes, late, makeResult("Hello"));
-    const rows = await readMessages(database, place.conversationId, place.userId);
+    await beginTurn(opened.writes, next);
+    await endTurn(opened.writes, late, makeResult("Hello"));
+    const rows = await readMessages(opened.database, place.conversationId, place.userId);
     const { status, metadata } = rows[1] ?? assert.fail();
     assert.deepEqual([status, metadata?.["plan"], metadata?.["model"]], ["complete", "- plan", "test"]);
   });
@@ -175,8 +174,8 @@ describe("the path that is shown", () => {
     const { place, shown } = makeChat();
     for (const reply of ["heads", "tails", "heads"]) {
       const turn = makeTurn(["u: toss"], place);
-      await beginTurn(writes, turn);
-      await endTurn(writes, turn, makeResult(reply));
+      await beginTurn(opened.writes, turn);
+      await endTurn(opened.writes, turn, makeResult(reply));
       assert.deepEqual(await shown(), ["toss", reply]);
     }
   });

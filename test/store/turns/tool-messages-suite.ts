@@ -3,10 +3,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { systemClock } from "../../../src/base/clock.ts";
-import { service, type Database } from "../../../src/store/database/database.ts";
+import { service } from "../../../src/store/database/database.ts";
 import { parseQueuedBegin, toQueuedBegin } from "../../../src/store/journal/entry.ts";
-import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { TurnReads } from "../../../src/store/turns/turn-reads.ts";
 import type { ToolPart } from "../../../src/turn/items/tool.ts";
 import { addressExtended, addressMessages, digestContent } from "../../../src/turn/message-tree.ts";
@@ -21,8 +19,9 @@ import {
   type Line,
 } from "../../support/databases/make-turn.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
-import { useDatabase, useResource } from "../../support/apps/use-app.ts";
+import { useDatabase } from "../../support/apps/use-app.ts";
 import type { StoreHarness } from "../../support/databases/store-harness.ts";
+import { useTurnWrites } from "../../support/databases/use-turn-writes.ts";
 
 const Row = z.object({
   id: z.string(),
@@ -65,13 +64,7 @@ const newest = (replyId?: string): Continuation => ({
 export function runToolMessagesSuite(databaseName: string, start: () => Promise<StoreHarness>): void {
   describe(`replies with tool calls on ${databaseName}`, () => {
     const server = useDatabase(start);
-    let database: Database;
-    let writes: TurnWrites;
-    useResource(async (closing) => {
-      database = await server.harness.open(systemClock);
-      closing.defer(() => database.close());
-      writes = new TurnWrites(database, systemClock, undefined, { maxContextChars: 100_000 });
-    });
+    const opened = useTurnWrites(server, undefined, { maxContextChars: 100_000 });
 
     /** A user's conversation. */
     function makeChat() {
@@ -87,11 +80,11 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       };
       const run = async (lines: readonly Line[], whole: Message, extended?: Message): Promise<TurnBegin> => {
         const turn = toTurn(lines, extended);
-        await beginTurn(writes, turn);
-        await endTurn(writes, turn, resultOf(turn, whole));
+        await beginTurn(opened.writes, turn);
+        await endTurn(opened.writes, turn, resultOf(turn, whole));
         return turn;
       };
-      const shown = async () => await readMessages(database, place.conversationId, place.userId);
+      const shown = async () => await readMessages(opened.database, place.conversationId, place.userId);
       return {
         ...place,
         toTurn,
@@ -103,7 +96,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
           z
             .array(Row)
             .parse(
-              await database.call(
+              await opened.database.call(
                 "chat_list_messages",
                 { conversation_id: place.conversationId, is_tree: true },
                 { ...service, userId: place.userId },
@@ -176,12 +169,12 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       const chat = makeChat();
       await chat.run(["u: Hi"], reply("Look", call("a")));
       const turn = chat.toTurn(["u: Hi"], reply("Look", call("a", "rain")));
-      await beginTurn(writes, turn);
+      await beginTurn(opened.writes, turn);
       const [, held] = await chat.shown();
       assert.deepEqual([held?.content, held?.status], ["Look", null]);
       assert.match(JSON.stringify(held?.metadata), /"output": ?"rain"/);
 
-      await endTurn(writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain"))));
+      await endTurn(opened.writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain"))));
       assert.deepEqual(await chat.texts(), ["Hi", "Look\n\nWet."]);
       const [asked, earlier, whole] = await chat.all();
       assert.equal(earlier?.metadata.superseded_by, whole?.id);
@@ -215,9 +208,9 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       await chat.run(["u: Hi"], reply("Look\n\nWet.", call("a", "rain")), reply("Look", call("a", "rain")));
       await chat.run(["u: Hi"], reply("Look\n\nDry.", call("a", "sun")), reply("Look", call("a", "sun")));
       const both = [0, 1].map(() => chat.toTurn(["u: Hi"], reply("Look", call("a", "fog"))));
-      for (const turn of both) await beginTurn(writes, turn);
+      for (const turn of both) await beginTurn(opened.writes, turn);
       for (const [index, turn] of both.entries())
-        await endTurn(writes, turn, resultOf(turn, reply(`Look\n\nGrey ${index}.`, call("a", "fog"))));
+        await endTurn(opened.writes, turn, resultOf(turn, reply(`Look\n\nGrey ${index}.`, call("a", "fog"))));
       assert.deepEqual(contentsOf(await chat.all()), [
         "Hi",
         "Look",
@@ -238,12 +231,16 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
         const chat = makeChat();
         const asking = await chat.run(["u: Hi"], reply("Look", call("a")));
         const [lost, retry] = [chat.toTurn(["u: Hi"], extended), chat.toTurn(["u: Hi"], extended)];
-        for (const turn of [lost, retry]) await beginTurn(writes, turn);
+        for (const turn of [lost, retry]) await beginTurn(opened.writes, turn);
         assert.equal((await chat.shown()).at(-1)?.id, retry.turnId);
         const lose = async (): Promise<unknown> =>
-          await endTurn(writes, lost, resultOf(lost, whole, { outcome: "interrupted", reply: undefined }));
+          await endTurn(
+            opened.writes,
+            lost,
+            resultOf(lost, whole, { outcome: "interrupted", reply: undefined }),
+          );
         if (isLostFirst) await lose();
-        await endTurn(writes, retry, resultOf(retry, whole));
+        await endTurn(opened.writes, retry, resultOf(retry, whole));
         if (!isLostFirst) await lose();
         assert.deepEqual(
           (await chat.all())
@@ -257,11 +254,11 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
         );
         assert.deepEqual(await chat.texts(), ["Hi", "Look\n\nWet."]);
         const caller = { userId: chat.userId, accessToken: undefined };
-        const read = await new TurnReads(database).read(retry.turnId, caller, 0);
+        const read = await new TurnReads(opened.database).read(retry.turnId, caller, 0);
         assert.equal(read?.extendsReply?.id, asking.turnId);
 
         // Its owner was not dead, and had more to say.
-        await endTurn(writes, lost, resultOf(lost, reply("Look\n\nDry.", call("a", "rain"))));
+        await endTurn(opened.writes, lost, resultOf(lost, reply("Look\n\nDry.", call("a", "rain"))));
         const late = (await chat.all()).find(({ content }) => content === "Look\n\nDry.");
         assert.deepEqual([late?.status, late?.metadata.superseded_by], ["complete", undefined]);
       }
@@ -273,8 +270,8 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       await chat.run(["u: Hi"], reply("Look", call("a")));
       for (const more of [{ outcome: "failed", reply: undefined } as const, {}]) {
         const turn = chat.toTurn(["u: Hi"], extended);
-        await beginTurn(writes, turn);
-        await endTurn(writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain")), more));
+        await beginTurn(opened.writes, turn);
+        await endTurn(opened.writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain")), more));
       }
       assert.deepEqual(contentsOf(await chat.all()), ["Hi", "Look", "Look\n\nWet."]);
       const rows = await chat.shown();
@@ -286,7 +283,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       const chat = makeChat();
       await chat.run(["u: Hi"], reply("Look 🌧", call("a")));
       const turn = chat.toTurn(["u: Hi"], reply("Look 🌧", call("a", "rain")));
-      await beginTurn(writes, turn);
+      await beginTurn(opened.writes, turn);
       const partly = (text: string): TurnResult => {
         const ours = call("web__find", "2", { runsOn: "server", at: 1 });
         const end = resultOf(turn, reply(text, ours), { outcome: "interrupted" });
@@ -296,7 +293,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
         ["W", "W"],
         ["We", "We"],
       ] as const) {
-        await endTurn(writes, turn, { ...partly(part), toBody: () => ({ plan: "", answer }) });
+        await endTurn(opened.writes, turn, { ...partly(part), toBody: () => ({ plan: "", answer }) });
         const [, row] = await chat.shown();
         assert.deepEqual([row?.content, row?.status], [`Look 🌧\n\n${part}`, "interrupted"]);
         const tools = z.array(z.looseObject({ at: z.number() })).parse(row?.metadata?.["tools"]);
@@ -308,7 +305,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       }
       await chat.run(["u: Hi", reply("Look 🌧\n\nWet", call("a", "rain")), "u: So?"], reply("Yes"));
       assert.deepEqual(await chat.texts(), ["Hi", "Look 🌧\n\nWe", "So?", "Yes"]);
-      await endTurn(writes, turn, resultOf(turn, reply("Look 🌧\n\nWet.", call("a", "rain"))));
+      await endTurn(opened.writes, turn, resultOf(turn, reply("Look 🌧\n\nWet.", call("a", "rain"))));
       assert.deepEqual(
         contentsOf(await chat.all()).filter((content) => content === "Look 🌧\n\nWet.").length,
         1,
@@ -327,9 +324,12 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       const chat = makeChat();
       const ours = call("web__find", "true", { runsOn: "server" });
       const first = chat.toTurn(["u: Hi"]);
-      await beginTurn(writes, first);
+      await beginTurn(opened.writes, first);
       const result = resultOf(first, reply("Look", ours, call("a")));
-      await endTurn(writes, first, { ...result, reply: result.reply && { ...result.reply, hasPlan: true } });
+      await endTurn(opened.writes, first, {
+        ...result,
+        reply: result.reply && { ...result.reply, hasPlan: true },
+      });
       const extended = reply("Look", call("web__find", "forged", { runsOn: "server" }), call("a", "rain"));
       const more = call("web__find", "more", { runsOn: "server", step: 1 });
       await chat.run(
@@ -353,13 +353,13 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       const first = await chat.run(["s: Be kind", "u: Hi"], reply("Look", call("a")));
       const extended = { ...reply("Look", call("a", "rain")), id: first.turnId };
       const turn = chat.toTurn([], extended, { continues: newest(first.turnId) });
-      const begun = await writes.begin(turn);
+      const begun = await opened.writes.begin(turn);
       assert.equal(begun.type, "saved");
       assert.deepEqual(
         begun.type === "saved" ? begun.history?.map(({ role, text }) => `${role}: ${text}`) : [],
         ["system: Be kind", "user: Hi"],
       );
-      await endTurn(writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain"))));
+      await endTurn(opened.writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain"))));
       assert.deepEqual(await chat.texts(), ["Be kind", "Hi", "Look\n\nWet."]);
       assert.equal((await chat.all()).length, 4);
     });
@@ -368,9 +368,9 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       const chat = makeChat();
       await chat.run(["u: Hi"], reply("Look", call("a")));
       const turn = chat.toTurn(["u: Hi"], reply("Look", call("a", "rain")));
-      await beginTurn(writes, turn);
+      await beginTurn(opened.writes, turn);
       const next = chat.toTurn(["u: So?"], undefined, { continues: { ...newest(), isAgain: false } });
-      assert.deepEqual(await writes.begin(next), { type: "running", turnIds: [turn.turnId] });
+      assert.deepEqual(await opened.writes.begin(next), { type: "running", turnIds: [turn.turnId] });
     });
 
     test("finds an unnamed conversation by the reply that a turn goes on with", async () => {
@@ -380,7 +380,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
         conversationId: randomUUID(),
         isConversationNamed: false,
       });
-      assert.equal(await beginTurn(writes, turn), chat.conversationId);
+      assert.equal(await beginTurn(opened.writes, turn), chat.conversationId);
     });
 
     test("repeats a begin without harm, and may come late from the journal, after the conversation went on", async () => {
@@ -391,8 +391,8 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       });
       await chat.run(["u: Hi", "a: Look", "u: Never mind"], reply("Fine"));
       const queued = parseQueuedBegin(toQueuedBegin(turn));
-      for (const isLate of [true, true]) await writes.begin(queued, isLate);
-      await endTurn(writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain"))));
+      for (const isLate of [true, true]) await opened.writes.begin(queued, isLate);
+      await endTurn(opened.writes, turn, resultOf(turn, reply("Look\n\nWet.", call("a", "rain"))));
       assert.deepEqual(await chat.texts(), ["Hi", "Look", "Never mind", "Fine"]);
       assert.equal((await chat.all()).length, 5);
     });
@@ -405,7 +405,7 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
         outcome: { status: "complete", output: { content: [{ type: "text", text: long }] } },
       });
       await chat.run(["u: Hi"], reply("Look", ours, call("a", long)));
-      const reads = new TurnReads(database);
+      const reads = new TurnReads(opened.database);
       const from = { conversationId: chat.conversationId, parentId: "leaf" };
       const caller = { userId: chat.userId, accessToken: undefined };
       const path = await reads.readPath(from, caller, 100_000);

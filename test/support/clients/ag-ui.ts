@@ -2,28 +2,12 @@
 import { HttpAgent } from "@ag-ui/client";
 import { HttpAgent as OldHttpAgent } from "@ag-ui/client-0.0";
 import { ChatClient, fetchServerSentEvents, type UIMessage } from "@tanstack/ai-client";
-import { createParser } from "eventsource-parser";
-import { z } from "zod";
+import { Looks } from "./looks.ts";
 
 /** The versions of AG-UI's client. */
 export const agentVersions = ["1.0.0", "0.0.59"] as const;
 /** One of {@link agentVersions}. */
 export type AgentVersion = (typeof agentVersions)[number];
-
-const Event = z.looseObject({ type: z.string() });
-
-/** An event of the wire, with its id. */
-export type WireEvent = z.infer<typeof Event> & { readonly id: string | undefined };
-
-/** Returns the events of a stream, or of the part of one that has come. */
-export function toWireEvents(text: string): readonly WireEvent[] {
-  const events: WireEvent[] = [];
-  const parser = createParser({
-    onEvent: ({ id, data }) => void events.push({ ...Event.parse(JSON.parse(data)), id }),
-  });
-  parser.feed(text);
-  return events;
-}
 
 /** Returns a run's body, whose only message is the user's. */
 export function toRun(threadId: string, runId: string, content: unknown = "Hi", more: object = {}) {
@@ -112,12 +96,10 @@ export class ObservedThread {
     readonly lastEventId: string | null;
     readonly body: unknown;
   }[] = [];
-  readonly #looks = new Set<() => void>();
+  readonly #looks = new Looks();
 
   constructor({ url, userId, threadId, tools = {}, isStored = false, pageSize }: ChatOptions) {
-    const look = (): void => {
-      for (const each of this.#looks) each();
-    };
+    const look = this.#looks.again;
     this.chat = new ChatClient({
       connection: fetchServerSentEvents(`${url}/ag-ui?userId=${userId}`, { fetchClient: this.#fetch }),
       threadId,
@@ -173,13 +155,6 @@ export class ObservedThread {
 
   /** Resolves once the chat shows something for which `isIt` is true. */
   async until(isIt: () => boolean): Promise<void> {
-    if (isIt()) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const look = (): void => {
-      if (isIt()) resolve();
-    };
-    this.#looks.add(look);
-    await promise;
-    this.#looks.delete(look);
+    await this.#looks.until(isIt);
   }
 }

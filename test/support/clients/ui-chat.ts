@@ -12,6 +12,7 @@ import {
 } from "ai";
 import { z } from "zod";
 import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
+import { Looks } from "./looks.ts";
 
 /**
  * The metadata of a reply: the required fields at its start, and all of them at its end. The client validates
@@ -75,7 +76,7 @@ export class ObservedChat {
   /** Every call that the client was asked to run, as its tool's name. */
   readonly asked: string[] = [];
   /** Called when a request has ended. */
-  readonly #looks = new Set<() => void>();
+  readonly #looks = new Looks();
 
   /** Opens a chat on the server at `url`, as `useChat` does. */
   constructor(
@@ -103,7 +104,7 @@ export class ObservedChat {
       onData: ({ data }) => void this.plans.push({ ...data }),
       onFinish: ({ isAbort, isError, finishReason }) => {
         this.ends.push({ isAbort, isError, finishReason });
-        for (const look of this.#looks) look();
+        this.#looks.again();
       },
     });
     this.chat["~registerStatusCallback"](() => void this.statuses.push(this.chat.status));
@@ -141,15 +142,9 @@ export class ObservedChat {
 
   /** Resolves once the chat shows something for which `isIt` is true. */
   async until(isIt: () => boolean): Promise<void> {
-    if (isIt()) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const look = (): void => {
-      if (isIt()) resolve();
-    };
+    const look = this.#looks.again;
     const off = [this.chat["~registerMessagesCallback"](look), this.chat["~registerStatusCallback"](look)];
-    this.#looks.add(look);
-    await promise;
-    this.#looks.delete(look);
+    await this.#looks.until(isIt);
     for (const unregister of off) unregister();
   }
 

@@ -6,7 +6,7 @@ import type { TurnEvent } from "../../../src/turn/turn-event.ts";
 import { TurnLog } from "../../../src/live/turn-log.ts";
 import { EventId, toEventId } from "../../../src/wires/ag-ui/stream/event-id.ts";
 import { toAgUiStream, type RunStream } from "../../../src/wires/ag-ui/stream/stream.ts";
-import { toWireEvents, type WireEvent } from "../../support/clients/ag-ui.ts";
+import { toStreamEvents, type StreamEvent } from "../../support/clients/stream-events.ts";
 
 const turnId = "01a22379-68d7-7427-9df8-afdf49240900";
 const start: TurnEvent = {
@@ -112,7 +112,7 @@ function write(events: readonly TurnEvent[], options: RunStream = run): string {
 }
 
 /** Returns events with consecutive deltas of a message joined, without ids. */
-function join(events: readonly WireEvent[]): readonly unknown[] {
+function join(events: readonly StreamEvent[]): readonly unknown[] {
   const joined: Record<string, unknown>[] = [];
   for (const { id: _, ...event } of events) {
     const last = joined.at(-1);
@@ -138,7 +138,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 const turns = fc.tuple(fc.oneof(fc.constant(""), text), fc.array(move, { maxLength: 8 }));
 
 /** Checks the order of a run's events: what is open, and how it ends. */
-function assertInOrder(events: readonly WireEvent[]): void {
+function assertInOrder(events: readonly StreamEvent[]): void {
   const open = new Set<unknown>();
   assert.deepEqual(events[0]?.type, "RUN_STARTED");
   for (const [index, event] of events.entries()) {
@@ -202,7 +202,7 @@ describe("a run on AG-UI's wire", () => {
         const events = toEvents(plan, moves, false);
         const position = events.reduce((last, event) => ("position" in event ? event.position : last), 0);
         const options = { ...run, isVersion1, isJoined: isVersion1 };
-        const sent = toWireEvents(write([...events, toEnd(position, outcome)], options));
+        const sent = toStreamEvents(write([...events, toEnd(position, outcome)], options));
         assertInOrder(sent);
         const ids = sent.map(({ id }) => id ?? "");
         assert.equal(new Set(ids).size, ids.length);
@@ -217,11 +217,11 @@ describe("a run on AG-UI's wire", () => {
       fc.property(turns, fc.nat(), fc.boolean(), fc.boolean(), ([plan, moves], cut, isKept, isJoined) => {
         const events = toEvents(plan, moves);
         const own = { ...run, isJoined };
-        const whole = toWireEvents(write(events, own));
+        const whole = toStreamEvents(write(events, own));
         const had = whole.slice(0, 1 + (cut % whole.length));
         const after = EventId.parse(had.at(-1)?.id);
         const log = isKept ? joinTexts(events) : events;
-        const rest = toWireEvents(write(log, { ...own, after, needsStart: false }));
+        const rest = toStreamEvents(write(log, { ...own, after, needsStart: false }));
         assert.deepEqual(join([...had, ...rest]), join(whole));
       }),
       { numRuns: 1_000 },
@@ -232,12 +232,12 @@ describe("a run on AG-UI's wire", () => {
     fc.assert(
       fc.property(turns, fc.nat(), ([plan, moves], cut) => {
         const events = toEvents(plan, moves);
-        const whole = toWireEvents(write(events));
+        const whole = toStreamEvents(write(events));
         const had = whole.slice(0, 1 + (cut % whole.length));
         const kept = events.filter(({ type }) => type !== "reasoning-delta");
         const after = EventId.parse(had.at(-1)?.id);
-        const rest = toWireEvents(write(kept, { ...run, after, needsStart: false }));
-        const isKept = ({ messageId }: WireEvent): boolean => !String(messageId).includes("-reasoning");
+        const rest = toStreamEvents(write(kept, { ...run, after, needsStart: false }));
+        const isKept = ({ messageId }: StreamEvent): boolean => !String(messageId).includes("-reasoning");
         assert.deepEqual(join([...had, ...rest].filter(isKept)), join(whole.filter(isKept)));
       }),
       { numRuns: 1_000 },

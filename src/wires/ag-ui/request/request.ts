@@ -1,15 +1,12 @@
 /** The requests of `/ag-ui`, as AG-UI's clients send them: `RunAgentInput`. */
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../../auth/identity.ts";
-import { refuse } from "../../../base/errors.ts";
 import { parse } from "../../../base/parse.ts";
 import { ChatId, toChatPlace } from "../../../http/chat-place.ts";
-import { checkTools, repeatedName, ToolChoice, ToolName, toolsOf } from "../../../http/items/client-tools.ts";
+import { checkTools, nameTools, ToolChoice, ToolName, toolsOf } from "../../../http/items/client-tools.ts";
 import {
   IfRunning,
-  isDeep,
   listOf,
-  maxDepth,
   ModelField,
   promptFields,
   toPromptOptions,
@@ -220,13 +217,7 @@ function toToolParameters(
   tools: readonly z.output<typeof Tool>[],
   { tool_choice: choice, parallel_tool_calls: parallel }: z.output<typeof ForwardedProps>,
 ): ModelParameters {
-  const names = new Set<string>();
-  for (const [index, { name, parameters }] of tools.entries()) {
-    if (names.has(name)) refuse(`tools[${index}].name`, repeatedName);
-    if (isDeep(parameters))
-      refuse(`tools[${index}].parameters`, `must be nested at most ${maxDepth} levels deep`);
-    names.add(name);
-  }
+  nameTools(tools);
   const offered = tools.length === 0 ? undefined : tools.map(toModelTool);
   const tool_choice = choice ?? undefined;
   checkTools({ tools: offered, tool_choice });
