@@ -195,9 +195,8 @@ function registerWires(http: FastifyInstance, turns: TurnServices, stored: Store
 }
 
 function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: AppOptions) {
-  const isSummarised = store.type !== "none" && store.readsSummaries;
-  const summarizedChars = isSummarised ? store.maxContextChars : undefined;
-  return { onDisconnect, showsReasoning, toolLimits, summarizedChars };
+  const readsSummaries = store.type !== "none" && store.readsSummaries;
+  return { onDisconnect, showsReasoning, toolLimits, readsSummaries };
 }
 
 /** Returns the server without its routes. */

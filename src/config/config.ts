@@ -236,7 +236,6 @@ function toStoreOptions(environment: Environment, tables: Config["tables"]): App
   const journal = {
     dataDir: environment.DATA_DIR,
     maxJournalBytes: environment.JOURNAL_MAX_MIB * mebibyte,
-    maxContextChars: environment.MODEL_CONTEXT_CHARS,
     readsSummaries: environment.CONTEXT_SUMMARY,
     attachments: {
       maxUserBytes: environment.LIMIT_USER_FILES_MIB * mebibyte || undefined,

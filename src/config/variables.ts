@@ -171,7 +171,7 @@ export const Environment = z.object({
   MODEL_IDLE_TIMEOUT_MS: wholeNumber(1, 3_600_000).default(60_000),
   TITLE_MODEL: z.string().trim().min(1).max(500, "must be at most 500 characters").optional(),
   MODEL_OPENS_REASONING: choice("auto", "yes", "no").default("auto"),
-  MODEL_CONTEXT_CHARS: wholeNumber(1_000, 10_000_000).default(400_000),
+  MODEL_CONTEXT_CHARS: wholeNumber(1_000, 10_000_000).optional(),
   CONTEXT_SUMMARY: Flag.default(false),
   MODEL_CONTEXT_IMAGES: wholeNumber(0, 500).default(20),
   MCP_SERVERS_FILE: z.string().optional(),

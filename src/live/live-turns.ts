@@ -31,11 +31,8 @@ export interface LiveTurnsOptions extends TurnPorts {
   readonly onDisconnect: OnDisconnect;
   /** Absent if conversations keep the titles made of their questions. */
   readonly titles?: Titles | undefined;
-  /**
-   * Set if the start of chats that are too long for their models is summarised: how much of a stored path is
-   * read, in characters.
-   */
-  readonly summarizedChars?: number | undefined;
+  /** Whether the start of chats that are too long for their models is summarised. */
+  readonly readsSummaries: boolean;
   /** Counts tokens that are used outside of turns. */
   readonly counter: BackgroundCounter;
 }

@@ -2,7 +2,8 @@
 import { AppError } from "../base/errors.ts";
 import { fillResults, type CallResult } from "../turn/items/tool-results.ts";
 import type { Paths, StoredPath } from "../turn/records.ts";
-import type { TurnRequest } from "../turn/turn-request.ts";
+import type { Models } from "../turn/ports.ts";
+import { findModel, type TurnRequest } from "../turn/turn-request.ts";
 
 /** Whether everything is known that the begin of `request` needs. */
 export function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequest): boolean {
@@ -14,12 +15,16 @@ export function isPrepared({ isPrepared: isDone, parentId, continues }: TurnRequ
  * turns are stored.
  * @throws AppError as {@link loadPath} does.
  */
-export async function placeRequest(request: TurnRequest, paths: Paths | undefined): Promise<TurnRequest> {
+export async function placeRequest(
+  request: TurnRequest,
+  paths: Paths | undefined,
+  models: Models,
+): Promise<TurnRequest> {
   const { continues, ...whole } = request;
-  if (continues === undefined) return await loadPath(request, paths);
+  if (continues === undefined) return await loadPath(request, paths, models);
   if (paths !== undefined) return request;
   if (continues.needsStore || continues.mode === "leaf")
-    return await loadPath({ ...whole, parentId: request.parentId ?? "leaf" }, paths);
+    return await loadPath({ ...whole, parentId: request.parentId ?? "leaf" }, paths, models);
   return whole;
 }
 
@@ -27,11 +32,16 @@ export async function placeRequest(request: TurnRequest, paths: Paths | undefine
  * Resolves with `request` and the stored path that it continues, in the conversation of that path.
  * @throws AppError `message_not_found`, `history_off`, or a `store_…` code.
  */
-async function loadPath(request: TurnRequest, paths: Paths | undefined): Promise<TurnRequest> {
+async function loadPath(
+  request: TurnRequest,
+  paths: Paths | undefined,
+  models: Models,
+): Promise<TurnRequest> {
   const { parentId, conversationId, chatId, caller } = request;
   if (parentId === undefined) return request;
   if (paths === undefined) throw new AppError("history_off", "there is no stored path to continue from");
-  const stored = await paths.readPath({ conversationId, chatId, parentId }, caller);
+  const { maxReadChars } = findModel(models, request);
+  const stored = await paths.readPath({ conversationId, chatId, parentId }, caller, maxReadChars);
   if (stored === undefined) throw new AppError("message_not_found", parentId, { field: "parentId" });
   const placed = { ...request, stored, conversationId: stored.conversationId, chatId: undefined };
   return request.toolResults === undefined ? placed : extendReply(placed, stored, request.toolResults);

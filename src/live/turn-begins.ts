@@ -112,12 +112,12 @@ export class TurnBegins {
   async #place(request: TurnRequest): Promise<TurnRequest> {
     const paths = this.#options.records?.paths;
     try {
-      return await placeRequest(request, paths);
+      return await placeRequest(request, paths, this.#options.models);
     } catch (error) {
       if (!(error instanceof AppError) || error.runningTurnId === undefined) throw error;
       const stopped = this.#createStopped(request);
       if (!(await this.#options.chats.makeWay(request, [error.runningTurnId], stopped))) throw error;
-      return await placeRequest(request, paths);
+      return await placeRequest(request, paths, this.#options.models);
     }
   }
 

@@ -1,4 +1,5 @@
 /** The built-in model of the demo mode: honest, deterministic, and paced like a real one. */
+import { toReadChars } from "../turn/context/read-chars.ts";
 import { hasInstruction, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Model, ModelCall, ModelSink } from "../turn/ports.ts";
@@ -19,6 +20,7 @@ const setup = `To connect a real model, set these in the environment or in a fil
 /** A model that needs no key and no network. */
 export class DemoModel implements Model {
   readonly name = "demo";
+  readonly maxReadChars = toReadChars(undefined, undefined);
   readonly openedReasoning = new OpenedReasoning("no");
   readonly #clock: Clock;
 

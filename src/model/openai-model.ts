@@ -1,5 +1,6 @@
 /** The model behind an OpenAI-compatible server: its replies, each in as many attempts as it takes. */
 import { AppError, toAppError } from "../base/errors.ts";
+import { toReadChars } from "../turn/context/read-chars.ts";
 import { hasFiles, isAboutFile, withoutFiles } from "../turn/attachments/prompt-files.ts";
 import { hasInstruction, type ModelParameters, type Prompt } from "../turn/instructions.ts";
 import type { Clock, Timer } from "../base/clock.ts";
@@ -47,6 +48,10 @@ export class OpenAiModel implements Model {
     this.openedReasoning = new OpenedReasoning(settings.opensReasoning);
     this.#server = new OpenAiServer(settings, clock, observe);
     this.#clock = clock;
+  }
+
+  get maxReadChars(): number {
+    return toReadChars(this.windowTokens, this.#server.settings.maxContextChars);
   }
 
   toMaxTokens(parameters: ModelParameters): number | undefined {

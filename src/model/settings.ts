@@ -61,6 +61,8 @@ export interface ModelSettings {
   readonly windowTokens?: number | undefined;
   /** The most tokens of a reply; `undefined` if unknown. */
   readonly maxOutputTokens?: number | undefined;
+  /** The most characters of a stored path that are read for it; `undefined` to follow its window. */
+  readonly maxContextChars?: number | undefined;
   readonly price?: ModelPrice | undefined;
   readonly parameters?: ParameterSettings | undefined;
   /** Whether its replies start inside its reasoning. */

@@ -46,7 +46,6 @@ export type StoreOptions =
   | (DatabaseOptions & {
       readonly dataDir: string;
       readonly maxJournalBytes: number;
-      readonly maxContextChars: number;
       /** Whether the start of chats that are too long for their models is summarised. */
       readonly readsSummaries: boolean;
       readonly attachments: AttachmentOptions;
@@ -170,7 +169,6 @@ async function openDurableStore(
     journal,
     clock,
     sharesProgress: options.type !== "embedded",
-    maxContextChars: options.maxContextChars,
     observe,
   });
   const words = new WordIndexer({ database, clock, observe });

@@ -106,6 +106,8 @@ export interface Model {
   readonly allowedParameters?: readonly string[] | undefined;
   /** Whether its chat template opens the reasoning, as far as its replies have shown. */
   readonly openedReasoning: OpenedReasoning;
+  /** How much of the end of a stored path is read for it, in characters. */
+  readonly maxReadChars: number;
   /** Returns the most tokens of a reply, as the model is told with `parameters`; `undefined` for no bound. */
   toMaxTokens(parameters: ModelParameters): number | undefined;
   /** Starts a reply. `sink` is called in later ticks only. */
@@ -188,6 +190,8 @@ export interface TurnBegin {
   readonly continues: Continuation | undefined;
   /** The AI SDK chat that it belongs to, if its conversation has no id of its own. */
   readonly chatId: string | undefined;
+  /** How much of the end of the stored path its model is sent, in characters; absent once it has begun. */
+  readonly maxReadChars?: number | undefined;
   /** How it begins beside turns of its user that are in progress; absent if its path decides. */
   readonly ifRunning?: RunningChoice | undefined;
   /** Turns of this process, the newest first, that `ifRunning` forbids it to begin beside. */

@@ -154,7 +154,7 @@ export interface Paths {
    * Resolves with the caller's path that a turn continues; `undefined` if there is none.
    * @throws AppError `turn_running` if the path ends in the reply of a running turn.
    */
-  readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined>;
+  readPath(from: PathStart, caller: Caller, maxChars: number): Promise<StoredPath | undefined>;
   /** Resolves with the caller's newest turn in a conversation; `undefined` if there is none. */
   findNewest(chat: ChatPlace, caller: Caller): Promise<NewestTurn | undefined>;
 }

@@ -86,6 +86,7 @@ export function toReservation(
 /** Returns the begin of the turn that `request` asks for, with new ids where it names none. */
 export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedAt: Date): TurnBegin {
   const { extendsReply } = request;
+  const model = findModel(priced.models, request);
   const path = addressMessages(request.messages, request.stored?.digest);
   const parent = path.at(-1)?.pathDigest ?? request.stored?.digest;
   return {
@@ -101,7 +102,8 @@ export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedA
     chatId: request.chatId,
     ...(request.ifRunning !== undefined && { ifRunning: request.ifRunning }),
     startedAt,
-    model: findModel(priced.models, request).name,
+    model: model.name,
+    maxReadChars: model.maxReadChars,
     mustOwn: request.mustOwn,
     ...(request.isKept === false && { isKept: false }),
     mayBeRefused: mayBeRefused(request),

@@ -276,7 +276,6 @@ describe("parseConfig", () => {
     const journal = {
       dataDir: ".foreword",
       maxJournalBytes: 256 * 1024 * 1024,
-      maxContextChars: 400_000,
       readsSummaries: false,
       attachments,
     };

@@ -11,7 +11,7 @@ import { toUnknownField } from "./unknown-fields.ts";
 
 /** Settings of the environment that entries may override. */
 type Defaults = Pick<OpenAiOptions, "temperature" | "firstByteTimeoutMs" | "idleTimeoutMs"> &
-  Pick<ModelSettings, "opensReasoning">;
+  Pick<ModelSettings, "opensReasoning" | "maxContextChars">;
 
 type ServerAddress = Omit<OpenAiOptions, "temperature" | "firstByteTimeoutMs" | "idleTimeoutMs">;
 
@@ -98,6 +98,7 @@ export class EntryReader {
         ...(entry.parameters.rename && { rename: this.#toRename(entry.parameters.rename, place) }),
       },
       opensReasoning: entry.reasoning === undefined ? defaults.opensReasoning : opens[entry.reasoning],
+      maxContextChars: defaults.maxContextChars,
       fallback,
       failoverAfterMs: entry.failoverAfterMs ?? defaultFailoverAfterMs,
       users: users?.map((id) => id.toLowerCase()),

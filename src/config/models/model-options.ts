@@ -51,6 +51,7 @@ function toModelDefaults(environment: Environment) {
     firstByteTimeoutMs: environment.MODEL_FIRST_BYTE_TIMEOUT_MS,
     idleTimeoutMs: environment.MODEL_IDLE_TIMEOUT_MS,
     opensReasoning: environment.MODEL_OPENS_REASONING,
+    maxContextChars: environment.MODEL_CONTEXT_CHARS,
   };
 }
 
@@ -80,7 +81,7 @@ export function toModelOptions(environment: Environment, file: ModelsFile | unde
   const isConnected = [apiKey, baseUrl, endpoint, MODELS_FILE].some((value) => value !== undefined);
   if (environment.DEMO_MODE || !isConnected) return { type: "demo", isForced: isConnected };
   const model = environment.OPENAI_MODEL ?? "";
-  const { opensReasoning, ...defaults } = toModelDefaults(environment);
+  const { opensReasoning, maxContextChars, ...defaults } = toModelDefaults(environment);
   const openai = {
     model,
     apiKey,
@@ -102,6 +103,7 @@ export function toModelOptions(environment: Environment, file: ModelsFile | unde
     keepsName: false,
     openai,
     opensReasoning,
+    maxContextChars,
     fallback: [],
     failoverAfterMs: defaultFailoverAfterMs,
   };

@@ -40,8 +40,6 @@ export interface SummarizerOptions {
   readonly clock: Clock;
   readonly observe: Observer;
   readonly counter: BackgroundCounter;
-  /** As in {@link TurnSummaries}. */
-  readonly maxReadChars: number;
 }
 
 /** A conversation to be summarised, as far as a turn of it needs it. */
@@ -68,7 +66,8 @@ export class Summarizer {
 
   /** Returns the summaries of a turn's chat. */
   open(request: TurnRequest): TurnSummaries {
-    return new TurnSummaries(request, { ...this.#options, known: this.#known });
+    const { maxReadChars } = findModel(this.#options.models, request);
+    return new TurnSummaries(request, { ...this.#options, maxReadChars, known: this.#known });
   }
 
   /** A turn is over: writes the summary that its chat needs, or is about to need. Never throws. */
@@ -181,15 +180,15 @@ function isEnough(messages: readonly Message[], limits: PathLimits): boolean {
 
 /** Returns the writer of summaries; `undefined` if there are to be none, or no place for them. */
 export function createSummarizer({
-  summarizedChars,
+  readsSummaries,
   records,
   ...options
-}: Omit<SummarizerOptions, "records" | "maxReadChars"> & {
-  readonly summarizedChars?: number | undefined;
+}: Omit<SummarizerOptions, "records"> & {
+  readonly readsSummaries: boolean;
   readonly records: TurnRecords | undefined;
 }): Summarizer | undefined {
-  if (summarizedChars === undefined || records === undefined) return undefined;
-  return new Summarizer({ ...options, records: records.summaries, maxReadChars: summarizedChars });
+  if (!readsSummaries || records === undefined) return undefined;
+  return new Summarizer({ ...options, records: records.summaries });
 }
 
 /** Returns the digest of a stored path; `undefined` if more than its messages is needed for that. */

@@ -38,6 +38,11 @@ export class FailoverModel implements Model {
     this.#observe = observe;
   }
 
+  /** As much as the model with the largest window is sent. */
+  get maxReadChars(): number {
+    return Math.max(...this.#candidates.map(({ model }) => model.maxReadChars));
+  }
+
   /** Whichever model replies: one without a bound counts as turns of such models do. */
   toMaxTokens(parameters: ModelParameters): number | undefined {
     const bounds = this.#candidates.map(({ model }) => model.toMaxTokens(parameters));

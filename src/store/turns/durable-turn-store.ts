@@ -38,8 +38,6 @@ import { DurableWriter, type DurableWriterOptions, type Written } from "./durabl
 
 /** The dependencies and settings of a durable store. */
 export interface DurableTurnStoreOptions extends DurableWriterOptions {
-  /** How much of a stored path a model is sent, in characters. */
-  readonly maxContextChars: number;
   /** Whether other processes read the text of running turns. If not, the cheaper journal keeps it. */
   readonly sharesProgress: boolean;
 }
@@ -205,9 +203,9 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
     return await this.#options.reads.findNewest(chat, caller);
   }
 
-  async readPath(from: PathStart, caller: Caller): Promise<StoredPath | undefined> {
+  async readPath(from: PathStart, caller: Caller, maxChars: number): Promise<StoredPath | undefined> {
     await this.untilWritesStored(caller, from.conversationId);
-    return await this.#options.reads.readPath(from, caller, this.#options.maxContextChars);
+    return await this.#options.reads.readPath(from, caller, maxChars);
   }
 
   /** Resolves once none of the caller's writes is queued, as {@link untilWritesStored} does. */

@@ -45,14 +45,13 @@ export type SavedPath = Pick<
   | "extendsReply"
   | "anchor"
   | "continues"
+  | "maxReadChars"
   | "chatId"
   | "startedAt"
 >;
 
 /** How the stored path of a continuing turn is read. */
 export interface PathReading {
-  /** How much of its end a model is sent, in characters. */
-  readonly maxContextChars: number;
   /** Whether with its summaries. Default `false`. */
   readonly readsSummaries?: boolean;
 }
@@ -65,7 +64,7 @@ export class MessageWriter {
   /** For messages that a client sends back changed: the digest of the path as sent → as stored. */
   readonly #knownPaths = new Map<Digest, Digest>();
 
-  constructor(database: Database, clock: Clock, reading: PathReading = { maxContextChars: 0 }) {
+  constructor(database: Database, clock: Clock, reading: PathReading = {}) {
     this.#reading = reading;
     this.#database = database;
     this.#clock = clock;
@@ -108,7 +107,7 @@ export class MessageWriter {
         // A path that does not start at the root has the same digest in many places.
         const isFromRoot = turn.continues === undefined || turn.continues.mode === "whole";
         if (tail.length === 0 && isFromRoot) this.#remember(turn.path.at(-1)?.pathDigest, saved.digest);
-        return toSaved(saved, this.#reading.maxContextChars);
+        return toSaved(saved, turn.maxReadChars ?? 0);
       }
       if ("deleted" in saved) return { type: "deleted" };
       if ("full" in saved) return { type: "full" };
@@ -141,7 +140,7 @@ export class MessageWriter {
     });
   }
 
-  #toContinue({ continues }: SavedPath): Json {
+  #toContinue({ continues, maxReadChars }: SavedPath): Json {
     if (continues === undefined) return undefined;
     const { mode, isAgain, replyId, mustExist } = continues;
     return {
@@ -149,7 +148,7 @@ export class MessageWriter {
       is_again: isAgain,
       reply_id: replyId,
       must_exist: mustExist,
-      max_chars: mode === "whole" ? undefined : this.#reading.maxContextChars,
+      max_chars: mode === "whole" ? undefined : maxReadChars,
       ...(this.#reading.readsSummaries === true && { with_summaries: true }),
     };
   }

@@ -153,8 +153,8 @@ export function cutToTokens(text: string, maxTokens: number): string {
   let cut = text;
   for (let tokens = countTokens(cut); tokens > maxTokens; tokens = countTokens(cut)) {
     const length = Math.floor(Math.min(cut.length * 0.97, (cut.length * maxTokens) / tokens));
-    const space = cut.slice(0, length).search(/\s\S*$/);
-    cut = cut.slice(0, space > length * 0.8 ? space : length);
+    const end = cut.slice(0, length).search(/\s\S*$/);
+    cut = cut.slice(0, end > length * 0.8 ? end : length);
   }
   return cut.length === text.length ? cut : cut.toWellFormed().trimEnd();
 }

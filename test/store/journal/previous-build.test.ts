@@ -80,6 +80,7 @@ const begin: Filled<TurnBegin> = {
   anchor: digest,
   continues: { mode: "leaf", isAgain: true, replyId: "r1", mustExist: true, needsStore: true },
   chatId: "chat",
+  maxReadChars: 100_000,
   ifRunning: "branch",
   runningHere: [randomUUID()],
   startedAt: new Date(),

@@ -64,7 +64,7 @@ const newest = (replyId?: string): Continuation => ({
 export function runToolMessagesSuite(databaseName: string, start: () => Promise<StoreHarness>): void {
   describe(`replies with tool calls on ${databaseName}`, () => {
     const server = useDatabase(start);
-    const opened = useTurnWrites(server, undefined, { maxContextChars: 100_000 });
+    const opened = useTurnWrites(server);
 
     /** A user's conversation. */
     function makeChat() {
@@ -76,7 +76,12 @@ export function runToolMessagesSuite(databaseName: string, start: () => Promise<
       ): TurnBegin => {
         const parent = addressMessages(toMessages(lines)).at(-1)?.pathDigest;
         const extendsReply = extended && addressExtended(extended, parent);
-        return makeTurn(lines, { ...place, ...(extendsReply && { extendsReply }), ...more });
+        return makeTurn(lines, {
+          ...place,
+          maxReadChars: 100_000,
+          ...(extendsReply && { extendsReply }),
+          ...more,
+        });
       };
       const run = async (lines: readonly Line[], whole: Message, extended?: Message): Promise<TurnBegin> => {
         const turn = toTurn(lines, extended);

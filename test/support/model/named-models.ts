@@ -9,6 +9,7 @@ export function chooseFrom(first: string, ...others: readonly string[]): ModelCh
   const toModel = (name: string) => ({
     name,
     openedReasoning: new OpenedReasoning("auto"),
+    maxReadChars: 400_000,
     toMaxTokens: () => undefined,
     complete: () => assert.fail("no model is to be called"),
     close: () => Promise.resolve(),
