@@ -48,7 +48,7 @@ export const errorTable = {
   previous_response_not_found: {
     status: 400,
     retryable: false,
-    publicMessage: "The previous response was not found.",
+    publicMessage: "The response was not found.",
   },
   file_not_found: { status: 404, retryable: false, publicMessage: "The file was not found." },
   history_off: { status: 404, retryable: false, publicMessage: "History is not available on this server." },

@@ -38,7 +38,8 @@ begin
         from public.turns r where r.subject = v_subject and r.status = 'running'
       union all
       select r.status, r.heartbeat_at, r.estimate, (r.started_at at time zone 'UTC')::date as day
-        from public.turn_waits w join public.turns r on r.id = w.turn_id where w.subject = v_subject and r.status = 'waiting'
+        from public.turn_waits w join public.turns r on r.id = w.turn_id
+        where w.subject = v_subject and r.status = 'waiting'
     ) t;
   if v_turns >= (argument #>> '{allowance,concurrent_turns}')::integer then
     return jsonb_build_object('limited', 'concurrent-turns');
