@@ -45,11 +45,7 @@ export const errorTable = {
   not_found: { status: 404, retryable: false, publicMessage: "There is nothing at this URL." },
   conversation_not_found: { status: 404, retryable: false, publicMessage: "The conversation was not found." },
   message_not_found: { status: 404, retryable: false, publicMessage: "The message was not found." },
-  previous_response_not_found: {
-    status: 400,
-    retryable: false,
-    publicMessage: "The response was not found.",
-  },
+  previous_response_not_found: { status: 400, retryable: false, publicMessage: "No such response exists." },
   file_not_found: { status: 404, retryable: false, publicMessage: "The file was not found." },
   history_off: { status: 404, retryable: false, publicMessage: "History is not available on this server." },
   model_not_found: { status: 404, retryable: false, publicMessage: "The model was not found." },
