@@ -184,13 +184,13 @@ interface StoredChats {
 
 /** Registers the routes of all wires. */
 function registerWires(http: FastifyInstance, turns: TurnServices, stored: StoredChats | undefined): void {
-  const { live, clock, attachments } = turns;
+  const { live, clock } = turns;
   const { history, paths } = stored ?? {};
   registerRoutes(http, forewordRoutes, turns);
   registerRoutes(http, uiChatRoutes, { ...turns, chats: new LastTurns(live, clock), history });
   registerRoutes(http, openAiRoutes, { ...turns, createdAt: clock.now() });
   registerRoutes(http, responsesRoutes, { ...turns, paths });
-  registerRoutes(http, conversationRoutes, { stored, live, attachments, clock });
+  registerRoutes(http, conversationRoutes, { stored, ...turns });
   registerRoutes(http, agUiRoutes, { ...turns, history });
 }
 

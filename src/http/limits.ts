@@ -87,12 +87,20 @@ export class Limits {
       const { takesUserName = false } = request.routeOptions.config;
       const query = NamedUser.parse(request.query);
       const body = NamedUser.parse(request.body);
-      const caller = toCaller(
-        identity,
-        body.userId || (takesUserName && toNamedUser(body.user)) || query.userId,
-      );
+      const named = takesUserName
+        ? toNamedUser(body.user) || query.userId || toNamedUser(query.user)
+        : undefined;
+      const caller = toCaller(identity, body.userId || named || query.userId);
       await this.#count(windows, toSubject(identity, caller, request.ip), request, reply);
     });
+  }
+
+  /**
+   * Checks the sizes of messages that are added without a turn.
+   * @throws AppError `message_too_large` or `invalid_request`, naming the place in `field`.
+   */
+  checkAdded(messages: readonly Message[], field: string): void {
+    checkSizes(messages, this.#options, field);
   }
 
   /**
@@ -177,19 +185,19 @@ function toNetwork(ip: string): string {
   return `${[...start, ...zeros, ...end].slice(0, 4).join(":")}::/64`;
 }
 
-function checkSizes(messages: readonly Message[], limits: SizeLimits): void {
+function checkSizes(messages: readonly Message[], limits: SizeLimits, field = "messages"): void {
   const { maxMessages, maxMessageBytes, maxMessageFiles, maxImageBytes } = limits;
-  if (messages.length > maxMessages) refuse("messages", `must be at most ${maxMessages}`);
+  if (messages.length > maxMessages) refuse(field, `must be at most ${maxMessages}`);
   for (const [index, { role, text, images }] of messages.entries()) {
     // Characters first, since each takes at most three bytes.
     const isLong = role === "user" && text.length * 3 > maxMessageBytes;
     if (isLong && Buffer.byteLength(text) > maxMessageBytes)
-      tooLarge(`messages[${index}]`, `must be at most ${maxMessageBytes / 1024} KiB of text`);
+      tooLarge(`${field}[${index}]`, `must be at most ${maxMessageBytes / 1024} KiB of text`);
     if (images.length > maxMessageFiles)
-      refuse(`messages[${index}]`, `must have at most ${maxMessageFiles} images and files`);
+      refuse(`${field}[${index}]`, `must have at most ${maxMessageFiles} images and files`);
     // Two bytes may be padding.
     if (images.some(({ data }) => (data.length / 4) * 3 > maxImageBytes + 2))
-      tooLarge(`messages[${index}]`, `an image must be at most ${maxImageBytes / 1024 / 1024} MiB`);
+      tooLarge(`${field}[${index}]`, `an image must be at most ${maxImageBytes / 1024 / 1024} MiB`);
   }
 }
 

@@ -10,7 +10,7 @@ export const UserName = z
   .optional()
   .describe("The user whose data this is: a UUID, or any other name, which always means the same user.");
 
-/** The user in a query, by id or by name: for requests without a body that could name one. */
+/** The user in a query, by id or by name: for requests whose body names none. */
 export const NamedUserQuery = UserQuery.extend({ user: UserName });
 
 /** Returns the caller of a request whose query names a user. @throws AppError `user_mismatch`. */

@@ -48,7 +48,10 @@ export type SavedPath = Pick<
   | "maxReadChars"
   | "chatId"
   | "startedAt"
->;
+> & {
+  /** Whether the database needs all of it to find its place, however long it is. */
+  readonly isSentWhole?: boolean;
+};
 
 /** How the stored path of a continuing turn is read. */
 export interface PathReading {
@@ -83,7 +86,7 @@ export class MessageWriter {
     const candidates = turn.isConversationNamed ? [] : toCandidates(turn, stored);
     const mayBeKnown =
       turn.isConversationNamed || (candidates.length > 0 && turn.caller.userId !== undefined);
-    let from = mayBeKnown ? findTailStart(turn.path) : 0;
+    let from = mayBeKnown && turn.isSentWhole !== true ? findTailStart(turn.path) : 0;
     let addresses: JsonObject = {};
     for (let steps = 0; ;) {
       const result = await this.#database.call(

@@ -84,7 +84,7 @@ export class TurnWrites {
   async addMessages(path: SavedPath): Promise<SaveResult> {
     await this.#attachments?.storeFirst(path);
     const argument = { ...this.#attachments?.toArgument(path) };
-    return await this.#messages.save("chat_add_messages", path, service, argument);
+    return await this.#messages.save("chat_add_messages", { ...path, isSentWhole: true }, service, argument);
   }
 
   /** Stores the attachments of `turn` that its begin has found missing. */

@@ -118,6 +118,6 @@ function toClaimedTurn(turnId: string, { claimed }: z.output<typeof Claimed>): C
     text: claimed.pieces[0]?.position === 0 ? joinPieces(claimed.pieces) : "",
     items: cutOverlaps(claimed.events),
     state: claimed.state,
-    request: claimed.request,
+    ...(claimed.request !== undefined && { request: claimed.request }),
   };
 }

@@ -8,8 +8,9 @@ import type { PathRows } from "../../history/path-rows.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import { stopAndWait } from "../../http/turns/stop-turn.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
+import { NamedUserQuery, toQueryCaller } from "../../http/openai/user-name.ts";
 import { openAiErrors } from "../../http/openai/openai-error.ts";
-import { TurnHeaders, UserQuery } from "../../http/request-fields.ts";
+import { TurnHeaders } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { answerApprovals, hasApprovals } from "./approvals.ts";
 import { readEcho } from "./echo.ts";
@@ -29,7 +30,7 @@ export interface ResponsesServices extends TurnStarter {
 
 const ResponseParams = z.object({ id: z.string().max(512).describe("The response's id.") });
 
-const ResponseQuery = UserQuery.extend({
+const ResponseQuery = NamedUserQuery.extend({
   stream: z
     .enum(["true", "false", ""], "must be true or false")
     .optional()
@@ -49,6 +50,7 @@ const ResponseQuery = UserQuery.extend({
 const createResponse = defineRoute({
   method: "POST",
   path: "/v1/responses",
+  query: NamedUserQuery,
   headers: TurnHeaders,
   body: ResponseBody,
   startsTurn: true,
@@ -68,8 +70,8 @@ const createResponse = defineRoute({
     "approval_settled",
     "approval_expired",
   ],
-  handle: async ({ body, headers, identity, request, reply }, services: ResponsesServices) => {
-    const requested = toRequestedResponse(body, headers, identity, services.choice);
+  handle: async ({ body, headers, query, identity, request, reply }, services: ResponsesServices) => {
+    const requested = toRequestedResponse(body, headers, query, identity, services.choice);
     const { input, caller } = requested;
     if (hasApprovals(input)) {
       const found = await answerApprovals(services.live, input, caller);
@@ -88,10 +90,11 @@ const getResponse = defineRoute({
   path: "/v1/responses/:id",
   params: ResponseParams,
   query: ResponseQuery,
+  takesUserName: true,
   hasHead: false, // a HEAD would follow the turn to its end
   errors: ["not_found", "server_stopping", ...storeErrors],
-  handle: async ({ params, query, caller, reply }, { live, clock }: ResponsesServices) => {
-    const found = await findResponse(live, params.id, caller);
+  handle: async ({ params, query, identity, reply }, { live, clock }: ResponsesServices) => {
+    const found = await findResponse(live, params.id, toQueryCaller(identity, query));
     const { turn, place } = found;
     const echo = readEcho(turn.request);
     if (echo.store === false) throw toMissingResponse(params.id);
@@ -106,11 +109,12 @@ const cancelResponse = defineRoute({
   method: "POST",
   path: "/v1/responses/:id/cancel",
   params: ResponseParams,
-  query: UserQuery,
+  query: NamedUserQuery,
+  takesUserName: true,
   body: "ignored",
   errors: ["not_found", "server_stopping", ...storeErrors],
-  handle: async ({ params, caller, reply }, { live, clock }: ResponsesServices) => {
-    const found = await findResponse(live, params.id, caller);
+  handle: async ({ params, query, identity, reply }, { live, clock }: ResponsesServices) => {
+    const found = await findResponse(live, params.id, toQueryCaller(identity, query));
     const hasEnded = await stopAndWait([found.turn], clock);
     return await reply.code(hasEnded ? 200 : 202).send(readResponse(found));
   },

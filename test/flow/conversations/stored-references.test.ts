@@ -1,4 +1,4 @@
-/** Requests of OpenAI's clients refer to what is stored: responses, conversations and items. */
+/** Requests of OpenAI's clients refer to stored responses, conversations and items. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
@@ -8,6 +8,7 @@ import {
   OpenAIConversationsSession,
   OpenAIProvider,
   Runner,
+  tool,
   setTracingDisabled,
 } from "@openai/agents";
 import { streamText, type ModelMessage } from "ai";
@@ -80,7 +81,6 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
           name: "a",
           instructions: "Be brief.",
           model: "scripted",
-          modelSettings: { providerData: { user: userId } },
         });
         for (const text of ["One", "Two", "Three"]) {
           if (!stream) {
@@ -108,6 +108,36 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
         await session.clearSession();
         assert.deepEqual(await listConversations(userId), []);
       });
+
+    test("the session of @openai/agents stores nothing twice if the client runs tools, either", async () => {
+      const userId = randomUUID();
+      const client = connect(userId);
+      model.inOrder(
+        (call) => call.toolCall("look", { at: "sky" }, "c1").finish("tool_calls"),
+        (call) => call.text("Blue").finish(),
+        (call) => call.text("Bye").finish(),
+      );
+      const session = new OpenAIConversationsSession({ client });
+      const runner = new Runner({ modelProvider: new OpenAIProvider({ openAIClient: client }) });
+      const look = tool({
+        name: "look",
+        description: "Looks",
+        parameters: z.object({ at: z.string() }),
+        execute: async () => "blue",
+      });
+      const agent = new Agent({ name: "a", instructions: "Be brief.", model: "scripted", tools: [look] });
+      for (const text of ["One", "Two"]) await runner.run(agent, text, { session });
+      const id = await session.getSessionId();
+      assert.deepEqual(await listTexts(client, id), [
+        "user: One",
+        "function_call",
+        "function_call_output",
+        "assistant: Blue",
+        "user: Two",
+        "assistant: Bye",
+      ]);
+      assert.deepEqual(await listConversations(userId), [id.slice("conv_".length)]);
+    });
 
     test("the AI SDK's second turn names the items of the first, whose text and conversation it gets", async () => {
       const userId = randomUUID();

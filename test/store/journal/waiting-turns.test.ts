@@ -94,8 +94,8 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
     return started;
   }
 
-  async function begin({ turns }: Process): Promise<TurnBegin> {
-    const turn = makeTurn(["u: Hi"], { userId: randomUUID(), conversationId: randomUUID() });
+  async function begin({ turns }: Process, more: Partial<TurnBegin> = {}): Promise<TurnBegin> {
+    const turn = makeTurn(["u: Hi"], { userId: randomUUID(), conversationId: randomUUID(), ...more });
     const result = await turns.begin(turn);
     assert.equal(result.type, "begun");
     return turn;
@@ -207,22 +207,21 @@ describe("while the database is unavailable", { timeout: 120_000 }, () => {
       await runSql(url, [previous.schema]);
       const process = await open(url);
       context.after(() => process.close());
-      const turn = await begin(process);
+      const turn = await begin(process, { request: { metadata: { topic: "demo" } } });
       const { turnId, caller } = turn;
       const pieces = [{ turnId, position: 0, text: "Plan", items: [thought] }];
       const { known } = await process.records.bus.publish([turnId], pieces);
       assert.deepEqual(Array.from(known), [turnId]);
       const read = async (): Promise<unknown> => {
         const stored = await process.records.bus.read(turnId, caller, 0);
-        return [stored?.status, stored?.text, stored?.items, stored?.attempts];
+        return [stored?.status, stored?.text, stored?.items, stored?.request];
       };
       assert.deepEqual(await read(), ["running", "Plan", [thought], undefined]);
       assert.equal((await process.turns.pause(turn, paused)).storage, "stored");
       assert.deepEqual(await read(), ["waiting", "Plan", paused.items, undefined]);
       const answered = await process.records.waiting.answer(turnId, caller, answers);
       assert.equal(answered.type, "claimed");
-      const attempts = [{ model: "large", errorCode: "model_unavailable" }] as const;
-      await process.turns.end(turn, makeResult("Done.", { items: [call], attempts }));
+      await process.turns.end(turn, makeResult("Done.", { items: [call] }));
       assert.deepEqual(await read(), ["complete", "- plan\n---RESPONSE---\nDone.", [call], undefined]);
     },
   );

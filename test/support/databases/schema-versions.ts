@@ -6,9 +6,9 @@ const schemaFile = new URL("../../../supabase_schema.sql", import.meta.url);
 const ownRange = { version: schemaVersion, servesFrom: oldestSchemaVersion };
 
 /**
- * Returns the schema as one of `version` (default: its own) that serves servers from `servesFrom` on (default:
- * its own range; of another version, that one alone): servers notice only its numbers. `isForced` leaves out the
- * refusal to downgrade, so that it can be applied over a newer one.
+ * Returns the schema as one of `version` that serves servers from `servesFrom` on: servers notice only its
+ * numbers. By default it is its own version with its own range, or another version that serves itself alone.
+ * `isForced` leaves out the refusal to downgrade, so that it can be applied over a newer one.
  */
 export async function loadSchemaOf(
   version = schemaVersion,

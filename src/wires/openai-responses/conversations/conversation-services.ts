@@ -5,16 +5,14 @@ import type { History } from "../../../history/history.ts";
 import type { PathRows } from "../../../history/path-rows.ts";
 import { storeErrors } from "../../../http/route.ts";
 import type { LiveTurns } from "../../../live/live-turns.ts";
-import type { TurnAttachments } from "../../../turn/attachments/turn-attachments.ts";
+import type { AddedServices } from "./added-messages.ts";
 import { parseConversationId, parseResponseId } from "../ids.ts";
 
 /** The services of these routes. */
-export interface ConversationServices {
+export interface ConversationServices extends AddedServices {
   /** `undefined` if nothing is stored. */
   readonly stored: { readonly history: History; readonly paths: PathRows } | undefined;
   readonly live: LiveTurns;
-  /** `undefined` if images are not kept. */
-  readonly attachments: TurnAttachments | undefined;
   readonly clock: Clock;
 }
 

@@ -27,6 +27,7 @@ const listConversationItems = defineRoute({
   path: "/v1/conversations/:id/items",
   params: ConversationParams,
   query: ItemsQuery,
+  takesUserName: true,
   errors: ["not_found", ...conversationErrors],
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const conversationId = parseConversation(params.id);
@@ -44,13 +45,14 @@ const addConversationItems = defineRoute({
   path: "/v1/conversations/:id/items",
   params: ConversationParams,
   query: NamedUserQuery,
+  takesUserName: true,
   body: jsonBody("NewConversationItems", NewItems),
   errors: [...conversationErrors, ...addErrors],
   handle: async ({ params, body, query, identity, reply }, services: ConversationServices) => {
     const conversationId = parseConversation(params.id);
     const caller = toQueryCaller(identity, query);
     const { history, paths } = storedIn(services);
-    const messages = await prepareMessages(toAddedMessages(body.items), caller, services.attachments);
+    const messages = await prepareMessages(toAddedMessages(body.items), caller, services);
     if (messages.length === 0) {
       if ((await history.get(caller, conversationId)) === undefined) refuseConversation(params.id);
       return reply.send(toItemList([]));
@@ -66,6 +68,7 @@ const getConversationItem = defineRoute({
   path: "/v1/conversations/:id/items/:itemId",
   params: ItemParams,
   query: NamedUserQuery,
+  takesUserName: true,
   errors: ["not_found", ...conversationErrors],
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const caller = toQueryCaller(identity, query);
@@ -79,6 +82,7 @@ const deleteConversationItem = defineRoute({
   path: "/v1/conversations/:id/items/:itemId",
   params: ItemParams,
   query: NamedUserQuery,
+  takesUserName: true,
   errors: ["not_found", ...conversationErrors],
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const caller = toQueryCaller(identity, query);

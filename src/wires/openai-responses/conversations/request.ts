@@ -3,7 +3,7 @@ import { z } from "zod";
 import { refuse } from "../../../base/errors.ts";
 import { NamedUserQuery } from "../../../http/openai/user-name.ts";
 import { listOf } from "../../../http/request-fields.ts";
-import type { Message } from "../../../turn/message.ts";
+import { isNotEmpty, type Message } from "../../../turn/message.ts";
 import { Item, type InputItem } from "../request/input-item.ts";
 import { toSentChat } from "../request/sent-chat.ts";
 
@@ -74,8 +74,9 @@ export function toAddedMessages(items: readonly InputItem[]): readonly Message[]
   const { messages, extendsReply, results } = toSentChat(placed);
   const [result] = results;
   if (result !== undefined) refuse(result.field, "must come after its function_call, in the same request");
-  const added = extendsReply === undefined ? messages : [...messages, extendsReply];
-  const empty = added.findIndex(({ text, images, tools }) => text === "" && images.length === 0 && !tools);
-  if (empty >= 0) refuse("items", "must not hold a message without content");
+  const all = extendsReply === undefined ? messages : [...messages, extendsReply];
+  // An empty reply is an empty message of its response, which clients send back.
+  const added = all.filter((message) => message.role !== "assistant" || isNotEmpty(message));
+  if (!added.every(isNotEmpty)) refuse("items", "must not hold a message without content");
   return added;
 }

@@ -38,13 +38,14 @@ const createConversation = defineRoute({
   method: "POST",
   path: "/v1/conversations",
   query: NamedUserQuery,
+  takesUserName: true,
   body: jsonBody("NewOpenAiConversation", NewConversation),
   errors: [...conversationErrors, ...addErrors],
   handle: async ({ body, query, identity, reply }, services: ConversationServices) => {
     const { history, paths } = storedIn(services);
     const caller = toQueryCaller(identity, query);
     const sent = toAddedMessages(body.items ?? []);
-    const messages = await prepareMessages(sent, caller, services.attachments);
+    const messages = await prepareMessages(sent, caller, services);
     const title = messages.length === 0 ? untitled : toTitle(messages);
     const created = await history.create(caller, createId(), title, body.metadata ?? {});
     if (created === undefined) throw new AppError("store_unavailable", "a new id was taken");
@@ -58,6 +59,7 @@ const getConversation = defineRoute({
   path: "/v1/conversations/:id",
   params: ConversationParams,
   query: NamedUserQuery,
+  takesUserName: true,
   errors: conversationErrors,
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const id = parseConversation(params.id);
@@ -71,6 +73,7 @@ const updateConversation = defineRoute({
   path: "/v1/conversations/:id",
   params: ConversationParams,
   query: NamedUserQuery,
+  takesUserName: true,
   body: jsonBody("OpenAiConversationChange", ConversationChange),
   errors: conversationErrors,
   handle: async ({ params, body, query, identity, reply }, services: ConversationServices) => {
@@ -88,6 +91,7 @@ const deleteConversation = defineRoute({
   path: "/v1/conversations/:id",
   params: ConversationParams,
   query: NamedUserQuery,
+  takesUserName: true,
   errors: [...conversationErrors, "not_found", "server_stopping"],
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const id = parseConversation(params.id);
@@ -104,6 +108,7 @@ const listInputItems = defineRoute({
   path: "/v1/responses/:id/input_items",
   params: ResponseParams,
   query: ItemsQuery,
+  takesUserName: true,
   errors: ["not_found", ...commonErrors],
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const turnId = parseResponse(params.id);
@@ -119,6 +124,7 @@ const deleteResponse = defineRoute({
   path: "/v1/responses/:id",
   params: ResponseParams,
   query: NamedUserQuery,
+  takesUserName: true,
   errors: ["not_found", "server_stopping", ...storeErrors],
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const turnId = parseResponse(params.id);

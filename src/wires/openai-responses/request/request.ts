@@ -6,7 +6,7 @@ import type { Caller } from "../../../base/caller.ts";
 import { openAiBody, type ParsedBody } from "../../../http/openai/openai-body.ts";
 import { findNamed, ModelName } from "../../../http/openai/model-name.ts";
 import { only, Parameters, Refused, toParameters } from "../../../http/openai/model-parameters.ts";
-import { toNamedCaller, UserName } from "../../../http/openai/user-name.ts";
+import { NamedUserQuery, toNamedCaller, toQueryCaller, UserName } from "../../../http/openai/user-name.ts";
 import type { ModelChoice } from "../../../http/model-choice.ts";
 import {
   IfRunning,
@@ -145,10 +145,12 @@ export interface RequestedResponse {
 export function toRequestedResponse(
   { request, extra }: ParsedBody<z.output<typeof ResponseRequest>>,
   headers: z.output<typeof TurnHeaders>,
+  query: z.output<typeof NamedUserQuery>,
   identity: Identity,
   models: ModelChoice,
 ): RequestedResponse {
-  const caller = toNamedCaller(identity, request.user);
+  const isInBody = request.user !== undefined;
+  const caller = isInBody ? toNamedCaller(identity, request.user) : toQueryCaller(identity, query);
   const { model, isPlanned } = findNamed(request.model, models, { identity, caller });
   const { instructions, background: isBackground = false, store: isKept = true } = request;
   if (isBackground && !isKept) refuse("background", "is only allowed for a stored response");
