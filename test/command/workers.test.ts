@@ -1,5 +1,7 @@
 /** Workers share the load, are replaced when they exit, and end together. */
 import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { ConfigError, parseConfig } from "../../src/config/config.ts";
@@ -55,14 +57,15 @@ describe("WORKERS", { timeout: 120_000 }, () => {
   }
 
   /** Starts two, which lead a group of their own; resolves once both have had turns. */
-  async function startBoth(): Promise<{ command: RunningCommand; address: string; pids: Set<number> }> {
+  async function startBoth(
+    variables: Readonly<Record<string, string>> = { OPENAI_BASE_URL: model.url, OPENAI_MODEL: "scripted" },
+  ): Promise<{ command: RunningCommand; address: string; pids: Set<number> }> {
     const command = new RunningCommand(
       ["serve"],
       {
         PORT: "0",
         WORKERS: "2",
-        OPENAI_BASE_URL: model.url,
-        OPENAI_MODEL: "scripted",
+        ...variables,
         DATA_DIR: folder.path,
         ...harness.variables,
       },
@@ -83,6 +86,36 @@ describe("WORKERS", { timeout: 120_000 }, () => {
     }
     return { command, address, pids };
   }
+
+  test("all know the models of a file, and leave a failed one for its fallback", async () => {
+    const primary = await ScriptedModel.start();
+    primary.script = (call) => call.head(503).end();
+    const file = join(folder.path, "models.json");
+    const models = [
+      { name: "primary", baseUrl: primary.url, fallback: ["backup"] },
+      { name: "backup", baseUrl: model.url },
+    ];
+    await writeFile(file, JSON.stringify({ models }));
+    const { command, address } = await startBoth({ MODELS_FILE: file });
+    // Each worker asks it once, and then leaves it alone.
+    assert.equal(primary.calls.length, 2);
+    const listed = await fetch(`${address}/v1/models`);
+    assert.match(await listed.text(), /"id":"primary".*"id":"backup"/s);
+    const turns = linesOf(command).filter(({ msg }) => msg === "turn");
+    assert.deepEqual(new Set(turns.map(({ model: name }) => name)), new Set(["backup"]));
+    command.kill("SIGTERM");
+    assert.equal(await command.exit(), 0);
+    await primary.close();
+  });
+
+  test("do not start with a file of models that has a fault, which is told once", async () => {
+    const file = join(folder.path, "faulty.json");
+    await writeFile(file, JSON.stringify({ models: [{ name: "a", baseUrl: "x" }] }));
+    const variables = { PORT: "0", WORKERS: "2", MODELS_FILE: file, DATA_DIR: folder.path };
+    const command = new RunningCommand(["serve"], { ...variables, ...harness.variables }, folder.path);
+    assert.notEqual(await command.exit(), 0);
+    assert.equal(command.stderr.match(/models\[0\]\.baseUrl must be a URL/g)?.length, 1, command.stderr);
+  });
 
   test("serve one port in turn; a killed one is replaced; running replies finish before they exit", async () => {
     const { command, address, pids } = await startBoth();

@@ -5,9 +5,10 @@ import { beforeEach, describe, test } from "node:test";
 import { startPglite } from "../../support/databases/store-harness.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { longChats } from "../../support/model/long-chats.ts";
+import { findSentSummary, SummaryScript } from "../../support/model/summary-script.ts";
 import { WindowServer } from "../../support/model/window-server.ts";
 
-/** A window of about 30 turns of a chat of 120: a short form of `npm run context`. */
+/** A window of about 30 turns of a chat of 120: a short form of `npm run bench:context`. */
 const turns = 120;
 const windowTokens = 4_000;
 
@@ -30,5 +31,25 @@ describe("a conversation of 120 turns in a window of 30", { timeout: 240_000 }, 
       assert.ok(share >= 0.8, `${(share * 100).toFixed(1)} % cached`);
       const late = server.accepted.slice(turns / 2).map(({ inputTokens }) => inputTokens);
       assert.ok(Math.min(...late) > windowTokens * 0.35, "the window is used");
+    });
+});
+
+describe("a conversation of 120 turns whose start is summarised", { timeout: 240_000 }, () => {
+  const model = useModel();
+  const harness = useDatabase(startPglite);
+  const app = useApp(model, { CONTEXT_SUMMARY: "true" }, { database: harness });
+
+  for (const [name, chat] of longChats)
+    test(`is cached for the most part, although each cut has a new summary: ${name}`, async () => {
+      const server = new WindowServer(model, { windowTokens });
+      const summaries = new SummaryScript(model);
+      const ask = chat(app, randomUUID());
+      for (let turn = 0; turn < turns; turn += 1) await ask(turn);
+      assert.equal(server.accepted.length, turns);
+      // The second conversation finds the summaries of the first one, whose path is the same.
+      const sent = summaries.replies.map(findSentSummary).filter((text) => text !== undefined);
+      assert.ok(new Set(sent).size >= 2 && findSentSummary(summaries.newest) !== undefined);
+      const share = server.cachedShare(turns / 2);
+      assert.ok(share >= 0.75, `${(share * 100).toFixed(1)} % cached`);
     });
 });
