@@ -11,7 +11,7 @@ import { createLogObserver } from "../../../src/observe/log-observer.ts";
 import { openStore } from "../../../src/store/open-store.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { systemClock, type Clock } from "../../../src/base/clock.ts";
-import { fillDataFolder } from "../databases/pglite-template.ts";
+import { fillDataFolder, warmUp } from "../databases/pglite-template.ts";
 import { checkOf, type ResponseCheck } from "./response-check.ts";
 import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
 
@@ -80,10 +80,11 @@ export class RunningApp {
     });
     const logger = createLogger({ level: config.logLevel, secrets: config.secrets }, stream);
     const observe = createLogObserver(logger, config.app.logsContent);
-    await fillDataFolder(config.app.store);
+    const isCopied = await fillDataFolder(config.app.store);
     const store = await openStore(config.app.store, clock, observe);
     const app = await createApp(config.app, store, { clock, logger, observe });
     await store.database?.opened;
+    if (isCopied && store.database !== undefined) await warmUp(store.database);
     await app.tools?.ready(60_000);
     await app.http.listen({ host: "127.0.0.1", port: 0 });
     const address = app.http.server.address();
