@@ -248,14 +248,21 @@ class Follower {
     const { cutsOff, endsInOrder = false } = this.#wire;
     const error = last.type === "turn-end" ? last.error : undefined;
     // This process stops, but another one still runs the turn: send no end mark.
-    const runsElsewhere = error?.code === "server_stopping" && !endsInOrder;
+    const runsElsewhere = error?.code === "server_stopping";
     if (error !== undefined && cutsOff) this.#cutOff(lastWords);
+    else if (runsElsewhere && endsInOrder) this.#endLast(lastWords);
     // Without an end of its own, a wire that cannot show the wait must not look whole.
     else if (runsElsewhere || (last.type === "turn-waiting" && cutsOff)) this.#cutOff("");
     else if (this.#log.title !== undefined && this.#wire.title !== undefined && typeof lastWords === "string")
       void this.#endWithTitle(this.#log.title, this.#wire.title, lastWords);
     else this.#response.end(lastWords);
     this.#watch();
+  }
+
+  /** Ends the response, and with it the connection: the server waits for no further request. */
+  #endLast(lastWords: string | Uint8Array): void {
+    const { socket } = this.#response;
+    this.#response.end(lastWords, () => socket?.end());
   }
 
   /** Sends the end at once, and the title of the conversation if it comes soon. */

@@ -75,7 +75,8 @@ export class ObservedAgent {
 
 /** Options of a chat. */
 interface ChatOptions {
-  readonly url: string;
+  /** The server's address; a function for one that moves, as behind a load balancer. */
+  readonly url: string | (() => string);
   readonly userId: string;
   readonly threadId: string;
   /** Tools that the client runs, by their names. */
@@ -101,7 +102,13 @@ export class ObservedThread {
   constructor({ url, userId, threadId, tools = {}, isStored = false, pageSize }: ChatOptions) {
     const look = this.#looks.again;
     this.chat = new ChatClient({
-      connection: fetchServerSentEvents(`${url}/ag-ui?userId=${userId}`, { fetchClient: this.#fetch }),
+      connection: fetchServerSentEvents(`http://server/ag-ui?userId=${userId}`, {
+        fetchClient: async (input, init) => {
+          const { pathname, search } = new URL(input instanceof Request ? input.url : input);
+          const server = typeof url === "string" ? url : url();
+          return await this.#fetch(server + pathname + search, init);
+        },
+      }),
       threadId,
       tools: Object.entries(tools).map(([name, execute]) => ({
         __toolSide: "client" as const,
@@ -121,12 +128,12 @@ export class ObservedThread {
     });
   }
 
-  readonly #fetch: typeof fetch = async (input, init) => {
+  async #fetch(address: string, init: RequestInit | undefined): Promise<Response> {
     const headers = new Headers(init?.headers);
     const body: unknown = typeof init?.body === "string" ? JSON.parse(init.body) : undefined;
     this.requests.push({ method: init?.method ?? "GET", lastEventId: headers.get("last-event-id"), body });
-    return await fetch(input, init);
-  };
+    return await fetch(address, init);
+  }
 
   get messages(): readonly UIMessage[] {
     return this.chat.getMessages();
