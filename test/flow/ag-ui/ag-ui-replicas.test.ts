@@ -2,13 +2,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import {
-  agentVersions,
-  ObservedAgent,
-  ObservedThread,
-  toRun,
-  toWireEvents,
-} from "../../support/clients/ag-ui.ts";
+import { agentVersions, ObservedAgent, ObservedThread, toRun } from "../../support/clients/ag-ui.ts";
+import { toStreamEvents } from "../../support/clients/stream-events.ts";
 import { Replica } from "../../support/apps/replica.ts";
 import { readResponse } from "../../support/apps/start-app.ts";
 import { toVariables, useReplicas, useStartApp } from "../../support/apps/use-app.ts";
@@ -39,7 +34,7 @@ describe("a run of AG-UI's clients, with two replicas", { timeout: 240_000 }, ()
     const responses = await Promise.all([response, ...again].map(readResponse));
     const later = [await here.post(path, body), await there.post(path, body)];
     const [first, ...others] = [...responses, ...later].map(({ status, body: text }) => {
-      const events = toWireEvents(text).filter(({ type }) => type !== "RUN_FINISHED");
+      const events = toStreamEvents(text).filter(({ type }) => type !== "RUN_FINISHED");
       const deltas = events.map(({ delta }) => delta ?? "").join("");
       return [status, events[0], deltas, events.at(-1)];
     });
@@ -50,13 +45,13 @@ describe("a run of AG-UI's clients, with two replicas", { timeout: 240_000 }, ()
   test("is resumed there after any event that was sent here, and by the GET of a run", async () => {
     const { body, call, response } = await startRun();
     call.text("llo.").finish();
-    const whole = toWireEvents((await readResponse(response)).body);
+    const whole = toStreamEvents((await readResponse(response)).body);
     for (const [index, { id = "" }] of whole.entries())
       for (const read of [
         async () => await there.post(path, body, { "last-event-id": id }),
         async () => await there.get(`${path}&offset=${encodeURIComponent(id)}&runId=${body.runId}`),
       ]) {
-        const ids = toWireEvents((await read()).body).map(({ id: restId = "" }) => restId);
+        const ids = toStreamEvents((await read()).body).map(({ id: restId = "" }) => restId);
         // A run that is joined begins with its empty message.
         const rest = ids.filter((restId) => !restId.startsWith("0+"));
         const missing = whole.slice(index + 1).map(({ id: wholeId }) => wholeId);
@@ -86,7 +81,7 @@ describe("a run of AG-UI's clients, with two replicas", { timeout: 240_000 }, ()
       const stopped = await there.post(toPath(body, response.headers["x-turn-id"]), {});
       await call.closed;
       assert.deepEqual([stopped.status, JSON.parse(stopped.body).status], [200, "stopped"]);
-      const events = toWireEvents((await readResponse(response)).body);
+      const events = toStreamEvents((await readResponse(response)).body);
       assert.deepEqual(
         events.slice(-2).map(({ type }) => type),
         ["TEXT_MESSAGE_END", "RUN_FINISHED"],
@@ -119,7 +114,7 @@ describe("a run of AG-UI's clients, with two replicas", { timeout: 240_000 }, ()
     url = there.url;
     const [{ body: text }] = await Promise.all([readResponse(plain), leaving.close()]);
     assert.deepEqual(
-      toWireEvents(text)
+      toStreamEvents(text)
         .slice(-2)
         .map(({ type, code }) => [type, code]),
       [

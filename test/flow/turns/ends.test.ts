@@ -51,6 +51,7 @@ const Data = z.looseObject({
   status: z.union([z.string(), z.number()]).optional(),
   turn: z.looseObject({ answer: z.string() }).optional(),
   response: z.looseObject({ status: z.string() }).optional(),
+  result: z.looseObject({ outcome: z.string(), finishReason: z.string().nullable() }).optional(),
   choices: z.array(z.looseObject({ finish_reason: z.string().nullable() })).optional(),
 });
 
@@ -85,6 +86,8 @@ interface Wire {
   readonly body: object;
   /** Its own form of tools. */
   readonly withTools?: object;
+  /** The field of the body that names the turn; absent for wires on which `X-Turn-Id` does. */
+  readonly named?: string;
   readonly observe: (answer: AppResponse) => string;
 }
 
@@ -180,6 +183,20 @@ const wires: Readonly<Record<string, Wire>> = {
     withTools,
     observe: ({ body }) => `\`${Data.parse(JSON.parse(body)).status}\``,
   },
+  "AG-UI": {
+    path: "/ag-ui",
+    body: { threadId: "thread", messages: [{ id: "m", role: "user", content: "Hi" }] },
+    withTools: { tools: [{ name: "weather" }] },
+    named: "runId",
+    observe: (answer) => {
+      const end = toEvents(answer).at(-1);
+      assert.ok(end !== undefined && end !== "[DONE]");
+      const { type, code, result } = end;
+      if (type === "RUN_ERROR") return `\`${type}\` \`${code}\``;
+      const reason = typeof result?.finishReason === "string" ? ` \`${result.finishReason}\`` : "";
+      return `\`${type}\` \`${result?.outcome}\`${reason}`;
+    },
+  },
 };
 
 /** The cells of the table in the docs, by end and wire. */
@@ -222,7 +239,9 @@ describe("how a reply ends", { timeout: 120_000 }, () => {
         const turnApp = end === "interrupted" ? await startApp() : app;
         const next = model.nextCall();
         const headers = { "x-turn-id": turnId, ...wire.headers };
-        const body = end === "complete: tool calls" ? { tools, ...wire.body, ...wire.withTools } : wire.body;
+        const named = wire.named === undefined ? {} : { [wire.named]: turnId };
+        const offered = end === "complete: tool calls" ? { tools, ...wire.withTools } : {};
+        const body = { ...wire.body, ...named, ...offered };
         const opening = turnApp.open("POST", wire.path, body, headers);
         const call = await next;
         if (text !== "") call.text(text);
