@@ -35,6 +35,7 @@ export interface StoreHarness {
 async function openDatabase(variables: Readonly<Record<string, string>>, clock: Clock): Promise<Database> {
   const { store } = parseConfig(variables).app;
   if (store.type === "none") throw new Error("no database is configured");
+  await fillDataFolder(store);
   return await openStoreDatabase(store, clock, () => {});
 }
 
@@ -42,7 +43,6 @@ async function openDatabase(variables: Readonly<Record<string, string>>, clock: 
 export async function startPglite(): Promise<StoreHarness> {
   const folder = await makeFolder();
   const variables = { DATA_DIR: folder.path };
-  await fillDataFolder(parseConfig(variables).app.store);
   return {
     name: "PGlite",
     variables,
