@@ -63,13 +63,18 @@ const addConversationItems = defineRoute({
   },
 });
 
-const getConversationItem = defineRoute({
-  method: "GET",
+/** The routes of one item. */
+const oneItem = {
   path: "/v1/conversations/:id/items/:itemId",
   params: ItemParams,
   query: NamedUserQuery,
   takesUserName: true,
   errors: ["not_found", ...conversationErrors],
+} as const;
+
+const getConversationItem = defineRoute({
+  method: "GET",
+  ...oneItem,
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const caller = toQueryCaller(identity, query);
     const { stored } = await findItem(services, caller, params.id, params.itemId);
@@ -79,11 +84,7 @@ const getConversationItem = defineRoute({
 
 const deleteConversationItem = defineRoute({
   method: "DELETE",
-  path: "/v1/conversations/:id/items/:itemId",
-  params: ItemParams,
-  query: NamedUserQuery,
-  takesUserName: true,
-  errors: ["not_found", ...conversationErrors],
+  ...oneItem,
   handle: async ({ params, query, identity, reply }, services: ConversationServices) => {
     const caller = toQueryCaller(identity, query);
     const { history, paths } = storedIn(services);
