@@ -1,4 +1,4 @@
-/** Compares the context window in a model's settings with the one that its server tells. */
+/** Compares the context window in a model's settings with the one that its server lists. */
 import { isRecord } from "../base/json.ts";
 import { parseJson } from "../model/stream/json-value.ts";
 import type { ModelSettings } from "../model/settings.ts";
@@ -7,7 +7,7 @@ import type { Finding } from "./finding.ts";
 /** The fields of vLLM; OpenRouter; Groq; Mistral. llama.cpp has `n_ctx` in `meta`. */
 const windowFields = ["max_model_len", "context_length", "context_window", "max_context_length"];
 
-/** Returns what to say of a model that `list`, its server's list of models, has. */
+/** Returns the advice about a model that is in `list`, the models of its server. */
 export function toWindowFinding(
   { openai, windowTokens }: ModelSettings,
   list: string,

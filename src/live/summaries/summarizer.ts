@@ -178,7 +178,7 @@ function isEnough(messages: readonly Message[], limits: PathLimits): boolean {
   return tokens > 2 * limits.roomTokens;
 }
 
-/** Returns the writer of summaries; `undefined` if there are to be none, or no place for them. */
+/** Returns the writer of summaries; `undefined` if none are written, or nothing keeps them. */
 export function createSummarizer({
   readsSummaries,
   records,
@@ -191,7 +191,7 @@ export function createSummarizer({
   return new Summarizer({ ...options, records: records.summaries });
 }
 
-/** Returns the digest of a stored path; `undefined` if more than its messages is needed for that. */
+/** Returns the digest of a stored path; `undefined` if it does not follow from its messages alone. */
 function findDigest(messages: readonly Message[]): Digest | undefined {
   const isWhole = messages[0]?.pathBytes === 0 && messages.every(({ images }) => images.length === 0);
   return isWhole ? addressMessages(messages).at(-1)?.pathDigest : undefined;

@@ -31,7 +31,7 @@ export class ContextFit {
   readonly #summaries: ChatSummaries | undefined;
   #adding: Promise<void> | undefined;
 
-  /** @param summaries of what is left out; absent for none. */
+  /** @param summaries of the messages that are left out; absent for none. */
   constructor(memory: ContextMemory, prompt: Prompt, summaries?: ChatSummaries) {
     this.#memory = memory;
     this.#summaries = summaries;

@@ -26,7 +26,7 @@ const minLearntShare = 0.125;
 const maxImageShare = 0.1;
 /** The least tokens of a prompt whose refusal says something about a window that the server does not name. */
 const minRefusedTokens = 1_000;
-/** A prompt that fills less of the window by our estimate is refused for more than its own tokens. */
+/** A prompt that fills less of the window, by our estimate, was refused for another reason as well. */
 const minComparedShare = 0.0625;
 /** So many refusals name a window that the model has exceeded before, until that is believed. */
 const maxDoubts = 3;

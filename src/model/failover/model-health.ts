@@ -15,13 +15,13 @@ export class ModelHealth {
   readonly #model: string;
   readonly #clock: Clock;
   readonly #observe: Observer;
-  /** When it may be asked again, as {@link Clock.monotonicMs}; `undefined` if it is well. */
+  /** When it may be asked again, as {@link Clock.monotonicMs}; `undefined` if it is healthy. */
   #avoidedUntilMs: number | undefined;
-  /** Failures since it was well. */
+  /** Failures since it was healthy. */
   #failures = 0;
-  /** Whether a turn is finding out if it is well again. */
+  /** Whether a turn is finding out if it is healthy again. */
   #isProbed = false;
-  /** Counts the changes between well and avoided: a trial from before a change proves nothing about it. */
+  /** Counts the changes between healthy and avoided: a trial from before a change proves nothing about it. */
   #changes = 0;
 
   constructor(model: string, clock: Clock, observe: Observer) {
@@ -30,12 +30,12 @@ export class ModelHealth {
     this.#observe = observe;
   }
 
-  /** Whether a turn may ask it: it is well, or has been left alone for long enough and nothing probes it. */
+  /** Whether a turn may ask it: it is healthy, or has been left alone for long enough and nothing probes it. */
   get isAvailable(): boolean {
     return this.#avoidedUntilMs === undefined || (!this.#isProbed && this.#isTimeUp());
   }
 
-  /** Whether it has failed, and is not known to be well again. */
+  /** Whether it has failed, and is not known to be healthy again. */
   get isAvoided(): boolean {
     return this.#avoidedUntilMs !== undefined;
   }

@@ -38,7 +38,7 @@ export function toNearestWord(value: unknown, message: string): string | undefin
     ) ?? [];
   const named = Array.from(list.matchAll(/['"`](\w+)['"`]/g), ([, word = ""]) => scale.indexOf(word));
   const [nearest] = named
-    // Without any thinking a reply is another one: only the least of it is near to that.
+    // A reply without any thinking is a different one: only the least effort is near to that.
     .filter((index) => index !== -1 && scale[index] !== value && (index > 0 || place < 2))
     .toSorted((one, other) => Math.abs(one - place) - Math.abs(other - place) || one - other);
   return nearest === undefined ? undefined : scale[nearest];

@@ -1,4 +1,4 @@
-/** Adds to the sums of usage what no turn's row counts: background calls, and turns that are not kept. */
+/** Adds tokens to the sums of usage that no row of a turn counts: of background calls, and of unkept turns. */
 import { toDecimal } from "../../base/money.ts";
 import type { BackgroundUsage } from "../../turn/background/background-usage.ts";
 import type { TurnBegin, TurnResult } from "../../turn/ports.ts";

@@ -42,8 +42,8 @@ export class BackgroundCounter {
   }
 
   /**
-   * Counts `reply`, for which the model `asked` was called. Never rejects: a count that the store does not
-   * take is lost, as it is worth less than the text.
+   * Counts `reply`, for which the model `asked` was called. Never rejects: the text is kept even if the
+   * store does not take the count.
    */
   async count({ usage, model }: BackgroundReply, user: BackgroundUser, asked: string): Promise<void> {
     const { countBackground, pricing, clock } = this.#options;

@@ -3,7 +3,7 @@ import type { ChatPrompt } from "../context/fit-prompt.ts";
 
 /** How much of question and answer a model is sent for a title, in bytes each. */
 const maxPartBytes = 2 * 1024;
-/** The longest reply, in tokens: a title, and the reasoning of a model that cannot do without. */
+/** The longest reply, in tokens: a title, and the reasoning of a model that always reasons. */
 const maxTokens = 300;
 
 const instruction = `Write a title for the conversation that is quoted below: at most 6 words, in the language of the question, on one line, without quotation marks, formatting or a final full stop.

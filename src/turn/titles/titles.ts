@@ -1,4 +1,4 @@
-/** The port of turns to the titles of their conversations. */
+/** The port through which turns give their conversations titles. */
 import { toTitle, untitled } from "../message.ts";
 import type { TurnBegin, TurnResult, TurnStore } from "../ports.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
@@ -31,8 +31,7 @@ export interface Titles {
 }
 
 /**
- * Returns the store of a turn, at whose end the title of its conversation is started, beside the storing of
- * the end. Returns `store` itself if the turn's reply cannot be the first of a stored conversation.
+ * Returns a store that starts the title of the turn's conversation when it stores the turn's end. Returns `store` itself if the turn's reply cannot be the first of a stored conversation.
  * @param onTitle called with the title in progress.
  */
 export function withTitle(
