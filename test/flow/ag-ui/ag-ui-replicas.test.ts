@@ -35,7 +35,7 @@ describe("a run of AG-UI's clients, with two replicas", { timeout: 240_000 }, ()
     const later = [await here.post(path, body), await there.post(path, body)];
     const [first, ...others] = [...responses, ...later].map(({ status, body: text }) => {
       const events = toStreamEvents(text).filter(({ type }) => type !== "RUN_FINISHED");
-      const deltas = events.map(({ delta }) => delta ?? "").join("");
+      const deltas = events.map(({ delta }) => (typeof delta === "string" ? delta : "")).join("");
       return [status, events[0], deltas, events.at(-1)];
     });
     for (const other of others) assert.deepEqual(other, first);
