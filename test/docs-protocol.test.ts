@@ -12,6 +12,7 @@ import type { z } from "zod";
 import { ChatMessage, ChatRequest } from "../src/wires/foreword/chat-request.ts";
 import { CompletionRequest } from "../src/wires/openai-chat/request.ts";
 import { ResponseRequest } from "../src/wires/openai-responses/request/request.ts";
+import { RunAgentInput } from "../src/wires/ag-ui/request/request.ts";
 import { UiMessage } from "../src/wires/ui-message/message.ts";
 import { UiChatRequest } from "../src/wires/ui-message/request.ts";
 import { toChunk } from "./support/model/scripted-model.ts";
@@ -91,6 +92,7 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     assertNamed(fields(UiMessage), "### `POST /api/chat`");
     assertNamed(fields(CompletionRequest), "### `POST /v1/chat/completions`");
     assertNamed(fields(ResponseRequest), "### `POST /v1/responses`");
+    assertNamed(fields(RunAgentInput), "### `POST /ag-ui`");
   });
 
   test("names every field of the history", async () => {
@@ -164,6 +166,19 @@ describe("docs/protocol.md", { timeout: 120_000 }, () => {
     for (const name of ["reasoning_content", "cached_tokens", "owned_by", "param"])
       assert.ok(names.has(name), `${name} was sent`);
     assertNamed(names, "## OpenAI");
+  });
+
+  test("names every event of AG-UI's wire and all their fields, and every field of a thread", async () => {
+    const names = new Set<string>();
+    for (const text of texts) {
+      const messages = [{ id: "m", role: "user", content: text }];
+      collectEvents(await app.post("/ag-ui", { threadId: "t", runId: text, messages }), names);
+    }
+    collectNames(JSON.parse((await app.get("/ag-ui?threadId=t")).body), names);
+    for (const name of ["REASONING_END", "RUN_ERROR", "cachedInputTokens", "thinking", "truncated"])
+      assert.ok(names.has(name), `${name} was sent`);
+    for (const name of ["type", "durationMs", "firstTextMs"]) names.delete(name);
+    assertNamed(names, "## AG-UI");
   });
 
   test("has an example for OpenAI's client that runs unchanged", async () => {

@@ -16,8 +16,8 @@ export async function stopWaitingTurn(live: LiveTurns, chat: ChatPlace, caller: 
 }
 
 /**
- * Returns the place at which the turn of `items` waited for these answers, by their approvals' ids: the client
- * that sends them has everything before.
+ * Returns the place at which the turn of `items` waited for these answers, named by their approvals' ids: the
+ * client that sends them has everything before.
  */
 export function findWaitingPlace(items: readonly SavedItem[], answered: ReadonlySet<string>): Place {
   const asked = items.findLastIndex(

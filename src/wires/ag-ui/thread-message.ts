@@ -100,7 +100,7 @@ export interface ThreadReply {
   readonly createdAt: string;
 }
 
-/** Returns a reply as its client has it after the stream: a message for each step with tools, and for the rest. */
+/** Returns a reply as its client has it after the stream: a message for each step. */
 export function toReplyMessages(reply: ThreadReply): readonly ThreadMessage[] {
   const { id, text, plan, tools, createdAt } = reply;
   const messages: ThreadPart[][] = [];

@@ -15,6 +15,12 @@ import { useTools } from "../tools/use-tools.ts";
 const plan = "- Look\n---RESPONSE---\n";
 const where = { name: "where", description: "Where", parameters: { type: "object", properties: {} } };
 const output = '{"content":[{"type":"text","text":"42"}]}';
+/** The prompt of a second question. */
+const asked = [
+  ["user", "Hi"],
+  ["assistant", "Hello."],
+  ["user", "Again"],
+];
 const Result = z.object({ conversationId: z.string() });
 
 /** Runs the suite on the database that `start` starts, with one replica if it supports no more. */
@@ -61,11 +67,7 @@ export function runAgUiSuite(name: string, start: () => Promise<StoreHarness>, r
         model.say(`${plan}Hello.`);
         await shown.ask("Hi");
         const { conversationId } = Result.parse(await shown.ask("Again"));
-        assert.deepEqual(promptOf(model.calls.at(-1)), [
-          ["user", "Hi"],
-          ["assistant", "Hello."],
-          ["user", "Again"],
-        ]);
+        assert.deepEqual(promptOf(model.calls.at(-1)), asked);
         const turns = [
           ["user", "Hi"],
           ["reasoning", "- Look"],
@@ -169,11 +171,7 @@ export function runAgUiSuite(name: string, start: () => Promise<StoreHarness>, r
       model.say(`${plan}Hello.`);
       await shown.chat.sendMessage("Hi");
       await shown.chat.sendMessage("Again");
-      assert.deepEqual(promptOf(model.calls.at(-1)), [
-        ["user", "Hi"],
-        ["assistant", "Hello."],
-        ["user", "Again"],
-      ]);
+      assert.deepEqual(promptOf(model.calls.at(-1)), asked);
       assert.deepEqual(shown.shown, [
         ["user", "text Hi"],
         ["assistant", "thinking - Look", "text Hello."],
@@ -216,13 +214,13 @@ export function runAgUiSuite(name: string, start: () => Promise<StoreHarness>, r
         (call) => call.text("Done.").finish(),
       );
       await first.chat.sendMessage("Act");
-      const asked = [
+      const pending = [
         ["user", "text Act"],
         ["assistant", "thinking - Look", "text Wait.", "w__act approval-requested"],
       ];
-      assert.deepEqual(first.shown, asked);
+      assert.deepEqual(first.shown, pending);
       const shown = await load(threadId, there);
-      assert.deepEqual(shown.shown, asked);
+      assert.deepEqual(shown.shown, pending);
       const [interrupt] = shown.chat.getInterruptState().interrupts;
       await shown.chat.addToolApprovalResponse({ id: interrupt?.id ?? "", approved: true });
       await shown.until(() => shown.text === "Done." && shown.chat.getStatus() === "ready");

@@ -80,7 +80,8 @@ export interface AnsweredRun {
 /**
  * Stores the answers for the newest turn of a thread, and resolves with it. Answers that were stored before
  * change nothing.
- * @throws AppError `approval_not_found` if the turn never asked, or as {@link LiveTurns.answerApprovals} does.
+ * @throws AppError `approval_not_found` if the turn never asked, or as {@link LiveTurns.answerApprovals}
+ * does.
  */
 export async function answerThread(
   live: LiveTurns,

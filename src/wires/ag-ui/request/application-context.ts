@@ -6,7 +6,7 @@ import { toStorable } from "../../../turn/message.ts";
 /** The longest context and state together, in characters. */
 const maxLength = 256 * 1024;
 
-/** What a client tells about its application. */
+/** A client's facts about its application. */
 export interface ApplicationContext {
   readonly context?: readonly { readonly description: string; readonly value: string }[] | null | undefined;
   readonly state?: unknown;
