@@ -1910,8 +1910,9 @@ begin
 end $$;
 
 -- Moves the rows of a turn's own conversation into one that its client has created for them, and returns the
--- new leaf; null if there is no such turn. The path of the client's conversation with the messages it adds is
--- then the path that the turn's conversation shows, and nothing of either is lost.
+-- new leaf; null if there is no such turn, or no user: of two strangers with equal chats, one would lose
+-- theirs. The path of the client's conversation with the messages it adds is then the path that the turn's
+-- conversation shows, and nothing of either is lost.
 -- @param p_id the conversation, locked; p_leaf_id its leaf; p_path the messages to add, as in
 --   chat_save_messages
 create or replace function foreword.take_turn_over(p_id uuid, p_user_id uuid, p_leaf_id uuid, p_path jsonb)
@@ -1924,7 +1925,7 @@ declare
   v_leaf uuid;
   v_shown uuid[];
 begin
-  if exists (select from public.turns t where t.conversation_id = p_id) then
+  if p_user_id is null or exists (select from public.turns t where t.conversation_id = p_id) then
     return null;
   end if;
   for v_item in select value from jsonb_array_elements(p_path) loop

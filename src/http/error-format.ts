@@ -85,8 +85,8 @@ export class ErrorFormats {
   }[] = [];
 
   /**
-   * Adds the format of all paths at and below `prefix`, which has `routes` like `GET /v1/models`, and those of
-   * earlier calls with the same prefix.
+   * Adds the format of all paths at and below `prefix`, which has `routes` like `GET /v1/models`, and those
+   * of earlier calls with the same prefix.
    */
   add(prefix: string, format: ErrorFormat, routes: readonly string[]): void {
     const known = this.#formats.find((each) => each.prefix === prefix);

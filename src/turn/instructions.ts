@@ -37,7 +37,9 @@ export interface PromptOptions {
   readonly verbatim?: readonly object[] | undefined;
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
-  /** Instructions of the client for this turn alone: they come before the chat, and are not stored with it. */
+  /**
+   * Instructions of the client for this turn alone: they come before the chat, and are not stored with it.
+   */
   readonly instructions?: string | undefined;
 }
 

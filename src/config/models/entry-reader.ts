@@ -1,4 +1,6 @@
-/** Reads one entry of the file of models after another, and checks the rules that its schema cannot express. */
+/**
+ * Reads one entry of the file of models after another, and checks the rules that its schema cannot express.
+ */
 import type { z } from "zod";
 import type { JsonObject } from "../../base/json.ts";
 import { defaultFailoverAfterMs, type ModelSettings, type OpenAiOptions } from "../../model/settings.ts";

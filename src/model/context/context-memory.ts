@@ -81,7 +81,9 @@ export class ContextMemory {
     return windowTokens !== undefined && this.#count(prompt) * certainty > windowTokens;
   }
 
-  /** Whether a prompt would be too long even without its chat: its system messages and tools fill the window. */
+  /**
+   * Whether a prompt would be too long even without its chat: its system messages and tools fill the window.
+   */
   hasNoRoom(prompt: ChatPrompt): boolean {
     const messages = prompt.messages.slice(0, countStart(prompt.messages));
     const limits = this.toLimits(prompt.parameters);

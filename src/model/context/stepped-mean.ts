@@ -15,8 +15,8 @@ const weight = 0.15;
 /** A sample so much larger than the value may count at once: a prompt would be refused. */
 const alarm = 1.2;
 /**
- * It does so while the mean is that young, and later if there are so many more of such samples than of others:
- * a single prompt of an odd text must not cut the chats of all others.
+ * It does so while the mean is that young, and later if there are so many more of such samples than of
+ * others: a single prompt of an odd text must not cut the chats of all others.
  */
 const youngCount = 4;
 const maxAlarms = 4;

@@ -1,7 +1,9 @@
 /** Which failures another model may make up for, and which of them are the fault of the model that failed. */
 import type { ErrorCode } from "../../base/errors.ts";
 
-/** The models that may be asked after a failure: any of the list, only those with a larger window, or none. */
+/**
+ * The models that may be asked after a failure: any of the list, only those with a larger window, or none.
+ */
 export type NextModels = "any" | "larger" | "none";
 
 interface FailureRule {

@@ -30,7 +30,9 @@ export class ModelHealth {
     this.#observe = observe;
   }
 
-  /** Whether a turn may ask it: it is healthy, or has been left alone for long enough and nothing probes it. */
+  /**
+   * Whether a turn may ask it: it is healthy, or has been left alone for long enough and nothing probes it.
+   */
   get isAvailable(): boolean {
     return this.#avoidedUntilMs === undefined || (!this.#isProbed && this.#isTimeUp());
   }

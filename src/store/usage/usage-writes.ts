@@ -1,4 +1,6 @@
-/** Adds tokens to the sums of usage that no row of a turn counts: of background calls, and of unkept turns. */
+/**
+ * Adds tokens to the sums of usage that no row of a turn counts: of background calls, and of unkept turns.
+ */
 import { toDecimal } from "../../base/money.ts";
 import type { BackgroundUsage } from "../../turn/background/background-usage.ts";
 import type { TurnBegin, TurnResult } from "../../turn/ports.ts";

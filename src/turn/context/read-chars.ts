@@ -5,8 +5,8 @@ const usualChars = 400_000;
 const minChars = 1_000;
 const maxChars = 10_000_000;
 /**
- * Characters for each token of a window. English has five, and up to a quarter of the part that is read is left
- * out, so that the path starts with the same message in many turns.
+ * Characters for each token of a window. English has five, and up to a quarter of the part that is read is
+ * left out, so that the path starts with the same message in many turns.
  */
 const charsPerToken = 8;
 

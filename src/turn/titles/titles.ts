@@ -31,7 +31,8 @@ export interface Titles {
 }
 
 /**
- * Returns a store that starts the title of the turn's conversation when it stores the turn's end. Returns `store` itself if the turn's reply cannot be the first of a stored conversation.
+ * Returns a store that starts the title of the turn's conversation when it stores the turn's end. Returns
+ * `store` itself if the turn's reply cannot be the first of a stored conversation.
  * @param onTitle called with the title in progress.
  */
 export function withTitle(

@@ -109,6 +109,21 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
         assert.deepEqual(await listConversations(userId), []);
       });
 
+    test("the response of a stranger with the same chat stays theirs, since nobody is named", async () => {
+      const client = new OpenAI({ apiKey: "sk-none", baseURL: `${app.url}/v1`, maxRetries: 0 });
+      const text = `Hi ${randomUUID()}`;
+      model.inOrder((call) => call.text("Hello").finish());
+      const theirs = await client.responses.create({ model: "scripted", input: text });
+      const { id } = await client.conversations.create({
+        items: [
+          { role: "user", content: text },
+          { role: "assistant", content: "Hello" },
+        ],
+      });
+      await client.conversations.delete(id);
+      assert.equal((await client.responses.retrieve(theirs.id)).output_text, "Hello");
+    });
+
     test("the session of @openai/agents stores nothing twice if the client runs tools, either", async () => {
       const userId = randomUUID();
       const client = connect(userId);

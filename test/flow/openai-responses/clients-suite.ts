@@ -1,4 +1,6 @@
-/** Other clients of the Responses API than OpenAI's own: their tools, approvals, next questions and errors. */
+/**
+ * Other clients of the Responses API than OpenAI's own: their tools, approvals, next questions and errors.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

@@ -7,8 +7,8 @@ setInterval(() => {
 }, tickMs).unref();
 
 /**
- * Runs from its creation. A promise such as "within a second" is about the server's waits, not about the speed
- * of the machine: if this process gets no CPU, its ticks come late, and late ones are not made up for.
+ * Runs from its creation. A promise such as "within a second" is about the server's waits, not about the
+ * speed of the machine: if this process gets no CPU, its ticks come late, and late ones are not made up for.
  */
 export class Stopwatch {
   readonly #startMs = performance.now();

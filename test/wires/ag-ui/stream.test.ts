@@ -1,4 +1,6 @@
-/** Runs as AG-UI's clients get them: every order of events is one that their own checks take, whole or cut. */
+/**
+ * Runs as AG-UI's clients get them: every order of events is one that their own checks take, whole or cut.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
