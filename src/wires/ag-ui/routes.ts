@@ -10,6 +10,7 @@ import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from 
 import { followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import { stopChat, stopTurns } from "../../http/turns/stop-turn.ts";
+import type { StreamWire } from "../../http/turns/stream-wire.ts";
 import { stopWaitingTurn } from "../../http/turns/waiting-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
@@ -24,6 +25,7 @@ import {
   toRequestedRun,
   toStream,
 } from "./request/request.ts";
+import { countMessages } from "./reply-messages.ts";
 import { toTurnId } from "./run-id.ts";
 import { loadThread } from "./thread.ts";
 import { toAgUiStream, type RunStream } from "./stream/stream.ts";
@@ -73,13 +75,13 @@ const startRun = defineRoute({
     const chat = { conversationId, chatId };
     if (answers !== undefined) {
       const { turn, place } = await answerThread(live, chat, caller, answers);
-      const wire = toAgUiStream(startAfter(stream, place));
+      const wire = toWire(turn, startAfter(stream, place));
       return await followTurn(turn, reply, { wire, clock, leavesAtEnd: true });
     }
     const model = choice.readField(body.forwardedProps?.model, { identity, caller });
     if (leavesPending && requested.ifRunning === undefined) await stopWaitingTurn(live, chat, caller);
     const turn = await startTurn(services, { ...requested, model }, request, reply);
-    return await followTurn(turn, reply, { wire: toAgUiStream(stream), clock, leavesAtEnd: true });
+    return await followTurn(turn, reply, { wire: toWire(turn, stream), clock, leavesAtEnd: true });
   },
 });
 
@@ -100,7 +102,8 @@ const readThread = defineRoute({
     }
     const turn = await findRun(live, runId, caller);
     const named = { threadId, runId, protocolVersion, resumes: true, isJoined: true };
-    const wire = toAgUiStream(toStream(named, { "last-event-id": headers["last-event-id"] || offset }));
+    const lastId = { "last-event-id": headers["last-event-id"] || offset };
+    const wire = toWire(turn, toStream(named, lastId));
     return await followTurn(turn, reply, { wire, clock, leavesAtEnd: true });
   },
 });
@@ -125,6 +128,10 @@ export const agUiRoutes = defineRoutes({
   routes: { startRun, readThread, stopRuns },
   describe: async () => (await import("./operations.ts")).agUiDescription,
 });
+
+function toWire({ extendsReply }: FollowedTurn, stream: RunStream): StreamWire {
+  return toAgUiStream(stream, countMessages(extendsReply));
+}
 
 /** Returns `stream` for a client that has the turn up to `place`, from earlier runs. */
 function startAfter(stream: RunStream, place: EventPlace): RunStream {

@@ -7,6 +7,7 @@ import { textBreak } from "../../turn/items/tool-parts.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
 import { roles, type Role } from "../../turn/message.ts";
 import { toWireCallId } from "./call-id.ts";
+import { toMessageId } from "./reply-messages.ts";
 import { toInput, toToolContent } from "./stream/run-events.ts";
 
 const callStates = ["input-complete", "approval-requested", "complete", "error"] as const;
@@ -92,6 +93,8 @@ export const ThreadMessageSchema = schemaOf<ThreadMessage>()("ThreadMessage", ()
 /** A reply, stored or in progress. */
 export interface ThreadReply {
   readonly id: string;
+  /** How many of its messages come before; absent if these are all. */
+  readonly earlier?: number;
   readonly text: string;
   readonly plan: string | undefined;
   readonly tools: readonly ToolPart[];
@@ -102,7 +105,7 @@ export interface ThreadReply {
 
 /** Returns a reply as its client has it after the stream: a message for each step. */
 export function toReplyMessages(reply: ThreadReply): readonly ThreadMessage[] {
-  const { id, text, plan, tools, createdAt } = reply;
+  const { id, earlier = 0, text, plan, tools, createdAt } = reply;
   const messages: ThreadPart[][] = [];
   let start = 0;
   for (const calls of Map.groupBy(tools, ({ step }) => step).values()) {
@@ -116,7 +119,7 @@ export function toReplyMessages(reply: ThreadReply): readonly ThreadMessage[] {
     messages[0]?.unshift({ type: "thinking", content: plan, stepId: `${id}-plan` });
   return messages
     .map((parts, index): ThreadMessage => {
-      return { id: index === 0 ? id : `${id}-${index + 1}`, role: "assistant", parts, createdAt };
+      return { id: toMessageId(id, earlier + index + 1), role: "assistant", parts, createdAt };
     })
     .filter(({ parts }) => parts.length > 0);
 }

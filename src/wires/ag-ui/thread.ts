@@ -10,6 +10,7 @@ import { findPendingApprovals } from "../../turn/items/items.ts";
 import { toMessageStart, toToolParts } from "../../turn/items/tool-parts.ts";
 import type { ChatPlace } from "../../turn/records.ts";
 import { InterruptSchema, type AgUiInterrupt } from "./stream/event.ts";
+import { countMessages, toMessageId } from "./reply-messages.ts";
 import { toInterrupts } from "./stream/run-events.ts";
 import { ThreadMessageSchema, toReplyMessages, toSentParts, type ThreadMessage } from "./thread-message.ts";
 
@@ -98,7 +99,8 @@ function findOpen({ open, messages, turns }: ChatMessages): string | undefined {
 }
 
 function addOpen(thread: Thread, turn: FollowedTurn): Thread {
-  const { id, log } = turn;
+  const { id, log, extendsReply } = turn;
+  const earlier = countMessages(extendsReply);
   if (log.last === undefined) return addRunning(thread, turn);
   const body = toBody(log.textAfter(0));
   const items = log.itemsAfter();
@@ -108,7 +110,7 @@ function addOpen(thread: Thread, turn: FollowedTurn): Thread {
   const open = isWaiting ? findPendingApprovals(items) : [];
   const approvals = new Map(open.map(({ callId, approvalId }) => [callId, approvalId]));
   const createdAt = (log.start?.startedAt ?? new Date(0)).toISOString();
-  const reply = toReplyMessages({ id, text, plan: body.plan, tools, approvals, createdAt });
+  const reply = toReplyMessages({ id, earlier, text, plan: body.plan, tools, approvals, createdAt });
   const calls = new Map(tools.map((call) => [call.callId, call]));
   const pending = toInterrupts(open, calls);
   const interrupts = pending.length === 0 ? null : { runId: id, pending };
@@ -116,11 +118,12 @@ function addOpen(thread: Thread, turn: FollowedTurn): Thread {
 }
 
 /** TanStack AI takes the last message for an unfinished one of the run, if it is the assistant's. */
-function addRunning(thread: Thread, { id, log }: FollowedTurn): Thread {
+function addRunning(thread: Thread, { id, log, extendsReply }: FollowedTurn): Thread {
   const activeRun = { runId: id };
   if (thread.messages.at(-1)?.role !== "assistant") return { ...thread, activeRun };
   const createdAt = (log.start?.startedAt ?? new Date(0)).toISOString();
-  const unfinished: ThreadMessage = { id, role: "assistant", parts: [], createdAt };
+  const messageId = toMessageId(id, countMessages(extendsReply) + 1);
+  const unfinished: ThreadMessage = { id: messageId, role: "assistant", parts: [], createdAt };
   return { ...thread, messages: [...thread.messages, unfinished], activeRun };
 }
 

@@ -83,7 +83,7 @@ interface ChatOptions {
   readonly tools?: Readonly<Record<string, (input: unknown) => unknown>>;
   /** Whether the server keeps the thread, which the chat loads when it is opened. */
   readonly isStored?: boolean;
-  readonly pageSize?: number;
+  readonly pageSize?: number | undefined;
 }
 
 /** TanStack AI's client, and a record of its states. */

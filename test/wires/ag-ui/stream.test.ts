@@ -1,6 +1,4 @@
-/**
- * Runs as AG-UI's clients get them: every order of events is one that their own checks take, whole or cut.
- */
+/** Runs on AG-UI's wire: their events are in order, and go on after any of them. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -27,7 +25,7 @@ const run: RunStream = {
   isJoined: false,
 };
 
-/** What a turn does next. */
+/** A step of a turn. */
 type Move =
   | { readonly type: "text" | "reasoning"; readonly text: string }
   | { readonly type: "call"; readonly runsOn: "client" | "server" }
@@ -105,7 +103,7 @@ function toEnd(position: number, outcome: "complete" | "stopped" | "failed" = "c
 function write(events: readonly TurnEvent[], options: RunStream = run): string {
   const log = new TurnLog();
   for (const event of events) log.append(event);
-  const projection = toAgUiStream(options).project(0);
+  const projection = toAgUiStream(options, 0).project(0);
   let body = log.start === undefined ? "" : String(projection.toChunk(log.start, 0));
   const cursor = log.read();
   for (let event = cursor.next(); event !== undefined; event = cursor.next())
@@ -139,7 +137,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 );
 const turns = fc.tuple(fc.oneof(fc.constant(""), text), fc.array(move, { maxLength: 8 }));
 
-/** Checks the order of a run's events: what is open, and how it ends. */
+/** Checks that a run's events open and close in order, and how they end. */
 function assertInOrder(events: readonly StreamEvent[]): void {
   const open = new Set<unknown>();
   assert.deepEqual(events[0]?.type, "RUN_STARTED");

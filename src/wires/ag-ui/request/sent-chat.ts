@@ -21,7 +21,10 @@ export interface SentChat {
   readonly messages: readonly Message[];
   /** The reply that the client goes on with, with the results of its tools; `undefined` for a new one. */
   readonly reply: Message | undefined;
-  /** Whether the newest message is sent alone. System messages before it do not count. */
+  /**
+   * Whether the newest message of the user is sent alone, or with the reply to it. System messages before it
+   * do not count.
+   */
   readonly isAlone: boolean;
   /** Whether the last reply before the user's message has a call of the server's without a result. */
   readonly leavesPending: boolean;
@@ -68,7 +71,7 @@ export function toSentChat(sent: readonly SentMessage[]): SentChat {
       }
     }
   }
-  const isAlone = messages.slice(0, -1).every(({ role }) => role === "system") && reply === undefined;
+  const isAlone = messages.slice(0, -1).every(({ role }) => role === "system");
   if (reply === undefined) checkLast(messages);
   return { messages, reply, isAlone, leavesPending: pending.length > 0 };
 }

@@ -13,6 +13,7 @@ import {
   type TurnWaiting,
 } from "../../../turn/turn-event.ts";
 import { toWireCallId } from "../call-id.ts";
+import { toMessageId } from "../reply-messages.ts";
 import { atEnd, beforeText, type EventPlace } from "./event-id.ts";
 import { afterwards, ranks, type ToPlace } from "./ranks.ts";
 import { Thoughts } from "./thoughts.ts";
@@ -39,8 +40,11 @@ export interface RunStream {
   readonly isJoined: boolean;
 }
 
-/** Returns the stream of a run. */
-export function toAgUiStream(run: RunStream): StreamWire {
+/**
+ * Returns the stream of a run.
+ * @param earlier how many messages of the reply come before those of the turn, which goes on with it.
+ */
+export function toAgUiStream(run: RunStream, earlier: number): StreamWire {
   return {
     headers: { "content-type": "text/event-stream; charset=utf-8" },
     commitsAt: "turn-start",
@@ -55,7 +59,7 @@ export function toAgUiStream(run: RunStream): StreamWire {
         return toFrame({ type: "CUSTOM", name: "title", value }, undefined);
       },
     },
-    project: () => new AgUiProjection(run),
+    project: () => new AgUiProjection(run, earlier),
   };
 }
 
@@ -68,8 +72,8 @@ class AgUiProjection implements Projection {
   #textId: string | undefined;
   /** Starts each piece of the open text; empty if another event comes first. */
   #textHead = "";
-  /** The number of the current step. */
-  #messages = 1;
+  /** The number of the message of the current step. */
+  #messages: number;
   /** Whether the client knows the message of the current step. */
   #isShown = false;
   #hasCalls = false;
@@ -83,8 +87,9 @@ class AgUiProjection implements Projection {
   /** The ids of those that the client has to run. */
   readonly #pending: string[] = [];
 
-  constructor(run: RunStream) {
+  constructor(run: RunStream, earlier: number) {
     this.#run = run;
+    this.#messages = earlier + 1;
     this.#writer = new EventWriter(run.after);
     this.#thoughts = new Thoughts(this.#writer);
   }
@@ -244,7 +249,7 @@ class AgUiProjection implements Projection {
 
   /** The id of the message of the current step. */
   get #messageId(): string {
-    return this.#messages === 1 ? this.#turnId : `${this.#turnId}-${this.#messages}`;
+    return toMessageId(this.#turnId, this.#messages);
   }
 
   #startMessage(): void {
