@@ -164,6 +164,14 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
       assert.deepEqual(await wire.read(second), await wire.read(first));
       return models.fast.calls.length === 1;
     },
+    "the stored chat in its own form": async (wire) => {
+      const question = toQuestion();
+      await ask(wire, question);
+      const path = wire.toHistoryPath?.(question.conversationId);
+      if (path === undefined) return false;
+      const { status, body } = await app.get(path);
+      return status === 200 && body.includes(question.text) && body.includes("Done.");
+    },
     "only the new message": async (wire) => {
       const question = toQuestion();
       await ask(wire, question);

@@ -50,6 +50,8 @@ export interface Wire {
   readonly name: string;
   ask(question: Question): Asked;
   read(response: AppResponse): Understood | Promise<Understood>;
+  /** The path at which its clients read the stored chat, in their own form; absent if they cannot. */
+  toHistoryPath?(conversationId: string): string;
   /**
    * The request for the rest of a turn's stream, whose beginning the client has; absent if it can only ask
    * again.
@@ -115,6 +117,7 @@ function toForewordWire(name: string, accept: string, more: Pick<Wire, "read" | 
         },
         { accept },
       ),
+    toHistoryPath: (conversationId) => `/conversations/${conversationId}/messages`,
     ...more,
   };
 }
@@ -159,6 +162,7 @@ const uiMessages: Wire = {
       ...toOptions(question),
     }),
   read: readUiMessages,
+  toHistoryPath: (conversationId) => `/api/chat/${conversationId}`,
   resume: (_turnId, _beginning, { conversationId }) => ({ path: `/api/chat/${conversationId}/stream` }),
 };
 
@@ -230,6 +234,7 @@ const responses: Wire = {
       { "x-conversation-id": question.conversationId },
     ),
   read: readResponse,
+  toHistoryPath: (conversationId) => `/v1/conversations/conv_${conversationId}/items`,
   resume: (turnId, beginning) => ({
     path: `/v1/responses/resp_${turnId}?stream=true&starting_after=${Array.from(
       beginning.matchAll(/"sequence_number":(\d+)/g),
@@ -274,6 +279,7 @@ const agUi: Wire = {
     return { path: "/ag-ui", headers: {}, body: toRunBody(question, runId), turnId };
   },
   read: readRun,
+  toHistoryPath: (conversationId) => `/ag-ui?threadId=${conversationId}`,
   resume: (_turnId, beginning) => ({
     path: `/ag-ui?offset=-1&runId=${/"runId":"([^"]+)"/.exec(beginning)?.[1]}`,
     headers: { "last-event-id": findLastId(beginning) },
