@@ -27,7 +27,7 @@ describe("the built package", () => {
   test("prints its schema", async () => {
     const command = startCommand(["schema"], {}, folder.path, [process.execPath, main]);
     assert.equal(await command.exit(), 0);
-    assert.ok(command.stdout.startsWith(`-- Foreword's schema, version ${schemaVersion}\n`));
+    assert.ok(command.stdout.startsWith(`-- Foreword's schema, version ${schemaVersion}:`));
   });
 
   test("serves from its embedded database", async () => {

@@ -47,7 +47,12 @@ describe("the file of models", () => {
     assert.deepEqual(warnings, []);
     const shared = { organization: undefined, project: undefined };
     const waits = { firstByteTimeoutMs: 60_000, idleTimeoutMs: 60_000 };
-    const unset = { windowTokens: undefined, maxOutputTokens: undefined, price: undefined };
+    const unset = {
+      windowTokens: undefined,
+      maxOutputTokens: undefined,
+      maxContextChars: undefined,
+      price: undefined,
+    };
     const forAll = { keepsName: true, users: undefined, keys: undefined };
     assert.deepEqual(models, [
       {
@@ -66,6 +71,7 @@ describe("the file of models", () => {
         },
         windowTokens: 400_000,
         maxOutputTokens: 128_000,
+        maxContextChars: undefined,
         price: { input: 0.25, cachedInput: 0.025, output: 2, reasoning: 3 },
         parameters: { allowed: ["top_p"], defaults: { verbosity: "low" } },
         opensReasoning: "yes",
