@@ -1,4 +1,4 @@
-/** Responses whose replica is killed: OpenAI's client goes on with another, and no text is lost or doubled. */
+/** Responses whose replica is killed: OpenAI's client goes on with another one, and loses no text. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test, type TestContext } from "node:test";
