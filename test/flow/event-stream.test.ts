@@ -141,6 +141,7 @@ describe("typed events", { timeout: 120_000 }, () => {
       answer: "",
       outcome: "complete",
       code: undefined,
+      calls: [],
     });
     const seen = { ...typed, "last-event-id": "24.end" };
     assert.equal((await app.get(`/turns/${turnId}/stream`, seen)).status, 204);

@@ -99,6 +99,7 @@ describe("a turn whose begin takes more than 500 ms", { timeout: 60_000 }, () =>
         answer: texts.join(""),
         outcome: "complete",
         code: undefined,
+        calls: [],
       });
       const events = toEventData(answer.body).map((data) => Event.parse(JSON.parse(data)));
       const reasoning = events.map(({ type, text }) => (type === "reasoning-delta" ? text : ""));
