@@ -320,8 +320,8 @@ describe("an error under /v1", () => {
       for (const route of routes.split(", ")) assert.ok(error.message.includes(route), error.message);
       return true;
     });
-    const response = wire.client.responses.create({ model: "scripted", input: "Hi" });
-    await assert.rejects(response, { status: 404, code: "not_found" });
+    const moderation = wire.client.moderations.create({ model: "scripted", input: "Hi" });
+    await assert.rejects(moderation, { status: 404, code: "not_found" });
   });
 
   test("shows its message in the client: a body that is too large", async () => {
