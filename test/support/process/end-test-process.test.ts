@@ -10,7 +10,9 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 /** Runs a fixture by the command of `npm test`; resolves once it has ended. */
 async function runFixture(name: string, variables: Record<string, string> = {}): Promise<string> {
   const scripts: unknown = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
-  const command = /"test":"node (?<flags>[^"]*?) \\"/.exec(JSON.stringify(scripts))?.groups?.["flags"] ?? "";
+  const command =
+    / node (?<flags>--import [^"]*?) \\"/.exec(JSON.stringify(scripts))?.groups?.["flags"] ?? "";
+  assert.match(command, /end-test-process/, "the flags of `npm test` were found");
   const flags = command.split(" ").filter((flag) => !flag.startsWith("--test-concurrency"));
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
   const { promise, resolve } = Promise.withResolvers<string>();
