@@ -2,6 +2,7 @@
 import { v5 as createNamedId } from "uuid";
 import { z } from "zod";
 import { toStorable } from "../turn/message.ts";
+import type { Continuation } from "../turn/ports.ts";
 import type { ChatPlace } from "../turn/records.ts";
 import { Uuid } from "./request-fields.ts";
 
@@ -38,3 +39,12 @@ export function toClientId(id: unknown): string | undefined {
   if (typeof id !== "string" || id === "" || id.length > maxIdLength) return undefined;
   return toStorable(id);
 }
+
+/** New messages are added below the end of the path that is shown. */
+export const leafContinuation: Continuation = {
+  mode: "leaf",
+  isAgain: false,
+  replyId: undefined,
+  mustExist: true,
+  needsStore: true,
+};

@@ -272,3 +272,17 @@ export const startErrors: readonly ErrorCode[] = [
   "budget_exhausted",
   "server_stopping",
 ];
+
+/** Errors of routes that start a turn of a chat, or answer its requests for approval. */
+export const chatErrors: readonly ErrorCode[] = [
+  "turn_running",
+  "message_not_found",
+  "history_off",
+  "turn_not_waiting",
+  "approval_not_found",
+  "approval_settled",
+  "approval_expired",
+  ...startErrors,
+  ...turnErrors,
+  ...storeErrors,
+];

@@ -1,4 +1,4 @@
--- Counts tokens that the server used for a user, and of which no turn has a row: those of a title, or of a
+-- Counts tokens that the server used for a user and that no row of a turn counts: those of a title, or of a
 -- turn that is not kept. Since version 9.
 -- @param user_id or null
 -- @param key_name the API key whose budget they count in, or null

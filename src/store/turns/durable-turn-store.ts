@@ -139,7 +139,7 @@ export class DurableTurnStore implements TurnStore, LiveBus, TurnRecovery, Paths
     return refusal ?? { type: "begun", storage: "none", conversationId: turn.conversationId };
   }
 
-  /** Counts a turn of which nothing else is stored. While the database is unavailable, nothing is counted. */
+  /** Counts a turn that leaves nothing else stored. Nothing is counted while the database is unavailable. */
   async #endUnkept(turn: TurnBegin, result: TurnResult): Promise<EndResult> {
     const { database, clock } = this.#options;
     // The journal would be a trace of the turn.

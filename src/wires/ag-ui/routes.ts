@@ -6,7 +6,7 @@ import { toChatPlace } from "../../http/chat-place.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
 import { UserQuery } from "../../http/request-fields.ts";
 import type { History } from "../../history/history.ts";
-import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
+import { chatErrors, defineRoute, defineRoutes, storeErrors, turnErrors } from "../../http/route.ts";
 import { followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import { stopChat, stopTurns } from "../../http/turns/stop-turn.ts";
@@ -46,18 +46,7 @@ const startRun = defineRoute({
   body: RunBody,
   startsTurn: true,
   continuesChats: true,
-  errors: [
-    "turn_running",
-    "message_not_found",
-    "history_off",
-    "turn_not_waiting",
-    "approval_not_found",
-    "approval_settled",
-    "approval_expired",
-    ...startErrors,
-    ...turnErrors,
-    ...storeErrors,
-  ],
+  errors: chatErrors,
   handle: async ({ body, query, headers, identity, request, reply }, services: AgUiServices) => {
     const {
       turn: requested,

@@ -3,9 +3,9 @@ import { refuse } from "../../base/errors.ts";
 import { z } from "zod";
 import { isKnown, toCaller, type Identity } from "../../auth/identity.ts";
 import { parse } from "../../base/parse.ts";
-import type { Continuation } from "../../turn/ports.ts";
 import { unknownOutcome } from "../../turn/items/tool-parts.ts";
 import { toRole, type Image, type Message } from "../../turn/message.ts";
+import { leafContinuation } from "../../http/chat-place.ts";
 import type { TurnRequest } from "../../turn/turn-request.ts";
 import {
   checkLast,
@@ -110,15 +110,6 @@ export const ChatRequest = z
       { required: ["toolResults"], properties: { toolResults: { type: "array", minItems: 1 } } },
     ],
   });
-
-/** New messages are added below the end of the path that is shown. */
-const leafContinuation: Continuation = {
-  mode: "leaf",
-  isAgain: false,
-  replyId: undefined,
-  mustExist: true,
-  needsStore: true,
-};
 
 /** The body of the route. `null` counts as an empty object. */
 export const ChatBody: RouteBody<z.output<typeof ChatRequest>> = {

@@ -10,7 +10,7 @@ import { followTurn } from "../../http/turns/follow-turn.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
 import { UserQuery } from "../../http/request-fields.ts";
-import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
+import { chatErrors, defineRoute, defineRoutes, storeErrors, turnErrors } from "../../http/route.ts";
 import { stopChat } from "../../http/turns/stop-turn.ts";
 import type { FollowedTurn } from "../../live/live-turn.ts";
 import { stopWaitingTurn } from "../../http/turns/waiting-turn.ts";
@@ -44,18 +44,7 @@ const startUiChatTurn = defineRoute({
   headers: UiTurnHeaders,
   body: UiChatBody,
   startsTurn: true,
-  errors: [
-    "turn_running",
-    "message_not_found",
-    "history_off",
-    "turn_not_waiting",
-    "approval_not_found",
-    "approval_settled",
-    "approval_expired",
-    ...startErrors,
-    ...turnErrors,
-    ...storeErrors,
-  ],
+  errors: chatErrors,
   continuesChats: true,
   handle: async ({ body, query, headers, identity, request, reply }, services: UiChatServices) => {
     const { turn: requested, reply: sent, leavesPending } = toUiChatTurn(body, query, headers, identity);

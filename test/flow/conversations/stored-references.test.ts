@@ -109,7 +109,7 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
         assert.deepEqual(await listConversations(userId), []);
       });
 
-    test("the response of a stranger with the same chat stays theirs, since nobody is named", async () => {
+    test("a stranger with the same chat keeps their response, if no user is named", async () => {
       const client = new OpenAI({ apiKey: "sk-none", baseURL: `${app.url}/v1`, maxRetries: 0 });
       const text = `Hi ${randomUUID()}`;
       model.inOrder((call) => call.text("Hello").finish());

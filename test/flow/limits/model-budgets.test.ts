@@ -17,7 +17,7 @@ describe("a model without a price", { timeout: 120_000 }, () => {
   const { models, start } = useModels(database);
   const { primary, backup } = models;
 
-  /** Starts a turn of which each model says 7 and 5 tokens; returns its cost by its row and by its usage. */
+  /** Starts a turn for which each model reports 7 and 5 tokens; returns its cost, by its row and by usage. */
   async function cost(prices: Parameters<typeof start>[0], failsFirst: boolean): Promise<readonly unknown[]> {
     for (const model of [primary, backup])
       model.script = (call) =>

@@ -50,7 +50,7 @@ export async function fillDataFolder(store: StoreOptions): Promise<boolean> {
   if (existsSync(join(path, "database"))) return false;
   made ??= makeTemplate();
   await mkdir(path, { recursive: true });
-  // Faster than Node's own copy, of which each file is a round trip.
+  // Faster than Node's own copy, which makes a round trip for each file.
   await run("cp", ["-a", join(await made, "database"), path]);
   return true;
 }

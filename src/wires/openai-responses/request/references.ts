@@ -1,7 +1,7 @@
 /** Finds the stored messages that a request names: the response that it continues, and items of its input. */
 import { AppError, toAppError, type ErrorCode } from "../../../base/errors.ts";
 import type { Caller } from "../../../base/caller.ts";
-import type { Continuation } from "../../../turn/ports.ts";
+import { leafContinuation } from "../../../http/chat-place.ts";
 import type { TurnRequest } from "../../../turn/turn-request.ts";
 import { toConversationId, toResponseId } from "../ids.ts";
 import { findResponse } from "../resource.ts";
@@ -18,15 +18,6 @@ export interface ResolvedInput {
   readonly items: readonly PlacedItem[];
   readonly place: Partial<TurnPlace>;
 }
-
-/** New messages are added below the end of the path that is shown. */
-const leafContinuation: Continuation = {
-  mode: "leaf",
-  isAgain: false,
-  replyId: undefined,
-  mustExist: true,
-  needsStore: true,
-};
 
 /**
  * Resolves with the input as the chat that it stands for. A chat with ids of stored items belongs to the
