@@ -280,7 +280,8 @@ export function runHistorySuite(name: string, start: () => Promise<StoreHarness>
       const { call, opening } = await openTurn(app, model, { userId, conversationId });
       call.text("- a\n---RESPONSE---\nSo far");
       const reading = readResponse(await opening);
-      assert.equal((await history.send("DELETE", `/conversations/${conversationId}`, userId)).status, 204);
+      const deleted = await history.send("DELETE", `/conversations/${conversationId}`, userId);
+      assert.equal(deleted.status, 204, deleted.body);
       await call.closed;
       await reading;
       assert.equal((await history.send("GET", `/conversations/${conversationId}`, userId)).status, 404);

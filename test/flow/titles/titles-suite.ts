@@ -172,7 +172,8 @@ export function runTitlesSuite(name: string, start: () => Promise<StoreHarness>,
         const asking = ask(here, place);
         const call = await pending.promise;
         const path = `/conversations/${place.conversationId}?userId=${place.userId}`;
-        assert.equal((await patch(there, path, { title })).status, 200);
+        const renamed = await patch(there, path, { title });
+        assert.equal(renamed.status, 200, await renamed.text());
         call.text("By the model").finish();
         assert.ok(!(await asking).body.includes("event: title"));
         assert.equal(await titleOf(there, place.userId, place.conversationId), title);
@@ -276,7 +277,7 @@ export function runTitlesSuite(name: string, start: () => Promise<StoreHarness>,
     });
   });
 
-  async function patch(app: RunningApp, path: string, body: object): Promise<{ readonly status: number }> {
+  async function patch(app: RunningApp, path: string, body: object): Promise<Response> {
     return await fetch(app.url + path, {
       method: "PATCH",
       headers: { "content-type": "application/json" },

@@ -6,9 +6,12 @@ import { after, afterEach, before, beforeEach, type SuiteContext, type TestConte
 import type { Clock } from "../../../src/base/clock.ts";
 import { startPostgresHarness, type StoreHarness } from "../databases/store-harness.ts";
 import { ScriptedModel } from "../model/scripted-model.ts";
-import { makeFolder, RunningApp } from "./start-app.ts";
+import { makeFolder, RunningApp, type LogLine } from "./start-app.ts";
 
 type Variables = Readonly<Record<string, string>>;
+
+/** How many warnings of each app a failed test prints. */
+const shownLines = 12;
 
 /** How often a fixture is started: once for its suite, or again for each test. */
 export type Lifetime = "suite" | "test";
@@ -95,6 +98,7 @@ export function useApp(
   { database, clock, lifetime = "suite" }: AppOptions = {},
 ): RunningApp {
   const app = new RunningApp();
+  useLogOfFailures(() => [app]);
   useResource(async (closing) => {
     const more = typeof variables === "function" ? variables() : variables;
     await app.start(toVariables(model, database, more), clock);
@@ -128,13 +132,32 @@ export function useStartApp(
   { database }: Pick<AppOptions, "database"> = {},
 ): StartApp {
   let current: AsyncDisposableStack | undefined;
-  useResource(async (closing) => (current = closing), "test");
+  let started: RunningApp[] = [];
+  useLogOfFailures(() => started);
+  useResource(async (closing) => {
+    current = closing;
+    started = [];
+  }, "test");
   return async (more = {}, clock) => {
     if (current === undefined) throw new Error("no test is running");
     const app = await new RunningApp().start(toVariables(model, database, { ...variables, ...more }), clock);
     current.defer(() => app.close());
+    started.push(app);
     return app;
   };
+}
+
+/** Prints the last warnings of the apps after each test that fails: a status alone does not tell why. */
+function useLogOfFailures(apps: () => readonly RunningApp[]): void {
+  afterEach((context) => {
+    if (!("passed" in context) || context.passed) return;
+    for (const line of apps().flatMap(({ logs }) => logs.filter(isWarning).slice(-shownLines)))
+      context.diagnostic(JSON.stringify(line));
+  });
+}
+
+function isWarning({ level }: LogLine): boolean {
+  return Number(level) >= 40;
 }
 
 /** Returns the variables of a server that asks `model` and stores in `database`, with `more` on top. */
