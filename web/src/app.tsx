@@ -1,0 +1,21 @@
+/** The page: the list of conversations beside the one that is shown. */
+import { ChatView } from "./chat/chat-view.tsx";
+import { HistoryView } from "./history/history-view.tsx";
+import { strings } from "./strings/strings.ts";
+
+/** The whole page of a user. */
+export function App() {
+  return (
+    <div class="page">
+      <a class="visually-hidden" href="#chat">
+        {strings.page.skip}
+      </a>
+      <nav aria-label={strings.page.conversations}>
+        <HistoryView />
+      </nav>
+      <main id="chat" tabIndex={-1} aria-label={strings.page.chat}>
+        <ChatView />
+      </main>
+    </div>
+  );
+}

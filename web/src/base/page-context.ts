@@ -1,0 +1,23 @@
+/** What every component may use: the client of the server, and the configuration. */
+import type { ForewordClient } from "foreword-client";
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { PageConfig } from "./config.ts";
+
+/** The services of the page for one user. */
+export interface PageServices {
+  readonly config: PageConfig;
+  readonly client: ForewordClient;
+  /** Tells users apart in what the browser keeps, like drafts. */
+  readonly userId: string;
+}
+
+/** Provides {@link PageServices}. */
+export const PageContext = createContext<PageServices | undefined>(undefined);
+
+/** Returns the services of the page. */
+export function usePage(): PageServices {
+  const services = useContext(PageContext);
+  if (services === undefined) throw new Error("outside of the page");
+  return services;
+}
