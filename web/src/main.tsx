@@ -2,6 +2,7 @@
 import { createClient } from "foreword-client";
 import { render } from "preact";
 import { App } from "./app.tsx";
+import { changes } from "./base/changes.ts";
 import { parsePageConfig } from "./base/config.ts";
 import { PageContext } from "./base/page-context.ts";
 import { readLocalUser } from "./base/user.ts";
@@ -15,6 +16,7 @@ const userId = readLocalUser();
 const client = createClient({ baseUrl: location.origin, userId });
 const root = document.querySelector("#page");
 
+changes.connect(new BroadcastChannel("foreword"));
 document.documentElement.lang = language;
 document.title = config.title;
 if (root !== null)
