@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { useApp, useModel } from "../support/apps/use-app.ts";
-import { assertShows, send, useExamplePage, withoutBrowser } from "./use-page.ts";
+import { withoutBrowser } from "../support/browser/chromium.ts";
+import { assertShows, send, useExamplePage } from "./use-page.ts";
 
 describe("the page of assistant-ui's example", { timeout: 240_000, skip: withoutBrowser }, () => {
   const model = useModel();

@@ -1,29 +1,12 @@
 /** The pages of `examples/`, built and served by Vite, and driven in the machine's own Chromium. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { build, preview } from "vite";
 import { makeFolder, type RunningApp } from "../support/apps/start-app.ts";
 import { useResource } from "../support/apps/use-app.ts";
+import { launchChromium, withoutBrowser } from "../support/browser/chromium.ts";
 import { examplesFolder } from "./run-example.ts";
-
-const places = [
-  process.env["CHROMIUM"] ?? "",
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "/Applications/Chromium.app/Contents/MacOS/Chromium",
-];
-
-/** Where the browser is; empty if there is none. Nothing is downloaded. */
-const executablePath = places.find((place) => place !== "" && existsSync(place)) ?? "";
-
-/** Why tests with a browser are left out; `false` if they are not. */
-export const withoutBrowser: string | false =
-  executablePath === "" &&
-  "there is no Chromium: install it (apt-get install chromium), or name it in CHROMIUM";
 
 const client = join(examplesFolder, "../packages/foreword-client/src");
 
@@ -51,8 +34,7 @@ export class ExamplePage {
     const server = await preview({ ...options, preview: { host: "127.0.0.1", port: 0, proxy } });
     closing.adopt(server, (started) => started.close());
     this.#url = server.resolvedUrls?.local[0] ?? "";
-    const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-    this.#browser = closing.adopt(browser, (launched) => launched.close());
+    this.#browser = closing.adopt(await launchChromium(), (launched) => launched.close());
   }
 
   /** Opens it for a new visitor. */
