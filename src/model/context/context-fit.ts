@@ -118,6 +118,7 @@ export class ContextFit {
     this.#fit(this.#whole);
     if (isShorter(this.#context, earlier) || hasFewerTokens(this.#prompt, refused)) return true;
     this.#prompt = refused;
+    this.#context = earlier;
     return false;
   }
 

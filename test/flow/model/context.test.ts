@@ -98,6 +98,16 @@ describe("the state of a turn whose chat was cut", () => {
     assert.match(shown.body, /"context":\{"messagesLeftOut":\d+,"imagesLeftOut":0,"resultsLeftOut":0\}/);
   });
 
+  test("tells no retry if there is nothing shorter to be sent", async () => {
+    const server = new WindowServer(model, { windowTokens: 4_000 });
+    const messages = [...chatOf(2), { sender: "user", text: words.repeat(100) }];
+    await app.post("/stream-chat", { messages });
+    const { refusals } = server;
+    const refused = await app.post("/stream-chat", { messages }, headers);
+    assert.equal(server.refusals, refusals + 1);
+    assert.match(refused.body, /"context":\{"messagesLeftOut":5,"imagesLeftOut":0,"resultsLeftOut":0\}/);
+  });
+
   test("is silent about a chat that was sent whole", async () => {
     const streamed = await app.post("/stream-chat", { messages: chatOf(2) }, headers);
     assert.doesNotMatch(streamed.body, /"context"/);
