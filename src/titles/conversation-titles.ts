@@ -77,6 +77,7 @@ export class ConversationTitles implements Titles {
   /** Resolves with the model's reply without its reasoning, or with as much as a title needs. */
   async #ask(reply: FirstReply): Promise<string> {
     const { model, counter, clock } = this.#options;
+    if (this.#closing.signal.aborted) throw new AppError("interrupted", "the server is stopping");
     const prompt = toTitlePrompt(reply.text, reply.answer);
     const call = new BackgroundCall(model, prompt, { clock, timeoutMs, maxLength: maxTextLength });
     const abort = (): void => call.abort();
