@@ -1,4 +1,5 @@
 /** The size of messages: in tokens, for the window of a model, and in bytes, for the places of cuts. */
+import type { Json } from "../../base/json.ts";
 import type { Image, Message } from "../message.ts";
 import type { ToolPart } from "../items/tool.ts";
 import { toOutcomeText } from "../items/tool-text.ts";
@@ -69,9 +70,21 @@ export function countMessageBytes({ text, images, tools = [] }: Message): number
 }
 
 function countCallBytes({ name, input, outcome }: ToolPart): number {
-  const output = outcome?.output;
-  const result = typeof output === "string" ? output : JSON.stringify(output ?? "");
-  return (
-    Buffer.byteLength(name) + Buffer.byteLength(input) + Math.min(Buffer.byteLength(result), maxResultBytes)
-  );
+  return Buffer.byteLength(name) + Buffer.byteLength(input) + countOutputBytes(outcome?.output);
+}
+
+/** Counts JSON as Postgres writes it: with a space after each comma and colon. */
+function countOutputBytes(output: Json): number {
+  if (output === undefined || output === null) return 0;
+  const isText = typeof output === "string";
+  const bytes = Buffer.byteLength(isText ? output : JSON.stringify(output));
+  return Math.min(isText || bytes >= maxResultBytes ? bytes : bytes + countSpaces(output), maxResultBytes);
+}
+
+function countSpaces(value: Json): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const members = Object.values(value).filter((member: Json) => member !== undefined);
+  const colons = Array.isArray(value) ? 0 : members.length;
+  const own = Math.max(0, members.length - 1) + colons;
+  return members.reduce((sum: number, member: Json) => sum + countSpaces(member), own);
 }

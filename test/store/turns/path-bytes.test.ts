@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import type { Json } from "../../../src/base/json.ts";
+import { countMessageBytes } from "../../../src/turn/context/message-size.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
@@ -49,6 +51,28 @@ describe("the bytes of a path", { timeout: 120_000 }, () => {
       rows.map((row) => row.path_bytes),
       [null, null, null, null, 18, 23],
     );
+  });
+
+  test("are the same for the server, which counts those of a chat that a client sends whole", async () => {
+    const outputs: readonly (Json | undefined)[] = [
+      { content: [{ type: "text", text: "Größe: 4" }], isError: false },
+      { list: [1, [], {}, null], "a:b, c": "d:e, f" },
+      "plain, with: signs",
+      { text: "long ".repeat(2_000) },
+      [],
+      7,
+      null,
+      undefined,
+    ];
+    const call = { callId: "c", name: "f", runsOn: "client", step: 0, at: 0, input: '{"x": 1}' } as const;
+    for (const output of outputs) {
+      const outcome = output === undefined ? undefined : ({ status: "complete", output } as const);
+      const tools = [{ ...call, outcome }];
+      const metadata = JSON.stringify({ tools }).replaceAll("'", "''");
+      const rows = await harness.sql(`select foreword.message_bytes('Hi', '${metadata}')::int as bytes`);
+      const bytes = countMessageBytes({ role: "assistant", text: "Hi", images: [], tools });
+      assert.deepEqual(rows, [{ bytes }], metadata.slice(0, 200));
+    }
   });
 
   test("end a circle that a user has made of old rows", async () => {
