@@ -31,6 +31,9 @@ import { LiveTurns } from "./live/live-turns.ts";
 import { createModels, createTitleModel } from "./model/create-models.ts";
 import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
 import type { ModelOptions } from "./model/settings.ts";
+import { createPage, type PageOptions } from "./page/create-page.ts";
+import type { Page } from "./page/page.ts";
+import { pageRoutes, toPageServices } from "./page/routes.ts";
 import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { countUsage } from "./store/usage/usage-writes.ts";
@@ -57,6 +60,8 @@ export interface AppOptions {
     | { readonly type: "none" }
     | { readonly type: "supabase"; readonly supabase: SupabaseTokenOptions }
     | { readonly type: "keys"; readonly keys: readonly ApiKey[] };
+  /** The chat page at `/`; `undefined` turns it off. */
+  readonly page: PageOptions | undefined;
   /** Conversations without a message for this many days are deleted; `undefined` keeps all. */
   readonly retentionDays: number | undefined;
   readonly onDisconnect: OnDisconnect;
@@ -100,6 +105,7 @@ export const routeGroups = [
   agUiRoutes,
   conversationRoutes,
   healthRoutes,
+  pageRoutes,
   docsRoutes,
 ] as const;
 
@@ -109,6 +115,8 @@ export interface App {
   readonly store: OpenStore;
   /** The tools of other servers; `undefined` if none are configured. */
   readonly tools: McpToolServers | undefined;
+  /** The chat page; `undefined` if it is turned off. */
+  readonly page: Page | undefined;
   /** Takes no new turns, gives the running ones `drainMs` to finish, then closes everything. */
   close(drainMs: number): Promise<void>;
 }
@@ -160,8 +168,7 @@ export async function createApp(
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
   registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
   registerRoutes(http, healthRoutes, { health });
-  const docs = new ApiDocs({ auth: options.auth.type, model: models.default.name, groups: routeGroups });
-  registerRoutes(http, docsRoutes, { docs });
+  const page = registerPages(http, options, models.default.name);
 
   const close = async (drainMs: number): Promise<void> => {
     const startMs = clock.monotonicMs();
@@ -173,7 +180,7 @@ export async function createApp(
     retention?.close();
     await store.close();
   };
-  return { http, store, tools, close };
+  return { http, store, tools, page, close };
 }
 
 /** The rows of chats that are stored. */
@@ -192,6 +199,16 @@ function registerWires(http: FastifyInstance, turns: TurnServices, stored: Store
   registerRoutes(http, responsesRoutes, { ...turns, paths });
   registerRoutes(http, conversationRoutes, { stored, ...turns });
   registerRoutes(http, agUiRoutes, { ...turns, history });
+}
+
+/** Registers the chat page, which is returned, and the API docs. */
+function registerPages(http: FastifyInstance, options: AppOptions, model: string): Page | undefined {
+  const auth = options.auth.type;
+  const page = createPage(options);
+  registerRoutes(http, pageRoutes, toPageServices(page, auth));
+  const docs = new ApiDocs({ auth, model, groups: routeGroups, hasChatPage: page !== undefined });
+  registerRoutes(http, docsRoutes, { docs });
+  return page;
 }
 
 function toTurnSettings({ onDisconnect, showsReasoning, toolLimits, store }: AppOptions) {

@@ -24,6 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   wires: ["base", "turn", "auth", "live", "http", "history"],
   observe: ["base", "turn"],
   openapi: ["base", "http"],
+  page: ["base", "http"],
   "app.ts": [
     "base",
     "turn",
@@ -40,6 +41,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "wires",
     "observe",
     "openapi",
+    "page",
   ],
   config: ["base", "model", "tools", "app.ts"],
   command: ["base", "turn", "model", "store", "tools", "config", "observe", "app.ts"],
@@ -81,7 +83,7 @@ describe("the source", () => {
     assert.ok(imports.length > 100, "the imports were read");
   });
 
-  test("imports one way: base ← turn ← auth, model, live, store, tools, observe ← http ← history, files, usage ← wires, openapi ← app ← config ← command ← main", () => {
+  test("imports one way: base ← turn ← auth, model, live, store, tools, observe ← http ← history, files, usage ← wires, openapi, page ← app ← config ← command ← main", () => {
     const wrong = imports
       .filter(({ target }) => target.startsWith("."))
       .map(({ file, place, target }) => ({

@@ -3,6 +3,7 @@
  */
 import type { AppOptions } from "../app.ts";
 import { mebibyte } from "../base/sizes.ts";
+import { findPageKey } from "./page-key.ts";
 import { findBrokenRules, findOverridden, imageShare } from "./rules.ts";
 import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
@@ -167,6 +168,7 @@ function toConfig(
     app: {
       model: toModelOptions(environment, models),
       auth: toAuthOptions(environment),
+      page: toPageOptions(environment),
       store,
       retentionDays: environment.RETENTION_DAYS || undefined,
       onDisconnect: environment.ON_DISCONNECT ?? (store.type === "none" ? "abort" : "continue"),
@@ -222,6 +224,11 @@ function toAuthOptions(environment: Environment): AppOptions["auth"] {
   if (AUTH === "supabase" && url !== undefined) return { type: "supabase", supabase: { url, jwtSecret } };
   if (AUTH === "keys" && keys !== undefined) return { type: "keys", keys };
   return { type: "none" };
+}
+
+function toPageOptions(environment: Environment): AppOptions["page"] {
+  if (!environment.PAGE) return undefined;
+  return { title: environment.PAGE_TITLE, supabaseKey: findPageKey(environment) };
 }
 
 type BucketOptions = Extract<AppOptions["store"], { readonly type: "embedded" }>["attachments"]["bucket"];

@@ -1,4 +1,5 @@
 /** Rules that span several variables. */
+import { findPageKey, isSecretKey } from "./page-key.ts";
 import { isLoopback, type Environment } from "./variables.ts";
 
 /** The share of a body that its images may take: they are sent as base64. */
@@ -138,6 +139,15 @@ const valueRules: readonly Rule<Environment>[] = [
   {
     isBroken: ({ AUTH, SUPABASE_JWT_SECRET: secret }) => AUTH !== "supabase" && secret !== undefined,
     advice: "SUPABASE_JWT_SECRET requires AUTH=supabase",
+  },
+  {
+    isBroken: ({ AUTH, PAGE_SUPABASE_KEY: key }) => AUTH !== "supabase" && key !== undefined,
+    advice: "PAGE_SUPABASE_KEY requires AUTH=supabase",
+  },
+  {
+    isBroken: (values) => isSecretKey(findPageKey(values) ?? ""),
+    advice: ({ PAGE_SUPABASE_KEY: key }) =>
+      `${key === undefined ? "SUPABASE_ANON_KEY" : "PAGE_SUPABASE_KEY"} is a secret key, which the chat page would show to everyone: set the project's anonymous or publishable key, or PAGE=off`,
   },
 ];
 

@@ -139,6 +139,9 @@ export const Environment = z.object({
     .refine((secret) => Buffer.byteLength(secret) >= 32, "must be at least 32 bytes")
     .optional(),
   API_KEYS: ApiKeys.optional(),
+  PAGE: Flag.default(true),
+  PAGE_TITLE: z.string().max(100, "must be at most 100 characters").default("Foreword"),
+  PAGE_SUPABASE_KEY: HeaderText.optional(),
   LIMIT_REQUESTS_PER_MINUTE: wholeNumber(0, 1_000_000).optional(),
   LIMIT_CONCURRENT_TURNS: wholeNumber(0, 10_000).optional(),
   LIMIT_TOKENS_PER_DAY: wholeNumber(0, 1_000_000_000_000).default(0),

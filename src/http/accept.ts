@@ -1,4 +1,4 @@
-/** Content negotiation by `Accept`. https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1 */
+/** Content negotiation by `Accept` and `Accept-Encoding`. https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1 */
 import type { FastifyReply } from "fastify";
 import { AppError } from "../base/errors.ts";
 
@@ -17,8 +17,7 @@ export function chooseType<Type extends string>(
   reply: FastifyReply,
 ): Type {
   const accept = reply.request.headers.accept?.trim() || "*/*";
-  const vary = reply.getHeader("vary");
-  void reply.header("vary", vary === undefined ? "Accept" : `${String(vary)}, Accept`);
+  addVary(reply, "Accept");
   const ranges = accept.split(",").map(toMediaRange);
   let best: { readonly type: Type; readonly quality: number } | undefined;
   for (const type of offered) {
@@ -28,6 +27,25 @@ export function chooseType<Type extends string>(
   if (best !== undefined) return best.type;
   const detail = `Available media types: ${offered.join(", ")}.`;
   throw new AppError("not_acceptable", `accept: ${accept.slice(0, 100)}`, { detail });
+}
+
+/**
+ * Returns the first of the `offered` encodings that the client accepts, or `undefined`: the plain bytes. Adds
+ * `Accept-Encoding` to `Vary`.
+ */
+export function chooseEncoding<Encoding extends string>(
+  offered: readonly Encoding[],
+  reply: FastifyReply,
+): Encoding | undefined {
+  addVary(reply, "Accept-Encoding");
+  const ranges = (reply.request.headers["accept-encoding"] ?? "").split(",").map(toMediaRange);
+  const find = (name: string): MediaRange | undefined => ranges.find(({ type }) => type === name);
+  return offered.find((encoding) => ((find(encoding) ?? find("*"))?.quality ?? 0) > 0);
+}
+
+function addVary(reply: FastifyReply, name: string): void {
+  const vary = reply.getHeader("vary");
+  void reply.header("vary", vary === undefined ? name : `${String(vary)}, ${name}`);
 }
 
 function toMediaRange(text: string): MediaRange {

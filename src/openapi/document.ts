@@ -15,7 +15,7 @@ const tags = [
   { name: "AI SDK", description: "For `useChat` of the AI SDK, with its default transport." },
   { name: "OpenAI", description: "For OpenAI's clients, and tools that take a base URL." },
   { name: "AG-UI", description: "For AG-UI's `HttpAgent`, CopilotKit's runtime and TanStack AI." },
-  { name: "Server", description: "Health checks and API docs. No credentials needed." },
+  { name: "Server", description: "The chat page, health checks and API docs. No credentials needed." },
 ];
 
 /** The server that the document describes. */

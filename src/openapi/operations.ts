@@ -2,17 +2,12 @@
 import { z } from "zod";
 import type { GroupDescription } from "../http/description/description.ts";
 import { schemaOf } from "../http/description/response-schema.ts";
+import { unchangedResponse } from "../http/description/unchanged-response.ts";
 
 /** OpenAPI itself specifies the schema of its documents. */
 const Document = schemaOf<Readonly<Record<string, unknown>>>()("OpenApiDocument", () =>
   z.record(z.string(), z.unknown()),
 );
-
-const unchanged = {
-  status: 304,
-  description: "The client's copy is current, as `If-None-Match` shows.",
-  headers: ["ETag"],
-} as const;
 
 export const docsDescription: GroupDescription<"getOpenApi" | "getDocs"> = {
   routes: {
@@ -25,7 +20,7 @@ export const docsDescription: GroupDescription<"getOpenApi" | "getDocs"> = {
           content: { "application/json": { type: "json", schema: Document() } },
           headers: ["ETag"],
         },
-        unchanged,
+        unchangedResponse,
       ],
     },
     getDocs: {
@@ -37,7 +32,7 @@ export const docsDescription: GroupDescription<"getOpenApi" | "getDocs"> = {
           content: { "text/html": { type: "text", description: "HTML." } },
           headers: ["ETag"],
         },
-        unchanged,
+        unchangedResponse,
       ],
     },
   },

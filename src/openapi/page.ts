@@ -1,7 +1,7 @@
 /** The page that shows the OpenAPI document: one HTML file that needs no scripts and loads nothing. */
 import { hash } from "node:crypto";
 import type { OpenApiDocument, OperationObject, Parameter } from "./document.ts";
-import { Html, toProse, type HtmlValue } from "./html.ts";
+import { Html, toProse, type HtmlValue } from "../http/html.ts";
 import { pageStyle } from "./page-style.ts";
 import type { ResponseObject } from "./response.ts";
 import { viewRow, viewSchema } from "./schema-view.ts";
@@ -21,13 +21,13 @@ interface Endpoint {
   readonly operation: OperationObject;
 }
 
-/** Returns the page. */
-export function toPage(document: OpenApiDocument): string {
+/** Returns the page. @param hasChatPage whether it links to the page for chats, beside it */
+export function toPage(document: OpenApiDocument, hasChatPage = false): string {
   const endpoints = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]): Endpoint => ({ method, path, operation })),
   );
   const { markup } =
-    Html.of`<body><div class="frame">${viewIndex(document, endpoints)}<main>${viewHead(document)}${document.tags.map(
+    Html.of`<body><div class="frame">${viewIndex(document, endpoints, hasChatPage)}<main>${viewHead(document)}${document.tags.map(
       ({ name, description }) =>
         Html.of`<section><h2>${name}</h2><p class="quiet">${toProse(description)}</p>${endpoints
           .filter(({ operation }) => operation.tags.includes(name))
@@ -41,8 +41,13 @@ ${markup}</html>
 `;
 }
 
-function viewIndex({ info, tags }: OpenApiDocument, endpoints: readonly Endpoint[]): Html {
-  return Html.of`<nav aria-label="Contents"><a href="#top"><b>${info.title}</b></a><div class="index">${tags.map(
+function viewIndex(
+  { info, tags }: OpenApiDocument,
+  endpoints: readonly Endpoint[],
+  hasChatPage: boolean,
+): Html {
+  const chat = hasChatPage ? Html.of`<a class="chat" href="./">Open the chat page</a>` : undefined;
+  return Html.of`<nav aria-label="Contents"><a href="#top"><b>${info.title}</b></a>${chat}<div class="index">${tags.map(
     ({ name }) =>
       Html.of`<strong>${name}</strong><ul>${endpoints
         .filter(({ operation }) => operation.tags.includes(name))

@@ -1,5 +1,5 @@
 /** JSON schemas on the page: the kind of the value, its description, and its fields. */
-import { Html, toProse, type HtmlValue } from "./html.ts";
+import { Html, toProse, type HtmlValue } from "../http/html.ts";
 import type { JsonSchema } from "./json-schema.ts";
 
 /** Bounds that every integer has. */

@@ -39,6 +39,8 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
   "GET /readyz": "open",
   "GET /openapi.json": "open",
   "GET /docs": "open",
+  "GET /": "open",
+  "GET /assets/:name": "open",
   "POST /stream-chat": ({ conversationId }) => ({
     path: "/stream-chat",
     body: { ...chat, conversationId },

@@ -43,7 +43,10 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
         .map(({ operationId }) => operationId);
       const isOff = auth === "none";
       assert.equal(document.security === undefined, isOff);
-      assert.deepEqual(open, isOff ? [] : ["getHealth", "getReadiness", "getOpenApi", "getDocs"]);
+      assert.deepEqual(
+        open,
+        isOff ? [] : ["getHealth", "getReadiness", "getRoot", "getAsset", "getOpenApi", "getDocs"],
+      );
       const refusing = operations.filter(({ responses }) => "401" in responses);
       assert.equal(refusing.length, isOff ? 0 : operations.length - open.length);
     });

@@ -34,6 +34,7 @@ describe("GET /docs", { timeout: 60_000 }, () => {
     assert.ok(addresses.length > 50);
     // They also work below the path prefix of a proxy.
     assert.deepEqual(Array.from(new Set(addresses.filter((address) => !address.startsWith("#")))), [
+      "./",
       "openapi.json",
     ]);
     for (const address of addresses.filter((name) => name.startsWith("#")))

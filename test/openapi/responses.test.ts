@@ -295,7 +295,7 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
   });
 
   test("of the server itself", async () => {
-    for (const path of ["/healthz", "/readyz", "/openapi.json", "/docs"]) {
+    for (const path of ["/healthz", "/readyz", "/openapi.json", "/docs", "/"]) {
       for (const from of [app, bare]) {
         const { status, headers } = await ask("GET", path, undefined, {}, from);
         assert.equal(status, 200);
@@ -303,6 +303,17 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
         if (etag !== undefined) await ask("GET", path, undefined, { "if-none-match": etag }, from);
       }
     }
+  });
+
+  test("of the chat page and its assets, compressed and plain", async () => {
+    const { body } = await ask("GET", "/", undefined, { accept: "text/html" });
+    const assets = Array.from(body.matchAll(/"\.(\/assets\/[^"]+)"/g), ([, path = ""]) => path);
+    assert.notEqual(assets.length, 0, "the page is built: npm run build:page");
+    for (const path of assets)
+      for (const encoding of ["br", "gzip", "identity"])
+        assert.equal((await ask("GET", path, undefined, { "accept-encoding": encoding })).status, 200);
+    assert.equal((await ask("GET", "/assets/other.js")).status, 404);
+    assert.equal((await ask("GET", "/", undefined, { accept: "image/png" })).status, 406);
   });
 
   test("of a turn that waits for an approval", async () => {
@@ -371,55 +382,5 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
       "cancelResponse 202 application/json",
       "stopRuns 202 application/json",
     ]);
-  });
-});
-
-describe("the check of responses", () => {
-  const check = new ResponseCheck(document);
-  const good: AppResponse = {
-    status: 200,
-    headers: { "content-type": "application/json; charset=utf-8", "x-request-id": unknownId },
-    body: '{"status":"ok"}',
-    isComplete: true,
-  };
-  const wrong: readonly [string, Partial<AppResponse>][] = [
-    ["a status", { status: 418 }],
-    ["a media type", { headers: { "content-type": "text/plain" } }],
-    ["a header", { headers: { ...good.headers, "x-new": "1" } }],
-    ["a field", { body: '{"status":"ok","more":1}' }],
-    ["a value", { body: '{"status":"fine"}' }],
-  ];
-  test("accepts a documented response", () => {
-    check.check("GET", "/healthz?a=b", good);
-  });
-  for (const [label, difference] of wrong)
-    test(`refuses ${label} that is not documented`, () => {
-      assert.throws(() => check.check("GET", "/healthz", { ...good, ...difference }), assert.AssertionError);
-    });
-  test("refuses a response without a documented header, and a code of another status", () => {
-    const headers = { "content-type": "application/json", "x-request-id": unknownId };
-    const error = { error: { message: "m", type: "server_error", param: null, code: "internal_error" } };
-    const answer = { ...good, status: 404, headers: { ...headers, "x-should-retry": "false" } };
-    const body = (code: string): string => JSON.stringify({ error: { ...error.error, code } });
-    check.check("GET", "/v1/models/x", { ...answer, body: body("model_not_found") });
-    assert.throws(() => check.check("GET", "/v1/models/x", { ...answer, body: body("internal_error") }));
-    assert.throws(() =>
-      check.check("GET", "/v1/models/x", { ...answer, headers, body: body("model_not_found") }),
-    );
-  });
-  test("reads the events of a stream", () => {
-    const headers = {
-      "content-type": "text/event-stream",
-      "x-turn-id": unknownId,
-      "x-request-id": unknownId,
-      "x-accel-buffering": "no",
-    };
-    const frame = (type: string, more: object): string =>
-      `event: ${type}\ndata: ${JSON.stringify({ type, ...more })}\n\n`;
-    const path = `/turns/${unknownId}/stream`;
-    const stream = (body: string): AppResponse => ({ ...good, headers, body });
-    check.check("GET", path, stream(frame("plan-end", { position: 17 })));
-    assert.throws(() => check.check("GET", path, stream(frame("plan-end", { position: -1 }))));
-    assert.throws(() => check.check("GET", path, stream(frame("plan-stop", { position: 17 }))));
   });
 });

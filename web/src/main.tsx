@@ -13,7 +13,7 @@ import "./styles/page.css";
 const meta = document.querySelector<HTMLMetaElement>('meta[name="foreword"]');
 const config = parsePageConfig(meta?.content ?? "");
 const userId = readLocalUser();
-const client = createClient({ baseUrl: location.origin, userId });
+const client = createClient({ baseUrl: new URL(".", location.href).href, userId });
 const root = document.querySelector("#page");
 
 changes.connect(new BroadcastChannel("foreword"));

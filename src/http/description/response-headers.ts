@@ -69,6 +69,7 @@ export const responseHeaders = {
     description: "The bytes of the response, and the size of the file: `bytes 0-1023/4096`.",
     schema: z.string(),
   },
+  "Content-Encoding": { description: "How the body is compressed.", schema: z.enum(["br", "gzip"]) },
   ETag: {
     description: "Identifies this version: send it as `If-None-Match` to get a 304 while it is current.",
     schema: z.string(),

@@ -1,0 +1,10 @@
+/** The configuration of the page, which the server writes into its document. */
+
+/** How users sign in, and to which project. */
+export interface PageConfig {
+  readonly auth: "none" | "supabase" | "keys";
+  /** With `supabase`: the project, and its public key. Absent if the key is not configured. */
+  readonly supabase?: { readonly url: string; readonly key: string };
+  /** The name of the page. */
+  readonly title: string;
+}
