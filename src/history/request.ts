@@ -49,9 +49,6 @@ const NewTitle = Title.default("New Chat").meta({ default: "New Chat" });
 const Metadata = z
   .record(z.string(), z.unknown())
   .refine(isSmall, `must be at most ${maxMetadataLength} characters of JSON`)
-  .transform((metadata): Record<string, unknown> =>
-    JSON.parse(toStorable(JSON.stringify(metadata)).replaceAll("\\u0000", "\\ufffd")),
-  )
   .describe(`Data of the client: at most ${maxMetadataLength} characters of JSON.`);
 
 function isSmall(value: object): boolean {

@@ -22,6 +22,7 @@ import { readChat } from "./chat-rows.ts";
 import { MessageRows } from "./message-rows.ts";
 import { ConversationRow } from "./row-schemas.ts";
 import type { StoreRows } from "../store/open-store.ts";
+import { replaceUnstorable } from "../store/turns/item-rows.ts";
 
 const Missing = z.object({ missing: z.literal(true) });
 const MissingLeaf = z.object({ missing_leaf: z.literal(true) });
@@ -171,5 +172,6 @@ export async function* deleteConversations(
 }
 
 function toJson(metadata: Metadata): Json {
-  return JSON.parse(JSON.stringify(metadata));
+  const json: Json = JSON.parse(JSON.stringify(metadata));
+  return replaceUnstorable(json);
 }

@@ -7,7 +7,9 @@ import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import { startPglite } from "../../support/databases/store-harness.ts";
 
 const Made = z.object({ id: z.string() });
+const Kept = Made.extend({ metadata: z.record(z.string(), z.string()) });
 const Refusal = z.object({ error: z.object({ code: z.string(), param: z.string().nullable() }) });
+const Ids = z.object({ data: z.array(Made) });
 const Page = z.object({ data: z.array(z.unknown()), has_more: z.boolean() });
 
 const hello = { role: "user", content: "Hello" };
@@ -64,6 +66,18 @@ describe("items that cannot be added", { timeout: 60_000 }, () => {
     }
   });
 
+  test("metadata with NUL and half a surrogate pair is kept with U+FFFD, on each wire", async () => {
+    const hostile = { "a\0": "b\0\\u0000", c: "\ud800" };
+    const kept = { "a\uFFFD": "b\uFFFD\\u0000", c: "\uFFFD" };
+    const made = Kept.parse(JSON.parse((await app.post("/v1/conversations", { metadata: hostile })).body));
+    assert.deepEqual(made.metadata, kept);
+    const one = `/v1/conversations/${made.id}`;
+    const { metadata } = Kept.parse(JSON.parse((await app.post(one, { metadata: hostile })).body));
+    assert.deepEqual(metadata, kept);
+    const own = Kept.parse(JSON.parse((await app.post("/conversations", { metadata: hostile })).body));
+    assert.deepEqual(own.metadata, kept);
+  });
+
   test("ids of other kinds, and hostile ones, are a 404", async () => {
     const { id } = Made.parse(JSON.parse((await app.post("/v1/conversations", { items: [hello] })).body));
     for (const path of [
@@ -77,6 +91,21 @@ describe("items that cannot be added", { timeout: 60_000 }, () => {
       `/v1/responses/${id}/input_items`,
     ])
       assert.equal((await app.get(path)).status, 404, path);
+  });
+
+  test("the input items of a response that is not stored are a 404", async () => {
+    const request = { model: "scripted", input: "Hello", store: false };
+    const { id } = Made.parse(JSON.parse((await app.post("/v1/responses", request)).body));
+    assert.equal((await app.get(`/v1/responses/${id}/input_items`)).status, 404);
+  });
+
+  test("the page after an item does not depend on the case of its id", async () => {
+    const items = [hello, { ...hello, content: "Again" }];
+    const { id } = Made.parse(JSON.parse((await app.post("/v1/conversations", { items })).body));
+    const path = `/v1/conversations/${id}/items?order=asc`;
+    const [first, second] = Ids.parse(JSON.parse((await app.get(path)).body)).data;
+    const page = await app.get(`${path}&after=${first?.id.toUpperCase()}`);
+    assert.deepEqual(Ids.parse(JSON.parse(page.body)).data, [second]);
   });
 
   test("a thousand items are listed page by page in both orders, each once", async () => {
