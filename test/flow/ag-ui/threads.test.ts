@@ -165,6 +165,18 @@ describe("threads of AG-UI's clients", { timeout: 120_000 }, () => {
       assert.deepEqual([shown.customs, shown.errors], [["title"], []]);
     });
 
+  test("have no page before a message that there cannot be", async () => {
+    const threadId = randomUUID();
+    say("A");
+    await new ObservedThread({ url: app.url, userId, threadId }).chat.sendMessage("Q");
+    for (const before of ["%00", "%ED%A0%80", "nope"]) {
+      const path = `/ag-ui?threadId=${threadId}&userId=${userId}&before=${before}`;
+      const { status, body } = await app.get(path);
+      assert.equal(status, 200, before);
+      assert.deepEqual(Thread.parse(JSON.parse(body)).messages, []);
+    }
+  });
+
   test("get a title with TanStack AI, too, before the end", async () => {
     say("Hello.");
     const shown = new ObservedThread({ url: app.url, userId, threadId: randomUUID() });

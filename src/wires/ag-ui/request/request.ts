@@ -105,6 +105,7 @@ export const ThreadQuery = UserQuery.extend({
     .string()
     .min(1, "must not be empty")
     .max(255, "must be at most 255 characters")
+    .transform(toStorable)
     .optional()
     .describe("The `cursor` of the previous page, which holds newer messages."),
   runId: RunId.optional().describe("The run to follow, instead of a thread to load."),

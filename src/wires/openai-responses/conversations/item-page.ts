@@ -60,6 +60,7 @@ export async function readItemPage(
 ): Promise<ItemList> {
   const newest = await paths.listIds(caller, place);
   const ids = order === "desc" ? newest : newest.toReversed();
+  const afterId = after?.toLowerCase();
   let position = after === undefined ? 0 : ids.indexOf(parseItemId(after)?.id ?? "");
   if (position < 0) throw toMissingItem(after ?? "", "after");
   const found: StoredItem[] = [];
@@ -75,7 +76,7 @@ export async function readItemPage(
         continue;
       }
       isBefore = false;
-      const index = ordered.findIndex(({ item }) => item.id === after);
+      const index = ordered.findIndex(({ item }) => item.id === afterId);
       if (index < 0) throw toMissingItem(after ?? "", "after");
       found.push(...ordered.slice(index + 1));
     }

@@ -6,6 +6,7 @@ import { openAiErrors } from "../../../http/openai/openai-error.ts";
 import { defineRoute, defineRoutes, jsonBody, storeErrors } from "../../../http/route.ts";
 import { untilLast } from "../../../live/live-turn.ts";
 import { toTitle, untitled } from "../../../turn/message.ts";
+import { readEcho } from "../echo.ts";
 import { toConversationId } from "../ids.ts";
 import { prepareMessages } from "./added-messages.ts";
 import { toConversationObject } from "./conversation-json.ts";
@@ -114,7 +115,8 @@ const listInputItems = defineRoute({
     const turnId = parseResponse(params.id);
     const caller = toQueryCaller(identity, query);
     const { paths } = storedIn(services);
-    if ((await services.live.find(turnId, caller)) === undefined) refuseResponse(params.id);
+    const turn = (await services.live.find(turnId, caller)) ?? refuseResponse(params.id);
+    if (readEcho(turn.request).store === false) refuseResponse(params.id);
     return reply.send(await readItemPage(paths, caller, { turnId }, query));
   },
 });
