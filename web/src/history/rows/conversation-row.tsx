@@ -1,0 +1,119 @@
+/** One conversation of the list: a link, a menu, and a field while it is renamed. */
+import type { Conversation } from "foreword-client";
+import { useRef, useState } from "preact/hooks";
+import { address, goTo } from "../../base/address.ts";
+import { strings } from "../../strings/strings.ts";
+import { findWords } from "./find-words.ts";
+import { useHistory } from "../history-context.ts";
+import { RowMenuButton } from "./row-menu.tsx";
+
+interface RowProps {
+  readonly conversation: Conversation;
+  /** The words of the search that found it. */
+  readonly query: string;
+  /** Whether it is the one that is shown. */
+  readonly isOpen: boolean;
+  /** Whether the tab key reaches it. */
+  readonly isActive: boolean;
+  readonly onActivate: (id: string) => void;
+  /** Moves the focus to this row. */
+  readonly onFocus: () => void;
+  /** Moves the focus to another row, because this one leaves the list. */
+  readonly onGone: (conversation: Conversation) => void;
+}
+
+/** Shows the row. */
+export function ConversationRow(props: RowProps) {
+  const { conversation, query, isOpen, isActive, onActivate, onFocus, onGone } = props;
+  const { actions, leave } = useHistory();
+  const { id, title, archivedAt } = conversation;
+  const [isRenaming, setIsRenaming] = useState(false);
+  const words = strings.history;
+  const remove = (): void => {
+    onGone(conversation);
+    if (address.state === id) goTo(undefined, { replace: true });
+    actions.delete(conversation);
+  };
+  const archive = (): void => {
+    onGone(conversation);
+    void actions.archive(conversation, archivedAt === null);
+  };
+  if (isRenaming)
+    return (
+      <TitleField
+        title={title}
+        onEnd={(text, isByKey) => {
+          setIsRenaming(false);
+          if (text !== undefined) void actions.rename(conversation, text);
+          if (isByKey) onFocus();
+        }}
+      />
+    );
+  return (
+    <>
+      <a
+        href={`#/c/${id}`}
+        aria-current={isOpen ? "page" : undefined}
+        tabIndex={isActive ? 0 : -1}
+        title={title}
+        dir="auto"
+        onFocus={() => onActivate(id)}
+        onClick={leave}
+        onKeyDown={({ key }) => {
+          if (key === "F2") setIsRenaming(true);
+          else if (key === "Delete") remove();
+        }}
+      >
+        {findWords(title, query).map(({ text, isMatch }) => (isMatch ? <mark>{text}</mark> : text))}
+      </a>
+      <RowMenuButton
+        label={words.actions(title)}
+        isActive={isActive}
+        entries={[
+          { label: words.rename, run: () => setIsRenaming(true) },
+          { label: archivedAt === null ? words.archive : words.unarchive, run: archive },
+          { label: words.delete, run: remove, isDangerous: true },
+        ]}
+      />
+    </>
+  );
+}
+
+interface TitleFieldProps {
+  readonly title: string;
+  /** Called once, with the new title; without one if the user gave up. */
+  readonly onEnd: (text: string | undefined, isByKey: boolean) => void;
+}
+
+function TitleField({ title, onEnd }: TitleFieldProps) {
+  const hasEnded = useRef(false);
+  const end = (text: string | undefined, isByKey: boolean): void => {
+    if (hasEnded.current) return; // leaving the list by a key blurs the field, too
+    hasEnded.current = true;
+    onEnd(text, isByKey);
+  };
+  return (
+    <input
+      class="history-title-field"
+      aria-label={strings.history.newTitle}
+      maxLength={500}
+      dir="auto"
+      defaultValue={title}
+      ref={selectOnce}
+      onBlur={({ currentTarget }) => end(currentTarget.value, false)}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.isComposing) return;
+        if (event.key === "Enter") end(event.currentTarget.value, true);
+        else if (event.key === "Escape") end(undefined, true);
+        else return;
+        event.preventDefault();
+      }}
+    />
+  );
+}
+
+function selectOnce(field: HTMLInputElement | null): void {
+  field?.focus();
+  field?.select();
+}
