@@ -48,4 +48,15 @@ export const de: Strings = {
       other: "Etwas ist schiefgegangen.",
     },
   },
+  markdown: {
+    code: "Code",
+    copy: "Kopieren",
+    copyCode: "Code kopieren",
+    copied: "Kopiert",
+    copyFailed: "Nicht kopiert",
+    image: "Bild",
+    table: "Tabelle",
+    done: "Erledigt",
+    notDone: "Offen",
+  },
 };

@@ -46,4 +46,15 @@ export const en = {
       other: "Something went wrong.",
     },
   },
+  markdown: {
+    code: "Code",
+    copy: "Copy",
+    copyCode: "Copy the code",
+    copied: "Copied",
+    copyFailed: "Not copied",
+    image: "Image",
+    table: "Table",
+    done: "Done",
+    notDone: "Not done",
+  },
 };

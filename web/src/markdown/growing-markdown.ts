@@ -1,0 +1,115 @@
+/** Reads Markdown that grows, and never reads again the part that is finished. */
+import type { Token } from "marked";
+import { countFinishedBlocks } from "./finished-blocks.ts";
+import { createDefinitions, lexBlocks, type LinkDefinitions } from "./lex-markdown.ts";
+import { OpenCode } from "./open-code.ts";
+
+/** A block of the text; the same object as long as it has not changed. */
+export interface Block {
+  readonly token: Token;
+  /** The number of definitions of links that it was read with. */
+  readonly definitionCount: number;
+}
+
+/** Shorter texts are read again whenever they grow. */
+const shortLength = 1000;
+/** Longer ones are read again when they have grown by this part. */
+const growth = 0.25;
+
+/** The blocks of a text that grows. */
+export class GrowingMarkdown {
+  /** Characters that were read so far, counting those that were read more than once. */
+  lexedLength = 0;
+  /** Whether finished blocks were read again at the end, since definitions of their links followed. */
+  hasReadAgain = false;
+  readonly #definitions: LinkDefinitions = createDefinitions();
+  #definitionCount = 0;
+  #finished: Block[] = [];
+  #open: Block[] = [];
+  /** The text after the finished blocks. */
+  #rest = "";
+  /** How much of that the open blocks show. */
+  #shownLength = 0;
+  #code: OpenCode | undefined;
+  #carriageReturn = "";
+
+  /** Blocks that will not change while the text grows. */
+  get finished(): readonly Block[] {
+    return this.#finished;
+  }
+
+  /** Blocks after them, as they are so far. */
+  get open(): readonly Block[] {
+    return this.#open;
+  }
+
+  /** Text after those, which has not been read. */
+  get tail(): string {
+    return this.#code === undefined ? this.#rest.slice(this.#shownLength) : "";
+  }
+
+  /** Adds text at the end. */
+  append(piece: string): void {
+    const text = this.#carriageReturn + piece;
+    this.#carriageReturn = text.endsWith("\r") ? "\r" : ""; // it may be the first half of a line break
+    this.#grow(text.slice(0, text.length - this.#carriageReturn.length).replaceAll(/\r\n|\r/g, "\n"));
+  }
+
+  /** Reads the rest, since nothing follows: afterwards the blocks are those of the whole text. */
+  finish(): void {
+    if (this.#carriageReturn !== "") this.#grow("\n");
+    this.#carriageReturn = "";
+    this.#code = undefined;
+    this.#lex((blocks) => blocks.length);
+    this.#readLinksAgain();
+  }
+
+  #grow(text: string): void {
+    if (text === "") return;
+    this.#rest += text;
+    if (this.#code !== undefined) {
+      this.#code.append(text);
+      if (!this.#code.isClosed) {
+        this.#open = [this.#toBlock(this.#code.toToken())];
+        return;
+      }
+      this.#code = undefined;
+      this.#shownLength = 0;
+    }
+    const grown = this.#rest.length - this.#shownLength;
+    if (this.#rest.length > shortLength && grown < this.#shownLength * growth) return;
+    this.#lex((blocks) => countFinishedBlocks(blocks, this.#rest));
+    const [last] = this.#open;
+    if (last !== undefined && this.#open.length === 1) this.#code = OpenCode.open(last.token, this.#rest);
+  }
+
+  #lex(countFinished: (blocks: readonly Token[]) => number): void {
+    let count = 0;
+    this.lexedLength += this.#rest.length;
+    const lexed = lexBlocks(this.#rest, this.#definitions, (blocks) => (count = countFinished(blocks)));
+    this.#definitionCount += lexed.definitionCount;
+    const blocks = lexed.tokens.map((token) => this.#toBlock(token));
+    const done = blocks.slice(0, count);
+    for (const block of done) this.#finished.push(block);
+    this.#open = blocks.slice(count);
+    this.#rest = this.#rest.slice(done.reduce((length, { token }) => length + token.raw.length, 0));
+    this.#shownLength = this.#rest.length;
+  }
+
+  #toBlock(token: Token): Block {
+    return { token, definitionCount: this.#definitionCount };
+  }
+
+  /** Reads blocks again whose links may be defined below them. */
+  #readLinksAgain(): void {
+    const definitionCount = this.#definitionCount;
+    this.#finished = this.#finished.map((block) => {
+      const { raw } = block.token;
+      if (block.definitionCount === definitionCount || !raw.includes("[")) return block;
+      this.lexedLength += raw.length;
+      this.hasReadAgain = true;
+      const [token] = lexBlocks(raw, this.#definitions, (blocks) => blocks.length).tokens;
+      return token === undefined ? block : { token, definitionCount };
+    });
+  }
+}
