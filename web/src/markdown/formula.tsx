@@ -11,8 +11,8 @@ export function Formula({ tex, isBlock }: { tex: string; isBlock: boolean }) {
   useEffect(() => {
     let isGone = false;
     if (tex.length <= maxLength)
-      import("./math-tree.ts").then(
-        ({ renderMath }) => isGone || setShown({ tex, element: renderMath(tex, isBlock) }),
+      Promise.all([import("./math-tree.ts"), import("temml/dist/Temml-Local.css")]).then(
+        ([{ renderMath }]) => isGone || setShown({ tex, element: renderMath(tex, isBlock) }),
         () => undefined, // offline: the TeX stays
       );
     return () => {

@@ -54,8 +54,8 @@ export function lexMarkdown(text: string): Token[] {
 }
 
 /**
- * Reads a text that may go on. `countFinished` gets the blocks before their texts are read, and returns how many
- * will stay as they are: only definitions in these are added to `definitions`.
+ * Reads a text that may go on. `countFinished` gets the blocks before their texts are read, and returns how
+ * many will stay as they are: only definitions in these are added to `definitions`.
  */
 export function lexBlocks(
   text: string,

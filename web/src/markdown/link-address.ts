@@ -6,6 +6,8 @@ const schemes = new Set(["http:", "https:", "mailto:"]);
 export function parseAddress(href: string): URL | undefined {
   const url = URL.parse(href.trim());
   if (url === null || !schemes.has(url.protocol)) return undefined;
+  url.username = "";
+  url.password = "";
   return url.protocol === "mailto:" || url.hostname !== "" ? url : undefined;
 }
 

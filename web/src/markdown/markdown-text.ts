@@ -40,7 +40,7 @@ export class MarkdownText {
   #isGrownTo(text: string, isDone: boolean): boolean {
     if (this.#isDone) return isDone && text === this.#text;
     if (isDone) return text.startsWith(this.#text);
-    // The whole comparison would make the work quadratic; a text that was replaced almost never ends the same.
+    // Comparing all of it would make the work quadratic, and another text hardly ever ends the same.
     const start = Math.max(0, this.#text.length - comparedLength);
     return text.startsWith(this.#text.slice(start), start);
   }
