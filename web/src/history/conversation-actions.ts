@@ -1,5 +1,5 @@
 /** Renames, archives and deletes conversations: at once in the list, then on the server. */
-import { ForewordError, type Conversation, type Conversations } from "foreword-client";
+import { ForewordError, type Conversation, type Conversations } from "../base/foreword-client.ts";
 import type { Changes } from "../base/changes.ts";
 import type { Clock } from "../base/clock.ts";
 import { Store } from "../base/store.ts";

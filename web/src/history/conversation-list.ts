@@ -1,5 +1,5 @@
 /** The user's conversations as far as they are loaded: paged, searched and kept up to date. */
-import type { Conversation, ConversationPage, Conversations } from "foreword-client";
+import type { Conversation, ConversationPage, Conversations } from "../base/foreword-client.ts";
 import type { Change, Changes } from "../base/changes.ts";
 import type { Clock } from "../base/clock.ts";
 import { Store } from "../base/store.ts";

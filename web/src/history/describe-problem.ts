@@ -1,5 +1,5 @@
 /** Says in words why the history could not be read or changed. */
-import { ForewordError } from "foreword-client";
+import { ForewordError } from "../base/foreword-client.ts";
 
 /** The sentences. */
 export interface ProblemTexts {

@@ -1,5 +1,5 @@
 /** One conversation of the list: a link, a menu, and a field while it is renamed. */
-import type { Conversation } from "foreword-client";
+import type { Conversation } from "../../base/foreword-client.ts";
 import { useRef, useState } from "preact/hooks";
 import { address, goTo } from "../../base/address.ts";
 import { strings } from "../../strings/strings.ts";

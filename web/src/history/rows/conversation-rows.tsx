@@ -1,5 +1,5 @@
 /** The rows of the list: only those in view are rendered, and the keyboard moves through all of them. */
-import type { Conversation } from "foreword-client";
+import type { Conversation } from "../../base/foreword-client.ts";
 import { useRef } from "preact/hooks";
 import { useStore } from "../../base/use-store.ts";
 import { useHistory } from "../history-context.ts";

@@ -1,5 +1,5 @@
 /** Groups conversations by the day of their last change: today, yesterday, the last week, months and years. */
-import type { Conversation } from "foreword-client";
+import type { Conversation } from "../../base/foreword-client.ts";
 
 /** A row of the list. */
 export type ListRow =
