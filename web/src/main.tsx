@@ -5,6 +5,7 @@ import { App } from "./app.tsx";
 import { changes } from "./base/changes.ts";
 import { parsePageConfig } from "./base/config.ts";
 import { PageContext } from "./base/page-context.ts";
+import { Network } from "./base/network.ts";
 import { readLocalUser } from "./base/user.ts";
 import { language } from "./strings/strings.ts";
 import "./styles/theme.css";
@@ -13,15 +14,21 @@ import "./styles/page.css";
 const meta = document.querySelector<HTMLMetaElement>('meta[name="foreword"]');
 const config = parsePageConfig(meta?.content ?? "");
 const userId = readLocalUser();
-const client = createClient({ baseUrl: new URL(".", location.href).href, userId });
+const network = new Network(fetch);
+const client = createClient({
+  baseUrl: new URL(".", location.href).href,
+  userId,
+  fetch: network.fetch,
+});
 const root = document.querySelector("#page");
 
+for (const type of ["online", "offline"]) addEventListener(type, () => network.setOnline(navigator.onLine));
 changes.connect(new BroadcastChannel("foreword"));
 document.documentElement.lang = language;
 document.title = config.title;
 if (root !== null)
   render(
-    <PageContext.Provider value={{ config, client, userId }}>
+    <PageContext.Provider value={{ config, client, network, userId }}>
       <App />
     </PageContext.Provider>,
     root,

@@ -3,11 +3,13 @@ import type { ForewordClient } from "foreword-client";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { PageConfig } from "./config.ts";
+import type { Network } from "./network.ts";
 
 /** The services of the page for one user. */
 export interface PageServices {
   readonly config: PageConfig;
   readonly client: ForewordClient;
+  readonly network: Network;
   /** Tells users apart in what the browser keeps, like drafts. */
   readonly userId: string;
 }

@@ -1,0 +1,199 @@
+/** One conversation: its messages, the turn in progress, and what its user can do. */
+import { ForewordError } from "foreword-client";
+import type { Change } from "../../base/changes.ts";
+import { Store } from "../../base/store.ts";
+import { ConversationTurns, type ConversationServices, type Question } from "./conversation-turns.ts";
+import type { Branches } from "./message-tree.ts";
+import type { Message, ReplyContent } from "./message.ts";
+import { StoredMessages } from "./stored-messages.ts";
+
+/** What the page shows of a conversation. */
+export interface ConversationState {
+  readonly phase: "loading" | "ready" | "missing" | "failed";
+  readonly title: string | undefined;
+  /** The shown path, as far as it is loaded, oldest first. */
+  readonly messages: readonly Message[];
+  readonly hasOlder: boolean;
+  /** The turn in progress, which is the id of its reply. */
+  readonly runningId: string | undefined;
+  /** The error code of the last request that failed. */
+  readonly problem: string | undefined;
+}
+
+/** A conversation, stored or new. */
+export class Conversation {
+  readonly id: string;
+  readonly store: Store<ConversationState>;
+  readonly #services: ConversationServices;
+  readonly #stored: StoredMessages;
+  readonly #turns: ConversationTurns;
+  readonly #closing = new AbortController();
+  readonly #isUnsent: boolean;
+  #isOwnChange = false;
+
+  /** @param isNew whether the server does not have it yet. */
+  constructor(services: ConversationServices, id: string, isNew = false) {
+    const { signal } = this.#closing;
+    this.id = id;
+    this.#isUnsent = isNew;
+    this.#services = services;
+    this.#stored = new StoredMessages(services.client, id, signal);
+    this.store = new Store<ConversationState>({
+      phase: isNew ? "ready" : "loading",
+      title: undefined,
+      messages: [],
+      hasOlder: false,
+      runningId: undefined,
+      problem: undefined,
+    });
+    this.#turns = new ConversationTurns({ ...services, signal }, id, this.#stored, {
+      onChange: () => this.#show(),
+      onProblem: (code) => this.#set({ problem: code }),
+      onStart: () => this.#announce("turn-start"),
+      onEnd: () => this.#announce("turn-end"),
+      onTitle: (title) => {
+        this.#set({ title });
+        this.#announce("title");
+      },
+    });
+    const unsubscribe = services.changes.subscribe((change) => this.#notice(change));
+    signal.addEventListener("abort", unsubscribe);
+  }
+
+  /** Whether nothing has been sent yet. */
+  get isNew(): boolean {
+    return this.#isUnsent && this.store.state.messages.length === 0;
+  }
+
+  /** The reply in progress, once per frame. */
+  get live(): Store<ReplyContent | undefined> {
+    return this.#turns.live;
+  }
+
+  /** Stops following; turns go on. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Loads the newest messages, and follows a turn in progress. */
+  async load(): Promise<void> {
+    const kept = this.#services.memory.readTurn(this.id);
+    this.#set({ phase: "loading", problem: undefined });
+    try {
+      this.#set({ title: await this.#stored.read(false) });
+    } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      const code = toCode(error);
+      this.#stored.hasHistory = code !== "history_off";
+      const isMissing = code === "conversation_not_found";
+      if (this.#stored.hasHistory && !(isMissing && kept !== undefined)) {
+        this.#set(isMissing ? { phase: "missing" } : { phase: "failed", problem: code });
+        return;
+      }
+    }
+    this.#set({ phase: "ready" });
+    this.#show();
+    await this.#try(async () => await this.#turns.goOn(kept));
+  }
+
+  /** Reads what other tabs and devices have changed, and follows a turn that has begun. */
+  async refresh(): Promise<void> {
+    if (this.store.state.phase !== "ready" || !this.#stored.hasHistory) return;
+    try {
+      this.#set({ title: await this.#stored.read(this.#turns.isRunning) });
+      this.#show();
+      await this.#turns.goOn(undefined);
+    } catch (error) {
+      // While the server is away, the page keeps what it has. A new conversation is not stored yet.
+      const isGone = toCode(error) === "conversation_not_found" && this.#stored.isRead;
+      if (isGone) this.#set({ phase: "missing" });
+    }
+  }
+
+  /** Loads older messages of the shown path. */
+  async loadOlder(): Promise<void> {
+    await this.#try(async () => await this.#stored.readOlder());
+    this.#show();
+  }
+
+  /** Sends a message below the shown path. Resolves with whether the server has taken it. */
+  async send(question: Question): Promise<boolean> {
+    return await this.#turns.ask(question, { parentId: this.#stored.leafId, ifRunning: "reject" });
+  }
+
+  /** Sends another version of a message of the user. */
+  async edit({ parentId, files }: Message, text: string, model?: string): Promise<boolean> {
+    return await this.#turns.ask({ text, files, model }, { parentId });
+  }
+
+  /** Asks for another reply to a message of the user. */
+  async replyAgain(message: Message, model?: string): Promise<boolean> {
+    const { parentId, files, text } = message;
+    return await this.#turns.ask({ text, files, model }, { parentId, again: message });
+  }
+
+  /** Stops the turn in progress; its text so far is kept. */
+  async stop(): Promise<void> {
+    await this.#try(async () => await this.#turns.stop());
+  }
+
+  /** Answers a call that waits for approval. */
+  async approve(approvalId: string, approved: boolean, reason = ""): Promise<void> {
+    const answer = { approvalId, approved, ...(reason !== "" && { reason }) };
+    await this.#try(async () => await this.#turns.approve(answer, () => this.#announce("update")));
+  }
+
+  /** The versions of a message. */
+  branches(message: Message): Branches {
+    return this.#stored.tree.branches(message);
+  }
+
+  /** Shows the newest path through another version of a message. */
+  async showBranch(id: string): Promise<void> {
+    this.#stored.leafId = this.#stored.tree.newestLeaf(id);
+    this.#show();
+    await this.#try(async () => {
+      if (await this.#stored.saveLeaf()) this.#announce("update");
+    });
+  }
+
+  /** Forgets the last error. */
+  dismissProblem(): void {
+    this.#set({ problem: undefined });
+  }
+
+  #notice({ type, conversationId }: Change): void {
+    if (this.#isOwnChange || (conversationId !== undefined && conversationId !== this.id)) return;
+    if (type === "delete" || type === "delete-all") this.#set({ phase: "missing" });
+    else void this.refresh();
+  }
+
+  #announce(type: Change["type"]): void {
+    this.#isOwnChange = true;
+    this.#services.changes.announce({ type, conversationId: this.id });
+    this.#isOwnChange = false;
+  }
+
+  async #try(step: () => Promise<unknown>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      if (!this.#closing.signal.aborted) this.#set({ problem: toCode(error) });
+    }
+  }
+
+  #show(): void {
+    const { path, hasOlder } = this.#stored;
+    this.#set({ messages: path, hasOlder, runningId: this.#turns.runningId });
+  }
+
+  #set(changes: Partial<ConversationState>): void {
+    this.store.set({ ...this.store.state, ...changes });
+  }
+}
+
+/** Returns the code of an error of the client. @throws any other error. */
+function toCode(error: unknown): string {
+  if (error instanceof ForewordError) return error.code;
+  throw error;
+}

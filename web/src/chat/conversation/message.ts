@@ -1,0 +1,108 @@
+/** The messages that a conversation shows, stored ones and those that are still being written. */
+import type { Attachment, Reply, StoredMessage, StoredToolCall, StreamEvent } from "foreword-client";
+
+type ApprovalRequest = Extract<StreamEvent, { readonly type: "approval-request" }>;
+
+/** An image or a PDF: stored, or about to be sent. */
+export type ShownFile =
+  | Pick<Attachment, "url" | "mediaType" | "name">
+  | { readonly file: Blob; readonly mediaType: string; readonly name: string | null };
+
+/** A tool call of a reply. */
+export interface ToolCall {
+  readonly callId: string;
+  readonly name: string;
+  /** For people, or `null`. */
+  readonly title: string | null;
+  /** The arguments as far as they are written. */
+  readonly input: string;
+  /** `null`: its client has to run it. */
+  readonly status: "writing" | "running" | "waiting" | StoredToolCall["status"];
+  readonly output: unknown;
+  /** Its place in the answer, in UTF-16 code units. */
+  readonly at: number;
+  /** While it waits for its user. */
+  readonly approval?: Pick<ApprovalRequest, "approvalId" | "expiresAt"> | undefined;
+}
+
+/** A reply, as far as it has come. */
+export interface ReplyContent {
+  readonly status: "running" | Reply["status"];
+  readonly plan: string;
+  /** `null` before the boundary. */
+  readonly answer: string | null;
+  readonly reasoning: string;
+  readonly tools: readonly ToolCall[];
+  readonly error: { readonly code: string; readonly retryAfterMs?: number | null } | null;
+  readonly finishReason: string | null;
+  readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | null;
+  readonly model: string | null;
+  readonly durationMs: number | null;
+  readonly storage: Reply["storage"] | null;
+}
+
+/** A message of a conversation. */
+export interface Message {
+  readonly id: string;
+  /** Stays the same when a stored message takes the place of one that was sent. */
+  readonly key: string;
+  readonly parentId: string | null;
+  readonly role: StoredMessage["role"];
+  readonly text: string;
+  readonly files: readonly ShownFile[];
+  /** Only of a reply that is over. */
+  readonly reply?: ReplyContent | undefined;
+  /** Whether the server has it, under this id. */
+  readonly isStored: boolean;
+}
+
+/** A reply before its first event. */
+export const emptyReply: ReplyContent = {
+  status: "running",
+  plan: "",
+  answer: null,
+  reasoning: "",
+  tools: [],
+  error: null,
+  finishReason: null,
+  usage: null,
+  model: null,
+  durationMs: null,
+  storage: null,
+};
+
+/** Returns a stored message. @param key default: its id. */
+export function toMessage(stored: StoredMessage, key = stored.id): Message {
+  const { id, parentId, role, content, attachments } = stored;
+  const reply = role === "assistant" ? toReplyContent(stored) : undefined;
+  return { id, key, parentId, role, text: content, files: attachments, reply, isStored: true };
+}
+
+function toReplyContent({ content, status, tools, metadata }: StoredMessage): ReplyContent {
+  const { plan, model, finish_reason: finishReason, usage, duration_ms: durationMs } = metadata;
+  return {
+    ...emptyReply,
+    status: status ?? "complete",
+    plan: toText(plan) ?? "",
+    answer: content,
+    tools: (tools ?? []).map((tool) => ({ ...tool, title: null })),
+    model: toText(model),
+    finishReason: toText(finishReason),
+    usage: toUsage(usage),
+    durationMs: typeof durationMs === "number" ? durationMs : null,
+    storage: "stored",
+  };
+}
+
+function toUsage(value: unknown): ReplyContent["usage"] {
+  if (typeof value !== "object" || value === null) return null;
+  const { input_tokens: inputTokens, output_tokens: outputTokens }: Partial<Record<string, unknown>> = {
+    ...value,
+  };
+  if (typeof inputTokens !== "number" || typeof outputTokens !== "number") return null;
+  return { inputTokens, outputTokens };
+}
+
+function toText(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
+}

@@ -1,0 +1,111 @@
+/** The messages of a conversation; only those in view are rendered. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useStore } from "../../base/use-store.ts";
+import { useVirtualList } from "../../base/use-virtual-list.ts";
+import { strings } from "../../strings/strings.ts";
+import type { Conversation, ConversationState } from "../conversation/conversation.ts";
+import type { Message } from "../conversation/message.ts";
+import { QuestionView } from "./question-view.tsx";
+import { ReplyView } from "./reply-view.tsx";
+
+/** The height of a message that has not been measured, in pixels. */
+const estimatedHeight = 180;
+
+/** How far from the end still counts as there, in pixels. */
+const endPixels = 80;
+
+interface ListProps {
+  readonly conversation: Conversation;
+  readonly model: string | undefined;
+}
+
+/** Shows the messages. It stays at the end while its reader is there, and loads older ones above. */
+export function MessageList({ conversation, model }: ListProps) {
+  const { chat } = strings;
+  const state = useStore(conversation.store, (current) => current);
+  const messages = state.messages.filter(({ role }) => role !== "system");
+  const scroller = useRef<HTMLDivElement>(null);
+  const [isAtEnd, setAtEnd] = useState(true);
+  const list = useVirtualList({
+    count: messages.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => estimatedHeight,
+    getItemKey: (index) => messages[index]?.key ?? index,
+    overscan: 4,
+    anchorTo: "end",
+    followOnAppend: true,
+    scrollEndThreshold: endPixels,
+  });
+  useEffect(() => list.scrollToEnd(), [conversation, list]);
+  const rows = list.getVirtualItems();
+  useOlderMessages(conversation, rows[0]?.index === 0 && state.hasOlder);
+  return (
+    <>
+      <div
+        class="messages"
+        ref={scroller}
+        tabIndex={0}
+        role="region"
+        aria-label={chat.messages}
+        onScroll={() => setAtEnd(list.isAtEnd(endPixels))}
+      >
+        <div
+          class="messages-all"
+          ref={(element) => element?.style.setProperty("block-size", `${list.getTotalSize()}px`)}
+        >
+          {rows.map(({ index, start, key }) => (
+            <div
+              key={key}
+              class="message-row"
+              data-index={index}
+              ref={(element) => {
+                element?.style.setProperty("translate", `0 ${start}px`);
+                list.measureElement(element);
+              }}
+            >
+              <MessageView {...{ conversation, model, state, messages, index }} />
+            </div>
+          ))}
+        </div>
+      </div>
+      {!isAtEnd && (
+        <button type="button" class="to-end" onClick={() => list.scrollToEnd()}>
+          {chat.toEnd} <span aria-hidden="true">↓</span>
+        </button>
+      )}
+    </>
+  );
+}
+
+interface MessageProps extends ListProps {
+  readonly state: ConversationState;
+  readonly messages: readonly Message[];
+  readonly index: number;
+}
+
+function MessageView({ conversation, model, state, messages, index }: MessageProps) {
+  const message = messages[index];
+  const { runningId } = state;
+  const isBusy = runningId !== undefined;
+  if (message === undefined) return null;
+  if (message.role === "user") {
+    const isLast = index === messages.length - 1;
+    return <QuestionView {...{ conversation, message, model, isLast, isBusy }} />;
+  }
+  const question = messages[index - 1];
+  return (
+    <ReplyView {...{ conversation, message, model, question, isBusy }} isRunning={message.id === runningId} />
+  );
+}
+
+/** Loads older messages while `isWanted`, one page at a time. */
+function useOlderMessages(conversation: Conversation, isWanted: boolean): void {
+  const isLoading = useRef(false);
+  useEffect(() => {
+    if (!isWanted || isLoading.current) return;
+    isLoading.current = true;
+    void conversation.loadOlder().finally(() => {
+      isLoading.current = false;
+    });
+  });
+}

@@ -1,0 +1,108 @@
+/** A message of the user. */
+import { useRef, useState } from "preact/hooks";
+import { strings } from "../../strings/strings.ts";
+import type { Conversation } from "../conversation/conversation.ts";
+import type { Message } from "../conversation/message.ts";
+import { BranchSwitcher } from "./branch-switcher.tsx";
+import { CopyButton } from "./copy-button.tsx";
+import { MessageFile } from "./message-file.tsx";
+
+interface QuestionProps {
+  readonly conversation: Conversation;
+  readonly message: Message;
+  readonly model: string | undefined;
+  /** Whether a reply of the conversation is in progress. */
+  readonly isBusy: boolean;
+  /** Whether it is the last message, so that it has no reply. */
+  readonly isLast: boolean;
+}
+
+/** Shows a message of the user, which can be edited. */
+export function QuestionView({ conversation, message, model, isBusy, isLast }: QuestionProps) {
+  const [isEditing, setEditing] = useState(false);
+  const { chat } = strings;
+  if (isEditing)
+    return (
+      <article class="question" aria-label={chat.you}>
+        <QuestionEditor
+          text={message.text}
+          onCancel={() => setEditing(false)}
+          onSend={(text) => {
+            setEditing(false);
+            void conversation.edit(message, text, model);
+          }}
+        />
+      </article>
+    );
+  return (
+    <article class="question" aria-label={chat.you}>
+      {message.files.length > 0 && (
+        <div class="files">
+          {message.files.map((file, index) => (
+            <MessageFile key={index} shown={file} />
+          ))}
+        </div>
+      )}
+      {message.text !== "" && (
+        <div class="question-text" dir="auto">
+          {message.text}
+        </div>
+      )}
+      <div class="actions">
+        <BranchSwitcher conversation={conversation} message={message} />
+        <CopyButton text={message.text} />
+        <button type="button" class="quiet" disabled={isBusy} onClick={() => setEditing(true)}>
+          {chat.edit}
+        </button>
+      </div>
+      {isLast && !isBusy && (
+        <p class="end">
+          {chat.ends.unanswered}{" "}
+          <button type="button" onClick={() => void conversation.replyAgain(message, model)}>
+            {chat.retry}
+          </button>
+        </p>
+      )}
+    </article>
+  );
+}
+
+interface EditorProps {
+  readonly text: string;
+  readonly onSend: (text: string) => void;
+  readonly onCancel: () => void;
+}
+
+function QuestionEditor({ text, onSend, onCancel }: EditorProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const { chat } = strings;
+  return (
+    <form
+      class="question-editor"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const edited = field.current?.value.trim() ?? "";
+        if (edited !== "") onSend(edited);
+      }}
+      onKeyDown={(event) => {
+        if (event.key === "Escape") onCancel();
+      }}
+    >
+      <textarea
+        ref={(element) => {
+          if (field.current === null) element?.focus();
+          field.current = element;
+        }}
+        aria-label={chat.edit}
+        dir="auto"
+        defaultValue={text}
+      />
+      <div class="actions">
+        <button type="submit">{chat.save}</button>
+        <button type="button" onClick={onCancel}>
+          {chat.cancel}
+        </button>
+      </div>
+    </form>
+  );
+}
