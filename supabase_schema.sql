@@ -3416,8 +3416,8 @@ end $$;
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at; since version
 --   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, context:
---   {messages_left_out, images_left_out, results_left_out, is_retried}, unless all was sent, and cost: of its
---   tokens, or null if the begin's prices have to do}
+--   {messages_left_out, images_left_out, results_left_out, is_summarised, is_retried}, unless all was sent, and
+--   cost: of its tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items [{position, ordinal, type, data}]: the turn's items but for its reasoning, which replace those
 --   saved; absent if there are none
@@ -3939,6 +3939,8 @@ begin
       and (argument ->> 'conversation_id' is null or c.id = (argument ->> 'conversation_id')::uuid)
     limit (argument ->> 'limit')::integer
   loop
+    -- The end of a turn locks the conversation before its messages too: the other order would be a deadlock.
+    perform from public.conversations c where c.id = v_id for update;
     if v_left is not null then
       delete from public.messages where id in (
         select m.id from public.messages m where m.conversation_id = v_id
@@ -4094,6 +4096,9 @@ begin
           and c.user_id is not distinct from (argument ->> 'user_id')::uuid)
       then '{"missing_leaf": true}'::jsonb else '{"missing": true}' end;
   end if;
+  -- The row level security of the update sees only messages that were stored before the statement began: it
+  -- would refuse the leaf of a turn that ends meanwhile.
+  perform from public.conversations c where c.id = (argument ->> 'conversation_id')::uuid for update;
   update public.conversations c set
     title = coalesce(v_changes ->> 'title', c.title),
     titled_by = case when v_changes ->> 'title' is null then c.titled_by else 'person' end,

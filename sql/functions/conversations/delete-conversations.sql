@@ -21,6 +21,8 @@ begin
       and (argument ->> 'conversation_id' is null or c.id = (argument ->> 'conversation_id')::uuid)
     limit (argument ->> 'limit')::integer
   loop
+    -- The end of a turn locks the conversation before its messages too: the other order would be a deadlock.
+    perform from public.conversations c where c.id = v_id for update;
     if v_left is not null then
       delete from public.messages where id in (
         select m.id from public.messages m where m.conversation_id = v_id

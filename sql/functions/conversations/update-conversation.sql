@@ -19,6 +19,9 @@ begin
           and c.user_id is not distinct from (argument ->> 'user_id')::uuid)
       then '{"missing_leaf": true}'::jsonb else '{"missing": true}' end;
   end if;
+  -- The row level security of the update sees only messages that were stored before the statement began: it
+  -- would refuse the leaf of a turn that ends meanwhile.
+  perform from public.conversations c where c.id = (argument ->> 'conversation_id')::uuid for update;
   update public.conversations c set
     title = coalesce(v_changes ->> 'title', c.title),
     titled_by = case when v_changes ->> 'title' is null then c.titled_by else 'person' end,
