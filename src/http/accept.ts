@@ -1,4 +1,7 @@
-/** Content negotiation by `Accept` and `Accept-Encoding`. https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1 */
+/**
+ * Content negotiation by `Accept` and `Accept-Encoding`.
+ * https://www.rfc-editor.org/rfc/rfc9110#section-12.5.1
+ */
 import type { FastifyReply } from "fastify";
 import { AppError } from "../base/errors.ts";
 

@@ -5,8 +5,8 @@
 -- @param turn {id, status, plan, answer, model, usage, estimate: if the model reported no usage (the begin's
 --   estimate fills its gaps), finish_reason, error_code, duration_ms, first_text_ms, ended_at; since version
 --   9, attempts: [{model, error_code}], the models that failed before the one that replied, if any, context:
---   {messages_left_out, images_left_out, results_left_out, is_summarised, is_retried}, unless all was sent, and
---   cost: of its tokens, or null if the begin's prices have to do}
+--   {messages_left_out, images_left_out, results_left_out, is_summarised, is_retried}, unless all was sent,
+--   and cost: of its tokens, or null if the begin's prices have to do}
 -- @param reply {id, content: if it is not the answer, metadata, digest}, or null
 -- @param items [{position, ordinal, type, data}]: the turn's items but for its reasoning, which replace those
 --   saved; absent if there are none

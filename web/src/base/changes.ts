@@ -50,11 +50,6 @@ export class Changes {
 /** The changes of this page. */
 export const changes = new Changes();
 
-/** Tells all tabs of a change. */
-export function announce(change: Change): void {
-  changes.announce(change);
-}
-
 /** Returns a change of another tab; `undefined` for a message of another version of the page. */
 function toChange(data: unknown): Change | undefined {
   if (typeof data !== "object" || data === null) return undefined;

@@ -9,7 +9,10 @@ export interface PageConfig {
   readonly title: string;
 }
 
-/** Reads the configuration in the content of `<meta name="foreword">`; unknown or broken fields count as absent. */
+/**
+ * Reads the configuration in the content of `<meta name="foreword">`; unknown or broken fields count as
+ * absent.
+ */
 export function parsePageConfig(content: string): PageConfig {
   const fields = toRecord(safeParse(content));
   const auth = fields["auth"] === "supabase" || fields["auth"] === "keys" ? fields["auth"] : "none";

@@ -6,7 +6,7 @@ import { Store } from "../base/store.ts";
 import type { ConversationList } from "./conversation-list.ts";
 
 /** How long an action can be undone, in milliseconds. */
-export const undoMs = 8_000;
+const undoMs = 8_000;
 
 /** The most characters of a title. */
 const maxTitleLength = 500;

@@ -108,7 +108,7 @@ function toLinkProps(url: URL) {
 }
 
 /** Shows whether a task is done; users cannot change it. */
-export function renderCheckbox(isChecked: boolean, parts: MarkdownParts): ComponentChild {
+function renderCheckbox(isChecked: boolean, parts: MarkdownParts): ComponentChild {
   const label = isChecked ? parts.texts.done : parts.texts.notDone;
   return h("span", { class: "markdown-task", role: "img", "aria-label": label }, isChecked ? "☑" : "☐");
 }

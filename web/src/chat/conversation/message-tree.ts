@@ -19,7 +19,9 @@ export class MessageTree {
     return this.#messages.get(id);
   }
 
-  /** Adds a message or replaces it. Of one parent, messages are added oldest first, or with `isOlder` before. */
+  /**
+   * Adds a message or replaces it. Of one parent, messages are added oldest first, or with `isOlder` before.
+   */
   put(message: Message, isOlder = false): void {
     const known = this.#messages.get(message.id);
     if (known !== undefined && known.parentId !== message.parentId) this.remove(message.id);

@@ -72,8 +72,8 @@ export class RunningTurn {
   }
 
   /**
-   * Opens the turn at once, so that {@link turnId} is known, and resolves when it is over or waits for its user:
-   * then it may be called again.
+   * Opens the turn at once, so that {@link turnId} is known, and resolves when it is over or waits for its
+   * user: then it may be called again.
    * @throws as `followTurn` does.
    */
   async follow(): Promise<void> {
