@@ -1091,7 +1091,8 @@ begin
     if v_is_known then
       if not coalesce((argument ->> 'late')::boolean, false) then
         -- A message whose content its user has deleted, and sends again.
-        update public.messages m set content = v_item.content, metadata = (m.metadata - 'is_edited') || v_item.metadata
+        update public.messages m set content = v_item.content,
+            metadata = (m.metadata - array['is_edited', 'erased']) || v_item.metadata
           where m.id = v_found and m.metadata ? 'is_edited' and coalesce(m.content, '') = ''
             and v_item.content <> '';
       end if;
@@ -2287,7 +2288,8 @@ end $$;
 -- @param user_id or null
 -- @param conversation_id, message_id
 -- @param content, plan, tools, tools_digest: of these tools, attachments: each null for none
--- @param was_content as it was read; nothing changes if it is not the same any more
+-- @param erased the parts that it has lost, now too
+-- @param was_content, was_erased as they were read; nothing changes if they are not the same any more
 -- @returns {changed: true}; or {missing}; or {conflict}
 create or replace function public.chat_change_message(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
@@ -2309,7 +2311,8 @@ begin
   if v_message.id is null then
     return jsonb_build_object('missing', true);
   end if;
-  if v_message.content is distinct from argument ->> 'was_content' then
+  if v_message.content is distinct from argument ->> 'was_content'
+    or coalesce(v_message.metadata -> 'erased', '[]') <> coalesce(argument -> 'was_erased', '[]') then
     return jsonb_build_object('conflict', true);
   end if;
   if coalesce(argument ->> 'content', '') = '' and v_metadata = '{}' and not exists (
@@ -2324,7 +2327,7 @@ begin
   else
     update public.messages m set content = coalesce(argument ->> 'content', ''),
         metadata = (coalesce(m.metadata, '{}') - array['plan', 'tools', 'tools_digest', 'attachments', 'images_count'])
-          || v_metadata || '{"is_edited": true}'
+          || v_metadata || jsonb_build_object('is_edited', true, 'erased', argument -> 'erased')
       where m.id = v_message.id;
   end if;
   return jsonb_build_object('changed', true);

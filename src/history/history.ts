@@ -33,6 +33,15 @@ export interface Conversation {
   readonly updatedAt: string;
 }
 
+/** A part of a message that its user has erased: the parts after it keep their numbers, and their borders. */
+export interface ErasedPart {
+  /** Its number among the parts that the message had. */
+  readonly number: number;
+  /** Where it stood in the text that is left, in UTF-16 code units. */
+  readonly at: number;
+  readonly isText: boolean;
+}
+
 /** A stored message. */
 export interface StoredMessage {
   readonly id: string;
@@ -41,9 +50,10 @@ export interface StoredMessage {
   readonly content: string;
   /** The tool calls of a reply; `undefined` if there are none. */
   readonly tools: readonly ToolPart[] | undefined;
-  /** All but the tool calls. */
+  /** All but the tool calls and the erased parts. */
   readonly metadata: Metadata;
   readonly attachments: readonly ListedAttachment[];
+  readonly erased: readonly ErasedPart[];
   /** The outcome of the server's own reply; `undefined` for other messages. */
   readonly status: Outcome | undefined;
   readonly createdAt: string;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AppError } from "../base/errors.ts";
 import { parse } from "../base/parse.ts";
 import type { Caller } from "../base/caller.ts";
+import type { JsonObject } from "../base/json.ts";
 import { addressMessages } from "../turn/message-tree.ts";
 import type { Message } from "../turn/message.ts";
 import type { ToolPart } from "../turn/items/tool.ts";
@@ -10,7 +11,7 @@ import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
 import { toToolsMetadata } from "../store/turns/tool-rows.ts";
 import type { StoreRows } from "../store/open-store.ts";
 import type { Clock } from "../base/clock.ts";
-import type { StoredMessage } from "./history.ts";
+import type { ErasedPart, StoredMessage } from "./history.ts";
 import { MessageRows, type PathPlace } from "./message-rows.ts";
 import { toTurnRunning } from "../base/turn-running.ts";
 
@@ -20,6 +21,7 @@ export interface MessageContents {
   readonly plan: string | undefined;
   readonly tools: readonly ToolPart[] | undefined;
   readonly attachments: readonly ListedAttachment[];
+  readonly erased: readonly ErasedPart[];
 }
 
 const FoundPath = z.union([
@@ -133,11 +135,13 @@ export class PathRows {
     message: StoredMessage,
     contents: MessageContents,
   ): Promise<boolean> {
-    const { content, plan, tools, attachments } = contents;
+    const { content, plan, tools, attachments, erased } = contents;
     const argument = {
       conversation_id: conversationId,
       message_id: message.id,
       was_content: message.content,
+      was_erased: toErasedRows(message.erased),
+      erased: toErasedRows(erased),
       content,
       plan,
       ...(tools !== undefined && toToolsMetadata(tools)),
@@ -161,4 +165,8 @@ export class PathRows {
     const result = await this.#rows.database.call("chat_delete_turn", argument, caller);
     return "deleted" in parse(DeleteResult, result, "store_refused");
   }
+}
+
+function toErasedRows(erased: readonly ErasedPart[]): readonly JsonObject[] {
+  return erased.map(({ number, at, isText }) => ({ number, at, isText }));
 }

@@ -30,6 +30,13 @@ export const ConversationRow = z
     updatedAt: toUtc(row.updated_at),
   }));
 
+const Place = z.int().nonnegative();
+const ErasedParts = z
+  .array(z.object({ number: Place, at: Place, isText: z.boolean() }))
+  .optional()
+  .catch(undefined)
+  .transform((parts) => parts ?? []);
+
 /** A message. */
 export const MessageRow = z
   .object({
@@ -42,7 +49,7 @@ export const MessageRow = z
     created_at: z.string(),
   })
   .transform((row): StoredMessage => {
-    const { tools, tools_digest: _, extended: __, attachments, ...metadata } = row.metadata ?? {};
+    const { tools, tools_digest: _, extended: __, attachments, erased, ...metadata } = row.metadata ?? {};
     return {
       id: row.id,
       parentId: row.parent_id ?? undefined,
@@ -50,6 +57,7 @@ export const MessageRow = z
       content: row.content ?? "",
       tools: tools === undefined ? undefined : ToolRows.parse(tools),
       attachments: AttachmentList.parse(attachments),
+      erased: ErasedParts.parse(erased),
       metadata,
       status: row.status ?? undefined,
       createdAt: toUtc(row.created_at),

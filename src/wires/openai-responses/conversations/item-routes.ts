@@ -19,8 +19,11 @@ import { readItemPage, toItemList, toMissingItem } from "./item-page.ts";
 import { ConversationParams, ItemParams, ItemsQuery, NewItems, toAddedMessages } from "./request.ts";
 import { toStoredItems, type StoredItem } from "./stored-items.ts";
 
-/** How often a message is read again because it was changed before its item was deleted. */
-const maxDeletions = 5;
+/**
+ * How often a message is read again because it was changed before its item was deleted: more than the requests
+ * that a client has under way at once.
+ */
+const maxDeletions = 100;
 
 const listConversationItems = defineRoute({
   method: "GET",

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { schemaOf } from "../../../http/description/response-schema.ts";
 import { toFilePath } from "../../../http/files/file-links.ts";
 import type { MessageContents } from "../../../history/path-rows.ts";
-import type { StoredMessage } from "../../../history/history.ts";
+import type { ErasedPart, StoredMessage } from "../../../history/history.ts";
 import { toOutcomeText } from "../../../turn/items/tool-text.ts";
 import type { ToolPart } from "../../../turn/items/tool.ts";
 import { toItemId, type ItemPrefix } from "../ids.ts";
@@ -97,7 +97,7 @@ function toInputItems({ id, role, content, attachments }: StoredMessage): readon
   const texts = content === "" ? [] : [{ type: "input_text", text: content } as const];
   const parts = [...texts, ...attachments.map(toFilePart)];
   const itemId = toItemId({ prefix: "msg", id, number: undefined });
-  const rest = { content: "", plan: undefined, tools: undefined, attachments: [] };
+  const rest = { content: "", plan: undefined, tools: undefined, attachments: [], erased: [] };
   return [{ item: { id: itemId, type: "message", status: "completed", role, content: parts }, rest }];
 }
 
@@ -108,75 +108,101 @@ function toFilePart({ id, mediaType, name }: StoredMessage["attachments"][number
     : { type: "input_image", image_url: path, detail: "auto" };
 }
 
-/** The items of a reply: the plan, then its text, cut by the calls that stand in it. */
+/**
+ * The items of a reply: the plan, then its text, cut by the calls that stand in it, or stood. Their numbers skip
+ * the erased ones, so that an item keeps its id while others are erased.
+ */
 class ReplyItems {
   readonly items: StoredItem[] = [];
   readonly #message: StoredMessage;
   readonly #whole: MessageContents;
   readonly #status: ItemStatus;
+  readonly #erasedNumbers: ReadonlySet<number>;
+  #next = 0;
   #hasText = false;
 
   constructor(message: StoredMessage) {
-    const { content, metadata, tools, attachments, status = "complete" } = message;
+    const { content, metadata, tools, attachments, erased, status = "complete" } = message;
     const plan = typeof metadata["plan"] === "string" ? metadata["plan"] : "";
     this.#message = message;
-    this.#whole = { content, plan: plan === "" ? undefined : plan, tools, attachments };
+    this.#whole = { content, plan: plan === "" ? undefined : plan, tools, attachments, erased };
     this.#status = status === "complete" ? "completed" : "incomplete";
+    this.#erasedNumbers = new Set(erased.map(({ number }) => number));
     if (plan !== "") this.#addPlan(plan);
     let end = 0;
     for (const tool of tools ?? []) {
       const at = Math.min(Math.max(tool.at, end), content.length);
-      this.#addText(end, at);
+      this.#addTexts(end, at);
       end = at;
       this.#addCall(tool);
     }
-    this.#addText(end, content.length);
+    this.#addTexts(end, content.length);
   }
 
   #addPlan(text: string): void {
     const summary = [{ type: "summary_text", text } as const];
+    const number = this.#takeNumber();
     const item: ReasoningItem = {
-      id: this.#toId("rs", true),
+      id: this.#toId("rs"),
       type: "reasoning",
       summary,
       status: "completed",
     };
-    this.#add(item, { ...this.#whole, plan: undefined });
+    this.#add(item, { ...this.#whole, plan: undefined }, [{ number, at: 0, isText: false }]);
+  }
+
+  #addTexts(start: number, end: number): void {
+    const borders = this.#whole.erased.map(({ at }) => at).filter((at) => at > start && at < end);
+    const places = [start, ...new Set(borders.toSorted((one, other) => one - other)), end];
+    for (const [index, place] of places.slice(1).entries()) this.#addText(places[index] ?? start, place);
   }
 
   #addText(start: number, end: number): void {
-    const { content, tools } = this.#whole;
+    const { content, tools, erased } = this.#whole;
     const text = content.slice(start, end);
     if (text.trim() === "") return;
+    const number = this.#takeNumber();
+    const isFirst = !this.#hasText && !erased.some((each) => each.isText && each.number < number);
     const item: MessageItem = {
-      id: this.#toId("msg", !this.#hasText),
+      id: this.#toId("msg", isFirst ? undefined : number),
       type: "message",
       role: "assistant",
       status: end === content.length ? this.#status : "completed",
       content: [{ type: "output_text", text, annotations: [], logprobs: [] }],
     };
     this.#hasText = true;
-    this.#add(item, {
+    const shift = <Part extends { readonly at: number }>(part: Part): Part =>
+      part.at >= end ? { ...part, at: part.at - (end - start) } : part;
+    const rest = {
       ...this.#whole,
       content: content.slice(0, start) + content.slice(end),
-      tools: tools?.map((tool) => ({ ...tool, at: tool.at >= end ? tool.at - (end - start) : tool.at })),
-    });
+      tools: tools?.map(shift),
+      erased: erased.map(shift),
+    };
+    this.#add(item, rest, [{ number, at: start, isText: true }]);
   }
 
   #addCall(tool: ToolPart): void {
-    if (tool.runsOn === "server") this.#add(toServerCall(tool, this.#toId("mcp")), this.#without(tool));
-    else {
-      this.#add(toCall(tool, this.#toId("fc")), this.#without(tool));
-      if (tool.outcome === undefined) return;
-      const output: FunctionOutputItem = {
-        id: this.#toId("fc"),
-        type: "function_call_output",
-        status: "completed",
-        call_id: tool.callId,
-        output: typeof tool.outcome.output === "string" ? tool.outcome.output : toOutcomeText(tool.outcome),
-      };
-      this.#add(output, this.#without(tool, { ...tool, outcome: undefined }));
+    const { at, outcome, runsOn } = tool;
+    const number = this.#takeNumber();
+    const erased = { number, at, isText: false };
+    if (runsOn === "server") {
+      this.#add(toServerCall(tool, this.#toId("mcp", number)), this.#without(tool), [erased]);
+      return;
     }
+    const call = toCall(tool, this.#toId("fc", number));
+    if (outcome === undefined) return this.#add(call, this.#without(tool), [erased]);
+    const resultNumber = this.#takeNumber();
+    const erasedResult = { ...erased, number: resultNumber };
+    const result: FunctionOutputItem = {
+      id: this.#toId("fc", resultNumber),
+      type: "function_call_output",
+      status: "completed",
+      call_id: tool.callId,
+      output: typeof outcome.output === "string" ? outcome.output : toOutcomeText(outcome),
+    };
+    this.#add(call, this.#without(tool), [erased, erasedResult]);
+    this.#add(result, this.#without(tool, { ...tool, outcome: undefined }), [erasedResult]);
   }
 
   #without(tool: ToolPart, ...replaced: readonly ToolPart[]): MessageContents {
@@ -184,14 +210,20 @@ class ReplyItems {
     return { ...this.#whole, tools: tools.length === 0 ? undefined : tools };
   }
 
-  #add(item: ConversationItem, rest: MessageContents): void {
+  #add(item: ConversationItem, rest: MessageContents, erased: readonly ErasedPart[]): void {
     // The files of tools go with the last call.
     const attachments = rest.tools === undefined ? [] : rest.attachments;
-    this.items.push({ item, rest: { ...rest, attachments } });
+    this.items.push({ item, rest: { ...rest, attachments, erased: [...rest.erased, ...erased] } });
   }
 
-  #toId(prefix: ItemPrefix, isFirst = false): string {
-    return toItemId({ prefix, id: this.#message.id, number: isFirst ? undefined : this.items.length });
+  #takeNumber(): number {
+    while (this.#erasedNumbers.has(this.#next)) this.#next += 1;
+    this.#next += 1;
+    return this.#next - 1;
+  }
+
+  #toId(prefix: ItemPrefix, number?: number): string {
+    return toItemId({ prefix, id: this.#message.id, number });
   }
 }
 
