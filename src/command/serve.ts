@@ -65,11 +65,21 @@ export async function serve(options: ServeOptions): Promise<number> {
   }
   if (isFirst) {
     const { version, workerCount, app: appOptions } = options;
+    const { page } = app;
     const { journal } = app.store;
     const toolServers = app.tools?.servers;
     const address = toAddress(app);
     process.stderr.write(
-      toStartBlock({ version, address, workerCount, app: appOptions, storeTrouble, journal, toolServers }),
+      toStartBlock({
+        version,
+        address,
+        workerCount,
+        app: appOptions,
+        page,
+        storeTrouble,
+        journal,
+        toolServers,
+      }),
     );
   }
   const signal = await stopping;

@@ -16,6 +16,8 @@ export interface StartBlockOptions {
   readonly address: string;
   readonly workerCount: number;
   readonly app: AppOptions;
+  /** The chat page; `undefined` if it is turned off. */
+  readonly page: { readonly isBuilt: boolean } | undefined;
   /** The reason why the store takes no writes now. */
   readonly storeTrouble: AppError | undefined;
   /** `undefined` if there is no journal, or it cannot be used. */
@@ -32,6 +34,7 @@ export function toStartBlock(options: StartBlockOptions): string {
   const rows = [
     ["listening", address],
     ...(workerCount === 1 ? [] : [["workers", `${workerCount} processes`]]),
+    ...describePage(options).map((text) => ["page", text]),
     ["docs", `${toReachable(address)}/docs`],
     ...describeModels(app.model).map((text, index) => [index === 0 ? "model" : "", text]),
     ["store", describeStore(app.store)],
@@ -50,6 +53,15 @@ export function toStartBlock(options: StartBlockOptions): string {
   ];
   const lines = rows.map(([label = "", text = ""]) => `  ${label.padEnd(10)} ${text}`);
   return `Foreword ${version}\n${lines.join("\n")}\n`;
+}
+
+/** Returns where people chat, or why they cannot. */
+function describePage({ address, app, page }: StartBlockOptions): readonly string[] {
+  if (page === undefined || app.auth.type === "keys") return [];
+  if (!page.isBuilt) return ["NOT BUILT: run `npm ci` with its development dependencies"];
+  if (app.auth.type === "supabase" && app.page?.supabaseKey === undefined)
+    return ["OFF: to let it sign users in, set PAGE_SUPABASE_KEY to the project's publishable key"];
+  return [`${toReachable(address)}/`];
 }
 
 /** Returns a line for each model, the default first. */

@@ -1,4 +1,12 @@
-/** HTML templates that escape their values. */
+/** HTML documents: their headers, and templates that escape their values. */
+
+/** Headers of every document, beside a policy of its own. */
+export const documentHeaders: Readonly<Record<string, string>> = {
+  "x-frame-options": "DENY",
+  "cross-origin-opener-policy": "same-origin",
+  "permissions-policy":
+    "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), hid=(), midi=(), display-capture=()",
+};
 
 /** Markup whose texts are escaped. */
 export class Html {

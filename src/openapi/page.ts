@@ -1,7 +1,7 @@
 /** The page that shows the OpenAPI document: one HTML file that needs no scripts and loads nothing. */
 import { hash } from "node:crypto";
 import type { OpenApiDocument, OperationObject, Parameter } from "./document.ts";
-import { Html, toProse, type HtmlValue } from "../http/html.ts";
+import { documentHeaders, Html, toProse, type HtmlValue } from "../http/html.ts";
 import { pageStyle } from "./page-style.ts";
 import type { ResponseObject } from "./response.ts";
 import { viewRow, viewSchema } from "./schema-view.ts";
@@ -9,9 +9,7 @@ import { viewRow, viewSchema } from "./schema-view.ts";
 /** Headers that let the page use its own style, by its digest, and nothing else. */
 export const pageHeaders: Readonly<Record<string, string>> = {
   "content-security-policy": `default-src 'none'; style-src 'sha256-${hash("sha256", pageStyle, "base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'`,
-  "x-frame-options": "DENY",
-  "cross-origin-opener-policy": "same-origin",
-  "permissions-policy": "camera=(), microphone=(), geolocation=()",
+  ...documentHeaders,
 };
 
 /** An operation with its method and path. */

@@ -1,13 +1,6 @@
 /** The headers of the page's document: a browser runs its scripts alone, and connects to nothing else. */
+import { documentHeaders } from "../http/html.ts";
 import type { PageConfig } from "./page-config.ts";
-
-/** Headers that every HTML document of this server has beside its policy. */
-const documentHeaders: Readonly<Record<string, string>> = {
-  "x-frame-options": "DENY",
-  "cross-origin-opener-policy": "same-origin",
-  "permissions-policy":
-    "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), hid=(), midi=(), display-capture=(), browsing-topics=()",
-};
 
 /** Returns the headers for the page with `config`. */
 export function toPageHeaders({ supabase }: PageConfig): Readonly<Record<string, string>> {

@@ -9,7 +9,7 @@ import { toPageHeaders } from "./page-headers.ts";
 const buildFolder = fileURLToPath(new URL("../../web/dist", import.meta.url));
 /** The configuration in the built document, which is for development. */
 const placeholder = /<meta name="foreword" content='[^']*'[^>]*>/;
-const advice = Html.of`<!doctype html><html lang="en"><title>Foreword</title><p>The chat page has not been built: run <code>npm ci &amp;&amp; npm run build:page</code>, then reload. The API works without it: see the <a href="docs">API docs</a>.</p></html>`;
+const advice = Html.of`<!doctype html><html lang="en"><title>Foreword</title><p>The chat page has not been built: run <code>npm ci</code> with its development dependencies, then reload. The API works without it: see the <a href="docs">API docs</a>.</p></html>`;
 
 /** The page. Its build is loaded at the start, or when it is there. */
 export class Page {

@@ -1,6 +1,7 @@
 /** The API docs: open to everyone; the page has no scripts, loads nothing, and escapes its text. */
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { toPage } from "../../src/openapi/page.ts";
 import { IdentityProvider } from "../support/apps/identity-provider.ts";
@@ -55,6 +56,18 @@ describe("GET /docs", { timeout: 60_000 }, () => {
     assert.equal(headers["cross-origin-opener-policy"], "same-origin");
     assert.equal(headers["cross-origin-resource-policy"], "same-origin");
     assert.match(String(headers["permissions-policy"]), /camera=\(\)/);
+  });
+
+  test("has the colours and fonts of the chat page", async () => {
+    const theme = readFileSync(new URL("../../web/src/styles/theme.css", import.meta.url), "utf8");
+    const read = (style: string): ReadonlyMap<string, string> =>
+      new Map(
+        Array.from(style.matchAll(/^ *(--[\w-]+): (.*);$/gm), ([, name = "", value = ""]) => [name, value]),
+      );
+    const shared = read(theme);
+    const own = Array.from(read((await app.get("/docs")).body)).filter(([name]) => shared.has(name));
+    assert.ok(own.length >= 10);
+    for (const [name, value] of own) assert.equal(value, shared.get(name), name);
   });
 
   test("escapes all text of the document", async () => {
