@@ -14,7 +14,7 @@ export function AttachButton({ onFiles }: { readonly onFiles: (files: FileList |
         aria-label={strings.chat.attach}
         onClick={() => picker.current?.click()}
       >
-        <span aria-hidden="true">＋</span>
+        <span aria-hidden="true">+</span>
       </button>
       <input
         ref={picker}
