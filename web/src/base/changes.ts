@@ -12,7 +12,7 @@ export interface Change {
 
 /** The part of a `BroadcastChannel` that is used. */
 interface Channel {
-  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: "message", listener: (event: Event) => void): void;
   postMessage(message: unknown): void;
 }
 
@@ -24,8 +24,8 @@ export class Changes {
   /** Sends changes over `channel` from now on, and receives those of other tabs. */
   connect(channel: Channel): void {
     this.#channel = channel;
-    channel.addEventListener("message", ({ data }) => {
-      const change = toChange(data);
+    channel.addEventListener("message", (event) => {
+      const change = "data" in event ? toChange(event.data) : undefined;
       if (change !== undefined) this.#tell(change);
     });
   }

@@ -16,8 +16,8 @@ type ListOptions = Pick<
   Partial<VirtualizerOptions<HTMLElement, HTMLElement>>;
 
 /**
- * Returns the rows to render (`getVirtualItems()`), their places, and the height of all (`getTotalSize()`).
- * A row whose height is not known needs `ref={list.measureElement}` and `data-index`.
+ * Returns the rows to render (`getVirtualItems()`), their places, and the height of all (`getTotalSize()`). A
+ * row whose height is not known needs `ref={list.measureElement}` and `data-index`.
  */
 export function useVirtualList(options: ListOptions): Virtualizer<HTMLElement, HTMLElement> {
   const [, render] = useReducer((count: number) => count + 1, 0);

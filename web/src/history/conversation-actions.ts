@@ -8,13 +8,13 @@ import type { ConversationList } from "./conversation-list.ts";
 /** How long an action can be undone, in milliseconds. */
 const undoMs = 8_000;
 
-/** The most characters of a title. */
+/** The most UTF-16 units of a title. */
 const maxTitleLength = 500;
 
 /** The actions that may fail. */
 export type ActionName = "rename" | "archive" | "delete" | "delete-all";
 
-/** What has happened, in a sentence that may offer to undo it. */
+/** The result of an action, to be told in a sentence, mostly with a button to undo it. */
 export type Notice =
   | {
       readonly type: "deleted" | "archived" | "unarchived";
@@ -53,13 +53,13 @@ export class ConversationActions extends Store<readonly Notice[]> {
 
   /** Renames a conversation; an empty or unchanged title changes nothing. */
   async rename({ id, title: old }: Conversation, text: string): Promise<void> {
-    const title = Array.from(text.trim()).slice(0, maxTitleLength).join("").trim();
+    const title = toTitle(text);
     if (title === "" || title === old) return;
     const overlay = { title };
     this.#list.overlay(id, overlay);
     await this.#inOrder(id, async () => {
       try {
-        this.#list.replace(await this.#conversations.update(id, { title }));
+        this.#list.put(await this.#conversations.update(id, { title }));
         this.#changes.announce({ type: "update", conversationId: id });
       } catch (error) {
         this.#fail("rename", error);
@@ -77,8 +77,7 @@ export class ConversationActions extends Store<readonly Notice[]> {
     this.#clock.after(undoMs, () => this.dismiss(key));
     await this.#inOrder(id, async () => {
       try {
-        await this.#conversations.update(id, { archived: isArchived });
-        this.#list.remove(id);
+        this.#list.put(await this.#conversations.update(id, { archived: isArchived }));
         this.#changes.announce({ type: "update", conversationId: id });
       } catch (error) {
         this.dismiss(key);
@@ -183,6 +182,12 @@ export class ConversationActions extends Store<readonly Notice[]> {
     this.set([...this.state, { ...notice, key }]);
     return key;
   }
+}
+
+/** Returns a title as the server keeps it: one line, without half of a character at its end. */
+function toTitle(text: string): string {
+  const line = text.replaceAll(/\s+/g, " ").trim().slice(0, maxTitleLength);
+  return line.replace(/[\uD800-\uDBFF]$/, "").trim();
 }
 
 /** Each notice without its key. */

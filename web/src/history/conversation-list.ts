@@ -1,5 +1,10 @@
 /** The user's conversations as far as they are loaded: paged, searched and kept up to date. */
-import type { Conversation, ConversationPage, Conversations } from "../base/foreword-client.ts";
+import {
+  ForewordError,
+  type Conversation,
+  type ConversationPage,
+  type Conversations,
+} from "../base/foreword-client.ts";
 import type { Change, Changes } from "../base/changes.ts";
 import type { Clock } from "../base/clock.ts";
 import { Store } from "../base/store.ts";
@@ -128,9 +133,16 @@ export class ConversationList extends Store<ListState> {
     this.#show();
   }
 
-  /** Replaces a conversation by its new state. */
-  replace(conversation: Conversation): void {
-    this.#loaded = this.#loaded.map((one) => (one.id === conversation.id ? conversation : one));
+  /** Shows a conversation's new state in its place, unless that is in another list or not loaded yet. */
+  put(conversation: Conversation): void {
+    const { query, isArchived } = this.state.shown;
+    const others = this.#loaded.filter(({ id }) => id !== conversation.id);
+    const found = others.findIndex((one) => isBefore(one, conversation));
+    const place = found < 0 ? others.length : found;
+    const isFound = query.trim() === "" || others.length < this.#loaded.length;
+    const isReached = found >= 0 || this.#nextCursor === null;
+    const isIn = (conversation.archivedAt !== null) === isArchived && isFound && isReached;
+    this.#loaded = isIn ? others.toSpliced(place, 0, conversation) : others;
     this.#show();
   }
 
@@ -159,7 +171,20 @@ export class ConversationList extends Store<ListState> {
   #follow({ type, conversationId }: Change): void {
     if (type === "delete-all") this.clear();
     else if (type === "delete" && conversationId !== undefined) this.remove(conversationId);
-    else this.#refreshSoon();
+    else if (type === "turn-start" || type === "turn-end" || conversationId === undefined)
+      this.#refreshSoon();
+    else void this.#readAgain(conversationId);
+  }
+
+  /** Reads a conversation that has changed: it may be on any page, to which its new state may not belong. */
+  async #readAgain(id: string): Promise<void> {
+    try {
+      const conversation = await this.#conversations.get(id);
+      if (this.#stopListening !== undefined) this.put(conversation);
+    } catch (error) {
+      if (error instanceof ForewordError && error.code === "conversation_not_found") this.remove(id);
+      // Otherwise the list keeps the old state until it is refreshed.
+    }
   }
 
   /** Refreshes the list, after the request that is under way: many changes at once need one request. */

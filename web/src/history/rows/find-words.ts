@@ -10,9 +10,8 @@ export interface TextPart {
 const maxWords = 32;
 
 /**
- * Returns `text` in parts, of which those match that begin a word and equal a word of `query`: case and
- * accents do not matter. Words with a hyphen before them, which a result must not have, and `or` are not
- * looked for.
+ * Returns `text` in parts. Those match that begin a word and equal a word of `query`, whatever their case and
+ * accents. Words with a hyphen before them, which a result must not have, and `or` are not looked for.
  */
 export function findWords(text: string, query: string): readonly TextPart[] {
   const words = readWords(query);
@@ -46,9 +45,7 @@ function readWords(query: string): readonly string[] {
   return Array.from(new Set(words.slice(0, maxWords))).toSorted((a, b) => b.length - a.length);
 }
 
-/**
- * Returns `text` without case and accents, and the place in `text` of each of its characters, and its end.
- */
+/** Returns `text` without case and accents, and the place in `text` of each character and of the end. */
 function fold(text: string): { readonly folded: string; readonly places: readonly number[] } {
   let folded = "";
   const places: number[] = [];

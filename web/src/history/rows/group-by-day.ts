@@ -1,6 +1,4 @@
-/**
- * Groups conversations by the day of their last change: today, yesterday, the last week, months and years.
- */
+/** Groups conversations by their last change: today, yesterday, the last week, months and years. */
 import type { Conversation } from "../../base/foreword-client.ts";
 
 /** A row of the list. */
@@ -17,9 +15,7 @@ export interface DayWords {
 
 const dayMs = 86_400_000;
 
-/**
- * Returns the conversations, in their order, below a heading for each group. Days are those of the browser.
- */
+/** Returns the conversations, in their order, below a heading for each group. Days are the browser's. */
 export function groupByDay(
   conversations: readonly Conversation[],
   now: Date,

@@ -4,9 +4,7 @@ import type { ListRow } from "./group-by-day.ts";
 /** How many rows a page key moves. */
 const pageRows = 10;
 
-/**
- * Returns the index of the conversation that `key` moves to from the row at `index`; `undefined` for none.
- */
+/** Returns the index of the row that `key` moves to from the row at `index`; `undefined` for none. */
 export function moveInRows(rows: readonly ListRow[], index: number, key: string): number | undefined {
   const places = rows.flatMap(({ type }, place) => (type === "conversation" ? [place] : []));
   const current = places.indexOf(index);
