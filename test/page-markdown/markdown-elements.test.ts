@@ -216,6 +216,15 @@ describe("Markdown's elements", () => {
     }
   });
 
+  test("are read in the direction of their text", () => {
+    const direction = (text: string, element: string) =>
+      render(text).find(({ type }) => type === element)?.props["dir"];
+    assert.equal(direction("- عنصر\n- item", "ul"), "rtl");
+    assert.equal(direction("1. item\n2. عنصر", "ol"), "ltr");
+    assert.equal(direction("> «שלום» a", "blockquote"), "rtl");
+    assert.equal(direction("text", "p"), "auto");
+  });
+
   test("colour code with classes alone", () => {
     const elements = render("```html\n<script>alert('a')</script>\n```\n");
     assertHarmless(elements, "html");

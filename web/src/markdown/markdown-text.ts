@@ -1,12 +1,16 @@
 /** Gives the blocks of a text that is handed over whole each time it has grown. */
 import { type Block, GrowingMarkdown } from "./growing-markdown.ts";
 
-/** Blocks in groups, so that the page compares few of them; and text that follows them. */
+/** Blocks that the page compares, and lays out, together. */
+export type BlockGroup = readonly Block[];
+
+/** Blocks in groups, and these in sections, so that each change concerns few of them; and text after them. */
 export interface MarkdownView {
-  readonly groups: readonly (readonly Block[])[];
+  readonly sections: readonly (readonly BlockGroup[])[];
   readonly tail: string;
 }
 
+/** How many blocks are in a group, and groups in a section. */
 const groupSize = 32;
 /** How much of its end tells that a text is the one before, grown. */
 const comparedLength = 200;
@@ -17,7 +21,9 @@ export class MarkdownText {
   #text = "";
   #isDone = false;
   /** Groups whose blocks are all finished. */
-  #full: (readonly Block[])[] = [];
+  #groups: BlockGroup[] = [];
+  /** Sections whose groups are. */
+  #sections: (readonly BlockGroup[])[] = [];
 
   /** Returns the blocks of the text; groups that have not changed are the same arrays. */
   update(text: string, isDone: boolean): MarkdownView {
@@ -25,16 +31,16 @@ export class MarkdownText {
       this.#markdown = new GrowingMarkdown();
       this.#text = "";
       this.#isDone = false;
-      this.#full = [];
+      this.#forgetGroups();
     }
     this.#markdown.append(text.slice(this.#text.length));
     this.#text = text;
     if (isDone && !this.#isDone) {
       this.#markdown.finish();
-      if (this.#markdown.hasReadAgain) this.#full = [];
+      if (this.#markdown.hasReadAgain) this.#forgetGroups();
       this.#isDone = true;
     }
-    return { groups: this.#toGroups(), tail: this.#markdown.tail };
+    return { sections: this.#toSections(), tail: this.#markdown.tail };
   }
 
   #isGrownTo(text: string, isDone: boolean): boolean {
@@ -45,16 +51,32 @@ export class MarkdownText {
     return text.startsWith(this.#text.slice(start), start);
   }
 
-  #toGroups(): (readonly Block[])[] {
-    const { finished, open } = this.#markdown;
-    while ((this.#full.length + 1) * groupSize <= finished.length) {
-      const start = this.#full.length * groupSize;
-      this.#full.push(finished.slice(start, start + groupSize));
-    }
-    const rest = [...finished.slice(this.#full.length * groupSize), ...open];
-    const groups = [...this.#full];
-    for (let start = 0; start < rest.length; start += groupSize)
-      groups.push(rest.slice(start, start + groupSize));
-    return groups;
+  #forgetGroups(): void {
+    this.#groups = [];
+    this.#sections = [];
   }
+
+  #toSections(): (readonly BlockGroup[])[] {
+    const { finished, open } = this.#markdown;
+    addFull(this.#groups, finished);
+    addFull(this.#sections, this.#groups);
+    const rest = [...finished.slice(this.#groups.length * groupSize), ...open];
+    const groups = [...this.#groups.slice(this.#sections.length * groupSize), ...split(rest)];
+    return [...this.#sections, ...split(groups)];
+  }
+}
+
+/** Adds the parts of `items` that are full and not in `parts` yet. */
+function addFull<Item>(parts: (readonly Item[])[], items: readonly Item[]): void {
+  while ((parts.length + 1) * groupSize <= items.length) {
+    const start = parts.length * groupSize;
+    parts.push(items.slice(start, start + groupSize));
+  }
+}
+
+function split<Item>(items: readonly Item[]): (readonly Item[])[] {
+  const parts: (readonly Item[])[] = [];
+  for (let start = 0; start < items.length; start += groupSize)
+    parts.push(items.slice(start, start + groupSize));
+  return parts;
 }

@@ -6,7 +6,7 @@ import "../styles/markdown.css";
 import { CodeBlock } from "./code-block.tsx";
 import { Formula } from "./formula.tsx";
 import type { Block } from "./growing-markdown.ts";
-import { MarkdownText } from "./markdown-text.ts";
+import { type BlockGroup, MarkdownText } from "./markdown-text.ts";
 import { renderBlock } from "./render-block.ts";
 import type { MarkdownParts } from "./render-inline.ts";
 
@@ -22,23 +22,39 @@ const parts: MarkdownParts = { Code: CodeBlock, Formula, texts: strings.markdown
 export function Markdown({ text, isDone }: MarkdownProps) {
   const markdown = useRef<MarkdownText>(null);
   markdown.current ??= new MarkdownText();
-  const { groups, tail } = markdown.current.update(text, isDone);
+  const { sections, tail } = markdown.current.update(text, isDone);
   return (
-    <div class="markdown" dir="auto">
-      {groups.map((blocks, index) => (
-        <BlockGroup key={index} blocks={blocks} tail={index === groups.length - 1 ? tail : ""} />
+    <div class="markdown">
+      {sections.map((groups, index) => (
+        <Section key={index} groups={groups} tail={index === sections.length - 1 ? tail : ""} />
       ))}
     </div>
   );
 }
 
-/** Some blocks, which are not looked at again while they are the same. */
-class BlockGroup extends Component<{ readonly blocks: readonly Block[]; readonly tail: string }> {
-  override shouldComponentUpdate(next: BlockGroup["props"]): boolean {
-    return next.blocks !== this.props.blocks || next.tail !== this.props.tail;
+/** Renders again only when its properties have changed. */
+abstract class Unchanged<Props extends { readonly tail: string }> extends Component<Props> {
+  override shouldComponentUpdate(next: Readonly<Props>): boolean {
+    return !isSame(next, this.props);
   }
+}
 
-  override render({ blocks, tail }: BlockGroup["props"]) {
+/** Some groups. */
+class Section extends Unchanged<{ readonly groups: readonly BlockGroup[]; readonly tail: string }> {
+  override render({ groups, tail }: Section["props"]) {
+    return (
+      <div class="markdown-section">
+        {groups.map((blocks, index) => (
+          <Group key={index} blocks={blocks} tail={index === groups.length - 1 ? tail : ""} />
+        ))}
+      </div>
+    );
+  }
+}
+
+/** Some blocks. */
+class Group extends Unchanged<{ readonly blocks: BlockGroup; readonly tail: string }> {
+  override render({ blocks, tail }: Group["props"]) {
     return (
       <div class="markdown-group">
         {blocks.map((block, index) => (
@@ -50,12 +66,13 @@ class BlockGroup extends Component<{ readonly blocks: readonly Block[]; readonly
 }
 
 /** One block. */
-class BlockView extends Component<{ readonly block: Block; readonly tail: string }> {
-  override shouldComponentUpdate(next: BlockView["props"]): boolean {
-    return next.block !== this.props.block || next.tail !== this.props.tail;
-  }
-
+class BlockView extends Unchanged<{ readonly block: Block; readonly tail: string }> {
   override render({ block, tail }: BlockView["props"]) {
     return renderBlock(block.token, parts, tail);
   }
+}
+
+function isSame(one: object, other: object): boolean {
+  const values = new Map<string, unknown>(Object.entries(other));
+  return Object.entries(one).every(([name, value]) => Object.is(value, values.get(name)));
 }

@@ -1,6 +1,7 @@
 /** Makes elements of a block of Markdown: from tokens, so HTML in it stays text. */
 import type { Token, Tokens } from "marked";
 import { type ComponentChild, type ComponentChildren, h } from "preact";
+import { findDirection } from "./direction.ts";
 import { isMarkdownToken, type MarkdownParts, renderInline } from "./render-inline.ts";
 
 /** Makes an element of a block; `tail` is text at its end that has not been read. */
@@ -17,7 +18,7 @@ export function renderBlock(token: Token, parts: MarkdownParts, tail = ""): Comp
     case "paragraph":
       return h("p", { dir: "auto" }, renderInline(token.tokens, parts), tail);
     case "blockquote":
-      return h("blockquote", { dir: "auto" }, renderBlocks(token.tokens, parts));
+      return h("blockquote", { dir: findDirection(token.text) }, renderBlocks(token.tokens, parts));
     case "list":
       return renderList(token, parts);
     case "table":
@@ -59,14 +60,11 @@ function toHeading(depth: number): "h3" | "h4" | "h5" | "h6" {
 
 function renderList(list: Tokens.List, parts: MarkdownParts): ComponentChild {
   const items = list.items.map((item) =>
-    h(
-      "li",
-      { dir: "auto", ...(item.task && { class: "markdown-task-item" }) },
-      renderBlocks(item.tokens, parts),
-    ),
+    h("li", item.task ? { class: "markdown-task-item" } : null, renderBlocks(item.tokens, parts)),
   );
-  if (!list.ordered) return h("ul", { dir: "auto" }, items);
-  return h("ol", { dir: "auto", ...(list.start !== 1 && list.start !== "" && { start: list.start }) }, items);
+  const dir = findDirection(list.raw);
+  if (!list.ordered) return h("ul", { dir }, items);
+  return h("ol", { dir, ...(list.start !== 1 && list.start !== "" && { start: list.start }) }, items);
 }
 
 function renderTable(table: Tokens.Table, parts: MarkdownParts): ComponentChild {
