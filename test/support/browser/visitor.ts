@@ -1,4 +1,5 @@
 /** A visitor of the page: a browser profile of its own, whose every complaint is noted. */
+import { randomUUID } from "node:crypto";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 
 /** The device and preferences of a visitor. */
@@ -14,15 +15,16 @@ export interface Device {
 /** A browser profile with its tabs. */
 export class Visitor {
   readonly context: BrowserContext;
-  readonly #origin: string;
+  /** The user that the page names where no one signs in. */
+  readonly userId: string;
   readonly #problems: string[] = [];
   readonly #expected: RegExp[] = [];
   /** The addresses of all requests to other origins, which are stopped here. */
   readonly foreign: string[] = [];
 
-  private constructor(context: BrowserContext, url: string) {
+  private constructor(context: BrowserContext, userId: string) {
     this.context = context;
-    this.#origin = new URL(url).origin;
+    this.userId = userId;
     context.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning")
         this.#problems.push(`${message.type()}: ${message.text()} (${message.location().url})`);
@@ -32,17 +34,23 @@ export class Visitor {
 
   /** Opens a profile; `url` is the server's, and the only origin that may be asked. */
   static async create(browser: Browser, url: string, device: Device): Promise<Visitor> {
+    const { origin: own } = new URL(url);
+    const userId = randomUUID();
     const context = await browser.newContext({
       colorScheme: device.colorScheme ?? "light",
       viewport: device.size ?? { width: 1_280, height: 800 },
       locale: device.locale ?? "en-US",
       baseURL: url,
+      storageState: {
+        cookies: [],
+        origins: [{ origin: own, localStorage: [{ name: "foreword.user", value: userId }] }],
+      },
       ...device.options,
     });
     context.setDefaultTimeout(15_000);
-    const visitor = new Visitor(context, url);
+    const visitor = new Visitor(context, userId);
     await context.route(
-      ({ protocol, origin }) => /^(?:https?|wss?):$/.test(protocol) && origin !== visitor.#origin,
+      ({ protocol, origin }) => /^(?:https?|wss?):$/.test(protocol) && origin !== own,
       async (route) => {
         visitor.foreign.push(route.request().url());
         await route.abort();
