@@ -14,7 +14,8 @@ import "./styles/page.css";
 const meta = document.querySelector<HTMLMetaElement>('meta[name="foreword"]');
 const config = parsePageConfig(meta?.content ?? "");
 const userId = readLocalUser();
-const network = new Network(fetch);
+// `keepalive`: a deletion arrives even if it is sent because the page is closed.
+const network = new Network((input, init) => fetch(input, { ...init, keepalive: init?.method === "DELETE" }));
 const client = createClient({
   baseUrl: new URL(".", location.href).href,
   userId,

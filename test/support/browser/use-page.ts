@@ -12,7 +12,7 @@ export interface ServedPage {
   readonly app: RunningApp;
   readonly browser: TestBrowser;
   /** Opens a new profile of the browser. */
-  visit(device?: Device): Promise<Visitor>;
+  readonly visit: (device?: Device) => Promise<Visitor>;
 }
 
 /** The app with its page and a store, and a browser. */
