@@ -18,7 +18,7 @@ export class Visitor {
   /** The user that the page names where no one signs in. */
   readonly userId: string;
   readonly #problems: string[] = [];
-  readonly #expected: RegExp[] = [];
+  readonly #expected: RegExp[] = [/Unrecognized feature: 'bluetooth'/];
   /** The addresses of all requests to other origins, which are stopped here. */
   readonly foreign: string[] = [];
 
