@@ -1,4 +1,4 @@
-/** `GET /assets/:name` and the document of builds: compressed, unchangeable, and nothing outside of the build. */
+/** `GET /assets/:name`: compressed, never changed, and nothing from outside the build. */
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** `GET /`: the page for browsers, with the server's configuration and a strict policy; links for the others. */
+/** `GET /`: the page for browsers, with its configuration and a strict policy; links for other clients. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

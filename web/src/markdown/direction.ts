@@ -7,8 +7,8 @@ const rightToLeft =
 const maxLength = 1000;
 
 /**
- * Returns the direction of a list or a quotation: `dir=auto` would ignore blocks inside that have their own, and
- * Chromium would look at all of them again for each that is added.
+ * Returns the direction of a list or a quotation: `dir=auto` would ignore blocks inside that have their own,
+ * and Chromium would look at all of them again for each that is added.
  */
 export function findDirection(text: string): "ltr" | "rtl" {
   const letter = firstLetter.exec(text.slice(0, maxLength))?.[0] ?? "";

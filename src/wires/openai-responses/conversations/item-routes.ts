@@ -20,8 +20,8 @@ import { ConversationParams, ItemParams, ItemsQuery, NewItems, toAddedMessages }
 import { toStoredItems, type StoredItem } from "./stored-items.ts";
 
 /**
- * How often a message is read again because it was changed before its item was deleted: more than the requests
- * that a client has under way at once.
+ * How often a message is read again because it was changed before its item was deleted: more than the
+ * requests that a client has under way at once.
  */
 const maxDeletions = 100;
 

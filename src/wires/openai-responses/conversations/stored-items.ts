@@ -109,8 +109,8 @@ function toFilePart({ id, mediaType, name }: StoredMessage["attachments"][number
 }
 
 /**
- * The items of a reply: the plan, then its text, cut by the calls that stand in it, or stood. Their numbers skip
- * the erased ones, so that an item keeps its id while others are erased.
+ * The items of a reply: the plan, then its text, cut by the calls that stand in it, or stood. Their numbers
+ * skip the erased ones, so that an item keeps its id while others are erased.
  */
 class ReplyItems {
   readonly items: StoredItem[] = [];
