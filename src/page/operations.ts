@@ -59,6 +59,7 @@ export const pageDescription: GroupDescription<"getRoot" | "getAsset"> = {
             "text/javascript": { type: "text", description: "JavaScript." },
             "text/css": { type: "text", description: "A style sheet." },
             "image/svg+xml": { type: "text", description: "An image." },
+            "font/woff2": { type: "text", description: "A font." },
           },
           optionalHeaders: ["Content-Encoding"],
         },

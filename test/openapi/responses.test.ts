@@ -1,6 +1,7 @@
 /** Every operation responds as the OpenAPI document describes, in its successes and its main errors. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { readdir } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { z } from "zod";
 import { makeDocument, ResponseCheck } from "../support/apps/response-check.ts";
@@ -309,6 +310,10 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     const { body } = await ask("GET", "/", undefined, { accept: "text/html" });
     const assets = Array.from(body.matchAll(/"\.(\/assets\/[^"]+)"/g), ([, path = ""]) => path);
     assert.notEqual(assets.length, 0, "the page is built: npm run build:page");
+    const font = (await readdir(new URL("../../web/dist/assets", import.meta.url))).find((name) =>
+      name.endsWith(".woff2"),
+    );
+    assert.equal((await ask("GET", `/assets/${font}`)).headers["content-type"], "font/woff2");
     for (const path of assets)
       for (const encoding of ["br", "gzip", "identity"])
         assert.equal((await ask("GET", path, undefined, { "accept-encoding": encoding })).status, 200);
