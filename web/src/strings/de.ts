@@ -6,6 +6,13 @@ export const de: Strings = {
     skip: "Zum Chat springen",
     conversations: "Unterhaltungen",
     chat: "Chat",
+    needsKeys:
+      "Dieser Server nimmt Anfragen anderer Server mit Schlüssel an. Einen Chat für Browser hat er nicht.",
+    noSignIn:
+      "Wer diesen Server nutzt, muss sich anmelden. Das kann diese Seite noch nicht: Nimm eine eigene App.",
+    needsHttps:
+      "Browser erlauben diese Seite nur über https oder auf dem Computer, auf dem der Server läuft.",
+    docs: "So benutzt du seine API",
   },
   history: {
     newChat: "Neuer Chat",

@@ -4,6 +4,10 @@ export const en = {
     skip: "Skip to the chat",
     conversations: "Conversations",
     chat: "Chat",
+    needsKeys: "This server takes requests of other servers, by key. It has no chat for browsers.",
+    noSignIn: "Users of this server must sign in, which this page cannot do yet. Use an app of your own.",
+    needsHttps: "Browsers allow this page only over https, or on the computer that the server runs on.",
+    docs: "How to use its API",
   },
   history: {
     newChat: "New chat",
