@@ -11,6 +11,9 @@ const retryMs = 5_000;
 export class Network {
   readonly store = new Store<NetworkState>("online");
   readonly #fetch: typeof globalThis.fetch;
+  #sent = 0;
+  /** The number of requests that were sent before the browser went offline: their responses tell nothing new. */
+  #sentBefore = 0;
 
   constructor(fetch: typeof globalThis.fetch) {
     this.#fetch = fetch;
@@ -18,10 +21,11 @@ export class Network {
 
   /** Sends a request, and notes whether it has reached the server. */
   readonly fetch: typeof globalThis.fetch = async (input, init) => {
+    const number = ++this.#sent;
     const fetch = this.#fetch; // called on its own: a browser's does not accept another `this`
     try {
       const response = await fetch(input, init);
-      this.#set(isGatewayError(response) ? "reconnecting" : "online");
+      if (number > this.#sentBefore) this.#set(isGatewayError(response) ? "reconnecting" : "online");
       return response;
     } catch (error) {
       if (init?.signal?.aborted !== true) this.#set("reconnecting");
@@ -31,6 +35,7 @@ export class Network {
 
   /** Takes the browser's word that it is online or offline. */
   setOnline(isOnline: boolean): void {
+    this.#sentBefore = this.#sent;
     this.store.set(isOnline ? "online" : "offline");
   }
 
