@@ -10,7 +10,7 @@ const mixed = `${paragraph}## Heading\n\n- a\n- b\n  - c\n\n\`\`\`js\nlet x = 1;
 
 /** Pieces of Markdown whose meaning depends on their neighbours. */
 const pieces = [
-  ..."\n|\n\n|- |* |1. |2. |10) |> |# |```|```js|~~~|    |  |\t|---|===|***|* * *|- [ ] |- [x] |+|-|=|:".split(
+  ..."\n|\n\n|- |* |1. |2. |10) |> |# |### |\n\n##### |```|```js|~~~|    |  |\t|---|===|***|* * *|- [ ] |- [x] |+|-|=|:".split(
     "|",
   ),
   ...'a;foo bar;| a | b |;|---|---|;a | b;-|-;[a];[a]: /url;[a]: <b c> "t;"title";";\';(;);[b]: x;[;](x);]('.split(
@@ -85,7 +85,9 @@ describe("GrowingMarkdown", () => {
       "> a\nb\n> c\n\nd",
       "<div>\n*a*\n\n*b*\n",
       "</foo\n\n>\n\nc",
+      "a <a href='x'>\n\n<foo> https://a.example\n",
       "line\r\nline\rline\r\n\r\nend\r",
+      "### a\n\n# b\n\n> ###### c\n\n- ## d\n  ##### [e]\n\n### [e]\n\n[e]: /url\n",
     ];
     for (const sample of samples)
       for (const size of [1, 2, 3, 7]) assertWhole(`before\n\n${sample}after`, [size]);

@@ -138,6 +138,16 @@ describe("Markdown's elements", () => {
     assert.equal(links("[![a](https://a.example/b.png)](https://c.example)").length, 1);
   });
 
+  test("have headings that leave out no level below that of the message", () => {
+    const levels = (markdown: string) =>
+      render(markdown).flatMap(({ type }) => (/^h\d$/.test(type) ? [type] : []));
+    const mixed = "## a\n## b\n#### c\n##### d\n###### e\n### f\n# g\n### h";
+    assert.deepEqual(levels(mixed).join(" "), "h3 h3 h4 h5 h6 h4 h3 h4");
+    assert.deepEqual(levels("# a\n> ### b\n\n- ###### c\n\nd\n===\n"), ["h3", "h4", "h5", "h3"]);
+    const deepest = Array.from({ length: 6 }, (_, index) => `${"#".repeat(index + 1)} a`).join("\n");
+    assert.deepEqual(levels(deepest), ["h3", "h4", "h5", "h6", "h6", "h6"]);
+  });
+
   test("hold no HTML: it is text", () => {
     const elements = render('a <b onclick="x()">b</b>\n\n<script>alert(1)</script>\n');
     assert.deepEqual(

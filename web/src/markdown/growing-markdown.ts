@@ -1,6 +1,7 @@
 /** Reads Markdown that grows, and never reads again the part that is finished. */
 import type { Token } from "marked";
 import { countFinishedBlocks } from "./finished-blocks.ts";
+import { outlineHeadings, type Outline } from "./heading-outline.ts";
 import { createDefinitions, lexBlocks, type LinkDefinitions } from "./lex-markdown.ts";
 import { OpenCode } from "./open-code.ts";
 
@@ -9,6 +10,8 @@ export interface Block {
   readonly token: Token;
   /** The number of definitions of links that it was read with. */
   readonly definitionCount: number;
+  /** The headings that it stands under. */
+  readonly outline: Outline;
 }
 
 /** Shorter texts are read again whenever they grow. */
@@ -24,6 +27,8 @@ export class GrowingMarkdown {
   hasReadAgain = false;
   readonly #definitions: LinkDefinitions = createDefinitions();
   #definitionCount = 0;
+  /** The headings that the next block stands under. */
+  #outline: Outline = [];
   #finished: Block[] = [];
   #open: Block[] = [];
   /** The text after the finished blocks. */
@@ -70,7 +75,7 @@ export class GrowingMarkdown {
     if (this.#code !== undefined) {
       this.#code.append(text);
       if (!this.#code.isClosed) {
-        this.#open = [this.#toBlock(this.#code.toToken())];
+        this.#open = this.#toOpenBlocks([this.#code.toToken()]);
         return;
       }
       this.#code = undefined;
@@ -88,16 +93,25 @@ export class GrowingMarkdown {
     this.lexedLength += this.#rest.length;
     const lexed = lexBlocks(this.#rest, this.#definitions, (blocks) => (count = countFinished(blocks)));
     this.#definitionCount += lexed.definitionCount;
-    const blocks = lexed.tokens.map((token) => this.#toBlock(token));
-    const done = blocks.slice(0, count);
+    const done = lexed.tokens.slice(0, count).map((token) => this.#toBlock(token));
     for (const block of done) this.#finished.push(block);
-    this.#open = blocks.slice(count);
+    this.#open = this.#toOpenBlocks(lexed.tokens.slice(count));
     this.#rest = this.#rest.slice(done.reduce((length, { token }) => length + token.raw.length, 0));
     this.#shownLength = this.#rest.length;
   }
 
   #toBlock(token: Token): Block {
-    return { token, definitionCount: this.#definitionCount };
+    const outline = this.#outline;
+    this.#outline = outlineHeadings(token, outline);
+    return { token, definitionCount: this.#definitionCount, outline };
+  }
+
+  /** Blocks that will be read again, so that their headings do not count yet. */
+  #toOpenBlocks(tokens: readonly Token[]): Block[] {
+    const outline = this.#outline;
+    const blocks = tokens.map((token) => this.#toBlock(token));
+    this.#outline = outline;
+    return blocks;
   }
 
   /** Reads blocks again whose links may be defined below them. */
@@ -109,7 +123,9 @@ export class GrowingMarkdown {
       this.lexedLength += raw.length;
       this.hasReadAgain = true;
       const [token] = lexBlocks(raw, this.#definitions, (blocks) => blocks.length).tokens;
-      return token === undefined ? block : { token, definitionCount };
+      if (token === undefined) return block;
+      outlineHeadings(token, block.outline);
+      return { ...block, token, definitionCount };
     });
   }
 }

@@ -1,5 +1,6 @@
 /** Reads Markdown as tokens: GitHub's dialect, with mathematics. */
 import { Lexer, type Links, type MarkedToken, type Token, Tokenizer, type Tokens } from "marked";
+import { outlineHeadings, type Outline } from "./heading-outline.ts";
 import { findBlockMath, findBracketMath, findDollar, findDollarMath, type Formula } from "./math-syntax.ts";
 
 /** A formula in a text: for marked a span of code. */
@@ -50,7 +51,10 @@ export function createDefinitions(): LinkDefinitions {
 
 /** Reads a whole text. */
 export function lexMarkdown(text: string): Token[] {
-  return lexBlocks(text, createDefinitions(), (tokens) => tokens.length).tokens;
+  const { tokens } = lexBlocks(text, createDefinitions(), (blocks) => blocks.length);
+  let outline: Outline = [];
+  for (const token of tokens) outline = outlineHeadings(token, outline);
+  return tokens;
 }
 
 /**
@@ -72,6 +76,7 @@ export function lexBlocks(
   for (const { label, index } of found) if (index >= count) delete definitions[label];
   for (const { src, tokens } of lexer.inlineQueue) {
     lexer.state.inRawBlock = false; // as marked's own loop does
+    lexer.state.inLink = false; // `<a>` in a block before it must not matter
     lexer.inlineTokens(src, tokens);
   }
   const definitionCount = new Set(found.filter(({ index }) => index < count).map(({ label }) => label)).size;

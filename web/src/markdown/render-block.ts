@@ -53,7 +53,7 @@ function renderBlocks(tokens: readonly Token[], parts: MarkdownParts): Component
   return tokens.map((token) => renderBlock(token, parts));
 }
 
-/** Headings of a reply stand below those of the page. */
+/** Headings of a message stand below its own. */
 function toHeading(depth: number): "h3" | "h4" | "h5" | "h6" {
   return (["h3", "h4", "h5", "h6"] as const)[Math.min(depth, 4) - 1] ?? "h6";
 }

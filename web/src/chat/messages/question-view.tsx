@@ -36,6 +36,7 @@ export function QuestionView({ conversation, message, model, isBusy, isLast }: Q
     );
   return (
     <article class="question" aria-label={chat.you}>
+      <h2 class="visually-hidden">{chat.you}</h2>
       {message.files.length > 0 && (
         <div class="files">
           {message.files.map((file, index) => (

@@ -32,6 +32,7 @@ export function ReplyView({ conversation, message, question, model, isRunning, i
   const isOver = !isRunning;
   return (
     <article class="reply" aria-label={chat.assistant} aria-busy={isRunning}>
+      <h2 class="visually-hidden">{chat.assistant}</h2>
       <ReplyParts conversation={conversation} content={content} isOver={isOver} />
       {isOver && (
         <ReplyEnd

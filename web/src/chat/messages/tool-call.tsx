@@ -20,13 +20,13 @@ export function ToolCallView({ conversation, tool }: ToolProps) {
         <bdi>{tool.title ?? tool.name}</bdi>
         {status !== null && <span class="muted">: {chat.toolStates[status]}</span>}
       </summary>
-      <h4>{chat.toolInput}</h4>
+      <h3>{chat.toolInput}</h3>
       <pre dir="ltr" tabIndex={0}>
         {toShownJson(input)}
       </pre>
       {output !== null && (
         <>
-          <h4>{chat.toolOutput}</h4>
+          <h3>{chat.toolOutput}</h3>
           <pre dir="auto" tabIndex={0}>
             {toShownOutput(output)}
           </pre>
