@@ -954,7 +954,7 @@ begin
       v_digest := sha256(v_digest || uuid_send(v_id));
     end if;
     update public.messages set digest = v_digest, parent_id = v_parent, user_id = p_owner,
-      metadata = coalesce(metadata, '{}') || case when metadata ? 'images_count'
+      metadata = foreword.to_object(metadata) || case when metadata ? 'images_count'
         then '{"images_unknown": true}' else '{}' end::jsonb
       where id = v_id;
     v_parent := v_id;
@@ -1092,7 +1092,7 @@ begin
       if not coalesce((argument ->> 'late')::boolean, false) then
         -- A message whose content its user has deleted, and sends again.
         update public.messages m set content = v_item.content,
-            metadata = (m.metadata - array['is_edited', 'erased']) || v_item.metadata
+            metadata = (foreword.to_object(m.metadata) - array['is_edited', 'erased']) || v_item.metadata
           where m.id = v_found and m.metadata ? 'is_edited' and coalesce(m.content, '') = ''
             and v_item.content <> '';
       end if;
@@ -1186,7 +1186,7 @@ begin
       foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
   end if;
   update public.messages m set content = p_content, status = p_status,
-      metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended' - 'superseded_by') || v_metadata,
+      metadata = (foreword.to_object(m.metadata) - 'reply_of' - 'extended' - 'superseded_by') || v_metadata,
       -- It keeps its digest, if messages below it, and its client, refer to it by that.
       digest = case when v_held.metadata ? 'tools_digest' and not p_is_part and not v_is_answered
         and not exists (select from public.messages o where o.conversation_id = v_held.conversation_id
@@ -1445,7 +1445,8 @@ begin
       and (t.id = v_found.id or t.id::text = v_found.metadata ->> 'reply_of'))
   then
     -- An earlier attempt that added nothing.
-    update public.messages set status = null, metadata = (coalesce(metadata, '{}') - 'superseded_by') || v_metadata
+    update public.messages set status = null,
+        metadata = (foreword.to_object(metadata) - 'superseded_by') || v_metadata
       where id = v_found.id;
     v_message := v_found.id;
   else
@@ -1464,7 +1465,7 @@ begin
             where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day')))
       returning id into v_message;
   end if;
-  update public.messages set metadata = coalesce(metadata, '{}')
+  update public.messages set metadata = foreword.to_object(metadata)
     || jsonb_build_object('superseded_by', v_message)
     -- Another attempt, too, unless its end adds something.
     where (id = v_earlier.id or (v_is_attempt and id = v_found.id)) and id <> v_message;
@@ -1904,7 +1905,7 @@ begin
       and digest = v_digest;
     -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
     -- there.
-    update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
+    update public.messages set status = v_status, metadata = foreword.to_object(metadata) || v_metadata
       where id = v_message and status is distinct from 'complete';
   end if;
   return v_message;
@@ -1981,6 +1982,12 @@ create or replace function foreword.to_cost(p_tokens jsonb, p_prices jsonb) retu
 language sql immutable set search_path = '' as $$
   select (coalesce((p_tokens ->> 'input_tokens')::numeric, 0) * (p_prices ->> 'input_price')::numeric
     + coalesce((p_tokens ->> 'output_tokens')::numeric, 0) * (p_prices ->> 'output_price')::numeric) * 0.000001;
+$$;
+
+-- Returns the metadata of a message as an object: users may have written anything there.
+create or replace function foreword.to_object(p_metadata jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select case jsonb_typeof(p_metadata) when 'object' then p_metadata else '{}' end
 $$;
 
 -- Returns the tool calls of a reply as a model is sent them again later: a long output of one of our own
@@ -2163,6 +2170,7 @@ begin
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
+    'foreword.to_object(jsonb)',
     'foreword.trim_tools(jsonb)'
       ]) as name where name::regprocedure is not null
     ),
@@ -2289,30 +2297,39 @@ end $$;
 -- @param conversation_id, message_id
 -- @param content, plan, tools, tools_digest: of these tools, attachments: each null for none
 -- @param erased the parts that it has lost, now too
--- @param was_content, was_erased as they were read; nothing changes if they are not the same any more
+-- @param was_content, was_erased as they were read; nothing changes if they are not the same any more. Users
+--   may have written anything in place of the latter: that counts as unchanged
 -- @returns {changed: true}; or {missing}; or {conflict}
 create or replace function public.chat_change_message(argument jsonb) returns jsonb
 language plpgsql set search_path = '' set lock_timeout = '4s' as $$
 declare
   v_conversation uuid := (argument ->> 'conversation_id')::uuid;
   v_message public.messages;
+  v_shown jsonb; -- as it is read: users' long rows are cut
+  v_erased jsonb;
   v_metadata jsonb := jsonb_strip_nulls(jsonb_build_object('plan', argument -> 'plan',
     'tools', argument -> 'tools', 'tools_digest', argument -> 'tools_digest',
     'attachments', argument -> 'attachments'));
 begin
-  perform public.chat_become_caller(argument);
+  perform public.chat_check_version(argument);
   perform 1 from public.conversations c where c.id = v_conversation
     and c.user_id is not distinct from (argument ->> 'user_id')::uuid for update;
   if not found then
     return jsonb_build_object('missing', true);
   end if;
+  -- From here on, row level security decides.
+  v_shown := public.chat_list_messages(
+    argument || jsonb_build_object('ids', array[argument ->> 'message_id'])) -> 0;
   select * into v_message from public.messages m
     where m.id = (argument ->> 'message_id')::uuid and m.conversation_id = v_conversation for update;
-  if v_message.id is null then
+  if v_shown is null or v_message.id is null then
     return jsonb_build_object('missing', true);
   end if;
-  if v_message.content is distinct from argument ->> 'was_content'
-    or coalesce(v_message.metadata -> 'erased', '[]') <> coalesce(argument -> 'was_erased', '[]') then
+  v_erased := coalesce(foreword.to_object(v_shown -> 'metadata') -> 'erased', '[]');
+  if coalesce(v_shown ->> 'content', '') <> coalesce(argument ->> 'was_content', '')
+    or (v_erased <> coalesce(argument -> 'was_erased', '[]') and v_erased::text
+      ~ '^\[(\{"at": \d{1,15}, "isText": (true|false), "number": \d{1,15}\}(, )?)*\]$')
+  then
     return jsonb_build_object('conflict', true);
   end if;
   if coalesce(argument ->> 'content', '') = '' and v_metadata = '{}' and not exists (
@@ -2326,7 +2343,8 @@ begin
     delete from public.messages where id = v_message.id;
   else
     update public.messages m set content = coalesce(argument ->> 'content', ''),
-        metadata = (coalesce(m.metadata, '{}') - array['plan', 'tools', 'tools_digest', 'attachments', 'images_count'])
+        metadata = (foreword.to_object(m.metadata)
+            - array['plan', 'tools', 'tools_digest', 'attachments', 'images_count'])
           || v_metadata || jsonb_build_object('is_edited', true, 'erased', argument -> 'erased')
       where m.id = v_message.id;
   end if;
@@ -3483,7 +3501,7 @@ begin
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
     if v_turn.message_id <> v_message then
-      update public.messages set metadata = coalesce(metadata, '{}')
+      update public.messages set metadata = foreword.to_object(metadata)
         || jsonb_build_object('superseded_by', v_message)
         where id = v_turn.message_id;
     end if;
@@ -3503,7 +3521,8 @@ begin
   end if;
   if v_message is null then
     -- The reply is empty, but its client went on below it.
-    update public.messages m set status = argument #>> '{turn,status}', metadata = m.metadata - 'reply_of'
+    update public.messages m set status = argument #>> '{turn,status}',
+        metadata = foreword.to_object(m.metadata) - 'reply_of'
       where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id
         and m.role = 'assistant' and m.status is null
         and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
@@ -4589,6 +4608,7 @@ begin
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
+    'foreword.to_object(jsonb)',
     'foreword.trim_tools(jsonb)'
     ] loop
       if (select pg_get_userbyid(p.proowner) = current_user from pg_proc p
@@ -4693,6 +4713,7 @@ begin
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
+    'foreword.to_object(jsonb)',
     'foreword.trim_tools(jsonb)'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
@@ -4728,6 +4749,7 @@ begin
     'foreword.store_reply(uuid, uuid, uuid, uuid, jsonb)',
     'foreword.take_turn_over(uuid, uuid, uuid, jsonb)',
     'foreword.to_cost(jsonb, jsonb)',
+    'foreword.to_object(jsonb)',
     'foreword.trim_tools(jsonb)'
   ] loop
     execute format('grant execute on function %s to service_role, %s', v_function::regprocedure, v_owner);
@@ -4747,8 +4769,8 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   to authenticated;
 -- The trigger that counts paths runs as the user who writes.
 grant execute on function foreword.message_bytes(text, jsonb), foreword.path_bytes(uuid) to authenticated;
--- chat_read_path calls it as the user.
-grant execute on function foreword.trim_tools(jsonb) to authenticated;
+-- Functions that become the user call them.
+grant execute on function foreword.trim_tools(jsonb), foreword.to_object(jsonb) to authenticated;
 
 -- PostgREST, which is Supabase's HTTP API, sees the functions at once.
 notify pgrst, 'reload schema';

@@ -54,5 +54,5 @@ grant execute on function foreword.check_version(jsonb), foreword.find_conversat
   to authenticated;
 -- The trigger that counts paths runs as the user who writes.
 grant execute on function foreword.message_bytes(text, jsonb), foreword.path_bytes(uuid) to authenticated;
--- chat_read_path calls it as the user.
-grant execute on function foreword.trim_tools(jsonb) to authenticated;
+-- Functions that become the user call them.
+grant execute on function foreword.trim_tools(jsonb), foreword.to_object(jsonb) to authenticated;

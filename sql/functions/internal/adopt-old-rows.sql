@@ -37,7 +37,7 @@ begin
       v_digest := sha256(v_digest || uuid_send(v_id));
     end if;
     update public.messages set digest = v_digest, parent_id = v_parent, user_id = p_owner,
-      metadata = coalesce(metadata, '{}') || case when metadata ? 'images_count'
+      metadata = foreword.to_object(metadata) || case when metadata ? 'images_count'
         then '{"images_unknown": true}' else '{}' end::jsonb
       where id = v_id;
     v_parent := v_id;

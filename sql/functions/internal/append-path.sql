@@ -107,7 +107,7 @@ begin
       if not coalesce((argument ->> 'late')::boolean, false) then
         -- A message whose content its user has deleted, and sends again.
         update public.messages m set content = v_item.content,
-            metadata = (m.metadata - array['is_edited', 'erased']) || v_item.metadata
+            metadata = (foreword.to_object(m.metadata) - array['is_edited', 'erased']) || v_item.metadata
           where m.id = v_found and m.metadata ? 'is_edited' and coalesce(m.content, '') = ''
             and v_item.content <> '';
       end if;

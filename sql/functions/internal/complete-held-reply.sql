@@ -33,7 +33,7 @@ begin
       foreword.merge_tools(v_held.metadata -> 'tools', v_metadata -> 'tools'));
   end if;
   update public.messages m set content = p_content, status = p_status,
-      metadata = (coalesce(m.metadata, '{}') - 'reply_of' - 'extended' - 'superseded_by') || v_metadata,
+      metadata = (foreword.to_object(m.metadata) - 'reply_of' - 'extended' - 'superseded_by') || v_metadata,
       -- It keeps its digest, if messages below it, and its client, refer to it by that.
       digest = case when v_held.metadata ? 'tools_digest' and not p_is_part and not v_is_answered
         and not exists (select from public.messages o where o.conversation_id = v_held.conversation_id

@@ -58,7 +58,8 @@ begin
       and (t.id = v_found.id or t.id::text = v_found.metadata ->> 'reply_of'))
   then
     -- An earlier attempt that added nothing.
-    update public.messages set status = null, metadata = (coalesce(metadata, '{}') - 'superseded_by') || v_metadata
+    update public.messages set status = null,
+        metadata = (foreword.to_object(metadata) - 'superseded_by') || v_metadata
       where id = v_found.id;
     v_message := v_found.id;
   else
@@ -77,7 +78,7 @@ begin
             where m.conversation_id = p_conversation_id and m.created_at < clock_timestamp() + interval '1 day')))
       returning id into v_message;
   end if;
-  update public.messages set metadata = coalesce(metadata, '{}')
+  update public.messages set metadata = foreword.to_object(metadata)
     || jsonb_build_object('superseded_by', v_message)
     -- Another attempt, too, unless its end adds something.
     where (id = v_earlier.id or (v_is_attempt and id = v_found.id)) and id <> v_message;

@@ -53,7 +53,7 @@ begin
       and digest = v_digest;
     -- A message with this text already: its client sent it back before it was stored, or a reply was cut off
     -- there.
-    update public.messages set status = v_status, metadata = coalesce(metadata, '{}') || v_metadata
+    update public.messages set status = v_status, metadata = foreword.to_object(metadata) || v_metadata
       where id = v_message and status is distinct from 'complete';
   end if;
   return v_message;

@@ -69,7 +69,7 @@ begin
     v_message := foreword.store_reply(v_turn.id, v_turn.conversation_id, v_turn.parent_id,
       v_conversation.user_id, argument);
     if v_turn.message_id <> v_message then
-      update public.messages set metadata = coalesce(metadata, '{}')
+      update public.messages set metadata = foreword.to_object(metadata)
         || jsonb_build_object('superseded_by', v_message)
         where id = v_turn.message_id;
     end if;
@@ -89,7 +89,8 @@ begin
   end if;
   if v_message is null then
     -- The reply is empty, but its client went on below it.
-    update public.messages m set status = argument #>> '{turn,status}', metadata = m.metadata - 'reply_of'
+    update public.messages m set status = argument #>> '{turn,status}',
+        metadata = foreword.to_object(m.metadata) - 'reply_of'
       where m.conversation_id = v_turn.conversation_id and m.parent_id = v_turn.parent_id
         and m.role = 'assistant' and m.status is null
         and (m.id = v_turn.id or m.metadata ->> 'reply_of' = v_turn.id::text)
