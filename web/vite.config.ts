@@ -1,6 +1,7 @@
 /** Builds the page into `web/dist`; `npm run dev -w web` serves it beside a server on port 8000. */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { earlyScript } from "./early-script.ts";
 import { precompress } from "./precompress.ts";
 
 const client = "../packages/foreword-client/src";
@@ -19,7 +20,7 @@ const routes = [
 export default defineConfig({
   root: import.meta.dirname,
   base: "./", // so that the page also works below the path prefix of a proxy
-  plugins: [precompress()],
+  plugins: [earlyScript(), precompress()],
   resolve: {
     alias: {
       "foreword-client/supabase": toPath(`${client}/supabase/supabase.ts`),

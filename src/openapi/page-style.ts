@@ -26,6 +26,7 @@ export const pageStyle = `
 html { scroll-padding-top: 1rem; }
 body { margin: 0; font: 1rem/1.55 var(--font); color: var(--text); background: var(--background); }
 a { color: var(--accent); text-decoration: none; }
+main a { text-decoration: underline; text-underline-offset: 0.15em; }
 a:hover { text-decoration: underline; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
 code, pre { font-family: var(--font-code); font-size: 0.86em; }

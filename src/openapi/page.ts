@@ -76,7 +76,7 @@ function viewOperation(document: OpenApiDocument, endpoint: Endpoint): Html {
   const { operationId, summary, description, parameters, responses } = operation;
   return Html.of`<article id="${operationId}"><h3>${toProse(summary)}</h3><div class="address">${viewMethod(method)}<code>${path}</code></div>${
     description === undefined ? undefined : Html.of`<p>${toProse(description)}</p>`
-  }<pre><code>${toCommand(endpoint, document)}</code></pre>${viewParameters(parameters)}${viewBody(document, operation)}<h4>Responses</h4><dl>${Object.entries(
+  }<pre tabindex="0"><code>${toCommand(endpoint, document)}</code></pre>${viewParameters(parameters)}${viewBody(document, operation)}<h4>Responses</h4><dl>${Object.entries(
     responses,
   ).map(([status, response]) => viewResponse(status, response))}</dl></article>`;
 }

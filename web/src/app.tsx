@@ -1,10 +1,14 @@
 /** The page: the list of conversations beside the one that is shown. */
 import { ChatView } from "./chat/chat-view.tsx";
 import { HistoryView } from "./history/history-view.tsx";
+import { usePage } from "./base/page-context.ts";
+import { useStore } from "./base/use-store.ts";
 import { strings } from "./strings/strings.ts";
 
 /** The whole page of a user. */
 export function App() {
+  const { preferences } = usePage();
+  useStore(preferences, (state) => state.language); // another language renders all of it again
   return (
     <div class="page">
       <a class="visually-hidden" href="#chat">

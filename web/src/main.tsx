@@ -8,8 +8,9 @@ import { findClosedReason } from "./base/closed-reason.ts";
 import { parsePageConfig } from "./base/config.ts";
 import { PageContext } from "./base/page-context.ts";
 import { Network } from "./base/network.ts";
+import { PreferenceStore } from "./base/preferences.ts";
 import { readLocalUser } from "./base/user.ts";
-import { language } from "./strings/strings.ts";
+import { language, setLanguage } from "./strings/strings.ts";
 import "./styles/theme.css";
 import "./styles/page.css";
 
@@ -17,11 +18,24 @@ const meta = document.querySelector<HTMLMetaElement>('meta[name="foreword"]');
 const config = parsePageConfig(meta?.content ?? "");
 const root = document.querySelector("#page");
 
-document.documentElement.lang = language;
+const preferences = new PreferenceStore(localStorage);
+applyPreferences();
+preferences.subscribe(applyPreferences);
+addEventListener("storage", () => preferences.refresh());
 document.title = config.title;
 if (root !== null) {
   const reason = findClosedReason(config, isSecureContext);
   render(reason === undefined ? open() : <Closed title={config.title} reason={reason} />, root);
+}
+
+/** Sets the colours and the language; the components read the language when they render again. */
+function applyPreferences(): void {
+  const { theme, language: wanted } = preferences.state;
+  const { documentElement } = document;
+  if (theme === "system") delete documentElement.dataset["theme"];
+  else documentElement.dataset["theme"] = theme;
+  setLanguage(wanted);
+  documentElement.lang = language;
 }
 
 /** Returns the page of the user that this browser keeps, connected to the server and to other tabs. */
@@ -35,7 +49,7 @@ function open() {
   for (const type of ["online", "offline"]) addEventListener(type, () => network.setOnline(navigator.onLine));
   changes.connect(new BroadcastChannel("foreword"));
   return (
-    <PageContext.Provider value={{ config, client, network, userId }}>
+    <PageContext.Provider value={{ config, client, network, preferences, userId }}>
       <App />
     </PageContext.Provider>
   );

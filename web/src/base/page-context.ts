@@ -4,12 +4,14 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { PageConfig } from "./config.ts";
 import type { Network } from "./network.ts";
+import type { PreferenceStore } from "./preferences.ts";
 
 /** The services of the page for one user. */
 export interface PageServices {
   readonly config: PageConfig;
   readonly client: ForewordClient;
   readonly network: Network;
+  readonly preferences: PreferenceStore;
   /** Tells users apart in what the browser keeps, like drafts. */
   readonly userId: string;
 }

@@ -1,6 +1,7 @@
 /** The list of conversations with all around it: new chat, search, notices and settings. */
 import { useId, useRef, useState } from "preact/hooks";
 import { useStore } from "../base/use-store.ts";
+import { SettingsMenu } from "../settings/settings-menu.tsx";
 import { strings } from "../strings/strings.ts";
 import { ConversationRows } from "./rows/conversation-rows.tsx";
 import { useHistory } from "./history-context.ts";
@@ -51,6 +52,7 @@ export function HistoryPanel({ onClose }: { readonly onClose?: () => void }) {
         <button type="button" aria-pressed={isArchived} onClick={() => list.showArchived(!isArchived)}>
           {strings.history.archived}
         </button>
+        <SettingsMenu />
       </footer>
     </>
   );

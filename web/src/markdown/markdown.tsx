@@ -1,7 +1,7 @@
 /** Shows Markdown that a model writes, while it grows. */
 import { Component } from "preact";
 import { useRef } from "preact/hooks";
-import { strings } from "../strings/strings.ts";
+import { language, strings } from "../strings/strings.ts";
 import "../styles/markdown.css";
 import { CodeBlock } from "./code-block.tsx";
 import { Formula } from "./formula.tsx";
@@ -16,15 +16,13 @@ export interface MarkdownProps {
   readonly isDone: boolean;
 }
 
-const parts: MarkdownParts = { Code: CodeBlock, Formula, texts: strings.markdown };
-
 /** Shows a text: Markdown as elements, and never HTML that it contains. */
 export function Markdown({ text, isDone }: MarkdownProps) {
   const markdown = useRef<MarkdownText>(null);
   markdown.current ??= new MarkdownText();
   const { sections, tail } = markdown.current.update(text, isDone);
   return (
-    <div class="markdown">
+    <div class="markdown" key={language}>
       {sections.map((groups, index) => (
         <Section key={index} groups={groups} tail={index === sections.length - 1 ? tail : ""} />
       ))}
@@ -68,6 +66,7 @@ class Group extends Unchanged<{ readonly blocks: BlockGroup; readonly tail: stri
 /** One block. */
 class BlockView extends Unchanged<{ readonly block: Block; readonly tail: string }> {
   override render({ block, tail }: BlockView["props"]) {
+    const parts: MarkdownParts = { Code: CodeBlock, Formula, texts: strings.markdown };
     return renderBlock(block.token, parts, tail);
   }
 }

@@ -14,6 +14,13 @@ export const de: Strings = {
       "Browser erlauben diese Seite nur über https oder auf dem Computer, auf dem der Server läuft.",
     docs: "So benutzt du seine API",
   },
+  settings: {
+    title: "Einstellungen",
+    theme: "Farben",
+    themes: { system: "Wie auf diesem Gerät", light: "Hell", dark: "Dunkel" },
+    language: "Sprache",
+    docs: "API-Dokumentation",
+  },
   history: {
     newChat: "Neuer Chat",
     search: "Unterhaltungen suchen",

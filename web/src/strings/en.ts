@@ -9,6 +9,13 @@ export const en = {
     needsHttps: "Browsers allow this page only over https, or on the computer that the server runs on.",
     docs: "How to use its API",
   },
+  settings: {
+    title: "Settings",
+    theme: "Colours",
+    themes: { system: "As on this device", light: "Light", dark: "Dark" },
+    language: "Language",
+    docs: "API docs",
+  },
   history: {
     newChat: "New chat",
     search: "Search conversations",

@@ -4,12 +4,11 @@ import { usePage } from "../../base/page-context.ts";
 import { language, strings } from "../../strings/strings.ts";
 import type { ReplyContent } from "../conversation/message.ts";
 
-const numbers = new Intl.NumberFormat(language);
-
 /** Shows a reply's model, tokens and duration, folded; the day's cost is read when it is opened. */
 export function ReplyDetails({ content }: { readonly content: ReplyContent }) {
   const { client } = usePage();
   const { chat } = strings;
+  const numbers = new Intl.NumberFormat(language);
   const [cost, setCost] = useState<number | null>(null);
   const { model, usage, durationMs } = content;
   if (model === null && usage === null) return null;

@@ -14,7 +14,6 @@ const loadAhead = 30;
 
 const rowHeightPx = 36;
 const headingHeightPx = 34;
-const dayWords = { language, previousWeek: strings.history.previousWeek };
 
 /** Returns the rows in `scroller`, of which only those in view are rendered. */
 export function useRows(scroller: RefObject<HTMLElement | null>) {
@@ -22,7 +21,11 @@ export function useRows(scroller: RefObject<HTMLElement | null>) {
   const conversations = useStore(list, (state) => state.conversations);
   const hasMore = useStore(list, (state) => state.hasMore);
   const openId = useStore(address, (id) => id);
-  const rows = useMemo(() => groupByDay(conversations, new Date(), dayWords), [conversations]);
+  const { previousWeek } = strings.history;
+  const rows = useMemo(
+    () => groupByDay(conversations, new Date(), { language, previousWeek }),
+    [conversations, language, previousWeek],
+  );
   const [activeId, setActiveId] = useState<string>();
   const activeIndex = findActive(rows, activeId, openId);
   const virtual = useVirtualList({
