@@ -23,6 +23,7 @@ import { service } from "../../../src/store/database/database.ts";
 import { lockFolder } from "../../../src/store/data-folder.ts";
 import { PgliteDatabase } from "../../../src/store/database/pglite/pglite.ts";
 import { systemClock } from "../../../src/base/clock.ts";
+import { temporaryFolder } from "../../support/process/temporary-folder.ts";
 
 const tables = { conversations: "conversations", messages: "messages", turns: "turns" };
 const mebibyte = 1024 * 1024;
@@ -108,7 +109,7 @@ describe("the embedded database on a full disk", { timeout: 240_000 }, () => {
 
 describe("the log of the embedded database", { timeout: 240_000 }, () => {
   test("stays small under many writes, and is not needed after a close", async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), "foreword-test-"));
+    const dataDir = mkdtempSync(join(temporaryFolder, "foreword-test-"));
     const logFolder = join(dataDir, "database", "pglite", "pg_wal");
     const countLogBytes = (): number =>
       readdirSync(logFolder).reduce((sum, name) => {

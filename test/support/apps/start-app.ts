@@ -1,7 +1,6 @@
 /** The app under test: the real one, configured by an environment, on a free port. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { request, type IncomingMessage } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { EventEmitter, once } from "node:events";
@@ -12,6 +11,7 @@ import { openStore } from "../../../src/store/open-store.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { systemClock, type Clock } from "../../../src/base/clock.ts";
 import { fillDataFolder, warmUp } from "../databases/pglite-template.ts";
+import { temporaryFolder } from "../process/temporary-folder.ts";
 import { checkOf, type ResponseCheck } from "./response-check.ts";
 import type { ScriptedCall, ScriptedModel } from "../model/scripted-model.ts";
 
@@ -202,8 +202,8 @@ export async function startApp(
   return await new RunningApp().start(variables, clock);
 }
 
-/** Makes an empty folder below the system's temporary one; `remove` deletes it. */
+/** Makes an empty temporary folder; `remove` deletes it. */
 export async function makeFolder(): Promise<{ readonly path: string; remove(): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), "foreword-test-"));
+  const path = await mkdtemp(join(temporaryFolder, "foreword-test-"));
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }

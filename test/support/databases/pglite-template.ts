@@ -1,45 +1,50 @@
 /** A ready embedded database, created once for a schema and copied for each test: a third of the time. */
-import { execFile } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { setFlagsFromString } from "node:v8";
 import { systemClock } from "../../../src/base/clock.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { service, type Database } from "../../../src/store/database/database.ts";
 import { openDatabase, type StoreOptions } from "../../../src/store/open-store.ts";
 import { TurnWrites } from "../../../src/store/turns/turn-writes.ts";
 import { beginTurn, endTurn, makeResult, makeTurn } from "./make-turn.ts";
+import { copyFolder, loadTemplate } from "./template.ts";
 
-const run = promisify(execFile);
+const pgliteUrl = import.meta.resolve("@electric-sql/pglite");
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const cache = join(root, "node_modules/.cache/foreword-test");
 
-/** Names the template by all that decides its bytes. */
-function toTemplateName(): string {
-  const digest = createHash("sha256");
-  for (const file of ["supabase_schema.sql", "node_modules/@electric-sql/pglite/package.json"])
-    digest.update(readFileSync(join(root, file)));
-  return `pglite-${digest.digest("hex").slice(0, 16)}`;
+/** The part of WebAssembly that is used here: Node's types have none. */
+declare const WebAssembly: { compile(bytes: Buffer): Promise<object> };
+
+/**
+ * The compiled database. As long as this process holds it, its databases share the machine code, of which
+ * each would make its own.
+ */
+let compiled: Promise<object> | undefined;
+
+/** Compiles the database by V8's baseline compiler alone: most tests end before optimized code pays off. */
+async function compile(): Promise<object> {
+  for (const flag of ["--liftoff-only", "--no-wasm-tier-up", "--no-wasm-dynamic-tiering"])
+    setFlagsFromString(flag);
+  return await WebAssembly.compile(await readFile(new URL("./pglite.wasm", pgliteUrl)));
 }
 
 let made: Promise<string> | undefined;
 
-/** Resolves with the folder of a database that was created and closed; of several makers the first wins. */
+/** Resolves with the folder of a database that was created and closed. */
 async function makeTemplate(): Promise<string> {
-  const template = join(cache, toTemplateName());
-  if (existsSync(template)) return template;
-  await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, "new-"));
-  const { store } = parseConfig({ DATA_DIR: folder }).app;
-  if (store.type === "none") throw new Error("no database is configured");
-  const database = await openDatabase(store, systemClock, () => {});
-  await database.call("chat_describe_schema", {}, service);
-  await database.close();
-  await rename(folder, template).catch(async () => await rm(folder, { recursive: true }));
-  return template;
+  const sources = ["supabase_schema.sql", "node_modules/@electric-sql/pglite/package.json"];
+  const contents = sources.map((file) => readFileSync(join(root, file)));
+  return await loadTemplate("pglite", contents, async (folder) => {
+    const { store } = parseConfig({ DATA_DIR: folder }).app;
+    if (store.type === "none") throw new Error("no database is configured");
+    const database = await openDatabase(store, systemClock, () => {});
+    await database.call("chat_describe_schema", {}, service);
+    await database.close();
+  });
 }
 
 /** Puts a ready embedded database into the data folder of a store that is to have one, unless it has. */
@@ -48,10 +53,11 @@ export async function fillDataFolder(store: StoreOptions): Promise<boolean> {
     return false;
   const path = store.dataDir;
   if (existsSync(join(path, "database"))) return false;
+  compiled ??= compile();
   made ??= makeTemplate();
+  await compiled;
   await mkdir(path, { recursive: true });
-  // Faster than Node's own copy, which makes a round trip for each file.
-  await run("cp", ["-a", join(await made, "database"), path]);
+  await copyFolder(join(await made, "database"), path);
   return true;
 }
 

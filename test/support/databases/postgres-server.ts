@@ -9,9 +9,11 @@ import {
   findUnprivilegedAccount,
   hasExited,
   waitForExit,
+  type Account,
   type GuardedFolder,
 } from "../process/guarded-folder.ts";
 import { findFreePort } from "../network/local-port.ts";
+import { copyFolder, loadTemplate } from "./template.ts";
 import { loadPostgresBinaries, type PostgresVersion } from "./postgres-binaries.ts";
 
 /** A running server of one major version, with the superuser `postgres`. */
@@ -48,21 +50,60 @@ const launchAttempts = 20;
 const readyTimeoutMs = 20_000;
 const stopTimeoutMs = 5_000;
 
+/** The Postgres of a server, and its contents. */
+export interface PostgresOptions {
+  readonly version?: PostgresVersion;
+  /** Statements that were run in its database `postgres` once: each server starts with a copy of their result. */
+  readonly setup?: readonly string[];
+}
+
 /** Starts a server on a free port below 32768; the caller stops it. */
-export async function startPostgres(
-  options: { readonly version?: PostgresVersion } = {},
-): Promise<PostgresServer> {
+export async function startPostgres({
+  version = 18,
+  setup = [],
+}: PostgresOptions = {}): Promise<PostgresServer> {
   const account = findUnprivilegedAccount();
+  const binaries = await loadPostgresBinaries(version, account);
+  const cluster = await loadCluster(binaries, setup, account);
   const folder = createGuardedFolder(account);
   try {
-    const binaries = await loadPostgresBinaries(options.version ?? 18, folder.directory, account);
-    await createCluster(folder, binaries);
+    await copyFolder(cluster, folder.directory);
     const server = new RunningServer(folder, join(binaries, "postgres"));
     await server.launch(findFreePort);
     return server;
   } catch (error) {
     await folder.remove();
     throw error;
+  }
+}
+
+/** Resolves with the data folder of a stopped server, in whose database `setup` was run. */
+async function loadCluster(binaries: string, setup: readonly string[], account?: Account): Promise<string> {
+  const template = await loadTemplate("postgres", [binaries, ...setup], async (draft) => {
+    const folder = createGuardedFolder(account);
+    try {
+      await createCluster(folder, binaries);
+      if (setup.length > 0) {
+        const server = new RunningServer(folder, join(binaries, "postgres"));
+        await server.launch(findFreePort);
+        await runStatements(server.url, setup);
+        await server.stop({ keepData: true });
+      }
+      await copyFolder(join(folder.directory, "data"), draft);
+    } finally {
+      await folder.remove();
+    }
+  });
+  return join(template, "data");
+}
+
+async function runStatements(url: string, statements: readonly string[]): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements) await client.query(statement);
+  } finally {
+    await client.end();
   }
 }
 

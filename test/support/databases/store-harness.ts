@@ -81,13 +81,15 @@ export async function runSql(url: string, statements: readonly string[]): Promis
   }
 }
 
+/** Resolves with the schema for tables of the usual names. */
+async function loadOwnSchema(): Promise<string> {
+  return await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" });
+}
+
 /** A Postgres with the schema applied. */
 export async function startPostgresHarness(): Promise<StoreHarness & { readonly server: PostgresServer }> {
-  const server = await startPostgres();
+  const server = await startPostgres({ setup: [await loadOwnSchema()] });
   const variables = { DATABASE_URL: server.url };
-  await runSql(server.url, [
-    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
-  ]);
   return {
     name: "Postgres",
     server,
@@ -102,12 +104,8 @@ export async function startPostgresHarness(): Promise<StoreHarness & { readonly 
 export async function startSupabaseHarness(
   options: { readonly poolSize?: number } = {},
 ): Promise<StoreHarness & { readonly stack: SupabaseStack }> {
-  const stack = await startSupabaseStack(options);
+  const stack = await startSupabaseStack({ ...options, setup: [await loadOwnSchema()] });
   const variables = { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };
-  await runSql(stack.databaseUrl, [
-    await loadSchema({ conversations: "conversations", messages: "messages", turns: "turns" }),
-  ]);
-  await stack.reloadSchema();
   return {
     name: "PostgREST",
     stack,

@@ -59,15 +59,22 @@ alter default privileges in schema public grant all on functions to anon, authen
 create schema stack_probe;
 grant usage on schema stack_probe to service_role;`;
 
-/**
- * Starts a project on free ports, whose HTTP API has `poolSize` connections to its database; the caller stops
- * it.
- */
-export async function startSupabaseStack({ poolSize = 10 } = {}): Promise<SupabaseStack> {
-  const postgres = await startPostgres();
+/** The size of a project, and its contents. */
+interface StackOptions {
+  /** How many connections its HTTP API has to its database. */
+  readonly poolSize?: number;
+  /** Statements that are run before it starts. */
+  readonly setup?: readonly string[];
+}
+
+/** Starts a project on free ports; the caller stops it. */
+export async function startSupabaseStack({
+  poolSize = 10,
+  setup = [],
+}: StackOptions = {}): Promise<SupabaseStack> {
+  const postgres = await startPostgres({ setup: [bootstrapSql, ...setup] });
   const folder = createGuardedFolder();
   try {
-    await runSql(postgres.url, bootstrapSql);
     const postgrest = await launchPostgrest(folder, postgres.port, poolSize);
     const gateway = createGateway(postgrest.url);
     const url = `http://127.0.0.1:${await listen(gateway)}`;

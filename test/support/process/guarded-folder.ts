@@ -1,18 +1,9 @@
 /** Folders for the servers that tests start: no process or file is left behind, however a test ends. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import {
-  chownSync,
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** The user and group that a child runs as. */
 export interface Account {
@@ -50,11 +41,11 @@ rm -rf "$1"`;
 
 /**
  * Creates a folder that `account` owns and runs its children as; without one they run as this process does.
+ * It is made in `parent` if the account can get there, else in `/tmp`.
  */
-export function createGuardedFolder(account?: Account): GuardedFolder {
-  const parent =
-    account === undefined || isOpenToAll(realpathSync(tmpdir())) ? realpathSync(tmpdir()) : "/tmp";
-  const directory = mkdtempSync(join(parent, "foreword-test-"));
+export function createGuardedFolder(account?: Account, parent = temporaryFolder): GuardedFolder {
+  const isReachable = account === undefined || isOpenToAll(parent);
+  const directory = mkdtempSync(join(isReachable ? parent : "/tmp", "foreword-test-"));
   if (account !== undefined) chownSync(directory, account.uid, account.gid);
   const logFile = join(directory, "log");
   const reaper = spawn("sh", ["-c", reaperScript, "sh", directory], {
