@@ -4,7 +4,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { variableNames } from "../src/config/variables.ts";
-import { errorTable } from "../src/base/errors.ts";
+import { errorTable } from "../src/base/error-table.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (name: string): string => readFileSync(join(root, name), "utf8");

@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { z } from "zod";
 import { AppError } from "../base/errors.ts";
-import { startReading } from "../base/start-reading.ts";
+import { startReading } from "../http/files/start-reading.ts";
 import type { Caller } from "../base/caller.ts";
 import { UserQuery, Uuid } from "../http/request-fields.ts";
 import { defineRoute, defineRoutes, storeErrors } from "../http/route.ts";

@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { createId } from "../base/create-id.ts";
 import { AppError, refuse } from "../base/errors.ts";
-import { startReading } from "../base/start-reading.ts";
+import { startReading } from "../http/files/start-reading.ts";
 import { UserQuery } from "../http/request-fields.ts";
 import { defineRoute, defineRoutes, jsonBody, storeErrors } from "../http/route.ts";
 import type { LiveTurns } from "../live/live-turns.ts";

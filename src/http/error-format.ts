@@ -3,7 +3,8 @@
  */
 import { STATUS_CODES } from "node:http";
 import { z } from "zod";
-import { errorTable, type AppError, type ErrorCode } from "../base/errors.ts";
+import { errorTable } from "../base/error-table.ts";
+import type { AppError, ErrorCode } from "../base/errors.ts";
 import { Code, Id, schemaOf } from "./description/response-schema.ts";
 
 /** The media type of problems. */

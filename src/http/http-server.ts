@@ -9,7 +9,8 @@ import {
   type FastifyInstance,
   type FastifyRequest,
 } from "fastify";
-import { AppError, errorTable } from "../base/errors.ts";
+import { errorTable } from "../base/error-table.ts";
+import { AppError } from "../base/errors.ts";
 import { afterReading } from "../base/deadline.ts";
 import type { Clock } from "../base/clock.ts";
 import {

@@ -1,6 +1,7 @@
 /** Error responses: the one translation from our errors and the framework's. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { AppError, errorTable, toAppError, type ErrorCode } from "../base/errors.ts";
+import { errorTable } from "../base/error-table.ts";
+import { AppError, toAppError, type ErrorCode } from "../base/errors.ts";
 import type { SpentLimit } from "../base/spent-limit.ts";
 import type { ErrorFormats } from "./error-format.ts";
 

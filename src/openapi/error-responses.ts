@@ -1,5 +1,6 @@
 /** The error responses of the OpenAPI document, by status, with the codes of each operation. */
-import { errorTable, type ErrorCode } from "../base/errors.ts";
+import { errorTable } from "../base/error-table.ts";
+import type { ErrorCode } from "../base/errors.ts";
 import { limitHeaders, modelHeaders, type ResponseHeader } from "../http/description/response-headers.ts";
 import { errorCodes } from "../http/description/response-schema.ts";
 import { ProblemSchema } from "../http/error-format.ts";

@@ -1,5 +1,6 @@
 /** The end of a turn: how it is judged, and the result that is stored and told. */
-import { AppError, errorTable } from "../base/errors.ts";
+import { errorTable } from "../base/error-table.ts";
+import { AppError } from "../base/errors.ts";
 import { toBody, type Body } from "./body.ts";
 import { continueParts, joinTexts, toMessageStart, toToolParts } from "./items/tool-parts.ts";
 import type { Message } from "./message.ts";

@@ -1,6 +1,7 @@
 /** Schemas of response types, written beside each type and compared with it by the compiler. */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { errorTable } from "../../base/error-table.ts";
+import type { ErrorCode } from "../../base/errors.ts";
 
 /** The schemas of responses, by their names in the OpenAPI document. */
 export const responseSchemas = z.registry<{ readonly id: string }>();

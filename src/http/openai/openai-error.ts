@@ -1,6 +1,7 @@
 /** Errors as OpenAI's API writes them. https://platform.openai.com/docs/guides/error-codes */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { errorTable } from "../../base/error-table.ts";
+import type { ErrorCode } from "../../base/errors.ts";
 import { Code, schemaOf } from "../description/response-schema.ts";
 import type { ErrorFormat } from "../error-format.ts";
 

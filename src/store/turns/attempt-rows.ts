@@ -1,6 +1,7 @@
 /** The models of a turn that failed, and error codes, in rows. */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { errorTable } from "../../base/error-table.ts";
+import type { ErrorCode } from "../../base/errors.ts";
 import type { Json } from "../../base/json.ts";
 import type { ModelAttempt } from "../../turn/turn-event.ts";
 

@@ -1,6 +1,7 @@
 /** The state of a turn that waits for its user, as JSON: with it, any process goes on with the turn. */
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../base/errors.ts";
+import { errorTable } from "../../base/error-table.ts";
+import type { ErrorCode } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { optional, parse } from "../../base/parse.ts";
 import { StoredImage } from "../attachments/stored-image.ts";

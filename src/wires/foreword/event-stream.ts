@@ -1,6 +1,7 @@
 /** The typed stream: the events of a turn under their own names, as server-sent events. */
 import { z } from "zod";
-import { errorTable, toErrorMessage, type ErrorCode } from "../../base/errors.ts";
+import { errorTable } from "../../base/error-table.ts";
+import { toErrorMessage, type ErrorCode } from "../../base/errors.ts";
 import {
   outcomes,
   type FinishReason,

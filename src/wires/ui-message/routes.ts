@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { Caller } from "../../base/caller.ts";
 import type { Clock } from "../../base/clock.ts";
-import { AppError, errorTable } from "../../base/errors.ts";
+import { errorTable } from "../../base/error-table.ts";
+import { AppError } from "../../base/errors.ts";
 import type { History } from "../../history/history.ts";
 import { ChatId, toChatPlace } from "../../http/chat-place.ts";
 import type { ErrorFormat } from "../../http/error-format.ts";

@@ -1,7 +1,8 @@
 /** Turns whose model fails: a status before the first text, an `[error]` line after it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
+import { errorTable } from "../../../src/base/error-table.ts";
+import type { ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { toChunk, toEvent, type Script } from "../../support/model/scripted-model.ts";
 import {

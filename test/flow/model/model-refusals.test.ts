@@ -5,7 +5,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import OpenAI, { APIError } from "openai";
-import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
+import { errorTable } from "../../../src/base/error-table.ts";
+import type { ErrorCode } from "../../../src/base/errors.ts";
 import { passingRefusals, vendorRefusals } from "../../fixtures/model/vendor-refusals.ts";
 import { type ScriptedCall } from "../../support/model/scripted-model.ts";
 import { startApp } from "../../support/apps/start-app.ts";

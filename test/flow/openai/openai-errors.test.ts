@@ -10,7 +10,8 @@ import {
   RateLimitError,
 } from "openai";
 import { z } from "zod";
-import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
+import { errorTable } from "../../../src/base/error-table.ts";
+import type { ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import {
   OpenAiError,

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
-import { errorTable, type ErrorCode } from "../../../src/base/errors.ts";
+import { errorTable } from "../../../src/base/error-table.ts";
+import type { ErrorCode } from "../../../src/base/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { type Script } from "../../support/model/scripted-model.ts";
