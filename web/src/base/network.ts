@@ -1,4 +1,5 @@
 /** Whether the server can be reached, as the requests of the page tell. */
+import { browserClock, type Clock } from "./clock.ts";
 import { Store } from "./store.ts";
 
 /** `offline`: the browser has no network; `reconnecting`: the last request did not reach the server. */
@@ -11,12 +12,14 @@ const retryMs = 5_000;
 export class Network {
   readonly store = new Store<NetworkState>("online");
   readonly #fetch: typeof globalThis.fetch;
+  readonly #clock: Clock;
   #sent = 0;
   /** The number of requests that were sent before the browser went offline: their responses tell nothing new. */
   #sentBefore = 0;
 
-  constructor(fetch: typeof globalThis.fetch) {
+  constructor(fetch: typeof globalThis.fetch, clock: Clock = browserClock) {
     this.#fetch = fetch;
+    this.#clock = clock;
   }
 
   /** Sends a request, and notes whether it has reached the server. */
@@ -42,13 +45,13 @@ export class Network {
   /** Resolves when it is time to try again: after a pause, or when the network is back. */
   async waitToRetry(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, retryMs);
+    const timer = this.#clock.after(retryMs, resolve);
     const unsubscribe = this.store.subscribe(() => {
       if (this.store.state === "online") resolve();
     });
     signal.addEventListener("abort", () => resolve(), { once: true });
     await promise;
-    clearTimeout(timer);
+    timer.cancel();
     unsubscribe();
   }
 

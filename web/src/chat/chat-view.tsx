@@ -1,30 +1,29 @@
 /** One conversation: its messages, and the field for the next one. */
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { goTo } from "../base/address.ts";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { address, goTo } from "../base/address.ts";
 import { usePage } from "../base/page-context.ts";
 import { useStore } from "../base/use-store.ts";
 import { strings } from "../strings/strings.ts";
 import "../styles/chat.css";
 import { ChatNotices } from "./chat-notices.tsx";
 import { Composer } from "./composer/composer.tsx";
-import { BrowserMemory } from "./conversation/browser-memory.ts";
 import type { Conversation } from "./conversation/conversation.ts";
 import { EmptyChat } from "./empty-chat.tsx";
 import { MessageList } from "./messages/message-list.tsx";
 import { ReplyAnnouncer } from "./messages/reply-announcer.tsx";
-import { useConversation } from "./use-conversation.ts";
+import { openKept, useConversation } from "./use-conversation.ts";
 
 /** Shows the conversation that the address names, or a new one. */
 export function ChatView() {
   const { userId } = usePage();
-  const memory = useMemo(() => new BrowserMemory(localStorage, userId), [userId]);
+  const kept = useMemo(() => openKept(userId), [userId]);
+  const { memory } = kept;
   const [model, setModel] = useState(() => memory.readModel());
-  const conversation = useConversation(memory);
+  const conversation = useConversation(kept);
   return (
     <div class="chat" key={conversation.id}>
       <ChatBody
         conversation={conversation}
-        memory={memory}
         model={model}
         onModel={(chosen) => {
           setModel(chosen);
@@ -37,12 +36,11 @@ export function ChatView() {
 
 interface BodyProps {
   readonly conversation: Conversation;
-  readonly memory: BrowserMemory;
   readonly model: string | undefined;
   readonly onModel: (model: string) => void;
 }
 
-function ChatBody({ conversation, memory, model, onModel }: BodyProps) {
+function ChatBody({ conversation, model, onModel }: BodyProps) {
   const { chat } = strings;
   const { config } = usePage();
   const phase = useStore(conversation.store, (state) => state.phase);
@@ -51,6 +49,11 @@ function ChatBody({ conversation, memory, model, onModel }: BodyProps) {
   useEffect(() => {
     document.title = title === undefined ? config.title : `${title} · ${config.title}`;
   }, [title, config.title]);
+  useLayoutEffect(() => {
+    // A question gives a new conversation its address, and takes it along if the server does not take it.
+    const shown = conversation.isNew ? undefined : conversation.id;
+    if (phase === "ready" && shown !== address.state) goTo(shown, { replace: true });
+  }, [conversation, phase, isEmpty]);
   if (phase === "missing")
     return (
       <div class="chat-centre">
@@ -60,7 +63,6 @@ function ChatBody({ conversation, memory, model, onModel }: BodyProps) {
         </button>
       </div>
     );
-  const send = (): void => goTo(conversation.id, { replace: true });
   return (
     <>
       <h1 class="visually-hidden">{title ?? chat.newTitle}</h1>
@@ -74,17 +76,12 @@ function ChatBody({ conversation, memory, model, onModel }: BodyProps) {
         </div>
       )}
       {phase === "ready" && isEmpty && (
-        <EmptyChat
-          onExample={(text) => {
-            send();
-            void conversation.send({ text, model });
-          }}
-        />
+        <EmptyChat onExample={(text) => void conversation.send({ text, model })} />
       )}
       {phase === "ready" && !isEmpty && <MessageList conversation={conversation} model={model} />}
       <ReplyAnnouncer conversation={conversation} />
       <ChatNotices conversation={conversation} />
-      <Composer {...{ conversation, memory, model, onModel }} onSend={send} />
+      <Composer {...{ conversation, model, onModel }} />
     </>
   );
 }

@@ -146,6 +146,7 @@ export const de: Strings = {
     tooLarge: (name) => `„${name}“ ist größer als 15 MB.`,
     tooMany: "Eine Nachricht kann höchstens 100 Dateien haben, zusammen 15 MB.",
     emptyFile: (name) => `„${name}“ ist leer.`,
+    lost: "Der Browser hat nicht alle Dateien dieser Nachricht behalten. Füge sie neu hinzu.",
     model: "Modell",
     replyComplete: (sentence) => `Antwort vollständig: ${sentence}`,
     replyStopped: "Antwort gestoppt.",
@@ -171,6 +172,8 @@ export const de: Strings = {
       storageFull: "Für weitere Dateien ist kein Platz. Lösche Unterhaltungen, die welche enthalten.",
       contextTooLong: "Die Nachricht ist zu lang für das Modell. Kürze sie oder beginne einen neuen Chat.",
       filtered: "Der Filter des Anbieters hat diese Nachricht abgelehnt. Formuliere sie anders.",
+      fileLost:
+        "Eine Datei dieser Nachricht lässt sich nicht mehr lesen. Entferne sie, oder füge sie neu hinzu.",
       fileRefused:
         "Das Modell kann dieses PDF nicht lesen. Füge den Text ein oder hänge die Seiten als Bilder an.",
       modelMissing: "Dieses Modell gibt es nicht mehr. Wähle ein anderes.",

@@ -1,24 +1,25 @@
 /** The files of a message before it is sent. */
 import { useEffect, useState } from "preact/hooks";
 import { strings } from "../../strings/strings.ts";
-import type { Draft } from "./use-draft.ts";
+import type { Draft, DraftState } from "../conversation/drafts.ts";
 
 /** Shows files with previews, and why others cannot be sent. */
-export function AddedFiles({ files, problems, remove }: Pick<Draft, "files" | "problems" | "remove">) {
+export function AddedFiles({ draft, state }: { readonly draft: Draft; readonly state: DraftState }) {
   const { chat } = strings;
+  const { files, problems } = state;
   return (
     <>
       {files.length > 0 && (
         <ul class="added-files" aria-label={chat.attached}>
-          {files.map((file, index) => (
-            <li key={`${file.name} ${index}`}>
-              <Preview file={file} />
-              <bdi>{file.name}</bdi>
+          {files.map((kept) => (
+            <li key={kept.id}>
+              <Preview file={kept.file} />
+              <bdi>{kept.file.name}</bdi>
               <button
                 type="button"
                 class="quiet"
-                aria-label={chat.removeFile(file.name)}
-                onClick={() => remove(file)}
+                aria-label={chat.removeFile(kept.file.name)}
+                onClick={() => draft.remove(kept)}
               >
                 <span aria-hidden="true">×</span>
               </button>
@@ -29,7 +30,7 @@ export function AddedFiles({ files, problems, remove }: Pick<Draft, "files" | "p
       <div role="alert">
         {problems.map(({ type, name }) => (
           <p key={`${type} ${name}`} class="problem">
-            {type === "tooMany" ? chat.tooMany : chat[type](name)}
+            {type === "tooMany" || type === "lost" ? chat[type] : chat[type](name)}
           </p>
         ))}
       </div>

@@ -1,10 +1,10 @@
 /** Adds files to the message. */
 import { useRef } from "preact/hooks";
 import { strings } from "../../strings/strings.ts";
-import { fileTypes } from "./check-files.ts";
+import { fileTypes } from "../conversation/check-files.ts";
 
 /** A button that lets the user choose images and PDFs. */
-export function AttachButton({ onFiles }: { readonly onFiles: (files: FileList | null) => unknown }) {
+export function AttachButton({ onFiles }: { readonly onFiles: (files: readonly File[]) => void }) {
   const picker = useRef<HTMLInputElement>(null);
   return (
     <>
@@ -23,7 +23,7 @@ export function AttachButton({ onFiles }: { readonly onFiles: (files: FileList |
         hidden
         accept={fileTypes.join(",")}
         onChange={(event) => {
-          onFiles(event.currentTarget.files);
+          onFiles(Array.from(event.currentTarget.files ?? []));
           event.currentTarget.value = ""; // the same file may be chosen again
         }}
       />

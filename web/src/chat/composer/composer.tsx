@@ -1,35 +1,32 @@
 /** The field for the next message. */
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { useStore } from "../../base/use-store.ts";
 import { strings } from "../../strings/strings.ts";
-import type { BrowserMemory } from "../conversation/browser-memory.ts";
 import type { Conversation } from "../conversation/conversation.ts";
+import { canSend, type Draft } from "../conversation/drafts.ts";
 import { AddedFiles } from "./added-files.tsx";
 import { AttachButton } from "./attach-button.tsx";
 import { ModelPicker } from "./model-picker.tsx";
-import { useDraft, type Draft } from "./use-draft.ts";
+import { useFieldFocus } from "./use-field-focus.ts";
 
 interface ComposerProps {
   readonly conversation: Conversation;
-  readonly memory: BrowserMemory;
   readonly model: string | undefined;
   readonly onModel: (model: string) => void;
-  /** Called before a message is sent. */
-  readonly onSend: () => void;
 }
 
 /** A text field with files, a choice of models, and a button that sends or stops. */
-export function Composer({ conversation, memory, model, onModel, onSend }: ComposerProps) {
+export function Composer({ conversation, model, onModel }: ComposerProps) {
   const { chat } = strings;
   const isRunning = useStore(conversation.store, ({ runningId }) => runningId !== undefined);
   const isReady = useStore(conversation.store, ({ phase }) => phase === "ready");
-  const draft = useDraft(conversation, memory);
-  const canSend = isReady && !isRunning && !draft.isEmpty;
-
+  const draft = useStore(conversation.store, () => conversation.draft);
+  const state = useStore(draft.store, (current) => current);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useFieldFocus(field, isRunning);
+  const maySend = isReady && !isRunning && canSend(state);
   const send = (): void => {
-    if (!canSend) return;
-    onSend();
-    void draft.send(model);
+    if (maySend) void conversation.sendDraft(model);
   };
   return (
     <form
@@ -41,21 +38,37 @@ export function Composer({ conversation, memory, model, onModel, onSend }: Compo
       }}
       onDragOver={(event) => event.preventDefault()}
       onDrop={(event) => {
+        const files = Array.from(event.dataTransfer?.files ?? []);
+        if (files.length === 0) return; // a text is dropped into the field
         event.preventDefault();
-        draft.add(event.dataTransfer?.files);
+        draft.add(files);
       }}
     >
-      <AddedFiles {...draft} />
-      <ComposerField draft={draft} onEnter={send} />
+      <AddedFiles draft={draft} state={state} />
+      <textarea
+        ref={field}
+        rows={1}
+        dir="auto"
+        value={state.text}
+        placeholder={chat.placeholder}
+        aria-label={chat.placeholder}
+        onInput={(event) => draft.write(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (isSendKey(event)) send();
+        }}
+        onPaste={(event) => {
+          if (addPasted(draft, event.clipboardData)) event.preventDefault();
+        }}
+      />
       <div class="composer-row">
-        <AttachButton onFiles={draft.add} />
+        <AttachButton onFiles={(files) => draft.add(files)} />
         <ModelPicker model={model} onModel={onModel} />
         {isRunning ? (
           <button key="stop" type="button" class="primary" onClick={() => void conversation.stop()}>
             {chat.stop}
           </button>
         ) : (
-          <button key="send" type="submit" class="primary" disabled={!canSend}>
+          <button key="send" type="submit" class="primary" disabled={!maySend}>
             {chat.send}
           </button>
         )}
@@ -64,33 +77,18 @@ export function Composer({ conversation, memory, model, onModel, onSend }: Compo
   );
 }
 
-interface FieldProps {
-  readonly draft: Draft;
-  readonly onEnter: () => void;
+/** Whether a key sends the message: Enter, unless it adds a line, or ends the composition of a character. */
+function isSendKey(event: KeyboardEvent): boolean {
+  // Safari ends a composition before the key that ends it, which it marks by its old code.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return false;
+  event.preventDefault();
+  return true;
 }
 
-/** The field grows with its text. Enter sends, unless it ends the composition of a character. */
-function ComposerField({ draft, onEnter }: FieldProps) {
-  const field = useRef<HTMLTextAreaElement>(null);
-  const { placeholder } = strings.chat;
-  useEffect(() => field.current?.focus({ preventScroll: true }), []);
-  return (
-    <textarea
-      ref={field}
-      rows={1}
-      dir="auto"
-      value={draft.text}
-      placeholder={placeholder}
-      aria-label={placeholder}
-      onInput={(event) => draft.write(event.currentTarget.value)}
-      onKeyDown={(event) => {
-        if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-        event.preventDefault();
-        onEnter();
-      }}
-      onPaste={(event) => {
-        if (draft.add(event.clipboardData?.files)) event.preventDefault();
-      }}
-    />
-  );
+/** Adds the files of the clipboard; returns whether that is all there is, and not a text with its picture. */
+function addPasted(draft: Draft, data: DataTransfer | null): boolean {
+  const files = Array.from(data?.files ?? []);
+  if (files.length === 0 || data?.types.includes("text/plain") === true) return false;
+  draft.add(files);
+  return true;
 }

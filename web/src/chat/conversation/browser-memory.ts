@@ -1,23 +1,32 @@
 /** What the browser keeps of conversations: drafts, and the turns whose end this page has not seen. */
-import type { ChatRequest } from "foreword-client";
+import type { ChatRequest } from "../../base/foreword-client.ts";
 
 /** The part of the browser's `localStorage` that is used. */
 export interface KeyValueStorage {
+  readonly length: number;
+  key(index: number): string | null;
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
 }
 
-/** A turn that was sent. */
+/** A turn that was asked for. */
 export interface KeptTurn {
-  readonly turnId: string;
   readonly idempotencyKey: string;
+  /** `undefined` before its request leaves. */
+  readonly turnId: string | undefined;
   /** The message before the one that it answers. */
   readonly parentId: string | null;
   /** The message that it answers. */
   readonly text: string;
-  /** The request, to be sent again; `undefined` if it is too large to keep. */
+  /** The ids of that message's new files. */
+  readonly fileIds: readonly string[];
+  /** The request without that text and those files; `undefined` once the server has it. */
   readonly request: ChatRequest | undefined;
+  /** The message that it replaces by another version. */
+  readonly editedId?: string | undefined;
+  /** Whether it is over, but not known to be stored. */
+  readonly isOver?: boolean;
 }
 
 /** Keeps texts for one user, as long as there is room. */
@@ -50,24 +59,55 @@ export class BrowserMemory {
     this.#write("model", undefined, model);
   }
 
-  /** The turn of a conversation that was sent last, unless it has ended. */
+  /** The ids of a draft's files. */
+  readDraftFiles(conversationId: string | undefined): readonly string[] {
+    return this.#read("files", conversationId)?.split(" ") ?? [];
+  }
+
+  /** Keeps the ids of a draft's files. */
+  writeDraftFiles(conversationId: string | undefined, ids: readonly string[]): void {
+    this.#write("files", conversationId, ids.length === 0 ? undefined : ids.join(" "));
+  }
+
+  /** The unsent new version of a message; `undefined` if it is not being edited. */
+  readEdit(messageId: string): string | undefined {
+    return this.#read("edit", messageId);
+  }
+
+  /** Keeps or forgets the new version of a message. */
+  writeEdit(messageId: string, text: string | undefined): void {
+    this.#write("edit", messageId, text);
+  }
+
+  /** The turn of a conversation that was asked for last, unless it has ended. */
   readTurn(conversationId: string): KeptTurn | undefined {
     try {
       const turn: KeptTurn | null = JSON.parse(this.#read("turn", conversationId) ?? "null");
-      const isTurn = [turn?.turnId, turn?.idempotencyKey, turn?.text].every(
-        (part) => typeof part === "string",
-      );
-      return isTurn ? (turn ?? undefined) : undefined;
+      const isTurn = [turn?.idempotencyKey, turn?.text].every((part) => typeof part === "string");
+      return isTurn && Array.isArray(turn?.fileIds) ? turn : undefined;
     } catch {
       return undefined; // another version of the page has written it
     }
   }
 
-  /** Keeps a turn, without its request if that is too large; or forgets it. */
+  /** Keeps or forgets a turn. */
   writeTurn(conversationId: string, turn: KeptTurn | undefined): void {
-    if (turn === undefined) this.#write("turn", conversationId, undefined);
-    else if (!this.#write("turn", conversationId, JSON.stringify(turn)))
-      this.#write("turn", conversationId, JSON.stringify({ ...turn, request: undefined }));
+    this.#write("turn", conversationId, turn && JSON.stringify(turn));
+  }
+
+  /** The conversations with a question that may not have reached the server. */
+  listUnsent(): readonly string[] {
+    const prefix = this.#toKey("turn", "");
+    const ids: string[] = [];
+    try {
+      for (let index = 0; index < this.#storage.length; index += 1) {
+        const key = this.#storage.key(index) ?? "";
+        if (key.startsWith(prefix)) ids.push(key.slice(prefix.length));
+      }
+    } catch {
+      return []; // the browser keeps nothing
+    }
+    return ids.filter((id) => this.readTurn(id)?.request !== undefined);
   }
 
   #read(kind: string, id: string | undefined): string | undefined {
@@ -78,14 +118,12 @@ export class BrowserMemory {
     }
   }
 
-  /** Returns whether the value is kept. */
-  #write(kind: string, id: string | undefined, value: string | undefined): boolean {
+  #write(kind: string, id: string | undefined, value: string | undefined): void {
     try {
       if (value === undefined) this.#storage.removeItem(this.#toKey(kind, id));
       else this.#storage.setItem(this.#toKey(kind, id), value);
-      return true;
     } catch {
-      return false; // it is full
+      // It is full, or keeps nothing.
     }
   }
 

@@ -1,35 +1,19 @@
 /** The turns of one conversation: started, kept until their end is seen, and followed. */
-import {
-  ForewordError,
-  type ApprovalAnswer,
-  type ChatImage,
-  type ChatRequest,
-  type ForewordClient,
-} from "foreword-client";
-import type { Changes } from "../../base/changes.ts";
-import type { Network } from "../../base/network.ts";
+import { ForewordError, type ApprovalAnswer } from "../../base/foreword-client.ts";
 import { Store } from "../../base/store.ts";
-import type { BrowserMemory, KeptTurn } from "./browser-memory.ts";
-import type { Message, ReplyContent, ShownFile } from "./message.ts";
-import { RunningTurn, type Opening } from "./running-turn.ts";
+import type { KeptTurn } from "./browser-memory.ts";
+import { readKeptFiles } from "./drafts.ts";
+import { EndedTurns } from "./ended-turns.ts";
+import { toLocalReply, toShownFiles, type Message, type ReplyContent, type ShownFile } from "./message.ts";
+import { RunningTurn } from "./running-turn.ts";
 import type { StoredMessages } from "./stored-messages.ts";
-
-/** What a conversation needs of the page. */
-export interface ConversationServices {
-  readonly client: ForewordClient;
-  readonly memory: BrowserMemory;
-  readonly changes: Changes;
-  readonly network: Network;
-  /** Calls `draw` once, before the next frame. */
-  readonly schedule: (draw: () => void) => void;
-}
+import { LostFileError, toRequest } from "./turn-request.ts";
+import type { ShownServices } from "./turn-services.ts";
 
 /** A message to send. */
 export interface Question {
   readonly text: string;
-  /** New files. */
-  readonly images?: readonly ChatImage[] | undefined;
-  /** All files as they are shown; stored ones are sent by their URL. */
+  /** Stored files are sent by their URL. */
   readonly files?: readonly ShownFile[] | undefined;
   readonly model?: string | undefined;
 }
@@ -40,6 +24,8 @@ interface QuestionPlace {
   readonly ifRunning?: "reject";
   /** The message to answer again, instead of a new one. */
   readonly again?: Message;
+  /** The message that it replaces by another version. */
+  readonly editedId?: string;
 }
 
 /** What the conversation learns of its turns. */
@@ -47,22 +33,33 @@ interface TurnListener {
   readonly onChange: () => void;
   readonly onProblem: (code: string) => void;
   readonly onStart: () => void;
+  /** A question is not on its way any more, and its turn has not started: it goes back to its user. */
+  readonly onRefused: (question: Message, kept: KeptTurn) => void;
   readonly onEnd: () => void;
   readonly onTitle: (title: string) => void;
 }
+
+/** How late a waiting turn may go on after the time for its approvals, in milliseconds. */
+const lateMs = 1_000;
+
+/** The longest delay of a timer, in milliseconds. */
+const maxTimerMs = 2 ** 31 - 1;
 
 /** The turns of a conversation, at most one of them in progress. */
 export class ConversationTurns {
   /** The reply in progress, once per frame. */
   readonly live = new Store<ReplyContent | undefined>(undefined);
-  readonly #services: ConversationServices & { readonly signal: AbortSignal };
+  readonly #services: ShownServices;
   readonly #conversationId: string;
   readonly #stored: StoredMessages;
   readonly #listener: TurnListener;
+  readonly #ended: EndedTurns;
   #running: RunningTurn | undefined;
+  /** The turn in progress, until the server has its question. */
+  #sent: RunningTurn | undefined;
 
   constructor(
-    services: ConversationServices & { readonly signal: AbortSignal },
+    services: ShownServices,
     conversationId: string,
     stored: StoredMessages,
     listener: TurnListener,
@@ -71,11 +68,12 @@ export class ConversationTurns {
     this.#conversationId = conversationId;
     this.#stored = stored;
     this.#listener = listener;
+    this.#ended = new EndedTurns(services, conversationId, stored, listener.onChange);
   }
 
-  /** The id of the turn in progress, which runs or waits for its user. */
+  /** The id of the reply in progress, which runs or waits for its user. */
   get runningId(): string | undefined {
-    return this.#running?.turnId;
+    return this.#running && toReplyId(this.#running);
   }
 
   /** Whether a turn is in progress. */
@@ -83,23 +81,31 @@ export class ConversationTurns {
     return this.#running !== undefined;
   }
 
+  /** Whether a question is on its way, and the server is not known to have it. */
+  get isSending(): boolean {
+    return this.#sent !== undefined;
+  }
+
   /** Sends a question. Resolves with whether the server has taken it. */
-  async ask(question: Question, { parentId, ifRunning, again }: QuestionPlace): Promise<boolean> {
-    if (this.#running !== undefined) return false;
-    const { text, files = [], images = [], model } = question;
-    const message = { sender: "user", text, images: [...toStoredImages(files), ...images] } as const;
-    const { hasHistory } = this.#stored;
-    const earlier = hasHistory ? [] : this.#stored.tree.path(parentId).map(toSentMessage);
-    const request: ChatRequest = {
+  async ask(question: Question, place: QuestionPlace): Promise<boolean> {
+    const { text, files = [], model } = question;
+    const { parentId, ifRunning, again, editedId } = place;
+    const { hasHistory, tree } = this.#stored;
+    const options = {
       conversationId: this.#conversationId,
-      messages: [...earlier, message],
       ...(hasHistory && parentId !== null && { parentId }),
       ...(model !== undefined && { model }),
       ...(ifRunning !== undefined && { ifRunning }),
     };
     const idempotencyKey = crypto.randomUUID();
-    const sent = again ?? toLocalMessage(idempotencyKey, { parentId, text, files });
-    return await this.#begin(sent, { request, idempotencyKey, turnId: undefined });
+    const message = again ?? toLocalMessage(idempotencyKey, { parentId, text, files });
+    const request = toRequest(options, hasHistory ? [] : tree.path(parentId), files);
+    const fileIds = files.flatMap((file) => ("id" in file ? file.id : []));
+    const kept = { idempotencyKey, turnId: undefined, parentId, text, fileIds, request, editedId };
+    if (this.#running === undefined) return await this.#begin(message, kept);
+    this.#listener.onProblem("turn_running");
+    this.#listener.onRefused(message, kept);
+    return false;
   }
 
   /** Follows the turn that was `kept`, or else the one in progress at the end of the shown path. */
@@ -113,7 +119,9 @@ export class ConversationTurns {
     const question = this.#stored.path.at(-1);
     if (turnId === undefined || question === undefined || this.isRunning) return;
     if (question.id === turnId) return; // it has ended meanwhile
-    await this.#begin(question, { request: undefined, idempotencyKey: turnId, turnId });
+    const { parentId, text } = question;
+    const request = undefined;
+    await this.#begin(question, { idempotencyKey: turnId, turnId, parentId, text, fileIds: [], request });
   }
 
   /** Stops the turn in progress. */
@@ -139,31 +147,39 @@ export class ConversationTurns {
   }
 
   /** Returns whether the turn is worth following. */
-  async #goOnWithKept({ turnId, idempotencyKey, parentId, text, request }: KeptTurn): Promise<boolean> {
-    const { memory } = this.#services;
+  async #goOnWithKept(kept: KeptTurn): Promise<boolean> {
+    const { idempotencyKey, turnId, parentId, text, fileIds, request } = kept;
     const stored = this.#stored.findQuestion(parentId, text);
-    const isEnded = this.#stored.tree.get(turnId) !== undefined;
+    const isEnded = turnId !== undefined && this.#stored.tree.get(turnId) !== undefined;
     const isPassed = stored !== undefined && stored.id !== this.#stored.leafId && request === undefined;
     if (isEnded || isPassed) {
-      memory.writeTurn(this.#conversationId, undefined);
+      this.#ended.forget(turnId);
       return false;
     }
-    const question = stored ?? toLocalMessage(idempotencyKey, { parentId, text, files: [] });
-    await this.#begin(question, { request, idempotencyKey, turnId });
+    const files =
+      stored === undefined ? toShownFiles(await readKeptFiles(this.#services.files, fileIds)) : [];
+    const question = stored ?? toLocalMessage(idempotencyKey, { parentId, text, files });
+    if (this.isRunning) return true;
+    if (kept.isOver === true && turnId !== undefined) await this.#ended.load(question, turnId);
+    else await this.#begin(question, kept);
     return true;
   }
 
   /** Starts or resumes the reply to `question`, and follows it. Resolves with whether it has begun. */
-  async #begin(question: Message, opening: Opening): Promise<boolean> {
-    const { memory } = this.#services;
+  async #begin(question: Message, kept: KeptTurn): Promise<boolean> {
+    const { memory, files } = this.#services;
     const { leafId, tree } = this.#stored;
-    const { request, idempotencyKey } = opening;
-    const kept = { idempotencyKey, parentId: question.parentId, text: question.text };
-    const running = new RunningTurn(this.#services, question, opening);
+    const running = new RunningTurn(this.#services, question, kept);
     const { promise: hasBegun, resolve } = Promise.withResolvers<boolean>();
-    running.onStart = (earlierId) => {
-      memory.writeTurn(this.#conversationId, { ...kept, turnId: running.turnId, request: undefined });
-      if (earlierId !== running.turnId) tree.remove(earlierId);
+    running.onOpen = () => {
+      if (!running.hasStarted) memory.writeTurn(this.#conversationId, { ...kept, turnId: running.turnId });
+    };
+    running.onStart = () => {
+      const { turnId } = running;
+      this.#sent = undefined;
+      memory.writeTurn(this.#conversationId, { ...kept, turnId, fileIds: [], request: undefined });
+      void files.delete(kept.fileIds);
+      tree.remove(running.key);
       this.#place(running);
       this.#listener.onStart();
       resolve(true);
@@ -171,12 +187,17 @@ export class ConversationTurns {
     running.onDraw = (content) => {
       if (this.#running === running) this.live.set(content);
     };
-    const following = this.#follow(running); // the request leaves in a later microtask, when it is kept
-    memory.writeTurn(this.#conversationId, { ...kept, turnId: running.turnId, request });
-    if (tree.get(question.id) === undefined) tree.put(question);
+    memory.writeTurn(this.#conversationId, kept);
+    const isNew = tree.get(question.id) === undefined;
+    if (isNew) tree.put(question);
+    this.#sent = kept.request && running;
     this.#place(running);
-    void following.then(() => {
-      if (!running.hasStarted) this.#undo(running, leafId);
+    void this.#follow(running).then(() => {
+      if (!running.hasStarted && !this.#services.signal.aborted) {
+        if (isNew) tree.remove(question.id);
+        this.#undo(running, leafId);
+        if (isNew && kept.request !== undefined) this.#listener.onRefused(question, kept);
+      }
       resolve(running.hasStarted);
     });
     return await hasBegun;
@@ -184,11 +205,12 @@ export class ConversationTurns {
 
   /** Shows a running turn under its current id. */
   #place(running: RunningTurn): void {
-    const { question, turnId: id, key } = running;
-    const reply = { role: "assistant", text: "", files: [], isStored: false } as const;
+    const { question, key } = running;
+    const id = toReplyId(running);
+    const isShown = this.#running !== running || this.#stored.leafId === key;
+    this.#stored.tree.put(toLocalReply(id, key, question.id));
     this.#running = running;
-    this.#stored.tree.put({ ...reply, id, key, parentId: question.id });
-    this.#stored.leafId = id;
+    if (isShown) this.#stored.leafId = id;
     this.live.set(running.content);
     this.#listener.onChange();
   }
@@ -198,37 +220,37 @@ export class ConversationTurns {
     const { signal } = this.#services;
     try {
       await running.follow();
-      if (running.content.status === "waiting") this.live.set(running.content);
+      if (running.content.status === "waiting") this.#wait(running);
       else await this.#end(running, running.content);
     } catch (error) {
-      if (signal.aborted) return;
-      const code = error instanceof ForewordError ? error.code : "internal_error";
+      if (signal.aborted || running.isTaken) return;
+      const code = toCode(error);
       this.#listener.onProblem(code);
       if (running.hasStarted)
         await this.#end(running, { ...running.content, status: "interrupted", error: { code } });
     }
   }
 
+  /** Follows a turn that waits once the time for its user's answers is over. */
+  #wait(running: RunningTurn): void {
+    const { clock, signal } = this.#services;
+    this.live.set(running.content);
+    const times = running.content.tools.flatMap(({ approval }) => approval?.expiresAt ?? []);
+    const delayMs = Math.max(0, Math.min(...times.map(Date.parse)) - clock.now().getTime()) + lateMs;
+    if (!Number.isFinite(delayMs) || delayMs > maxTimerMs) return;
+    const timer = clock.after(delayMs, () => {
+      if (this.#running === running && !signal.aborted) void this.#follow(running);
+    });
+    signal.addEventListener("abort", () => timer.cancel());
+  }
+
   async #end(running: RunningTurn, content: ReplyContent): Promise<void> {
-    const { memory } = this.#services;
-    const { tree, hasHistory } = this.#stored;
-    const { turnId } = running;
-    const reply = tree.get(turnId);
-    if (reply !== undefined) tree.put({ ...reply, text: content.answer ?? "", reply: content });
     this.#running = undefined;
-    this.#listener.onChange();
+    this.#ended.show(running.turnId, content);
     this.live.set(undefined);
     this.#listener.onEnd();
     void this.#readTitle(running);
-    if (!hasHistory || content.storage !== "stored") return;
-    try {
-      await this.#stored.read(true);
-    } catch {
-      return; // it is read later
-    }
-    this.#stored.settle(running.question, turnId);
-    this.#listener.onChange();
-    if (tree.get(turnId)?.isStored === true) memory.writeTurn(this.#conversationId, undefined);
+    await this.#ended.settle(running.question, running.turnId, content);
   }
 
   async #readTitle(running: RunningTurn): Promise<void> {
@@ -236,18 +258,21 @@ export class ConversationTurns {
     if (title !== undefined && !this.#services.signal.aborted) this.#listener.onTitle(title);
   }
 
-  /** Takes back a question that the server has refused. */
-  #undo({ question, turnId }: RunningTurn, leafId: string | null): void {
-    if (this.#services.signal.aborted) return; // the next visit of the conversation goes on with it
+  /** Takes back a question that the server does not have. */
+  #undo({ key, turnId }: RunningTurn, leafId: string | null): void {
     const { tree } = this.#stored;
     this.#services.memory.writeTurn(this.#conversationId, undefined);
-    this.#running = undefined;
+    this.#running = this.#sent = undefined;
     this.live.set(undefined);
-    tree.remove(turnId);
-    if (!question.isStored) tree.remove(question.id);
+    for (const id of [key, turnId]) tree.remove(id);
     this.#stored.leafId = leafId;
     this.#listener.onChange();
   }
+}
+
+/** Returns the id of a reply: its turn's, once that has started. */
+function toReplyId({ hasStarted, turnId, key }: RunningTurn): string {
+  return hasStarted ? turnId : key;
 }
 
 /** Returns a message that is being sent. */
@@ -259,11 +284,7 @@ function toLocalMessage(
   return { ...message, id, key: id, role: "user", isStored: false };
 }
 
-/** Returns a message as it is sent to a server that keeps none. */
-function toSentMessage({ role, text, files }: Message): ChatRequest["messages"][number] {
-  return { sender: role, text, images: toStoredImages(files) };
-}
-
-function toStoredImages(files: readonly ShownFile[]): readonly ChatImage[] {
-  return files.flatMap((file) => ("url" in file ? { url: file.url, name: file.name ?? undefined } : []));
+function toCode(error: unknown): string {
+  if (error instanceof LostFileError) return "file_lost";
+  return error instanceof ForewordError ? error.code : "internal_error";
 }

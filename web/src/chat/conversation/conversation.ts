@@ -1,11 +1,14 @@
 /** One conversation: its messages, the turn in progress, and what its user can do. */
-import { ForewordError } from "foreword-client";
+import { ForewordError } from "../../base/foreword-client.ts";
 import type { Change } from "../../base/changes.ts";
 import { Store } from "../../base/store.ts";
-import { ConversationTurns, type ConversationServices, type Question } from "./conversation-turns.ts";
+import { ConversationTurns, type Question } from "./conversation-turns.ts";
 import type { Branches } from "./message-tree.ts";
-import type { Message, ReplyContent } from "./message.ts";
+import type { KeptTurn } from "./browser-memory.ts";
+import { canSend, type Draft, type Drafts } from "./drafts.ts";
+import { toNewFiles, toShownFiles, type Message, type ReplyContent } from "./message.ts";
 import { StoredMessages } from "./stored-messages.ts";
+import type { TurnServices } from "./turn-services.ts";
 
 /** What the page shows of a conversation. */
 export interface ConversationState {
@@ -20,6 +23,11 @@ export interface ConversationState {
   readonly problem: string | undefined;
 }
 
+/** What a conversation needs of the page. */
+export interface ConversationServices extends TurnServices {
+  readonly drafts: Drafts;
+}
+
 /** A conversation, stored or new. */
 export class Conversation {
   readonly id: string;
@@ -28,8 +36,12 @@ export class Conversation {
   readonly #stored: StoredMessages;
   readonly #turns: ConversationTurns;
   readonly #closing = new AbortController();
-  readonly #isUnsent: boolean;
+  /** Whether the server has never had it. */
+  #isUnsent: boolean;
   #isOwnChange = false;
+  #isClosed = false;
+  /** Whether a question of an earlier page is about to be shown. */
+  #isRestoring = false;
 
   /** @param isNew whether the server does not have it yet. */
   constructor(services: ConversationServices, id: string, isNew = false) {
@@ -49,7 +61,11 @@ export class Conversation {
     this.#turns = new ConversationTurns({ ...services, signal }, id, this.#stored, {
       onChange: () => this.#show(),
       onProblem: (code) => this.#set({ problem: code }),
-      onStart: () => this.#announce("turn-start"),
+      onStart: () => {
+        this.#announce("turn-start");
+        this.#leave();
+      },
+      onRefused: (question, kept) => this.#takeBack(question, kept),
       onEnd: () => this.#announce("turn-end"),
       onTitle: (title) => {
         this.#set({ title });
@@ -62,7 +78,7 @@ export class Conversation {
 
   /** Whether nothing has been sent yet. */
   get isNew(): boolean {
-    return this.#isUnsent && this.store.state.messages.length === 0;
+    return this.#isUnsent && !this.#isRestoring && this.store.state.messages.length === 0;
   }
 
   /** The reply in progress, once per frame. */
@@ -70,9 +86,15 @@ export class Conversation {
     return this.#turns.live;
   }
 
-  /** Stops following; turns go on. */
+  /** The message that is being written. */
+  get draft(): Draft {
+    return this.#services.drafts.of(this.isNew ? undefined : this.id);
+  }
+
+  /** Stops following, as soon as the server has a question that is on its way; turns go on. */
   close(): void {
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#leave();
   }
 
   /** Loads the newest messages, and follows a turn in progress. */
@@ -91,9 +113,20 @@ export class Conversation {
         return;
       }
     }
+    this.#isUnsent = this.#stored.hasHistory && !this.#stored.isRead;
+    this.#isRestoring = kept !== undefined;
     this.#set({ phase: "ready" });
     this.#show();
     await this.#try(async () => await this.#turns.goOn(kept));
+    this.#isRestoring = false;
+    // A conversation with a turn that the server no longer has was deleted.
+    if (this.isNew && kept?.request === undefined) this.#set({ phase: "missing" });
+  }
+
+  /** Sends what an earlier page could not send, without being shown. */
+  async deliver(): Promise<void> {
+    await this.load();
+    this.close();
   }
 
   /** Reads what other tabs and devices have changed, and follows a turn that has begun. */
@@ -116,14 +149,33 @@ export class Conversation {
     this.#show();
   }
 
+  /** Sends the draft. If the server does not take it, it is there again. */
+  async sendDraft(model?: string): Promise<void> {
+    if (!canSend(this.draft.store.state) || this.#turns.isRunning) return;
+    const { text, files } = this.draft.take();
+    await this.send({ text, files: toShownFiles(files), model });
+  }
+
   /** Sends a message below the shown path. Resolves with whether the server has taken it. */
   async send(question: Question): Promise<boolean> {
     return await this.#turns.ask(question, { parentId: this.#stored.leafId, ifRunning: "reject" });
   }
 
-  /** Sends another version of a message of the user. */
-  async edit({ parentId, files }: Message, text: string, model?: string): Promise<boolean> {
-    return await this.#turns.ask({ text, files, model }, { parentId });
+  /** The unsent new version of a message; `undefined` if it is not being edited. */
+  readEdit({ id }: Message): string | undefined {
+    return this.#services.memory.readEdit(id);
+  }
+
+  /** Keeps or forgets the new version of a message. */
+  writeEdit({ id }: Message, text: string | undefined): void {
+    this.#services.memory.writeEdit(id, text);
+  }
+
+  /** Sends another version of a message of the user. If the server does not take it, it is edited again. */
+  async edit(message: Message, text: string, model?: string): Promise<boolean> {
+    const { id, parentId, files } = message;
+    this.writeEdit(message, undefined);
+    return await this.#turns.ask({ text, files, model }, { parentId, editedId: id });
   }
 
   /** Asks for another reply to a message of the user. */
@@ -160,6 +212,22 @@ export class Conversation {
   /** Forgets the last error. */
   dismissProblem(): void {
     this.#set({ problem: undefined });
+  }
+
+  #takeBack({ text, files }: Message, { editedId }: KeptTurn): void {
+    const { drafts, memory } = this.#services;
+    this.#isRestoring = false;
+    if (editedId !== undefined) memory.writeEdit(editedId, text);
+    else {
+      if (this.isNew) this.draft.giveBack(drafts.of(this.id).take()); // written meanwhile
+      this.draft.giveBack({ text, files: toNewFiles(files) });
+    }
+    this.#show();
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#isClosed && !this.#turns.isSending) this.#closing.abort();
   }
 
   #notice({ type, conversationId }: Change): void {

@@ -1,9 +1,9 @@
 /** Follows a turn to its end, however long the server cannot be reached. */
-import { ForewordError, type StreamEvent, type Turn } from "foreword-client";
+import { ForewordError, type StreamEvent, type Turn } from "../../base/foreword-client.ts";
 import type { Network } from "../../base/network.ts";
 
 /** A turn to follow. */
-export interface Following {
+interface Following {
   /** Starts the turn, or resumes it after the last event that was taken. */
   readonly open: (signal: AbortSignal) => Turn;
   readonly take: (event: StreamEvent, turn: Turn) => void;

@@ -1,5 +1,5 @@
 /** Collects a reply from its events while they arrive. */
-import type { StreamEvent } from "foreword-client";
+import type { StreamEvent } from "../../base/foreword-client.ts";
 import { emptyReply, type ReplyContent, type ToolCall } from "./message.ts";
 
 /** A reply that grows. */

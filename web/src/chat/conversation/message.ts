@@ -1,12 +1,20 @@
 /** The messages that a conversation shows, stored ones and those that are still being written. */
-import type { Attachment, Reply, StoredMessage, StoredToolCall, StreamEvent } from "foreword-client";
+import type {
+  Attachment,
+  Reply,
+  StoredMessage,
+  StoredToolCall,
+  StreamEvent,
+  TurnState,
+} from "../../base/foreword-client.ts";
+import type { KeptFile } from "./kept-files.ts";
 
 type ApprovalRequest = Extract<StreamEvent, { readonly type: "approval-request" }>;
 
 /** An image or a PDF: stored, or about to be sent. */
 export type ShownFile =
   | Pick<Attachment, "url" | "mediaType" | "name">
-  | { readonly file: Blob; readonly mediaType: string; readonly name: string | null };
+  | (KeptFile & { readonly mediaType: string; readonly name: string });
 
 /** A tool call of a reply. */
 export interface ToolCall {
@@ -71,11 +79,45 @@ export const emptyReply: ReplyContent = {
   storage: null,
 };
 
+/** Returns a reply that is not stored, to the message `parentId`. */
+export function toLocalReply(id: string, key: string, parentId: string): Message {
+  return { id, key, parentId, role: "assistant", text: "", files: [], isStored: false };
+}
+
+/** Returns new files as they are shown. */
+export function toShownFiles(files: readonly KeptFile[]): readonly ShownFile[] {
+  return files.map(({ id, file }) => ({ id, file, mediaType: file.type, name: file.name }));
+}
+
+/** Returns those of a message's files that are new. */
+export function toNewFiles(files: readonly ShownFile[]): readonly KeptFile[] {
+  return files.filter((file) => "file" in file);
+}
+
 /** Returns a stored message. @param key default: its id. */
 export function toMessage(stored: StoredMessage, key = stored.id): Message {
   const { id, parentId, role, content, attachments } = stored;
   const reply = role === "assistant" ? toReplyContent(stored) : undefined;
   return { id, key, parentId, role, text: content, files: attachments, reply, isStored: true };
+}
+
+/** Returns the reply of a turn's state. */
+export function toContent(state: TurnState): ReplyContent {
+  const { status, plan, answer, tools, error, finishReason, usage, model, timings, storage } = state;
+  const { durationMs } = timings;
+  return {
+    ...emptyReply,
+    status,
+    plan,
+    answer,
+    tools,
+    error,
+    finishReason,
+    usage,
+    model,
+    durationMs,
+    storage,
+  };
 }
 
 function toReplyContent({ content, status, tools, metadata }: StoredMessage): ReplyContent {

@@ -2,32 +2,28 @@
 import {
   ForewordError,
   type ChatRequest,
-  type ForewordClient,
   type Place,
   type StreamEvent,
   type Turn,
-} from "foreword-client";
-import type { Network } from "../../base/network.ts";
-import { followTurn, type Following } from "./follow-turn.ts";
+} from "../../base/foreword-client.ts";
+import { followTurn } from "./follow-turn.ts";
 import { LiveReply } from "./live-reply.ts";
 import type { Message, ReplyContent } from "./message.ts";
+import { completeRequest } from "./turn-request.ts";
+import type { ShownServices } from "./turn-services.ts";
 
 /** How a turn is opened. */
 export interface Opening {
   readonly idempotencyKey: string;
-  /** To start it, or to start it again if it is unknown; `undefined`: it exists. */
+  /** To start it, or to start it again if it is unknown; `undefined`: it exists. Completed when it leaves. */
   readonly request: ChatRequest | undefined;
+  /** The new files of the message. */
+  readonly fileIds: readonly string[];
   /** To resume it; `undefined`: it is new. */
   readonly turnId: string | undefined;
 }
 
-interface TurnServices {
-  readonly client: ForewordClient;
-  readonly network: Network;
-  readonly schedule: (draw: () => void) => void;
-  /** Aborted when the page no longer shows the conversation. */
-  readonly signal: AbortSignal;
-}
+type RunServices = Pick<ShownServices, "client" | "network" | "schedule" | "signal">;
 
 /** A turn that is followed. */
 export class RunningTurn {
@@ -35,20 +31,23 @@ export class RunningTurn {
   readonly question: Message;
   /** Identifies the reply in the list of messages. */
   readonly key: string;
-  /** Called after the first event, when the server has the turn, with the id that it had until then. */
-  onStart: (earlierId: string) => void = () => {};
+  /** Called before its request leaves, with its id: after a reload it can be resumed by that. */
+  onOpen: () => void = () => {};
+  /** Called after the first event, when the server has the turn, under its final id. */
+  onStart: () => void = () => {};
   /** Called with the reply so far, at most once per frame. */
   onDraw: (content: ReplyContent) => void = () => {};
-  readonly #services: TurnServices;
+  readonly #services: RunServices;
   readonly #reply = new LiveReply();
-  #opening: Opening;
+  readonly #opening: Opening;
+  readonly #taking = new AbortController();
   #turn: Turn | undefined;
   #turnId: string;
   #after: Place | undefined;
   #hasStarted = false;
   #isDrawing = false;
 
-  constructor(services: TurnServices, question: Message, opening: Opening) {
+  constructor(services: RunServices, question: Message, opening: Opening) {
     this.#services = services;
     this.question = question;
     this.#opening = opening;
@@ -59,6 +58,11 @@ export class RunningTurn {
   /** Its id, which may change once: to that of an earlier turn with the same key. */
   get turnId(): string {
     return this.#turnId;
+  }
+
+  /** Whether its user has taken it back before it started. */
+  get isTaken(): boolean {
+    return this.#taking.signal.aborted;
   }
 
   /** Whether the server has it. */
@@ -72,32 +76,31 @@ export class RunningTurn {
   }
 
   /**
-   * Opens the turn at once, so that {@link turnId} is known, and resolves when it is over or waits for its
-   * user: then it may be called again.
-   * @throws as `followTurn` does.
+   * Resolves when the turn is over or waits for its user: then it may be called again.
+   * @throws as `followTurn` does; LostFileError.
    */
   async follow(): Promise<void> {
-    const { network, signal } = this.#services;
-    const following: Following = {
-      open: (attempt) => this.#open(attempt),
-      take: (event, turn) => this.#take(event, turn),
-      network,
-      signal,
-    };
-    try {
-      await followTurn(following);
-    } catch (error) {
-      const isLost = error instanceof ForewordError && error.code === "not_found" && !this.#hasStarted;
-      if (!isLost || this.#opening.request === undefined || this.#opening.turnId === undefined) throw error;
-      this.#opening = { ...this.#opening, turnId: undefined }; // its request never arrived
-      await followTurn(following);
+    const { request, turnId, fileIds } = this.#opening;
+    if (this.#hasStarted || request === undefined) return await this.#follow(undefined);
+    if (turnId !== undefined) {
+      try {
+        return await this.#follow(undefined);
+      } catch (error) {
+        const isUnknown = error instanceof ForewordError && error.code === "not_found" && !this.#hasStarted;
+        if (!isUnknown) throw error; // else its request never arrived
+      }
     }
+    await this.#follow(await completeRequest(request, this.question, fileIds.length));
   }
 
-  /** Stops it on the server. */
+  /** Stops it on the server. Without a network, a turn that has not started is taken back. */
   async stop(): Promise<void> {
-    if (this.content.status === "waiting" || this.#turn === undefined)
-      await this.#services.client.stop(this.#turnId);
+    const { client, network } = this.#services;
+    const isUnsent = this.#turn === undefined || network.store.state !== "online";
+    if (!this.#hasStarted && isUnsent) {
+      this.#taking.abort();
+      if (this.#turn !== undefined) void client.stop(this.#turnId).catch(() => {}); // it may have arrived
+    } else if (this.content.status === "waiting" || this.#turn === undefined) await client.stop(this.#turnId);
     else await this.#turn.stop();
   }
 
@@ -106,26 +109,36 @@ export class RunningTurn {
     return await this.#turn?.title();
   }
 
-  #open(signal: AbortSignal): Turn {
+  async #follow(request: ChatRequest | undefined): Promise<void> {
+    const { network, signal } = this.#services;
+    await followTurn({
+      open: (attempt) => this.#open(request, attempt),
+      take: (event, turn) => this.#take(event, turn),
+      network,
+      signal: AbortSignal.any([signal, this.#taking.signal]),
+    });
+  }
+
+  #open(request: ChatRequest | undefined, signal: AbortSignal): Turn {
     const { client } = this.#services;
-    const { request, idempotencyKey, turnId } = this.#opening;
-    const isNew = !this.#hasStarted && turnId === undefined && request !== undefined;
-    this.#turn = isNew
-      ? client.start(request, { idempotencyKey, signal })
-      : client.resume(this.#turnId, { after: this.#after, signal });
+    const { idempotencyKey } = this.#opening;
+    this.#turn =
+      request === undefined || this.#hasStarted
+        ? client.resume(this.#turnId, { after: this.#after, signal })
+        : client.start(request, { idempotencyKey, signal });
     this.#turnId = this.#turn.id;
+    this.onOpen();
     return this.#turn;
   }
 
   #take(event: StreamEvent, turn: Turn): void {
-    const earlierId = this.#turnId;
     this.#turnId = turn.id;
     if ("position" in event)
       this.#after = { position: event.position, ordinal: "ordinal" in event ? event.ordinal : 0 };
     this.#reply.take(event);
     if (!this.#hasStarted) {
       this.#hasStarted = true;
-      this.onStart(earlierId);
+      this.onStart();
     }
     this.#draw();
   }

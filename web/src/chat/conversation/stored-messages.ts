@@ -1,5 +1,5 @@
 /** The messages of a conversation that the server has, read page by page into a tree. */
-import type { ForewordClient, MessagePage, StoredMessage } from "foreword-client";
+import type { ForewordClient, MessagePage, StoredMessage } from "../../base/foreword-client.ts";
 import { MessageTree } from "./message-tree.ts";
 import { toMessage, type Message } from "./message.ts";
 
@@ -132,7 +132,7 @@ export class StoredMessages {
     const known = this.tree.get(row.id);
     const message = toMessage(row, known?.key);
     // What this page has seen of a reply is more than what is stored.
-    const reply = known?.reply?.status === message.reply?.status ? known?.reply : undefined;
-    this.tree.put({ ...message, reply: reply ?? message.reply }, isOlder);
+    const seen = known?.reply?.status === message.reply?.status ? known?.reply : undefined;
+    this.tree.put({ ...message, reply: seen ? { ...seen, storage: "stored" } : message.reply }, isOlder);
   }
 }

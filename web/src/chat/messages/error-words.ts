@@ -22,6 +22,7 @@ const problems: Readonly<Record<string, Problem>> = {
   context_too_long: "contextTooLong",
   model_filtered: "filtered",
   file_refused: "fileRefused",
+  file_lost: "fileLost",
   model_not_found: "modelMissing",
   model_unavailable: "modelDown",
   model_silent: "modelDown",

@@ -1,5 +1,5 @@
 /** A message of the user. */
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { strings } from "../../strings/strings.ts";
 import type { Conversation } from "../conversation/conversation.ts";
 import type { Message } from "../conversation/message.ts";
@@ -19,14 +19,20 @@ interface QuestionProps {
 
 /** Shows a message of the user, which can be edited. */
 export function QuestionView({ conversation, message, model, isBusy, isLast }: QuestionProps) {
-  const [isEditing, setEditing] = useState(false);
+  const [isEditing, setEditing] = useState(() => conversation.readEdit(message) !== undefined);
+  const [hasEdited, setEdited] = useState(false);
   const { chat } = strings;
   if (isEditing)
     return (
       <article class="question" aria-label={chat.you}>
         <QuestionEditor
-          text={message.text}
-          onCancel={() => setEditing(false)}
+          text={conversation.readEdit(message) ?? message.text}
+          onInput={(text) => conversation.writeEdit(message, text)}
+          onCancel={() => {
+            conversation.writeEdit(message, undefined);
+            setEditing(false);
+            setEdited(true);
+          }}
           onSend={(text) => {
             setEditing(false);
             void conversation.edit(message, text, model);
@@ -37,24 +43,11 @@ export function QuestionView({ conversation, message, model, isBusy, isLast }: Q
   return (
     <article class="question" aria-label={chat.you}>
       <h2 class="visually-hidden">{chat.you}</h2>
-      {message.files.length > 0 && (
-        <div class="files">
-          {message.files.map((file, index) => (
-            <MessageFile key={index} shown={file} />
-          ))}
-        </div>
-      )}
-      {message.text !== "" && (
-        <div class="question-text" dir="auto">
-          {message.text}
-        </div>
-      )}
+      <QuestionContent message={message} />
       <div class="actions">
         <BranchSwitcher conversation={conversation} message={message} />
         <CopyButton text={message.text} />
-        <button type="button" class="quiet" disabled={isBusy} onClick={() => setEditing(true)}>
-          {chat.edit}
-        </button>
+        <EditButton isFocused={hasEdited} isBusy={isBusy} onEdit={() => setEditing(true)} />
       </div>
       {isLast && !isBusy && (
         <p class="end">
@@ -68,13 +61,52 @@ export function QuestionView({ conversation, message, model, isBusy, isLast }: Q
   );
 }
 
+function QuestionContent({ message }: { readonly message: Message }) {
+  return (
+    <>
+      {message.files.length > 0 && (
+        <div class="files">
+          {message.files.map((file, index) => (
+            <MessageFile key={index} shown={file} />
+          ))}
+        </div>
+      )}
+      {message.text !== "" && (
+        <div class="question-text" dir="auto">
+          {message.text}
+        </div>
+      )}
+    </>
+  );
+}
+
+interface EditProps {
+  /** Whether it gets the focus at first, because an edit was cancelled. */
+  readonly isFocused: boolean;
+  readonly isBusy: boolean;
+  readonly onEdit: () => void;
+}
+
+function EditButton({ isFocused, isBusy, onEdit }: EditProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (isFocused) button.current?.focus();
+  }, [isFocused]);
+  return (
+    <button ref={button} type="button" class="quiet" disabled={isBusy} onClick={onEdit}>
+      {strings.chat.edit}
+    </button>
+  );
+}
+
 interface EditorProps {
   readonly text: string;
+  readonly onInput: (text: string) => void;
   readonly onSend: (text: string) => void;
   readonly onCancel: () => void;
 }
 
-function QuestionEditor({ text, onSend, onCancel }: EditorProps) {
+function QuestionEditor({ text, onInput, onSend, onCancel }: EditorProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const { chat } = strings;
   return (
@@ -97,6 +129,7 @@ function QuestionEditor({ text, onSend, onCancel }: EditorProps) {
         aria-label={chat.edit}
         dir="auto"
         defaultValue={text}
+        onInput={(event) => onInput(event.currentTarget.value)}
       />
       <div class="actions">
         <button type="submit">{chat.save}</button>

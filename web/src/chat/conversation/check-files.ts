@@ -7,9 +7,9 @@ export const fileTypes = ["image/png", "image/jpeg", "image/gif", "image/webp", 
 const maxFiles = 100;
 const maxBytes = 15 * 1024 * 1024;
 
-/** Why a file cannot be sent. */
+/** Why a file cannot be sent; `lost`: the browser has not kept it, and its name is unknown. */
 export interface FileProblem {
-  readonly type: "badType" | "tooLarge" | "tooMany" | "emptyFile";
+  readonly type: "badType" | "tooLarge" | "tooMany" | "emptyFile" | "lost";
   readonly name: string;
 }
 

@@ -1,0 +1,80 @@
+/** Turns that are over: shown, and read from the server as soon as it has stored them. */
+import { ForewordError } from "../../base/foreword-client.ts";
+import { toContent, toLocalReply, type Message, type ReplyContent } from "./message.ts";
+import type { StoredMessages } from "./stored-messages.ts";
+import type { ShownServices } from "./turn-services.ts";
+
+/** How often a reply in the server's queue is looked for among the stored ones, in milliseconds. */
+const queuedMs = 5_000;
+
+/** The ended turns of one conversation. */
+export class EndedTurns {
+  readonly #services: ShownServices;
+  readonly #conversationId: string;
+  readonly #stored: StoredMessages;
+  readonly #onChange: () => void;
+
+  constructor(services: ShownServices, conversationId: string, stored: StoredMessages, onChange: () => void) {
+    this.#services = services;
+    this.#conversationId = conversationId;
+    this.#stored = stored;
+    this.#onChange = onChange;
+  }
+
+  /** Shows how a reply has ended. */
+  show(turnId: string, content: ReplyContent): void {
+    const { tree } = this.#stored;
+    const reply = tree.get(turnId);
+    if (reply !== undefined) tree.put({ ...reply, text: content.answer ?? "", reply: content });
+    this.#onChange();
+  }
+
+  /**
+   * Shows a turn that was over when it was last seen, but not stored.
+   * @throws ForewordError
+   */
+  async load(question: Message, turnId: string): Promise<void> {
+    const { client, signal } = this.#services;
+    const { tree } = this.#stored;
+    try {
+      const content = toContent(await client.get(turnId, { signal }));
+      if (tree.get(question.id) === undefined) tree.put(question);
+      tree.put(toLocalReply(turnId, turnId, question.id));
+      this.#stored.leafId = turnId;
+      this.show(turnId, content);
+      void this.settle(question, turnId, content);
+    } catch (error) {
+      if (!(error instanceof ForewordError) || error.code !== "not_found") throw error;
+      this.forget(turnId); // a server without a store keeps nothing for long
+    }
+  }
+
+  /** Reads the rows of a turn and forgets it, as soon as they are stored. */
+  async settle(question: Message, turnId: string, { storage }: Pick<ReplyContent, "storage">): Promise<void> {
+    const { memory, clock, signal } = this.#services;
+    const { tree, hasHistory } = this.#stored;
+    const kept = memory.readTurn(this.#conversationId);
+    if (kept?.turnId === turnId) memory.writeTurn(this.#conversationId, { ...kept, isOver: true });
+    if (!hasHistory || storage === "none" || signal.aborted) return;
+    try {
+      await this.#stored.read(true);
+      this.#stored.settle(question, turnId);
+    } catch {
+      // The database is away: it is read later.
+    }
+    const isStored = tree.get(turnId)?.isStored === true;
+    if (isStored) this.forget(turnId);
+    this.#onChange();
+    if (!isStored && storage === "queued") {
+      const timer = clock.after(queuedMs, () => void this.settle(question, turnId, { storage }));
+      signal.addEventListener("abort", () => timer.cancel());
+    }
+  }
+
+  /** Forgets a turn, unless another one is kept by now. */
+  forget(turnId: string | undefined): void {
+    const { memory } = this.#services;
+    if (memory.readTurn(this.#conversationId)?.turnId === turnId)
+      memory.writeTurn(this.#conversationId, undefined);
+  }
+}
