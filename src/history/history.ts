@@ -5,6 +5,7 @@ import type { Caller } from "../base/caller.ts";
 import type { ToolPart } from "../turn/items/tool.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { ChatPlace } from "../turn/records.ts";
+import type { Hit } from "./hits.ts";
 import type {
   ApprovalRequest,
   ApprovalResponse,
@@ -31,6 +32,12 @@ export interface Conversation {
   readonly archivedAt: string | undefined;
   readonly createdAt: string;
   readonly updatedAt: string;
+}
+
+/** A conversation of a list. */
+export interface ListedConversation extends Conversation {
+  /** The message that a search has found; `null` if it has found the title alone. Absent without a search. */
+  readonly hit?: Hit | null;
 }
 
 /** A part of a message that its user has erased: the parts after it keep their numbers, and their borders. */
@@ -156,7 +163,7 @@ export interface ChatMessages extends MessageList {
  */
 export interface History {
   /** Resolves with conversations, newest first. */
-  list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]>;
+  list(caller: Caller, filter: ConversationFilter): Promise<readonly ListedConversation[]>;
   get(caller: Caller, id: string): Promise<Conversation | undefined>;
   /** Resolves with `undefined` if the id is taken. */
   create(caller: Caller, id: string, title: string, metadata: Metadata): Promise<Conversation | undefined>;

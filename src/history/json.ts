@@ -1,7 +1,8 @@
 /** Conversations and messages as clients read them: JSON, pages of it, and exports as JSON or Markdown. */
 import { z } from "zod";
 import { Count, Id, schemaOf, Time } from "../http/description/response-schema.ts";
-import type { Conversation, MessageList, Metadata, StoredMessage } from "./history.ts";
+import type { Conversation, ListedConversation, MessageList, Metadata, StoredMessage } from "./history.ts";
+import type { Hit } from "./hits.ts";
 import {
   toolResultStatuses,
   toolRunners,
@@ -23,6 +24,27 @@ export interface ConversationJson {
   readonly archivedAt: string | null;
   readonly createdAt: string;
   readonly updatedAt: string;
+}
+
+/** A part of a text, in UTF-16 code units. */
+export interface TextRangeJson {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A message that a search has found. */
+export interface HitJson {
+  readonly messageId: string;
+  /** One line of its text around the words of the search, of at most 160 UTF-16 code units. */
+  readonly excerpt: string;
+  /** The words in the excerpt, in order. */
+  readonly ranges: readonly TextRangeJson[];
+}
+
+/** A conversation of a list. */
+export interface ListedConversationJson extends ConversationJson {
+  /** Absent without a search; `null` if only the title matches. */
+  readonly hit?: HitJson | null | undefined;
 }
 
 /** A tool call of a reply. */
@@ -61,7 +83,7 @@ export interface MessageJson {
 
 /** A page of conversations. */
 export interface ConversationPage {
-  readonly conversations: readonly ConversationJson[];
+  readonly conversations: readonly ListedConversationJson[];
   readonly nextCursor: string | null;
 }
 
@@ -79,16 +101,42 @@ export interface ConversationExport {
 
 const MetadataSchema = z.record(z.string(), z.unknown());
 
+const conversationFields = {
+  id: Id,
+  title: z.string(),
+  metadata: MetadataSchema,
+  leafId: Id.nullable().describe("The last message of the path that is shown."),
+  archivedAt: Time.nullable(),
+  createdAt: Time,
+  updatedAt: Time,
+};
+
 /** The schema of {@link ConversationJson}. */
 export const ConversationSchema = schemaOf<ConversationJson>()("Conversation", () =>
+  z.object(conversationFields),
+);
+
+/** The schema of {@link HitJson}. */
+const HitSchema = schemaOf<HitJson>()("SearchHit", () =>
   z.object({
-    id: Id,
-    title: z.string(),
-    metadata: MetadataSchema,
-    leafId: Id.nullable().describe("The last message of the path that is shown."),
-    archivedAt: Time.nullable(),
-    createdAt: Time,
-    updatedAt: Time,
+    messageId: Id.describe("The newest message that matches."),
+    excerpt: z
+      .string()
+      .describe("One line of its text around the words of the search: at most 160 UTF-16 code units."),
+    ranges: z
+      .array(z.object({ start: Count, end: Count }))
+      .describe("The words of the search in the excerpt, in UTF-16 code units, in order."),
+  }),
+);
+
+/** The schema of {@link ListedConversationJson}. */
+const ListedConversationSchema = schemaOf<ListedConversationJson>()("ListedConversation", () =>
+  z.object({
+    ...conversationFields,
+    hit: HitSchema()
+      .nullable()
+      .optional()
+      .describe("With a search: the message that it has found; null if only the title matches."),
   }),
 );
 
@@ -137,7 +185,7 @@ const MessageSchema = schemaOf<MessageJson>()("Message", () =>
 
 /** The schema of {@link ConversationPage}. */
 export const ConversationPageSchema = schemaOf<ConversationPage>()("ConversationPage", () =>
-  z.object({ conversations: z.array(ConversationSchema()), nextCursor: z.string().nullable() }),
+  z.object({ conversations: z.array(ListedConversationSchema()), nextCursor: z.string().nullable() }),
 );
 
 /** The schema of {@link MessagePage}. */
@@ -157,14 +205,24 @@ export function toConversationJson(conversation: Conversation): ConversationJson
 }
 
 /** Returns the first `limit` of `found` as a page, with a cursor if there are more. */
-export function toConversationPage(found: readonly Conversation[], limit: number): ConversationPage {
+export function toConversationPage(found: readonly ListedConversation[], limit: number): ConversationPage {
   const conversations = found.slice(0, limit);
   const last = conversations.at(-1);
   const nextCursor =
     found.length > limit && last !== undefined
       ? Buffer.from(`${last.updatedAt} ${last.id}`).toString("base64url")
       : null;
-  return { conversations: conversations.map(toConversationJson), nextCursor };
+  return { conversations: conversations.map(toListedJson), nextCursor };
+}
+
+function toListedJson(conversation: ListedConversation): ListedConversationJson {
+  const { hit } = conversation;
+  const json = toConversationJson(conversation);
+  return hit === undefined ? json : { ...json, hit: hit && toHitJson(hit) };
+}
+
+function toHitJson({ messageId, excerpt: { text, ranges } }: Hit): HitJson {
+  return { messageId, excerpt: text, ranges: ranges.map(({ start, end }) => ({ start, end })) };
 }
 
 /** Returns messages as a page. `nextBefore` is the message before which the next page ends. */

@@ -8,6 +8,7 @@ import type {
   ConversationChanges,
   ConversationFilter,
   History,
+  ListedConversation,
   MessageFilter,
   MessageList,
   Metadata,
@@ -19,6 +20,7 @@ import type { Json, JsonObject } from "../base/json.ts";
 import type { Database, FunctionName } from "../store/database/database.ts";
 import { toSearchQuery } from "../store/words/lexemes.ts";
 import { readChat } from "./chat-rows.ts";
+import { findHits } from "./hits.ts";
 import { MessageRows } from "./message-rows.ts";
 import { ConversationRow } from "./row-schemas.ts";
 import type { StoreRows } from "../store/open-store.ts";
@@ -49,7 +51,7 @@ export class ConversationRows implements History {
     this.#messages = new MessageRows(rows.database);
   }
 
-  async list(caller: Caller, filter: ConversationFilter): Promise<readonly Conversation[]> {
+  async list(caller: Caller, filter: ConversationFilter): Promise<readonly ListedConversation[]> {
     const { limit, before, isArchived, query } = filter;
     await this.#rows.untilWritesStored(caller);
     if (query !== undefined) await this.#rows.untilTextsRead();
@@ -62,7 +64,11 @@ export class ConversationRows implements History {
       query,
       ...words,
     };
-    return await this.#call("chat_list_conversations", argument, caller, z.array(ConversationRow));
+    const found = await this.#call("chat_list_conversations", argument, caller, z.array(ConversationRow));
+    if (query === undefined || words === undefined) return found;
+    const ids = found.map(({ id }) => id);
+    const hits = await findHits(this.#database, caller, ids, { query, words });
+    return found.map((conversation) => ({ ...conversation, hit: hits.get(conversation.id) ?? null }));
   }
 
   async get(caller: Caller, id: string): Promise<Conversation | undefined> {

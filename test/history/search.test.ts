@@ -7,7 +7,7 @@ import { createRandom } from "../../bench/seed/seed-text.ts";
 import { ConversationRows } from "../../src/history/rows.ts";
 import type { Database } from "../../src/store/database/database.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import type { Conversation as StoredConversation } from "../../src/history/history.ts";
+import type { ListedConversation } from "../../src/history/history.ts";
 import { readTexts, toRows } from "../store/words/read-texts.ts";
 import {
   startPglite,
@@ -145,13 +145,35 @@ function describeSearch(name: string, start: () => Promise<StoreHarness>): void 
     ): Promise<string[]> {
       const found: string[] = [];
       const rows = new ConversationRows(toRows(database));
-      for (let last: StoredConversation | undefined; ;) {
+      for (let last: ListedConversation | undefined; ;) {
         const caller = { userId, accessToken: undefined };
         const page = await rows.list(caller, { query, limit, before: last, isArchived });
         found.push(...page.map(({ id }) => id));
+        for (const row of page) assertHit(row, query, userId);
         last = page.at(-1);
         if (page.length < limit) return found;
       }
+    }
+
+    /** A hit is a message of the conversation that its user may find, in which only words of the query are marked. */
+    function assertHit({ id, hit }: ListedConversation, query: string, userId: string | undefined): void {
+      const row = conversations.find((one) => one.id === id);
+      if (hit === null || hit === undefined || row === undefined) {
+        // The title has been found, or whatever lacks a word.
+        assert.ok(row !== undefined && (row.title[0] !== "title" || query.includes("-")), query);
+        return;
+      }
+      const { text, ranges } = hit.excerpt;
+      const own = row.messages.filter((message) => message.userId === userId);
+      assert.ok(
+        own.some(({ words }) => words.join(" ") === text),
+        JSON.stringify({ query, text }),
+      );
+      const marked = ranges.flatMap((range) => text.slice(range.start, range.end).split(" "));
+      for (const word of marked) assert.ok(query.includes(word), JSON.stringify({ query, marked }));
+      if (!/-| or /.test(query))
+        for (const word of query.match(/\w+/g) ?? [])
+          assert.ok(marked.includes(word), `${query}: ${marked.join()}`);
     }
 
     test("finds every conversation with the words once, in list order, however common they are", async () => {

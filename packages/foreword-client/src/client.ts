@@ -16,6 +16,8 @@ export type {
   AttachmentJson as Attachment,
   ConversationExport,
   ConversationJson as Conversation,
+  HitJson as SearchHit,
+  ListedConversationJson as ListedConversation,
   ConversationPage,
   MessageJson as StoredMessage,
   MessagePage,

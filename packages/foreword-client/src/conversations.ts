@@ -17,7 +17,10 @@ export interface ListOptions extends RequestOptions {
   readonly cursor?: string | null | undefined;
   /** Only archived conversations, or only others. Default: false. */
   readonly archived?: boolean | undefined;
-  /** Words to search for, in titles and messages: at most 200 characters. Default: no search. */
+  /**
+   * Words to search for, in titles and messages: at most 200 characters. Each conversation then has a `hit`.
+   * Default: no search.
+   */
   readonly query?: string | undefined;
 }
 

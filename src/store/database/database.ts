@@ -41,6 +41,7 @@ export const functions = {
   chat_list_abandoned_turns: "read",
   chat_save_messages: "safe",
   chat_list_conversations: "read",
+  chat_find_hits: "read",
   chat_get_conversation: "read",
   chat_create_conversation: "once",
   chat_update_conversation: "safe",

@@ -1,5 +1,6 @@
 /** Writes words as Postgres stores and matches them, so that Postgres never parses a text. */
-import { readTokens, type Token, type Words } from "./text-words.ts";
+import { readTerms, type QueryWord, type Term } from "./search-terms.ts";
+import type { Words } from "./text-words.ts";
 
 /** A search as the database receives it: texts of `tsquery`. */
 export interface SearchQuery {
@@ -10,21 +11,6 @@ export interface SearchQuery {
    * positions. `null` for any text.
    */
   readonly likely: string | null;
-}
-
-/** How many words of a search count, from the start. */
-const maxQueryWords = 32;
-/** Terms of a search: quoted phrases, the last perhaps not closed yet, and words between white space. */
-const term = /-*"[^"]*"?|[^\s"]+/g;
-
-/** Adjacent words. */
-interface Term {
-  readonly words: readonly QueryWord[];
-  readonly isNegated: boolean;
-}
-
-interface QueryWord extends Pick<Token, "word" | "position"> {
-  readonly isPrefix: boolean;
 }
 
 /**
@@ -57,7 +43,7 @@ export function toVector(words: Words, userId: string | undefined, conversationI
  */
 export function toSearchQuery(text: string, userId: string | undefined): SearchQuery | undefined {
   const namespace = toNamespace(userId);
-  const alternatives = readTerms(text).filter((terms) => terms.length > 0);
+  const alternatives = readTerms(text);
   if (alternatives.length === 0) return undefined;
   const match = joinAny(alternatives.map((terms) => terms.map((one) => toPhrase(one, namespace))));
   const isPlain = alternatives.flat().every(({ words }) => words.length === 1);
@@ -66,34 +52,6 @@ export function toSearchQuery(text: string, userId: string | undefined): SearchQ
     match,
     likely: isPlain ? match : likely.some((parts) => parts.length === 0) ? null : joinAny(likely),
   };
-}
-
-function readTerms(text: string): Term[][] {
-  const alternatives: Term[][] = [[]];
-  const found = text.match(term) ?? [];
-  let left = maxQueryWords;
-  for (const [index, chunk] of found.entries()) {
-    if (/^or$/i.test(chunk)) {
-      alternatives.push([]);
-      continue;
-    }
-    const isNegated = chunk.startsWith("-");
-    const isOpen = index === found.length - 1 && !isNegated && !/"[^"]*"/.test(chunk);
-    const words = readWords(chunk, isOpen).slice(0, left);
-    left -= words.length;
-    if (words.length > 0) alternatives.at(-1)?.push({ words, isNegated });
-  }
-  return alternatives;
-}
-
-/** The pairs of a run include its last character; a single one may start any pair. */
-function readWords(text: string, isOpen: boolean): QueryWord[] {
-  const tokens = Array.from(readTokens(text)).filter(({ kind }) => kind !== "part" && kind !== "tail");
-  return tokens.map(({ word, position, kind }, index) => ({
-    word,
-    position,
-    isPrefix: kind === "single" || (kind === "word" && isOpen && index === tokens.length - 1),
-  }));
 }
 
 function joinAny(alternatives: readonly (readonly string[])[]): string {

@@ -26,6 +26,9 @@ export interface Token {
    * `symbol`: an emoji, flag or other sign.
    */
   readonly kind: "word" | "part" | "pair" | "tail" | "single" | "symbol";
+  /** Where it begins and ends in the plain text, in UTF-16 code units. */
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Words with their positions; no positions for words past the last position, and for parts of words. */
@@ -80,19 +83,34 @@ const maxHumps = 6;
 const tokensPerStep = 2_000;
 
 /** Yields the words in a text's first {@link maxTextLength} characters, in order and in linear time. */
-export function* readTokens(text: string): Generator<Token, void, undefined> {
+export function readTokens(text: string): Generator<Token, void, undefined> {
+  return readPlainTokens(toPlain(text));
+}
+
+/** Returns the part of a text that is searchable, normalized as words are compared. */
+export function toPlain(text: string): string {
   const whole = cutAt(text, maxTextLength);
+  return ascii.test(whole) ? whole : cutAt(normalize(whole), maxTextLength);
+}
+
+/** Returns a text of any length without invisible characters, in Unicode's compatibility form. */
+export function normalize(text: string): string {
+  return text.replace(ignorable, "").replace(stackedMarks, "$1").normalize("NFKC");
+}
+
+/** Yields the words of a text that {@link toPlain} has returned. */
+export function* readPlainTokens(plain: string): Generator<Token, void, undefined> {
   let position = 1;
-  if (ascii.test(whole)) {
-    for (const [word] of whole.matchAll(asciiWord)) yield* readWord(word, position++, toLowerCase);
+  if (ascii.test(plain)) {
+    for (const { 0: word, index } of plain.matchAll(asciiWord))
+      yield* readWord(word, index, position++, toLowerCase);
     return;
   }
   const fold = createFold();
-  const plain = whole.replace(ignorable, "").replace(stackedMarks, "$1").normalize("NFKC");
-  for (const { 0: found, groups } of cutAt(plain, maxTextLength).matchAll(unicodeToken)) {
-    if (groups?.["run"] !== undefined) position = yield* readRun(found, position);
-    else if (groups?.["word"] !== undefined) yield* readWord(found, position++, fold);
-    else yield { word: found, position: position++, kind: "symbol" };
+  for (const { 0: found, index, groups } of plain.matchAll(unicodeToken)) {
+    if (groups?.["run"] !== undefined) position = yield* readRun(found, index, position);
+    else if (groups?.["word"] !== undefined) yield* readWord(found, index, position++, fold);
+    else yield { word: found, position: position++, kind: "symbol", start: index, end: index + found.length };
   }
 }
 
@@ -121,31 +139,39 @@ export function* collectWords(text: string): Generator<undefined, Words, undefin
 
 function* readWord(
   raw: string,
+  start: number,
   position: number,
   fold: (word: string) => string,
 ): Generator<Token, void, undefined> {
   const cut = cutAt(raw, maxWordLength);
   const word = fold(cut);
   if (word === "") return;
-  yield { word, position, kind: "word" };
+  yield { word, position, kind: "word", start, end: start + raw.length };
   if (!hump.test(cut)) return;
   const parts = cut.split(humpStart);
   if (parts.length > maxHumps) return;
+  let place = start;
   for (const part of parts) {
     const folded = fold(part);
-    if (folded.length > 1) yield { word: folded, position, kind: "part" };
+    const end = place + part.length;
+    if (folded.length > 1) yield { word: folded, position, kind: "part", start: place, end };
+    place = end;
   }
 }
 
 /** Yields each pair of characters of a run, and its last character; returns the next position. */
-function* readRun(run: string, start: number): Generator<Token, number, undefined> {
-  let position = start;
+function* readRun(run: string, index: number, first: number): Generator<Token, number, undefined> {
+  let position = first;
   let last = "";
+  let start = index;
   for (const character of run) {
-    if (last !== "") yield { word: last + character, position: position++, kind: "pair" };
+    const end = start + last.length + character.length;
+    if (last !== "") yield { word: last + character, position: position++, kind: "pair", start, end };
+    start += last.length;
     last = character;
   }
-  yield { word: last, position, kind: position === start ? "single" : "tail" };
+  const kind = position === first ? "single" : "tail";
+  yield { word: last, position, kind, start, end: start + last.length };
   return position + 1;
 }
 
@@ -174,8 +200,8 @@ function foldWord(word: string): string {
   );
 }
 
-/** Never splits a surrogate pair. */
-function cutAt(text: string, length: number): string {
+/** Returns the first `length` UTF-16 code units of a text, or one fewer: it splits no surrogate pair. */
+export function cutAt(text: string, length: number): string {
   if (text.length <= length) return text;
   const isInside = /[\ud800-\udbff]/.test(text.charAt(length - 1));
   return text.slice(0, isInside ? length - 1 : length);

@@ -15,7 +15,7 @@ import {
   type StoreHarness,
 } from "../../support/databases/store-harness.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
-import { HistoryClient } from "../../support/clients/history-client.ts";
+import { HistoryClient, type ConversationPage } from "../../support/clients/history-client.ts";
 
 const Problem = z.looseObject({ detail: z.string() });
 
@@ -94,6 +94,38 @@ function describeSearch(
           [],
           nothing,
         );
+    });
+
+    test("shows the newest message that it has found, with its words marked, and none for a title", async () => {
+      const userId = randomUUID();
+      const id = await say(userId, "First a zebra");
+      const long = `${"é, ".repeat(1_000)}<b>the **ZÉBRA**</b>\n\n and its foal${" e".repeat(1_000)}`;
+      model.say("- p\n---RESPONSE---\nNo stripes.");
+      await app.chat(long, { userId, conversationId: id, messages: [{ role: "user", content: long }] });
+      const find = async (query: string, who = userId): Promise<ConversationPage["conversations"]> =>
+        (await history.list(who, `query=${encodeURIComponent(query)}`)).conversations;
+      const [found] = await find("zebra foal");
+      const { messages } = await history.read(userId, id, "tree=true");
+      const { messageId, excerpt, ranges } = found?.hit ?? assert.fail("no hit");
+      assert.equal(messageId, messages.find(({ content }) => content === long)?.id);
+      assert.match(excerpt, /^…(?:é, )+<b>the \*\*ZÉBRA\*\*<\/b> and its foal(?: e)+…$/);
+      assert.ok(excerpt.length <= 160);
+      assert.deepEqual(
+        ranges.map((range) => excerpt.slice(range.start, range.end)),
+        ["ZÉBRA", "foal"],
+      );
+      const patch = { title: "Unicorns" };
+      assert.equal((await history.send("PATCH", `/conversations/${id}`, userId, patch)).status, 200);
+      assert.deepEqual(
+        (await find("unicorn")).map(({ hit }) => hit),
+        [null],
+      );
+      assert.deepEqual(
+        (await find("-unheard")).map(({ hit }) => hit),
+        [null],
+      );
+      assert.ok((await history.list(userId)).conversations.every((one) => !("hit" in one)));
+      assert.deepEqual(await find("zebra", randomUUID()), []);
     });
 
     test("finds nothing for a query without a word, and refuses a cursor of another list by name", async () => {

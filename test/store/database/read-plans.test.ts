@@ -57,6 +57,15 @@ const search = (query: string, more: JsonObject = {}): Read => ({
   argument: ({ userId }) => ({ query, ...toSearchQuery(query, userId), limit: 21, ...more }),
   index: "message_words_idx",
 });
+const hits = (query: string): Read => ({
+  name: "chat_find_hits",
+  argument: ({ userId, late }) => ({
+    ...toSearchQuery(query, userId),
+    conversation_ids: [late.id],
+    max_bytes: 1_000_000,
+  }),
+  index: "message_words_idx",
+});
 const reads: Readonly<Record<string, Read>> = {
   "the newest conversations": {
     name: "chat_list_conversations",
@@ -114,6 +123,8 @@ const reads: Readonly<Record<string, Read>> = {
     index: "message_words_due_idx",
   },
   "a word in every message": search("everywhere"),
+  "where such a word is": hits("everywhere"),
+  "where a phrase is": hits('"everywhere replied"'),
   "archived ones with a word in every message": search("everywhere", { is_archived: true }),
   "a word in one message": search("rare"),
   "a word in none": search("nowhere"),

@@ -13,8 +13,13 @@ export const Conversation = z.strictObject({
   createdAt: z.string(),
   updatedAt: z.string(),
 });
+const Hit = z.strictObject({
+  messageId: z.string(),
+  excerpt: z.string(),
+  ranges: z.array(z.strictObject({ start: z.int(), end: z.int() })),
+});
 const Conversations = z.strictObject({
-  conversations: z.array(Conversation),
+  conversations: z.array(Conversation.extend({ hit: Hit.nullable().optional() })),
   nextCursor: z.string().nullable(),
 });
 /** A tool call, with all its fields. */
