@@ -23,13 +23,15 @@ describe("the page of a server for other servers", { timeout: 60_000, skip: with
 });
 
 test("a page without a chat has its reason, in both languages", () => {
-  const reasonOf = (auth: "none" | "keys" | "supabase", isSecure: boolean) =>
-    findClosedReason({ auth, title: "Foreword" }, isSecure);
+  const supabase = { url: "https://project.example", key: "public" };
+  const reasonOf = (auth: "none" | "keys" | "supabase", isSecure: boolean, project?: typeof supabase) =>
+    findClosedReason({ auth, title: "Foreword", ...(project && { supabase: project }) }, isSecure);
   assert.equal(reasonOf("none", true), undefined);
   assert.equal(reasonOf("none", false), "needsHttps");
   for (const isSecure of [true, false]) {
     assert.equal(reasonOf("keys", isSecure), "needsKeys");
     assert.equal(reasonOf("supabase", isSecure), "noSignIn");
+    assert.equal(reasonOf("supabase", isSecure, supabase), isSecure ? undefined : "needsHttps");
   }
   for (const reason of ["needsKeys", "needsHttps", "noSignIn"] as const)
     assert.notEqual(de.page[reason], en.page[reason]);

@@ -1,6 +1,6 @@
 /** Starts the page. */
 import { createClient } from "foreword-client";
-import { render } from "preact";
+import { render, type VNode } from "preact";
 import { App } from "./app.tsx";
 import { Closed } from "./closed.tsx";
 import { changes } from "./base/changes.ts";
@@ -10,6 +10,7 @@ import { PageContext } from "./base/page-context.ts";
 import { Network } from "./base/network.ts";
 import { PreferenceStore } from "./base/preferences.ts";
 import { readLocalUser } from "./base/user.ts";
+import { LoadFailed } from "./load-failed.tsx";
 import { language, setLanguage } from "./strings/strings.ts";
 import "./styles/theme.css";
 import "./styles/page.css";
@@ -23,9 +24,11 @@ applyPreferences();
 preferences.subscribe(applyPreferences);
 addEventListener("storage", () => preferences.refresh());
 document.title = config.title;
-if (root !== null) {
+if (root !== null) void show(root);
+
+async function show(place: Element): Promise<void> {
   const reason = findClosedReason(config, isSecureContext);
-  render(reason === undefined ? open() : <Closed title={config.title} reason={reason} />, root);
+  render(reason === undefined ? await open() : <Closed title={config.title} reason={reason} />, place);
 }
 
 /** Sets the colours and the language; the components read the language when they render again. */
@@ -38,19 +41,30 @@ function applyPreferences(): void {
   documentElement.lang = language;
 }
 
-/** Returns the page of the user that this browser keeps, connected to the server and to other tabs. */
-function open() {
-  const userId = readLocalUser();
+/** Returns the page, connected to the server and to other tabs. */
+async function open(): Promise<VNode> {
   // `keepalive`: a deletion arrives even if it is sent because the page is closed.
   const network = new Network((input, init) =>
     fetch(input, { ...init, keepalive: init?.method === "DELETE" }),
   );
-  const client = createClient({ baseUrl: new URL(".", location.href).href, userId, fetch: network.fetch });
   for (const type of ["online", "offline"]) addEventListener(type, () => network.setOnline(navigator.onLine));
   changes.connect(new BroadcastChannel("foreword"));
+  if (config.supabase !== undefined) return await loadSignIn(config.supabase, network);
+  const userId = readLocalUser();
+  const client = createClient({ baseUrl: new URL(".", location.href).href, userId, fetch: network.fetch });
   return (
     <PageContext.Provider value={{ config, client, network, preferences, userId }}>
       <App />
     </PageContext.Provider>
   );
+}
+
+/** Loads the code of signing in, which other pages do without. */
+async function loadSignIn(project: NonNullable<typeof config.supabase>, network: Network): Promise<VNode> {
+  try {
+    const { openSignIn, SignInRoot } = await import("./sign-in/sign-in-root.tsx");
+    return <SignInRoot services={openSignIn({ config, network, preferences }, project)} />;
+  } catch {
+    return <LoadFailed title={config.title} />;
+  }
 }

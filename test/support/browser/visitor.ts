@@ -10,6 +10,8 @@ export interface Device {
   /** English by default. */
   readonly locale?: string;
   readonly options?: BrowserContextOptions;
+  /** Another origin that may be asked. */
+  readonly project?: string;
 }
 
 /** A browser profile with its tabs. */
@@ -50,7 +52,8 @@ export class Visitor {
     context.setDefaultTimeout(15_000);
     const visitor = new Visitor(context, userId);
     await context.route(
-      ({ protocol, origin }) => /^(?:https?|wss?):$/.test(protocol) && origin !== own,
+      ({ protocol, origin }) =>
+        /^(?:https?|wss?):$/.test(protocol) && origin !== own && origin !== device.project,
       async (route) => {
         visitor.foreign.push(route.request().url());
         await route.abort();

@@ -11,7 +11,7 @@ import type { Clock } from "../../../src/base/clock.ts";
 import { startPostgres, type PostgresServer } from "./postgres-server.ts";
 import { makeFolder } from "../apps/start-app.ts";
 import { fillDataFolder } from "./pglite-template.ts";
-import { startSupabaseStack, type SupabaseStack } from "./supabase-stack.ts";
+import { startSupabaseStack, type StackOptions, type SupabaseStack } from "./supabase-stack.ts";
 
 const Rows = z.array(z.record(z.string(), z.unknown()));
 /** A text of several statements, like the schema, has one result for each: none is used. */
@@ -102,7 +102,7 @@ export async function startPostgresHarness(): Promise<StoreHarness & { readonly 
 
 /** Supabase's stack, a real PostgREST in front of a real Postgres, with the schema applied. */
 export async function startSupabaseHarness(
-  options: { readonly poolSize?: number } = {},
+  options: StackOptions = {},
 ): Promise<StoreHarness & { readonly stack: SupabaseStack }> {
   const stack = await startSupabaseStack({ ...options, setup: [await loadOwnSchema()] });
   const variables = { SUPABASE_URL: stack.url, SUPABASE_SERVICE_ROLE_KEY: stack.serviceRoleKey };

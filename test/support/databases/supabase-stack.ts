@@ -3,7 +3,14 @@
  */
 import type { ChildProcess } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
-import { Agent, createServer, request, type Server, type ServerResponse } from "node:http";
+import {
+  Agent,
+  createServer,
+  request,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream";
@@ -60,23 +67,26 @@ create schema stack_probe;
 grant usage on schema stack_probe to service_role;`;
 
 /** The size of a project, and its contents. */
-interface StackOptions {
+export interface StackOptions {
   /** How many connections its HTTP API has to its database. */
   readonly poolSize?: number;
   /** Statements that are run before it starts. */
   readonly setup?: readonly string[];
+  /** Responds below `/auth/v1`. Default: nothing does. */
+  readonly auth?: RequestListener;
 }
 
 /** Starts a project on free ports; the caller stops it. */
 export async function startSupabaseStack({
   poolSize = 10,
   setup = [],
+  auth,
 }: StackOptions = {}): Promise<SupabaseStack> {
   const postgres = await startPostgres({ setup: [bootstrapSql, ...setup] });
   const folder = createGuardedFolder();
   try {
     const postgrest = await launchPostgrest(folder, postgres.port, poolSize);
-    const gateway = createGateway(postgrest.url);
+    const gateway = createGateway(postgrest.url, auth);
     const url = `http://127.0.0.1:${await listen(gateway)}`;
     const serviceRoleKey = signToken({ iss: "supabase", role: "service_role" }, keyLifetimeSeconds);
     return {
@@ -136,11 +146,15 @@ async function launchPostgrest(
   throw new Error(`PostgREST does not start:\n${folder.readLog()}`);
 }
 
-/** Creates the gateway of a hosted project: PostgREST below `/rest/v1`, and nothing else. */
-function createGateway(postgrestUrl: string): Server {
+/** Creates the gateway of a hosted project: PostgREST below `/rest/v1`, and `auth`. */
+function createGateway(postgrestUrl: string, auth: RequestListener | undefined): Server {
   // PostgREST closes idle connections after 30 s.
   const agent = new Agent({ keepAlive: true, timeout: 5_000 });
   return createServer((incoming, outgoing) => {
+    if (auth !== undefined && incoming.url?.startsWith("/auth/v1/") === true) {
+      auth(incoming, outgoing);
+      return;
+    }
     const [, path] = /^\/rest\/v1(?=[/?]|$)(.*)$/.exec(incoming.url ?? "") ?? [];
     if (path === undefined) {
       sendError(outgoing, 404, "no Route matched with those values");

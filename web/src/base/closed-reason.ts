@@ -8,8 +8,11 @@ export type ClosedReason = "needsKeys" | "noSignIn" | "needsHttps";
  * Returns the reason why there is no chat; `undefined` if there is one. Browsers make ids in secure contexts
  * only.
  */
-export function findClosedReason({ auth }: PageConfig, isSecure: boolean): ClosedReason | undefined {
+export function findClosedReason(
+  { auth, supabase }: PageConfig,
+  isSecure: boolean,
+): ClosedReason | undefined {
   if (auth === "keys") return "needsKeys";
-  if (auth === "supabase") return "noSignIn";
+  if (auth === "supabase" && supabase === undefined) return "noSignIn";
   return isSecure ? undefined : "needsHttps";
 }

@@ -14,6 +14,12 @@ export interface PageServices {
   readonly preferences: PreferenceStore;
   /** Tells users apart in what the browser keeps, like drafts. */
   readonly userId: string;
+  /** The user's account, if they sign in. */
+  readonly account?: {
+    readonly email: string | undefined;
+    /** Ends the session of this device, and forgets the user. */
+    readonly signOut: () => Promise<void>;
+  };
 }
 
 /** Provides {@link PageServices}. */

@@ -2,6 +2,7 @@
 import { useId, useRef, useState } from "preact/hooks";
 import { useStore } from "../base/use-store.ts";
 import { SettingsMenu } from "../settings/settings-menu.tsx";
+import { AccountLine } from "../sign-in/account-line.tsx";
 import { strings } from "../strings/strings.ts";
 import { ConversationRows } from "./rows/conversation-rows.tsx";
 import { useHistory } from "./history-context.ts";
@@ -53,6 +54,7 @@ export function HistoryPanel({ onClose }: { readonly onClose?: () => void }) {
           {strings.history.archived}
         </button>
         <SettingsMenu />
+        <AccountLine />
       </footer>
     </>
   );

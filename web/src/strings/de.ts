@@ -1,4 +1,5 @@
 /** The page's texts in German. */
+import { deSignIn } from "./de-sign-in.ts";
 import type { Strings } from "./strings.ts";
 
 export const de: Strings = {
@@ -9,7 +10,9 @@ export const de: Strings = {
     needsKeys:
       "Dieser Server nimmt Anfragen anderer Server mit Schlüssel an. Einen Chat für Browser hat er nicht.",
     noSignIn:
-      "Wer diesen Server nutzt, muss sich anmelden. Das kann diese Seite noch nicht: Nimm eine eigene App.",
+      "Wer diesen Server nutzt, meldet sich an, aber diese Seite weiß nicht wo: Der Betreiber muss PAGE_SUPABASE_KEY setzen.",
+    loadFailed: "Ein Teil dieser Seite konnte nicht geladen werden.",
+    reload: "Seite neu laden",
     needsHttps:
       "Browser erlauben diese Seite nur über https oder auf dem Computer, auf dem der Server läuft.",
     docs: "So benutzt du seine API",
@@ -21,6 +24,7 @@ export const de: Strings = {
     language: "Sprache",
     docs: "API-Dokumentation",
   },
+  signIn: deSignIn,
   history: {
     newChat: "Neuer Chat",
     search: "Unterhaltungen suchen",

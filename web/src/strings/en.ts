@@ -1,11 +1,16 @@
 /** The page's texts in English. */
+import { enSignIn } from "./en-sign-in.ts";
+
 export const en = {
   page: {
     skip: "Skip to the chat",
     conversations: "Conversations",
     chat: "Chat",
     needsKeys: "This server takes requests of other servers, by key. It has no chat for browsers.",
-    noSignIn: "Users of this server must sign in, which this page cannot do yet. Use an app of your own.",
+    noSignIn:
+      "Users of this server sign in, and this page does not know where: its operator has to set PAGE_SUPABASE_KEY.",
+    loadFailed: "A part of this page could not be loaded.",
+    reload: "Reload the page",
     needsHttps: "Browsers allow this page only over https, or on the computer that the server runs on.",
     docs: "How to use its API",
   },
@@ -16,6 +21,7 @@ export const en = {
     language: "Language",
     docs: "API docs",
   },
+  signIn: enSignIn,
   history: {
     newChat: "New chat",
     search: "Search conversations",

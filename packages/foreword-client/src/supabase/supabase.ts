@@ -1,6 +1,5 @@
 /** `foreword-client/supabase`: sends the access token of a supabase-js client with each request. */
 import { abortable } from "../abortable.ts";
-import type { ClientOptions } from "../client.ts";
 import { ForewordError } from "../foreword-error.ts";
 
 /** The result of supabase-js when it is asked for a session. */
@@ -23,6 +22,12 @@ export interface SupabaseAuthOptions {
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
+/** Options of `createClient`. */
+export interface SupabaseAuth {
+  readonly headers: () => Promise<Record<string, string>>;
+  readonly fetch: typeof globalThis.fetch;
+}
+
 /**
  * Returns options of `createClient` for a server with `AUTH=supabase`.
  *
@@ -36,7 +41,7 @@ export interface SupabaseAuthOptions {
 export function supabaseAuth(
   supabase: SupabaseClient,
   { fetch = globalThis.fetch }: SupabaseAuthOptions = {},
-): Required<Pick<ClientOptions, "headers" | "fetch">> {
+): SupabaseAuth {
   const refresh = createRefresh(supabase);
   return {
     headers: async () => toHeaders(await readToken(supabase.auth.getSession())),
@@ -66,7 +71,8 @@ function createRefresh(supabase: SupabaseClient): (refused: string) => Promise<s
     if (current !== refused) return current; // refreshed, or signed out, in the meantime
     if (refused === latest) return undefined;
     refreshing ??= readToken(supabase.auth.refreshSession()).finally(() => (refreshing = undefined));
-    latest = await refreshing;
+    // Without a result, another tab may have refreshed the session at the same time.
+    latest = (await refreshing) ?? (await readToken(supabase.auth.getSession()));
     return latest === refused ? undefined : latest;
   };
 }

@@ -1,0 +1,75 @@
+/** The texts of signing in, in English. */
+
+/** The texts. */
+export const enSignIn = {
+  title: "Sign in",
+  titles: {
+    password: "Sign in",
+    link: "Sign in by e-mail",
+    signUp: "Create an account",
+    reset: "Set a new password",
+    code: "Look into your e-mail",
+    newPassword: "Set a new password",
+  },
+  hints: {
+    password: "",
+    link: "You get an e-mail with a link or a code, and need no password.",
+    signUp: "",
+    reset: "You get an e-mail with a link or a code.",
+  },
+  submits: {
+    password: "Sign in",
+    link: "Send the e-mail",
+    signUp: "Create the account",
+    reset: "Send the e-mail",
+    code: "Sign in",
+    newPassword: "Save the password",
+  },
+  ways: {
+    password: "Sign in with a password",
+    link: "Sign in without a password",
+    signUp: "Create an account",
+    reset: "Forgotten your password?",
+  },
+  wait: "One moment …",
+  email: "E-mail address",
+  password: "Password",
+  newPassword: "New password",
+  code: "Code",
+  continueWith: (provider: string) => `Continue with ${provider}`,
+  or: "or",
+  noWay: "The operator of this server has turned on no way of signing in that this page knows.",
+  sent: (email: string) =>
+    `An e-mail is on its way to ${email}. Open its link in this browser, or enter its code here.`,
+  sendAgain: "Send it again",
+  sentAgain: "Sent again.",
+  back: "Back",
+  keepPassword: "Keep the old one",
+  tryAgain: "Try again",
+  signedIn: "Signed in",
+  signOut: "Sign out",
+  problems: {
+    wrongPassword: "The e-mail address or the password is wrong.",
+    notConfirmed:
+      "This address is not confirmed yet. Open the link in the e-mail that you got, or sign in without a password.",
+    expired: "The link or code is wrong, too old, or was used before. Ask for another one.",
+    otherBrowser:
+      "The link works only in the browser in which you asked for it. Enter the code there, or ask again here.",
+    refused: "The provider did not sign you in. Try again, or take another way.",
+    tooMany: "Too many attempts. Wait a few minutes, then try again.",
+    taken: "This address has an account. Sign in, or set a new password.",
+    noSignUp: "This address has no account, and none are being created.",
+    weakPassword: "This password is too easy to guess. Choose a longer one, with letters and digits.",
+    samePassword: "This is the old password. Choose another one.",
+    badEmail: "This e-mail address is not valid.",
+    mailRefused: "The project sends no e-mail to this address. Ask the operator of this server.",
+    banned: "This account is blocked. Ask the operator of this server.",
+    notOffered: "This way of signing in is turned off. Take another one.",
+    captcha: "The project asks for a captcha, which this page cannot show. Ask the operator of this server.",
+    unreachable: "The sign-in server cannot be reached. Check your connection, then try again.",
+    sessionEnded: "Your session has ended. Sign in again: nothing you have written is lost.",
+    tokenRefused:
+      "This server does not accept your session. Sign in again; if that does not help, ask its operator.",
+    other: "Signing in did not work. Try again.",
+  },
+};
