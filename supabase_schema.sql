@@ -1,4 +1,4 @@
--- Foreword's schema, version 10: tables, row level security and every function the server calls.
+-- Foreword's schema, version 11: tables, row level security and every function the server calls.
 -- Built from sql/ by `npm run schema`: change the pieces there, not this file. Paste it whole into Supabase's
 -- SQL editor, or apply it with `foreword migrate`. It may be applied again at any time, also over the two
 -- tables of the service that Foreword replaces: their rows stay. Postgres 15 to 18. `foreword schema` prints
@@ -35,7 +35,7 @@ end $$;
 -- The functions know the version: they have the same names whatever the tables are called.
 do $$
 declare
-  c_version constant integer := 10;
+  c_version constant integer := 11;
   v_version integer;
   v_tables regclass[];
   v_attempts integer := 0;
@@ -226,6 +226,49 @@ create table if not exists public.deleted_turns (
   user_id uuid,
   deleted_at timestamptz not null default now()
 );
+
+-- The documents of users, for models to answer from. A document belongs to one knowledge base; its original
+-- is the attachment of the same id, and goes with it.
+create table if not exists public.knowledge_bases (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid,
+  name text not null,
+  taken_at timestamptz, -- when one of its documents was last taken to be read
+  created_at timestamptz not null default now(),
+  unique nulls not distinct (user_id, name)
+);
+create table if not exists public.documents (
+  id uuid primary key, -- made of its user, knowledge base and digest
+  user_id uuid,
+  knowledge_base_id uuid not null references public.knowledge_bases (id) on delete cascade,
+  name text not null,
+  type text not null,
+  size_bytes bigint not null,
+  state text not null default 'waiting' check (state in ('waiting', 'ready', 'failed')),
+  error_code text, -- why it failed
+  pages_read integer not null default 0,
+  pages integer, -- null if its type has none, or until its first page is read
+  passage_count integer not null default 0,
+  word_count integer not null default 0, -- of all passages
+  -- The reading is left to the server that has the lease until that time. `attempts` counts leases.
+  lease_id uuid,
+  lease_until timestamptz,
+  attempts integer not null default 0,
+  created_at timestamptz not null default now()
+);
+-- The pieces that a document is searched and quoted by: joined, they are its text. Servers split texts into
+-- words, as for messages. Only short columns stay in the row, so that a search reads few pages.
+create table if not exists public.passages (
+  document_id uuid not null references public.documents (id) on delete cascade,
+  ordinal integer not null,
+  user_id uuid, -- of the document
+  knowledge_base_id uuid not null,
+  page integer,
+  heading text,
+  text text not null,
+  words tsvector not null, -- each after the first eight digits of its knowledge base's id
+  primary key (document_id, ordinal)
+) with (toast_tuple_target = 128);
 
 create table if not exists public.messages (
   id uuid primary key default gen_random_uuid(),
@@ -603,7 +646,7 @@ begin
   return null;
 end $$;
 
--- Deletes an attachment with the last message of its user that holds it.
+-- Deletes an attachment with the last message of its user that holds it, unless it is a document's original.
 create or replace function public.chat_release_attachment() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -614,8 +657,17 @@ begin
     delete from public.attachments a
       where a.id = old.attachment_id and not exists (
         select from public.message_attachments m
-          where m.attachment_id = a.id and m.user_id is not distinct from a.user_id);
+          where m.attachment_id = a.id and m.user_id is not distinct from a.user_id)
+        and not exists (select from public.documents d where d.id = a.id);
   end if;
+  return null;
+end $$;
+
+-- Deletes the original of a deleted document.
+create or replace function public.chat_release_document() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  delete from public.attachments a where a.id = old.id and a.user_id is not distinct from old.user_id;
   return null;
 end $$;
 
@@ -638,6 +690,9 @@ begin
     $sql$create unique index conversations_chat_idx on public.conversations (chat_id, user_id) nulls not distinct
       where chat_id is not null$sql$,
     $sql$create index deleted_conversations_age_idx on public.deleted_conversations (deleted_at)$sql$,
+    $sql$create index documents_base_idx on public.documents (knowledge_base_id, created_at desc, id desc)$sql$,
+    $sql$create index documents_waiting_idx on public.documents (created_at) where state = 'waiting'$sql$,
+    $sql$create index passages_words_idx on public.passages using gin (words) with (fastupdate = off)$sql$,
     $sql$create index messages_order_idx on public.messages (conversation_id, created_at)$sql$,
     $sql$create unique index messages_id_idx on public.messages (conversation_id, id)$sql$,
     $sql$create unique index messages_digest_idx on public.messages (conversation_id, digest)$sql$,
@@ -679,6 +734,8 @@ begin
     $sql$create trigger conversations_mark_changed after update on public.conversations
       for each row when (old.title is distinct from new.title or old.user_id is distinct from new.user_id)
       execute function public.chat_mark_title()$sql$,
+    $sql$create trigger documents_release after delete on public.documents
+      for each row execute function public.chat_release_document()$sql$,
     $sql$create trigger messages_count_new before insert on public.messages
       for each row when (new.digest is not null)
       execute function public.chat_count_path()$sql$,
@@ -805,6 +862,9 @@ begin
     'public.daily_costs',
     'public.deleted_conversations',
     'public.deleted_turns',
+    'public.knowledge_bases',
+    'public.documents',
+    'public.passages',
     'public.messages',
     'foreword.schema_steps',
     'public.turn_events',
@@ -845,6 +905,12 @@ begin
         and (leaf_id is null or exists (select from public.messages m where m.id = leaf_id and m.conversation_id = public.conversations.id))
       )$sql$,
     $sql$create policy deleted_conversations_read_own on public.deleted_conversations for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy knowledge_bases_read_own on public.knowledge_bases for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy documents_read_own on public.documents for select to authenticated
+      using (user_id = (select auth.uid()))$sql$,
+    $sql$create policy passages_read_own on public.passages for select to authenticated
       using (user_id = (select auth.uid()))$sql$,
     $sql$create policy messages_read_own on public.messages for select to authenticated
       using (user_id = (select auth.uid()))$sql$,
@@ -911,7 +977,7 @@ end $$;
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
 grant select on public.turns, public.turn_pieces, public.turn_events, public.deleted_conversations,
   public.daily_usage, public.attachments, public.attachment_pieces, public.message_attachments,
-  public.context_summaries to authenticated;
+  public.context_summaries, public.knowledge_bases, public.documents, public.passages to authenticated;
 
 -- Functions. Each takes one JSON argument, returns JSON, and is one transaction. ----------------------------
 
@@ -1121,8 +1187,8 @@ end $$;
 create or replace function foreword.check_version(argument jsonb) returns void
 language plpgsql immutable set search_path = '' as $$
 begin
-  if coalesce((argument ->> 'schema_version')::integer, 0) not between 9 and 10 then
-    raise exception 'this schema has version 10 and serves servers from version 9 on, the server asks for %', argument ->> 'schema_version'
+  if coalesce((argument ->> 'schema_version')::integer, 0) not between 9 and 11 then
+    raise exception 'this schema has version 11 and serves servers from version 9 on, the server asks for %', argument ->> 'schema_version'
       using errcode = 'FW001';
   end if;
 end $$;
@@ -2048,7 +2114,7 @@ begin
     perform public.chat_check_version(argument);
   end if;
   return jsonb_build_object(
-    'version', 10,
+    'version', 11,
     'serves_from', 9,
     'caller', current_user,
     'tables', (
@@ -2070,6 +2136,9 @@ begin
     'public.daily_costs',
     'public.deleted_conversations',
     'public.deleted_turns',
+    'public.knowledge_bases',
+    'public.documents',
+    'public.passages',
     'public.messages',
     'foreword.schema_steps',
     'public.turn_events',
@@ -2136,7 +2205,15 @@ begin
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
     'public.chat_store_attachments(jsonb)',
-    'public.chat_take_deleted_objects(jsonb)'
+    'public.chat_take_deleted_objects(jsonb)',
+    'public.chat_delete_documents(jsonb)',
+    'public.chat_find_passages(jsonb)',
+    'public.chat_list_documents(jsonb)',
+    'public.chat_list_knowledge_bases(jsonb)',
+    'public.chat_read_document(jsonb)',
+    'public.chat_save_document(jsonb)',
+    'public.chat_save_passages(jsonb)',
+    'public.chat_take_document(jsonb)'
       ]) as name join pg_proc p on p.oid = name::regprocedure
     ),
     'internal_functions', (
@@ -4554,6 +4631,368 @@ begin
   ), '[]'));
 end $$;
 
+-- Deletes a document of a user, or a knowledge base with all its documents. Since version 11.
+-- @param owner the user, or null
+-- @param document_id, or null for a knowledge base
+-- @param knowledge_base its name
+-- @param max_passages about how many passages to delete at most: an embedded database does nothing else
+--   meanwhile
+-- @returns {found: whether there was anything to delete, more: whether to call again}
+create or replace function public.chat_delete_documents(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' set plan_cache_mode = force_custom_plan as $$
+declare
+  c_most_bytes constant bigint := 32 * 1024 * 1024; -- of originals
+  v_owner uuid := (argument ->> 'owner')::uuid;
+  v_id uuid := (argument ->> 'document_id')::uuid;
+  v_left integer := (argument ->> 'max_passages')::integer;
+  v_bytes bigint := 0;
+  v_base uuid;
+  v_document record;
+  v_count integer;
+  v_found boolean := false;
+begin
+  perform public.chat_check_version(argument);
+  if v_id is null then
+    select b.id into v_base from public.knowledge_bases b
+      where b.name = argument ->> 'knowledge_base'
+        and (b.user_id = v_owner or (v_owner is null and b.user_id is null));
+    if not found then
+      return '{"found": false, "more": false}';
+    end if;
+    v_found := true;
+  end if;
+  for v_document in
+    select d.id, d.size_bytes from public.documents d
+      where (d.id = v_id or d.knowledge_base_id = v_base) and d.user_id is not distinct from v_owner
+      order by d.id limit 100 for update
+  loop
+    v_found := true;
+    delete from public.passages where (document_id, ordinal) in (
+      select p.document_id, p.ordinal from public.passages p where p.document_id = v_document.id limit v_left);
+    get diagnostics v_count = row_count;
+    v_left := v_left - v_count;
+    v_bytes := v_bytes + v_document.size_bytes;
+    if v_left <= 0 then
+      return '{"found": true, "more": true}';
+    end if;
+    delete from public.documents d where d.id = v_document.id;
+    exit when v_bytes >= c_most_bytes;
+  end loop;
+  if v_base is not null then
+    if exists (select from public.documents d where d.knowledge_base_id = v_base) then
+      return '{"found": true, "more": true}';
+    end if;
+    delete from public.knowledge_bases b where b.id = v_base and not exists (
+      select from public.documents d where d.knowledge_base_id = b.id);
+  end if;
+  return jsonb_build_object('found', v_found, 'more', false);
+end $$;
+
+-- Returns the passages of a knowledge base that hold the rarest of the given words. It runs as the service,
+-- and the knowledge base is part of each word: behind row level security, word comparisons could not use an
+-- index. A word that more than a quarter of many passages hold says little: only some of them are looked at.
+-- Since version 11.
+-- @param owner the user, or null
+-- @param knowledge_base its name
+-- @param words
+-- @param limit
+-- @returns {passage_count, word_count of the knowledge base, frequencies: in how many passages each word is,
+--   passages: [{document_id, document_name, ordinal, page, heading, text}], the best first}, or
+--   {missing: true} if there is no such knowledge base
+create or replace function public.chat_find_passages(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off
+  set plan_cache_mode = force_custom_plan as $$
+declare
+  v_owner uuid := (argument ->> 'owner')::uuid;
+  v_base uuid;
+  v_count bigint;
+  v_words bigint;
+  v_most integer;
+  v_found jsonb;
+begin
+  perform public.chat_check_version(argument);
+  select b.id into v_base from public.knowledge_bases b
+    where b.name = argument ->> 'knowledge_base'
+      and (b.user_id = v_owner or (v_owner is null and b.user_id is null));
+  if not found then
+    return '{"missing": true}';
+  end if;
+  select coalesce(sum(d.passage_count), 0), coalesce(sum(d.word_count), 0) into v_count, v_words
+    from public.documents d where d.knowledge_base_id = v_base;
+  v_most := greatest(1000, v_count / 4);
+  with asked as materialized (
+    select a.number, quote_literal(left(v_base::text, 8) || a.word)::tsquery as query
+      from jsonb_array_elements_text(argument -> 'words') with ordinality as a (word, number)
+  ), hits as materialized (
+    select a.number, p.document_id, p.ordinal from asked a cross join lateral (
+      select p.document_id, p.ordinal from public.passages p
+        where p.words @@ a.query and p.knowledge_base_id = v_base limit v_most) p
+  ), counted as materialized (
+    -- Whole numbers, whose sum is the same in any order.
+    select a.number, coalesce(c.count, 0) as count,
+        case when c.count >= v_most then 1
+          else 1 + round(1000 * ln(1 + (greatest(v_count, c.count) - c.count + 0.5) / (c.count + 0.5)))::integer
+        end as weight
+      from asked a left join (select h.number, count(*) as count from hits h group by h.number) c using (number)
+  ), best as materialized (
+    select h.document_id, h.ordinal, sum(c.weight) as score from hits h join counted c using (number)
+      group by h.document_id, h.ordinal
+      order by score desc, h.document_id, h.ordinal limit (argument ->> 'limit')::integer
+  )
+  select jsonb_build_object('passage_count', v_count, 'word_count', v_words,
+      'frequencies', (select coalesce(jsonb_agg(c.count order by c.number), '[]') from counted c),
+      'passages', (
+        select coalesce(jsonb_agg(jsonb_build_object('document_id', b.document_id, 'document_name', d.name,
+            'ordinal', b.ordinal, 'page', p.page, 'heading', p.heading, 'text', p.text)
+            order by b.score desc, b.document_id, b.ordinal), '[]')
+          from best b join public.passages p using (document_id, ordinal)
+          join public.documents d on d.id = b.document_id))
+    into v_found;
+  return v_found;
+end $$;
+
+-- Returns documents of the user, newest first. Since version 11.
+-- @param user_id or null
+-- @param document_id of the only one wanted, or null
+-- @param knowledge_base the name of the one whose documents are wanted, or null
+-- @param limit
+-- @param before {created_at, id} of the last document of the page before, or null
+-- @returns [{id, knowledge_base, name, type, size_bytes, state, error_code, pages_read, pages, passage_count,
+--   created_at}], or {missing: true} if there is no such knowledge base
+create or replace function public.chat_list_documents(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set plan_cache_mode = force_custom_plan as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+  v_name text := argument ->> 'knowledge_base';
+  v_id uuid := (argument ->> 'document_id')::uuid;
+  v_base uuid;
+begin
+  perform public.chat_become_caller(argument);
+  if v_id is null then
+    select b.id into v_base from public.knowledge_bases b
+      where b.name = v_name and (b.user_id = v_user or (v_user is null and b.user_id is null));
+    if not found then
+      return '{"missing": true}';
+    end if;
+  end if;
+  return coalesce((
+    select jsonb_agg(to_jsonb(l) order by l.created_at desc, l.id desc) from (
+      select d.id, b.name as knowledge_base, d.name, d.type, d.size_bytes, d.state, d.error_code, d.pages_read,
+          d.pages, d.passage_count, d.created_at
+        from public.documents d join public.knowledge_bases b on b.id = d.knowledge_base_id
+        where (v_id is null or d.id = v_id) and (v_base is null or d.knowledge_base_id = v_base)
+          and d.user_id is not distinct from v_user
+          and (d.created_at, d.id) < (coalesce((argument #>> '{before,created_at}')::timestamptz, 'infinity'),
+            coalesce((argument #>> '{before,id}')::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+        order by d.created_at desc, d.id desc limit (argument ->> 'limit')::integer) l
+  ), '[]');
+end $$;
+
+-- Returns the user's knowledge bases by name, at most 1,000. Since version 11.
+-- @param user_id or null
+-- @returns [{name, documents, waiting, failed: how many, passages, size_bytes, created_at}]
+create or replace function public.chat_list_knowledge_bases(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set plan_cache_mode = force_custom_plan as $$
+declare
+  v_user uuid := (argument ->> 'user_id')::uuid;
+begin
+  perform public.chat_become_caller(argument);
+  return coalesce((
+    select jsonb_agg(to_jsonb(l) order by l.name collate "C") from (
+      select b.name, count(d.id) as documents, count(d.id) filter (where d.state = 'waiting') as waiting,
+          count(d.id) filter (where d.state = 'failed') as failed,
+          coalesce(sum(d.passage_count), 0) as passages, coalesce(sum(d.size_bytes), 0) as size_bytes,
+          b.created_at
+        from public.knowledge_bases b left join public.documents d on d.knowledge_base_id = b.id
+        where b.user_id = v_user or (v_user is null and b.user_id is null)
+        group by b.id order by b.name collate "C" limit 1000) l
+  ), '[]');
+end $$;
+
+-- Returns passages of a document of the user, in order. Since version 11.
+-- @param user_id or null
+-- @param document_id
+-- @param page of the only page wanted, or null
+-- @param first the ordinal of the first one wanted
+-- @param limit
+-- @returns [{ordinal, page, heading, text}]
+create or replace function public.chat_read_document(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_page integer := (argument ->> 'page')::integer;
+begin
+  perform public.chat_become_caller(argument);
+  return coalesce((
+    select jsonb_agg(to_jsonb(l) order by l.ordinal) from (
+      select p.ordinal, p.page, p.heading, p.text from public.passages p
+        where p.document_id = (argument ->> 'document_id')::uuid
+          and p.user_id is not distinct from (argument ->> 'user_id')::uuid
+          and (v_page is null or p.page = v_page) and p.ordinal >= (argument ->> 'first')::integer
+        order by p.ordinal limit (argument ->> 'limit')::integer) l
+  ), '[]');
+end $$;
+
+-- Adds a document to a knowledge base, which is created if need be; it waits to be read, once its original
+-- is stored as the attachment of its id. A document that is there stays as it is, unless it failed: then it
+-- waits to be read again. Since version 11.
+-- @param owner its user, or null
+-- @param knowledge_base its name
+-- @param id, name, type, size_bytes of the document
+-- @param max_documents, max_passages of its user; max_bytes of all attachments of its user, or null
+-- @returns {is_stored: whether its original is} or {is_full: true} if its user has no room for it
+create or replace function public.chat_save_document(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' set plan_cache_mode = force_custom_plan as $$
+declare
+  v_owner uuid := (argument ->> 'owner')::uuid;
+  v_id uuid := (argument ->> 'id')::uuid;
+  v_base uuid;
+  v_used record;
+  v_bytes bigint;
+begin
+  perform public.chat_check_version(argument);
+  update public.documents d
+    set state = 'waiting', error_code = null, attempts = 0, pages_read = 0, lease_id = null, lease_until = null
+    where d.id = v_id and d.state = 'failed';
+  if not exists (select from public.documents d where d.id = v_id) then
+    select count(*) as documents, coalesce(sum(d.passage_count), 0) as passages into v_used
+      from public.knowledge_bases b join public.documents d on d.knowledge_base_id = b.id
+      where b.user_id = v_owner or (v_owner is null and b.user_id is null);
+    select coalesce(sum(a.size_bytes), 0) + (argument ->> 'size_bytes')::bigint into v_bytes
+      from public.attachments a
+      where a.id <> v_id and (a.user_id = v_owner or (v_owner is null and a.user_id is null));
+    if v_used.documents >= (argument ->> 'max_documents')::integer
+      or v_used.passages >= (argument ->> 'max_passages')::integer
+      or v_bytes > (argument ->> 'max_bytes')::bigint
+    then
+      return '{"is_full": true}';
+    end if;
+    loop
+      insert into public.knowledge_bases (user_id, name) values (v_owner, argument ->> 'knowledge_base')
+        on conflict (user_id, name) do nothing;
+      select b.id into v_base from public.knowledge_bases b
+        where b.name = argument ->> 'knowledge_base'
+          and (b.user_id = v_owner or (v_owner is null and b.user_id is null)) for key share;
+      exit when found; -- it may be deleted meanwhile
+    end loop;
+    insert into public.documents (id, user_id, knowledge_base_id, name, type, size_bytes)
+      values (v_id, v_owner, v_base, argument ->> 'name', argument ->> 'type',
+        (argument ->> 'size_bytes')::bigint)
+      on conflict (id) do nothing;
+  end if;
+  update public.attachments a set is_used = true where a.id = v_id and a.stored_at is not null and not a.is_used;
+  return jsonb_build_object('is_stored', exists (
+    select from public.attachments a where a.id = v_id and a.stored_at is not null));
+end $$;
+
+-- Stores passages of a document that was taken to be read, and how far the reading is. It may be repeated,
+-- and it replaces the passages of an earlier reading. Since version 11.
+-- @param document_id, lease_id, lease_ms as in chat_take_document
+-- @param passages [{ordinal, page, heading, text, words: a tsvector}]
+-- @param pages_read, pages, passage_count, word_count in all so far
+-- @param max_passages of the document's user, in all
+-- @param end null, or {state, error_code}: `ready`, `failed` or, to give the lease back, `waiting`
+-- @param max_deleted about how many passages of an earlier reading are deleted at most
+-- @returns {is_held: whether the reading is still this lease's, is_full: whether nothing was stored because
+--   the user has no room, more: whether to end it again, because passages are left to delete}
+create or replace function public.chat_save_passages(argument jsonb) returns jsonb
+language plpgsql set search_path = '' set lock_timeout = '4s' set plan_cache_mode = force_custom_plan as $$
+declare
+  v_document public.documents;
+  v_count integer := (argument ->> 'passage_count')::integer;
+  v_state text := argument #>> '{end,state}';
+  v_used bigint;
+  v_deleted integer;
+begin
+  perform public.chat_check_version(argument);
+  select * into v_document from public.documents d
+    where d.id = (argument ->> 'document_id')::uuid and d.lease_id = (argument ->> 'lease_id')::uuid
+      and d.state = 'waiting' for update;
+  if not found then
+    return '{"is_held": false, "is_full": false, "more": false}';
+  end if;
+  if v_state = 'waiting' then
+    update public.documents d set lease_id = null, lease_until = null, attempts = d.attempts - 1
+      where d.id = v_document.id;
+    return '{"is_held": true, "is_full": false, "more": false}';
+  end if;
+  if jsonb_array_length(argument -> 'passages') > 0 then
+    select coalesce(sum(d.passage_count), 0) into v_used
+      from public.knowledge_bases b join public.documents d on d.knowledge_base_id = b.id
+      where d.id <> v_document.id
+        and (b.user_id = v_document.user_id or (v_document.user_id is null and b.user_id is null));
+    if v_used + v_count > (argument ->> 'max_passages')::integer then
+      return '{"is_held": true, "is_full": true, "more": false}';
+    end if;
+    insert into public.passages as p
+        (document_id, ordinal, user_id, knowledge_base_id, page, heading, text, words)
+      select v_document.id, n.ordinal, v_document.user_id, v_document.knowledge_base_id, n.page, n.heading,
+          n.text, n.words::tsvector
+        from jsonb_to_recordset(argument -> 'passages')
+          as n (ordinal integer, page integer, heading text, text text, words text)
+      on conflict (document_id, ordinal) do update
+        set page = excluded.page, heading = excluded.heading, text = excluded.text, words = excluded.words
+        where (p.page, p.heading, p.text, p.words)
+          is distinct from (excluded.page, excluded.heading, excluded.text, excluded.words);
+  end if;
+  if v_state is not null then
+    delete from public.passages where (document_id, ordinal) in (
+      select p.document_id, p.ordinal from public.passages p
+        where p.document_id = v_document.id and (v_state = 'failed' or p.ordinal >= v_count)
+        limit (argument ->> 'max_deleted')::integer);
+    get diagnostics v_deleted = row_count;
+    if v_deleted >= (argument ->> 'max_deleted')::integer then
+      return '{"is_held": true, "is_full": false, "more": true}';
+    end if;
+  end if;
+  update public.documents d
+    set pages_read = (argument ->> 'pages_read')::integer, pages = (argument ->> 'pages')::integer,
+      passage_count = case when v_state = 'failed' then 0 else v_count end,
+      word_count = case when v_state = 'failed' then 0 else (argument ->> 'word_count')::integer end,
+      state = coalesce(v_state, 'waiting'), error_code = argument #>> '{end,error_code}',
+      lease_id = case when v_state is null then d.lease_id end,
+      lease_until = case when v_state is null
+        then clock_timestamp() + (argument ->> 'lease_ms')::integer * interval '1 millisecond' end
+    where d.id = v_document.id;
+  return '{"is_held": true, "is_full": false, "more": false}';
+end $$;
+
+-- Takes a document to be read: of the knowledge base that has waited longest, so that one with many documents
+-- does not hold up the others. Nothing here waits for another transaction's lock. Since version 11.
+-- @param lease_id a new id
+-- @param lease_ms how long the reading is left to this lease, unless it says that it goes on
+-- @returns {document: null, or {id, user_id, knowledge_base_id, name, size_bytes, attempts: with this one}}
+create or replace function public.chat_take_document(argument jsonb) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_document public.documents;
+begin
+  perform public.chat_check_version(argument);
+  -- Documents whose originals never came.
+  delete from public.documents where id in (
+    select d.id from public.documents d
+      where d.state = 'waiting' and d.created_at < v_now - interval '1 day' and not exists (
+        select from public.attachments a where a.id = d.id and a.stored_at is not null)
+      order by d.created_at limit 20 for update skip locked);
+  select d.* into v_document
+    from public.documents d join public.knowledge_bases b on b.id = d.knowledge_base_id
+    where d.state = 'waiting' and (d.lease_until is null or d.lease_until < v_now)
+      and exists (select from public.attachments a where a.id = d.id and a.is_used and a.stored_at is not null)
+    order by b.taken_at nulls first, d.created_at limit 1 for update of d skip locked;
+  if not found then
+    return '{"document": null}';
+  end if;
+  update public.documents d
+    set lease_id = (argument ->> 'lease_id')::uuid, attempts = d.attempts + 1,
+      lease_until = v_now + (argument ->> 'lease_ms')::integer * interval '1 millisecond'
+    where d.id = v_document.id;
+  update public.knowledge_bases set taken_at = v_now where id in (
+    select b.id from public.knowledge_bases b where b.id = v_document.knowledge_base_id for update skip locked);
+  return jsonb_build_object('document', jsonb_build_object('id', v_document.id, 'user_id', v_document.user_id,
+    'knowledge_base_id', v_document.knowledge_base_id, 'name', v_document.name,
+    'size_bytes', v_document.size_bytes, 'attempts', v_document.attempts + 1));
+end $$;
+
 -- Functions that only servers of earlier versions called.
 do $$
 declare
@@ -4623,6 +5062,14 @@ begin
     'public.chat_read_attachments(jsonb)',
     'public.chat_store_attachments(jsonb)',
     'public.chat_take_deleted_objects(jsonb)',
+    'public.chat_delete_documents(jsonb)',
+    'public.chat_find_passages(jsonb)',
+    'public.chat_list_documents(jsonb)',
+    'public.chat_list_knowledge_bases(jsonb)',
+    'public.chat_read_document(jsonb)',
+    'public.chat_save_document(jsonb)',
+    'public.chat_save_passages(jsonb)',
+    'public.chat_take_document(jsonb)',
     'public.chat_bury_conversations()',
     'public.chat_count_deleted_turns()',
     'public.chat_count_path()',
@@ -4631,6 +5078,7 @@ begin
     'public.chat_mark_message()',
     'public.chat_mark_title()',
     'public.chat_release_attachment()',
+    'public.chat_release_document()',
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',
@@ -4721,7 +5169,15 @@ begin
     'public.chat_take_requests(jsonb)',
     'public.chat_read_attachments(jsonb)',
     'public.chat_store_attachments(jsonb)',
-    'public.chat_take_deleted_objects(jsonb)'
+    'public.chat_take_deleted_objects(jsonb)',
+    'public.chat_delete_documents(jsonb)',
+    'public.chat_find_passages(jsonb)',
+    'public.chat_list_documents(jsonb)',
+    'public.chat_list_knowledge_bases(jsonb)',
+    'public.chat_read_document(jsonb)',
+    'public.chat_save_document(jsonb)',
+    'public.chat_save_passages(jsonb)',
+    'public.chat_take_document(jsonb)'
   ] loop
     execute format('revoke all on function %s from public, anon, authenticated', v_function::regprocedure);
     execute format('grant execute on function %s to service_role', v_function::regprocedure);
@@ -4737,6 +5193,7 @@ begin
     'public.chat_mark_message()',
     'public.chat_mark_title()',
     'public.chat_release_attachment()',
+    'public.chat_release_document()',
     'foreword.adopt_old_rows(uuid, uuid, jsonb)',
     'foreword.append_path(uuid, uuid, uuid, bytea, integer, jsonb)',
     'foreword.check_version(jsonb)',

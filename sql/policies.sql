@@ -50,4 +50,4 @@ end $$;
 grant select, insert, update, delete on public.conversations, public.messages to authenticated;
 grant select on public.turns, public.turn_pieces, public.turn_events, public.deleted_conversations,
   public.daily_usage, public.attachments, public.attachment_pieces, public.message_attachments,
-  public.context_summaries to authenticated;
+  public.context_summaries, public.knowledge_bases, public.documents, public.passages to authenticated;

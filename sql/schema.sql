@@ -48,6 +48,8 @@ begin;
 
 \ir functions/attachments/*.sql
 
+\ir functions/documents/*.sql
+
 \ir old-functions.sql
 
 \ir grants.sql

@@ -22,6 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   files: ["base", "turn", "store", "http"],
   usage: ["base", "turn", "auth", "store", "http"],
   titles: ["base", "turn", "store"],
+  knowledge: ["base", "store"],
   wires: ["base", "turn", "auth", "live", "http", "history"],
   observe: ["base", "turn"],
   openapi: ["base", "http"],

@@ -1,4 +1,4 @@
--- Deletes an attachment with the last message of its user that holds it.
+-- Deletes an attachment with the last message of its user that holds it, unless it is a document's original.
 create or replace function public.chat_release_attachment() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -9,7 +9,8 @@ begin
     delete from public.attachments a
       where a.id = old.attachment_id and not exists (
         select from public.message_attachments m
-          where m.attachment_id = a.id and m.user_id is not distinct from a.user_id);
+          where m.attachment_id = a.id and m.user_id is not distinct from a.user_id)
+        and not exists (select from public.documents d where d.id = a.id);
   end if;
   return null;
 end $$;

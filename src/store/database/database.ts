@@ -4,7 +4,7 @@ import type { Caller } from "../../base/caller.ts";
 import type { JsonObject } from "../../base/json.ts";
 
 /** The version of `supabase_schema.sql` that ships with this server. */
-export const schemaVersion = 10;
+export const schemaVersion = 11;
 
 /** The oldest schema version that this server can use. */
 export const oldestSchemaVersion = 9;
@@ -62,6 +62,14 @@ export const functions = {
   chat_change_message: "once",
   chat_delete_turn: "once",
   chat_index_texts: "once",
+  chat_save_document: "safe",
+  chat_list_documents: "read",
+  chat_list_knowledge_bases: "read",
+  chat_read_document: "read",
+  chat_delete_documents: "once",
+  chat_take_document: "once",
+  chat_save_passages: "safe",
+  chat_find_passages: "read",
   chat_describe_schema: "read",
   chat_try_write: "safe",
 } as const satisfies Readonly<Record<string, "read" | "safe" | "once">>;

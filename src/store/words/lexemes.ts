@@ -79,6 +79,7 @@ function toLexeme({ word, isPrefix }: QueryWord, namespace: string): string {
   return quote(namespace + word) + (isPrefix ? ":*" : "");
 }
 
-function quote(lexeme: string): string {
+/** Returns a lexeme as the text of a `tsvector` or a `tsquery` has it. */
+export function quote(lexeme: string): string {
   return `'${lexeme.replaceAll(/['\\]/g, "$&$&")}'`;
 }

@@ -23,7 +23,8 @@ const commits: readonly (readonly [version: number, commit: string])[] = [
   [6, "e7605a3e48464845f324153115b66febb2e49796"],
   [7, "7599babad9b10f84bd7c52991929b07c374b6c65"],
   [8, "90a4297fe63252a71d30fc0fb7e20b2fa7ace2b4"],
-  [9, previousCommit],
+  [9, "f2c32010c5bac3928fad9b6904598652bbbf9bbf"],
+  [10, previousCommit],
 ];
 
 /** A line for each column, index, constraint, policy and trigger, however the tables came about. */

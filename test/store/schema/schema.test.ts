@@ -347,6 +347,7 @@ async function assertCatalogue(scratch: Scratch, names: TableNames = defaultName
     `chat_mark_message trigger {"search_path=\\"\\""}`,
     `chat_mark_title trigger {"search_path=\\"\\""}`,
     `chat_release_attachment trigger {"search_path=\\"\\""}`,
+    `chat_release_document trigger {"search_path=\\"\\""}`,
   ]);
 
   const privileges = ["select", "insert", "update", "delete", "truncate", "references", "trigger"];

@@ -10,7 +10,7 @@ const run = promisify(execFile);
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The last commit with the previous schema version; changes with each new version. */
-export const previousCommit = "f2c32010c5bac3928fad9b6904598652bbbf9bbf";
+export const previousCommit = "62aed0c7e91d397ab7cf523d71de22803c79bc36";
 
 /** A build in a folder of its own. */
 export interface PreviousBuild {

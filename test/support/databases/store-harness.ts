@@ -100,6 +100,26 @@ export async function startPostgresHarness(): Promise<StoreHarness & { readonly 
   };
 }
 
+/** A Postgres whose database knows no letters beyond ASCII (`lc_ctype` is C), with the schema applied. */
+export async function startAsciiPostgresHarness(): Promise<StoreHarness> {
+  const server = await startPostgres();
+  const own = new Client({ connectionString: server.url });
+  await own.connect();
+  await own.query("create database ascii encoding 'UTF8' lc_collate 'C' lc_ctype 'C' template template0");
+  await own.end();
+  const url = new URL(server.url);
+  url.pathname = "/ascii";
+  const variables = { DATABASE_URL: url.href };
+  await runSql(url.href, [await loadOwnSchema()]);
+  return {
+    name: "Postgres with the locale C",
+    variables,
+    open: (clock) => openDatabase(variables, clock),
+    sql: (...statements) => runSql(url.href, statements),
+    stop: () => server.stop(),
+  };
+}
+
 /** Supabase's stack, a real PostgREST in front of a real Postgres, with the schema applied. */
 export async function startSupabaseHarness(
   options: StackOptions = {},
