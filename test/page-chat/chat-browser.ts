@@ -205,9 +205,20 @@ export class ChatTab {
     }
   }
 
-  /** Resolves once no turn is in progress. */
-  async untilOver(): Promise<void> {
-    await until(this.conversation.store, ({ runningId }) => runningId === undefined);
+  /** Resolves once the last reply is over, and its rows are read. */
+  async untilStored(): Promise<void> {
+    await until(
+      this.conversation.store,
+      ({ runningId, messages }) => runningId === undefined && messages.at(-1)?.isStored === true,
+    );
+  }
+
+  /** Resolves once the last reply has failed, and its code is known. */
+  async untilFailed(code: string): Promise<void> {
+    await until(this.conversation.store, ({ messages, problem }) => {
+      const reply = messages.at(-1)?.reply;
+      return problem === code || (reply?.status === "failed" && reply.error?.code === code);
+    });
   }
 }
 

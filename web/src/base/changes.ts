@@ -8,6 +8,8 @@ export interface Change {
   readonly type: (typeof changeTypes)[number];
   /** Not with `delete-all`. */
   readonly conversationId?: string | undefined;
+  /** With `turn-start` and `turn-end`. */
+  readonly turnId?: string | undefined;
 }
 
 /** The part of a `BroadcastChannel` that is used. */
@@ -53,8 +55,12 @@ export const changes = new Changes();
 /** Returns a change of another tab; `undefined` for a message of another version of the page. */
 function toChange(data: unknown): Change | undefined {
   if (typeof data !== "object" || data === null) return undefined;
-  const { type, conversationId }: Partial<Record<string, unknown>> = { ...data };
+  const { type, conversationId, turnId }: Partial<Record<string, unknown>> = { ...data };
   const known = changeTypes.find((name) => name === type);
   if (known === undefined) return undefined;
-  return typeof conversationId === "string" ? { type: known, conversationId } : { type: known };
+  return {
+    type: known,
+    ...(typeof conversationId === "string" && { conversationId }),
+    ...(typeof turnId === "string" && { turnId }),
+  };
 }

@@ -32,10 +32,12 @@ interface QuestionPlace {
 interface TurnListener {
   readonly onChange: () => void;
   readonly onProblem: (code: string) => void;
-  readonly onStart: () => void;
+  /** The server has a question of this page. */
+  readonly onStart: (turnId: string) => void;
   /** A question is not on its way any more, and its turn has not started: it goes back to its user. */
   readonly onRefused: (question: Message, kept: KeptTurn) => void;
-  readonly onEnd: () => void;
+  /** A turn has ended that this page, or an earlier one, has started. */
+  readonly onEnd: (turnId: string) => void;
   readonly onTitle: (title: string) => void;
 }
 
@@ -108,20 +110,29 @@ export class ConversationTurns {
     return false;
   }
 
-  /** Follows the turn that was `kept`, or else the one in progress at the end of the shown path. */
-  async goOn(kept: KeptTurn | undefined): Promise<void> {
+  /** Whether the turn is followed, or stored and read. */
+  isKnown(turnId: string): boolean {
+    return this.runningId === turnId || this.#stored.tree.get(turnId)?.isStored === true;
+  }
+
+  /**
+   * Follows the turn that was `kept`, or else the one in progress at the end of the shown path. @param knownId
+   * the latter's id, if another tab has told it.
+   */
+  async goOn(kept: KeptTurn | undefined, knownId?: string): Promise<void> {
     if (this.#running?.content.status === "waiting") await this.#follow(this.#running);
     if (this.#running !== undefined) return;
     if (kept !== undefined && (await this.#goOnWithKept(kept))) return;
+    void this.#ended.explain();
     if (!this.#stored.hasHistory || !this.#stored.isRead) return;
     const { client, signal } = this.#services;
-    const turnId = await client.conversations.running(this.#conversationId, { signal });
+    const turnId = knownId ?? (await client.conversations.running(this.#conversationId, { signal }));
     const question = this.#stored.path.at(-1);
     if (turnId === undefined || question === undefined || this.isRunning) return;
-    if (question.id === turnId) return; // it has ended meanwhile
+    if (question.role !== "user") return; // it has ended meanwhile
     const { parentId, text } = question;
-    const request = undefined;
-    await this.#begin(question, { idempotencyKey: turnId, turnId, parentId, text, fileIds: [], request });
+    const found = { idempotencyKey: turnId, turnId, parentId, text, fileIds: [], request: undefined };
+    await this.#begin(question, found, false);
   }
 
   /** Stops the turn in progress. */
@@ -166,10 +177,11 @@ export class ConversationTurns {
   }
 
   /** Starts or resumes the reply to `question`, and follows it. Resolves with whether it has begun. */
-  async #begin(question: Message, kept: KeptTurn): Promise<boolean> {
+  async #begin(question: Message, kept: KeptTurn, isOwn = true): Promise<boolean> {
     const { memory, files } = this.#services;
     const { leafId, tree } = this.#stored;
     const running = new RunningTurn(this.#services, question, kept);
+    running.isOwn = isOwn;
     const { promise: hasBegun, resolve } = Promise.withResolvers<boolean>();
     running.onOpen = () => {
       if (!running.hasStarted) memory.writeTurn(this.#conversationId, { ...kept, turnId: running.turnId });
@@ -181,7 +193,7 @@ export class ConversationTurns {
       void files.delete(kept.fileIds);
       tree.remove(running.key);
       this.#place(running);
-      this.#listener.onStart();
+      if (kept.request !== undefined) this.#listener.onStart(turnId);
       resolve(true);
     };
     running.onDraw = (content) => {
@@ -248,7 +260,7 @@ export class ConversationTurns {
     this.#running = undefined;
     this.#ended.show(running.turnId, content);
     this.live.set(undefined);
-    this.#listener.onEnd();
+    if (running.isOwn) this.#listener.onEnd(running.turnId);
     void this.#readTitle(running);
     await this.#ended.settle(running.question, running.turnId, content);
   }

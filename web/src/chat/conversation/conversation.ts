@@ -61,12 +61,12 @@ export class Conversation {
     this.#turns = new ConversationTurns({ ...services, signal }, id, this.#stored, {
       onChange: () => this.#show(),
       onProblem: (code) => this.#set({ problem: code }),
-      onStart: () => {
-        this.#announce("turn-start");
+      onStart: (turnId) => {
+        this.#announce("turn-start", turnId);
         this.#leave();
       },
       onRefused: (question, kept) => this.#takeBack(question, kept),
-      onEnd: () => this.#announce("turn-end"),
+      onEnd: (turnId) => this.#announce("turn-end", turnId),
       onTitle: (title) => {
         this.#set({ title });
         this.#announce("title");
@@ -108,12 +108,12 @@ export class Conversation {
       const code = toCode(error);
       this.#stored.hasHistory = code !== "history_off";
       const isMissing = code === "conversation_not_found";
-      if (this.#stored.hasHistory && !(isMissing && kept !== undefined)) {
+      this.#isUnsent = isMissing;
+      if (this.#stored.hasHistory && kept === undefined) {
         this.#set(isMissing ? { phase: "missing" } : { phase: "failed", problem: code });
         return;
       }
     }
-    this.#isUnsent = this.#stored.hasHistory && !this.#stored.isRead;
     this.#isRestoring = kept !== undefined;
     this.#set({ phase: "ready" });
     this.#show();
@@ -129,13 +129,16 @@ export class Conversation {
     this.close();
   }
 
-  /** Reads what other tabs and devices have changed, and follows a turn that has begun. */
-  async refresh(): Promise<void> {
+  /**
+   * Reads what other tabs and devices have changed, and follows a turn that has begun. @param turnId its id,
+   * if that is known.
+   */
+  async refresh(turnId?: string): Promise<void> {
     if (this.store.state.phase !== "ready" || !this.#stored.hasHistory) return;
     try {
       this.#set({ title: await this.#stored.read(this.#turns.isRunning) });
       this.#show();
-      await this.#turns.goOn(undefined);
+      await this.#turns.goOn(undefined, turnId);
     } catch (error) {
       // While the server is away, the page keeps what it has. A new conversation is not stored yet.
       const isGone = toCode(error) === "conversation_not_found" && this.#stored.isRead;
@@ -230,15 +233,20 @@ export class Conversation {
     if (this.#isClosed && !this.#turns.isSending) this.#closing.abort();
   }
 
-  #notice({ type, conversationId }: Change): void {
+  #notice({ type, conversationId, turnId }: Change): void {
     if (this.#isOwnChange || (conversationId !== undefined && conversationId !== this.id)) return;
     if (type === "delete" || type === "delete-all") this.#set({ phase: "missing" });
-    else void this.refresh();
+    else if (turnId === undefined || !this.#turns.isKnown(turnId))
+      void this.refresh(type === "turn-start" ? turnId : undefined);
   }
 
-  #announce(type: Change["type"]): void {
+  #announce(type: Change["type"], turnId?: string): void {
     this.#isOwnChange = true;
-    this.#services.changes.announce({ type, conversationId: this.id });
+    this.#services.changes.announce({
+      type,
+      conversationId: this.id,
+      ...(turnId !== undefined && { turnId }),
+    });
     this.#isOwnChange = false;
   }
 

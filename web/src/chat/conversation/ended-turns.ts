@@ -29,6 +29,22 @@ export class EndedTurns {
     this.#onChange();
   }
 
+  /** Reads why the last reply of the shown path failed, which its row does not tell. */
+  async explain(): Promise<void> {
+    const { client, signal } = this.#services;
+    const { id = "", reply } = this.#stored.path.at(-1) ?? {};
+    if (reply?.error !== null || (reply.status !== "failed" && reply.status !== "interrupted")) return;
+    try {
+      const { error } = await client.get(id, { signal });
+      const message = this.#stored.tree.get(id);
+      if (message?.reply !== undefined)
+        this.#stored.tree.put({ ...message, reply: { ...message.reply, error } });
+      this.#onChange();
+    } catch {
+      // It failed: that is all there is to say.
+    }
+  }
+
   /**
    * Shows a turn that was over when it was last seen, but not stored.
    * @throws ForewordError

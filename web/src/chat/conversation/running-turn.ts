@@ -31,6 +31,8 @@ export class RunningTurn {
   readonly question: Message;
   /** Identifies the reply in the list of messages. */
   readonly key: string;
+  /** Whether this page, or an earlier one, has started it; else another tab or device. */
+  isOwn = true;
   /** Called before its request leaves, with its id: after a reload it can be resumed by that. */
   onOpen: () => void = () => {};
   /** Called after the first event, when the server has the turn, under its final id. */

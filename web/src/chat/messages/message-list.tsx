@@ -1,5 +1,5 @@
 /** The messages of a conversation; only those in view are rendered. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { useStore } from "../../base/use-store.ts";
 import { useVirtualList } from "../../base/use-virtual-list.ts";
 import { strings } from "../../strings/strings.ts";
@@ -25,7 +25,6 @@ export function MessageList({ conversation, model }: ListProps) {
   const state = useStore(conversation.store, (current) => current);
   const messages = state.messages.filter(({ role }) => role !== "system");
   const scroller = useRef<HTMLDivElement>(null);
-  const [isAtEnd, setAtEnd] = useState(true);
   const list = useVirtualList({
     count: messages.length,
     getScrollElement: () => scroller.current,
@@ -38,17 +37,11 @@ export function MessageList({ conversation, model }: ListProps) {
   });
   useEffect(() => list.scrollToEnd(), [conversation, list]);
   const rows = list.getVirtualItems();
+  const isAtEnd = scroller.current === null || list.isAtEnd(endPixels);
   useOlderMessages(conversation, rows[0]?.index === 0 && state.hasOlder);
   return (
     <>
-      <div
-        class="messages"
-        ref={scroller}
-        tabIndex={0}
-        role="region"
-        aria-label={chat.messages}
-        onScroll={() => setAtEnd(list.isAtEnd(endPixels))}
-      >
+      <div class="messages" ref={scroller} tabIndex={0} role="region" aria-label={chat.messages}>
         <div
           class="messages-all"
           ref={(element) => element?.style.setProperty("block-size", `${list.getTotalSize()}px`)}

@@ -1,0 +1,194 @@
+/** A conversation in the page: its messages, its turn, and the tabs that show it. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { useTools } from "../flow/tools/use-tools.ts";
+import { useApp, useModel } from "../support/apps/use-app.ts";
+import { ChatBrowser, until, type ChatTab } from "./chat-browser.ts";
+
+describe("Conversation", { timeout: 120_000 }, () => {
+  const model = useModel();
+  const tools = useTools("suite");
+  const app = useApp(model, () => ({ CHAT_STORE_ENABLED: "true", ...tools.variables }));
+
+  /** Asks a question in a new conversation, and resolves once the reply is stored. */
+  async function ask(tab: ChatTab, question: string, answer: string): Promise<void> {
+    model.say(`- Think\n---RESPONSE---\n${answer}`);
+    tab.ask(question);
+    await tab.untilStored();
+  }
+
+  function readIds({ conversation }: ChatTab): readonly string[] {
+    return conversation.store.state.messages.map(({ id }) => id);
+  }
+
+  test("regenerates a reply below the stored question, which a reload shows as well", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    await ask(tab, "Question", "One.");
+    const [questionId] = readIds(tab);
+    model.say("- Think\n---RESPONSE---\nTwo.");
+    const [question] = tab.conversation.store.state.messages;
+    assert.ok(question);
+    assert.equal(await tab.conversation.replyAgain(question), true);
+    await tab.untilStored();
+    await tab.shows("> Question", "complete: Two.");
+    const later = await browser.restart().load(tab.conversation.id);
+    await later.shows("> Question", "complete: Two.");
+    const [stored, reply] = later.conversation.store.state.messages;
+    assert.equal(stored?.id, questionId);
+    assert.equal(reply && later.conversation.branches(reply).ids.length, 2);
+  });
+
+  test("has one reply to a question that was sent over a broken connection", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    browser.isOffline = true;
+    tab.ask("Question");
+    await until(tab.network.store, (state) => state === "reconnecting");
+    tab.network.setOnline(false);
+    browser.isOffline = false;
+    model.say("- Think\n---RESPONSE---\nOne.");
+    tab.network.setOnline(true);
+    await tab.shows("> Question", "complete: One.");
+    await tab.untilStored();
+    const reply = tab.conversation.store.state.messages[1];
+    assert.equal(reply && tab.conversation.branches(reply).ids.length, 1);
+  });
+
+  test("takes a question back that is stopped before it could leave", async () => {
+    const browser = new ChatBrowser(app);
+    browser.isOffline = true;
+    const tab = browser.open();
+    tab.ask("Question");
+    await until(tab.network.store, (state) => state === "reconnecting");
+    await tab.conversation.stop();
+    await until(tab.conversation.store, ({ runningId }) => runningId === undefined);
+    assert.deepEqual([tab.shown, tab.draft, tab.conversation.isNew], [[], "Question", true]);
+    assert.equal(tab.conversation.store.state.problem, undefined);
+  });
+
+  test("sends a question once, however often that is asked for", async () => {
+    const tab = new ChatBrowser(app).open();
+    const calls = model.calls.length;
+    model.say("- Think\n---RESPONSE---\nOne.");
+    tab.ask("Question");
+    void tab.conversation.sendDraft();
+    void tab.conversation.sendDraft();
+    await tab.untilStored();
+    assert.equal(model.calls.length, calls + 1);
+    assert.equal(tab.draft, "");
+  });
+
+  test("sends no draft of spaces, and one of a single character", async () => {
+    const tab = new ChatBrowser(app).open();
+    tab.ask(" \n\t ");
+    assert.deepEqual([tab.shown, tab.draft], [[], " \n\t "]);
+    await ask(tab, "?", "One.");
+    await tab.shows("> ?", "complete: One.");
+  });
+
+  test("has a text that is larger than the server takes in the field again", async () => {
+    const tab = new ChatBrowser(app).open();
+    const text = "word ".repeat(420_000).trim();
+    tab.ask(text);
+    await until(tab.conversation.store, ({ problem }) => problem === "message_too_large");
+    assert.deepEqual([tab.shown, tab.draft === text], [[], true]);
+  });
+
+  test("keeps an edited text that the server refuses as an edit, and the old question", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    await ask(tab, "Question", "One.");
+    const [question] = tab.conversation.store.state.messages;
+    assert.ok(question);
+    browser.refuse = { "/stream-chat": [429, "rate_limited"] };
+    assert.equal(await tab.conversation.edit(question, "Better question"), false);
+    await tab.shows("> Question", "complete: One.");
+    assert.equal(tab.conversation.readEdit(question), "Better question");
+    assert.equal(tab.draft, "");
+  });
+
+  test("follows the reply of another tab, and stops it", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    await ask(tab, "Hi", "Hello.");
+    const other = await browser.load(tab.conversation.id);
+    await other.shows("> Hi", "complete: Hello.");
+    const next = model.nextCall();
+    tab.ask("More");
+    const call = await next;
+    call.text("- Go on\n---RESPONSE---\nYes");
+    await other.shows("> Hi", "complete: Hello.", "> More", "running: Yes");
+    await other.conversation.stop();
+    for (const one of [tab, other]) await one.shows("> Hi", "complete: Hello.", "> More", "stopped: Yes");
+  });
+
+  test("does not make tabs read more and more of each other's turns", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    await ask(tab, "Hi", "Hello.");
+    const others = [await browser.load(tab.conversation.id), await browser.load(tab.conversation.id)];
+    await Promise.all(others.map((other) => other.shows("> Hi", "complete: Hello.")));
+    browser.requests.length = 0;
+    model.say("- Think\n---RESPONSE---\nMore.");
+    tab.ask("More");
+    const all = ["> Hi", "complete: Hello.", "> More", "complete: More."];
+    await Promise.all([tab, ...others].map((one) => one.shows(...all)));
+    await tab.untilStored();
+    assert.ok(browser.requests.length <= 20, JSON.stringify(browser.requests.map(({ path }) => path)));
+  });
+
+  test("asks for an approval, also after a reload, and goes on with the answer", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    model.inOrder(
+      (call) => call.text("- Act\n---RESPONSE---\nSo. ").toolCall("w__act").finish("tool_calls"),
+      (call) => call.text("Done.").finish(),
+    );
+    tab.ask("Act");
+    await tab.shows("> Act", "waiting: So. ");
+    const later = await browser.restart().load(tab.conversation.id);
+    await later.shows("> Act", "waiting: So. ");
+    const [call] = later.conversation.live.state?.tools ?? [];
+    assert.equal(call?.status, "waiting");
+    await later.conversation.approve(call?.approval?.approvalId ?? "", true);
+    await later.untilStored();
+    const { reply } = later.conversation.store.state.messages.at(-1) ?? {};
+    assert.deepEqual([reply?.status, reply?.tools[0]?.status], ["complete", "complete"]);
+    assert.match(reply?.answer ?? "", /^So\.\s+Done\.$/);
+  });
+
+  for (const [name, end, line] of [
+    ["complete", "stop", "complete: One."],
+    ["cut off at its longest", "length", "complete: One."],
+    ["filtered", "content_filter", "complete: One."],
+  ] as const)
+    test(`shows how a reply ended, also after a reload: ${name}`, async () => {
+      const browser = new ChatBrowser(app);
+      const tab = browser.open();
+      model.script = (call) => call.text("- Think\n---RESPONSE---\nOne.").finish(end);
+      tab.ask("Question");
+      await tab.untilStored();
+      const later = await browser.restart().load(tab.conversation.id);
+      for (const one of [tab, later]) {
+        await one.shows("> Question", line);
+        const { reply } = one.conversation.store.state.messages.at(-1) ?? {};
+        assert.equal(reply?.finishReason, end.replace("_", "-"));
+      }
+    });
+
+  for (const [name, script, code] of [
+    ["an empty reply", (call) => call.finish(), "empty_reply"],
+    ["a model that breaks off", (call) => call.text("- T\n---RESPONSE---\nSo").end(), "model_truncated"],
+    ["a plan alone", (call) => call.text("- T\n---RESPONSE---\n").finish(), "empty_answer"],
+  ] as const satisfies readonly (readonly [string, typeof model.script, string])[])
+    test(`tells why a reply failed, also after a reload: ${name}`, async () => {
+      const browser = new ChatBrowser(app);
+      const tab = browser.open();
+      model.script = script;
+      tab.ask("Question");
+      await tab.untilFailed(code);
+      const later = await browser.restart().load(tab.conversation.id);
+      await later.untilFailed(code);
+    });
+});
