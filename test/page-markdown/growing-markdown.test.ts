@@ -37,6 +37,7 @@ function read(text: string, sizes: readonly number[]): GrowingMarkdown {
 function assertWhole(text: string, sizes: readonly number[]): void {
   const markdown = read(text, sizes);
   markdown.finish();
+  markdown.readLinks();
   const tokens = markdown.finished.map(({ token }) => token);
   assert.deepEqual(tokens, lexMarkdown(text.replaceAll(/\r\n?/g, "\n")));
 }
@@ -53,6 +54,7 @@ function countByQuarter(text: string): { quarters: number[]; end: number } {
     before = markdown.lexedLength;
   }
   markdown.finish();
+  markdown.readLinks();
   return { quarters, end: markdown.lexedLength - before };
 }
 
@@ -99,6 +101,8 @@ describe("GrowingMarkdown", () => {
     const markdown = read(text, [5]);
     assert.doesNotMatch(JSON.stringify(markdown.finished[0]), /"href"/);
     markdown.finish();
+    assert.doesNotMatch(JSON.stringify(markdown.finished[0]), /"href"/);
+    markdown.readLinks();
     assert.match(JSON.stringify(markdown.finished[0]), /"href":"https:\/\/a.example"/);
   });
 
@@ -108,6 +112,7 @@ describe("GrowingMarkdown", () => {
     assert.ok(before.length > 20, "blocks are finished on the way");
     for (let index = 0; index < 9; index += 1) markdown.append(mixed);
     markdown.finish();
+    markdown.readLinks();
     for (const [index, block] of before.entries()) assert.equal(markdown.finished[index], block);
   });
 

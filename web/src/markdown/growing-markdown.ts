@@ -1,5 +1,6 @@
 /** Reads Markdown that grows, and never reads again the part that is finished. */
 import type { Token } from "marked";
+import { cutBlock } from "./cut-block.ts";
 import { countFinishedBlocks } from "./finished-blocks.ts";
 import { outlineHeadings, type Outline } from "./heading-outline.ts";
 import { createDefinitions, lexBlocks, type LinkDefinitions } from "./lex-markdown.ts";
@@ -18,13 +19,13 @@ export interface Block {
 const shortLength = 1000;
 /** Longer ones are read again when they have grown by this part. */
 const growth = 0.25;
+/** A block that has grown longer is cut, since reading it again would take too long. */
+const maxOpenLength = 8000;
 
 /** The blocks of a text that grows. */
 export class GrowingMarkdown {
   /** Characters that were read so far, counting those that were read more than once. */
   lexedLength = 0;
-  /** Whether finished blocks were read again at the end, since definitions of their links followed. */
-  hasReadAgain = false;
   readonly #definitions: LinkDefinitions = createDefinitions();
   #definitionCount = 0;
   /** The headings that the next block stands under. */
@@ -36,6 +37,8 @@ export class GrowingMarkdown {
   /** How much of that the open blocks show. */
   #shownLength = 0;
   #code: OpenCode | undefined;
+  /** How many finished blocks have the links that are defined below them, once the text has ended. */
+  #linkedCount = 0;
   #carriageReturn = "";
 
   /** Blocks that will not change while the text grows. */
@@ -60,13 +63,32 @@ export class GrowingMarkdown {
     this.#grow(text.slice(0, text.length - this.#carriageReturn.length).replaceAll(/\r\n|\r/g, "\n"));
   }
 
-  /** Reads the rest, since nothing follows: afterwards the blocks are those of the whole text. */
+  /** Reads the rest, since nothing follows: with {@link readLinks}, the blocks are those of the whole text. */
   finish(): void {
     if (this.#carriageReturn !== "") this.#grow("\n");
     this.#carriageReturn = "";
     this.#code = undefined;
     this.#lex((blocks) => blocks.length);
-    this.#readLinksAgain();
+  }
+
+  /**
+   * Reads blocks again whose links are defined below them, once the text has ended, up to `length` characters at
+   * a time. Returns which blocks it has gone through; none at the end.
+   */
+  readLinks(length = Infinity): { readonly start: number; readonly end: number } {
+    const start = this.#linkedCount;
+    const isLate = ({ token, definitionCount }: Block) =>
+      definitionCount !== this.#definitionCount && token.raw.includes("[");
+    for (let read = 0; read < length && this.#linkedCount < this.#finished.length; this.#linkedCount += 1) {
+      const block = this.#finished[this.#linkedCount];
+      if (block === undefined || !isLate(block)) continue;
+      const { raw } = block.token;
+      read += raw.length;
+      this.lexedLength += raw.length;
+      const [token] = lexBlocks(raw, this.#definitions, (blocks) => blocks.length).tokens;
+      if (token !== undefined) this.#finished[this.#linkedCount] = this.#toBlock(token);
+    }
+    return { start, end: this.#linkedCount };
   }
 
   #grow(text: string): void {
@@ -84,8 +106,20 @@ export class GrowingMarkdown {
     const grown = this.#rest.length - this.#shownLength;
     if (this.#rest.length > shortLength && grown < this.#shownLength * growth) return;
     this.#lex((blocks) => countFinishedBlocks(blocks, this.#rest));
-    const [last] = this.#open;
-    if (last !== undefined && this.#open.length === 1) this.#code = OpenCode.open(last.token, this.#rest);
+    const [first] = this.#open;
+    if (first !== undefined && this.#open.length === 1) this.#code = OpenCode.open(first.token, this.#rest);
+    if (this.#code === undefined && this.#rest.length > maxOpenLength) this.#cut();
+  }
+
+  /** Finishes the beginning of the open blocks. */
+  #cut(): void {
+    const [first] = this.#open;
+    if (first === undefined) return;
+    const { end, rest } = cutBlock(first.token, this.#rest, maxOpenLength);
+    this.#rest = this.#rest.slice(0, end);
+    this.#lex((blocks) => blocks.length);
+    this.#rest = "";
+    this.#grow(rest);
   }
 
   #lex(countFinished: (blocks: readonly Token[]) => number): void {
@@ -112,20 +146,5 @@ export class GrowingMarkdown {
     const blocks = tokens.map((token) => this.#toBlock(token));
     this.#outline = outline;
     return blocks;
-  }
-
-  /** Reads blocks again whose links may be defined below them. */
-  #readLinksAgain(): void {
-    const definitionCount = this.#definitionCount;
-    this.#finished = this.#finished.map((block) => {
-      const { raw } = block.token;
-      if (block.definitionCount === definitionCount || !raw.includes("[")) return block;
-      this.lexedLength += raw.length;
-      this.hasReadAgain = true;
-      const [token] = lexBlocks(raw, this.#definitions, (blocks) => blocks.length).tokens;
-      if (token === undefined) return block;
-      outlineHeadings(token, block.outline);
-      return { ...block, token, definitionCount };
-    });
   }
 }

@@ -1,46 +1,58 @@
 /** Gives the blocks of a text that is handed over whole each time it has grown. */
-import { type Block, GrowingMarkdown } from "./growing-markdown.ts";
+import { type BlockSection, BlockSections } from "./block-sections.ts";
+import { GrowingMarkdown } from "./growing-markdown.ts";
 
-/** Blocks that the page compares, and lays out, together. */
-export type BlockGroup = readonly Block[];
-
-/** Blocks in groups, and these in sections, so that each change concerns few of them; and text after them. */
+/** The blocks so far, in groups and sections, and text after them. */
 export interface MarkdownView {
-  readonly sections: readonly (readonly BlockGroup[])[];
+  readonly sections: readonly BlockSection[];
   readonly tail: string;
+  /** Whether there is more to read: the same text must be handed over again. */
+  readonly isBehind: boolean;
 }
 
-/** How many blocks are in a group, and groups in a section. */
-const groupSize = 32;
+/** How many characters are read at once: that takes well under 50 ms. */
+const stepLength = 8000;
 /** How much of its end tells that a text is the one before, grown. */
 const comparedLength = 200;
 
 /** Follows a text from one version to the next. */
 export class MarkdownText {
   #markdown = new GrowingMarkdown();
+  /** What has been read. */
   #text = "";
   #isDone = false;
-  /** Groups whose blocks are all finished. */
-  #groups: BlockGroup[] = [];
-  /** Sections whose groups are. */
-  #sections: (readonly BlockGroup[])[] = [];
+  #isBehind = false;
+  #parts = new BlockSections();
 
-  /** Returns the blocks of the text; groups that have not changed are the same arrays. */
+  /** Reads on in the text. Returns its blocks so far; groups that have not changed are the same arrays. */
   update(text: string, isDone: boolean): MarkdownView {
     if (!this.#isGrownTo(text, isDone)) {
       this.#markdown = new GrowingMarkdown();
       this.#text = "";
       this.#isDone = false;
-      this.#forgetGroups();
+      this.#parts = new BlockSections();
     }
-    this.#markdown.append(text.slice(this.#text.length));
-    this.#text = text;
-    if (isDone && !this.#isDone) {
-      this.#markdown.finish();
-      if (this.#markdown.hasReadAgain) this.#forgetGroups();
-      this.#isDone = true;
-    }
-    return { sections: this.#toSections(), tail: this.#markdown.tail };
+    if (!this.#isDone) this.#read(text, isDone);
+    else if (this.#isBehind) this.#readLinks();
+    const { finished, open, tail } = this.#markdown;
+    return { sections: this.#parts.divide(finished, open), tail, isBehind: this.#isBehind };
+  }
+
+  #read(text: string, isDone: boolean): void {
+    const end = this.#text.length + stepLength;
+    this.#markdown.append(text.slice(this.#text.length, end));
+    this.#isBehind = end < text.length;
+    this.#text = this.#isBehind ? text.slice(0, end) : text;
+    if (this.#isBehind || !isDone) return;
+    this.#markdown.finish();
+    this.#isDone = true;
+    this.#readLinks();
+  }
+
+  #readLinks(): void {
+    const { start, end } = this.#markdown.readLinks(stepLength);
+    this.#isBehind = end < this.#markdown.finished.length;
+    this.#parts.replace(this.#markdown.finished, start, end);
   }
 
   #isGrownTo(text: string, isDone: boolean): boolean {
@@ -50,33 +62,4 @@ export class MarkdownText {
     const start = Math.max(0, this.#text.length - comparedLength);
     return text.startsWith(this.#text.slice(start), start);
   }
-
-  #forgetGroups(): void {
-    this.#groups = [];
-    this.#sections = [];
-  }
-
-  #toSections(): (readonly BlockGroup[])[] {
-    const { finished, open } = this.#markdown;
-    addFull(this.#groups, finished);
-    addFull(this.#sections, this.#groups);
-    const rest = [...finished.slice(this.#groups.length * groupSize), ...open];
-    const groups = [...this.#groups.slice(this.#sections.length * groupSize), ...split(rest)];
-    return [...this.#sections, ...split(groups)];
-  }
-}
-
-/** Adds the parts of `items` that are full and not in `parts` yet. */
-function addFull<Item>(parts: (readonly Item[])[], items: readonly Item[]): void {
-  while ((parts.length + 1) * groupSize <= items.length) {
-    const start = parts.length * groupSize;
-    parts.push(items.slice(start, start + groupSize));
-  }
-}
-
-function split<Item>(items: readonly Item[]): (readonly Item[])[] {
-  const parts: (readonly Item[])[] = [];
-  for (let start = 0; start < items.length; start += groupSize)
-    parts.push(items.slice(start, start + groupSize));
-  return parts;
 }

@@ -1,12 +1,13 @@
 /** Shows Markdown that a model writes, while it grows. */
 import { Component } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useReducer, useRef } from "preact/hooks";
 import { language, strings } from "../strings/strings.ts";
 import "../styles/markdown.css";
+import type { BlockGroup, BlockSection } from "./block-sections.ts";
 import { CodeBlock } from "./code-block.tsx";
 import { Formula } from "./formula.tsx";
 import type { Block } from "./growing-markdown.ts";
-import { type BlockGroup, MarkdownText } from "./markdown-text.ts";
+import { MarkdownText } from "./markdown-text.ts";
 import { renderBlock } from "./render-block.ts";
 import type { MarkdownParts } from "./render-inline.ts";
 
@@ -20,7 +21,14 @@ export interface MarkdownProps {
 export function Markdown({ text, isDone }: MarkdownProps) {
   const markdown = useRef<MarkdownText>(null);
   markdown.current ??= new MarkdownText();
-  const { sections, tail } = markdown.current.update(text, isDone);
+  const { sections, tail, isBehind } = markdown.current.update(text, isDone);
+  const [, readOn] = useReducer((count: number) => count + 1, 0);
+  // A long text is read in several tasks, so that the page can draw and take keys in between.
+  useEffect(() => {
+    if (!isBehind) return undefined;
+    const timer = setTimeout(readOn, 0, undefined);
+    return () => clearTimeout(timer);
+  });
   return (
     <div class="markdown" key={language}>
       {sections.map((groups, index) => (
@@ -38,7 +46,7 @@ abstract class Unchanged<Props extends { readonly tail: string }> extends Compon
 }
 
 /** Some groups. */
-class Section extends Unchanged<{ readonly groups: readonly BlockGroup[]; readonly tail: string }> {
+class Section extends Unchanged<{ readonly groups: BlockSection; readonly tail: string }> {
   override render({ groups, tail }: Section["props"]) {
     return (
       <div class="markdown-section">
