@@ -7,6 +7,9 @@ import { useResource } from "../support/apps/use-app.ts";
 
 const sourceMain = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
+/** This build. The embedded database's code is not optimized: its processes end before that pays off. */
+const ownStart = [process.execPath, "--liftoff-only", sourceMain];
+
 /** A running process, and its output. */
 export class RunningCommand {
   readonly #child;
@@ -20,7 +23,7 @@ export class RunningCommand {
     args: readonly string[],
     variables: Readonly<Record<string, string>>,
     folder: string,
-    start: readonly string[] = [process.execPath, sourceMain],
+    start: readonly string[] = ownStart,
     isGroup = false,
   ) {
     const [program = "", ...first] = start;

@@ -19,9 +19,10 @@ import {
   toSeededReply,
   type SeededCall,
 } from "../support/model/seeded-reply.ts";
+import { pickCount } from "../support/process/thoroughness.ts";
 
 const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
-const turnCount = Number(process.env["FOREWORD_CHAOS_TURNS"] ?? 200);
+const turnCount = Number(process.env["FOREWORD_CHAOS_TURNS"] ?? pickCount(100, 200));
 const maxLostMs = 2_000;
 const lastWords = Buffer.from("\n[error] interrupted: The server stopped before the reply was complete.\n");
 
@@ -183,12 +184,15 @@ class Chaos {
 
   /** Resolves with a turn's bytes from `from` to its end; with none for a turn without a row. */
   async #resume(id: string, { userId }: Chat, from: number): Promise<Reading | undefined> {
-    const deadlineMs = performance.now() + 10_000;
+    const deadlineMs = performance.now() + 60_000;
     for (;;) {
       const resumed = this.#replica.resume(id, userId, from);
       await resumed.closed;
-      if (resumed.status !== 404) return resumed;
-      if (from === 0) return undefined;
+      // A busy machine's store may be unreadable for a while, before its turns are recovered.
+      const isTooEarly =
+        resumed.status === 503 && (await this.#replica.readState(id, userId)).status === "running";
+      if (resumed.status !== 404 && !isTooEarly) return resumed;
+      if (from === 0 && !isTooEarly) return undefined;
       // Its begin is in the journal and will be stored soon.
       assert.ok(performance.now() < deadlineMs, `turn ${id}, of which ${from} bytes were seen, is nowhere`);
       await this.#model.ticks(1);

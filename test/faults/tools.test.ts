@@ -11,10 +11,11 @@ import { SeededRandom } from "../support/model/seeded-reply.ts";
 import { sendText, type ScriptedToolCall } from "../tools/servers/scripted-http-server.ts";
 import { typed, useTools, type TypedEvent } from "../flow/tools/use-tools.ts";
 import { toStreamEvents } from "../support/clients/stream-events.ts";
+import { pickCount } from "../support/process/thoroughness.ts";
 import { startPostgresSite, type Site } from "./database-bench.ts";
 
 const seed = process.env["FOREWORD_CHAOS_SEED"] ?? randomUUID();
-const turnCount = Number(process.env["FOREWORD_TOOL_TURNS"] ?? 12);
+const turnCount = Number(process.env["FOREWORD_TOOL_TURNS"] ?? pickCount(5, 12));
 
 const State = z.object({
   conversationId: z.string().nullable(),

@@ -18,6 +18,7 @@ import {
   type Understood,
 } from "../support/clients/wire-readers.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
+import { pickCount } from "../support/process/thoroughness.ts";
 
 const question = { messages: [{ sender: "user", text: "Hi" }] };
 const uiQuestion = { messages: [{ id: "m", role: "user", parts: [{ type: "text", text: "Hi" }] }] };
@@ -102,7 +103,7 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
         assert.deepEqual(whole, code === undefined ? expected : failed);
       },
     );
-    await fc.assert(property, { numRuns: 40 });
+    await fc.assert(property, { numRuns: pickCount(20, 40) });
   });
 
   test("one turn that runs, is stopped at any moment or ends, is the same for all its followers, live and later", async () => {
@@ -158,7 +159,7 @@ describe("one turn on every wire", { timeout: 240_000 }, () => {
         assert.deepEqual([told, rest.outcome], [seen, expected.outcome]);
       },
     );
-    await fc.assert(property, { numRuns: 40 });
+    await fc.assert(property, { numRuns: pickCount(20, 40) });
   });
 });
 

@@ -16,9 +16,10 @@ import { toChunk, type Script, type ScriptedCall } from "../../support/model/scr
 import type { RunningApp } from "../../support/apps/start-app.ts";
 import { useApp, useDatabase, useModel, useResource } from "../../support/apps/use-app.ts";
 import { typed, useToolsFile } from "../tools/use-tools.ts";
+import { pickCount } from "../../support/process/thoroughness.ts";
 
 const turnsCount = 40;
-const resumesPerTurn = 250;
+const resumesPerTurn = pickCount(50, 250);
 const seed = 20_261_128;
 
 const script = fileURLToPath(new URL("../../tools/servers/stdio-server.ts", import.meta.url));

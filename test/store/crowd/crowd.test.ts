@@ -11,8 +11,10 @@ import {
   startPostgresHarness,
   startSupabaseHarness,
 } from "../../support/databases/store-harness.ts";
+import { pickCount } from "../../support/process/thoroughness.ts";
 
 const poolSize = 2;
+const crowdSize = pickCount(2_500, 10_000);
 /** The same seed draws the same moves; their interleaving depends on the machine. */
 const seed = process.env["FOREWORD_CROWD_SEED"] ?? randomUUID();
 
@@ -40,14 +42,14 @@ describe(
     timeout: 300_000,
   },
   () => {
-    test("on Postgres: 10,000 calls over two connections, some cancelled, cut, too slow or locked out", async () => {
+    test(`on Postgres: ${crowdSize} calls over two connections, some cancelled, cut, too slow or locked out`, async () => {
       const harness = await startPostgresHarness();
       const { url } = harness.server;
       await harness.sql(impatienceSql, toSentrySql("postgres"));
       const timeout = encodeURIComponent(`-c statement_timeout=${statementTimeoutMs}`);
       const variables = { DATABASE_URL: `${url}?options=${timeout}`, DATABASE_POOL_SIZE: String(poolSize) };
       const pool = { url, size: poolSize, role: "postgres", backends: "application_name = 'foreword'" };
-      const tally = await runDay("Postgres", { harness, variables, pool }, 10_000);
+      const tally = await runDay("Postgres", { harness, variables, pool }, crowdSize);
       for (const kind of [
         "pg_cancel_backend",
         "pg_terminate_backend",

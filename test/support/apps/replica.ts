@@ -2,7 +2,9 @@
 import { EventEmitter, once } from "node:events";
 import { request, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { z } from "zod";
+import { parseConfig } from "../../../src/config/config.ts";
 import { RunningCommand } from "../../command/run-command.ts";
+import { fillDataFolder } from "../databases/pglite-template.ts";
 import { makeFolder } from "./start-app.ts";
 
 const TurnState = z.object({
@@ -46,6 +48,7 @@ export class Replica {
     program?: readonly string[],
   ): Promise<Replica> {
     const replica = new Replica(variables, await makeFolder(), program);
+    if (program === undefined) await fillDataFolder(parseConfig(replica.#variables).app.store);
     await replica.restart();
     return replica;
   }
