@@ -1497,8 +1497,10 @@ begin
     v_metadata := jsonb_strip_nulls(jsonb_build_object('plan', v_earlier.metadata -> 'plan')) || v_metadata
       || jsonb_build_object('tools', foreword.merge_tools(v_earlier.metadata -> 'tools', v_metadata -> 'tools'));
   end if;
-  v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id, 'extended', jsonb_build_object(
-    'chars', length(v_content), 'calls', jsonb_array_length(coalesce(v_metadata -> 'tools', '[]'))));
+  -- The completed reply keeps that it was extended.
+  v_metadata := v_metadata || jsonb_build_object('reply_of', p_turn_id, 'is_extended', true, 'extended',
+    jsonb_build_object('chars', length(v_content), 'calls',
+      jsonb_array_length(coalesce(v_metadata -> 'tools', '[]'))));
   v_digest := sha256(v_parent.digest || decode(p_reply #>> '{digests,0}', 'hex'));
   select * into v_found from public.messages m
     where m.conversation_id = p_conversation_id and m.digest = v_digest;

@@ -61,6 +61,8 @@ export interface StoredMessage {
   readonly metadata: Metadata;
   readonly attachments: readonly ListedAttachment[];
   readonly erased: readonly ErasedPart[];
+  /** Whether it is a reply that a later turn went on with, and has the id of that turn. */
+  readonly isExtended: boolean;
   /** The outcome of the server's own reply; `undefined` for other messages. */
   readonly status: Outcome | undefined;
   readonly createdAt: string;

@@ -49,7 +49,15 @@ export const MessageRow = z
     created_at: z.string(),
   })
   .transform((row): StoredMessage => {
-    const { tools, tools_digest: _, extended: __, attachments, erased, ...metadata } = row.metadata ?? {};
+    const {
+      tools,
+      tools_digest: _,
+      extended: __,
+      is_extended: isExtended,
+      attachments,
+      erased,
+      ...metadata
+    } = row.metadata ?? {};
     return {
       id: row.id,
       parentId: row.parent_id ?? undefined,
@@ -58,6 +66,7 @@ export const MessageRow = z
       tools: tools === undefined ? undefined : ToolRows.parse(tools),
       attachments: AttachmentList.parse(attachments),
       erased: ErasedParts.parse(erased),
+      isExtended: isExtended === true,
       metadata,
       status: row.status ?? undefined,
       createdAt: toUtc(row.created_at),

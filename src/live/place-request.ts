@@ -48,7 +48,8 @@ async function loadPath(
 }
 
 /**
- * Returns `request` as one that goes on with the last message of `stored`, which gets `results`.
+ * Returns `request` as one that goes on with the last message of `stored`, which gets `results`, or with its own
+ * messages after that one.
  * @throws AppError `invalid_request` unless that is a reply whose open calls these are.
  */
 function extendReply(request: TurnRequest, stored: StoredPath, results: readonly CallResult[]): TurnRequest {
@@ -57,9 +58,10 @@ function extendReply(request: TurnRequest, stored: StoredPath, results: readonly
     const detail = "parentId: must name a reply";
     throw new AppError("invalid_request", detail, { detail, field: "parentId" });
   }
+  const answered = fillResults(reply, results);
   return {
     ...request,
-    extendsReply: fillResults(reply, results),
+    ...(request.messages.length === 0 ? { extendsReply: answered } : { answeredReply: answered }),
     stored: { ...stored, messages: stored.messages.slice(0, -1), digest: stored.parentDigest },
   };
 }

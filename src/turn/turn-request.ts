@@ -35,6 +35,8 @@ export interface TurnRequest extends PromptOptions {
   readonly extendsReply?: Message | undefined;
   /** The results of the open calls of the stored reply `parentId`, with which the turn goes on. */
   readonly toolResults?: readonly CallResult[] | undefined;
+  /** That reply with these results, if `messages` come after it. It is read later, as `stored` is. */
+  readonly answeredReply?: Message | undefined;
   /** Which tools of this server the turn may use; absent means `read`. */
   readonly serverTools?: ServerToolChoice | undefined;
   /** The names of the servers whose tools they are; absent means all. */
@@ -87,7 +89,7 @@ export function toReservation(
 export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedAt: Date): TurnBegin {
   const { extendsReply } = request;
   const model = findModel(priced.models, request);
-  const path = addressMessages(request.messages, request.stored?.digest);
+  const path = addressMessages(toNewMessages(request), request.stored?.digest);
   const parent = path.at(-1)?.pathDigest ?? request.stored?.digest;
   return {
     turnId: request.turnId ?? createId(),
@@ -117,8 +119,15 @@ export function toTurnBegin(request: TurnRequest, priced: PricedModels, startedA
 }
 
 /** Returns the whole chat of a turn, as far as it was sent or read. */
-export function toChat({ stored, messages, extendsReply }: TurnRequest): readonly Message[] {
-  return [...(stored?.messages ?? []), ...messages, ...(extendsReply === undefined ? [] : [extendsReply])];
+export function toChat(request: TurnRequest): readonly Message[] {
+  const { stored, extendsReply } = request;
+  const reply = extendsReply === undefined ? [] : [extendsReply];
+  return [...(stored?.messages ?? []), ...toNewMessages(request), ...reply];
+}
+
+/** Returns the messages of a turn that may not be stored yet. */
+function toNewMessages({ answeredReply, messages }: TurnRequest): readonly Message[] {
+  return answeredReply === undefined ? messages : [answeredReply, ...messages];
 }
 
 /**

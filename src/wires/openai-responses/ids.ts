@@ -9,7 +9,7 @@ export interface ResponsePlace {
 
 const uuid = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 const responseId = new RegExp(`^resp_(${uuid})(?:_([1-9]\\d{0,5}))?$`, "i");
-const itemId = new RegExp(`^(rs|msg|fc|mcp|mcpr)_(${uuid})(?:_(\\d{1,6}))?$`, "i");
+const itemId = new RegExp(`^(rs|msg|fc|mcp|mcpr)_(${uuid})(?:_s?(\\d{1,6}))?$`, "i");
 const conversationId = new RegExp(`^conv_(${uuid})$`, "i");
 
 /** Returns the id of a response: `resp_<turn>`, with `_<leg>` after a wait. */
@@ -31,7 +31,7 @@ export interface ItemPlace {
   readonly prefix: ItemPrefix;
   /** The turn's id; of a message item without a number also that of any stored message. */
   readonly id: string;
-  /** The item's number in its turn's output; `undefined` for the first plan and the first message. */
+  /** The item's number in its turn's output or its message; `undefined` for the first plan and the first message. */
   readonly number: number | undefined;
 }
 
@@ -40,7 +40,15 @@ export function toItemId({ prefix, id, number }: ItemPlace): string {
   return number === undefined ? `${prefix}_${id}` : `${prefix}_${id}_${number}`;
 }
 
-/** Returns the place that `toItemId` has named; `undefined` for any other id. */
+/**
+ * Returns the id of an item of a stored message. These have numbers of their own: a turn also counts the items
+ * that only its output has, and a reply may hold those of several turns.
+ */
+export function toStoredItemId({ prefix, id, number }: ItemPlace): string {
+  return number === undefined ? `${prefix}_${id}` : `${prefix}_${id}_s${number}`;
+}
+
+/** Returns the place that `toItemId` or `toStoredItemId` has named; `undefined` for any other id. */
 export function parseItemId(id: string): ItemPlace | undefined {
   const [, prefix, named, number] = itemId.exec(id) ?? [];
   if (prefix === undefined || named === undefined) return undefined;

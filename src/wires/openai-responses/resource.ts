@@ -6,6 +6,7 @@ import type { FollowedTurn } from "../../live/live-turn.ts";
 import type { LiveTurns } from "../../live/live-turns.ts";
 import { readEcho } from "./echo.ts";
 import { parseResponseId, type ResponsePlace } from "./ids.ts";
+import type { OutputItem } from "./output/output-item.ts";
 import { ResponseOutput } from "./output/response-output.ts";
 import { toEndedResponse, toEnding, toOpenResponse, type Response } from "./output/response.ts";
 
@@ -44,6 +45,16 @@ export function readResponse({ turn, place }: FoundResponse): Response | undefin
   const end = hasGoneOn ? undefined : last;
   output.end(toEnding(end));
   return toEndedResponse(head, output.items, end);
+}
+
+/** Returns the items of all legs of a turn. */
+export function readTurnItems(turn: FollowedTurn): readonly OutputItem[] {
+  const place = { turnId: turn.id, leg: 0 };
+  const { leg: lastLeg } = readOutput(turn, place);
+  const legs = Array.from({ length: lastLeg + 1 }, (_, leg) =>
+    readResponse({ turn, place: { ...place, leg } }),
+  );
+  return legs.flatMap((response) => response?.output ?? []);
 }
 
 /** Returns the output of a turn so far. */

@@ -16,6 +16,7 @@ import {
   type ConversationServices,
 } from "./conversation-services.ts";
 import { readItemPage, toItemList, toMissingItem } from "./item-page.ts";
+import { findStoredItem } from "./own-items.ts";
 import { ConversationParams, ItemParams, ItemsQuery, NewItems, toAddedMessages } from "./request.ts";
 import { toStoredItems, type StoredItem } from "./stored-items.ts";
 
@@ -122,7 +123,7 @@ async function findItem(
   const place = parseItemId(itemId);
   const ids = place === undefined ? [] : [place.id];
   const [message] = ids.length === 0 ? [] : (await paths.read(caller, { conversationId }, ids)).messages;
-  const stored = message && toStoredItems(message).find(({ item }) => item.id === itemId.toLowerCase());
+  const stored = message && (await findStoredItem(message, itemId.toLowerCase(), services.live, caller));
   if (message !== undefined && stored !== undefined) return { message, stored };
   if ((await history.get(caller, conversationId)) === undefined) refuseConversation(named);
   throw toMissingItem(itemId);

@@ -6,7 +6,7 @@ import type { MessageContents } from "../../../history/path-rows.ts";
 import type { ErasedPart, StoredMessage } from "../../../history/history.ts";
 import { toOutcomeText } from "../../../turn/items/tool-text.ts";
 import type { ToolPart } from "../../../turn/items/tool.ts";
-import { toItemId, type ItemPrefix } from "../ids.ts";
+import { toStoredItemId, type ItemPrefix } from "../ids.ts";
 import {
   OutputItemSchema,
   type FunctionCallItem,
@@ -96,7 +96,7 @@ function toInputItems({ id, role, content, attachments }: StoredMessage): readon
   if (role === "assistant" || (content === "" && attachments.length === 0)) return [];
   const texts = content === "" ? [] : [{ type: "input_text", text: content } as const];
   const parts = [...texts, ...attachments.map(toFilePart)];
-  const itemId = toItemId({ prefix: "msg", id, number: undefined });
+  const itemId = toStoredItemId({ prefix: "msg", id, number: undefined });
   const rest = { content: "", plan: undefined, tools: undefined, attachments: [], erased: [] };
   return [{ item: { id: itemId, type: "message", status: "completed", role, content: parts }, rest }];
 }
@@ -162,7 +162,11 @@ class ReplyItems {
     const text = content.slice(start, end);
     if (text.trim() === "") return;
     const number = this.#takeNumber();
-    const isFirst = !this.#hasText && !erased.some((each) => each.isText && each.number < number);
+    // The turn whose id an extended reply has calls its own first text so.
+    const isFirst =
+      !this.#message.isExtended &&
+      !this.#hasText &&
+      !erased.some((each) => each.isText && each.number < number);
     const item: MessageItem = {
       id: this.#toId("msg", isFirst ? undefined : number),
       type: "message",
@@ -223,7 +227,7 @@ class ReplyItems {
   }
 
   #toId(prefix: ItemPrefix, number?: number): string {
-    return toItemId({ prefix, id: this.#message.id, number });
+    return toStoredItemId({ prefix, id: this.#message.id, number });
   }
 }
 

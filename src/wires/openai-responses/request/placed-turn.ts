@@ -23,9 +23,17 @@ export async function placeTurn(
   if (results.length > 0) {
     if (place.parentId === undefined)
       refuse(`${results[0]?.field}.call_id`, "must be the call_id of a function_call before it");
-    if (messages.length > 0 || extendsReply !== undefined)
-      refuse("input", "must hold nothing beside the results of the previous response's calls");
-    return { ...turn, messages, toolResults: results, wantsPlan: false };
+    if (extendsReply !== undefined || messages.some(({ role }) => role !== "user"))
+      refuse(
+        "input",
+        "must hold only messages of the user beside the results of the previous response's calls",
+      );
+    // The reply that the results belong to is read first.
+    const answered = { ...turn, continues: undefined, messages, toolResults: results };
+    const newest = messages.at(-1);
+    if (newest === undefined) return { ...answered, wantsPlan: false };
+    checkContent(newest, items.length - 1, "input");
+    return answered;
   }
   const last = extendsReply ?? messages.at(-1);
   if (last === undefined) return refuse("input", "must not be empty");

@@ -9,7 +9,7 @@ import { unknownOutcome } from "../../../turn/items/tool-parts.ts";
 import { toMissingItem } from "../conversations/item-page.ts";
 import { toStoredItems, type ConversationItem } from "../conversations/stored-items.ts";
 import { parseItemId, type ItemPlace } from "../ids.ts";
-import { readOutput, readResponse } from "../resource.ts";
+import { readTurnItems } from "../resource.ts";
 import { toToolName } from "../server-tool-name.ts";
 import type { PlacedItem } from "./sent-chat.ts";
 
@@ -111,11 +111,7 @@ export class StoredInput {
     const turn = await this.#findTurn(turnId);
     if (turn === undefined) return [];
     if (turn.log.last === undefined) throw toTurnRunning(turnId);
-    const { leg: lastLeg } = readOutput(turn, { turnId, leg: 0 });
-    const legs = Array.from({ length: lastLeg + 1 }, (_, leg) =>
-      readResponse({ turn, place: { turnId, leg } }),
-    );
-    return legs.flatMap((response) => response?.output ?? []);
+    return readTurnItems(turn);
   }
 
   /** Returns a stored item as one of the input. */
