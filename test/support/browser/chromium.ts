@@ -12,7 +12,7 @@ const places = [
 ];
 
 /** Where the browser is; empty if there is none. */
-const executablePath = places.find((place) => place !== "" && existsSync(place)) ?? "";
+export const executablePath = places.find((place) => place !== "" && existsSync(place)) ?? "";
 
 /** Why tests with a browser are left out; `false` if they are not. */
 export const withoutBrowser: string | false =
