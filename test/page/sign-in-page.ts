@@ -53,3 +53,10 @@ export async function signIn(page: Page, email: string, password: string): Promi
   await button(page, words.submits.password).click();
   await messageField(page).waitFor();
 }
+
+/** Changes the session in the browser's storage, as time or a server would. */
+export async function changeSession(page: Page, change: Readonly<Record<string, unknown>>): Promise<void> {
+  await page.evaluate(
+    `localStorage.setItem("foreword.session", JSON.stringify({ ...JSON.parse(localStorage.getItem("foreword.session")), ...${JSON.stringify(change)} }))`,
+  );
+}

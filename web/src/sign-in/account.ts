@@ -7,6 +7,7 @@ import {
   readSession,
   readSignedIn,
   removeAll,
+  removeLeftovers,
   type AccountUser,
   type SessionStorage,
 } from "./stored-session.ts";
@@ -51,7 +52,7 @@ export class Account {
   /** Reads the session, after `code` has been exchanged for one; then keeps it fresh. */
   async open(code: string | undefined, problem?: SignInProblem): Promise<void> {
     const { auth, storage } = this.#services;
-    if (readSession(storage) === undefined && readSignedIn(storage) === undefined) this.#forget();
+    removeLeftovers(storage);
     auth.onAuthStateChange(() => this.look());
     const found = (code === undefined ? undefined : await this.#exchange(code)) ?? problem;
     void auth.initialize();

@@ -60,6 +60,12 @@ export function removeAll(storage: SessionStorage): void {
   removeOthers(storage, undefined);
 }
 
+/** Removes what is left of earlier users, if none is signed in; a sign-in that has begun goes on. */
+export function removeLeftovers(storage: SessionStorage): void {
+  if (readSession(storage) === undefined && readSignedIn(storage) === undefined)
+    removeOthers(storage, undefined);
+}
+
 /** Keeps the hash of the page's address, as a project sends the browser back without it. */
 export function keepPlace(storage: SessionStorage, hash: string): void {
   storage.setItem(placeKey, hash);
