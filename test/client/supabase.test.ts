@@ -126,6 +126,26 @@ describe("a client with the session of supabase-js", { timeout: 60_000 }, () => 
     assert.equal(refreshes, 1);
   });
 
+  test("sends the token that another tab has refreshed at the same time", async () => {
+    const fresh = await sign();
+    let current = "refused";
+    const toResult = (token: string | undefined) => ({
+      data: { session: token === undefined ? null : { access_token: token } },
+      error: token === undefined ? { name: "AuthRefreshDiscardedError" } : null,
+    });
+    const supabase = {
+      auth: {
+        getSession: async () => toResult(current),
+        refreshSession: async () => {
+          current = fresh;
+          return toResult(undefined);
+        },
+      },
+    };
+    const client = createClient({ baseUrl: app.url, ...supabaseAuth(supabase) });
+    assert.equal((await client.start(hello).reply()).answer, "Hi.");
+  });
+
   test("ends with the signal of a request while a session is refreshed", async () => {
     const supabase = {
       auth: {
