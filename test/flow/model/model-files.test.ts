@@ -25,7 +25,8 @@ const refusals: readonly (readonly [string, number, object, boolean])[] = [
 for (const [name, status, body, isOfAll] of refusals)
   describe(`a PDF and the refusal: ${name}`, { timeout: 60_000 }, () => {
     const model = useModel();
-    const app = useApp(model, {}, { database: useDatabase(startPglite) });
+    // Its time stands still: no reply begins or ends before its rows are there.
+    const app = useApp(model, {}, { database: useDatabase(startPglite), clock: new ManualClock() });
 
     test("is a 400 with a sentence; the chat goes on without it", async () => {
       model.script = (call) => {
@@ -86,7 +87,7 @@ describe("a model server that has refused a PDF", { timeout: 60_000 }, () => {
   });
 
   test("is sent those of other chats at once, when it has read one after all", async () => {
-    const app = await start();
+    const app = await start({}, new ManualClock());
     const server = script();
     const chats = [1, 2].map(() => ({ conversationId: randomUUID(), userId: randomUUID() }));
     const ask = async (chat: object | undefined, messages: readonly object[], parentId?: string) =>

@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Json } from "../../../src/base/json.ts";
 import { countMessageBytes } from "../../../src/turn/context/message-size.ts";
 import { startPostgresHarness } from "../../support/databases/store-harness.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 
 const Rows = z.array(
@@ -15,7 +16,8 @@ const Rows = z.array(
 describe("the bytes of a path", { timeout: 120_000 }, () => {
   const model = useModel();
   const harness = useDatabase(startPostgresHarness);
-  const app = useApp(model, {}, { database: harness });
+  // Its time stands still: no reply begins or ends before its rows are there.
+  const app = useApp(model, {}, { database: harness, clock: new ManualClock() });
 
   async function rowsOf(conversationId: string) {
     const rows = await harness.sql(
