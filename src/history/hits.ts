@@ -8,8 +8,8 @@ import { schemaVersion, type Database } from "../store/database/database.ts";
 import { createExcerptFinder, type Excerpt } from "../store/words/find-excerpt.ts";
 import type { SearchQuery } from "../store/words/lexemes.ts";
 
-/** The first schema version that has the function. */
-const hitsVersion = 10;
+/** The first schema version that has the function for certain. */
+const hitsVersion = 11;
 /** About the most text that is read for a page of hits, in bytes. */
 const maxTextBytes = mebibyte;
 
@@ -29,7 +29,7 @@ interface Search {
 
 /**
  * Resolves with the newest matching message of each of the caller's conversations that has one, by the
- * conversation's id; with none before schema version 10. Rejects as {@link Database.call} does.
+ * conversation's id; with none before schema version 11. Rejects as {@link Database.call} does.
  */
 export async function findHits(
   database: Database,

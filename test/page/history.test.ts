@@ -11,12 +11,13 @@ import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
 import type { Device, Visitor } from "../support/browser/visitor.ts";
 import { HistoryClient } from "../support/clients/history-client.ts";
-import { assertShows, messageField } from "./person.ts";
+import { assertShows } from "./person.ts";
 
 const words = en.history;
 
 describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }, () => {
-  const { app, visit } = usePage(useModel());
+  const model = useModel();
+  const { app, visit } = usePage(model);
   const history = new HistoryClient(app);
 
   /** Opens the page of a visitor who has conversations with these titles, the newest first. */
@@ -61,6 +62,44 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
     await page.getByRole("status").filter({ hasText: words.nothingFound }).waitFor();
     await page.keyboard.press("Escape");
     await assertShows(rowsOf(page), "Trains to Oslo", "Fish soup", "Oslo in winter");
+  });
+
+  test("shows where a search has found a conversation, and opens it at that message", async () => {
+    const visitor = await visit();
+    const rows = Array.from({ length: 60 }, (_, index) => ({
+      role: index % 2 === 0 ? ("user" as const) : ("assistant" as const),
+      content: index === 4 ? "Where does <b>the ZÉBRA</b> sleep at noon?" : `Message ${index}.\n`.repeat(4),
+    }));
+    model.say("- p\n---RESPONSE---\nThe end.");
+    const { status } = await app.chat("", { userId: visitor.userId, messages: rows.slice(0, 59) });
+    assert.equal(status, 200);
+    const page = await visitor.open();
+    await page.getByRole("searchbox", { name: words.search }).pressSequentially("zebra noon");
+    await assertShows(page.locator(".history-excerpt"), "Where does <b>the ZÉBRA</b> sleep at noon?");
+    await assertShows(page.locator(".history-excerpt mark"), "ZÉBRA", "noon");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    const found = page.locator(".message-row.found");
+    await found.getByText("Where does").waitFor();
+    const { height = 0, y = -1 } = (await found.boundingBox()) ?? {};
+    assert.ok(y >= -1 && y + height < 700, `${y}`);
+    await page.waitForURL(/#\/c\/[0-9a-f-]{36}$/);
+    await assertAccessible(page);
+    await found.waitFor({ state: "detached" });
+    await page.locator(".history-conversation > a").click();
+    await found.getByText("Where does").waitFor();
+  });
+
+  test("moves by quick keys as far as by slow ones", async () => {
+    const titles = Array.from({ length: 20 }, (_, index) => `Chat ${index}`);
+    const { page } = await visitWith(titles);
+    await rowsOf(page).first().focus();
+    await page.evaluate(`for (const key of ["ArrowDown", "ArrowDown", "PageDown", "ArrowUp"])
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }))`);
+    await focused(page, "Chat 11");
+    await page.evaluate(`for (const key of ["End", "ArrowUp", "ArrowUp"])
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }))`);
+    await focused(page, "Chat 17");
   });
 
   test("renames, and keeps the old title if the new one is given up", async () => {
@@ -134,8 +173,7 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
     await focused(page, "Second");
     await page.keyboard.press("Enter");
     await page.locator("nav a[aria-current=page]", { hasText: "Second" }).waitFor();
-    await messageField(page).and(page.locator(":focus")).waitFor();
-    await page.locator("nav a[aria-current=page]").focus();
+    await focused(page, "Second");
     await page.keyboard.press("F2");
     await page.getByRole("textbox", { name: words.newTitle }).waitFor();
     await page.keyboard.type("Renamed");

@@ -2,6 +2,7 @@
 import {
   ForewordError,
   type Conversation,
+  type ListedConversation,
   type ConversationPage,
   type Conversations,
 } from "../base/foreword-client.ts";
@@ -19,6 +20,9 @@ const patienceMs = 4_000;
 const firstPageSize = 50;
 const nextPageSize = 100;
 
+/** The most UTF-16 units of a search. */
+const maxQueryLength = 200;
+
 /** The conversations to show. */
 interface Filter {
   /** The words of a search; `""` for all conversations. */
@@ -33,7 +37,7 @@ export interface ListState {
   /** The wish of the user, which the list follows. */
   readonly wanted: Filter;
   /** Newest first. */
-  readonly conversations: readonly Conversation[];
+  readonly conversations: readonly ListedConversation[];
   /** Whether older ones can be loaded. */
   readonly hasMore: boolean;
   /** `undefined` until the first page is there. */
@@ -65,7 +69,7 @@ export class ConversationList extends Store<ListState> {
   #request: AbortController | undefined;
   #delay: { cancel(): void } | undefined;
   #isStale = false;
-  #loaded: readonly Conversation[] = [];
+  #loaded: readonly ListedConversation[] = [];
   #nextCursor: string | null = null;
   readonly #hidden = new Set<string>();
   readonly #overlays = new Map<string, Overlay>();
@@ -142,7 +146,8 @@ export class ConversationList extends Store<ListState> {
     const isFound = query.trim() === "" || others.length < this.#loaded.length;
     const isReached = found >= 0 || this.#nextCursor === null;
     const isIn = (conversation.archivedAt !== null) === isArchived && isFound && isReached;
-    this.#loaded = isIn ? others.toSpliced(place, 0, conversation) : others;
+    const known = this.#loaded.find(({ id }) => id === conversation.id);
+    this.#loaded = isIn ? others.toSpliced(place, 0, { ...known, ...conversation }) : others;
     this.#show();
   }
 
@@ -212,7 +217,7 @@ export class ConversationList extends Store<ListState> {
       const page = await this.#conversations.list({
         limit: cursor === undefined ? firstPageSize : nextPageSize,
         archived: filter.isArchived,
-        ...(filter.query.trim() !== "" && { query: filter.query.trim().slice(0, 200) }),
+        ...(filter.query.trim() !== "" && { query: toQuery(filter.query) }),
         ...(cursor !== undefined && { cursor }),
         signal: request.signal,
       });
@@ -262,11 +267,19 @@ export class ConversationList extends Store<ListState> {
     this.set({ ...this.state, conversations: this.#visible(), hasMore: this.#nextCursor !== null });
   }
 
-  #visible(): readonly Conversation[] {
+  #visible(): readonly ListedConversation[] {
     return this.#loaded
       .filter(({ id }) => !this.#hidden.has(id))
       .map((one) => ({ ...one, ...this.#overlays.get(one.id) }));
   }
+}
+
+/** Returns a search as long as the server takes it, without half of a character at its end. */
+function toQuery(text: string): string {
+  return text
+    .trim()
+    .slice(0, maxQueryLength)
+    .replace(/[\uD800-\uDBFF]$/, "");
 }
 
 /** Whether `one` is older in the list's order than `other`. */

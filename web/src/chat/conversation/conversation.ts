@@ -152,6 +152,16 @@ export class Conversation {
     this.#show();
   }
 
+  /** Shows a path through a message, and loads it up to there. Resolves with whether that was possible. */
+  async reveal(messageId: string): Promise<boolean> {
+    let isFound = false;
+    await this.#try(async () => {
+      isFound = await this.#stored.reveal(messageId, !this.#turns.isRunning);
+    });
+    this.#show();
+    return isFound;
+  }
+
   /** Sends the draft. If the server does not take it, it is there again. */
   async sendDraft(model?: string): Promise<void> {
     if (!canSend(this.draft.store.state) || this.#turns.isRunning) return;

@@ -69,6 +69,19 @@ export class StoredMessages {
       await this.#readBefore(this.#nextBefore);
   }
 
+  /**
+   * Reads messages until `id` is there; resolves with whether it is. Unless `mayChange` is false, a path
+   * through it is shown, without storing that.
+   */
+  async reveal(id: string, mayChange: boolean): Promise<boolean> {
+    while (this.tree.get(id) === undefined && this.#nextBefore !== null)
+      await this.#readBefore(this.#nextBefore);
+    if (this.tree.get(id) === undefined) return false;
+    const isShown = this.path.some((message) => message.id === id);
+    if (!isShown && mayChange) this.leafId = this.tree.newestLeaf(id);
+    return isShown || mayChange;
+  }
+
   /** Stores which path is shown. Resolves with whether the server has its end. */
   async saveLeaf(): Promise<boolean> {
     const leaf = this.leafId;

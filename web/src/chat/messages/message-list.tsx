@@ -1,5 +1,5 @@
 /** The messages of a conversation; only those in view are rendered. */
-import { useEffect, useRef } from "preact/hooks";
+import { useCallback, useEffect, useRef } from "preact/hooks";
 import { useStore } from "../../base/use-store.ts";
 import { useVirtualList } from "../../base/use-virtual-list.ts";
 import { strings } from "../../strings/strings.ts";
@@ -7,6 +7,7 @@ import type { Conversation, ConversationState } from "../conversation/conversati
 import type { Message } from "../conversation/message.ts";
 import { QuestionView } from "./question-view.tsx";
 import { ReplyView } from "./reply-view.tsx";
+import { useSoughtMessage } from "./use-sought-message.ts";
 
 /** The height of a message that has not been measured, in pixels. */
 const estimatedHeight = 180;
@@ -36,6 +37,8 @@ export function MessageList({ conversation, model }: ListProps) {
     scrollEndThreshold: endPixels,
   });
   useEffect(() => list.scrollToEnd(), [conversation, list]);
+  const scrollTo = useCallback((index: number) => list.scrollToIndex(index, { align: "start" }), [list]);
+  const found = useSoughtMessage(conversation, messages, scrollTo);
   const rows = list.getVirtualItems();
   const isAtEnd = scroller.current === null || list.isAtEnd(endPixels);
   useOlderMessages(conversation, rows[0]?.index === 0 && state.hasOlder);
@@ -49,7 +52,9 @@ export function MessageList({ conversation, model }: ListProps) {
           {rows.map(({ index, start, key }) => (
             <div
               key={key}
-              class="message-row"
+              class={
+                found !== undefined && messages[index]?.id === found ? "message-row found" : "message-row"
+              }
               data-index={index}
               ref={(element) => {
                 element?.style.setProperty("translate", `0 ${start}px`);

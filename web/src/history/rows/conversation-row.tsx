@@ -1,14 +1,14 @@
 /** One conversation of the list: a link, a menu, and a field while it is renamed. */
-import type { Conversation } from "../../base/foreword-client.ts";
+import type { Conversation, ListedConversation } from "../../base/foreword-client.ts";
 import { useRef, useState } from "preact/hooks";
 import { address, goTo } from "../../base/address.ts";
 import { strings } from "../../strings/strings.ts";
-import { findWords } from "./find-words.ts";
+import { cutParts, findWords, type TextPart } from "./find-words.ts";
 import { useHistory } from "../history-context.ts";
 import { RowMenuButton } from "./row-menu.tsx";
 
 interface RowProps {
-  readonly conversation: Conversation;
+  readonly conversation: ListedConversation;
   /** The words of the search that found it. */
   readonly query: string;
   /** Whether it is the one that is shown. */
@@ -26,7 +26,7 @@ interface RowProps {
 export function ConversationRow(props: RowProps) {
   const { conversation, query, isOpen, isActive, onActivate, onFocus, onGone } = props;
   const { actions, leave } = useHistory();
-  const { id, title, archivedAt } = conversation;
+  const { id, title, archivedAt, hit } = conversation;
   const [isRenaming, setIsRenaming] = useState(false);
   const words = strings.history;
   const remove = (): void => {
@@ -52,11 +52,10 @@ export function ConversationRow(props: RowProps) {
   return (
     <>
       <a
-        href={`#/c/${id}`}
+        href={hit ? `#/c/${id}/${hit.messageId}` : `#/c/${id}`}
         aria-current={isOpen ? "page" : undefined}
         tabIndex={isActive ? 0 : -1}
         title={title}
-        dir="auto"
         onFocus={() => onActivate(id)}
         onClick={leave}
         onKeyDown={({ key }) => {
@@ -64,7 +63,14 @@ export function ConversationRow(props: RowProps) {
           else if (key === "Delete") remove();
         }}
       >
-        {findWords(title, query).map(({ text, isMatch }) => (isMatch ? <mark>{text}</mark> : text))}
+        <span class="history-title" dir="auto">
+          <Parts parts={findWords(title, query)} />
+        </span>
+        {hit && (
+          <span class="history-excerpt" dir="auto">
+            <Parts parts={cutParts(hit.excerpt, hit.ranges)} />
+          </span>
+        )}
       </a>
       <RowMenuButton
         label={words.actions(title)}
@@ -77,6 +83,10 @@ export function ConversationRow(props: RowProps) {
       />
     </>
   );
+}
+
+function Parts({ parts }: { readonly parts: readonly TextPart[] }) {
+  return <>{parts.map(({ text, isMatch }) => (isMatch ? <mark>{text}</mark> : text))}</>;
 }
 
 interface TitleFieldProps {

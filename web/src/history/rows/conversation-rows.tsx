@@ -1,5 +1,5 @@
 /** The rows of the list: only those in view are rendered, and the keyboard moves through all of them. */
-import type { Conversation } from "../../base/foreword-client.ts";
+import type { ListedConversation } from "../../base/foreword-client.ts";
 import { useRef } from "preact/hooks";
 import { useStore } from "../../base/use-store.ts";
 import { useHistory } from "../history-context.ts";
@@ -12,8 +12,8 @@ export function ConversationRows() {
   const { list } = useHistory();
   const query = useStore(list, (state) => state.shown.query);
   const scroller = useRef<HTMLDivElement>(null);
-  const { rows, items, virtual, openId, activeIndex, activate, focusRow } = useRows(scroller);
-  const toRow = (conversation: Conversation, index: number) => (
+  const { rows, items, virtual, openId, activeIndex, activate, focusRow, moveFocus } = useRows(scroller);
+  const toRow = (conversation: ListedConversation, index: number) => (
     <ConversationRow
       conversation={conversation}
       query={query}
@@ -33,10 +33,7 @@ export function ConversationRows() {
         style={{ blockSize: `${virtual.getTotalSize()}px` }}
         onKeyDown={(event) => {
           if (!(event.target instanceof HTMLAnchorElement)) return;
-          const next = moveInRows(rows, activeIndex, event.key);
-          if (next === undefined) return;
-          event.preventDefault();
-          focusRow(next);
+          if (moveFocus(event.key)) event.preventDefault();
         }}
       >
         {items.map(({ index, key, start }) => {

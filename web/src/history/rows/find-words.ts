@@ -6,6 +6,21 @@ export interface TextPart {
   readonly isMatch: boolean;
 }
 
+/** Returns a text in parts: those in `ranges` match. */
+export function cutParts(
+  text: string,
+  ranges: readonly { readonly start: number; readonly end: number }[],
+): readonly TextPart[] {
+  const parts: TextPart[] = [];
+  let place = 0;
+  for (const { start, end } of ranges) {
+    parts.push({ text: text.slice(place, start), isMatch: false });
+    parts.push({ text: text.slice(start, end), isMatch: true });
+    place = end;
+  }
+  return [...parts, { text: text.slice(place), isMatch: false }].filter((part) => part.text !== "");
+}
+
 /** How many words of a search count, as on the server. */
 const maxWords = 32;
 

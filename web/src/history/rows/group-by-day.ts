@@ -1,10 +1,10 @@
 /** Groups conversations by their last change: today, yesterday, the last week, months and years. */
-import type { Conversation } from "../../base/foreword-client.ts";
+import type { ListedConversation } from "../../base/foreword-client.ts";
 
 /** A row of the list. */
 export type ListRow =
   | { readonly type: "heading"; readonly key: string; readonly label: string }
-  | { readonly type: "conversation"; readonly key: string; readonly conversation: Conversation };
+  | { readonly type: "conversation"; readonly key: string; readonly conversation: ListedConversation };
 
 /** The words and formats of a language. */
 export interface DayWords {
@@ -17,7 +17,7 @@ const dayMs = 86_400_000;
 
 /** Returns the conversations, in their order, below a heading for each group. Days are the browser's. */
 export function groupByDay(
-  conversations: readonly Conversation[],
+  conversations: readonly ListedConversation[],
   now: Date,
   words: DayWords,
 ): readonly ListRow[] {

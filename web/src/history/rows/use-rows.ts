@@ -1,19 +1,22 @@
 /** Which rows of the list are rendered, which one the tab key reaches, and which one has the focus. */
 import { defaultRangeExtractor, type Range } from "@tanstack/virtual-core";
 import type { RefObject } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { address } from "../../base/address.ts";
 import { useStore } from "../../base/use-store.ts";
 import { useVirtualList } from "../../base/use-virtual-list.ts";
 import { language, strings } from "../../strings/strings.ts";
 import { useHistory } from "../history-context.ts";
 import { groupByDay, type ListRow } from "./group-by-day.ts";
+import { moveInRows } from "./move-in-rows.ts";
 
 /** How many rows before its end the list loads more. */
 const loadAhead = 30;
 
 const rowHeightPx = 36;
 const headingHeightPx = 34;
+/** The height of two lines of a hit. */
+const excerptHeightPx = 38;
 
 /** Returns the rows in `scroller`, of which only those in view are rendered. */
 export function useRows(scroller: RefObject<HTMLElement | null>) {
@@ -31,7 +34,7 @@ export function useRows(scroller: RefObject<HTMLElement | null>) {
   const virtual = useVirtualList({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => (rows[index]?.type === "heading" ? headingHeightPx : rowHeightPx),
+    estimateSize: (index) => estimateHeight(rows[index]),
     getItemKey: (index) => rows[index]?.key ?? index,
     rangeExtractor: (range) => withIndex(range, activeIndex),
     overscan: 8,
@@ -41,32 +44,50 @@ export function useRows(scroller: RefObject<HTMLElement | null>) {
   useEffect(() => {
     if (hasMore && lastIndex >= rows.length - loadAhead) list.loadMore();
   }, [hasMore, lastIndex, rows, list]);
-  const focusRow = useRowFocus(scroller, rows, (index, id) => {
+  const { focusRow, readWanted } = useRowFocus(scroller, rows, (index, id) => {
     setActiveId(id);
     virtual.scrollToIndex(index);
   });
-  return { rows, items, virtual, openId, activeIndex, activate: setActiveId, focusRow };
+  /** Moves by a key from where the key before leads, even if that is not rendered yet. */
+  const moveFocus = (key: string): boolean => {
+    const next = moveInRows(rows, readWanted() ?? activeIndex, key);
+    if (next !== undefined) focusRow(next);
+    return next !== undefined;
+  };
+  return { rows, items, virtual, openId, activeIndex, activate: setActiveId, focusRow, moveFocus };
 }
 
-/** Returns a function that moves the focus to a row, which `reveal` brings into view. */
+function estimateHeight(row: ListRow | undefined): number {
+  if (row?.type !== "conversation") return headingHeightPx;
+  return rowHeightPx + (row.conversation.hit ? excerptHeightPx : 0);
+}
+
+/** Moves the focus to a row, which `reveal` brings into view; and tells which row is about to get it. */
 function useRowFocus(
   scroller: RefObject<HTMLElement | null>,
   rows: readonly ListRow[],
   reveal: (index: number, id: string) => void,
-): (index: number) => void {
+): { readonly focusRow: (index: number) => void; readonly readWanted: () => number | undefined } {
   const wanted = useRef<string>(undefined);
-  useEffect(() => {
+  // Before the next key: a row that leaves the list would take the focus with it.
+  useLayoutEffect(() => {
     if (wanted.current === undefined) return;
     const link = scroller.current?.querySelector<HTMLElement>(`[data-id="${wanted.current}"] a`);
     if (link === null || link === undefined) return; // it is rendered after scrolling
     wanted.current = undefined;
     link.focus({ preventScroll: true });
   });
-  return (index) => {
-    const row = rows[index];
-    if (row?.type !== "conversation") return;
-    wanted.current = row.key;
-    reveal(index, row.key);
+  return {
+    focusRow: (index) => {
+      const row = rows[index];
+      if (row?.type !== "conversation") return;
+      wanted.current = row.key;
+      reveal(index, row.key);
+    },
+    readWanted: () => {
+      const index = rows.findIndex(({ key }) => key === wanted.current);
+      return index < 0 ? undefined : index;
+    },
   };
 }
 
