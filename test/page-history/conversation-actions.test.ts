@@ -136,6 +136,41 @@ describe("ConversationActions", { timeout: 120_000 }, () => {
     assert.deepEqual([await stored(page), types(page)], [["New"], []]);
   });
 
+  test("deletes all conversations after eight seconds, unless that is undone or a message is sent", async () => {
+    const page = await open("Oslo", "Rome");
+    await page.actions.archive(page.named("Oslo"), true);
+    page.clock.advance(8_000);
+    assert.equal(await page.actions.countAll(), 2);
+    page.actions.deleteAllSoon(2);
+    page.actions.deleteAllSoon(2);
+    assert.deepEqual([page.titles, types(page)], [[], ["all-deleted"]]);
+    const [notice] = page.actions.state;
+    assert.ok(notice !== undefined);
+    await page.actions.undo(notice);
+    page.clock.advance(60_000);
+    assert.deepEqual([page.titles, types(page)], [["Rome"], []]);
+    page.actions.deleteAllSoon(2);
+    const [id = ""] = await page.create("New");
+    page.changes.announce({ type: "turn-start", conversationId: id });
+    await page.untilRead();
+    assert.deepEqual([page.titles, types(page)], [["New", "Rome"], ["all-kept"]]);
+    page.clock.advance(60_000);
+    assert.deepEqual([await stored(page), types(page)], [["New", "Oslo", "Rome"], []]);
+    page.actions.deleteAllSoon(3);
+    await page.actions.flush();
+    assert.deepEqual([await stored(page), page.titles, types(page)], [[], [], []]);
+  });
+
+  test("saves a conversation as Markdown and as JSON, and says if that fails", async () => {
+    const page = await open("Oslo");
+    assert.match((await page.actions.export(page.named("Oslo"), "markdown")) ?? "", /^# Oslo\n/);
+    assert.match((await page.actions.export(page.named("Oslo"), "json")) ?? "", /"title": "Oslo"/);
+    page.isOffline = true;
+    assert.equal(await page.actions.export(page.named("Oslo"), "json"), undefined);
+    assert.equal(await page.actions.countAll(), undefined);
+    assert.deepEqual(types(page), ["failed", "failed"]);
+  });
+
   test("keeps all conversations, and says so, if deleting them fails", async () => {
     const page = await open("Oslo");
     page.isOffline = true;

@@ -41,6 +41,20 @@ describe("ConversationList", { timeout: 120_000 }, () => {
     assert.deepEqual(page.titles, ["New", ...titles.toReversed()]);
   });
 
+  test("leaves no gap when more conversations have come than a page holds", async () => {
+    const page = new HistoryPage(app);
+    const titles = number(60);
+    await page.create(...titles);
+    await page.open();
+    page.list.loadMore();
+    await page.untilRead();
+    const later = Array.from({ length: 120 }, (_, index) => `Later ${index}`);
+    await page.create(...later);
+    page.list.refresh();
+    await page.untilRead();
+    assert.deepEqual(page.titles, [...titles, ...later].toReversed());
+  });
+
   test("shows a change in its place on any page, and no place that is not loaded yet", async () => {
     const page = new HistoryPage(app);
     const ids = await page.create(...number(60));

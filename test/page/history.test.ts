@@ -150,6 +150,30 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
     await assertShows(rowsOf(later), "To keep");
   });
 
+  test("saves a conversation as a file, and deletes all after a question that names their number", async () => {
+    const { visitor, page } = await visitWith(["A / title", "Other"]);
+    await page.clock.install();
+    await openMenu(page, "A / title");
+    const saved = page.waitForEvent("download");
+    await page.getByRole("menuitem", { name: en.chat.exportMarkdown }).click();
+    assert.equal((await saved).suggestedFilename(), "A title.md");
+    await page.getByText(en.settings.title, { exact: true }).click();
+    await page.getByRole("button", { name: words.deleteAll }).click();
+    const question = page.getByRole("dialog", { name: words.deleteAllQuestion("2") });
+    await question.waitFor();
+    await assertAccessible(page);
+    await question.getByRole("button", { name: words.cancel }).click();
+    await assertShows(rowsOf(page), "A / title", "Other");
+    await page.getByRole("button", { name: words.deleteAll }).click();
+    await question.getByRole("button", { name: words.delete, exact: true }).click();
+    await assertShows(rowsOf(page));
+    assert.equal((await readTitles(visitor)).length, 2);
+    const deleted = page.waitForResponse((response) => response.request().method() === "DELETE");
+    await page.clock.runFor(8_000);
+    assert.equal((await deleted).status(), 200);
+    assert.deepEqual(await readTitles(visitor), []);
+  });
+
   test("archives, shows the archive, and brings back", async () => {
     const { visitor, page } = await visitWith(["Current", "Done"]);
     await choose(page, "Done", words.archive);
@@ -188,7 +212,8 @@ describe("the list of conversations", { timeout: 120_000, skip: withoutBrowser }
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.getByRole("menuitem", { name: words.rename }).and(page.locator(":focus")).waitFor();
-    for (const key of ["ArrowDown", "ArrowDown", "Enter"]) await page.keyboard.press(key);
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("Enter");
     await assertShows(rowsOf(page), "First");
   });
 

@@ -8,11 +8,14 @@ import type { ConversationList } from "./conversation-list.ts";
 /** How long an action can be undone, in milliseconds. */
 const undoMs = 8_000;
 
+/** How many conversations are counted. */
+const maxCount = 1_000;
+
 /** The most UTF-16 units of a title. */
 const maxTitleLength = 500;
 
 /** The actions that may fail. */
-export type ActionName = "rename" | "archive" | "delete" | "delete-all";
+export type ActionName = "rename" | "archive" | "delete" | "delete-all" | "export";
 
 /** The result of an action, to be told in a sentence, mostly with a button to undo it. */
 export type Notice =
@@ -21,6 +24,8 @@ export type Notice =
       readonly key: string;
       readonly conversation: Conversation;
     }
+  | { readonly type: "all-deleted"; readonly key: string; readonly count: number }
+  | { readonly type: "all-kept"; readonly key: string }
   | { readonly type: "failed"; readonly key: string; readonly action: ActionName; readonly error: unknown };
 
 /** Services of {@link ConversationActions}. */
@@ -41,6 +46,8 @@ export class ConversationActions extends Store<readonly Notice[]> {
   readonly #pending = new Map<string, { cancel(): void }>();
   /** The last change of each conversation: changes are sent one after another. */
   readonly #last = new Map<string, Promise<void>>();
+  /** The deletion of all conversations that can still be undone. */
+  #pendingAll: { readonly key: string; cancel(): void } | undefined;
   #count = 0;
 
   constructor({ conversations, changes, clock, list }: ActionServices) {
@@ -103,7 +110,11 @@ export class ConversationActions extends Store<readonly Notice[]> {
   /** Undoes the action of a notice. */
   async undo(notice: Notice): Promise<void> {
     this.dismiss(notice.key);
-    if (notice.type === "failed") return;
+    if (notice.type === "failed" || notice.type === "all-kept") return;
+    if (notice.type === "all-deleted") {
+      this.#keepAll();
+      return;
+    }
     const { id } = notice.conversation;
     if (notice.type !== "deleted") return await this.archive(notice.conversation, notice.type !== "archived");
     this.#pending.get(id)?.cancel();
@@ -117,11 +128,67 @@ export class ConversationActions extends Store<readonly Notice[]> {
 
   /** Sends all deletions now: the page is hidden, and may not come back. */
   async flush(): Promise<void> {
+    if (this.#pendingAll !== undefined) {
+      await this.deleteAll();
+      return;
+    }
     await Promise.all(Array.from(this.#pending.keys(), async (id) => await this.#deleteNow(id)));
   }
 
-  /** Deletes all conversations, archived ones included; resolves with whether that succeeded. */
+  /** Resolves with the text of a conversation to save; `undefined` if that failed. */
+  async export({ id }: Conversation, format: "markdown" | "json"): Promise<string | undefined> {
+    try {
+      if (format === "markdown") return await this.#conversations.exportMarkdown(id);
+      return JSON.stringify(await this.#conversations.export(id), undefined, 2);
+    } catch (error) {
+      this.#fail("export", error);
+      return undefined;
+    }
+  }
+
+  /** Resolves with the number of all conversations, counted up to about 1,000; `undefined` if that failed. */
+  async countAll(): Promise<number | undefined> {
+    let count = 0;
+    try {
+      for (const archived of [false, true])
+        for (let cursor: string | null | undefined; cursor !== null && count <= maxCount;) {
+          const page = await this.#conversations.list({ limit: 100, archived, cursor });
+          count += page.conversations.length;
+          cursor = page.nextCursor;
+        }
+      return count;
+    } catch (error) {
+      this.#fail("delete-all", error);
+      return undefined;
+    }
+  }
+
+  /**
+   * Deletes all conversations, unless {@link undo} is called in time, or a message is sent meanwhile: its
+   * conversation must not be deleted with the others.
+   */
+  deleteAllSoon(count: number): void {
+    if (this.#pendingAll !== undefined) return;
+    this.#list.hideAll(true);
+    const key = this.#notify({ type: "all-deleted", count });
+    const timer = this.#clock.after(undoMs, () => void this.deleteAll());
+    const stopListening = this.#changes.subscribe(({ type }) => {
+      if (type !== "turn-start") return;
+      this.#keepAll();
+      const kept = this.#notify({ type: "all-kept" });
+      this.#clock.after(undoMs, () => this.dismiss(kept));
+    });
+    const cancel = (): void => {
+      timer.cancel();
+      stopListening();
+    };
+    this.#pendingAll = { key, cancel };
+  }
+
+  /** Deletes all conversations now, archived ones included; resolves with whether that succeeded. */
   async deleteAll(): Promise<boolean> {
+    this.#pendingAll?.cancel();
+    this.#pendingAll = undefined;
     for (const timer of this.#pending.values()) timer.cancel();
     const pending = Array.from(this.#pending.keys());
     this.#pending.clear();
@@ -136,7 +203,16 @@ export class ConversationActions extends Store<readonly Notice[]> {
       return false;
     } finally {
       for (const id of pending) this.#list.hide(id, false);
+      this.#list.hideAll(false);
     }
+  }
+
+  #keepAll(): void {
+    if (this.#pendingAll === undefined) return;
+    this.#pendingAll.cancel();
+    this.dismiss(this.#pendingAll.key);
+    this.#pendingAll = undefined;
+    this.#list.hideAll(false);
   }
 
   async #deleteNow(id: string): Promise<void> {

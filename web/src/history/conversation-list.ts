@@ -20,6 +20,9 @@ const patienceMs = 4_000;
 const firstPageSize = 50;
 const nextPageSize = 100;
 
+/** How many pages of new conversations a refresh reads before it begins the list again. */
+const maxMissedPages = 10;
+
 /** The most UTF-16 units of a search. */
 const maxQueryLength = 200;
 
@@ -72,6 +75,7 @@ export class ConversationList extends Store<ListState> {
   #loaded: readonly ListedConversation[] = [];
   #nextCursor: string | null = null;
   readonly #hidden = new Set<string>();
+  #isAllHidden = false;
   readonly #overlays = new Map<string, Overlay>();
 
   constructor({ conversations, changes, clock }: ListServices) {
@@ -121,6 +125,12 @@ export class ConversationList extends Store<ListState> {
   hide(id: string, isHidden: boolean): void {
     if (isHidden) this.#hidden.add(id);
     else this.#hidden.delete(id);
+    this.#show();
+  }
+
+  /** Takes all conversations out of the list, or brings them back, whatever the server says. */
+  hideAll(isHidden: boolean): void {
+    this.#isAllHidden = isHidden;
     this.#show();
   }
 
@@ -214,13 +224,7 @@ export class ConversationList extends Store<ListState> {
     const slow = this.#clock.after(patienceMs, () => this.set({ ...this.state, problem: "slow" }));
     this.set({ ...this.state, isLoading: true });
     try {
-      const page = await this.#conversations.list({
-        limit: cursor === undefined ? firstPageSize : nextPageSize,
-        archived: filter.isArchived,
-        ...(filter.query.trim() !== "" && { query: toQuery(filter.query) }),
-        ...(cursor !== undefined && { cursor }),
-        signal: request.signal,
-      });
+      const page = await this.#read(filter, cursor, request.signal);
       if (request !== this.#request) return;
       this.#take(page, filter, cursor !== undefined);
       this.#finish(undefined, filter);
@@ -229,6 +233,28 @@ export class ConversationList extends Store<ListState> {
     } finally {
       slow.cancel();
     }
+  }
+
+  /** Reads a page; a first page goes on to the rows that are loaded, so that none between them is left out. */
+  async #read(filter: Filter, cursor: string | undefined, signal: AbortSignal): Promise<ConversationPage> {
+    const read = async (from: string | undefined): Promise<ConversationPage> =>
+      await this.#conversations.list({
+        limit: from === undefined ? firstPageSize : nextPageSize,
+        archived: filter.isArchived,
+        ...(filter.query.trim() !== "" && { query: toQuery(filter.query) }),
+        ...(from !== undefined && { cursor: from }),
+        signal,
+      });
+    let page = await read(cursor);
+    if (cursor !== undefined || !isSame(filter, this.state.shown)) return page;
+    for (let count = 0; count < maxMissedPages && page.nextCursor !== null; count += 1) {
+      const [newest] = this.#loaded;
+      const last = page.conversations.at(-1);
+      if (newest === undefined || last === undefined || !isBefore(newest, last)) return page;
+      const next = await read(page.nextCursor);
+      page = { ...next, conversations: [...page.conversations, ...next.conversations] };
+    }
+    return page;
   }
 
   #finish(problem: unknown, shown: Filter): void {
@@ -247,13 +273,15 @@ export class ConversationList extends Store<ListState> {
 
   #take({ conversations, nextCursor }: ConversationPage, filter: Filter, isNext: boolean): void {
     const fresh = new Set(conversations.map(({ id }) => id));
-    const { shown } = this.state;
-    const isSame = shown.query.trim() === filter.query.trim() && shown.isArchived === filter.isArchived;
     const last = conversations.at(-1);
+    const [newest] = this.#loaded;
+    const isApart = newest === undefined || last === undefined || isBefore(newest, last);
     if (isNext) {
-      this.#loaded = [...this.#loaded.filter(({ id }) => !fresh.has(id)), ...conversations];
+      // A conversation that has changed since the page was read is already in its new place.
+      const known = new Set(this.#loaded.map(({ id }) => id));
+      this.#loaded = [...this.#loaded, ...conversations.filter(({ id }) => !known.has(id))];
       this.#nextCursor = nextCursor;
-    } else if (!isSame || nextCursor === null || last === undefined) {
+    } else if (!isSame(filter, this.state.shown) || nextCursor === null || isApart) {
       this.#loaded = conversations;
       this.#nextCursor = nextCursor;
     } else {
@@ -268,6 +296,7 @@ export class ConversationList extends Store<ListState> {
   }
 
   #visible(): readonly ListedConversation[] {
+    if (this.#isAllHidden) return [];
     return this.#loaded
       .filter(({ id }) => !this.#hidden.has(id))
       .map((one) => ({ ...one, ...this.#overlays.get(one.id) }));
@@ -280,6 +309,10 @@ function toQuery(text: string): string {
     .trim()
     .slice(0, maxQueryLength)
     .replace(/[\uD800-\uDBFF]$/, "");
+}
+
+function isSame(one: Filter, other: Filter): boolean {
+  return one.query.trim() === other.query.trim() && one.isArchived === other.isArchived;
 }
 
 /** Whether `one` is older in the list's order than `other`. */

@@ -5,6 +5,7 @@ import { SettingsMenu } from "../settings/settings-menu.tsx";
 import { AccountLine } from "../sign-in/account-line.tsx";
 import { strings } from "../strings/strings.ts";
 import { ConversationRows } from "./rows/conversation-rows.tsx";
+import { DeleteAll } from "./delete-all.tsx";
 import { useHistory } from "./history-context.ts";
 import { ListProblem } from "./list-problem.tsx";
 import { newChatKey, startNewChat } from "./new-chat.ts";
@@ -53,7 +54,9 @@ export function HistoryPanel({ onClose }: { readonly onClose?: () => void }) {
         <button type="button" aria-pressed={isArchived} onClick={() => list.showArchived(!isArchived)}>
           {strings.history.archived}
         </button>
-        <SettingsMenu />
+        <SettingsMenu>
+          <DeleteAll />
+        </SettingsMenu>
         <AccountLine />
       </footer>
     </>

@@ -2,6 +2,7 @@
 import { useStore } from "../base/use-store.ts";
 import { strings } from "../strings/strings.ts";
 import type { Notice } from "./conversation-actions.ts";
+import { toCount } from "./delete-all.tsx";
 import { describeProblem } from "./describe-problem.ts";
 import { useHistory } from "./history-context.ts";
 
@@ -16,11 +17,9 @@ export function Notices() {
           <p>{toText(notice)}</p>
           <button
             type="button"
-            onClick={() =>
-              notice.type === "failed" ? actions.dismiss(notice.key) : void actions.undo(notice)
-            }
+            onClick={() => (isFinal(notice) ? actions.dismiss(notice.key) : void actions.undo(notice))}
           >
-            {notice.type === "failed" ? strings.history.dismiss : strings.history.undo}
+            {isFinal(notice) ? strings.history.dismiss : strings.history.undo}
           </button>
         </div>
       ))}
@@ -28,8 +27,15 @@ export function Notices() {
   );
 }
 
+/** Whether nothing is there to be undone. */
+function isFinal({ type }: Notice): boolean {
+  return type === "failed" || type === "all-kept";
+}
+
 function toText(notice: Notice): string {
   const { notices, failed, problems } = strings.history;
+  if (notice.type === "all-kept") return notices[notice.type];
+  if (notice.type === "all-deleted") return notices[notice.type](toCount(notice.count));
   if (notice.type !== "failed") return notices[notice.type](notice.conversation.title);
   return `${failed[notice.action]} ${describeProblem(notice.error, problems, navigator.onLine).text}`;
 }

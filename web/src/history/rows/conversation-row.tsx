@@ -1,11 +1,11 @@
 /** One conversation of the list: a link, a menu, and a field while it is renamed. */
 import type { Conversation, ListedConversation } from "../../base/foreword-client.ts";
 import { useRef, useState } from "preact/hooks";
-import { address, goTo } from "../../base/address.ts";
 import { strings } from "../../strings/strings.ts";
 import { cutParts, findWords, type TextPart } from "./find-words.ts";
 import { useHistory } from "../history-context.ts";
 import { RowMenuButton } from "./row-menu.tsx";
+import { useRowActions } from "./use-row-actions.ts";
 
 interface RowProps {
   readonly conversation: ListedConversation;
@@ -26,18 +26,10 @@ interface RowProps {
 export function ConversationRow(props: RowProps) {
   const { conversation, query, isOpen, isActive, onActivate, onFocus, onGone } = props;
   const { actions, leave } = useHistory();
-  const { id, title, archivedAt, hit } = conversation;
+  const { id, title, hit } = conversation;
   const [isRenaming, setIsRenaming] = useState(false);
   const words = strings.history;
-  const remove = (): void => {
-    onGone(conversation);
-    if (address.state === id) goTo(undefined, { replace: true });
-    actions.delete(conversation);
-  };
-  const archive = (): void => {
-    onGone(conversation);
-    void actions.archive(conversation, archivedAt === null);
-  };
+  const { remove, entries } = useRowActions(conversation, onGone);
   if (isRenaming)
     return (
       <TitleField
@@ -75,11 +67,7 @@ export function ConversationRow(props: RowProps) {
       <RowMenuButton
         label={words.actions(title)}
         isActive={isActive}
-        entries={[
-          { label: words.rename, run: () => setIsRenaming(true) },
-          { label: archivedAt === null ? words.archive : words.unarchive, run: archive },
-          { label: words.delete, run: remove, isDangerous: true },
-        ]}
+        entries={[{ label: words.rename, run: () => setIsRenaming(true) }, ...entries]}
       />
     </>
   );

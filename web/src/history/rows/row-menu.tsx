@@ -2,7 +2,8 @@
 import type { RefObject } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-interface MenuEntry {
+/** An entry of the menu. */
+export interface MenuEntry {
   readonly label: string;
   readonly run: () => void;
   readonly isDangerous?: boolean;
