@@ -1,6 +1,8 @@
 /** Shows Markdown that a model writes, while it grows. */
 import { Component } from "preact";
 import { useEffect, useReducer, useRef } from "preact/hooks";
+import { printing } from "../base/printing.ts";
+import { useStore } from "../base/use-store.ts";
 import { language, strings } from "../strings/strings.ts";
 import "../styles/markdown.css";
 import type { BlockGroup, BlockSection } from "./block-sections.ts";
@@ -21,7 +23,10 @@ export interface MarkdownProps {
 export function Markdown({ text, isDone }: MarkdownProps) {
   const markdown = useRef<MarkdownText>(null);
   markdown.current ??= new MarkdownText();
-  const { sections, tail, isBehind } = markdown.current.update(text, isDone);
+  const isPrinting = useStore(printing, (current) => current);
+  let view = markdown.current.update(text, isDone);
+  while (isPrinting && view.isBehind) view = markdown.current.update(text, isDone);
+  const { sections, tail, isBehind } = view;
   const [, readOn] = useReducer((count: number) => count + 1, 0);
   // A long text is read in several tasks, so that the page can draw and take keys in between.
   useEffect(() => {

@@ -1,5 +1,6 @@
 /** The messages of a conversation; only those in view are rendered. */
 import { useCallback, useEffect, useRef } from "preact/hooks";
+import { printing } from "../../base/printing.ts";
 import { useStore } from "../../base/use-store.ts";
 import { useVirtualList } from "../../base/use-virtual-list.ts";
 import { strings } from "../../strings/strings.ts";
@@ -39,9 +40,12 @@ export function MessageList({ conversation, model }: ListProps) {
   useEffect(() => list.scrollToEnd(), [conversation, list]);
   const scrollTo = useCallback((index: number) => list.scrollToIndex(index, { align: "start" }), [list]);
   const found = useSoughtMessage(conversation, messages, scrollTo);
-  const rows = list.getVirtualItems();
+  const isPrinting = useStore(printing, (current) => current);
+  const rows = isPrinting
+    ? messages.map(({ key }, index) => ({ index, start: 0, key }))
+    : list.getVirtualItems();
   const isAtEnd = scroller.current === null || list.isAtEnd(endPixels);
-  useOlderMessages(conversation, rows[0]?.index === 0 && state.hasOlder);
+  useOlderMessages(conversation, !isPrinting && rows[0]?.index === 0 && state.hasOlder);
   return (
     <>
       <div class="messages" ref={scroller} tabIndex={0} role="region" aria-label={chat.messages}>
@@ -57,6 +61,7 @@ export function MessageList({ conversation, model }: ListProps) {
               }
               data-index={index}
               ref={(element) => {
+                if (isPrinting) return; // its place and size are those on paper
                 element?.style.setProperty("translate", `0 ${start}px`);
                 list.measureElement(element);
               }}

@@ -1,0 +1,98 @@
+/** A conversation of 5,000 messages: few of them are in the document, and none is missing on paper. */
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
+import { z } from "zod";
+import { en } from "../../web/src/strings/en.ts";
+import { useModel } from "../support/apps/use-app.ts";
+import { assertNoSidewaysScroll } from "../support/browser/accessibility.ts";
+import { withoutBrowser } from "../support/browser/chromium.ts";
+import { usePage } from "../support/browser/use-page.ts";
+import { button } from "./person.ts";
+
+/** The most messages that may be in the document. */
+const maxRows = 60;
+const nextFrame = "new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))";
+
+/** Messages of very different heights. */
+function writeMessages(count: number): { readonly sender: string; readonly text: string }[] {
+  return Array.from({ length: count }, (_, index) => {
+    const isQuestion = index % 2 === 0;
+    const text = `Message ${index}.${"\n\n- an item of a list".repeat(isQuestion ? 0 : (index * 7) % 40)}`;
+    return { sender: isQuestion ? "user" : "assistant", text };
+  });
+}
+
+async function countRows(page: Page): Promise<number> {
+  return await page.locator(".message-row").count();
+}
+
+/** The first message in view, and how far from the top it is. */
+async function readPlace(page: Page): Promise<{ readonly name: string; readonly top: number }> {
+  const place: unknown = await page.evaluate(`(() => {
+    const { top, bottom } = document.querySelector(".messages").getBoundingClientRect();
+    for (const row of document.querySelectorAll(".message-row")) {
+      const box = row.getBoundingClientRect();
+      const name = /Message \\d+\\./.exec(row.textContent)?.[0];
+      if (box.bottom > top && box.top < bottom && name !== undefined) return { name, top: box.top - top };
+    }
+  })()`);
+  return z.object({ name: z.string(), top: z.number() }).parse(place);
+}
+
+describe("a conversation of 5,000 messages", { timeout: 120_000, skip: withoutBrowser }, () => {
+  const { app, visit } = usePage(useModel());
+
+  test("opens at its end with few of them, scrolls up without a jump, and is printed as far as it is loaded", async () => {
+    const visitor = await visit();
+    const conversationId = randomUUID();
+    const body = { messages: writeMessages(4_999), conversationId, userId: visitor.userId };
+    const { status, body: reply } = await app.post("/stream-chat", body);
+    assert.equal(status, 200, reply);
+    const path = `/conversations/${conversationId}/messages?userId=${visitor.userId}&limit=1`;
+    while (!(await app.get(path)).body.includes("Hello.")); // until the journal has been replayed
+    const page = await visitor.open(`/#/c/${conversationId}`);
+    await page.getByText("Message 4998.").waitFor();
+    await page.getByText("Hello.", { exact: true }).waitFor();
+    assert.ok((await countRows(page)) <= maxRows, "at the end");
+
+    const loaded = new Set<string>();
+    for (let step = 0; step < 40; step += 1) {
+      const before = await readPlace(page);
+      loaded.add(before.name);
+      await page.evaluate(`document.querySelector(".messages").scrollBy(0, -600)`);
+      for (let frame = 0; frame < 3; frame += 1) await page.evaluate(nextFrame);
+      const after = await readPlace(page);
+      const steps = Number(/\d+/.exec(before.name)) - Number(/\d+/.exec(after.name));
+      assert.ok(steps >= 0 && steps <= 20, `from ${before.name} to ${after.name}`);
+      assert.ok((await countRows(page)) <= maxRows, `at ${after.name}`);
+    }
+    const resting = await readPlace(page);
+    for (let frame = 0; frame < 20; frame += 1) await page.evaluate(nextFrame);
+    assert.deepEqual(await readPlace(page), resting);
+
+    await page.evaluate(
+      `addEventListener("beforeprint", () => { globalThis.printed = Array.from(document.querySelectorAll(".message-row"), (row) => row.textContent); })`,
+    );
+    const paper = (await page.pdf()).toString("latin1").match(/\/Type \/Page\b/g) ?? [];
+    assert.ok(paper.length >= 10, `${paper.length} pages of paper`);
+    const printed = z.array(z.string()).parse(await page.evaluate("printed"));
+    assert.ok(printed.length >= 100, `${printed.length} messages`);
+    const numbers = printed.slice(0, -1).map((text) => Number(/Message (\d+)\./.exec(text)?.[1]));
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, index) => 4_999 - numbers.length + index),
+    );
+    await page.evaluate(nextFrame);
+    assert.ok((await countRows(page)) <= maxRows, "after printing");
+
+    await button(page, en.chat.toEnd).click();
+    await page.getByText("Hello.", { exact: true }).waitFor();
+    await page.setViewportSize({ width: 320, height: 600 });
+    await page.evaluate(nextFrame);
+    await page.getByText("Hello.", { exact: true }).waitFor();
+    await assertNoSidewaysScroll(page);
+    assert.ok((await countRows(page)) <= maxRows, "in a narrow window");
+  });
+});
