@@ -53,8 +53,8 @@ describe("a conversation of 5,000 messages", { timeout: 120_000, skip: withoutBr
     const path = `/conversations/${conversationId}/messages?userId=${visitor.userId}&limit=1`;
     while (!(await app.get(path)).body.includes("Hello.")); // until the journal has been replayed
     const page = await visitor.open(`/#/c/${conversationId}`);
-    await page.getByText("Message 4998.").waitFor();
-    await page.getByText("Hello.", { exact: true }).waitFor();
+    await page.locator(".message-row").getByText("Message 4998.").waitFor();
+    await page.locator(".message-row").getByText("Hello.", { exact: true }).waitFor();
     assert.ok((await countRows(page)) <= maxRows, "at the end");
 
     const loaded = new Set<string>();
@@ -88,10 +88,10 @@ describe("a conversation of 5,000 messages", { timeout: 120_000, skip: withoutBr
     assert.ok((await countRows(page)) <= maxRows, "after printing");
 
     await button(page, en.chat.toEnd).click();
-    await page.getByText("Hello.", { exact: true }).waitFor();
+    await page.locator(".message-row").getByText("Hello.", { exact: true }).waitFor();
     await page.setViewportSize({ width: 320, height: 600 });
     await page.evaluate(nextFrame);
-    await page.getByText("Hello.", { exact: true }).waitFor();
+    await page.locator(".message-row").getByText("Hello.", { exact: true }).waitFor();
     await assertNoSidewaysScroll(page);
     assert.ok((await countRows(page)) <= maxRows, "in a narrow window");
   });
