@@ -13,7 +13,7 @@ import { ScriptedModel } from "../support/model/scripted-model.ts";
 import { ask, button, untilOver } from "./person.ts";
 import { tides, titles, toReply } from "./sample-replies.ts";
 
-const small = { width: 1_120, height: 760 };
+const small = { width: 1_120, height: 800 };
 const phone = { width: 360, height: 740 };
 const folder = process.argv[2] ?? fileURLToPath(new URL("../../docs/images", import.meta.url));
 /** Whether all states are wanted, or only the pictures of README. */
@@ -34,10 +34,11 @@ for (const colorScheme of ["light", "dark"] as const) {
     const next = model.nextCall();
     await ask(page, tides.question);
     const call = await next;
-    const [shown = ""] = tides.answer.split("```ts");
+    const [shown = ""] = tides.answer.split("\nFor any other moment");
     call.text(toReply({ ...tides, answer: shown.trimEnd() }));
-    await page.locator("main article math").first().waitFor();
-    await page.locator("main article h3, main article h4").first().scrollIntoViewIfNeeded();
+    await page.locator("main article table").waitFor();
+    await page.getByText(en.chat.plan, { exact: true }).click();
+    await page.locator("main article.question").scrollIntoViewIfNeeded();
     return () => call.finish();
   });
   if (!isComplete) continue;
