@@ -4,7 +4,8 @@ import { describe, test } from "node:test";
 import type { Page } from "playwright-core";
 import { de } from "../../web/src/strings/de.ts";
 import { en } from "../../web/src/strings/en.ts";
-import { useModel } from "../support/apps/use-app.ts";
+import { useTools } from "../flow/tools/use-tools.ts";
+import { useModel, useResource } from "../support/apps/use-app.ts";
 import { assertAccessible, assertNoSidewaysScroll } from "../support/browser/accessibility.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
@@ -15,7 +16,9 @@ const words = en.chat;
 
 describe("the page in its main states", { timeout: 240_000, skip: withoutBrowser }, () => {
   const model = useModel();
-  const { visit } = usePage(model);
+  const tools = useTools("suite");
+  const { app, visit } = usePage(model, () => tools.variables);
+  useResource(async () => await app.app.tools?.ready(60_000));
 
   async function askForTides(page: Page): Promise<void> {
     model.say(toReply(tides));
@@ -25,40 +28,70 @@ describe("the page in its main states", { timeout: 240_000, skip: withoutBrowser
     await page.locator("main article math").first().waitFor();
   }
 
-  for (const colorScheme of ["light", "dark"] as const)
-    test(`has nothing for axe to find while a reply is planned, written, complete, stopped and failed, ${colorScheme}`, async () => {
-      const page = await (await visit({ colorScheme })).open();
-      const next = model.nextCall();
-      await ask(page, "Hi");
-      const call = await next;
-      call.text("- Greet you\n");
-      await page.getByText("Greet you").waitFor();
-      await assertAccessible(page);
-      call.text("---RESPONSE---\nHello *there*");
-      await page.getByText("there").waitFor();
-      await assertAccessible(page);
-      await button(page, words.stop).click();
-      await page.getByText(words.ends.stopped).waitFor();
-      model.script = (failing) => failing.text("- Try\n---RESPONSE---\nSo far").end();
-      await ask(page, "Fail");
-      await page.locator("article .end.failed").waitFor();
-      await assertAccessible(page);
-      await askForTides(page);
-      await assertAccessible(page);
-    });
+  test("has nothing for axe to find while a reply is planned, written, complete, stopped and failed", async () => {
+    const page = await (await visit()).open();
+    const next = model.nextCall();
+    await ask(page, "Hi");
+    const call = await next;
+    call.text("- Greet you\n");
+    await page.getByText("Greet you").waitFor();
+    await assertAccessibleInBoth(page);
+    call.text("---RESPONSE---\nHello *there*");
+    await page.getByText("there").waitFor();
+    await assertAccessibleInBoth(page);
+    await button(page, words.stop).click();
+    await page.getByText(words.ends.stopped).waitFor();
+    model.script = (failing) => failing.text("- Try\n---RESPONSE---\nSo far").end();
+    await ask(page, "Fail");
+    await page.locator("article .end.failed").waitFor();
+    await assertAccessibleInBoth(page);
+    await askForTides(page);
+    await assertAccessibleInBoth(page);
+  });
 
-  test("shows a long reply in a window of 320 px without scrolling sideways", async () => {
+  test("has nothing for axe to find in tools, editing, search and notices, in a window of 320 px", async () => {
+    const page = await (await visit({ size: { width: 320, height: 640 } })).open();
+    model.inOrder(
+      (call) =>
+        call
+          .text("- Look\n---RESPONSE---\nOne moment.")
+          .toolCall("w__look", { place: "harbour" })
+          .toolCall("w__act", { text: "Tide" })
+          .finish("tool_calls"),
+      (call) => call.text("Done.").finish(),
+    );
+    await ask(page, "Look, then act");
+    await button(page, words.deny).waitFor();
+    await assertAccessibleInBoth(page);
+    await button(page, words.approve).click();
+    await page.getByText("Done.", { exact: true }).waitFor();
+    await untilOver(page);
+    await page.getByText(words.details, { exact: true }).click();
+    await button(page.locator("article.question"), words.edit).click();
+    await page.getByRole("textbox", { name: words.edit }).fill("Other");
+    await assertAccessibleInBoth(page);
+    await page.keyboard.press("Escape");
+    await button(page, en.history.open).click();
+    await page.getByText(en.settings.title, { exact: true }).click();
+    await page.getByRole("searchbox").fill("act");
+    await page.locator("nav mark").first().waitFor();
+    await button(page.getByRole("navigation"), en.history.actions("Look, then act")).click();
+    await page.getByRole("menuitem", { name: en.history.archive }).waitFor();
+    await assertAccessibleInBoth(page);
+    await page.getByRole("menuitem", { name: en.history.archive }).click();
+    await page.getByRole("status").filter({ hasText: en.history.undo }).waitFor();
+    await assertAccessibleInBoth(page);
+    await assertNoSidewaysScroll(page);
+  });
+
+  test("shows a long reply in a window of 320 px, and at a text size of 200 %, without scrolling sideways", async () => {
     const page = await (await visit({ size: { width: 320, height: 640 } })).open();
     await askForTides(page);
     await assertNoSidewaysScroll(page);
     await assertReachable(page);
-    await assertAccessible(page);
-  });
-
-  test("shows a long reply at a text size of 200 %", async () => {
-    const page = await (await visit()).open();
+    await page.setViewportSize({ width: 1_280, height: 800 });
     await page.evaluate(`document.documentElement.style.fontSize = "200%"`);
-    await askForTides(page);
+    await page.getByRole("searchbox").waitFor();
     await assertNoSidewaysScroll(page);
     await assertReachable(page);
   });
@@ -69,6 +102,14 @@ describe("the page in its main states", { timeout: 240_000, skip: withoutBrowser
     await ask(page, "سؤال");
     for (const text of ["سؤال", "مرحبا"])
       await page.locator("main article :dir(rtl)", { hasText: text }).first().waitFor();
+    await untilOver(page);
+    await page.evaluate(`document.documentElement.dir = "rtl"`);
+    const list = await page.locator(".page > nav").boundingBox();
+    const send = await button(page, words.send).boundingBox();
+    assert.ok(list !== null && send !== null);
+    assert.ok(send.x < list.x && Math.round(list.x + list.width) === 1_280, "the page is mirrored");
+    await assertNoSidewaysScroll(page);
+    await assertAccessible(page);
   });
 
   test("speaks German to a browser that prefers it", async () => {
@@ -79,15 +120,51 @@ describe("the page in its main states", { timeout: 240_000, skip: withoutBrowser
     await assertAccessible(page);
   });
 
-  test("prints the conversation alone", async () => {
-    const page = await (await visit()).open();
+  test("moves nothing for those who want no motion, and outlines all parts in forced colours", async () => {
+    const page = await (await visit({ options: { reducedMotion: "reduce", forcedColors: "active" } })).open();
     await askForTides(page);
+    const moving = `document.getAnimations().length + Array.from(document.querySelectorAll("*"))
+      .filter((element) => getComputedStyle(element).transitionDuration !== "0s" || getComputedStyle(element).scrollBehavior === "smooth").length`;
+    assert.equal(await page.evaluate(moving), 0);
+    for (const part of [".question-text", "nav a[aria-current]", ".composer", ".markdown-code"]) {
+      const outline = `(({ borderStyle, outlineStyle }) => borderStyle + " " + outlineStyle)(getComputedStyle(document.querySelector("${part}")))`;
+      assert.match(String(await page.evaluate(outline)), /solid/, part);
+    }
+  });
+
+  test("leads by its skip link past the list", async () => {
+    const page = await (await visit()).open();
+    await messageField(page).waitFor();
+    await page.getByText(en.page.skip).focus();
+    assert.ok(
+      ((await page.getByText(en.page.skip).boundingBox())?.width ?? 0) > 50,
+      "it is seen when focused",
+    );
+    await page.keyboard.press("Enter");
+    await page.locator("main:focus").waitFor();
+    assert.doesNotMatch(page.url(), /#chat/);
+  });
+
+  test("prints the conversation alone, dark on light", async () => {
+    const page = await (await visit({ colorScheme: "dark" })).open();
+    model.say("- Greet\n---RESPONSE---\nHello.");
+    await ask(page, "Hi");
+    await untilOver(page);
     await page.emulateMedia({ media: "print" });
     assert.equal(await page.getByRole("navigation").isVisible(), false);
     assert.equal(await messageField(page).isVisible(), false);
-    assert.equal(await page.getByText("Never plan a crossing").isVisible(), true);
+    assert.equal(await page.getByText("Hello.", { exact: true }).isVisible(), true);
+    assert.equal(await page.evaluate("getComputedStyle(document.documentElement).colorScheme"), "light");
   });
 });
+
+/** Has axe look at the page as it is, in light and in dark. */
+async function assertAccessibleInBoth(page: Page): Promise<void> {
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    await assertAccessible(page);
+  }
+}
 
 /** Asserts that the field and its button are in the window. */
 async function assertReachable(page: Page): Promise<void> {

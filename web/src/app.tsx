@@ -11,7 +11,7 @@ export function App() {
   useStore(preferences, (state) => state.language); // another language renders all of it again
   return (
     <div class="page">
-      <a class="visually-hidden" href="#chat">
+      <a class="skip" href="#chat" onClick={skip}>
         {strings.page.skip}
       </a>
       <nav aria-label={strings.page.conversations}>
@@ -22,4 +22,10 @@ export function App() {
       </main>
     </div>
   );
+}
+
+/** Moves the focus to the chat; the address stays that of the conversation. */
+function skip(event: Event): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>("#chat")?.focus();
 }
