@@ -61,8 +61,12 @@ describe("the page", { timeout: 900_000, skip: withoutBrowser }, () => {
     const command = new RunningCommand(
       [
         join(folder, "node_modules/lighthouse/cli/index.js"),
-        ...[app.url, "--quiet", "--output=json", `--output-path=${file}`],
-        ...["--chrome-flags=--headless=new --no-sandbox", `--only-categories=${categories.join(",")}`],
+        app.url,
+        "--quiet",
+        "--output=json",
+        `--output-path=${file}`,
+        "--chrome-flags=--headless=new --no-sandbox",
+        `--only-categories=${categories.join(",")}`,
         ...(form === "desktop" ? ["--preset=desktop"] : []),
       ],
       environment,
