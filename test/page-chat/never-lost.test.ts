@@ -32,7 +32,7 @@ describe("a question", { timeout: 120_000 }, () => {
     await tab.shows("> Which animal? + cat.png", "complete: A cat.");
     const [image] = model.calls.at(-1)?.body.messages.slice(-1) ?? [];
     assert.match(JSON.stringify(image), /data:image\/png;base64,iVBORw0K/);
-    await until(tab.conversation.store, () => later.memory.readTurn(id) === undefined);
+    await until(tab.conversation.store, () => later.memory.readTurns(id).length === 0);
     assert.equal(later.files.kept.size, 0);
     assert.equal(tab.draft, "");
   });
@@ -72,5 +72,34 @@ describe("a question", { timeout: 120_000 }, () => {
     await until(draft.store, ({ isReading }) => !isReading);
     const { text, files } = draft.store.state;
     assert.deepEqual([text, ...files.map(({ file }) => file.name)], ["Which animal?", "cat.png"]);
+  });
+
+  test("is sent, as is another one that was asked in another tab of its conversation meanwhile", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    model.say("- Greet\n---RESPONSE---\nHello.");
+    tab.ask("Hi");
+    await tab.untilStored();
+    const { id } = tab.conversation;
+    const other = await browser.load(id);
+    browser.isOffline = true;
+    for (const one of [tab, other]) one.ask(one === tab ? "One?" : "Two?");
+    for (const one of [tab, other]) await until(one.network.store, (state) => state === "reconnecting");
+    model.inOrder(
+      (call) => call.text("- First\n---RESPONSE---\nFirst.").finish(),
+      (call) => call.text("- Second\n---RESPONSE---\nSecond.").finish(),
+    );
+    const later = browser.restart();
+    assert.deepEqual(later.memory.listUnsent(), [id]);
+    const calls = model.calls.length;
+    await later.deliver(id);
+    const last = await later.load(id);
+    await until(last.conversation.store, () => later.memory.readTurns(id).length === 0);
+    assert.equal(model.calls.length, calls + 2);
+    assert.equal(last.conversation.store.state.messages.length, 4);
+    const question = last.conversation.store.state.messages[2];
+    assert.ok(question);
+    assert.equal(last.conversation.branches(question).ids.length, 2);
+    assert.deepEqual([last.draft, last.conversation.store.state.problem], ["", undefined]);
   });
 });

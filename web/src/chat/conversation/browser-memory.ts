@@ -44,9 +44,9 @@ export class BrowserMemory {
     return this.#read("draft", conversationId) ?? "";
   }
 
-  /** Keeps an unsent text; an empty one is forgotten. */
-  writeDraft(conversationId: string | undefined, text: string): void {
-    this.#write("draft", conversationId, text === "" ? undefined : text);
+  /** Keeps an unsent text; an empty one is forgotten. Returns whether the browser has room for it. */
+  writeDraft(conversationId: string | undefined, text: string): boolean {
+    return this.#write("draft", conversationId, text === "" ? undefined : text);
   }
 
   /** The model that was chosen last. */
@@ -79,10 +79,33 @@ export class BrowserMemory {
     this.#write("edit", messageId, text);
   }
 
-  /** The turn of a conversation that was asked for last, unless it has ended. */
-  readTurn(conversationId: string): KeptTurn | undefined {
+  /** The turns of a conversation that were asked for, in any tab, and have not ended; unsent ones last. */
+  readTurns(conversationId: string): readonly KeptTurn[] {
+    const turns = this.#listIds("turn")
+      .filter((id) => id.startsWith(`${conversationId}.`))
+      .flatMap((id) => this.#readTurn(id) ?? []);
+    return turns.toSorted((one, other) => toOrder(one) - toOrder(other));
+  }
+
+  /** Keeps a turn. */
+  writeTurn(conversationId: string, turn: KeptTurn): void {
+    this.#write("turn", `${conversationId}.${turn.idempotencyKey}`, JSON.stringify(turn));
+  }
+
+  /** Forgets a turn. */
+  forgetTurn(conversationId: string, { idempotencyKey }: Pick<KeptTurn, "idempotencyKey">): void {
+    this.#write("turn", `${conversationId}.${idempotencyKey}`, undefined);
+  }
+
+  /** The conversations with a question that may not have reached the server. */
+  listUnsent(): readonly string[] {
+    const unsent = this.#listIds("turn").filter((id) => this.#readTurn(id)?.request !== undefined);
+    return Array.from(new Set(unsent.map((id) => id.slice(0, id.lastIndexOf(".")))));
+  }
+
+  #readTurn(id: string): KeptTurn | undefined {
     try {
-      const turn: KeptTurn | null = JSON.parse(this.#read("turn", conversationId) ?? "null");
+      const turn: KeptTurn | null = JSON.parse(this.#read("turn", id) ?? "null");
       const isTurn = [turn?.idempotencyKey, turn?.text].every((part) => typeof part === "string");
       return isTurn && Array.isArray(turn?.fileIds) ? turn : undefined;
     } catch {
@@ -90,14 +113,8 @@ export class BrowserMemory {
     }
   }
 
-  /** Keeps or forgets a turn. */
-  writeTurn(conversationId: string, turn: KeptTurn | undefined): void {
-    this.#write("turn", conversationId, turn && JSON.stringify(turn));
-  }
-
-  /** The conversations with a question that may not have reached the server. */
-  listUnsent(): readonly string[] {
-    const prefix = this.#toKey("turn", "");
+  #listIds(kind: string): readonly string[] {
+    const prefix = this.#toKey(kind, "");
     const ids: string[] = [];
     try {
       for (let index = 0; index < this.#storage.length; index += 1) {
@@ -107,7 +124,7 @@ export class BrowserMemory {
     } catch {
       return []; // the browser keeps nothing
     }
-    return ids.filter((id) => this.readTurn(id)?.request !== undefined);
+    return ids;
   }
 
   #read(kind: string, id: string | undefined): string | undefined {
@@ -118,16 +135,22 @@ export class BrowserMemory {
     }
   }
 
-  #write(kind: string, id: string | undefined, value: string | undefined): void {
+  /** Returns whether the browser keeps it; if it does not, an earlier value stays. */
+  #write(kind: string, id: string | undefined, value: string | undefined): boolean {
     try {
       if (value === undefined) this.#storage.removeItem(this.#toKey(kind, id));
       else this.#storage.setItem(this.#toKey(kind, id), value);
+      return true;
     } catch {
-      // It is full, or keeps nothing.
+      return false; // it is full, or keeps nothing
     }
   }
 
   #toKey(kind: string, id = "new"): string {
     return `foreword.${kind}.${this.#userId}.${id}`;
   }
+}
+
+function toOrder({ request }: KeptTurn): number {
+  return request === undefined ? 0 : 1;
 }

@@ -59,6 +59,8 @@ export class ConversationTurns {
   #running: RunningTurn | undefined;
   /** The turn in progress, until the server has its question. */
   #sent: RunningTurn | undefined;
+  /** Questions of earlier pages that follow the turn in progress: only one at a time can be sent. */
+  #unsent: readonly KeptTurn[] = [];
 
   constructor(
     services: ShownServices,
@@ -83,9 +85,9 @@ export class ConversationTurns {
     return this.#running !== undefined;
   }
 
-  /** Whether a question is on its way, and the server is not known to have it. */
+  /** Whether questions are on their way that the server is not known to have. */
   get isSending(): boolean {
-    return this.#sent !== undefined;
+    return this.#sent !== undefined || this.#unsent.length > 0;
   }
 
   /** Sends a question. Resolves with whether the server has taken it. */
@@ -116,13 +118,16 @@ export class ConversationTurns {
   }
 
   /**
-   * Follows the turn that was `kept`, or else the one in progress at the end of the shown path. @param knownId
-   * the latter's id, if another tab has told it.
+   * Follows the first turn that was `kept`, and sends the others after it; or else follows the one in progress
+   * at the end of the shown path. @param knownId the latter's id, if another tab has told it.
    */
-  async goOn(kept: KeptTurn | undefined, knownId?: string): Promise<void> {
+  async goOn(kept: readonly KeptTurn[], knownId?: string): Promise<void> {
     if (this.#running?.content.status === "waiting") await this.#follow(this.#running);
     if (this.#running !== undefined) return;
-    if (kept !== undefined && (await this.#goOnWithKept(kept))) return;
+    for (const [index, turn] of kept.entries()) {
+      this.#unsent = kept.slice(index + 1).filter(({ request }) => request !== undefined);
+      if (await this.#goOnWithKept(turn)) return;
+    }
     void this.#ended.explain();
     if (!this.#stored.hasHistory || !this.#stored.isRead) return;
     const { client, signal } = this.#services;
@@ -164,7 +169,7 @@ export class ConversationTurns {
     const isEnded = turnId !== undefined && this.#stored.tree.get(turnId) !== undefined;
     const isPassed = stored !== undefined && stored.id !== this.#stored.leafId && request === undefined;
     if (isEnded || isPassed) {
-      this.#ended.forget(turnId);
+      this.#services.memory.forgetTurn(this.#conversationId, kept);
       return false;
     }
     const files =
@@ -209,6 +214,7 @@ export class ConversationTurns {
         if (isNew) tree.remove(question.id);
         this.#undo(running, leafId);
         if (isNew && kept.request !== undefined) this.#listener.onRefused(question, kept);
+        void this.#sendNext();
       }
       resolve(running.hasStarted);
     });
@@ -263,6 +269,21 @@ export class ConversationTurns {
     if (running.isOwn) this.#listener.onEnd(running.turnId);
     void this.#readTitle(running);
     await this.#ended.settle(running.question, running.turnId, content);
+    await this.#sendNext();
+  }
+
+  /** Sends the next question of an earlier page, unless another tab has done so. */
+  async #sendNext(): Promise<void> {
+    const { memory, signal } = this.#services;
+    const [next, ...others] = this.#unsent;
+    this.#listener.onChange();
+    if (next === undefined || this.isRunning || signal.aborted) return;
+    this.#unsent = others;
+    const kept = memory
+      .readTurns(this.#conversationId)
+      .find(({ idempotencyKey }) => idempotencyKey === next.idempotencyKey);
+    const isSent = kept?.request !== undefined && (await this.#goOnWithKept(kept));
+    if (!isSent) await this.#sendNext();
   }
 
   async #readTitle(running: RunningTurn): Promise<void> {
@@ -271,9 +292,9 @@ export class ConversationTurns {
   }
 
   /** Takes back a question that the server does not have. */
-  #undo({ key, turnId }: RunningTurn, leafId: string | null): void {
+  #undo({ key, turnId, idempotencyKey }: RunningTurn, leafId: string | null): void {
     const { tree } = this.#stored;
-    this.#services.memory.writeTurn(this.#conversationId, undefined);
+    this.#services.memory.forgetTurn(this.#conversationId, { idempotencyKey });
     this.#running = this.#sent = undefined;
     this.live.set(undefined);
     for (const id of [key, turnId]) tree.remove(id);

@@ -59,7 +59,10 @@ export class Conversation {
       problem: undefined,
     });
     this.#turns = new ConversationTurns({ ...services, signal }, id, this.#stored, {
-      onChange: () => this.#show(),
+      onChange: () => {
+        this.#show();
+        this.#leave();
+      },
       onProblem: (code) => this.#set({ problem: code }),
       onStart: (turnId) => {
         this.#announce("turn-start", turnId);
@@ -74,6 +77,7 @@ export class Conversation {
     });
     const unsubscribe = services.changes.subscribe((change) => this.#notice(change));
     signal.addEventListener("abort", unsubscribe);
+    this.#refreshOnceOnline();
   }
 
   /** Whether nothing has been sent yet. */
@@ -97,30 +101,41 @@ export class Conversation {
     this.#leave();
   }
 
-  /** Loads the newest messages, and follows a turn in progress. */
+  /** Loads the newest messages, and follows a turn in progress. If that fails, it tries again by itself. */
   async load(): Promise<void> {
-    const kept = this.#services.memory.readTurn(this.id);
     this.#set({ phase: "loading", problem: undefined });
+    const { network } = this.#services;
+    const { signal } = this.#closing;
+    while (!(await this.#loadOnce())) {
+      await network.waitToRetry(signal);
+      if (signal.aborted || this.store.state.phase !== "failed") return; // its user has tried it meanwhile
+    }
+  }
+
+  /** Resolves with whether it is loaded, or cannot be. */
+  async #loadOnce(): Promise<boolean> {
+    const kept = this.#services.memory.readTurns(this.id);
     try {
       this.#set({ title: await this.#stored.read(false) });
     } catch (error) {
-      if (this.#closing.signal.aborted) return;
+      if (this.#closing.signal.aborted) return true;
       const code = toCode(error);
       this.#stored.hasHistory = code !== "history_off";
       const isMissing = code === "conversation_not_found";
       this.#isUnsent = isMissing;
-      if (this.#stored.hasHistory && kept === undefined) {
+      if (this.#stored.hasHistory && kept.length === 0) {
         this.#set(isMissing ? { phase: "missing" } : { phase: "failed", problem: code });
-        return;
+        return isMissing;
       }
     }
-    this.#isRestoring = kept !== undefined;
-    this.#set({ phase: "ready" });
+    this.#isRestoring = kept.length > 0;
+    this.#set({ phase: "ready", problem: undefined });
     this.#show();
     await this.#try(async () => await this.#turns.goOn(kept));
     this.#isRestoring = false;
     // A conversation with a turn that the server no longer has was deleted.
-    if (this.isNew && kept?.request === undefined) this.#set({ phase: "missing" });
+    if (this.isNew && kept.every(({ request }) => request === undefined)) this.#set({ phase: "missing" });
+    return true;
   }
 
   /** Sends what an earlier page could not send, without being shown. */
@@ -138,7 +153,7 @@ export class Conversation {
     try {
       this.#set({ title: await this.#stored.read(this.#turns.isRunning) });
       this.#show();
-      await this.#turns.goOn(undefined, turnId);
+      await this.#turns.goOn([], turnId);
     } catch (error) {
       // While the server is away, the page keeps what it has. A new conversation is not stored yet.
       const isGone = toCode(error) === "conversation_not_found" && this.#stored.isRead;
@@ -225,6 +240,18 @@ export class Conversation {
   /** Forgets the last error. */
   dismissProblem(): void {
     this.#set({ problem: undefined });
+  }
+
+  /** Reads what has happened while the server could not be reached. */
+  #refreshOnceOnline(): void {
+    const { store } = this.#services.network;
+    let last = store.state;
+    const unsubscribe = store.subscribe(() => {
+      const isBack = last !== "online" && store.state === "online";
+      last = store.state;
+      if (isBack) void this.refresh();
+    });
+    this.#closing.signal.addEventListener("abort", unsubscribe);
   }
 
   #takeBack({ text, files }: Message, { editedId }: KeptTurn): void {

@@ -1,5 +1,6 @@
 /** Turns that are over: shown, and read from the server as soon as it has stored them. */
 import { ForewordError } from "../../base/foreword-client.ts";
+import type { KeptTurn } from "./browser-memory.ts";
 import { toContent, toLocalReply, type Message, type ReplyContent } from "./message.ts";
 import type { StoredMessages } from "./stored-messages.ts";
 import type { ShownServices } from "./turn-services.ts";
@@ -69,8 +70,8 @@ export class EndedTurns {
   async settle(question: Message, turnId: string, { storage }: Pick<ReplyContent, "storage">): Promise<void> {
     const { memory, clock, signal } = this.#services;
     const { tree, hasHistory } = this.#stored;
-    const kept = memory.readTurn(this.#conversationId);
-    if (kept?.turnId === turnId) memory.writeTurn(this.#conversationId, { ...kept, isOver: true });
+    for (const kept of this.#readKept(turnId))
+      memory.writeTurn(this.#conversationId, { ...kept, isOver: true });
     if (!hasHistory || storage === "none" || signal.aborted) return;
     try {
       await this.#stored.read(true);
@@ -87,10 +88,15 @@ export class EndedTurns {
     }
   }
 
-  /** Forgets a turn, unless another one is kept by now. */
-  forget(turnId: string | undefined): void {
-    const { memory } = this.#services;
-    if (memory.readTurn(this.#conversationId)?.turnId === turnId)
-      memory.writeTurn(this.#conversationId, undefined);
+  /** Forgets a turn. */
+  forget(turnId: string): void {
+    for (const kept of this.#readKept(turnId))
+      this.#services.memory.forgetTurn(this.#conversationId, kept);
+  }
+
+  #readKept(turnId: string): readonly KeptTurn[] {
+    return this.#services.memory
+      .readTurns(this.#conversationId)
+      .filter((kept) => kept.turnId === turnId);
   }
 }

@@ -62,6 +62,11 @@ export class RunningTurn {
     return this.#turnId;
   }
 
+  /** What its request is known by. */
+  get idempotencyKey(): string {
+    return this.#opening.idempotencyKey;
+  }
+
   /** Whether its user has taken it back before it started. */
   get isTaken(): boolean {
     return this.#taking.signal.aborted;
