@@ -191,4 +191,29 @@ describe("Conversation", { timeout: 120_000 }, () => {
       const later = await browser.restart().load(tab.conversation.id);
       await later.untilFailed(code);
     });
+
+  test("that could not be loaded is loaded as soon as the server can be reached, and shows what it missed", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    await ask(tab, "Hi", "Hello.");
+    const { id } = tab.conversation;
+    const away = browser.restart();
+    away.isOffline = true;
+    const later = await away.load(id);
+    assert.equal(later.conversation.store.state.phase, "failed");
+    away.isOffline = false;
+    const timer = away.clock.timer(5_000);
+    await timer;
+    away.clock.advance(5_000);
+    await later.shows("> Hi", "complete: Hello.");
+    assert.equal(later.conversation.store.state.problem, undefined);
+    away.isOffline = true;
+    await later.conversation.refresh();
+    later.network.setOnline(false);
+    away.isOffline = false;
+    const elsewhere = await new ChatBrowser(app, away).load(id);
+    await ask(elsewhere, "More", "Yes.");
+    later.network.setOnline(true);
+    await later.shows("> Hi", "complete: Hello.", "> More", "complete: Yes.");
+  });
 });

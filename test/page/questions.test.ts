@@ -148,7 +148,7 @@ describe("a question in the page", { timeout: 240_000, skip: withoutBrowser }, (
     await button(page, words.approve).waitFor();
     await page.reload();
     await button(page, words.approve).click();
-    await page.locator("details.tool", { hasText: `act: ${words.toolStates.complete}` }).waitFor();
+    await page.locator("details.tool", { hasText: `act (w): ${words.toolStates.complete}` }).waitFor();
     await assertChat(page, "> Act", "[Act] So. Done.");
   });
 

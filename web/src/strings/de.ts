@@ -158,6 +158,8 @@ export const de: Strings = {
     tooLarge: (name) => `„${name}“ ist größer als 15 MB.`,
     tooMany: "Eine Nachricht kann höchstens 100 Dateien haben, zusammen 15 MB.",
     emptyFile: (name) => `„${name}“ ist leer.`,
+    notKept:
+      "Der Browser hat keinen Platz mehr für diesen Text: Er ist weg, wenn du die Seite schließt oder neu lädst, bevor du ihn gesendet hast.",
     lost: "Der Browser hat nicht alle Dateien dieser Nachricht behalten. Füge sie neu hinzu.",
     model: "Modell",
     replyComplete: (sentence) => `Antwort vollständig: ${sentence}`,

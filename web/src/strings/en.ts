@@ -155,6 +155,8 @@ export const en = {
     tooLarge: (name: string) => `“${name}” is larger than 15 MB.`,
     tooMany: "A message can have at most 100 files, of 15 MB in all.",
     emptyFile: (name: string) => `“${name}” is empty.`,
+    notKept:
+      "The browser has no room to keep this text: it is gone if you close or reload the page before you send it.",
     lost: "The browser has not kept all files of this message. Add them again.",
     model: "Model",
     replyComplete: (sentence: string) => `Reply complete: ${sentence}`,

@@ -45,6 +45,7 @@ export function Composer({ conversation, model, onModel }: ComposerProps) {
       }}
     >
       <AddedFiles draft={draft} state={state} />
+      <div role="status">{!state.isKept && <p class="muted">{chat.notKept}</p>}</div>
       <textarea
         ref={field}
         rows={1}

@@ -39,6 +39,7 @@ export class Conversation {
   /** Whether the server has never had it. */
   #isUnsent: boolean;
   #isOwnChange = false;
+  #loadCount = 0;
   #isClosed = false;
   /** Whether a question of an earlier page is about to be shown. */
   #isRestoring = false;
@@ -106,9 +107,10 @@ export class Conversation {
     this.#set({ phase: "loading", problem: undefined });
     const { network } = this.#services;
     const { signal } = this.#closing;
+    const count = ++this.#loadCount;
     while (!(await this.#loadOnce())) {
       await network.waitToRetry(signal);
-      if (signal.aborted || this.store.state.phase !== "failed") return; // its user has tried it meanwhile
+      if (signal.aborted || count !== this.#loadCount) return; // its user has tried it meanwhile
     }
   }
 
@@ -155,6 +157,7 @@ export class Conversation {
       this.#show();
       await this.#turns.goOn([], turnId);
     } catch (error) {
+      if (this.#closing.signal.aborted) return;
       // While the server is away, the page keeps what it has. A new conversation is not stored yet.
       const isGone = toCode(error) === "conversation_not_found" && this.#stored.isRead;
       if (isGone) this.#set({ phase: "missing" });

@@ -7,6 +7,8 @@ import { keepFile, type FileStorage, type KeptFile } from "./kept-files.ts";
 /** A message that is being written. */
 export interface DraftState {
   readonly text: string;
+  /** Whether the browser keeps the text, so that a reload does. */
+  readonly isKept: boolean;
   readonly files: readonly KeptFile[];
   /** Why some files were not added. */
   readonly problems: readonly FileProblem[];
@@ -36,14 +38,14 @@ export class Draft {
     this.#conversationId = conversationId;
     const fileIds = memory.readDraftFiles(conversationId);
     const text = memory.readDraft(conversationId);
-    this.store = new Store<DraftState>({ text, files: [], problems: [], isReading: fileIds.length > 0 });
-    if (fileIds.length > 0) void this.#readFiles(fileIds);
+    const isReading = fileIds.length > 0;
+    this.store = new Store<DraftState>({ text, isKept: true, files: [], problems: [], isReading });
+    if (isReading) void this.#readFiles(fileIds);
   }
 
   /** Replaces the text. */
   write(text: string): void {
-    this.#set({ text });
-    this.#memory.writeDraft(this.#conversationId, text);
+    this.#set({ text, isKept: this.#memory.writeDraft(this.#conversationId, text) });
   }
 
   /** Adds files, as far as they can be sent. */

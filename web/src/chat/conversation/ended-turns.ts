@@ -90,13 +90,10 @@ export class EndedTurns {
 
   /** Forgets a turn. */
   forget(turnId: string): void {
-    for (const kept of this.#readKept(turnId))
-      this.#services.memory.forgetTurn(this.#conversationId, kept);
+    for (const kept of this.#readKept(turnId)) this.#services.memory.forgetTurn(this.#conversationId, kept);
   }
 
   #readKept(turnId: string): readonly KeptTurn[] {
-    return this.#services.memory
-      .readTurns(this.#conversationId)
-      .filter((kept) => kept.turnId === turnId);
+    return this.#services.memory.readTurns(this.#conversationId).filter((kept) => kept.turnId === turnId);
   }
 }

@@ -3,6 +3,7 @@ import { useId, useState } from "preact/hooks";
 import { strings } from "../../strings/strings.ts";
 import type { Conversation } from "../conversation/conversation.ts";
 import type { ToolCall } from "../conversation/message.ts";
+import { toToolName } from "./tool-name.ts";
 
 interface ToolProps {
   readonly conversation: Conversation;
@@ -13,11 +14,18 @@ interface ToolProps {
 export function ToolCallView({ conversation, tool }: ToolProps) {
   const { chat } = strings;
   const { approval, status, input, output } = tool;
+  const { name, server } = toToolName(tool.name, tool.title);
   const isOpen = approval !== undefined;
   return (
     <details class={`item tool ${status ?? ""}`} open={isOpen}>
       <summary>
-        <bdi>{tool.title ?? tool.name}</bdi>
+        <bdi>{name}</bdi>
+        {server !== undefined && (
+          <span class="muted">
+            {" "}
+            (<bdi>{server}</bdi>)
+          </span>
+        )}
         {status !== null && <span class="muted">: {chat.toolStates[status]}</span>}
       </summary>
       <h3>{chat.toolInput}</h3>
