@@ -1,10 +1,7 @@
 /** Puts the server together: its parts, and every route. */
 import cors from "@fastify/cors";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
-import { Anybody } from "./auth/anybody.ts";
-import { ApiKeys, type ApiKey } from "./auth/api-keys.ts";
-import type { Authenticator } from "./auth/identity.ts";
-import { SupabaseTokens, type SupabaseTokenOptions } from "./auth/supabase-tokens.ts";
+import { createAuthenticator, type AuthOptions } from "./auth/create-authenticator.ts";
 import { registerAuthentication } from "./http/authentication.ts";
 import { MessageAttachments } from "./files/message-attachments.ts";
 import { fileRoutes } from "./files/routes.ts";
@@ -28,6 +25,8 @@ import { uiChatRoutes } from "./wires/ui-message/routes.ts";
 import { usageRoutes } from "./usage/routes.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
+import { createGrounding } from "./grounding/create-grounding.ts";
+import type { WebSearchSettings } from "./grounding/web/settings.ts";
 import { createModels, createTitleModel } from "./model/create-models.ts";
 import { toFallbacks, toModelPrices } from "./model/model-prices.ts";
 import type { ModelOptions } from "./model/settings.ts";
@@ -56,10 +55,7 @@ import type { Models } from "./turn/ports.ts";
 export interface AppOptions {
   readonly model: ModelOptions;
   readonly store: StoreOptions;
-  readonly auth:
-    | { readonly type: "none" }
-    | { readonly type: "supabase"; readonly supabase: SupabaseTokenOptions }
-    | { readonly type: "keys"; readonly keys: readonly ApiKey[] };
+  readonly auth: AuthOptions;
   /** The chat page at `/`; `undefined` turns it off. */
   readonly page: PageOptions | undefined;
   /** Conversations without a message for this many days are deleted; `undefined` keeps all. */
@@ -81,6 +77,8 @@ export interface AppOptions {
   readonly toolLimits: ToolLimits;
   /** The servers whose tools turns may use; `undefined` if there are none. */
   readonly toolServers: ToolServersOptions | undefined;
+  /** The search engine of the web search; `undefined` if there is none. */
+  readonly webSearch: WebSearchSettings | undefined;
   /** Whether questions and answers are logged. */
   readonly logsContent: boolean;
 }
@@ -134,6 +132,7 @@ export async function createApp(
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
   const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
+  const grounding = createGrounding(options.webSearch, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
   const countBackground = rows && (async (used: BackgroundUsage) => await countUsage(rows.database, used));
@@ -150,6 +149,7 @@ export async function createApp(
     ...toTurnSettings(options),
     observe,
     tools,
+    grounding,
     counter,
   });
 
@@ -176,7 +176,7 @@ export async function createApp(
     await titles?.close(drainMs - (clock.monotonicMs() - startMs));
     await http.close();
     health.close();
-    await Promise.all([models.close(), tools?.close()]);
+    await Promise.all([models.close(), tools?.close(), grounding?.close()]);
     retention?.close();
     await store.close();
   };
@@ -243,17 +243,6 @@ async function createHttp(
   // If every request carries a credential, CORS alone keeps foreign pages out.
   if (options.auth.type === "none") refuseForeignPages(http, options.corsOrigins);
   return http;
-}
-
-function createAuthenticator(options: AppOptions["auth"], clock: Clock): Authenticator {
-  switch (options.type) {
-    case "none":
-      return new Anybody();
-    case "supabase":
-      return new SupabaseTokens(options.supabase, clock);
-    case "keys":
-      return new ApiKeys(options.keys);
-  }
 }
 
 function createAttachments(

@@ -82,6 +82,11 @@ export const errorTable = {
     publicMessage:
       "There is no room for more images and files. Delete conversations that have some, then send the message again.",
   },
+  search_unavailable: {
+    status: 503,
+    retryable: true,
+    publicMessage: "The search is not available. Try again shortly.",
+  },
   document_type_unknown: {
     status: 415,
     retryable: false,

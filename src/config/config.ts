@@ -8,6 +8,7 @@ import { findBrokenRules, findOverridden, imageShare } from "./rules.ts";
 import { readFileSync } from "node:fs";
 import { parseEnvFile, type EnvFile } from "./env-file.ts";
 import { Environment, findSecrets, Flag, variableNames } from "./variables.ts";
+import { toWebSearch } from "./web-search.ts";
 import { findMisspelt } from "./misspelt-names.ts";
 import { findTitleFaults, findUnpriced, readModels, toModelOptions } from "./models/model-options.ts";
 import type { ModelsFile } from "./models/models-file.ts";
@@ -181,6 +182,7 @@ function toConfig(
       maxContextImages: environment.MODEL_CONTEXT_IMAGES,
       prices: environment.MODEL_PRICES ?? new Map(),
       toolServers: toolServers.options,
+      webSearch: toWebSearch(environment),
       toolLimits: {
         maxSteps: environment.TOOL_MAX_STEPS,
         maxToolsMs: environment.TOOL_MAX_SECONDS * 1000,

@@ -1,5 +1,6 @@
 /** Rules that span several variables. */
 import { findPageKey, isSecretKey } from "./page-key.ts";
+import { findMissingSearchVariable } from "./web-search.ts";
 import { isLoopback, type Environment } from "./variables.ts";
 
 /** The share of a body that its images may take: they are sent as base64. */
@@ -78,6 +79,9 @@ const nameRules: readonly Rule<Given>[] = [
   requires("SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_URL"),
   requires("SUPABASE_BUCKET", "SUPABASE_SERVICE_ROLE_KEY"),
   requires("DATABASE_CA", "DATABASE_URL"),
+  requires("SEARCH_BASE_URL", "SEARCH_ENGINE"),
+  requires("SEARCH_API_KEY", "SEARCH_ENGINE"),
+  requires("SEARCH_ALLOWED_HOSTS", "SEARCH_ENGINE"),
 ];
 
 /** Rules about the values of variables. */
@@ -109,6 +113,11 @@ const valueRules: readonly Rule<Environment>[] = [
       AUTH === "none" && !isAllowed && !isLoopback(HOST),
     advice:
       "HOST is public but AUTH=none: anyone who can connect could read and write everything. Set AUTH=supabase or AUTH=keys, or ALLOW_UNAUTHENTICATED=true if your own proxy authenticates requests",
+  },
+  {
+    isBroken: (values) => findMissingSearchVariable(values) !== undefined,
+    advice: (values) =>
+      `SEARCH_ENGINE=${values.SEARCH_ENGINE ?? ""} requires ${findMissingSearchVariable(values) ?? ""}`,
   },
   {
     isBroken: ({ AUTH, SUPABASE_URL: url }) => AUTH === "supabase" && url === undefined,

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { availableParallelism } from "node:os";
 import { unescape } from "node:querystring";
 import { z } from "zod";
+import { searchEngines } from "../grounding/web/settings.ts";
 import { ApiKeys } from "./api-keys.ts";
 import { Budget, KeyBudgets, ModelPrices } from "./money-variables.ts";
 
@@ -178,6 +179,10 @@ export const Environment = z.object({
   CONTEXT_SUMMARY: Flag.default(false),
   MODEL_CONTEXT_IMAGES: wholeNumber(0, 500).default(20),
   MCP_SERVERS_FILE: z.string().optional(),
+  SEARCH_ENGINE: choice(...searchEngines).optional(),
+  SEARCH_BASE_URL: HttpUrl.optional(),
+  SEARCH_API_KEY: HeaderText.optional(),
+  SEARCH_ALLOWED_HOSTS: Hosts.optional(),
   TOOL_MAX_STEPS: wholeNumber(1, 64).default(8),
   TOOL_MAX_SECONDS: wholeNumber(1, 3_600).default(90),
   TOOL_APPROVAL_MINUTES: wholeNumber(1, 43_200).default(1_440),
@@ -211,6 +216,7 @@ export function findSecrets(environment: Environment): readonly string[] {
   return [
     environment.OPENAI_API_KEY,
     environment.AZURE_OPENAI_API_KEY,
+    environment.SEARCH_API_KEY,
     environment.SUPABASE_SERVICE_ROLE_KEY,
     environment.SUPABASE_ANON_KEY,
     environment.SUPABASE_JWT_SECRET,

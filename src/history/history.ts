@@ -2,6 +2,7 @@
 import type { Role } from "../turn/message.ts";
 import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
 import type { Caller } from "../base/caller.ts";
+import type { MessageSource } from "../turn/sources/message-sources.ts";
 import type { ToolPart } from "../turn/items/tool.ts";
 import type { ErrorCode } from "../base/errors.ts";
 import type { ChatPlace } from "../turn/records.ts";
@@ -57,6 +58,8 @@ export interface StoredMessage {
   readonly content: string;
   /** The tool calls of a reply; `undefined` if there are none. */
   readonly tools: readonly ToolPart[] | undefined;
+  /** The sources of a reply; `undefined` if there are none. */
+  readonly sources: readonly MessageSource[] | undefined;
   /** All but the tool calls and the erased parts. */
   readonly metadata: Metadata;
   readonly attachments: readonly ListedAttachment[];

@@ -10,6 +10,7 @@ import {
   type ToolResultStatus,
   type ToolRunner,
 } from "../turn/items/tool.ts";
+import { CitedSource, toCitedSourceJson, type CitedSourceJson } from "../http/items/source-states.ts";
 import { toFilePath } from "../http/files/file-links.ts";
 import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
 import { attachmentTypes, roles, type AttachmentType, type Role } from "../turn/message.ts";
@@ -75,6 +76,8 @@ export interface MessageJson {
   readonly role: Role;
   readonly content: string;
   readonly tools: readonly ToolCallJson[] | null;
+  /** Absent if there are none. */
+  readonly sources?: readonly CitedSourceJson[];
   readonly metadata: Metadata;
   readonly attachments: readonly AttachmentJson[];
   readonly status: Outcome | null;
@@ -176,6 +179,10 @@ const MessageSchema = schemaOf<MessageJson>()("Message", () =>
       .array(ToolCallSchema())
       .nullable()
       .describe("The tool calls of a reply; null if there are none."),
+    sources: z
+      .array(CitedSource)
+      .exactOptional()
+      .describe("The sources of a reply; absent if there are none."),
     metadata: MetadataSchema,
     attachments: z.array(AttachmentSchema()),
     status: z.enum(outcomes).nullable().describe("The outcome of a reply; null for other messages."),
@@ -274,7 +281,19 @@ function toMessageJson(message: StoredMessage): MessageJson {
   const { id, parentId = null, role, content, tools, metadata, status = null, createdAt } = message;
   const toolCalls = tools?.map((tool) => toToolCallJson(tool, content.length)) ?? null;
   const attachments = message.attachments.map(toAttachmentJson);
-  return { id, parentId, role, content, tools: toolCalls, attachments, metadata, status, createdAt };
+  const sources = message.sources && { sources: message.sources.map(toCitedSourceJson) };
+  return {
+    id,
+    parentId,
+    role,
+    content,
+    tools: toolCalls,
+    ...sources,
+    attachments,
+    metadata,
+    status,
+    createdAt,
+  };
 }
 
 function toToolCallJson(tool: ToolPart, length: number): ToolCallJson {

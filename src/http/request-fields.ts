@@ -78,7 +78,12 @@ export const ModelField = z
 
 /** Options for the model, on our own routes and the AI SDK's. */
 export const promptFields = {
-  use_web_search: z.boolean().nullish().describe("Tells the model that web search is on."),
+  use_web_search: z
+    .boolean()
+    .nullish()
+    .describe(
+      "Searches the web before the model is asked, if the server has an engine; otherwise the model is told.",
+    ),
   knowledge_base: z.string().nullish().describe("The name of a knowledge base, which the model is told."),
   reasoning_effort: Effort.describe("How much the model thinks, in a word of its server, like `low`."),
   verbosity: Effort.describe("How long its answers are, in a word of its server, like `low`."),

@@ -5,7 +5,7 @@ import type { EndResult } from "../turn/ports.ts";
 import type { ApprovalAnswer, ChatPlace, ClaimReason, NewestTurn, TurnRecords } from "../turn/records.ts";
 import type { BackgroundCounter } from "../turn/background/background-usage.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
-import type { BegunTurn, TurnPorts } from "../turn/run-turn.ts";
+import type { BegunTurn, TurnPorts } from "../turn/turn-ports.ts";
 import { mayBeRefused, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import type { TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import { Allowances } from "./allowances.ts";
@@ -140,6 +140,8 @@ export class LiveTurns {
     const keyed = key === undefined ? undefined : this.#keyed.get(key);
     if (keyed !== undefined) return await attach(keyed, request, async (...turn) => await this.find(...turn));
     if (this.#isDraining) throw new AppError("server_stopping", "draining");
+    if (request.mayHaveSources === undefined && this.#options.grounding?.isAskedFor(request) === true)
+      return await this.start({ ...request, mayHaveSources: true });
     // Checked again after the wait: another request with the same key may have come, or a signal to stop.
     if (!isPrepared(request)) return await this.start(await this.#begins.prepare(request));
     const { turnId } = request;

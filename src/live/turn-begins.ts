@@ -6,7 +6,7 @@ import type { PricedModels } from "../turn/budget/prices.ts";
 import type { BeginResult, TurnBegin, TurnStore } from "../turn/ports.ts";
 import type { TurnRecords } from "../turn/records.ts";
 import type { LimitName } from "../turn/limits.ts";
-import type { BegunTurn } from "../turn/run-turn.ts";
+import type { BegunTurn } from "../turn/turn-ports.ts";
 import { addHistory, type TurnRequest } from "../turn/turn-request.ts";
 import { toTurnRunning } from "../base/turn-running.ts";
 import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";

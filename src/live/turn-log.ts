@@ -123,6 +123,8 @@ export class TurnLog {
       case "tool-result":
       case "approval-request":
       case "approval-response":
+      case "search":
+      case "source":
         this.#hasItems = true;
         if (isSaved(event)) this.#savedPlace = event;
         this.#push(event);

@@ -13,7 +13,7 @@ import type {
   WaitingTurns,
 } from "../turn/records.ts";
 import type { ResumedTurn } from "../turn/steps/resumed-turn.ts";
-import type { BegunTurn } from "../turn/run-turn.ts";
+import type { BegunTurn } from "../turn/turn-ports.ts";
 import type { TurnRequest } from "../turn/turn-request.ts";
 import type { LiveTurn } from "./live-turn.ts";
 
@@ -110,7 +110,7 @@ export class Waiting {
     const { turnId, conversationId, userId, text, items } = claimed;
     const state = parseWaitingState(claimed.state);
     const { messages, extendsReply, serverTools } = state;
-    const { wantsPlan, parameters, useWebSearch, knowledgeBase, instructions } = state;
+    const { wantsPlan, parameters, useWebSearch, knowledgeBase, instructions, material } = state;
     const caller: Caller = { userId, accessToken: undefined };
     const { models, attachments, run } = this.#options;
     // Of databases that keep none for a turn in progress, and of turns from before there was a choice.
@@ -134,6 +134,7 @@ export class Waiting {
       useWebSearch,
       knowledgeBase,
       instructions,
+      material,
     };
     const begin = toBegin(claimed, caller, models.default.name);
     const begun: BegunTurn = { begin, result: { type: "begun", storage: "stored", conversationId } };

@@ -35,6 +35,10 @@ export function createLogObserver(logger: FastifyBaseLogger, holdsContent: boole
         return logger.warn(toFailedWrite(event), "no title made by the model");
       case "store-trouble":
         return logger.warn(toReason(event.error), "store error outside a request");
+      case "search-failed": {
+        const { kind, error, durationMs } = event;
+        return logger.warn({ kind, durationMs: Math.round(durationMs), ...toReason(error) }, "search failed");
+      }
       case "search-backlog-started":
         return logger.info("indexing older messages and titles for the search");
       case "search-backlog-indexed":

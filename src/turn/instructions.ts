@@ -2,6 +2,7 @@
 import type { ServerTool } from "./items/tool.ts";
 import { toAnswer } from "./message-tree.ts";
 import { isNotEmpty, type Message } from "./message.ts";
+import { withoutCitations } from "./sources/citations.ts";
 
 /**
  * The model parameters that a client may set, named, valued and sent as in the Chat Completions API.
@@ -37,6 +38,8 @@ export interface PromptOptions {
   readonly verbatim?: readonly object[] | undefined;
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
+  /** The sources that were found, with what to do with them; part of the instruction. Absent if none. */
+  readonly material?: string | undefined;
   /**
    * Instructions of the client for this turn alone: they come before the chat, and are not stored with it.
    */
@@ -92,16 +95,22 @@ export function toPrompt(chat: readonly Message[], options: PromptOptions): Prom
 
 function toTidy(messages: readonly Message[]): readonly Message[] {
   return messages
-    .map((message) =>
-      message.role === "assistant" && message.isAnswer !== true ? toAnswer(message) : message,
-    )
+    .map((message) => (message.role === "assistant" ? toTidyReply(message) : message))
     .filter(isNotEmpty);
+}
+
+/** Citations name sources that the model does not have any more. The reply that goes on keeps its own. */
+function toTidyReply(message: Message): Message {
+  const answer = message.isAnswer === true ? message : toAnswer(message);
+  const text = withoutCitations(answer.text);
+  return text === answer.text ? answer : { ...answer, text };
 }
 
 /** Returns the instruction before the chat; `undefined` if there is none. */
 export function toInstruction(options: PromptOptions): string | undefined {
   const parts = options.instructions === undefined ? [] : [options.instructions];
   if (options.wantsPlan) parts.push(planInstruction);
+  if (options.material !== undefined) parts.push(options.material);
   if (options.useWebSearch)
     parts.push("The user wants you to use web search, if you have it, for what may have changed.");
   if (options.knowledgeBase !== undefined) {

@@ -1,6 +1,7 @@
 /** The events of a server beyond its responses: one union, for logs, metrics and traces. */
 import type { AppError } from "../base/errors.ts";
 import type { EndResult, TurnBegin, TurnResult } from "./ports.ts";
+import type { SourceKind } from "./turn-event.ts";
 
 /** The turn that an event is about. */
 type ObservedTurn = Pick<TurnBegin, "turnId" | "conversationId">;
@@ -33,6 +34,13 @@ export type ObservedEvent =
   | { readonly type: "store-trouble"; readonly error: AppError }
   /** The model made no title for a conversation, which keeps the one made of its question. */
   | { readonly type: "title-failed"; readonly turn: ObservedTurn; readonly error: AppError }
+  /** A search for sources failed; its turn goes on without. */
+  | {
+      readonly type: "search-failed";
+      readonly kind: SourceKind;
+      readonly error: AppError;
+      readonly durationMs: number;
+    }
   /** The search starts to index older messages and titles. */
   | { readonly type: "search-backlog-started" }
   /** Older messages and titles can be searched; this process indexed `count` of them. */

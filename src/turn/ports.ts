@@ -10,6 +10,7 @@ import type { AddressedMessage, Digest, ExtendedReply } from "./message-tree.ts"
 import type { Message } from "./message.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { ToolPart } from "./items/tool.ts";
+import type { MessageSource } from "./sources/message-sources.ts";
 import type { OpenedReasoning } from "./reply/opened-reasoning.ts";
 import type {
   FinishReason,
@@ -228,6 +229,8 @@ export interface Reply {
   readonly hasPlan: boolean;
   /** Whether the turn may go on with a reply, and only its own text and tool calls are known here. */
   readonly isPart?: boolean;
+  /** The sources that the model was given; absent if there are none. */
+  readonly sources?: readonly MessageSource[] | undefined;
   /** The message's tool calls, and its text if that is more than the answer; absent if it has no calls. */
   readonly withTools?: { readonly text: string; readonly tools: readonly ToolPart[] } | undefined;
 }

@@ -5,43 +5,21 @@ import { AppError, toAppError } from "../base/errors.ts";
 import { maxReplyBytes } from "../base/sizes.ts";
 import { createBodyReader, toBody, type Body } from "./body.ts";
 import { toPrompt, type Prompt } from "./instructions.ts";
-import type { SentEvents } from "./steps/next-prompt.ts";
+import type { Gathering } from "./sources/grounding.ts";
+import { startSourceStage } from "./sources/source-stage.ts";
+import { listItems } from "./steps/next-prompt.ts";
 import { toEvents, toSentReply, type ResumedTurn } from "./steps/resumed-turn.ts";
-import { ModelCalls, type ModelPorts } from "./steps/model-calls.ts";
-import { createStepLoop, type StepLoop, type ToolPorts } from "./steps/step-loop.ts";
+import { ModelCalls } from "./steps/model-calls.ts";
+import { createStepLoop, type StepLoop } from "./steps/step-loop.ts";
 import type { NextStep } from "./steps/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
-import type { Observer } from "./observer.ts";
-import type {
-  BeginResult,
-  CallReport,
-  EndResult,
-  ModelEnd,
-  TurnBegin,
-  TurnResult,
-  TurnStore,
-} from "./ports.ts";
-import { ReplyEvents, type ReplyOptions } from "./reply-events.ts";
+import type { CallReport, EndResult, ModelEnd, TurnBegin, TurnResult } from "./ports.ts";
+import { ReplyEvents } from "./reply-events.ts";
 import { SafetyGate } from "./safety-gate.ts";
-import type { EventOutput, PendingApproval, TurnStart } from "./turn-event.ts";
+import type { PendingApproval, TurnStart } from "./turn-event.ts";
+import type { BegunTurn, TurnOutput, TurnPorts } from "./turn-ports.ts";
 import { estimateTurn, findModel, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";
 import { toJudged, toTurnEnd, toTurnResult, withoutCalls, type Ending } from "./turn-result.ts";
-
-/** The ports of a turn. */
-export interface TurnPorts extends ReplyOptions, ToolPorts, ModelPorts {
-  readonly store: TurnStore;
-  /** Told once, when the turn is over, or waits. */
-  readonly observe: Observer;
-}
-
-/** A turn that began before it runs, since the store could have refused it. */
-export interface BegunTurn {
-  readonly begin: TurnBegin;
-  readonly result: BeginResult & { readonly type: "begun" };
-}
-
-/** Where the events of a turn go, and the body that they have made so far. */
-export interface TurnOutput extends EventOutput, SentEvents {}
 
 /**
  * A turn, running since it was created. Its events go to `output`, `turn-start` first and `turn-end` last.
@@ -58,6 +36,8 @@ export class RunningTurn {
   readonly #firstTextMs: number | undefined;
   /** `undefined` if the model may call no tools. */
   readonly #steps: StepLoop | undefined;
+  /** The search for sources; `undefined` if none are asked for. */
+  #sources: Pick<Gathering, "abort"> | undefined;
   /** Includes the stored messages before its own, unlike the estimate of its begin. */
   readonly #estimate: Estimate;
   #begin: TurnBegin;
@@ -92,7 +72,7 @@ export class RunningTurn {
     this.#firstTextMs = resumed?.state.firstTextMs;
     this.#steps = createStepLoop(request, ports, output, this.#reply, resumed?.state);
     // First: all other work is done while the request is under way.
-    if (resumed === undefined) this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request));
+    if (resumed === undefined) this.#start(request);
     this.#estimate = estimateTurn(request, model);
     this.#begin = begun?.begin ?? toTurnBegin(request, ports, clock.now());
     this.#isSafe = this.#makeSafe(begun);
@@ -134,6 +114,20 @@ export class RunningTurn {
   /** Ends the turn as `failed`: the text so far stays. Harmless once the turn is over. */
   fail(error: AppError): void {
     this.#finish({ outcome: "failed", error });
+  }
+
+  /** Stage 0, if sources are asked for: they are looked for. Else the model is asked in this tick. */
+  #start(request: TurnRequest): void {
+    const { grounding } = this.#ports;
+    this.#sources = startSourceStage(request, grounding, this.#reply, (grounded) => {
+      this.#steps?.ground(grounded);
+      this.#askFirst(grounded);
+    });
+    if (this.#sources === undefined) this.#askFirst(request);
+  }
+
+  #askFirst(request: TurnRequest): void {
+    this.#ask(this.#steps?.firstPrompt ?? toPrompt(toChat(request), request));
   }
 
   /** Stage 1a: the model replies to `prompt`; its text goes out as it comes. */
@@ -248,6 +242,7 @@ export class RunningTurn {
   #finish(ending: Ending): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#sources?.abort();
     this.#calls.abort();
     this.#steps?.close();
     this.#reply.end(ending.outcome === "complete");
@@ -289,6 +284,7 @@ export class RunningTurn {
       estimate: this.#estimate,
       usage: tools === undefined ? ending.modelEnd?.usage : tools.usage,
       tools,
+      ...(tools === undefined && this.#sources !== undefined && { items: listItems(this.#output) }),
       toBody: toBodySent ?? (() => toBody("")),
       hasText: toBodySent !== undefined && this.#reply.position > 0,
       hasPlan: toBodySent !== undefined && hasPlan,

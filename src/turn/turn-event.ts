@@ -225,8 +225,57 @@ export interface ApprovalResponse extends Place {
   readonly reason: string | undefined;
 }
 
+/** The places in which sources are looked for. */
+export const sourceKinds = ["document", "web"] as const;
+/** Where a source comes from: the user's documents, or the web. */
+export type SourceKind = (typeof sourceKinds)[number];
+
+/** How a search can end. */
+export const searchStatuses = ["found", "nothing", "failed"] as const;
+/** How a search ended. One that failed does not fail its turn. */
+export type SearchStatus = (typeof searchStatuses)[number];
+
+/** Sources were looked for before the model was asked; those that were found follow. */
+export interface Search extends Place {
+  readonly type: "search";
+  readonly kind: SourceKind;
+  readonly query: string;
+  readonly status: SearchStatus;
+}
+
+/** A passage or page that the model was given. */
+export interface SourceData {
+  /** Names it among the sources of its turn. */
+  readonly sourceId: string;
+  /** The number by which the answer cites it: `[1]`. */
+  readonly number: number;
+  readonly kind: SourceKind;
+  readonly title: string;
+  /** Of a page on the web. */
+  readonly url?: string | undefined;
+  /** Of a document, and the page of that, from 1, if it has pages. */
+  readonly documentId?: string | undefined;
+  readonly page?: number | undefined;
+  /** The headings that it stands under, joined by ` › `. */
+  readonly heading?: string | undefined;
+  /** The beginning of its text. */
+  readonly quote: string;
+}
+
+/** A source that the model was given. */
+export interface Source extends Place, SourceData {
+  readonly type: "source";
+}
+
 /** An event beside the text that is saved with the turn's progress; reasoning only until the turn ends. */
-export type SavedItem = ReasoningDelta | ToolCall | ToolResult | ApprovalRequest | ApprovalResponse;
+export type SavedItem =
+  | ReasoningDelta
+  | ToolCall
+  | ToolResult
+  | ApprovalRequest
+  | ApprovalResponse
+  | Search
+  | Source;
 
 /** An event beside the text: it adds nothing to the body. */
 export type ItemEvent = SavedItem | ToolCallStart | ToolCallDelta;

@@ -12,6 +12,7 @@ import type { CallResult } from "./items/tool-results.ts";
 import type { BeginResult, Continuation, Model, Models, RunningChoice, TurnBegin } from "./ports.ts";
 import type { PricedModels } from "./budget/prices.ts";
 import type { StoredPath } from "./records.ts";
+import { maxMaterialCharacters } from "./sources/material.ts";
 
 /** Which tools of this server a turn may use: none, those that need no approval, or all. */
 export const serverToolChoices = ["none", "read", "all"] as const;
@@ -39,6 +40,8 @@ export interface TurnRequest extends PromptOptions {
   readonly answeredReply?: Message | undefined;
   /** Which tools of this server the turn may use; absent means `read`. */
   readonly serverTools?: ServerToolChoice | undefined;
+  /** Whether sources are looked for, whose room is reserved; absent if not. */
+  readonly mayHaveSources?: boolean | undefined;
   /** The names of the servers whose tools they are; absent means all. */
   readonly toolServers?: readonly string[] | undefined;
   /** The stored message that `messages` continue: its id, or `leaf`. */
@@ -173,6 +176,7 @@ export function estimateTurn(request: TurnRequest, model: Model): Estimate {
   const messages = toChat(request);
   const texts = [toInstruction(request) ?? ""];
   let imagesCount = 0;
+  const sourceTokens = request.mayHaveSources === true ? toTokens(maxMaterialCharacters) : 0;
   // A schema counts as prompt, and may be as long as messages.
   if (Object.keys(parameters).length > 0) texts.push(JSON.stringify(parameters));
   // Verbatim messages may hold more than ours: a name, a refusal.
@@ -186,7 +190,7 @@ export function estimateTurn(request: TurnRequest, model: Model): Estimate {
       texts.push(name, input, JSON.stringify(outcome?.output ?? ""));
   }
   return {
-    inputTokens: sampleTokens(texts) + toTokens(0, imagesCount, messages.length),
+    inputTokens: sourceTokens + sampleTokens(texts) + toTokens(0, imagesCount, messages.length),
     outputTokens: toReservedOutput(model.toMaxTokens(request.parameters)),
   };
 }

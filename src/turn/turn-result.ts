@@ -9,6 +9,7 @@ import { toTokens, type Estimate } from "./limits.ts";
 import { digestContent } from "./message-tree.ts";
 import type { CallReport, ModelEnd, Reply, TurnBegin, TurnResult } from "./ports.ts";
 import type { Pricing } from "./budget/prices.ts";
+import { toMessageSources } from "./sources/message-sources.ts";
 import {
   tokenCounts,
   type Outcome,
@@ -47,6 +48,8 @@ export interface EndedTurn extends Pick<TurnResult, "toBody" | "endedAt" | "dura
   readonly report: CallReport | undefined;
   /** `undefined` if the model could call no tools. */
   readonly tools?: TurnTools | undefined;
+  /** Its items but for the reasoning, if it had no tools; absent if there are none. */
+  readonly items?: readonly SavedItem[] | undefined;
 }
 
 /** The tools of a turn that is over. */
@@ -86,17 +89,20 @@ export function withoutCalls(modelEnd: ModelEnd): ModelEnd {
 /** Returns the result of a turn. */
 export function toTurnResult({ outcome, modelEnd, error }: Ending, turn: EndedTurn): TurnResult {
   const { begin, hasPlan, saidBytes, endedAt, durationMs, firstTextMs, tools, report } = turn;
+  const items = tools?.items ?? turn.items ?? [];
   const estimate = toTaken(turn.estimate, modelEnd === undefined ? outcome : "complete", saidBytes);
   // A complete turn has a reply, though it may say nothing if no plan was asked for.
-  const hasReply = turn.hasText || outcome === "complete" || (tools?.items ?? []).some(isCall);
+  const hasReply = turn.hasText || outcome === "complete" || items.some(isCall);
   const model = modelEnd?.model ?? report?.model ?? begin.model;
   const usage = toUsage(turn.usage, estimate, tools);
   const cost = turn.pricing?.toCost(model, begin.model, usage ?? estimate);
   return {
     outcome,
     toBody: turn.toBody,
-    ...(tools !== undefined && tools.items.length > 0 && { items: tools.items }),
-    reply: hasReply ? toReply(begin.turnId, turn.toBody(), hasPlan, tools) : undefined,
+    ...(items.length > 0 && { items }),
+    reply: hasReply
+      ? toReply(begin.turnId, turn.toBody(), hasPlan, { extendsReply: tools?.extendsReply, items })
+      : undefined,
     model,
     ...(report?.attempts !== undefined && { attempts: report.attempts }),
     ...(report?.context !== undefined && { context: report.context }),
@@ -167,11 +173,17 @@ export function addUsage(
   return sum;
 }
 
-function toReply(id: string, body: Body, hasPlan: boolean, turn: TurnTools | undefined): Reply {
+function toReply(
+  id: string,
+  body: Body,
+  hasPlan: boolean,
+  { items, extendsReply }: Pick<TurnTools, "items" | "extendsReply">,
+): Reply {
   const answer = body.answer ?? "";
-  const { items = [], extendsReply } = turn ?? {};
+  const found = toMessageSources(items, answer);
+  const sources = found === undefined ? undefined : { sources: found };
   if (extendsReply === undefined && !items.some(isCall))
-    return { id, contentDigest: digestContent("assistant", toContent(answer)), hasPlan };
+    return { id, contentDigest: digestContent("assistant", toContent(answer)), hasPlan, ...sources };
   const earlier = extendsReply?.text ?? "";
   const text = toContent(joinTexts(earlier, answer));
   const parts = toToolParts(items, answer, toMessageStart(body), true);
@@ -181,7 +193,7 @@ function toReply(id: string, body: Body, hasPlan: boolean, turn: TurnTools | und
     at: Math.min(part.at, text.length),
   }));
   const contentDigest = digestContent("assistant", text, [], tools);
-  return { id, contentDigest, hasPlan, withTools: { text, tools } };
+  return { id, contentDigest, hasPlan, ...sources, withTools: { text, tools } };
 }
 
 /** Returns the content of the assistant's message for `answer`. */
@@ -210,7 +222,7 @@ export function toInterruptedResult(
 ): TurnResult {
   const body = toBody(text);
   const items = saved.filter(({ type }) => type !== "reasoning-delta");
-  const tools = { items, usage: undefined, toolCalls: 0, toolCost: undefined, extendsReply: undefined };
+  const tools = { items, extendsReply: undefined };
   const hasReply = text !== "" || items.some(isCall);
   return {
     outcome: "interrupted",

@@ -1,6 +1,7 @@
 /** Collects a turn's reply from its events. */
 import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
 import type { TurnState } from "../../../src/http/turns/turn-state.ts";
+import { ReplySources } from "./reply-sources.ts";
 import { ReplyTools } from "./reply-tools.ts";
 
 type TurnEnd = Extract<StreamEvent, { readonly type: "turn-end" }>;
@@ -34,6 +35,7 @@ export class ReplyBuilder {
   #plan = "";
   #answer: string | null = null;
   readonly #tools = new ReplyTools();
+  readonly #sources = new ReplySources();
   #error: Reply["error"] = null;
 
   /** Takes the next event of the turn `id`; returns the reply after the last one. */
@@ -61,6 +63,10 @@ export class ReplyBuilder {
       case "tool-call-start":
       case "tool-call-delta":
         return undefined;
+      case "search":
+      case "source":
+        this.#sources.take(event);
+        return undefined;
       case "turn-error": {
         const { type: _, ...error } = event;
         this.#error = error;
@@ -84,6 +90,7 @@ export class ReplyBuilder {
       error: this.#error,
       ...end,
       ...this.#tools.toFields(type === "turn-end"),
+      ...this.#sources.toFields(this.#answer ?? ""),
       model: end.model ?? this.#start?.model ?? null,
     };
   }

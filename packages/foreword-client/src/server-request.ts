@@ -31,6 +31,8 @@ const eventTypes: Readonly<Record<SentEvent["type"], true>> = {
   "tool-result": true,
   "approval-request": true,
   "approval-response": true,
+  search: true,
+  source: true,
   "turn-waiting": true,
   "turn-error": true,
   "turn-end": true,

@@ -143,7 +143,9 @@ export class TurnReader {
       case "tool-call":
       case "tool-result":
       case "approval-request":
-      case "approval-response": {
+      case "approval-response":
+      case "search":
+      case "source": {
         const { position, ordinal } = event;
         if (!Number.isInteger(position)) return [event]; // an older server's reasoning has no place
         const known = this.#after ?? { position: 0 };

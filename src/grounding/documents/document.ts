@@ -35,6 +35,8 @@ export interface DocumentJob {
   readonly type: DocumentType;
   /** Whether to leave out what surrounds the main text of a web page. */
   readonly isWebPage: boolean;
+  /** The encoding of a text, as its server says. */
+  readonly encoding: string | undefined;
   readonly limits: Pick<DocumentLimits, "maxPages" | "maxCharacters">;
 }
 

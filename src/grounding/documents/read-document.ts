@@ -16,6 +16,8 @@ export interface DocumentSource extends DocumentHint {
   readonly bytes: Uint8Array;
   /** Whether to leave out what surrounds the main text, if this is HTML. */
   readonly isWebPage?: boolean;
+  /** The encoding of a text, as its server says. */
+  readonly encoding?: string | undefined;
 }
 
 const failureCodes = [
@@ -60,7 +62,10 @@ export async function* readDocument(
   const type = detectDocumentType(source.bytes, source);
   if (type === undefined) throw new AppError("document_type_unknown", "unknown type of document");
   signal.throwIfAborted();
-  const child = startChild({ type, isWebPage: source.isWebPage ?? false, limits }, limits);
+  const child = startChild(
+    { type, isWebPage: source.isWebPage ?? false, encoding: source.encoding, limits },
+    limits,
+  );
   const kill = (): void => void child.kill("SIGKILL");
   signal.addEventListener("abort", kill);
   const isTooLarge = watchMemory(child, limits.maxMemoryMib);

@@ -22,6 +22,7 @@ import {
   type Usage,
 } from "../../turn/turn-event.ts";
 import { Position, toolFields, toToolFields, type ToolState } from "../items/tool-states.ts";
+import { sourceStateFields, toSourceStates, type SourceStates } from "../items/source-states.ts";
 import { Code, Count, Id, Milliseconds, schemaOf, Time } from "../description/response-schema.ts";
 
 /** The durations of a turn in milliseconds, in all and to the model's first text; `null` if unknown. */
@@ -36,7 +37,7 @@ export function toTimings(end: TurnEnd | undefined): Timings {
 }
 
 /** The current state of a turn. Contract: docs/protocol.md. */
-export interface TurnState {
+export interface TurnState extends SourceStates {
   readonly id: string;
   readonly conversationId: string | null;
   readonly status: TurnStatus;
@@ -116,6 +117,7 @@ export const TurnStateSchema = schemaOf<TurnState>()("TurnState", () =>
     answer: z.string().nullable().describe("The text so far, exactly as sent; null before the boundary."),
     position: Position,
     ...toolFields,
+    ...sourceStateFields,
     ...endFields,
     model: z.string().nullable(),
     ...attemptFields,
@@ -144,6 +146,7 @@ export function toTurnState({ id, log, report }: LoggedTurn): TurnState {
   const body = log.textAfter(0);
   const parts = toBody(body);
   const { model, attempts, context } = end ?? report ?? {};
+  const items = log.itemsAfter();
   return {
     id,
     conversationId: start?.conversationId ?? null,
@@ -152,7 +155,8 @@ export function toTurnState({ id, log, report }: LoggedTurn): TurnState {
     plan: parts.plan,
     answer: parts.answer ?? null,
     position: Buffer.byteLength(body),
-    ...toToolFields(log.itemsAfter(), parts, end !== undefined),
+    ...toToolFields(items, parts, end !== undefined),
+    ...toSourceStates(items, parts.answer),
     finishReason: end?.finishReason ?? null,
     usage: end?.usage ?? null,
     model: model ?? start?.model ?? null,

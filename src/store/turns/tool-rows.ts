@@ -1,8 +1,10 @@
-/** The tool calls of a reply, as the metadata of its row holds them. */
+/** The tool calls and the sources of a reply, as the metadata of its row holds them. */
 import { z } from "zod";
 import type { JsonObject } from "../../base/json.ts";
 import { digestTools } from "../../turn/items/tool-digest.ts";
 import { StoredToolPart } from "../../turn/items/tool-part.ts";
+import type { MessageSource } from "../../turn/sources/message-sources.ts";
+import { StoredSource } from "../../turn/sources/stored-source.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
 import { replaceUnstorable } from "./item-rows.ts";
 
@@ -32,4 +34,27 @@ export const ToolRows = z
       .slice(0, maxCalls)
       .flatMap((item: unknown) => StoredToolPart.safeParse(item).data ?? []);
     return tools.length === 0 ? undefined : tools;
+  });
+
+/** Returns the member of a message's metadata that holds its sources. */
+export function toSourcesMetadata(sources: readonly MessageSource[]): JsonObject {
+  return { sources: replaceUnstorable(sources.map((source): JsonObject => ({ ...source }))) };
+}
+
+/** More sources than any message has. */
+const maxSources = 200;
+
+/**
+ * The sources in a message's metadata; `undefined` if there are none. Users can write any JSON there without
+ * the server: everything but a source is left out.
+ */
+export const SourceRows = z
+  .unknown()
+  .optional()
+  .transform((value): readonly MessageSource[] | undefined => {
+    if (!Array.isArray(value)) return undefined;
+    const sources = value
+      .slice(0, maxSources)
+      .flatMap((item: unknown) => StoredSource.safeParse(item).data ?? []);
+    return sources.length === 0 ? undefined : sources;
   });

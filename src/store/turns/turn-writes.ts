@@ -13,7 +13,7 @@ import type { AttachmentWrites } from "../attachments/attachment-writes.ts";
 import { toAttemptRows } from "./attempt-rows.ts";
 import { toContextRow } from "./context-row.ts";
 import { toItemRows, replaceUnstorable } from "./item-rows.ts";
-import { toToolsMetadata } from "./tool-rows.ts";
+import { toSourcesMetadata, toToolsMetadata } from "./tool-rows.ts";
 import { MessageWriter, type PathReading, type SavedPath } from "./message-writer.ts";
 import { toRefusal, type Refusal, type SaveResult } from "./save-result.ts";
 
@@ -250,6 +250,7 @@ export function toReplyMetadata({ reply, toBody, model, finishReason, usage, dur
     finish_reason: finishReason,
     usage: usage && toUsageRow(usage),
     duration_ms: round(durationMs),
+    ...(reply?.sources !== undefined && toSourcesMetadata(reply.sources)),
     ...(reply?.withTools !== undefined && toToolsMetadata(reply.withTools.tools)),
   };
 }

@@ -14,6 +14,11 @@ export interface SentEvents {
   itemsAfter(): readonly SavedItem[];
 }
 
+/** Returns the items of a turn that is over, but for its reasoning. */
+export function listItems(sent: SentEvents): readonly SavedItem[] {
+  return sent.itemsAfter().filter(({ type }) => type !== "reasoning-delta");
+}
+
 /** Returns `prompt` with the tools of this server. */
 export function toOfferingPrompt(prompt: Prompt, offered: readonly ServerTool[]): Prompt {
   return offered.length === 0 || prompt.kind !== "chat" ? prompt : { ...prompt, serverTools: offered };

@@ -8,7 +8,7 @@ import type { ReplyEvents } from "../reply-events.ts";
 import type { ApprovalResponse, PendingApproval, ReportedUsage, SavedItem } from "../turn-event.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
 import { addUsage, type TurnTools } from "../turn-result.ts";
-import { toNextPrompt, toOfferingPrompt, type SentEvents } from "./next-prompt.ts";
+import { listItems, toNextPrompt, toOfferingPrompt, type SentEvents } from "./next-prompt.ts";
 import { findClientTools, findOfferedTools } from "./offered-tools.ts";
 import { ToolSteps, type NextStep, type ToolLimits } from "./tool-steps.ts";
 import type { ServerTool, ToolServers } from "../items/tool.ts";
@@ -33,7 +33,7 @@ export interface ToolPorts {
 
 /** The steps of one turn. */
 export class StepLoop {
-  readonly #request: TurnRequest;
+  #request: TurnRequest;
   readonly #sent: SentEvents;
   readonly #steps: ToolSteps;
   /** The tools of this server that the model may call, the same in all steps. */
@@ -74,6 +74,11 @@ export class StepLoop {
   /** The prompt of the first step. */
   get firstPrompt(): Prompt {
     return toOfferingPrompt(toPrompt(toChat(this.#request), this.#request), this.#offered);
+  }
+
+  /** The sources are found: `request` has their text. Before the first step. */
+  ground(request: TurnRequest): void {
+    this.#request = request;
   }
 
   /** Whether the model has called a tool in this step. */
@@ -142,7 +147,7 @@ export class StepLoop {
   /** Returns the tools of the turn, which is over. @param usage of its last step, as reported. */
   toTools(usage: ReportedUsage | undefined): TurnTools {
     const { toolCalls, toolCost } = this.#steps;
-    const items = this.#sent.itemsAfter().filter(({ type }) => type !== "reasoning-delta");
+    const items = listItems(this.#sent);
     const { extendsReply } = this.#request;
     return { items, usage: addUsage(this.#usage, usage), toolCalls, toolCost, extendsReply };
   }

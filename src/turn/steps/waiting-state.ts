@@ -22,6 +22,8 @@ export interface WaitingState {
   readonly useWebSearch: boolean;
   readonly knowledgeBase: string | undefined;
   readonly instructions: string | undefined;
+  /** The sources that the model was given; absent in states of older versions, too. */
+  readonly material: string | undefined;
   readonly serverTools: ServerToolChoice | undefined;
   /** The names of the tools of this server that the model may call. */
   readonly offered: readonly string[];
@@ -65,6 +67,7 @@ const State = z.object({
   useWebSearch: z.boolean(),
   knowledgeBase: optional(z.string()),
   instructions: optional(z.string()),
+  material: optional(z.string()),
   serverTools: optional(z.enum(serverToolChoices)),
   offered: z.array(z.string()),
   steps: z.object({
@@ -118,10 +121,11 @@ export function toWaitingState(
   request: TurnRequest,
   state: Pick<WaitingState, "offered" | "steps" | "usage" | "firstTextMs" | "report">,
 ): JsonObject {
-  const { extendsReply, wantsPlan, parameters, useWebSearch, knowledgeBase, instructions, serverTools } =
-    request;
+  const { extendsReply, wantsPlan, parameters, serverTools } = request;
+  const { useWebSearch, knowledgeBase, instructions, material } = request;
   const messages = toChat({ ...request, extendsReply: undefined }).map(withoutBytes);
-  const options = { wantsPlan, parameters, useWebSearch, knowledgeBase, instructions, serverTools };
+  const grounding = { useWebSearch, knowledgeBase, instructions, material };
+  const options = { wantsPlan, parameters, ...grounding, serverTools };
   return JSON.parse(JSON.stringify({ messages, extendsReply, ...options, ...state }));
 }
 

@@ -162,6 +162,8 @@ function toStreamEvents(event: TurnEvent, position: number): readonly StreamEven
     case "tool-result":
     case "approval-request":
     case "approval-response":
+    case "search":
+    case "source":
       return [toStreamItem(event)];
     case "turn-waiting": {
       const { type, position: end, approvals, storage } = event;

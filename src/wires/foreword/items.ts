@@ -2,6 +2,13 @@
 import { z } from "zod";
 import { Count } from "../../http/description/response-schema.ts";
 import { approvalFields, callFields, callStartFields, Position } from "../../http/items/tool-states.ts";
+import {
+  searchFields,
+  sourceFields,
+  toSourceJson,
+  type SearchJson,
+  type SourceJson,
+} from "../../http/items/source-states.ts";
 import { toolResultStatuses, type ToolResultStatus, type ToolRunner } from "../../turn/items/tool.ts";
 import {
   approvalDecisions,
@@ -34,6 +41,8 @@ export type StreamItem = Place &
         readonly decision: ApprovalDecision;
         readonly reason: string | null;
       }
+    | ({ readonly type: "search" } & SearchJson)
+    | ({ readonly type: "source" } & SourceJson)
   );
 
 interface CallFields {
@@ -74,6 +83,8 @@ export const streamItems = [
     reason: z.string().nullable(),
     ...place,
   }),
+  z.object({ type: z.literal("search"), ...searchFields, ...place }),
+  z.object({ type: z.literal("source"), ...sourceFields, ...place }),
 ] as const;
 
 /** Returns an item as the typed stream sends it, its fields in one order wherever it was kept. */
@@ -105,6 +116,12 @@ export function toStreamItem(item: ItemEvent): StreamItem {
       const { type, approvalId, callId, decision, reason } = item;
       return { type, approvalId, callId, decision, reason: reason ?? null, ...at };
     }
+    case "search": {
+      const { type, kind, query, status } = item;
+      return { type, kind, query, status, ...at };
+    }
+    case "source":
+      return { type: item.type, ...toSourceJson(item), ...at };
   }
 }
 

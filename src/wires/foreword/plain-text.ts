@@ -30,6 +30,8 @@ export function toPlainText(event: TurnEvent): string {
     case "tool-result":
     case "approval-request":
     case "approval-response":
+    case "search":
+    case "source":
     case "turn-waiting":
       return "";
     case "plan-delta":

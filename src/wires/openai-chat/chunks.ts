@@ -58,6 +58,8 @@ class ChunkProjection implements Projection {
       case "tool-result":
       case "approval-request":
       case "approval-response":
+      case "search":
+      case "source":
       case "turn-waiting":
         return "";
       case "plan-delta":

@@ -93,7 +93,7 @@ class UiMessageProjection implements Projection {
   #skip(event: TurnEvent): readonly UiMessageChunk[] {
     if (event.type === "answer-delta") this.#hasText = true;
     if (event.type === "plan-delta") this.#plan += event.text;
-    if (isItem(event) && event.type !== "reasoning-delta") {
+    if (isItem(event) && "callId" in event) {
       if (event.type === "approval-request") this.#hasApprovals = true;
       this.#tools.skip(event, this.#continued?.after?.callIds.has(event.callId) ?? false);
       // The client closed the step when its stream ended.
@@ -137,6 +137,9 @@ class UiMessageProjection implements Projection {
         return this.#tools.toChunks(event);
       case "approval-response":
         return this.#tools.toChunks(event);
+      case "search":
+      case "source":
+        return [];
       case "turn-waiting":
         return [...this.#endStep(), this.#toWaiting(event)];
       case "turn-end":

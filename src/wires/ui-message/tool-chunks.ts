@@ -3,7 +3,6 @@ import type { ToolRunner } from "../../turn/items/tool.ts";
 import type {
   ApprovalResponse,
   ItemEvent,
-  ReasoningDelta,
   ToolCall,
   ToolCallStart,
   ToolResult,
@@ -11,7 +10,7 @@ import type {
 import type { UiToolChunk, UiToolFlags } from "./chunk.ts";
 
 /** An event about a tool call. */
-export type ToolEvent = Exclude<ItemEvent, ReasoningDelta>;
+export type ToolEvent = Extract<ItemEvent, { readonly callId: string }>;
 
 /** A call that the client's message may have a part of. */
 interface KnownCall {

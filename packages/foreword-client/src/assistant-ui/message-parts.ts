@@ -3,6 +3,7 @@ import type { ThreadAssistantMessagePart, ToolCallMessagePart } from "@assistant
 import type { StoredMessage, StreamEvent } from "../client.ts";
 
 type ToolPart = Extract<ThreadAssistantMessagePart, { readonly type: "tool-call" }>;
+type Source = Pick<Extract<StreamEvent, { readonly type: "source" }>, "sourceId" | "title" | "url">;
 type ToolArguments = ToolCallMessagePart["args"];
 
 /** The id of the part that holds a reply's plan; the model's own reasoning has another. */
@@ -56,6 +57,9 @@ export class MessageParts {
               ? { id: event.approvalId, resolution: "expired" }
               : { id: event.approvalId, approved: event.decision === "approved" },
         }));
+      case "source":
+        return this.addSource(event);
+      case "search":
       case "turn-start":
       case "plan-end":
       case "turn-waiting":
@@ -95,6 +99,16 @@ export class MessageParts {
     return true;
   }
 
+  /** Adds a source: a page on the web by its address, a document by its title. */
+  addSource({ sourceId: id, title, url }: Source): boolean {
+    this.#parts.push(
+      url === null
+        ? { type: "source", sourceType: "document", id, title, mediaType: "application/octet-stream" }
+        : { type: "source", sourceType: "url", id, url, title },
+    );
+    return true;
+  }
+
   #change(callId: string, change: (part: ToolPart) => ToolPart): boolean {
     const index = this.#parts.findIndex((part) => part.type === "tool-call" && part.toolCallId === callId);
     const part = this.#parts[index];
@@ -105,10 +119,16 @@ export class MessageParts {
 }
 
 /** Returns the parts of a stored reply, like those of its events. */
-export function toParts({ content, tools, metadata }: StoredMessage): readonly ThreadAssistantMessagePart[] {
+export function toParts({
+  content,
+  tools,
+  sources,
+  metadata,
+}: StoredMessage): readonly ThreadAssistantMessagePart[] {
   const parts = new MessageParts();
   const plan = metadata["plan"];
   if (typeof plan === "string") parts.appendText("reasoning", plan, planId);
+  for (const source of sources ?? []) parts.addSource(source);
   let start = 0;
   for (const { callId, name, input, status, output, at } of tools ?? []) {
     parts.appendText("text", content.slice(start, at));

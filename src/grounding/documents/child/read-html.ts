@@ -2,7 +2,7 @@
 import { decodeText } from "../decode-text.ts";
 import { toText, type HtmlShape } from "./html-text.ts";
 import { ReadFailure } from "./read-failure.ts";
-import type { DocumentText } from "../document.ts";
+import type { DocumentJob, DocumentText } from "../document.ts";
 
 /** Where a document declares its encoding. */
 const declarationBytes = 1024;
@@ -12,10 +12,13 @@ const maxShape: HtmlShape = { elements: 20_000, depth: 200 };
 const minMainPart = 0.1;
 
 /** @throws ReadFailure `document_unreadable` if these are no bytes of a text. */
-export async function readHtml(bytes: Buffer, isWebPage: boolean): Promise<DocumentText> {
+export async function readHtml(
+  bytes: Buffer,
+  { isWebPage, encoding }: Pick<DocumentJob, "isWebPage" | "encoding">,
+): Promise<DocumentText> {
   const head = bytes.subarray(0, declarationBytes).toString("latin1");
   const declared = /<meta[^>]+charset\s*=\s*["']?([\w-]+)/i.exec(head)?.[1];
-  const html = decodeText(bytes, declared);
+  const html = decodeText(bytes, encoding ?? declared);
   if (html === undefined) throw new ReadFailure("document_unreadable");
   const whole = toText(html);
   const main = isWebPage && isBounded(whole.shape) ? await readMainText(html) : undefined;

@@ -21,7 +21,7 @@ export async function* readPages(bytes: Buffer, job: DocumentJob): AsyncGenerato
     }
     case "html": {
       const { readHtml } = await import("./read-html.ts");
-      return yield* toParts(await readHtml(bytes, job.isWebPage));
+      return yield* toParts(await readHtml(bytes, job));
     }
     case "csv":
       return yield* readCsv(decode(bytes));
@@ -30,12 +30,12 @@ export async function* readPages(bytes: Buffer, job: DocumentJob): AsyncGenerato
       return yield* toParts({ text, headings: findMarkdownHeadings(text) });
     }
     case "text":
-      return yield* toParts({ text: decode(bytes), headings: [] });
+      return yield* toParts({ text: decode(bytes, job.encoding), headings: [] });
   }
 }
 
-function decode(bytes: Buffer): string {
-  const text = decodeText(bytes);
+function decode(bytes: Buffer, encoding?: string): string {
+  const text = decodeText(bytes, encoding);
   if (text === undefined) throw new ReadFailure("document_unreadable");
   return text.replaceAll(/\r\n?/g, "\n").toWellFormed();
 }

@@ -126,6 +126,8 @@ class AgUiProjection implements Projection {
       case "tool-call-delta":
       case "approval-request":
       case "approval-response":
+      case "search":
+      case "source":
         return;
       case "turn-waiting":
         return this.#pause(event);

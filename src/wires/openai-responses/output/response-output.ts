@@ -135,6 +135,8 @@ export class ResponseOutput {
       case "tool-call-start":
       case "tool-call-delta":
       case "reasoning-delta":
+      case "search":
+      case "source":
         return none;
     }
   }

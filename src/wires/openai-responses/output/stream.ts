@@ -82,6 +82,8 @@ class ResponseProjection implements Projection {
       case "tool-result":
       case "approval-request":
       case "approval-response":
+      case "search":
+      case "source":
         return this.#add(event);
     }
   }

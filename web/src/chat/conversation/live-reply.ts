@@ -64,6 +64,9 @@ export class LiveReply {
       case "approval-request":
       case "approval-response":
         this.#takeTool(event);
+        return;
+      case "search":
+      case "source":
     }
   }
 

@@ -1,0 +1,191 @@
+/** Asks a search engine: each has its own request and response, and one shape of results here. */
+import { request } from "undici";
+import { z } from "zod";
+import { AppError } from "../../base/errors.ts";
+import { mebibyte } from "../../base/sizes.ts";
+import { decodeHtmlText } from "./html-entities.ts";
+import type { SearchEngineName, WebSearchSettings } from "./settings.ts";
+
+/** A page that an engine has found. */
+export interface SearchResult {
+  readonly title: string;
+  /** An address by `http:` or `https:`, without credentials. */
+  readonly url: string;
+  readonly snippet: string;
+  /** The page's text, if the engine returns it. */
+  readonly text: string | undefined;
+}
+
+/** The most results of a search. */
+const maxResults = 10;
+const maxResponseBytes = 4 * mebibyte;
+
+/** How an engine is asked, and how it answers. */
+interface Protocol {
+  toRequest(query: string, settings: WebSearchSettings): EngineRequest;
+  /** Reads a response; throws if it has another form. */
+  readonly response: z.ZodType<readonly SearchResult[]>;
+}
+
+interface EngineRequest {
+  readonly url: URL;
+  readonly method: "GET" | "POST";
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+const Text = z
+  .string()
+  .nullish()
+  .catch(undefined)
+  .transform((text) => decodeHtmlText(text ?? ""));
+
+/** A list of results of which those of another form are left out. */
+function resultsOf<Result>(schema: z.ZodType<Result>): z.ZodType<readonly Result[]> {
+  return z
+    .array(z.unknown())
+    .transform((items) => items.flatMap((item) => schema.safeParse(item).data ?? []));
+}
+
+const SearxngResult = z
+  .object({ title: Text, url: z.string(), content: Text })
+  .transform(({ title, url, content }): SearchResult => ({ title, url, snippet: content, text: undefined }));
+
+const BraveResult = z
+  .object({
+    title: Text,
+    url: z.string(),
+    description: Text,
+    extra_snippets: z.array(Text).nullish().catch(undefined),
+  })
+  .transform(({ title, url, description, extra_snippets: more }): SearchResult => {
+    return { title, url, snippet: [description, ...(more ?? [])].join("\n"), text: undefined };
+  });
+
+const TavilyResult = z
+  .object({ title: Text, url: z.string(), content: Text, raw_content: z.string().nullish().catch(undefined) })
+  .transform(({ title, url, content, raw_content: text }): SearchResult => {
+    return { title, url, snippet: content, text: text ?? undefined };
+  });
+
+const protocols: Readonly<Record<SearchEngineName, Protocol>> = {
+  // https://docs.searxng.org/dev/search_api.html
+  searxng: {
+    toRequest: (query, { baseUrl }) => {
+      const url = toUrl(baseUrl, "search");
+      url.search = new URLSearchParams({ q: query, format: "json" }).toString();
+      return { url, method: "GET", headers: {} };
+    },
+    response: z
+      .object({
+        results: resultsOf(SearxngResult),
+        unresponsive_engines: z.array(z.unknown()).nullish().catch(undefined),
+      })
+      .transform(({ results, unresponsive_engines: silent }, context) => {
+        if (results.length === 0 && (silent?.length ?? 0) > 0)
+          context.addIssue("SearXNG's own engines do not respond (unresponsive_engines)");
+        return results;
+      }),
+  },
+  // https://api-dashboard.search.brave.com/app/documentation/web-search/get-started
+  brave: {
+    toRequest: (query, { baseUrl, apiKey = "" }) => {
+      const url = toUrl(baseUrl, "res/v1/web/search");
+      url.search = new URLSearchParams({ q: query, count: String(maxResults) }).toString();
+      return { url, method: "GET", headers: { "x-subscription-token": apiKey } };
+    },
+    response: z
+      .object({ web: z.object({ results: resultsOf(BraveResult) }).nullish() })
+      .transform(({ web }) => web?.results ?? []),
+  },
+  // https://docs.tavily.com/documentation/api-reference/endpoint/search
+  tavily: {
+    toRequest: (query, { baseUrl, apiKey = "" }) => ({
+      url: toUrl(baseUrl, "search"),
+      method: "POST",
+      headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ query, max_results: maxResults, include_raw_content: true }),
+    }),
+    response: z.object({ results: resultsOf(TavilyResult) }).transform(({ results }) => results),
+  },
+};
+
+/**
+ * Resolves with the pages that the configured engine finds, the best first, each address once.
+ * @throws AppError `search_unavailable`, with the engine's status or the form of its response as the reason.
+ */
+export async function askEngine(
+  query: string,
+  settings: WebSearchSettings,
+  signal: AbortSignal,
+): Promise<readonly SearchResult[]> {
+  const { engine } = settings;
+  const protocol = protocols[engine];
+  const { url, ...options } = protocol.toRequest(query, settings);
+  const headers = { accept: "application/json", ...options.headers };
+  const response = await request(url, { ...options, headers, signal }).catch((cause: unknown) => {
+    throw toFailure(engine, cause instanceof Error ? cause.message : "no response", cause);
+  });
+  const body = await readText(response.body, engine);
+  if (response.statusCode !== 200) throw toFailure(engine, explainStatus(engine, response.statusCode));
+  const found = protocol.response.safeParse(parseJson(body));
+  if (!found.success) throw toFailure(engine, found.error.issues[0]?.message ?? "another form of response");
+  return takeUsable(found.data);
+}
+
+function toFailure(engine: string, reason: string, cause?: unknown): AppError {
+  return new AppError("search_unavailable", `${engine}: ${reason}`, { cause });
+}
+
+function explainStatus(engine: SearchEngineName, status: number): string {
+  const advice =
+    engine === "searxng" && status === 403
+      ? ": allow JSON in its settings.yml (search: formats: [html, json]), and turn off its limiter"
+      : status === 401 || status === 403
+        ? ": check SEARCH_API_KEY"
+        : "";
+  return `status ${status}${advice}`;
+}
+
+function toUrl(base: URL, path: string): URL {
+  const url = new URL(base);
+  url.pathname = `${url.pathname.replace(/\/+$/, "")}/${path}`;
+  return url;
+}
+
+async function readText(body: AsyncIterable<Buffer>, engine: string): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    bytes += piece.length;
+    if (bytes > maxResponseBytes) throw toFailure(engine, "the response is too large");
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function takeUsable(results: readonly SearchResult[]): readonly SearchResult[] {
+  const byUrl = new Map<string, SearchResult>();
+  for (const result of results) {
+    const url = toPageUrl(result.url);
+    if (url !== undefined && !byUrl.has(url)) byUrl.set(url, { ...result, url });
+  }
+  return Array.from(byUrl.values()).slice(0, maxResults);
+}
+
+/** Returns an address that can be read, without its fragment; `undefined` if it is none. */
+function toPageUrl(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "")
+    return undefined;
+  url.hash = "";
+  return url.href;
+}
