@@ -15,7 +15,7 @@ import type { NextStep } from "./steps/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
 import type { CallReport, EndResult, ModelEnd, TurnBegin, TurnResult } from "./ports.ts";
 import { ReplyEvents } from "./reply-events.ts";
-import { SafetyGate } from "./safety-gate.ts";
+import { SafetyGate } from "./reply/safety-gate.ts";
 import type { PendingApproval, TurnStart } from "./turn-event.ts";
 import type { BegunTurn, TurnOutput, TurnPorts } from "./turn-ports.ts";
 import { estimateTurn, findModel, toChat, toTurnBegin, type TurnRequest } from "./turn-request.ts";

@@ -1,5 +1,5 @@
 /** Holds a turn's events back until the user's message is safe: a turn that fails before shows no text. */
-import type { EventOutput, TurnEvent, TurnStart } from "./turn-event.ts";
+import type { EventOutput, TurnEvent, TurnStart } from "../turn-event.ts";
 
 /** Stands between the events of a reply and their log. */
 export class SafetyGate implements EventOutput {
