@@ -8,10 +8,11 @@ import {
   type ModelAttempt,
   type Outcome,
   type SentContext,
+  type SourceData,
   type Storage,
   type Usage,
 } from "../../turn/turn-event.ts";
-import { Code, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
+import { Code, Count, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
 import { attemptFields, endFields, type Timings } from "../../http/turns/turn-state.ts";
 
 /** A call that waits for its user's approval. */
@@ -86,6 +87,57 @@ export type UiToolChunk =
     })
   | { readonly type: "tool-output-denied"; readonly toolCallId: string };
 
+/** What Foreword knows of a source beyond the AI SDK's own fields. */
+interface UiSourceMetadata {
+  readonly foreword: {
+    readonly number: number;
+    readonly documentId: string | null;
+    readonly page: number | null;
+    readonly heading: string | null;
+    readonly quote: string;
+  };
+}
+
+/** A source that the model was given: a chunk, and the part of a message. */
+export type UiSource = {
+  readonly sourceId: string;
+  readonly title: string;
+  readonly providerMetadata: UiSourceMetadata;
+} & (
+  | { readonly type: "source-url"; readonly url: string }
+  | { readonly type: "source-document"; readonly mediaType: string }
+);
+
+/** Returns a source as the AI SDK has it: a page on the web by its address, a document by its title. */
+export function toUiSource(source: SourceData): UiSource {
+  const { sourceId, title, url, number, documentId = null, page = null, heading = null, quote } = source;
+  const providerMetadata = { foreword: { number, documentId, page, heading, quote } };
+  return url === undefined
+    ? { type: "source-document", sourceId, mediaType: "text/plain", title, providerMetadata }
+    : { type: "source-url", sourceId, url, title, providerMetadata };
+}
+
+/** The schemas of a {@link UiSource}. */
+export function toSourceSchemas() {
+  const fields = {
+    sourceId: z.string(),
+    title: z.string(),
+    providerMetadata: z.object({
+      foreword: z.object({
+        number: Count.describe("The number by which the answer cites it: `[1]`."),
+        documentId: Id.nullable(),
+        page: Count.nullable(),
+        heading: z.string().nullable(),
+        quote: z.string().describe("The beginning of its text."),
+      }),
+    }),
+  };
+  return [
+    z.object({ type: z.literal("source-url"), url: z.string(), ...fields }),
+    z.object({ type: z.literal("source-document"), mediaType: z.string(), ...fields }),
+  ] as const;
+}
+
 /** A chunk of the stream. The AI SDK refuses unknown types. */
 export type UiMessageChunk =
   | {
@@ -110,6 +162,7 @@ export type UiMessageChunk =
     }
   | { readonly type: "text-delta" | "reasoning-delta"; readonly id: string; readonly delta: string }
   | UiToolChunk
+  | UiSource
   | {
       readonly type: "finish";
       readonly finishReason: FinishReason | "interrupted";
@@ -193,6 +246,7 @@ export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk",
     }),
     z.object({ type: z.enum(["text-delta", "reasoning-delta"]), id: z.string(), delta: z.string() }),
     ...toToolSchemas(),
+    ...toSourceSchemas(),
     z.object({
       type: z.literal("finish"),
       finishReason: z.enum([...finishReasons, "interrupted"]),

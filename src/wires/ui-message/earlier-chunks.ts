@@ -2,11 +2,14 @@
 import { textBreak } from "../../turn/items/tool-parts.ts";
 import type { ToolPart } from "../../turn/items/tool.ts";
 import type { Message } from "../../turn/message.ts";
-import type { UiMessageChunk, UiToolChunk } from "./chunk.ts";
+import type { SourceData } from "../../turn/turn-event.ts";
+import { toUiSource, type UiMessageChunk, type UiToolChunk } from "./chunk.ts";
 import { ToolChunks } from "./tool-chunks.ts";
 
 /** The parts of a reply. */
-type ReplyParts = Pick<Message, "text" | "plan" | "tools">;
+interface ReplyParts extends Pick<Message, "text" | "plan" | "tools"> {
+  readonly sources?: readonly SourceData[] | undefined;
+}
 
 /**
  * Returns the chunks of all steps of `reply`, for a client that rebuilds the message which a turn goes on
@@ -19,14 +22,14 @@ export function toEarlierChunks(reply: Message): readonly UiMessageChunk[] {
 
 /** Returns the chunks of all steps of `reply`, with those that `toCall` returns for each tool call. */
 export function toReplyChunks(
-  { text, plan = "", tools = [] }: ReplyParts,
+  { text, plan = "", tools = [], sources = [] }: ReplyParts,
   toCall: (call: ToolPart) => readonly UiToolChunk[],
 ): readonly UiMessageChunk[] {
   const chunks: UiMessageChunk[] = [];
   const steps = Array.from(Map.groupBy(tools, ({ step }) => step));
   let start = 0;
-  let rest: readonly UiMessageChunk[] =
-    plan === "" ? [] : [{ type: "data-plan", id: "plan", data: { text: plan, state: "done" } }];
+  let rest: readonly UiMessageChunk[] = sources.map(toUiSource);
+  if (plan !== "") rest = [...rest, { type: "data-plan", id: "plan", data: { text: plan, state: "done" } }];
   for (const [step, calls] of steps) {
     const end = Math.max(start, calls[0]?.at ?? start);
     const texts = [...rest, ...toText(text.slice(start, end), `earlier-${step}`)];

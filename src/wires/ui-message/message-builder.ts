@@ -42,6 +42,10 @@ class PartsBuilder {
         this.#parts[place === -1 ? this.#parts.length : place] = { type, id, data };
         break;
       }
+      case "source-url":
+      case "source-document":
+        this.#parts.push(chunk);
+        break;
       case "text-start":
         this.#open.set(chunk.id, this.#parts.push({ type: "text", text: "", state: "streaming" }) - 1);
         break;

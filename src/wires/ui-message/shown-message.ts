@@ -3,7 +3,13 @@ import { z } from "zod";
 import type { ErrorCode } from "../../base/errors.ts";
 import { Code, schemaOf } from "../../http/description/response-schema.ts";
 import { roles, type Role } from "../../turn/message.ts";
-import { toMetadataSchemas, type UiEndMetadata, type UiStartMetadata } from "./chunk.ts";
+import {
+  toMetadataSchemas,
+  toSourceSchemas,
+  type UiEndMetadata,
+  type UiSource,
+  type UiStartMetadata,
+} from "./chunk.ts";
 
 /** The states of a tool call that this server shows. */
 const shownToolStates = [
@@ -52,6 +58,7 @@ export type ShownPart =
       readonly data: { readonly text: string; readonly state: "streaming" | "done" };
     }
   | { readonly type: "file"; readonly mediaType: string; readonly url: string; readonly filename?: string }
+  | UiSource
   | ShownTool;
 
 /** The metadata of a reply: of its turn's start, and of its end once that is known. */
@@ -133,6 +140,7 @@ const ShownMessageSchema = schemaOf<ShownMessage>()("UiMessage", () => {
           url: z.string().describe("The path of the file on this server, or a link as it was sent."),
           filename: z.string().exactOptional(),
         }),
+        ...toSourceSchemas(),
         ...toCallSchemas(),
       ]),
     ),

@@ -85,11 +85,11 @@ function showMessage(message: StoredMessage, page: ChatMessages, fileQuery: stri
 }
 
 function toReplyParts(
-  { content: text, metadata, tools }: StoredMessage,
+  { content: text, metadata, tools, sources }: StoredMessage,
   turn: ReplyTurn | undefined,
 ): readonly ShownPart[] {
   const plan = typeof metadata["plan"] === "string" ? metadata["plan"] : undefined;
-  const chunks = toReplyChunks({ text, plan, tools }, toStoredCallChunks(turn?.calls ?? []));
+  const chunks = toReplyChunks({ text, plan, tools, sources }, toStoredCallChunks(turn?.calls ?? []));
   return toShownParts(chunks.length === 0 ? [{ type: "start-step" }] : chunks);
 }
 

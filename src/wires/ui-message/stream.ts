@@ -4,7 +4,7 @@ import { textBreak } from "../../turn/items/tool-parts.ts";
 import { isItem, type Place, type TurnEnd, type TurnEvent, type TurnWaiting } from "../../turn/turn-event.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
 import { toTimings } from "../../http/turns/turn-state.ts";
-import type { UiMessageChunk } from "./chunk.ts";
+import { toUiSource, type UiMessageChunk } from "./chunk.ts";
 import { ToolChunks } from "./tool-chunks.ts";
 
 /** The last event of every stream. */
@@ -138,8 +138,9 @@ class UiMessageProjection implements Projection {
       case "approval-response":
         return this.#tools.toChunks(event);
       case "search":
-      case "source":
         return [];
+      case "source":
+        return [toUiSource(event)];
       case "turn-waiting":
         return [...this.#endStep(), this.#toWaiting(event)];
       case "turn-end":
