@@ -8,6 +8,7 @@ import { describe, test } from "node:test";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { readMessages } from "../../support/databases/read-rows.ts";
 import { type AppResponse } from "../../support/apps/start-app.ts";
+import { readEvents, type ReadEvent } from "../../wires/openai-responses/scripted-log.ts";
 import { ObservedChat, reopenChat, textOf } from "../../support/clients/ui-chat.ts";
 import { useReplicas } from "../../support/apps/use-app.ts";
 
@@ -88,6 +89,36 @@ describe("a turn that was ended as interrupted", { timeout: 120_000 }, () => {
       [second.chat.status, second.last.metadata?.outcome, second.chat.messages.map(textOf)],
       ["ready", "complete", ["Hi", "So be it."]],
     );
+  });
+
+  test("has the whole rest for a client of the Responses API that resumes after the failure", async () => {
+    const userId = randomUUID();
+    const next = model.nextCall();
+    const body = { model: "scripted+plan", input: "Hi", user: userId, background: true };
+    const { id } = JSON.parse((await owner.post("/v1/responses", body)).body);
+    const call = await next;
+    call.text("- a\n---RESPONSE---\nSo");
+    const path = `/v1/responses/${id}?userId=${userId}`;
+    const read = async (after: string): Promise<readonly ReadEvent[]> =>
+      readEvents((await other.get(`${path}&stream=true${after}`)).body);
+    while (!(await owner.get(path)).body.includes('"So"'));
+    ownerClock.advance(await ownerClock.timer(saveMs));
+    const turnId = id.slice("resp_".length);
+    const state = async (): Promise<{ status: string; answer: string }> =>
+      JSON.parse((await other.get(`/turns/${turnId}?userId=${userId}`)).body);
+    while ((await state()).answer !== "So"); // it is saved
+    await recover(turnId);
+    const seen = await read("");
+    const { type, sequence_number: last } = seen.at(-1) ?? assert.fail();
+    assert.equal(type, "error");
+    call.text(" be it.").finish();
+    while ((await state()).status !== "complete");
+    const rest = await read(`&starting_after=${last}`);
+    const text = [...seen, ...rest].map((event) =>
+      event.type.endsWith("output_text.delta") ? event.delta : "",
+    );
+    assert.equal(text.join(""), "So be it.");
+    assert.equal(rest.at(-1)?.type, "response.completed");
   });
 
   test("is loaded under the id of its stream, and goes on from there without another row", async () => {

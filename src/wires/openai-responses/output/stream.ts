@@ -29,7 +29,8 @@ export interface ResponseStreamOptions {
 /**
  * Returns the stream. Its numbers follow from the reply alone: each event counts 1, but a piece of text
  * counts its bytes in UTF-8, and has the number of its last one. So they are equal on every replay and
- * replica, however the reply was cut into pieces, and a client can resume in the middle of a piece.
+ * replica, however the reply was cut into pieces, and a client can resume in the middle of a piece. An
+ * `error` counts nothing and repeats the last number: a reply that ended as interrupted may be completed later.
  */
 export function toResponseStream(options: ResponseStreamOptions): StreamWire {
   return {
@@ -118,8 +119,8 @@ class ResponseProjection implements Projection {
     this.isOver = true;
     if (last?.type === "turn-end" && last.error !== undefined) {
       // A client of a process that is gone may have more of the text than was saved.
-      this.#next = Math.max(this.#next, this.#after + 1);
-      return this.#toFrame(toErrorEvent(last.error.code, last.error.detail));
+      const number = Math.max(this.#next - 1, this.#after);
+      return toFrame(toErrorEvent(last.error.code, last.error.detail), number);
     }
     const ending = toEnding(last);
     let frames = "";
@@ -131,12 +132,10 @@ class ResponseProjection implements Projection {
     return `${frames}${this.#toFrame({ type, response })}data: [DONE]\n\n`;
   }
 
-  #toFrame(event: OutputEvent | LifecycleEvent | ErrorEvent): string {
+  #toFrame(event: OutputEvent | LifecycleEvent): string {
     const number = this.#next;
     this.#next += 1;
-    if (number <= this.#after) return "";
-    const { type, ...fields } = event;
-    return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number, ...fields })}\n\n`;
+    return number <= this.#after ? "" : toFrame(event, number);
   }
 
   /** A client that has the start of the piece gets the rest, from the start of a whole character. */
@@ -155,6 +154,10 @@ class ResponseProjection implements Projection {
     this.#prefixItem = event.item_id;
     this.#prefix = `event: ${type}\ndata: ${JSON.stringify({ type, ...fields }).slice(0, -1)},"delta":`;
   }
+}
+
+function toFrame({ type, ...fields }: OutputEvent | LifecycleEvent | ErrorEvent, number: number): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, sequence_number: number, ...fields })}\n\n`;
 }
 
 function isTextDelta(event: OutputEvent): event is TextDelta {
