@@ -143,7 +143,10 @@ export class LiveTurns {
     if (request.mayHaveSources === undefined && this.#options.grounding?.isAskedFor(request) === true)
       return await this.start({ ...request, mayHaveSources: true });
     // Checked again after the wait: another request with the same key may have come, or a signal to stop.
-    if (!isPrepared(request)) return await this.start(await this.#begins.prepare(request));
+    if (!isPrepared(request)) {
+      const earlier = await this.#begins.findAnswered(request);
+      return earlier ?? (await this.start(await this.#begins.prepare(request)));
+    }
     const { turnId } = request;
     if (!mayBeRefused(request)) return { turn: this.#run(request), isReplay: false };
     if (turnId !== undefined && (this.#findHere(turnId) ?? this.#asked.get(turnId)) !== undefined)

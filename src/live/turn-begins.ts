@@ -7,7 +7,7 @@ import type { BeginResult, TurnBegin, TurnStore } from "../turn/ports.ts";
 import type { TurnRecords } from "../turn/records.ts";
 import type { LimitName } from "../turn/limits.ts";
 import type { BegunTurn } from "../turn/turn-ports.ts";
-import { addHistory, type TurnRequest } from "../turn/turn-request.ts";
+import { addHistory, toTurnBegin, type TurnRequest } from "../turn/turn-request.ts";
 import { toTurnRunning } from "../base/turn-running.ts";
 import { loadImages, type TurnAttachments } from "../turn/attachments/turn-attachments.ts";
 import { toLimitedTurn, type Allowances } from "./allowances.ts";
@@ -36,6 +36,8 @@ export interface TurnBeginsOptions extends PricedModels {
   readonly run: (request: TurnRequest, begun: BegunTurn) => LiveTurn;
 }
 
+type TakenKey = BeginResult & { readonly type: "taken" };
+
 /** The begins of turns. */
 export class TurnBegins {
   readonly #options: TurnBeginsOptions;
@@ -55,6 +57,21 @@ export class TurnBegins {
     else this.#checkLimits(toLimitedTurn(request, this.#options));
     const placed = await loadImages(await this.#place(request), this.#options.attachments);
     return { ...placed, isPrepared: true };
+  }
+
+  /**
+   * Resolves with the earlier turn of a key if the request brings results to the end of its conversation, which
+   * that turn has moved: the calls would no longer be found there. `undefined` for all others.
+   * @throws AppError `idempotency_mismatch` or `store_unavailable`.
+   */
+  async findAnswered(request: TurnRequest): Promise<StartedTurn | undefined> {
+    const { store, records, clock } = this.#options;
+    const { toolResults, parentId, idempotencyKey } = request;
+    if (records === undefined || toolResults === undefined || parentId !== "leaf") return undefined;
+    if (idempotencyKey === undefined) return undefined;
+    const begin = toTurnBegin(request, this.#options, clock.now());
+    const result = await store.begin({ ...begin, runningHere: [begin.turnId] });
+    return result.type === "taken" ? await this.#findTaken(result, begin) : undefined;
   }
 
   /**
@@ -96,16 +113,18 @@ export class TurnBegins {
         throw new AppError("conversation_not_found", begin.conversationId, { field: "conversationId" });
       case "limited":
         throw this.#options.allowances.toError(begin, result);
-      case "taken": {
-        if (result.requestDigest !== begin.requestDigest) throw toMismatch(result.turnId);
-        // Not a turn that waits for the store: that may be this very request, resent with its own id.
-        const here = this.#options.findHere(result.turnId);
-        const turn = here ?? (await this.#options.remotes?.find(result.turnId, request.caller));
-        if (turn === undefined)
-          throw new AppError("store_unavailable", `${result.turnId} was there just now`);
-        return { turn, isReplay: true };
-      }
+      case "taken":
+        return await this.#findTaken(result, begin);
     }
+  }
+
+  async #findTaken({ turnId, requestDigest }: TakenKey, begin: TurnBegin): Promise<StartedTurn> {
+    if (requestDigest !== begin.requestDigest) throw toMismatch(turnId);
+    // Not a turn that waits for the store: that may be this very request, resent with its own id.
+    const here = this.#options.findHere(turnId);
+    const turn = here ?? (await this.#options.remotes?.find(turnId, begin.caller));
+    if (turn === undefined) throw new AppError("store_unavailable", `${turnId} was there just now`);
+    return { turn, isReplay: true };
   }
 
   /** Reads the path to the named message; if a turn is still working on that, stops the turn if wanted. */

@@ -60,11 +60,9 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
         assert.equal(next.output_text, "Done");
         assert.deepEqual(sent(), [...asked, ["user", "And now?"]]);
         assert.deepEqual(await list(), ["user", "assistant", ...calls, "user", "assistant"]);
-        if (place === "previous_response_id") {
-          const count = model.calls.length;
-          assert.equal((await client.responses.create(request, { headers })).id, next.id);
-          assert.equal(model.calls.length, count, "the same request is the same response");
-        }
+        const count = model.calls.length;
+        assert.equal((await client.responses.create(request, { headers })).id, next.id);
+        assert.equal(model.calls.length, count, "the same request is the same response");
 
         const later = await client.responses.create({
           ...body,
@@ -83,9 +81,17 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
         const made = await call();
         const { client, body, list } = made;
         const input = [toResult("b"), toResult("a")];
-        const next = await client.responses.create({ ...body, input, [place]: made[place] });
+        const headers = { "idempotency-key": randomUUID() };
+        const request = { ...body, input, [place]: made[place] };
+        const next = await client.responses.create(request, { headers });
         assert.equal(next.output_text, "Done");
         assert.deepEqual(sent(), asked);
+        const count = model.calls.length;
+        assert.equal((await client.responses.create(request, { headers })).id, next.id);
+        await assert.rejects(client.responses.create({ ...request, input: input.toReversed() }, { headers }), {
+          code: "idempotency_mismatch",
+        });
+        assert.equal(model.calls.length, count);
         assert.deepEqual(await list(), ["user", "assistant", ...calls, "assistant"]);
       });
 
