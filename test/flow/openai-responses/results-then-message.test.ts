@@ -88,9 +88,12 @@ for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
         assert.deepEqual(sent(), asked);
         const count = model.calls.length;
         assert.equal((await client.responses.create(request, { headers })).id, next.id);
-        await assert.rejects(client.responses.create({ ...request, input: input.toReversed() }, { headers }), {
-          code: "idempotency_mismatch",
-        });
+        await assert.rejects(
+          client.responses.create({ ...request, input: input.toReversed() }, { headers }),
+          {
+            code: "idempotency_mismatch",
+          },
+        );
         assert.equal(model.calls.length, count);
         assert.deepEqual(await list(), ["user", "assistant", ...calls, "assistant"]);
       });
