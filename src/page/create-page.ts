@@ -12,19 +12,21 @@ export interface PageOptions {
 /** The settings of a server that the page depends on. */
 interface ServerOptions {
   readonly page: PageOptions | undefined;
+  readonly webSearch: object | undefined;
   readonly auth:
     | { readonly type: Exclude<PageConfig["auth"], "supabase"> }
     | { readonly type: "supabase"; readonly supabase: { readonly url: string } };
 }
 
 /** Returns the page; `undefined` if it is turned off. */
-export function createPage({ page, auth }: ServerOptions): Page | undefined {
+export function createPage({ page, auth, webSearch }: ServerOptions): Page | undefined {
   if (page === undefined) return undefined;
   const { title, supabaseKey: key } = page;
   const isComplete = auth.type === "supabase" && key !== undefined;
   return new Page({
     auth: auth.type,
     title,
+    ...(webSearch !== undefined && { webSearch: true }),
     ...(isComplete && { supabase: { url: auth.supabase.url, key } }),
   });
 }

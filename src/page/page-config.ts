@@ -5,6 +5,8 @@ export interface PageConfig {
   readonly auth: "none" | "supabase" | "keys";
   /** With `supabase`: the project, and its public key. Absent if the key is not configured. */
   readonly supabase?: { readonly url: string; readonly key: string };
+  /** Whether users can ask for a search of the web. */
+  readonly webSearch?: true;
   /** The name of the page. */
   readonly title: string;
 }

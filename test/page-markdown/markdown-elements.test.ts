@@ -33,6 +33,7 @@ interface FlatElement {
 
 const parts: MarkdownParts = {
   Code: renderCode,
+  Citation: ({ text }) => h("cite", null, text),
   Formula: ({ tex, isBlock }) => renderMath(tex, isBlock),
   texts: { image: "Image", table: "Table", done: "Done", notDone: "Not done" },
 };
@@ -51,6 +52,7 @@ function collect(node: ComponentChildren, found: FlatElement[]): string {
   const props: Readonly<Record<string, unknown>> & { children?: ComponentChildren } = { ...node.props };
   if (type === parts.Code && isCode(props)) return collect(renderCode(props), found);
   if (type === parts.Formula && isFormula(props)) return collect(renderMath(props.tex, props.isBlock), found);
+  if (type === parts.Citation) return String(props["text"]);
   if (type === Fragment) return collect(props.children, found);
   assert.ok(typeof type === "string", "a component that is not known");
   const text = collect(props.children, found);

@@ -15,8 +15,8 @@ import { openKept, useConversation } from "./use-conversation.ts";
 
 /** Shows the conversation that the address names, or a new one. */
 export function ChatView() {
-  const { userId } = usePage();
-  const kept = useMemo(() => openKept(userId), [userId]);
+  const { userId, config: offered } = usePage();
+  const kept = useMemo(() => openKept({ userId, config: offered }), [userId, offered]);
   const { memory } = kept;
   const [model, setModel] = useState(() => memory.readModel());
   const conversation = useConversation(kept);

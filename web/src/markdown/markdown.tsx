@@ -3,6 +3,7 @@ import { Component } from "preact";
 import { useEffect, useReducer, useRef } from "preact/hooks";
 import { printing } from "../base/printing.ts";
 import { useStore } from "../base/use-store.ts";
+import { Citation } from "../chat/sources/citation.tsx";
 import { language, strings } from "../strings/strings.ts";
 import "../styles/markdown.css";
 import type { BlockGroup, BlockSection } from "./block-sections.ts";
@@ -79,7 +80,7 @@ class Group extends Unchanged<{ readonly blocks: BlockGroup; readonly tail: stri
 /** One block. */
 class BlockView extends Unchanged<{ readonly block: Block; readonly tail: string }> {
   override render({ block, tail }: BlockView["props"]) {
-    const parts: MarkdownParts = { Code: CodeBlock, Formula, texts: strings.markdown };
+    const parts: MarkdownParts = { Citation, Code: CodeBlock, Formula, texts: strings.markdown };
     return renderBlock(block.token, parts, tail);
   }
 }

@@ -1,6 +1,6 @@
 /** Makes elements of the text in a block: emphasis, links, code, formulas. */
 import type { Token, Tokens } from "marked";
-import { type ComponentChild, type ComponentChildren, type ComponentType, h } from "preact";
+import { type ComponentChild, type ComponentChildren, type ComponentType, Fragment, h } from "preact";
 import { decodeReferences } from "./character-references.ts";
 import type { MarkdownToken } from "./lex-markdown.ts";
 import { isMisleading, parseAddress } from "./link-address.ts";
@@ -8,6 +8,8 @@ import { isMisleading, parseAddress } from "./link-address.ts";
 /** The components for parts that need more than elements, and the texts of the others. */
 export interface MarkdownParts {
   readonly Code: ComponentType<{ token: Tokens.Code; isOpen: boolean }>;
+  /** `[1]` or `[1, 2]`, which may cite sources. */
+  readonly Citation: ComponentType<{ numbers: readonly number[]; text: string }>;
   readonly Formula: ComponentType<{ tex: string; isBlock: boolean }>;
   readonly texts: {
     readonly image: string;
@@ -52,7 +54,8 @@ function renderSpan(token: Token, parts: MarkdownParts, isInLink: boolean): Comp
         return h(parts.Formula, { tex: token.formula.tex, isBlock: token.formula.isBlock });
       return h("code", null, token.text);
     case "text":
-      return token.tokens === undefined ? decodeReferences(token.text) : inner(token.tokens);
+      if (token.tokens !== undefined) return inner(token.tokens);
+      return isInLink ? decodeReferences(token.text) : renderText(decodeReferences(token.text), parts);
     case "escape":
       return token.text;
     case "link":
@@ -75,6 +78,18 @@ function renderSpan(token: Token, parts: MarkdownParts, isInLink: boolean): Comp
     case "table":
       return token.raw;
   }
+}
+
+/** The marks of citations: numbers in brackets that begin neither a link nor a definition. */
+const citations = /(\[\d{1,4}(?:, ?\d{1,4})*\])(?![([:])/;
+
+function renderText(text: string, { Citation }: MarkdownParts): ComponentChild {
+  const pieces = text.split(citations);
+  if (pieces.length === 1) return text;
+  const children = pieces.map((piece, index) =>
+    index % 2 === 0 ? piece : h(Citation, { text: piece, numbers: piece.match(/\d+/g)?.map(Number) ?? [] }),
+  );
+  return h(Fragment, null, children);
 }
 
 function renderLink(token: Tokens.Link, parts: MarkdownParts, isInLink: boolean): ComponentChild {

@@ -133,7 +133,18 @@ export const de: Strings = {
     fileMissing: "Diese Datei kann nicht geladen werden.",
     image: "Bild",
     document: "PDF",
-    sources: "Quellen",
+    webSearch: "Im Web suchen",
+    sourceCount: (count) => (count === 1 ? "1 Quelle" : `${count} Quellen`),
+    sourceNumber: (number, title) => `Quelle ${number}: ${title}`,
+    pageNumber: (page) => `Seite ${page}`,
+    searchFailed: {
+      web: "Das Web konnte nicht durchsucht werden: Diese Antwort kommt ohne aus.",
+      document: "Deine Dokumente konnten nicht durchsucht werden: Diese Antwort kommt ohne sie aus.",
+    },
+    searchNothing: {
+      web: (query) => `Im Web wurde nichts gefunden zu „${query}“.`,
+      document: (query) => `In deinen Dokumenten wurde nichts gefunden zu „${query}“.`,
+    },
     toolInput: "Eingabe",
     toolOutput: "Ergebnis",
     toolStates: {

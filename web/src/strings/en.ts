@@ -130,7 +130,18 @@ export const en = {
     fileMissing: "This file cannot be loaded.",
     image: "Image",
     document: "PDF",
-    sources: "Sources",
+    webSearch: "Search the web",
+    sourceCount: (count: number) => (count === 1 ? "1 source" : `${count} sources`),
+    sourceNumber: (number: number, title: string) => `Source ${number}: ${title}`,
+    pageNumber: (page: number) => `page ${page}`,
+    searchFailed: {
+      web: "The web could not be searched: this reply does without it.",
+      document: "Your documents could not be searched: this reply does without them.",
+    },
+    searchNothing: {
+      web: (query: string) => `Nothing was found on the web for “${query}”.`,
+      document: (query: string) => `Nothing was found in your documents for “${query}”.`,
+    },
     toolInput: "Input",
     toolOutput: "Result",
     toolStates: {

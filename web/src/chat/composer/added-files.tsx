@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { strings } from "../../strings/strings.ts";
 import type { Draft, DraftState } from "../conversation/drafts.ts";
 
-/** Shows files with previews, and why others cannot be sent. */
+/** Shows files with previews, why others cannot be sent, and whether the text is not kept. */
 export function AddedFiles({ draft, state }: { readonly draft: Draft; readonly state: DraftState }) {
   const { chat } = strings;
   const { files, problems } = state;
@@ -27,6 +27,7 @@ export function AddedFiles({ draft, state }: { readonly draft: Draft; readonly s
           ))}
         </ul>
       )}
+      <div role="status">{!state.isKept && <p class="muted">{chat.notKept}</p>}</div>
       <div role="alert">
         {problems.map(({ type, name }) => (
           <p key={`${type} ${name}`} class="problem">

@@ -1,5 +1,6 @@
 /** The field for the next message. */
 import { useRef } from "preact/hooks";
+import { usePage } from "../../base/page-context.ts";
 import { useStore } from "../../base/use-store.ts";
 import { strings } from "../../strings/strings.ts";
 import type { Conversation } from "../conversation/conversation.ts";
@@ -7,6 +8,7 @@ import { canSend, type Draft } from "../conversation/drafts.ts";
 import { AddedFiles } from "./added-files.tsx";
 import { AttachButton } from "./attach-button.tsx";
 import { ModelPicker } from "./model-picker.tsx";
+import { WebSearchButton } from "./web-search-button.tsx";
 import { useFieldFocus } from "./use-field-focus.ts";
 
 interface ComposerProps {
@@ -18,6 +20,7 @@ interface ComposerProps {
 /** A text field with files, a choice of models, and a button that sends or stops. */
 export function Composer({ conversation, model, onModel }: ComposerProps) {
   const { chat } = strings;
+  const { config } = usePage();
   const isRunning = useStore(conversation.store, ({ runningId }) => runningId !== undefined);
   const isReady = useStore(conversation.store, ({ phase }) => phase === "ready");
   const draft = useStore(conversation.store, () => conversation.draft);
@@ -25,9 +28,7 @@ export function Composer({ conversation, model, onModel }: ComposerProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   useFieldFocus(field, isRunning);
   const maySend = isReady && !isRunning && canSend(state);
-  const send = (): void => {
-    if (maySend) void conversation.sendDraft(model);
-  };
+  const send = (): void => void (maySend && conversation.sendDraft(model));
   return (
     <form
       class="composer"
@@ -45,7 +46,6 @@ export function Composer({ conversation, model, onModel }: ComposerProps) {
       }}
     >
       <AddedFiles draft={draft} state={state} />
-      <div role="status">{!state.isKept && <p class="muted">{chat.notKept}</p>}</div>
       <textarea
         ref={field}
         rows={1}
@@ -63,6 +63,7 @@ export function Composer({ conversation, model, onModel }: ComposerProps) {
       />
       <div class="composer-row">
         <AttachButton onFiles={(files) => draft.add(files)} />
+        {config.webSearch && <WebSearchButton memory={conversation.memory} />}
         <ModelPicker model={model} onModel={onModel} />
         {isRunning ? (
           <button key="stop" type="button" class="primary" onClick={() => void conversation.stop()}>

@@ -59,6 +59,16 @@ export class BrowserMemory {
     this.#write("model", undefined, model);
   }
 
+  /** Whether questions are answered with a search of the web. */
+  readWebSearch(): boolean {
+    return this.#read("web-search", undefined) === "on";
+  }
+
+  /** Keeps whether questions are answered with a search of the web. */
+  writeWebSearch(isOn: boolean): void {
+    this.#write("web-search", undefined, isOn ? "on" : undefined);
+  }
+
   /** The ids of a draft's files. */
   readDraftFiles(conversationId: string | undefined): readonly string[] {
     return this.#read("files", conversationId)?.split(" ") ?? [];

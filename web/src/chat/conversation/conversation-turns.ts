@@ -100,6 +100,7 @@ export class ConversationTurns {
       ...(hasHistory && parentId !== null && { parentId }),
       ...(model !== undefined && { model }),
       ...(ifRunning !== undefined && { ifRunning }),
+      ...(this.#services.memory.readWebSearch() && { use_web_search: true }),
     };
     const idempotencyKey = crypto.randomUUID();
     const message = again ?? toLocalMessage(idempotencyKey, { parentId, text, files });

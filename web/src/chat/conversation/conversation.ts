@@ -4,7 +4,7 @@ import type { Change } from "../../base/changes.ts";
 import { Store } from "../../base/store.ts";
 import { ConversationTurns, type Question } from "./conversation-turns.ts";
 import type { Branches } from "./message-tree.ts";
-import type { KeptTurn } from "./browser-memory.ts";
+import type { BrowserMemory, KeptTurn } from "./browser-memory.ts";
 import { canSend, type Draft, type Drafts } from "./drafts.ts";
 import { toNewFiles, toShownFiles, type Message, type ReplyContent } from "./message.ts";
 import { StoredMessages } from "./stored-messages.ts";
@@ -94,6 +94,11 @@ export class Conversation {
   /** The message that is being written. */
   get draft(): Draft {
     return this.#services.drafts.of(this.isNew ? undefined : this.id);
+  }
+
+  /** What the browser keeps of the user's conversations. */
+  get memory(): BrowserMemory {
+    return this.#services.memory;
   }
 
   /** Stops following, as soon as the server has a question that is on its way; turns go on. */

@@ -65,8 +65,13 @@ export class LiveReply {
       case "approval-response":
         this.#takeTool(event);
         return;
-      case "search":
+      case "search": {
+        const { kind, query, status } = event;
+        this.#set({ searches: [...this.content.searches, { kind, query, status }] });
+        return;
+      }
       case "source":
+        this.#set({ sources: [...this.content.sources, event] });
     }
   }
 

@@ -16,6 +16,12 @@ export type ShownFile =
   | Pick<Attachment, "url" | "mediaType" | "name">
   | (KeptFile & { readonly mediaType: string; readonly name: string });
 
+/** What was searched for the sources of a reply. */
+export type Search = NonNullable<TurnState["searches"]>[number];
+
+/** A document or page that the model was given. */
+export type Source = Omit<NonNullable<TurnState["sources"]>[number], "isCited">;
+
 /** A tool call of a reply. */
 export interface ToolCall {
   readonly callId: string;
@@ -41,6 +47,9 @@ export interface ReplyContent {
   readonly answer: string | null;
   readonly reasoning: string;
   readonly tools: readonly ToolCall[];
+  /** A stored reply has only the sources. */
+  readonly searches: readonly Search[];
+  readonly sources: readonly Source[];
   readonly error: { readonly code: string; readonly retryAfterMs?: number | null } | null;
   readonly finishReason: string | null;
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number } | null;
@@ -71,6 +80,8 @@ export const emptyReply: ReplyContent = {
   answer: null,
   reasoning: "",
   tools: [],
+  searches: [],
+  sources: [],
   error: null,
   finishReason: null,
   usage: null,
@@ -111,6 +122,8 @@ export function toContent(state: TurnState): ReplyContent {
     plan,
     answer,
     tools,
+    searches: state.searches ?? [],
+    sources: state.sources ?? [],
     error,
     finishReason,
     usage,
@@ -120,7 +133,7 @@ export function toContent(state: TurnState): ReplyContent {
   };
 }
 
-function toReplyContent({ content, status, tools, metadata }: StoredMessage): ReplyContent {
+function toReplyContent({ content, status, tools, sources, metadata }: StoredMessage): ReplyContent {
   const { plan, model, finish_reason: finishReason, usage, duration_ms: durationMs } = metadata;
   return {
     ...emptyReply,
@@ -128,6 +141,7 @@ function toReplyContent({ content, status, tools, metadata }: StoredMessage): Re
     plan: toText(plan) ?? "",
     answer: content,
     tools: (tools ?? []).map((tool) => ({ ...tool, title: null })),
+    sources: sources ?? [],
     model: toText(model),
     finishReason: toText(finishReason),
     usage: toUsage(usage),

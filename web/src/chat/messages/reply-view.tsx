@@ -1,9 +1,12 @@
 /** A reply: its plan, reasoning, answer and tool calls, and how it ended. */
+import { useMemo, useRef } from "preact/hooks";
 import { useStore } from "../../base/use-store.ts";
 import { Markdown } from "../../markdown/markdown.tsx";
 import { strings } from "../../strings/strings.ts";
 import type { Conversation } from "../conversation/conversation.ts";
 import type { Message, ReplyContent } from "../conversation/message.ts";
+import { openSource, SourceList } from "../sources/source-list.tsx";
+import { SourcesContext } from "../sources/sources-context.ts";
 import { BranchSwitcher } from "./branch-switcher.tsx";
 import { CopyButton } from "./copy-button.tsx";
 import { ReplyDetails } from "./reply-details.tsx";
@@ -67,14 +70,20 @@ interface PartsProps {
   readonly isOver: boolean;
 }
 
-/** Shows the phases in their order: reasoning, plan, then the answer with its tool calls in their places. */
+/** Shows the phases in their order: sources, reasoning, plan, then the answer with its tool calls in their places. */
 function ReplyParts({ conversation, content, isOver }: PartsProps) {
   const { chat } = strings;
-  const { plan, answer, reasoning, tools } = content;
+  const { plan, answer, reasoning, tools, sources } = content;
   const isPlanning = !isOver && answer === null;
   const isQuiet = isPlanning && plan === "" && reasoning === "" && tools.length === 0;
+  const list = useRef<HTMLDetailsElement>(null);
+  const cited = useMemo(
+    () => ({ sources, open: (number: number) => openSource(list.current, number) }),
+    [sources],
+  );
   return (
-    <>
+    <SourcesContext.Provider value={cited}>
+      <SourceList content={content} list={list} />
       {isQuiet && <p class="muted waiting">{chat.thinking}</p>}
       {reasoning !== "" && (
         <Phase class="reasoning" title={chat.reasoning} isOpen={isPlanning && plan === ""}>
@@ -97,7 +106,7 @@ function ReplyParts({ conversation, content, isOver }: PartsProps) {
           <ToolCallView key={segment.callId} conversation={conversation} tool={segment} />
         ),
       )}
-    </>
+    </SourcesContext.Provider>
   );
 }
 
