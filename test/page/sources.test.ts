@@ -13,7 +13,7 @@ const words = en.chat;
 
 describe("the sources of a reply in the page", { timeout: 240_000, skip: withoutBrowser }, () => {
   const model = useModel();
-  const web = useWeb();
+  const web = useWeb("suite");
   const { visit } = usePage(model, () => web.variables);
 
   test("are listed and opened by the answer's citations, also after a reload, for a question that asks for them", async () => {
@@ -26,7 +26,7 @@ describe("the sources of a reply in the page", { timeout: 240_000, skip: without
     assert.equal(await page.locator(".sources, .citation").count(), 0);
     web.addHtml("tides", "<html><title>Tides</title><p>High tide is at 04:12 today.</p></html>");
     web.find(
-      { title: "Tides <b>now</b>", url: web.toPageUrl("tides"), content: "A snippet" },
+      { title: "Tides", url: web.toPageUrl("tides"), content: "A snippet" },
       { title: "Harbour", url: web.toPageUrl("gone"), content: "The harbour opens at six." },
     );
     const search = button(page, words.webSearch);
@@ -63,10 +63,10 @@ describe("the sources of a reply in the page", { timeout: 240_000, skip: without
   test("are missing when the search fails, which the reply says", async () => {
     const page = await (await visit()).open();
     await button(page, words.webSearch).click();
-    web.failNext?.();
+    web.engine = () => [500, "out of order"];
     model.say("- Look\n---RESPONSE---\nI do not know.");
     await ask(page, "When is high tide?");
     await assertChat(page, "> When is high tide?", "[Look] I do not know.");
-    await page.getByText(words.searchNothing.web("When is high tide?")).waitFor();
+    await page.getByText(words.searchFailed.web).waitFor();
   });
 });

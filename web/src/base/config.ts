@@ -6,7 +6,7 @@ export interface PageConfig {
   /** The project that users sign in to: only with `supabase`. */
   readonly supabase?: { readonly url: string; readonly key: string };
   /** Whether users can ask for a search of the web. */
-  readonly webSearch: boolean;
+  readonly webSearch?: boolean;
   /** The name of the page. */
   readonly title: string;
 }
@@ -23,7 +23,7 @@ export function parsePageConfig(content: string): PageConfig {
   return {
     auth,
     title,
-    webSearch: fields["webSearch"] === true,
+    ...(fields["webSearch"] === true && { webSearch: true }),
     ...(typeof url === "string" && typeof key === "string" && { supabase: { url, key } }),
   };
 }

@@ -21,7 +21,7 @@ interface Kept {
 /** Opens what the browser keeps for a user. */
 export function openKept({ userId, config }: Pick<PageServices, "userId" | "config">): Kept {
   const memory = new BrowserMemory(localStorage, userId);
-  if (!config.webSearch) memory.writeWebSearch(false); // the server offers it no more
+  if (config.webSearch !== true) memory.writeWebSearch(false); // the server offers it no more
   const files = new IndexedFiles();
   return { memory, files, drafts: new Drafts(memory, files) };
 }

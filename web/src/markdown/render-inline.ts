@@ -80,8 +80,8 @@ function renderSpan(token: Token, parts: MarkdownParts, isInLink: boolean): Comp
   }
 }
 
-/** The marks of citations: numbers in brackets that begin neither a link nor a definition. */
-const citations = /(\[\d{1,4}(?:, ?\d{1,4})*\])(?![([:])/;
+/** The marks of citations: numbers in brackets, after a space or a mark, that begin no link. */
+const citations = /(?<=^|[\s\p{P}])(\[\d{1,2}(?:, ?\d{1,2})*\])(?!\()/u;
 
 function renderText(text: string, { Citation }: MarkdownParts): ComponentChild {
   const pieces = text.split(citations);

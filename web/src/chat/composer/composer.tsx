@@ -63,7 +63,7 @@ export function Composer({ conversation, model, onModel }: ComposerProps) {
       />
       <div class="composer-row">
         <AttachButton onFiles={(files) => draft.add(files)} />
-        {config.webSearch && <WebSearchButton memory={conversation.memory} />}
+        {config.webSearch === true && <WebSearchButton memory={conversation.memory} />}
         <ModelPicker model={model} onModel={onModel} />
         {isRunning ? (
           <button key="stop" type="button" class="primary" onClick={() => void conversation.stop()}>

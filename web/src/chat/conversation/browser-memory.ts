@@ -93,8 +93,13 @@ export class BrowserMemory {
   readTurns(conversationId: string): readonly KeptTurn[] {
     const turns = this.#listIds("turn")
       .filter((id) => id.startsWith(`${conversationId}.`))
-      .flatMap((id) => this.#readTurn(id) ?? []);
+      .flatMap((id) => this.#parseTurn(id) ?? []);
     return turns.toSorted((one, other) => toOrder(one) - toOrder(other));
+  }
+
+  /** One of these turns. */
+  readTurn(conversationId: string, idempotencyKey: string): KeptTurn | undefined {
+    return this.#parseTurn(`${conversationId}.${idempotencyKey}`);
   }
 
   /** Keeps a turn. */
@@ -109,11 +114,11 @@ export class BrowserMemory {
 
   /** The conversations with a question that may not have reached the server. */
   listUnsent(): readonly string[] {
-    const unsent = this.#listIds("turn").filter((id) => this.#readTurn(id)?.request !== undefined);
+    const unsent = this.#listIds("turn").filter((id) => this.#parseTurn(id)?.request !== undefined);
     return Array.from(new Set(unsent.map((id) => id.slice(0, id.lastIndexOf(".")))));
   }
 
-  #readTurn(id: string): KeptTurn | undefined {
+  #parseTurn(id: string): KeptTurn | undefined {
     try {
       const turn: KeptTurn | null = JSON.parse(this.#read("turn", id) ?? "null");
       const isTurn = [turn?.idempotencyKey, turn?.text].every((part) => typeof part === "string");

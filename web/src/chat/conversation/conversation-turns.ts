@@ -4,29 +4,11 @@ import { Store } from "../../base/store.ts";
 import type { KeptTurn } from "./browser-memory.ts";
 import { readKeptFiles } from "./drafts.ts";
 import { EndedTurns } from "./ended-turns.ts";
-import { toLocalReply, toShownFiles, type Message, type ReplyContent, type ShownFile } from "./message.ts";
+import { toLocalQuestion, toLocalReply, toShownFiles, type Message, type ReplyContent } from "./message.ts";
 import { RunningTurn } from "./running-turn.ts";
 import type { StoredMessages } from "./stored-messages.ts";
-import { LostFileError, toRequest } from "./turn-request.ts";
+import { LostFileError, toRequest, type Question, type QuestionPlace } from "./turn-request.ts";
 import type { ShownServices } from "./turn-services.ts";
-
-/** A message to send. */
-export interface Question {
-  readonly text: string;
-  /** Stored files are sent by their URL. */
-  readonly files?: readonly ShownFile[] | undefined;
-  readonly model?: string | undefined;
-}
-
-/** Where a question goes. */
-interface QuestionPlace {
-  readonly parentId: string | null;
-  readonly ifRunning?: "reject";
-  /** The message to answer again, instead of a new one. */
-  readonly again?: Message;
-  /** The message that it replaces by another version. */
-  readonly editedId?: string;
-}
 
 /** What the conversation learns of its turns. */
 interface TurnListener {
@@ -103,7 +85,7 @@ export class ConversationTurns {
       ...(this.#services.memory.readWebSearch() && { use_web_search: true }),
     };
     const idempotencyKey = crypto.randomUUID();
-    const message = again ?? toLocalMessage(idempotencyKey, { parentId, text, files });
+    const message = again ?? toLocalQuestion(idempotencyKey, { parentId, text, files });
     const request = toRequest(options, hasHistory ? [] : tree.path(parentId), files);
     const fileIds = files.flatMap((file) => ("id" in file ? file.id : []));
     const kept = { idempotencyKey, turnId: undefined, parentId, text, fileIds, request, editedId };
@@ -175,7 +157,7 @@ export class ConversationTurns {
     }
     const files =
       stored === undefined ? toShownFiles(await readKeptFiles(this.#services.files, fileIds)) : [];
-    const question = stored ?? toLocalMessage(idempotencyKey, { parentId, text, files });
+    const question = stored ?? toLocalQuestion(idempotencyKey, { parentId, text, files });
     if (this.isRunning) return true;
     if (kept.isOver === true && turnId !== undefined) await this.#ended.load(question, turnId);
     else await this.#begin(question, kept);
@@ -280,9 +262,7 @@ export class ConversationTurns {
     this.#listener.onChange();
     if (next === undefined || this.isRunning || signal.aborted) return;
     this.#unsent = others;
-    const kept = memory
-      .readTurns(this.#conversationId)
-      .find(({ idempotencyKey }) => idempotencyKey === next.idempotencyKey);
+    const kept = memory.readTurn(this.#conversationId, next.idempotencyKey);
     const isSent = kept?.request !== undefined && (await this.#goOnWithKept(kept));
     if (!isSent) await this.#sendNext();
   }
@@ -307,15 +287,6 @@ export class ConversationTurns {
 /** Returns the id of a reply: its turn's, once that has started. */
 function toReplyId({ hasStarted, turnId, key }: RunningTurn): string {
   return hasStarted ? turnId : key;
-}
-
-/** Returns a message that is being sent. */
-function toLocalMessage(
-  idempotencyKey: string,
-  message: Pick<Message, "parentId" | "text" | "files">,
-): Message {
-  const id = `question-${idempotencyKey}`;
-  return { ...message, id, key: id, role: "user", isStored: false };
 }
 
 function toCode(error: unknown): string {

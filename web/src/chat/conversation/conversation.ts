@@ -2,7 +2,8 @@
 import { ForewordError } from "../../base/foreword-client.ts";
 import type { Change } from "../../base/changes.ts";
 import { Store } from "../../base/store.ts";
-import { ConversationTurns, type Question } from "./conversation-turns.ts";
+import { ConversationTurns } from "./conversation-turns.ts";
+import type { Question } from "./turn-request.ts";
 import type { Branches } from "./message-tree.ts";
 import type { BrowserMemory, KeptTurn } from "./browser-memory.ts";
 import { canSend, type Draft, type Drafts } from "./drafts.ts";

@@ -95,6 +95,15 @@ export function toLocalReply(id: string, key: string, parentId: string): Message
   return { id, key, parentId, role: "assistant", text: "", files: [], isStored: false };
 }
 
+/** Returns a message that is being sent. */
+export function toLocalQuestion(
+  idempotencyKey: string,
+  message: Pick<Message, "parentId" | "text" | "files">,
+): Message {
+  const id = `question-${idempotencyKey}`;
+  return { ...message, id, key: id, role: "user", isStored: false };
+}
+
 /** Returns new files as they are shown. */
 export function toShownFiles(files: readonly KeptFile[]): readonly ShownFile[] {
   return files.map(({ id, file }) => ({ id, file, mediaType: file.type, name: file.name }));

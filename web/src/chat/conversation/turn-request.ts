@@ -2,6 +2,24 @@
 import { toChatImage, type ChatImage, type ChatRequest } from "../../base/foreword-client.ts";
 import type { Message, ShownFile } from "./message.ts";
 
+/** A message to send. */
+export interface Question {
+  readonly text: string;
+  /** Stored files are sent by their URL. */
+  readonly files?: readonly ShownFile[] | undefined;
+  readonly model?: string | undefined;
+}
+
+/** Where a question goes. */
+export interface QuestionPlace {
+  readonly parentId: string | null;
+  readonly ifRunning?: "reject";
+  /** The message to answer again, instead of a new one. */
+  readonly again?: Message;
+  /** The message that it replaces by another version. */
+  readonly editedId?: string;
+}
+
 /** A file of a message cannot be read: its user has changed or deleted it, or the browser has not kept it. */
 export class LostFileError extends Error {}
 
