@@ -23,6 +23,8 @@ import { responsesRoutes } from "./wires/openai-responses/routes.ts";
 import { LastTurns } from "./wires/ui-message/last-turns.ts";
 import { uiChatRoutes } from "./wires/ui-message/routes.ts";
 import { usageRoutes } from "./usage/routes.ts";
+import { createKnowledge, type KnowledgeOptions } from "./knowledge/create-knowledge.ts";
+import { knowledgeRoutes } from "./knowledge/routes.ts";
 import type { OnDisconnect } from "./live/live-turn.ts";
 import { LiveTurns } from "./live/live-turns.ts";
 import { createGrounding } from "./grounding/create-grounding.ts";
@@ -74,6 +76,7 @@ export interface AppOptions {
   readonly maxContextImages: number;
   /** Prices by model name; other models have none. */
   readonly prices: Prices;
+  readonly knowledge: KnowledgeOptions;
   readonly toolLimits: ToolLimits;
   /** The servers whose tools turns may use; `undefined` if there are none. */
   readonly toolServers: ToolServersOptions | undefined;
@@ -96,6 +99,7 @@ export const routeGroups = [
   forewordRoutes,
   historyRoutes,
   fileRoutes,
+  knowledgeRoutes,
   usageRoutes,
   uiChatRoutes,
   openAiRoutes,
@@ -166,6 +170,8 @@ export async function createApp(
   registerWires(http, turns, stored);
   registerRoutes(http, historyRoutes, { history, live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
+  const knowledge = createKnowledge(options, store, clock, observe);
+  registerRoutes(http, knowledgeRoutes, { knowledge });
   registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
   registerRoutes(http, healthRoutes, { health });
   const page = registerPages(http, options, models.default.name);
@@ -176,7 +182,7 @@ export async function createApp(
     await titles?.close(drainMs - (clock.monotonicMs() - startMs));
     await http.close();
     health.close();
-    await Promise.all([models.close(), tools?.close(), grounding?.close()]);
+    await Promise.all([models.close(), tools?.close(), grounding?.close(), knowledge?.close()]);
     retention?.close();
     await store.close();
   };
@@ -228,7 +234,11 @@ async function createHttp(
     clock,
     trustedProxies: options.trustedProxies,
     hosts: options.hosts,
-    bodies: { ...options.limits, keepsChats },
+    bodies: {
+      ...options.limits,
+      maxDocumentBytes: options.knowledge.maxDocumentBytes,
+      keepsChats,
+    },
   });
   // A client may close its own direction and still read. That looks like a client that has left, so it only
   // gets its reply if leaving does not end the turn.

@@ -22,7 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   files: ["base", "turn", "store", "http"],
   usage: ["base", "turn", "auth", "store", "http"],
   titles: ["base", "turn", "store"],
-  knowledge: ["base", "store"],
+  knowledge: ["base", "turn", "store", "grounding", "http"],
   wires: ["base", "turn", "auth", "live", "http", "history"],
   observe: ["base", "turn"],
   openapi: ["base", "http"],
@@ -41,6 +41,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "files",
     "usage",
     "titles",
+    "knowledge",
     "wires",
     "observe",
     "openapi",
@@ -93,7 +94,7 @@ describe("the source", () => {
     assert.ok(imports.length > 100, "the imports were read");
   });
 
-  test("imports one way: base ← turn ← auth, model, live, store, tools, grounding, observe ← http ← history, files, usage ← wires, openapi, page ← app ← config ← command ← main", () => {
+  test("imports one way: base ← turn ← auth, model, live, store, tools, grounding, observe ← http ← history, files, usage, titles, knowledge ← wires, openapi, page ← app ← config ← command ← main", () => {
     const wrong = imports
       .filter(({ target }) => target.startsWith("."))
       .map(({ file, place, target }) => ({

@@ -46,6 +46,12 @@ export const errorTable = {
   message_not_found: { status: 404, retryable: false, publicMessage: "The message was not found." },
   previous_response_not_found: { status: 400, retryable: false, publicMessage: "No such response exists." },
   file_not_found: { status: 404, retryable: false, publicMessage: "The file was not found." },
+  knowledge_base_not_found: {
+    status: 404,
+    retryable: false,
+    publicMessage: "The knowledge base was not found.",
+  },
+  document_not_found: { status: 404, retryable: false, publicMessage: "The document was not found." },
   history_off: { status: 404, retryable: false, publicMessage: "History is not available on this server." },
   model_not_found: { status: 404, retryable: false, publicMessage: "The model was not found." },
   conversation_exists: {
@@ -112,6 +118,11 @@ export const errorTable = {
     status: 413,
     retryable: false,
     publicMessage: "The document has too many pages or too much text, or takes too long to read. Divide it.",
+  },
+  knowledge_full: {
+    status: 413,
+    retryable: false,
+    publicMessage: "There is no room for more documents. Delete some, then add this one again.",
   },
   range_not_satisfiable: {
     status: 416,

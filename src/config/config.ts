@@ -181,6 +181,11 @@ function toConfig(
       limits: toLimitOptions(environment),
       maxContextImages: environment.MODEL_CONTEXT_IMAGES,
       prices: environment.MODEL_PRICES ?? new Map(),
+      knowledge: {
+        maxDocumentBytes: environment.LIMIT_DOCUMENT_MIB * mebibyte,
+        maxPages: environment.LIMIT_DOCUMENT_PAGES,
+        maxPassages: environment.LIMIT_PASSAGES,
+      },
       toolServers: toolServers.options,
       webSearch: toWebSearch(environment),
       toolLimits: {

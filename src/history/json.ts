@@ -12,6 +12,7 @@ import {
 } from "../turn/items/tool.ts";
 import { CitedSource, toCitedSourceJson, type CitedSourceJson } from "../http/items/source-states.ts";
 import { toFilePath } from "../http/files/file-links.ts";
+import { toCursor } from "../http/lists/page-fields.ts";
 import type { ListedAttachment } from "../store/attachments/attachment-list.ts";
 import { attachmentTypes, roles, type AttachmentType, type Role } from "../turn/message.ts";
 import { outcomes, type Outcome } from "../turn/turn-event.ts";
@@ -216,9 +217,7 @@ export function toConversationPage(found: readonly ListedConversation[], limit: 
   const conversations = found.slice(0, limit);
   const last = conversations.at(-1);
   const nextCursor =
-    found.length > limit && last !== undefined
-      ? Buffer.from(`${last.updatedAt} ${last.id}`).toString("base64url")
-      : null;
+    found.length > limit && last !== undefined ? toCursor({ time: last.updatedAt, id: last.id }) : null;
   return { conversations: conversations.map(toListedJson), nextCursor };
 }
 

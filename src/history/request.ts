@@ -1,37 +1,17 @@
 /** The parameters and bodies of the history routes. */
 import { z } from "zod";
 import { toStorable } from "../turn/message.ts";
+import { Cursor, Limit } from "../http/lists/page-fields.ts";
 import { UserQuery, Uuid } from "../http/request-fields.ts";
 
 const maxTitleLength = 500;
 const maxMetadataLength = 16 * 1024;
 const maxQueryLength = 200;
 
-/** A whole number in a query. */
-const Limit = z.coerce
-  .number("must be a whole number from 1 to 100")
-  .int("must be a whole number from 1 to 100")
-  .min(1, "must be at least 1")
-  .max(100, "must be at most 100")
-  .default(20);
-
 const Flag = z
   .enum(["true", "false"], "must be true or false")
   .default("false")
   .transform((value) => value === "true");
-
-/** A time that Postgres accepts: it has no year 0, and no offset of 16 hours or more. */
-const StoredTime = z.iso.datetime({ offset: true }).regex(/^(?!0000).{10,40}(?:Z|[+-](?:0\d|1[0-5]):\d\d)$/);
-
-/** The end of a page: an opaque value to clients. */
-const Cursor = z.string().transform((text, context) => {
-  const [updatedAt = "", id = ""] = Buffer.from(text, "base64url").toString().split(" ");
-  const time = StoredTime.safeParse(updatedAt);
-  const known = Uuid.safeParse(id);
-  if (time.success && known.success) return { updatedAt: time.data, id: known.data };
-  context.addIssue("must be the `nextCursor` of a page");
-  return z.NEVER;
-});
 
 const Title = z
   .string()

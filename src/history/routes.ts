@@ -33,7 +33,8 @@ const listConversations = defineRoute({
   query: ListQuery,
   errors,
   handle: async ({ query, caller, reply }, services: HistoryServices) => {
-    const { limit, cursor: before, archived: isArchived, query: words } = query;
+    const { limit, cursor, archived: isArchived, query: words } = query;
+    const before = cursor && { updatedAt: cursor.time, id: cursor.id };
     const filter = { limit: limit + 1, before, isArchived, query: words };
     return reply.send(toConversationPage(await rows(services).list(caller, filter), limit));
   },

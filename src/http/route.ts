@@ -1,9 +1,9 @@
 /** Declares routes: each once, with its schemas, access, limits and errors. */
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { z } from "zod";
+import { z } from "zod";
 import { toCaller, type Identity } from "../auth/identity.ts";
 import type { Caller } from "../base/caller.ts";
-import type { ErrorCode } from "../base/errors.ts";
+import { AppError, type ErrorCode } from "../base/errors.ts";
 import { parse } from "../base/parse.ts";
 import { chooseType } from "./accept.ts";
 import { identityOf } from "./authentication.ts";
@@ -14,9 +14,9 @@ declare module "fastify" {
   interface FastifyContextConfig extends RoutePolicy {
     /**
      * `ignored`: any body is dropped, whatever its type; so it is for every DELETE. `optional`: it may be
-     * empty. Default: JSON.
+     * empty. `bytes`: a file, whatever its type. Default: JSON.
      */
-    body?: "ignored" | "optional";
+    body?: "ignored" | "optional" | "bytes";
     /** How the route's errors are written. Default: as problems. */
     errors?: ErrorFormat;
   }
@@ -46,10 +46,12 @@ export interface RoutePolicy {
 /** The schema of an object. */
 type ObjectSchema<Output> = z.ZodObject & z.ZodType<Output>;
 
-/** A JSON body. */
+/** A JSON body, or the bytes of a file. */
 export interface RouteBody<Body> {
   /** Its name in the OpenAPI document. */
   readonly name: string;
+  /** Whether it is a file, of any media type; `schema` is not shown then. */
+  readonly isBytes?: boolean;
   /** Its schema in the OpenAPI document. */
   readonly schema: z.ZodType;
   /** Whether it may be left out. */
@@ -66,6 +68,18 @@ export function jsonBody<Schema extends z.ZodType>(
 ): RouteBody<z.output<Schema>> {
   return { name, schema, isOptional, parse: (value) => parse(schema, value, "invalid_request") };
 }
+
+/** A body that is a file, not empty. */
+export const bytesBody: RouteBody<Buffer> = {
+  name: "",
+  isBytes: true,
+  schema: z.never(),
+  isOptional: false,
+  parse: (value) => {
+    if (Buffer.isBuffer(value) && value.length > 0) return value;
+    throw new AppError("invalid_request", "the body is empty", { detail: "The body is empty." });
+  },
+};
 
 /** A request as its route gets it. */
 export interface RouteInput<Params, Query, Headers, Body, Type> {
@@ -212,7 +226,7 @@ export function registerRoutes<Services>(
 
 function toConfig<Services>(route: Route<Services>, errors: ErrorFormat | undefined): FastifyContextConfig {
   const { access, allowsAnyHost, startsTurn, continuesChats, takesUserName, servesEventSource, body } = route;
-  const bodyRule = body === "ignored" ? body : body?.isOptional === true ? "optional" : undefined;
+  const bodyRule = toBodyRule(body);
   return {
     ...(access && { access }),
     ...(allowsAnyHost && { allowsAnyHost }),
@@ -223,6 +237,12 @@ function toConfig<Services>(route: Route<Services>, errors: ErrorFormat | undefi
     ...(bodyRule && { body: bodyRule }),
     ...(errors && { errors }),
   };
+}
+
+function toBodyRule(body: Route<never>["body"]): FastifyContextConfig["body"] {
+  if (body === undefined || body === "ignored") return body;
+  if (body.isBytes === true) return "bytes";
+  return body.isOptional ? "optional" : undefined;
 }
 
 /** Errors of routes that read or write stored data. */

@@ -11,6 +11,10 @@ const tags = [
   { name: "Turns", description: "A request and its reply, on Foreword's own routes." },
   { name: "Conversations", description: "A user's history. Other users' conversations return 404." },
   { name: "Files", description: "The images and PDFs of a user's messages." },
+  {
+    name: "Knowledge",
+    description: "A user's documents, read in the background, for searches by their words.",
+  },
   { name: "Usage", description: "The tokens and costs of a user's turns." },
   { name: "AI SDK", description: "For `useChat` of the AI SDK, with its default transport." },
   { name: "OpenAI", description: "For OpenAI's clients, and tools that take a base URL." },
@@ -95,7 +99,7 @@ export async function toDocument({
 }: DocumentOptions): Promise<OpenApiDocument> {
   const operations = await loadOperations(groups);
   const bodies = operations.flatMap(({ route: { body } }) =>
-    typeof body === "object" ? [[body.name, toJsonSchema(body.schema)]] : [],
+    typeof body === "object" && body.isBytes !== true ? [[body.name, toJsonSchema(body.schema)]] : [],
   );
   const paths: Record<string, Record<string, OperationObject>> = {};
   for (const operation of operations) {
@@ -149,14 +153,17 @@ function toOperationObject(operation: Operation, auth: AuthType, model: string):
     ...(typeof body === "object" && {
       requestBody: {
         required: !body.isOptional,
-        content: {
-          "application/json": {
-            schema: { $ref: `#/components/schemas/${body.name}` },
-            examples: Object.fromEntries(
-              Object.entries(texts.examples?.(model) ?? {}).map(([name, value]) => [name, { value }]),
-            ),
-          },
-        },
+        content:
+          body.isBytes === true
+            ? { "application/octet-stream": { schema: {} } }
+            : {
+                "application/json": {
+                  schema: { $ref: `#/components/schemas/${body.name}` },
+                  examples: Object.fromEntries(
+                    Object.entries(texts.examples?.(model) ?? {}).map(([name, value]) => [name, { value }]),
+                  ),
+                },
+              },
       },
     }),
     responses: {

@@ -17,6 +17,7 @@ interface World {
   readonly conversationId: string;
   readonly userId: string;
   readonly fileId: string;
+  readonly documentId: string;
 }
 
 /** A request for the owner's data. */
@@ -103,6 +104,25 @@ const routes: Readonly<Record<string, ((world: World) => Attempt) | "open">> = {
     foreign: 404,
   }),
   "GET /files/:id": ({ fileId }) => ({ path: `/files/${fileId}`, foreign: 404 }),
+  "GET /knowledge-bases": () => ({ path: "/knowledge-bases", foreign: 200 }),
+  "DELETE /knowledge-bases/:name": ({ userId }) => ({ path: `/knowledge-bases/${userId}`, foreign: 404 }),
+  "POST /knowledge-bases/:name/documents": () => ({
+    path: "/knowledge-bases/own/documents",
+    body: { text: "Hi" },
+    foreign: 202, // into a base of their own
+    own: 202,
+  }),
+  "GET /knowledge-bases/:name/documents": ({ userId }) => ({
+    path: `/knowledge-bases/${userId}/documents`,
+    foreign: 404,
+  }),
+  "GET /documents/:id": ({ documentId }) => ({ path: `/documents/${documentId}`, foreign: 404 }),
+  "GET /documents/:id/text": ({ documentId }) => ({ path: `/documents/${documentId}/text`, foreign: 404 }),
+  "GET /documents/:id/original": ({ documentId }) => ({
+    path: `/documents/${documentId}/original`,
+    foreign: 404,
+  }),
+  "DELETE /documents/:id": ({ documentId }) => ({ path: `/documents/${documentId}`, foreign: 404 }),
   "GET /usage": () => ({ path: "/usage", foreign: 200 }),
   "POST /v1/responses": ({ turnId }) => ({
     path: "/v1/responses",
@@ -199,7 +219,13 @@ describe("with AUTH=supabase", { timeout: 120_000 }, () => {
       userId,
     );
     const [, fileId = ""] = /"url":"\/files\/([^"]+)"/.exec(page.body) ?? [];
-    return { userId, turnId: String(answer.headers["x-turn-id"]), conversationId, fileId };
+    const added = await ask(
+      "POST",
+      { path: `/knowledge-bases/${userId}/documents`, body: { text: canary }, foreign: 202 },
+      userId,
+    );
+    const [, documentId = ""] = /^\/documents\/(.+)$/.exec(String(added.headers["location"])) ?? [];
+    return { userId, turnId: String(answer.headers["x-turn-id"]), conversationId, fileId, documentId };
   }
 
   async function tokenOf(userId: string, expired = false): Promise<string> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import type { StoredDocument } from "../../src/knowledge/document.ts";
-import type { ReadPassage } from "../../src/knowledge/reading-rows.ts";
+import type { ReadPassage } from "../../src/knowledge/reading/reading-rows.ts";
 import {
   startAsciiPostgresHarness,
   startPglite,

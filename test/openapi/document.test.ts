@@ -119,7 +119,9 @@ describe("the OpenAPI document", { timeout: 60_000 }, () => {
 
   test("has an example for each request with a body", () => {
     const bodies = Object.values(document.paths).flatMap((found) =>
-      Object.values(found).filter(({ requestBody }) => requestBody !== undefined),
+      Object.values(found).filter(
+        ({ requestBody }) => requestBody?.content["application/json"] !== undefined,
+      ),
     );
     assert.ok(bodies.length >= 5);
     for (const { operationId } of bodies)

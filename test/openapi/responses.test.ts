@@ -371,6 +371,40 @@ describe("every response is as documented", { timeout: 120_000 }, () => {
     assert.equal((await ask("GET", `/files/${unknownId}`)).status, 404);
   });
 
+  test("of knowledge bases and their documents", async () => {
+    const base = `/knowledge-bases/b`;
+    const query = `?userId=${userId}`;
+    const documents: readonly (readonly [name: string, text: string])[] = [
+      ["a.txt", "Text."],
+      ["a.md", "# Title"],
+      ["a.csv", "a,b"],
+      ["a.html", "<!doctype html><p>Text.</p>"],
+      ["a.pdf", "%PDF-1.7"],
+      ["a.docx", "PK\u0003\u0004word/document.xml"],
+    ];
+    for (const [name, text] of documents) {
+      const headers = { "content-disposition": `attachment; filename=${name}` };
+      const added = await ask("POST", `${base}/documents${query}`, text, headers);
+      assert.equal(added.status, 202, added.body);
+      const path = String(added.headers.location);
+      const original = `${path}/original${query}`;
+      const whole = await ask("GET", original);
+      assert.equal(whole.status, 200);
+      assert.equal((await ask("GET", original, undefined, { range: "bytes=0-1" })).status, 206);
+      const known = { "if-none-match": String(whole.headers.etag) };
+      assert.equal((await ask("GET", original, undefined, known)).status, 304);
+      assert.equal((await ask("GET", `${path}/text${query}`)).status, 200);
+      assert.equal((await ask("GET", path + query)).status, 200);
+    }
+    const listed = await ask("GET", `${base}/documents${query}`);
+    const [, id = ""] = /"id":"([^"]+)"/.exec(listed.body) ?? [];
+    assert.equal((await ask("GET", `/knowledge-bases${query}`)).status, 200);
+    assert.equal((await ask("DELETE", `/documents/${id}${query}`)).status, 204);
+    assert.equal((await ask("GET", `/documents/${id}${query}`)).status, 404);
+    assert.equal((await ask("DELETE", base + query)).status, 204);
+    assert.equal((await ask("DELETE", base + query)).status, 404);
+  });
+
   test("so that the tests above cover every documented success", () => {
     const promised = Object.values(document.paths).flatMap((operations) =>
       Object.values(operations).flatMap(({ operationId, responses }) =>

@@ -2,7 +2,7 @@
 -- does not hold up the others. Nothing here waits for another transaction's lock. Since version 11.
 -- @param lease_id a new id
 -- @param lease_ms how long the reading is left to this lease, unless it says that it goes on
--- @returns {document: null, or {id, user_id, knowledge_base_id, name, size_bytes, attempts: with this one}}
+-- @returns {document: null, or {id, user_id, knowledge_base_id, name, type, attempts: with this one}}
 create or replace function public.chat_take_document(argument jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -32,5 +32,5 @@ begin
     select b.id from public.knowledge_bases b where b.id = v_document.knowledge_base_id for update skip locked);
   return jsonb_build_object('document', jsonb_build_object('id', v_document.id, 'user_id', v_document.user_id,
     'knowledge_base_id', v_document.knowledge_base_id, 'name', v_document.name,
-    'size_bytes', v_document.size_bytes, 'attempts', v_document.attempts + 1));
+    'type', v_document.type, 'attempts', v_document.attempts + 1));
 end $$;

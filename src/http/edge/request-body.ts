@@ -1,7 +1,8 @@
 /**
  * Reads request bodies: checks their type and size, bounds the memory of all bodies together, parses JSON.
+ * Some routes take the bytes of a file instead.
  */
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { findIdentity } from "../authentication.ts";
@@ -15,6 +16,9 @@ const smallBodiesBytes = 16 * mebibyte;
 /** The `Retry-After` of a request without room for its body, in milliseconds. */
 const busyRetryAfterMs = 2_000;
 
+/** The start of a `Content-Type`, without its parameters. */
+const mediaType = /^[\w.+-]{1,100}\/[\w.+-]{1,100}/;
+
 /** How a client whose chat has become too large can go on. */
 const newestOnly =
   " Send only the newest message instead of the whole chat: the messages before it, with their images, are stored already (docs/protocol.md, “A chat of many photos”).";
@@ -23,7 +27,9 @@ const newestOnly =
 export interface BodyLimits {
   /** The largest body, in bytes. */
   readonly maxBodyBytes: number;
-  /** The memory of all bodies over 64 KiB together, in bytes; at least `maxBodyBytes`. */
+  /** The largest file that is a body of its own, in bytes; absent if there are none. */
+  readonly maxDocumentBytes?: number;
+  /** The memory of all bodies over 64 KiB together, in bytes; raised to the largest body if need be. */
   readonly maxBodiesBytes: number;
   /** Whether chats are stored, so that a client need not send a whole one. */
   readonly keepsChats?: boolean;
@@ -36,9 +42,12 @@ export function registerBodies(app: FastifyInstance, limits: BodyLimits): void {
   app.addContentTypeParser("*", async (request: FastifyRequest) => await bodies.read(request));
   app.addHook("onRequest", (request, _reply, done) => {
     // The framework refuses a malformed type even if there is no body.
-    const isOptional = request.routeOptions.config.body === "optional";
-    if (ignoresBody(request) || (isOptional && Number(request.headers["content-length"]) === 0))
-      delete request.raw.headers["content-type"];
+    const { body } = request.routeOptions.config;
+    const isEmpty = body === "optional" && Number(request.headers["content-length"]) === 0;
+    // A file may have any type.
+    const type = body === "bytes" ? mediaType.exec(request.headers["content-type"] ?? "")?.[0] : undefined;
+    if (type !== undefined) request.raw.headers["content-type"] = type;
+    else if (ignoresBody(request) || body === "bytes" || isEmpty) delete request.raw.headers["content-type"];
     done();
   });
 }
@@ -49,6 +58,7 @@ function ignoresBody(request: FastifyRequest): boolean {
 
 class Bodies {
   readonly #limits: BodyLimits;
+  readonly #largestBytes: number;
   readonly #small = [new ByteBudget(smallBodiesBytes)];
   readonly #large: ByteBudget;
   /** The budgets of authenticated users: a user with stalled bodies leaves room for others. */
@@ -62,13 +72,16 @@ class Bodies {
 
   constructor(app: FastifyInstance, limits: BodyLimits) {
     this.#limits = limits;
-    this.#large = new ByteBudget(limits.maxBodiesBytes);
+    this.#largestBytes = Math.max(limits.maxBodyBytes, limits.maxDocumentBytes ?? 0);
+    this.#large = new ByteBudget(Math.max(limits.maxBodiesBytes, this.#largestBytes));
     this.#parseJson = app.getDefaultJsonParser("error", "error");
   }
 
   /**
-   * Resolves with the parsed body; `undefined` if the route ignores it, or if it is optional and empty.
-   * @throws AppError `unsupported_media_type`, `body_too_large`, `server_busy` or `invalid_json`.
+   * Resolves with the parsed body, or its bytes; `undefined` if the route ignores it, or if it is optional
+   * and empty.
+   * @throws AppError `unsupported_media_type`, `body_too_large`, `document_too_large`, `server_busy` or
+   * `invalid_json`.
    */
   async read(request: FastifyRequest): Promise<unknown> {
     if (ignoresBody(request)) return undefined;
@@ -76,6 +89,7 @@ class Bodies {
     const { raw } = request;
     const share = this.#openShare(request);
     const chunks = await this.#receive(request, share);
+    if (request.routeOptions.config.body === "bytes") return Buffer.concat(chunks);
     const sizeBytes = chunks.reduce((sum, { length }) => sum + length, 0);
     if (sizeBytes === 0 && request.routeOptions.config.body === "optional") return undefined;
     if (sizeBytes === 0)
@@ -104,7 +118,7 @@ class Bodies {
       onceResponded(request.raw, () => share.release());
       return share;
     }
-    const halfBytes = Math.max(this.#large.capacityBytes / 2, this.#limits.maxBodyBytes);
+    const halfBytes = Math.max(this.#large.capacityBytes / 2, this.#largestBytes);
     const user = this.#users.get(userId) ?? {
       small: new ByteBudget(smallBodiesBytes / 2),
       large: new ByteBudget(halfBytes),
@@ -123,17 +137,16 @@ class Bodies {
   }
 
   async #receive({ raw, routeOptions }: FastifyRequest, share: BodyShare): Promise<readonly Buffer[]> {
-    const { maxBodyBytes, keepsChats } = this.#limits;
-    const advice = keepsChats === true && routeOptions.config.continuesChats === true ? newestOnly : "";
+    const limit = this.#toLimit(routeOptions.config);
     const declaredBytes = Number(raw.headers["content-length"] ?? 0);
-    takeRoom(share, declaredBytes, maxBodyBytes, advice);
+    takeRoom(share, declaredBytes, limit);
     const { promise, resolve, reject } = Promise.withResolvers<readonly Buffer[]>();
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
     const take = (chunk: Buffer): void => {
       sizeBytes += chunk.length;
       try {
-        if (sizeBytes > declaredBytes) takeRoom(share, sizeBytes, maxBodyBytes, advice);
+        if (sizeBytes > declaredBytes) takeRoom(share, sizeBytes, limit);
         chunks.push(chunk);
       } catch (error) {
         stop();
@@ -155,6 +168,13 @@ class Bodies {
     return await promise;
   }
 
+  #toLimit({ body, continuesChats }: FastifyContextConfig): BodyLimit {
+    const { maxBodyBytes, maxDocumentBytes = 0, keepsChats } = this.#limits;
+    if (body === "bytes") return { maxBytes: maxDocumentBytes, code: "document_too_large", advice: "" };
+    const advice = keepsChats === true && continuesChats === true ? newestOnly : "";
+    return { maxBytes: maxBodyBytes, code: "body_too_large", advice };
+  }
+
   #parse(request: FastifyRequest, chunks: readonly Buffer[]): unknown {
     const text = (chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))?.toString() ?? "";
     let outcome: { readonly error: Error | null; readonly value: unknown } | undefined;
@@ -166,14 +186,19 @@ class Bodies {
   }
 }
 
-/**
- * @param advice for a body that is too large.
- * @throws AppError `body_too_large` or `server_busy`.
- */
-function takeRoom(share: BodyShare, sizeBytes: number, maxBodyBytes: number, advice: string): void {
-  if (sizeBytes > maxBodyBytes) {
-    const detail = `The body is larger than ${maxBodyBytes / mebibyte} MiB.${advice}`;
-    throw new AppError("body_too_large", `${sizeBytes} bytes or more`, { detail });
+/** The limit of one body. */
+interface BodyLimit {
+  readonly maxBytes: number;
+  /** The error of a larger one, and advice for its client. */
+  readonly code: "body_too_large" | "document_too_large";
+  readonly advice: string;
+}
+
+/** @throws AppError with the limit's code, or `server_busy`. */
+function takeRoom(share: BodyShare, sizeBytes: number, { maxBytes, code, advice }: BodyLimit): void {
+  if (sizeBytes > maxBytes) {
+    const detail = `The body is larger than ${maxBytes / mebibyte} MiB.${advice}`;
+    throw new AppError(code, `${sizeBytes} bytes or more`, { detail });
   }
   if (!share.resize(sizeBytes))
     throw new AppError("server_busy", `no room for a body of ${sizeBytes} bytes or more`, {
@@ -188,6 +213,7 @@ function checkType(request: FastifyRequest): void {
     const detail = `Content-Encoding is ${/^[\w ,.-]{1,40}$/.test(encoding) ? encoding : "unknown"}: send the body uncompressed.`;
     throw new AppError("unsupported_media_type", detail, { detail });
   }
+  if (request.routeOptions.config.body === "bytes") return;
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase();
   if (type !== "application/json") throw new AppError("unsupported_media_type", `the body is ${type}`);
 }

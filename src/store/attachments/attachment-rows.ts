@@ -18,12 +18,16 @@ const callPieces = 8;
 /** How many attachments are remembered as stored, at about 100 bytes each. */
 const maxKnown = 20_000;
 
-/** A stored attachment. */
-export interface StoredAttachment extends Attachment {
-  readonly mediaType: AttachmentType;
+/** A stored file: an attachment, or the original of a document. */
+export interface StoredFile extends Attachment {
   readonly name: string | undefined;
   /** Its path in the bucket; `undefined` if its bytes are in the database. */
   readonly objectPath: string | undefined;
+}
+
+/** A stored attachment. */
+export interface StoredAttachment extends StoredFile {
+  readonly mediaType: AttachmentType;
 }
 
 /** An attachment with its bytes in base64. */
@@ -32,11 +36,10 @@ export interface NewAttachment extends Attachment {
   readonly data: string;
 }
 
-/** A type that only another version knows is not shown. */
 const Row = z
   .object({
     id: z.string(),
-    media_type: z.enum(attachmentTypes),
+    media_type: z.string(),
     size_bytes: z.number(),
     digest: z.string(),
     text_digest: z.string(),
@@ -45,7 +48,7 @@ const Row = z
     pieces: z.array(z.string()),
   })
   .transform(({ pieces, ...row }) => {
-    const attachment: StoredAttachment = {
+    const attachment: StoredFile = {
       id: row.id,
       mediaType: row.media_type,
       sizeBytes: row.size_bytes,
@@ -124,6 +127,11 @@ export class AttachmentRows {
 
   /** Resolves with the attachments of `caller` among `ids`, without their bytes. */
   async find(ids: readonly string[], caller: Caller): Promise<readonly StoredAttachment[]> {
+    return (await this.findFiles(ids, caller)).filter(isAttachment);
+  }
+
+  /** Resolves with the files of `caller` among `ids`, without their bytes. */
+  async findFiles(ids: readonly string[], caller: Caller): Promise<readonly StoredFile[]> {
     const rows = await this.#read(
       ids.map((id) => ({ id, first: 0, count: 0 })),
       caller,
@@ -139,7 +147,7 @@ export class AttachmentRows {
     wanted: readonly Pick<Attachment, "id" | "sizeBytes">[],
     caller: Caller,
   ): Promise<readonly { readonly attachment: StoredAttachment; readonly bytes: Buffer }[]> {
-    const found = new Map<string, { readonly attachment: StoredAttachment; readonly chunks: Buffer[] }>();
+    const found = new Map<string, { readonly attachment: StoredFile; readonly chunks: Buffer[] }>();
     for (const parts of toParts(wanted))
       for (const { attachment, pieces } of await this.#read(parts, caller)) {
         const chunks: Buffer[] = found.get(attachment.id)?.chunks ?? [];
@@ -148,6 +156,7 @@ export class AttachmentRows {
       }
     const all: { attachment: StoredAttachment; bytes: Buffer }[] = [];
     for (const { attachment, chunks } of found.values()) {
+      if (!isAttachment(attachment)) continue;
       const isElsewhere = attachment.objectPath !== undefined;
       const bytes = Buffer.concat(
         isElsewhere ? await Array.fromAsync(this.read(attachment, caller)) : chunks,
@@ -157,9 +166,15 @@ export class AttachmentRows {
     return all;
   }
 
-  /** Reads the bytes `start` to `end` (exclusive) of an attachment, in buffers of at most 2 MiB. */
+  /** Resolves with all bytes of a file of `caller`; `undefined` if there is no such file. */
+  async readFile(id: string, caller: Caller): Promise<Buffer | undefined> {
+    const [file] = await this.findFiles([id], caller);
+    return file && Buffer.concat(await Array.fromAsync(this.read(file, caller)));
+  }
+
+  /** Reads the bytes `start` to `end` (exclusive) of a file, in buffers of at most 2 MiB. */
   async *read(
-    attachment: StoredAttachment,
+    attachment: StoredFile,
     caller: Caller,
     start = 0,
     end = attachment.sizeBytes,
@@ -205,6 +220,11 @@ export class AttachmentRows {
   #report(error: unknown): void {
     this.#observe({ type: "store-trouble", error: toAppError(error) });
   }
+}
+
+/** Originals of documents have other types, and so may attachments of another version. */
+function isAttachment(file: StoredFile): file is StoredAttachment {
+  return attachmentTypes.some((type) => type === file.mediaType);
 }
 
 function toRow({ id, digest, textDigest, mediaType, sizeBytes, name }: NewAttachment): JsonObject {

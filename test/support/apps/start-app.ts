@@ -139,7 +139,8 @@ export class RunningApp {
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<IncomingMessage> {
-    const bytes = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const isSent = body === undefined || typeof body === "string" || Buffer.isBuffer(body);
+    const bytes = isSent ? body : JSON.stringify(body);
     const type = body === undefined ? {} : { "content-type": "application/json" };
     const sent = request(this.url + path, { method, agent: false, headers: { ...type, ...headers } });
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();

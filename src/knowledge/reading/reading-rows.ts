@@ -1,10 +1,10 @@
 /** The rows of documents while they are read: leases, passages and progress. */
 import { z } from "zod";
-import type { ErrorCode } from "../base/errors.ts";
-import { optional } from "../base/parse.ts";
-import { service, type Database } from "../store/database/database.ts";
-import type { StoredPassage } from "./document.ts";
-import { callKnowledge } from "./knowledge-call.ts";
+import type { ErrorCode } from "../../base/errors.ts";
+import { optional } from "../../base/parse.ts";
+import { service, type Database } from "../../store/database/database.ts";
+import type { StoredPassage } from "../document.ts";
+import { callKnowledge } from "../knowledge-call.ts";
 
 /** How long the reading of a document is left to a server that gives no sign of life, in milliseconds. */
 export const leaseMs = 60_000;
@@ -17,14 +17,13 @@ const Taken = z
     user_id: optional(z.string()),
     knowledge_base_id: z.string(),
     name: z.string(),
-    size_bytes: z.number(),
+    type: z.string(),
     attempts: z.number(),
   })
-  .transform(({ user_id: userId, knowledge_base_id: knowledgeBaseId, size_bytes: sizeBytes, ...row }) => ({
+  .transform(({ user_id: userId, knowledge_base_id: knowledgeBaseId, ...row }) => ({
     ...row,
     userId,
     knowledgeBaseId,
-    sizeBytes,
   }));
 
 /** A document that this server reads. `attempts` counts how often a server has taken it. */

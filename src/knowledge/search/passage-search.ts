@@ -1,10 +1,10 @@
 /** Finds the passages of a knowledge base that a question is about. */
 import { z } from "zod";
-import type { Caller } from "../base/caller.ts";
-import { service, type Database } from "../store/database/database.ts";
-import { countPassageWords, toQuestionWords } from "../store/words/passage-words.ts";
-import type { FoundPassage } from "./document.ts";
-import { callKnowledge, passageColumns, toPassage } from "./knowledge-call.ts";
+import type { Caller } from "../../base/caller.ts";
+import { service, type Database } from "../../store/database/database.ts";
+import { countPassageWords, toQuestionWords } from "../../store/words/passage-words.ts";
+import type { FoundPassage } from "../document.ts";
+import { callKnowledge, passageColumns, toPassage } from "../knowledge-call.ts";
 import { scorePassages } from "./passage-score.ts";
 
 /** How many passages the database gathers by rarity alone, to be scored by all that counts. */

@@ -1,5 +1,5 @@
 /** Scores passages for a question by BM25: rare words count most, and repeated ones less and less. */
-import type { WordCounts } from "../store/words/passage-words.ts";
+import type { WordCounts } from "../../store/words/passage-words.ts";
 
 /** How much repetition counts, and how much the length of a passage: the usual values. */
 const repetition = 1.2;
