@@ -184,6 +184,7 @@ export async function createApp(
     health.close();
     await Promise.all([models.close(), tools?.close(), grounding?.close(), knowledge?.close()]);
     retention?.close();
+    retention?.close();
     await store.close();
   };
   return { http, store, tools, page, close };
