@@ -38,7 +38,7 @@ import { pageRoutes, toPageServices } from "./page/routes.ts";
 import { ApiDocs, docsRoutes } from "./openapi/routes.ts";
 import type { OpenStore, StoreOptions, StoreRows } from "./store/open-store.ts";
 import { countUsage } from "./store/usage/usage-writes.ts";
-import { Retention } from "./history/retention.ts";
+import { startRetention } from "./history/retention.ts";
 import { PathRows } from "./history/path-rows.ts";
 import { ConversationRows } from "./history/rows.ts";
 import { ConversationTitles, type ConversationTitlesOptions } from "./titles/conversation-titles.ts";
@@ -131,7 +131,7 @@ export async function createApp(
 ): Promise<App> {
   const { rows } = store;
   const counters = rows && new UsageRows(rows.database);
-  const retention = createRetention(options.retentionDays, rows, clock, observe);
+  const retention = startRetention(options.retentionDays, rows, clock, observe);
   const { models, fallbacks } = createModels(options.model, clock, observe);
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
@@ -235,11 +235,7 @@ async function createHttp(
     clock,
     trustedProxies: options.trustedProxies,
     hosts: options.hosts,
-    bodies: {
-      ...options.limits,
-      maxDocumentBytes: options.knowledge.maxDocumentBytes,
-      keepsChats,
-    },
+    bodies: { ...options.limits, maxDocumentBytes: options.knowledge.maxDocumentBytes, keepsChats },
   });
   // A client may close its own direction and still read. That looks like a client that has left, so it only
   // gets its reply if leaving does not end the turn.
@@ -275,16 +271,6 @@ function createTitles(
 ): ConversationTitles | undefined {
   const model = rows && createTitleModel(options, models, tools.clock, tools.observe);
   return model && new ConversationTitles({ model, rows: new StoredTitles(rows.database), ...tools });
-}
-
-function createRetention(
-  days: number | undefined,
-  rows: StoreRows | undefined,
-  clock: Clock,
-  observe: Observer,
-): Retention | undefined {
-  if (days === undefined || rows === undefined) return undefined;
-  return new Retention({ database: rows.database, clock, days, observe });
 }
 
 /** Returns the access to models that are not open to all, and whether clients choose their models. */

@@ -23,6 +23,9 @@ const otherTables = [
   "turn_events",
   "turn_waits",
   "context_summaries",
+  "knowledge_bases",
+  "documents",
+  "passages",
   "daily_costs",
 ];
 const tableVariables = [

@@ -3,12 +3,13 @@ import type { Clock } from "../base/clock.ts";
 import { Repeating } from "../base/repeating.ts";
 import type { Observer } from "../turn/observer.ts";
 import { service, type Database } from "../store/database/database.ts";
+import type { StoreRows } from "../store/open-store.ts";
 import { deleteConversations } from "./rows.ts";
 
 const intervalMs = 60 * 60_000;
 
 /** The dependencies and settings of retention. */
-export interface RetentionOptions {
+interface RetentionOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly days: number;
@@ -16,7 +17,7 @@ export interface RetentionOptions {
 }
 
 /** Deletes at once, then every hour. Any number of processes may do so concurrently. */
-export class Retention {
+class Retention {
   readonly #options: RetentionOptions;
   readonly #repeating: Repeating;
 
@@ -44,4 +45,15 @@ export class Retention {
     if (count > 0) observe({ type: "conversations-expired", count });
     return intervalMs;
   }
+}
+
+/** Starts to delete conversations that have been idle for `days`; `undefined` keeps all. */
+export function startRetention(
+  days: number | undefined,
+  rows: Pick<StoreRows, "database"> | undefined,
+  clock: Clock,
+  observe: Observer,
+): { close(): void } | undefined {
+  if (days === undefined || rows === undefined) return undefined;
+  return new Retention({ database: rows.database, clock, days, observe });
 }

@@ -27,9 +27,12 @@ const newestOnly =
 export interface BodyLimits {
   /** The largest body, in bytes. */
   readonly maxBodyBytes: number;
-  /** The largest file that is a body of its own, in bytes; absent if there are none. */
+  /**
+   * The largest file that is a body of its own, in bytes, if `maxBodiesBytes` leaves room for it; absent if
+   * there are none.
+   */
   readonly maxDocumentBytes?: number;
-  /** The memory of all bodies over 64 KiB together, in bytes; raised to the largest body if need be. */
+  /** The memory of all bodies over 64 KiB together, in bytes; at least `maxBodyBytes`. */
   readonly maxBodiesBytes: number;
   /** Whether chats are stored, so that a client need not send a whole one. */
   readonly keepsChats?: boolean;
@@ -58,7 +61,7 @@ function ignoresBody(request: FastifyRequest): boolean {
 
 class Bodies {
   readonly #limits: BodyLimits;
-  readonly #largestBytes: number;
+  readonly #maxDocumentBytes: number;
   readonly #small = [new ByteBudget(smallBodiesBytes)];
   readonly #large: ByteBudget;
   /** The budgets of authenticated users: a user with stalled bodies leaves room for others. */
@@ -72,8 +75,8 @@ class Bodies {
 
   constructor(app: FastifyInstance, limits: BodyLimits) {
     this.#limits = limits;
-    this.#largestBytes = Math.max(limits.maxBodyBytes, limits.maxDocumentBytes ?? 0);
-    this.#large = new ByteBudget(Math.max(limits.maxBodiesBytes, this.#largestBytes));
+    this.#maxDocumentBytes = Math.min(limits.maxDocumentBytes ?? 0, limits.maxBodiesBytes);
+    this.#large = new ByteBudget(limits.maxBodiesBytes);
     this.#parseJson = app.getDefaultJsonParser("error", "error");
   }
 
@@ -118,7 +121,8 @@ class Bodies {
       onceResponded(request.raw, () => share.release());
       return share;
     }
-    const halfBytes = Math.max(this.#large.capacityBytes / 2, this.#largestBytes);
+    const largestBytes = Math.max(this.#limits.maxBodyBytes, this.#maxDocumentBytes);
+    const halfBytes = Math.max(this.#large.capacityBytes / 2, largestBytes);
     const user = this.#users.get(userId) ?? {
       small: new ByteBudget(smallBodiesBytes / 2),
       large: new ByteBudget(halfBytes),
@@ -169,8 +173,8 @@ class Bodies {
   }
 
   #toLimit({ body, continuesChats }: FastifyContextConfig): BodyLimit {
-    const { maxBodyBytes, maxDocumentBytes = 0, keepsChats } = this.#limits;
-    if (body === "bytes") return { maxBytes: maxDocumentBytes, code: "document_too_large", advice: "" };
+    const { maxBodyBytes, keepsChats } = this.#limits;
+    if (body === "bytes") return { maxBytes: this.#maxDocumentBytes, code: "document_too_large", advice: "" };
     const advice = keepsChats === true && continuesChats === true ? newestOnly : "";
     return { maxBytes: maxBodyBytes, code: "body_too_large", advice };
   }
