@@ -28,8 +28,8 @@ export interface BodyLimits {
   /** The largest body, in bytes. */
   readonly maxBodyBytes: number;
   /**
-   * The largest file that is a body of its own, in bytes, if `maxBodiesBytes` leaves room for it; absent if
-   * there are none.
+   * The largest file that is a body of its own, in bytes, if one user may take as much of `maxBodiesBytes`;
+   * absent if there are none.
    */
   readonly maxDocumentBytes?: number;
   /** The memory of all bodies over 64 KiB together, in bytes; at least `maxBodyBytes`. */
@@ -61,6 +61,8 @@ function ignoresBody(request: FastifyRequest): boolean {
 
 class Bodies {
   readonly #limits: BodyLimits;
+  /** The memory of all large bodies of one user. */
+  readonly #maxUserBytes: number;
   readonly #maxDocumentBytes: number;
   readonly #small = [new ByteBudget(smallBodiesBytes)];
   readonly #large: ByteBudget;
@@ -75,7 +77,8 @@ class Bodies {
 
   constructor(app: FastifyInstance, limits: BodyLimits) {
     this.#limits = limits;
-    this.#maxDocumentBytes = Math.min(limits.maxDocumentBytes ?? 0, limits.maxBodiesBytes);
+    this.#maxUserBytes = Math.max(limits.maxBodiesBytes / 2, limits.maxBodyBytes);
+    this.#maxDocumentBytes = Math.min(limits.maxDocumentBytes ?? 0, this.#maxUserBytes);
     this.#large = new ByteBudget(limits.maxBodiesBytes);
     this.#parseJson = app.getDefaultJsonParser("error", "error");
   }
@@ -121,11 +124,9 @@ class Bodies {
       onceResponded(request.raw, () => share.release());
       return share;
     }
-    const largestBytes = Math.max(this.#limits.maxBodyBytes, this.#maxDocumentBytes);
-    const halfBytes = Math.max(this.#large.capacityBytes / 2, largestBytes);
     const user = this.#users.get(userId) ?? {
       small: new ByteBudget(smallBodiesBytes / 2),
-      large: new ByteBudget(halfBytes),
+      large: new ByteBudget(this.#maxUserBytes),
       shares: 0,
     };
     this.#users.set(userId, user);
