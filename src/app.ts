@@ -158,7 +158,6 @@ export async function createApp(
   });
 
   const http = await createHttp(options, rows !== undefined, clock, logger);
-  refuseOtherMethods(http);
   registerAuthentication(http, createAuthenticator(options.auth, clock));
   const limits = new Limits(options.limits, counters, clock);
   limits.register(http);
@@ -181,10 +180,8 @@ export async function createApp(
     await live.drain(drainMs);
     await titles?.close(drainMs - (clock.monotonicMs() - startMs));
     await http.close();
-    health.close();
+    for (const part of [health, retention]) part?.close();
     await Promise.all([models.close(), tools?.close(), grounding?.close(), knowledge?.close()]);
-    retention?.close();
-    retention?.close();
     await store.close();
   };
   return { http, store, tools, page, close };
@@ -249,6 +246,7 @@ async function createHttp(
   });
   // If every request carries a credential, CORS alone keeps foreign pages out.
   if (options.auth.type === "none") refuseForeignPages(http, options.corsOrigins);
+  refuseOtherMethods(http);
   return http;
 }
 
