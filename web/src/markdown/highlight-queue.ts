@@ -1,5 +1,6 @@
 /** Highlights blocks of code one after another, a part at a time, when the page is idle. */
 import type { ComponentChild } from "preact";
+import { loadPart } from "../base/later-parts.ts";
 
 /** Longer code is shown in one colour. */
 const maxLength = 30_000;
@@ -7,7 +8,7 @@ const maxLength = 30_000;
 const maxChunkLength = 8000;
 
 let last: Promise<void> = Promise.resolve();
-let loading: Promise<typeof import("./highlight.ts")> | undefined;
+let loading: Promise<typeof import("./highlight.ts") | undefined> | undefined;
 
 /** Whether a block of code is highlighted. */
 export function canHighlight(language: string, chunks: readonly string[]): boolean {
@@ -46,13 +47,10 @@ async function highlightChunks(
 }
 
 async function loadHighlight(): Promise<typeof import("./highlight.ts").highlight | undefined> {
-  try {
-    loading ??= import("./highlight.ts");
-    return (await loading).highlight;
-  } catch {
-    loading = undefined; // offline: the next block tries again
-    return undefined;
-  }
+  loading ??= loadPart(async () => await import("./highlight.ts"));
+  const part = await loading;
+  if (part === undefined) loading = undefined; // the next block tries again
+  return part?.highlight;
 }
 
 /** Waits for an idle period that no other block has. */

@@ -12,6 +12,7 @@ export const de: Strings = {
     noSignIn:
       "Wer diesen Server nutzt, meldet sich an, aber diese Seite weiß nicht wo: Der Betreiber muss PAGE_SUPABASE_KEY setzen.",
     loadFailed: "Ein Teil dieser Seite konnte nicht geladen werden.",
+    newVersion: "Es gibt eine neue Version dieser Seite.",
     reload: "Seite neu laden",
     needsHttps:
       "Browser erlauben diese Seite nur über https oder auf dem Computer, auf dem der Server läuft.",

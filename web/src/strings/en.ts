@@ -10,6 +10,7 @@ export const en = {
     noSignIn:
       "Users of this server sign in, and this page does not know where: its operator has to set PAGE_SUPABASE_KEY.",
     loadFailed: "A part of this page could not be loaded.",
+    newVersion: "This page has a new version.",
     reload: "Reload the page",
     needsHttps: "Browsers allow this page only over https, or on the computer that the server runs on.",
     docs: "How to use its API",
