@@ -4692,7 +4692,8 @@ end $$;
 
 -- Returns the passages of a knowledge base that hold the rarest of the given words. It runs as the service,
 -- and the knowledge base is part of each word: behind row level security, word comparisons could not use an
--- index. A word that more than a quarter of many passages hold says little: only some of them are looked at.
+-- index. A word that more than one in twenty of many passages holds says little: only some are looked at, and
+-- it counts as if half of them held it.
 -- Since version 11.
 -- @param owner the user, or null
 -- @param knowledge_base its name
@@ -4721,7 +4722,7 @@ begin
   end if;
   select coalesce(sum(d.passage_count), 0), coalesce(sum(d.word_count), 0) into v_count, v_words
     from public.documents d where d.knowledge_base_id = v_base;
-  v_most := greatest(1000, v_count / 4);
+  v_most := greatest(300, v_count / 20);
   with asked as materialized (
     select a.number, quote_literal(left(v_base::text, 8) || a.word)::tsquery as query
       from jsonb_array_elements_text(argument -> 'words') with ordinality as a (word, number)
@@ -4742,7 +4743,9 @@ begin
       order by score desc, h.document_id, h.ordinal limit (argument ->> 'limit')::integer
   )
   select jsonb_build_object('passage_count', v_count, 'word_count', v_words,
-      'frequencies', (select coalesce(jsonb_agg(c.count order by c.number), '[]') from counted c),
+      'frequencies', (
+        select coalesce(jsonb_agg(case when c.count >= v_most then greatest(c.count, v_count / 2) else c.count end
+          order by c.number), '[]') from counted c),
       'passages', (
         select coalesce(jsonb_agg(jsonb_build_object('document_id', b.document_id, 'document_name', d.name,
             'ordinal', b.ordinal, 'page', p.page, 'heading', p.heading, 'text', p.text)

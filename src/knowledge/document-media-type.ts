@@ -15,7 +15,9 @@ export function toMediaType(type: DocumentType): string {
   return mediaTypes[type];
 }
 
-/** Returns the media type of a stored document's type; `undefined` for one that only another version knows. */
+/**
+ * Returns the media type of a stored document's type; `undefined` for one that only another version knows.
+ */
 export function findMediaType(type: string): string | undefined {
   return Object.entries(mediaTypes).find(([known]) => known === type)?.[1];
 }

@@ -7,8 +7,8 @@ import { toIndexedText } from "../search/passage-search.ts";
 import type { ReadingProgress, ReadPassage } from "./reading-rows.ts";
 
 /**
- * How many different words, groups of letters included, a batch has, unless one passage has more: the embedded
- * database takes about 20 ms for them, and does nothing else meanwhile.
+ * How many different words, groups of letters included, a batch has, unless one passage has more: the
+ * embedded database does nothing else meanwhile.
  */
 const maxBatchWords = 4_000;
 
