@@ -1,4 +1,4 @@
-/** Searches a large knowledge base among others, on Postgres and on the embedded database: `npm run bench:knowledge`. */
+/** Searches a large knowledge base among others: `npm run bench:knowledge`. */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { systemClock } from "../src/base/clock.ts";

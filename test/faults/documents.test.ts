@@ -1,4 +1,4 @@
-/** Documents whose reader is killed: another process reads them to the end, and no passage is lost or doubled. */
+/** Documents whose reader is killed: another process reads them, and no passage is lost or doubled. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

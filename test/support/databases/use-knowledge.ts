@@ -1,4 +1,4 @@
-/** The rows of knowledge bases on a suite's database, and documents that are added and read without an app. */
+/** The rows of knowledge bases on a suite's database, and documents that are read without an app. */
 import assert from "node:assert/strict";
 import { hash, randomUUID } from "node:crypto";
 import { systemClock } from "../../../src/base/clock.ts";
