@@ -18,6 +18,8 @@ const patienceMs = 8_000;
 
 /** A browser's `localStorage`. */
 class TextStorage extends Map<string, string> {
+  isFull = false;
+
   get length(): number {
     return this.size;
   }
@@ -31,6 +33,7 @@ class TextStorage extends Map<string, string> {
   }
 
   setItem(key: string, value: string): void {
+    if (this.isFull) throw new DOMException("full", "QuotaExceededError");
     this.set(key, value);
   }
 
@@ -84,11 +87,11 @@ export class ChatBrowser {
   hold: (request: SentRequest) => unknown = () => {};
   /** Paths whose requests the server refuses, with a status and a code. */
   refuse: Readonly<Record<string, readonly [number, string]>> = {};
-  readonly #app: RunningApp;
+  readonly #app: Pick<RunningApp, "url">;
   readonly #ending = new AbortController();
   readonly #channels = new Set<(event: Event) => void>();
 
-  constructor(app: RunningApp, earlier?: ChatBrowser) {
+  constructor(app: Pick<RunningApp, "url">, earlier?: ChatBrowser) {
     this.#app = app;
     this.userId = earlier?.userId ?? randomUUID();
     this.texts = new TextStorage(earlier?.texts);
@@ -161,7 +164,8 @@ export class ChatBrowser {
     if (status !== undefined)
       return Response.json({ code }, { status, headers: { "content-type": "application/problem+json" } });
     const signal = AbortSignal.any([this.#ending.signal, ...(init.signal ? [init.signal] : [])]);
-    return await fetch(input, { ...init, signal });
+    const { search } = new URL(input instanceof Request ? input.url : input);
+    return await fetch(new URL(pathname + search, this.#app.url), { ...init, signal }); // it may have moved
   }
 }
 

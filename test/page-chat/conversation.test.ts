@@ -216,4 +216,45 @@ describe("Conversation", { timeout: 120_000 }, () => {
     later.network.setOnline(true);
     await later.shows("> Hi", "complete: Hello.", "> More", "complete: Yes.");
   });
+
+  test("shows a call that was not allowed as denied, and the reply after it", async () => {
+    const browser = new ChatBrowser(app);
+    const tab = browser.open();
+    model.inOrder(
+      (call) => call.text("- Act\n---RESPONSE---\nSo. ").toolCall("w__act").finish("tool_calls"),
+      (call) => call.text("Not done.").finish(),
+    );
+    tab.ask("Act");
+    await tab.shows("> Act", "waiting: So. ");
+    const [call] = tab.conversation.live.state?.tools ?? [];
+    await tab.conversation.approve(call?.approval?.approvalId ?? "", false, "Too dangerous");
+    await tab.untilStored();
+    const later = await browser.restart().load(tab.conversation.id);
+    for (const one of [tab, later]) {
+      const { reply } = one.conversation.store.state.messages.at(-1) ?? {};
+      assert.deepEqual([reply?.status, reply?.tools[0]?.status], ["complete", "denied"]);
+      assert.match(reply?.answer ?? "", /Not done\.$/);
+    }
+  });
+
+  test("has a file in the field again that is not what its name says", async () => {
+    const tab = new ChatBrowser(app).open();
+    tab.conversation.draft.add([new File(["no picture"], "cat.png", { type: "image/png" })]);
+    tab.ask("Which animal?");
+    await until(tab.conversation.store, ({ problem }) => problem !== undefined);
+    assert.equal(tab.conversation.store.state.problem, "invalid_request");
+    assert.deepEqual([tab.draft, tab.shown], ["Which animal?", []]);
+  });
+
+  test("says of a draft that the browser has no room for it, until it has", async () => {
+    const browser = new ChatBrowser(app);
+    const { draft } = browser.open().conversation;
+    browser.texts.isFull = true;
+    draft.write("A long text");
+    assert.deepEqual([draft.store.state.text, draft.store.state.isKept], ["A long text", false]);
+    browser.texts.isFull = false;
+    draft.write("A text");
+    assert.equal(draft.store.state.isKept, true);
+    assert.equal(browser.restart().memory.readDraft(undefined), "A text");
+  });
 });

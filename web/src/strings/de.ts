@@ -195,6 +195,8 @@ export const de: Strings = {
       turnRunning:
         "In dieser Unterhaltung läuft schon eine Antwort. Deine Nachricht steht noch im Feld unten.",
       tooLarge: "Die Nachricht ist zu groß. Sende weniger Text oder weniger und kleinere Dateien.",
+      refused:
+        "Der Server nimmt diese Nachricht nicht an. Hat sie Dateien, ist vielleicht eine nicht das, was ihr Name sagt.",
       storageFull: "Für weitere Dateien ist kein Platz. Lösche Unterhaltungen, die welche enthalten.",
       contextTooLong: "Die Nachricht ist zu lang für das Modell. Kürze sie oder beginne einen neuen Chat.",
       filtered: "Der Filter des Anbieters hat diese Nachricht abgelehnt. Formuliere sie anders.",

@@ -191,6 +191,7 @@ export const en = {
       turnRunning:
         "A reply is already in progress in this conversation. Your message is still in the field below.",
       tooLarge: "The message is too large. Send less text, or fewer or smaller files.",
+      refused: "The server does not accept this message. If it has files, one may not be what its name says.",
       storageFull: "There is no room for more files. Delete conversations that have some.",
       contextTooLong: "The message is too long for the model. Shorten it, or start a new chat.",
       filtered: "The provider's filter refused this message. Put it differently.",

@@ -18,6 +18,8 @@ const problems: Readonly<Record<string, Problem>> = {
   turn_running: "turnRunning",
   body_too_large: "tooLarge",
   message_too_large: "tooLarge",
+  invalid_request: "refused",
+  unsupported_media_type: "refused",
   storage_full: "storageFull",
   context_too_long: "contextTooLong",
   model_filtered: "filtered",
