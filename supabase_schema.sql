@@ -4750,8 +4750,11 @@ begin
         select coalesce(jsonb_agg(jsonb_build_object('document_id', b.document_id, 'document_name', d.name,
             'ordinal', b.ordinal, 'page', p.page, 'heading', p.heading, 'text', p.text)
             order by b.score desc, b.document_id, b.ordinal), '[]')
-          from best b join public.passages p using (document_id, ordinal)
-          join public.documents d on d.id = b.document_id))
+          from best b
+          -- With a limit the planner looks each up, and does not read all passages.
+          cross join lateral (select * from public.passages f
+            where f.document_id = b.document_id and f.ordinal = b.ordinal limit 1) p
+          cross join lateral (select * from public.documents f where f.id = b.document_id limit 1) d))
     into v_found;
   return v_found;
 end $$;
