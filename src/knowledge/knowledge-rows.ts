@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Caller } from "../base/caller.ts";
 import type { JsonObject } from "../base/json.ts";
-import { service, type Database, type FunctionName } from "../store/database/database.ts";
+import { service, type Database } from "../store/database/database.ts";
 import {
   documentStates,
   type KnowledgeBase,
@@ -118,14 +118,14 @@ export class KnowledgeRows {
       max_passages: maxPassages,
       max_bytes: caller.userId === undefined ? undefined : maxUserBytes,
     };
-    const result = await this.#call("chat_save_document", argument, service, SaveResult);
+    const result = await callKnowledge(this.#database, "chat_save_document", argument, service, SaveResult);
     if ("is_full" in result) return "full";
     return result.is_stored ? "stored" : "missing";
   }
 
   /** Resolves with the caller's knowledge bases by name, at most 1,000. */
   async listBases(caller: Caller): Promise<readonly KnowledgeBase[]> {
-    return await this.#call("chat_list_knowledge_bases", {}, caller, z.array(BaseRow));
+    return await callKnowledge(this.#database, "chat_list_knowledge_bases", {}, caller, z.array(BaseRow));
   }
 
   /** Resolves with documents of a knowledge base, newest first; `undefined` if there is no such base. */
@@ -153,7 +153,7 @@ export class KnowledgeRows {
     { page, first, limit }: PassageFilter,
   ): Promise<readonly StoredPassage[]> {
     const argument = { document_id: id, page, first, limit };
-    return await this.#call("chat_read_document", argument, caller, z.array(PassageRow));
+    return await callKnowledge(this.#database, "chat_read_document", argument, caller, z.array(PassageRow));
   }
 
   /** Deletes a document with its original; resolves with whether there was one. */
@@ -170,7 +170,13 @@ export class KnowledgeRows {
   async #delete(argument: JsonObject): Promise<boolean> {
     const bounded = { ...argument, max_passages: stepPassages };
     for (let isFound = false; ;) {
-      const { found, more } = await this.#call("chat_delete_documents", bounded, service, DeleteResult);
+      const { found, more } = await callKnowledge(
+        this.#database,
+        "chat_delete_documents",
+        bounded,
+        service,
+        DeleteResult,
+      );
       isFound ||= found;
       if (!more) return isFound;
     }
@@ -178,16 +184,7 @@ export class KnowledgeRows {
 
   async #list(argument: JsonObject, caller: Caller): Promise<readonly StoredDocument[] | undefined> {
     const schema = z.array(DocumentRow).or(Missing);
-    const found = await this.#call("chat_list_documents", argument, caller, schema);
+    const found = await callKnowledge(this.#database, "chat_list_documents", argument, caller, schema);
     return "missing" in found ? undefined : found;
-  }
-
-  async #call<Schema extends z.ZodType>(
-    name: FunctionName,
-    argument: JsonObject,
-    caller: Caller,
-    schema: Schema,
-  ): Promise<z.output<Schema>> {
-    return await callKnowledge(this.#database, name, argument, caller, schema);
   }
 }

@@ -85,12 +85,16 @@ const listDocuments = defineRoute({
   },
 });
 
-const getDocument = defineRoute({
-  method: "GET",
+const documentRoute = {
   path: "/documents/:id",
   params: DocumentParams,
   query: UserQuery,
   errors: ["document_not_found", ...errors],
+} as const;
+
+const getDocument = defineRoute({
+  method: "GET",
+  ...documentRoute,
   handle: async ({ params: { id }, caller, reply }, services: KnowledgeServices) =>
     reply.send(toDocumentJson((await open(services).rows.get(caller, id)) ?? missing(id))),
 });
@@ -127,10 +131,7 @@ const getDocumentOriginal = defineRoute({
 
 const deleteDocument = defineRoute({
   method: "DELETE",
-  path: "/documents/:id",
-  params: DocumentParams,
-  query: UserQuery,
-  errors: ["document_not_found", ...errors],
+  ...documentRoute,
   handle: async ({ params: { id }, caller, reply }, services: KnowledgeServices) => {
     if (!(await open(services).rows.delete(caller, id))) missing(id);
     return reply.code(204).send();

@@ -48,8 +48,8 @@ async function loadPath(
 }
 
 /**
- * Returns `request` as one that goes on with the last message of `stored`, which gets `results`, or with its own
- * messages after that one.
+ * Returns `request` as one that goes on with the last message of `stored`, which gets `results`, or with
+ * its own messages after that one.
  * @throws AppError `invalid_request` unless that is a reply whose open calls these are.
  */
 function extendReply(request: TurnRequest, stored: StoredPath, results: readonly CallResult[]): TurnRequest {

@@ -60,8 +60,8 @@ export class TurnBegins {
   }
 
   /**
-   * Resolves with the earlier turn of a key if the request brings results to the end of its conversation, which
-   * that turn has moved: the calls would no longer be found there. `undefined` for all others.
+   * Resolves with the earlier turn of a key if the request brings results to the end of its conversation,
+   * which that turn has moved: the calls would no longer be found there. `undefined` for all others.
    * @throws AppError `idempotency_mismatch` or `store_unavailable`.
    */
   async findAnswered(request: TurnRequest): Promise<StartedTurn | undefined> {

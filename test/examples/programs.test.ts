@@ -4,9 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { z } from "zod";
-import { promptOf } from "../support/clients/ui-chat.ts";
 import { useApp, useModel } from "../support/apps/use-app.ts";
-import { examplesFolder, runExample } from "./run-example.ts";
+import { assertTwoRuns, examplesFolder, runExample } from "./run-example.ts";
 
 const Package = z.looseObject({
   dependencies: z.record(z.string(), z.string()).default({}),
@@ -72,12 +71,7 @@ describe("an example", { timeout: 120_000 }, () => {
     model.script = (call) => call.text("- Think\n---RESPONSE---\n").text("Hello.").finish();
     const { code, stdout, stderr } = await runExample("ag-ui", [process.execPath, "main.ts", "Hi"], app.url);
     assert.equal(code, 0, stderr);
-    assert.equal(stdout, "plan: - Think\nanswer: Hello.\n".repeat(2));
-    assert.deepEqual(promptOf(model.calls.at(-1)), [
-      ["user", "Hi"],
-      ["assistant", "Hello."],
-      ["user", "Go on."],
-    ]);
+    assertTwoRuns(stdout, model);
   });
 
   test("tanstack-ai shows a thread with its plans and answers", async () => {

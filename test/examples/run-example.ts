@@ -1,7 +1,10 @@
 /** Runs the programs of `examples/` as their READMEs say. */
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RunningCommand } from "../command/run-command.ts";
+import { promptOf } from "../support/clients/ui-chat.ts";
+import type { ScriptedModel } from "../support/model/scripted-model.ts";
 
 /** The folder of all examples. */
 export const examplesFolder = fileURLToPath(new URL("../../examples", import.meta.url));
@@ -23,4 +26,14 @@ export async function runExample(
   const running = new RunningCommand(args, variables, join(examplesFolder, folder), [program]);
   const code = await running.exit();
   return { code, stdout: running.stdout, stderr: running.stderr };
+}
+
+/** Asserts that a program has shown two runs of a thread, and that the model got the first for the second. */
+export function assertTwoRuns(stdout: string, model: ScriptedModel): void {
+  assert.equal(stdout, "plan: - Think\nanswer: Hello.\n".repeat(2));
+  assert.deepEqual(promptOf(model.calls.at(-1)), [
+    ["user", "Hi"],
+    ["assistant", "Hello."],
+    ["user", "Go on."],
+  ]);
 }

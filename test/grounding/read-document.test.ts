@@ -69,7 +69,8 @@ describe("a PDF document", () => {
   });
 
   test("has Arabic in the order of reading, with letters that a search finds", async () => {
-    // As printers write it: each word's glyphs from left to right, in the forms that their neighbours ask for.
+    // As printers write it: each word's glyphs from left to right, in the forms that their neighbours ask
+    // for.
     const words = ["ﺔﻴﺑﺮﻌﻟﺍ", "ﺔﻐﻠﻟﺍ"];
     const bytes = makePdf([
       words.map((text, index) => ({ text, x: 72 + index * 80, y: 700, font: "glyphs" as const })),

@@ -155,7 +155,10 @@ function describeSearch(name: string, start: () => Promise<StoreHarness>): void 
       }
     }
 
-    /** A hit is a message of the conversation that its user may find, in which only words of the query are marked. */
+    /**
+     * A hit is a message of the conversation that its user may find, in which only words of the query are
+     * marked.
+     */
     function assertHit({ id, hit }: ListedConversation, query: string, userId: string | undefined): void {
       const row = conversations.find((one) => one.id === id);
       if (hit === null || hit === undefined || row === undefined) {

@@ -1,4 +1,7 @@
-/** A browser's chat page in Node: its tabs, what it keeps, and its requests, which a test may hold or break. */
+/**
+ * A browser's chat page in Node: its tabs, what it keeps, and its requests, which a test may hold or
+ * break.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { createClient } from "../../packages/foreword-client/src/client.ts";

@@ -28,13 +28,18 @@ describe("ConversationList", { timeout: 120_000 }, () => {
     assert.deepEqual(page.requests, []);
   });
 
-  test("keeps its older pages when a new conversation comes", async () => {
+  async function openAll(titles: readonly string[]): Promise<HistoryPage> {
     const page = new HistoryPage(app);
-    const titles = number(60);
     await page.create(...titles);
     await page.open();
     page.list.loadMore();
     await page.untilRead();
+    return page;
+  }
+
+  test("keeps its older pages when a new conversation comes", async () => {
+    const titles = number(60);
+    const page = await openAll(titles);
     const [id = ""] = await page.create("New");
     page.changes.announce({ type: "turn-start", conversationId: id });
     await page.untilRead();
@@ -42,12 +47,8 @@ describe("ConversationList", { timeout: 120_000 }, () => {
   });
 
   test("leaves no gap when more conversations have come than a page holds", async () => {
-    const page = new HistoryPage(app);
     const titles = number(60);
-    await page.create(...titles);
-    await page.open();
-    page.list.loadMore();
-    await page.untilRead();
+    const page = await openAll(titles);
     const later = Array.from({ length: 120 }, (_, index) => `Later ${index}`);
     await page.create(...later);
     page.list.refresh();

@@ -1,4 +1,7 @@
-/** Hostile texts in the page, from a model, a tool, a file, a user or the settings: nothing runs, nothing leaves. */
+/**
+ * Hostile texts in the page, from a model, a tool, a file, a user or the settings: nothing runs, nothing
+ * leaves.
+ */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Ten thousand conversations in the page: scrolled to the end, archived, and searched by whatever people type. */
+/**
+ * Ten thousand conversations in the page: scrolled to the end, archived, and searched by whatever people
+ * type.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";

@@ -1,4 +1,7 @@
-/** The page in its main states, for everybody: axe finds nothing, and everything fits, whatever the window. */
+/**
+ * The page in its main states, for everybody: axe finds nothing, and everything fits, whatever the
+ * window.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Page } from "playwright-core";

@@ -1,4 +1,7 @@
-/** Takes pictures of the page in its main states: `npm run screenshots -- FOLDER`, by default `docs/images`. */
+/**
+ * Takes pictures of the page in its main states: `npm run screenshots -- FOLDER`, by default
+ * `docs/images`.
+ */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

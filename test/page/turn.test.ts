@@ -1,8 +1,10 @@
 /** Replies in the page, as a person sees them: plan first, answer after, and nothing lost. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Page } from "playwright-core";
 import { en } from "../../web/src/strings/en.ts";
 import { useModel } from "../support/apps/use-app.ts";
+import type { ScriptedCall } from "../support/model/scripted-model.ts";
 import { withoutBrowser } from "../support/browser/chromium.ts";
 import { usePage } from "../support/browser/use-page.ts";
 import { ask, assertChat, button, messageField, untilOver } from "./person.ts";
@@ -57,14 +59,20 @@ describe("a reply in the page", { timeout: 240_000, skip: withoutBrowser }, () =
     assert.equal(model.calls.length, calls);
   });
 
-  test("goes on in a new tab after its tab was closed", async () => {
-    const visitor = await visit();
-    const page = await visitor.open();
+  /** Asks for a count; resolves with the call of the model, which has got to one. */
+  async function startCounting(page: Page): Promise<ScriptedCall> {
     const next = model.nextCall();
     await ask(page, "Count");
     const call = await next;
     call.text("- Count\n---RESPONSE---\none");
     await assertChat(page, "> Count", "[Count] one");
+    return call;
+  }
+
+  test("goes on in a new tab after its tab was closed", async () => {
+    const visitor = await visit();
+    const page = await visitor.open();
+    const call = await startCounting(page);
     const { hash } = new URL(page.url());
     await page.close();
     call.text(" two");
@@ -78,11 +86,7 @@ describe("a reply in the page", { timeout: 240_000, skip: withoutBrowser }, () =
     const visitor = await visit();
     visitor.expectProblems(/ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED/);
     const page = await visitor.open();
-    const next = model.nextCall();
-    await ask(page, "Count");
-    const call = await next;
-    call.text("- Count\n---RESPONSE---\none");
-    await assertChat(page, "> Count", "[Count] one");
+    const call = await startCounting(page);
     await visitor.context.setOffline(true);
     await page.getByText(words.offline).waitFor();
     call.text(" two");
@@ -96,11 +100,7 @@ describe("a reply in the page", { timeout: 240_000, skip: withoutBrowser }, () =
 
   test("stops on request, keeps its text, and can be continued", async () => {
     const page = await (await visit()).open();
-    const next = model.nextCall();
-    await ask(page, "Count");
-    const call = await next;
-    call.text("- Count\n---RESPONSE---\none");
-    await assertChat(page, "> Count", "[Count] one");
+    const call = await startCounting(page);
     await button(page, words.stop).click();
     await call.closed;
     await page.getByText(words.ends.stopped).waitFor();

@@ -1,4 +1,7 @@
-/** Lighthouse's scores of the page, and axe on the API docs. Lighthouse is installed from npm in a temporary folder. */
+/**
+ * Lighthouse's scores of the page, and axe on the API docs. Lighthouse is installed from npm in a
+ * temporary folder.
+ */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

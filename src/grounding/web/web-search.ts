@@ -1,4 +1,7 @@
-/** Searches the web for a turn: asks the engine, and reads the best pages; snippets stand in for the others. */
+/**
+ * Searches the web for a turn: asks the engine, and reads the best pages; snippets stand in for the
+ * others.
+ */
 import type { Clock } from "../../base/clock.ts";
 import type { FoundSource, GroundingRequest } from "../../turn/sources/grounding.ts";
 import type { SourceSearch } from "../gathering.ts";

@@ -146,7 +146,10 @@ function cutOut(text: string, first: number, ranges: readonly TextRange[]): Exce
   return { text: bounds.end < text.length ? `${line}…` : line, ranges: whole };
 }
 
-/** Returns where an excerpt begins and ends: between words if there is space near, else between characters. */
+/**
+ * Returns where an excerpt begins and ends: between words if there is space near, else between
+ * characters.
+ */
 function findBounds(text: string, first: number): TextRange {
   const isSpace = (place: number): boolean => /\s/.test(text.charAt(place));
   const from = Math.max(0, first - lead);

@@ -31,7 +31,10 @@ export interface ItemPlace {
   readonly prefix: ItemPrefix;
   /** The turn's id; of a message item without a number also that of any stored message. */
   readonly id: string;
-  /** The item's number in its turn's output or its message; `undefined` for the first plan and the first message. */
+  /**
+   * The item's number in its turn's output or its message; `undefined` for the first plan and the first
+   * message.
+   */
   readonly number: number | undefined;
 }
 
@@ -41,8 +44,8 @@ export function toItemId({ prefix, id, number }: ItemPlace): string {
 }
 
 /**
- * Returns the id of an item of a stored message. These have numbers of their own: a turn also counts the items
- * that only its output has, and a reply may hold those of several turns.
+ * Returns the id of an item of a stored message. These have numbers of their own: a turn also counts the
+ * items that only its output has, and a reply may hold those of several turns.
  */
 export function toStoredItemId({ prefix, id, number }: ItemPlace): string {
   return number === undefined ? `${prefix}_${id}` : `${prefix}_${id}_s${number}`;

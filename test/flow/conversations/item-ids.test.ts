@@ -1,4 +1,7 @@
-/** An item's id means one item, in responses and in conversations, on every replica, however often tools ran. */
+/**
+ * An item's id means one item, in responses and in conversations, on every replica, however often tools
+ * ran.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import OpenAI from "openai";

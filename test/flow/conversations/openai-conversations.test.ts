@@ -4,16 +4,12 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import OpenAI from "openai";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
-import {
-  startPglite,
-  startPostgresHarness,
-  startSupabaseHarness,
-} from "../../support/databases/store-harness.ts";
+import { allStores } from "../../support/databases/store-harness.ts";
 
 const png =
   "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
-for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
+for (const start of allStores)
   describe(`OpenAI's conversations on ${start.name}`, { timeout: 180_000 }, () => {
     const model = useModel();
     const database = useDatabase(start);

@@ -1,14 +1,13 @@
-/** Results of the client's tools come with the user's next message, or into a conversation, on every database. */
+/**
+ * Results of the client's tools come with the user's next message, or into a conversation, on every
+ * database.
+ */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import OpenAI from "openai";
 import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
-import {
-  startPglite,
-  startPostgresHarness,
-  startSupabaseHarness,
-} from "../../support/databases/store-harness.ts";
+import { allStores } from "../../support/databases/store-harness.ts";
 
 const look = { type: "function", name: "look", parameters: {}, strict: false } as const;
 const toResult = (callId: string) =>
@@ -21,7 +20,7 @@ const asked = [
   ["tool", "b!"],
 ];
 
-for (const start of [startPglite, startPostgresHarness, startSupabaseHarness])
+for (const start of allStores)
   describe(`results of tools on ${start.name}`, { timeout: 180_000 }, () => {
     const model = useModel();
     const database = useDatabase(start);

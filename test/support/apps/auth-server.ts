@@ -1,4 +1,7 @@
-/** An auth server like Supabase's (GoTrue), by its documented API: users, sessions, e-mails and one provider. */
+/**
+ * An auth server like Supabase's (GoTrue), by its documented API: users, sessions, e-mails and one
+ * provider.
+ */
 import { createHash, randomBytes, randomInt, randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";

@@ -36,6 +36,17 @@ export function useResource(
   });
 }
 
+/** A new folder; returns its path, once it is there. */
+export function useFolder(lifetime: Lifetime = "suite"): () => string {
+  let path = "";
+  useResource(async (closing) => {
+    const made = await makeFolder();
+    closing.defer(() => made.remove());
+    path = made.path;
+  }, lifetime);
+  return () => path;
+}
+
 /** A scripted model server. */
 export function useModel(lifetime: Lifetime = "suite"): ScriptedModel {
   const model = new ScriptedModel();

@@ -2,8 +2,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ScriptedModel } from "../model/scripted-model.ts";
-import { makeFolder, type RunningApp } from "./start-app.ts";
-import { useModel, useResource, useStartApp, type StartApp } from "./use-app.ts";
+import type { RunningApp } from "./start-app.ts";
+import { useFolder, useModel, useStartApp, type StartApp } from "./use-app.ts";
 
 /** Fields of a model's entry that a test sets. */
 type Entry = Readonly<Record<string, unknown>>;
@@ -29,12 +29,7 @@ export function useModels(database?: {
 }): ScriptedModels {
   const models = { primary: useModel("test"), backup: useModel("test"), third: useModel("test") };
   const startApp = useStartApp(models.primary, {}, { database });
-  let folder = "";
-  useResource(async (closing) => {
-    const made = await makeFolder();
-    closing.defer(() => made.remove());
-    folder = made.path;
-  }, "test");
+  const folder = useFolder("test");
   let files = 0;
   return {
     models,
@@ -47,7 +42,7 @@ export function useModels(database?: {
         ...entries[name],
       }));
       files += 1;
-      const file = join(folder, `models-${files}.json`);
+      const file = join(folder(), `models-${files}.json`);
       await writeFile(file, JSON.stringify({ models: list }));
       return await startApp({ MODELS_FILE: file, ...variables }, clock);
     },

@@ -34,7 +34,10 @@ export async function loadPostgresBinaries(version: PostgresVersion, account?: A
   return join(copy, "bin");
 }
 
-/** Copies the folder to where every account can read it, whole or not at all; another process may do the same. */
+/**
+ * Copies the folder to where every account can read it, whole or not at all; another process may do the
+ * same.
+ */
 async function copyBinaries(native: string, copy: string): Promise<void> {
   const folder = createGuardedFolder(undefined, dirname(copy));
   try {

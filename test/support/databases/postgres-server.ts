@@ -53,7 +53,10 @@ const stopTimeoutMs = 5_000;
 /** The Postgres of a server, and its contents. */
 export interface PostgresOptions {
   readonly version?: PostgresVersion;
-  /** Statements that were run in its database `postgres` once: each server starts with a copy of their result. */
+  /**
+   * Statements that were run in its database `postgres` once: each server starts with a copy of their
+   * result.
+   */
   readonly setup?: readonly string[];
 }
 

@@ -135,3 +135,6 @@ export async function startSupabaseHarness(
     stop: () => stack.stop(),
   };
 }
+
+/** Starts each kind of store. */
+export const allStores = [startPglite, startPostgresHarness, startSupabaseHarness] as const;

@@ -30,7 +30,10 @@ export async function loadTemplate(
   return template;
 }
 
-/** Copies a folder into `parent`, with its owners: faster than Node's copy, which makes a round trip a file. */
+/**
+ * Copies a folder into `parent`, with its owners: faster than Node's copy, which makes a round trip a
+ * file.
+ */
 export async function copyFolder(folder: string, parent: string): Promise<void> {
   await run("cp", ["-a", folder, parent]);
 }

@@ -1,9 +1,8 @@
 /** A search engine and some web pages on loopback, which a test scripts. */
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { text as readText } from "node:stream/consumers";
 import { useResource } from "../apps/use-app.ts";
-import { closeServer } from "../network/local-port.ts";
+import { closeServer, listen } from "../network/local-port.ts";
 
 /** A request that the engine got. */
 export interface SearchRequest {
@@ -33,11 +32,7 @@ export class ScriptedWeb {
     this.pageRequests.length = 0;
     this.pages.clear();
     this.engine = () => [200, { results: [] }];
-    this.#server.listen(0, "127.0.0.1");
-    await once(this.#server, "listening");
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    this.#port = address.port;
+    this.#port = await listen(this.#server);
     return this;
   }
 

@@ -1,4 +1,7 @@
-/** The address of a conversation in the page: `#/c/<id>`, or with a message to show first, `#/c/<id>/<message>`. */
+/**
+ * The address of a conversation in the page: `#/c/<id>`, or with a message to show first,
+ * `#/c/<id>/<message>`.
+ */
 import { Store } from "./store.ts";
 
 /** The id of the conversation that the address names; `undefined` for a new one. */

@@ -1,4 +1,7 @@
-/** Parts of the page that are loaded when they are needed: after an upgrade of the server they may be gone. */
+/**
+ * Parts of the page that are loaded when they are needed: after an upgrade of the server they may be
+ * gone.
+ */
 import { Store } from "./store.ts";
 
 /** Whether the server is known to have another version of the page. */

@@ -14,7 +14,10 @@ export class Network {
   readonly #fetch: typeof globalThis.fetch;
   readonly #clock: Clock;
   #sent = 0;
-  /** The number of requests that were sent before the browser went offline: their responses tell nothing new. */
+  /**
+   * The number of requests that were sent before the browser went offline: their responses tell nothing
+   * new.
+   */
   #sentBefore = 0;
 
   constructor(fetch: typeof globalThis.fetch, clock: Clock = browserClock) {

@@ -1,4 +1,7 @@
-/** What the user should know about the conversation: the network, a new version of the page, and requests that failed. */
+/**
+ * What the user should know about the conversation: the network, a new version of the page, and requests
+ * that failed.
+ */
 import { hasNewVersion } from "../base/later-parts.ts";
 import { usePage } from "../base/page-context.ts";
 import { useStore } from "../base/use-store.ts";

@@ -235,7 +235,10 @@ export class ConversationList extends Store<ListState> {
     }
   }
 
-  /** Reads a page; a first page goes on to the rows that are loaded, so that none between them is left out. */
+  /**
+   * Reads a page; a first page goes on to the rows that are loaded, so that none between them is left
+   * out.
+   */
   async #read(filter: Filter, cursor: string | undefined, signal: AbortSignal): Promise<ConversationPage> {
     const read = async (from: string | undefined): Promise<ConversationPage> =>
       await this.#conversations.list({

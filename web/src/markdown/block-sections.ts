@@ -27,7 +27,10 @@ export class BlockSections {
   /** The sections as they are shown. */
   readonly #shown: BlockSection[] = [];
 
-  /** Returns the parts of the `finished` blocks, which only ever get more, and of the `open` ones after them. */
+  /**
+   * Returns the parts of the `finished` blocks, which only ever get more, and of the `open` ones after
+   * them.
+   */
   divide(finished: readonly Block[], open: readonly Block[]): readonly BlockSection[] {
     addFull(this.#groups, finished, lengthOf, groupLength);
     addFull(this.#sections, this.#groups, ({ length }) => length, sectionLength);

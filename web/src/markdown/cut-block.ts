@@ -1,7 +1,10 @@
 /** Ends a block that has become so long that reading it again would hold the page up. */
 import type { Token, Tokens } from "marked";
 
-/** Where a text is cut, and the beginning that its rest gets, so that it is read as the same kind of block. */
+/**
+ * Where a text is cut, and the beginning that its rest gets, so that it is read as the same kind of
+ * block.
+ */
 export interface BlockCut {
   readonly end: number;
   readonly rest: string;
@@ -11,8 +14,8 @@ export interface BlockCut {
 const searchLength = 2000;
 
 /**
- * Cuts `text`, which begins with the block `token`: between two items or rows if it can be, else between lines
- * or words, soon before `length` or where the block ends.
+ * Cuts `text`, which begins with the block `token`: between two items or rows if it can be, else between
+ * lines or words, soon before `length` or where the block ends.
  */
 export function cutBlock(token: Token, text: string, length: number): BlockCut {
   const { raw } = token;

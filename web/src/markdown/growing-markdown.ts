@@ -63,7 +63,10 @@ export class GrowingMarkdown {
     this.#grow(text.slice(0, text.length - this.#carriageReturn.length).replaceAll(/\r\n|\r/g, "\n"));
   }
 
-  /** Reads the rest, since nothing follows: with {@link readLinks}, the blocks are those of the whole text. */
+  /**
+   * Reads the rest, since nothing follows: with {@link readLinks}, the blocks are those of the whole
+   * text.
+   */
   finish(): void {
     if (this.#carriageReturn !== "") this.#grow("\n");
     this.#carriageReturn = "";
@@ -72,8 +75,8 @@ export class GrowingMarkdown {
   }
 
   /**
-   * Reads blocks again whose links are defined below them, once the text has ended, up to `length` characters at
-   * a time. Returns which blocks it has gone through; none at the end.
+   * Reads blocks again whose links are defined below them, once the text has ended, up to `length`
+   * characters at a time. Returns which blocks it has gone through; none at the end.
    */
   readLinks(length = Infinity): { readonly start: number; readonly end: number } {
     const start = this.#linkedCount;

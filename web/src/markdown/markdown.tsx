@@ -25,8 +25,7 @@ export function Markdown({ text, isDone }: MarkdownProps) {
   const markdown = useRef<MarkdownText>(null);
   markdown.current ??= new MarkdownText();
   const isPrinting = useStore(printing, (current) => current);
-  let view = markdown.current.update(text, isDone);
-  while (isPrinting && view.isBehind) view = markdown.current.update(text, isDone);
+  const view = isPrinting ? readWhole(markdown.current, text, isDone) : markdown.current.update(text, isDone);
   const { sections, tail, isBehind } = view;
   const [, readOn] = useReducer((count: number) => count + 1, 0);
   // A long text is read in several tasks, so that the page can draw and take keys in between.
@@ -42,6 +41,18 @@ export function Markdown({ text, isDone }: MarkdownProps) {
       ))}
     </div>
   );
+}
+
+/** Reads all of a text at once: a print waits for nothing. */
+function readWhole(
+  markdown: MarkdownText,
+  text: string,
+  isDone: boolean,
+): ReturnType<MarkdownText["update"]> {
+  for (;;) {
+    const view = markdown.update(text, isDone);
+    if (!view.isBehind) return view;
+  }
 }
 
 /** Renders again only when its properties have changed. */

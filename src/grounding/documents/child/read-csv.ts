@@ -6,8 +6,8 @@ import { ReadFailure } from "./read-failure.ts";
 const rowsAtOnce = 200;
 
 /**
- * The first row holds the names of the columns. Columns are separated by the first of tab, semicolon and comma
- * that the first row holds most of.
+ * The first row holds the names of the columns. Columns are separated by the first of tab, semicolon and
+ * comma that the first row holds most of.
  * @throws ReadFailure `document_unreadable` if a quoted value never ends.
  */
 export function* readCsv(text: string): Generator<DocumentPage> {

@@ -6,8 +6,8 @@ import { readTurnItems } from "../resource.ts";
 import { toStoredItems, type ConversationItem, type StoredItem } from "./stored-items.ts";
 
 /**
- * Resolves with the item of a message that has `id` in the conversation, or in the output of the turn that wrote
- * the message; `undefined` if there is none, or if the turn's output has several such items.
+ * Resolves with the item of a message that has `id` in the conversation, or in the output of the turn
+ * that wrote the message; `undefined` if there is none, or if the turn's output has several such items.
  */
 export async function findStoredItem(
   message: StoredMessage,

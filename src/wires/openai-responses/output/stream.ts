@@ -30,7 +30,8 @@ export interface ResponseStreamOptions {
  * Returns the stream. Its numbers follow from the reply alone: each event counts 1, but a piece of text
  * counts its bytes in UTF-8, and has the number of its last one. So they are equal on every replay and
  * replica, however the reply was cut into pieces, and a client can resume in the middle of a piece. An
- * `error` counts nothing and repeats the last number: a reply that ended as interrupted may be completed later.
+ * `error` counts nothing and repeats the last number: a reply that ended as interrupted may be completed
+ * later.
  */
 export function toResponseStream(options: ResponseStreamOptions): StreamWire {
   return {

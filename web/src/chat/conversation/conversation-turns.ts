@@ -101,8 +101,8 @@ export class ConversationTurns {
   }
 
   /**
-   * Follows the first turn that was `kept`, and sends the others after it; or else follows the one in progress
-   * at the end of the shown path. @param knownId the latter's id, if another tab has told it.
+   * Follows the first turn that was `kept`, and sends the others after it; or else follows the one in
+   * progress at the end of the shown path. @param knownId the latter's id, if another tab has told it.
    */
   async goOn(kept: readonly KeptTurn[], knownId?: string): Promise<void> {
     if (this.#running?.content.status === "waiting") await this.#follow(this.#running);

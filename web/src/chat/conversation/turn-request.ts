@@ -1,4 +1,7 @@
-/** Requests for turns: first without what is large, which is kept elsewhere, and completed when they leave. */
+/**
+ * Requests for turns: first without what is large, which is kept elsewhere, and completed when they
+ * leave.
+ */
 import { toChatImage, type ChatImage, type ChatRequest } from "../../base/foreword-client.ts";
 import type { Message, ShownFile } from "./message.ts";
 

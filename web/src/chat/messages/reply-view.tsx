@@ -70,7 +70,10 @@ interface PartsProps {
   readonly isOver: boolean;
 }
 
-/** Shows the phases in their order: sources, reasoning, plan, then the answer with its tool calls in their places. */
+/**
+ * Shows the phases in their order: sources, reasoning, plan, then the answer with its tool calls in their
+ * places.
+ */
 function ReplyParts({ conversation, content, isOver }: PartsProps) {
   const { chat } = strings;
   const { plan, answer, reasoning, tools, sources } = content;

@@ -7,7 +7,10 @@ export interface ToolName {
   readonly server: string | undefined;
 }
 
-/** Returns how a tool is shown, which models know as `server__tool`. @param title what its server calls it. */
+/**
+ * Returns how a tool is shown, which models know as `server__tool`. @param title what its server calls
+ * it.
+ */
 export function toToolName(name: string, title: string | null): ToolName {
   const at = name.indexOf("__", 1);
   const hasServer = at > 0 && at + 2 < name.length;
