@@ -12,14 +12,13 @@ import { useTools } from "../flow/tools/use-tools.ts";
 import { readResponse, startApp, type AppResponse, type RunningApp } from "../support/apps/start-app.ts";
 
 const document = await makeDocument("none", "scripted");
-const userId = randomUUID();
-const unknownId = randomUUID();
-const usage = {
-  prompt_tokens: 1,
-  completion_tokens: 2,
+const [userId, unknownId] = [randomUUID(), randomUUID()];
+const counts = { prompt_tokens: 1, completion_tokens: 2 };
+const details = {
   completion_tokens_details: { reasoning_tokens: 1 },
   prompt_tokens_details: { cached_tokens: 1 },
 };
+const usage = { ...counts, ...details };
 
 const Named = z.object({ id: z.string(), output: z.array(z.object({ id: z.string() })) });
 const Made = z.object({ id: z.string() });
