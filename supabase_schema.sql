@@ -714,9 +714,9 @@ begin
     $sql$create index turn_waits_subject_idx on public.turn_waits (subject) where subject is not null$sql$,
     $sql$create unique index daily_usage_idx on public.daily_usage (user_id, day, model) nulls not distinct$sql$,
     $sql$create index request_counts_age_idx on public.request_counts (started_at)$sql$,
-    -- Words, owner and conversation are found through one index, so that a search costs as much as its user has
-    -- written, and some of the user's conversations can be searched without the others. Without fastupdate: every
-    -- search would read the whole list of pending entries, up to 4 MB.
+    -- Words, owner and conversation are found through one index, so that a search costs as much as its user
+    -- has written, and some of the user's conversations can be searched without the others. Without
+    -- fastupdate: every search would read the whole list of pending entries, up to 4 MB.
     $sql$create index message_words_idx on public.message_words using gin (words) with (fastupdate = off)
       where words is not null$sql$,
     $sql$create index title_words_idx on public.title_words using gin (words) with (fastupdate = off)

@@ -87,7 +87,8 @@ describe("a question in the page", { timeout: 240_000, skip: withoutBrowser }, (
 
   test("without a network goes out when that is back, even if its page was closed", async () => {
     const visitor = await visit();
-    visitor.expectProblems(/ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|404/); // it asks first whether it arrived
+    // It asks first whether the question has arrived, which is a 404.
+    visitor.expectProblems(/ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|404/);
     const page = await visitor.open();
     await messageField(page).waitFor();
     await visitor.context.setOffline(true);
