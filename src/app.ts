@@ -136,7 +136,8 @@ export async function createApp(
   const settings = options.model.type === "demo" ? [] : options.model.models;
   const prices = toModelPrices(settings, options.prices);
   const tools = options.toolServers && new McpToolServers(options.toolServers, clock, observe);
-  const grounding = createGrounding(options.webSearch, clock, observe);
+  const knowledge = createKnowledge(options, store, clock, observe);
+  const grounding = createGrounding(options.webSearch, knowledge?.search, clock, observe);
   const attachments = createAttachments(options, store, observe);
   const pricing = prices.size === 0 ? undefined : new Pricing(prices, toFallbacks(settings));
   const countBackground = rows && (async (used: BackgroundUsage) => await countUsage(rows.database, used));
@@ -169,7 +170,6 @@ export async function createApp(
   registerWires(http, turns, stored);
   registerRoutes(http, historyRoutes, { history, live });
   registerRoutes(http, fileRoutes, { files: store.attachments, rows });
-  const knowledge = createKnowledge(options, store, clock, observe);
   registerRoutes(http, knowledgeRoutes, { knowledge });
   registerRoutes(http, usageRoutes, { counters, clock, limits: options.limits, prices });
   registerRoutes(http, healthRoutes, { health });

@@ -84,7 +84,12 @@ export const promptFields = {
     .describe(
       "Searches the web before the model is asked, if the server has an engine; otherwise the model is told.",
     ),
-  knowledge_base: z.string().nullish().describe("The name of a knowledge base, which the model is told."),
+  knowledge_base: z
+    .string()
+    .nullish()
+    .describe(
+      "The name of a knowledge base of the user, which is searched. If there is none, the model is told the name.",
+    ),
   reasoning_effort: Effort.describe("How much the model thinks, in a word of its server, like `low`."),
   verbosity: Effort.describe("How long its answers are, in a word of its server, like `low`."),
 };

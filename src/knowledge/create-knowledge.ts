@@ -5,6 +5,8 @@ import type { OpenStore, StoreOptions } from "../store/open-store.ts";
 import type { Observer } from "../turn/observer.ts";
 import { DocumentReading } from "./reading/document-reading.ts";
 import { KnowledgeRows } from "./knowledge-rows.ts";
+import { DocumentSearch } from "./search/document-search.ts";
+import { PassageSearch } from "./search/passage-search.ts";
 import { leaseMs, ReadingRows } from "./reading/reading-rows.ts";
 import type { Knowledge } from "./routes.ts";
 import { DocumentUploads } from "./uploads.ts";
@@ -21,6 +23,8 @@ export interface KnowledgeOptions {
 
 /** The knowledge bases of a server, whose documents are read in the background. */
 export interface ServedKnowledge extends Knowledge {
+  /** Finds the sources of turns. */
+  readonly search: DocumentSearch;
   /** Reads no more documents. */
   close(): Promise<void>;
 }
@@ -45,5 +49,6 @@ export function createKnowledge(
     observe,
   });
   const uploads = new DocumentUploads({ rows, originals, onWaiting: () => reading.nudge() });
-  return { rows, uploads, originals, close: async () => await reading.close() };
+  const search = new DocumentSearch(new PassageSearch(database));
+  return { rows, uploads, originals, search, close: async () => await reading.close() };
 }

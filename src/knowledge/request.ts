@@ -1,18 +1,13 @@
 /** The parameters of the knowledge routes. */
 import { z } from "zod";
 import { toFileName } from "../turn/attachments/attachment.ts";
-import { toStorable } from "../turn/message.ts";
 import { Cursor, Limit } from "../http/lists/page-fields.ts";
 import { UserQuery, Uuid } from "../http/request-fields.ts";
+import { toBaseName } from "./base-name.ts";
 
 const maxBaseNameLength = 200;
 /** The name of a document that has none. */
 const unnamed = "document";
-
-/** Returns the name of a knowledge base as it is stored: however a client types it, it is the same. */
-function toBaseName(text: string): string {
-  return toStorable(text).normalize("NFC").replaceAll(/\s+/g, " ").trim();
-}
 
 /** The knowledge base in the path. */
 export const BaseParams = z.object({
