@@ -1,4 +1,4 @@
-/** Turns with a knowledge base, on every database: its passages reach the model, cited by document and page. */
+/** Turns with a knowledge base, on every database: its passages reach the model, cited by page. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
