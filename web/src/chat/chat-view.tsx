@@ -37,7 +37,7 @@ export function ChatView() {
 interface BodyProps {
   readonly conversation: Conversation;
   readonly model: string | undefined;
-  readonly onModel: (model: string) => void;
+  readonly onModel: (model: string | undefined) => void;
 }
 
 function ChatBody({ conversation, model, onModel }: BodyProps) {

@@ -2,12 +2,10 @@
 import type { Tokens } from "marked";
 import type { ComponentChild } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { CopyButton } from "../base/copy-button.tsx";
 import { strings } from "../strings/strings.ts";
 import { canHighlight, highlightLater } from "./highlight-queue.ts";
 import { type OpenCodeToken, splitCode } from "./open-code.ts";
-
-/** How long the button says that it has copied. */
-const confirmationMs = 2000;
 
 /** Shows a block of code, which may still grow. */
 export function CodeBlock({ token, isOpen }: { token: Tokens.Code | OpenCodeToken; isOpen: boolean }) {
@@ -18,7 +16,7 @@ export function CodeBlock({ token, isOpen }: { token: Tokens.Code | OpenCodeToke
     <div class="markdown-code" dir="ltr">
       <div class="markdown-code-header">
         <span>{language === "" ? strings.markdown.code : language}</span>
-        <CopyButton text={() => chunks.join("")} />
+        <CopyButton text={() => chunks.join("")} label={strings.markdown.copyCode} />
       </div>
       <pre tabIndex={0} aria-label={`${strings.markdown.code} ${language}`.trim()}>
         <code>
@@ -44,31 +42,4 @@ function useHighlighting(
     return highlightLater(language, chunks, (elements) => setColours({ chunks, elements }));
   }, [language, chunks, isOpen]);
   return colours?.chunks === chunks ? colours.elements : undefined;
-}
-
-function CopyButton({ text }: { text: () => string }) {
-  const [state, setState] = useState<"ready" | "copied" | "failed">("ready");
-  useEffect(() => {
-    if (state === "ready") return undefined;
-    const timer = setTimeout(() => setState("ready"), confirmationMs);
-    return () => clearTimeout(timer);
-  }, [state]);
-  const copy = (): void => {
-    navigator.clipboard.writeText(text()).then(
-      () => setState("copied"),
-      () => setState("failed"),
-    );
-  };
-  const { markdown } = strings;
-  const confirmation = state === "copied" ? markdown.copied : state === "failed" ? markdown.copyFailed : "";
-  return (
-    <span class="markdown-copy">
-      <button type="button" onClick={copy} aria-label={markdown.copyCode}>
-        {confirmation === "" ? markdown.copy : confirmation}
-      </button>
-      <span class="visually-hidden" role="status">
-        {confirmation}
-      </span>
-    </span>
-  );
 }

@@ -14,7 +14,7 @@ import { useFieldFocus } from "./use-field-focus.ts";
 interface ComposerProps {
   readonly conversation: Conversation;
   readonly model: string | undefined;
-  readonly onModel: (model: string) => void;
+  readonly onModel: (model: string | undefined) => void;
 }
 
 /** A text field with files, a choice of models, and a button that sends or stops. */

@@ -5,16 +5,20 @@ import { strings } from "../../strings/strings.ts";
 
 interface PickerProps {
   readonly model: string | undefined;
-  readonly onModel: (model: string) => void;
+  readonly onModel: (model: string | undefined) => void;
 }
 
-/** Shows the models, if the server has several. */
+/** Shows the models, if the server has several. A chosen one that the server no longer has is given up. */
 export function ModelPicker({ model, onModel }: PickerProps) {
   const { client } = usePage();
   const [models, setModels] = useState<readonly string[]>([]);
   useEffect(() => {
     client.models().then(setModels, () => {}); // without the list, the server's default model replies
   }, [client]);
+  const isGone = model !== undefined && models.length > 0 && !models.includes(model);
+  useEffect(() => {
+    if (isGone) onModel(undefined);
+  });
   if (models.length < 2) return null;
   const chosen = models.find((name) => name === model) ?? models[0];
   return (

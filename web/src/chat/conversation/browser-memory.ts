@@ -54,8 +54,8 @@ export class BrowserMemory {
     return this.#read("model", undefined);
   }
 
-  /** Keeps the chosen model. */
-  writeModel(model: string): void {
+  /** Keeps the chosen model; `undefined`: the server's default. */
+  writeModel(model: string | undefined): void {
     this.#write("model", undefined, model);
   }
 

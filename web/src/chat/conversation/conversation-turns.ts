@@ -39,6 +39,8 @@ export class ConversationTurns {
   readonly #listener: TurnListener;
   readonly #ended: EndedTurns;
   #running: RunningTurn | undefined;
+  /** Fires when a turn that waits for its user goes on without. */
+  #waiting: ReturnType<ShownServices["clock"]["after"]> | undefined;
   /** The turn in progress, until the server has its question. */
   #sent: RunningTurn | undefined;
   /** Questions of earlier pages that follow the turn in progress: only one at a time can be sent. */
@@ -131,18 +133,23 @@ export class ConversationTurns {
     if (isWaiting && running !== undefined) await this.#follow(running);
   }
 
-  /** Answers a call that waits, and follows the turn on; `onSettled` is called in between. */
-  async approve(answer: ApprovalAnswer, onSettled: () => void): Promise<void> {
+  /**
+   * Answers a call that waits, and follows the turn on; `onSettled` is called in between. Resolves with
+   * whether the server has taken the answer.
+   */
+  async approve(answer: ApprovalAnswer, onSettled: () => void): Promise<boolean> {
     const running = this.#running;
-    if (running === undefined) return;
+    if (running === undefined) return false;
+    let isTaken = true;
     try {
       await this.#services.client.approve(running.turnId, [answer]);
     } catch (error) {
-      if (!(error instanceof ForewordError)) throw error;
-      this.#listener.onProblem(error.code); // it was answered elsewhere, or too late: the turn goes on
+      isTaken = false;
+      this.#listener.onProblem(toCode(error)); // it was answered elsewhere, or too late: the turn goes on
     }
     onSettled();
     await this.#follow(running);
+    return isTaken;
   }
 
   /** Returns whether the turn is worth following. */
@@ -221,10 +228,11 @@ export class ConversationTurns {
     const { signal } = this.#services;
     try {
       await running.follow();
+      if (this.#running !== running) return; // an earlier call has seen its end
       if (running.content.status === "waiting") this.#wait(running);
       else await this.#end(running, running.content);
     } catch (error) {
-      if (signal.aborted || running.isTaken) return;
+      if (signal.aborted || running.isTaken || this.#running !== running) return;
       const code = toCode(error);
       this.#listener.onProblem(code);
       if (running.hasStarted)
@@ -239,10 +247,11 @@ export class ConversationTurns {
     const times = running.content.tools.flatMap(({ approval }) => approval?.expiresAt ?? []);
     const delayMs = Math.max(0, Math.min(...times.map(Date.parse)) - clock.now().getTime()) + lateMs;
     if (!Number.isFinite(delayMs) || delayMs > maxTimerMs) return;
-    const timer = clock.after(delayMs, () => {
+    this.#waiting?.cancel();
+    this.#waiting = clock.after(delayMs, () => {
       if (this.#running === running && !signal.aborted) void this.#follow(running);
     });
-    signal.addEventListener("abort", () => timer.cancel());
+    signal.addEventListener("abort", () => this.#waiting?.cancel(), { once: true });
   }
 
   async #end(running: RunningTurn, content: ReplyContent): Promise<void> {

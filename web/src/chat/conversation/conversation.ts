@@ -226,10 +226,10 @@ export class Conversation {
     await this.#try(async () => await this.#turns.stop());
   }
 
-  /** Answers a call that waits for approval. */
-  async approve(approvalId: string, approved: boolean, reason = ""): Promise<void> {
+  /** Answers a call that waits for approval. Resolves with whether the server has taken the answer. */
+  async approve(approvalId: string, approved: boolean, reason = ""): Promise<boolean> {
     const answer = { approvalId, approved, ...(reason !== "" && { reason }) };
-    await this.#try(async () => await this.#turns.approve(answer, () => this.#announce("update")));
+    return await this.#turns.approve(answer, () => this.#announce("update"));
   }
 
   /** The versions of a message. */

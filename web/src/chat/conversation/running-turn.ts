@@ -44,6 +44,8 @@ export class RunningTurn {
   readonly #opening: Opening;
   readonly #taking = new AbortController();
   #turn: Turn | undefined;
+  /** The last call of {@link follow}. */
+  #following = Promise.resolve();
   #turnId: string;
   #after: Place | undefined;
   #hasStarted = false;
@@ -83,21 +85,14 @@ export class RunningTurn {
   }
 
   /**
-   * Resolves when the turn is over or waits for its user: then it may be called again.
+   * Resolves when the turn is over or waits for its user: then it may be called again. Calls follow one after
+   * another, so that no event is taken twice.
    * @throws as `followTurn` does; LostFileError.
    */
   async follow(): Promise<void> {
-    const { request, turnId, fileIds } = this.#opening;
-    if (this.#hasStarted || request === undefined) return await this.#follow(undefined);
-    if (turnId !== undefined) {
-      try {
-        return await this.#follow(undefined);
-      } catch (error) {
-        const isUnknown = error instanceof ForewordError && error.code === "not_found" && !this.#hasStarted;
-        if (!isUnknown) throw error; // else its request never arrived
-      }
-    }
-    await this.#follow(await completeRequest(request, this.question, fileIds.length));
+    const last = this.#following;
+    this.#following = last.catch(() => {}).then(async () => await this.#followOnce());
+    await this.#following;
   }
 
   /** Stops it on the server. Without a network, a turn that has not started is taken back. */
@@ -114,6 +109,22 @@ export class RunningTurn {
   /** Resolves with the title that a model makes, if it makes one now. */
   async title(): Promise<string | undefined> {
     return await this.#turn?.title();
+  }
+
+  async #followOnce(): Promise<void> {
+    const { status } = this.content;
+    if (status !== "running" && status !== "waiting") return;
+    const { request, turnId, fileIds } = this.#opening;
+    if (this.#hasStarted || request === undefined) return await this.#follow(undefined);
+    if (turnId !== undefined) {
+      try {
+        return await this.#follow(undefined);
+      } catch (error) {
+        const isUnknown = error instanceof ForewordError && error.code === "not_found" && !this.#hasStarted;
+        if (!isUnknown) throw error; // else its request never arrived
+      }
+    }
+    await this.#follow(await completeRequest(request, this.question, fileIds.length));
   }
 
   async #follow(request: ChatRequest | undefined): Promise<void> {

@@ -1,10 +1,10 @@
 /** A message of the user. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { CopyButton } from "../../base/copy-button.tsx";
 import { strings } from "../../strings/strings.ts";
 import type { Conversation } from "../conversation/conversation.ts";
 import type { Message } from "../conversation/message.ts";
 import { BranchSwitcher } from "./branch-switcher.tsx";
-import { CopyButton } from "./copy-button.tsx";
 import { MessageFile } from "./message-file.tsx";
 
 interface QuestionProps {
@@ -46,7 +46,7 @@ export function QuestionView({ conversation, message, model, isBusy, isLast }: Q
       <QuestionContent message={message} />
       <div class="actions">
         <BranchSwitcher conversation={conversation} message={message} />
-        <CopyButton text={message.text} />
+        <CopyButton class="quiet" text={() => message.text} label={chat.copy} />
         <EditButton isFocused={hasEdited} isBusy={isBusy} onEdit={() => setEditing(true)} />
       </div>
       {isLast && !isBusy && (

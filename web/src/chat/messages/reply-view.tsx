@@ -1,5 +1,6 @@
 /** A reply: its plan, reasoning, answer and tool calls, and how it ended. */
 import { useMemo, useRef } from "preact/hooks";
+import { CopyButton } from "../../base/copy-button.tsx";
 import { useStore } from "../../base/use-store.ts";
 import { Markdown } from "../../markdown/markdown.tsx";
 import { strings } from "../../strings/strings.ts";
@@ -8,7 +9,6 @@ import type { Message, ReplyContent } from "../conversation/message.ts";
 import { openSource, SourceList } from "../sources/source-list.tsx";
 import { SourcesContext } from "../sources/sources-context.ts";
 import { BranchSwitcher } from "./branch-switcher.tsx";
-import { CopyButton } from "./copy-button.tsx";
 import { ReplyDetails } from "./reply-details.tsx";
 import { ReplyEnd } from "./reply-end.tsx";
 import { Phase } from "./phase.tsx";
@@ -48,7 +48,7 @@ export function ReplyView({ conversation, message, question, model, isRunning, i
       {isOver && (
         <div class="actions">
           <BranchSwitcher conversation={conversation} message={message} />
-          <CopyButton text={content.answer ?? ""} />
+          <CopyButton class="quiet" text={() => content.answer ?? ""} label={chat.copy} />
           <button
             type="button"
             class="quiet"

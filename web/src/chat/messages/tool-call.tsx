@@ -53,7 +53,8 @@ function Approval(props: { readonly conversation: Conversation; readonly approva
   const [isSent, setSent] = useState(false);
   const answer = (isApproved: boolean): void => {
     setSent(true);
-    void conversation.approve(approvalId, isApproved, reason.trim());
+    // If the server has not taken the answer, it can be given again.
+    void conversation.approve(approvalId, isApproved, reason.trim()).then(setSent);
   };
   return (
     <div class="approval">
