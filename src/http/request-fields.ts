@@ -76,8 +76,8 @@ export const ModelField = z
   )
   .register(described, { as: z.string().nullable() });
 
-/** Options for the model, on our own routes and the AI SDK's. */
-export const promptFields = {
+/** What the answer is to rely on. */
+export const sourceWishes = {
   use_web_search: z
     .boolean()
     .nullish()
@@ -90,6 +90,21 @@ export const promptFields = {
     .describe(
       "The name of a knowledge base of the user, which is searched. If there is none, the model is told the name.",
     ),
+};
+
+/** Returns {@link sourceWishes} as options of a turn. */
+export function toSourceWishes(
+  request: z.infer<z.ZodObject<typeof sourceWishes>>,
+): Pick<PromptOptions, "useWebSearch" | "knowledgeBase"> {
+  return {
+    useWebSearch: request.use_web_search ?? false,
+    knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
+  };
+}
+
+/** Options for the model, on our own routes and the AI SDK's. */
+export const promptFields = {
+  ...sourceWishes,
   reasoning_effort: Effort.describe("How much the model thinks, in a word of its server, like `low`."),
   verbosity: Effort.describe("How long its answers are, in a word of its server, like `low`."),
 };
@@ -100,8 +115,7 @@ export function toPromptOptions(request: z.infer<z.ZodObject<typeof promptFields
   return {
     wantsPlan: true,
     parameters: { ...(effort && { reasoning_effort: effort }), ...(verbosity && { verbosity }) },
-    useWebSearch: request.use_web_search ?? false,
-    knowledgeBase: toStorable(request.knowledge_base?.trim() ?? "") || undefined,
+    ...toSourceWishes(request),
   };
 }
 

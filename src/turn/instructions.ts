@@ -60,10 +60,13 @@ export type Prompt =
       readonly serverTools?: readonly ServerTool[] | undefined;
     }
   | {
-      /** The client's own messages, to the letter, as the Chat Completions API has them. */
+      /**
+       * The client's own messages, to the letter, as the Chat Completions API has them; before them a system
+       * message with the sources, if there are any.
+       */
       readonly kind: "verbatim";
       readonly messages: readonly object[];
-      /** The same as {@link Message}s. */
+      /** The client's messages as {@link Message}s. */
       readonly chat: readonly Message[];
       readonly parameters: ModelParameters;
     };
@@ -85,8 +88,11 @@ Write the line ---RESPONSE--- exactly once, even when the answer is short.`;
  * messages, which many servers refuse, and its replies are reduced to their answers.
  */
 export function toPrompt(chat: readonly Message[], options: PromptOptions): Prompt {
-  const { wantsPlan, parameters, verbatim } = options;
-  if (verbatim !== undefined) return { kind: "verbatim", messages: verbatim, chat, parameters };
+  const { wantsPlan, parameters, verbatim, material } = options;
+  if (verbatim !== undefined) {
+    const sources = material === undefined ? [] : [{ role: "system", content: material }];
+    return { kind: "verbatim", messages: [...sources, ...verbatim], chat, parameters };
+  }
   const messages = wantsPlan ? toTidy(chat) : chat;
   const instruction = toInstruction(options);
   const isClients = instruction !== undefined && instruction === options.instructions;

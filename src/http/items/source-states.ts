@@ -85,6 +85,11 @@ export function toSourceJson(source: SourceData): SourceJson {
   return { sourceId, number, kind, title, url, documentId, page, heading, quote };
 }
 
+/** Returns a search as clients read it. */
+export function toSearchJson({ kind, query, status }: Search): SearchJson {
+  return { kind, query, status };
+}
+
 /** Returns a source of a message as clients read it. */
 export function toCitedSourceJson(source: MessageSource): CitedSourceJson {
   return { ...toSourceJson(source), isCited: source.isCited };
@@ -96,7 +101,7 @@ export function toSourceStates(items: readonly SavedItem[], answer: string | und
   if (searches.length === 0) return {};
   const sources = toMessageSources(items, answer ?? "");
   return {
-    searches: searches.map(({ kind, query, status }) => ({ kind, query, status })),
+    searches: searches.map(toSearchJson),
     ...(sources !== undefined && { sources: sources.map(toCitedSourceJson) }),
   };
 }

@@ -1,6 +1,7 @@
 /** Chat completion chunks. https://platform.openai.com/docs/api-reference/chat-streaming */
 import { toErrorMessage } from "../../base/errors.ts";
-import type { TurnEnd, TurnEvent, TurnStart } from "../../turn/turn-event.ts";
+import type { SourceData, TurnEnd, TurnEvent, TurnStart } from "../../turn/turn-event.ts";
+import { toAnnotations } from "./annotation.ts";
 import {
   toCompletionHead,
   toCompletionUsage,
@@ -36,6 +37,9 @@ class ChunkProjection implements Projection {
   #model: string | undefined;
   /** `undefined` before the first tool call. */
   #calls: ToolCallDeltas | undefined;
+  readonly #sources: SourceData[] = [];
+  /** The answer so far, if there are sources that it may cite. */
+  #answer = "";
 
   constructor(includesUsage: boolean, findModel: () => string | undefined) {
     this.#includesUsage = includesUsage;
@@ -59,13 +63,16 @@ class ChunkProjection implements Projection {
       case "approval-request":
       case "approval-response":
       case "search":
-      case "source":
       case "turn-waiting":
+        return "";
+      case "source":
+        this.#sources.push(event);
         return "";
       case "plan-delta":
       case "reasoning-delta":
         return this.#toChoice({ reasoning_content: event.text }, null);
       case "answer-delta":
+        if (this.#sources.length > 0) this.#answer += event.text;
         return this.#toChoice({ content: event.text }, null);
       case "turn-end":
         return this.#toEnd(event);
@@ -109,6 +116,8 @@ class ChunkProjection implements Projection {
       this.#includesUsage && end.usage !== undefined
         ? `${this.#toHead()}[],"usage":${JSON.stringify(toCompletionUsage(end.usage))}}\n\n`
         : "";
-    return `${this.#toChoice({}, toFinishReason(end, hasCalls))}${usage}data: [DONE]\n\n`;
+    const found = toAnnotations(this.#answer, this.#sources);
+    const annotations = found.length === 0 ? "" : this.#toChoice({ annotations: found }, null);
+    return `${annotations}${this.#toChoice({}, toFinishReason(end, hasCalls))}${usage}data: [DONE]\n\n`;
   }
 }

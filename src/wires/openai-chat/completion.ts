@@ -5,7 +5,8 @@
 import { z } from "zod";
 import { Count, schemaOf } from "../../http/description/response-schema.ts";
 import { toBody } from "../../turn/body.ts";
-import type { ToolCall, TurnEnd, TurnStart, Usage } from "../../turn/turn-event.ts";
+import type { SourceData, ToolCall, TurnEnd, TurnStart, Usage } from "../../turn/turn-event.ts";
+import { CompletionAnnotationSchema, toAnnotations, type CompletionAnnotation } from "./annotation.ts";
 import {
   toCompletionToolCall,
   toToolCallSchema,
@@ -47,6 +48,7 @@ export interface Completion extends CompletionHead {
         readonly refusal: null;
         readonly reasoning_content?: string;
         readonly tool_calls?: readonly CompletionToolCall[];
+        readonly annotations?: readonly CompletionAnnotation[];
       };
       readonly logprobs: null;
       readonly finish_reason: CompletionFinish;
@@ -61,6 +63,8 @@ export interface CompletionDelta {
   readonly content?: string;
   readonly reasoning_content?: string;
   readonly tool_calls?: readonly [CompletionToolDelta];
+  /** All citations of the answer, after its last piece. */
+  readonly annotations?: readonly CompletionAnnotation[];
 }
 
 /** A chunk of a streamed reply. The last one may have usage and no choice. */
@@ -107,6 +111,7 @@ export const CompletionSchema = schemaOf<Completion>()("Completion", () =>
           refusal: z.null(),
           reasoning_content: z.string().exactOptional(),
           tool_calls: z.array(toToolCallSchema()).exactOptional(),
+          annotations: z.array(CompletionAnnotationSchema()).exactOptional(),
         }),
         logprobs: z.null(),
         finish_reason: FinishSchema,
@@ -129,6 +134,7 @@ export const CompletionChunkSchema = schemaOf<CompletionChunk>()("CompletionChun
           content: z.string().exactOptional(),
           reasoning_content: z.string().exactOptional(),
           tool_calls: z.tuple([toToolDeltaSchema()]).exactOptional(),
+          annotations: z.array(CompletionAnnotationSchema()).exactOptional(),
         }),
         logprobs: z.null(),
         finish_reason: FinishSchema.nullable(),
@@ -155,6 +161,7 @@ export interface WholeReply {
   readonly reasoning: string;
   /** The calls of tools that the client runs. */
   readonly calls: readonly ToolCall[];
+  readonly sources: readonly SourceData[];
   readonly end: TurnEnd;
 }
 
@@ -168,11 +175,13 @@ export function toCompletion({
   body,
   reasoning,
   calls: allCalls,
+  sources,
   end,
 }: WholeReply): Completion {
   const { plan, answer = "" } = toBody(body);
   const calls = end.outcome === "complete" ? allCalls : [];
   const thoughts = reasoning + plan;
+  const annotations = toAnnotations(answer, sources);
   return {
     ...toCompletionHead(start, model),
     object: "chat.completion",
@@ -185,6 +194,7 @@ export function toCompletion({
           refusal: null,
           ...(thoughts !== "" && { reasoning_content: thoughts }),
           ...(calls.length > 0 && { tool_calls: calls.map(toCompletionToolCall) }),
+          ...(annotations.length > 0 && { annotations }),
         },
         logprobs: null,
         finish_reason: toFinishReason(end, calls.length > 0),

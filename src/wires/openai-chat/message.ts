@@ -83,13 +83,14 @@ export const CompletionMessage = z.object({
 
 /**
  * The messages as they were sent, except for parts that some model servers refuse: empty tool calls, unusual
- * forms of images, and reasoning. Models that reason between tool calls need the reasoning before a call.
+ * forms of images, annotations, and reasoning. Models that reason between tool calls need the reasoning before a call.
  */
 export const Chat = z.object({
   messages: z.array(
     z.looseObject({ content: z.unknown().optional() }).transform((message) => {
-      const { reasoning_content: _, reasoning: __, tool_calls: calls, content, ...sent } = message;
-      const kept = Array.isArray(calls) && calls.length > 0 ? message : sent;
+      const { annotations: _, ...own } = message;
+      const { reasoning_content: __, reasoning: ___, tool_calls: calls, content, ...sent } = own;
+      const kept = Array.isArray(calls) && calls.length > 0 ? own : sent;
       if (content === undefined) return kept;
       return { ...kept, content: Array.isArray(content) ? content.map(toSentPart) : content };
     }),

@@ -10,7 +10,15 @@ import { toNamedCaller, UserName } from "../../http/openai/user-name.ts";
 import { Chat, CompletionMessage } from "./message.ts";
 import { toSentChat } from "./tool-messages.ts";
 import { checkTools } from "../../http/items/client-tools.ts";
-import { checkContent, IfRunning, listOf, toTurnNames, type TurnHeaders } from "../../http/request-fields.ts";
+import {
+  checkContent,
+  IfRunning,
+  listOf,
+  sourceWishes,
+  toSourceWishes,
+  toTurnNames,
+  type TurnHeaders,
+} from "../../http/request-fields.ts";
 import type { ModelChoice } from "../../http/model-choice.ts";
 
 /** Required fields, which never count as absent. */
@@ -40,6 +48,7 @@ export const CompletionRequest = z.object({
   store: z.boolean("must be true or false").optional().describe("`false` does not store the turn."),
   user: UserName,
   ifRunning: IfRunning,
+  ...sourceWishes,
   n: only(z.literal(1), "1"),
   logprobs: only(z.literal(false), "false"),
   top_logprobs: only(z.literal(0), "0"),
@@ -98,8 +107,7 @@ export function toRequestedCompletion(
       // By its plain name the model gets the client's messages verbatim. They have been checked above.
       verbatim: isPlanned ? undefined : Chat.parse(sent).messages,
       parameters,
-      useWebSearch: false,
-      knowledgeBase: undefined,
+      ...toSourceWishes(request),
     },
   };
 }

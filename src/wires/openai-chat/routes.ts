@@ -6,7 +6,7 @@ import { awaitTurn, followTurn } from "../../http/turns/follow-turn.ts";
 import { findReplyingModel } from "../../http/turns/replying-model.ts";
 import { startTurn, type TurnStarter } from "../../http/turns/start-turn.ts";
 import { toUnknownModel, type ModelChoice } from "../../http/model-choice.ts";
-import type { ToolCall } from "../../turn/turn-event.ts";
+import type { SourceData, ToolCall } from "../../turn/turn-event.ts";
 import { TurnHeaders, UserQuery } from "../../http/request-fields.ts";
 import { defineRoute, defineRoutes, startErrors, storeErrors, turnErrors } from "../../http/route.ts";
 import { toOpenAiChunks } from "./chunks.ts";
@@ -48,10 +48,12 @@ const createCompletion = defineRoute({
     const cursor = log.read();
     let reasoning = "";
     const calls: ToolCall[] = [];
+    const sources: SourceData[] = [];
     const end = await awaitTurn(turn, reply, stopsTurn, () => {
       for (let event = cursor.next(); event !== undefined; event = cursor.next())
         if (event.type === "reasoning-delta") reasoning += event.text;
         else if (event.type === "tool-call" && event.runsOn === "client") calls.push(event);
+        else if (event.type === "source") sources.push(event);
     });
     if (end?.type !== "turn-end" || log.start === undefined) return undefined;
     if (end.error !== undefined) throw new AppError(end.error.code, "the reply was cut off", end.error);
@@ -61,6 +63,7 @@ const createCompletion = defineRoute({
       body: log.textAfter(0),
       reasoning,
       calls,
+      sources,
       end,
     });
   },

@@ -10,6 +10,7 @@ import { startPostgresHarness } from "../../support/databases/store-harness.ts";
 import { readResponse, type AppResponse } from "../../support/apps/start-app.ts";
 import { toChunk, type Script, type ScriptedCall } from "../../support/model/scripted-model.ts";
 import { readUntil } from "../../support/clients/read-until.ts";
+import { useWeb } from "../../support/web/scripted-web.ts";
 import { useTools } from "../tools/use-tools.ts";
 import { wires, type Question, type Wire } from "./wires.ts";
 
@@ -43,12 +44,14 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
   const table = readTable();
   const models = useTwoModels({ fast: { price: { input: 1, output: 1 } } });
   const tools = useTools("suite");
+  const web = useWeb("suite");
   const database = useDatabase(startPostgresHarness);
   const app = useApp(
     models.fast,
     () => ({
       ...models.variables,
       ...tools.variables,
+      ...web.variables,
       SHOW_REASONING: "true",
       TITLE_MODEL: "slow",
       ON_DISCONNECT: "continue",
@@ -207,6 +210,11 @@ describe("what each protocol carries", { timeout: 240_000 }, () => {
       const { approvals } = JSON.parse((await app.get(`/turns/${turnId}`)).body);
       const approvalId: unknown = approvals[0]?.approvalId;
       return [approvalId, "mcp_approval_request"].some((sign) => response.body.includes(String(sign)));
+    },
+    "the sources that the answer cites": async (wire) => {
+      web.find({ title: "Tides", url: web.toPageUrl("tides"), content: "High tide is at four." });
+      models.fast.script = (call) => call.text("- p\n---RESPONSE---\nAt four [1].").finish();
+      return (await ask(wire, toQuestion({ usesWeb: true }))).body.includes(web.toPageUrl("tides"));
     },
     "the choice of a model": async (wire) => {
       const { answer: said } = await wire.read(await ask(wire, toQuestion({ model: "slow" })));

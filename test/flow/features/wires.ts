@@ -31,6 +31,8 @@ export interface Question {
   readonly schema?: object;
   readonly isKept?: boolean;
   readonly ifRunning?: string;
+  /** Whether the web is searched for sources. */
+  readonly usesWeb?: boolean;
   /** The idempotency key. */
   readonly key?: string;
 }
@@ -72,9 +74,11 @@ const toFunction = (name: string) => ({ type: "function", function: { name, para
 const toFormat = (schema: object) => ({ type: "json_schema", json_schema: { name: "reply", schema } });
 
 /** The options, as all but Responses name them. */
-function toOptions({ model, temperature, effort, schema, isKept, ifRunning }: Question) {
+function toOptions({ model, temperature, effort, schema, isKept, ifRunning, usesWeb }: Question) {
   const response_format = schema === undefined ? undefined : toFormat(schema);
-  return { model, temperature, reasoning_effort: effort, response_format, store: isKept, ifRunning };
+  const use_web_search = usesWeb;
+  const sampling = { temperature, reasoning_effort: effort, response_format };
+  return { model, ...sampling, store: isKept, ifRunning, use_web_search };
 }
 
 /** Returns a request that names its turn, in the way of all wires but AG-UI. */
@@ -230,6 +234,7 @@ const responses: Wire = {
             : { format: { type: "json_schema", name: "reply", schema: question.schema } },
         store: question.isKept,
         ifRunning: question.ifRunning,
+        use_web_search: question.usesWeb,
       },
       { "x-conversation-id": question.conversationId },
     ),

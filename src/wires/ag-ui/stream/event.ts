@@ -2,6 +2,12 @@
 import { z } from "zod";
 import type { ErrorCode } from "../../../base/errors.ts";
 import { Code, Count, Id, schemaOf, Time } from "../../../http/description/response-schema.ts";
+import {
+  searchFields,
+  sourceFields,
+  type SearchJson,
+  type SourceJson,
+} from "../../../http/items/source-states.ts";
 import { attemptFields, endFields, type Timings } from "../../../http/turns/turn-state.ts";
 import {
   finishReasons,
@@ -95,6 +101,8 @@ export type AgUiEvent =
       readonly name: "tool-input-available";
       readonly value: { readonly toolCallId: string; readonly toolName: string; readonly input: unknown };
     }
+  | { readonly type: "CUSTOM"; readonly name: "search"; readonly value: SearchJson }
+  | { readonly type: "CUSTOM"; readonly name: "source"; readonly value: SourceJson }
   | {
       readonly type: "CUSTOM";
       readonly name: "title";
@@ -204,6 +212,8 @@ export const AgUiEventSchema = schemaOf<AgUiEvent>()("AgUiEvent", () => {
       delta: z.string(),
     }),
     ...toToolSchemas(),
+    z.object({ type: z.literal("CUSTOM"), name: z.literal("search"), value: z.object(searchFields) }),
+    z.object({ type: z.literal("CUSTOM"), name: z.literal("source"), value: z.object(sourceFields) }),
     z.object({
       type: z.literal("CUSTOM"),
       name: z.literal("title"),

@@ -5,6 +5,8 @@ import { textBreak } from "../../../turn/items/tool-parts.ts";
 import {
   utf8,
   type BodyDelta,
+  type Search,
+  type Source,
   type ToolCall,
   type ToolResult,
   type TurnEnd,
@@ -18,6 +20,7 @@ import { atEnd, beforeText, type EventPlace } from "./event-id.ts";
 import { afterwards, ranks, type ToPlace } from "./ranks.ts";
 import { Thoughts } from "./thoughts.ts";
 import { EventWriter, toFrame } from "./event-writer.ts";
+import { toSourceEvent } from "./source-event.ts";
 import { toFailure, toFinish, toInput, toPause, toToolContent, type RunNames } from "./run-events.ts";
 
 /** How a client gets a run. */
@@ -126,9 +129,10 @@ class AgUiProjection implements Projection {
       case "tool-call-delta":
       case "approval-request":
       case "approval-response":
+        return;
       case "search":
       case "source":
-        return;
+        return this.#addSource(event);
       case "turn-waiting":
         return this.#pause(event);
       case "turn-end":
@@ -216,6 +220,11 @@ class AgUiProjection implements Projection {
       { type: "TOOL_CALL_RESULT", messageId, toolCallId, ...content, role: "tool" },
       { position, ordinal, rank: 0 },
     );
+  }
+
+  #addSource(item: Search | Source): void {
+    const { position, ordinal } = item;
+    this.#writer.send(toSourceEvent(item), { position, ordinal, rank: 0 });
   }
 
   #pause(waiting: TurnWaiting): void {

@@ -9,6 +9,7 @@ import type { ToolPart } from "../../../turn/items/tool.ts";
 import { toStoredItemId, type ItemPrefix } from "../ids.ts";
 import {
   OutputItemSchema,
+  toOutputText,
   type FunctionCallItem,
   type ItemStatus,
   type McpCallItem,
@@ -172,7 +173,7 @@ class ReplyItems {
       type: "message",
       role: "assistant",
       status: end === content.length ? this.#status : "completed",
-      content: [{ type: "output_text", text, annotations: [], logprobs: [] }],
+      content: [toOutputText(text, this.#message.sources ?? [])],
     };
     this.#hasText = true;
     const shift = <Part extends { readonly at: number }>(part: Part): Part =>

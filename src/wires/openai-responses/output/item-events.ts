@@ -1,6 +1,6 @@
 /** The events that show an item: how it begins, grows and ends. */
 import type { OutputEvent, TextDelta } from "./output-event.ts";
-import type { MessageItem, OutputItem, ReasoningItem } from "./output-item.ts";
+import type { MessageItem, OutputItem, OutputText, ReasoningItem } from "./output-item.ts";
 
 /** An item that is being written. */
 interface OpenPlace {
@@ -69,16 +69,18 @@ export function toSummaryDelta({ id, index }: OpenPlace, delta: string): TextDel
   };
 }
 
-/** Returns the events that end a message with `text`. */
-export function closeMessage(item: MessageItem, text: string, index: number): readonly OutputEvent[] {
+/** Returns the events that end a message, whose text is `part`: first its citations. */
+export function closeMessage(item: MessageItem, part: OutputText, index: number): readonly OutputEvent[] {
   const place = { item_id: item.id, output_index: index, content_index: 0 } as const;
+  const { text, annotations } = part;
+  const added = annotations.map(
+    (annotation, annotation_index) =>
+      ({ type: "response.output_text.annotation.added", ...place, annotation_index, annotation }) as const,
+  );
   return [
+    ...added,
     { type: "response.output_text.done", ...place, text, logprobs: none },
-    {
-      type: "response.content_part.done",
-      ...place,
-      part: { type: "output_text", text, annotations: none, logprobs: none },
-    },
+    { type: "response.content_part.done", ...place, part },
     { type: "response.output_item.done", output_index: index, item },
   ];
 }

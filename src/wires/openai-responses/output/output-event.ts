@@ -7,9 +7,11 @@ import {
   OutputItemSchema,
   OutputTextSchema,
   SummaryTextSchema,
+  TextAnnotationSchema,
   type OutputItem,
   type OutputText,
   type SummaryText,
+  type TextAnnotation,
 } from "./output-item.ts";
 import { ResponseSchema, type Response } from "./response.ts";
 import type { ErrorCode } from "../../../base/errors.ts";
@@ -50,6 +52,11 @@ export type OutputEvent =
   | (TextFields & {
       readonly type: "response.content_part.added" | "response.content_part.done";
       readonly part: OutputText;
+    })
+  | (TextFields & {
+      readonly type: "response.output_text.annotation.added";
+      readonly annotation_index: number;
+      readonly annotation: TextAnnotation;
     })
   | (TextFields & {
       readonly type: "response.output_text.done";
@@ -159,6 +166,12 @@ function toMessageSchemas() {
       ...fields,
     }),
     z.object({ type: z.literal("response.output_text.delta"), delta: z.string(), logprobs, ...fields }),
+    z.object({
+      type: z.literal("response.output_text.annotation.added"),
+      annotation_index: Count,
+      annotation: TextAnnotationSchema(),
+      ...fields,
+    }),
     z.object({ type: z.literal("response.output_text.done"), text: z.string(), logprobs, ...fields }),
   ] as const;
 }

@@ -1,6 +1,8 @@
 /** The items of a response's output. https://platform.openai.com/docs/api-reference/responses/object */
 import { z } from "zod";
 import { schemaOf } from "../../../http/description/response-schema.ts";
+import { toUrlCitations, urlCitationFields, type UrlCitation } from "../../../http/openai/url-citation.ts";
+import type { SourceData } from "../../../turn/turn-event.ts";
 
 /** Whether an item is whole, still to be written, or cut off. */
 export type ItemStatus = "in_progress" | "completed" | "incomplete";
@@ -8,11 +10,16 @@ export type ItemStatus = "in_progress" | "completed" | "incomplete";
 /** How the output of a response ends; `waiting`: its turn goes on in another response. */
 export type OutputEnding = "completed" | "incomplete" | "waiting" | "cancelled" | "failed";
 
+/** A citation in a text. */
+export interface TextAnnotation extends UrlCitation {
+  readonly type: "url_citation";
+}
+
 /** A text of a message. */
 export interface OutputText {
   readonly type: "output_text";
   readonly text: string;
-  readonly annotations: readonly never[];
+  readonly annotations: readonly TextAnnotation[];
   readonly logprobs: readonly never[];
 }
 
@@ -79,12 +86,17 @@ export type OutputItem = MessageItem | ReasoningItem | FunctionCallItem | McpCal
 const Status = z.enum(["in_progress", "completed", "incomplete"]);
 const Arguments = z.string().describe("As the model wrote them: JSON, unless the model made a mistake.");
 
+/** The schema of {@link TextAnnotation}. */
+export const TextAnnotationSchema = schemaOf<TextAnnotation>()("ResponseAnnotation", () =>
+  z.object({ type: z.literal("url_citation"), ...urlCitationFields }),
+);
+
 /** The schema of {@link OutputText}. */
 export const OutputTextSchema = schemaOf<OutputText>()("ResponseOutputText", () =>
   z.object({
     type: z.literal("output_text"),
     text: z.string(),
-    annotations: z.array(z.never()),
+    annotations: z.array(TextAnnotationSchema()),
     logprobs: z.array(z.never()),
   }),
 );
@@ -138,3 +150,11 @@ export const OutputItemSchema = schemaOf<OutputItem>()("ResponseOutputItem", () 
     }),
   ]),
 );
+
+/** Returns a whole text, with its citations of `sources`. */
+export function toOutputText(text: string, sources: readonly SourceData[]): OutputText {
+  const annotations = toUrlCitations(text, sources).map(
+    (citation) => ({ type: "url_citation", ...citation }) as const,
+  );
+  return { type: "output_text", text, annotations, logprobs: [] };
+}

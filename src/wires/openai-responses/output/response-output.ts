@@ -1,15 +1,14 @@
 /** Makes the output of a response from the events of its turn: items, and the events that show them. */
 import { toOutcomeText } from "../../../turn/items/tool-text.ts";
-import type { ToolCall, ToolResult, TurnEvent } from "../../../turn/turn-event.ts";
+import type { SourceData, ToolCall, ToolResult, TurnEvent } from "../../../turn/turn-event.ts";
 import { toItemId, type ItemPrefix, type ResponsePlace } from "../ids.ts";
 import { toServerNames } from "../server-tool-name.ts";
-import type {
-  ItemStatus,
-  McpCallItem,
-  MessageItem,
-  OutputEnding,
-  OutputItem,
-  ReasoningItem,
+import {
+  toOutputText,
+  type ItemStatus,
+  type McpCallItem,
+  type OutputEnding,
+  type OutputItem,
 } from "./output-item.ts";
 import type { OutputEvent } from "./output-event.ts";
 import {
@@ -51,6 +50,7 @@ export class ResponseOutput {
   #count = 0;
   #hasPlan = false;
   #hasMessage = false;
+  readonly #sources: SourceData[] = [];
   readonly #calls = new Map<string, ToolCall>();
   #clientCalls: ToolCall[] = [];
   /** The requests for approval that were shown: the ids of their items, by call. */
@@ -72,7 +72,8 @@ export class ResponseOutput {
   /** The items so far; an open one has its text so far. */
   get items(): readonly OutputItem[] {
     if (this.#shown !== undefined) return this.#shown;
-    return this.#open === undefined ? this.#items : [...this.#items, toItem(this.#open, "in_progress")];
+    const open = this.#open;
+    return open === undefined ? this.#items : [...this.#items, toItem(open, "in_progress").item];
   }
 
   /** Takes the next event; returns the events that it adds to the response. */
@@ -136,7 +137,9 @@ export class ResponseOutput {
       case "tool-call-delta":
       case "reasoning-delta":
       case "search":
+        return none;
       case "source":
+        this.#sources.push(event);
         return none;
     }
   }
@@ -164,11 +167,11 @@ export class ResponseOutput {
     const open = this.#open;
     if (open === undefined) return none;
     this.#open = undefined;
-    const item = toItem(open, status);
-    this.#items.push(item);
-    return item.type === "message"
-      ? closeMessage(item, open.text, open.index)
-      : closeReasoning(item, open.text, open.index);
+    const closed = toItem(open, status, this.#sources);
+    this.#items.push(closed.item);
+    return closed.part === undefined
+      ? closeReasoning(closed.item, open.text, open.index)
+      : closeMessage(closed.item, closed.part, open.index);
   }
 
   #addClientCall({ callId, name, input }: ToolCall): readonly OutputEvent[] {
@@ -235,12 +238,12 @@ export class ResponseOutput {
 
 const none: readonly never[] = [];
 
-function toItem({ type, id, text }: OpenItem, status: ItemStatus): MessageItem | ReasoningItem {
-  return type === "message"
-    ? { id, type, role: "assistant", status, content: [toOutputText(text)] }
-    : { id, type, summary: [{ type: "summary_text", text }], status };
-}
-
-function toOutputText(text: string): MessageItem["content"][number] {
-  return { type: "output_text", text, annotations: none, logprobs: none };
+/** Returns an item, and the text of a message, which has its citations once it is whole. */
+function toItem({ type, id, text }: OpenItem, status: ItemStatus, sources: readonly SourceData[] = none) {
+  if (type === "reasoning") {
+    const item = { id, type, summary: [{ type: "summary_text", text }], status } as const;
+    return { item, part: undefined };
+  }
+  const part = toOutputText(text, sources);
+  return { item: { id, type, role: "assistant", status, content: [part] }, part } as const;
 }

@@ -11,7 +11,9 @@ import type { ModelChoice } from "../../../http/model-choice.ts";
 import {
   IfRunning,
   listOf,
+  sourceWishes,
   toMessageText,
+  toSourceWishes,
   toTurnNames,
   type TurnHeaders,
 } from "../../../http/request-fields.ts";
@@ -98,6 +100,7 @@ export const ResponseRequest = z.object({
   prompt_cache_key: Repeated,
   user: UserName,
   ifRunning: IfRunning,
+  ...sourceWishes,
   ...shapingFields,
   ...Sampling.shape,
   top_logprobs: only(z.literal(0), "0"),
@@ -175,8 +178,7 @@ export function toRequestedResponse(
       serverTools: hasServerTools ? "all" : "none",
       toolServers: findToolServers(request),
       parameters: { ...toParameters(Sampling.parse(request), extra), ...shaping },
-      useWebSearch: false,
-      knowledgeBase: undefined,
+      ...toSourceWishes(request),
       ...(instructions !== undefined && {
         instructions: toMessageText(instructions, "user", "instructions"),
       }),
