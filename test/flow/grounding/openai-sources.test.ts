@@ -56,13 +56,18 @@ describe("the sources of a turn of OpenAI's clients", { timeout: 120_000 }, () =
       assert.deepEqual(whole.choices[0]?.message.annotations, nested);
       const stream = await client.create({ model: "scripted+plan", messages, ...wish, stream: true });
       const choices = [];
-      for await (const { choices: [choice] } of stream) choices.push(choice ?? assert.fail());
+      for await (const {
+        choices: [choice],
+      } of stream)
+        choices.push(choice ?? assert.fail());
       const places = choices.flatMap(({ delta }, index) => ("annotations" in delta ? [index] : []));
       assert.deepEqual(places, [choices.length - 2]);
       assert.deepEqual(Annotated.parse(choices.at(-2)?.delta).annotations, nested);
       assert.equal(choices.at(-1)?.finish_reason, "stop");
       const helper = client.stream({ model: "scripted+plan", messages, ...wish });
-      const { choices: [final] } = await helper.finalChatCompletion();
+      const {
+        choices: [final],
+      } = await helper.finalChatCompletion();
       assert.deepEqual(final?.message.annotations, nested);
     });
 
