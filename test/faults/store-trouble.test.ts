@@ -30,7 +30,7 @@ const failingTrigger = `
   create function public.fail() returns trigger language plpgsql as $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$;
   create trigger fail before insert on public.messages for each row execute function public.fail()`;
 const endSessions =
-  "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and application_name = 'foreword'";
+  "select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid <> pg_backend_pid() and application_name = 'foreword'";
 
 const troubles: readonly Trouble[] = [
   {
