@@ -3,18 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
 import { agentVersions, ObservedAgent, ObservedThread, toRun } from "../../support/clients/ag-ui.ts";
-import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
-import { useWeb } from "../../support/web/scripted-web.ts";
+import { useSearchingReplicas } from "./use-searching-replicas.ts";
 
 const forwardedProps = { use_web_search: true };
 
 describe("the sources of a run", { timeout: 120_000 }, () => {
-  const model = useModel("test");
-  const web = useWeb();
-  const database = useDatabase(startPostgresHarness);
-  const here = useApp(model, () => web.variables, { database, lifetime: "test" });
-  const there = useApp(model, () => web.variables, { database, lifetime: "test" });
+  const { model, web, here, there } = useSearchingReplicas();
 
   beforeEach(() => {
     web.find({ title: "Tides", url: web.toPageUrl("gone"), content: "High tide is at 04:12." });

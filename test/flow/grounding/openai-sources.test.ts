@@ -5,10 +5,9 @@ import { beforeEach, describe, test } from "node:test";
 import OpenAI from "openai";
 import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { z } from "zod";
-import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
+import { useApp } from "../../support/apps/use-app.ts";
 import type { RunningApp } from "../../support/apps/start-app.ts";
-import { useWeb } from "../../support/web/scripted-web.ts";
+import { useSearchingReplicas } from "./use-searching-replicas.ts";
 
 const messages = [
   { role: "system" as const, content: "Be brief." },
@@ -19,11 +18,7 @@ const answer = "🌊 At 04:12 [1]. It opens at six [2].";
 const Annotated = z.object({ annotations: z.array(z.unknown()) });
 
 describe("the sources of a turn of OpenAI's clients", { timeout: 120_000 }, () => {
-  const model = useModel("test");
-  const web = useWeb();
-  const database = useDatabase(startPostgresHarness);
-  const here = useApp(model, () => web.variables, { database, lifetime: "test" });
-  const there = useApp(model, () => web.variables, { database, lifetime: "test" });
+  const { model, web, database, here, there } = useSearchingReplicas();
   const unsearched = useApp(model, () => ({}), { database, lifetime: "test" });
 
   beforeEach(() => {

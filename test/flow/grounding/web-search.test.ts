@@ -4,11 +4,9 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
 import { toStreamEvents } from "../../support/clients/stream-events.ts";
-import { startPostgresHarness } from "../../support/databases/store-harness.ts";
-import { useApp, useDatabase, useModel } from "../../support/apps/use-app.ts";
 import type { AppResponse, RunningApp } from "../../support/apps/start-app.ts";
 import type { ScriptedCall } from "../../support/model/scripted-model.ts";
-import { useWeb } from "../../support/web/scripted-web.ts";
+import { useSearchingReplicas } from "./use-searching-replicas.ts";
 
 const typed = { accept: "text/event-stream" };
 const hint = "The user wants you to use web search, if you have it";
@@ -27,12 +25,7 @@ function ask(app: RunningApp, text: string, more: object = {}): Promise<AppRespo
 }
 
 describe("a turn with web search", { timeout: 120_000 }, () => {
-  const model = useModel("test");
-  const web = useWeb();
-  const database = useDatabase(startPostgresHarness);
-  const variables = (): Readonly<Record<string, string>> => web.variables;
-  const here = useApp(model, variables, { database, lifetime: "test" });
-  const there = useApp(model, variables, { database, lifetime: "test" });
+  const { model, web, here, there } = useSearchingReplicas();
 
   test("gives the model what it found, and the client its sources before any text, on every replica", async () => {
     web.addHtml("tides", "<html><title>Tides</title><p>High tide in Dover is at 04:12 today.</p></html>");
