@@ -83,7 +83,8 @@ export const CompletionMessage = z.object({
 
 /**
  * The messages as they were sent, except for parts that some model servers refuse: empty tool calls, unusual
- * forms of images, annotations, and reasoning. Models that reason between tool calls need the reasoning before a call.
+ * forms of images, annotations, and reasoning. Models that reason between tool calls need the reasoning
+ * before a call.
  */
 export const Chat = z.object({
   messages: z.array(
