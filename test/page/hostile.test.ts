@@ -17,6 +17,7 @@ import { usePage } from "../support/browser/use-page.ts";
 import type { Visitor } from "../support/browser/visitor.ts";
 import { HistoryClient } from "../support/clients/history-client.ts";
 import { hostileMarkdown, markerHost } from "../support/model/hostile-markdown.ts";
+import { useWeb } from "../support/web/scripted-web.ts";
 import { ask, assertShows, button, messageField, untilOver } from "./person.ts";
 
 const words = en.chat;
@@ -46,6 +47,7 @@ const findDangerous = `Array.from(document.querySelectorAll(".markdown *"), (ele
 describe("hostile texts in the page", { timeout: 240_000, skip: withoutBrowser }, () => {
   const model = useModel();
   const tools = useTools("suite");
+  const web = useWeb("suite");
   let modelsFile = "";
   useResource(async (closing) => {
     const annotations = { title: hostile };
@@ -65,6 +67,7 @@ describe("hostile texts in the page", { timeout: 240_000, skip: withoutBrowser }
   });
   const { app, visit } = usePage(model, () => ({
     ...tools.variables,
+    ...web.variables,
     MODELS_FILE: modelsFile,
     PAGE_TITLE: hostile,
   }));
@@ -156,6 +159,37 @@ describe("hostile texts in the page", { timeout: 240_000, skip: withoutBrowser }
       .getByRole("status")
       .filter({ hasText: en.history.notices.deleted(hostile) })
       .waitFor();
+    await assertNothingRan({ visitor, page });
+  });
+
+  test("titles, texts and addresses of sources, and what was searched for", async () => {
+    const { visitor, page } = await open();
+    const address = `${web.toPageUrl("gone")}?q=${hostile}`;
+    const title = hostile.replaceAll("<", "&lt;"); // the server removes tags
+    web.find(
+      { title, url: address, content: title },
+      { title, url: "javascript:mark(1)", content: title },
+      { title, url: `data:text/html,${hostile}`, content: title },
+    );
+    await button(page, words.webSearch).click();
+    model.say("- Look\n---RESPONSE---\nSo [1], [2].");
+    await ask(page, hostile);
+    await untilOver(page);
+    for (const isReloaded of [false, true]) {
+      if (isReloaded) await page.reload();
+      await page.getByRole("button", { name: words.sourceNumber(1, "") }).click();
+      const sources = page.locator("article .sources");
+      await sources.locator("blockquote", { hasText: "onerror" }).first().waitFor();
+      assert.equal(await sources.locator("img, script").count(), 0);
+      for (const link of await sources.locator("a").all())
+        assert.ok((await link.getAttribute("href"))?.startsWith(web.toPageUrl("gone")));
+      await assertNothingRan({ visitor, page });
+    }
+    web.find();
+    model.say("- Look\n---RESPONSE---\nNothing.");
+    await ask(page, `Else ${hostile}`);
+    await page.locator("article .search").filter({ hasText: "onerror" }).waitFor();
+    await untilOver(page);
     await assertNothingRan({ visitor, page });
   });
 

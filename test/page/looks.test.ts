@@ -159,6 +159,23 @@ describe("the page in its main states", { timeout: 240_000, skip: withoutBrowser
     assert.equal(await page.getByText("Hello.", { exact: true }).isVisible(), true);
     assert.equal(await page.evaluate("getComputedStyle(document.documentElement).colorScheme"), "light");
   });
+
+  test("prints a long reply whole, although its text is shown piece by piece", async () => {
+    const page = await (await visit()).open();
+    const paragraphs = Array.from({ length: 2_000 }, (_, index) => `Paragraph ${index} of many.\n\n`);
+    model.say("- Count\n---RESPONSE---\n", ...paragraphs);
+    await ask(page, "Count");
+    await untilOver(page);
+    await page.reload();
+    await page.locator("article.reply").waitFor({ state: "attached" });
+    await page.evaluate(
+      `addEventListener("beforeprint", () => { globalThis.printed = document.querySelector("article.reply").textContent; })`,
+    );
+    const paper = (await page.pdf()).toString("latin1").match(/\/Type \/Page\b/g) ?? [];
+    assert.ok(paper.length >= 40, `${paper.length} pages of paper`);
+    const printed = String(await page.evaluate("printed")).match(/Paragraph \d+ of many/g);
+    assert.equal(printed?.length, 2_000);
+  });
 });
 
 /** Has axe look at the page as it is, in light and in dark. */

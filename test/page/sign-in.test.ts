@@ -51,6 +51,18 @@ describe("the page of a Supabase project", { timeout: 240_000, skip: withoutBrow
     assert.doesNotMatch(await page.locator("body").innerText(), /Ada|secret/);
   });
 
+  test("offers to load itself again if the part for signing in is gone", async () => {
+    const visitor = await visit();
+    visitor.expectProblems(/404|Failed to load|MIME/);
+    const parts = /\/assets\/sign-in/;
+    await visitor.context.route(parts, async (route) => await route.fulfill({ status: 404, body: "{}" }));
+    const page = await visitor.open();
+    await page.getByRole("alert").filter({ hasText: en.page.loadFailed }).waitFor();
+    await visitor.context.unroute(parts);
+    await button(page, en.page.reload).click();
+    await emailField(page).waitFor();
+  });
+
   test("signs in by the link of an e-mail, back at the conversation, and says why a link does not work", async () => {
     const { id } = auth.addUser("link@example.test", undefined);
     const visitor = await visit();
