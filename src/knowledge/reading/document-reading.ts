@@ -19,7 +19,7 @@ import {
 import { findMediaType } from "../document-media-type.ts";
 
 /** The pause between looks for documents that other processes have left: doubled each time there are none. */
-const idleMs = { first: 3_000, most: 60_000 };
+const idleMs = { first: 3_300, most: 60_000 };
 /** How often a document may be taken to be read: a server may end while it reads. */
 const maxAttempts = 5;
 /** The longest rest after a batch, which is as long as storing it took: turns get half of a database. */
