@@ -13,7 +13,7 @@ import { ModelCalls } from "./steps/model-calls.ts";
 import { createStepLoop, type StepLoop } from "./steps/step-loop.ts";
 import type { NextStep } from "./steps/tool-steps.ts";
 import type { Estimate } from "./limits.ts";
-import type { CallReport, EndResult, ModelEnd, TurnBegin, TurnResult } from "./ports.ts";
+import type { Model, CallReport, EndResult, ModelEnd, TurnBegin, TurnResult } from "./ports.ts";
 import { ReplyEvents } from "./reply-events.ts";
 import { SafetyGate } from "./reply/safety-gate.ts";
 import type { PendingApproval, TurnStart } from "./turn-event.ts";
@@ -72,7 +72,7 @@ export class RunningTurn {
     this.#firstTextMs = resumed?.state.firstTextMs;
     this.#steps = createStepLoop(request, ports, output, this.#reply, resumed?.state);
     // First: all other work is done while the request is under way.
-    if (resumed === undefined) this.#start(request);
+    if (resumed === undefined) this.#start(request, model);
     this.#estimate = estimateTurn(request, model);
     this.#begin = begun?.begin ?? toTurnBegin(request, ports, clock.now());
     this.#isSafe = this.#makeSafe(begun);
@@ -117,9 +117,9 @@ export class RunningTurn {
   }
 
   /** Stage 0, if sources are asked for: they are looked for. Else the model is asked in this tick. */
-  #start(request: TurnRequest): void {
+  #start(request: TurnRequest, model: Model): void {
     const { grounding } = this.#ports;
-    this.#sources = startSourceStage(request, grounding, this.#reply, (grounded) => {
+    this.#sources = startSourceStage(request, { grounding, model }, this.#reply, (grounded) => {
       this.#steps?.ground(grounded);
       this.#askFirst(grounded);
     });

@@ -8,7 +8,7 @@ const maxChars = 10_000_000;
  * Characters for each token of a window. English has five, and up to a quarter of the part that is read is
  * left out, so that the path starts with the same message in many turns.
  */
-const charsPerToken = 8;
+export const charsPerToken = 8;
 
 /**
  * Returns how much of the end of a stored path is read, in characters.

@@ -1,11 +1,14 @@
 /** Puts sources into the instruction before a chat, and makes the items that show them. */
 import { randomBytes } from "node:crypto";
+import { sampleTokens } from "../context/token-count.ts";
 import type { UnplacedItem } from "../reply-events.ts";
 import type { SourceData } from "../turn-event.ts";
 import type { FinishedSearch, FoundSource } from "./grounding.ts";
 
 /** The most text of sources that a model is given, in UTF-16 units. */
 export const maxMaterialCharacters = 24_000;
+/** The most of a model's window that they may fill, counted in tokens. */
+const maxWindowPart = 0.3;
 /** The most sources of a turn. */
 const maxSources = 40;
 const maxQuoteCharacters = 300;
@@ -24,16 +27,24 @@ export interface Material {
 
 /**
  * Returns the sources that fit, the best of each search first.
+ * @param windowTokens how much the model's window holds, about.
  * @param nonce part of the elements around the sources, so that no source can end its own.
  */
-export function toMaterial(searches: readonly FinishedSearch[], nonce = toNonce()): Material {
-  const shares = searches.length === 0 ? 0 : Math.floor(maxMaterialCharacters / searches.length);
+export function toMaterial(
+  searches: readonly FinishedSearch[],
+  windowTokens: number,
+  nonce = toNonce(),
+): Material {
+  const share: Room = {
+    characters: Math.floor(maxMaterialCharacters / searches.length),
+    tokens: Math.floor((windowTokens * maxWindowPart) / searches.length),
+  };
   const items: UnplacedItem[] = [];
   const elements: string[] = [];
   const missing: string[] = [];
   let number = 0;
   for (const { kind, query, sources } of searches) {
-    const fitting = takeFitting(sources ?? [], shares);
+    const fitting = takeFitting(sources ?? [], share);
     const status = sources === undefined ? "failed" : fitting.length === 0 ? "nothing" : "found";
     items.push({ type: "search", kind, query, status });
     if (status !== "found") missing.push(toMissing(kind, status));
@@ -56,18 +67,30 @@ function toNonce(): string {
   return randomBytes(nonceBytes).toString("hex");
 }
 
-/** The first sources that fit into `room`; the last one is cut if that leaves much of it. */
-function takeFitting(sources: readonly FoundSource[], room: number): readonly FoundSource[] {
+/** How much text there is room for: both limits hold. */
+interface Room {
+  readonly characters: number;
+  readonly tokens: number;
+}
+
+/** The first sources that fit into `room`; one that is cut keeps enough to be understood. */
+function takeFitting(sources: readonly FoundSource[], room: Room): readonly FoundSource[] {
   const taken: FoundSource[] = [];
   let left = room;
   for (const source of sources.slice(0, maxSources)) {
-    const text = source.text.trim();
-    if (text === "" || left < maxQuoteCharacters) continue;
-    const part = text.length <= left ? text : text.slice(0, left).toWellFormed();
-    taken.push({ ...source, text: part });
-    left -= part.length;
+    const whole = source.text.trim();
+    const text = cutToRoom(whole, left);
+    if (text === "" || (text !== whole && text.length < maxQuoteCharacters)) continue;
+    taken.push({ ...source, text });
+    left = { characters: left.characters - text.length, tokens: left.tokens - sampleTokens([text]) };
   }
   return taken;
+}
+
+function cutToRoom(whole: string, { characters, tokens }: Room): string {
+  const text = cut(whole, Math.max(0, characters));
+  const count = sampleTokens([text]);
+  return count <= tokens ? text : cut(text, Math.max(0, Math.floor((text.length * tokens) / count)));
 }
 
 function toSourceData({ key, text, title, ...source }: FoundSource, number: number): SourceData {

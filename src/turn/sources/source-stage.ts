@@ -1,4 +1,6 @@
 /** The stage of a turn before its model is asked: sources are looked for, beside the begin. */
+import { charsPerToken } from "../context/read-chars.ts";
+import type { Model } from "../ports.ts";
 import type { ReplyEvents } from "../reply-events.ts";
 import { toChat, type TurnRequest } from "../turn-request.ts";
 import type { Gathering, Grounding } from "./grounding.ts";
@@ -11,7 +13,7 @@ import { toMaterial, type Material } from "./material.ts";
  */
 export function startSourceStage(
   request: TurnRequest,
-  grounding: Grounding | undefined,
+  { grounding, model }: { readonly grounding: Grounding | undefined; readonly model: Model },
   reply: ReplyEvents,
   ask: (grounded: TurnRequest) => void,
 ): Pick<Gathering, "abort"> | undefined {
@@ -22,7 +24,7 @@ export function startSourceStage(
   let isAborted = false;
   void gathering.done.then((searches) => {
     if (isAborted) return;
-    const material = toMaterial(searches);
+    const material = toMaterial(searches, model.maxReadChars / charsPerToken);
     for (const item of material.items) reply.add(item);
     ask(toGrounded(request, material));
   });
