@@ -258,7 +258,7 @@ export class Conversation {
     const unsubscribe = store.subscribe(() => {
       const isBack = last !== "online" && store.state === "online";
       last = store.state;
-      if (isBack) void this.refresh();
+      if (isBack && !this.isNew) void this.refresh();
     });
     this.#closing.signal.addEventListener("abort", unsubscribe);
   }
