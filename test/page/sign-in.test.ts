@@ -115,6 +115,7 @@ describe("the page of a Supabase project", { timeout: 240_000, skip: withoutBrow
     await button(page, words.ways.reset).click();
     await emailField(page).fill("forgot@example.test");
     await button(page, words.submits.reset).click();
+    await page.getByLabel(words.code).waitFor(); // the mail is there now
     await page.getByLabel(words.code).fill(auth.mails.at(-1)?.code ?? "");
     await button(page, words.submits.code).click();
     await page.getByLabel(words.newPassword, { exact: true }).fill("old password");
