@@ -5,6 +5,7 @@ import { AppError } from "../../base/errors.ts";
 import { mebibyte } from "../../base/sizes.ts";
 import { readDocument } from "../documents/read-document.ts";
 import { createPublicAgent } from "./public-connector.ts";
+import { RecentResults } from "./recent-results.ts";
 
 /** A page that was read. */
 export interface ReadPage {
@@ -18,36 +19,25 @@ const maxHtmlBytes = mebibyte;
 const maxPdfBytes = 5 * mebibyte;
 const maxRedirects = 5;
 const maxTextCharacters = 100_000;
-/** How long pages are remembered, and how many of them. */
-const rememberMs = 10 * 60 * 1000;
-const maxRemembered = 100;
 const userAgent = "Foreword";
 const readLimits = { maxPages: 30, maxCharacters: 2_000_000, maxSeconds: 5, maxMemoryMib: 512 };
 
 /** Reads pages, and remembers them for some minutes. */
 export class PageReader {
   readonly #agent: Agent;
-  readonly #clock: Clock;
   readonly #allowedHosts: ReadonlySet<string>;
-  readonly #pages = new Map<string, { readonly page: ReadPage; readonly readMs: number }>();
+  readonly #pages: RecentResults<ReadPage>;
 
   /** @param allowedHosts as in `WebSearchSettings`. */
   constructor(allowedHosts: readonly string[], clock: Clock) {
-    this.#clock = clock;
+    this.#pages = new RecentResults(clock);
     this.#allowedHosts = new Set(allowedHosts);
     this.#agent = createPublicAgent((hostname, port) => this.#isAllowed(hostname, port));
   }
 
   /** Resolves with the text of a page. @throws AppError `search_unavailable`, or a code of documents. */
   async read(url: string, signal: AbortSignal): Promise<ReadPage> {
-    const known = this.#pages.get(url);
-    if (known !== undefined && this.#clock.monotonicMs() - known.readMs < rememberMs) return known.page;
-    const page = await this.#fetch(url, signal);
-    this.#pages.delete(url);
-    this.#pages.set(url, { page, readMs: this.#clock.monotonicMs() });
-    const [oldest] = this.#pages.keys();
-    if (this.#pages.size > maxRemembered && oldest !== undefined) this.#pages.delete(oldest);
-    return page;
+    return await this.#pages.get(url, async () => await this.#fetch(url, signal));
   }
 
   /** Closes its connections. */

@@ -40,7 +40,7 @@ const Text = z
   .catch(undefined)
   .transform((text) => decodeHtmlText(text ?? ""));
 
-/** A list of results of which those of another form are left out. */
+/** A list of results; those of another form are left out. */
 function resultsOf<Result>(schema: z.ZodType<Result>): z.ZodType<readonly Result[]> {
   return z
     .array(z.unknown())

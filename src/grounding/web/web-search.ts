@@ -6,6 +6,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { FoundSource, GroundingRequest } from "../../turn/sources/grounding.ts";
 import type { SourceSearch } from "../gathering.ts";
 import { PageReader } from "./page-reader.ts";
+import { RecentResults } from "./recent-results.ts";
 import { askEngine, type SearchResult } from "./search-engine.ts";
 import type { WebSearchSettings } from "./settings.ts";
 
@@ -14,28 +15,26 @@ const readPages = 3;
 const readMs = 3_000;
 /** The most text of one page that a turn gets, in UTF-16 units. */
 const maxPageCharacters = 6_000;
-/** How long searches are remembered, in milliseconds, and how many of them. */
-const rememberMs = 10 * 60 * 1000;
-const maxRemembered = 100;
 
 /** Searches the web. */
 export class WebSearch implements SourceSearch {
   readonly #settings: WebSearchSettings;
   readonly #clock: Clock;
   readonly #pages: PageReader;
-  readonly #searches = new Map<
-    string,
-    { readonly results: readonly SearchResult[]; readonly atMs: number }
-  >();
+  readonly #searches: RecentResults<readonly SearchResult[]>;
 
   constructor(settings: WebSearchSettings, clock: Clock) {
     this.#settings = settings;
     this.#clock = clock;
+    this.#searches = new RecentResults(clock);
     this.#pages = new PageReader(settings.allowedHosts, clock);
   }
 
   async find(query: string, _: GroundingRequest, signal: AbortSignal): Promise<readonly FoundSource[]> {
-    const results = await this.#search(query, signal);
+    const results = await this.#searches.get(
+      query,
+      async () => await askEngine(query, this.#settings, signal),
+    );
     const late = new AbortController();
     const timer = this.#clock.after(readMs, () => late.abort());
     const reading = AbortSignal.any([signal, late.signal]);
@@ -51,18 +50,6 @@ export class WebSearch implements SourceSearch {
   /** Closes its connections. */
   async close(): Promise<void> {
     await this.#pages.close();
-  }
-
-  async #search(query: string, signal: AbortSignal): Promise<readonly SearchResult[]> {
-    const known = this.#searches.get(query);
-    const nowMs = this.#clock.monotonicMs();
-    if (known !== undefined && nowMs - known.atMs < rememberMs) return known.results;
-    const results = await askEngine(query, this.#settings, signal);
-    this.#searches.delete(query);
-    this.#searches.set(query, { results, atMs: nowMs });
-    const [oldest] = this.#searches.keys();
-    if (this.#searches.size > maxRemembered && oldest !== undefined) this.#searches.delete(oldest);
-    return results;
   }
 
   async #read(result: SearchResult, signal: AbortSignal): Promise<SearchResult> {

@@ -35,7 +35,7 @@ async function run(job: DocumentJob): Promise<void> {
   if (letters < minLetters) throw new ReadFailure("document_has_no_text");
 }
 
-// Libraries write their warnings here; nobody reads them.
+// The warnings of libraries go nowhere.
 for (const level of ["log", "info", "warn", "error"] as const) console[level] = () => {};
 try {
   await run(JSON.parse(process.argv[2] ?? ""));
