@@ -19,7 +19,7 @@ const words = en.history;
 const userId = randomUUID();
 const count = 10_000;
 
-/** A database with so many conversations, the first one the newest, every tenth of which is archived. */
+/** A database with so many conversations: the first is the newest, and every tenth is archived. */
 async function startFull(): Promise<StoreHarness> {
   const harness = await startPglite();
   await (await harness.open(systemClock)).close(); // which applies the schema

@@ -18,43 +18,28 @@ export function toToolsMetadata(tools: readonly ToolPart[]): JsonObject {
   };
 }
 
-/** More calls than any message has. */
-const maxCalls = 2_000;
-
 /**
- * The tool calls in a message's metadata; `undefined` if there are none. Users can write any JSON there
- * without the server: everything but a call is left out.
+ * A list in a message's metadata, at most `maxLength` long; `undefined` if there is none. Users can write any
+ * JSON there without the server: everything but an item of this form is left out.
  */
-export const ToolRows = z
-  .unknown()
-  .optional()
-  .transform((value): readonly ToolPart[] | undefined => {
-    if (!Array.isArray(value)) return undefined;
-    const tools = value
-      .slice(0, maxCalls)
-      .flatMap((item: unknown) => StoredToolPart.safeParse(item).data ?? []);
-    return tools.length === 0 ? undefined : tools;
-  });
+function listOf<Item>(schema: z.ZodType<Item>, maxLength: number) {
+  return z
+    .unknown()
+    .optional()
+    .transform((value): readonly Item[] | undefined => {
+      if (!Array.isArray(value)) return undefined;
+      const items = value.slice(0, maxLength).flatMap((item: unknown) => schema.safeParse(item).data ?? []);
+      return items.length === 0 ? undefined : items;
+    });
+}
+
+/** The tool calls in a message's metadata. No message has so many. */
+export const ToolRows = listOf<ToolPart>(StoredToolPart, 2_000);
 
 /** Returns the member of a message's metadata that holds its sources. */
 export function toSourcesMetadata(sources: readonly MessageSource[]): JsonObject {
   return { sources: replaceUnstorable(sources.map((source): JsonObject => ({ ...source }))) };
 }
 
-/** More sources than any message has. */
-const maxSources = 200;
-
-/**
- * The sources in a message's metadata; `undefined` if there are none. Users can write any JSON there without
- * the server: everything but a source is left out.
- */
-export const SourceRows = z
-  .unknown()
-  .optional()
-  .transform((value): readonly MessageSource[] | undefined => {
-    if (!Array.isArray(value)) return undefined;
-    const sources = value
-      .slice(0, maxSources)
-      .flatMap((item: unknown) => StoredSource.safeParse(item).data ?? []);
-    return sources.length === 0 ? undefined : sources;
-  });
+/** The sources in a message's metadata. No message has so many. */
+export const SourceRows = listOf<MessageSource>(StoredSource, 200);

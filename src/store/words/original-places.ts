@@ -7,7 +7,7 @@ export interface TextRange {
   readonly end: number;
 }
 
-/** Letters of which Korean syllables are composed. */
+/** The letters that make up Korean syllables. */
 const jamo = String.raw`\u1100-\u11ff\u3131-\u318e\ua960-\ua97f\ud7b0-\ud7ff\uffa0-\uffdc`;
 /** Parts that normalization changes one by one: ASCII, Korean syllables, and letters with their marks. */
 const part = new RegExp(

@@ -20,8 +20,8 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 declare const WebAssembly: { compile(bytes: Buffer): Promise<object> };
 
 /**
- * The compiled database. As long as this process holds it, its databases share the machine code, of which
- * each would make its own.
+ * The compiled database. As long as this process holds it, its databases share the machine code, which
+ * each would make for itself otherwise.
  */
 let compiled: Promise<object> | undefined;
 
