@@ -29,6 +29,12 @@ interface Trouble {
 const failingTrigger = `
   create function public.fail() returns trigger language plpgsql as $$ begin raise exception 'could not extend file' using errcode = '53100'; end $$;
   create trigger fail before insert on public.messages for each row execute function public.fail()`;
+/** Sessions that begin meanwhile may have read the earlier settings, and are not listed yet. */
+const awaitBeginningSessions = `
+  do $$ begin
+    while exists (select from pg_locks where classid = 'pg_database'::regclass and pid <> pg_backend_pid())
+      loop perform pg_sleep(0.01); end loop;
+  end $$`;
 const endSessions =
   "select pg_terminate_backend(pid, 5000) from pg_stat_activity where pid <> pg_backend_pid() and application_name = 'foreword'";
 
@@ -51,12 +57,13 @@ const troubles: readonly Trouble[] = [
     name: "a database that is read-only",
     code: "store_read_only",
     isQueued: true,
-    breakWrites: ["alter database postgres set default_transaction_read_only = on", endSessions],
-    repair: [
-      "set transaction read write",
-      "alter database postgres set default_transaction_read_only = off",
+    breakWrites: [
+      "alter database postgres set default_transaction_read_only = on",
+      awaitBeginningSessions,
       endSessions,
     ],
+    // Sessions that are open stay read-only, as those with an earlier primary do.
+    repair: ["set transaction read write", "alter database postgres set default_transaction_read_only = off"],
   },
   {
     name: "a full disk",

@@ -6,6 +6,8 @@ const deadlock = "40P01";
 const serializationFailure = "40001";
 const lockTimeout = "55P03";
 const insufficientPrivilege = "42501";
+/** The SQLSTATE of a write in a session that accepts none. */
+export const readOnlyCode = "25006";
 
 /** Returns the failure for `code`; an empty code means that the database could not be reached. */
 export function toStoreFailure(code: string, message: string, cause?: unknown): AppError {
@@ -47,7 +49,7 @@ function toErrorCode(code: string): ErrorCode {
   if (code === "FW001" || code === "FW002") return "store_schema_mismatch";
   if (missingCodes.has(code)) return "store_schema_missing";
   if (code === "53100") return "store_full";
-  if (code === "25006") return "store_read_only";
+  if (code === readOnlyCode) return "store_read_only";
   // 08 connection, 53 resources, 57 shut down or cancelled, 58 system, 55P03 lock timeout, 40 serialization.
   if (/^(?:|08...|53...|57...|58...|55P03|40...|PGRST00.|XX000)$/.test(code)) return "store_unavailable";
   // 21 to 23 and 54: the write itself is wrong. Everything else (rights, keys) can be fixed.

@@ -6,6 +6,7 @@ import { AppError } from "../../../base/errors.ts";
 import { settleWithin } from "../../../base/deadline.ts";
 import type { Clock } from "../../../base/clock.ts";
 import { callDeadlineMs } from "../database.ts";
+import { readOnlyCode } from "../sql-failure.ts";
 import type { FunctionCall } from "./function-call.ts";
 import { cancelQuery, isBackendBusy } from "./postgres-cancel.ts";
 
@@ -32,6 +33,11 @@ export interface PooledCall {
   readonly heardSinceMs: number;
 }
 
+/** Whether the session of a call accepts no writes; its call has changed nothing. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === readOnlyCode;
+}
+
 /** The connection was lost during a call, which may or may not have been done. */
 export class ConnectionLost extends Error {
   override readonly name = "ConnectionLost";
@@ -46,7 +52,7 @@ export class PostgresPool {
   readonly #config: PoolConfig;
   readonly #clock: Clock;
   readonly #heardMs = new WeakMap<PoolClient, number>();
-  /** Connections last heard from before then may have died with one that did. */
+  /** Connections last heard from before then may have died, or become read-only, with one that did. */
   #suspectMs = Number.NEGATIVE_INFINITY;
   readonly #closing = Promise.withResolvers<void>();
   #closed: Promise<void> | undefined;
@@ -130,7 +136,11 @@ export class PostgresPool {
   ): Promise<void> {
     const over = result.then(
       () => this.#hear(client),
-      (error: unknown) => (error instanceof DatabaseError ? this.#hear(client) : undefined),
+      (error: unknown) => {
+        // After a failover, open connections lead to a database that is not the primary any more.
+        if (isReadOnly(error)) this.#suspectMs = this.#clock.monotonicMs();
+        else if (error instanceof DatabaseError) this.#hear(client);
+      },
     );
     const isOver = await Promise.race([over.then(() => true), aborted.then(() => false)]);
     if (isOver) {

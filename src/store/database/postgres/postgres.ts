@@ -12,7 +12,7 @@ import {
   type OnDatabaseTrouble,
 } from "../database.ts";
 import { FunctionCall } from "./function-call.ts";
-import { ConnectionLost, PostgresPool } from "./postgres-pool.ts";
+import { ConnectionLost, isReadOnly, PostgresPool } from "./postgres-pool.ts";
 import { toClientConfig, toConnectionSettings, type ConnectionSettings } from "./postgres-url.ts";
 import { SecondTries } from "../second-tries.ts";
 import { toStoreFailure } from "../sql-failure.ts";
@@ -82,9 +82,9 @@ export class PostgresDatabase implements Database {
   }
 }
 
-/** The connection was lost during the call. */
+/** Whether another connection may succeed: this one was lost during the call, or accepts no writes. */
 function isLoss(error: unknown): boolean {
-  return error instanceof ConnectionLost;
+  return error instanceof ConnectionLost || isReadOnly(error);
 }
 
 /**
