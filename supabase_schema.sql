@@ -2263,7 +2263,7 @@ end $$;
 -- Returns the tables that hold a row which row level security alone lets the user see.
 -- @param user_id
 create or replace function public.chat_list_visible_tables(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
   perform public.chat_become_user(argument);
@@ -2600,7 +2600,7 @@ end $$;
 -- @param digests
 -- @returns [{digest, text: null if there is none}]
 create or replace function public.chat_find_summaries(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
 begin
@@ -2686,7 +2686,7 @@ end $$;
 -- @param only_ids with `max_bytes`: returns ids in the order in which they were found
 -- @returns {messages or ids, more: whether there are others before (after) them}; without `max_bytes` a list
 create or replace function public.chat_list_messages(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_conversation uuid := (argument ->> 'conversation_id')::uuid;
   v_user uuid := (argument ->> 'user_id')::uuid;
@@ -2865,7 +2865,7 @@ $$;
 --   calls: [{type, data}] of requests and responses about approvals, and of calls with a title}],
 --   open: {turn_id, replaces_last: whether it makes the last reply again} or null}
 create or replace function public.chat_read_chat(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_before text := argument ->> 'before';
@@ -2960,7 +2960,7 @@ end $$;
 --   without its last message, or null, messages: as chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_conversation public.conversations;
@@ -3740,7 +3740,7 @@ end $$;
 -- @param chat_id the conversation's AI SDK chat, or null
 -- @returns {turn_id, started_at, is_running: or waits for its user}, all null without a turn
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_conversation uuid := (argument ->> 'conversation_id')::uuid;
   v_user uuid := (argument ->> 'user_id')::uuid;
@@ -3767,7 +3767,7 @@ end $$;
 -- @param limit
 -- @returns [{turn_id, pieces, events, reason: why a waiting turn must be claimed, else null}]
 create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
   return coalesce((
@@ -3859,7 +3859,7 @@ end $$;
 --   with as `extends`: {id: of the reply's first message, content, plan, tools}; or {missing} if it does not
 --   exist or belongs to another user
 create or replace function public.chat_read_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_id uuid := (argument ->> 'turn_id')::uuid;
   v_turn public.turns;
@@ -4096,7 +4096,7 @@ end $$;
 -- @param user_id or null
 -- @param conversation_id
 create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_become_caller(argument);
   return coalesce((
@@ -4118,7 +4118,7 @@ end $$;
 -- @param query words that must all occur in a title, or in one message; or null
 -- @param match, likely as in chat_search_conversations, if there is a `query`
 create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_limit integer := (argument ->> 'limit')::integer;
@@ -4228,7 +4228,7 @@ end $$;
 --   these are cut to 2000 characters
 -- @returns [{conversation_id, message_id, text}] without conversations whose title alone matches
 create or replace function public.chat_find_hits(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   c_most_read constant integer := 200; -- in one conversation
   v_user uuid := (argument ->> 'user_id')::uuid;
@@ -4356,7 +4356,7 @@ end $$;
 -- @param match a tsquery
 -- @param likely a tsquery without phrases that finds at least as much; null for one that matches every text
 create or replace function public.chat_search_conversations(argument jsonb) returns uuid[]
-language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   -- An index of words has no order, and gathering 200,000 matching messages takes 200 ms. Checking one
   -- conversation takes 20 µs, which soon fills a page if a word is common. So conversations are checked
@@ -4478,7 +4478,7 @@ end $$;
 -- @param user_id or null
 -- @param from, to days, both included
 create or replace function public.chat_list_usage(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
 begin
@@ -4497,7 +4497,7 @@ end $$;
 -- @param key_name, day
 -- @returns {cost: as text}
 create or replace function public.chat_read_key_cost(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
   return jsonb_build_object('cost', coalesce((select c.cost from public.daily_costs c
@@ -4544,7 +4544,7 @@ end $$;
 -- @returns [{id, media_type, size_bytes, digest, text_digest, name, object_path, pieces: [base64]}] in the
 --   order of `parts`, without those that do not exist or belong to another user
 create or replace function public.chat_read_attachments(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_become_caller(argument);
   return coalesce((
@@ -4703,7 +4703,7 @@ end $$;
 --   passages: [{document_id, document_name, ordinal, page, heading, text}], the best first}, or
 --   {missing: true} if there is no such knowledge base
 create or replace function public.chat_find_passages(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set enable_seqscan = off set jit = off
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off
   set plan_cache_mode = force_custom_plan as $$
 declare
   v_owner uuid := (argument ->> 'owner')::uuid;
@@ -4768,7 +4768,7 @@ end $$;
 -- @returns [{id, knowledge_base, name, type, size_bytes, state, error_code, pages_read, pages, passage_count,
 --   created_at}], or {missing: true} if there is no such knowledge base
 create or replace function public.chat_list_documents(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set plan_cache_mode = force_custom_plan as $$
+language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_name text := argument ->> 'knowledge_base';
@@ -4800,7 +4800,7 @@ end $$;
 -- @param user_id or null
 -- @returns [{name, documents, waiting, failed: how many, passages, size_bytes, created_at}]
 create or replace function public.chat_list_knowledge_bases(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set plan_cache_mode = force_custom_plan as $$
+language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
 begin
@@ -4825,7 +4825,7 @@ end $$;
 -- @param limit
 -- @returns [{ordinal, page, heading, text}]
 create or replace function public.chat_read_document(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_page integer := (argument ->> 'page')::integer;
 begin

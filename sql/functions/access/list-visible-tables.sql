@@ -1,7 +1,7 @@
 -- Returns the tables that hold a row which row level security alone lets the user see.
 -- @param user_id
 create or replace function public.chat_list_visible_tables(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
   perform public.chat_become_user(argument);

@@ -4,7 +4,7 @@
 -- @returns [{id, media_type, size_bytes, digest, text_digest, name, object_path, pieces: [base64]}] in the
 --   order of `parts`, without those that do not exist or belong to another user
 create or replace function public.chat_read_attachments(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_become_caller(argument);
   return coalesce((

@@ -2,7 +2,7 @@
 -- @param user_id or null
 -- @param conversation_id
 create or replace function public.chat_get_conversation(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_become_caller(argument);
   return coalesce((

@@ -6,7 +6,7 @@
 -- @param query words that must all occur in a title, or in one message; or null
 -- @param match, likely as in chat_search_conversations, if there is a `query`
 create or replace function public.chat_list_conversations(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_limit integer := (argument ->> 'limit')::integer;

@@ -11,7 +11,7 @@
 --   passages: [{document_id, document_name, ordinal, page, heading, text}], the best first}, or
 --   {missing: true} if there is no such knowledge base
 create or replace function public.chat_find_passages(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set enable_seqscan = off set jit = off
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off
   set plan_cache_mode = force_custom_plan as $$
 declare
   v_owner uuid := (argument ->> 'owner')::uuid;

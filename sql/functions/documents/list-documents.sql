@@ -7,7 +7,7 @@
 -- @returns [{id, knowledge_base, name, type, size_bytes, state, error_code, pages_read, pages, passage_count,
 --   created_at}], or {missing: true} if there is no such knowledge base
 create or replace function public.chat_list_documents(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set plan_cache_mode = force_custom_plan as $$
+language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_name text := argument ->> 'knowledge_base';

@@ -2,7 +2,7 @@
 -- @param user_id or null
 -- @returns [{name, documents, waiting, failed: how many, passages, size_bytes, created_at}]
 create or replace function public.chat_list_knowledge_bases(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set plan_cache_mode = force_custom_plan as $$
+language plpgsql stable set search_path = '' set plan_cache_mode = force_custom_plan as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
 begin

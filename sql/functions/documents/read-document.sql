@@ -6,7 +6,7 @@
 -- @param limit
 -- @returns [{ordinal, page, heading, text}]
 create or replace function public.chat_read_document(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_page integer := (argument ->> 'page')::integer;
 begin

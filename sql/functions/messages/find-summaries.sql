@@ -4,7 +4,7 @@
 -- @param digests
 -- @returns [{digest, text: null if there is none}]
 create or replace function public.chat_find_summaries(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
 begin

@@ -13,7 +13,7 @@
 -- @param only_ids with `max_bytes`: returns ids in the order in which they were found
 -- @returns {messages or ids, more: whether there are others before (after) them}; without `max_bytes` a list
 create or replace function public.chat_list_messages(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_conversation uuid := (argument ->> 'conversation_id')::uuid;
   v_user uuid := (argument ->> 'user_id')::uuid;

@@ -10,7 +10,7 @@
 --   calls: [{type, data}] of requests and responses about approvals, and of calls with a title}],
 --   open: {turn_id, replaces_last: whether it makes the last reply again} or null}
 create or replace function public.chat_read_chat(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_before text := argument ->> 'before';

@@ -10,7 +10,7 @@
 --   without its last message, or null, messages: as chat_list_path returns them};
 --   or {missing}; or {running: the turn whose reply is `parent_id`}
 create or replace function public.chat_read_path(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
   v_conversation public.conversations;

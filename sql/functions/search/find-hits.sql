@@ -8,7 +8,7 @@
 --   these are cut to 2000 characters
 -- @returns [{conversation_id, message_id, text}] without conversations whose title alone matches
 create or replace function public.chat_find_hits(argument jsonb) returns jsonb
-language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+language plpgsql stable set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   c_most_read constant integer := 200; -- in one conversation
   v_user uuid := (argument ->> 'user_id')::uuid;

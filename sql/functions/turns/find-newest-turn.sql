@@ -4,7 +4,7 @@
 -- @param chat_id the conversation's AI SDK chat, or null
 -- @returns {turn_id, started_at, is_running: or waits for its user}, all null without a turn
 create or replace function public.chat_find_newest_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_conversation uuid := (argument ->> 'conversation_id')::uuid;
   v_user uuid := (argument ->> 'user_id')::uuid;

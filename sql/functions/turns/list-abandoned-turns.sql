@@ -6,7 +6,7 @@
 -- @param limit
 -- @returns [{turn_id, pieces, events, reason: why a waiting turn must be claimed, else null}]
 create or replace function public.chat_list_abandoned_turns(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
   return coalesce((

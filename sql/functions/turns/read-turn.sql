@@ -8,7 +8,7 @@
 --   with as `extends`: {id: of the reply's first message, content, plan, tools}; or {missing} if it does not
 --   exist or belongs to another user
 create or replace function public.chat_read_turn(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_id uuid := (argument ->> 'turn_id')::uuid;
   v_turn public.turns;

@@ -2,7 +2,7 @@
 -- @param user_id or null
 -- @param from, to days, both included
 create or replace function public.chat_list_usage(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 declare
   v_user uuid := (argument ->> 'user_id')::uuid;
 begin

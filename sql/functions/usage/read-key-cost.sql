@@ -3,7 +3,7 @@
 -- @param key_name, day
 -- @returns {cost: as text}
 create or replace function public.chat_read_key_cost(argument jsonb) returns jsonb
-language plpgsql set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   perform public.chat_check_version(argument);
   return jsonb_build_object('cost', coalesce((select c.cost from public.daily_costs c

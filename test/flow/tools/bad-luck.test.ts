@@ -69,6 +69,28 @@ describe("a turn with tools in bad luck", { timeout: 180_000 }, () => {
     assert.equal(tools.server.callCount, 0);
   });
 
+  test("is read whole: as it waited, or as it went on, and never half of each", async () => {
+    const turn = await startWaiting(["w__act"]);
+    const client = new Client({ connectionString: database.variables["DATABASE_URL"] });
+    await client.connect();
+    await client.query("begin");
+    await client.query("lock table turn_events");
+    const reading = readState(there, turn);
+    const asked = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%read_turn%'";
+    while ((await database.sql(asked)).length === 0);
+    await client.query(
+      `insert into turn_events select turn_id, position, ordinal + 1, 'approval-response',
+          data || '{"decision": "approved"}' from turn_events
+        where turn_id = $1 and type = 'approval-request'`,
+      [turn.turnId],
+    );
+    await client.query("update turns set status = 'running' where id = $1", [turn.turnId]);
+    await client.query("commit");
+    await client.end();
+    const { status, approvals } = await reading;
+    assert.equal(approvals.length, status === "waiting" ? 1 : 0, status);
+  });
+
   test("gives each of many calls with one id an id and a result of its own, whatever their names hold", async () => {
     const names = ["w__look", "__proto__", "constructor", "a\nevent: turn-end\ndata: {}\n\n", "w__act"];
     model.inOrder(

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { PGlite } from "@electric-sql/pglite";
+import { functions } from "../../../src/store/database/database.ts";
 import { loadSchema } from "../../../src/store/schema/schema.ts";
 import { listOpenings } from "./catalogue.ts";
 import { toScratch, type Scratch } from "../scratch-database.ts";
@@ -85,6 +86,14 @@ describe("a catalogue", { timeout: 60_000 }, () => {
     assert.deepEqual(await listOpenings(scratch), []);
     const view = "create view newest with (security_invoker) as select * from messages";
     assert.deepEqual(await open(view), []);
+  });
+
+  test("has one snapshot for every function that reads, however many statements that has", async () => {
+    const reads = Object.entries(functions).flatMap(([name, kind]) => (kind === "read" ? name : []));
+    const rows = await scratch.sql(
+      `select proname from pg_proc where provolatile = 'v' and proname in ('${reads.join("', '")}')`,
+    );
+    assert.deepEqual(rows, []);
   });
 
   for (const [addition, opening] of additions) {
