@@ -75,6 +75,20 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "pino-pretty": ["observe"],
 };
 
+/** The files that open connections, besides packages in their homes: each knows its addresses from the operator. */
+const connecting: readonly string[] = [
+  "auth/key-set.ts",
+  "grounding/web/page-reader.ts", // and those that the search engine has found
+  "grounding/web/public-connector.ts",
+  "grounding/web/search-engine.ts",
+  "model/connection-pool.ts",
+  "model/server-probe.ts",
+  "store/attachments/bucket.ts",
+  "store/database/postgres/postgres-socket.ts",
+  "store/database/supabase.ts",
+  "tools/transport/bounded-fetch.ts",
+];
+
 /** An entry of the lock file. */
 interface LockedPackage {
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -149,6 +163,19 @@ describe("the source", () => {
     assert.deepEqual(wrong, []);
   });
 
+  test("opens connections in a few files only, and fetches no address that a model wrote", () => {
+    const opens =
+      /(?<![.#\w])fetch\(|^import \{[^}]*\b(?:request|get|connect|createConnection|fetch|Agent|Client)\b[^}]*\} from "(?:undici|node:(?:https?|http2|net|tls|dgram))";/m;
+    const found = files.filter((file) => opens.test(readFileSync(join(root, file), "utf8")));
+    assert.deepEqual(found, connecting);
+    // The only reader of addresses that are not the operator's is given the results of a search, by one file.
+    const readers = imports.filter(({ target }) => target.endsWith("/page-reader.ts"));
+    assert.deepEqual(
+      readers.map(({ file }) => file),
+      [join("grounding", "web", "web-search.ts")],
+    );
+  });
+
   test("reads the configuration only in the main file, and the environment only in the configuration", () => {
     const readers = imports.filter(({ target }) => target.endsWith("/config.ts")).map(({ file }) => file);
     assert.deepEqual(readers, ["main.ts"]);
@@ -172,10 +199,16 @@ describe("foreword-client", () => {
   const modules = listSources(folder);
   const found = readImports(folder, modules);
 
-  test("imports only its own files, and types of the server and of assistant-ui", () => {
+  test("imports only its own files, types of the server and of assistant-ui, and code that both share", () => {
+    const shared = "../../../src/base/shared/citations.ts";
+    assert.deepEqual(
+      imports.filter(({ file }) => file === join("base", "shared", "citations.ts")),
+      [],
+    );
     const wrong = found.filter(
       ({ target, isType }) =>
         !/^\.\.?\/[^.]/.test(target) &&
+        target !== shared &&
         !(isType && (target.startsWith("../../../src/") || target === "@assistant-ui/react")),
     );
     assert.deepEqual(wrong, []);
@@ -194,8 +227,11 @@ describe("foreword-client", () => {
   });
 
   test("uses nothing that only Node has", () => {
-    for (const file of modules) {
-      const text = readFileSync(join(folder, file), "utf8");
+    for (const file of [
+      ...modules.map((each) => join(folder, each)),
+      join(root, "base/shared/citations.ts"),
+    ]) {
+      const text = readFileSync(file, "utf8");
       assert.doesNotMatch(text, /\bimport\(|\brequire\(|^import "|\bBuffer\.|\bprocess\./m, file);
     }
   });

@@ -101,15 +101,16 @@ export function toPrompt(chat: readonly Message[], options: PromptOptions): Prom
 
 function toTidy(messages: readonly Message[]): readonly Message[] {
   return messages
-    .map((message) => (message.role === "assistant" ? toTidyReply(message) : message))
+    .map((message, index) =>
+      message.role === "assistant" ? toTidyReply(message, index === messages.length - 1) : message,
+    )
     .filter(isNotEmpty);
 }
 
 /** Citations name sources that the model does not have any more. The reply that goes on keeps its own. */
-function toTidyReply(message: Message): Message {
+function toTidyReply(message: Message, goesOn: boolean): Message {
   const answer = message.isAnswer === true ? message : toAnswer(message);
-  const text = withoutCitations(answer.text);
-  return text === answer.text ? answer : { ...answer, text };
+  return goesOn ? answer : withoutCitations(answer);
 }
 
 /** Returns the instruction before the chat; `undefined` if there is none. */

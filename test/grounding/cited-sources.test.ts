@@ -48,7 +48,7 @@ describe("the citations of an answer", () => {
   });
 
   test("are left out if their number is no source's, or if they are code or a link", () => {
-    assert.deepEqual(read("No [3], `x [1]`, [1](https://b.test/), list[1] or [1]: b."), []);
+    assert.deepEqual(read("No [3], `x [1]`, [1](https://b.test/), list[1].\n[1]: b."), []);
     assert.deepEqual(read("[3][1]"), [["[1]", "https://a.test/"]]);
   });
 

@@ -7,6 +7,7 @@ import { lexMarkdown } from "../../web/src/markdown/lex-markdown.ts";
 import { renderMath } from "../../web/src/markdown/math-tree.ts";
 import { renderBlock } from "../../web/src/markdown/render-block.ts";
 import type { MarkdownParts } from "../../web/src/markdown/render-inline.ts";
+import { citationCases } from "../fixtures/citations.ts";
 import { hostileMarkdown } from "../support/model/hostile-markdown.ts";
 
 const allowedElements = new Set(
@@ -38,6 +39,9 @@ const parts: MarkdownParts = {
   texts: { image: "Image", table: "Table", done: "Done", notDone: "Not done" },
 };
 
+/** The citations in the texts that were rendered. */
+const citations: string[] = [];
+
 /** All elements that a text becomes, with components replaced by their own elements. */
 function render(text: string): FlatElement[] {
   const found: FlatElement[] = [];
@@ -52,7 +56,10 @@ function collect(node: ComponentChildren, found: FlatElement[]): string {
   const props: Readonly<Record<string, unknown>> & { children?: ComponentChildren } = { ...node.props };
   if (type === parts.Code && isCode(props)) return collect(renderCode(props), found);
   if (type === parts.Formula && isFormula(props)) return collect(renderMath(props.tex, props.isBlock), found);
-  if (type === parts.Citation) return String(props["text"]);
+  if (type === parts.Citation) {
+    citations.push(String(props["text"]));
+    return String(props["text"]);
+  }
   if (type === Fragment) return collect(props.children, found);
   assert.ok(typeof type === "string", "a component that is not known");
   const text = collect(props.children, found);
@@ -94,6 +101,14 @@ describe("Markdown's elements", () => {
   test("are on the list, with attributes on the list, in 300 hostile texts", () => {
     assert.equal(hostileMarkdown.length, 300);
     for (const text of hostileMarkdown) assertHarmless(render(text), text);
+  });
+
+  test("cite sources where the server finds citations", () => {
+    for (const [text, cited] of citationCases) {
+      citations.length = 0;
+      render(text);
+      assert.deepEqual(citations, cited, text);
+    }
   });
 
   test("open only addresses of the web and of mail", () => {

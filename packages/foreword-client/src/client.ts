@@ -11,6 +11,7 @@ import { toTurnPath, type Server, type ServerRequest } from "./server-request.ts
 import { TurnReader, type Place } from "./turn-reader.ts";
 import { StreamedTurn, type ContinueOptions, type Turn, type TurnActions } from "./turn.ts";
 
+export { findCitations, type Citation } from "../../../src/base/shared/citations.ts";
 export type { ErrorCode } from "../../../src/base/errors.ts";
 export type {
   AttachmentJson as Attachment,

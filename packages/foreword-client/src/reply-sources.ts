@@ -1,4 +1,5 @@
 /** Collects the sources of a turn from its events, in the shape of a `TurnState`. */
+import { findCitations } from "../../../src/base/shared/citations.ts";
 import type { TurnState } from "../../../src/http/turns/turn-state.ts";
 import type { StreamEvent } from "../../../src/wires/foreword/event-stream.ts";
 
@@ -18,15 +19,11 @@ export class ReplySources {
 
   /** Returns the fields of the turn's state, which are absent if nothing was searched. */
   toFields(answer: string): Sources {
-    const cited = new Set(
-      Array.from(answer.matchAll(/\[(\d+(?:, ?\d+)*)\](?![([:])/g), ([, numbers = ""]) =>
-        numbers.split(/, ?/),
-      ).flat(),
-    );
+    const cited = new Set(findCitations(answer).flatMap(({ numbers }) => numbers));
     const sources = this.#sources.map(
       ({ type: _type, position: _position, ordinal: _ordinal, ...source }) => ({
         ...source,
-        isCited: cited.has(String(source.number)),
+        isCited: cited.has(source.number),
       }),
     );
     return {

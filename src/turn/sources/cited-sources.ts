@@ -1,11 +1,9 @@
 /** The citations of an answer, each with its source and its place in the text. */
+import { findCitations } from "../../base/shared/citations.ts";
 import type { SourceData } from "../turn-event.ts";
-import { findCitations } from "./citations.ts";
 
 /** The most citations of a text that are listed: a model may repeat one without end. */
 const maxCitations = 500;
-const bracket = /\[([^\]]*)\]/g;
-const number = /\d+/g;
 
 /** A source, cited at one place of a text. */
 export interface CitedSource {
@@ -21,17 +19,16 @@ export function findCitedSources(text: string, sources: readonly SourceData[]): 
   const byNumber = new Map(sources.map((source) => [source.number, source]));
   const points = new CodePoints(text);
   const cited: CitedSource[] = [];
-  for (const citation of findCitations(text))
-    for (const { 0: found, index } of text.slice(citation.start, citation.end).matchAll(bracket)) {
-      const start = points.countTo(citation.start + index);
-      const end = points.countTo(citation.start + index + found.length);
-      for (const [digits] of found.matchAll(number)) {
-        const source = byNumber.get(Number(digits));
-        if (source === undefined) continue;
-        cited.push({ source, start, end });
-        if (cited.length === maxCitations) return cited;
-      }
+  for (const citation of findCitations(text)) {
+    const start = points.countTo(citation.start);
+    const end = points.countTo(citation.end);
+    for (const number of citation.numbers) {
+      const source = byNumber.get(number);
+      if (source === undefined) continue;
+      cited.push({ source, start, end });
+      if (cited.length === maxCitations) return cited;
     }
+  }
   return cited;
 }
 

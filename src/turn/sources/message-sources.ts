@@ -1,6 +1,6 @@
 /** The sources of a reply, as its message keeps them. */
+import { findCitations } from "../../base/shared/citations.ts";
 import type { SavedItem, Source, SourceData } from "../turn-event.ts";
-import { findCitations } from "./citations.ts";
 
 /** A source of a message. */
 export interface MessageSource extends SourceData {

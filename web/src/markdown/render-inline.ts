@@ -1,6 +1,7 @@
 /** Makes elements of the text in a block: emphasis, links, code, formulas. */
 import type { Token, Tokens } from "marked";
 import { type ComponentChild, type ComponentChildren, type ComponentType, Fragment, h } from "preact";
+import { findCitations } from "../base/foreword-client.ts";
 import { decodeReferences } from "./character-references.ts";
 import type { MarkdownToken } from "./lex-markdown.ts";
 import { isMisleading, parseAddress } from "./link-address.ts";
@@ -80,16 +81,16 @@ function renderSpan(token: Token, parts: MarkdownParts, isInLink: boolean): Comp
   }
 }
 
-/** The marks of citations: numbers in brackets, after a space or a mark, that begin no link. */
-const citations = /(?<=^|[\s\p{P}])(\[\d{1,2}(?:, ?\d{1,2})*\])(?!\()/u;
-
 function renderText(text: string, { Citation }: MarkdownParts): ComponentChild {
-  const pieces = text.split(citations);
-  if (pieces.length === 1) return text;
-  const children = pieces.map((piece, index) =>
-    index % 2 === 0 ? piece : h(Citation, { text: piece, numbers: piece.match(/\d+/g)?.map(Number) ?? [] }),
-  );
-  return h(Fragment, null, children);
+  const found = findCitations(text);
+  if (found.length === 0) return text;
+  const children: ComponentChild[] = [];
+  let from = 0;
+  for (const { numbers, start, end } of found) {
+    children.push(text.slice(from, start), h(Citation, { text: text.slice(start, end), numbers }));
+    from = end;
+  }
+  return h(Fragment, null, ...children, text.slice(from));
 }
 
 function renderLink(token: Tokens.Link, parts: MarkdownParts, isInLink: boolean): ComponentChild {
