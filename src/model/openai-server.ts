@@ -3,14 +3,7 @@ import OpenAI, { AzureOpenAI } from "openai";
 import type { Prompt } from "../turn/instructions.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Observer } from "../turn/observer.ts";
-import {
-  callForms,
-  isSystem,
-  systemForm,
-  toCalledTools,
-  toSigned,
-  withoutSystem,
-} from "./request/call-forms.ts";
+import { callForms, findSystemForms, toCalledTools, toSigned, toSystemForm } from "./request/call-forms.ts";
 import { ContextMemory } from "./context/context-memory.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { toOpenAiMessages } from "./request/openai-messages.ts";
@@ -110,8 +103,8 @@ export class OpenAiServer {
     const { fields, optional, offered } = toToolOffer(prompt, isRefused);
     const forms = callForms.filter((name) => !isRefused(name));
     const messages = toOpenAiMessages(prompt, hasClientTools(prompt) || !isRefused("tools"));
-    const hasSystem = prompt.kind === "chat" && messages.some(isSystem);
-    const withSystem = hasSystem && isRefused(systemForm) ? withoutSystem(messages) : messages;
+    const systemForms = prompt.kind === "chat" ? findSystemForms(messages) : [];
+    const withSystem = toSystemForm(messages, systemForms.filter(isRefused));
     const namesTools = offered === undefined && prompt.kind === "chat" && isRefused("calls_without_tools");
     const streamOptions = isRefused("stream_options") ? undefined : { include_usage: true };
     const body = {
@@ -125,7 +118,7 @@ export class OpenAiServer {
     };
     const added = [
       ...forms,
-      ...(hasSystem && !isRefused(systemForm) ? [systemForm] : []),
+      ...systemForms.filter((name) => !isRefused(name)),
       ...(streamOptions === undefined ? [] : ["stream_options"]),
       ...optional,
     ];

@@ -3,6 +3,7 @@ import type { ServerTool } from "./items/tool.ts";
 import { toAnswer } from "./message-tree.ts";
 import { isNotEmpty, type Message } from "./message.ts";
 import { withoutCitations } from "./sources/citations.ts";
+import { addMaterial } from "./sources/verbatim-material.ts";
 
 /**
  * The model parameters that a client may set, named, valued and sent as in the Chat Completions API.
@@ -61,8 +62,8 @@ export type Prompt =
     }
   | {
       /**
-       * The client's own messages, to the letter, as the Chat Completions API has them; before them a system
-       * message with the sources, if there are any.
+       * The client's own messages, to the letter, as the Chat Completions API has them. Sources, if there are
+       * any, end its first message if that is an instruction, and are one before them otherwise.
        */
       readonly kind: "verbatim";
       readonly messages: readonly object[];
@@ -90,8 +91,8 @@ Write the line ---RESPONSE--- exactly once, even when the answer is short.`;
 export function toPrompt(chat: readonly Message[], options: PromptOptions): Prompt {
   const { wantsPlan, parameters, verbatim, material } = options;
   if (verbatim !== undefined) {
-    const sources = material === undefined ? [] : [{ role: "system", content: material }];
-    return { kind: "verbatim", messages: [...sources, ...verbatim], chat, parameters };
+    const messages = material === undefined ? verbatim : addMaterial(verbatim, material);
+    return { kind: "verbatim", messages, chat, parameters };
   }
   const messages = wantsPlan ? toTidy(chat) : chat;
   const instruction = toInstruction(options);

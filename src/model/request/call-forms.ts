@@ -9,22 +9,38 @@ type Fields = Readonly<Record<string, unknown>>;
  */
 export const callForms = ["unsigned_calls", "calls_without_tools"] as const;
 
-/** The form of instructions before a chat, which chat templates of some open models do not have. */
-export const systemForm = "system_messages";
+/**
+ * The forms of instructions. `later_system_messages`: after the first message, which chat templates of Qwen 3.5
+ * and others refuse. `system_messages`: at all, which templates of some open models do not have.
+ */
+type SystemForm = "later_system_messages" | "system_messages";
 
-/** Returns `messages` with the text of all system messages at the start of the first user message. */
-export function withoutSystem(messages: readonly object[]): readonly object[] {
+/** Returns the forms of the instructions in `messages`. */
+export function findSystemForms(messages: readonly object[]): readonly SystemForm[] {
+  const last = messages.findLastIndex(isSystem);
+  if (last === -1) return [];
+  return last === 0 ? ["system_messages"] : ["later_system_messages", "system_messages"];
+}
+
+/** Returns `messages` without the forms of instructions that are `refused`: their text stands elsewhere. */
+export function toSystemForm(messages: readonly object[], refused: readonly SystemForm[]): readonly object[] {
+  if (refused.length === 0) return messages;
   const system = messages.filter(isSystem).map(toContentText).join("\n\n");
   const others = messages.filter((message) => !isSystem(message));
-  if (system === "") return others;
-  const index = others.findIndex((message) => "role" in message && message.role === "user");
-  const user = others[index];
-  if (user === undefined) return [{ role: "user", content: system }, ...others];
-  return others.with(index, { ...user, content: withText(system, user) });
+  if (!refused.includes("system_messages")) return [{ role: "system", content: system }, ...others];
+  return system === "" ? others : withFirst(system, others);
+}
+
+/** Returns `messages` with `text` at the start of the first user message. */
+function withFirst(text: string, messages: readonly object[]): readonly object[] {
+  const index = messages.findIndex((message) => "role" in message && message.role === "user");
+  const user = messages[index];
+  if (user === undefined) return [{ role: "user", content: text }, ...messages];
+  return messages.with(index, { ...user, content: withText(text, user) });
 }
 
 /** Whether a message is an instruction. */
-export function isSystem(message: object): boolean {
+function isSystem(message: object): boolean {
   return "role" in message && message.role === "system";
 }
 

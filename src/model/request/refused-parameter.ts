@@ -26,6 +26,9 @@ const formWords: Readonly<Record<string, RegExp>> = {
   // Chat templates without the role, like those of Gemma and Mistral, and OpenAI's first reasoning models.
   system_messages:
     /system (?:role|messages?|prompts?) (?:is |are )?not supported|does not support (?:the )?(?:'system'|"system"|system (?:role|message))|only user and assistant roles|roles must alternate user\/assistant/,
+  // Of Qwen 3.5 and later, MiniMax and others: even for two at the start.
+  later_system_messages:
+    /system messages? (?:must|should|can|may|has to|have to) (?:only )?(?:be|come|appear|stand) (?:\w+ )?(?:at the |the |in the )?(?:very )?(?:beginning|start|first)|(?:multiple|several|more than one) system messages?|only one system message/,
 };
 
 /** Parameters that a refusal of thinking is about: Ollama, Gemini. */

@@ -66,15 +66,20 @@ describe("the sources of a turn of OpenAI's clients", { timeout: 120_000 }, () =
       assert.deepEqual(final?.message.annotations, nested);
     });
 
-    test("gives a model without a plan the sources before the client's messages, which stay as they are", async () => {
+    test("gives a model without a plan the sources in one system message, and the client's others as they are", async () => {
       model.say(answer);
       const client = connect(here).chat.completions;
       const reply = await client.create({ model: "scripted", messages, ...wish });
       assert.equal(reply.choices[0]?.message.annotations?.length, 2);
       const [first, ...others] = lastMessages();
       assert.equal(first?.role, "system");
-      assert.match(String(first.content), /<source-[\da-f]{12} id="1" title="Tides"/);
-      assert.deepEqual(others, messages);
+      assert.match(String(first.content), /^Be brief\.\n\n[^]*<source-[\da-f]{12} id="1" title="Tides"/);
+      assert.deepEqual(others, messages.slice(1));
+      await client.create({ model: "scripted", messages: others, ...wish });
+      assert.deepEqual(
+        lastMessages().map(({ role }) => role),
+        ["system", "user"],
+      );
       // A client sends the reply back as it got it.
       const sent = reply.choices[0]?.message ?? assert.fail();
       const next = { role: "user" as const, content: "Thanks" };
