@@ -192,6 +192,7 @@ function toConfig(
         maxSteps: environment.TOOL_MAX_STEPS,
         maxToolsMs: environment.TOOL_MAX_SECONDS * 1000,
         approvalMs: environment.TOOL_APPROVAL_MINUTES * 60_000,
+        trustedSources: environment.TOOL_TRUSTED_SOURCES,
       },
     },
     warnings,

@@ -111,6 +111,12 @@ const Addresses = z
     "must be a comma-separated list of proxy addresses or CIDR ranges, like 10.0.0.7 or 10.0.0.0/8; `true`, hop counts and 0.0.0.0/0 are not accepted",
   );
 
+const SourceKinds = z
+  .string()
+  .toLowerCase()
+  .transform((value) => value.split(",").map((kind) => kind.trim()))
+  .pipe(z.array(z.enum(["document", "web"], "must be document, web, or both, comma-separated")));
+
 /** The number of processes; `auto` is one for each available processor. */
 const Workers = z
   .string()
@@ -189,6 +195,7 @@ export const Environment = z.object({
   TOOL_MAX_STEPS: wholeNumber(1, 64).default(8),
   TOOL_MAX_SECONDS: wholeNumber(1, 3_600).default(90),
   TOOL_APPROVAL_MINUTES: wholeNumber(1, 43_200).default(1_440),
+  TOOL_TRUSTED_SOURCES: SourceKinds.default([]),
   CHAT_STORE_ENABLED: Flag.default(true),
   DATA_DIR: z.string().default(".foreword"),
   JOURNAL_MAX_MIB: wholeNumber(1, 65_536).default(256),

@@ -27,6 +27,10 @@ const Listed = z.object({
 });
 type Listed = z.infer<typeof Listed>;
 
+/** Why a tool whose access is `read` is no such tool. */
+const actingReason =
+  "named `read` in the settings, but the server says that it acts: its calls need approval in turns with sources";
+
 /** A tool that may be used, and its server's own name for it. */
 export interface UsableTool {
   readonly tool: ServerTool;
@@ -38,7 +42,7 @@ export interface ToolList {
   readonly usable: readonly UsableTool[];
   /** The own names of tools that the settings switch off. */
   readonly off: readonly string[];
-  /** Tools that are left out, and settings without a tool. */
+  /** Tools that are left out, settings without a tool, and settings that the server contradicts. */
   readonly warnings: readonly ToolWarning[];
 }
 
@@ -78,6 +82,8 @@ export function toToolList(listed: readonly unknown[], settings: ToolServerSetti
     ownName,
     tool: toServerTool(names.get(ownName) ?? ownName, own, inputSchema, settings),
   }));
+  for (const { ownName, tool } of usable)
+    if (!tool.needsApproval && !tool.onlyReads) warnings.push({ tool: ownName, reason: actingReason });
   for (const name of settings.tools.keys())
     if (!known.has(name))
       warnings.push({ tool: name, reason: "named in the settings, but the server has no such tool" });
@@ -108,6 +114,7 @@ function toServerTool(
     description: cut(own.description.trim(), maxDescriptionLength),
     inputSchema,
     needsApproval: access !== "read",
+    onlyReads: access === "read" && annotations.readOnlyHint !== false,
     // An operator's `read` is a claim, too; a server that denies it is believed.
     isRepeatable: claimsRepeatable
       ? settings.isTrusted || access === "read"

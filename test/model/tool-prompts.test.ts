@@ -25,6 +25,7 @@ function toServerTool(name: string): ServerTool {
     description: "d",
     inputSchema: { type: "object" },
     needsApproval: false,
+    onlyReads: true,
     isRepeatable: false,
     price: undefined,
   };

@@ -30,7 +30,7 @@ describe("tools of real servers", () => {
     const running = await tools.start((folder) => ({
       files: {
         ...filesOverStdio(folder),
-        tools: { read_text_file: { access: "read", price: 0.5 }, move_file: "off" },
+        tools: { read_text_file: { access: "read", price: 0.5 }, write_file: "read", move_file: "off" },
       },
       trusted: { ...filesOverStdio(folder), trusted: true, tools: { list_directory: "ask" } },
     }));
@@ -45,7 +45,22 @@ describe("tools of real servers", () => {
     assert.equal(needsApproval("trusted__write_file"), true);
     assert.equal(running.tool("trusted__read_text_file").isRepeatable, true);
     assert.equal(running.tool("trusted__edit_file").isRepeatable, false);
-    assert.equal(running.tool("files__write_file").isRepeatable, false);
+    // A server is believed that its tool acts, whatever the settings say.
+    assert.equal(needsApproval("files__write_file"), false);
+    assert.equal(running.tool("files__create_directory").isRepeatable, false);
+    const onlyReads = (name: string): boolean => running.tool(name).onlyReads;
+    assert.deepEqual(
+      ["files__read_text_file", "files__write_file", "trusted__read_text_file", "trusted__write_file"].map(
+        onlyReads,
+      ),
+      [true, false, true, false],
+    );
+    const warnings = running.events.flatMap((event) => (event.type === "tool-warning" ? [event] : []));
+    assert.deepEqual(
+      warnings.map(({ server, tool }) => [server, tool]),
+      [["files", "write_file"]],
+    );
+    assert.match(warnings[0]?.reason ?? "", /the server says that it acts/);
   });
 
   test("see their own folder as the working directory of the file, and nothing of our environment", async () => {

@@ -51,6 +51,8 @@ export interface ServerTool {
   readonly inputSchema: JsonObject;
   /** Whether its user must approve each call. */
   readonly needsApproval: boolean;
+  /** Whether it only reads: its settings say so, and its server does not deny it. Otherwise it acts. */
+  readonly onlyReads: boolean;
   /** Whether a call may be repeated after a failure that leaves its effect unknown. */
   readonly isRepeatable: boolean;
   /** The price of a call, in the currency of the model's prices; `undefined` if it has none. */

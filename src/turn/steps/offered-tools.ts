@@ -21,20 +21,29 @@ function readName(tool: Readonly<Record<string, unknown>>): string {
 }
 
 /**
+ * Whether the turn's user can be asked to approve a call.
+ * @param canWait whether turns can wait for their users; absent if not.
+ */
+export function mayAsk({ serverTools, isKept }: TurnRequest, canWait: boolean | undefined): boolean {
+  return serverTools === "all" && isKept !== false && canWait === true;
+}
+
+/**
  * Returns the tools of `servers` that a turn may use: the same in all its steps.
- * @param canWait whether the turn can wait for its user to approve a call.
+ * @param canWait as for {@link mayAsk}.
  */
 export function findOfferedTools(
-  { serverTools = "read", toolServers, verbatim, parameters }: TurnRequest,
+  request: TurnRequest,
   servers: ToolServers | undefined,
-  canWait: boolean,
+  canWait: boolean | undefined,
 ): readonly ServerTool[] {
+  const { serverTools, toolServers, verbatim, parameters } = request;
   if (servers === undefined || serverTools === "none" || verbatim !== undefined) return noTools;
   const clientTools = findClientTools(parameters);
-  const mayAsk = serverTools === "all" && canWait;
+  const offersAll = mayAsk(request, canWait);
   return servers.tools.filter(
     ({ name, needsApproval }) =>
-      (mayAsk || !needsApproval) &&
+      (offersAll || !needsApproval) &&
       !clientTools.has(name) &&
       (toolServers === undefined || toolServers.some((prefix) => name.startsWith(`${prefix}__`))),
   );

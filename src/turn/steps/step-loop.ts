@@ -9,7 +9,8 @@ import type { ApprovalResponse, PendingApproval, ReportedUsage, SavedItem } from
 import { toChat, type TurnRequest } from "../turn-request.ts";
 import { addUsage, type TurnTools } from "../turn-result.ts";
 import { listItems, toNextPrompt, toOfferingPrompt, type SentEvents } from "./next-prompt.ts";
-import { findClientTools, findOfferedTools } from "./offered-tools.ts";
+import { createApprovalRule } from "./approval-rule.ts";
+import { findClientTools, findOfferedTools, mayAsk } from "./offered-tools.ts";
 import { ToolSteps, type NextStep, type ToolLimits } from "./tool-steps.ts";
 import type { ServerTool, ToolServers } from "../items/tool.ts";
 import { toWaitingState, type WaitingState } from "./waiting-state.ts";
@@ -17,7 +18,12 @@ import { toWaitingState, type WaitingState } from "./waiting-state.ts";
 /** The most bytes of a turn's items, as JSON, with some room to spare: the database keeps 1 MiB. */
 const maxItemsBytes = 960 * 1024;
 /** The limits of turns with tools, unless configured. */
-const defaultLimits: ToolLimits = { maxSteps: 8, maxToolsMs: 90_000, approvalMs: 24 * 60 * 60 * 1_000 };
+const defaultLimits: ToolLimits = {
+  maxSteps: 8,
+  maxToolsMs: 90_000,
+  approvalMs: 24 * 60 * 60 * 1_000,
+  trustedSources: [],
+};
 
 /** The settings and dependencies of turns with tools. */
 export interface ToolPorts {
@@ -64,6 +70,11 @@ export class StepLoop {
       add: (item: Parameters<ReplyEvents["add"]>[0]) => reply.add(item),
       offered,
       servers: tools,
+      decide: createApprovalRule({
+        canAsk: mayAsk(request, ports.canWait),
+        trustedSources: toolLimits.trustedSources,
+        listItems: () => sent.itemsAfter(),
+      }),
       clientTools: findClientTools(request.parameters),
       maxItemsBytes: showsReasoning ? maxItemsBytes / 2 : maxItemsBytes,
       limits: toolLimits,
@@ -169,8 +180,7 @@ export function createStepLoop(
     state === undefined
   )
     return undefined;
-  const canWait = request.isKept !== false && ports.canWait === true;
-  const offered = findOfferedTools(request, ports.tools, canWait).filter(
+  const offered = findOfferedTools(request, ports.tools, ports.canWait).filter(
     ({ name }) => state === undefined || state.offered.includes(name),
   );
   return new StepLoop(request, ports, offered, sent, reply, state);

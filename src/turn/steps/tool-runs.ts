@@ -4,6 +4,7 @@ import type { JsonObject } from "../../base/json.ts";
 import { Semaphore } from "../../base/semaphore.ts";
 import type { UnplacedItem } from "../reply-events.ts";
 import { parseInput } from "../items/tool-input.ts";
+import { refusedOutcome, type ApprovalRule } from "./approval-rule.ts";
 import { unknownOutcome } from "../items/tool-parts.ts";
 import type { ServerTool, ToolOutcome, ToolServers } from "../items/tool.ts";
 
@@ -75,6 +76,7 @@ export interface ToolRunsState {
 /** The calls of this server's tools in one turn. */
 export class ToolRuns {
   readonly #servers: ToolServers | undefined;
+  readonly #decide: ApprovalRule;
   readonly #room: ItemRoom;
   readonly #aborting = new AbortController();
   readonly #places = new Semaphore(maxCallsAtOnce);
@@ -87,8 +89,9 @@ export class ToolRuns {
   #toolCalls: number;
   #toolCost: number | undefined;
 
-  constructor(servers: ToolServers | undefined, room: ItemRoom, state?: ToolRunsState) {
+  constructor(servers: ToolServers | undefined, decide: ApprovalRule, room: ItemRoom, state?: ToolRunsState) {
     this.#servers = servers;
+    this.#decide = decide;
     this.#room = room;
     this.#seen = new Set(state?.seen);
     this.#brokenInputs = state?.brokenInputs ?? 0;
@@ -125,8 +128,10 @@ export class ToolRuns {
     for (const { callId } of calls) this.#open.set(callId, "waiting");
     await Promise.all(
       calls.map(async (call, index) => {
-        const mayRun = index < maxCallsOfStep && (areApproved || !needsApproval(call));
-        const outcome = mayRun ? await this.#places.run(() => this.#run(call)) : tooMany;
+        const decision = areApproved ? "run" : this.#decide(call);
+        const refused = index < maxCallsOfStep && decision !== "ask" ? refusedOutcome : tooMany;
+        const mayRun = index < maxCallsOfStep && decision === "run";
+        const outcome = mayRun ? await this.#places.run(() => this.#run(call)) : refused;
         if (!this.#open.delete(call.callId)) return; // the turn is over
         this.#remember(call, outcome);
         this.addResult(call.callId, outcome);
@@ -196,11 +201,6 @@ export class ToolRuns {
 
 const tooMany = toFailure(`A step may call at most ${maxCallsOfStep} tools.`);
 const notCalled = toFailure("The turn ended before the tool was called.");
-
-/** Whether a call must not run unless its user has approved it. Broken arguments are refused anyway. */
-export function needsApproval({ tool, input }: WrittenCall): boolean {
-  return tool?.needsApproval === true && parseInput(input) !== undefined;
-}
 
 function toFailure(output: string): ToolOutcome {
   return { status: "failed", output };

@@ -3,16 +3,10 @@ import { createId } from "../../base/create-id.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ToolCallPiece } from "../ports.ts";
 import type { UnplacedItem } from "../reply-events.ts";
-import type { ApprovalResponse, PendingApproval } from "../turn-event.ts";
+import type { ApprovalResponse, PendingApproval, SourceKind } from "../turn-event.ts";
+import type { ApprovalRule } from "./approval-rule.ts";
 import { parseInput } from "../items/tool-input.ts";
-import {
-  ItemRoom,
-  maxCallsOfStep,
-  needsApproval,
-  ToolRuns,
-  type ToolRunsState,
-  type WrittenCall,
-} from "./tool-runs.ts";
+import { ItemRoom, maxCallsOfStep, ToolRuns, type ToolRunsState, type WrittenCall } from "./tool-runs.ts";
 import { unapprovedOutcome } from "../items/tool-parts.ts";
 import type { ServerTool, ToolOutcome, ToolServers } from "../items/tool.ts";
 
@@ -24,6 +18,8 @@ export interface ToolLimits {
   readonly maxToolsMs: number;
   /** How long a user may take to approve a call, in milliseconds. */
   readonly approvalMs: number;
+  /** The kinds of sources whose authors are trusted: after them, tools that act need no more approvals. */
+  readonly trustedSources: readonly SourceKind[];
 }
 
 /** The dependencies of the steps of one turn. */
@@ -35,6 +31,7 @@ export interface ToolStepsOptions {
   /** The tools of this server that the model may call, the same in all steps; and their servers. */
   readonly offered: readonly ServerTool[];
   readonly servers: ToolServers | undefined;
+  readonly decide: ApprovalRule;
   /** The names of the client's tools. */
   readonly clientTools: ReadonlySet<string>;
   /** The most bytes of all items, as JSON. */
@@ -85,7 +82,7 @@ export class ToolSteps {
   constructor(options: ToolStepsOptions, state?: ToolStepsState) {
     this.#options = options;
     this.#room = new ItemRoom(options.add, options.maxItemsBytes, state?.itemsBytes ?? 0);
-    this.#runs = new ToolRuns(options.servers, this.#room, state?.runs);
+    this.#runs = new ToolRuns(options.servers, options.decide, this.#room, state?.runs);
     this.#step = state?.step ?? 0;
     this.#toolsMs = state?.toolsMs ?? 0;
     this.#endsInClient = state?.endsInClient ?? false;
@@ -225,11 +222,11 @@ export class ToolSteps {
 
   /** Asks the user to approve the calls that need it. */
   #askFor(calls: readonly WrittenCall[]): readonly AskedCall[] {
-    const { clock, limits } = this.#options;
+    const { clock, limits, decide } = this.#options;
     const expiresAt = new Date(clock.now().getTime() + limits.approvalMs).toISOString();
     const asked = calls
       .slice(0, maxCallsOfStep)
-      .filter(needsApproval)
+      .filter((call) => decide(call) === "ask")
       .map(({ callId, name, input }) => ({ approvalId: createId(), callId, name, input, expiresAt }));
     for (const { approvalId, callId } of asked)
       this.#room.add({ type: "approval-request", approvalId, callId, expiresAt });

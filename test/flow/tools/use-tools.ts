@@ -15,10 +15,22 @@ import {
 
 export const typed = { accept: "text/event-stream" };
 
+/** A tool that the server `w` lists besides its own. */
+export interface ListedTool {
+  readonly name: string;
+  readonly annotations?: Readonly<Record<string, boolean>>;
+}
+
 /** A tool server `w`, whose tool `look` only reads, and whose tool `act` has to be approved. */
 export class ScriptedTools {
+  readonly #more: readonly ListedTool[];
   #server: ScriptedHttpServer | undefined;
   #file = "";
+
+  /** @param more tools that the settings name as `read`. */
+  constructor(more: readonly ListedTool[] = []) {
+    this.#more = more;
+  }
 
   get server(): ScriptedHttpServer {
     if (this.#server === undefined) throw new Error("the tools have not been started");
@@ -46,18 +58,25 @@ export class ScriptedTools {
     this.#server = new ScriptedHttpServer(await findFreePort());
     await this.#server.start();
     this.#server.pages = [
-      ["look", "act"].map((name) => ({ name, description: name, inputSchema: { type: "object" } })),
+      [{ name: "look" }, { name: "act" }, ...this.#more].map((tool) => {
+        return { description: tool.name, inputSchema: { type: "object" }, ...tool };
+      }),
     ];
     this.#file = join(folder, "mcp.json");
-    const w = { url: this.#server.url, tools: { look: { access: "read", price: 0.25 }, act: "ask" } };
+    const more = Object.fromEntries(this.#more.map(({ name }) => [name, "read"]));
+    const access = { look: { access: "read", price: 0.25 }, act: "ask", ...more };
+    const w = { url: this.#server.url, tools: access };
     await writeFile(this.#file, JSON.stringify({ mcpServers: { w } }));
     this.say("42");
   }
 }
 
 /** The tools, started for each test; declare them before the app that uses them. */
-export function useTools(lifetime: "suite" | "test" = "test"): ScriptedTools {
-  const tools = new ScriptedTools();
+export function useTools(
+  lifetime: "suite" | "test" = "test",
+  more: readonly ListedTool[] = [],
+): ScriptedTools {
+  const tools = new ScriptedTools(more);
   useResource(async (closing) => {
     const folder = await makeFolder();
     closing.defer(() => folder.remove());
