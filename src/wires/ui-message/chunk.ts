@@ -12,6 +12,7 @@ import {
   type Storage,
   type Usage,
 } from "../../turn/turn-event.ts";
+import { searchFields, type SearchJson } from "../../http/items/source-states.ts";
 import { Code, Count, Id, schemaOf, Time } from "../../http/description/response-schema.ts";
 import { attemptFields, endFields, type Timings } from "../../http/turns/turn-state.ts";
 
@@ -152,6 +153,11 @@ export type UiMessageChunk =
       readonly data: { readonly text: string; readonly state: "streaming" | "done" };
     }
   | {
+      readonly type: "data-search";
+      readonly data: SearchJson;
+      readonly transient: true;
+    }
+  | {
       readonly type: "data-title";
       readonly data: { readonly title: string };
       readonly transient: true;
@@ -234,6 +240,11 @@ export const UiMessageChunkSchema = schemaOf<UiMessageChunk>()("UiMessageChunk",
         text: z.string().describe("The plan so far."),
         state: z.enum(["streaming", "done"]),
       }),
+    }),
+    z.object({
+      type: z.literal("data-search"),
+      data: z.object(searchFields),
+      transient: z.literal(true),
     }),
     z.object({
       type: z.literal("data-title"),

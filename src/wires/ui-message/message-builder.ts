@@ -68,6 +68,7 @@ class PartsBuilder {
       case "message-metadata":
       case "finish-step":
       case "data-title":
+      case "data-search":
       case "error":
         break;
       case "tool-input-start":

@@ -2,6 +2,7 @@
 import { toErrorMessage } from "../../base/errors.ts";
 import { textBreak } from "../../turn/items/tool-parts.ts";
 import { isItem, type Place, type TurnEnd, type TurnEvent, type TurnWaiting } from "../../turn/turn-event.ts";
+import { toSearchJson } from "../../http/items/source-states.ts";
 import { sseHeartbeat, type Projection, type StreamWire } from "../../http/turns/stream-wire.ts";
 import { toTimings } from "../../http/turns/turn-state.ts";
 import { toUiSource, type UiMessageChunk } from "./chunk.ts";
@@ -138,7 +139,7 @@ class UiMessageProjection implements Projection {
       case "approval-response":
         return this.#tools.toChunks(event);
       case "search":
-        return [];
+        return [{ type: "data-search", data: toSearchJson(event), transient: true }];
       case "source":
         return [toUiSource(event)];
       case "turn-waiting":

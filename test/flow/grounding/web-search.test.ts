@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import { z } from "zod";
+import { toRun } from "../../support/clients/ag-ui.ts";
 import { toStreamEvents } from "../../support/clients/stream-events.ts";
 import type { AppResponse, RunningApp } from "../../support/apps/start-app.ts";
 import type { ScriptedCall } from "../../support/model/scripted-model.ts";
@@ -116,6 +117,17 @@ describe("a turn with web search", { timeout: 120_000 }, () => {
     assert.match(readInstruction(model.calls[0]), /The web could not be searched/);
     const line = await here.logged(({ msg }) => msg === "search failed");
     assert.match(String(line["reason"]), /formats: \[html, json\]/);
+    const body = { messages: [{ role: "user", content: "And today?" }], use_web_search: true };
+    const whole = await here.post("/stream-chat", body, { accept: "application/json" });
+    const { searches } = z.object({ searches: z.array(z.unknown()) }).parse(JSON.parse(whole.body));
+    assert.deepEqual(searches, [{ kind: "web", query: "And today?", status: "failed" }]);
+    const parts = [{ type: "text", text: "Later?" }];
+    const chat = { id: randomUUID(), use_web_search: true, messages: [{ id: "m", role: "user", parts }] };
+    const stream = await here.post("/api/chat", chat);
+    assert.match(stream.body, /"data-search","data":\{"kind":"web","query":"Later\?","status":"failed"\}/);
+    const forwardedProps = { use_web_search: true };
+    const run = await here.post("/ag-ui", toRun(randomUUID(), randomUUID(), "Now?", { forwardedProps }));
+    assert.match(run.body, /"name":"search","value":\{"kind":"web","query":"Now\?","status":"failed"\}/);
   });
 
   test("that finds nothing says so", async () => {
