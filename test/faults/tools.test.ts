@@ -11,6 +11,7 @@ import { SeededRandom } from "../support/model/seeded-reply.ts";
 import { sendText, type ScriptedToolCall } from "../tools/servers/scripted-http-server.ts";
 import { typed, useTools, type TypedEvent } from "../flow/tools/use-tools.ts";
 import { toStreamEvents } from "../support/clients/stream-events.ts";
+import { useWeb } from "../support/web/scripted-web.ts";
 import { pickCount } from "../support/process/thoroughness.ts";
 import { startPostgresSite, type Site } from "./database-bench.ts";
 
@@ -58,11 +59,13 @@ async function approve(
 function useToolReplicas(start: () => Promise<Pick<Site, "variables" | "stop">>) {
   const model = useModel("test");
   const tools = useTools();
+  const web = useWeb();
   const replicas: Replica[] = [];
   useResource(async (closing) => {
     const database = await start();
     closing.defer(() => database.stop());
-    const variables = { ...toVariables(model, database), ...tools.variables, LIMIT_REQUESTS_PER_MINUTE: "0" };
+    const own = { ...tools.variables, ...web.variables, LIMIT_REQUESTS_PER_MINUTE: "0" };
+    const variables = { ...toVariables(model, database), ...own };
     replicas.length = 0;
     for (let count = 0; count < 2; count += 1) {
       const replica = await Replica.start(variables);
@@ -75,15 +78,19 @@ function useToolReplicas(start: () => Promise<Pick<Site, "variables" | "stop">>)
     if (replica === undefined) throw new Error("the replicas have not been started");
     return replica;
   };
-  return { model, tools, at };
+  return { model, tools, web, at };
 }
 
 describe("a turn with tools whose process is killed", { timeout: 300_000 }, () => {
-  const { model, tools, at } = useToolReplicas(startPostgresHarness);
+  const { model, tools, web, at } = useToolReplicas(startPostgresHarness);
 
-  function start(replica: Replica, name: string): Turn & { readonly reading: ReturnType<Replica["send"]> } {
+  function start(
+    replica: Replica,
+    name: string,
+    wishes: object = {},
+  ): Turn & { readonly reading: ReturnType<Replica["send"]> } {
     const [turnId, userId] = [randomUUID(), randomUUID()];
-    const body = { messages: [{ sender: "user", text: turnId }], userId };
+    const body = { messages: [{ sender: "user", text: turnId }], userId, ...wishes };
     model.script = (call) => {
       const asked = JSON.stringify(call.body.messages);
       if (asked.includes('"role":"tool"')) return call.text("- p\n---RESPONSE---\nDone.").finish();
@@ -122,15 +129,21 @@ describe("a turn with tools whose process is killed", { timeout: 300_000 }, () =
     assert.equal(tools.server.callCount, 1);
   });
 
-  test("while it waits goes on at the other replica, and then at the one that was killed", async () => {
-    const turn = start(at(0), "w__act");
+  test("while it waits goes on at the other replica, with its sources, and then at the one that was killed", async () => {
+    web.find({ title: "A", url: web.toPageUrl("gone"), content: "Alpha." });
+    const turn = start(at(0), "w__act", { use_web_search: true });
     await turn.reading.closed;
     at(0).kill("SIGKILL");
     await at(0).exit();
     const { status, approvals } = await readState(at(1), turn);
     assert.equal(status, "waiting");
     assert.equal(await approve(at(1), turn, approvals[0]?.approvalId ?? ""), 200);
-    assert.equal((await follow(at(1), turn)).at(-1)?.["outcome"], "complete");
+    const events = await follow(at(1), turn);
+    assert.equal(events.at(-1)?.["outcome"], "complete");
+    assert.deepEqual([events.filter(({ type }) => type === "source").length, web.searches.length], [1, 1]);
+    const [asked, askedAgain] = model.calls.map(({ body }) => String(body.messages[0]?.content));
+    assert.match(asked ?? "", /<source-[\da-f]{12} id="1"[^>]*>\nAlpha\./);
+    assert.equal(askedAgain, asked);
     await at(0).restart();
     assert.equal((await readState(at(0), turn)).answer, "Done.");
     const again = start(at(1), "w__act");

@@ -97,6 +97,7 @@ describe("a search engine", () => {
       "ftp://example.com/",
       "x",
       "https://a:b@example.com/",
+      `https://example.com/${"a".repeat(2_048)}`,
     ];
     web.find(...urls.map((url) => ({ title: "A", url, content: "" })));
     assert.deepEqual(

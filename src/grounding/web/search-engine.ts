@@ -18,6 +18,8 @@ export interface SearchResult {
 
 /** The most results of a search. */
 const maxResults = 10;
+/** A longer address is left out: addresses are stored with the turn. */
+const maxUrlLength = 2_048;
 const maxResponseBytes = 4 * mebibyte;
 
 /** How an engine is asked, and how it answers. */
@@ -187,5 +189,5 @@ function toPageUrl(text: string): string | undefined {
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "")
     return undefined;
   url.hash = "";
-  return url.href;
+  return url.href.length <= maxUrlLength ? url.href : undefined;
 }

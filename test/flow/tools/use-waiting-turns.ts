@@ -19,18 +19,28 @@ export interface UserTurn {
   readonly userId: string;
 }
 
-/** Two replicas, with tools and a model that are started for each test, and requests about waiting turns. */
-export function useWaitingTurns() {
+const none = (): Readonly<Record<string, string>> => ({});
+
+/**
+ * Two replicas, with tools and a model that are started for each test, and requests about waiting turns.
+ * @param more variables of the replicas.
+ */
+export function useWaitingTurns(more: () => Readonly<Record<string, string>> = none) {
   const model = useModel("test");
   const tools = useTools();
   const database = useDatabase(startPostgresHarness);
-  const here = useApp(model, () => tools.variables, { database, lifetime: "test" });
-  const there = useApp(model, () => tools.variables, { database, lifetime: "test" });
+  const variables = () => ({ ...tools.variables, ...more() });
+  const here = useApp(model, variables, { database, lifetime: "test" });
+  const there = useApp(model, variables, { database, lifetime: "test" });
 
-  /** Starts a turn whose first step calls `names`; resolves with it when it waits. */
+  /**
+   * Starts a turn whose first step calls `names`; resolves with it when it waits.
+   * @param fields of its message; and `wishes`, of its body.
+   */
   async function startWaiting(
     names: readonly string[],
     fields: object = {},
+    wishes: object = {},
   ): Promise<{
     turnId: string;
     userId: string;
@@ -45,7 +55,7 @@ export function useWaitingTurns() {
       return call.finish("tool_calls");
     };
     const userId = randomUUID();
-    const body = { messages: [{ sender: "user", text: "Do it.", ...fields }], userId };
+    const body = { messages: [{ sender: "user", text: "Do it.", ...fields }], userId, ...wishes };
     const response = await here.post("/stream-chat", body, typed);
     const events = eventsOf(response);
     const approvals = z.array(z.looseObject({ approvalId: z.string() })).parse(events.at(-1)?.["approvals"]);
