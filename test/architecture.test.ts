@@ -75,7 +75,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "pino-pretty": ["observe"],
 };
 
-/** The files that open connections, besides packages in their homes: each knows its addresses from the operator. */
+/** The files that open connections, besides packages in their homes: addresses are the operator's. */
 const connecting: readonly string[] = [
   "auth/key-set.ts",
   "grounding/web/page-reader.ts", // and those that the search engine has found

@@ -1,6 +1,6 @@
 /**
- * Finds the citations in a text: numbers of sources in square brackets, like `[1]`. The server, foreword-client
- * and the chat page all read them with this file, which needs nothing but the language.
+ * Finds the citations in a text: numbers of sources in square brackets, like `[1]`. The server,
+ * foreword-client and the chat page all read them with this file, which needs nothing but the language.
  */
 
 /**
@@ -23,8 +23,8 @@ export interface Citation {
 }
 
 /**
- * Returns the citations in `text`, in their order: `[1][2]` are two. Brackets in code, of links and footnotes,
- * and after a name are none. Whether a source has the number, the caller checks.
+ * Returns the citations in `text`, in their order: `[1][2]` are two. Brackets in code, of links and
+ * footnotes, and after a name are none. The caller checks whether a source has the number.
  */
 export function findCitations(text: string): readonly Citation[] {
   if (!text.includes("[")) return [];

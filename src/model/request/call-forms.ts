@@ -10,8 +10,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export const callForms = ["unsigned_calls", "calls_without_tools"] as const;
 
 /**
- * The forms of instructions. `later_system_messages`: after the first message, which chat templates of Qwen 3.5
- * and others refuse. `system_messages`: at all, which templates of some open models do not have.
+ * The forms of instructions. `later_system_messages`: after the first message, which chat templates of Qwen
+ * 3.5 and others refuse. `system_messages`: at all, which templates of some open models do not have.
  */
 type SystemForm = "later_system_messages" | "system_messages";
 

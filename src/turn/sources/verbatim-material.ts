@@ -1,8 +1,8 @@
 /** Adds sources to the messages of a client that are otherwise sent to the letter. */
 
 /**
- * Returns `messages`, as the Chat Completions API has them, with `material` at the end of the instruction that
- * comes first, or as one before them. A second one would be refused by many chat templates of open models.
+ * Returns `messages`, as the Chat Completions API has them, with `material` at the end of the instruction
+ * that comes first, or as one before them. Many chat templates of open models refuse a second one.
  */
 export function addMaterial(messages: readonly object[], material: string): readonly object[] {
   const [first = {}, ...others] = messages;

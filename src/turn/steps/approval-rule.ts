@@ -3,7 +3,7 @@ import { parseInput } from "../items/tool-input.ts";
 import type { ServerTool, ToolOutcome } from "../items/tool.ts";
 import type { SavedItem, SourceKind } from "../turn-event.ts";
 
-/** What happens to a call: `refuse` if it would have to be approved, and its turn cannot ask. */
+/** The fate of a call: `refuse` if it would have to be approved, and its turn cannot ask. */
 export type CallDecision = "run" | "ask" | "refuse";
 
 /** A call as far as the rule reads it. */
@@ -13,7 +13,7 @@ export interface JudgedCall {
   readonly input: string;
 }
 
-/** What the rule of a turn depends on. */
+/** The options of the rule of a turn. */
 export interface ApprovalRuleOptions {
   /** Whether the turn's user can be asked, and the turn can wait for the answer. */
   readonly canAsk: boolean;

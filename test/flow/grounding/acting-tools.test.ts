@@ -18,7 +18,7 @@ const Waiting = z.object({
   approvals: z.tuple([z.object({ approvalId: z.string(), callId: z.string() })]),
 });
 
-/** How a request starts a turn with sources, on protocols that can ask for approvals and on those that cannot. */
+/** Starts a turn with sources; first on protocols that can ask for approvals, then on those that cannot. */
 type Ask = (app: RunningApp, more?: object) => Promise<string>;
 const asking: Readonly<Record<string, Ask>> = {
   "the typed stream": async (app, more) => await askChat(app, typed, more),
@@ -128,7 +128,7 @@ describe("a tool that acts, though its settings let it run", { timeout: 120_000 
     assert.equal(tools.server.callCount, 2);
   });
 
-  test("runs at once without sources: if none are asked for, found or to be had", async () => {
+  test("runs at once without sources: if none are asked for or found, or the search fails", async () => {
     await askChat(app, typed, { use_web_search: false });
     assert.equal(tools.server.callCount, 1);
     web.find();

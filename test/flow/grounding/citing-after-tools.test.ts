@@ -1,15 +1,15 @@
-/** Citations in replies that call tools, and wait for approvals: on each wire they stand where the text has them. */
+/** Citations in replies that call tools, and wait for approvals: each has its place in the text. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, test } from "node:test";
-import OpenAI from "openai";
-import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 import { z } from "zod";
 import { ObservedAgent } from "../../support/clients/ag-ui.ts";
 import { ObservedChat } from "../../support/clients/ui-chat.ts";
 import { useApp, useModel } from "../../support/apps/use-app.ts";
 import { useWeb } from "../../support/web/scripted-web.ts";
 import { useTools } from "../tools/use-tools.ts";
+import OpenAI from "openai";
+import type { Response, ResponseStreamEvent } from "openai/resources/responses/responses";
 
 const question = "When is high tide?";
 const messages = [{ role: "user" as const, content: question }];
@@ -73,7 +73,7 @@ describe("the citations of a reply with tool calls", { timeout: 120_000 }, () =>
     );
   });
 
-  /** Asserts that each message of a response has the citations of its own text; returns how many there are. */
+  /** Asserts that each message of a response has the citations of its text; returns how many. */
   function assertCited({ output }: Response): number {
     let count = 0;
     for (const item of output)

@@ -1,4 +1,4 @@
-/** Turns that ask for no sources, on a server that has some: they cost no call more than on any other server. */
+/** Turns that ask for no sources, on a server that has some: they cost no call more than elsewhere. */
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, test, type TestContext } from "node:test";
